@@ -1,0 +1,37 @@
+# make demo   sets up, runs the sprites task, builds the page, says where it is
+# make test   sets up, passes all tests
+# make check  what CI does: lint, types, tests, wheel
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+export OMP_NUM_THREADS ?= 2
+
+.PHONY: demo test check lint types wheel clean
+
+demo: $(STAMP)
+	$(BIN)/rebeca-bench run sprites --workdir .work --site dist/site
+
+test: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+check: lint types test wheel
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+wheel: $(STAMP)
+	sh scripts/check_wheel.sh $(BIN)/python
+
+clean:
+	rm -rf $(VENV) .work dist
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 13) else f"Python 3.11 or 3.12 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[offline,dev]"
+	touch $(STAMP)

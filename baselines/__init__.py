@@ -1,0 +1,1 @@
+"""Generators to compare with: catalogue retrieval and pictures that exist already."""

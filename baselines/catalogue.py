@@ -1,0 +1,203 @@
+"""Catalogue retrieval: show people pictures that exist, ranked by something simple.
+
+Every ranking gives a score to every candidate of a person; the K best are shown, without repeats, best first. Equal
+scores are ordered by a seeded draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from baselines.factorisation import factorise
+from rebeca.arrays import Floats
+from rebeca.data.interactions import Interactions
+from rebeca.errors import GeneratorError
+from rebeca.interfaces import FitContext, Generator, Picture, Request, whole_users
+from rebeca.population import fit_population, population_scores
+from rebeca.seeds import substream
+from rebeca.space import LinearSpace
+from rebeca.taste import DEFAULT_RIDGE, ridge_tastes
+
+RankBy = Literal[
+    "random", "most-liked", "centroid", "ridge", "neighbours", "matrix-factorisation", "verifier", "heldout-likes"
+]
+NEEDS: dict[str, frozenset[str]] = {"verifier": frozenset({"judge"}), "heldout-likes": frozenset({"heldout"})}
+IMPERSONAL = ("random", "most-liked")
+TASTE_DIMS = 32
+NEIGHBOUR_LENGTH = 0.8
+"""Length of the neighbours' kernel, in chords between centred unit embeddings."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueParams:
+    """Parameters of a task file.
+
+    Attributes:
+        rank_by: ``random``; ``most-liked`` (share of likes by others; for pictures that nobody rated, predicted from
+            embeddings); ``centroid`` (nearest to the mean of the person's likes); ``ridge`` (a regression a person
+            on top of the population model); ``neighbours`` (kernel-weighted ratings of near pictures);
+            ``matrix-factorisation`` (where people share pictures); ``verifier`` (needs the judge);
+            ``heldout-likes`` (needs the person's own held-out ratings).
+        ridge: Penalty of ``ridge``.
+        factors: Factors of ``matrix-factorisation``.
+    """
+
+    rank_by: RankBy = "random"
+    ridge: float = DEFAULT_RIDGE
+    factors: int = 16
+
+
+class Catalogue(Generator):
+    """The generator; see the module's description."""
+
+    Params = CatalogueParams
+    fit_parameters = frozenset({"rank_by", "ridge", "factors"})
+    family = "catalogue"
+
+    def __init__(self, params: CatalogueParams | None = None) -> None:
+        self.params = params or CatalogueParams()
+        self._context: FitContext | None = None
+        self._scores: Floats | None = None
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """``judge`` or ``heldout`` for the two rankings that cheat."""
+        return NEEDS.get(self.params.rank_by, frozenset())
+
+    @property
+    def claims_personal(self) -> bool:
+        """Random and most-liked pictures are the same for everybody."""
+        return self.params.rank_by not in IMPERSONAL
+
+    def fit(self, train: Interactions, context: FitContext) -> None:
+        """Scores the whole catalogue for everybody."""
+        rankings: dict[str, Callable[[Interactions, FitContext], Floats | None]] = {
+            "random": lambda train, context: None,
+            "most-liked": _most_liked,
+            "centroid": _centroid,
+            "ridge": lambda train, context: _ridge(train, context, self.params.ridge),
+            "neighbours": _neighbours,
+            "matrix-factorisation": lambda train, context: _factorised(train, context, self.params.factors),
+            "verifier": _verifier,
+            "heldout-likes": _heldout,
+        }
+        assert set(rankings) == set(get_args(RankBy))
+        self._context = context
+        self._scores = rankings[self.params.rank_by](train, context)
+
+    def save(self, folder: Path) -> None:
+        """Writes the scores, float32 [users or 1, items]."""
+        scores = np.zeros((0, 0), np.float32) if self._scores is None else self._scores.astype(np.float32)
+        np.save(folder / "scores.npy", scores)
+
+    def load(self, folder: Path, context: FitContext) -> None:
+        """Reads what :meth:`save` wrote."""
+        scores = np.load(folder / "scores.npy", allow_pickle=False)
+        self._scores = scores if scores.size else None
+        self._context = context
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Picture | None]:
+        """The best candidates first; ``random`` draws each picture by the request's seed."""
+        context = self._context
+        if context is None:
+            raise GeneratorError("catalogue was asked to generate before it was fitted or loaded")
+        index = {name: i for i, name in enumerate(context.users)}
+        for group in whole_users(requests):
+            user = index[group[0].user]
+            candidates = context.candidates.of(user)
+            if len(candidates) < len(group):
+                raise GeneratorError(
+                    f"user '{group[0].user}' has {len(candidates)} candidate pictures for {len(group)} requests",
+                    hint="lower pictures, or hold out more items",
+                )
+            for item in self._chosen(user, candidates.tolist(), group):
+                yield Picture(context.catalogue.pixels(item), item=item)
+
+    def _chosen(self, user: int, candidates: list[int], group: Sequence[Request]) -> list[int]:
+        if self._scores is None:
+            chosen = []
+            for request in group:
+                draw = np.random.default_rng(substream(request.seed, "catalogue-random"))
+                chosen.append(candidates.pop(int(draw.integers(len(candidates)))))
+            return chosen
+        scores = self._scores[user if len(self._scores) > 1 else 0, candidates].astype(np.float32)
+        ties = np.random.default_rng(substream(group[0].seed, "catalogue-ties")).random(len(candidates))
+        return [candidates[i] for i in np.lexsort((ties, -scores))[: len(group)]]
+
+
+def _most_liked(train: Interactions, context: FitContext) -> Floats:
+    """[1, items]; the same for everybody."""
+    return population_scores(train, context.embeddings, context.fit_seed)[None, :]
+
+
+def _centroid(train: Interactions, context: FitContext) -> Floats:
+    """[users, items]; cosine to the mean embedding of the person's likes, both centred on the training pictures."""
+    directions = _directions(context)
+    centroids = np.zeros((train.num_users, directions.shape[1]))
+    likes = train.where(train.liked)
+    np.add.at(centroids, likes.user, directions[likes.item])
+    norms = np.linalg.norm(centroids, axis=1, keepdims=True)
+    return np.asarray(np.divide(centroids, norms, out=centroids, where=norms > 0) @ directions.T)
+
+
+def _ridge(train: Interactions, context: FitContext, ridge: float) -> Floats:
+    """[users, items]; population prediction in rating units plus the person's own regression on directions."""
+    space = LinearSpace("pca", TASTE_DIMS).fit(context.embeddings[context.training_items])
+    points = space.forward(context.embeddings)
+    residual = train.rating - train.user_mean()[train.user]
+    population = fit_population(train, context.embeddings, context.fit_seed).predict(context.embeddings)
+    tastes = ridge_tastes(train, points, ridge)
+    return np.asarray(population[None, :] * float(residual.std()) + tastes @ points.T.astype(np.float64))
+
+
+def _neighbours(train: Interactions, context: FitContext) -> Floats:
+    """[users, items]; kernel-weighted mean of the person's own centred ratings of near pictures."""
+    directions = _directions(context)
+    residual = train.rating - train.user_mean()[train.user]
+    rated = np.unique(train.item)
+    squared = np.clip(2 - 2 * directions @ directions[rated].T, 0, None)
+    kernel = np.exp(-squared / (2 * NEIGHBOUR_LENGTH**2))
+    column = np.searchsorted(rated, train.item)
+    values = np.zeros((train.num_users, len(rated)))
+    values[train.user, column] = residual
+    known = np.zeros_like(values)
+    known[train.user, column] = 1
+    weight = known @ kernel.T
+    return np.asarray(np.divide(values @ kernel.T, weight, out=np.zeros_like(weight), where=weight > 0))
+
+
+def _factorised(train: Interactions, context: FitContext, factors: int) -> Floats:
+    known = np.zeros(train.num_items, bool)
+    known[train.item] = True
+    unseen = [u for u in range(train.num_users) if not known[context.candidates.of(u)].any()]
+    if unseen:
+        raise GeneratorError(
+            f"matrix factorisation knows none of the candidates of user '{train.user_ids[unseen[0]]}'",
+            hint="use it with split.kind: per-user, where people share pictures; here use ridge or neighbours",
+        )
+    return factorise(train, factors, context.fit_seed)
+
+
+def _verifier(train: Interactions, context: FitContext) -> Floats:
+    scores: Floats = context.grants["judge"].catalogue_scores()
+    return scores
+
+
+def _heldout(train: Interactions, context: FitContext) -> Floats:
+    """[users, items]; the person's own held-out rating, below everything else where there is none."""
+    heldout: Interactions = context.grants["heldout"]
+    scores = np.full((train.num_users, train.num_items), float(heldout.rating.min()) - 1)
+    scores[heldout.user, heldout.item] = heldout.rating
+    return scores
+
+
+def _directions(context: FitContext) -> Floats:
+    centred: Any = context.embeddings.astype(np.float64)
+    centred = centred - centred[context.training_items].mean(axis=0)
+    norms = np.linalg.norm(centred, axis=1, keepdims=True)
+    return np.asarray(np.divide(centred, norms, out=centred, where=norms > 0))

@@ -1,0 +1,249 @@
+"""What a leaderboard shows, read from records: the one view that the terminal and the site share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.diagnostics import MEANINGS
+from benchmark.numbers import number, percent
+from benchmark.records import TASK_FOLDER, read_json
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the board.
+
+    Attributes:
+        heading: Short.
+        measure: Measure or scorer.
+        is_lift: Whether it is a personal lift.
+        unit: Unit.
+        meaning: One sentence.
+    """
+
+    heading: str
+    measure: str
+    is_lift: bool
+    unit: str
+    meaning: str
+
+    @property
+    def signed(self) -> bool:
+        """Differences carry a sign."""
+        return self.is_lift
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One generator.
+
+    Attributes:
+        id: Its id.
+        title: Its name.
+        family: ``rebeca``, ``catalogue``, ...
+        ranked: Whether it takes part in the ranks.
+        needs: What it was granted.
+        rank: ``text``, ``group`` and ``probability_first``, or None.
+        measures: Summaries by measure.
+        lifts: Personal results by scorer.
+        flags: Words.
+        record: The whole record.
+    """
+
+    id: str
+    title: str
+    family: str
+    ranked: bool
+    needs: tuple[str, ...]
+    rank: dict[str, Any] | None
+    measures: Mapping[str, Any]
+    lifts: Mapping[str, Any]
+    flags: list[str]
+    record: dict[str, Any]
+
+    def measure(self, name: str) -> dict[str, Any] | None:
+        """Interval of a measure, or None."""
+        entry = self.measures.get(name)
+        return None if entry is None or entry["interval"]["estimate"] is None else entry["interval"]
+
+    def lift(self, scorer: str) -> dict[str, Any] | None:
+        """Interval of the personal lift by a scorer, or None."""
+        found: dict[str, Any] | None = self.lifts.get(scorer, {}).get("lift")
+        return found
+
+    def cell(self, column: Column) -> dict[str, Any] | None:
+        """Interval of a cell, or None."""
+        return self.lift(column.measure) if column.is_lift else self.measure(column.measure)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Board:
+    """One task's leaderboard.
+
+    Attributes:
+        folder: Where the records lie.
+        task: Id, version, title, hash, modified.
+        comparison: The task's record.
+        rows: Best first; unranked rows last.
+        primary: Scorer that decides.
+        finding: One or two sentences written from the numbers.
+    """
+
+    folder: Path
+    task: dict[str, Any]
+    comparison: dict[str, Any]
+    rows: list[Row]
+    primary: str
+    finding: str
+
+    @property
+    def title(self) -> str:
+        """The task's title."""
+        return str(self.task["title"])
+
+    @property
+    def people(self) -> int:
+        """People that pictures were made for."""
+        return int(self.comparison["results"]["people"])
+
+    @property
+    def judges(self) -> dict[str, Any]:
+        """The verifier's report: judges, controls, ceiling."""
+        found = self.comparison["judges"]
+        return {name: found[name] for name in MEANINGS if name in found}
+
+    @property
+    def families(self) -> dict[str, Any]:
+        """Comparisons by measure."""
+        return dict(self.comparison["results"]["families"])
+
+    def truth(self) -> str | None:
+        """The scorer that knows best: the truth of a made world, else observed ratings that judge everybody."""
+        cards = {name: entry["card"] for row in self.rows for name, entry in row.measures.items()}
+        for name in ("truth", "observed"):
+            if name in cards:
+                return name
+        return None
+
+    def columns(self) -> list[Column]:
+        """Preference and lift by the primary scorer, by the truth, then auditor, coverage and precision."""
+        cards = {name: entry["card"] for row in self.rows for name, entry in row.measures.items()}
+        lifted = {name for row in self.rows for name in row.lifts if row.lift(name) is not None}
+        out: list[Column] = []
+
+        def add(name: str, heading: str, lift: bool = False) -> None:
+            card = cards.get(name)
+            if card is None or (lift and name not in lifted):
+                return
+            meaning = (
+                f"Own pictures against other people's, judged by: {card['name'].lower()}." if lift else card["meaning"]
+            )
+            out.append(Column(heading, name, lift, card["unit"], meaning))
+
+        add(self.primary, "preference")
+        add(self.primary, "personal lift", lift=True)
+        truth = self.truth()
+        if truth is not None:
+            word = "real rating" if truth == "observed" else "truth"
+            add(truth, word)
+            add(truth, f"lift, {'real ratings' if truth == 'observed' else 'truth'}", lift=True)
+        if truth == "truth":
+            add("top-utility", "right")
+        if self.primary != "auditor":
+            add("auditor", "auditor")
+            add("auditor", "lift, auditor", lift=True)
+        add("diversity", "diversity")
+        precision = sorted((n for n in cards if n.startswith("precision@")), key=lambda n: int(n.partition("@")[2]))
+        if precision:
+            add(precision[-1], precision[-1].replace("@", " at "))
+        return out
+
+
+def read_board(folder: Path) -> Board:
+    """Reads the records of one task version."""
+    comparison = read_json(folder / TASK_FOLDER / "comparison.json")
+    primary = str(comparison["spec"]["analysis"]["primary"]["scorer"])
+    ranks = comparison["results"]["families"].get(primary, {}).get("ranks", {})
+    twins = _twins({name: read_json(folder / name / "record.json") for name in comparison["order"]})
+    rows = []
+    for name in comparison["order"]:
+        record = read_json(folder / name / "record.json")
+        generator = record["generator"]
+        rank = ranks.get(name)
+        if rank is not None:
+            low, high = rank["low"], rank["high"]
+            rank = {**rank, "text": str(low) if low == high else f"{low}–{high}"}
+        rows.append(
+            Row(
+                name,
+                str(generator["title"]),
+                str(generator["family"]),
+                bool(generator["ranked"]),
+                tuple(generator["needs"]),
+                rank,
+                record["summary"],
+                record["personal"],
+                _flags(record, comparison, twins.get(name)),
+                record,
+            )
+        )
+    rows.sort(key=lambda row: (not row.ranked, -(row.measure(primary) or {"estimate": -1e9})["estimate"], row.id))
+    board = Board(folder, comparison["task"], comparison, rows, primary, "")
+    return Board(folder, comparison["task"], comparison, rows, primary, finding(board))
+
+
+def finding(board: Board) -> str:
+    """What the numbers say, in one or two sentences.
+
+    Names the leader on preference, who is most personal by the best judge that the world has, and what the reference's
+    personal part is.
+    """
+    ranked = [row for row in board.rows if row.ranked and row.measure(board.primary)]
+    if len(ranked) < 2:
+        return ""
+    first = ranked[0]
+    sentences = []
+    tied = [r for r in ranked[1:] if first.rank and r.rank and r.rank["group"] == first.rank["group"]]
+    shared = f", tied with {len(tied)} more" if tied else ""
+    sentences.append(f"{first.title} leads on preference{shared}.")
+    judge = board.truth()
+    if judge is None or not any(row.lift(judge) for row in ranked):
+        judge = board.primary
+    lifted = [(row.lift(judge), row) for row in ranked]
+    known = [(lift["estimate"], row) for lift, row in lifted if lift and lift["estimate"] is not None]
+    if known:
+        by = {"observed": "real ratings", "truth": "the truth"}.get(judge, "the verifier")
+        best = max(known, key=lambda pair: pair[0])[1]
+        lift = best.lift(judge)
+        assert lift is not None
+        if lift["low"] is not None and lift["low"] > 0:
+            sentences.append(f"By {by}, {best.title} is the most personal ({number(lift['estimate'], 3, sign=True)}).")
+        else:
+            sentences.append(f"By {by}, nobody is clearly personal.")
+    return " ".join(sentences)
+
+
+def _twins(records: Mapping[str, dict[str, Any]]) -> dict[str, str]:
+    """Generators whose every picture is another generator's too."""
+    by_digest: dict[str, list[str]] = {}
+    for name, record in records.items():
+        by_digest.setdefault(record["pictures"]["digest"], []).append(name)
+    return {name: next(o for o in same if o != name) for same in by_digest.values() if len(same) > 1 for name in same}
+
+
+def _flags(record: dict[str, Any], comparison: dict[str, Any], twin: str | None) -> list[str]:
+    flags = [f"needs {need}" for need in record["generator"]["needs"]]
+    pictures = record["pictures"]
+    failed = pictures["requested"] - pictures["valid"]
+    if failed:
+        flags.append(f"failures {percent(failed / pictures['requested'])}")
+    if twin is not None:
+        flags.append(f"identical to {twin}")
+    if comparison["results"]["few_users"]:
+        flags.append("few users")
+    if comparison["task"]["modified"]:
+        flags.append("modified")
+    return flags

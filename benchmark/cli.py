@@ -1,0 +1,349 @@
+"""The command line: ``rebeca-bench run task.yaml``.
+
+Heavy packages are imported inside the commands that need them, so that ``--help`` stays fast.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from rebeca.errors import RebecaError, SpecError, did_you_mean
+
+INTERRUPTED = 130
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def default_workdir() -> Path:
+    """The user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rebeca-bench"
+
+
+class _Group(click.Group):
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if args and args[0] not in self.commands:
+                raise click.UsageError(
+                    f"no command '{args[0]}'; {did_you_mean(args[0], self.commands)}", ctx
+                ) from error
+            raise
+
+
+@contextlib.contextmanager
+def _errors(debug: bool) -> Iterator[None]:
+    """Prints a user's mistake as one message and leaves with its exit code."""
+    try:
+        yield
+    except RebecaError as error:
+        if debug:
+            raise
+        click.secho("error: ", fg="red", bold=True, err=True, nl=False)
+        click.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        click.echo("stopped; the same command goes on where this one left off", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _task_options(command: Command) -> Command:
+    for option in (
+        click.argument("task"),
+        click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a key of the task file."),
+        click.option("--limit-users", type=click.IntRange(1), help="Make pictures for so many people only."),
+    ):
+        command = option(command)
+    return command
+
+
+_workdir = click.option("--workdir", type=click.Path(path_type=Path), help="Work folder  [default: the user's cache]")
+_json = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+_results = click.option(
+    "--results", "roots", type=click.Path(path_type=Path), multiple=True,
+    help="Folder of records; may be given several times  [default: that of the work folder]",
+)  # fmt: skip
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rebeca-bench")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.pass_context
+def main(ctx: click.Context, debug: bool) -> None:
+    """A benchmark for pictures made for a person: what people like, and what is personal about it."""
+    ctx.obj = debug
+
+
+@main.command()
+@_task_options
+@_json
+@click.pass_obj
+def validate(debug: bool, task: str, overrides: tuple[str, ...], limit_users: int | None, as_json: bool) -> None:
+    """Check a task file."""
+    with _errors(debug):
+        resolved = _load(task, overrides, limit_users)
+        if as_json:
+            _print_json({"hash": resolved.hash(), "spec": resolved.to_json()})
+        else:
+            click.echo(f"{resolved.source}: fine. {len(resolved.generators)} generators, hash {resolved.hash()[:12]}")
+
+
+@main.command()
+@_task_options
+@_workdir
+@_json
+@click.pass_obj
+def plan(
+    debug: bool, task: str, overrides: tuple[str, ...], limit_users: int | None, workdir: Path | None, as_json: bool
+) -> None:
+    """Say what a run would make, and what is there already."""
+    with _errors(debug):
+        from benchmark.runner import Run
+
+        run = Run(_load(task, overrides, limit_users), workdir or default_workdir())
+        rows = []
+        for spec in run.task.generators:
+            keys = run.picture_keys(spec)
+            there = sum(run.store.folder("pictures", key).is_dir() for key in keys)
+            fit = run.fit_key(spec)
+            rows.append(
+                {
+                    "generator": spec.id,
+                    "fit": fit[:12],
+                    "fit_there": run.store.folder("fit", fit).is_dir(),
+                    "units": len(keys),
+                    "units_there": there,
+                    "pictures": len(run.world.users) * run.task.file.pictures,
+                }
+            )
+        if as_json:
+            _print_json({"hash": run.task.hash(), "people": len(run.world.users), "generators": rows})
+            return
+        click.echo(f"{run.task.file.title}: {len(run.world.users)} people x {run.task.file.pictures} pictures")
+        width = max(len(str(row["generator"])) for row in rows)
+        for row in rows:
+            fit = "there" if row["fit_there"] else "to do"
+            click.echo(
+                f"  {row['generator']:{width}s}  fit {row['fit']} {fit:5s}  units {row['units_there']}/{row['units']}"
+            )
+        fits = len({row["fit"] for row in rows})
+        click.echo(f"  {fits} fits, {sum(int(str(row['pictures'])) for row in rows):,} pictures")
+
+
+@main.command()
+@_task_options
+@_workdir
+@click.option("--only", multiple=True, metavar="ID", help="Only these generators; the records are then not comparable.")
+@click.option("--device", default="cpu", show_default=True, help="Torch device.")
+@click.option("--publish", type=click.Path(path_type=Path), is_flag=False, flag_value=Path("results"), default=None,
+              help="Copy the records to a folder  [results when no folder is given]")  # fmt: skip
+@click.option("--site", type=click.Path(path_type=Path), help="Where to build the page  [default: in the work folder]")
+@click.option("--quiet", is_flag=True, help="Say nothing but the result.")
+@_json
+@click.pass_obj
+def run(
+    debug: bool,
+    task: str,
+    overrides: tuple[str, ...],
+    limit_users: int | None,
+    workdir: Path | None,
+    only: tuple[str, ...],
+    device: str,
+    publish: Path | None,
+    site: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Run a task: fit, make pictures, score, test, write records, build the page. Run again to go on."""
+    with _errors(debug):
+        from benchmark.progress import Reporter
+        from benchmark.records import make_records
+        from benchmark.runner import Run
+        from benchmark.spec import limited
+
+        resolved = _load(task, overrides, limit_users)
+        if only:
+            resolved = limited(resolved, only)
+        where = workdir or default_workdir()
+        reporter = Reporter(quiet=quiet)
+        reporter.say(f"{resolved.file.title} ({len(resolved.generators)} generators, work folder {where})")
+        one = Run(resolved, where, device, reporter)
+        with one.store.locked():
+            records = make_records(one, ["rebeca-bench", *sys.argv[1:]])
+            published = _publish(records, where / "records", publish, resolved.modified) if publish else None
+        from benchmark.site.build import build_site
+
+        page = build_site([where / "records"], site or where / "site", only=[resolved.file.id])
+        if as_json:
+            from benchmark.show import summary
+
+            _print_json(summary(records) | {"records": str(records), "page": str(page)})
+            return
+        from benchmark.show import print_board
+
+        print_board(records)
+        click.echo(f"records  {records}")
+        if published is not None:
+            click.echo(f"published  {published}")
+        click.echo(f"page  {page}")
+
+
+@main.command()
+@click.argument("task")
+@_workdir
+@_results
+@_json
+@click.pass_obj
+def show(debug: bool, task: str, workdir: Path | None, roots: tuple[Path, ...], as_json: bool) -> None:
+    """Print the leaderboard of a task that was run."""
+    with _errors(debug):
+        from benchmark.show import find_records, print_board, summary
+
+        records = find_records(task, roots or ((workdir or default_workdir()) / "records",))
+        if as_json:
+            _print_json(summary(records))
+        else:
+            print_board(records)
+
+
+@main.command()
+@click.argument("task")
+@click.argument("a")
+@click.argument("b")
+@_workdir
+@_results
+@_json
+@click.pass_obj
+def compare(
+    debug: bool, task: str, a: str, b: str, workdir: Path | None, roots: tuple[Path, ...], as_json: bool
+) -> None:
+    """Compare two generators of a task: by how much, how sure, and the verdict."""
+    with _errors(debug):
+        from benchmark.show import comparisons, find_records, print_comparisons
+
+        records = find_records(task, roots or ((workdir or default_workdir()) / "records",))
+        found = comparisons(records, a, b)
+        if as_json:
+            _print_json({"a": a, "b": b, "comparisons": found})
+        else:
+            print_comparisons(a, b, found)
+
+
+@main.command()
+@click.argument("records", type=click.Path(path_type=Path))
+@_json
+@click.pass_obj
+def verify(debug: bool, records: Path, as_json: bool) -> None:
+    """Check the records of a task: hashes, ranges, and every number recomputed from the rows."""
+    with _errors(debug):
+        from benchmark.verify import verify as check
+
+        found = check(records)
+        if as_json:
+            _print_json(found)
+        else:
+            click.echo(
+                f"{records}: {found['generators']} generators, {found['files']} files, {found['numbers']:,} numbers"
+                " recomputed; all agree"
+            )
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of a task file."""
+    from benchmark.spec import json_schema
+
+    _print_json(json_schema())
+
+
+@main.command()
+@_json
+def doctor(as_json: bool) -> None:
+    """Say what this machine can run, and how to add what is missing."""
+    from benchmark.doctor import examine, print_report
+
+    found = examine()
+    if as_json:
+        _print_json(found)
+    else:
+        print_report(found)
+
+
+@main.command()
+def tasks() -> None:
+    """List the tasks that come with the package."""
+    from benchmark.bundled import folder
+    from benchmark.yaml_source import read_yaml
+
+    for path in sorted(folder("tasks").glob("*.yaml")):
+        click.echo(f"{path.stem:20s} {read_yaml(path).data.get('title', '')}")
+
+
+@main.group()
+def new() -> None:
+    """Start something of your own."""
+
+
+@new.command("task")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), help="Task file to write  [default: FOLDER/task.yaml]")
+@click.option("--force", is_flag=True, help="Overwrite it.")
+@click.pass_obj
+def new_task(debug: bool, folder: Path, output: Path | None, force: bool) -> None:
+    """Write a commented task file for a folder of pictures and ratings, ready to run."""
+    with _errors(debug):
+        from benchmark.new_task import write_task
+
+        path = write_task(folder, output or folder / "task.yaml", force)
+        click.echo(f"wrote {path}\nnext: rebeca-bench run {path}")
+
+
+@main.group()
+def site() -> None:
+    """The leaderboard as a static site."""
+
+
+@site.command("build")
+@click.argument("roots", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("dist/site"), show_default=True)
+@_workdir
+@click.pass_obj
+def site_build(debug: bool, roots: tuple[Path, ...], out: Path, workdir: Path | None) -> None:
+    """Build the site from folders of records (those of the work folder by default)."""
+    with _errors(debug):
+        from benchmark.site.build import build_site
+
+        page = build_site(list(roots) or [(workdir or default_workdir()) / "records"], out)
+        click.echo(f"page  {page}")
+
+
+def _load(name: str, overrides: tuple[str, ...], limit_users: int | None) -> Any:
+    from benchmark.bundled import find_task
+    from benchmark.spec import load_task
+
+    return load_task(find_task(name), overrides, limit_users)
+
+
+def _publish(records: Path, root: Path, target: Path, modified: bool) -> Path:
+    import shutil
+
+    if modified:
+        raise SpecError("a modified task is not published", hint="run it without --set and --limit-users")
+    place = target / records.relative_to(root)
+    temporary = place.with_name(f".{place.name}.new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(records, temporary)
+    shutil.rmtree(place, ignore_errors=True)
+    temporary.rename(place)
+    return place
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False))

@@ -1,0 +1,52 @@
+"""How numbers are written: no more digits than the interval supports.
+
+Rules: the half-width of the interval is shown to two significant digits, and the value to the same decimals, at least
+one and at most four; without an interval three decimals; probabilities and shares drop nothing; differences carry a
+sign; a missing number is an en dash; a p below .001 is "< .001".
+"""
+
+from __future__ import annotations
+
+import math
+
+MISSING = "–"
+MOST_DECIMALS = 4
+DEFAULT_DECIMALS = 3
+
+
+def decimals_for(low: float | None, high: float | None) -> int:
+    """Decimals that an interval supports."""
+    if low is None or high is None or not high > low:
+        return DEFAULT_DECIMALS
+    half = (high - low) / 2
+    return max(1, min(MOST_DECIMALS, 1 - math.floor(math.log10(half))))
+
+
+def number(value: float | None, decimals: int = DEFAULT_DECIMALS, sign: bool = False) -> str:
+    """A number with fixed decimals, a real minus sign, and no negative zero."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    text = f"{abs(value):.{decimals}f}"
+    negative = value < 0 and float(text) != 0
+    return f"−{text}" if negative else f"+{text}" if sign and float(text) != 0 else text
+
+
+def with_interval(interval: dict[str, float | None], sign: bool = False) -> str:
+    """``0.766 (0.745 to 0.787)``."""
+    decimals = decimals_for(interval["low"], interval["high"])
+    value = number(interval["estimate"], decimals, sign)
+    if interval["low"] is None or interval["high"] is None:
+        return value
+    return f"{value} ({number(interval['low'], decimals, sign)} to {number(interval['high'], decimals, sign)})"
+
+
+def p_value(p: float | None) -> str:
+    """``.032``; never 0."""
+    if p is None:
+        return MISSING
+    return "< .001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"
+
+
+def percent(share: float | None) -> str:
+    """``2 %``."""
+    return MISSING if share is None else f"{100 * share:.0f} %" if share >= 0.01 or share == 0 else "< 1 %"

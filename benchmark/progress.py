@@ -1,0 +1,49 @@
+"""Progress on a terminal, with rate and time left; silence elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+Report = Callable[[int, int, str], None]
+
+
+class Reporter:
+    """Tells a person what is going on.
+
+    Messages go to standard error, so that ``--json`` output stays clean; bars appear on a terminal only.
+    """
+
+    def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
+        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self.quiet = quiet
+
+    def say(self, text: str) -> None:
+        """One line."""
+        if not self.quiet:
+            self.console.print(text, markup=False)
+
+    @contextmanager
+    def stage(self, title: str) -> Iterator[Report]:
+        """A bar while something runs; the block gets a function (done, total, note)."""
+        if self.quiet or not self.console.is_terminal:
+            yield silent
+            return
+        columns = (
+            TextColumn("  {task.description}"), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )  # fmt: skip
+        with Progress(*columns, console=self.console, transient=True) as progress:
+            bar = progress.add_task(title, total=None, note="")
+
+            def report(done: int, total: int, note: str) -> None:
+                progress.update(bar, completed=done, total=total, note=note)
+
+            yield report
+
+
+def silent(done: int, total: int, note: str) -> None:
+    """A report that nobody reads."""

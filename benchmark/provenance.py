@@ -1,0 +1,92 @@
+"""Where a record comes from: versions, machine, weights, command line, time."""
+
+from __future__ import annotations
+
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rebeca
+
+if TYPE_CHECKING:
+    from benchmark.runner import Run
+
+PACKAGES = (
+    "torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "numpy", "scipy", "pandas", "pyarrow",
+    "pillow", "safetensors",
+)  # fmt: skip
+SECRET = re.compile(r"(?i)(token|secret|password|key)(=|:)\S+")
+ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^\s/]+/)+")
+
+
+def provenance(run: Run, command: Sequence[str]) -> dict[str, Any]:
+    """What a record says about its making."""
+    from benchmark.runner import USERS_A_UNIT
+
+    encoders = {}
+    for role in ("task", *run.judges):
+        spec = run.role_spec(role)
+        encoders[role] = {"use": spec.use, "address": run.embeddings_key(role)}
+    return {
+        "project": rebeca.__version__,
+        "git": git_state(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "packages": {name: _version(name) for name in PACKAGES},
+        "device": run.device,
+        "dtype": "float32",
+        "users_a_unit": USERS_A_UNIT,
+        "encoders": encoders,
+        "judges": {role: judge.fingerprint for role, judge in run.judges.items()},
+        "seed": run.task.file.seed,
+        "command": clean_command(command),
+        "made": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "seconds": {name: round(value, 3) for name, value in sorted(run.timing.seconds.items())},
+        "peak_memory_mb": _peak_memory(),
+    }
+
+
+def clean_command(command: Sequence[str]) -> str:
+    """The command line without secrets and without the folders of this machine."""
+    joined = " ".join(SECRET.sub(r"\1\2...", part) for part in command)
+    return ABSOLUTE.sub("", joined)
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit and whether files were changed, where the package runs from a checkout."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    commit = _git(root, "rev-parse", "HEAD")
+    return None if commit is None else {"commit": commit, "dirty": bool(_git(root, "status", "--porcelain"))}
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _peak_memory() -> int | None:
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -1,0 +1,77 @@
+"""Finding generators, scorers, encoders, decoders, data sets and judges by name, through entry points.
+
+The project's own register in ``pyproject.toml`` like anybody else's. Nothing is imported until it is asked for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from rebeca.errors import MissingDependency, SpecError, did_you_mean
+
+Group = Literal["generators", "scorers", "encoders", "decoders", "datasets", "judges"]
+
+
+@cache
+def names(group: Group) -> tuple[str, ...]:
+    """All registered names of a group, sorted."""
+    return tuple(sorted(_points(group)))
+
+
+def load(group: Group, name: str) -> Any:
+    """The object registered under a name.
+
+    Raises:
+        SpecError: If there is none, with the nearest spelling.
+        MissingDependency: If importing it fails for want of a package.
+    """
+    points = _points(group)
+    if name not in points:
+        raise SpecError(f"no {group[:-1]} is called '{name}'", hint=did_you_mean(name, points))
+    try:
+        return points[name].load()
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            f"{group[:-1]} '{name}' needs the package '{error.name}'", hint=f"pip install {error.name}"
+        ) from error
+
+
+def make_params(kind: type[Any], raw: dict[str, Any], where: str) -> Any:
+    """Builds a ``Params`` dataclass from a task file's mapping, strictly.
+
+    Raises:
+        SpecError: Naming the first unknown, missing or ill-typed parameter.
+    """
+    fields = {field.name for field in dataclasses.fields(kind)}
+    for name in raw:
+        if name not in fields:
+            raise SpecError(f"{where}: no parameter '{name}'", hint=did_you_mean(name, fields))
+    try:
+        return _adapter(kind).validate_python(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"])
+        raise SpecError(f"{where}.{path}: {first['msg']}, found {first.get('input')!r}") from error
+
+
+def params_json(params: Any) -> dict[str, Any]:
+    """JSON of a ``Params`` dataclass with every default spelled out."""
+    dumped: dict[str, Any] = _adapter(type(params)).dump_python(params, mode="json")
+    return dumped
+
+
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+@cache
+def _points(group: Group) -> dict[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=f"rebeca_bench.{group}"):
+        found.setdefault(point.name, point)
+    return found

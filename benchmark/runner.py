@@ -1,0 +1,454 @@
+"""Runs a task: every stage takes its artefact from the store or makes it.
+
+Stages: embeddings of the catalogue -> judges -> fits -> pictures (units of a few whole users) -> scores -> records.
+The address of each names everything that it depends on, so running again does only what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark import registry
+from benchmark.pictures import Made, read_unit, write_unit
+from benchmark.progress import Reporter
+from benchmark.scorers.context import Judge, ScorerContext
+from benchmark.spec import ResolvedGenerator, ResolvedScorer, Task
+from benchmark.store import Store, stage_key
+from benchmark.task_file import EncoderSpec, JudgeSpec
+from benchmark.world import World, build_world, make_encoder
+from rebeca.arrays import Floats, Pixels
+from rebeca.data.splits import Part
+from rebeca.errors import GeneratorError, RebecaError
+from rebeca.interfaces import Decoder, Encoder, FitContext, Generator, Request, ScoredPictures, Space
+from rebeca.seeds import SeedScheme
+
+USERS_A_UNIT = 64
+"""People a unit of work: a crash loses at most the unit in hand."""
+
+
+@dataclass(slots=True)
+class Timing:
+    """Wall seconds by stage of what this run made itself."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def add(self, name: str, seconds: float) -> None:
+        """Adds to a stage."""
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+
+class Run:
+    """One task on one work folder."""
+
+    def __init__(self, task: Task, workdir: Path, device: str = "cpu", reporter: Reporter | None = None) -> None:
+        self.task = task
+        self.device = device
+        self.reporter = reporter or Reporter(quiet=True)
+        self.store = Store(workdir, self.reporter.say)
+        self.timing = Timing()
+        self._encoders: dict[str, Encoder] = {}
+        self._ready: set[str] = set()
+        self._scorers: dict[str, Any] = {}
+        self._embeddings_keys: dict[str, str] = {}  # hashing an encoder's weights takes a while
+        self._embeddings: dict[str, Floats] = {}
+        self._pixel_embeddings: dict[tuple[str, str], Floats] = {}
+
+    @cached_property
+    def world(self) -> World:
+        """Data, divided."""
+        return build_world(self.task)
+
+    def role_spec(self, role: str) -> EncoderSpec:
+        """The encoder of ``task``, ``verifier`` or ``auditor``."""
+        if role == "task":
+            return self.task.file.encoder
+        judge = getattr(self.task.file.judges, role)
+        assert isinstance(judge, JudgeSpec)
+        return judge.encoder
+
+    # -- embeddings -------------------------------------------------------------------------------------------------
+
+    def _encoder(self, role: str) -> Encoder:
+        if role not in self._encoders:
+            self._encoders[role] = make_encoder(self.role_spec(role), self.device)
+        return self._encoders[role]
+
+    def _encoder_inputs(self, role: str) -> dict[str, Any]:
+        encoder = self._encoder(role)
+        learned = None
+        if encoder.learns:
+            learned = {
+                "training": self.world.division.training_items.nonzero()[0].tolist(),
+                "spec": self.role_spec(role).model_dump(mode="json"),
+                "seed": self.task.seeds.fit(f"encoder-{role}"),
+            }
+        return {"encoder": encoder.fingerprint, "learned": learned}
+
+    def embeddings_key(self, role: str) -> str:
+        """Address of the catalogue in a role's space."""
+        if role not in self._embeddings_keys:
+            self._embeddings_keys[role] = stage_key("embeddings", self._embeddings_inputs(role))
+        return self._embeddings_keys[role]
+
+    def _embeddings_inputs(self, role: str) -> dict[str, Any]:
+        return {**self._encoder_inputs(role), "catalogue": self.world.dataset.catalogue.fingerprint()}
+
+    def embeddings(self, role: str) -> Floats:
+        """float32 [items, dim]; the catalogue in a role's space."""
+        key = self.embeddings_key(role)
+        if key not in self._embeddings:
+
+            def write(folder: Path) -> None:
+                np.save(folder / "embeddings.npy", self._encode_catalogue(role))
+
+            folder = self.make("embeddings", key, self._embeddings_inputs(role), write, f"encode ({role})")
+            self._embeddings[key] = np.load(folder / "embeddings.npy", allow_pickle=False)
+        return self._embeddings[key]
+
+    def _encode_catalogue(self, role: str) -> Floats:
+        catalogue = self.world.dataset.catalogue
+        encoder = self._fitted_encoder(role)
+        pictures = _LazyPixels(catalogue.pixels, range(len(catalogue)))
+        embeddings = encoder.encode(pictures, list(range(len(catalogue))))
+        bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
+        if len(bad):
+            raise GeneratorError(
+                f"encoder '{encoder.name}' gave a number that is not finite for '{catalogue.item_ids[int(bad[0])]}'"
+            )
+        return embeddings
+
+    def _fitted_encoder(self, role: str) -> Encoder:
+        encoder = self._encoder(role)
+        if encoder.learns and role not in self._ready:
+            items = np.flatnonzero(self.world.division.training_items).tolist()
+            pictures = _LazyPixels(self.world.dataset.catalogue.pixels, items)
+            encoder.fit(pictures, items, self.task.seeds.fit(f"encoder-{role}"))
+            self._ready.add(role)
+        return encoder
+
+    # -- judges -----------------------------------------------------------------------------------------------------
+
+    def judge_key(self, role: str) -> str:
+        """Address of a fitted judge."""
+        return stage_key("judge", self._judge_inputs(role))
+
+    def _judge_inputs(self, role: str) -> dict[str, Any]:
+        spec: JudgeSpec = getattr(self.task.file.judges, role)
+        params = registry.make_params(registry.load("judges", spec.use), spec.params, f"judges.{role}.params")
+        return {
+            "params": registry.params_json(params),
+            "embeddings": self.embeddings_key(role),
+            "ratings": self.world.fingerprint,
+            "part": role,
+            "seed": self.task.seeds.fit(f"judge-{role}"),
+            "device": self.device,
+        }
+
+    def judge(self, role: str) -> Judge:
+        """A judge, fitted when first asked."""
+        key = self.judge_key(role)
+        cache: list[Any] = []
+
+        def verifier() -> Any:
+            if not cache:
+                cache.append(self._fitted_judge(role, key))
+            return cache[0]
+
+        return Judge(verifier, lambda: self.embeddings(role), key)
+
+    def _fitted_judge(self, role: str, key: str) -> Any:
+        from rebeca.ncf.verifier import Verifier
+
+        spec: JudgeSpec = getattr(self.task.file.judges, role)
+        params = registry.make_params(registry.load("judges", spec.use), spec.params, f"judges.{role}.params")
+        part: Part = getattr(self.world.division, role)
+
+        def write(folder: Path) -> None:
+            embeddings = self.embeddings(role)
+            with self.reporter.stage(f"fit {role}") as report:
+                seed = self.task.seeds.fit(f"judge-{role}")
+                verifier = Verifier(params, self.device)
+                verifier.fit(part, embeddings, self.world.division.training_items, seed, report)
+            verifier.save(folder)
+
+        folder = self.make("judge", key, self._judge_inputs(role), write, f"fit {role}")
+        return Verifier(params, self.device).load(folder)
+
+    @cached_property
+    def judges(self) -> dict[str, Judge]:
+        """All judges of the task."""
+        roles = ["verifier"] + (["auditor"] if self.task.file.judges.auditor is not None else [])
+        return {role: self.judge(role) for role in roles}
+
+    # -- fits -------------------------------------------------------------------------------------------------------
+
+    def fit_key(self, spec: ResolvedGenerator) -> str:
+        """Address of a fit; equal for generators that differ in sampling parameters only."""
+        return stage_key("fit", self._fit_inputs(spec))
+
+    def _fit_inputs(self, spec: ResolvedGenerator) -> dict[str, Any]:
+        kind = registry.load("generators", spec.use)
+        generator: Generator = kind(spec.params)
+        params = {k: v for k, v in registry.params_json(spec.params).items() if k in kind.fit_parameters}
+        return {
+            "use": spec.use,
+            "params": params,
+            "embeddings": self.embeddings_key("task"),
+            "ratings": self.world.fingerprint,
+            "judge": self.judge_key("verifier") if "judge" in generator.needs else None,
+            "seed": [self.task.file.id, self.task.file.version, self.task.file.seed],
+            "device": self.device,
+        }
+
+    def context(self, spec: ResolvedGenerator, key: str, report: Callable[[int, int, str], None]) -> FitContext:
+        """What the generator is given."""
+        world = self.world
+        generator: Generator = registry.load("generators", spec.use)(spec.params)
+        offers: dict[str, Callable[[], Any]] = {
+            "judge": lambda: self.judges["verifier"],
+            "heldout": lambda: world.division.test,
+            "truth": lambda: world.dataset.truth,
+        }
+        embeddings = self.embeddings("task")
+        decoder_kind = registry.load("decoders", self.task.file.decoder.use)
+
+        def decoder(space: Space) -> Decoder:
+            made: Decoder = decoder_kind.bind(
+                world.dataset.catalogue, embeddings, world.candidates, spec.decoder, space
+            )
+            return made
+
+        checkpoints = self.store.root / "checkpoints" / key
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        seeds = SeedScheme(self.task.file.id, self.task.file.version, self.task.file.seed, spec.offset)
+        return FitContext(
+            users=world.dataset.ratings.user_ids,
+            catalogue=world.dataset.catalogue,
+            candidates=world.candidates,
+            encoder=self._encoder("task"),
+            embeddings=embeddings,
+            training_items=world.division.training_items,
+            validation=world.division.generators.validation,
+            decoder=decoder,
+            seeds=seeds,
+            fit_seed=self.task.seeds.fit(key),
+            device=self.device,
+            workdir=checkpoints,
+            progress=report,
+            grants={need: offers[need]() for need in sorted(generator.needs)},
+        )
+
+    def fitted(self, spec: ResolvedGenerator) -> Generator:
+        """A generator that is ready to generate."""
+        key = self.fit_key(spec)
+        kind = registry.load("generators", spec.use)
+        with self.reporter.stage(f"fit {spec.id}") as report:
+            context = self.context(spec, key, report)
+
+            def write(folder: Path) -> None:
+                generator: Generator = kind(spec.params)
+                generator.fit(self.world.division.generators.train, context)
+                generator.save(folder)
+
+            folder = self.make("fit", key, self._fit_inputs(spec), write, f"fit {spec.id}")
+            shutil.rmtree(context.workdir, ignore_errors=True)
+            generator: Generator = kind(spec.params)
+            generator.load(folder, context)
+        return generator
+
+    # -- pictures ---------------------------------------------------------------------------------------------------
+
+    def units(self) -> list[tuple[str, ...]]:
+        """People of every unit; depends on the plan alone."""
+        ids = self.world.user_ids
+        return [ids[start : start + USERS_A_UNIT] for start in range(0, len(ids), USERS_A_UNIT)]
+
+    def _unit_inputs(self, spec: ResolvedGenerator, unit: Sequence[str]) -> dict[str, Any]:
+        return {
+            "fit": self.fit_key(spec),
+            "params": registry.params_json(spec.params),
+            "decoder": [self.task.file.decoder.use, registry.params_json(spec.decoder)],
+            "seeds": [self.task.file.id, self.task.file.version, self.task.file.seed, spec.offset, spec.noise_group],
+            "users": list(unit),
+            "pictures": self.task.file.pictures,
+            "device": self.device,
+        }
+
+    def picture_keys(self, spec: ResolvedGenerator) -> list[str]:
+        """Addresses of all units of a generator."""
+        return [stage_key("pictures", self._unit_inputs(spec, unit)) for unit in self.units()]
+
+    def make_pictures(self, spec: ResolvedGenerator) -> list[Path]:
+        """Folders of all units, making what is missing."""
+        fitted: list[Generator] = []
+
+        def generator() -> Generator:
+            if not fitted:
+                fitted.append(self.fitted(spec))
+            return fitted[0]
+
+        folders = []
+        with self.reporter.stage(f"pictures {spec.id}") as report:
+            units = self.units()
+            for number, unit in enumerate(units):
+                inputs = self._unit_inputs(spec, unit)
+                requests = self._requests(spec, unit)
+
+                def write(folder: Path, requests: list[Request] = requests) -> None:
+                    answers = _named_failures(generator().generate(requests), spec.id)
+                    write_unit(folder, answers, requests, self.world.dataset.catalogue, spec.id)
+
+                key = stage_key("pictures", inputs)
+                folders.append(self.make("pictures", key, inputs, write, f"pictures {spec.id}", announce=number == 0))
+                report((number + 1) * len(unit), len(self.world.users), "people")
+        return folders
+
+    def _requests(self, spec: ResolvedGenerator, unit: Sequence[str]) -> list[Request]:
+        seeds = SeedScheme(self.task.file.id, self.task.file.version, self.task.file.seed, spec.offset)
+        return [
+            Request(user, k, seeds.picture(user, k, spec.noise_group))
+            for user in unit
+            for k in range(self.task.file.pictures)
+        ]
+
+    def scored_pictures(self, folders: Sequence[Path]) -> tuple[list[Made], ScoredPictures]:
+        """All pictures of a generator, and the valid ones as scorers see them."""
+        made = [row for folder in folders for row in read_unit(folder)]
+        where = {row.digest: folder for folder in folders for row in read_unit(folder) if row.item < 0}
+        valid = [row for row in made if not row.failure]
+        index = {name: i for i, name in enumerate(self.world.dataset.ratings.user_ids)}
+        digests = tuple(row.digest for row in valid)
+        first: dict[str, int] = {}
+        unique = np.array([first.setdefault(d, i) for i, d in enumerate(digests)], dtype=np.int64)
+        item = np.array([row.item for row in valid], dtype=np.int64)
+        catalogue = self.world.dataset.catalogue
+
+        def pixels(i: int) -> Pixels:
+            if valid[i].item >= 0:
+                return catalogue.pixels(valid[i].item)
+            from rebeca.data.catalogue import decode_image
+
+            path = where[valid[i].digest] / f"{valid[i].digest}.png"
+            return decode_image(path.read_bytes(), str(path))
+
+        def embedding(role: str) -> Floats:
+            table = self.embeddings(role)
+            out = np.empty((len(valid), table.shape[1]), np.float32)
+            out[item >= 0] = table[item[item >= 0]]
+            new = [i for i in first.values() if item[i] < 0]
+            if new:
+                by_digest = self._encode_new(role, [digests[i] for i in new], [pixels(i) for i in new])
+                for i in np.flatnonzero(item < 0):
+                    out[i] = by_digest[digests[i]]
+            return out
+
+        pictures = ScoredPictures(
+            user=np.array([index[row.user] for row in valid], dtype=np.int64),
+            replicate=np.array([row.replicate for row in valid], dtype=np.int64),
+            digest=digests,
+            item=item,
+            unique=unique,
+            embedding_of=embedding,
+            pixels_of=pixels,
+        )
+        return made, pictures
+
+    def _encode_new(self, role: str, digests: list[str], pictures: list[Pixels]) -> dict[str, Floats]:
+        missing = [i for i, d in enumerate(digests) if (role, d) not in self._pixel_embeddings]
+        if missing:
+            encoded = self._fitted_encoder(role).encode([pictures[i] for i in missing], [None] * len(missing))
+            for i, vector in zip(missing, encoded, strict=True):
+                self._pixel_embeddings[role, digests[i]] = vector
+        return {d: self._pixel_embeddings[role, d] for d in digests}
+
+    # -- scorers ----------------------------------------------------------------------------------------------------
+
+    def scorer(self, spec: ResolvedScorer) -> Any:
+        """A scorer, built once."""
+        if spec.use not in self._scorers:
+            self._scorers[spec.use] = self._built_scorer(spec)
+        return self._scorers[spec.use]
+
+    def _built_scorer(self, spec: ResolvedScorer) -> Any:
+        world = self.world
+        context = ScorerContext(
+            dataset=world.dataset,
+            division=world.division,
+            judges=self.judges,
+            catalogue_embeddings=lambda: self.embeddings("task"),
+            candidates=np.asarray(world.candidates.of_block.any(axis=0)),
+            seed=self.task.file.seed,
+            spec=spec.params,
+            data_fingerprint=world.fingerprint,
+        )
+        return registry.load("scorers", spec.use)(context)
+
+    # -- all --------------------------------------------------------------------------------------------------------
+
+    def make(
+        self,
+        stage: str,
+        key: str,
+        inputs: dict[str, Any],
+        write: Callable[[Path], None],
+        title: str,
+        announce: bool = True,
+    ) -> Path:
+        """Takes an artefact from the store or makes it, and counts the time."""
+        found = self.store.find(stage, key)
+        if found is not None:
+            return found
+        started = time.perf_counter()
+        if announce:
+            self.reporter.say(f"  {title} ...")
+        inner = sum(self.timing.seconds.values())
+        path = self.store.make(stage, key, inputs, write)
+        nested = sum(self.timing.seconds.values()) - inner
+        self.timing.add(title, time.perf_counter() - started - nested)
+        return path
+
+
+class _LazyPixels(Sequence[Pixels]):
+    """Catalogue pictures that are read when an encoder asks for them."""
+
+    def __init__(self, read: Callable[[int], Pixels], items: Sequence[int]) -> None:
+        self._read, self._items = read, items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self._read(i) for i in self._items[index]]
+        return self._read(self._items[index])
+
+
+def _named_failures(answers: Iterator[object], generator: str) -> Iterator[object]:
+    """Passes answers on; an exception inside a generator becomes an error that names it."""
+    try:
+        yield from answers
+    except RebecaError:
+        raise
+    except Exception as error:  # third-party code: anything can come, and it must be named
+        raise GeneratorError(
+            f"generator '{generator}' failed: {type(error).__name__}: {error}",
+            hint="run with --debug for the traceback",
+        ) from error
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """What a fit reports about itself (losses, chosen guidance), where it does."""
+    path = folder / "prior.json"
+    if not path.is_file():
+        return {}
+    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")).get("report", {})
+    return report

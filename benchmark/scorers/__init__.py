@@ -1,0 +1,1 @@
+"""Scorers: each one small file, registered by entry points."""

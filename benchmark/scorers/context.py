@@ -1,0 +1,58 @@
+"""What a scorer is given when it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rebeca.arrays import Bools, Floats
+from rebeca.data.dataset import Dataset
+from rebeca.data.splits import Division
+
+if TYPE_CHECKING:
+    from rebeca.ncf.verifier import Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A fitted verifier or auditor with the catalogue in its space.
+
+    Attributes:
+        verifier: The model; loaded when first asked for.
+        catalogue: float32 [items, dim]; the catalogue in its encoder's space.
+        fingerprint: Address of the fit.
+    """
+
+    verifier: Callable[[], Verifier]
+    catalogue: Callable[[], Floats]
+    fingerprint: str
+
+    def catalogue_scores(self) -> Floats:
+        """float64 [users, items]; what the verifier's own generators are granted."""
+        return self.verifier().score_all(self.catalogue())
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerContext:
+    """Everything a scorer may look at.
+
+    Attributes:
+        dataset: Pictures and people.
+        division: How ratings were divided; the test part is for scorers that say so.
+        judges: ``verifier`` and, where the task has one, ``auditor``.
+        catalogue_embeddings: float32 [items, dim] in the task's encoder space.
+        candidates: bool [items]; pictures that somebody may be shown.
+        seed: The task's seed.
+        spec: The scorer's resolved parameters.
+        data_fingerprint: Address of data and division.
+    """
+
+    dataset: Dataset
+    division: Division
+    judges: Mapping[str, Judge]
+    catalogue_embeddings: Callable[[], Floats]
+    candidates: Bools
+    seed: int
+    spec: Any
+    data_fingerprint: str

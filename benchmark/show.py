@@ -1,0 +1,170 @@
+"""The leaderboard and comparisons on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmark.analysis import LIFT
+from benchmark.board import Board, read_board
+from benchmark.numbers import MISSING, number, p_value, with_interval
+from rebeca.errors import RecordError, did_you_mean
+
+UNCUT = 240
+
+
+def find_records(task: str, roots: Sequence[Path]) -> Path:
+    """The newest version of a task's records, by id, task file or folder.
+
+    Raises:
+        RecordError: If there are none.
+    """
+    folder = Path(task)
+    if (folder / "_task").is_dir():
+        return folder
+    name = folder.stem
+    known = sorted({p.name for root in roots if root.is_dir() for p in root.iterdir() if p.is_dir()})
+    for root in roots:
+        versions = [p for p in (root / name).glob("v*") if (p / "_task" / "comparison.json").is_file()]
+        if versions:
+            return max(versions, key=lambda p: int(p.name[1:]) if p.name[1:].isdigit() else -1)
+    raise RecordError(
+        f"no records of '{name}' in {', '.join(str(root) for root in roots)}",
+        hint=f"run it first: rebeca-bench run {task}" if not known else did_you_mean(name, known),
+    )
+
+
+def summary(records: Path) -> dict[str, Any]:
+    """The board as JSON."""
+    board = read_board(records)
+    return {
+        "task": board.task,
+        "people": board.people,
+        "generators": [
+            {
+                "id": row.id,
+                "title": row.title,
+                "ranked": row.ranked,
+                "rank": row.rank,
+                "preference": row.measure(board.primary),
+                "personal_lift": row.lift(board.primary),
+                "measures": {name: row.measure(name) for name in row.measures},
+                "lifts": {name: row.lift(name) for name in row.lifts},
+                "flags": row.flags,
+            }
+            for row in board.rows
+        ],
+        "judges": board.judges,
+    }
+
+
+def print_board(records: Path) -> None:
+    """Prints ranks, preference, lift, the truth where the world has one, and the verifier's report."""
+    board = read_board(records)
+    console = _console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    columns = [column for column in board.columns() if column.measure in (board.primary, board.truth())]
+    table.add_column("rank", no_wrap=True)
+    table.add_column("generator", no_wrap=True)
+    for column in columns:
+        table.add_column(column.heading, no_wrap=True)
+    table.add_column("flags", no_wrap=True)
+    for row in board.rows:
+        rank = "" if row.rank is None else f"{row.rank['text']} {row.rank['group']}"
+        cells = [MISSING if (cell := row.cell(c)) is None else with_interval(cell, c.signed) for c in columns]
+        table.add_row(rank, row.title, *cells, ", ".join(row.flags))
+    console.print(f"[bold]{board.title}[/bold]: {board.people} people")
+    console.print(table)
+    if board.finding:
+        console.print(board.finding)
+    console.print(_judges(board))
+
+
+def comparisons(records: Path, a: str, b: str) -> list[dict[str, Any]]:
+    """Every recorded comparison of two generators, as a minus b.
+
+    Raises:
+        RecordError: If an id is unknown or the pair was not tested.
+    """
+    board = read_board(records)
+    ids = [row.id for row in board.rows]
+    for name in (a, b):
+        if name not in ids:
+            raise RecordError(f"no generator '{name}' in {records}", hint=did_you_mean(name, ids))
+    found = []
+    for measure, family in board.families.items():
+        for one in family["comparisons"]:
+            if {one["a"], one["b"]} == {a, b}:
+                swap = one["a"] != a
+                found.append({"measure": measure, "declared": family["declared"], **(_swapped(one) if swap else one)})
+    if not found:
+        raise RecordError(
+            f"'{a}' and '{b}' were not compared",
+            hint="unranked rows are described, not tested; the family is declared in analysis.family",
+        )
+    return sorted(found, key=lambda c: (not c["declared"], c["measure"]))
+
+
+def print_comparisons(a: str, b: str, found: Sequence[dict[str, Any]]) -> None:
+    """Prints one line a measure."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("measure", f"{a} minus {b}", "d_z", "people who prefer it", "adjusted p", "verdict", ""):
+        table.add_column(heading, no_wrap=True)
+    for one in found:
+        test = one["test"]
+        prefer = one["prefer"]
+        table.add_row(
+            one["measure"].replace(LIFT, "personal lift, "),
+            with_interval(one["difference"], sign=True),
+            number(one["effect"], 2, sign=True),
+            f"{number(prefer['share'], 2)} ({number(prefer['low'], 2)} to {number(prefer['high'], 2)})",
+            p_value(None if test is None else test["p_max_t"]),
+            one["verdict"] + (" (skewed)" if one["skewed"] else ""),
+            "" if one["declared"] else "exploratory",
+        )
+    _console().print(table)
+
+
+def _console() -> Console:
+    """A console that never cuts a number: outside a terminal lines are as long as they need to be."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=UNCUT)
+
+
+def _swapped(one: dict[str, Any]) -> dict[str, Any]:
+    d, prefer = one["difference"], one["prefer"]
+    flipped = {"better": "worse", "worse": "better"}
+
+    def minus(value: float | None) -> float | None:
+        return None if value is None else -value
+
+    return {
+        **one,
+        "a": one["b"],
+        "b": one["a"],
+        "difference": {**d, "estimate": minus(d["estimate"]), "low": minus(d["high"]), "high": minus(d["low"])},
+        "effect": minus(one["effect"]),
+        "skewness": minus(one["skewness"]),
+        "prefer": {"share": 1 - prefer["share"], "low": 1 - prefer["high"], "high": 1 - prefer["low"]},
+        "verdict": flipped.get(one["verdict"], one["verdict"]),
+    }
+
+
+def _judges(board: Board) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("held-out ratings", "AUC within user", "AUC pooled", "verifier minus it", ""):
+        table.add_column(heading, no_wrap=True)
+    for name, entry in board.judges.items():
+        gain = entry.get("verifier_gain")
+        table.add_row(
+            name,
+            with_interval(entry["auc_within_user"]),
+            number(entry["auc_pooled"]),
+            with_interval(gain, sign=True) if gain else "",
+            entry["meaning"],
+        )
+    return table

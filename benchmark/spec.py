@@ -1,0 +1,430 @@
+"""From a task file to the resolved task that everything else reads: extends, overrides, sweeps, checks."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from benchmark import registry
+from benchmark.stats.comparison import smallest_p
+from benchmark.task_file import ID, GeneratorSpec, TaskFile, Use
+from benchmark.yaml_source import KeyPath, Source, parse_scalar, read_yaml
+from rebeca.errors import SpecError, did_you_mean
+from rebeca.seeds import SeedScheme, digest_of
+
+DEEPEST_EXTENDS = 5
+ENCODER_KEYS = {"encoder", "of"}
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedGenerator:
+    """A generator with everything spelled out.
+
+    Attributes:
+        id: Unique in the task.
+        title: Name on the board.
+        use: Registered name.
+        params: Its ``Params`` dataclass.
+        decoder: All parameters of its decoder.
+        noise_group: Arms of one group share their noise.
+        offset: Shifts the noise.
+    """
+
+    id: str
+    title: str
+    use: str
+    params: Any
+    decoder: Any
+    noise_group: str
+    offset: int
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON with every default spelled out."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "use": self.use,
+            "params": registry.params_json(self.params),
+            "decoder": registry.params_json(self.decoder),
+            "noise_group": self.noise_group,
+            "offset": self.offset,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedScorer:
+    """A scorer with its parameters."""
+
+    use: str
+    params: Any
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON."""
+        return {"use": self.use, "params": registry.params_json(self.params)}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A resolved task.
+
+    Attributes:
+        file: The strict model, ``extends`` and ``--set`` applied.
+        source: The task file.
+        data_path: Absolute path of the data, where there is one.
+        generators: With sweeps expanded.
+        scorers: In order.
+        modified: Whether ``--set`` or ``--limit-users`` changed what could change a result.
+    """
+
+    file: TaskFile
+    source: Path
+    data_path: Path | None
+    generators: tuple[ResolvedGenerator, ...]
+    scorers: tuple[ResolvedScorer, ...]
+    modified: bool
+
+    @property
+    def seeds(self) -> SeedScheme:
+        """The task's seeds."""
+        return SeedScheme(self.file.id, self.file.version, self.file.seed)
+
+    def to_json(self) -> dict[str, Any]:
+        """The resolved spec as records keep it; where data lie is no part of it."""
+        raw = self.file.model_dump(mode="json", by_alias=True)
+        raw["data"]["path"] = None
+        raw["generators"] = [generator.to_json() for generator in self.generators]
+        raw["scorers"] = [scorer.to_json() for scorer in self.scorers]
+        return raw
+
+    def hash(self) -> str:
+        """SHA-256 of the resolved spec."""
+        return digest_of(self.to_json())
+
+    def analysis_hash(self) -> str:
+        """SHA-256 of what was decided beforehand, and of whom and what it is about."""
+        about = {
+            k: v for k, v in self.to_json().items() if k in ("id", "version", "seed", "users", "pictures", "analysis")
+        }
+        return digest_of(about)
+
+
+def load_task(path: Path, overrides: tuple[str, ...] = (), limit_users: int | None = None) -> Task:
+    """Reads, merges, checks and resolves a task file.
+
+    Args:
+        path: The file.
+        overrides: ``a.b=value`` texts; list elements are addressed by index or by their ``id``.
+        limit_users: Overrides ``users.limit``.
+
+    Raises:
+        SpecError: With file, line, key, what was found and what is allowed.
+    """
+    source = _with_extends(read_yaml(path), 0)
+    as_written = _validate(source)
+    base = path.parent
+    for text in overrides:
+        if _override(source, text) == ("data", "path"):
+            base = Path.cwd()  # typed in a shell, so relative to where it was typed
+    if limit_users is not None:
+        source.data.setdefault("users", {})["limit"] = limit_users
+    file = _validate(source)
+    modified = _without_path(file) != _without_path(as_written)
+    data_path = None if file.data.path is None else (base / file.data.path).resolve()
+    file = _absolute_folders(file, path.parent)
+    generators = _generators(file, source)
+    scorers = tuple(_scorer(entry, index, source) for index, entry in enumerate(file.scorers))
+    _check(file, source, generators, scorers)
+    return Task(file, path, data_path, generators, scorers, modified)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a task file."""
+    schema = TaskFile.model_json_schema(by_alias=True)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "rebeca-bench task file"
+    _allow_short_encoders(schema)
+    return schema
+
+
+def _allow_short_encoders(node: Any) -> None:
+    """Says what :func:`_expand_encoders` does: a bare string is an encoder too."""
+    if isinstance(node, dict):
+        properties = node.get("properties", {})
+        for name in ENCODER_KEYS & set(properties):
+            properties[name] = {"anyOf": [{"type": "string"}, properties[name]]}
+        for child in node.values():
+            _allow_short_encoders(child)
+    elif isinstance(node, list):
+        for child in node:
+            _allow_short_encoders(child)
+
+
+def _without_path(file: TaskFile) -> TaskFile:
+    return file.model_copy(update={"data": file.data.model_copy(update={"path": None})})
+
+
+def _with_extends(source: Source, depth: int) -> Source:
+    """Merges the file named by ``extends`` below this one: mappings merge, everything else is replaced."""
+    name = source.data.pop("extends", None)
+    if name is None:
+        return source
+    if not isinstance(name, str) or depth >= DEEPEST_EXTENDS:
+        raise SpecError(f"{source.at(('extends',))}: extends: expected the name of a task file, found {name!r}")
+    parent = _with_extends(read_yaml(source.path.parent / name), depth + 1)
+    lines = {**parent.lines, **source.lines}
+    return Source(source.path, _merged(parent.data, source.data), lines)
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    out = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(out.get(key), dict)
+        out[key] = _merged(out[key], value) if both else value
+    return out
+
+
+def _override(source: Source, text: str) -> KeyPath:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise SpecError(f"--set {text}: expected a.b=value")
+    parts = key.split(".")
+    node: Any = source.data
+    path: list[str | int] = []
+    for position, part in enumerate(parts):
+        step: str | int = part
+        if isinstance(node, list):
+            found = [i for i, entry in enumerate(node) if isinstance(entry, dict) and entry.get("id") == part]
+            if found:
+                step = found[0]
+            elif part.isdigit() and int(part) < len(node):
+                step = int(part)
+            else:
+                ids = [str(e["id"]) for e in node if isinstance(e, dict) and "id" in e]
+                raise SpecError(f"--set {text}: '{part}' is no element there", hint=did_you_mean(part, ids))
+        elif not isinstance(node, dict):
+            raise SpecError(f"--set {text}: '{'.'.join(parts[:position])}' holds a value, not keys")
+        path.append(step)
+        if position == len(parts) - 1:
+            node[step] = parse_scalar(value)
+        elif isinstance(node, dict):
+            if part in ENCODER_KEYS and isinstance(node.get(part), str):
+                node[part] = {"use": node[part]}
+            node = node.setdefault(part, {})
+        else:
+            node = node[step]
+    return tuple(path)
+
+
+def _validate(source: Source) -> TaskFile:
+    data = _expand_encoders(source.data)
+    try:
+        return TaskFile.model_validate(data)
+    except ValidationError as error:
+        found = error.errors()
+        # a misspelt key also leaves the right one missing: the misspelling is what to mend
+        first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
+        raise _explain(first, source) from error
+
+
+def _expand_encoders(node: Any) -> Any:
+    """A bare string for an encoder is short for ``{use: string}``."""
+    if isinstance(node, dict):
+        return {
+            key: {"use": value} if key in ENCODER_KEYS and isinstance(value, str) else _expand_encoders(value)
+            for key, value in node.items()
+        }
+    return [_expand_encoders(child) for child in node] if isinstance(node, list) else node
+
+
+def _explain(error: Any, source: Source) -> SpecError:
+    path: KeyPath = tuple(part for part in error["loc"] if part not in ("str", "Use", "float"))
+    name = ".".join(str(part) for part in path)
+    where = source.at(path)
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        model = _model_at(path[:-1])
+        allowed = [field.alias or key for key, field in model.model_fields.items()] if model else []
+        return SpecError(f"{where}: unknown key '{name}'", hint=did_you_mean(str(path[-1]), allowed))
+    if kind == "missing":
+        return SpecError(f"{where}: the key '{name}' is missing")
+    found = error.get("input")
+    shown = repr(found) if len(repr(found)) < 80 else f"{repr(found)[:77]}..."
+    return SpecError(f"{where}: {name}: {error['msg'].lower()}, found {shown}")
+
+
+def _model_at(path: KeyPath) -> type[BaseModel] | None:
+    model: Any = TaskFile
+    for part in path:
+        if isinstance(part, int):
+            continue
+        fields = getattr(model, "model_fields", {})
+        match = next((field for key, field in fields.items() if part in (key, field.alias)), None)
+        if match is None:
+            return None
+        model = _inner_model(match.annotation)
+        if model is None:
+            return None
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
+
+
+def _inner_model(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        found = _inner_model(inner)
+        if found is not None:
+            return found
+    return None
+
+
+def _absolute_folders(file: TaskFile, base: Path) -> TaskFile:
+    """Paths inside generators' parameters are relative to the task file; a folder's content becomes part of them."""
+    generators = []
+    for generator in file.generators:
+        if generator.use == "folder" and isinstance(generator.params.get("path"), str):
+            folder = (base / generator.params["path"]).resolve()
+            params = {**generator.params, "path": str(folder), "content": _folder_digest(folder)}
+            generator = generator.model_copy(update={"params": params})
+        generators.append(generator)
+    return file.model_copy(update={"generators": generators})
+
+
+def _folder_digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
+        if path.is_file():
+            digest.update(str(path.relative_to(folder)).encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]:
+    decoder_params = registry.load("decoders", file.decoder.use).Params
+    by_id: dict[str, GeneratorSpec] = {}
+    out: list[ResolvedGenerator] = []
+    for index, spec in enumerate(file.generators):
+        where = source.at(("generators", index))
+        if spec.extends is not None:
+            if spec.extends not in by_id:
+                raise SpecError(
+                    f"{where}: extends: no generator '{spec.extends}' above", hint=did_you_mean(spec.extends, by_id)
+                )
+            base = by_id[spec.extends]
+            spec = base.model_copy(
+                update={
+                    "id": spec.id if spec.id is not None or not spec.sweep else base.id,
+                    "title": spec.title,
+                    "use": spec.use or base.use,
+                    "params": {**base.params, **spec.params},
+                    "decoder": {**base.decoder, **spec.decoder},
+                    "sweep": spec.sweep,
+                    "noise_group": spec.noise_group if "noise_group" in spec.model_fields_set else base.noise_group,
+                    "offset": spec.offset if "offset" in spec.model_fields_set else base.offset,
+                }
+            )
+        if spec.use is None or spec.id is None:
+            raise SpecError(f"{where}: a generator needs 'id' and 'use' (or 'extends')")
+        kind = registry.load("generators", spec.use).Params
+        if not spec.sweep:
+            if spec.id in by_id:
+                raise SpecError(f"{where}: the generator id '{spec.id}' is given twice")
+            by_id[spec.id] = spec
+        for one in _swept(spec, kind, where):
+            assert one.id is not None
+            params = registry.make_params(kind, one.params, f"{where}: generators.{one.id}.params")
+            raw = {**file.decoder.params, **one.decoder}
+            decoder = registry.make_params(decoder_params, raw, f"{where}: generators.{one.id}.decoder")
+            if any(existing.id == one.id for existing in out):
+                raise SpecError(f"{where}: the generator id '{one.id}' is given twice")
+            out.append(
+                ResolvedGenerator(one.id, one.title or one.id, spec.use, params, decoder, one.noise_group, one.offset)
+            )
+    return tuple(out)
+
+
+def _swept(spec: GeneratorSpec, kind: type[Any], where: str) -> list[GeneratorSpec]:
+    """Every combination of a sweep; a key belongs to the generator's parameters, or else to the decoder's."""
+    if not spec.sweep:
+        return [spec]
+    own = set(kind.__dataclass_fields__)
+    out = []
+    for values in itertools.product(*spec.sweep.values()):
+        chosen = dict(zip(spec.sweep, values, strict=True))
+        suffix = "".join(f"--{key}-{re.sub('[^a-z0-9_.]+', '-', str(value).lower())}" for key, value in chosen.items())
+        identifier = f"{spec.id}{suffix}"
+        if not re.match(ID, identifier):
+            raise SpecError(f"{where}: the sweep makes the id '{identifier}', which is not a valid id")
+        out.append(
+            spec.model_copy(
+                update={
+                    "id": identifier,
+                    "title": None,
+                    "params": {**spec.params, **{k: v for k, v in chosen.items() if k in own}},
+                    "decoder": {**spec.decoder, **{k: v for k, v in chosen.items() if k not in own}},
+                }
+            )
+        )
+    return out
+
+
+def _scorer(entry: str | Use, index: int, source: Source) -> ResolvedScorer:
+    use = entry if isinstance(entry, Use) else Use(use=entry)
+    where = source.at(("scorers", index))
+    try:
+        kind = registry.load("scorers", use.use)
+    except SpecError as error:
+        raise SpecError(f"{where}: {error.message}", hint=error.hint) from error
+    return ResolvedScorer(use.use, registry.make_params(kind.Params, use.params, f"{where}: scorers.{use.use}"))
+
+
+def _check(
+    file: TaskFile, source: Source, generators: tuple[ResolvedGenerator, ...], scorers: tuple[ResolvedScorer, ...]
+) -> None:
+    ids = [generator.id for generator in generators]
+    if file.analysis.reference not in ids:
+        raise SpecError(
+            f"{source.at(('analysis', 'reference'))}: no generator '{file.analysis.reference}'",
+            hint=did_you_mean(file.analysis.reference, ids),
+        )
+    used = [scorer.use for scorer in scorers]
+    if len(set(used)) != len(used):
+        raise SpecError(f"{source.at(('scorers',))}: a scorer is given twice")
+    if file.analysis.primary.scorer not in used:
+        raise SpecError(
+            f"{source.at(('analysis', 'primary'))}: the primary scorer '{file.analysis.primary.scorer}' is not among"
+            " the scorers",
+            hint=did_you_mean(file.analysis.primary.scorer, used),
+        )
+    if "auditor" in used and file.judges.auditor is None:
+        raise SpecError(f"{source.at(('scorers',))}: the scorer 'auditor' needs judges.auditor")
+    if smallest_p(31, file.analysis.permutations) > file.analysis.alpha:
+        raise SpecError(
+            f"{source.at(('analysis', 'permutations'))}: {file.analysis.permutations} permutations can never give"
+            f" p <= {file.analysis.alpha}",
+            hint=f"use at least {int(1 / file.analysis.alpha)}",
+        )
+    split = file.data.split
+    if split.kind == "held-out-items" and not (split.test < 1 and split.validation < 1):
+        raise SpecError(
+            f"{source.at(('data', 'split'))}: with held-out-items test and validation are shares below 1,"
+            f" found {split.test:g} and {split.validation:g}"
+        )
+
+
+def limited(task: Task, ids: tuple[str, ...]) -> Task:
+    """The same task with some of its generators.
+
+    Raises:
+        SpecError: If an id is unknown.
+    """
+    known = [generator.id for generator in task.generators]
+    for name in ids:
+        if name not in known:
+            raise SpecError(f"--only {name}: no such generator", hint=did_you_mean(name, known))
+    return replace(task, generators=tuple(g for g in task.generators if g.id in ids))

@@ -1,0 +1,122 @@
+"""Reading YAML as plain data while remembering the line of every key.
+
+Only plain scalars, lists and mappings: no tags, no anchors, no duplicate keys, and a limit on size, so that a hostile
+task file is refused before it costs anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rebeca.errors import SpecError
+
+LARGEST_BYTES = 1 << 20
+DEEPEST = 20
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(slots=True)
+class Source:
+    """A parsed file.
+
+    Attributes:
+        path: The file.
+        data: Plain data.
+        lines: Line (from 1) of every key and list element, by path.
+    """
+
+    path: Path
+    data: dict[str, Any]
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+
+    def at(self, path: KeyPath) -> str:
+        """``file:line``, of the nearest enclosing key that has a line."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return f"{self.path}:{self.lines[path]}" if path else str(self.path)
+
+
+def read_yaml(path: Path) -> Source:
+    """Reads a task file.
+
+    Raises:
+        SpecError: With file and line.
+    """
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_BYTES:
+            raise SpecError(f"{path}: {size:,} bytes are too many for a task file (at most {LARGEST_BYTES:,})")
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError as error:
+        raise SpecError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise SpecError(f"{path}: is a folder, not a task file") from error
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path}: not UTF-8 at byte {error.start}") from error
+    source = Source(path, {})
+    try:
+        loader = yaml.SafeLoader(text)
+        try:
+            _refuse_aliases(path, text)
+            node = loader.get_single_node()
+        finally:
+            loader.dispose()
+        data = {} if node is None else _plain(node, (), source)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        raise SpecError(f"{path}{line}: not valid YAML ({getattr(error, 'problem', None) or error})") from error
+    if not isinstance(data, dict):
+        raise SpecError(f"{path}:1: a task file is a mapping of keys to values")
+    source.data = data
+    return source
+
+
+def parse_scalar(text: str) -> Any:
+    """A value as ``--set`` takes it: YAML without tags and anchors.
+
+    Raises:
+        SpecError: If it is not YAML.
+    """
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SpecError(f"'{text}' is not a YAML value") from error
+
+
+def _refuse_aliases(path: Path, text: str) -> None:
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        anchor = getattr(event, "anchor", None)
+        if anchor is not None:
+            line = event.start_mark.line + 1 if event.start_mark is not None else 1
+            raise SpecError(
+                f"{path}:{line}: anchors and aliases are not allowed ('{anchor}')",
+                hint="use 'extends' to share parts",
+            )
+
+
+def _plain(node: yaml.Node, path: KeyPath, source: Source) -> Any:
+    source.lines[path] = node.start_mark.line + 1
+    if len(path) > DEEPEST:
+        raise SpecError(f"{source.path}:{node.start_mark.line + 1}: nested too deeply")
+    if node.tag.startswith("!") or node.tag.startswith("tag:yaml.org,2002:python"):
+        raise SpecError(f"{source.path}:{node.start_mark.line + 1}: the YAML tag '{node.tag}' is not allowed")
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(child, (*path, index), source) for index, child in enumerate(node.value)]
+    if isinstance(node, yaml.MappingNode):
+        out: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            key = key_node.value
+            if not isinstance(key, str):
+                raise SpecError(f"{source.path}:{line}: keys must be words")
+            if key in out:
+                raise SpecError(f"{source.path}:{line}: the key '{key}' is given twice")
+            out[key] = _plain(value_node, (*path, key), source)
+            source.lines[(*path, key)] = line
+        return out
+    return yaml.SafeLoader("").construct_object(node, deep=True)

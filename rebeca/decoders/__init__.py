@@ -1,0 +1,1 @@
+"""Decoders: points of a prior's space to pictures."""

@@ -1,0 +1,79 @@
+"""Every error that a user can cause, as one tree.
+
+RebecaError
+├── SpecError            a task file says something impossible (exit code 2)
+├── DataError            a data set holds something impossible (exit code 3)
+├── MissingDependency    an optional package or its weights are absent (exit code 4)
+├── GeneratorError       a generator, scorer, encoder or decoder broke its contract (exit code 5)
+├── StoreError           the work folder cannot be used (exit code 6)
+└── RecordError          a record is damaged or does not add up (exit code 7)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RebecaError(Exception):
+    """An error with one clear message and, where there is one, a remedy.
+
+    Args:
+        message: What is wrong, with file, line and value where they are known.
+        hint: What to do about it, or an empty string.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+class SpecError(RebecaError):
+    """A task file, or an option that overrides it, says something impossible."""
+
+    exit_code = 2
+
+
+class DataError(RebecaError):
+    """A data set holds something impossible; the message names file, row and value."""
+
+    exit_code = 3
+
+
+class MissingDependency(RebecaError):
+    """An optional package, or the weights that it needs, is not there."""
+
+    exit_code = 4
+
+
+class GeneratorError(RebecaError):
+    """A generator, scorer, encoder or decoder broke its contract."""
+
+    exit_code = 5
+
+
+class StoreError(RebecaError):
+    """The work folder cannot be used."""
+
+    exit_code = 6
+
+
+class RecordError(RebecaError):
+    """A record is damaged, incomplete, or its numbers do not follow from its rows."""
+
+    exit_code = 7
+
+
+def did_you_mean(found: str, allowed: Iterable[str]) -> str:
+    """Returns ``"did you mean 'x'?"`` for the nearest allowed spelling, else the allowed names."""
+    names = sorted(allowed)
+    close = difflib.get_close_matches(found, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"allowed: {', '.join(names)}" if names else "nothing is allowed here"

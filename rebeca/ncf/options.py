@@ -1,0 +1,70 @@
+"""Parameters of the verifiers: plain data, free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierParams:
+    """Parameters of a task file; defaults of ``ncf``.
+
+    Attributes:
+        nets: Networks that are averaged.
+        hold_back: For early stopping: ``items``, each network holds back another share of the pictures (those to be
+            judged are new, too), and validation ratings are trained on; or ``rows``, a random tenth of the training
+            rows, as published.
+        dims: Principal directions of the embeddings; 0 takes them as they are.
+        d: Width of both branches.
+        mlp_layers: Hidden layers.
+        dropout: After each hidden layer.
+        population: Whether the fixed population logit is an input.
+        user_scale: Standard deviation of the user factors at the start.
+        linear_item: Whether there is a linear item term.
+        lr: Learning rate.
+        weight_decay: Weight decay.
+        user_weight_decay: Weight decay of the user factors; None takes ``weight_decay``.
+        batch: Rows a step; None is full-batch.
+        epochs: At most so many epochs.
+        patience: Epochs without improvement before stopping.
+        decoupled: AdamW instead of Adam.
+    """
+
+    nets: int = 8
+    hold_back: Literal["items", "rows"] = "items"
+    dims: int = 64
+    d: int = 16
+    mlp_layers: tuple[int, ...] = (64, 32)
+    dropout: float = 0.4
+    population: bool = True
+    user_scale: float = 0.05
+    linear_item: bool = True
+    lr: float = 1e-3
+    weight_decay: float = 1e-2
+    user_weight_decay: float | None = 1.0
+    batch: int | None = 1024
+    epochs: int = 60
+    patience: int = 5
+    decoupled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedVerifierParams(VerifierParams):
+    """The published verifier of the ViT-bigG space: one network, d 480, [128, 128], full-batch Adam."""
+
+    nets: int = 1
+    hold_back: Literal["items", "rows"] = "rows"
+    dims: int = 0
+    d: int = 480
+    mlp_layers: tuple[int, ...] = (128, 128)
+    dropout: float = 0.2
+    population: bool = False
+    user_scale: float = 1.0
+    lr: float = 5e-6
+    weight_decay: float = 0.01
+    user_weight_decay: float | None = None
+    batch: int | None = None
+    epochs: int = 10_000
+    patience: int = 10
+    decoupled: bool = False

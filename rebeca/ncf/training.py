@@ -1,0 +1,182 @@
+"""Training the verifier's network.
+
+As published: full-batch Adam on binary cross-entropy in which every person has equal total weight, learning rate
+halved on a plateau, early stopping on an inner validation part, best state restored.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from rebeca.arrays import Bools, Floats, Ints
+from rebeca.ncf.model import NCFModel, NCFShape, build_ncf
+from rebeca.seeds import substream, torch_generator
+
+PLATEAU_PATIENCE = 5
+PLATEAU_FACTOR = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class NCFOptions:
+    """How to train.
+
+    Attributes:
+        lr: Adam's learning rate.
+        weight_decay: On all parameters but the user factors.
+        user_weight_decay: On the user factors; None takes ``weight_decay``.
+        epochs: At most so many passes.
+        patience: Stop after so many epochs without an improvement of ``tolerance``.
+        tolerance: Smallest improvement that counts.
+        batch: Rows a step; None is full-batch, as published.
+        decoupled: AdamW instead of Adam with an L2 penalty.
+    """
+
+    lr: float = 1e-2
+    weight_decay: float = 1e-4
+    user_weight_decay: float | None = None
+    epochs: int = 10_000
+    patience: int = 30
+    tolerance: float = 1e-4
+    batch: int | None = None
+    decoupled: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Training rows: person, picture and label, with the pictures' embeddings in one table.
+
+    Attributes:
+        user: int [n].
+        picture: int [n]; row of ``table``.
+        liked: bool [n].
+        table: float32 [pictures, emb_dim].
+        population: float32 [pictures] or None.
+    """
+
+    user: Ints
+    picture: Ints
+    liked: Bools
+    table: Floats
+    population: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NCFHistory:
+    """Losses by epoch; ``best_epoch`` counts from 0."""
+
+    train: tuple[float, ...]
+    validation: tuple[float, ...]
+    best_epoch: int
+    best_validation: float
+
+
+def equal_user_weights(user: Ints, num_users: int) -> Floats:
+    """float64 [n]; 1 / (rows of the person * people with rows): every person has equal total weight, sum 1."""
+    count = np.bincount(user, minlength=num_users)
+    return 1.0 / (count[user] * np.count_nonzero(count))
+
+
+def fit_ncf(
+    shape: NCFShape,
+    rows: Rows,
+    validation: Bools,
+    options: NCFOptions,
+    seed: int,
+    device: str = "cpu",
+    progress: Callable[[int, int, str], None] | None = None,
+) -> tuple[NCFModel, NCFHistory]:
+    """Trains one network.
+
+    Args:
+        shape: The network.
+        rows: All rows.
+        validation: bool [n]; rows held back for early stopping, at least one of each kind.
+        options: How to train.
+        seed: Initialisation, batches and dropout.
+        device: Torch device.
+        progress: Called with (epoch, epochs, note).
+
+    Returns:
+        The network with its best state, in evaluation mode, and the losses.
+    """
+    model = build_ncf(shape, substream(seed, "init")).to(device)
+    table = torch.as_tensor(rows.table, dtype=torch.float32, device=device)
+    population = None if rows.population is None else torch.as_tensor(rows.population, dtype=torch.float32).to(device)
+    train, held = _part(rows, ~validation, device), _part(rows, validation, device)
+    user_tables = {id(model.user_gmf.weight), id(model.user_mlp.weight)}
+    decay = options.weight_decay if options.user_weight_decay is None else options.user_weight_decay
+    groups = [
+        {"params": [p for p in model.parameters() if id(p) not in user_tables], "weight_decay": options.weight_decay},
+        {"params": [p for p in model.parameters() if id(p) in user_tables], "weight_decay": decay},
+    ]
+    optimiser = (torch.optim.AdamW if options.decoupled else torch.optim.Adam)(groups, lr=options.lr)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimiser, "min", patience=PLATEAU_PATIENCE, factor=PLATEAU_FACTOR
+    )
+    shuffle = torch_generator(substream(seed, "batches"))
+    size = len(train.user)
+    batch = size if options.batch is None else min(options.batch, size)
+    best = (float("inf"), -1, copy.deepcopy(model.state_dict()))
+    train_losses: list[float] = []
+    held_losses: list[float] = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(substream(seed, "dropout"))
+        for epoch in range(options.epochs):
+            model.train()
+            order = torch.randperm(size, generator=shuffle).to(device) if batch < size else None
+            total = 0.0
+            for start in range(0, size, batch):
+                index = slice(None) if order is None else order[start : start + batch]
+                loss = _loss(model, train, index, table, population) * (size / batch if order is not None else 1.0)
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                optimiser.step()
+                total += loss.item() * (batch / size)
+            model.eval()
+            with torch.inference_mode():
+                held_loss = _loss(model, held, slice(None), table, population).item()
+            plateau.step(held_loss)
+            train_losses.append(total)
+            held_losses.append(held_loss)
+            if held_loss < best[0] - options.tolerance:
+                best = (held_loss, epoch, copy.deepcopy(model.state_dict()))
+            if progress is not None:
+                progress(epoch + 1, options.epochs, f"validation loss {held_loss:.4f}")
+            if epoch - best[1] >= options.patience:
+                break
+    model.load_state_dict(best[2])
+    model.eval()
+    return model, NCFHistory(tuple(train_losses), tuple(held_losses), best[1], best[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    user: Tensor
+    picture: Tensor
+    label: Tensor
+    weight: Tensor
+
+
+def _part(rows: Rows, mask: Bools, device: str) -> _Part:
+    user = rows.user[mask]
+    weight = equal_user_weights(user, int(rows.user.max()) + 1)
+    return _Part(
+        torch.as_tensor(user, dtype=torch.long, device=device),
+        torch.as_tensor(rows.picture[mask], dtype=torch.long, device=device),
+        torch.as_tensor(rows.liked[mask], dtype=torch.float32, device=device),
+        torch.as_tensor(weight, dtype=torch.float32, device=device),
+    )
+
+
+def _loss(model: NCFModel, part: _Part, index: slice | Tensor, table: Tensor, population: Tensor | None) -> Tensor:
+    picture = part.picture[index]
+    logit = model(part.user[index], table[picture], None if population is None else population[picture])
+    loss = binary_cross_entropy_with_logits(logit, part.label[index], weight=part.weight[index], reduction="sum")
+    return loss if isinstance(loss, Tensor) else torch.as_tensor(loss)

@@ -1,0 +1,73 @@
+"""The noising process and what the network is asked to predict.
+
+Schedules are those of diffusers' DDPM scheduler; any diffusers scheduler can sample, because it is given the same
+betas. ``x_t = sqrt(a) x_0 + sqrt(1 - a) eps`` with a the cumulative product of 1 - beta.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rebeca.errors import SpecError, did_you_mean
+from rebeca.prior.options import Objective, Schedule
+
+TRAIN_STEPS = 1000
+SAMPLERS = ("DDPMScheduler", "DDIMScheduler", "DPMSolverMultistepScheduler", "DEISMultistepScheduler")
+"""Samplers that were tried; any other scheduler class of diffusers can be named too."""
+
+
+def betas_of(schedule: Schedule) -> Tensor:
+    """float32 [1000]; the noise added at each step."""
+    from diffusers import DDPMScheduler
+
+    scheduler = DDPMScheduler(num_train_timesteps=TRAIN_STEPS, beta_schedule=schedule)
+    return torch.as_tensor(scheduler.betas, dtype=torch.float32)
+
+
+class Noising:
+    """Adds noise and gives the matching target."""
+
+    def __init__(self, objective: Objective, schedule: Schedule, device: str = "cpu") -> None:
+        self.objective = objective
+        kept = torch.cumprod(1.0 - betas_of(schedule).double(), dim=0).float().to(device)
+        self.signal = kept.sqrt()
+        self.noise = (1.0 - kept).sqrt()
+
+    def noisy(self, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
+        """x_t for x_0 [B, dim], noise [B, dim] and times [B]."""
+        return self.signal[t, None] * x0 + self.noise[t, None] * eps
+
+    def target(self, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
+        """What the network should output: x_0, eps, or v = sqrt(a) eps - sqrt(1 - a) x_0."""
+        if self.objective == "sample":
+            return x0
+        if self.objective == "epsilon":
+            return eps
+        return self.signal[t, None] * eps - self.noise[t, None] * x0
+
+
+def make_scheduler(sampler: str, objective: Objective, schedule: Schedule, steps: int, device: str) -> Any:
+    """A diffusers scheduler over the same betas, set to ``steps`` steps.
+
+    Raises:
+        SpecError: If diffusers has no scheduler of this name.
+    """
+    import diffusers
+
+    kind = getattr(diffusers, sampler, None)
+    if kind is None or not sampler.endswith("Scheduler"):
+        raise SpecError(f"diffusers has no scheduler '{sampler}'", hint=did_you_mean(sampler, SAMPLERS))
+    options: dict[str, Any] = {
+        "num_train_timesteps": TRAIN_STEPS,
+        "trained_betas": betas_of(schedule).numpy(),
+        "prediction_type": objective,
+        "clip_sample": False,
+        "timestep_spacing": "leading" if steps == TRAIN_STEPS else "trailing",
+    }
+    accepted = kind.__init__.__wrapped__.__code__.co_varnames if hasattr(kind.__init__, "__wrapped__") else options
+    scheduler = kind(**{name: value for name, value in options.items() if name in accepted})
+    scheduler.set_timesteps(steps, device=device)
+    return scheduler

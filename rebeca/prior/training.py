@@ -1,0 +1,275 @@
+"""Training the prior: balanced sampling of people, independent condition dropout, early stopping, resume."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from rebeca.arrays import Floats, Ints
+from rebeca.data.interactions import Interactions
+from rebeca.prior.diffusion import TRAIN_STEPS, Noising
+from rebeca.prior.network import PriorNetwork, build_prior
+from rebeca.prior.options import PriorOptions, PriorShape
+from rebeca.seeds import substream, torch_generator
+
+PLATEAU_PATIENCE = 5
+PLATEAU_FACTOR = 0.5
+CHECKPOINT_EVERY = 10
+"""Epochs between checkpoints; a checkpoint is a few megabytes and an epoch a second or more."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriorHistory:
+    """Losses by epoch (mean over rows), learning rates, and which epoch was kept; steps in all."""
+
+    train: tuple[float, ...]
+    validation: tuple[float, ...]
+    learning_rate: tuple[float, ...]
+    best_epoch: int
+    steps: int
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON for records and figures."""
+        return {
+            "train": list(self.train),
+            "validation": list(self.validation),
+            "learning_rate": list(self.learning_rate),
+            "best_epoch": self.best_epoch,
+            "steps": self.steps,
+        }
+
+
+def balanced_epoch(order: Ints, bounds: Ints, samples: int, rng: np.random.Generator) -> Ints:
+    """Row numbers of one epoch: min(samples, own rows) of each person without replacement, all permuted.
+
+    Args:
+        order: int [n]; row numbers sorted by person.
+        bounds: int [people + 1]; where each person's rows begin in ``order``.
+        samples: At most so many rows a person.
+        rng: Random numbers.
+    """
+    noise = rng.random(len(order))
+    person = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    shuffled = order[np.lexsort((noise, person))]
+    position = np.arange(len(order)) - bounds[person]
+    return rng.permutation(shuffled[position < samples])
+
+
+class PriorTraining:
+    """One training run that can be stopped after any epoch and resumed from its checkpoint."""
+
+    def __init__(
+        self,
+        shape: PriorShape,
+        options: PriorOptions,
+        train: Interactions,
+        validation: Interactions,
+        points: Floats,
+        seed: int,
+        device: str = "cpu",
+        user_rows: Floats | None = None,
+    ) -> None:
+        """Prepares a run.
+
+        Args:
+            shape: The network.
+            options: How to train.
+            train: Training ratings.
+            validation: Ratings for early stopping; may be empty, then the last state is kept.
+            points: float32 [items, dim]; the catalogue in the prior's space.
+            seed: Seed of the fit.
+            device: Torch device.
+            user_rows: float32 [num_users, width]; start of the user table; None draws it from N(0, 1).
+        """
+        self.shape, self.options, self.seed, self.device = shape, options, seed, device
+        self.model: PriorNetwork = build_prior(shape, substream(seed, "init")).to(device)
+        if user_rows is not None:
+            with torch.no_grad():
+                self.model.user_table.weight[: shape.num_users] = torch.as_tensor(user_rows).to(device)
+                self.model.user_table.weight[shape.num_users] = 0.0
+        self.model.user_table.weight.requires_grad_(not options.freeze_user_rows)
+        self.noising = Noising(options.objective, options.schedule, device)
+        self.points = torch.as_tensor(points, dtype=torch.float32, device=device)
+        self.rows = _columns(train, device)
+        self.held = _columns(validation, device)
+        self.order = np.argsort(train.user, kind="stable")
+        self.bounds = np.searchsorted(train.user[self.order], np.arange(train.num_users + 1))
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.AdamW(parameters, lr=options.lr, weight_decay=options.weight_decay)
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimiser, "min", patience=PLATEAU_PATIENCE, factor=PLATEAU_FACTOR
+        )
+        self.random = torch_generator(substream(seed, "noise"))
+        self.sampler = np.random.default_rng(substream(seed, "sampler"))
+        self.train_losses: list[float] = []
+        self.held_losses: list[float] = []
+        self.rates: list[float] = []
+        self.steps = 0
+        self.best_loss = math.inf
+        self.best_epoch = -1
+        self.best_state = _copy(self.model)
+
+    def run(
+        self,
+        checkpoint: Path | None = None,
+        progress: Callable[[int, int, str], None] | None = None,
+        stop_after: int | None = None,
+    ) -> tuple[PriorNetwork, PriorHistory]:
+        """Trains until a limit or until validation stops improving.
+
+        Args:
+            checkpoint: File that is written every few epochs and read at the start if it exists.
+            progress: Called with (step, steps at most, note).
+            stop_after: Leave after so many epochs of this call (for tests and time slices).
+
+        Returns:
+            The network in its best state, in evaluation mode, and the losses.
+        """
+        if checkpoint is not None and checkpoint.exists():
+            self._load(checkpoint)
+        options = self.options
+        rows_an_epoch = int(np.minimum(np.diff(self.bounds), options.samples_per_user).sum())
+        steps_an_epoch = math.ceil(rows_an_epoch / options.batch)
+        most = options.max_steps or options.epochs * steps_an_epoch
+        ran = 0
+        while len(self.train_losses) < options.epochs and not self._finished():
+            self._epoch(most, progress)
+            ran += 1
+            if checkpoint is not None and len(self.train_losses) % CHECKPOINT_EVERY == 0:
+                self._save(checkpoint)
+            if stop_after is not None and ran >= stop_after:
+                if checkpoint is not None:
+                    self._save(checkpoint)
+                break
+        if len(self.held.user):
+            self.model.load_state_dict(self.best_state)
+        self.model.eval()
+        return self.model, self.history
+
+    @property
+    def history(self) -> PriorHistory:
+        """Losses so far."""
+        return PriorHistory(
+            tuple(self.train_losses), tuple(self.held_losses), tuple(self.rates), self.best_epoch, self.steps
+        )
+
+    def _finished(self) -> bool:
+        options = self.options
+        if options.max_steps is not None and self.steps >= options.max_steps:
+            return True
+        stale = len(self.train_losses) - 1 - self.best_epoch
+        return options.patience is not None and bool(self.held_losses) and stale >= options.patience
+
+    def _epoch(self, most: int, progress: Callable[[int, int, str], None] | None) -> None:
+        options = self.options
+        chosen = balanced_epoch(self.order, self.bounds, options.samples_per_user, self.sampler)
+        index = torch.as_tensor(chosen, dtype=torch.long)
+        self.model.train()
+        total = 0.0
+        seen = 0
+        for rows in index.split(options.batch):
+            if len(rows) < 2 and self.shape.network == "mlp":
+                continue  # batch normalisation needs two rows
+            if options.max_steps is not None and self.steps >= options.max_steps:
+                break
+            rows = rows.to(self.device)
+            loss = self._loss(self.rows, rows, self.random, dropout=True)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimiser.step()
+            self.steps += 1
+            total += loss.item() * len(rows)
+            seen += len(rows)
+            if progress is not None:
+                progress(self.steps, most, f"epoch {len(self.train_losses) + 1}")
+        self.train_losses.append(total / max(seen, 1))
+        self.rates.append(float(self.optimiser.param_groups[0]["lr"]))
+        if len(self.held.user):
+            held = self._validation_loss()
+            self.held_losses.append(held)
+            self.plateau.step(held)
+            if held < self.best_loss:
+                self.best_loss, self.best_epoch = held, len(self.train_losses) - 1
+                self.best_state = _copy(self.model)
+        else:
+            self.best_epoch = len(self.train_losses) - 1
+
+    @torch.inference_mode()
+    def _validation_loss(self) -> float:
+        self.model.eval()
+        total = 0.0
+        for rows in torch.arange(len(self.held.user), device=self.device).split(4096):
+            total += self._loss(self.held, rows, self.random, dropout=False).item() * len(rows)
+        return total / len(self.held.user)
+
+    def _loss(self, columns: _Columns, rows: Tensor, random: torch.Generator, *, dropout: bool) -> Tensor:
+        x0 = self.points[columns.item[rows]]
+        size = len(rows)
+        t = torch.randint(0, TRAIN_STEPS, (size,), generator=random).to(self.device)
+        eps = torch.randn(x0.shape, generator=random).to(self.device)
+        user, score = columns.user[rows], columns.liked[rows]
+        if dropout:
+            dropped = torch.rand(2, size, generator=random).to(self.device)
+            user = torch.where(dropped[0] < self.options.drop_user, self.shape.null_user, user)
+            score = torch.where(dropped[1] < self.options.drop_score, self.shape.null_score, score)
+        predicted = self.model(self.noising.noisy(x0, eps, t), t, user, score)
+        return mse_loss(predicted, self.noising.target(x0, eps, t))
+
+    def _save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        torch.save(
+            {
+                "model": self.model.state_dict(),
+                "best": self.best_state,
+                "optimiser": self.optimiser.state_dict(),
+                "plateau": self.plateau.state_dict(),
+                "random": self.random.get_state(),
+                "sampler": json.dumps(self.sampler.bit_generator.state),
+                "losses": [self.train_losses, self.held_losses, self.rates],
+                "steps": self.steps,
+                "best_loss": self.best_loss,
+                "best_epoch": self.best_epoch,
+            },
+            temporary,
+        )
+        temporary.replace(path)
+
+    def _load(self, path: Path) -> None:
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.best_state = state["best"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.plateau.load_state_dict(state["plateau"])
+        self.random.set_state(state["random"].cpu())
+        self.sampler.bit_generator.state = json.loads(state["sampler"])
+        self.train_losses, self.held_losses, self.rates = (list(values) for values in state["losses"])
+        self.steps, self.best_loss, self.best_epoch = state["steps"], state["best_loss"], state["best_epoch"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Columns:
+    user: Tensor
+    item: Tensor
+    liked: Tensor
+
+
+def _columns(ratings: Interactions, device: str) -> _Columns:
+    return _Columns(
+        torch.as_tensor(ratings.user, dtype=torch.long, device=device),
+        torch.as_tensor(ratings.item, dtype=torch.long, device=device),
+        torch.as_tensor(ratings.liked, dtype=torch.long, device=device),
+    )
+
+
+def _copy(model: PriorNetwork) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}

@@ -1,0 +1,90 @@
+"""Between an encoder's space and the space in which a model works.
+
+``none`` is the published choice; ``l2`` (unit vectors times sqrt(dim)), ``l2-clamp`` and ``standardize`` are the
+options that the original tried; ``pca`` keeps few directions at unit variance times a scale, which a prior can learn
+from few ratings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rebeca.arrays import Floats
+from rebeca.errors import SpecError, did_you_mean
+
+KINDS = ("none", "l2", "l2-clamp", "standardize", "pca")
+CLAMP = 5.0
+"""The original clamps at 5 (and divides by it) in training; 3.2 elsewhere."""
+SMALLEST_SHARE = 1e-9
+"""Directions with a smaller share of the first direction's variance are rounding noise."""
+
+
+@dataclass(slots=True, eq=False)
+class LinearSpace:
+    """A fitted map; satisfies :class:`rebeca.interfaces.Space`.
+
+    Attributes:
+        kind: One of :data:`KINDS`.
+        dim: Directions kept by ``pca``; ignored otherwise.
+        scale: Standard deviation of a ``pca`` direction.
+        arrays: What :meth:`fit` learned: ``mean`` [dim in], ``basis`` [dim, dim in], ``deviation`` [dim].
+    """
+
+    kind: str = "none"
+    dim: int = 0
+    scale: float = 1.0
+    arrays: dict[str, Floats] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise SpecError(f"unknown normalisation '{self.kind}'", hint=did_you_mean(self.kind, KINDS))
+
+    def fit(self, embeddings: Floats) -> LinearSpace:
+        """Learns from training pictures' embeddings, float [n, dim in]; returns itself."""
+        if self.kind == "pca":
+            mean = embeddings.mean(axis=0, dtype=np.float64)
+            centred = embeddings.astype(np.float64) - mean
+            variance, vectors = np.linalg.eigh(centred.T @ centred / len(embeddings))
+            variance, vectors = variance[::-1], vectors[:, ::-1]
+            keep = min(self.dim, int(np.count_nonzero(variance > variance[0] * SMALLEST_SHARE)))
+            basis = vectors[:, :keep].T * _signs(vectors[:, :keep].T)[:, None]
+            deviation = np.sqrt(variance[:keep])
+            self.arrays = {"mean": mean, "basis": basis, "deviation": deviation}
+        return self
+
+    def forward(self, embeddings: Floats) -> Floats:
+        """float32 [n, prior dim]."""
+        x = embeddings.astype(np.float64)
+        if self.kind == "pca":
+            a = self.arrays
+            x = (x - a["mean"]) @ a["basis"].T / a["deviation"] * self.scale
+        elif self.kind in ("l2", "l2-clamp"):
+            x = x / np.linalg.norm(x, axis=1, keepdims=True) * np.sqrt(x.shape[1])
+            if self.kind == "l2-clamp":
+                x = np.clip(x, -CLAMP, CLAMP) / CLAMP
+        elif self.kind == "standardize":
+            x = (x - x.mean(axis=1, keepdims=True)) / x.std(axis=1, keepdims=True)
+        return x.astype(np.float32)
+
+    def inverse(self, points: Floats) -> Floats:
+        """float32 [n, dim in]; what was normalised away by ``l2`` and ``standardize`` does not come back."""
+        x = points.astype(np.float64)
+        if self.kind == "pca":
+            a = self.arrays
+            x = x / self.scale * a["deviation"] @ a["basis"] + a["mean"]
+        elif self.kind == "l2-clamp":
+            x = x * CLAMP
+        return x.astype(np.float32)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON without the arrays."""
+        return {"kind": self.kind, "dim": self.dim, "scale": self.scale}
+
+
+def _signs(basis: Floats) -> Floats:
+    """Makes the largest entry of each direction positive: the sign of a singular vector is arbitrary."""
+    largest = np.take_along_axis(basis, np.abs(basis).argmax(axis=1)[:, None], axis=1)[:, 0]
+    return np.where(largest < 0, -1.0, 1.0)

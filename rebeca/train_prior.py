@@ -1,0 +1,244 @@
+"""Trains the prior on its own: ``python -m rebeca.train_prior --config FILE --output DIR``.
+
+The config is YAML::
+
+    data: {path: my-data, scale: [1, 5], like_at: 4}     # a folder data set
+    embeddings: clip.npy                                 # float [items, dim], in the order of items.csv
+    split: {kind: per-user, test: 10, validation: 10}
+    seed: 42
+    prior: {hidden: 128, objective: sample}              # parameters of the generator 'rebeca'
+    grid: {layers: [6, 8], objective: [sample, epsilon]} # optional: every combination is trained
+    select: validation-loss                              # optional: the declared selection rule
+
+``validation-loss`` compares losses of one objective and schedule only, since their scales differ; a grid over those
+needs ``select: none``, which keeps every model and chooses nothing. Written: ``results.csv`` (a row a configuration),
+a folder a configuration with its weights, and ``best`` where a rule was declared. Run again to resume.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import yaml
+
+from rebeca.arrays import Floats
+from rebeca.data.folder import read_folder
+from rebeca.data.interactions import Interactions
+from rebeca.data.splits import Division, SplitRule, divide
+from rebeca.encoders.precomputed import Precomputed
+from rebeca.errors import RebecaError, SpecError, did_you_mean
+from rebeca.generator import RebecaParams
+from rebeca.prior.options import PriorOptions, PriorShape
+from rebeca.prior.training import PriorHistory, PriorTraining
+from rebeca.prior.user_rows import taste_rows
+from rebeca.seeds import digest_of, seed_of, substream
+from rebeca.space import LinearSpace
+
+KEYS = {"data", "embeddings", "split", "seed", "prior", "grid", "select", "device"}
+RULES = ("validation-loss", "none")
+INCOMPARABLE = ("objective", "schedule", "normalize", "dims", "scale")
+"""Losses of different values of these have different scales."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedPrior:
+    """A prior that was trained on a catalogue.
+
+    Attributes:
+        model: The network.
+        shape: Its shape.
+        space: Its space.
+        points: float32 [items, prior dim]; the catalogue in that space.
+        history: Losses.
+    """
+
+    model: Any
+    shape: PriorShape
+    space: LinearSpace
+    points: Floats
+    history: PriorHistory
+
+
+def train_prior(
+    params: RebecaParams,
+    train: Interactions,
+    validation: Interactions,
+    embeddings: Floats,
+    training_items: np.ndarray[Any, np.dtype[np.bool_]],
+    seed: int,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> TrainedPrior:
+    """Fits space, user rows and network; the generator and the command line both call this.
+
+    Args:
+        params: Parameters of the generator; those of sampling are not used.
+        train: Training ratings.
+        validation: Ratings for early stopping.
+        embeddings: float32 [items, dim]; the whole catalogue.
+        training_items: bool [items]; pictures from which the space may be learned.
+        seed: Seed of the fit.
+        device: Torch device.
+        checkpoint: File to resume from.
+        progress: Called with (step, steps, note).
+    """
+    space = LinearSpace(params.normalize, params.dims, params.scale).fit(embeddings[training_items])
+    points = space.forward(embeddings)
+    shape = PriorShape(
+        points.shape[1], train.num_users, params.network, params.tokens, params.hidden, params.heads, params.layers,
+        params.residual,
+    )  # fmt: skip
+    rows = None
+    if params.user_rows == "taste":
+        rows = taste_rows(train, points, shape.user_width, params.ridge, substream(seed, "rotation"))
+    options = PriorOptions(
+        objective=params.objective,
+        schedule=params.schedule,
+        lr=params.lr,
+        weight_decay=params.weight_decay,
+        batch=params.batch,
+        samples_per_user=params.samples_per_user,
+        drop_user=1.0 if params.train_users == "nobody" else params.drop_user,
+        drop_score=params.drop_score,
+        epochs=params.epochs,
+        max_steps=params.max_steps,
+        patience=params.patience,
+        freeze_user_rows=params.freeze_user_rows,
+    )
+    run = PriorTraining(shape, options, train, validation, points, seed, device, rows)
+    model, history = run.run(checkpoint, progress)
+    return TrainedPrior(model, shape, space, points, history)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Reads and checks a config file.
+
+    Raises:
+        SpecError: Naming the first problem.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpecError(f"{path}: cannot be read ({error})") from error
+    if not isinstance(raw, dict):
+        raise SpecError(f"{path}: expected a mapping of keys to values")
+    _known(path, "", raw, KEYS)
+    for key in ("data", "embeddings"):
+        if key not in raw:
+            raise SpecError(f"{path}: the key '{key}' is missing")
+    _known(path, "data.", raw["data"], {"path", "scale", "like_at"})
+    _known(path, "split.", raw.get("split") or {}, {f.name for f in fields(SplitRule)} - {"ratings"})
+    names = {f.name for f in fields(RebecaParams)}
+    _known(path, "prior.", raw.get("prior") or {}, names)
+    grid = raw.get("grid") or {}
+    _known(path, "grid.", grid, names)
+    rule = raw.get("select", "validation-loss" if grid else "none")
+    if rule not in RULES:
+        raise SpecError(f"{path}: select: unknown rule '{rule}'", hint=did_you_mean(str(rule), RULES))
+    mixed = [key for key in INCOMPARABLE if len(grid.get(key, [])) > 1]
+    if rule == "validation-loss" and mixed:
+        raise SpecError(
+            f"{path}: losses of different {mixed[0]} cannot be compared", hint="say select: none, and judge by pictures"
+        )
+    return raw | {"select": rule}
+
+
+@click.command()
+@click.option(
+    "--config", type=click.Path(path_type=Path), required=True, help="YAML file; see the module's description."
+)
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder for weights and results.")
+def main(config: Path, output: Path) -> None:
+    """Train the diffusion prior, or a grid of them, and write a results table."""
+    try:
+        run(config, output)
+    except RebecaError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+def run(config: Path, output: Path) -> list[dict[str, Any]]:
+    """Trains every configuration; returns the rows of ``results.csv``, best first where a rule was declared."""
+    raw = read_config(config)
+    base = config.parent
+    scale = raw["data"]["scale"]
+    data = read_folder((base / raw["data"]["path"]).resolve(), (float(scale[0]), float(scale[1])))
+    embeddings = Precomputed((base / raw["embeddings"]).resolve()).encode(
+        [data.catalogue.pixels(0)] * len(data.catalogue), list(range(len(data.catalogue)))
+    )
+    seed = int(raw.get("seed", 42))
+    rule = SplitRule(**(raw.get("split") or {}), ratings="shared")
+    division = divide(data.ratings, rule, raw["data"]["like_at"], data.catalogue.block, seed)
+    grid: dict[str, list[Any]] = raw.get("grid") or {}
+    rows = []
+    for values in itertools.product(*grid.values()):
+        chosen = dict(zip(grid, values, strict=True))
+        rows.append(_one(raw, chosen, division, embeddings, seed, output))
+    if raw["select"] == "validation-loss":
+        rows.sort(key=lambda row: float(row["validation_loss"]))
+        (output / "best").write_text(str(rows[0]["folder"]) + "\n", encoding="utf-8")
+    with (output / "results.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return rows
+
+
+def _one(
+    raw: dict[str, Any], chosen: dict[str, Any], division: Division, embeddings: Floats, seed: int, output: Path
+) -> dict[str, Any]:
+    from safetensors.torch import save_file
+
+    params = replace(RebecaParams(), **{**(raw.get("prior") or {}), **chosen})
+    name = "prior-" + digest_of([raw.get("prior"), chosen, seed])[:12]
+    folder = output / name
+    folder.mkdir(parents=True, exist_ok=True)
+    part = division.generators
+    trained = train_prior(
+        params, part.train, part.validation, embeddings, division.training_items,
+        seed_of("train-prior", seed), raw.get("device", "cpu"), folder / "checkpoint",
+    )  # fmt: skip
+    state = {key: value.contiguous().cpu() for key, value in trained.model.state_dict().items()}
+    save_file(state, folder / "prior.safetensors")
+    (folder / "losses.csv").write_text(_losses(trained.history), encoding="utf-8")
+    best = min(trained.history.validation, default=float("nan"))
+    click.echo(
+        f"{name}  {chosen or 'as configured'}  validation loss {best:.5f} after {len(trained.history.train)} epochs"
+    )
+    return {
+        "folder": name,
+        **chosen,
+        "validation_loss": best,
+        "epochs": len(trained.history.train),
+        "steps": trained.history.steps,
+        "parameters": sum(value.numel() for value in trained.model.parameters()),
+    }
+
+
+def _losses(history: PriorHistory) -> str:
+    lines = ["epoch,train,validation,learning_rate"]
+    held = history.validation or (float("nan"),) * len(history.train)
+    for epoch, values in enumerate(zip(history.train, held, history.learning_rate, strict=True), start=1):
+        lines.append(",".join([str(epoch), *(f"{value:.6g}" for value in values)]))
+    return "\n".join(lines) + "\n"
+
+
+def _known(path: Path, where: str, raw: Any, allowed: set[str]) -> None:
+    if not isinstance(raw, dict):
+        raise SpecError(f"{path}: {where.rstrip('.')}: expected a mapping, found {raw!r}")
+    for key in raw:
+        if key not in allowed:
+            raise SpecError(f"{path}: unknown key '{where}{key}'", hint=did_you_mean(str(key), allowed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Made worlds, in which everybody's taste is known."""

@@ -1,0 +1,80 @@
+"""The verifier against the population model on several item splits of a task: within-user AUC on held-out items.
+
+    python scripts/oasis_splits.py tasks/oasis.yaml --data FOLDER [--splits 0 1 2 3 4] [--judge ncf]
+
+Prints a row a split and the mean with its 95 % interval over people, who are paired across splits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from benchmark import registry
+from benchmark.runner import Run
+from benchmark.spec import load_task
+from benchmark.stats.intervals import mean_interval, resampling_weights
+from benchmark.stats.verifier import auc_by_user
+from rebeca.ncf.verifier import Verifier, joined
+from rebeca.population import population_scores
+
+BOOTSTRAP = 9999
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--splits", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--judge", default="ncf")
+    parser.add_argument("--workdir", type=Path, default=Path(".work"))
+    parser.add_argument("--set", action="append", default=[])
+    given = parser.parse_args()
+    gains = []
+    sys.stdout.write("split   population   verifier      gain   ceiling   people\n")
+    for split in given.splits:
+        overrides = (f"data.path={given.data}", f"seed={split}", f"judges.verifier.use={given.judge}", *given.set)
+        gains.append(one_split(Run(load_task(Path(given.task), overrides), given.workdir), split))
+    table = np.array(gains)
+    known = np.nanmean(table[:, np.isfinite(table).any(axis=0)], axis=0)
+    weights = resampling_weights(len(known), BOOTSTRAP, np.random.default_rng(0))
+    interval = mean_interval(known, weights)
+    positive = sum(np.nanmean(gain) > 0 for gain in gains)
+    sys.stdout.write(
+        f"mean gain {interval.estimate:+.4f}, 95 % interval over people {interval.low:+.4f} to {interval.high:+.4f},"
+        f" positive in {positive} of {len(gains)} splits\n"
+    )
+
+
+def one_split(run: Run, split: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Each person's gain in within-user AUC."""
+    world = run.world
+    test, users = world.division.test, world.dataset.ratings.num_users
+    embeddings = run.embeddings("verifier")
+    judge = run.task.file.judges.verifier
+    params = registry.make_params(registry.load("judges", judge.use), judge.params, "judge")
+    verifier = Verifier(params).fit(
+        world.division.verifier, embeddings, world.division.training_items, run.task.seeds.fit("judge-verifier")
+    )
+    scores = verifier.score_all(embeddings)
+    population = population_scores(
+        joined(world.division.verifier), embeddings, run.task.seeds.fit("population-control")
+    )
+    item_mean = test.item_mean()
+    own = auc_by_user(test.user, test.liked, scores[test.user, test.item], users)
+    control = auc_by_user(test.user, test.liked, population[test.item], users)
+    ceiling = auc_by_user(test.user, test.liked, item_mean[test.item], users)
+    sys.stdout.write(
+        f"{split:5d}   {np.nanmean(control):10.4f}   {np.nanmean(own):8.4f}   {np.nanmean(own - control):+7.4f}"
+        f"   {np.nanmean(ceiling):7.4f}   {np.isfinite(own).sum():6d}\n"
+    )
+    sys.stdout.flush()
+    return own - control
+
+
+if __name__ == "__main__":
+    main()

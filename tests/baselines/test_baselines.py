@@ -1,0 +1,97 @@
+"""The contract of every generator: what it promises whatever it is."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from baselines.catalogue import Catalogue, CatalogueParams
+from baselines.factorisation import factorise
+from baselines.folder import Folder, FolderParams
+from benchmark.runner import Run
+from benchmark.spec import load_task
+from rebeca.interfaces import Picture
+
+PER_USER = ("data.split.kind=per-user", "data.split.test=8", "data.split.validation=4")
+RANKINGS = ["random", "most-liked", "centroid", "ridge", "neighbours", "verifier", "heldout-likes"]
+
+
+def generate(tiny, tmp_path, params, overrides=()):
+    run = Run(load_task(tiny, ("pictures=3", *overrides)), tmp_path / "w")
+    spec = run.task.generators[0]
+    spec = type(spec)("g", "g", params[0], params[1], spec.decoder, "default", 0)
+    generator = run.fitted(spec)
+    requests = run._requests(spec, run.world.user_ids)
+    return run, requests, list(generator.generate(requests))
+
+
+def check(run, requests, answers):
+    assert len(answers) == len(requests)
+    for request, answer in zip(requests, answers, strict=True):
+        assert isinstance(answer, Picture)
+        assert answer.pixels.dtype == np.uint8
+        user = run.world.candidates.user_ids.index(request.user)
+        assert answer.item in run.world.candidates.of(user)
+    for start in range(0, len(answers), 3):
+        assert len({a.item for a in answers[start : start + 3]}) == 3
+
+
+@pytest.mark.parametrize("rank_by", RANKINGS)
+def test_catalogue_on_held_out_items(tiny, tmp_path, rank_by):
+    check(*generate(tiny, tmp_path, ("catalogue", CatalogueParams(rank_by))))
+
+
+@pytest.mark.parametrize("rank_by", [*RANKINGS, "matrix-factorisation"])
+def test_catalogue_per_user(tiny, tmp_path, rank_by):
+    check(*generate(tiny, tmp_path, ("catalogue", CatalogueParams(rank_by)), PER_USER))
+
+
+def test_rebeca(tiny, tmp_path):
+    run = Run(load_task(tiny), tmp_path / "w")
+    for spec in run.task.generators[:3]:
+        requests = run._requests(spec, run.world.user_ids)
+        check(run, requests, list(run.fitted(spec).generate(requests)))
+
+
+def test_own_heldout_likes_are_the_best_there_is(tiny, tmp_path):
+    run, requests, answers = generate(tiny, tmp_path, ("catalogue", CatalogueParams("heldout-likes")))
+    ratings = run.world.division.test.matrix()
+    for start in range(0, len(answers), 3):
+        user = run.world.candidates.user_ids.index(requests[start].user)
+        own = np.sort(ratings[user][run.world.candidates.of(user)])[::-1]
+        assert [ratings[user, a.item] for a in answers[start : start + 3]] == own[:3].tolist()
+
+
+def test_factorisation_knows_nothing_of_unseen_pictures(tiny, tmp_path):
+    from rebeca.errors import GeneratorError
+
+    with pytest.raises(GeneratorError, match="matrix factorisation knows none of the candidates"):
+        generate(tiny, tmp_path, ("catalogue", CatalogueParams("matrix-factorisation")))
+
+
+def test_factorisation_recovers_a_low_rank_matrix():
+    from tests.rebeca.test_data import interactions
+
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(40, 2)) @ rng.normal(size=(2, 30)) * 3
+    user, item = np.nonzero(rng.random(truth.shape) < 0.7)
+    predicted = factorise(interactions(user, item, truth[user, item], 40, 30), 2, 0)
+    unseen = np.ones(truth.shape, bool)
+    unseen[user, item] = False
+    assert np.corrcoef(predicted[unseen], truth[unseen])[0, 1] > 0.8
+
+
+def test_needs_are_declared():
+    assert Catalogue(CatalogueParams("verifier")).needs == {"judge"}
+    assert Catalogue(CatalogueParams("heldout-likes")).needs == {"heldout"}
+    assert Catalogue(CatalogueParams("ridge")).needs == frozenset()
+
+
+def test_folder_reads_pictures_and_names_missing_ones(tmp_path):
+    from rebeca.interfaces import Request
+
+    (tmp_path / "ann").mkdir()
+    Image.fromarray(np.full((5, 4, 3), 9, np.uint8)).save(tmp_path / "ann" / "0.png")
+    generator = Folder(FolderParams(str(tmp_path)))
+    found = list(generator.generate([Request("ann", 0, 0), Request("ann", 1, 0)]))
+    assert found[0].pixels.shape == (5, 4, 3)
+    assert found[1] is None

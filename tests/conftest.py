@@ -1,0 +1,113 @@
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def shared():
+    if not SHARED.is_dir():
+        pytest.skip("the shared folder with OASIS and golden figures is not here")
+    return SHARED
+
+
+def make_folder(folder, users=12, items=24, seed=0, density=1.0, size=24):
+    """A small folder data set: people like pictures of their own colour, plain in the pixels."""
+    rng = np.random.default_rng(seed)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    hue = rng.integers(0, 3, items)
+    for i in range(items):
+        pixels = rng.integers(0, 60, (size, size, 3)).astype(np.uint8)
+        pixels[..., hue[i]] += 150
+        Image.fromarray(pixels).save(folder / "images" / f"{i}.png")
+    lines = ["item,file,caption"] + [f"i{i},{i}.png,picture {i}" for i in range(items)]
+    (folder / "items.csv").write_text("\n".join(lines) + "\n")
+    rows = ["user,item,rating"]
+    for u in range(users):
+        for i in range(items):
+            if rng.random() < density:
+                base = 5 if hue[i] == u % 3 else 2
+                rows.append(f"u{u},i{i},{int(np.clip(base + rng.integers(-1, 2), 1, 7))}")
+    (folder / "ratings.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+TINY = """
+schema: 1
+id: tiny
+version: 1
+title: A tiny task
+seed: 7
+data:
+  kind: folder
+  path: data
+  params: {scale: [1, 7], redistribute: true}
+  like_at: 4
+  split: {kind: held-out-items, test: 0.34, validation: 0.25}
+judges:
+  verifier: {use: ncf, encoder: "fourier:8", params: {nets: 1, dims: 4, epochs: 3, patience: 2}}
+  auditor: {use: ncf, encoder: {use: "pca:6", of: "fourier:12"}, params: {nets: 1, dims: 4, epochs: 3, patience: 2}}
+  ratings: shared
+pictures: 3
+encoder: {use: "pca:4", of: "fourier:8"}
+decoder: {use: nearest-picture}
+generators:
+  - id: rebeca
+    use: rebeca
+    params:
+      normalize: pca
+      dims: 4
+      scale: 0.3
+      network: mlp
+      hidden: 16
+      layers: 1
+      max_steps: 20
+      patience: null
+      batch: 32
+      lr: 0.001
+      sampler: DPMSolverMultistepScheduler
+      steps: 4
+      prior_guidance: 2.0
+  - {id: rebeca-no-user, extends: rebeca, params: {condition: [rating]}}
+  - {id: rebeca-shuffled-users, extends: rebeca, params: {users: shuffled}}
+  - {id: catalogue-random, use: catalogue, params: {rank_by: random}}
+  - {id: catalogue-verifier, use: catalogue, params: {rank_by: verifier}}
+scorers:
+  - ncf
+  - auditor
+  - observed
+  - diversity
+  - nearest-training
+  - {use: precision-recall, params: {at: [1, 3], by: samples, least_likes: 1}}
+analysis:
+  primary: {scorer: ncf, statistic: mean}
+  reference: rebeca
+  family: all-pairs
+  permutations: 199
+  bootstrap: 199
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A task file beside a data folder; takes seconds."""
+    make_folder(tmp_path / "data")
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return path

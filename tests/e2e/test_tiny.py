@@ -1,0 +1,321 @@
+"""Whole tiny tasks, from the command line to the page."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from benchmark.cli import main
+from tests.conftest import TINY, make_folder
+
+
+def invoke(*arguments, code=0):
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert result.exit_code == code, result.output + str(result.exception)
+    assert "Traceback" not in result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("tiny")
+    make_folder(folder / "data")
+    (folder / "tiny.yaml").write_text(TINY)
+    invoke("run", folder / "tiny.yaml", "--workdir", folder / "w", "--site", folder / "site", "--quiet")
+    return folder
+
+
+def test_records_are_complete_and_verify(done):
+    records = done / "w" / "records" / "tiny" / "v1"
+    assert "all agree" in invoke("verify", records)
+    record = json.loads((records / "rebeca" / "record.json").read_text())
+    assert record["pictures"]["requested"] == 36
+    assert record["summary"]["ncf"]["people"] == 12
+    assert record["personal"]["observed"]["estimable"] == 12
+    assert record["provenance"]["command"].startswith("rebeca-bench")
+    assert str(done) not in json.dumps(record["provenance"])
+    scores = pd.read_parquet(records / "rebeca" / "scores.parquet")
+    assert len(scores) == 36 * 4
+    assert (records / "rebeca" / "pictures").is_dir()
+
+
+def test_scores_are_what_they_say(done):
+    """The observed score of every row is the person's rating in the data set's own file."""
+    records = done / "w" / "records" / "tiny" / "v1"
+    ratings = pd.read_csv(done / "data" / "ratings.csv").set_index(["user", "item"])["rating"]
+    items = pd.read_csv(done / "data" / "items.csv")["item"]
+    for generator in ("rebeca", "catalogue-random", "catalogue-verifier"):
+        scores = pd.read_parquet(records / generator / "scores.parquet")
+        observed = scores[scores.scorer == "observed"]
+        expected = [ratings[u, items[i]] for u, i in zip(observed.user, observed["item"], strict=True)]
+        assert observed.score.tolist() == expected
+
+
+def test_personal_lift_by_hand(done):
+    """Lift in real ratings, from the ratings file and the choices alone."""
+    records = done / "w" / "records" / "tiny" / "v1"
+    ratings = pd.read_csv(done / "data" / "ratings.csv").pivot_table(index="user", columns="item", values="rating")
+    items = pd.read_csv(done / "data" / "items.csv")["item"]
+    scores = pd.read_parquet(records / "rebeca" / "scores.parquet")
+    chosen = scores[scores.scorer == "observed"].groupby("user")["item"].apply(list)
+    users = sorted(chosen.index)
+    table = np.array([[np.mean([ratings.loc[u, items[i]] for i in chosen[v]]) for v in users] for u in users])
+    n = len(users)
+    lift = np.mean([table[i, i] - (table[i].sum() - table[i, i]) / (n - 1) for i in range(n)])
+    record = json.loads((records / "rebeca" / "record.json").read_text())
+    assert record["personal"]["observed"]["lift"]["estimate"] == pytest.approx(lift)
+
+
+def test_running_again_makes_nothing(done):
+    before = {p: p.stat().st_mtime_ns for p in (done / "w").rglob("*") if p.is_file() and p.name != "lock"}
+    output = invoke("run", done / "tiny.yaml", "--workdir", done / "w", "--site", done / "site")
+    assert " ..." not in output
+    after = {p: p.stat().st_mtime_ns for p in (done / "w").rglob("*") if p.is_file() and p.name != "lock"}
+    assert before == after
+
+
+def test_two_runs_are_equal(done, tmp_path):
+    invoke("run", done / "tiny.yaml", "--workdir", tmp_path / "w", "--site", tmp_path / "s", "--quiet")
+    a, b = (root / "w" / "records" / "tiny" / "v1" for root in (done, tmp_path))
+    files = sorted(p.relative_to(a) for p in a.rglob("*") if p.is_file())
+    assert files == sorted(p.relative_to(b) for p in b.rglob("*") if p.is_file())
+    for name in files:
+        if name.suffix == ".json":
+            one, two = (json.loads((root / name).read_text()) for root in (a, b))
+            for record in (one, two):
+                del record["provenance"]
+                record.pop("records", None)
+            assert one == two, name
+        else:
+            assert (a / name).read_bytes() == (b / name).read_bytes(), name
+
+
+def test_limiting_people_changes_no_picture_of_those_who_stay(done, tmp_path):
+    invoke("run", done / "tiny.yaml", "--workdir", tmp_path / "w", "--limit-users", 7, "--quiet")
+    few = pd.read_parquet(tmp_path / "w" / "records" / "tiny" / "v1" / "rebeca" / "scores.parquet")
+    all_ = pd.read_parquet(done / "w" / "records" / "tiny" / "v1" / "rebeca" / "scores.parquet")
+    assert few.user.nunique() == 7
+    merged = few.merge(all_, on=["user", "replicate", "scorer"])
+    assert len(merged) == len(few)
+    assert (merged.digest_x == merged.digest_y).all()
+    np.testing.assert_allclose(merged.score_x, merged.score_y, atol=1e-6)
+    output = invoke("show", "tiny", "--workdir", tmp_path / "w")
+    assert "modified" in output
+
+
+def test_the_order_of_generators_changes_nothing(done, tmp_path):
+    text = (done / "tiny.yaml").read_text()
+    line = "  - {id: catalogue-random, use: catalogue, params: {rank_by: random}}\n"
+    moved = text.replace(line, "").replace("generators:\n", "generators:\n" + line)
+    (done / "moved.yaml").write_text(moved)
+    invoke("run", done / "moved.yaml", "--workdir", tmp_path / "w", "--quiet")
+    for name in ("rebeca", "catalogue-random"):
+        a, b = (r / "w" / "records" / "tiny" / "v1" / name / "scores.parquet" for r in (done, tmp_path))
+        assert a.read_bytes() == b.read_bytes()
+
+
+def test_a_damaged_artefact_is_set_aside_and_made_again(done, tmp_path):
+    import shutil
+
+    work = tmp_path / "w"
+    shutil.copytree(done / "w", work)
+    victim = next((work / "pictures").rglob("pictures.parquet"))
+    victim.write_bytes(victim.read_bytes()[:-9])
+    shutil.rmtree(work / "records")
+    output = invoke("run", done / "tiny.yaml", "--workdir", work)
+    assert "was changed or cut short" in output
+    assert "all agree" in invoke("verify", work / "records" / "tiny" / "v1")
+
+
+@pytest.mark.parametrize("column", ["score", "seed", "digest"])
+def test_an_edited_row_is_caught(done, tmp_path, column):
+    import shutil
+
+    records = tmp_path / "v1"
+    shutil.copytree(done / "w" / "records" / "tiny" / "v1", records)
+    path = records / "rebeca" / "scores.parquet"
+    table = pd.read_parquet(path)
+    table.loc[5, column] = {"score": 0.987, "seed": 3, "digest": "0" * 64}[column]
+    table.to_parquet(path)
+    assert "SHA-256" in invoke("verify", records, code=7)
+    # also when the editor mends the hash
+    comparison = json.loads((records / "_task" / "comparison.json").read_text())
+    from benchmark.store import file_digest
+
+    comparison["records"]["rebeca"]["scores.parquet"] = file_digest(path)
+    (records / "_task" / "comparison.json").write_text(json.dumps(comparison))
+    assert "error:" in invoke("verify", records, code=7)
+
+
+def test_an_edited_number_is_caught(done, tmp_path):
+    import shutil
+
+    records = tmp_path / "v1"
+    shutil.copytree(done / "w" / "records" / "tiny" / "v1", records)
+    path = records / "_task" / "comparison.json"
+    comparison = json.loads(path.read_text())
+    test = comparison["results"]["families"]["ncf"]["comparisons"][0]["test"]
+    test["p_max_t"] = 0.001
+    path.write_text(json.dumps(comparison))
+    assert "p_max_t: recorded 0.001" in invoke("verify", records, code=7)
+
+
+def test_the_page_shows_the_records_numbers(done):
+    page = (done / "site" / "tasks" / "tiny" / "index.html").read_text()
+    records = done / "w" / "records" / "tiny" / "v1"
+    from benchmark.board import read_board
+    from benchmark.numbers import with_interval
+
+    board = read_board(records)
+    for row in board.rows:
+        for column in board.columns():
+            cell = row.cell(column)
+            assert cell is None or with_interval(cell, column.signed) in page
+    assert "<script" not in page
+    assert "Content-Security-Policy" in page
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
+    for link in re.findall(r'(?:src|href)="([^"#]+)"', page):
+        assert (done / "site" / "tasks" / "tiny" / link).resolve().exists(), link
+
+
+def test_show_compare_plan_and_json(done):
+    board = json.loads(invoke("show", "tiny", "--workdir", done / "w", "--json"))
+    assert {g["id"] for g in board["generators"]} == {
+        "rebeca", "rebeca-no-user", "rebeca-shuffled-users", "catalogue-random", "catalogue-verifier",
+    }  # fmt: skip
+    unranked = [g["id"] for g in board["generators"] if g["rank"] is None]
+    assert unranked == ["catalogue-verifier"]
+    assert "needs judge" in next(g for g in board["generators"] if g["id"] == "catalogue-verifier")["flags"]
+    one = json.loads(invoke("compare", "tiny", "rebeca", "catalogue-random", "--workdir", done / "w", "--json"))
+    two = json.loads(invoke("compare", "tiny", "catalogue-random", "rebeca", "--workdir", done / "w", "--json"))
+    a, b = one["comparisons"][0], two["comparisons"][0]
+    assert a["difference"]["estimate"] == -b["difference"]["estimate"]
+    assert a["test"] == b["test"]
+    assert "did you mean 'rebeca'" in invoke("compare", "tiny", "rebecca", "rebeca", "--workdir", done / "w", code=7)
+    plan = json.loads(invoke("plan", done / "tiny.yaml", "--workdir", done / "w", "--json"))
+    assert all(row["fit_there"] and row["units"] == row["units_there"] for row in plan["generators"])
+    assert len({row["fit"] for row in plan["generators"]}) == 3  # the three arms of rebeca share one
+
+
+def test_publish_copies_records_and_refuses_modified_tasks(done, tmp_path):
+    out = tmp_path / "results"
+    invoke("run", done / "tiny.yaml", "--workdir", done / "w", "--publish", out, "--quiet")
+    assert "all agree" in invoke("verify", out / "tiny" / "v1")
+    output = invoke(
+        "run", done / "tiny.yaml", "--workdir", tmp_path / "w", "--limit-users", 6, "--publish", out, "--quiet", code=2
+    )
+    assert "a modified task is not published" in output
+
+
+@pytest.mark.parametrize("kind", ["per-user", "cold-users"])
+def test_other_splits_and_disjoint_judges(done, tmp_path, kind):
+    text = TINY.replace(
+        "split: {kind: held-out-items, test: 0.34, validation: 0.25}",
+        f"split: {{kind: {kind}, test: 6, validation: 2}}",
+    ).replace("ratings: shared", "ratings: disjoint")
+    (done / f"{kind}.yaml").write_text(text)
+    invoke("run", done / f"{kind}.yaml", "--workdir", tmp_path / "w", "--quiet")
+    assert "all agree" in invoke("verify", tmp_path / "w" / "records" / "tiny" / "v1")
+
+
+def test_sparse_ratings(tmp_path):
+    make_folder(tmp_path / "data", density=0.6)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    invoke("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--quiet")
+    records = tmp_path / "w" / "records" / "tiny" / "v1"
+    record = json.loads((records / "rebeca" / "record.json").read_text())
+    assert "observed" not in record["personal"]  # not everybody can be asked about everything
+    assert "all agree" in invoke("verify", records)
+
+
+@pytest.mark.parametrize("failures", ["exclude", "worst", "abort"])
+def test_pictures_from_a_folder_and_their_failures(tmp_path, failures):
+    make_folder(tmp_path / "data")
+    rng = np.random.default_rng(0)
+    for u in range(12):
+        (tmp_path / "mine" / f"u{u}").mkdir(parents=True)
+        for k in range(3):
+            pixels = rng.integers(0, 255, (20, 20, 3)).astype(np.uint8)
+            if (u, k) == (2, 1):
+                pixels[:] = 0  # blank
+            if (u, k) != (3, 2):  # missing
+                Image.fromarray(pixels).save(tmp_path / "mine" / f"u{u}" / f"{k}.png")
+    text = TINY.replace(
+        "  - {id: catalogue-random", "  - {id: mine, use: folder, params: {path: mine}}\n  - {id: catalogue-random"
+    )
+    (tmp_path / "tiny.yaml").write_text(text + f"failures: {failures}\n")
+    run = ("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--quiet")
+    if failures == "abort":
+        assert "2 of 36 pictures failed, the first for user 'u2', picture 1: blank" in invoke(*run, code=5)
+        return
+    invoke(*run)
+    records = tmp_path / "w" / "records" / "tiny" / "v1"
+    assert "all agree" in invoke("verify", records)
+    record = json.loads((records / "mine" / "record.json").read_text())
+    assert record["pictures"]["failures"] == {"blank": 1, "missing": 1}
+    both = record["summary"]["ncf"]
+    assert both["worst"] < both["exclude"]
+    assert both["interval"]["estimate"] == pytest.approx(both[failures])
+    assert "failures 6 %" in invoke("show", "tiny", "--workdir", tmp_path / "w")
+
+
+def test_a_new_task_for_own_data_runs(tmp_path):
+    make_folder(tmp_path / "holiday", users=10, items=30)
+    assert "next: rebeca-bench run" in invoke("new", "task", tmp_path / "holiday")
+    path = tmp_path / "holiday" / "task.yaml"
+    assert "# " in path.read_text()
+    assert "exists" in invoke("new", "task", tmp_path / "holiday", code=2)
+    fast = ("--set", "generators.rebeca.params.max_steps=20", "--set", "judges.verifier.params.epochs=2")
+    invoke("validate", path)
+    output = invoke("run", path, "--workdir", tmp_path / "w", *fast)
+    assert "holiday" in output
+    make_folder(tmp_path / "sparse", users=10, items=40, density=0.5)
+    invoke("new", "task", tmp_path / "sparse")
+    assert "per-user" in (tmp_path / "sparse" / "task.yaml").read_text()
+    invoke("run", tmp_path / "sparse" / "task.yaml", "--workdir", tmp_path / "w", *fast, "--quiet")
+
+
+def test_a_generator_that_breaks_its_contract_is_named(tiny, tmp_path, monkeypatch):
+    from rebeca.generator import Rebeca
+
+    def raising(self, requests):
+        raise RuntimeError("out of ideas")
+        yield
+
+    for body, message in [
+        (raising, "generator 'rebeca' failed: RuntimeError: out of ideas"),
+        (lambda self, requests: iter([]), "answered 0 of 36 requests"),
+        (lambda self, requests: iter([1] * 36), "expected a Picture, got int"),
+    ]:
+        monkeypatch.setattr(Rebeca, "generate", body)
+        assert message in invoke("run", tiny, "--workdir", tmp_path / "w", "--quiet", code=5)
+
+
+def test_help_is_light():
+    code = (
+        "import sys; from click.testing import CliRunner; from benchmark.cli import main;"
+        "assert CliRunner().invoke(main, ['--help']).exit_code == 0;"
+        "print([m for m in ('torch', 'transformers', 'diffusers', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_wrong_command_is_answered_with_the_right_one():
+    result = CliRunner().invoke(main, ["rnu"])
+    assert result.exit_code == 2
+    assert "did you mean 'run'" in result.output
+
+
+def test_doctor_and_tasks():
+    report = json.loads(invoke("doctor", "--json"))
+    assert all(check["fine"] or check["remedy"] for check in report["checks"])
+    assert "sprites" in invoke("tasks")
+    assert "rebeca" in report["registered"]["generators"]

@@ -1,0 +1,29 @@
+import numpy as np
+import pytest
+
+from rebeca.data.catalogue import ArraySource, Candidates, Catalogue
+from rebeca.decoders.nearest import NearestParams, NearestPicture, nearest
+from rebeca.errors import GeneratorError
+from rebeca.interfaces import Request
+
+
+def test_nearest_by_both_metrics():
+    candidates = np.array([[1.0, 0], [0, 1.0], [5.0, 5.0]])
+    points = np.array([[0.9, 0.1], [0.2, 0.9], [0.9, 0.1]])
+    assert nearest(points, candidates, NearestParams(repeats=True)).tolist() == [0, 1, 0]
+    assert nearest(points, candidates, NearestParams()).tolist() == [0, 1, 2]
+    assert nearest(np.array([[0.3, 0.3]]), candidates, NearestParams("cosine")).tolist() == [2]
+
+
+def test_decodes_for_whole_users_among_their_candidates():
+    pixels = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+    catalogue = Catalogue(tuple("abcde"), ArraySource(pixels), np.zeros(5, int))
+    points = np.arange(5.0)[:, None]
+    candidates = Candidates(("x", "y"), np.ones((1, 5), bool), np.zeros(2, int), (np.array([0]), np.array([4])))
+    decoder = NearestPicture(catalogue, points, candidates)
+    requests = [Request("x", 0, 1), Request("x", 1, 2), Request("y", 0, 3)]
+    found = decoder.decode(np.array([[0.0], [0.0], [9.0]]), requests)
+    assert [p.item for p in found] == [1, 2, 3]
+    assert found[0].pixels[0, 0, 0] == 1
+    with pytest.raises(GeneratorError, match="user 'x' has 4 candidate pictures for 5 requests"):
+        decoder.decode(np.zeros((5, 1)), [Request("x", k, k) for k in range(5)])

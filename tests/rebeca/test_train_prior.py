@@ -1,0 +1,53 @@
+import csv
+
+import numpy as np
+import pytest
+
+from rebeca.errors import SpecError
+from rebeca.train_prior import read_config, run
+from tests.conftest import make_folder
+
+CONFIG = """
+data: {path: data, scale: [1, 7], like_at: 4}
+embeddings: e.npy
+split: {kind: per-user, test: 5, validation: 4}
+prior: {network: mlp, hidden: 16, layers: 1, epochs: 2, patience: null, batch: 32}
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    make_folder(tmp_path / "data")
+    np.save(tmp_path / "e.npy", np.random.default_rng(0).normal(size=(24, 6)))
+    path = tmp_path / "c.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+def test_a_grid_writes_a_results_table_and_the_best(config, tmp_path):
+    config.write_text(CONFIG + "grid: {hidden: [8, 16], lr: [0.001, 0.01]}\nselect: validation-loss\n")
+    rows = run(config, tmp_path / "out")
+    with (tmp_path / "out" / "results.csv").open() as stream:
+        table = list(csv.DictReader(stream))
+    assert len(table) == 4
+    losses = [float(row["validation_loss"]) for row in table]
+    assert losses == sorted(losses)
+    assert (tmp_path / "out" / "best").read_text().strip() == rows[0]["folder"] == table[0]["folder"]
+    assert (tmp_path / "out" / rows[0]["folder"] / "prior.safetensors").is_file()
+    again = run(config, tmp_path / "out2")
+    assert [row["validation_loss"] for row in again] == [row["validation_loss"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("grid: {objective: [sample, epsilon]}\nselect: validation-loss", "different objective cannot be compared"),
+        ("pior: {}", "unknown key 'pior'"),
+        ("grid: {hiden: [1]}", "unknown key 'grid.hiden'"),
+        ("select: best", "unknown rule 'best'"),
+    ],
+)
+def test_mistakes_in_the_config(config, text, message):
+    config.write_text(CONFIG + text + "\n")
+    with pytest.raises(SpecError, match=message):
+        read_config(config)

@@ -1,0 +1,139 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from benchmark.stats.comparison import compare, holm, sign_flips, smallest_p
+from benchmark.stats.intervals import mean_interval, resampling_weights, wilson
+from benchmark.stats.ranks import probability_first, rank_intervals
+
+
+def weights(n, draws=500):
+    return resampling_weights(n, draws, np.random.default_rng(0))
+
+
+def test_enumeration_equals_brute_force():
+    d = np.random.default_rng(0).normal(0.5, 1, size=(8, 1))
+    flips = np.array(list(itertools.product([1, -1], repeat=8)))
+    t = lambda x: abs(x.mean()) / x.std(ddof=1)  # noqa: E731
+    expected = np.mean([t(d[:, 0] * s) >= t(d[:, 0]) * (1 - 1e-9) for s in flips])
+    (result,) = sign_flips(d, 9999, np.random.default_rng(0))
+    assert result.enumerated
+    assert result.flips == 256
+    assert result.p == pytest.approx(expected)
+    assert result.p_max_t == pytest.approx(result.p)
+
+
+def test_random_flips_agree_with_enumeration():
+    d = np.random.default_rng(1).normal(0.4, 1, size=(12, 3))
+    exact = sign_flips(d, 4096, np.random.default_rng(0))
+    drawn = sign_flips(d, 4095, np.random.default_rng(0))
+    assert exact[0].enumerated
+    assert not drawn[0].enumerated
+    for a, b in zip(exact, drawn, strict=True):
+        assert a.p == pytest.approx(b.p, abs=0.03)
+        assert a.p_max_t == pytest.approx(b.p_max_t, abs=0.03)
+
+
+def test_holm_equals_statsmodels():
+    p = np.random.default_rng(2).random(9) ** 3
+    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.integers(6, 20), st.integers(1, 5))
+def test_adjusted_p_is_ordered_and_bounded(seed, people, pairs):
+    d = np.random.default_rng(seed).normal(size=(people, pairs))
+    for r in sign_flips(d, 199, np.random.default_rng(1)):
+        assert 0 < r.p <= 1
+        assert r.p <= r.p_max_t <= 1
+        assert r.p <= r.p_holm <= 1
+
+
+def test_results_of_a_pair_do_not_depend_on_the_other_pairs():
+    d = np.random.default_rng(3).normal(size=(40, 4))
+    alone = sign_flips(d[:, :1], 999, np.random.default_rng(0))[0]
+    together = sign_flips(d, 999, np.random.default_rng(0))[0]
+    assert alone.p == together.p
+
+
+def test_max_t_keeps_its_level_under_the_complete_null():
+    rejected = 0
+    for run in range(200):
+        rng = np.random.default_rng(run)
+        values = rng.normal(size=(20, 4)) + rng.normal(size=(20, 1))
+        d = np.column_stack([values[:, a] - values[:, b] for a, b in itertools.combinations(range(4), 2)])
+        rejected += any(r.p_max_t <= 0.05 for r in sign_flips(d, 199, rng))
+    assert rejected <= 20
+
+
+def test_equal_generators_and_constant_differences():
+    equal, shifted = np.zeros((10, 1)), np.full((10, 1), 0.3)
+    one = compare(equal, weights(10), 999, 0.05, 0.02, np.random.default_rng(0))[0]
+    assert one.verdict == "equivalent"
+    assert one.test.p == 1
+    assert (one.difference.low, one.difference.high) == (0, 0)
+    two = compare(shifted, weights(10), 1023, 0.05, 0.02, np.random.default_rng(0))[0]
+    assert two.verdict == "better"
+    assert two.effect is None
+
+
+def test_few_people_are_described_not_tested():
+    d = np.random.default_rng(4).normal(3, 1, size=(5, 1))
+    one = compare(d, weights(5), 999, 0.05, 0.02, np.random.default_rng(0))[0]
+    assert one.test is None
+    assert one.verdict == "described"
+
+
+def test_smallest_p():
+    assert smallest_p(6, 9999) == 2 / 64
+    assert smallest_p(40, 9999) == 1 / 10_000
+
+
+def test_student_interval_equals_scipy():
+    x = np.random.default_rng(5).normal(size=25)
+    mine = mean_interval(x, weights(25))
+    low, high = stats.t.interval(0.95, 24, x.mean(), stats.sem(x))
+    assert (mine.low, mine.high) == (pytest.approx(low), pytest.approx(high))
+    assert mine.method == "student-t"
+
+
+def test_bca_agrees_with_scipy():
+    x = np.random.default_rng(6).exponential(size=90)
+    mine = mean_interval(x, weights(90, 20_000))
+    theirs = stats.bootstrap((x,), np.mean, n_resamples=20_000, method="BCa", rng=np.random.default_rng(1))
+    assert mine.method == "bca"
+    assert mine.low == pytest.approx(theirs.confidence_interval.low, abs=0.01)
+    assert mine.high == pytest.approx(theirs.confidence_interval.high, abs=0.01)
+
+
+def test_constant_single_and_empty_data_have_named_outcomes():
+    constant = mean_interval(np.full(80, 0.25), weights(80))
+    assert (constant.low, constant.high, constant.method) == (0.25, 0.25, "exact")
+    assert mean_interval(np.array([1.0]), weights(1)).method == "none"
+    assert mean_interval(np.array([1.0]), weights(1)).to_json()["low"] is None
+    assert mean_interval(np.array([]), np.zeros((5, 0))).to_json()["estimate"] is None
+
+
+def test_wilson_equals_statsmodels():
+    from statsmodels.stats.proportion import proportion_confint
+
+    assert wilson(29, 30) == pytest.approx(proportion_confint(29, 30, method="wilson"))
+
+
+def test_strata_are_resampled_within():
+    strata = np.array([0] * 3 + [1] * 7)
+    w = resampling_weights(10, 50, np.random.default_rng(0), strata)
+    np.testing.assert_allclose(w[:, :3].sum(axis=1), 0.3)
+    np.testing.assert_allclose(w.sum(axis=1), 1.0)
+
+
+def test_rank_intervals_and_first_place():
+    better = {("a", "c"): True, ("c", "a"): False, ("a", "b"): False, ("b", "a"): False}
+    assert rank_intervals(["a", "b", "c"], better) == {"a": (1, 2), "b": (1, 3), "c": (2, 3)}
+    values = np.column_stack([np.ones(5), np.zeros(5), np.ones(5)])
+    np.testing.assert_allclose(probability_first(values, weights(5)), [0.5, 0, 0.5])

@@ -1,0 +1,124 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmark.stats.personalisation import (
+    Stratum,
+    block_permutation,
+    double_centred,
+    own_set_rank,
+    permutations_within,
+    personal_lift,
+    picture_shuffle,
+)
+
+
+def stratum(scores):
+    return Stratum(np.arange(len(scores)), np.asarray(scores, float))
+
+
+def test_lift_is_own_minus_others_in_the_mean():
+    scores = np.random.default_rng(0).normal(size=(9, 9))
+    others = (scores.sum(axis=1) - np.diag(scores)) / 8
+    assert personal_lift(scores).mean() == pytest.approx((np.diag(scores) - others).mean())
+
+
+def test_lift_ignores_leniency_and_set_quality():
+    rng = np.random.default_rng(1)
+    scores = rng.normal(size=(7, 7))
+    shifted = scores + rng.normal(size=(7, 1)) + rng.normal(size=(1, 7))
+    np.testing.assert_allclose(personal_lift(scores), personal_lift(shifted), atol=1e-12)
+
+
+def test_double_centred_has_no_margins():
+    centred = double_centred(np.random.default_rng(2).normal(size=(5, 5)))
+    np.testing.assert_allclose(centred.sum(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(centred.sum(axis=1), 0, atol=1e-12)
+
+
+def test_block_permutation_equals_enumeration():
+    scores = np.random.default_rng(3).normal(size=(5, 5))
+    every = np.array(list(itertools.permutations(range(5))))
+    t1, t2 = block_permutation([stratum(scores)], [every])
+    rows = np.arange(5)
+    centred = double_centred(scores)
+    assert t1.at_least == sum(scores[rows, p].mean() >= np.diag(scores).mean() - 1e-12 for p in every)
+    assert t2.at_least == sum(np.median(centred[rows, p]) >= np.median(np.diag(centred)) - 1e-12 for p in every)
+    assert t1.statistic == pytest.approx(np.diag(scores).mean())
+    assert t1.null_mean == pytest.approx(scores.mean())
+
+
+def test_people_move_within_their_stratum_only():
+    # two strata of very different level: across them every permutation would lower the diagonal
+    low, high = np.zeros((4, 4)), np.full((4, 4), 10.0)
+    permutations = permutations_within([4, 4], 200, np.random.default_rng(0))
+    t1, t2 = block_permutation([stratum(low), stratum(high)], permutations)
+    assert t1.p == 1.0
+    assert t2.p == 1.0
+    assert t1.z is None
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(3, 12))
+def test_p_is_in_range_and_does_not_depend_on_labels(seed, people):
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(people, people)) + np.eye(people) * rng.normal()
+    relabel = rng.permutation(people)
+    permutations = permutations_within([people], 99, np.random.default_rng(1))
+    _, here = block_permutation([stratum(scores)], permutations)
+    back = np.argsort(relabel)
+    moved = [back[permutations[0][:, relabel]]]
+    _, there = block_permutation([stratum(scores[np.ix_(relabel, relabel)])], moved)
+    assert 0 < here.p <= 1
+    assert here.at_least == there.at_least
+
+
+def test_a_planted_effect_is_found_and_grows():
+    rng = np.random.default_rng(5)
+    noise = rng.normal(size=(40, 40))
+    permutations = permutations_within([40], 499, rng)
+    z = [block_permutation([stratum(noise + e * np.eye(40))], permutations)[1].z for e in (0.0, 1.0, 3.0)]
+    assert z[0] < z[1] < z[2]
+    assert block_permutation([stratum(noise + 3 * np.eye(40))], permutations)[1].p == 1 / 500
+
+
+def test_block_test_holds_its_level_where_the_published_scheme_does_not():
+    rejected = {"block": 0, "published": 0}
+    runs, users, pictures = 200, 20, 6
+    for run in range(runs):
+        rng = np.random.default_rng(run)
+        # sets of equal quality in the mean, pictures of a set alike, judges with tastes, nothing personal
+        taste = rng.normal(size=(users, 3))
+        sets = rng.normal(size=(users, 3)) * np.sqrt(0.6)
+        look = np.repeat(sets, pictures, axis=0) + rng.normal(size=(users * pictures, 3)) * np.sqrt(0.4)
+        scores = taste @ look.T
+        owner = np.repeat(np.arange(users), pictures)
+        table = scores.reshape(users, users, pictures).mean(axis=2)
+        _, block = block_permutation([stratum(table)], permutations_within([users], 99, rng))
+        rejected["block"] += block.p <= 0.05
+        rejected["published"] += picture_shuffle(scores, owner, 99, rng).p <= 0.05
+    assert rejected["block"] <= 20  # 5 % of 200 is 10, standard deviation 3.1
+    assert rejected["published"] > 24
+
+
+def test_picture_shuffle_observed_value():
+    rng = np.random.default_rng(8)
+    scores = rng.random((4, 12))
+    owner = np.repeat(np.arange(4), 3)
+    result = picture_shuffle(scores, owner, 50, rng)
+    assert result.statistic == pytest.approx(np.median([scores[u, owner == u].mean() for u in range(4)]))
+    shuffled = rng.permutation(12)
+    again = picture_shuffle(scores[:, shuffled], owner[shuffled], 50, np.random.default_rng(0))
+    assert again.statistic == pytest.approx(result.statistic)
+
+
+def test_own_set_rank_with_ties():
+    beats, reciprocal = own_set_rank(np.zeros((4, 4)))
+    np.testing.assert_allclose(beats, 0.5)
+    np.testing.assert_allclose(reciprocal, 1 / 2.5)
+    beats, reciprocal = own_set_rank(np.eye(4))
+    np.testing.assert_allclose(beats, 1)
+    np.testing.assert_allclose(reciprocal, 1)
