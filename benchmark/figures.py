@@ -27,9 +27,10 @@ FAMILY_SHAPES = {
     "external": "diamond",
     "control": "cross",
 }
-INK, GRID = "#1a1a1a", "#d9d9d6"
+INK, GRID, HALO = "#1a1a1a", "#d9d9d6", "#fcfcfa"
 LABEL_ROOM = 0.5
 """Room for names on the right, as a share of the data's width."""
+LABEL_GAP = 0.03
 WIDTH, HEIGHT = 560, 380
 LABEL_HEIGHT = 0.046
 """Share of the figure's height that a label needs."""
@@ -71,21 +72,31 @@ def plane(board: Board, judge: str, title: str, x_title: str, y_title: str) -> s
     )
     low, high = float(data["like_low"].min()), float(data["like_high"].max())
     margin = (high - low) or 1.0
-    room = alt.Scale(domain=[low - 0.05 * margin, high + LABEL_ROOM * margin], nice=False)
-    x = alt.X("like:Q", title=x_title, scale=room, axis=alt.Axis(values=_ticks(low, high)))
-    y = alt.Y("lift:Q", title=y_title)
+    room = alt.Scale(domain=[low - 0.05 * margin, high + LABEL_ROOM * margin], nice=False, zero=False)
+    ticks, decimals = _ticks(low, high)
+    axis = alt.Axis(values=ticks, format=f".{decimals}f")
+
+    def x(field: str) -> alt.X:
+        return alt.X(f"{field}:Q", title=x_title, scale=room, axis=axis)
+
+    def y(field: str) -> alt.Y:
+        return alt.Y(f"{field}:Q", title=y_title)
+
     base = alt.Chart(data)
+    zero = alt.Chart(pd.DataFrame({"lift": [0.0]}))
+    weight = alt.Opacity("weight:Q", scale=None, legend=None)
+    names = base.encode(x=x("label_x"), y=y("label_y"))
+    label: dict[str, Any] = {"align": "left", "dx": 4, "fontSize": 11}
     layers = [
-        alt.Chart(pd.DataFrame({"lift": [0.0]})).mark_rule(color=INK, strokeDash=[3, 3], opacity=0.6).encode(y=y),
-        base.mark_rule(opacity=0.55).encode(x=alt.X("like_low:Q", title=x_title), x2="like_high:Q", y=y, color=colour),
-        base.mark_rule(opacity=0.55).encode(x=x, y=alt.Y("lift_low:Q", title=y_title), y2="lift_high:Q", color=colour),
-        base.mark_rule(opacity=0.3).encode(x="like_high:Q", x2="label_x:Q", y="lift:Q", y2="label_y:Q"),
-        base.mark_point(filled=True, size=70, opacity=1).encode(x=x, y=y, color=colour, shape=shape),
-        base.mark_text(align="left", dx=4, fontSize=11, color=INK).encode(
-            x="label_x:Q", y="label_y:Q", text="title:N", opacity=alt.Opacity("weight:Q", scale=None, legend=None)
-        ),
+        zero.mark_rule(color=INK, strokeDash=[3, 3], opacity=0.6).encode(y=y("lift")),
+        base.mark_rule(color=INK, opacity=0.2).encode(x=x("like"), x2="label_x:Q", y=y("lift"), y2="label_y:Q"),
+        base.mark_rule(opacity=0.55).encode(x=x("like_low"), x2="like_high:Q", y=y("lift"), color=colour),
+        base.mark_rule(opacity=0.55).encode(x=x("like"), y=y("lift_low"), y2="lift_high:Q", color=colour),
+        base.mark_point(filled=True, size=70, opacity=1).encode(x=x("like"), y=y("lift"), color=colour, shape=shape),
+        names.mark_text(**label, stroke=HALO, strokeWidth=4, strokeJoin="round").encode(text="title:N"),
+        names.mark_text(**label, color=INK).encode(text="title:N", opacity=weight),
     ]
-    data["label_x"] = data["like_high"] + 0.02 * margin
+    data["label_x"] = data["like_high"] + LABEL_GAP * margin
     data["weight"] = data["ranked"].map({True: 1.0, False: 0.6})
     return _svg(alt.layer(*layers), title, WIDTH, HEIGHT)
 
@@ -139,13 +150,14 @@ def _points(rows: Sequence[Row], judge: str) -> list[dict[str, Any]]:
     return out
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Round values from low to high, four to nine of them."""
+def _ticks(low: float, high: float) -> tuple[list[float], int]:
+    """Round values from low to high, four to nine of them, and the decimals that tell them apart."""
     span = (high - low) or 1.0
     power = 10.0 ** math.floor(math.log10(span / 4))
     step = next(power * m for m in (1, 2, 5, 10) if span / (power * m) <= 9)
     first = math.ceil(low / step - 1e-9)
-    return [round(step * k, 10) for k in range(first, math.floor(high / step + 1e-9) + 1)]
+    values = [round(step * k, 10) for k in range(first, math.floor(high / step + 1e-9) + 1)]
+    return values, max(0, -math.floor(math.log10(step) + 1e-9))
 
 
 def _span(data: pd.DataFrame, name: str) -> float:
