@@ -38,8 +38,8 @@ class CatalogueParams:
     """Parameters of a task file.
 
     Attributes:
-        rank_by: ``random``; ``most-liked`` (share of likes by others; for pictures that nobody rated, predicted from
-            embeddings); ``centroid`` (nearest to the mean of the person's likes); ``ridge`` (a regression a person
+        rank_by: ``random``; ``most-liked`` (shrunken mean of others' centred ratings; for pictures that nobody
+            rated, predicted from embeddings); ``centroid`` (nearest to the mean of the person's likes); ``ridge`` (a regression a person
             on top of the population model); ``neighbours`` (kernel-weighted ratings of near pictures);
             ``matrix-factorisation`` (where people share pictures); ``verifier`` (needs the judge);
             ``heldout-likes`` (needs the person's own held-out ratings).
@@ -56,13 +56,17 @@ class Catalogue(Generator):
     """The generator; see the module's description."""
 
     Params = CatalogueParams
-    fit_parameters = frozenset({"rank_by", "ridge", "factors"})
     family = "catalogue"
 
     def __init__(self, params: CatalogueParams | None = None) -> None:
         self.params = params or CatalogueParams()
         self._context: FitContext | None = None
         self._scores: Floats | None = None
+
+    @property
+    def fit_parameters(self) -> frozenset[str]:
+        """All of them."""
+        return frozenset(CatalogueParams.__dataclass_fields__)
 
     @property
     def needs(self) -> frozenset[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from rebeca.data.catalogue import decode_image
 from rebeca.data.interactions import Interactions
@@ -27,6 +28,7 @@ class FolderParams:
         personal: Whether the pictures were made for the person whose folder they are in.
     """
 
+    LOCATIONS: ClassVar[tuple[str, ...]] = ("path",)
     path: str = ""
     content: str = ""
     personal: bool = True
@@ -36,10 +38,14 @@ class Folder(Generator):
     """The generator; see the module's description."""
 
     Params = FolderParams
-    fit_parameters = frozenset({"path", "content"})
 
     def __init__(self, params: FolderParams | None = None) -> None:
         self.params = params or FolderParams()
+
+    @property
+    def fit_parameters(self) -> frozenset[str]:
+        """What the files hold; where they lie changes nothing."""
+        return frozenset({"content"})
 
     @property
     def claims_personal(self) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmark.scoring import strata_of
 from benchmark.stats.comparison import compare
-from benchmark.stats.intervals import FEW_USERS, mean_interval, resampling_weights
+from benchmark.stats.intervals import FEW_USERS, kept_weights, mean_interval, resampling_weights
 from benchmark.stats.personalisation import (
     Stratum,
     block_permutation,
@@ -38,6 +38,7 @@ class Rows:
         ranked: False for rows that need the judge, held-out ratings or the truth.
         values: float64 [people] a measure; NaN where a person has none.
         worst: The same, with every failure counted as the person's lowest score over the training catalogue.
+        compared: Measures that generators are compared by: those of picture scorers.
         pairs: float64 [people, people] a scorer that everybody can be asked by: S[judge, target].
         pictures: int [people]; valid pictures.
     """
@@ -46,6 +47,7 @@ class Rows:
     ranked: bool
     values: Mapping[str, Floats]
     worst: Mapping[str, Floats]
+    compared: frozenset[str]
     pairs: Mapping[str, Floats]
     pictures: Ints
 
@@ -105,13 +107,12 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
         generators[row.id] = {"summary": summary, "personal": personal}
     families = {}
     for measure in sorted({m for v in values.values() for m in v if _is_compared(m, rows)}):
-        families[measure] = _family(plan, measure, rows, values, bootstrap_strata)
+        families[measure] = _family(plan, measure, rows, values, weights)
     return {"people": people, "few_users": people < FEW_USERS, "generators": generators, "families": families}
 
 
 def _is_compared(measure: str, rows: Sequence[Rows]) -> bool:
-    scorer = measure.removeprefix(LIFT)
-    return any(scorer in row.pairs or scorer in row.worst for row in rows)
+    return any(measure.removeprefix(LIFT) in row.compared for row in rows)
 
 
 def _summary(row: Rows, measure: str, decided: Floats, weights: Floats) -> dict[str, Any]:
@@ -126,10 +127,7 @@ def _summary(row: Rows, measure: str, decided: Floats, weights: Floats) -> dict[
 
 def _interval(values: Floats, weights: Floats) -> dict[str, Any]:
     known = np.isfinite(values)
-    own = weights[:, known]
-    totals = own.sum(axis=1, keepdims=True)
-    usable = np.divide(own, totals, out=np.zeros_like(own), where=totals > 0)
-    return mean_interval(values[known], usable).to_json()
+    return mean_interval(values[known], kept_weights(weights, known)).to_json()
 
 
 def _personal(
@@ -167,22 +165,25 @@ def _family(
     measure: str,
     rows: Sequence[Rows],
     values: Mapping[str, Mapping[str, Floats]],
-    bootstrap_strata: Ints,
+    weights: Floats,
 ) -> dict[str, Any]:
-    """Comparisons of one measure among the ranked generators that have it, on the people that all of them have."""
+    """Comparisons of one measure among the ranked generators that have it.
+
+    A pair is compared on the people that both have; ranks' bootstrap is on the people that all have. Ties are claimed only where every
+    pair was tested.
+    """
     ids = [row.id for row in rows if row.ranked and np.isfinite(values[row.id].get(measure, np.array([]))).any()]
     table = np.column_stack([values[name][measure] for name in ids]) if ids else np.empty((0, 0))
-    known = np.isfinite(table).all(axis=1)
-    table = table[known]
+    common = np.asarray(np.isfinite(table).all(axis=1))
     declared = measure in (plan.primary, LIFT + plan.primary)
     out: dict[str, Any] = {
         "declared": declared,
         "generators": ids,
-        "people": int(known.sum()),
-        "left_out": int((~known).sum()),
+        "people": int(common.sum()),
+        "left_out": int((~common).sum()),
         "comparisons": [],
     }
-    if len(ids) < 2 or not len(table):
+    if len(ids) < 2:
         return out
     if plan.family == "all-pairs":
         pairs = [(a, b) for i, a in enumerate(ids) for b in ids[i + 1 :]]
@@ -192,25 +193,26 @@ def _family(
         return out
     column = {name: i for i, name in enumerate(ids)}
     differences = np.column_stack([table[:, column[a]] - table[:, column[b]] for a, b in pairs])
-    weights = resampling_weights(
-        len(table), plan.bootstrap, stream(plan.name, "bootstrap-common", measure), bootstrap_strata[known]
-    )
+    margin = plan.margin if declared else None
     results = compare(
-        differences, weights, plan.permutations, plan.alpha, plan.margin, stream(plan.name, "sign-flips", measure)
+        differences, weights, plan.permutations, plan.alpha, margin, stream(plan.name, "sign-flips", measure)
     )
     out["comparisons"] = [{"a": a, "b": b, **result.to_json()} for (a, b), result in zip(pairs, results, strict=True)]
+    if not common.any():
+        return out
+    table, weights = table[common], kept_weights(weights, common)
     better = {}
     for (a, b), result in zip(pairs, results, strict=True):
         better[a, b], better[b, a] = result.verdict == "better", result.verdict == "worse"
     first = probability_first(table, weights)
     intervals = rank_intervals(ids, better)
     order = sorted(ids, key=lambda name: (-float(table[:, column[name]].mean()), name))
-    groups = _tie_groups(order, better)
+    groups = _tie_groups(order, better) if plan.family == "all-pairs" else {}
     out["ranks"] = {
         name: {
             "low": intervals[name][0],
             "high": intervals[name][1],
-            "group": groups[name],
+            "group": groups.get(name, ""),
             "probability_first": float(first[column[name]]),
             "order": position + 1,
         }
@@ -220,12 +222,14 @@ def _family(
 
 
 def _tie_groups(order: Sequence[str], better: Mapping[tuple[str, str], bool]) -> dict[str, str]:
-    """A letter a group, from the best down: a group goes on until somebody is significantly worse than its first."""
+    """A letter a group, from the best down: it ends where a member is significantly better than the next."""
     groups: dict[str, str] = {}
-    number, leader = -1, ""
+    members: list[str] = []
+    number = 0
     for name in order:
-        if number < 0 or better.get((leader, name), False):
-            number, leader = number + 1, name
+        if any(better.get((member, name), False) for member in members):
+            number, members = number + 1, []
+        members.append(name)
         groups[name] = _letters(number)
     return groups
 

@@ -206,7 +206,7 @@ def finding(board: Board) -> str:
         return ""
     first = ranked[0]
     sentences = []
-    tied = [r for r in ranked[1:] if first.rank and r.rank and r.rank["group"] == first.rank["group"]]
+    tied = [r for r in ranked[1:] if first.rank and r.rank and first.rank["group"] == r.rank["group"] != ""]
     shared = f", tied with {len(tied)} more" if tied else ""
     sentences.append(f"{first.title} leads on preference{shared}.")
     judge = board.truth()

@@ -140,7 +140,7 @@ def plan(
 @main.command()
 @_task_options
 @_workdir
-@click.option("--only", multiple=True, metavar="ID", help="Only these generators; the records are then not comparable.")
+@click.option("--only", multiple=True, metavar="ID", help="Only these generators; the task is then a modified one.")
 @click.option("--device", default="cpu", show_default=True, help="Torch device.")
 @click.option("--publish", type=click.Path(path_type=Path), is_flag=False, flag_value=Path("results"), default=None,
               help="Copy the records to a folder  [results when no folder is given]")  # fmt: skip
@@ -180,7 +180,7 @@ def run(
             published = _publish(records, where / "records", publish, resolved.modified) if publish else None
         from benchmark.site.build import build_site
 
-        page = build_site([where / "records"], site or where / "site", only=[resolved.file.id])
+        page = build_site([records], site or where / "site")
         if as_json:
             from benchmark.show import summary
 

@@ -90,10 +90,10 @@ def plane(board: Board, judge: str, title: str, x_title: str, y_title: str) -> s
     layers = [
         zero.mark_rule(color=INK, strokeDash=[3, 3], opacity=0.6).encode(y=y("lift")),
         base.mark_rule(color=INK, opacity=0.2).encode(x=x("like"), x2="label_x:Q", y=y("lift"), y2="label_y:Q"),
+        names.mark_text(**label, stroke=HALO, strokeWidth=4, strokeJoin="round").encode(text="title:N"),
         base.mark_rule(opacity=0.55).encode(x=x("like_low"), x2="like_high:Q", y=y("lift"), color=colour),
         base.mark_rule(opacity=0.55).encode(x=x("like"), y=y("lift_low"), y2="lift_high:Q", color=colour),
         base.mark_point(filled=True, size=70, opacity=1).encode(x=x("like"), y=y("lift"), color=colour, shape=shape),
-        names.mark_text(**label, stroke=HALO, strokeWidth=4, strokeJoin="round").encode(text="title:N"),
         names.mark_text(**label, color=INK).encode(text="title:N", opacity=weight),
     ]
     data["label_x"] = data["like_high"] + LABEL_GAP * margin

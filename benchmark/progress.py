@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Task as RichTask
+from rich.text import Text
 
 Report = Callable[[int, int, str], None]
 
@@ -33,7 +35,7 @@ class Reporter:
             yield silent
             return
         columns = (
-            TextColumn("  {task.description}"), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("  {task.description}"), BarColumn(24), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
         )  # fmt: skip
         with Progress(*columns, console=self.console, transient=True) as progress:
@@ -43,6 +45,13 @@ class Reporter:
                 progress.update(bar, completed=done, total=total, note=note)
 
             yield report
+
+
+class _Rate(ProgressColumn):
+    """Steps a second."""
+
+    def render(self, task: RichTask) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:,.3g}/s")
 
 
 def silent(done: int, total: int, note: str) -> None:

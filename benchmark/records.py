@@ -29,7 +29,7 @@ from benchmark.scoring import GeneratorScores, pair_means, person_means, score_g
 from benchmark.spec import Task
 from benchmark.stats.personalisation import picture_shuffle
 from benchmark.stats.random import stream
-from benchmark.store import file_digest, write_atomically
+from benchmark.store import STAGE_VERSIONS, file_digest, write_atomically
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import GeneratorError, RecordError
 from rebeca.interfaces import Generator, ScorerCard
@@ -45,8 +45,18 @@ MATCHES = 1e-9
 
 
 def record_root(root: Path, task: Task) -> Path:
-    """Where a task's records lie below a root."""
-    return root / task.file.id / f"v{task.file.version}"
+    """Where a task's records lie below a root; those of a modified task never take the place of the task's own."""
+    version = f"v{task.file.version}"
+    return root / task.file.id / (f"{version}-modified-{task.hash()[:8]}" if task.modified else version)
+
+
+def newest_records(task: Path) -> Path | None:
+    """A task's records of the highest version; a modified task's, the last written, where there is nothing else."""
+    found = [path.parent.parent for path in task.glob("v*/_task/comparison.json")]
+    own = [folder for folder in found if folder.name[1:].isdigit()]
+    if own:
+        return max(own, key=lambda folder: int(folder.name[1:]))
+    return max(found, key=lambda folder: (folder.stat().st_mtime_ns, folder.name), default=None)
 
 
 def plan_of(spec: dict[str, Any], name: str) -> Plan:
@@ -100,6 +110,7 @@ def _address(run: Run) -> str:
     return digest_of(
         [
             SCHEMA,
+            STAGE_VERSIONS,
             run.task.to_json(),
             run.task.modified,
             run.world.fingerprint,
@@ -168,7 +179,7 @@ def _rows(run: Run, one: GeneratorScores) -> Rows:
     kind = registry.load("generators", one.spec.use)
     generator: Generator = kind(one.spec.params)
     counts = np.bincount(one.owner, minlength=people)
-    return Rows(one.spec.id, not generator.needs, values, {**values, **worst}, pairs, counts)
+    return Rows(one.spec.id, not generator.needs, values, {**values, **worst}, frozenset(one.by_picture), pairs, counts)
 
 
 def _published_scheme(run: Run, one: GeneratorScores, scorer: str) -> dict[str, Any] | None:
@@ -284,7 +295,7 @@ def _write_task(
 
 
 def _exact(run: Run) -> dict[str, Any] | None:
-    """For sprites: what an exact sampler reaches, and the share of right combinations of every generator."""
+    """In a made world: what an exact sampler of a person's likes would reach, by measure."""
     truth = run.world.dataset.truth
     return dict(truth.exact) if truth is not None else None
 

@@ -60,8 +60,10 @@ def make_params(kind: type[Any], raw: dict[str, Any], where: str) -> Any:
 
 
 def params_json(params: Any) -> dict[str, Any]:
-    """JSON of a ``Params`` dataclass with every default spelled out."""
+    """JSON of a ``Params`` dataclass with every default spelled out, without places on this machine (``LOCATIONS``)."""
     dumped: dict[str, Any] = _adapter(type(params)).dump_python(params, mode="json")
+    for name in getattr(type(params), "LOCATIONS", ()):
+        del dumped[name]
     return dumped
 
 

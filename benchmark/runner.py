@@ -79,7 +79,7 @@ class Run:
 
     def _encoder(self, role: str) -> Encoder:
         if role not in self._encoders:
-            self._encoders[role] = make_encoder(self.role_spec(role), self.device)
+            self._encoders[role] = make_encoder(self.role_spec(role), self.device, self.task.source.parent)
         return self._encoders[role]
 
     def _encoder_inputs(self, role: str) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class Run:
                 "spec": self.role_spec(role).model_dump(mode="json"),
                 "seed": self.task.seeds.fit(f"encoder-{role}"),
             }
-        return {"encoder": encoder.fingerprint, "learned": learned}
+        return {"encoder": encoder.fingerprint, "learned": learned, "device": self.device.partition(":")[0]}
 
     def embeddings_key(self, role: str) -> str:
         """Address of the catalogue in a role's space."""
@@ -198,7 +198,7 @@ class Run:
     def _fit_inputs(self, spec: ResolvedGenerator) -> dict[str, Any]:
         kind = registry.load("generators", spec.use)
         generator: Generator = kind(spec.params)
-        params = {k: v for k, v in registry.params_json(spec.params).items() if k in kind.fit_parameters}
+        params = {k: v for k, v in registry.params_json(spec.params).items() if k in generator.fit_parameters}
         return {
             "use": spec.use,
             "params": params,
@@ -234,7 +234,7 @@ class Run:
             users=world.dataset.ratings.user_ids,
             catalogue=world.dataset.catalogue,
             candidates=world.candidates,
-            encoder=self._encoder("task"),
+            encoder=lambda: self._fitted_encoder("task"),
             embeddings=embeddings,
             training_items=world.division.training_items,
             validation=world.division.generators.validation,
@@ -301,7 +301,7 @@ class Run:
             units = self.units()
             for number, unit in enumerate(units):
                 inputs = self._unit_inputs(spec, unit)
-                requests = self._requests(spec, unit)
+                requests = self.requests(spec, unit)
 
                 def write(folder: Path, requests: list[Request] = requests) -> None:
                     answers = _named_failures(generator().generate(requests), spec.id)
@@ -312,7 +312,8 @@ class Run:
                 report((number + 1) * len(unit), len(self.world.users), "people")
         return folders
 
-    def _requests(self, spec: ResolvedGenerator, unit: Sequence[str]) -> list[Request]:
+    def requests(self, spec: ResolvedGenerator, unit: Sequence[str]) -> list[Request]:
+        """Requests for some people, with their seeds."""
         seeds = SeedScheme(self.task.file.id, self.task.file.version, self.task.file.seed, spec.offset)
         return [
             Request(user, k, seeds.picture(user, k, spec.noise_group))
@@ -385,8 +386,6 @@ class Run:
             division=world.division,
             judges=self.judges,
             catalogue_embeddings=lambda: self.embeddings("task"),
-            candidates=np.asarray(world.candidates.of_block.any(axis=0)),
-            seed=self.task.file.seed,
             spec=spec.params,
             data_fingerprint=world.fingerprint,
         )

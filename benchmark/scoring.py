@@ -155,6 +155,9 @@ def _picture_arrays(scorer: Scorer, pictures: ScoredPictures, users: Ints) -> di
     worst = getattr(scorer, "worst", None)
     if worst is not None:
         arrays["worst"] = np.asarray(worst(users), np.float64)
+    if scorer.judges_everyone and not scorer.is_truth and np.isnan(arrays["own"]).any():
+        row = int(np.flatnonzero(np.isnan(arrays["own"]))[0])
+        raise GeneratorError(f"scorer '{scorer.card.name}' gave no number for picture {pictures.digest[row][:12]}")
     if scorer.judges_everyone:
         arrays["everyone"] = np.asarray(scorer.score_all(pictures, users)[:, first], np.float64)
     return arrays

@@ -12,6 +12,7 @@ from rich.table import Table
 from benchmark.analysis import LIFT
 from benchmark.board import Board, read_board
 from benchmark.numbers import MISSING, number, p_value, with_interval
+from benchmark.records import newest_records
 from rebeca.errors import RecordError, did_you_mean
 
 UNCUT = 240
@@ -29,9 +30,9 @@ def find_records(task: str, roots: Sequence[Path]) -> Path:
     name = folder.stem
     known = sorted({p.name for root in roots if root.is_dir() for p in root.iterdir() if p.is_dir()})
     for root in roots:
-        versions = [p for p in (root / name).glob("v*") if (p / "_task" / "comparison.json").is_file()]
-        if versions:
-            return max(versions, key=lambda p: int(p.name[1:]) if p.name[1:].isdigit() else -1)
+        found = newest_records(root / name)
+        if found is not None:
+            return found
     raise RecordError(
         f"no records of '{name}' in {', '.join(str(root) for root in roots)}",
         hint=f"run it first: rebeca-bench run {task}" if not known else did_you_mean(name, known),

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from benchmark import registry
-from benchmark.stats.comparison import smallest_p
+from benchmark.stats.levels import smallest_p
 from benchmark.task_file import ID, GeneratorSpec, TaskFile, Use
 from benchmark.yaml_source import KeyPath, Source, parse_scalar, read_yaml
 from rebeca.errors import SpecError, did_you_mean
@@ -95,7 +95,7 @@ class Task:
         return SeedScheme(self.file.id, self.file.version, self.file.seed)
 
     def to_json(self) -> dict[str, Any]:
-        """The resolved spec as records keep it; where data lie is no part of it."""
+        """The resolved spec as records keep it; where data and pictures lie is no part of it."""
         raw = self.file.model_dump(mode="json", by_alias=True)
         raw["data"]["path"] = None
         raw["generators"] = [generator.to_json() for generator in self.generators]
@@ -136,7 +136,6 @@ def load_task(path: Path, overrides: tuple[str, ...] = (), limit_users: int | No
     file = _validate(source)
     modified = _without_path(file) != _without_path(as_written)
     data_path = None if file.data.path is None else (base / file.data.path).resolve()
-    file = _absolute_folders(file, path.parent)
     generators = _generators(file, source)
     scorers = tuple(_scorer(entry, index, source) for index, entry in enumerate(file.scorers))
     _check(file, source, generators, scorers)
@@ -283,16 +282,12 @@ def _inner_model(annotation: Any) -> Any:
     return None
 
 
-def _absolute_folders(file: TaskFile, base: Path) -> TaskFile:
-    """Paths inside generators' parameters are relative to the task file; a folder's content becomes part of them."""
-    generators = []
-    for generator in file.generators:
-        if generator.use == "folder" and isinstance(generator.params.get("path"), str):
-            folder = (base / generator.params["path"]).resolve()
-            params = {**generator.params, "path": str(folder), "content": _folder_digest(folder)}
-            generator = generator.model_copy(update={"params": params})
-        generators.append(generator)
-    return file.model_copy(update={"generators": generators})
+def _with_content(params: dict[str, Any], base: Path) -> dict[str, Any]:
+    """A folder's path is relative to the task file, and what lies in it becomes part of the parameters."""
+    if not isinstance(params.get("path"), str):
+        return params
+    folder = (base / params["path"]).resolve()
+    return {**params, "path": str(folder), "content": _folder_digest(folder)}
 
 
 def _folder_digest(folder: Path) -> str:
@@ -337,7 +332,8 @@ def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]
             by_id[spec.id] = spec
         for one in _swept(spec, kind, where):
             assert one.id is not None
-            params = registry.make_params(kind, one.params, f"{where}: generators.{one.id}.params")
+            raw_params = _with_content(one.params, source.path.parent) if spec.use == "folder" else one.params
+            params = registry.make_params(kind, raw_params, f"{where}: generators.{one.id}.params")
             raw = {**file.decoder.params, **one.decoder}
             decoder = registry.make_params(decoder_params, raw, f"{where}: generators.{one.id}.decoder")
             if any(existing.id == one.id for existing in out):
@@ -401,6 +397,12 @@ def _check(
             " the scorers",
             hint=did_you_mean(file.analysis.primary.scorer, used),
         )
+    if not hasattr(registry.load("scorers", file.analysis.primary.scorer), "score"):
+        raise SpecError(
+            f"{source.at(('analysis', 'primary'))}: '{file.analysis.primary.scorer}' scores sets of pictures and cannot"
+            " be the primary scorer",
+            hint="use a scorer of single pictures, e.g. ncf",
+        )
     if "auditor" in used and file.judges.auditor is None:
         raise SpecError(f"{source.at(('scorers',))}: the scorer 'auditor' needs judges.auditor")
     if smallest_p(31, file.analysis.permutations) > file.analysis.alpha:
@@ -418,7 +420,7 @@ def _check(
 
 
 def limited(task: Task, ids: tuple[str, ...]) -> Task:
-    """The same task with some of its generators.
+    """The same task with some of its generators; that is a modified task.
 
     Raises:
         SpecError: If an id is unknown.
@@ -427,4 +429,4 @@ def limited(task: Task, ids: tuple[str, ...]) -> Task:
     for name in ids:
         if name not in known:
             raise SpecError(f"--only {name}: no such generator", hint=did_you_mean(name, known))
-    return replace(task, generators=tuple(g for g in task.generators if g.id in ids))
+    return replace(task, generators=tuple(g for g in task.generators if g.id in ids), modified=True)

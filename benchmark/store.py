@@ -28,7 +28,7 @@ STAGE_VERSIONS = {
     "pictures": 1,
     "scores": 1,
     "verifier": 1,
-    "analysis": 1,
+    "records": 1,
 }
 """Raised whenever a stage could give other results from the same inputs."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark import registry
 from benchmark.analysis import Rows, analyse
 from benchmark.diagnostics import judge_report, read_rows
 from benchmark.records import MATCHES, TASK_FOLDER, plan_of, read_json
@@ -48,6 +49,10 @@ def verify(folder: Path) -> dict[str, Any]:
         record = read_json(folder / name / "record.json")
         if record["task"] != comparison["task"]:
             raise RecordError(f"{folder / name}: belongs to another version of the task")
+        entry = next(generator for generator in spec["generators"] if generator["id"] == name)
+        if {key: record["generator"][key] for key in entry} != entry:
+            raise RecordError(f"{folder / name}: the generator is not the one of the spec")
+        _needs(folder / name, record["generator"])
         records[name] = record
         rows.append(_rows(folder / name, record, spec, users["id"]))
     block, strata = np.array(users["block"]), np.array(users["stratum"])
@@ -71,6 +76,8 @@ def verify(folder: Path) -> dict[str, Any]:
 
 
 def _files(folder: Path, comparison: dict[str, Any]) -> None:
+    if set(comparison["records"]) != {*comparison["order"], TASK_FOLDER}:
+        raise RecordError(f"{folder}: the list of files does not cover exactly the generators of the task")
     for name, files in comparison["records"].items():
         present = {str(p.relative_to(folder / name)) for p in (folder / name).rglob("*") if p.is_file()}
         present -= {"comparison.json"} if name == TASK_FOLDER else set()
@@ -79,6 +86,15 @@ def _files(folder: Path, comparison: dict[str, Any]) -> None:
         for file, digest in files.items():
             if file_digest(folder / name / file) != digest:
                 raise RecordError(f"{folder / name / file}: was changed (its SHA-256 is another)")
+
+
+def _needs(folder: Path, generator: dict[str, Any]) -> None:
+    """What a generator was granted follows from its class; one that is not installed here is taken at its word."""
+    if generator["use"] in registry.names("generators"):
+        kind = registry.load("generators", generator["use"])
+        found = kind(registry.make_params(kind.Params, generator["params"], str(folder)))
+        if sorted(found.needs) != generator["needs"]:
+            raise RecordError(f"{folder}: 'needs' is {generator['needs']}, the generator says {sorted(found.needs)}")
 
 
 def _rows(folder: Path, record: dict[str, Any], spec: dict[str, Any], users: list[str]) -> Rows:
@@ -128,7 +144,7 @@ def _rows(folder: Path, record: dict[str, Any], spec: dict[str, Any], users: lis
     ranked = not generator["needs"]
     if ranked != generator["ranked"]:
         raise RecordError(f"{folder}: 'ranked' contradicts 'needs'")
-    return Rows(generator["id"], ranked, measures, worst, pairs, counts)
+    return Rows(generator["id"], ranked, measures, worst, frozenset(values), pairs, counts)
 
 
 def _pairs(folder: Path, people: int, values: dict[str, Floats]) -> dict[str, Floats]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from rebeca.data.splits import Division, SplitRule, divide
 from rebeca.errors import SpecError
 from rebeca.interfaces import Encoder
 from rebeca.seeds import digest_of, seed_of
+
+FROM_FILES = ("precomputed", "transformers")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,8 +70,8 @@ def build_world(task: Task) -> World:
     return World(dataset, division, _candidates(dataset, division), users, fingerprint)
 
 
-def make_encoder(spec: EncoderSpec, device: str) -> Encoder:
-    """Builds the encoder that a task names, without loading its weights."""
+def make_encoder(spec: EncoderSpec, device: str, base: Path) -> Encoder:
+    """Builds the encoder that a task names, without loading its weights; files are relative to ``base``."""
     name, _, argument = spec.use.partition(":")
     if name == "pca":
         from rebeca.encoders.simple import PCAEncoder
@@ -81,9 +84,11 @@ def make_encoder(spec: EncoderSpec, device: str) -> Encoder:
         unknown = sorted(set(spec.params) - {"scale"})
         if unknown:
             raise SpecError(f"encoder 'pca' has no parameter '{unknown[0]}'", hint="allowed: scale")
-        return PCAEncoder(int(argument), make_encoder(spec.of, device), float(spec.params.get("scale", 1.0)))
+        return PCAEncoder(int(argument), make_encoder(spec.of, device, base), float(spec.params.get("scale", 1.0)))
     if spec.of is not None:
         raise SpecError(f"encoder '{spec.use}' takes no encoder below it", hint="only pca does")
+    if name in FROM_FILES and (base / argument).exists():
+        argument = str(base / argument)
     encoder: Encoder = registry.load("encoders", name)(argument, device, **spec.params)
     return encoder
 

@@ -110,7 +110,6 @@ class Rebeca(Generator):
     """The generator; see the module's description."""
 
     Params = RebecaParams
-    fit_parameters = frozenset(RebecaParams.__dataclass_fields__) - SAMPLING_ONLY
     family = "rebeca"
 
     def __init__(self, params: RebecaParams | None = None) -> None:
@@ -123,6 +122,12 @@ class Rebeca(Generator):
         self._space = LinearSpace()
         self._shape: PriorShape | None = None
         self.report: dict[str, Any] = {}
+
+    @property
+    def fit_parameters(self) -> frozenset[str]:
+        """All but those of sampling; where the fit chooses the guidance it samples, and depends on solver and steps."""
+        own = frozenset(RebecaParams.__dataclass_fields__) - SAMPLING_ONLY
+        return own | {"sampler", "steps"} if self.params.guidance_grid else own
 
     @property
     def claims_personal(self) -> bool:
@@ -191,7 +196,7 @@ class Rebeca(Generator):
         users: Ints = np.array([index[request.user] for request in requests], dtype=np.int64)
         if p.users == "shuffled":
             users = self._permutation(len(index))[users]
-        if "user" not in p.condition:
+        if "user" not in p.condition or p.train_users == "nobody":
             users = np.full_like(users, self._shape.null_user)
         score = self._shape.null_score if "rating" not in p.condition else LIKE if p.rating == "like" else DISLIKE
         return self._sample(users, score, [request.seed for request in requests], self.prior_guidance)
@@ -231,18 +236,19 @@ class Rebeca(Generator):
                 hint=f"everybody needs more than {CHOICE_PICTURES}; raise split.validation",
             )
         users = np.repeat(people, CHOICE_PICTURES)
+        if self.params.train_users == "nobody":
+            assert self._shape is not None
+            users = np.full_like(users, self._shape.null_user)
         seeds = [seed_of(context.fit_seed, "choice", int(u), k) for u in people for k in range(CHOICE_PICTURES)]
+        params = NearestParams(getattr(getattr(self._decoder, "params", None), "metric", "euclidean"))
         table = []
         for guidance in self.params.guidance_grid:
             sampled = self._sample(users, LIKE, seeds, guidance)
             lifts = np.empty(len(people))
             for row, user in enumerate(people):
                 own = order[bounds[user] : bounds[user + 1]]
-                found = nearest(
-                    sampled[row * CHOICE_PICTURES : (row + 1) * CHOICE_PICTURES],
-                    points[held.item[own]],
-                    NearestParams(),
-                )
+                mine = sampled[row * CHOICE_PICTURES : (row + 1) * CHOICE_PICTURES]
+                found = nearest(mine, points[held.item[own]], params)
                 lifts[row] = personal[own[found]].mean()
             error = float(lifts.std(ddof=1) / np.sqrt(len(lifts))) if len(lifts) > 1 else None
             table.append({"prior_guidance": guidance, "personal_rating": float(lifts.mean()), "standard_error": error})

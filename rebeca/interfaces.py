@@ -103,7 +103,7 @@ class FitContext:
         users: Ids of all people of the data set, in the order of ``train``'s user index.
         catalogue: All pictures, without ratings.
         candidates: Which catalogue pictures may be shown to whom.
-        encoder: Encoder of the task.
+        encoder: Gives the task's encoder, fitted where it learns.
         embeddings: Catalogue in the encoder's space, float32 [items, dim].
         training_items: bool [items]; the pictures that fits may look at.
         validation: Ratings for early stopping and for choices, out of the generators' own part.
@@ -119,7 +119,7 @@ class FitContext:
     users: tuple[str, ...]
     catalogue: Catalogue
     candidates: Candidates
-    encoder: Encoder
+    encoder: Callable[[], Encoder]
     embeddings: Floats
     training_items: Bools
     validation: Interactions
@@ -167,14 +167,17 @@ class Generator(abc.ABC):
     Attributes:
         Params: Dataclass of the parameters, all with defaults or checked by the constructor.
         needs: Subset of :data:`NEEDS`; may depend on the parameters.
-        fit_parameters: Names of the parameters that the fit depends on. Equal values share one fit.
         family: Shown on the board: ``rebeca``, ``catalogue``, ``prompt``, ``control`` or ``external``.
         claims_personal: False where every person is meant to get the same distribution of pictures.
     """
 
     Params: ClassVar[type[Any]] = NoParams
-    fit_parameters: ClassVar[frozenset[str]] = frozenset()
     family: ClassVar[str] = "external"
+
+    @property
+    def fit_parameters(self) -> frozenset[str]:
+        """Names of the parameters that the fit depends on; equal values share one fit."""
+        return frozenset()
 
     @property
     def needs(self) -> frozenset[str]:

@@ -18,6 +18,7 @@ a folder a configuration with its weights, and ``best`` where a rule was declare
 from __future__ import annotations
 
 import csv
+import hashlib
 import itertools
 import sys
 from collections.abc import Callable
@@ -179,10 +180,12 @@ def run(config: Path, output: Path) -> list[dict[str, Any]]:
     rule = SplitRule(**(raw.get("split") or {}), ratings="shared")
     division = divide(data.ratings, rule, raw["data"]["like_at"], data.catalogue.block, seed)
     grid: dict[str, list[Any]] = raw.get("grid") or {}
+    vectors = hashlib.sha256(np.ascontiguousarray(embeddings).tobytes()).hexdigest()
+    about = [data.fingerprint(), vectors, raw["data"]["like_at"], raw.get("split"), raw.get("device")]
     rows = []
     for values in itertools.product(*grid.values()):
         chosen = dict(zip(grid, values, strict=True))
-        rows.append(_one(raw, chosen, division, embeddings, seed, output))
+        rows.append(_one(raw, chosen, division, embeddings, seed, about, output))
     if raw["select"] == "validation-loss":
         rows.sort(key=lambda row: float(row["validation_loss"]))
         (output / "best").write_text(str(rows[0]["folder"]) + "\n", encoding="utf-8")
@@ -194,12 +197,18 @@ def run(config: Path, output: Path) -> list[dict[str, Any]]:
 
 
 def _one(
-    raw: dict[str, Any], chosen: dict[str, Any], division: Division, embeddings: Floats, seed: int, output: Path
+    raw: dict[str, Any],
+    chosen: dict[str, Any],
+    division: Division,
+    embeddings: Floats,
+    seed: int,
+    about: list[Any],
+    output: Path,
 ) -> dict[str, Any]:
     from safetensors.torch import save_file
 
     params = replace(RebecaParams(), **{**(raw.get("prior") or {}), **chosen})
-    name = "prior-" + digest_of([raw.get("prior"), chosen, seed])[:12]
+    name = "prior-" + digest_of([raw.get("prior"), chosen, seed, about])[:12]
     folder = output / name
     folder.mkdir(parents=True, exist_ok=True)
     part = division.generators

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rebeca.arrays import Bools, Floats
+from rebeca.arrays import Floats
 from rebeca.data.dataset import Dataset
 from rebeca.data.splits import Division
 
@@ -42,8 +42,6 @@ class ScorerContext:
         division: How ratings were divided; the test part is for scorers that say so.
         judges: ``verifier`` and, where the task has one, ``auditor``.
         catalogue_embeddings: float32 [items, dim] in the task's encoder space.
-        candidates: bool [items]; pictures that somebody may be shown.
-        seed: The task's seed.
         spec: The scorer's resolved parameters.
         data_fingerprint: Address of data and division.
     """
@@ -52,7 +50,5 @@ class ScorerContext:
     division: Division
     judges: Mapping[str, Judge]
     catalogue_embeddings: Callable[[], Floats]
-    candidates: Bools
-    seed: int
     spec: Any
     data_fingerprint: str

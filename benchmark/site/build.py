@@ -14,6 +14,7 @@ import rebeca
 from benchmark import numbers
 from benchmark.board import Board, read_board
 from benchmark.bundled import folder as bundled
+from benchmark.records import newest_records
 from benchmark.store import file_digest
 from rebeca.errors import RecordError
 from rebeca.seeds import digest_of
@@ -23,13 +24,12 @@ GALLERY_PEOPLE = 8
 STAMP = "built-from.txt"
 
 
-def build_site(roots: Sequence[Path], out: Path, only: Sequence[str] = ()) -> Path:
+def build_site(roots: Sequence[Path], out: Path) -> Path:
     """Builds the site into a folder of its own, which is replaced.
 
     Args:
-        roots: Folders of records (``<task>/v<version>/``).
+        roots: Folders that hold ``<task>/v<version>/``, or such a version folder itself.
         out: Where to.
-        only: Task ids; by default all.
 
     Returns:
         The page to open.
@@ -37,7 +37,7 @@ def build_site(roots: Sequence[Path], out: Path, only: Sequence[str] = ()) -> Pa
     Raises:
         RecordError: If there are no records.
     """
-    folders = _newest(roots, only)
+    folders = find_boards(roots)
     if not folders:
         raise RecordError(f"no records in {', '.join(str(root) for root in roots)}", hint="run a task first")
     tasks = [folder.parent.name for folder in folders]
@@ -78,21 +78,18 @@ def _stamp(folders: Sequence[Path], sources: Path) -> str:
     return digest_of([rebeca.__version__, [file_digest(path) for path in files]])
 
 
-def _newest(roots: Sequence[Path], only: Sequence[str]) -> list[Path]:
+def find_boards(roots: Sequence[Path]) -> list[Path]:
+    """The newest records of every task below some roots; a folder of records is taken as it is."""
     found: dict[str, Path] = {}
     for root in roots:
-        for comparison in sorted(root.glob("*/v*/_task/comparison.json")):
-            version = comparison.parent.parent
-            task = version.parent.name
-            if only and task not in only:
-                continue
-            if task not in found or _version(version) > _version(found[task]):
-                found[task] = version
+        if (root / "_task").is_dir():
+            found[root.parent.name] = root
+            continue
+        for task in sorted(path for path in root.glob("*") if path.is_dir()):
+            newest = newest_records(task)
+            if newest is not None:
+                found.setdefault(task.name, newest)
     return [found[name] for name in sorted(found)]
-
-
-def _version(folder: Path) -> int:
-    return int(folder.name[1:]) if folder.name[1:].isdigit() else -1
 
 
 def _task(folder: Path, env: Environment, board: Board) -> None:

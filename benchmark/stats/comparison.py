@@ -14,16 +14,21 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import skew
 
-from benchmark.stats.intervals import SKEWED, Interval, mean_interval, wilson
+from benchmark.stats.intervals import SKEWED, Interval, kept_weights, mean_interval, wilson
 
 Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.integer[Any]]
 
 TIE = 1e-9
 FEWEST_USERS = 6
 """Below this many people comparisons are described, not tested."""
 DETECTABLE = 2.80
 """z(.975) + z(.80): the smallest difference that is found with 80 % power, in standard errors."""
-FLIPS_AT_ONCE = 2_000_000
+FLIPS_A_BLOCK = 512
+"""Fixed, so that the signs drawn do not depend on how many pairs there are."""
+MOST_ENUMERATED = 30
+ROUNDING = 1e-12
+"""A sum of squares about the mean below this share of the sum of squares is zero but for rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +52,18 @@ class SignFlips:
     p_holm: float
 
 
-def studentised(mean: Floats, mean_square: Floats, n: int) -> Floats:
-    """|t| = |mean| sqrt(n) / sd, from the mean and mean square; infinite for constant non-zero differences."""
-    variance = np.maximum(mean_square - np.square(mean), 0.0) * n / max(n - 1, 1)
-    # a variance at rounding level is zero; t is then 0 or infinite
-    variance = np.where(variance <= 1e-24 * mean_square, 0.0, variance)
+def studentised(total: Floats, square: Floats, n: Ints) -> Floats:
+    """|t| = |mean| sqrt(n) / sd, from sums and sums of squares over n people; infinite for constant differences.
+
+    Everything goes through this one expression, the observed value included, so that rounding cannot make the
+    identity flip smaller than what was observed.
+    """
+    mean = total / n
+    spread = square - n * np.square(mean)
+    spread = np.where(spread <= ROUNDING * square, 0.0, spread)
     magnitude = np.abs(mean) * np.sqrt(n)
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = magnitude / np.sqrt(variance)
+        t = magnitude / np.sqrt(spread / np.maximum(n - 1, 1))
     return np.asarray(np.where(magnitude == 0, 0.0, t))
 
 
@@ -62,28 +71,31 @@ def sign_flips(differences: Floats, flips: int, rng: np.random.Generator) -> lis
     """Tests every pair of a family.
 
     Args:
-        differences: float [people, pairs], finite; the same people for all pairs.
+        differences: float [people, pairs]; NaN where a pair does not have the person. A pair's own result depends
+            on its own people only.
         flips: Random flips; all 2**people are enumerated when they are no more.
-        rng: Random numbers; used once for all pairs.
+        rng: Random numbers; one sign a person serves all pairs.
     """
     people, pairs = differences.shape
-    enumerated = people <= 30 and 2**people <= flips
+    known = np.isfinite(differences)
+    n = known.sum(axis=0)
+    d = np.where(known, differences, 0.0)
+    square = np.square(d).sum(axis=0)
+    enumerated = people <= MOST_ENUMERATED and 2**people <= flips
     count = 2**people if enumerated else flips
-    mean_square = np.square(differences).mean(axis=0)
-    observed = studentised(differences.mean(axis=0), mean_square, people)
+    observed = studentised(np.ones((1, people)) @ d, square, n)[0]
     order = np.argsort(-observed, kind="stable")
     tolerant = observed * (1 - TIE)
     raw = np.zeros(pairs, np.int64)
     stepped = np.zeros(pairs, np.int64)
-    step = max(1, FLIPS_AT_ONCE // max(people, pairs))
-    for start in range(0, count, step):
-        rows = min(step, count - start)
+    for start in range(0, count, FLIPS_A_BLOCK):
+        rows = min(FLIPS_A_BLOCK, count - start)
         if enumerated:
             bits = (np.arange(start, start + rows)[:, None] >> np.arange(people)[None, :]) & 1
             signs = 1.0 - 2.0 * bits
         else:
             signs = rng.integers(0, 2, size=(rows, people), dtype=np.int8) * 2.0 - 1.0
-        t = studentised(signs @ differences / people, mean_square, people)
+        t = studentised(signs @ d, square, n)
         raw += (t >= tolerant).sum(axis=0)
         # successive maxima from the least to the most significant pair
         running = np.maximum.accumulate(t[:, order[::-1]], axis=1)[:, ::-1]
@@ -108,17 +120,12 @@ def holm(p: Floats) -> Floats:
     return adjusted
 
 
-def smallest_p(people: int, flips: int) -> float:
-    """The smallest p that a two-sided sign-flip test can give."""
-    return 2 / 2**people if people <= 30 and 2**people <= flips else 1 / (flips + 1)
-
-
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Everything that is reported about one pair (A minus B).
 
     Attributes:
-        difference: Mean difference with its interval.
+        difference: Mean difference with its interval, on the people that both have.
         effect: Paired d_z, mean over standard deviation; None for constant differences.
         prefer: Share of people with a higher value for A, ties one half, with Wilson's interval.
         detectable: Smallest difference found with 80 % power.
@@ -160,37 +167,44 @@ class Comparison:
 
 
 def compare(
-    differences: Floats, weights: Floats, flips: int, alpha: float, margin: float, rng: np.random.Generator
+    differences: Floats, weights: Floats, flips: int, alpha: float, margin: float | None, rng: np.random.Generator
 ) -> list[Comparison]:
     """Describes and tests every pair of a family.
 
     Args:
-        differences: float [people, pairs]; A minus B of every pair, on the people that all generators have.
-        weights: Bootstrap weights over the same people.
+        differences: float [people, pairs]; A minus B of every pair, NaN where one of both has no value.
+        weights: Bootstrap weights over all people.
         flips: Sign flips.
         alpha: Level.
-        margin: Equivalence margin in the raw unit.
+        margin: Equivalence margin in the raw unit; None where none was declared.
         rng: Random numbers of the test.
     """
-    people = len(differences)
-    tests: list[SignFlips] | list[None]
-    tests = sign_flips(differences, flips, rng) if people >= FEWEST_USERS else [None] * differences.shape[1]
+    enough = np.isfinite(differences).sum(axis=0) >= FEWEST_USERS
+    tests: list[SignFlips | None] = [None] * differences.shape[1]
+    if enough.any():
+        for k, test in zip(np.flatnonzero(enough), sign_flips(differences[:, enough], flips, rng), strict=True):
+            tests[int(k)] = test
     return [_describe(differences[:, k], weights, tests[k], alpha, margin) for k in range(differences.shape[1])]
 
 
-def _describe(d: Floats, weights: Floats, test: SignFlips | None, alpha: float, margin: float) -> Comparison:
+def _describe(
+    values: Floats, weights: Floats, test: SignFlips | None, alpha: float, margin: float | None
+) -> Comparison:
+    known = np.isfinite(values)
+    d = values[known]
+    own = kept_weights(weights, known)
     people = len(d)
-    interval = mean_interval(d, weights, 1 - alpha)
+    interval = mean_interval(d, own, 1 - alpha)
     spread = float(d.std(ddof=1)) if people > 1 else float("nan")
     constant = not spread > 1e-12 * max(1.0, abs(interval.estimate))
     wins = float((d > 0).sum() + 0.5 * (d == 0).sum())
     low, high = wilson(wins, people)
-    inner = mean_interval(d, weights, 1 - 2 * alpha)
+    inner = mean_interval(d, own, 1 - 2 * alpha)
     if test is None:
         verdict = "described"
     elif test.p_max_t <= alpha:
         verdict = "better" if interval.estimate > 0 else "worse"
-    elif -margin < inner.low and inner.high < margin:
+    elif margin is not None and -margin < inner.low and inner.high < margin:
         verdict = "equivalent"
     else:
         verdict = "inconclusive"

@@ -59,6 +59,13 @@ def resampling_weights(n: int, draws: int, rng: np.random.Generator, strata: npt
     return weights / n
 
 
+def kept_weights(weights: Floats, known: npt.NDArray[np.bool_]) -> Floats:
+    """float64 [draws, known people]; the same draws among those who have a value; each draw's weights sum to 1."""
+    own = weights[:, known]
+    totals = own.sum(axis=1, keepdims=True)
+    return np.divide(own, totals, out=np.zeros_like(own), where=totals > 0)
+
+
 def mean_interval(values: Floats, weights: Floats, confidence: float = 0.95) -> Interval:
     """Interval for the mean over people: Student's t up to 60 people, bootstrap BCa above.
 

@@ -134,9 +134,7 @@ def block_permutation(
     )
 
 
-def picture_shuffle(
-    scores: Floats, owner: Ints, draws: int, rng: np.random.Generator, num_users: int | None = None
-) -> PermutationResult:
+def picture_shuffle(scores: Floats, owner: Ints, draws: int, rng: np.random.Generator) -> PermutationResult:
     """The published scheme: user labels shuffled over single pictures, median over users of their mean score.
 
     Kept for reproduction. It is anti-conservative wherever a person's pictures resemble each other: at a nominal 5 %
@@ -147,9 +145,8 @@ def picture_shuffle(
         owner: int [n]; for whom each picture was made.
         draws: Permutations.
         rng: Random numbers.
-        num_users: Rows of ``scores``.
     """
-    users = num_users or len(scores)
+    users = len(scores)
     order = np.argsort(owner, kind="stable")
     sizes = np.bincount(owner, minlength=users)
     present = sizes > 0

@@ -78,9 +78,11 @@ def train_ncf(
         DataError: If lengths differ, a number is not finite, or there is one class only.
     """
     users, table, liked = _checked(U, E, Y)
-    held = np.random.default_rng(VALIDATION_SEED).random(len(users)) < VALIDATION_SHARE
-    if held.all() or not held.any():
-        held = np.arange(len(users)) == 0
+    from sklearn.model_selection import train_test_split
+
+    rows = np.arange(len(users))
+    _, chosen = train_test_split(rows, test_size=VALIDATION_SHARE, random_state=VALIDATION_SEED)
+    held = np.isin(rows, chosen)
     shape = NCFShape(num_users or int(users.max()) + 1, table.shape[1], d, tuple(mlp_layers), dropout)
     options = NCFOptions(lr, weight_decay, None, epochs, patience, tolerance)
     return fit_ncf(shape, Rows(users, np.arange(len(users)), liked, table), held, options, seed, device)

@@ -169,11 +169,3 @@ def held_back(train: Interactions, by: str, nets: int, seed: int) -> list[Bools]
     fold = np.full(train.num_items, -1)
     fold[items] = np.arange(len(items)) % max(nets, FEWEST_FOLDS)
     return [fold[train.item] == index for index in range(nets)]
-
-
-def scores_of_rows(verifier: Verifier, rows: Interactions, embeddings: Floats) -> Floats:
-    """float64 [n]; the verifier's score of every row's person and catalogue picture."""
-    items, position = np.unique(rows.item, return_inverse=True)
-    table = verifier.score_all(embeddings[items])
-    scores: Floats = table[rows.user, position]
-    return scores

@@ -217,6 +217,8 @@ class PriorTraining:
         t = torch.randint(0, TRAIN_STEPS, (size,), generator=random).to(self.device)
         eps = torch.randn(x0.shape, generator=random).to(self.device)
         user, score = columns.user[rows], columns.liked[rows]
+        if self.options.drop_user >= 1:  # nobody's row is trained, so nobody's row may be used
+            user = torch.full_like(user, self.shape.null_user)
         if dropout:
             dropped = torch.rand(2, size, generator=random).to(self.device)
             user = torch.where(dropped[0] < self.options.drop_user, self.shape.null_user, user)

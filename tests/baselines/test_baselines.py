@@ -9,7 +9,7 @@ from baselines.factorisation import factorise
 from baselines.folder import Folder, FolderParams
 from benchmark.runner import Run
 from benchmark.spec import load_task
-from rebeca.interfaces import Picture
+from rebeca.interfaces import Picture, Request
 
 PER_USER = ("data.split.kind=per-user", "data.split.test=8", "data.split.validation=4")
 RANKINGS = ["random", "most-liked", "centroid", "ridge", "neighbours", "verifier", "heldout-likes"]
@@ -20,7 +20,7 @@ def generate(tiny, tmp_path, params, overrides=()):
     spec = run.task.generators[0]
     spec = type(spec)("g", "g", params[0], params[1], spec.decoder, "default", 0)
     generator = run.fitted(spec)
-    requests = run._requests(spec, run.world.user_ids)
+    requests = run.requests(spec, run.world.user_ids)
     return run, requests, list(generator.generate(requests))
 
 
@@ -48,8 +48,18 @@ def test_catalogue_per_user(tiny, tmp_path, rank_by):
 def test_rebeca(tiny, tmp_path):
     run = Run(load_task(tiny), tmp_path / "w")
     for spec in run.task.generators[:3]:
-        requests = run._requests(spec, run.world.user_ids)
+        requests = run.requests(spec, run.world.user_ids)
         check(run, requests, list(run.fitted(spec).generate(requests)))
+
+
+def test_trained_without_people_gives_everybody_the_same_distribution(tiny, tmp_path):
+    run = Run(load_task(tiny, ("generators.rebeca.params.train_users=nobody",)), tmp_path / "w")
+    spec = run.task.generators[0]
+    generator = run.fitted(spec)
+    requests = [Request(user, 0, 5) for user in run.world.user_ids]
+    points = generator.sample(requests)
+    np.testing.assert_allclose(points, np.broadcast_to(points[0], points.shape), atol=1e-5)
+    assert not generator.claims_personal
 
 
 def test_own_heldout_likes_are_the_best_there_is(tiny, tmp_path):
@@ -87,8 +97,6 @@ def test_needs_are_declared():
 
 
 def test_folder_reads_pictures_and_names_missing_ones(tmp_path):
-    from rebeca.interfaces import Request
-
     (tmp_path / "ann").mkdir()
     Image.fromarray(np.full((5, 4, 3), 9, np.uint8)).save(tmp_path / "ann" / "0.png")
     generator = Folder(FolderParams(str(tmp_path)))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -99,7 +100,9 @@ def test_two_runs_are_equal(done, tmp_path):
 
 def test_limiting_people_changes_no_picture_of_those_who_stay(done, tmp_path):
     invoke("run", done / "tiny.yaml", "--workdir", tmp_path / "w", "--limit-users", 7, "--quiet")
-    few = pd.read_parquet(tmp_path / "w" / "records" / "tiny" / "v1" / "rebeca" / "scores.parquet")
+    (modified,) = (tmp_path / "w" / "records" / "tiny").iterdir()
+    assert modified.name.startswith("v1-modified-")
+    few = pd.read_parquet(modified / "rebeca" / "scores.parquet")
     all_ = pd.read_parquet(done / "w" / "records" / "tiny" / "v1" / "rebeca" / "scores.parquet")
     assert few.user.nunique() == 7
     merged = few.merge(all_, on=["user", "replicate", "scorer"])
@@ -122,8 +125,6 @@ def test_the_order_of_generators_changes_nothing(done, tmp_path):
 
 
 def test_a_damaged_artefact_is_set_aside_and_made_again(done, tmp_path):
-    import shutil
-
     work = tmp_path / "w"
     shutil.copytree(done / "w", work)
     victim = next((work / "pictures").rglob("pictures.parquet"))
@@ -136,8 +137,6 @@ def test_a_damaged_artefact_is_set_aside_and_made_again(done, tmp_path):
 
 @pytest.mark.parametrize("column", ["score", "seed", "digest"])
 def test_an_edited_row_is_caught(done, tmp_path, column):
-    import shutil
-
     records = tmp_path / "v1"
     shutil.copytree(done / "w" / "records" / "tiny" / "v1", records)
     path = records / "rebeca" / "scores.parquet"
@@ -155,8 +154,6 @@ def test_an_edited_row_is_caught(done, tmp_path, column):
 
 
 def test_an_edited_number_is_caught(done, tmp_path):
-    import shutil
-
     records = tmp_path / "v1"
     shutil.copytree(done / "w" / "records" / "tiny" / "v1", records)
     path = records / "_task" / "comparison.json"
@@ -204,14 +201,52 @@ def test_show_compare_plan_and_json(done):
     assert len({row["fit"] for row in plan["generators"]}) == 3  # the three arms of rebeca share one
 
 
+def test_needs_and_arms_cannot_be_edited_away(done, tmp_path):
+    from benchmark.store import file_digest
+
+    records = tmp_path / "v1"
+    shutil.copytree(done / "w" / "records" / "tiny" / "v1", records)
+    path = records / "catalogue-verifier" / "record.json"
+    record = json.loads(path.read_text())
+    record["generator"] |= {"needs": [], "ranked": True}
+    path.write_text(json.dumps(record))
+    comparison = json.loads((records / "_task" / "comparison.json").read_text())
+    comparison["records"]["catalogue-verifier"]["record.json"] = file_digest(path)
+    (records / "_task" / "comparison.json").write_text(json.dumps(comparison))
+    assert "the generator says ['judge']" in invoke("verify", records, code=7)
+    del comparison["records"]["catalogue-verifier"]
+    (records / "_task" / "comparison.json").write_text(json.dumps(comparison))
+    assert "does not cover exactly the generators" in invoke("verify", records, code=7)
+
+
+def test_guidance_chosen_on_validation_belongs_to_its_sampler(done, tmp_path):
+    from benchmark.runner import Run
+    from benchmark.spec import load_task
+
+    grid = (
+        "data.split.validation=0.4",
+        "generators.rebeca.params.guidance_grid=[1, 4]",
+        "generators.rebeca.params.prior_guidance=validation",
+    )
+    for name, more in (("a", ()), ("b", ("generators.rebeca.params.steps=6",))):
+        run = Run(load_task(done / "tiny.yaml", grid + more), tmp_path / name)
+        spec = run.task.generators[0]
+        generator = run.fitted(spec)
+        assert generator.prior_guidance in (1.0, 4.0)
+        assert len(generator.report["guidance"]["table"]) == 2
+    plain = [Run(load_task(done / "tiny.yaml", m), tmp_path) for m in ((), more)]
+    assert len({r.fit_key(r.task.generators[0]) for r in plain}) == 1
+    chosen = [Run(load_task(done / "tiny.yaml", grid + m), tmp_path) for m in ((), more)]
+    assert len({r.fit_key(r.task.generators[0]) for r in chosen}) == 2
+
+
 def test_publish_copies_records_and_refuses_modified_tasks(done, tmp_path):
     out = tmp_path / "results"
     invoke("run", done / "tiny.yaml", "--workdir", done / "w", "--publish", out, "--quiet")
     assert "all agree" in invoke("verify", out / "tiny" / "v1")
-    output = invoke(
-        "run", done / "tiny.yaml", "--workdir", tmp_path / "w", "--limit-users", 6, "--publish", out, "--quiet", code=2
-    )
-    assert "a modified task is not published" in output
+    for change in (("--limit-users", 6), ("--only", "rebeca")):
+        run = ("run", done / "tiny.yaml", "--workdir", tmp_path / "w", *change, "--publish", out, "--quiet")
+        assert "a modified task is not published" in invoke(*run, code=2)
 
 
 @pytest.mark.parametrize("kind", ["per-user", "cold-users"])
@@ -264,6 +299,58 @@ def test_pictures_from_a_folder_and_their_failures(tmp_path, failures):
     assert both["worst"] != both["exclude"]
     assert both["interval"]["estimate"] == pytest.approx(both[failures])
     assert "failures 6 %" in invoke("show", "tiny", "--workdir", tmp_path / "w")
+
+
+def test_folders_of_pictures_are_known_by_content(done, tmp_path):
+    from benchmark.spec import load_task
+
+    text = (
+        (done / "tiny.yaml")
+        .read_text()
+        .replace(
+            "  - {id: catalogue-random",
+            "  - {id: one, use: folder, params: {path: p1}}\n  - {id: two, extends: one, params: {path: p2}}\n"
+            "  - {id: catalogue-random",
+        )
+    )
+    hashes = []
+    for place in ("here", "there"):
+        for name, value in (("p1", 10), ("p2", 200)):
+            (tmp_path / place / name / "u0").mkdir(parents=True)
+            Image.new("RGB", (4, 4), (value, 0, 0)).save(tmp_path / place / name / "u0" / "0.png")
+        (tmp_path / place / "t.yaml").write_text(text)
+        task = load_task(tmp_path / place / "t.yaml")
+        by_id = {g.id: g.params for g in task.generators}
+        assert by_id["one"].content != by_id["two"].content
+        assert by_id["two"].path == str(tmp_path / place / "p2")
+        assert str(tmp_path) not in json.dumps(task.to_json())
+        hashes.append(task.hash())
+    assert hashes[0] == hashes[1]
+    Image.new("RGB", (4, 4)).save(tmp_path / "there" / "p2" / "u0" / "0.png")
+    assert load_task(tmp_path / "there" / "t.yaml").hash() != hashes[1]
+
+
+def test_an_incomplete_generator_takes_nobody_from_the_others(done, tmp_path):
+    rng = np.random.default_rng(0)
+    shutil.copytree(done / "data", tmp_path / "data")
+    for u in range(3):
+        (tmp_path / "few" / f"u{u}").mkdir(parents=True)
+        for k in range(3):
+            Image.fromarray(rng.integers(0, 255, (9, 9, 3)).astype(np.uint8)).save(
+                tmp_path / "few" / f"u{u}" / f"{k}.png"
+            )
+    text = TINY.replace(
+        "  - {id: catalogue-random", "  - {id: few, use: folder, params: {path: few}}\n  - {id: catalogue-random"
+    )
+    (tmp_path / "tiny.yaml").write_text(text)
+    invoke("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--quiet")
+    pair = ("compare", "tiny", "rebeca", "catalogue-random", "--json", "--workdir")
+    with_few, without = (json.loads(invoke(*pair, r / "w"))["comparisons"] for r in (tmp_path, done))
+    for a, b in zip(with_few, without, strict=True):
+        assert a["difference"]["n"] == b["difference"]["n"] == 12
+        assert a["test"]["p"] == b["test"]["p"], a["measure"]
+    few = json.loads(invoke("compare", "tiny", "rebeca", "few", "--json", "--workdir", tmp_path / "w"))["comparisons"]
+    assert next(c for c in few if c["measure"] == "ncf")["verdict"] == "described"
 
 
 def test_a_new_task_for_own_data_runs(tmp_path):

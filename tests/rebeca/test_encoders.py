@@ -1,4 +1,5 @@
 import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ PICTURES = [np.random.default_rng(i).integers(0, 255, (40, 40, 3)).astype(np.uin
 
 
 def encoder(use, **rest):
-    return make_encoder(EncoderSpec.model_validate({"use": use, **rest}), "cpu")
+    return make_encoder(EncoderSpec.model_validate({"use": use, **rest}), "cpu", Path())
 
 
 def test_fourier_amplitude_does_not_see_where_a_shape_is():

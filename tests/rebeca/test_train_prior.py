@@ -38,6 +38,14 @@ def test_a_grid_writes_a_results_table_and_the_best(config, tmp_path):
     assert [row["validation_loss"] for row in again] == [row["validation_loss"] for row in rows]
 
 
+def test_other_embeddings_are_another_run(config, tmp_path):
+    (first,) = run(config, tmp_path / "out")
+    np.save(tmp_path / "e.npy", np.random.default_rng(1).normal(size=(24, 6)) * 3)
+    (second,) = run(config, tmp_path / "out")
+    assert first["folder"] != second["folder"]
+    assert first["validation_loss"] != second["validation_loss"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from benchmark.stats.comparison import compare, holm, sign_flips, smallest_p
+from benchmark.stats.comparison import compare, holm, sign_flips
 from benchmark.stats.intervals import mean_interval, resampling_weights, wilson
+from benchmark.stats.levels import smallest_p
 from benchmark.stats.ranks import probability_first, rank_intervals
 
 
@@ -87,6 +88,23 @@ def test_few_people_are_described_not_tested():
     one = compare(d, weights(5), 999, 0.05, 0.02, np.random.default_rng(0))[0]
     assert one.test is None
     assert one.verdict == "described"
+
+
+@pytest.mark.parametrize(("value", "people"), [(0.7, 6), (0.3, 7), (0.7, 12)])
+def test_p_is_never_zero_for_constant_differences(value, people):
+    (result,) = sign_flips(np.full((people, 1), value), 9999, np.random.default_rng(0))
+    assert result.p == 2 / 2**people
+
+
+def test_a_pair_depends_on_its_own_people_and_signs_only():
+    d = np.random.default_rng(7).normal(0.2, 1, size=(45, 300))
+    alone = sign_flips(d[:, :1], 9999, np.random.default_rng(0))[0]
+    assert sign_flips(d, 9999, np.random.default_rng(0))[0].at_least == alone.at_least
+    d[10:, 5] = np.nan
+    assert sign_flips(d, 9999, np.random.default_rng(0))[0].at_least == alone.at_least
+    few = compare(d[:, 5:6], weights(45), 999, 0.05, 0.02, np.random.default_rng(0))[0]
+    assert few.difference.n == 10
+    assert few.difference.estimate == pytest.approx(d[:10, 5].mean())
 
 
 def test_smallest_p():

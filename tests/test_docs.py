@@ -1,0 +1,90 @@
+"""What the docs show is run: Python is executed, commands are parsed, task snippets are read, links are followed."""
+
+import re
+
+import click
+import pytest
+import yaml
+
+from benchmark import registry
+from benchmark.cli import main
+from tests.conftest import ROOT, TINY, make_folder
+
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "tasks").glob("*.md")),
+]
+
+
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+PYTHON = [(p, code) for p in PAGES for code in blocks(p, "python")]
+COMMANDS = [
+    (p, line.partition("#")[0].split())
+    for p in PAGES
+    for code in blocks(p, "sh")
+    for line in code.splitlines()
+    if line.startswith("rebeca-bench")
+]
+
+
+@pytest.mark.parametrize(("page", "code"), PYTHON, ids=[p.name for p, _ in PYTHON])
+def test_python_runs(page, code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, str(page), "exec"), {"__name__": "docs"})  # the docs' own code
+
+
+@pytest.mark.parametrize(("page", "words"), COMMANDS, ids=[" ".join(w) for _, w in COMMANDS])
+def test_commands_are_valid(page, words):
+    command, rest = main, words[1:]
+    context = click.Context(main)
+    while isinstance(command, click.Group):
+        rest = rest[1:] if rest[0] == "--debug" else rest
+        name, command, rest = command.resolve_command(context, rest)
+    command.make_context(name, list(rest))
+
+
+def test_there_are_commands_and_code():
+    assert len(COMMANDS) > 12
+    assert len(PYTHON) >= 3
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_task_snippets_name_real_things(page):
+    for text in blocks(page, "yaml"):
+        for generator in yaml.safe_load(text)["generators"]:
+            if "use" in generator:
+                kind = registry.load("generators", generator["use"])
+                registry.make_params(kind.Params, generator.get("params", {}), "docs")
+
+
+def test_the_generator_of_the_docs_works_in_a_task(tmp_path, monkeypatch):
+    """The class shown in docs/submit.md, registered and run like anybody's."""
+    from benchmark.records import make_records
+    from benchmark.runner import Run
+    from benchmark.spec import load_task
+
+    code = next(code for page, code in PYTHON if page.name == "submit.md")
+    space = {"__name__": "my_package"}
+    exec(compile(code, "submit.md", "exec"), space)
+    real = registry.load
+    fake = lambda group, name: space["Lucky"] if (group, name) == ("generators", "lucky") else real(group, name)  # noqa: E731
+    monkeypatch.setattr(registry, "load", fake)
+    make_folder(tmp_path / "data")
+    task = TINY.replace(
+        "  - {id: catalogue-random", "  - {id: lucky, use: lucky, params: {number: 2}}\n  - {id: catalogue-random"
+    )
+    (tmp_path / "t.yaml").write_text(task)
+    records = make_records(Run(load_task(tmp_path / "t.yaml"), tmp_path / "w"), ["docs"])
+    assert (records / "lucky" / "record.json").is_file()
