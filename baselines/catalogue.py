@@ -38,11 +38,11 @@ class CatalogueParams:
     """Parameters of a task file.
 
     Attributes:
-        rank_by: ``random``; ``most-liked`` (shrunken mean of others' centred ratings; for pictures that nobody
-            rated, predicted from embeddings); ``centroid`` (nearest to the mean of the person's likes); ``ridge`` (a regression a person
-            on top of the population model); ``neighbours`` (kernel-weighted ratings of near pictures);
-            ``matrix-factorisation`` (where people share pictures); ``verifier`` (needs the judge);
-            ``heldout-likes`` (needs the person's own held-out ratings).
+        rank_by: ``random``; ``most-liked`` (shrunken mean of others' centred ratings; for pictures that nobody rated,
+            predicted from embeddings); ``centroid`` (nearest to the mean of the person's likes); ``ridge`` (a
+            regression a person on top of the population model); ``neighbours`` (kernel-weighted ratings of near
+            pictures); ``matrix-factorisation`` (where people share pictures); ``verifier`` (needs the judge);
+            ``heldout-likes`` (needs the person's own held-out rating).
         ridge: Penalty of ``ridge``.
         factors: Factors of ``matrix-factorisation``.
     """

@@ -169,8 +169,8 @@ def _family(
 ) -> dict[str, Any]:
     """Comparisons of one measure among the ranked generators that have it.
 
-    A pair is compared on the people that both have; ranks' bootstrap is on the people that all have. Ties are claimed only where every
-    pair was tested.
+    A pair is compared on the people that both have; the ranks' bootstrap is on the people that all have. Ties are
+    claimed only where every pair was tested.
     """
     ids = [row.id for row in rows if row.ranked and np.isfinite(values[row.id].get(measure, np.array([]))).any()]
     table = np.column_stack([values[name][measure] for name in ids]) if ids else np.empty((0, 0))

@@ -1,0 +1,1 @@
+"""Ratings, pictures and how they are divided."""

@@ -1,0 +1,170 @@
+"""The pictures of a data set, without their ratings, and who may be shown which."""
+
+from __future__ import annotations
+
+import threading
+import zipfile
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from rebeca.arrays import Bools, Ints, Pixels
+from rebeca.errors import DataError
+from rebeca.interfaces import pixels_digest
+
+MOST_PIXELS = 64_000_000
+"""Larger pictures are refused by their header, before any pixel is decoded."""
+
+KEPT_PICTURES = 4096
+"""Decoded pictures kept in memory; at 128 pixels square that is 200 MB at most."""
+
+
+class PixelSource(Protocol):
+    """Where pixels come from."""
+
+    def read(self, index: int) -> Pixels:
+        """uint8 RGB [height, width, 3] of catalogue picture ``index``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArraySource:
+    """Pictures in memory, uint8 [n, height, width, 3]."""
+
+    pixels: Pixels
+
+    def read(self, index: int) -> Pixels:
+        """One picture."""
+        picture: Pixels = self.pixels[index]
+        return picture
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FolderSource:
+    """Picture files below a folder."""
+
+    folder: Path
+    files: tuple[str, ...]
+
+    def read(self, index: int) -> Pixels:
+        """Reads and checks one file."""
+        path = self.folder / self.files[index]
+        try:
+            return decode_image(path.read_bytes(), str(path))
+        except FileNotFoundError as error:
+            raise DataError(f"{path}: the picture is listed but not there") from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ZipSource:
+    """Picture files in a zip archive; read in place, never extracted."""
+
+    archive: Path
+    files: tuple[str, ...]
+
+    def read(self, index: int) -> Pixels:
+        """Reads and checks one member."""
+        name = f"{self.archive}!{self.files[index]}"
+        with zipfile.ZipFile(self.archive) as archive:
+            try:
+                info = archive.getinfo(self.files[index])
+            except KeyError as error:
+                raise DataError(f"{name}: the picture is listed but not in the archive") from error
+            if info.file_size > MOST_PIXELS * 4:
+                raise DataError(f"{name}: {info.file_size} bytes unpacked is too large for a picture")
+            return decode_image(archive.read(info), name)
+
+
+def decode_image(data: bytes, name: str) -> Pixels:
+    """Decodes one picture file to RGB.
+
+    Raises:
+        DataError: If it is no picture, is damaged, or has more than :data:`MOST_PIXELS` pixels.
+    """
+    try:
+        with Image.open(BytesIO(data)) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise DataError(f"{name}: {image.width} x {image.height} pixels are too many (at most {MOST_PIXELS:,})")
+            return np.asarray(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{name}: not a readable picture ({error})") from error
+
+
+@dataclass(slots=True, eq=False)
+class Catalogue:
+    """All pictures of a data set.
+
+    Attributes:
+        item_ids: Ids.
+        source: Pixels.
+        block: int [items]; pictures of one block share their raters.
+        captions: Captions where there are some, else empty strings.
+    """
+
+    item_ids: tuple[str, ...]
+    source: PixelSource
+    block: Ints
+    captions: tuple[str, ...] = ()
+    _pixels: OrderedDict[int, Pixels] = field(default_factory=OrderedDict)
+    _digests: dict[int, str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    def pixels(self, index: int) -> Pixels:
+        """uint8 RGB [height, width, 3]; the most recent pictures stay in memory."""
+        with self._lock:
+            if index in self._pixels:
+                self._pixels.move_to_end(index)
+                return self._pixels[index]
+        picture = self.source.read(index)
+        with self._lock:
+            self._pixels[index] = picture
+            if len(self._pixels) > KEPT_PICTURES:
+                self._pixels.popitem(last=False)
+        return picture
+
+    def digest(self, index: int) -> str:
+        """SHA-256 of the pixels."""
+        if index not in self._digests:
+            self._digests[index] = pixels_digest(self.pixels(index))
+        return self._digests[index]
+
+    def fingerprint(self) -> str:
+        """Changes with any pixel, id, or the order of pictures."""
+        from rebeca.seeds import digest_of
+
+        return digest_of([self.item_ids, [self.digest(i) for i in range(len(self))], [int(b) for b in self.block]])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """Which catalogue pictures retrieval and nearest-picture decoding may choose for a person.
+
+    With ``held-out-items`` the held-out pictures of the person's block; otherwise every catalogue picture that the
+    person did not rate in training.
+
+    Attributes:
+        user_ids: Ids, in the order of the user index.
+        of_block: bool [blocks, items]; candidates of each block.
+        block_of_user: int [users].
+        rated: Item indices that each person rated in training, or None with ``held-out-items``.
+    """
+
+    user_ids: tuple[str, ...]
+    of_block: Bools
+    block_of_user: Ints
+    rated: tuple[Ints, ...] | None = None
+
+    def of(self, user: int) -> Ints:
+        """int [m]; candidate items of the person, ascending."""
+        mask = self.of_block[self.block_of_user[user]]
+        if self.rated is not None:
+            mask = mask.copy()
+            mask[self.rated[user]] = False
+        return np.flatnonzero(mask)

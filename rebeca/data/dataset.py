@@ -1,0 +1,97 @@
+"""A data set: ratings, pictures, blocks, and what may be done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from rebeca.arrays import Floats, Ints
+from rebeca.data.catalogue import Catalogue
+from rebeca.data.interactions import Interactions
+from rebeca.errors import DataError
+from rebeca.interfaces import ScorerCard
+from rebeca.seeds import digest_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """What a world knows about its people's taste.
+
+    Attributes:
+        card: What the site says about it.
+        utility: ``utility(users, items) -> float``; for index arrays that broadcast.
+        exact: Named values that an exact sampler of p(picture | liked) would reach, for reports.
+    """
+
+    card: ScorerCard
+    utility: Callable[[Ints, Ints], Floats]
+    exact: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Everything that a task needs to know about its data.
+
+    Attributes:
+        title: Name for readers.
+        licence: Terms, in one line.
+        redistribute: Whether pictures may be copied into records and pages.
+        catalogue: Pictures.
+        ratings: All ratings; ``liked`` is set by the split.
+        block_of_user: int [users]; blocks share neither people nor pictures.
+        scale: Lowest and highest possible rating.
+        truth: Known taste, in made worlds.
+    """
+
+    title: str
+    licence: str
+    redistribute: bool
+    catalogue: Catalogue
+    ratings: Interactions
+    block_of_user: Ints
+    scale: tuple[float, float]
+    truth: Truth | None = None
+
+    def fingerprint(self) -> str:
+        """Changes with any picture or rating."""
+        r = self.ratings
+        rows = np.lexsort((r.item, r.user))
+        table = [r.user[rows].tolist(), r.item[rows].tolist(), r.rating[rows].tolist()]
+        return digest_of([self.catalogue.fingerprint(), r.user_ids, table, list(self.scale)])
+
+
+def find_blocks(ratings: Interactions) -> tuple[Ints, Ints]:
+    """Connected components of the graph of people and pictures, numbered by first person.
+
+    Returns:
+        int [users] and int [items]. A picture that nobody rated belongs to a block of its own.
+    """
+    size = ratings.num_users + ratings.num_items
+    edges = coo_matrix((np.ones(len(ratings)), (ratings.user, ratings.item + ratings.num_users)), shape=(size, size))
+    _, component = connected_components(edges, directed=False)
+    _, first, numbered = np.unique(component, return_index=True, return_inverse=True)
+    order = np.argsort(np.argsort(first))[numbered]
+    return order[: ratings.num_users], order[ratings.num_users :]
+
+
+def user_blocks(ratings: Interactions, block_of_item: Ints) -> Ints:
+    """int [users]; the block of every person's pictures.
+
+    Raises:
+        DataError: If somebody rated pictures of two blocks.
+    """
+    blocks = np.full(ratings.num_users, -1)
+    blocks[ratings.user] = block_of_item[ratings.item]
+    wrong = np.flatnonzero(blocks[ratings.user] != block_of_item[ratings.item])
+    if len(wrong):
+        row = int(wrong[0])
+        user, item = ratings.user_ids[int(ratings.user[row])], ratings.item_ids[int(ratings.item[row])]
+        raise DataError(
+            f"user '{user}' rated pictures of two blocks ('{item}' is in another one)",
+            hint="leave the column 'block' out: blocks are then found from the ratings",
+        )
+    return blocks

@@ -1,0 +1,108 @@
+"""User-by-picture ratings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from rebeca.arrays import Bools, Floats, Ints
+from rebeca.errors import DataError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Interactions:
+    """Ratings as parallel columns; rows of a subset keep the user and item index of the whole.
+
+    Attributes:
+        user: int32 [n]; index into ``user_ids``.
+        item: int32 [n]; index into ``item_ids``.
+        rating: float64 [n]; on the data set's own scale.
+        liked: bool [n]; the rating as a yes or no (see :func:`like`).
+        user_ids: Ids of all people, also of those without a row here.
+        item_ids: Ids of all pictures.
+    """
+
+    user: Ints
+    item: Ints
+    rating: Floats
+    liked: Bools
+    user_ids: tuple[str, ...]
+    item_ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @property
+    def num_users(self) -> int:
+        """People of the data set, with or without rows here."""
+        return len(self.user_ids)
+
+    @property
+    def num_items(self) -> int:
+        """Pictures of the data set, with or without rows here."""
+        return len(self.item_ids)
+
+    def where(self, mask: Bools) -> Self:
+        """The rows where ``mask`` (bool [n]) is true."""
+        return replace(
+            self, user=self.user[mask], item=self.item[mask], rating=self.rating[mask], liked=self.liked[mask]
+        )
+
+    def ratings_a_user(self) -> Ints:
+        """int64 [num_users]; rows of each person."""
+        return np.bincount(self.user, minlength=self.num_users)
+
+    def rows_of(self, user: int) -> Ints:
+        """Row numbers of one person."""
+        return np.flatnonzero(self.user == user)
+
+    def user_mean(self) -> Floats:
+        """float64 [num_users]; mean rating, NaN without rows."""
+        return _group_mean(self.user, self.rating, self.num_users)
+
+    def item_mean(self) -> Floats:
+        """float64 [num_items]; mean rating, NaN without rows."""
+        return _group_mean(self.item, self.rating, self.num_items)
+
+    def matrix(self) -> Floats:
+        """float64 [num_users, num_items]; ratings, NaN where there is none."""
+        full = np.full((self.num_users, self.num_items), np.nan)
+        full[self.user, self.item] = self.rating
+        return full
+
+
+def _group_mean(index: Ints, values: Floats, size: int) -> Floats:
+    count = np.bincount(index, minlength=size)
+    total = np.bincount(index, weights=values, minlength=size)
+    return np.divide(total, count, out=np.full(size, np.nan), where=count > 0)
+
+
+def like(ratings: Interactions, like_at: float | str, reference: Interactions | None = None) -> Interactions:
+    """Turns ratings into likes.
+
+    Args:
+        ratings: The rows to label.
+        like_at: A rating from which on a picture is liked, or ``user-median``: liked when above the person's
+            own median.
+        reference: Rows from which the medians are taken (training ratings, so that nothing leaks); by default
+            ``ratings`` itself.
+
+    Raises:
+        DataError: If a person has rows here but none in ``reference``, with ``user-median``.
+    """
+    if like_at != "user-median":
+        return replace(ratings, liked=ratings.rating >= float(like_at))
+    base = ratings if reference is None else reference
+    medians = np.full(ratings.num_users, np.nan)
+    for user in np.unique(base.user):
+        medians[user] = np.median(base.rating[base.rows_of(int(user))])
+    threshold = medians[ratings.user]
+    if np.isnan(threshold).any():
+        user = ratings.user_ids[int(ratings.user[int(np.flatnonzero(np.isnan(threshold))[0])])]
+        raise DataError(
+            f"like_at: user-median needs training ratings of every person; '{user}' has none",
+            hint="give a number for like_at, or leave such people out",
+        )
+    return replace(ratings, liked=ratings.rating > threshold)

@@ -1,0 +1,172 @@
+"""Ratings are divided once: what generators learn from, what judges learn from, and what nobody sees.
+
+Three kinds of test part:
+
+- ``per-user`` (published): for everybody ``test`` ratings, then ``validation`` ratings, drawn without replacement.
+- ``held-out-items``: in every block a share of the pictures, with all their ratings.
+- ``cold-users``: as ``per-user``, but a share of the people keep only ``keep`` training ratings.
+
+What remains is used by generators, verifier and auditor alike (``shared``; as published, generators and verifier learn from
+the same ratings) or divided in 40 / 30 / 30 (``disjoint``). All draws are seeded by user or block, so that leaving
+one person out changes nobody else's division.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from rebeca.arrays import Bools, Ints
+from rebeca.data.interactions import Interactions, like
+from rebeca.errors import DataError
+from rebeca.seeds import seed_of
+
+SHARES = (0.4, 0.3, 0.3)
+LARGEST_VALIDATION_SHARE = 0.25
+"""A part gives at most this share of a person's rows to validation, so that few ratings still train something."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRule:
+    """How to divide; see the module's description.
+
+    Attributes:
+        kind: ``per-user``, ``held-out-items`` or ``cold-users``.
+        test: Ratings a person, or the share of a block's pictures.
+        validation: Ratings a person, or the share of the remaining pictures.
+        ratings: ``shared`` or ``disjoint``.
+        cold_share: Share of people that are cold.
+        keep: Training ratings that a cold person keeps.
+    """
+
+    kind: Literal["per-user", "held-out-items", "cold-users"] = "per-user"
+    test: float = 10
+    validation: float = 10
+    ratings: Literal["shared", "disjoint"] = "disjoint"
+    cold_share: float = 0.2
+    keep: int = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Training and validation ratings of one party."""
+
+    train: Interactions
+    validation: Interactions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Division:
+    """The result.
+
+    Attributes:
+        generators: What generators learn from.
+        verifier: What the verifier learns from.
+        auditor: What the auditor learns from.
+        test: Ratings that nobody sees but scorers that declare it.
+        training_items: bool [items]; pictures that models may look at during fits.
+        validation_items: bool [items]; with ``held-out-items``, the pictures held back for choices.
+        test_items: bool [items]; with ``held-out-items``, the held-out pictures.
+        cold: bool [users]; the people with few training ratings by design.
+    """
+
+    generators: Part
+    verifier: Part
+    auditor: Part
+    test: Interactions
+    training_items: Bools
+    validation_items: Bools
+    test_items: Bools
+    cold: Bools
+
+
+def divide(ratings: Interactions, rule: SplitRule, like_at: float | str, block_of_item: Ints, seed: int) -> Division:
+    """Divides ratings by ``rule`` and labels them by ``like_at``.
+
+    Args:
+        ratings: All ratings.
+        rule: How.
+        like_at: See :func:`rebeca.data.interactions.like`; medians come from the training rows.
+        block_of_item: int [items].
+        seed: The task's seed; equal seeds divide equally.
+
+    Raises:
+        DataError: If nothing is left to train on or to test with.
+    """
+    n = len(ratings)
+    test = np.zeros(n, bool)
+    validation = np.zeros(n, bool)
+    cold = np.zeros(ratings.num_users, bool)
+    test_items = np.zeros(ratings.num_items, bool)
+    validation_items = np.zeros(ratings.num_items, bool)
+    dropped = np.zeros(n, bool)
+    if rule.kind == "held-out-items":
+        for block in np.unique(block_of_item):
+            items = _shuffled(np.flatnonzero(block_of_item == block), seed, "items", int(block))
+            held = round(rule.test * len(items))
+            kept_back = round(rule.validation * (len(items) - held))
+            test_items[items[:held]] = True
+            validation_items[items[held : held + kept_back]] = True
+        test = test_items[ratings.item]
+        validation = validation_items[ratings.item]
+    elif rule.kind == "cold-users":
+        order = _shuffled(np.arange(ratings.num_users), seed, "cold")
+        cold[order[: round(rule.cold_share * ratings.num_users)]] = True
+
+    part = np.zeros(n, np.int8)
+    for user, rows in _rows_by_user(ratings):
+        shuffled = _shuffled(rows, seed, "rows", ratings.user_ids[user])
+        if rule.kind != "held-out-items":
+            test[shuffled[: int(rule.test)]] = True
+            shuffled = shuffled[int(rule.test) :]
+            if cold[user]:
+                dropped[shuffled[rule.keep :]] = True
+                shuffled = shuffled[: rule.keep]
+        else:
+            shuffled = shuffled[~test[shuffled]]
+        if rule.ratings == "disjoint":
+            bounds = np.round(np.cumsum(SHARES) * len(shuffled)).astype(int)
+            for index, rows_of_part in enumerate(np.split(shuffled, bounds[:-1])):
+                part[rows_of_part] = index
+                _hold_back(validation, rows_of_part, rule)
+        else:
+            _hold_back(validation, shuffled, rule)
+
+    usable = ~(test | dropped)
+    if not (usable & ~validation).any():
+        raise DataError("the split leaves no training ratings", hint="lower split.test or split.validation")
+    if not test.any():
+        raise DataError("the split leaves no test ratings", hint="raise split.test")
+    labelled = like(ratings, like_at, ratings.where(usable))
+
+    def party(index: int) -> Part:
+        own = usable if rule.ratings == "shared" else usable & (part == index)
+        return Part(labelled.where(own & ~validation), labelled.where(own & validation))
+
+    return Division(
+        party(0),
+        party(1),
+        party(2),
+        labelled.where(test),
+        ~(test_items | validation_items),
+        validation_items,
+        test_items,
+        cold,
+    )
+
+
+def _hold_back(validation: Bools, rows: Ints, rule: SplitRule) -> None:
+    if rule.kind != "held-out-items":
+        validation[rows[: min(int(rule.validation), int(LARGEST_VALIDATION_SHARE * len(rows)))]] = True
+
+
+def _shuffled(values: Ints, seed: int, *name: object) -> Ints:
+    return np.random.default_rng(seed_of(seed, "split", *name)).permutation(values)
+
+
+def _rows_by_user(ratings: Interactions) -> list[tuple[int, Ints]]:
+    order = np.argsort(ratings.user, kind="stable")
+    bounds = np.searchsorted(ratings.user[order], np.arange(ratings.num_users + 1))
+    return [(u, order[bounds[u] : bounds[u + 1]]) for u in range(ratings.num_users) if bounds[u] < bounds[u + 1]]
