@@ -162,7 +162,7 @@ class Candidates:
     rated: tuple[Ints, ...] | None = None
 
     def of(self, user: int) -> Ints:
-        """int [m]; candidate items of the person, ascending."""
+        """Int [m]; candidate items of the person, ascending."""
         mask = self.of_block[self.block_of_user[user]]
         if self.rated is not None:
             mask = mask.copy()

@@ -79,7 +79,7 @@ def find_blocks(ratings: Interactions) -> tuple[Ints, Ints]:
 
 
 def user_blocks(ratings: Interactions, block_of_item: Ints) -> Ints:
-    """int [users]; the block of every person's pictures.
+    """Int [users]; the block of every person's pictures.
 
     Raises:
         DataError: If somebody rated pictures of two blocks.

@@ -6,9 +6,9 @@ Three kinds of test part:
 - ``held-out-items``: in every block a share of the pictures, with all their ratings.
 - ``cold-users``: as ``per-user``, but a share of the people keep only ``keep`` training ratings.
 
-What remains is used by generators, verifier and auditor alike (``shared``; as published, generators and verifier learn from
-the same ratings) or divided in 40 / 30 / 30 (``disjoint``). All draws are seeded by user or block, so that leaving
-one person out changes nobody else's division.
+What remains is used by generators, verifier and auditor alike (``shared``; as published, generators and verifier
+learn from the same ratings) or divided in 40 / 30 / 30 (``disjoint``). All draws are seeded by user or block, so that
+leaving one person out changes nobody else's division.
 """
 
 from __future__ import annotations
