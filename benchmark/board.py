@@ -195,6 +195,12 @@ def read_board(folder: Path) -> Board:
     return Board(folder, comparison["task"], comparison, rows, primary, finding(board))
 
 
+def _ordered(personal: Mapping[str, Any], primary: str) -> dict[str, Any]:
+    """The scorer that decides first, then those that know best."""
+    first = [name for name in (primary, "observed", "truth") if name in personal]
+    return {name: personal[name] for name in [*first, *(n for n in personal if n not in first)]}
+
+
 def finding(board: Board) -> str:
     """What the numbers say, in one or two sentences.
 

@@ -27,6 +27,7 @@ FAMILY_SHAPES = {
     "external": "diamond",
     "control": "cross",
 }
+JUDGE_COLOURS = {"judge": "#0072B2", "control": "#737373", "ceiling": "#E69F00"}
 INK, GRID, HALO = "#1a1a1a", "#d9d9d6", "#fcfcfa"
 LABEL_ROOM = 0.5
 """Room for names on the right, as a share of the data's width."""
@@ -115,7 +116,8 @@ def judge_dots(board: Board) -> str:
     if data.empty:
         return ""
     order = [row["judge"] for row in rows]
-    kinds = alt.Scale(domain=["judge", "control", "ceiling"], range=["#0072B2", "#737373", "#E69F00"])
+    present = [kind for kind in JUDGE_COLOURS if kind in set(data["kind"])]
+    kinds = alt.Scale(domain=present, range=[JUDGE_COLOURS[kind] for kind in present])
     colour = alt.Color("kind:N", scale=kinds, legend=alt.Legend(title=None, orient="bottom"))
     y = alt.Y("judge:N", sort=order, title=None)
     base = alt.Chart(data)

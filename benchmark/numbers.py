@@ -44,7 +44,7 @@ def p_value(p: float | None) -> str:
     """``.032``; never 0."""
     if p is None:
         return MISSING
-    return "< .001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"
+    return "< .001" if p < 0.001 else "1" if p >= 0.9995 else f"{p:.3f}".lstrip("0")
 
 
 def percent(share: float | None) -> str:
