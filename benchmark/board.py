@@ -185,7 +185,7 @@ def read_board(folder: Path) -> Board:
                 tuple(generator["needs"]),
                 rank,
                 record["summary"],
-                record["personal"],
+                _ordered(record["personal"], primary),
                 _flags(record, comparison, twins.get(name)),
                 record,
             )
