@@ -218,18 +218,26 @@ def finding(board: Board) -> str:
     judge = board.truth()
     if judge is None or not any(row.lift(judge) for row in ranked):
         judge = board.primary
-    lifted = [(row.lift(judge), row) for row in ranked]
-    known = [(lift["estimate"], row) for lift, row in lifted if lift and lift["estimate"] is not None]
-    if known:
-        by = {"observed": "real ratings", "truth": "the truth"}.get(judge, "the verifier")
-        best = max(known, key=lambda pair: pair[0])[1]
-        lift = best.lift(judge)
-        assert lift is not None
-        if lift["low"] is not None and lift["low"] > 0:
-            sentences.append(f"By {by}, {best.title} is the most personal ({number(lift['estimate'], 3, sign=True)}).")
-        else:
-            sentences.append(f"By {by}, nobody is clearly personal.")
+    by = {"observed": "real ratings", "truth": "the truth"}.get(judge, "the verifier")
+    personal = [(lift["estimate"], row) for row in ranked if (lift := _proven_lift(board, row, judge)) is not None]
+    if personal:
+        estimate, best = max(personal, key=lambda pair: pair[0])
+        sentences.append(f"By {by}, {best.title} is the most personal ({number(estimate, 3, sign=True)}).")
+    elif any(row.lift(judge) for row in ranked):
+        sentences.append(f"By {by}, nobody is clearly personal.")
+    gain = board.judges.get("population", {}).get("verifier_gain")
+    if gain is not None and gain["low"] is not None and gain["low"] <= 0:
+        sentences.append("The verifier does not clearly beat the population model here: its lifts prove little.")
     return " ".join(sentences)
+
+
+def _proven_lift(board: Board, row: Row, judge: str) -> dict[str, Any] | None:
+    """The lift where both its interval and the personalisation test exclude nothing."""
+    lift = row.lift(judge)
+    if lift is None or lift["low"] is None or lift["low"] <= 0:
+        return None
+    p = row.lifts[judge]["median_double_centred"]["p"]
+    return lift if p <= board.comparison["spec"]["analysis"]["alpha"] else None
 
 
 def _twins(records: Mapping[str, dict[str, Any]]) -> dict[str, str]:

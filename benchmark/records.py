@@ -83,6 +83,7 @@ def make_records(run: Run, command: Sequence[str]) -> Path:
     for spec in task.generators:
         scored.append(score_generator(run, spec))
         _stop_on_failure(task, scored[-1])
+        _name_failures(run, scored[-1])
     rows_folder, _ = verifier_rows(run)
     rows = [_rows(run, one) for one in scored]
     block = world.dataset.block_of_user[world.users]
@@ -100,9 +101,32 @@ def make_records(run: Run, command: Sequence[str]) -> Path:
         _write_generator(run, temporary / one.spec.id, one, row, results, origin)
     _write_task(run, temporary / TASK_FOLDER, results, judges, scored, rows_folder, block, strata, origin, key)
     if target.exists():
+        _warn_of_another(run, target)
         shutil.rmtree(target)
     temporary.rename(target)
     return target
+
+
+def _warn_of_another(run: Run, target: Path) -> None:
+    """Two task files with one id and version would take turns in one place: that is said."""
+    path = target / TASK_FOLDER / "comparison.json"
+    if path.is_file() and read_json(path)["task"]["hash"] != run.task.hash():
+        run.reporter.say(
+            f"  {target} held another task with the same id and version, which is replaced;"
+            " give one of them an id of its own to keep both"
+        )
+
+
+def _name_failures(run: Run, one: GeneratorScores) -> None:
+    """Says how many pictures failed, why, and which was the first."""
+    failed = [row for row in one.made if row.failure]
+    if failed:
+        kinds = ", ".join(
+            f"{sum(row.failure == kind for row in failed)} {kind}" for kind in sorted({r.failure for r in failed})
+        )
+        first = failed[0]
+        where = f"user '{first.user}', picture {first.replicate} is {first.failure}"
+        run.reporter.say(f"  {one.spec.id}: {len(failed)} of {len(one.made)} pictures failed ({kinds}), first {where}")
 
 
 def _address(run: Run) -> str:

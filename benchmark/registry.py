@@ -6,8 +6,12 @@ The project's own register in ``pyproject.toml`` like anybody else's. Nothing is
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import inspect
+import sys
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from rebeca.errors import MissingDependency, SpecError, did_you_mean
 
 Group = Literal["generators", "scorers", "encoders", "decoders", "datasets", "judges"]
+OWN = ("rebeca", "baselines", "benchmark")
 
 
 @cache
@@ -32,13 +37,30 @@ def load(group: Group, name: str) -> Any:
     """
     points = _points(group)
     if name not in points:
-        raise SpecError(f"no {group[:-1]} is called '{name}'", hint=did_you_mean(name, points))
+        hint = f"{did_you_mean(name, points)}; others are found once their package is installed"
+        raise SpecError(f"no {group[:-1]} is called '{name}'", hint=hint)
     try:
         return points[name].load()
     except ModuleNotFoundError as error:
         raise MissingDependency(
             f"{group[:-1]} '{name}' needs the package '{error.name}'", hint=f"pip install {error.name}"
         ) from error
+    except (AttributeError, ImportError) as error:
+        raise SpecError(
+            f"{group[:-1]} '{name}' is registered as {points[name].value}, which is not there ({error})"
+        ) from error
+
+
+def foreign_code(group: Group, name: str) -> str | None:
+    """SHA-256 of the module behind a name that is not the project's own, so that changed code is never taken for done.
+
+    The project's own code is watched by stage versions instead.
+    """
+    module = load(group, name).__module__
+    if module.partition(".")[0] in OWN:
+        return None
+    source = inspect.getsourcefile(sys.modules[module]) if module in sys.modules else None
+    return module if source is None else hashlib.sha256(Path(source).read_bytes()).hexdigest()
 
 
 def make_params(kind: type[Any], raw: dict[str, Any], where: str) -> Any:

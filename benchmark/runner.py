@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,10 +24,11 @@ from benchmark.scorers.context import Judge, ScorerContext
 from benchmark.spec import ResolvedGenerator, ResolvedScorer, Task
 from benchmark.store import Store, stage_key
 from benchmark.task_file import EncoderSpec, JudgeSpec
+from benchmark.third_party import build_generator, named_failures
 from benchmark.world import World, build_world, make_encoder
 from rebeca.arrays import Floats, Pixels
 from rebeca.data.splits import Part
-from rebeca.errors import GeneratorError, RebecaError
+from rebeca.errors import GeneratorError
 from rebeca.interfaces import Decoder, Encoder, FitContext, Generator, Request, ScoredPictures, Space
 from rebeca.seeds import SeedScheme
 
@@ -196,10 +197,10 @@ class Run:
         return stage_key("fit", self._fit_inputs(spec))
 
     def _fit_inputs(self, spec: ResolvedGenerator) -> dict[str, Any]:
-        kind = registry.load("generators", spec.use)
-        generator: Generator = kind(spec.params)
+        generator = build_generator(spec)
         params = {k: v for k, v in registry.params_json(spec.params).items() if k in generator.fit_parameters}
-        return {
+        code = registry.foreign_code("generators", spec.use)
+        return ({} if code is None else {"code": code}) | {
             "use": spec.use,
             "params": params,
             "embeddings": self.embeddings_key("task"),
@@ -212,7 +213,7 @@ class Run:
     def context(self, spec: ResolvedGenerator, key: str, report: Callable[[int, int, str], None]) -> FitContext:
         """What the generator is given."""
         world = self.world
-        generator: Generator = registry.load("generators", spec.use)(spec.params)
+        generator = build_generator(spec)
         offers: dict[str, Callable[[], Any]] = {
             "judge": lambda: self.judges["verifier"],
             "heldout": lambda: world.division.test,
@@ -250,19 +251,20 @@ class Run:
     def fitted(self, spec: ResolvedGenerator) -> Generator:
         """A generator that is ready to generate."""
         key = self.fit_key(spec)
-        kind = registry.load("generators", spec.use)
         with self.reporter.stage(f"fit {spec.id}") as report:
             context = self.context(spec, key, report)
 
             def write(folder: Path) -> None:
-                generator: Generator = kind(spec.params)
-                generator.fit(self.world.division.generators.train, context)
-                generator.save(folder)
+                generator = build_generator(spec)
+                with named_failures(spec.id):
+                    generator.fit(self.world.division.generators.train, context)
+                    generator.save(folder)
 
             folder = self.make("fit", key, self._fit_inputs(spec), write, f"fit {spec.id}")
             shutil.rmtree(context.workdir, ignore_errors=True)
-            generator: Generator = kind(spec.params)
-            generator.load(folder, context)
+            generator = build_generator(spec)
+            with named_failures(spec.id):
+                generator.load(folder, context)
         return generator
 
     # -- pictures ---------------------------------------------------------------------------------------------------
@@ -304,8 +306,10 @@ class Run:
                 requests = self.requests(spec, unit)
 
                 def write(folder: Path, requests: list[Request] = requests) -> None:
-                    answers = _named_failures(generator().generate(requests), spec.id)
-                    write_unit(folder, answers, requests, self.world.dataset.catalogue, spec.id)
+                    ready = generator()
+                    with named_failures(spec.id):
+                        answers = iter(ready.generate(requests))
+                        write_unit(folder, answers, requests, self.world.dataset.catalogue, spec.id)
 
                 key = stage_key("pictures", inputs)
                 folders.append(self.make("pictures", key, inputs, write, f"pictures {spec.id}", announce=number == 0))
@@ -429,19 +433,6 @@ class _LazyPixels(Sequence[Pixels]):
         if isinstance(index, slice):
             return [self._read(i) for i in self._items[index]]
         return self._read(self._items[index])
-
-
-def _named_failures(answers: Iterator[object], generator: str) -> Iterator[object]:
-    """Passes answers on; an exception inside a generator becomes an error that names it."""
-    try:
-        yield from answers
-    except RebecaError:
-        raise
-    except Exception as error:  # third-party code: anything can come, and it must be named
-        raise GeneratorError(
-            f"generator '{generator}' failed: {type(error).__name__}: {error}",
-            hint="run with --debug for the traceback",
-        ) from error
 
 
 def read_report(folder: Path) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from benchmark.analysis import LIFT
 from benchmark.board import Board, read_board
 from benchmark.numbers import MISSING, number, p_value, with_interval
 from benchmark.records import newest_records
-from rebeca.errors import RecordError, did_you_mean
+from benchmark.yaml_source import read_yaml
+from rebeca.errors import SpecError, did_you_mean
 
 UNCUT = 240
 
@@ -22,20 +23,20 @@ def find_records(task: str, roots: Sequence[Path]) -> Path:
     """The newest version of a task's records, by id, task file or folder.
 
     Raises:
-        RecordError: If there are none.
+        SpecError: If there are none.
     """
     folder = Path(task)
     if (folder / "_task").is_dir():
         return folder
-    name = folder.stem
-    known = sorted({p.name for root in roots if root.is_dir() for p in root.iterdir() if p.is_dir()})
+    name = str(read_yaml(folder).data.get("id", folder.stem)) if folder.suffix in (".yaml", ".yml") else folder.name
     for root in roots:
         found = newest_records(root / name)
         if found is not None:
             return found
-    raise RecordError(
+    known = sorted({p.name for root in roots if root.is_dir() for p in root.iterdir() if p.is_dir()})
+    raise SpecError(
         f"no records of '{name}' in {', '.join(str(root) for root in roots)}",
-        hint=f"run it first: rebeca-bench run {task}" if not known else did_you_mean(name, known),
+        hint=did_you_mean(name, known) if known else f"run it first (rebeca-bench run {task}), or name its --workdir",
     )
 
 
@@ -89,13 +90,13 @@ def comparisons(records: Path, a: str, b: str) -> list[dict[str, Any]]:
     """Every recorded comparison of two generators, as a minus b.
 
     Raises:
-        RecordError: If an id is unknown or the pair was not tested.
+        SpecError: If an id is unknown or the pair was not tested.
     """
     board = read_board(records)
     ids = [row.id for row in board.rows]
     for name in (a, b):
         if name not in ids:
-            raise RecordError(f"no generator '{name}' in {records}", hint=did_you_mean(name, ids))
+            raise SpecError(f"no generator '{name}' in {records}", hint=did_you_mean(name, ids))
     found = []
     for measure, family in board.families.items():
         for one in family["comparisons"]:
@@ -103,7 +104,7 @@ def comparisons(records: Path, a: str, b: str) -> list[dict[str, Any]]:
                 swap = one["a"] != a
                 found.append({"measure": measure, "declared": family["declared"], **(_swapped(one) if swap else one)})
     if not found:
-        raise RecordError(
+        raise SpecError(
             f"'{a}' and '{b}' were not compared",
             hint="unranked rows are described, not tested; the family is declared in analysis.family",
         )
@@ -113,7 +114,7 @@ def comparisons(records: Path, a: str, b: str) -> list[dict[str, Any]]:
 def print_comparisons(a: str, b: str, found: Sequence[dict[str, Any]]) -> None:
     """Prints one line a measure."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("measure", f"{a} minus {b}", "d_z", "people who prefer it", "adjusted p", "verdict", ""):
+    for heading in ("measure", f"{a} minus {b}", "d_z", f"people who prefer {a}", "adjusted p", "verdict", ""):
         table.add_column(heading, no_wrap=True)
     for one in found:
         test = one["test"]

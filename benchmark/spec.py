@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from benchmark import registry
 from benchmark.stats.levels import smallest_p
-from benchmark.task_file import ID, GeneratorSpec, TaskFile, Use
+from benchmark.task_file import ID, EncoderSpec, GeneratorSpec, TaskFile, Use
 from benchmark.yaml_source import KeyPath, Source, parse_scalar, read_yaml
 from rebeca.errors import SpecError, did_you_mean
 from rebeca.seeds import SeedScheme, digest_of
@@ -325,7 +325,10 @@ def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]
             )
         if spec.use is None or spec.id is None:
             raise SpecError(f"{where}: a generator needs 'id' and 'use' (or 'extends')")
-        kind = registry.load("generators", spec.use).Params
+        try:
+            kind = registry.load("generators", spec.use).Params
+        except SpecError as error:
+            raise SpecError(f"{where}: {error.message}", hint=error.hint) from error
         if not spec.sweep:
             if spec.id in by_id:
                 raise SpecError(f"{where}: the generator id '{spec.id}' is given twice")
@@ -405,6 +408,20 @@ def _check(
         )
     if "auditor" in used and file.judges.auditor is None:
         raise SpecError(f"{source.at(('scorers',))}: the scorer 'auditor' needs judges.auditor")
+    for role in ("verifier", "auditor"):
+        judge = getattr(file.judges, role)
+        if judge is not None:
+            where = source.at(("judges", role))
+            try:
+                kind = registry.load("judges", judge.use)
+                _check_encoder(judge.encoder)
+                registry.make_params(kind, judge.params, f"judges.{role}.params")
+            except SpecError as error:
+                raise SpecError(f"{where}: {error.message}", hint=error.hint) from error
+    try:
+        _check_encoder(file.encoder)
+    except SpecError as error:
+        raise SpecError(f"{source.at(('encoder',))}: {error.message}", hint=error.hint) from error
     if smallest_p(31, file.analysis.permutations) > file.analysis.alpha:
         raise SpecError(
             f"{source.at(('analysis', 'permutations'))}: {file.analysis.permutations} permutations can never give"
@@ -417,6 +434,15 @@ def _check(
             f"{source.at(('data', 'split'))}: with held-out-items test and validation are shares below 1,"
             f" found {split.test:g} and {split.validation:g}"
         )
+
+
+def _check_encoder(spec: EncoderSpec) -> None:
+    name = spec.use.partition(":")[0]
+    known = (*registry.names("encoders"), "pca")
+    if name not in known:
+        raise SpecError(f"no encoder is called '{name}'", hint=did_you_mean(name, known))
+    if spec.of is not None:
+        _check_encoder(spec.of)
 
 
 def limited(task: Task, ids: tuple[str, ...]) -> Task:

@@ -32,6 +32,12 @@ def verify(folder: Path) -> dict[str, Any]:
     Raises:
         RecordError: Naming the first thing that does not add up.
     """
+    if not (folder / TASK_FOLDER).is_dir():
+        below = sorted(path.parent for path in folder.glob(f"**/{TASK_FOLDER}"))[:1]
+        raise RecordError(
+            f"{folder} holds no records",
+            hint=f"did you mean {below[0]}?" if below else "name <records>/<task>/v<version>",
+        )
     comparison = read_json(folder / TASK_FOLDER / "comparison.json")
     _files(folder, comparison)
     spec = comparison["spec"]

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.analysis import Ints
 from benchmark.runner import Run
 from benchmark.scoring import strata_of
 from benchmark.spec import load_task
 from benchmark.stats.personalisation import personal_lift
+from rebeca.arrays import Ints
 from rebeca.data.interactions import Interactions
 
 

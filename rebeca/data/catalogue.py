@@ -90,7 +90,9 @@ def decode_image(data: bytes, name: str) -> Pixels:
             if image.width * image.height > MOST_PIXELS:
                 raise DataError(f"{name}: {image.width} x {image.height} pixels are too many (at most {MOST_PIXELS:,})")
             return np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError as error:
+        raise DataError(f"{name}: not a readable picture") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{name}: not a readable picture ({error})") from error
 
 

@@ -48,7 +48,9 @@ def read_folder(
         DataError: Naming file, row and value of the first problem.
     """
     if not path.is_dir():
-        raise DataError(f"{path}: no such folder", hint="give the folder that holds ratings.csv and items.csv")
+        raise DataError(
+            f"{path}: no such folder", hint="name the folder with ratings.csv and items.csv: --set data.path=FOLDER"
+        )
     items = _read_table(path / "items.csv", ("item", "file"))
     item_ids = _unique_ids(items["item"], path / "items.csv")
     table_path = next((path / name for name in RATING_FILES if (path / name).exists()), None)
@@ -156,7 +158,7 @@ def _numbers(column: pd.Series[str], path: Path, scale: tuple[float, float]) -> 
         raise DataError(
             f"{path}: row {row + 2}: rating {column.iloc[row]} is outside the declared scale"
             f" {scale[0]:g} to {scale[1]:g}",
-            hint="correct the rating, or data.scale in the task file",
+            hint="correct the rating, or data.params.scale in the task file",
         )
     return values
 

@@ -195,7 +195,7 @@ def test_show_compare_plan_and_json(done):
     a, b = one["comparisons"][0], two["comparisons"][0]
     assert a["difference"]["estimate"] == -b["difference"]["estimate"]
     assert a["test"] == b["test"]
-    assert "did you mean 'rebeca'" in invoke("compare", "tiny", "rebecca", "rebeca", "--workdir", done / "w", code=7)
+    assert "did you mean 'rebeca'" in invoke("compare", "tiny", "rebecca", "rebeca", "--workdir", done / "w", code=2)
     plan = json.loads(invoke("plan", done / "tiny.yaml", "--workdir", done / "w", "--json"))
     assert all(row["fit_there"] and row["units"] == row["units_there"] for row in plan["generators"])
     assert len({row["fit"] for row in plan["generators"]}) == 3  # the three arms of rebeca share one
@@ -383,6 +383,51 @@ def test_a_generator_that_breaks_its_contract_is_named(tiny, tmp_path, monkeypat
     ]:
         monkeypatch.setattr(Rebeca, "generate", body)
         assert message in invoke("run", tiny, "--workdir", tmp_path / "w", "--quiet", code=5)
+
+
+def test_changed_third_party_code_is_not_taken_for_done(tiny, tmp_path, monkeypatch):
+    from benchmark import registry
+    from benchmark.runner import Run
+    from benchmark.spec import load_task
+
+    source = tmp_path / "someone.py"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    keys = []
+    for text in ("one", "two"):
+        source.write_text(f"from baselines.catalogue import Catalogue\nclass Mine(Catalogue):\n    word = '{text}'\n")
+        sys.modules.pop("someone", None)
+        import someone
+
+        real = registry.load
+        fake = lambda group, name: someone.Mine if name == "mine" else real(group, name)  # noqa: B023, E731
+        with monkeypatch.context() as patch:
+            patch.setattr(registry, "load", fake)
+            tiny.write_text(
+                TINY.replace("use: catalogue, params: {rank_by: random}", "use: mine, params: {rank_by: random}")
+            )
+            run = Run(load_task(tiny), tmp_path / "w")
+            keys.append([run.fit_key(g) for g in run.task.generators])
+    assert keys[0][0] == keys[1][0]
+    assert keys[0][3] != keys[1][3]
+
+
+def test_devices_that_are_not_there(tiny, tmp_path):
+    assert "no such kind of device" in invoke("run", tiny, "--workdir", tmp_path, "--device", "gpu", code=2)
+
+
+def test_show_takes_what_run_takes(done):
+    assert "A tiny task" in invoke("show", done / "tiny.yaml", "--workdir", done / "w")
+    assert "did you mean 'tiny'" in invoke("show", "tinny", "--workdir", done / "w", code=2)
+    assert "did you mean" in invoke("verify", done / "w", code=7)
+
+
+def test_another_task_of_the_same_id_is_not_replaced_in_silence(done, tmp_path):
+    shutil.copytree(done / "data", tmp_path / "data")
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    few = ("--quiet", "--workdir", tmp_path / "w", "--publish", tmp_path / "results")
+    invoke("run", tmp_path / "tiny.yaml", *few)
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("A tiny task", "Another task"))
+    assert "holds another task with the same id and version" in invoke("run", tmp_path / "tiny.yaml", *few, code=2)
 
 
 def test_help_is_light():
