@@ -103,6 +103,7 @@ def fingerprint(patterns):
     return digest.hexdigest()[:16]
 
 
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="syntax trees are written down for Python 3.11")
 def test_no_stage_changes_unnoticed():
     """When this fails: raise the stage's version in benchmark/store.py if results could change, then write the new
     fingerprints with ``python -m tests.test_architecture``."""
