@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
 from baselines.factorisation import factorise
-from rebeca.arrays import Floats
+from rebeca.arrays import Floats, unit_rows
 from rebeca.data.interactions import Interactions
 from rebeca.errors import GeneratorError
 from rebeca.interfaces import FitContext, Generator, Picture, Request, whole_users
@@ -145,8 +145,7 @@ def _centroid(train: Interactions, context: FitContext) -> Floats:
     centroids = np.zeros((train.num_users, directions.shape[1]))
     likes = train.where(train.liked)
     np.add.at(centroids, likes.user, directions[likes.item])
-    norms = np.linalg.norm(centroids, axis=1, keepdims=True)
-    return np.asarray(np.divide(centroids, norms, out=centroids, where=norms > 0) @ directions.T)
+    return np.asarray(unit_rows(centroids) @ directions.T)
 
 
 def _ridge(train: Interactions, context: FitContext, ridge: float) -> Floats:
@@ -201,7 +200,5 @@ def _heldout(train: Interactions, context: FitContext) -> Floats:
 
 
 def _directions(context: FitContext) -> Floats:
-    centred: Any = context.embeddings.astype(np.float64)
-    centred = centred - centred[context.training_items].mean(axis=0)
-    norms = np.linalg.norm(centred, axis=1, keepdims=True)
-    return np.asarray(np.divide(centred, norms, out=centred, where=norms > 0))
+    embeddings = context.embeddings.astype(np.float64)
+    return unit_rows(embeddings - embeddings[context.training_items].mean(axis=0))

@@ -21,8 +21,6 @@ from rebeca.interfaces import Picture, Request
 BLANK_DEVIATION = 1.0
 """A picture whose pixels vary less than this (of 255) shows nothing."""
 
-FAILURES = ("missing", "blank")
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Made:
@@ -34,7 +32,7 @@ class Made:
         seed: Picture's seed.
         digest: SHA-256 of the pixels, empty when missing.
         item: Catalogue index, or -1.
-        failure: One of :data:`FAILURES`, or empty.
+        failure: ``missing``, ``blank``, or empty.
     """
 
     user: str

@@ -352,18 +352,18 @@ def _write_scores(path: Path, run: Run, one: GeneratorScores) -> None:
         tables.append(
             pa.table(
                 {
-                    "user": pa.array([row.user for row in made]).dictionary_encode(),
+                    "user": pa.array([row.user for row in made]),
                     "replicate": pa.array([row.replicate for row in made], pa.int32()),
                     "seed": pa.array([row.seed for row in made], pa.uint64()),
-                    "digest": pa.array([row.digest for row in made]).dictionary_encode(),
+                    "digest": pa.array([row.digest for row in made]),
                     "item": pa.array([row.item for row in made], pa.int32()),
-                    "failure": pa.array([row.failure for row in made]).dictionary_encode(),
-                    "scorer": pa.array([scorer] * len(made)).dictionary_encode(),
+                    "failure": pa.array([row.failure for row in made]),
+                    "scorer": pa.array([scorer] * len(made)),
                     "score": pa.array(full, from_pandas=True),
                 }
             )
         )
-    pq.write_table(_decoded(pa.concat_tables(tables)), path, compression="zstd")
+    pq.write_table(pa.concat_tables(tables), path, compression="zstd")
 
 
 def _write_users(path: Path, run: Run, one: GeneratorScores, row: Rows) -> None:
@@ -430,16 +430,6 @@ def _write_pictures(folder: Path, run: Run, one: GeneratorScores) -> list[dict[s
                 path.write_bytes(png(one.pictures.pixels_of(position)))
             shown.append({"user": row.user, "replicate": row.replicate, "digest": row.digest})
     return shown
-
-
-def _decoded(table: pa.Table) -> pa.Table:
-    schema = pa.schema(
-        [
-            (field.name, field.type.value_type if pa.types.is_dictionary(field.type) else field.type)
-            for field in table.schema
-        ]
-    )
-    return table.cast(schema)
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Names for the array types that the whole project uses."""
+"""Names for the array types that the whole project uses, and the one operation that all parts share."""
 
 from __future__ import annotations
 
@@ -12,3 +12,9 @@ Ints = npt.NDArray[np.integer[Any]]
 Bools = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 """uint8 RGB, [height, width, 3], 0 to 255."""
+
+
+def unit_rows(x: Floats) -> Floats:
+    """Rows [n, dim] divided by their length; a row of zeros stays."""
+    norms = np.linalg.norm(x, axis=1, keepdims=True)
+    return np.divide(x, norms, out=np.zeros_like(x), where=norms > 0)

@@ -70,12 +70,10 @@ class Encoder(abc.ABC):
     Attributes:
         name: How a task names it, e.g. ``efficientnet-lite2``.
         dim: Numbers a vector.
-        catalogue_only: True where only catalogue pictures can be encoded (``precomputed``).
     """
 
     name: str
     dim: int
-    catalogue_only: ClassVar[bool] = False
 
     @property
     @abc.abstractmethod

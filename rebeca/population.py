@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from rebeca.arrays import Floats, Ints
+from rebeca.arrays import Floats, Ints, unit_rows
 from rebeca.data.interactions import Interactions
 
 LENGTHS = (0.3, 0.5, 0.8, 1.2, 2.0, 4.0)
@@ -153,9 +153,7 @@ def _subset(targets: ItemTargets, most: int, seed: int) -> ItemTargets:
 
 
 def _directions(embeddings: Floats, centre: Floats) -> Floats:
-    centred = embeddings.astype(np.float64) - centre
-    norms = np.linalg.norm(centred, axis=1, keepdims=True)
-    return np.divide(centred, norms, out=np.zeros_like(centred), where=norms > 0)
+    return unit_rows(embeddings.astype(np.float64) - centre)
 
 
 def _kernel(a: Floats, b: Floats, length: float) -> Floats:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from benchmark.scorers.context import ScorerContext
-from rebeca.arrays import Floats, Ints
+from rebeca.arrays import Floats, Ints, unit_rows
 from rebeca.interfaces import NoParams, ScoredPictures, Scorer, ScorerCard, SetScorer
 
 
@@ -41,7 +41,7 @@ class DiversityScorer(SetScorer):
 
     def score_sets(self, pictures: ScoredPictures, users: Ints) -> Mapping[str, Floats]:
         """``diversity``, ``distinct`` and ``spread``, float64 [users]."""
-        unit = _unit(pictures.embedding_of("task") - self._centre)
+        unit = unit_rows(pictures.embedding_of("task") - self._centre)
         out = {name: np.full(len(users), np.nan) for name in self.cards}
         means = np.zeros((len(users), unit.shape[1]))
         for row, user in enumerate(users):
@@ -53,7 +53,7 @@ class DiversityScorer(SetScorer):
             if len(own) > 1:
                 cosine = unit[own] @ unit[own].T
                 out["diversity"][row] = 1 - (cosine.sum() - np.trace(cosine)) / (len(own) * (len(own) - 1))
-        directions = _unit(means)
+        directions = unit_rows(means)
         present = np.isfinite(out["distinct"])
         if present.sum() > 1:
             cosine = directions[present] @ directions[present].T
@@ -73,7 +73,7 @@ class NearestTrainingScorer(Scorer):
     def __init__(self, context: ScorerContext) -> None:
         embeddings = context.catalogue_embeddings()
         self._centre = embeddings[context.division.training_items].mean(axis=0)
-        self._catalogue = _unit(embeddings - self._centre)
+        self._catalogue = unit_rows(embeddings - self._centre)
         self._train = context.division.generators.train
         self._fingerprint = f"nearest-training/1/{context.data_fingerprint}"
 
@@ -84,7 +84,7 @@ class NearestTrainingScorer(Scorer):
 
     def score(self, pictures: ScoredPictures, users: Ints) -> Floats:
         """float64 [n]; NaN for people without training ratings."""
-        unit = _unit(pictures.embedding_of("task") - self._centre)
+        unit = unit_rows(pictures.embedding_of("task") - self._centre)
         out = np.full(len(users), np.nan)
         for user in np.unique(users):
             rated = self._train.item[self._train.rows_of(int(user))]
@@ -141,8 +141,8 @@ class PrecisionRecallScorer(SetScorer):
     def score_sets(self, pictures: ScoredPictures, users: Ints) -> Mapping[str, Floats]:
         """One array a measure, float64 [users]; NaN for people with too few held-out likes."""
         out = {name: np.full(len(users), np.nan) for name in self.cards}
-        unit = _unit(self._embeddings)
-        made = None if (pictures.item >= 0).all() else _unit(pictures.embedding_of("task"))
+        unit = unit_rows(self._embeddings)
+        made = None if (pictures.item >= 0).all() else unit_rows(pictures.embedding_of("task"))
         order = np.argsort(self._test.user, kind="stable")
         bounds = np.searchsorted(self._test.user[order], np.arange(self._test.num_users + 1))
         for row, user in enumerate(users):
@@ -161,8 +161,3 @@ class PrecisionRecallScorer(SetScorer):
 
     def _found(self, ranking: Ints, k: int) -> Ints:
         return np.unique(ranking[:k, 0] if self._params.by == "samples" else ranking[:, :k])
-
-
-def _unit(x: Floats) -> Floats:
-    norms = np.linalg.norm(x, axis=1, keepdims=True)
-    return np.divide(x, norms, out=np.zeros_like(x), where=norms > 0)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from rebeca.arrays import Floats, Ints
+from rebeca.arrays import Floats, Ints, unit_rows
 from rebeca.data.catalogue import Candidates, Catalogue
 from rebeca.errors import GeneratorError
 from rebeca.interfaces import Decoder, Picture, Request, Space, whole_users
@@ -84,7 +84,7 @@ class NearestPicture(Decoder):
 def nearest(points: Floats, candidates: Floats, params: NearestParams) -> Ints:
     """Int [n]; row of ``candidates`` [m, dim] nearest to each of ``points`` [n, dim]; ties go to the first row."""
     if params.metric == "cosine":
-        points, candidates = _unit(points), _unit(candidates)
+        points, candidates = unit_rows(points), unit_rows(candidates)
     distance = np.square(points).sum(axis=1)[:, None] - 2.0 * points @ candidates.T + np.square(candidates).sum(axis=1)
     if params.repeats:
         return distance.argmin(axis=1)
@@ -93,8 +93,3 @@ def nearest(points: Floats, candidates: Floats, params: NearestParams) -> Ints:
         chosen[row] = distance[row].argmin()
         distance[:, chosen[row]] = np.inf
     return chosen
-
-
-def _unit(x: Floats) -> Floats:
-    norms = np.linalg.norm(x, axis=1, keepdims=True)
-    return np.divide(x, norms, out=np.zeros_like(x), where=norms > 0)

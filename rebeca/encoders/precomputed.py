@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
@@ -16,8 +15,6 @@ from rebeca.interfaces import Encoder
 
 class Precomputed(Encoder):
     """``precomputed:<file.npy>``, float [items, dim] in the order of items.csv; encodes catalogue pictures only."""
-
-    catalogue_only: ClassVar[bool] = True
 
     def __init__(self, path: Path) -> None:
         try:
