@@ -1,4 +1,4 @@
-"""From one value a person to everything the board says. Pure: the same rows always give the same numbers.
+"""From the rows of records to everything the board says. Pure: the same rows always give the same numbers.
 
 ``run`` and ``verify`` both call :func:`analyse`; the first on rows that it just made, the second on those of records.
 """
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from benchmark.scoring import strata_of
-from benchmark.stats.comparison import compare
+from benchmark.stats.agreement import correlation_pooled, correlation_within, ranks_within
+from benchmark.stats.comparison import Rules, compare, picture_wins
 from benchmark.stats.intervals import FEW_USERS, kept_weights, mean_interval, resampling_weights
 from benchmark.stats.personalisation import (
     Stratum,
@@ -20,6 +21,7 @@ from benchmark.stats.personalisation import (
     own_set_rank,
     permutations_within,
     personal_lift,
+    strata_of,
 )
 from benchmark.stats.random import stream
 from benchmark.stats.ranks import probability_first, rank_intervals
@@ -27,29 +29,62 @@ from rebeca.arrays import Floats, Ints
 
 LIFT = "lift:"
 """Prefix of the measure that holds a scorer's personal lift."""
+READINGS = ("exclude", "worst")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """One generator, reduced to people.
+    """What one generator made, picture by picture, as everybody sees it.
 
     Attributes:
         id: The generator.
         ranked: False for rows that need the judge, held-out ratings or the truth.
-        values: float64 [people] a measure; NaN where a person has none.
-        worst: The same, with every failure counted as the person's lowest score over the training catalogue.
-        compared: Measures that generators are compared by: those of picture scorers.
-        pairs: float64 [people, people] a scorer that everybody can be asked by: S[judge, target].
-        pictures: int [people]; valid pictures.
+        digest: str [people, K]; SHA-256 of every picture, empty for a missing one.
+        failed: int [people]; failures.
+        scores: float64 [people, K] a scorer of single pictures; NaN for failures and where there is no answer.
+        lowest: float64 [people] a scorer; the person's worst score over the training catalogue, NaN where unknown.
+        higher: Direction, by scorer.
+        sets: float64 [people] a measure of whole sets; NaN where a person has none.
+        pairs: float64 [people, people] a scorer that everybody can be asked by: S[judge, target], over valid pictures.
     """
 
     id: str
     ranked: bool
-    values: Mapping[str, Floats]
-    worst: Mapping[str, Floats]
-    compared: frozenset[str]
+    digest: npt.NDArray[np.str_]
+    failed: Ints
+    scores: Mapping[str, Floats]
+    lowest: Mapping[str, Floats]
+    higher: Mapping[str, bool]
+    sets: Mapping[str, Floats]
     pairs: Mapping[str, Floats]
-    pictures: Ints
+
+    @property
+    def pictures(self) -> Ints:
+        """Int [people]; valid pictures."""
+        return np.asarray(self.digest.shape[1] - self.failed)
+
+    def values(self, reading: str) -> dict[str, Floats]:
+        """float64 [people] a measure: means over pictures; ``worst`` takes failures for the person's lowest score."""
+        out = {}
+        for scorer, scores in self.scores.items():
+            known = np.isfinite(scores)
+            total, count = np.where(known, scores, 0.0).sum(axis=1), known.sum(axis=1)
+            if reading == "worst" and self._has_lowest(scorer):
+                total, count = total + self.failed * self.lowest[scorer], count + self.failed
+            out[scorer] = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+        return out | dict(self.sets)
+
+    def opinions(self, scorer: str, reading: str) -> tuple[Floats, Ints]:
+        """S[judge, target] and how many pictures each target's mean is over, under a reading of failures."""
+        pairs = self.pairs[scorer]
+        if reading != "worst" or not self._has_lowest(scorer):
+            return pairs, self.pictures
+        known = np.where(self.pictures > 0, np.where(np.isfinite(pairs), pairs, np.nan), 0.0)
+        total = known * self.pictures + self.lowest[scorer][:, None] * self.failed
+        return total / self.digest.shape[1], np.full(len(self.failed), self.digest.shape[1])
+
+    def _has_lowest(self, scorer: str) -> bool:
+        return scorer in self.lowest and bool(np.isfinite(self.lowest[scorer]).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +100,9 @@ class Plan:
         margin: Equivalence margin.
         permutations: Permutations and sign flips.
         bootstrap: Bootstrap draws.
+        interval: Method of the intervals, ``auto`` or ``bootstrap-t``.
         failures: ``exclude`` or ``worst``: which reading decides.
+        frozen: Whether it was written down before the first picture; otherwise nothing counts as declared.
     """
 
     name: str
@@ -76,7 +113,14 @@ class Plan:
     margin: float
     permutations: int
     bootstrap: int
+    interval: str
     failures: str
+    frozen: bool
+
+    @property
+    def reading(self) -> str:
+        """The reading of failures that decides."""
+        return "worst" if self.failures == "worst" else "exclude"
 
 
 def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Ints) -> dict[str, Any]:
@@ -89,7 +133,8 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
         bootstrap_strata: int [people]; people are resampled within these.
 
     Returns:
-        ``generators`` (by id: ``summary``, ``personal``), ``families`` (declared and exploratory comparisons, ranks).
+        ``generators`` (by id: ``summary``, ``personal``), ``families`` (declared and exploratory comparisons, ranks),
+        ``agreement`` (the primary scorer beside the others), ``cautions``, ``people``.
     """
     people = len(block)
     weights = resampling_weights(people, plan.bootstrap, stream(plan.name, "bootstrap"), bootstrap_strata)
@@ -97,60 +142,72 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
     generators: dict[str, Any] = {}
     values: dict[str, dict[str, Floats]] = {}
     for row in rows:
-        reading = row.worst if plan.failures == "worst" else row.values
-        values[row.id] = dict(reading)
+        both = {reading: row.values(reading) for reading in READINGS}
+        values[row.id] = dict(both[plan.reading])
+        summary = {measure: _summary(plan, measure, both, weights) for measure in values[row.id]}
         personal: dict[str, Any] = {}
-        for scorer, pairs in row.pairs.items():
-            lifts, personal[scorer] = _personal(plan, pairs, block, row.pictures, weights, cache)
-            values[row.id][LIFT + scorer] = lifts
-        summary = {m: _summary(row, m, v, weights) for m, v in values[row.id].items() if not m.startswith(LIFT)}
+        for scorer in row.pairs:
+            values[row.id][LIFT + scorer], personal[scorer] = _personal(plan, row, scorer, block, weights, cache)
         generators[row.id] = {"summary": summary, "personal": personal}
-    families = {}
-    for measure in sorted({m for v in values.values() for m in v if _is_compared(m, rows)}):
-        families[measure] = _family(plan, measure, rows, values, weights)
-    return {"people": people, "few_users": people < FEW_USERS, "generators": generators, "families": families}
+    compared = {measure for row in rows for measure in values[row.id] if measure.removeprefix(LIFT) in row.scores}
+    families = {measure: _family(plan, measure, rows, values, weights) for measure in sorted(compared)}
+    return {
+        "people": people,
+        "generators": generators,
+        "families": families,
+        "agreement": _agreement(plan, rows, weights),
+        "cautions": _cautions(people, rows, families),
+    }
 
 
-def _is_compared(measure: str, rows: Sequence[Rows]) -> bool:
-    return any(measure.removeprefix(LIFT) in row.compared for row in rows)
-
-
-def _summary(row: Rows, measure: str, decided: Floats, weights: Floats) -> dict[str, Any]:
+def _summary(plan: Plan, measure: str, both: Mapping[str, Mapping[str, Floats]], weights: Floats) -> dict[str, Any]:
+    decided = both[plan.reading][measure]
     known = np.isfinite(decided)
-    out = {"interval": _interval(decided, weights), "people": int(known.sum()), "without": int((~known).sum())}
-    for name, reading in (("exclude", row.values), ("worst", row.worst)):
-        if measure in reading:
-            finite = reading[measure][np.isfinite(reading[measure])]
-            out[name] = float(finite.mean()) if len(finite) else None
-    return out
+    out = {
+        "interval": mean_interval(decided, weights, method=plan.interval).to_json(),
+        "people": int(known.sum()),
+        "without": int((~known).sum()),
+    }
+    return out | {reading: _mean(values[measure]) for reading, values in both.items()}
 
 
-def _interval(values: Floats, weights: Floats) -> dict[str, Any]:
-    known = np.isfinite(values)
-    return mean_interval(values[known], kept_weights(weights, known)).to_json()
+def _mean(values: Floats) -> float | None:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else None
 
 
 def _personal(
-    plan: Plan, pairs: Floats, block: Ints, pictures: Ints, weights: Floats, cache: dict[tuple[int, ...], list[Ints]]
+    plan: Plan, row: Rows, scorer: str, block: Ints, weights: Floats, cache: dict[tuple[int, ...], list[Ints]]
 ) -> tuple[Floats, dict[str, Any]]:
-    strata, left = strata_of(pairs, block, pictures)
+    """Lifts of all people under the deciding reading, and everything that is said about them."""
+    lifts = {reading: lifts_of(row, scorer, reading, block) for reading in READINGS}
+    decided, strata = lifts[plan.reading]
+    estimable = sum(len(stratum.users) for stratum in strata)
+    found: dict[str, Any] = dict.fromkeys(("lift", "median_double_centred", "mean", "own_set_beats", "reciprocal_rank"))
+    found |= {"estimable": estimable, "not_estimable": len(block) - estimable}
+    found |= {reading: _mean(values) for reading, (values, _) in lifts.items()}
+    if strata:
+        ranks = np.full((2, len(block)), np.nan)
+        for stratum in strata:
+            ranks[:, stratum.users] = own_set_rank(stratum.scores)
+        mean_test, median_test = block_permutation(strata, _permutations(plan, strata, cache))
+        for name, values in (("lift", decided), ("own_set_beats", ranks[0]), ("reciprocal_rank", ranks[1])):
+            found[name] = mean_interval(values, weights, method=plan.interval).to_json()
+        found |= {"median_double_centred": median_test.to_json(), "mean": mean_test.to_json()}
+    return decided, found
+
+
+def lifts_of(row: Rows, scorer: str, reading: str, block: Ints) -> tuple[Floats, list[Stratum]]:
+    """float64 [people], every person's lift, NaN where it is not estimable; and the strata of those who have one.
+
+    A scorer that is better low is turned round first, so that a positive lift is always the better one.
+    """
+    pairs, pictures = row.opinions(scorer, reading)
+    strata, _ = strata_of(pairs if row.higher[scorer] else -pairs, block, pictures)
     lifts = np.full(len(block), np.nan)
-    if not strata:
-        return lifts, {"estimable": 0, "not_estimable": left}
-    ranks = np.full((2, len(block)), np.nan)
     for stratum in strata:
         lifts[stratum.users] = personal_lift(stratum.scores)
-        ranks[:, stratum.users] = own_set_rank(stratum.scores)
-    mean_test, median_test = block_permutation(strata, _permutations(plan, strata, cache))
-    return lifts, {
-        "estimable": len(block) - left,
-        "not_estimable": left,
-        "lift": _interval(lifts, weights),
-        "median_double_centred": median_test.to_json(),
-        "mean": mean_test.to_json(),
-        "own_set_beats": _interval(ranks[0], weights),
-        "reciprocal_rank": _interval(ranks[1], weights),
-    }
+    return lifts, strata
 
 
 def _permutations(plan: Plan, strata: Sequence[Stratum], cache: dict[tuple[int, ...], list[Ints]]) -> list[Ints]:
@@ -172,41 +229,42 @@ def _family(
     A pair is compared on the people that both have; the ranks' bootstrap is on the people that all have. Ties are
     claimed only where every pair was tested.
     """
+    by_id = {row.id: row for row in rows}
     ids = [row.id for row in rows if row.ranked and np.isfinite(values[row.id].get(measure, np.array([]))).any()]
     table = np.column_stack([values[name][measure] for name in ids]) if ids else np.empty((0, 0))
     common = np.asarray(np.isfinite(table).all(axis=1))
-    declared = measure in (plan.primary, LIFT + plan.primary)
+    in_plan = measure in (plan.primary, LIFT + plan.primary)
     out: dict[str, Any] = {
-        "declared": declared,
+        "declared": in_plan and plan.frozen,
         "generators": ids,
         "people": int(common.sum()),
         "left_out": int((~common).sum()),
         "comparisons": [],
+        "ranks": {},
     }
-    if len(ids) < 2:
-        return out
-    if plan.family == "all-pairs":
-        pairs = [(a, b) for i, a in enumerate(ids) for b in ids[i + 1 :]]
-    else:
-        pairs = [(plan.reference, b) for b in ids if b != plan.reference] if plan.reference in ids else []
+    pairs = pairs_of(plan, ids)
     if not pairs:
         return out
+    is_lift = measure.startswith(LIFT)
+    higher = is_lift or by_id[ids[0]].higher[measure]
     column = {name: i for i, name in enumerate(ids)}
     differences = np.column_stack([table[:, column[a]] - table[:, column[b]] for a, b in pairs])
-    margin = plan.margin if declared else None
-    results = compare(
-        differences, weights, plan.permutations, plan.alpha, margin, stream(plan.name, "sign-flips", measure)
-    )
+    beats = None
+    if not is_lift:
+        scores = {name: by_id[name].scores[measure] for name in ids}
+        beats = np.column_stack([picture_wins(scores[a], scores[b], higher) for a, b in pairs])
+    rules = Rules(plan.permutations, plan.alpha, plan.margin if in_plan else None, higher, plan.interval)
+    results = compare(differences, weights, rules, stream(plan.name, "sign-flips", measure), beats)
     out["comparisons"] = [{"a": a, "b": b, **result.to_json()} for (a, b), result in zip(pairs, results, strict=True)]
     if not common.any():
         return out
-    table, weights = table[common], kept_weights(weights, common)
     better = {}
     for (a, b), result in zip(pairs, results, strict=True):
         better[a, b], better[b, a] = result.verdict == "better", result.verdict == "worse"
-    first = probability_first(table, weights)
+    good = table[common] if higher else -table[common]
+    first = probability_first(good, kept_weights(weights, common))
     intervals = rank_intervals(ids, better)
-    order = sorted(ids, key=lambda name: (-float(table[:, column[name]].mean()), name))
+    order = sorted(ids, key=lambda name: (-float(good[:, column[name]].mean()), name))
     groups = _tie_groups(order, better) if plan.family == "all-pairs" else {}
     out["ranks"] = {
         name: {
@@ -219,6 +277,69 @@ def _family(
         for position, name in enumerate(order)
     }
     return out
+
+
+def pairs_of(plan: Plan, ids: Sequence[str]) -> list[tuple[str, str]]:
+    """The pairs of the declared family among these generators."""
+    if plan.family == "all-pairs":
+        return [(a, b) for i, a in enumerate(ids) for b in ids[i + 1 :]]
+    return [(plan.reference, b) for b in ids if b != plan.reference] if plan.reference in ids else []
+
+
+def _agreement(plan: Plan, rows: Sequence[Rows], weights: Floats) -> list[dict[str, Any]]:
+    """The primary scorer beside every other scorer of single pictures, on the ranked generators' different pictures."""
+    ranked = [row for row in rows if row.ranked and plan.primary in row.scores]
+    if not ranked:
+        return []
+    people, pictures = ranked[0].digest.shape
+    user = np.tile(np.repeat(np.arange(people), pictures), len(ranked))
+    _, code = np.unique(np.concatenate([row.digest.ravel() for row in ranked]), return_inverse=True)
+    _, first = np.unique(np.stack([user, code]), axis=1, return_index=True)
+    user = user[first]
+    scores = {
+        scorer: np.concatenate([row.scores[scorer].ravel() for row in ranked])[first]
+        for scorer in ranked[0].scores
+        if all(scorer in row.scores for row in ranked)
+    }
+    x = scores[plan.primary]
+    out = []
+    for scorer, y in scores.items():
+        both = np.isfinite(x) & np.isfinite(y)
+        if scorer == plan.primary or not both.any():
+            continue
+        own, a, b = user[both], x[both], y[both]
+        pearson, without = correlation_within(own, a, b, weights)
+        spearman, _ = correlation_within(own, ranks_within(own, a), ranks_within(own, b), weights)
+        pooled = correlation_pooled(own, a, b, weights)
+        everyone = np.zeros(len(own), np.int64)
+        ranked_pooled = correlation_pooled(own, ranks_within(everyone, a), ranks_within(everyone, b), weights)
+        out.append(
+            {
+                "a": plan.primary,
+                "b": scorer,
+                "pictures": len(own),
+                "people": len(np.unique(own)),
+                "without": without,
+                "within_user": {"pearson": pearson.to_json(), "spearman": spearman.to_json()},
+                "pooled": {"pearson": pooled.to_json(), "spearman": ranked_pooled.to_json()},
+            }
+        )
+    return out
+
+
+def _cautions(people: int, rows: Sequence[Rows], families: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Where the calibration says that tests or intervals may not keep their word here (docs/calibration.md)."""
+    found: list[dict[str, Any]] = []
+    if people < FEW_USERS:
+        found.append({"kind": "few-users", "where": [str(people)]})
+    unequal = [row.id for row in rows if len(np.unique(row.pictures)) > 1]
+    if unequal:
+        found.append({"kind": "unequal-pictures", "where": unequal})
+    for measure, family in families.items():
+        skewed = [f"{c['a']} and {c['b']}" for c in family["comparisons"] if c["skewed"]]
+        if skewed and family["declared"]:
+            found.append({"kind": "skewed", "measure": measure, "where": skewed})
+    return found
 
 
 def _tie_groups(order: Sequence[str], better: Mapping[tuple[str, str], bool]) -> dict[str, str]:

@@ -7,9 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.diagnostics import MEANINGS
 from benchmark.numbers import number, percent
-from benchmark.records import TASK_FOLDER, read_json
+from benchmark.record_json import read_comparison, read_record
+from benchmark.verifier_report import MEANINGS
+
+NAMED = 4
+CAUTIONS = {
+    "few-users": "Few people ({where}): 95 % intervals hold the truth in fewer than 95 of 100 cases.",
+    "unequal-pictures": "Unequal numbers of pictures ({where}): lifts compare people who have equally many.",
+    "skewed": "Skewed differences, {measure} ({where}): with unequal scales sign flips reject too often.",
+}
+"""By kind; the figures behind each sentence are in docs/calibration.md."""
+NOT_FROZEN = (
+    "The analysis was not written down before the first picture, or was changed since: everything is exploratory."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +131,37 @@ class Board:
         """Comparisons by measure."""
         return dict(self.comparison["results"]["families"])
 
+    @property
+    def agreement(self) -> list[dict[str, Any]]:
+        """The primary scorer beside the others."""
+        return list(self.comparison["results"]["agreement"])
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the analysis was written down before the first picture."""
+        return bool(self.comparison["analysis"]["frozen"])
+
+    def cautions(self) -> list[str]:
+        """What the calibration says against taking these numbers at their word, a sentence each."""
+        sentences = []
+        for caution in self.comparison["results"]["cautions"]:
+            where = caution["where"]
+            named = ", ".join(where[:NAMED]) + (f" and {len(where) - NAMED} more" if len(where) > NAMED else "")
+            measure = str(caution.get("measure", "")).replace("lift:", "personal lift, ")
+            sentences.append(CAUTIONS[caution["kind"]].format(where=named, measure=measure))
+        if not self.frozen:
+            sentences.append(NOT_FROZEN)
+        return sentences
+
+    def card(self, measure: str) -> dict[str, Any]:
+        """Card of a measure; empty where no generator has it."""
+        cards = (row.measures[measure]["card"] for row in self.rows if measure in row.measures)
+        return dict(next(cards, {}))
+
+    def card_name(self, measure: str) -> str:
+        """Heading of a measure."""
+        return str(self.card(measure).get("name", measure))
+
     def truth(self) -> str | None:
         """The scorer that knows best: the truth of a made world, else observed ratings that judge everybody."""
         cards = {name: entry["card"] for row in self.rows for name, entry in row.measures.items()}
@@ -164,13 +206,13 @@ class Board:
 
 def read_board(folder: Path) -> Board:
     """Reads the records of one task version."""
-    comparison = read_json(folder / TASK_FOLDER / "comparison.json")
+    comparison = read_comparison(folder)
     primary = str(comparison["spec"]["analysis"]["primary"]["scorer"])
     ranks = comparison["results"]["families"].get(primary, {}).get("ranks", {})
-    twins = _twins({name: read_json(folder / name / "record.json") for name in comparison["order"]})
+    twins = _twins({name: read_record(folder / name) for name in comparison["order"]})
     rows = []
     for name in comparison["order"]:
-        record = read_json(folder / name / "record.json")
+        record = read_record(folder / name)
         generator = record["generator"]
         rank = ranks.get(name)
         if rank is not None:
@@ -256,8 +298,8 @@ def _flags(record: dict[str, Any], comparison: dict[str, Any], twin: str | None)
         flags.append(f"failures {percent(failed / pictures['requested'])}")
     if twin is not None:
         flags.append(f"identical to {twin}")
-    if comparison["results"]["few_users"]:
-        flags.append("few users")
+    flags += [caution["kind"].replace("-", " ") for caution in comparison["results"]["cautions"]
+              if caution["kind"] == "few-users" or record["generator"]["id"] in caution["where"]]  # fmt: skip
     if comparison["task"]["modified"]:
         flags.append("modified")
     return flags

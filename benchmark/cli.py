@@ -101,43 +101,27 @@ def validate(debug: bool, task: str, overrides: tuple[str, ...], limit_users: in
 @main.command()
 @_task_options
 @_workdir
+@click.option("--pilot", type=click.Path(path_type=Path), help="Records of an earlier or smaller run of the task.")
 @_json
 @click.pass_obj
 def plan(
-    debug: bool, task: str, overrides: tuple[str, ...], limit_users: int | None, workdir: Path | None, as_json: bool
+    debug: bool,
+    task: str,
+    overrides: tuple[str, ...],
+    limit_users: int | None,
+    workdir: Path | None,
+    pilot: Path | None,
+    as_json: bool,
 ) -> None:
-    """Say what a run would make, and what is there already."""
+    """Say what a run would make and cost, what is there already, and what it could detect."""
     with _errors(debug):
-        from benchmark.runner import Run
+        from benchmark.plan_task import plan_task, print_plan
 
-        run = Run(_load(task, overrides, limit_users), workdir or default_workdir())
-        rows = []
-        for spec in run.task.generators:
-            keys = run.picture_keys(spec)
-            there = sum(run.store.folder("pictures", key).is_dir() for key in keys)
-            fit = run.fit_key(spec)
-            rows.append(
-                {
-                    "generator": spec.id,
-                    "fit": fit[:12],
-                    "fit_there": run.store.folder("fit", fit).is_dir(),
-                    "units": len(keys),
-                    "units_there": there,
-                    "pictures": len(run.world.users) * run.task.file.pictures,
-                }
-            )
+        found = plan_task(_load(task, overrides, limit_users), workdir or default_workdir(), pilot)
         if as_json:
-            _print_json({"hash": run.task.hash(), "people": len(run.world.users), "generators": rows})
-            return
-        click.echo(f"{run.task.file.title}: {len(run.world.users)} people x {run.task.file.pictures} pictures")
-        width = max(len(str(row["generator"])) for row in rows)
-        for row in rows:
-            fit = "there" if row["fit_there"] else "to do"
-            click.echo(
-                f"  {row['generator']:{width}s}  fit {row['fit']} {fit:5s}  units {row['units_there']}/{row['units']}"
-            )
-        fits = len({row["fit"] for row in rows})
-        click.echo(f"  {fits} fits, {sum(int(str(row['pictures'])) for row in rows):,} pictures")
+            _print_json(found)
+        else:
+            print_plan(found)
 
 
 @main.command()
@@ -238,7 +222,7 @@ def compare(
         if as_json:
             _print_json({"a": a, "b": b, "comparisons": found})
         else:
-            print_comparisons(a, b, found)
+            print_comparisons(records, a, b, found)
 
 
 @main.command()
@@ -261,8 +245,76 @@ def verify(debug: bool, records: Path, as_json: bool) -> None:
 
 
 @main.command()
-def schema() -> None:
-    """Print the JSON Schema of a task file."""
+@click.argument("records", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@_json
+@click.pass_obj
+def upgrade(debug: bool, records: Path, out: Path, as_json: bool) -> None:
+    """Write records of an older schema in this version's, with every number computed again."""
+    with _errors(debug):
+        from benchmark.upgrade import upgrade as write
+
+        found = write(records, out)
+        if as_json:
+            _print_json(found | {"records": str(out)})
+        else:
+            click.echo(f"wrote {out}: {found['generators']} generators, {found['numbers']:,} numbers recomputed")
+
+
+@main.command()
+@click.argument("task")
+@click.option("--users", type=click.IntRange(2), help="People  [default: as in the records]")
+@click.option("--pictures", type=click.IntRange(1), help="Pictures a person  [default: as in the records]")
+@click.option(
+    "--correlation",
+    type=click.FloatRange(0, 0.99),
+    help="Of two pictures of one set for one judge  [default: estimated from the records]",
+)
+@click.option(
+    "--lift", type=float, help="Planted lift, in standard deviations of a score  [default: as in the records]"
+)
+@click.option("--runs", type=click.IntRange(20), default=2000, show_default=True, help="Simulated runs a cell.")
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
+@_workdir
+@_results
+@_json
+@click.pass_obj
+def calibrate(
+    debug: bool,
+    task: str,
+    users: int | None,
+    pictures: int | None,
+    correlation: float | None,
+    lift: float | None,
+    runs: int,
+    workers: int,
+    workdir: Path | None,
+    roots: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Check the board's tests and intervals on simulated tasks of this task's shape."""
+    with _errors(debug):
+        from benchmark.calibrate_task import calibrate_task, print_calibration
+        from benchmark.progress import Reporter
+
+        given = {"users": users, "pictures": pictures, "correlation": correlation, "lift": lift}
+        where = roots or ((workdir or default_workdir()) / "records",)
+        found = calibrate_task(task, where, given, runs, workers, Reporter(quiet=as_json))
+        if as_json:
+            _print_json(found)
+        else:
+            print_calibration(found)
+
+
+@main.command()
+@click.option("--record", is_flag=True, help="Of records instead of task files.")
+def schema(record: bool) -> None:
+    """Print the JSON Schema of a task file, or of records."""
+    if record:
+        from benchmark.record_file import json_schema as record_schema
+
+        _print_json(record_schema())
+        return
     from benchmark.spec import json_schema
 
     _print_json(json_schema())
@@ -282,13 +334,18 @@ def doctor(as_json: bool) -> None:
 
 
 @main.command()
-def tasks() -> None:
+@_json
+def tasks(as_json: bool) -> None:
     """List the tasks that come with the package."""
     from benchmark.bundled import folder
     from benchmark.yaml_source import read_yaml
 
-    for path in sorted(folder("tasks").glob("*.yaml")):
-        click.echo(f"{path.stem:20s} {read_yaml(path).data.get('title', '')}")
+    found = {path.stem: str(read_yaml(path).data.get("title", "")) for path in sorted(folder("tasks").glob("*.yaml"))}
+    if as_json:
+        _print_json(found)
+        return
+    for name, title in found.items():
+        click.echo(f"{name:20s} {title}")
 
 
 @main.group()
@@ -300,14 +357,18 @@ def new() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), help="Task file to write  [default: FOLDER/task.yaml]")
 @click.option("--force", is_flag=True, help="Overwrite it.")
+@_json
 @click.pass_obj
-def new_task(debug: bool, folder: Path, output: Path | None, force: bool) -> None:
+def new_task(debug: bool, folder: Path, output: Path | None, force: bool, as_json: bool) -> None:
     """Write a commented task file for a folder of pictures and ratings, ready to run."""
     with _errors(debug):
         from benchmark.new_task import write_task
 
         path = write_task(folder, output or folder / "task.yaml", force)
-        click.echo(f"wrote {path}\nnext: rebeca-bench run {path}")
+        if as_json:
+            _print_json({"task": str(path)})
+        else:
+            click.echo(f"wrote {path}\nnext: rebeca-bench run {path}")
 
 
 @main.group()
@@ -319,14 +380,18 @@ def site() -> None:
 @click.argument("roots", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("dist/site"), show_default=True)
 @_workdir
+@_json
 @click.pass_obj
-def site_build(debug: bool, roots: tuple[Path, ...], out: Path, workdir: Path | None) -> None:
+def site_build(debug: bool, roots: tuple[Path, ...], out: Path, workdir: Path | None, as_json: bool) -> None:
     """Build the site from folders of records (those of the work folder by default)."""
     with _errors(debug):
         from benchmark.site.build import build_site
 
         page = build_site(list(roots) or [(workdir or default_workdir()) / "records"], out)
-        click.echo(f"page  {page}")
+        if as_json:
+            _print_json({"page": str(page)})
+        else:
+            click.echo(f"page  {page}")
 
 
 def _load(name: str, overrides: tuple[str, ...], limit_users: int | None) -> Any:
@@ -343,9 +408,9 @@ def _publish(records: Path, root: Path, target: Path, modified: bool) -> Path:
         raise SpecError("a modified task is not published", hint="run it without --set and --limit-users")
     place = target / records.relative_to(root)
     if (place / "_task" / "comparison.json").is_file():
-        from benchmark.records import read_json
+        from benchmark.record_json import read_any
 
-        old, new = (read_json(folder / "_task" / "comparison.json")["task"]["hash"] for folder in (place, records))
+        old, new = (read_any(folder / "_task" / "comparison.json")["task"]["hash"] for folder in (place, records))
         if old != new:
             raise SpecError(
                 f"{place} holds another task with the same id and version",

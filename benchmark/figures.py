@@ -11,6 +11,7 @@ import pandas as pd
 import vl_convert
 
 from benchmark.board import Board, Row
+from benchmark.verifier_report import JUDGES
 
 FAMILY_COLOURS = {
     "rebeca": "#0072B2",
@@ -33,6 +34,7 @@ LABEL_ROOM = 0.5
 """Room for names on the right, as a share of the data's width."""
 LABEL_GAP = 0.03
 WIDTH, HEIGHT = 560, 380
+SMALL = 250
 LABEL_HEIGHT = 0.046
 """Share of the figure's height that a label needs."""
 FONT = "DejaVu Sans, Helvetica, Arial, sans-serif"
@@ -128,6 +130,70 @@ def judge_dots(board: Board) -> str:
         base.mark_point(filled=True, size=70, opacity=1).encode(x="auc:Q", y=y, color=colour),
     )  # fmt: skip
     return _svg(chart, "Can the verifier tell what a person likes?", 620, 30 * len(rows))
+
+
+def roc_curves(board: Board) -> str:
+    """ROC curves of the judges on held-out and on training ratings, as SVG."""
+    rows = []
+    for name in JUDGES:
+        entry = board.judges.get(name)
+        for ratings, curve in (("held-out", entry["roc"]), ("training", entry["train"]["roc"])) if entry else ():
+            for x, y in zip(curve["false_positive"], curve["true_positive"], strict=True):
+                rows.append({"judge": name, "ratings": ratings, "x": x, "y": y})
+    if not rows:
+        return ""
+    diagonal = alt.Chart(pd.DataFrame({"x": [0.0, 1.0], "y": [0.0, 1.0]})).mark_line(color=GRID)
+    chart = diagonal.encode(x="x:Q", y="y:Q") + alt.Chart(pd.DataFrame(rows)).mark_line().encode(
+        x=alt.X("x:Q", title="disliked ratings above the threshold"),
+        y=alt.Y("y:Q", title="liked ratings above it"),
+        color=_judge_colour(),
+        strokeDash=alt.StrokeDash("ratings:N", legend=alt.Legend(title=None, orient="bottom"), sort=["held-out"]),
+    )
+    return _svg(chart, "ROC curves", SMALL, SMALL)
+
+
+def reliability(board: Board) -> str:
+    """Do the judges' probabilities mean what they say? As SVG."""
+    rows = [
+        {"judge": name, "mean": b["mean"], "share": b["share"], "n": b["n"]}
+        for name in JUDGES
+        for b in board.judges.get(name, {}).get("calibration", {}).get("bins", [])
+    ]
+    if not rows:
+        return ""
+    diagonal = alt.Chart(pd.DataFrame({"x": [0.0, 1.0], "y": [0.0, 1.0]})).mark_line(color=GRID)
+    base = alt.Chart(pd.DataFrame(rows)).encode(
+        x=alt.X("mean:Q", title="probability that was given"), y=alt.Y("share:Q", title="share that was liked"),
+        color=_judge_colour(),
+    )  # fmt: skip
+    size = alt.Size("n:Q", legend=None, scale=alt.Scale(range=[20, 160]))
+    chart = (
+        diagonal.encode(x="x:Q", y="y:Q") + base.mark_line(opacity=0.6) + base.mark_circle(opacity=1).encode(size=size)
+    )
+    return _svg(chart, "Calibration", SMALL, SMALL)
+
+
+def learning_curve(board: Board) -> str:
+    """AUC within user of the verifier fitted on shares of everybody's ratings, as SVG; empty for a single share."""
+    curve = board.judges.get("verifier", {}).get("learning_curve", [])
+    if len(curve) < 2:
+        return ""
+    data = pd.DataFrame([{"share": point["share"], **point["auc_within_user"]} for point in curve])
+    axis = alt.Axis(format="%", values=list(data["share"]))
+    x = alt.X("share:Q", title="share of training ratings", axis=axis, scale=alt.Scale(domain=[0, 1.05], nice=False))
+    base = alt.Chart(data).encode(x=x)
+    auc = alt.Y("estimate:Q", title="AUC within user", scale=alt.Scale(zero=False))
+    chart = (
+        base.mark_rule(color=JUDGE_COLOURS["judge"]).encode(y=alt.Y("low:Q", title="AUC within user"), y2="high:Q")
+        + base.mark_line(color=JUDGE_COLOURS["judge"], opacity=0.5).encode(y=auc)
+        + base.mark_circle(color=JUDGE_COLOURS["judge"], size=70, opacity=1).encode(y=auc)
+    )
+    return _svg(chart, "Learning curve of the verifier", SMALL, SMALL)
+
+
+def _judge_colour() -> alt.Color:
+    scale = alt.Scale(domain=list(JUDGES), range=["#0072B2", "#E69F00"])
+    return alt.Color("judge:N", scale=scale, legend=alt.Legend(title=None, orient="bottom"))
 
 
 def _points(rows: Sequence[Row], judge: str) -> list[dict[str, Any]]:

@@ -46,6 +46,7 @@ def provenance(run: Run, command: Sequence[str]) -> dict[str, Any]:
         "judges": {role: judge.fingerprint for role, judge in run.judges.items()},
         "seed": run.task.file.seed,
         "command": clean_command(command),
+        "declared": run.freezer.declaration(True).at,
         "made": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": {name: round(value, 3) for name, value in sorted(run.timing.seconds.items())},
         "peak_memory_mb": _peak_memory(),

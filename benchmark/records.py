@@ -1,14 +1,11 @@
 """Records: what a task leaves behind, complete enough to recompute every number of the board.
 
-``<root>/<task id>/v<version>/<generator id>/`` holds ``record.json``, ``scores.parquet`` (a row a picture and scorer),
-``users.parquet`` (a row a person and measure), ``pairs.parquet`` (scorer, judging person, target person, mean, n) and
-``pictures/``; ``_task/`` holds ``comparison.json`` and ``verifier.parquet``. Fields are described in docs/records.md.
+``<root>/<task id>/v<version>/<generator id>/`` holds ``record.json``, the rows (see benchmark/record_rows.py) and
+``pictures/``; ``_task/`` holds ``comparison.json`` and ``verifier.parquet``. All fields: benchmark/record_file.py.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,32 +13,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from benchmark import registry
 from benchmark.analysis import Plan, Rows, analyse
-from benchmark.diagnostics import judge_report, read_rows, verifier_rows
+from benchmark.diagnostics import verifier_rows
 from benchmark.pictures import png
 from benchmark.provenance import provenance
+from benchmark.record_file import SCHEMA
+from benchmark.record_json import TASK_FOLDER, file_digests, read_comparison, write_comparison, write_record
+from benchmark.record_rows import write_rows
 from benchmark.runner import Run, read_report
-from benchmark.scoring import GeneratorScores, pair_means, person_means, score_generator
+from benchmark.scoring import GeneratorScores, pair_means, score_generator
 from benchmark.spec import Task
 from benchmark.stats.personalisation import picture_shuffle
 from benchmark.stats.random import stream
-from benchmark.store import STAGE_VERSIONS, file_digest, write_atomically
+from benchmark.store import STAGE_VERSIONS
+from benchmark.verifier_report import judge_report, read_rows
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import GeneratorError, RecordError
 from rebeca.interfaces import Generator, ScorerCard
 from rebeca.seeds import digest_of
 
-SCHEMA = 1
-TASK_FOLDER = "_task"
 PUBLISHED_PERMUTATIONS = 1000
 GALLERY_USERS = 24
 GALLERY_PICTURES = 4
-MATCHES = 1e-9
-"""Recomputed numbers must agree to this, relative."""
 
 
 def record_root(root: Path, task: Task) -> Path:
@@ -59,12 +54,12 @@ def newest_records(task: Path) -> Path | None:
     return max(found, key=lambda folder: (folder.stat().st_mtime_ns, folder.name), default=None)
 
 
-def plan_of(spec: dict[str, Any], name: str) -> Plan:
+def plan_of(spec: dict[str, Any], name: str, frozen: bool) -> Plan:
     """The analysis that a resolved spec declares."""
     a = spec["analysis"]
     return Plan(
         name, a["primary"]["scorer"], a["reference"], a["family"], a["alpha"], a["equivalence_margin"],
-        a["permutations"], a["bootstrap"], spec["failures"],
+        a["permutations"], a["bootstrap"], a["interval"], spec["failures"], frozen,
     )  # fmt: skip
 
 
@@ -76,7 +71,10 @@ def make_records(run: Run, command: Sequence[str]) -> Path:
     """
     task, world = run.task, run.world
     target = record_root(run.store.root / "records", task)
-    key = _address(run)
+    declaration = run.freezer.declaration(run.has_pictures())
+    if declaration.why_not:
+        run.reporter.say(f"  {declaration.why_not}: every comparison is exploratory until the task's version is raised")
+    key = _address(run, declaration.frozen)
     if _is_current(target, key):
         return target
     scored = []
@@ -88,18 +86,34 @@ def make_records(run: Run, command: Sequence[str]) -> Path:
     rows = [_rows(run, one) for one in scored]
     block = world.dataset.block_of_user[world.users]
     strata = _bootstrap_strata(task, block, world.division.cold[world.users])
-    plan = plan_of(task.to_json(), task.analysis_hash())
+    plan = plan_of(task.to_json(), task.analysis_hash(), declaration.frozen)
     run.reporter.say("  analyse ...")
     results = analyse(plan, rows, block, strata)
-    judges = judge_report(
-        read_rows(rows_folder / "verifier.parquet"), world.dataset.ratings.num_users, plan.bootstrap, plan.name
-    )
+    people = world.dataset.ratings.num_users
+    judges = judge_report(read_rows(rows_folder / "verifier.parquet", people), people, plan.bootstrap, plan.name)
     origin = provenance(run, command)
     temporary = target.with_name(f".{target.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     for one, row in zip(scored, rows, strict=True):
         _write_generator(run, temporary / one.spec.id, one, row, results, origin)
-    _write_task(run, temporary / TASK_FOLDER, results, judges, scored, rows_folder, block, strata, origin, key)
+    (temporary / TASK_FOLDER).mkdir()
+    shutil.copyfile(rows_folder / "verifier.parquet", temporary / TASK_FOLDER / "verifier.parquet")
+    comparison = {
+        "schema": SCHEMA,
+        "kind": "task",
+        "task": _task_header(task),
+        "spec": task.to_json(),
+        "analysis": {"hash": task.analysis_hash(), "frozen": declaration.frozen},
+        "address": key,
+        "data": _data(run),
+        "users": {"id": list(world.user_ids), "block": block.tolist(), "stratum": strata.tolist()},
+        "user_ids": list(world.dataset.ratings.user_ids),
+        "order": [one.spec.id for one in scored],
+        "results": {name: value for name, value in results.items() if name != "generators"},
+        "judges": judges,
+        "provenance": origin,
+    }
+    write_comparison(temporary, comparison)
     if target.exists():
         _warn_of_another(run, target)
         shutil.rmtree(target)
@@ -107,10 +121,23 @@ def make_records(run: Run, command: Sequence[str]) -> Path:
     return target
 
 
+def with_numbers(record: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """A generator's record with the numbers of an analysis; cards and the published scheme stay as they are."""
+    summary = {m: {"card": record["summary"][m]["card"], **numbers} for m, numbers in found["summary"].items()}
+    personal = {
+        scorer: {**numbers, "published_scheme": record["personal"].get(scorer, {}).get("published_scheme")}
+        for scorer, numbers in found["personal"].items()
+    }
+    return record | {"summary": summary, "personal": personal}
+
+
 def _warn_of_another(run: Run, target: Path) -> None:
     """Two task files with one id and version would take turns in one place: that is said."""
-    path = target / TASK_FOLDER / "comparison.json"
-    if path.is_file() and read_json(path)["task"]["hash"] != run.task.hash():
+    try:
+        other = read_comparison(target)["task"]["hash"]
+    except RecordError:  # of an older schema, or damaged: there is nothing to keep apart
+        return
+    if other != run.task.hash():
         run.reporter.say(
             f"  {target} held another task with the same id and version, which is replaced;"
             " give one of them an id of its own to keep both"
@@ -129,7 +156,7 @@ def _name_failures(run: Run, one: GeneratorScores) -> None:
         run.reporter.say(f"  {one.spec.id}: {len(failed)} of {len(one.made)} pictures failed ({kinds}), first {where}")
 
 
-def _address(run: Run) -> str:
+def _address(run: Run, frozen: bool) -> str:
     """Changes whenever a record could: spec, data, and everything that pictures and judges rest on."""
     return digest_of(
         [
@@ -137,6 +164,7 @@ def _address(run: Run) -> str:
             STAGE_VERSIONS,
             run.task.to_json(),
             run.task.modified,
+            frozen,
             run.world.fingerprint,
             [run.picture_keys(spec) for spec in run.task.generators],
             {role: judge.fingerprint for role, judge in run.judges.items()},
@@ -146,19 +174,12 @@ def _address(run: Run) -> str:
 
 
 def _is_current(target: Path, key: str) -> bool:
-    path = target / TASK_FOLDER / "comparison.json"
-    if not path.is_file():
-        return False
     try:
-        comparison = read_json(path)
+        comparison = read_comparison(target)
     except RecordError:
         return False
-    if comparison.get("address") != key:
-        return False
-    return all(
-        (target / name / file).is_file() and file_digest(target / name / file) == digest
-        for name, files in comparison["records"].items()
-        for file, digest in files.items()
+    return comparison["address"] == key and all(
+        file_digests(target / name) == files for name, files in comparison["records"].items()
     )
 
 
@@ -181,29 +202,35 @@ def _bootstrap_strata(task: Task, block: Ints, cold: Any) -> Ints:
 
 
 def _rows(run: Run, one: GeneratorScores) -> Rows:
-    people = len(run.world.users)
-    index = {name: i for i, name in enumerate(run.world.user_ids)}
-    failed = np.bincount([index[row.user] for row in one.made if row.failure], minlength=people)
-    values: dict[str, Floats] = dict(one.by_person)
-    worst: dict[str, Floats] = {}
-    pairs: dict[str, Floats] = {}
+    people, k = len(run.world.users), run.task.file.pictures
+    failed = np.array([bool(row.failure) for row in one.made]).reshape(people, k)
     block = run.world.dataset.block_of_user[run.world.users]
-    for scorer, scores in one.by_picture.items():
-        mean, count = person_means(scores.own, one.owner, people)
-        values[scorer] = mean
-        if np.isfinite(scores.worst).all():
-            total = np.where(count > 0, mean * count, 0.0) + failed * scores.worst
-            with np.errstate(invalid="ignore"):
-                worst[scorer] = np.where(count + failed > 0, total / (count + failed), np.nan)
-        if scores.everyone is not None:
-            table = pair_means(scores, one.owner, people)
+    scores: dict[str, Floats] = {}
+    pairs: dict[str, Floats] = {}
+    for scorer, found in one.by_picture.items():
+        scores[scorer] = np.full((people, k), np.nan)
+        scores[scorer][~failed] = found.own
+        if found.everyone is not None:
+            table = pair_means(found, one.owner, people)
             table[block[:, None] != block[None, :]] = np.nan
             if np.isfinite(table).any():  # a scorer of catalogue pictures has no answer to made ones
                 pairs[scorer] = table
-    kind = registry.load("generators", one.spec.use)
-    generator: Generator = kind(one.spec.params)
-    counts = np.bincount(one.owner, minlength=people)
-    return Rows(one.spec.id, not generator.needs, values, {**values, **worst}, frozenset(one.by_picture), pairs, counts)
+    return Rows(
+        id=one.spec.id,
+        ranked=not _generator(one).needs,
+        digest=np.array([row.digest for row in one.made], np.str_).reshape(people, k),
+        failed=failed.sum(axis=1),
+        scores=scores,
+        lowest={scorer: found.worst for scorer, found in one.by_picture.items()},
+        higher={scorer: found.card.higher_is_better for scorer, found in one.by_picture.items()},
+        sets=one.by_person,
+        pairs=pairs,
+    )
+
+
+def _generator(one: GeneratorScores) -> Generator:
+    made: Generator = registry.load("generators", one.spec.use)(one.spec.params)
+    return made
 
 
 def _published_scheme(run: Run, one: GeneratorScores, scorer: str) -> dict[str, Any] | None:
@@ -220,22 +247,17 @@ def _write_generator(
     run: Run, folder: Path, one: GeneratorScores, row: Rows, results: dict[str, Any], origin: dict[str, Any]
 ) -> None:
     folder.mkdir(parents=True)
-    _write_scores(folder / "scores.parquet", run, one)
-    _write_users(folder / "users.parquet", run, one, row)
-    _write_pairs(folder / "pairs.parquet", run, row)
+    seeds = np.array([made.seed for made in one.made], np.uint64)
+    item = np.array([made.item for made in one.made], np.int32)
+    write_rows(folder, row, tuple(run.world.user_ids), seeds, item, [made.failure for made in one.made])
     shown = _write_pictures(folder / "pictures", run, one)
-    generator: Generator = registry.load("generators", one.spec.use)(one.spec.params)
+    generator = _generator(one)
     failures: dict[str, int] = {}
     for made in one.made:
         if made.failure:
             failures[made.failure] = failures.get(made.failure, 0) + 1
-    digests = sorted(made.digest for made in one.made)
-    result = results["generators"][one.spec.id]
-    personal = {
-        scorer: {**found, "published_scheme": _published_scheme(run, one, scorer)}
-        for scorer, found in result["personal"].items()
-    }
     fit = run.store.find("fit", run.fit_key(one.spec))
+    found = results["generators"][one.spec.id]
     record = {
         "schema": SCHEMA,
         "kind": "generator",
@@ -254,74 +276,32 @@ def _write_generator(
             "different": len({made.digest for made in one.made if made.digest}),
             "from_catalogue": sum(made.item >= 0 for made in one.made),
             "digest": digest_of([[m.user, m.replicate, m.digest] for m in one.made]),
-            "set_digest": digest_of(digests),
+            "set_digest": digest_of(sorted(made.digest for made in one.made)),
             "shown": shown,
         },
-        "summary": {m: {"card": _card(one, m), **s} for m, s in result["summary"].items()},
-        "personal": personal,
+        "summary": {measure: {"card": _card(one, measure)} for measure in found["summary"]},
+        "personal": {s: {"published_scheme": _published_scheme(run, one, s)} for s in found["personal"]},
         "fit": {"key": run.fit_key(one.spec), "report": read_report(fit) if fit is not None else {}},
         "provenance": origin,
     }
-    _write_json(folder / "record.json", record)
+    write_record(folder, with_numbers(record, found))
 
 
-def _write_task(
-    run: Run,
-    folder: Path,
-    results: dict[str, Any],
-    judges: dict[str, Any],
-    scored: Sequence[GeneratorScores],
-    rows_folder: Path,
-    block: Ints,
-    strata: Ints,
-    origin: dict[str, Any],
-    key: str,
-) -> None:
-    folder.mkdir(parents=True)
-    shutil.copyfile(rows_folder / "verifier.parquet", folder / "verifier.parquet")
+def _data(run: Run) -> dict[str, Any]:
     world = run.world
-    root = folder.parent
-    names = [one.spec.id for one in scored]
-    comparison = {
-        "schema": SCHEMA,
-        "kind": "task",
-        "task": _task_header(run.task),
-        "spec": run.task.to_json(),
-        "analysis_hash": run.task.analysis_hash(),
-        "address": key,
-        "data": {
-            "title": world.dataset.title,
-            "licence": world.dataset.licence,
-            "redistribute": world.dataset.redistribute,
-            "fingerprint": world.fingerprint,
-            "people": world.dataset.ratings.num_users,
-            "pictures": len(world.dataset.catalogue),
-            "ratings": len(world.dataset.ratings),
-            "test_ratings": len(world.division.test),
-            "blocks": int(world.dataset.block_of_user.max()) + 1,
-            "exact": _exact(run),
-        },
-        "users": {"id": list(world.user_ids), "block": block.tolist(), "stratum": strata.tolist()},
-        "user_ids": list(world.dataset.ratings.user_ids),
-        "order": names,
-        "results": {k: v for k, v in results.items() if k != "generators"},
-        "judges": judges,
-        "provenance": origin,
-        "records": {
-            name: {
-                str(p.relative_to(root / name)): file_digest(p) for p in sorted((root / name).rglob("*")) if p.is_file()
-            }
-            for name in names
-        }
-        | {TASK_FOLDER: {"verifier.parquet": file_digest(folder / "verifier.parquet")}},
+    truth = world.dataset.truth
+    return {
+        "title": world.dataset.title,
+        "licence": world.dataset.licence,
+        "redistribute": world.dataset.redistribute,
+        "fingerprint": world.fingerprint,
+        "people": world.dataset.ratings.num_users,
+        "pictures": len(world.dataset.catalogue),
+        "ratings": len(world.dataset.ratings),
+        "test_ratings": len(world.division.test),
+        "blocks": int(world.dataset.block_of_user.max()) + 1,
+        "exact": dict(truth.exact) if truth is not None else None,
     }
-    _write_json(folder / "comparison.json", comparison)
-
-
-def _exact(run: Run) -> dict[str, Any] | None:
-    """In a made world: what an exact sampler of a person's likes would reach, by measure."""
-    truth = run.world.dataset.truth
-    return dict(truth.exact) if truth is not None else None
 
 
 def _card(one: GeneratorScores, measure: str) -> dict[str, Any]:
@@ -342,77 +322,6 @@ def _task_header(task: Task) -> dict[str, Any]:
     }
 
 
-def _write_scores(path: Path, run: Run, one: GeneratorScores) -> None:
-    made = one.made
-    valid = np.array([not row.failure for row in made])
-    tables = []
-    for scorer, scores in one.by_picture.items():
-        full = np.full(len(made), np.nan)
-        full[valid] = scores.own
-        tables.append(
-            pa.table(
-                {
-                    "user": pa.array([row.user for row in made]),
-                    "replicate": pa.array([row.replicate for row in made], pa.int32()),
-                    "seed": pa.array([row.seed for row in made], pa.uint64()),
-                    "digest": pa.array([row.digest for row in made]),
-                    "item": pa.array([row.item for row in made], pa.int32()),
-                    "failure": pa.array([row.failure for row in made]),
-                    "scorer": pa.array([scorer] * len(made)),
-                    "score": pa.array(full, from_pandas=True),
-                }
-            )
-        )
-    pq.write_table(pa.concat_tables(tables), path, compression="zstd")
-
-
-def _write_users(path: Path, run: Run, one: GeneratorScores, row: Rows) -> None:
-    tables = []
-    for measure, values in row.values.items():
-        count = row.pictures
-        if measure in one.by_picture:
-            _, count = person_means(one.by_picture[measure].own, one.owner, len(run.world.users))
-        tables.append(
-            pa.table(
-                {
-                    "user": list(run.world.user_ids),
-                    "measure": [measure] * len(values),
-                    "value": pa.array(values, from_pandas=True),
-                    "worst": pa.array(row.worst[measure], from_pandas=True),
-                    "pictures": pa.array(count, pa.int32()),
-                }
-            )
-        )
-    pq.write_table(pa.concat_tables(tables), path, compression="zstd")
-
-
-def _write_pairs(path: Path, run: Run, row: Rows) -> None:
-    tables = []
-    for scorer, pairs in row.pairs.items():
-        judge, target = np.nonzero(np.isfinite(pairs))
-        tables.append(
-            pa.table(
-                {
-                    "scorer": pa.array([scorer] * len(judge), pa.string()),
-                    "judge": pa.array(judge, pa.int32()),
-                    "target": pa.array(target, pa.int32()),
-                    "mean": pa.array(pairs[judge, target]),
-                    "n": pa.array(row.pictures[target], pa.int32()),
-                }
-            )
-        )
-    empty = pa.schema(
-        [
-            ("scorer", pa.string()),
-            ("judge", pa.int32()),
-            ("target", pa.int32()),
-            ("mean", pa.float64()),
-            ("n", pa.int32()),
-        ]
-    )
-    pq.write_table(pa.concat_tables(tables) if tables else empty.empty_table(), path, compression="zstd")
-
-
 def _write_pictures(folder: Path, run: Run, one: GeneratorScores) -> list[dict[str, Any]]:
     """The first pictures of some people, where the data set allows it; always the same people for every generator."""
     if not run.world.dataset.redistribute:
@@ -430,34 +339,3 @@ def _write_pictures(folder: Path, run: Run, one: GeneratorScores) -> list[dict[s
                 path.write_bytes(png(one.pictures.pixels_of(position)))
             shown.append({"user": row.user, "replicate": row.replicate, "digest": row.digest})
     return shown
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    text = json.dumps(_finite(value), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, text.encode() + b"\n")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(child) for key, child in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(child) for child in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else bool(value) if isinstance(value, np.bool_) else value
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads a record's JSON.
-
-    Raises:
-        RecordError: If it is missing, no JSON, or of another schema version.
-    """
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{path}: cannot be read ({error})") from error
-    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-        found = raw.get("schema") if isinstance(raw, dict) else None
-        raise RecordError(f"{path}: record schema {found}, this version reads {SCHEMA}")
-    return raw

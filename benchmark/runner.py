@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmark import registry
+from benchmark.freeze import Freezer
 from benchmark.pictures import Made, read_unit, write_unit
 from benchmark.progress import Reporter
 from benchmark.scorers.context import Judge, ScorerContext
@@ -30,7 +31,7 @@ from rebeca.arrays import Floats, Pixels
 from rebeca.data.splits import Part
 from rebeca.errors import GeneratorError
 from rebeca.interfaces import Decoder, Encoder, FitContext, Generator, Request, ScoredPictures, Space
-from rebeca.seeds import SeedScheme
+from rebeca.seeds import SeedScheme, substream
 
 USERS_A_UNIT = 64
 """People a unit of work: a crash loses at most the unit in hand."""
@@ -55,6 +56,7 @@ class Run:
         self.device = device
         self.reporter = reporter or Reporter(quiet=True)
         self.store = Store(workdir, self.reporter.say)
+        self.freezer = Freezer(workdir, task)
         self.timing = Timing()
         self._encoders: dict[str, Encoder] = {}
         self._ready: set[str] = set()
@@ -138,11 +140,11 @@ class Run:
 
     # -- judges -----------------------------------------------------------------------------------------------------
 
-    def judge_key(self, role: str) -> str:
+    def judge_key(self, role: str, share: float = 1.0) -> str:
         """Address of a fitted judge."""
-        return stage_key("judge", self._judge_inputs(role))
+        return stage_key("judge", self._judge_inputs(role, share))
 
-    def _judge_inputs(self, role: str) -> dict[str, Any]:
+    def _judge_inputs(self, role: str, share: float) -> dict[str, Any]:
         spec: JudgeSpec = getattr(self.task.file.judges, role)
         params = registry.make_params(registry.load("judges", spec.use), spec.params, f"judges.{role}.params")
         return {
@@ -152,36 +154,38 @@ class Run:
             "part": role,
             "seed": self.task.seeds.fit(f"judge-{role}"),
             "device": self.device,
-        }
+        } | ({"share": share} if share < 1 else {})
 
-    def judge(self, role: str) -> Judge:
-        """A judge, fitted when first asked."""
-        key = self.judge_key(role)
+    def judge(self, role: str, share: float = 1.0) -> Judge:
+        """A judge, fitted when first asked; with ``share``, on that share of each person's ratings."""
+        key = self.judge_key(role, share)
         cache: list[Any] = []
 
         def verifier() -> Any:
             if not cache:
-                cache.append(self._fitted_judge(role, key))
+                cache.append(self._fitted_judge(role, share, key))
             return cache[0]
 
         return Judge(verifier, lambda: self.embeddings(role), key)
 
-    def _fitted_judge(self, role: str, key: str) -> Any:
+    def _fitted_judge(self, role: str, share: float, key: str) -> Any:
         from rebeca.ncf.verifier import Verifier
 
         spec: JudgeSpec = getattr(self.task.file.judges, role)
         params = registry.make_params(registry.load("judges", spec.use), spec.params, f"judges.{role}.params")
         part: Part = getattr(self.world.division, role)
+        title = f"fit {role}" + (f" on {share:.0%} of the ratings" if share < 1 else "")
 
         def write(folder: Path) -> None:
             embeddings = self.embeddings(role)
-            with self.reporter.stage(f"fit {role}") as report:
-                seed = self.task.seeds.fit(f"judge-{role}")
+            seed = self.task.seeds.fit(f"judge-{role}")
+            own = part if share == 1 else part.thinned(share, substream(seed, "share"))
+            with self.reporter.stage(title) as report:
                 verifier = Verifier(params, self.device)
-                verifier.fit(part, embeddings, self.world.division.training_items, seed, report)
+                verifier.fit(own, embeddings, self.world.division.training_items, seed, report)
             verifier.save(folder)
 
-        folder = self.make("judge", key, self._judge_inputs(role), write, f"fit {role}")
+        folder = self.make("judge", key, self._judge_inputs(role, share), write, title)
         return Verifier(params, self.device).load(folder)
 
     @cached_property
@@ -289,6 +293,11 @@ class Run:
         """Addresses of all units of a generator."""
         return [stage_key("pictures", self._unit_inputs(spec, unit)) for unit in self.units()]
 
+    def has_pictures(self) -> bool:
+        """Whether a picture of the task is in the store."""
+        keys = (key for spec in self.task.generators for key in self.picture_keys(spec))
+        return any(self.store.folder("pictures", key).is_dir() for key in keys)
+
     def make_pictures(self, spec: ResolvedGenerator) -> list[Path]:
         """Folders of all units, making what is missing."""
         fitted: list[Generator] = []
@@ -307,6 +316,7 @@ class Run:
 
                 def write(folder: Path, requests: list[Request] = requests) -> None:
                     ready = generator()
+                    self.freezer.freeze()
                     with named_failures(spec.id):
                         answers = iter(ready.generate(requests))
                         write_unit(folder, answers, requests, self.world.dataset.catalogue, spec.id)

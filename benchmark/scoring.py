@@ -12,7 +12,6 @@ import numpy as np
 from benchmark.pictures import Made
 from benchmark.runner import Run
 from benchmark.spec import ResolvedGenerator, ResolvedScorer
-from benchmark.stats.personalisation import Stratum
 from benchmark.store import stage_key
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import GeneratorError
@@ -101,14 +100,6 @@ def score_generator(run: Run, spec: ResolvedGenerator) -> GeneratorScores:
     return GeneratorScores(spec, made, owner, pictures, by_picture, by_person, cards, keys)
 
 
-def person_means(values: Floats, owner: Ints, people: int) -> tuple[Floats, Ints]:
-    """float64 [people] mean of each person's finite values (NaN without any), and how many there were."""
-    known = np.isfinite(values)
-    count = np.bincount(owner[known], minlength=people)
-    total = np.bincount(owner[known], weights=values[known], minlength=people)
-    return np.divide(total, count, out=np.full(people, np.nan), where=count > 0), count
-
-
 def pair_means(scores: PictureScores, owner: Ints, people: int) -> Floats:
     """S [judges, owners]; mean of the finite scores that each person gives to each person's pictures."""
     assert scores.everyone is not None
@@ -119,30 +110,6 @@ def pair_means(scores: PictureScores, owner: Ints, people: int) -> Floats:
     total = np.where(known, full, 0.0) @ membership
     count = known.astype(np.float64) @ membership
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-
-
-def strata_of(pairs: Floats, stratum: Ints, pictures: Ints) -> tuple[list[Stratum], int]:
-    """Groups of people who can be permuted: same stratum, same number of pictures, complete S.
-
-    Args:
-        pairs: float [people, people].
-        stratum: int [people]; e.g. the block of the data.
-        pictures: int [people]; valid pictures of each person.
-
-    Returns:
-        The strata of two or more people, and how many people are in none (not estimable).
-    """
-    strata: list[Stratum] = []
-    left = 0
-    for label in sorted({(int(s), int(n)) for s, n in zip(stratum, pictures, strict=True)}):
-        users = np.flatnonzero((stratum == label[0]) & (pictures == label[1]))
-        table = pairs[np.ix_(users, users)]
-        complete = label[1] > 0 and bool(np.isfinite(table).all())
-        if len(users) >= 2 and complete:
-            strata.append(Stratum(users, table))
-        else:
-            left += len(users)
-    return strata, left
 
 
 def _picture_arrays(scorer: Scorer, pictures: ScoredPictures, users: Ints) -> dict[str, Floats]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def summary(records: Path) -> dict[str, Any]:
 def print_board(records: Path) -> None:
     """Prints ranks, preference, lift, the truth where the world has one, and the verifier's report."""
     board = read_board(records)
-    console = _console()
+    console = wide_console()
     table = Table(box=None, pad_edge=False, header_style="bold")
     columns = [column for column in board.columns() if column.measure in (board.primary, board.truth())]
     table.add_column("rank", no_wrap=True)
@@ -111,49 +111,82 @@ def comparisons(records: Path, a: str, b: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda c: (not c["declared"], c["measure"]))
 
 
-def print_comparisons(a: str, b: str, found: Sequence[dict[str, Any]]) -> None:
+def print_comparisons(records: Path, a: str, b: str, found: Sequence[dict[str, Any]]) -> None:
     """Prints one line a measure."""
+    board = read_board(records)
+    analysis = board.comparison["spec"]["analysis"]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("measure", f"{a} minus {b}", "d_z", f"people who prefer {a}", "adjusted p", "verdict", ""):
+    headings = (
+        "measure", f"{a} minus {b}", "unit", "d_z", f"people who prefer {a}", f"picture of {a} beats one of {b}",
+        "detectable", "p, max-T", "p, Holm", "verdict", "",
+    )  # fmt: skip
+    for heading in headings:
         table.add_column(heading, no_wrap=True)
     for one in found:
-        test = one["test"]
-        prefer = one["prefer"]
+        test, prefer, beats = one["test"] or {}, one["prefer"], one["beats"]
+        card = board.card(one["measure"].removeprefix(LIFT))
         table.add_row(
             one["measure"].replace(LIFT, "personal lift, "),
             with_interval(one["difference"], sign=True),
+            str(card.get("unit", "")) + ("" if card.get("higher_is_better", True) else ", lower is better"),
             number(one["effect"], 2, sign=True),
             f"{number(prefer['share'], 2)} ({number(prefer['low'], 2)} to {number(prefer['high'], 2)})",
-            p_value(None if test is None else test["p_max_t"]),
+            "" if beats is None else with_interval(beats),
+            number(one["detectable"], 4),
+            p_value(test.get("p_max_t")),
+            p_value(test.get("p_holm")),
             one["verdict"] + (" (skewed)" if one["skewed"] else ""),
             "" if one["declared"] else "exploratory",
         )
-    _console().print(table)
+    console = wide_console()
+    console.print(table)
+    console.print(
+        f"adjusted over {analysis['family'].replace('-', ' ')}, level {analysis['alpha']:g}; equivalent within"
+        f" {analysis['equivalence_margin']:g} (declared measures only); detectable: smallest difference, 80 % power"
+    )
 
 
-def _console() -> Console:
+def wide_console() -> Console:
     """A console that never cuts a number: outside a terminal lines are as long as they need to be."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=UNCUT)
 
 
 def _swapped(one: dict[str, Any]) -> dict[str, Any]:
-    d, prefer = one["difference"], one["prefer"]
+    prefer, beats = one["prefer"], one["beats"]
     flipped = {"better": "worse", "worse": "better"}
-
-    def minus(value: float | None) -> float | None:
-        return None if value is None else -value
-
     return {
         **one,
         "a": one["b"],
         "b": one["a"],
-        "difference": {**d, "estimate": minus(d["estimate"]), "low": minus(d["high"]), "high": minus(d["low"])},
-        "effect": minus(one["effect"]),
-        "skewness": minus(one["skewness"]),
-        "prefer": {"share": 1 - prefer["share"], "low": 1 - prefer["high"], "high": 1 - prefer["low"]},
+        "difference": _turned(one["difference"], lambda value: -value),
+        "inner": _turned(one["inner"], lambda value: -value),
+        "effect": None if one["effect"] is None else -one["effect"],
+        "prefer": {"share": _complement(prefer["share"]), "low": _complement(prefer["high"]),
+                   "high": _complement(prefer["low"])},
+        "beats": None if beats is None else _turned(beats, lambda value: 1 - value),
         "verdict": flipped.get(one["verdict"], one["verdict"]),
-    }
+    }  # fmt: skip
+
+
+def _complement(share: float | None) -> float | None:
+    return None if share is None else 1 - share
+
+
+def _turned(interval: dict[str, Any], turn: Callable[[float], float]) -> dict[str, Any]:
+    """An interval of minus or one minus the value: every number turned, the ends exchanged."""
+
+    def maybe(value: float | None) -> float | None:
+        return None if value is None else turn(value)
+
+    out = {**interval, "low": maybe(interval["high"]), "high": maybe(interval["low"])}
+    if "estimate" in interval:
+        out |= {"estimate": maybe(interval["estimate"]), "skewness": None}
+        if interval["skewness"] is not None:
+            out["skewness"] = -interval["skewness"]
+        if interval["bootstrap_t"] is not None:
+            out["bootstrap_t"] = _turned(interval["bootstrap_t"], turn)
+    return out
 
 
 def _judges(board: Board) -> Table:
@@ -165,7 +198,7 @@ def _judges(board: Board) -> Table:
         table.add_row(
             name,
             with_interval(entry["auc_within_user"]),
-            number(entry["auc_pooled"]),
+            with_interval(entry["auc_pooled"]),
             with_interval(gain, sign=True) if gain else "",
             entry["meaning"],
         )

@@ -22,6 +22,10 @@ DEEPEST_EXTENDS = 5
 ENCODER_KEYS = {"encoder", "of"}
 
 
+DECLARED = ("id", "version", "seed", "users", "pictures", "failures", "analysis")
+"""Keys of the task file that make up the declaration."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResolvedGenerator:
     """A generator with everything spelled out.
@@ -108,10 +112,12 @@ class Task:
 
     def analysis_hash(self) -> str:
         """SHA-256 of what was decided beforehand, and of whom and what it is about."""
-        about = {
-            k: v for k, v in self.to_json().items() if k in ("id", "version", "seed", "users", "pictures", "analysis")
-        }
-        return digest_of(about)
+        return analysis_hash(self.to_json())
+
+
+def analysis_hash(spec: dict[str, Any]) -> str:
+    """SHA-256 of a resolved spec's declaration; it names the random streams of the analysis."""
+    return digest_of({key: spec[key] for key in DECLARED})
 
 
 def load_task(path: Path, overrides: tuple[str, ...] = (), limit_users: int | None = None) -> Task:

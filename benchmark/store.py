@@ -27,8 +27,8 @@ STAGE_VERSIONS = {
     "fit": 1,
     "pictures": 1,
     "scores": 1,
-    "verifier": 1,
-    "records": 1,
+    "verifier": 2,
+    "records": 2,
 }
 """Raised whenever a stage could give other results from the same inputs."""
 

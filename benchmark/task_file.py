@@ -62,6 +62,10 @@ class JudgesSpec(_Strict):
     verifier: JudgeSpec
     auditor: JudgeSpec | None = None
     ratings: Literal["shared", "disjoint"] = "disjoint"
+    learning_curve: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        default_factory=list,
+        description="Shares of each person's training ratings on which the verifier is fitted as well.",
+    )
 
 
 class UsersSpec(_Strict):
@@ -102,6 +106,9 @@ class AnalysisSpec(_Strict):
     equivalence_margin: Annotated[float, Field(gt=0)] = 0.02
     permutations: Annotated[int, Field(ge=99, le=1_000_000)] = 9999
     bootstrap: Annotated[int, Field(ge=99, le=1_000_000)] = 9999
+    interval: Literal["auto", "bootstrap-t"] = Field(
+        default="auto", description="auto: Student's t up to 60 people, BCa above; bootstrap-t for skewed values."
+    )
     strata: list[Literal["cold", "block"]] = Field(default_factory=list)
 
 

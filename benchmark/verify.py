@@ -6,18 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from pydantic import ValidationError
 
 from benchmark import registry
 from benchmark.analysis import Rows, analyse
-from benchmark.diagnostics import judge_report, read_rows
-from benchmark.records import MATCHES, TASK_FOLDER, plan_of, read_json
-from benchmark.store import file_digest
-from rebeca.arrays import Floats, Ints
-from rebeca.errors import RecordError
-from rebeca.seeds import SeedScheme, digest_of
+from benchmark.record_json import TASK_FOLDER, file_digests, own_digest, read_comparison, read_record
+from benchmark.record_rows import read_rows
+from benchmark.records import plan_of, with_numbers
+from benchmark.spec import analysis_hash
+from benchmark.task_file import TaskFile
+from benchmark.verifier_report import judge_report
+from benchmark.verifier_report import read_rows as read_judged
+from rebeca.data.catalogue import decode_image
+from rebeca.errors import DataError, RecordError, SpecError
+from rebeca.interfaces import pixels_digest
+from rebeca.seeds import digest_of
 
-PROBABILITY_SCORERS = ("ncf", "auditor")
+MATCHES = 1e-7
+"""Recomputed numbers must agree to this, relative; sums in another order differ by less."""
+MATCHES_NEAR_ZERO = 1e-12
 
 
 def verify(folder: Path) -> dict[str, Any]:
@@ -38,134 +45,145 @@ def verify(folder: Path) -> dict[str, Any]:
             f"{folder} holds no records",
             hint=f"did you mean {below[0]}?" if below else "name <records>/<task>/v<version>",
         )
-    comparison = read_json(folder / TASK_FOLDER / "comparison.json")
-    _files(folder, comparison)
-    spec = comparison["spec"]
-    if comparison["task"]["hash"] != digest_of(spec):
-        raise RecordError(f"{folder}: the task hash does not belong to the spec")
-    about = {k: v for k, v in spec.items() if k in ("id", "version", "seed", "users", "pictures", "analysis")}
-    if comparison["analysis_hash"] != digest_of(about):
-        raise RecordError(f"{folder}: the analysis hash does not belong to the spec")
-    declared = [generator["id"] for generator in spec["generators"]]
-    if comparison["order"] != declared:
-        raise RecordError(f"{folder}: the records are of other generators than the spec's")
-    users = comparison["users"]
+    comparison = read_comparison(folder)
+    _check_files(folder, comparison)
+    _check_task(folder, comparison)
     rows, records = [], {}
-    for name in declared:
-        record = read_json(folder / name / "record.json")
-        if record["task"] != comparison["task"]:
-            raise RecordError(f"{folder / name}: belongs to another version of the task")
-        entry = next(generator for generator in spec["generators"] if generator["id"] == name)
-        if {key: record["generator"][key] for key in entry} != entry:
-            raise RecordError(f"{folder / name}: the generator is not the one of the spec")
-        _needs(folder / name, record["generator"])
+    for name in comparison["order"]:
+        record = read_record(folder / name)
+        _check_generator(folder / name, name, record, comparison)
+        rows.append(read_rows(folder / name, record, comparison["spec"], comparison["users"]["id"]))
+        _check_published_scheme(folder / name, record, rows[-1])
+        _check_shown(folder / name, record, comparison)
         records[name] = record
-        rows.append(_rows(folder / name, record, spec, users["id"]))
-    block, strata = np.array(users["block"]), np.array(users["stratum"])
-    plan = plan_of(spec, comparison["analysis_hash"])
-    again = analyse(plan, rows, block, strata)
+    again = recomputed(folder, comparison, rows)
     checked = 0
     for name, record in records.items():
-        expected = again["generators"][name]
-        summary = {m: {k: v for k, v in s.items() if k != "card"} for m, s in record["summary"].items()}
-        personal = {s: {k: v for k, v in p.items() if k != "published_scheme"} for s, p in record["personal"].items()}
-        checked += _same(summary, expected["summary"], f"{name}: summary")
-        checked += _same(personal, expected["personal"], f"{name}: personal")
-    results = {k: v for k, v in again.items() if k != "generators"}
-    checked += _same(comparison["results"], results, "comparison: results")
-    columns = read_rows(folder / TASK_FOLDER / "verifier.parquet")
-    people = len(comparison["user_ids"])
-    judges = judge_report(columns, people, plan.bootstrap, plan.name)
-    checked += _same(comparison["judges"], judges, "comparison: judges")
+        found = with_numbers(record, again["generators"][name])
+        for part in ("summary", "personal"):
+            checked += _same(record[part], found[part], f"{name}: {part}")
+    checked += _same(comparison["results"], again["results"], "comparison: results")
+    checked += _same(comparison["judges"], again["judges"], "comparison: judges")
     files = sum(len(f) for f in comparison["records"].values())
-    return {"generators": len(declared), "files": files, "numbers": checked}
+    return {"generators": len(records), "files": files, "numbers": checked}
 
 
-def _files(folder: Path, comparison: dict[str, Any]) -> None:
+def recomputed(folder: Path, comparison: dict[str, Any], rows: list[Rows]) -> dict[str, Any]:
+    """``generators``, ``results`` and ``judges`` as the rows give them."""
+    spec, users = comparison["spec"], comparison["users"]
+    plan = plan_of(spec, comparison["analysis"]["hash"], comparison["analysis"]["frozen"])
+    found = analyse(plan, rows, np.array(users["block"]), np.array(users["stratum"]))
+    people = len(comparison["user_ids"])
+    columns = read_judged(folder / TASK_FOLDER / "verifier.parquet", people)
+    test = columns["split"] == "test"
+    first = test & (columns["judge"] == "verifier") & (columns["share"] == 1)
+    if int(first.sum()) != comparison["data"]["test_ratings"]:
+        raise RecordError(f"{folder}: verifier.parquet: {first.sum()} held-out ratings, the record says otherwise")
+    labels = dict(
+        zip(zip(columns["user"][first], columns["item"][first], strict=True), columns["label"][first], strict=True)
+    )
+    for user, item, label in zip(columns["user"][test], columns["item"][test], columns["label"][test], strict=True):
+        if labels.get((user, item)) != label:
+            raise RecordError(f"{folder}: verifier.parquet: person {user}, picture {item}: judges saw different labels")
+    return {
+        "generators": found["generators"],
+        "results": {name: value for name, value in found.items() if name != "generators"},
+        "judges": judge_report(columns, people, plan.bootstrap, plan.name),
+    }
+
+
+def _check_files(folder: Path, comparison: dict[str, Any]) -> None:
+    if comparison["digest"] != own_digest(comparison):
+        raise RecordError(f"{folder / TASK_FOLDER}: comparison.json was changed (its digest is another)")
     if set(comparison["records"]) != {*comparison["order"], TASK_FOLDER}:
         raise RecordError(f"{folder}: the list of files does not cover exactly the generators of the task")
     for name, files in comparison["records"].items():
-        present = {str(p.relative_to(folder / name)) for p in (folder / name).rglob("*") if p.is_file()}
-        present -= {"comparison.json"} if name == TASK_FOLDER else set()
-        if present != set(files):
-            raise RecordError(f"{folder / name}: files are missing or added: {sorted(present ^ set(files))[:3]}")
+        if not (folder / name).is_dir():
+            raise RecordError(f"{folder / name}: is missing")
+        found = file_digests(folder / name)
+        if set(found) != set(files):
+            raise RecordError(f"{folder / name}: files are missing or added: {sorted(set(found) ^ set(files))[:3]}")
         for file, digest in files.items():
-            if file_digest(folder / name / file) != digest:
+            if found[file] != digest:
                 raise RecordError(f"{folder / name / file}: was changed (its SHA-256 is another)")
 
 
-def _needs(folder: Path, generator: dict[str, Any]) -> None:
-    """What a generator was granted follows from its class; one that is not installed here is taken at its word."""
-    if generator["use"] in registry.names("generators"):
-        kind = registry.load("generators", generator["use"])
-        found = kind(registry.make_params(kind.Params, generator["params"], str(folder)))
-        if sorted(found.needs) != generator["needs"]:
-            raise RecordError(f"{folder}: 'needs' is {generator['needs']}, the generator says {sorted(found.needs)}")
+def _check_task(folder: Path, comparison: dict[str, Any]) -> None:
+    spec, header, users = comparison["spec"], comparison["task"], comparison["users"]
+    try:
+        TaskFile.model_validate(spec)
+    except ValidationError as error:
+        key = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise RecordError(f"{folder}: the spec is no task file: {key}: {error.errors()[0]['msg']}") from error
+    if header["hash"] != digest_of(spec):
+        raise RecordError(f"{folder}: the task hash does not belong to the spec")
+    if comparison["analysis"]["hash"] != analysis_hash(spec):
+        raise RecordError(f"{folder}: the analysis hash does not belong to the spec")
+    if [header[key] for key in ("id", "version", "title")] != [spec[key] for key in ("id", "version", "title")]:
+        raise RecordError(f"{folder}: the task's id, version or title is not that of the spec")
+    if comparison["order"] != [generator["id"] for generator in spec["generators"]]:
+        raise RecordError(f"{folder}: the records are of other generators than the spec's")
+    if len(set(users["id"])) != len(users["id"]) or not set(users["id"]) <= set(comparison["user_ids"]):
+        raise RecordError(f"{folder}: users: a person is given twice, or is not in the data")
+    if {len(users[key]) for key in users} != {len(users["id"])}:
+        raise RecordError(f"{folder}: users: ids, blocks and strata are not of one length")
+    if comparison["data"]["people"] != len(comparison["user_ids"]):
+        raise RecordError(f"{folder}: data.people: recorded {comparison['data']['people']}, found otherwise")
 
 
-def _rows(folder: Path, record: dict[str, Any], spec: dict[str, Any], users: list[str]) -> Rows:
-    scores = pd.read_parquet(folder / "scores.parquet")
-    stored = pd.read_parquet(folder / "users.parquet")
+def _check_generator(folder: Path, name: str, record: dict[str, Any], comparison: dict[str, Any]) -> None:
+    for part in ("task", "provenance"):
+        if record[part] != comparison[part]:
+            raise RecordError(f"{folder}: '{part}' is not that of the task's record")
     generator = record["generator"]
-    pictures = int(spec["pictures"])
-    seeds = SeedScheme(spec["id"], spec["version"], spec["seed"], generator["offset"])
-    index = {name: i for i, name in enumerate(users)}
-    values: dict[str, Floats] = {}
-    counts: Ints = np.zeros(len(users), np.int64)
-    for label, own in scores.groupby("scorer", sort=False):
-        scorer = str(label)
-        if len(own) != len(users) * pictures or own.duplicated(["user", "replicate"]).any():
-            raise RecordError(f"{folder}: scorer '{scorer}' has {len(own)} rows, expected {len(users) * pictures}")
-        unknown = {str(name) for name in own["user"]} - set(index)
-        if unknown:
-            raise RecordError(f"{folder}: unknown user {min(unknown)!r}")
-        failed = own["failure"].to_numpy() != ""
-        score = own["score"].to_numpy(np.float64)
-        if scorer in PROBABILITY_SCORERS and ((score < 0) | (score > 1)).any():
-            raise RecordError(f"{folder}: scorer '{scorer}' has a probability outside [0, 1]")
-        user = own["user"].map(index).to_numpy()
-        known = np.isfinite(score) & ~failed
-        count = np.bincount(user[known], minlength=len(users))
-        total = np.bincount(user[known], weights=score[known], minlength=len(users))
-        values[scorer] = np.divide(total, count, out=np.full(len(users), np.nan), where=count > 0)
-        counts = np.bincount(user[~failed], minlength=len(users))
-    one = scores[scores["scorer"] == scores["scorer"].iloc[0]]
-    for name, replicate, seed in zip(one["user"], one["replicate"], one["seed"], strict=True):
-        if seeds.picture(name, int(replicate), generator["noise_group"]) != int(seed):
-            raise RecordError(f"{folder}: user {name!r}, picture {replicate}: the seed is not this picture's")
-    made = [[u, int(k), d] for u, k, d in zip(one["user"], one["replicate"], one["digest"], strict=True)]
-    if digest_of(made) != record["pictures"]["digest"]:
-        raise RecordError(f"{folder}: the pictures' digests are not those of the record")
-    measures: dict[str, Floats] = {}
-    worst: dict[str, Floats] = {}
-    for measure, own in stored.groupby("measure", sort=False):
-        if list(own["user"]) != users:
-            raise RecordError(f"{folder}: users.parquet: measure '{measure}' is not about everybody once")
-        measures[str(measure)] = own["value"].to_numpy(np.float64)
-        worst[str(measure)] = own["worst"].to_numpy(np.float64)
-    for scorer, recomputed in values.items():
-        if not np.allclose(recomputed, measures[scorer], rtol=MATCHES, atol=MATCHES, equal_nan=True):
-            raise RecordError(f"{folder}: users.parquet: '{scorer}' does not follow from scores.parquet")
-    pairs = _pairs(folder, len(users), values)
-    ranked = not generator["needs"]
-    if ranked != generator["ranked"]:
+    entry = next(one for one in comparison["spec"]["generators"] if one["id"] == name)
+    if {key: generator.get(key) for key in entry} != entry:
+        raise RecordError(f"{folder}: the generator is not the one of the spec")
+    if generator["use"] in registry.names("generators"):  # one that is not installed here is taken at its word
+        kind = registry.load("generators", generator["use"])
+        try:
+            made = kind(registry.make_params(kind.Params, generator["params"], str(folder)))
+        except SpecError as error:
+            raise RecordError(f"{folder}: {error.message}") from error
+        said = {"needs": sorted(made.needs), "family": made.family, "claims_personal": made.claims_personal}
+        for key, value in said.items():
+            if generator[key] != value:
+                raise RecordError(f"{folder}: '{key}' is {generator[key]}, the generator says {value}")
+    if generator["ranked"] == bool(generator["needs"]):
         raise RecordError(f"{folder}: 'ranked' contradicts 'needs'")
-    return Rows(generator["id"], ranked, measures, worst, frozenset(values), pairs, counts)
 
 
-def _pairs(folder: Path, people: int, values: dict[str, Floats]) -> dict[str, Floats]:
-    table = pd.read_parquet(folder / "pairs.parquet")
-    if table.duplicated(["scorer", "judge", "target"]).any():
-        raise RecordError(f"{folder}: pairs.parquet: a pair is given twice")
-    out: dict[str, Floats] = {}
-    for scorer, own in table.groupby("scorer", sort=False):
-        full = np.full((people, people), np.nan)
-        full[own["judge"].to_numpy(), own["target"].to_numpy()] = own["mean"].to_numpy()
-        diagonal = np.diag(full)
-        if not np.allclose(diagonal, values[str(scorer)], rtol=1e-7, atol=1e-7, equal_nan=True):
-            raise RecordError(f"{folder}: pairs.parquet: own sets of '{scorer}' do not agree with scores.parquet")
-        out[str(scorer)] = full
-    return out
+def _check_published_scheme(folder: Path, record: dict[str, Any], rows: Rows) -> None:
+    """What follows from the rows: the observed value, p from b and B, z. The null needs every single score of all."""
+    for scorer, personal in record["personal"].items():
+        found = personal["published_scheme"]
+        if found is None:
+            continue
+        values = rows.values("exclude")[scorer]
+        expected = {
+            "statistic": float(np.median(values[np.isfinite(values)])),
+            "p": (found["at_least"] + 1) / (found["permutations"] + 1),
+            "z": (found["statistic"] - found["null_mean"]) / found["null_sd"] if found["null_sd"] > 0 else None,
+        }
+        if found["at_least"] > found["permutations"]:
+            raise RecordError(f"{folder}: published scheme of '{scorer}': b is larger than B")
+        _same({key: found[key] for key in expected}, expected, f"{folder}: published scheme of '{scorer}'")
+
+
+def _check_shown(folder: Path, record: dict[str, Any], comparison: dict[str, Any]) -> None:
+    shown = {picture["digest"] for picture in record["pictures"]["shown"]}
+    files = {path.stem: path for path in (folder / "pictures").glob("*")} if (folder / "pictures").is_dir() else {}
+    if set(files) != shown:
+        raise RecordError(f"{folder}: pictures/ does not hold exactly the pictures that are shown")
+    if shown and not comparison["data"]["redistribute"]:
+        raise RecordError(f"{folder}: shows pictures of data that may not be republished")
+    for digest, path in files.items():
+        try:
+            found = pixels_digest(decode_image(path.read_bytes(), str(path)))
+        except DataError as error:
+            raise RecordError(error.message) from error
+        if found != digest:
+            raise RecordError(f"{path}: is another picture")
 
 
 def _same(found: Any, expected: Any, where: str) -> int:
@@ -194,7 +212,7 @@ def _same(found: Any, expected: Any, where: str) -> int:
     if (
         not isinstance(found, int | float)
         or isinstance(found, bool)
-        or not np.isclose(found, value, rtol=1e-7, atol=1e-12)
+        or not np.isclose(found, value, rtol=MATCHES, atol=MATCHES_NEAR_ZERO)
     ):
         raise RecordError(f"{where}: recorded {found!r}, recomputed {value!r}")
     return 1

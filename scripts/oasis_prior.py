@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.runner import Run
-from benchmark.scoring import strata_of
 from benchmark.spec import load_task
-from benchmark.stats.personalisation import personal_lift
+from benchmark.stats.personalisation import personal_lift, strata_of
 from rebeca.arrays import Ints
 from rebeca.data.interactions import Interactions
 

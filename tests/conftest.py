@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +26,16 @@ def shared():
     if not SHARED.is_dir():
         pytest.skip("the shared folder with OASIS and golden figures is not here")
     return SHARED
+
+
+def invoke(*arguments, code=0):
+    """Runs a command line and gives its output."""
+    from benchmark.cli import main
+
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert result.exit_code == code, result.output + str(result.exception)
+    assert "Traceback" not in result.output
+    return result.output
 
 
 def make_folder(folder, users=12, items=24, seed=0, density=1.0, size=24):
@@ -111,3 +122,13 @@ def tiny(tmp_path):
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY)
     return path
+
+
+@pytest.fixture(scope="session")
+def done(tmp_path_factory):
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("tiny")
+    make_folder(folder / "data")
+    (folder / "tiny.yaml").write_text(TINY)
+    invoke("run", folder / "tiny.yaml", "--workdir", folder / "w", "--site", folder / "site", "--quiet")
+    return folder

@@ -29,3 +29,8 @@ def test_lift_of_choices_by_hand():
     ratings = interactions([0, 0, 1, 1], [0, 1, 0, 1], [7, 1, 2, 4])
     lift, _ = load("oasis_prior").lift(np.array([[0], [1]]), ratings, np.zeros(2, int))
     assert lift == pytest.approx(((7 - 1) + (4 - 2)) / 2)
+
+
+def test_every_field_of_a_record_is_documented():
+    script = load("record_fields")
+    assert script.describe() in script.PAGE.read_text(), "run: python scripts/record_fields.py"

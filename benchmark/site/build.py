@@ -100,9 +100,11 @@ def _task(folder: Path, env: Environment, board: Board) -> None:
     scales = {column: _scale([row.cell(column) for row in board.rows]) for column in columns}
     planes = [Markup(svg) for svg in figures.planes(board)]  # noqa: S704 - our own SVG, names escaped by the renderer
     judges = Markup(figures.judge_dots(board))  # noqa: S704 - likewise
+    curves = [figures.roc_curves(board), figures.reliability(board), figures.learning_curve(board)]
+    details = [Markup(svg) for svg in curves if svg]  # noqa: S704 - likewise
     _write(
         folder / "index.html", env, "task.html",
-        root="../..", board=board, columns=columns, scales=scales, planes=planes, judges=judges,
+        root="../..", board=board, columns=columns, scales=scales, planes=planes, judges=judges, details=details,
         gallery=_gallery(folder, board),
     )  # fmt: skip
     for row in board.rows:

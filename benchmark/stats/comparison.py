@@ -7,14 +7,13 @@ max-T (Westfall and Young 1993; Romano and Wolf 2005) know how the pairs depend 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import skew
 
-from benchmark.stats.intervals import SKEWED, Interval, kept_weights, mean_interval, wilson
+from benchmark.stats.intervals import Interval, mean_intervals, wilson
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
@@ -27,6 +26,9 @@ DETECTABLE = 2.80
 FLIPS_A_BLOCK = 512
 """Fixed, so that the signs drawn do not depend on how many pairs there are."""
 MOST_ENUMERATED = 30
+ROUNDS_AT_ONCE = 4_000_000
+VERDICTS = ("better", "worse", "identical", "equivalent", "inconclusive", "described")
+"""``identical``: no person's value differs; ``described``: too few people for a test."""
 ROUNDING = 1e-12
 """A sum of squares about the mean below this share of the sum of squares is zero but for rounding."""
 
@@ -126,94 +128,137 @@ class Comparison:
 
     Attributes:
         difference: Mean difference with its interval, on the people that both have.
+        inner: The same at 1 - 2 alpha, by which equivalence is decided.
         effect: Paired d_z, mean over standard deviation; None for constant differences.
-        prefer: Share of people with a higher value for A, ties one half, with Wilson's interval.
+        prefer: Share of people for whom A is better, ties one half, with Wilson's interval.
+        beats: Mean over people of P(a picture of A is better than a picture of B); None where single pictures have
+            no value.
         detectable: Smallest difference found with 80 % power.
-        skewness: Of the differences; above 1 in size the test's symmetry assumption is doubtful.
         test: The sign-flip test, None below six people.
-        verdict: ``better``, ``worse``, ``equivalent``, ``inconclusive`` or ``described``.
+        verdict: One of :data:`VERDICTS`.
     """
 
     difference: Interval
+    inner: Interval
     effect: float | None
     prefer: tuple[float, float, float]
+    beats: Interval | None
     detectable: float | None
-    skewness: float | None
     test: SignFlips | None
     verdict: str
 
     def to_json(self) -> dict[str, Any]:
         """JSON."""
-        test = self.test
         return {
             "difference": self.difference.to_json(),
+            "inner": {"low": self.inner.low, "high": self.inner.high},
             "effect": self.effect,
             "prefer": {"share": self.prefer[0], "low": self.prefer[1], "high": self.prefer[2]},
+            "beats": None if self.beats is None else self.beats.to_json(),
             "detectable": self.detectable,
-            "skewness": self.skewness,
-            "skewed": self.skewness is not None and abs(self.skewness) > SKEWED,
-            "test": None
-            if test is None
-            else {
-                "at_least": test.at_least,
-                "flips": test.flips,
-                "enumerated": test.enumerated,
-                "p": test.p,
-                "p_max_t": test.p_max_t,
-                "p_holm": test.p_holm,
-            },
+            "skewed": self.difference.skewed,
+            "test": None if self.test is None else asdict(self.test),
             "verdict": self.verdict,
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a family is judged.
+
+    Attributes:
+        flips: Sign flips.
+        alpha: Level.
+        margin: Equivalence margin in the raw unit; None where none was declared.
+        higher_is_better: Direction of the measure.
+        interval: Method of the intervals, see :func:`benchmark.stats.intervals.mean_intervals`.
+    """
+
+    flips: int
+    alpha: float
+    margin: float | None = None
+    higher_is_better: bool = True
+    interval: str = "auto"
+
+
 def compare(
-    differences: Floats, weights: Floats, flips: int, alpha: float, margin: float | None, rng: np.random.Generator
+    differences: Floats, weights: Floats, rules: Rules, rng: np.random.Generator, beats: Floats | None = None
 ) -> list[Comparison]:
     """Describes and tests every pair of a family.
 
     Args:
         differences: float [people, pairs]; A minus B of every pair, NaN where one of both has no value.
-        weights: Bootstrap weights over all people.
-        flips: Sign flips.
-        alpha: Level.
-        margin: Equivalence margin in the raw unit; None where none was declared.
+        weights: float [draws, people]; bootstrap weights over all people.
+        rules: How the family is judged.
         rng: Random numbers of the test.
+        beats: float [people, pairs] from :func:`picture_wins`; None for measures of whole sets.
+
+    Raises:
+        ValueError: If a difference is infinite.
     """
+    if np.isinf(differences).any():
+        raise ValueError("an infinite difference cannot be compared")
     enough = np.isfinite(differences).sum(axis=0) >= FEWEST_USERS
     tests: list[SignFlips | None] = [None] * differences.shape[1]
     if enough.any():
-        for k, test in zip(np.flatnonzero(enough), sign_flips(differences[:, enough], flips, rng), strict=True):
+        for k, test in zip(np.flatnonzero(enough), sign_flips(differences[:, enough], rules.flips, rng), strict=True):
             tests[int(k)] = test
-    return [_describe(differences[:, k], weights, tests[k], alpha, margin) for k in range(differences.shape[1])]
+    outer = mean_intervals(differences, weights, 1 - rules.alpha, rules.interval)
+    inner = mean_intervals(differences, weights, 1 - 2 * rules.alpha, rules.interval)
+    wins = [None] * len(outer) if beats is None else mean_intervals(beats, weights, 1 - rules.alpha, rules.interval)
+    return [_describe(differences[:, k], outer[k], inner[k], wins[k], tests[k], rules) for k in range(len(outer))]
+
+
+def picture_wins(a: Floats, b: Floats, higher_is_better: bool = True) -> Floats:
+    """float64 [people]; each person's P(a picture of A is better than a picture of B), ties one half.
+
+    Args:
+        a: float [people, pictures of A]; NaN for pictures without a score.
+        b: float [people, pictures of B].
+        higher_is_better: Direction of the score.
+
+    Returns:
+        NaN for people without a scored picture of both.
+    """
+    left, right = (a, b) if higher_is_better else (b, a)
+    above, equal = np.zeros(len(a)), np.zeros(len(a))
+    step = max(1, ROUNDS_AT_ONCE // max(1, a.shape[1] * b.shape[1]))
+    for start in range(0, len(a), step):
+        one, other = left[start : start + step, :, None], right[start : start + step, None, :]
+        above[start : start + step] = (one > other).sum(axis=(1, 2))
+        equal[start : start + step] = (one == other).sum(axis=(1, 2))
+    rounds = np.isfinite(a).sum(axis=1) * np.isfinite(b).sum(axis=1)
+    return np.divide(above + equal / 2, rounds, out=np.full(len(a), np.nan), where=rounds > 0)
 
 
 def _describe(
-    values: Floats, weights: Floats, test: SignFlips | None, alpha: float, margin: float | None
+    values: Floats, outer: Interval, inner: Interval, beats: Interval | None, test: SignFlips | None, rules: Rules
 ) -> Comparison:
-    known = np.isfinite(values)
-    d = values[known]
-    own = kept_weights(weights, known)
+    d = values[np.isfinite(values)]
     people = len(d)
-    interval = mean_interval(d, own, 1 - alpha)
+    sign = 1 if rules.higher_is_better else -1
     spread = float(d.std(ddof=1)) if people > 1 else float("nan")
-    constant = not spread > 1e-12 * max(1.0, abs(interval.estimate))
-    wins = float((d > 0).sum() + 0.5 * (d == 0).sum())
+    wins = float((sign * d > 0).sum() + 0.5 * (d == 0).sum())
     low, high = wilson(wins, people)
-    inner = mean_interval(d, own, 1 - 2 * alpha)
-    if test is None:
-        verdict = "described"
-    elif test.p_max_t <= alpha:
-        verdict = "better" if interval.estimate > 0 else "worse"
-    elif margin is not None and -margin < inner.low and inner.high < margin:
-        verdict = "equivalent"
-    else:
-        verdict = "inconclusive"
     return Comparison(
-        interval,
-        None if constant else interval.estimate / spread,
+        outer,
+        inner,
+        None if outer.method in ("exact", "none") else outer.estimate / spread,
         (wins / people if people else float("nan"), low, high),
+        beats,
         None if people < 2 else DETECTABLE * spread / float(np.sqrt(people)),
-        None if constant else float(skew(d)),
         test,
-        verdict,
+        _verdict(d, sign * outer.estimate, inner, test, rules),
     )
+
+
+def _verdict(d: Floats, gain: float, inner: Interval, test: SignFlips | None, rules: Rules) -> str:
+    if test is None:
+        return "described"
+    if not d.any():
+        return "identical"
+    if test.p_max_t <= rules.alpha:
+        return "better" if gain > 0 else "worse"
+    if rules.margin is not None and -rules.margin < inner.low and inner.high < rules.margin:
+        return "equivalent"
+    return "inconclusive"

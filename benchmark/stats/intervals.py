@@ -7,16 +7,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
-from scipy.stats import skew
-from scipy.stats import t as student
+from scipy.special import ndtr, ndtri, stdtrit
 
 Floats = npt.NDArray[np.floating[Any]]
+Bools = npt.NDArray[np.bool_]
 
 T_UP_TO = 60
 """Student's t up to this many people, BCa above (coverage in docs/statistics.md)."""
 FEW_USERS = 30
+"""Below this many people every interval is marked."""
 SKEWED = 1.0
+"""Above this skewness, in size, the nominal coverage is in doubt and the bootstrap-t ends are given as well."""
+CONSTANT = 1e-12
+"""Values that differ by less than this share of their size do not differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,11 @@ class Interval:
         estimate: The mean.
         low: Lower end.
         high: Upper end.
-        method: ``student-t``, ``bca``, ``exact`` (constant data) or ``none`` (too few people).
+        method: ``student-t``, ``bca``, ``bootstrap-t``, ``percentile``, ``exact`` (constant data) or ``none`` (too
+            few people).
         n: People.
+        skewness: Of the values; None for constant data and for fewer than three people.
+        bootstrap_t: Ends by the bootstrap-t, given where the values are skewed.
     """
 
     estimate: float
@@ -36,12 +42,22 @@ class Interval:
     high: float
     method: str
     n: int
+    skewness: float | None = None
+    bootstrap_t: tuple[float, float] | None = None
+
+    @property
+    def skewed(self) -> bool:
+        """Whether the values are so skewed that the nominal coverage is in doubt."""
+        return self.skewness is not None and abs(self.skewness) > SKEWED
 
     def to_json(self) -> dict[str, Any]:
         """JSON; an interval that does not exist has null ends."""
-        ends = {k: (v if np.isfinite(v) else None) for k, v in (("low", self.low), ("high", self.high))}
-        estimate = self.estimate if np.isfinite(self.estimate) else None
-        return {"estimate": estimate, **ends, "method": self.method, "n": self.n}
+        low, high, estimate = (v if np.isfinite(v) else None for v in (self.low, self.high, self.estimate))
+        both = None if self.bootstrap_t is None else {"low": self.bootstrap_t[0], "high": self.bootstrap_t[1]}
+        return {
+            "estimate": estimate, "low": low, "high": high, "method": self.method, "n": self.n,
+            "skewness": self.skewness, "bootstrap_t": both,
+        }  # fmt: skip
 
 
 def resampling_weights(n: int, draws: int, rng: np.random.Generator, strata: npt.NDArray[Any] | None = None) -> Floats:
@@ -56,35 +72,94 @@ def resampling_weights(n: int, draws: int, rng: np.random.Generator, strata: npt
     for stratum in np.unique(strata):
         own = np.flatnonzero(strata == stratum)
         weights[:, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=draws)
-    return weights / n
+    weights /= max(n, 1)
+    return weights
 
 
-def kept_weights(weights: Floats, known: npt.NDArray[np.bool_]) -> Floats:
+def kept_weights(weights: Floats, known: Bools) -> Floats:
     """float64 [draws, known people]; the same draws among those who have a value; each draw's weights sum to 1."""
+    if known.all():
+        return weights
     own = weights[:, known]
     totals = own.sum(axis=1, keepdims=True)
     return np.divide(own, totals, out=np.zeros_like(own), where=totals > 0)
 
 
-def mean_interval(values: Floats, weights: Floats, confidence: float = 0.95) -> Interval:
-    """Interval for the mean over people: Student's t up to 60 people, bootstrap BCa above.
+def mean_interval(values: Floats, weights: Floats, confidence: float = 0.95, method: str = "auto") -> Interval:
+    """Interval for the mean of one value a person; see :func:`mean_intervals`."""
+    return mean_intervals(np.asarray(values, np.float64)[:, None], weights, confidence, method)[0]
+
+
+def mean_intervals(table: Floats, weights: Floats, confidence: float = 0.95, method: str = "auto") -> list[Interval]:
+    """Intervals for the means of many columns from the same draws.
 
     Args:
-        values: float [n], finite; one value a person.
-        weights: float [draws, n] from :func:`resampling_weights`.
+        table: float [people, columns]; NaN where a person has no value.
+        weights: float [draws, people] from :func:`resampling_weights`.
         confidence: E.g. 0.95.
+        method: ``auto`` (Student's t up to 60 people, bootstrap BCa above) or ``bootstrap-t``.
+
+    Raises:
+        ValueError: If a value is infinite.
     """
+    if np.isinf(table).any():
+        raise ValueError("an infinite value has no mean")
+    if not table.shape[1]:
+        return []
+    known = np.isfinite(table)
+    alike: dict[bytes, list[int]] = {}
+    for column in range(table.shape[1]):
+        alike.setdefault(known[:, column].tobytes(), []).append(column)
+    out: dict[int, Interval] = {}
+    for columns in alike.values():
+        mask = known[:, columns[0]]
+        found = _complete(table[mask][:, columns], weights, mask, confidence, method)
+        out |= zip(columns, found, strict=True)
+    return [out[column] for column in range(table.shape[1])]
+
+
+def skewness(values: Floats) -> Floats:
+    """Third central moment over the cubed standard deviation, down the first axis; values must vary."""
+    centred = values - values.mean(axis=0)
+    return np.asarray((centred**3).mean(axis=0) / np.square(centred).mean(axis=0) ** 1.5)
+
+
+def _complete(values: Floats, weights: Floats, mask: Bools, confidence: float, method: str) -> list[Interval]:
+    """Intervals of columns [n, c] that all have the same people."""
     n = len(values)
-    mean = float(values.mean()) if n else float("nan")
+    mean = values.mean(axis=0) if n else np.full(values.shape[1], np.nan)
     if n < 2:
-        return Interval(mean, float("nan"), float("nan"), "none", n)
-    if np.ptp(values) <= 1e-12 * max(1.0, abs(mean)):
-        return Interval(mean, mean, mean, "exact", n)
-    if n <= T_UP_TO:
-        half = float(student.ppf(0.5 + confidence / 2, n - 1)) * float(values.std(ddof=1)) / np.sqrt(n)
-        return Interval(mean, mean - half, mean + half, "student-t", n)
-    low, high = bca(values, weights @ values, confidence)
-    return Interval(mean, low, high, "bca", n)
+        return [Interval(float(m), float("nan"), float("nan"), "none", n) for m in mean]
+    constant = np.ptp(values, axis=0) <= CONSTANT * np.maximum(1.0, np.abs(mean))
+    spread = values.std(axis=0, ddof=1)
+    tail = stdtrit(n - 1, 0.5 + confidence / 2)
+    lopsided = np.zeros(len(mean))
+    lopsided[~constant] = skewness(values[:, ~constant])
+    studentised = (np.abs(lopsided) > SKEWED) | (method == "bootstrap-t")
+    bca_wanted = method == "auto" and n > T_UP_TO
+    drawn = ~constant & (studentised | bca_wanted)
+    own = kept_weights(weights, mask) if drawn.any() else weights
+    place = np.cumsum(drawn) - 1
+    draws = own @ values[:, drawn] if drawn.any() else np.empty((0, 0))
+    out = []
+    for c in range(values.shape[1]):
+        m = float(mean[c])
+        if constant[c]:
+            out.append(Interval(m, m, m, "exact", n))
+            continue
+        both = None
+        if studentised[c]:
+            both = bootstrap_t(values[:, c], draws[:, place[c]], own @ np.square(values[:, c]), confidence)
+        if method == "bootstrap-t" and both is not None:
+            low, high, how = *both, "bootstrap-t"
+        elif bca_wanted:
+            low, high, how = *bca(values[:, c], draws[:, place[c]], confidence), "bca"
+        else:
+            half = float(tail * spread[c] / np.sqrt(n))
+            low, high, how = m - half, m + half, "student-t"
+        beside = both if how != "bootstrap-t" else None
+        out.append(Interval(m, low, high, how, n, float(lopsided[c]) if n > 2 else None, beside))
+    return out
 
 
 def bca(values: Floats, draws: Floats, confidence: float) -> tuple[float, float]:
@@ -97,11 +172,50 @@ def bca(values: Floats, draws: Floats, confidence: float) -> tuple[float, float]
     """
     below = np.mean(draws < values.mean()) + 0.5 * np.mean(draws == values.mean())
     bias = ndtri(np.clip(below, 1 / (len(draws) + 1), len(draws) / (len(draws) + 1)))
-    acceleration = float(skew(values)) / (6 * np.sqrt(len(values)))
+    acceleration = float(skewness(values)) / (6 * np.sqrt(len(values)))
     z = ndtri(np.array([(1 - confidence) / 2, (1 + confidence) / 2]))
     levels = ndtr(bias + (bias + z) / (1 - acceleration * (bias + z)))
     low, high = np.quantile(draws, levels)
     return float(low), float(high)
+
+
+def bootstrap_t(values: Floats, draws: Floats, squares: Floats, confidence: float) -> tuple[float, float] | None:
+    """Studentised bootstrap interval of a mean (Efron and Tibshirani 1993, ch. 12).
+
+    Args:
+        values: float [n]; the data, not constant.
+        draws: float [B]; bootstrap means.
+        squares: float [B]; bootstrap means of the squared values, from the same draws.
+        confidence: E.g. 0.95.
+
+    Returns:
+        The ends; None where no draw varies. Draws of one repeated person have no t and are left out.
+    """
+    n, mean = len(values), float(values.mean())
+    error = float(values.std(ddof=1)) / np.sqrt(n)
+    variance = np.maximum(squares - np.square(draws), 0.0)
+    varies = variance > CONSTANT * np.maximum(squares, 1e-300)
+    if not varies.any():
+        return None
+    t = (draws[varies] - mean) / np.sqrt(variance[varies] / (n - 1))
+    lower, upper = np.quantile(t, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return mean - float(upper) * error, mean - float(lower) * error
+
+
+def percentile(estimate: float, draws: Floats, people: int, confidence: float = 0.95) -> Interval:
+    """Percentile bootstrap interval of a statistic that is no mean, e.g. a pooled AUC or a correlation.
+
+    Args:
+        estimate: The statistic.
+        draws: float [B]; its bootstrap values, NaN where a draw has none.
+        people: People.
+        confidence: E.g. 0.95.
+    """
+    finite = draws[np.isfinite(draws)]
+    if people < 2 or not len(finite) or not np.isfinite(estimate):
+        return Interval(estimate, float("nan"), float("nan"), "none", people)
+    low, high = np.quantile(finite, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(estimate, float(low), float(high), "percentile", people)
 
 
 def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, float]:

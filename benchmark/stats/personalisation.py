@@ -75,6 +75,11 @@ class Stratum:
     users: Ints
     scores: Floats
 
+    def __post_init__(self) -> None:
+        m = len(self.users)
+        if m < 2 or self.scores.shape != (m, m) or not np.isfinite(self.scores).all():
+            raise ValueError(f"a stratum needs two or more people and a finite score of each for each, got {m} people")
+
 
 def double_centred(scores: Floats) -> Floats:
     """S[u, v] - S[u, .] - S[., v] + S[., .]: what is left after each judge's leniency and each set's quality."""
@@ -91,6 +96,30 @@ def personal_lift(scores: Floats) -> Floats:
     """
     m = len(scores)
     return np.asarray(np.diag(double_centred(scores)) * m / (m - 1))
+
+
+def strata_of(pairs: Floats, stratum: Ints, pictures: Ints) -> tuple[list[Stratum], int]:
+    """Groups of people who can be permuted: same stratum, same number of pictures, complete S.
+
+    Args:
+        pairs: float [people, people].
+        stratum: int [people]; e.g. the block of the data.
+        pictures: int [people]; valid pictures of each person.
+
+    Returns:
+        The strata of two or more people, and how many people are in none (not estimable).
+    """
+    strata: list[Stratum] = []
+    left = 0
+    for label in sorted({(int(s), int(n)) for s, n in zip(stratum, pictures, strict=True)}):
+        users = np.flatnonzero((stratum == label[0]) & (pictures == label[1]))
+        table = pairs[np.ix_(users, users)]
+        complete = label[1] > 0 and bool(np.isfinite(table).all())
+        if len(users) >= 2 and complete:
+            strata.append(Stratum(users, table))
+        else:
+            left += len(users)
+    return strata, left
 
 
 def permutations_within(sizes: Sequence[int], draws: int, rng: np.random.Generator) -> list[Ints]:

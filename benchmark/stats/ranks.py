@@ -30,9 +30,10 @@ def probability_first(values: Floats, weights: Floats) -> Floats:
     """float64 [generators]; share of bootstrap draws in which each generator has the highest mean, ties shared.
 
     Args:
-        values: float [people, generators].
-        weights: float [draws, people] from :func:`benchmark.stats.intervals.resampling_weights`.
+        values: float [people, generators]; higher is better.
+        weights: float [draws, people] from :func:`benchmark.stats.intervals.kept_weights`; draws that hold none of
+            these people are left out.
     """
-    means = weights @ values
+    means = weights[weights.any(axis=1)] @ values
     first = means >= means.max(axis=1, keepdims=True) - 1e-12
     return np.asarray((first / first.sum(axis=1, keepdims=True)).mean(axis=0))

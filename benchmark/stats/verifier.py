@@ -1,4 +1,4 @@
-"""How good is the verifier? AUC within user, pooled AUC, controls on the same rows, calibration."""
+"""How good is the verifier? AUC within user, pooled AUC, ROC curve and calibration, all with people as the unit."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from benchmark.stats.intervals import Interval, mean_interval, resampling_weights
+from benchmark.stats.intervals import Interval, mean_interval, percentile
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 Bools = npt.NDArray[np.bool_]
 
 CALIBRATION_BINS = 10
+ROC_POINTS = 101
 
 
 def auc(liked: Bools, score: Floats) -> float:
@@ -38,22 +39,84 @@ def auc_by_user(user: Ints, liked: Bools, score: Floats, num_users: int) -> Floa
     return values
 
 
-def mean_over_users(values: Floats, draws: int, rng: np.random.Generator) -> Interval:
-    """Mean over people who have a value, with its interval."""
-    known = values[np.isfinite(values)]
-    return (
-        mean_interval(known, resampling_weights(len(known), draws, rng)) if len(known) else mean_interval(known, known)
-    )
+def mean_over_users(values: Floats, weights: Floats) -> Interval:
+    """Mean over the people who have a value, with its interval.
+
+    Args:
+        values: float [people]; NaN where a person has none.
+        weights: float [draws, people] from :func:`benchmark.stats.intervals.resampling_weights`.
+    """
+    return mean_interval(values, weights)
+
+
+def auc_over_users(user: Ints, liked: Bools, score: Floats, weights: Floats) -> Interval:
+    """Pooled AUC with a percentile bootstrap interval over people.
+
+    The pooled AUC counts, for every pair of people (u, v), the liked rows of u that score above not liked rows of v.
+    These counts are made once; a draw that takes person u w[u] times weighs them by w[u] w[v], so that all draws are
+    one quadratic form, and exact (the clustered AUC of Obuchowski 1997, resampled).
+
+    Args:
+        user: int [rows].
+        liked: bool [rows].
+        score: float [rows].
+        weights: float [draws, people].
+    """
+    people = weights.shape[1]
+    order = np.lexsort((score, user))
+    user, liked, score = user[order], liked[order], score[order]
+    owner, good = user[liked], score[liked]
+    likes = np.bincount(owner, minlength=people)
+    dislikes = np.bincount(user[~liked], minlength=people)
+    wins = np.zeros((people, people))
+    bounds = np.searchsorted(user[~liked], np.arange(people + 1))
+    bad = score[~liked]
+    for v in np.flatnonzero(dislikes):
+        own = bad[bounds[v] : bounds[v + 1]]
+        below = (np.searchsorted(own, good, "left") + np.searchsorted(own, good, "right")) / 2
+        wins[:, v] = np.bincount(owner, weights=below, minlength=people)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        estimate = wins.sum() / (likes.sum() * dislikes.sum())
+        draws = ((weights @ wins) * weights).sum(axis=1) / ((weights @ likes) * (weights @ dislikes))
+    return percentile(float(estimate), draws, int(((likes > 0) | (dislikes > 0)).sum()))
 
 
 def bootstrap_rows_auc(liked: Bools, score: Floats, draws: int, rng: np.random.Generator) -> tuple[float, float]:
     """The published interval: percentile bootstrap over rows of the pooled AUC (too narrow; see docs)."""
+    _, rank = np.unique(score, return_inverse=True)
+    place = 2 * rank + liked  # rows of equal score and label count together
+    size = 2 * (int(rank.max()) + 1)
     values = np.empty(draws)
     for draw in range(draws):
-        rows = rng.integers(0, len(liked), len(liked))
-        values[draw] = auc(liked[rows], score[rows])
+        counts = np.bincount(place[rng.integers(0, len(liked), len(liked))], minlength=size)
+        bad, good = counts[::2].astype(np.float64), counts[1::2].astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            values[draw] = good @ (np.cumsum(bad) - bad / 2) / (good.sum() * bad.sum())
+    if not np.isfinite(values).any():
+        return float("nan"), float("nan")
     low, high = np.nanquantile(values, [0.025, 0.975])
     return float(low), float(high)
+
+
+def roc(liked: Bools, score: Floats, points: int = ROC_POINTS) -> dict[str, list[float]]:
+    """The ROC curve at evenly spaced false positive rates, linear between thresholds.
+
+    Returns:
+        ``false_positive`` and ``true_positive``, each of ``points`` numbers in [0, 1]; both empty where a label is
+        missing.
+    """
+    positives, negatives = int(liked.sum()), int((~liked).sum())
+    if not positives or not negatives:
+        return {"false_positive": [], "true_positive": []}
+    order = np.argsort(-score, kind="stable")
+    last_of_tie = np.append(np.diff(score[order]) != 0, True)
+    true = np.concatenate([[0], np.cumsum(liked[order])[last_of_tie] / positives])
+    false = np.concatenate([[0], np.cumsum(~liked[order])[last_of_tie] / negatives])
+    grid = np.linspace(0, 1, points)
+    # where the curve rises vertically the highest point counts
+    keep = np.append(np.diff(false) > 0, True)
+    curve = np.interp(grid, false[keep], true[keep])
+    return {"false_positive": grid.tolist(), "true_positive": curve.tolist()}
 
 
 def calibration(liked: Bools, probability: Floats, bins: int = CALIBRATION_BINS) -> dict[str, Any]:

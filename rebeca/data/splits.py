@@ -56,6 +56,18 @@ class Part:
     train: Interactions
     validation: Interactions
 
+    def thinned(self, share: float, seed: int) -> Part:
+        """A share of each person's ratings, at least one of each kind; smaller shares are parts of larger ones."""
+        return Part(_thinned(self.train, share, seed), _thinned(self.validation, share, seed))
+
+
+def _thinned(rows: Interactions, share: float, seed: int) -> Interactions:
+    order = np.lexsort((np.random.default_rng(seed).random(len(rows)), rows.user))
+    counts = rows.ratings_a_user()
+    place = np.empty(len(rows), np.int64)
+    place[order] = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return rows.where(place < np.ceil(share * counts[rows.user]))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Division:

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.e2e.test_tiny import done, invoke
+from tests.conftest import invoke
 
-__all__ = ["done"]
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",

@@ -13,24 +13,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from benchmark.cli import main
-from tests.conftest import TINY, make_folder
-
-
-def invoke(*arguments, code=0):
-    result = CliRunner().invoke(main, [str(a) for a in arguments])
-    assert result.exit_code == code, result.output + str(result.exception)
-    assert "Traceback" not in result.output
-    return result.output
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    """A finished run."""
-    folder = tmp_path_factory.mktemp("tiny")
-    make_folder(folder / "data")
-    (folder / "tiny.yaml").write_text(TINY)
-    invoke("run", folder / "tiny.yaml", "--workdir", folder / "w", "--site", folder / "site", "--quiet")
-    return folder
+from tests.conftest import TINY, invoke, make_folder
 
 
 def test_records_are_complete_and_verify(done):
@@ -93,6 +76,7 @@ def test_two_runs_are_equal(done, tmp_path):
             for record in (one, two):
                 del record["provenance"]
                 record.pop("records", None)
+                record.pop("digest", None)
             assert one == two, name
         else:
             assert (a / name).read_bytes() == (b / name).read_bytes(), name
@@ -135,35 +119,6 @@ def test_a_damaged_artefact_is_set_aside_and_made_again(done, tmp_path):
     assert "all agree" in invoke("verify", work / "records" / "tiny" / "v1")
 
 
-@pytest.mark.parametrize("column", ["score", "seed", "digest"])
-def test_an_edited_row_is_caught(done, tmp_path, column):
-    records = tmp_path / "v1"
-    shutil.copytree(done / "w" / "records" / "tiny" / "v1", records)
-    path = records / "rebeca" / "scores.parquet"
-    table = pd.read_parquet(path)
-    table.loc[5, column] = {"score": 0.987, "seed": 3, "digest": "0" * 64}[column]
-    table.to_parquet(path)
-    assert "SHA-256" in invoke("verify", records, code=7)
-    # also when the editor mends the hash
-    comparison = json.loads((records / "_task" / "comparison.json").read_text())
-    from benchmark.store import file_digest
-
-    comparison["records"]["rebeca"]["scores.parquet"] = file_digest(path)
-    (records / "_task" / "comparison.json").write_text(json.dumps(comparison))
-    assert "error:" in invoke("verify", records, code=7)
-
-
-def test_an_edited_number_is_caught(done, tmp_path):
-    records = tmp_path / "v1"
-    shutil.copytree(done / "w" / "records" / "tiny" / "v1", records)
-    path = records / "_task" / "comparison.json"
-    comparison = json.loads(path.read_text())
-    test = comparison["results"]["families"]["ncf"]["comparisons"][0]["test"]
-    test["p_max_t"] = 0.001
-    path.write_text(json.dumps(comparison))
-    assert "p_max_t: recorded 0.001" in invoke("verify", records, code=7)
-
-
 def test_the_page_shows_the_records_numbers(done):
     page = (done / "site" / "tasks" / "tiny" / "index.html").read_text()
     records = done / "w" / "records" / "tiny" / "v1"
@@ -199,24 +154,6 @@ def test_show_compare_plan_and_json(done):
     plan = json.loads(invoke("plan", done / "tiny.yaml", "--workdir", done / "w", "--json"))
     assert all(row["fit_there"] and row["units"] == row["units_there"] for row in plan["generators"])
     assert len({row["fit"] for row in plan["generators"]}) == 3  # the three arms of rebeca share one
-
-
-def test_needs_and_arms_cannot_be_edited_away(done, tmp_path):
-    from benchmark.store import file_digest
-
-    records = tmp_path / "v1"
-    shutil.copytree(done / "w" / "records" / "tiny" / "v1", records)
-    path = records / "catalogue-verifier" / "record.json"
-    record = json.loads(path.read_text())
-    record["generator"] |= {"needs": [], "ranked": True}
-    path.write_text(json.dumps(record))
-    comparison = json.loads((records / "_task" / "comparison.json").read_text())
-    comparison["records"]["catalogue-verifier"]["record.json"] = file_digest(path)
-    (records / "_task" / "comparison.json").write_text(json.dumps(comparison))
-    assert "the generator says ['judge']" in invoke("verify", records, code=7)
-    del comparison["records"]["catalogue-verifier"]
-    (records / "_task" / "comparison.json").write_text(json.dumps(comparison))
-    assert "does not cover exactly the generators" in invoke("verify", records, code=7)
 
 
 def test_guidance_chosen_on_validation_belongs_to_its_sampler(done, tmp_path):

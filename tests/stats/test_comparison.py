@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from benchmark.stats.comparison import compare, holm, sign_flips
+from benchmark.stats.comparison import Rules, compare, holm, sign_flips
 from benchmark.stats.intervals import mean_interval, resampling_weights, wilson
 from benchmark.stats.levels import smallest_p
 from benchmark.stats.ranks import probability_first, rank_intervals
@@ -74,18 +74,18 @@ def test_max_t_keeps_its_level_under_the_complete_null():
 
 def test_equal_generators_and_constant_differences():
     equal, shifted = np.zeros((10, 1)), np.full((10, 1), 0.3)
-    one = compare(equal, weights(10), 999, 0.05, 0.02, np.random.default_rng(0))[0]
-    assert one.verdict == "equivalent"
+    one = compare(equal, weights(10), Rules(999, 0.05, 0.02), np.random.default_rng(0))[0]
+    assert one.verdict == "identical"
     assert one.test.p == 1
     assert (one.difference.low, one.difference.high) == (0, 0)
-    two = compare(shifted, weights(10), 1023, 0.05, 0.02, np.random.default_rng(0))[0]
+    two = compare(shifted, weights(10), Rules(1023, 0.05, 0.02), np.random.default_rng(0))[0]
     assert two.verdict == "better"
     assert two.effect is None
 
 
 def test_few_people_are_described_not_tested():
     d = np.random.default_rng(4).normal(3, 1, size=(5, 1))
-    one = compare(d, weights(5), 999, 0.05, 0.02, np.random.default_rng(0))[0]
+    one = compare(d, weights(5), Rules(999, 0.05, 0.02), np.random.default_rng(0))[0]
     assert one.test is None
     assert one.verdict == "described"
 
@@ -102,7 +102,7 @@ def test_a_pair_depends_on_its_own_people_and_signs_only():
     assert sign_flips(d, 9999, np.random.default_rng(0))[0].at_least == alone.at_least
     d[10:, 5] = np.nan
     assert sign_flips(d, 9999, np.random.default_rng(0))[0].at_least == alone.at_least
-    few = compare(d[:, 5:6], weights(45), 999, 0.05, 0.02, np.random.default_rng(0))[0]
+    few = compare(d[:, 5:6], weights(45), Rules(999, 0.05, 0.02), np.random.default_rng(0))[0]
     assert few.difference.n == 10
     assert few.difference.estimate == pytest.approx(d[:10, 5].mean())
 

@@ -1,0 +1,377 @@
+"""Do the board's tests hold their level, and do its intervals cover? Simulated through the board's own functions.
+
+A *cell* is a shape (people, pictures, correlation) and a condition. Each of its runs makes a world whose truth is
+known, asks every test and interval, and counts. Runs are cut into blocks with seeds of their own, so that the result
+does not depend on how many processes share the work.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import gammaln, hyp2f1
+
+from benchmark.stats.agreement import correlation_pooled, correlation_within
+from benchmark.stats.comparison import Comparison, Rules, compare, picture_wins, sign_flips
+from benchmark.stats.intervals import Interval, mean_interval, resampling_weights
+from benchmark.stats.personalisation import (
+    block_permutation,
+    own_set_rank,
+    permutations_within,
+    personal_lift,
+    picture_shuffle,
+    strata_of,
+)
+from benchmark.stats.random import stream
+from benchmark.stats.simulation import (
+    CONDITIONS,
+    GENERATOR_CONDITIONS,
+    GENERATORS,
+    Shape,
+    simulate_generators,
+    simulate_ratings,
+    simulate_scorers,
+    simulate_sets,
+    true_auc,
+)
+from benchmark.stats.verifier import auc_by_user, auc_over_users, bootstrap_rows_auc, mean_over_users
+from rebeca.arrays import Floats
+
+ALPHA = 0.05
+RUNS_A_BLOCK = 50
+"""Runs that share one set of bootstrap weights; also the unit of work of a process."""
+PERMUTATIONS = 199
+FLIPS = 399
+"""More than 2**8, so that eight people are enumerated as on the board."""
+BOOTSTRAP = 999
+ROW_DRAWS = 99
+RATINGS_A_PERSON = 20
+TRUTH_PEOPLE = 200_000
+"""People from whom a truth without a formula is taken; its error is a tenth of an interval's at 210 people."""
+AGREEMENT = 0.6
+PARTIAL_OFFSET = 3.0
+"""The one generator that is truly better under a partial null, in standard deviations of a picture."""
+BEYOND = 3.0
+"""A rate this many Monte Carlo standard errors on the wrong side of nominal is marked."""
+WORLDS = ("sets", "generators", "verifier", "agreement")
+
+LEVEL, COVERAGE, POWER = "level", "coverage", "power"
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """Something that is counted over the runs of a cell.
+
+    Attributes:
+        name: What the board calls it.
+        kind: ``level`` (rejections of a true null), ``coverage`` (intervals that hold the truth) or ``power``.
+        nominal: What it should be; None for power.
+        on_board: False for what is kept for reproduction only.
+    """
+
+    name: str
+    kind: str
+    nominal: float | None
+    on_board: bool = True
+
+
+def _level(name: str, on_board: bool = True) -> Quantity:
+    return Quantity(name, LEVEL, ALPHA, on_board)
+
+
+def _coverage(name: str, on_board: bool = True) -> Quantity:
+    return Quantity(name, COVERAGE, 1 - ALPHA, on_board)
+
+
+QUANTITIES = {
+    q.name: q
+    for q in (
+        _level("whole-set test, median of centred scores"),
+        _level("whole-set test, mean", on_board=False),
+        _level("published scheme, single pictures", on_board=False),
+        Quantity("whole-set test, power at the planted lift", POWER, None),
+        _coverage("lift, interval without an effect"),
+        _coverage("lift, interval"),
+        _coverage("lift, bootstrap-t"),
+        _coverage("share of sets that the own set beats"),
+        _level("sign flips, one pair"),
+        _level("max-T, no difference anywhere"),
+        _level("max-T, one generator better"),
+        _level("Holm, no difference anywhere"),
+        _level("Holm, one generator better"),
+        _level("equivalence at the margin"),
+        Quantity("sign flips, power at the detectable difference", POWER, 0.8),
+        _coverage("mean, interval"),
+        _coverage("mean, bootstrap-t"),
+        _coverage("difference, interval"),
+        _coverage("difference, bootstrap-t"),
+        _coverage("share of people who prefer, Wilson"),
+        _coverage("picture beats picture"),
+        _coverage("AUC within user"),
+        _coverage("AUC pooled, people drawn"),
+        _coverage("AUC pooled, rows drawn", on_board=False),
+        _coverage("correlation within user"),
+        _coverage("correlation pooled"),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One line of work: a world of a shape under a condition."""
+
+    world: str
+    condition: str
+    shape: Shape
+    lift: float
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How often something happened.
+
+    Attributes:
+        cell: Where.
+        quantity: What.
+        hits: Runs in which it did.
+        runs: Runs in which it could.
+    """
+
+    cell: Cell
+    quantity: Quantity
+    hits: int
+    runs: int
+
+    @property
+    def rate(self) -> float:
+        """Share of the runs."""
+        return self.hits / self.runs
+
+    @property
+    def error(self) -> float:
+        """Monte Carlo standard error at the nominal value, or at the rate where there is none."""
+        p = self.quantity.nominal if self.quantity.nominal is not None else self.rate
+        return float(np.sqrt(p * (1 - p) / self.runs))
+
+    @property
+    def off(self) -> bool:
+        """Whether it is worse than promised by more than Monte Carlo error: too many rejections, too low coverage."""
+        nominal = self.quantity.nominal
+        if nominal is None or self.quantity.kind == POWER:
+            return False
+        wrong = self.rate - nominal if self.quantity.kind == LEVEL else nominal - self.rate
+        return wrong > BEYOND * self.error
+
+    def to_json(self) -> dict[str, Any]:
+        """A line of the table."""
+        shape = self.cell.shape
+        return {
+            "world": self.cell.world, "condition": self.cell.condition, "people": shape.users,
+            "pictures": shape.pictures, "correlation": shape.correlation, "quantity": self.quantity.name,
+            "kind": self.quantity.kind, "nominal": self.quantity.nominal, "on_board": self.quantity.on_board,
+            "rate": self.rate, "runs": self.runs, "error": self.error, "off": self.off,
+        }  # fmt: skip
+
+
+def cells(shape: Shape, lift: float, runs: int) -> list[Cell]:
+    """Every world and condition for one shape."""
+    conditions = {
+        "sets": CONDITIONS,
+        "generators": GENERATOR_CONDITIONS,
+        "verifier": ("equal",),
+        "agreement": ("equal",),
+    }
+    return [Cell(world, condition, shape, lift, runs) for world in WORLDS for condition in conditions[world]]
+
+
+def calibrate(
+    work: Sequence[Cell], seed: int, workers: int = 1, report: Callable[[int, int, str], None] | None = None
+) -> list[Rate]:
+    """Counts every quantity in every cell.
+
+    Args:
+        work: Cells.
+        seed: Names the random streams.
+        workers: Processes; the result does not depend on them.
+        report: Called with (blocks done, blocks, note).
+    """
+    blocks = [
+        (index, number, min(RUNS_A_BLOCK, cell.runs - start), seed)
+        for index, cell in enumerate(work)
+        for number, start in enumerate(range(0, cell.runs, RUNS_A_BLOCK))
+    ]
+    jobs = [(work[index], number, runs, seed) for index, number, runs, seed in blocks]
+    totals: list[dict[str, list[int]]] = [{} for _ in work]
+    for done, (index, counts) in enumerate(zip((b[0] for b in blocks), _answers(jobs, workers), strict=True)):
+        for name, (hits, runs) in counts.items():
+            total = totals[index].setdefault(name, [0, 0])
+            total[0] += hits
+            total[1] += runs
+        if report is not None:
+            report(done + 1, len(blocks), f"{work[index].world}, {work[index].condition}")
+    return [
+        Rate(cell, QUANTITIES[name], hits, runs)
+        for cell, total in zip(work, totals, strict=True)
+        for name, (hits, runs) in sorted(total.items())
+    ]
+
+
+def _answers(jobs: Sequence[tuple[Cell, int, int, int]], workers: int) -> Iterator[dict[str, tuple[int, int]]]:
+    if workers <= 1:
+        yield from map(_block, jobs)
+        return
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        yield from pool.imap(_block, jobs)
+
+
+class _Counter:
+    """Hits and runs by quantity."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, tuple[int, int]] = {}
+
+    def add(self, name: str, hit: bool) -> None:
+        hits, runs = self.counts.get(name, (0, 0))
+        self.counts[name] = (hits + int(hit), runs + 1)
+
+    def covers(self, name: str, interval: Interval, truth: float) -> None:
+        if np.isfinite(interval.low):
+            self.add(name, interval.low <= truth <= interval.high)
+
+
+def _block(job: tuple[Cell, int, int, int]) -> dict[str, tuple[int, int]]:
+    cell, number, runs, seed = job
+    shape = cell.shape
+    name = f"{cell.world}/{cell.condition}/{shape.users}/{shape.pictures}/{shape.correlation}/{cell.lift}"
+    rng = stream("calibration", seed, name, number)
+    weights = resampling_weights(shape.users, BOOTSTRAP, rng)
+    counter = _Counter()
+    ask = {"sets": _sets, "generators": _generators, "verifier": _verifier, "agreement": _agreement}[cell.world]
+    truth = _generator_truth(cell) if cell.world == "generators" else {}
+    for _ in range(runs):
+        ask(cell, weights, truth, rng, counter)
+    return counter.counts
+
+
+def _sets(cell: Cell, weights: Floats, truth: dict[str, float], rng: np.random.Generator, counter: _Counter) -> None:
+    for lift in (0.0, cell.lift):
+        scores, owner = simulate_sets(cell.shape, cell.condition, lift, rng)
+        counts = np.bincount(owner, minlength=cell.shape.users)
+        pairs = np.add.reduceat(scores, np.concatenate([[0], np.cumsum(counts)[:-1]]), axis=1) / counts
+        strata, left = strata_of(pairs, np.zeros(len(counts), np.int64), counts)
+        if not strata or left:
+            continue
+        lifts, beats = np.full(len(counts), np.nan), np.full(len(counts), np.nan)
+        for stratum in strata:
+            lifts[stratum.users] = personal_lift(stratum.scores)
+            beats[stratum.users] = own_set_rank(stratum.scores)[0]
+        sizes = [len(stratum.users) for stratum in strata]
+        mean_test, median_test = block_permutation(strata, permutations_within(sizes, PERMUTATIONS, rng))
+        interval = mean_interval(lifts, weights)
+        if lift == 0.0:
+            counter.add("whole-set test, median of centred scores", median_test.p <= ALPHA)
+            counter.add("whole-set test, mean", mean_test.p <= ALPHA)
+            shuffled = picture_shuffle(scores, owner, PERMUTATIONS, rng)
+            counter.add("published scheme, single pictures", shuffled.p <= ALPHA)
+            counter.covers("lift, interval without an effect", interval, 0.0)
+            counter.covers("share of sets that the own set beats", mean_interval(beats, weights), 0.5)
+        else:
+            counter.add("whole-set test, power at the planted lift", median_test.p <= ALPHA)
+            if cell.condition != "quality by leniency":  # on a probability scale the true lift has no formula
+                counter.covers("lift, interval", interval, lift)
+                studentised = mean_interval(lifts, weights, method="bootstrap-t")
+                counter.covers("lift, bootstrap-t", studentised, lift)
+
+
+PAIRS = [(a, b) for a in range(GENERATORS) for b in range(a + 1, GENERATORS)]
+
+
+def _generators(
+    cell: Cell, weights: Floats, truth: dict[str, float], rng: np.random.Generator, counter: _Counter
+) -> None:
+    rules = Rules(FLIPS, ALPHA)
+    null = simulate_generators(cell.shape, cell.condition, np.zeros(GENERATORS), rng)
+    results = _compared(null, weights, rules, rng)
+    if results[0].test is None:
+        return
+    adjusted = [r.test for r in results if r.test is not None]
+    counter.add("sign flips, one pair", adjusted[-1].p <= ALPHA)
+    counter.add("max-T, no difference anywhere", min(t.p_max_t for t in adjusted) <= ALPHA)
+    counter.add("Holm, no difference anywhere", min(t.p_holm for t in adjusted) <= ALPHA)
+    last = results[-1]
+    counter.covers("difference, interval", last.difference, 0.0)
+    counter.add("share of people who prefer, Wilson", last.prefer[1] <= truth["prefer"] <= last.prefer[2])
+    if last.beats is not None:
+        counter.covers("picture beats picture", last.beats, truth["beats"])
+    values = np.nanmean(null, axis=2)
+    differences = values[-2] - values[-1]
+    counter.covers("mean, interval", mean_interval(values[-1], weights), 0.0)
+    counter.covers("mean, bootstrap-t", mean_interval(values[-1], weights, method="bootstrap-t"), 0.0)
+    counter.covers("difference, bootstrap-t", mean_interval(differences, weights, method="bootstrap-t"), 0.0)
+    # a difference as large as the margin must not be called equivalent; half of the time it is seen as smaller
+    margin = 5 * truth["sd"] / np.sqrt(cell.shape.users)
+    inner = compare((differences + margin)[:, None], weights, rules, rng)[0].inner
+    counter.add("equivalence at the margin", bool(-margin < inner.low and inner.high < margin))
+    shift = 2.8 * truth["sd"] / np.sqrt(cell.shape.users)
+    found = compare((differences + shift)[:, None], weights, rules, rng)[0].test
+    counter.add("sign flips, power at the detectable difference", found is not None and found.p <= ALPHA)
+    offsets = np.zeros(GENERATORS)
+    offsets[0] = PARTIAL_OFFSET
+    partial = np.nanmean(simulate_generators(cell.shape, cell.condition, offsets, rng), axis=2)
+    tests = sign_flips(np.column_stack([partial[a] - partial[b] for a, b in PAIRS]), FLIPS, rng)
+    true_nulls = [test for (a, _), test in zip(PAIRS, tests, strict=True) if a != 0]
+    counter.add("max-T, one generator better", min(t.p_max_t for t in true_nulls) <= ALPHA)
+    counter.add("Holm, one generator better", min(t.p_holm for t in true_nulls) <= ALPHA)
+
+
+def _compared(scores: Floats, weights: Floats, rules: Rules, rng: np.random.Generator) -> list[Comparison]:
+    values = np.nanmean(scores, axis=2)
+    differences = np.column_stack([values[a] - values[b] for a, b in PAIRS])
+    beats = np.column_stack([picture_wins(scores[a], scores[b]) for a, b in PAIRS])
+    return compare(differences, weights, rules, rng, beats)
+
+
+_TRUTH: dict[Cell, dict[str, float]] = {}
+
+
+def _generator_truth(cell: Cell) -> dict[str, float]:
+    """What many people say: the last pair's standard deviation, share that prefers, share of pictures that win."""
+    if cell not in _TRUTH:
+        many = Shape(TRUTH_PEOPLE // cell.shape.pictures, cell.shape.pictures, cell.shape.correlation)
+        scores = simulate_generators(many, cell.condition, np.zeros(GENERATORS), stream("calibration-truth", str(cell)))
+        d = np.nanmean(scores[-2], axis=1) - np.nanmean(scores[-1], axis=1)
+        wins = picture_wins(scores[-2], scores[-1])
+        _TRUTH[cell] = {"sd": float(d.std()), "prefer": float((d > 0).mean()), "beats": float(wins.mean())}
+    return _TRUTH[cell]
+
+
+def _verifier(
+    cell: Cell, weights: Floats, truth: dict[str, float], rng: np.random.Generator, counter: _Counter
+) -> None:
+    user, liked, score = simulate_ratings(cell.shape, RATINGS_A_PERSON, rng)
+    within, pooled = true_auc(cell.shape.correlation)
+    by_user = auc_by_user(user, liked, score, cell.shape.users)
+    counter.covers("AUC within user", mean_over_users(by_user, weights), within)
+    counter.covers("AUC pooled, people drawn", auc_over_users(user, liked, score, weights), pooled)
+    low, high = bootstrap_rows_auc(liked, score, ROW_DRAWS, rng)
+    counter.add("AUC pooled, rows drawn", low <= pooled <= high)
+
+
+def _agreement(
+    cell: Cell, weights: Floats, truth: dict[str, float], rng: np.random.Generator, counter: _Counter
+) -> None:
+    user, first, second = simulate_scorers(cell.shape, AGREEMENT, rng)
+    counter.covers("correlation pooled", correlation_pooled(user, first, second, weights), AGREEMENT)
+    within, _ = correlation_within(user, first, second, weights)
+    counter.covers("correlation within user", within, expected_correlation(AGREEMENT, cell.shape.pictures))
+
+
+def expected_correlation(correlation: float, n: int) -> float:
+    """Mean of the sample correlation of n normal pairs (Hotelling 1953)."""
+    shrink = 2 / (n - 1) * np.exp(2 * (gammaln(n / 2) - gammaln((n - 1) / 2)))
+    return float(correlation * shrink * hyp2f1(0.5, 0.5, (n + 1) / 2, correlation**2))

@@ -1,0 +1,78 @@
+"""Do two scorers agree? Correlations of their scores of the same pictures for the same people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+from benchmark.stats.intervals import CONSTANT, Interval, mean_interval, percentile
+
+Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.integer[Any]]
+
+
+def correlation_within(user: Ints, x: Floats, y: Floats, weights: Floats) -> tuple[Interval, int]:
+    """Mean over people of the Pearson correlation of their own rows.
+
+    What is left when everybody's level is taken out: whether two scorers order one person's pictures alike. For
+    Spearman's correlation pass ranks within person, :func:`ranks_within`.
+
+    Args:
+        user: int [rows].
+        x: float [rows]; scores of the same picture for the same person.
+        y: float [rows].
+        weights: float [draws, people].
+
+    Returns:
+        The mean with its interval over people, and how many people with rows have no correlation: fewer than three
+        rows, or one scorer gives them a constant.
+    """
+    people = weights.shape[1]
+    n = np.bincount(user, minlength=people)
+    values = np.full(people, np.nan)
+    sums = _sums(user, x, y, people)
+    enough = n >= 3
+    values[enough] = _pearson(sums[:, enough])
+    return mean_interval(values, weights), int(((n > 0) & ~np.isfinite(values)).sum())
+
+
+def correlation_pooled(user: Ints, x: Floats, y: Floats, weights: Floats) -> Interval:
+    """Pearson correlation over all rows, with a percentile bootstrap interval over people.
+
+    Each person's sums are made once and weighed in every draw. For Spearman's correlation pass ranks over all rows;
+    the ranks are then those of all people, also in a draw.
+    """
+    people = weights.shape[1]
+    sums = _sums(user, x, y, people)
+    estimate = float(_pearson(sums.sum(axis=1, keepdims=True))[0])
+    draws = _pearson(np.stack([weights @ row for row in sums]))
+    return percentile(estimate, draws, len(np.unique(user)))
+
+
+def ranks_within(user: Ints, x: Floats) -> Floats:
+    """float64 [rows]; rank of each row among the person's own, ties share the mean rank."""
+    out = np.empty(len(x))
+    order = np.argsort(user, kind="stable")
+    bounds = np.flatnonzero(np.diff(user[order])) + 1
+    for rows in np.split(order, bounds):
+        out[rows] = rankdata(x[rows])
+    return out
+
+
+def _sums(user: Ints, x: Floats, y: Floats, people: int) -> Floats:
+    """float64 [6, people]; n and the sums of x, y, xx, yy, xy, about the overall means so that rounding stays small."""
+    x, y = x - x.mean(), y - y.mean()
+    columns = (np.ones(len(x)), x, y, x * x, y * y, x * y)
+    return np.stack([np.bincount(user, weights=c, minlength=people) for c in columns])
+
+
+def _pearson(sums: Floats) -> Floats:
+    """Correlation from sums [6, ...]; NaN where one side is constant."""
+    n, x, y, xx, yy, xy = sums
+    with np.errstate(divide="ignore", invalid="ignore"):
+        vx, vy = xx - x * x / n, yy - y * y / n
+        varies = (vx > CONSTANT * xx) & (vy > CONSTANT * yy)
+        return np.asarray(np.where(varies, np.clip((xy - x * y / n) / np.sqrt(vx * vy), -1.0, 1.0), np.nan))

@@ -1,0 +1,195 @@
+"""Made-up people, sets and generators whose true effects are known, to check that tests and intervals keep their word.
+
+Every score has variance 1 before leniency and quality are added. *Correlation* is that of two pictures of one set in
+the eyes of one judge, with everybody's level taken out; it is what makes single pictures bad witnesses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, ndtr
+
+Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.integer[Any]]
+
+TASTE_DIMS = 8
+"""Tastes are directions in a space of few dimensions, so that judges resemble each other, as real ones do."""
+LENIENCY = 1.0
+QUALITY = 0.5
+STRENGTH_SPREAD = 0.75
+"""Skewed people: standard deviation of the logarithm of how strong a person's taste is."""
+UNEQUAL_SPREAD = 0.5
+"""Standard deviation of the logarithm of how much a person's scores vary."""
+CONDITIONS = (
+    "equal",
+    "leniency",
+    "quality",
+    "quality by leniency",
+    "pictures by leniency",
+    "pictures by quality",
+    "skewed",
+)
+"""What differs between people apart from what is tested."""
+GENERATOR_CONDITIONS = (
+    "equal", "leniency", "unequal spread", "pictures by leniency", "pictures by quality", "skewed",
+    "skewed, unequal scales",
+)  # fmt: skip
+GENERATORS = 4
+SCALES = (1.0, 1.0, 3.0, 9.0)
+"""Of four generators' noise, where scales are unequal."""
+AUC_GAP, AUC_GAP_SPREAD = 1.0, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The shape of a task.
+
+    Attributes:
+        users: People.
+        pictures: Pictures a person.
+        correlation: Of two pictures of one set for one judge, 0 to 1.
+    """
+
+    users: int
+    pictures: int
+    correlation: float
+
+    def __post_init__(self) -> None:
+        if self.users < 2 or self.pictures < 1 or not 0 <= self.correlation < 1:
+            raise ValueError(
+                f"two or more people, a picture or more, and a correlation in [0, 1) are needed, got {self}"
+            )
+
+
+def picture_counts(shape: Shape, tied_to: Floats | None) -> Ints:
+    """Int [users]; the shape's number, or half as many more or fewer for the upper and lower half of ``tied_to``."""
+    if tied_to is None:
+        return np.full(shape.users, shape.pictures)
+    few = max(1, shape.pictures // 2)
+    upper = np.argsort(np.argsort(tied_to)) >= shape.users // 2
+    return np.where(upper, shape.pictures + few, few)
+
+
+def skewed_noise(rng: np.random.Generator, size: tuple[int, ...]) -> Floats:
+    """Lognormal noise of mean 0 and variance 1; its skewness is 6.2."""
+    return np.asarray((np.exp(rng.normal(size=size)) - np.exp(0.5)) / np.sqrt((np.e - 1) * np.e))
+
+
+def simulate_sets(shape: Shape, condition: str, lift: float, rng: np.random.Generator) -> tuple[Floats, Ints]:
+    """Everybody's scores of everybody's pictures.
+
+    Args:
+        shape: The task's shape.
+        condition: One of :data:`CONDITIONS`.
+        lift: True personal lift; exact in every condition but ``quality by leniency``, which is on a scale of
+            probabilities.
+        rng: Random numbers.
+
+    Returns:
+        float [users, pictures of all] and int [pictures of all], for whom each picture was made.
+    """
+    users, rho = shape.users, shape.correlation
+    leniency = rng.normal(size=users) * LENIENCY if condition != "equal" else np.zeros(users)
+    quality = np.zeros(users)
+    if condition in ("quality", "pictures by quality"):
+        quality = rng.normal(size=users) * QUALITY
+    if condition == "quality by leniency":
+        quality = QUALITY * leniency
+    tied = {"pictures by leniency": leniency, "pictures by quality": quality}.get(condition)
+    counts = picture_counts(shape, tied)
+    owner = np.repeat(np.arange(users), counts)
+    strength = np.ones(users)
+    if condition == "skewed":  # mean square 1
+        strength = np.exp(rng.normal(size=users) * STRENGTH_SPREAD - STRENGTH_SPREAD**2)
+    taste = rng.normal(size=(users, TASTE_DIMS)) * strength[:, None]
+    look = np.sqrt(rho) * rng.normal(size=(users, TASTE_DIMS))[owner]
+    look += np.sqrt(1 - rho) * rng.normal(size=(len(owner), TASTE_DIMS))
+    look += lift * taste[owner] / np.sqrt(TASTE_DIMS)
+    scores = taste @ look.T / np.sqrt(TASTE_DIMS) + leniency[:, None] + quality[owner][None, :]
+    if condition == "skewed":
+        scores += skewed_noise(rng, (len(owner),))[None, :]
+    return (expit(scores) if condition == "quality by leniency" else scores), owner
+
+
+def simulate_generators(shape: Shape, condition: str, offsets: Floats, rng: np.random.Generator) -> Floats:
+    """Float [generators, users, most pictures]; own scores, NaN beyond a person's number of pictures.
+
+    Args:
+        shape: The task's shape.
+        condition: One of :data:`GENERATOR_CONDITIONS`.
+        offsets: float [generators]; true means.
+        rng: Random numbers.
+    """
+    users, rho = shape.users, shape.correlation
+    leniency = rng.normal(size=users) * LENIENCY if condition != "equal" else np.zeros(users)
+
+    def noise(*size: int) -> Floats:
+        return skewed_noise(rng, size) if condition.startswith("skewed") else rng.normal(size=size)
+
+    sets = np.sqrt(rho) * noise(len(offsets), users, 1)
+    tied = {"pictures by leniency": leniency, "pictures by quality": sets.mean(axis=(0, 2))}.get(condition)
+    counts = picture_counts(shape, tied)
+    most = int(counts.max())
+    scores = sets + np.sqrt(1 - rho) * noise(len(offsets), users, most)
+    if condition == "unequal spread":
+        scores *= np.exp(rng.normal(size=(1, users, 1)) * UNEQUAL_SPREAD)
+    if condition == "skewed, unequal scales":
+        scores *= np.array(SCALES)[:, None, None]
+    scores += leniency[None, :, None] + offsets[:, None, None]
+    scores[:, np.arange(most)[None, :] >= counts[:, None]] = np.nan
+    return np.asarray(scores)
+
+
+def simulate_ratings(shape: Shape, rows: int, rng: np.random.Generator) -> tuple[Ints, npt.NDArray[np.bool_], Floats]:
+    """Held-out ratings and a verifier's scores: person, liked, score of every row.
+
+    A liked picture scores higher by a gap that differs between people; levels differ as well, with the shape's
+    correlation. True AUCs are in :func:`true_auc`.
+    """
+    user = np.repeat(np.arange(shape.users), rows)
+    liked = rng.random(len(user)) < 0.5
+    gap = AUC_GAP + AUC_GAP_SPREAD * rng.normal(size=shape.users)
+    level = rng.normal(size=shape.users) * np.sqrt(shape.correlation / (1 - shape.correlation))
+    return user, liked, gap[user] * liked + level[user] + rng.normal(size=len(user))
+
+
+def true_auc(correlation: float) -> tuple[float, float]:
+    """AUC within user and pooled over many people, of :func:`simulate_ratings`."""
+    within = AUC_GAP / np.sqrt(2 + AUC_GAP_SPREAD**2)
+    pooled = AUC_GAP / np.sqrt(2 + AUC_GAP_SPREAD**2 + 2 * correlation / (1 - correlation))
+    return float(ndtr(within)), float(ndtr(pooled))
+
+
+def simulate_scorers(shape: Shape, agreement: float, rng: np.random.Generator) -> tuple[Ints, Floats, Floats]:
+    """Two scorers' scores of the same pictures: person, first, second; true pooled correlation ``agreement``."""
+    user = np.repeat(np.arange(shape.users), shape.pictures)
+    both = np.sqrt(shape.correlation) * rng.normal(size=(2, shape.users))[:, user]
+    both += np.sqrt(1 - shape.correlation) * rng.normal(size=(2, len(user)))
+    return user, both[0], agreement * both[0] + np.sqrt(1 - agreement**2) * both[1]
+
+
+def within_correlation(scores: Floats) -> float:
+    """Estimated correlation of two pictures of one set (one-way random effects, ANOVA estimator, at least 0).
+
+    Args:
+        scores: float [sets, pictures]; NaN where there is none. Take the level of judge and generator out first where
+            these differ.
+    """
+    known = np.isfinite(scores)
+    n = known.sum(axis=1)
+    full = n > 0
+    scores, known, n = np.where(known, scores, 0.0)[full], known[full], n[full]
+    total, sets = int(n.sum()), len(n)
+    if sets < 2 or total <= sets:
+        return 0.0
+    mean = scores.sum(axis=1) / n
+    grand = scores.sum() / total
+    within = float((np.square(scores - mean[:, None]) * known).sum()) / (total - sets)
+    between = float((n * np.square(mean - grand)).sum()) / (sets - 1)
+    size = (total - float(np.square(n).sum()) / total) / (sets - 1)
+    variance = max(0.0, (between - within) / size)
+    return variance / (variance + within) if variance + within > 0 else 0.0

@@ -1,0 +1,107 @@
+"""From older record schemas to this version's, one step a version.
+
+A step rewrites the files to the next schema without their numbers; these are then computed again from the rows, so
+that an upgraded record verifies like one that was just made. What an older schema did not hold stays unknown and is
+said to be: nothing is declared where no declaration was written down.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmark.record_file import SCHEMA
+from benchmark.record_json import COMPARISON, RECORD, TASK_FOLDER, read_any, write_comparison, write_record
+from benchmark.record_rows import USERS, read_rows
+from benchmark.records import with_numbers
+from benchmark.spec import analysis_hash
+from benchmark.task_file import TaskFile
+from benchmark.verify import recomputed, verify
+from rebeca.errors import RecordError
+from rebeca.seeds import digest_of
+
+
+def upgrade(folder: Path, out: Path) -> dict[str, Any]:
+    """Writes the records of a task version in this version's schema.
+
+    Args:
+        folder: ``<root>/<task id>/v<version>`` of an older schema.
+        out: Where to; must not exist.
+
+    Returns:
+        What :func:`benchmark.verify.verify` found in the result.
+
+    Raises:
+        RecordError: If there is no way, or a file cannot be read.
+    """
+    found = read_any(folder / TASK_FOLDER / COMPARISON)["schema"]
+    if found == SCHEMA:
+        raise RecordError(f"{folder} has schema {SCHEMA} already")
+    if found not in STEPS:
+        raise RecordError(f"{folder}: there is no way from schema {found} to {SCHEMA}", hint="run the task again")
+    if out.exists():
+        raise RecordError(f"{out} exists", hint="name a folder that does not")
+    temporary = out.with_name(f".{out.name}.new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(folder, temporary)
+    try:
+        for version in range(found, SCHEMA):
+            STEPS[version](temporary)
+        checked = verify(temporary)
+        temporary.rename(out)
+    except (KeyError, TypeError, OSError, pa.ArrowException) as error:
+        raise RecordError(f"{folder}: is no record of schema {found} ({type(error).__name__}: {error})") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return checked
+
+
+def _from_1_to_2(folder: Path) -> None:
+    """Schema 2 adds single pictures against each other, agreement, ROC and learning curves, cautions, a declaration."""
+    old = read_any(folder / TASK_FOLDER / COMPARISON)
+    dumped = TaskFile.model_validate(old["spec"]).model_dump(mode="json", by_alias=True)
+    spec = old["spec"] | {key: dumped[key] for key in ("analysis", "judges")}
+    header = old["task"] | {"hash": digest_of(spec)}
+    origin = old["provenance"] | {"upgraded_from": [1], "declared": None}
+    comparison = {
+        "schema": 2, "kind": "task", "task": header, "spec": spec,
+        "analysis": {"hash": analysis_hash(spec), "frozen": False},
+        **{key: old[key] for key in ("address", "data", "users", "user_ids", "order")},
+        "provenance": origin,
+    }  # fmt: skip
+    rows, records = [], {}
+    for name in old["order"]:
+        record = read_any(folder / name / RECORD) | {"schema": 2, "task": header, "provenance": origin}
+        _with_lowest(folder / name)
+        rows.append(read_rows(folder / name, record, spec, comparison["users"]["id"]))
+        records[name] = record
+    _with_share(folder / TASK_FOLDER / "verifier.parquet")
+    again = recomputed(folder, comparison, rows)
+    for name, record in records.items():
+        write_record(folder / name, with_numbers(record, again["generators"][name]))
+    write_comparison(folder, comparison | {"results": again["results"], "judges": again["judges"]})
+
+
+def _with_lowest(folder: Path) -> None:
+    """Schema 1 did not keep the lowest scores by which failures count; without failures nothing is lost."""
+    table = pq.read_table(folder / "users.parquet")
+    value, worst = (table[name].to_numpy() for name in ("value", "worst"))
+    if not np.allclose(value, worst, equal_nan=True):
+        raise RecordError(f"{folder}: schema 1 with failures cannot be upgraded", hint="run the task again")
+    table = table.append_column("lowest", pa.nulls(len(table), pa.float64()))
+    pq.write_table(table.select(USERS.names).cast(USERS), folder / "users.parquet", compression="zstd")
+
+
+def _with_share(path: Path) -> None:
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("share", pa.array(np.ones(len(table)))), path, compression="zstd")
+
+
+STEPS: dict[int, Callable[[Path], None]] = {1: _from_1_to_2}
+"""By the schema that a step starts from."""

@@ -1,0 +1,223 @@
+"""Every edit of a record is caught, also by an editor who mends the hashes."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from benchmark.record_json import COMPARISON, file_digests, own_digest
+from tests.conftest import ROOT, invoke
+
+COMPARISON_PATH = f"_task/{COMPARISON}"
+
+
+@pytest.fixture
+def records(done, tmp_path):
+    """A copy of a finished run's records."""
+    folder = tmp_path / "v1"
+    shutil.copytree(done / "w" / "records" / "tiny" / "v1", folder)
+    return folder
+
+
+def mend(folder):
+    """Makes all hashes fit again, as a careful forger would."""
+    path = folder / COMPARISON_PATH
+    comparison = json.loads(path.read_text())
+    comparison["records"] = {name: file_digests(folder / name) for name in comparison["records"]}
+    comparison["digest"] = own_digest(comparison)
+    path.write_text(json.dumps(comparison))
+
+
+def at(value, keys):
+    """The container of the last of dotted ``keys``, and that key."""
+    *path, last = [int(key) if key.isdigit() else key for key in keys.split("/")]
+    for key in path:
+        value = value[key]
+    return value, last
+
+
+def edit_json(folder, file, keys, change):
+    path = folder / file
+    record = json.loads(path.read_text())
+    place, last = at(record, keys)
+    place[last] = change(place[last])
+    path.write_text(json.dumps(record))
+
+
+def edit_rows(folder, file, change):
+    table = pd.read_parquet(folder / file)
+    changed = change(table)
+    (table if changed is None else changed).to_parquet(folder / file)
+
+
+def set_at(row, column, value):
+    def change(table):
+        table.loc[row, column] = value
+
+    return change
+
+
+def without(row):
+    return lambda table: table.drop(index=row)
+
+
+def doubled(row):
+    return lambda table: pd.concat([table, table.iloc[[row]]])
+
+
+MINE = "rebeca/record.json"
+RANK = "results/families/ncf/ranks/rebeca"
+FIRST = "results/families/ncf/comparisons/0"
+JSON_EDITS = {
+    "p of a test": (MINE, "personal/ncf/median_double_centred/p", lambda p: p / 2),
+    "b of a test": (MINE, "personal/ncf/median_double_centred/at_least", lambda b: b + 1),
+    "end of an interval": (MINE, "summary/ncf/interval/low", lambda low: low + 0.001),
+    "mean": (MINE, "summary/ncf/interval/estimate", lambda mean: mean + 0.001),
+    "people": (MINE, "summary/ncf/people", lambda n: n + 1),
+    "published p": (MINE, "personal/ncf/published_scheme/p", lambda p: p / 2),
+    "published statistic": (MINE, "personal/ncf/published_scheme/statistic", lambda s: s + 0.01),
+    "valid pictures": (MINE, "pictures/valid", lambda n: n - 1),
+    "digest of the pictures": (MINE, "pictures/digest", lambda d: d[::-1]),
+    "direction of a scorer": (MINE, "summary/ncf/card/higher_is_better", lambda up: not up),
+    "parameter": (MINE, "generator/params/steps", lambda n: n + 1),
+    "provenance": (MINE, "provenance/seed", lambda seed: seed + 1),
+    "needs": ("catalogue-verifier/record.json", "generator/needs", lambda _: []),
+    "ranked": ("catalogue-verifier/record.json", "generator/ranked", lambda _: True),
+    "version of the task": (COMPARISON_PATH, "task/version", lambda v: v + 1),
+    "schema": (COMPARISON_PATH, "schema", lambda v: v + 1),
+    "level": (COMPARISON_PATH, "spec/analysis/alpha", lambda _: 0.1),
+    "seed of the task": (COMPARISON_PATH, "spec/seed", lambda seed: seed + 1),
+    "rank": (COMPARISON_PATH, f"{RANK}/low", lambda low: low + 1),
+    "group": (COMPARISON_PATH, f"{RANK}/group", lambda _: "z"),
+    "first place": (COMPARISON_PATH, f"{RANK}/probability_first", lambda _: 1.0),
+    "adjusted p": (COMPARISON_PATH, f"{FIRST}/test/p_max_t", lambda _: 0.001),
+    "verdict": (COMPARISON_PATH, f"{FIRST}/verdict", lambda _: "better"),
+    "picture against picture": (COMPARISON_PATH, f"{FIRST}/beats/estimate", lambda b: b / 2),
+    "declared": (COMPARISON_PATH, "results/families/auditor/declared", lambda _: True),
+    "caution": (COMPARISON_PATH, "results/cautions", lambda _: []),
+    "agreement": (COMPARISON_PATH, "results/agreement/0/pooled/pearson/estimate", lambda _: 0.99),
+    "AUC": (COMPARISON_PATH, "judges/verifier/auc_within_user/estimate", lambda a: a + 0.01),
+    "calibration error": (COMPARISON_PATH, "judges/verifier/calibration/expected_error", lambda e: e / 2),
+    "order of generators": (COMPARISON_PATH, "order", lambda order: order[::-1]),
+    "impossible p": (MINE, "personal/ncf/mean/p", lambda _: 0.0),
+    "impossible share": (COMPARISON_PATH, f"{FIRST}/prefer/share", lambda _: 1.5),
+}
+ROW_EDITS = {
+    "score": ("rebeca/scores.parquet", set_at(5, "score", 0.987)),
+    "impossible score": ("rebeca/scores.parquet", set_at(5, "score", 1.5)),
+    "infinite score": ("rebeca/scores.parquet", set_at(5, "score", np.inf)),
+    "score taken out": ("rebeca/scores.parquet", set_at(5, "score", np.nan)),
+    "seed of a picture": ("rebeca/scores.parquet", set_at(5, "seed", 3)),
+    "digest of a picture": ("rebeca/scores.parquet", set_at(5, "digest", "0" * 64)),
+    "failure": ("rebeca/scores.parquet", set_at(5, "failure", "blank")),
+    "person": ("rebeca/scores.parquet", set_at(5, "user", "u7")),
+    "row removed": ("rebeca/scores.parquet", without(5)),
+    "row doubled": ("rebeca/scores.parquet", doubled(5)),
+    "scorer renamed": ("rebeca/scores.parquet", lambda t: t.replace({"scorer": {"ncf": "nfc"}})),
+    "value of a person": ("rebeca/users.parquet", set_at(3, "value", 0.5)),
+    "person removed": ("rebeca/users.parquet", without(3)),
+    "worst value": ("rebeca/users.parquet", set_at(3, "worst", 0.0)),
+    "opinion about another's set": ("rebeca/pairs.parquet", set_at(1, "mean", 0.9)),
+    "opinion about the own set": ("rebeca/pairs.parquet", set_at(0, "mean", 0.9)),
+    "opinion doubled": ("rebeca/pairs.parquet", doubled(4)),
+    "opinion of nobody": ("rebeca/pairs.parquet", set_at(1, "judge", 99)),
+    "number of pictures": ("rebeca/pairs.parquet", set_at(1, "n", 2)),
+    "column renamed": ("rebeca/pairs.parquet", lambda t: t.rename(columns={"mean": "average"})),
+    "verifier's score": ("_task/verifier.parquet", set_at(2, "score", 0.99)),
+    "label": ("_task/verifier.parquet", lambda t: t.assign(label=np.where(t.index == 2, ~t.label, t.label))),
+    "rating doubled": ("_task/verifier.parquet", doubled(2)),
+    "rating removed": ("_task/verifier.parquet", without(2)),
+}
+
+
+def caught(folder, hashes_mended):
+    message = invoke("verify", folder, code=7)
+    assert message.startswith("error: "), message
+    assert hashes_mended != ("SHA-256" in message or "digest is another" in message), message
+    return message
+
+
+@pytest.mark.parametrize("name", JSON_EDITS)
+def test_an_edited_number_is_caught(records, name):
+    file, keys, change = JSON_EDITS[name]
+    edit_json(records, file, keys, change)
+    invoke("verify", records, code=7)
+    mend(records)
+    caught(records, hashes_mended=True)
+
+
+@pytest.mark.parametrize("name", ROW_EDITS)
+def test_an_edited_row_is_caught(records, name):
+    file, change = ROW_EDITS[name]
+    edit_rows(records, file, change)
+    caught(records, hashes_mended=False)
+    mend(records)
+    caught(records, hashes_mended=True)
+
+
+def test_an_edited_hash_file_or_picture_is_caught(records):
+    edit_json(records, COMPARISON_PATH, "records/rebeca/record.json", lambda digest: digest[::-1])
+    assert "digest is another" in invoke("verify", records, code=7)
+    mend(records)
+    invoke("verify", records)
+    (records / "rebeca" / "notes.txt").write_text("hello")
+    assert "missing or added: ['notes.txt']" in invoke("verify", records, code=7)
+    (records / "rebeca" / "notes.txt").unlink()
+    path = next((records / "rebeca" / "pictures").glob("*.png"))
+    Image.new("RGB", (24, 24), (9, 9, 9)).save(path)
+    mend(records)
+    assert "is another picture" in invoke("verify", records, code=7)
+    path.write_bytes(b"no picture")
+    mend(records)
+    assert "not a readable picture" in invoke("verify", records, code=7)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"kind": "task"', '"kind": "task", "kind": "task"', "the key 'kind' is given twice"),
+        ('"kind": "task"', '"kind": "task", "more": NaN', "NaN is no JSON number"),
+        ('"kind": "task"', '"kind": "task", "more": 1', "more: Extra inputs are not permitted"),
+        ('"kind": "task"', '"kind": "generator"', "kind: Input should be 'task'"),
+        ('"schema": 2', '"schema": 3', "install that one"),
+        ('"schema": 2', '"schema": "2"', "it has no schema version"),
+        ("{", "[" * 100_000, "cannot be read"),
+    ],
+)
+def test_hostile_json_is_refused(records, old, new, message):
+    path = records / COMPARISON_PATH
+    path.write_text(path.read_text().replace(old, new, 1))
+    assert message in invoke("verify", records, code=7)
+
+
+def test_a_record_that_names_files_elsewhere_is_refused(records):
+    edit_json(records, COMPARISON_PATH, "order/0", lambda _: "../../etc")
+    assert "String should match pattern" in invoke("verify", records, code=7)
+    assert "String should match pattern" in invoke("show", records, code=7)
+
+
+@pytest.mark.parametrize("file", ["rebeca/scores.parquet", "rebeca/pairs.parquet", "_task/verifier.parquet"])
+def test_a_file_that_is_no_parquet_is_refused(records, file):
+    (records / file).write_bytes(b"PAR1 nothing PAR1")
+    mend(records)
+    assert "cannot be read" in invoke("verify", records, code=7)
+
+
+def test_records_of_schema_1_are_upgraded(tmp_path):
+    old = ROOT / "tests" / "data" / "records-schema-1"
+    assert "hint: rebeca-bench upgrade" in invoke("show", old, code=7)
+    out = tmp_path / "v1"
+    assert "5 generators" in invoke("upgrade", old, out)
+    assert "all agree" in invoke("verify", out)
+    before = json.loads((old / "rebeca" / "record.json").read_text())
+    after = json.loads((out / "rebeca" / "record.json").read_text())
+    assert after["provenance"]["upgraded_from"] == [1]
+    for measure, summary in before["summary"].items():
+        assert after["summary"][measure]["interval"]["estimate"] == pytest.approx(summary["interval"]["estimate"])
+    comparison = json.loads((out / COMPARISON_PATH).read_text())
+    assert not any(family["declared"] for family in comparison["results"]["families"].values())
+    assert "exists" in invoke("upgrade", old, out, code=7)
+    assert "has schema 2 already" in invoke("upgrade", out, tmp_path / "again", code=7)
