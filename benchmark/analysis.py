@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from benchmark.stats.agreement import correlation_pooled, correlation_within, ranks_within
 from benchmark.stats.comparison import Rules, compare, picture_wins
-from benchmark.stats.intervals import FEW_USERS, kept_weights, mean_interval, resampling_weights
+from benchmark.stats.intervals import FEW_USERS, SKEWED, kept_weights, mean_interval, resampling_weights
 from benchmark.stats.personalisation import (
     Stratum,
     block_permutation,
@@ -57,6 +57,11 @@ class Rows:
     higher: Mapping[str, bool]
     sets: Mapping[str, Floats]
     pairs: Mapping[str, Floats]
+
+    def __post_init__(self) -> None:
+        for name, values in (*self.scores.items(), *self.sets.items(), *self.pairs.items()):
+            if np.isinf(values).any():
+                raise ValueError(f"generator '{self.id}' has an infinite value of '{name}'")
 
     @property
     def pictures(self) -> Ints:
@@ -156,7 +161,7 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
         "generators": generators,
         "families": families,
         "agreement": _agreement(plan, rows, weights),
-        "cautions": _cautions(people, rows, families),
+        "cautions": _cautions(plan, people, rows, generators, families),
     }
 
 
@@ -327,7 +332,9 @@ def _agreement(plan: Plan, rows: Sequence[Rows], weights: Floats) -> list[dict[s
     return out
 
 
-def _cautions(people: int, rows: Sequence[Rows], families: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _cautions(
+    plan: Plan, people: int, rows: Sequence[Rows], generators: Mapping[str, Any], families: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     """Where the calibration says that tests or intervals may not keep their word here (docs/calibration.md)."""
     found: list[dict[str, Any]] = []
     if people < FEW_USERS:
@@ -335,10 +342,20 @@ def _cautions(people: int, rows: Sequence[Rows], families: Mapping[str, Any]) ->
     unequal = [row.id for row in rows if len(np.unique(row.pictures)) > 1]
     if unequal:
         found.append({"kind": "unequal-pictures", "where": unequal})
-    for measure, family in families.items():
-        skewed = [f"{c['a']} and {c['b']}" for c in family["comparisons"] if c["skewed"]]
-        if skewed and family["declared"]:
-            found.append({"kind": "skewed", "measure": measure, "where": skewed})
+    intervals = {
+        plan.primary: {name: one["summary"].get(plan.primary, {}).get("interval") for name, one in generators.items()},
+        LIFT + plan.primary: {
+            name: one["personal"].get(plan.primary, {}).get("lift") for name, one in generators.items()
+        },
+    }
+    for measure, by_generator in intervals.items():
+        skewed = [name for name, one in by_generator.items() if one and abs(one["skewness"] or 0.0) > SKEWED]
+        if skewed:
+            found.append({"kind": "skewed-values", "measure": measure, "where": skewed})
+        pairs = families[measure]["comparisons"] if measure in families else []
+        skewed = [f"{pair['a']} and {pair['b']}" for pair in pairs if pair["skewed"]]
+        if skewed:
+            found.append({"kind": "skewed-differences", "measure": measure, "where": skewed})
     return found
 
 

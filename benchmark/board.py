@@ -15,7 +15,8 @@ NAMED = 4
 CAUTIONS = {
     "few-users": "Few people ({where}): 95 % intervals hold the truth in fewer than 95 of 100 cases.",
     "unequal-pictures": "Unequal numbers of pictures ({where}): lifts compare people who have equally many.",
-    "skewed": "Skewed differences, {measure} ({where}): with unequal scales sign flips reject too often.",
+    "skewed-values": "Skewed values, {measure} ({where}): the interval holds the truth less often than it says.",
+    "skewed-differences": "Skewed differences, {measure} ({where}): sign flips can reject too often.",
 }
 """By kind; the figures behind each sentence are in docs/calibration.md."""
 NOT_FROZEN = (
@@ -298,8 +299,11 @@ def _flags(record: dict[str, Any], comparison: dict[str, Any], twin: str | None)
         flags.append(f"failures {percent(failed / pictures['requested'])}")
     if twin is not None:
         flags.append(f"identical to {twin}")
-    flags += [caution["kind"].replace("-", " ") for caution in comparison["results"]["cautions"]
-              if caution["kind"] == "few-users" or record["generator"]["id"] in caution["where"]]  # fmt: skip
+    name = record["generator"]["id"]
+    for caution in comparison["results"]["cautions"]:
+        flag = caution["kind"].replace("-", " ")
+        if flag not in flags and (caution["kind"] == "few-users" or name in caution["where"]):
+            flags.append(flag)
     if comparison["task"]["modified"]:
         flags.append("modified")
     return flags

@@ -279,9 +279,7 @@ class AgreementRecord(_Strict):
 class Caution(_Strict):
     """Why a number may not keep its word."""
 
-    kind: Literal["few-users", "unequal-pictures", "skewed"] = Field(
-        description="`few-users`, `unequal-pictures`, `skewed`."
-    )
+    kind: Literal["few-users", "unequal-pictures", "skewed-values", "skewed-differences"] = Field(description="Why.")
     measure: str | None = Field(default=None, description="Of which measure.")
     where: list[str] = Field(description="People, generators or pairs.")
 
@@ -294,7 +292,9 @@ class Results(_Strict):
         description="By measure; `lift:` before a scorer means its personal lift."
     )
     agreement: list[AgreementRecord] = Field(description="The primary scorer beside the others.")
-    cautions: list[Caution] = Field(description="Few people, unequal numbers of pictures, skewed differences.")
+    cautions: list[Caution] = Field(
+        description="Few people, unequal numbers of pictures, skewed values or differences of what was declared."
+    )
 
 
 class Curve(_Strict):

@@ -199,7 +199,7 @@ def bootstrap_t(values: Floats, draws: Floats, squares: Floats, confidence: floa
         return None
     t = (draws[varies] - mean) / np.sqrt(variance[varies] / (n - 1))
     lower, upper = np.quantile(t, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return mean - float(upper) * error, mean - float(lower) * error
+    return float(mean - upper * error), float(mean - lower * error)
 
 
 def percentile(estimate: float, draws: Floats, people: int, confidence: float = 0.95) -> Interval:

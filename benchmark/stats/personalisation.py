@@ -19,6 +19,8 @@ Ints = npt.NDArray[np.integer[Any]]
 
 TIE = 1e-9
 """Values within this relative distance count as equal, so that rounding decides nothing."""
+ROUNDING = 1e-12
+"""Centred scores below this share of the largest score are zero but for rounding."""
 GATHERED_AT_ONCE = 4_000_000
 
 
@@ -82,10 +84,12 @@ class Stratum:
 
 
 def double_centred(scores: Floats) -> Floats:
-    """S[u, v] - S[u, .] - S[., v] + S[., .]: what is left after each judge's leniency and each set's quality."""
-    return np.asarray(
-        scores - scores.mean(axis=1, keepdims=True) - scores.mean(axis=0, keepdims=True) + scores.mean(), np.float64
-    )
+    """S[u, v] - S[u, .] - S[., v] + S[., .]: what is left after each judge's leniency and each set's quality.
+
+    What is nothing but rounding becomes 0, so that equal sets tie exactly, whoever computes.
+    """
+    centred = scores - scores.mean(axis=1, keepdims=True) - scores.mean(axis=0, keepdims=True) + scores.mean()
+    return np.asarray(np.where(np.abs(centred) <= ROUNDING * np.abs(scores).max(), 0.0, centred), np.float64)
 
 
 def personal_lift(scores: Floats) -> Floats:

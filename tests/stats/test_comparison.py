@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from benchmark.stats.comparison import Rules, compare, holm, sign_flips
+from benchmark.stats.comparison import Rules, compare, holm, picture_wins, sign_flips
 from benchmark.stats.intervals import mean_interval, resampling_weights, wilson
 from benchmark.stats.levels import smallest_p
 from benchmark.stats.ranks import probability_first, rank_intervals
@@ -155,3 +155,61 @@ def test_rank_intervals_and_first_place():
     assert rank_intervals(["a", "b", "c"], better) == {"a": (1, 2), "b": (1, 3), "c": (2, 3)}
     values = np.column_stack([np.ones(5), np.zeros(5), np.ones(5)])
     np.testing.assert_allclose(probability_first(values, weights(5)), [0.5, 0, 0.5])
+
+
+def test_picture_wins_equals_mann_whitney():
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 5, (6, 9)).astype(float), rng.integers(0, 5, (6, 7)).astype(float)
+    expected = [stats.mannwhitneyu(x, y).statistic / 63 for x, y in zip(a, b, strict=True)]
+    np.testing.assert_allclose(picture_wins(a, b), expected)
+    np.testing.assert_allclose(picture_wins(a, b, higher_is_better=False), 1 - np.array(expected))
+    a[0, :8] = np.nan
+    a[1] = np.nan
+    found = picture_wins(a, b)
+    assert found[0] == pytest.approx(np.mean([(a[0, 8] > y) + (a[0, 8] == y) / 2 for y in b[0]]))
+    assert np.isnan(found[1])
+
+
+def test_equivalence_is_two_one_sided_tests():
+    from statsmodels.stats.weightstats import ttost_paired
+
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        a = rng.normal(size=25)
+        b = a + rng.normal(size=25) * 0.1 + rng.normal() * 0.05
+        (one,) = compare((a - b)[:, None], weights(25), Rules(499, 0.05, 0.08), rng)
+        p, *_ = ttost_paired(a, b, -0.08, 0.08)
+        assert (p < 0.05) == (one.inner.low > -0.08 and one.inner.high < 0.08)
+
+
+def test_effect_and_detectable_equal_statsmodels():
+    from statsmodels.stats.power import TTestPower
+
+    d = np.random.default_rng(1).normal(0.3, 1, 120)
+    (one,) = compare(d[:, None], weights(120), Rules(499, 0.05), np.random.default_rng(0))
+    t = stats.ttest_1samp(d, 0).statistic
+    assert one.effect * np.sqrt(120) == pytest.approx(t)
+    needed = TTestPower().solve_power(nobs=120, alpha=0.05, power=0.8) * d.std(ddof=1)
+    assert one.detectable == pytest.approx(needed, rel=0.02)
+
+
+def test_flips_agree_with_the_t_test_where_it_holds():
+    for seed in range(10):
+        d = np.random.default_rng(seed).normal(0.2, 1, 60)
+        (result,) = sign_flips(d[:, None], 9999, np.random.default_rng(0))
+        assert result.p == pytest.approx(stats.ttest_1samp(d, 0).pvalue, abs=0.02)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(6, 10))
+def test_enumerated_p_ignores_order_scale_and_sign(seed, people):
+    rng = np.random.default_rng(seed)
+    d = rng.normal(0.3, 1, size=(people, 2))
+    one = sign_flips(d, 2**people, rng)
+    assert one[0].enumerated
+    assert sign_flips(-7 * d[rng.permutation(people)], 2**people, rng) == one
+
+
+def test_an_infinite_difference_is_refused():
+    with pytest.raises(ValueError, match="infinite"):
+        compare(np.full((8, 1), np.inf), weights(8), Rules(99, 0.05), np.random.default_rng(0))

@@ -13,6 +13,7 @@ from benchmark.stats.personalisation import (
     permutations_within,
     personal_lift,
     picture_shuffle,
+    strata_of,
 )
 
 
@@ -122,3 +123,27 @@ def test_own_set_rank_with_ties():
     beats, reciprocal = own_set_rank(np.eye(4))
     np.testing.assert_allclose(beats, 1)
     np.testing.assert_allclose(reciprocal, 1)
+
+
+@pytest.mark.parametrize("scores", [np.ones((1, 1)), np.ones((3, 2)), np.full((3, 3), np.nan), np.full((3, 3), np.inf)])
+def test_a_stratum_that_cannot_be_permuted_is_refused(scores):
+    with pytest.raises(ValueError, match="two or more people"):
+        stratum(scores)
+
+
+def test_strata_have_equal_blocks_and_pictures():
+    pairs = np.random.default_rng(0).random((7, 7))
+    block, pictures = np.array([0, 0, 0, 1, 1, 1, 1]), np.array([2, 2, 3, 2, 2, 0, 0])
+    strata, left = strata_of(pairs, block, pictures)
+    assert [s.users.tolist() for s in strata] == [[0, 1], [3, 4]]
+    assert left == 3  # alone with three pictures, and two without any
+    pairs[0, 1] = np.nan
+    assert strata_of(pairs, block, pictures)[1] == 5
+
+
+def test_equal_sets_tie_whatever_the_rounding():
+    scores = np.random.default_rng(1).random((9, 1)) + np.zeros((9, 9)) + 0.1
+    permutations = permutations_within([9], 99, np.random.default_rng(0))
+    t1, t2 = block_permutation([stratum(scores)], permutations)
+    assert (t1.p, t2.p) == (1, 1)
+    assert not personal_lift(scores).any()

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from sklearn.metrics import brier_score_loss, roc_auc_score
+from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
-from benchmark.stats.verifier import auc, auc_by_user, bootstrap_rows_auc, calibration
+from benchmark.stats.intervals import resampling_weights
+from benchmark.stats.verifier import auc, auc_by_user, auc_over_users, bootstrap_rows_auc, calibration, roc
 
 
 def test_auc_equals_scikit_learn_with_ties():
@@ -42,3 +43,41 @@ def test_rows_bootstrap_contains_the_auc():
     score = liked + rng.normal(size=300)
     low, high = bootstrap_rows_auc(liked, score, 200, rng)
     assert low < auc(liked, score) < high
+
+
+def test_pooled_auc_by_people_equals_drawing_people():
+    rng = np.random.default_rng(3)
+    user = rng.integers(0, 12, 300)
+    liked, score = rng.random(300) < 0.3 + 0.03 * user, rng.integers(0, 30, 300) / 30
+    w = resampling_weights(14, 60, rng)  # two people have no rows
+    drawn = []
+    for row in w:
+        rows = np.concatenate([np.repeat(np.flatnonzero(user == u), round(row[u] * 14)) for u in range(14)])
+        drawn.append(auc(liked[rows], score[rows]))
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    found = auc_over_users(user, liked, score, w)
+    assert found.estimate == pytest.approx(auc(liked, score))
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    assert found.n == len(np.unique(user))
+    assert auc_over_users(user, np.ones(300, bool), score, w).method == "none"
+
+
+def test_rows_bootstrap_equals_counting_pairs():
+    rng = np.random.default_rng(4)
+    liked, score = rng.random(80) < 0.4, rng.integers(0, 9, 80) / 9
+    drawn = np.random.default_rng(5)
+    expected = [auc(liked[r], score[r]) for r in (drawn.integers(0, 80, 80) for _ in range(50))]
+    low, high = bootstrap_rows_auc(liked, score, 50, np.random.default_rng(5))
+    assert (low, high) == (pytest.approx(np.quantile(expected, 0.025)), pytest.approx(np.quantile(expected, 0.975)))
+
+
+def test_roc_lies_on_scikit_learns_curve():
+    rng = np.random.default_rng(6)
+    liked, score = rng.random(500) < 0.5, rng.integers(0, 40, 500) / 40
+    score = score + 0.2 * liked
+    curve = roc(liked, score)
+    false, true, _ = roc_curve(liked, score, drop_intermediate=False)
+    keep = np.append(np.diff(false) > 0, True)
+    np.testing.assert_allclose(curve["true_positive"], np.interp(curve["false_positive"], false[keep], true[keep]))
+    assert np.trapezoid(curve["true_positive"], curve["false_positive"]) == pytest.approx(auc(liked, score), abs=0.02)
+    assert roc(np.ones(5, bool), np.arange(5.0))["true_positive"] == []

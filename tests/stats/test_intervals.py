@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from benchmark.stats.intervals import (
+    bootstrap_t,
+    kept_weights,
+    mean_interval,
+    mean_intervals,
+    percentile,
+    resampling_weights,
+    skewness,
+)
+
+
+def weights(n, draws=2000, seed=0):
+    return resampling_weights(n, draws, np.random.default_rng(seed))
+
+
+def test_skewness_equals_scipy():
+    x = np.random.default_rng(0).exponential(size=(50, 3))
+    np.testing.assert_allclose(skewness(x), stats.skew(x))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.integers(2, 90))
+def test_columns_together_are_columns_alone(seed, n):
+    rng = np.random.default_rng(seed)
+    table = rng.exponential(size=(n, 5)) ** 2
+    table[rng.random((n, 5)) < 0.1] = np.nan
+    table[:, 3] = 0.5
+    w = weights(n, 99)
+    together = mean_intervals(table, w)
+    for c, one in enumerate(together):
+        alone = mean_interval(table[:, c], w)
+        assert (alone.method, alone.n) == (one.method, one.n)
+        np.testing.assert_allclose([alone.estimate, alone.low, alone.high], [one.estimate, one.low, one.high])
+    for interval in together:
+        if interval.method not in ("none", "exact"):
+            assert interval.low <= interval.estimate <= interval.high
+
+
+def test_the_order_of_people_changes_nothing():
+    x = np.random.default_rng(1).normal(size=80)
+    order = np.random.default_rng(2).permutation(80)
+    w = weights(80)
+    one, two = mean_interval(x, w), mean_interval(x[order], w[:, order])
+    assert (one.low, one.high) == (pytest.approx(two.low), pytest.approx(two.high))
+
+
+def test_bootstrap_t_by_hand():
+    rng = np.random.default_rng(3)
+    x = rng.exponential(size=25)
+    w = weights(25)
+    t = []
+    for row in w:
+        drawn = np.repeat(x, np.round(row * 25).astype(int))
+        t.append((drawn.mean() - x.mean()) / (drawn.std(ddof=1) / 5))
+    upper, lower = np.quantile(t, [0.975, 0.025])
+    error = x.std(ddof=1) / 5
+    low, high = bootstrap_t(x, w @ x, w @ x**2, 0.95)
+    assert (low, high) == (pytest.approx(x.mean() - upper * error), pytest.approx(x.mean() - lower * error))
+    assert mean_interval(x, w, method="bootstrap-t").low == pytest.approx(low)
+
+
+def test_odd_values_have_named_outcomes():
+    assert mean_interval(np.array([np.nan, 1.0]), weights(2)).method == "none"
+    assert mean_interval(np.full(5, np.nan), weights(5)).n == 0
+    assert mean_interval(np.array([1.0, 1.0, np.nan]), weights(3)).method == "exact"
+    with pytest.raises(ValueError, match="infinite"):
+        mean_interval(np.array([1.0, np.inf]), weights(2))
+    assert mean_intervals(np.empty((5, 0)), weights(5)) == []
+    assert bootstrap_t(np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.array([0.0, 1.0]), 0.95) is None
+    assert percentile(0.5, np.full(9, np.nan), 9).method == "none"
+
+
+def test_draws_without_anybody_known_are_zero():
+    w = np.array([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])
+    kept = kept_weights(w, np.array([True, True, False]))
+    np.testing.assert_allclose(kept, [[0.5, 0.5], [0, 0]])
