@@ -1,7 +1,8 @@
-"""Writes docs/calibration.csv: level and coverage of every test of the board, on a grid of shapes.
+"""Writes docs/calibration.csv, level and coverage of every test of the board on a grid of shapes, and its tables.
 
-    python scripts/calibration_table.py                 # goes on where it was stopped
+    python scripts/calibration_table.py                 # the numbers; goes on where it was stopped
     python scripts/calibration_table.py --runs 200 --out /tmp/short.csv
+    python scripts/calibration_table.py --page          # the tables of docs/calibration.md from the numbers
 
 The rates come from ``benchmark.calibration``, which asks the board's own functions; ``rebeca-bench calibrate TASK``
 does the same for one task's shape.
@@ -12,11 +13,13 @@ from __future__ import annotations
 import csv
 import itertools
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
-from benchmark.calibration import calibrate, cells
+from benchmark.calibration import QUANTITIES, calibrate, cells
 from benchmark.stats.simulation import Shape
 
 PEOPLE = (8, 30, 60, 210)
@@ -27,12 +30,95 @@ LIFT = 0.3
 SEED = 1
 
 
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+START, END = "<!-- tables: made by scripts/calibration_table.py --page -->", "<!-- end of tables -->"
+SKEWED = "skewed"
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Rates of a table, numbers as numbers."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows: list[dict[str, Any]] = list(csv.DictReader(stream))
+    for row in rows:
+        row |= {name: int(row[name]) for name in ("people", "runs")}
+        row |= {name: float(row[name]) for name in ("correlation", "rate")}
+        row |= {name: row[name] == "True" for name in ("off", "on_board")}
+    return rows
+
+
+def tables(rows: list[dict[str, Any]]) -> str:
+    """Markdown: what the board uses, without and with skewed values; what it does not use; every rate that is off."""
+    board = [row for row in rows if row["on_board"]]
+    off = sorted({(row["quantity"], row["condition"], row["people"]) for row in board if row["off"]})
+    by_case = [[row for row in board if (row["quantity"], row["condition"], row["people"]) == case] for case in off]
+    lines = [
+        f"| {quantity} | {condition} | {people} | {min(r['rate'] for r in case):.3f} to"
+        f" {max(r['rate'] for r in case):.3f} | {sum(r['off'] for r in case)} of {len(case)} |"
+        for (quantity, condition, people), case in zip(off, by_case, strict=True)
+    ]
+    count = sum(row["off"] for row in board)
+    return "\n".join(
+        [
+            "### Values that are not skewed",
+            "",
+            *_table(board, lambda row: not row["condition"].startswith(SKEWED)),
+            "",
+            "### Skewed values",
+            "",
+            *_table(board, lambda row: row["condition"].startswith(SKEWED)),
+            "",
+            "### Kept for reproduction, decides nothing",
+            "",
+            *_table([row for row in rows if not row["on_board"]], lambda row: True),
+            "",
+            "### Every case off",
+            "",
+            f"{count} of {len(board)} rates of the board. By case: the range over the four correlations, and how many"
+            " of them are off.",
+            "",
+            "| quantity | condition | people | rate | off |",
+            "|---|---|---|---|---|",
+            *lines,
+        ]
+    )
+
+
+def _table(rows: list[dict[str, Any]], chosen: Callable[[dict[str, Any]], bool]) -> list[str]:
+    lines = [
+        f"| | nominal | {' | '.join(f'{people} people' for people in PEOPLE)} |",
+        "|---|---|" + "---|" * len(PEOPLE),
+    ]
+    for name, quantity in QUANTITIES.items():
+        own = [row for row in rows if row["quantity"] == name and chosen(row)]
+        if own:
+            cells_ = [_cell([row for row in own if row["people"] == people]) for people in PEOPLE]
+            nominal = "" if quantity.nominal is None else f"{quantity.nominal:.2f}"
+            lines.append(f"| {quantity.kind}: {name} | {nominal} | {' | '.join(cells_)} |")
+    return lines
+
+
+def _cell(rows: list[dict[str, Any]]) -> str:
+    rates = [row["rate"] for row in rows]
+    mark = " **off**" if any(row["off"] for row in rows) else ""
+    return f"{sum(rates) / len(rates):.3f} ({min(rates):.3f} to {max(rates):.3f}){mark}" if rates else ""
+
+
+def page(rows: list[dict[str, Any]]) -> str:
+    """docs/calibration.md with these tables."""
+    before, rest = (DOCS / "calibration.md").read_text(encoding="utf-8").split(START)
+    return f"{before}{START}\n\n{tables(rows)}\n\n{END}{rest.split(END)[1]}"
+
+
 @click.command()
 @click.option("--runs", default=2000, show_default=True, help="Simulated runs a cell.")
 @click.option("--workers", default=2, show_default=True, help="Processes; the numbers do not depend on them.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("docs/calibration.csv"), show_default=True)
-def main(runs: int, workers: int, out: Path) -> None:
+@click.option("--page", "write_page", is_flag=True, help="Only write the tables of docs/calibration.md.")
+def main(runs: int, workers: int, out: Path, write_page: bool) -> None:
     """Counts rejections and coverage; shapes that the file already holds are not made again."""
+    if write_page:
+        (DOCS / "calibration.md").write_text(page(read(out)), encoding="utf-8")
+        return
     done = set()
     if out.exists():
         with out.open(newline="", encoding="utf-8") as stream:

@@ -20,8 +20,8 @@ def edit(tiny, old, new):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("pictures: 3", "picturs: 3", r"tiny.yaml:17: unknown key 'picturs'\n  hint: did you mean 'pictures'"),
-        ("pictures: 3", "pictures: three", r"tiny.yaml:17: pictures: .*found 'three'"),
+        ("pictures: 3", "picturs: 3", r"tiny.yaml:18: unknown key 'picturs'\n  hint: did you mean 'pictures'"),
+        ("pictures: 3", "pictures: three", r"tiny.yaml:18: pictures: .*found 'three'"),
         ("pictures: 3", "", r"the key 'pictures' is missing"),
         ("max_steps: 20", "max_step: 20", r"rebeca.params: no parameter 'max_step'\n  hint: did you mean 'max_steps'"),
         ("network: mlp", "network: mlpp", r"generators.rebeca.params.network: .*found 'mlpp'"),

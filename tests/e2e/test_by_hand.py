@@ -25,7 +25,7 @@ generators:
   - {{id: catalogue-random, use: catalogue, params: {{rank_by: random}}}}
   - {{id: catalogue-most-liked, use: catalogue, params: {{rank_by: most-liked}}}}
   - {{id: catalogue-ridge, use: catalogue, params: {{rank_by: ridge}}}}
-  - {{id: catalogue-heldout, use: catalogue, params: {{rank_by: heldout-likes}}}}
+scorers: [ncf, auditor, observed]
 analysis: {{reference: catalogue-ridge, permutations: 1999, bootstrap: 999}}
 """
 
@@ -44,7 +44,7 @@ def test_oasis_by_hand(shared, tmp_path):
     records = tmp_path / "w" / "records" / "oasis-small" / "v1"
     check = load("by_hand").run(records)
     assert not check.wrong
-    assert check.agree > 300
+    assert check.agree > 150
     invoke("verify", records)
 
 

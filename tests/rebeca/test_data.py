@@ -11,7 +11,7 @@ from rebeca.data.catalogue import Candidates, decode_image
 from rebeca.data.dataset import find_blocks
 from rebeca.data.folder import read_folder
 from rebeca.data.interactions import Interactions, like
-from rebeca.data.splits import SplitRule, divide
+from rebeca.data.splits import Part, SplitRule, divide
 from rebeca.errors import DataError
 from tests.conftest import make_folder
 
@@ -188,3 +188,16 @@ def test_candidates_of_per_user_splits_leave_out_what_was_rated():
     candidates = Candidates(("a", "b"), np.ones((1, 4), bool), np.zeros(2, int), (np.array([0, 1]), np.array([3])))
     assert candidates.of(0).tolist() == [2, 3]
     assert candidates.of(1).tolist() == [0, 1, 2]
+
+
+def test_smaller_shares_of_ratings_are_parts_of_larger_ones():
+    rng = np.random.default_rng(0)
+    user = np.repeat(np.arange(5), [1, 2, 7, 20, 30])
+    train = interactions(user, rng.permutation(60), rng.integers(1, 8, 60), users=6)
+    part = Part(train, train.where(np.zeros(60, bool)))
+    kept = [{*zip(t.user, t.item, strict=True)} for t in (part.thinned(s, 3).train for s in (0.1, 0.5, 1.0))]
+    assert kept[0] < kept[1] < kept[2]
+    assert len(kept[2]) == 60
+    assert part.thinned(0.5, 3).train.ratings_a_user().tolist() == [1, 1, 4, 10, 15, 0]
+    assert {*zip(*[iter(part.thinned(0.5, 4).train.item)], strict=True)} != {(i,) for _, i in kept[1]}
+    assert len(part.thinned(0.5, 3).validation) == 0

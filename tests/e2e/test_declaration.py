@@ -1,0 +1,100 @@
+"""What was decided before the first picture, and what happens to a later change of mind."""
+
+import json
+
+import pytest
+
+from tests.conftest import TINY, invoke
+
+
+def run(task, *more):
+    return invoke("run", task, "--workdir", task.parent / "w", *more)
+
+
+def families(task, version=1):
+    path = task.parent / "w" / "records" / "tiny" / f"v{version}" / "_task" / "comparison.json"
+    record = json.loads(path.read_text())
+    return record, {name for name, family in record["results"]["families"].items() if family["declared"]}
+
+
+def change(task, old, new):
+    text = task.read_text()
+    assert old in text
+    task.write_text(text.replace(old, new))
+
+
+def test_what_is_changed_after_the_first_picture_is_exploratory(tiny):
+    run(tiny, "--quiet")
+    record, declared = families(tiny)
+    assert declared == {"ncf", "lift:ncf"}
+    assert record["analysis"]["frozen"]
+    assert record["provenance"]["declared"] <= record["provenance"]["made"]
+
+    change(tiny, "scorer: ncf", "scorer: auditor")  # the other judge looked better
+    output = run(tiny)
+    assert "the analysis was changed after pictures were made" in output
+    record, declared = families(tiny)
+    assert not record["analysis"]["frozen"]
+    assert not declared
+    page = (tiny.parent / "w" / "site" / "tasks" / "tiny" / "index.html").read_text()
+    assert "everything is exploratory" in page
+    assert "All comparisons are exploratory." in page
+    invoke("verify", tiny.parent / "w" / "records" / "tiny" / "v1")
+
+    change(tiny, "version: 1", "version: 2")  # other seeds, other pictures
+    run(tiny, "--quiet")
+    assert families(tiny, 2)[1] == {"auditor", "lift:auditor"}
+
+    change(tiny, "version: 2", "version: 1")  # and back to what was declared
+    change(tiny, "scorer: auditor", "scorer: ncf")
+    run(tiny, "--quiet")
+    assert families(tiny)[1] == {"ncf", "lift:ncf"}
+
+
+def test_how_failures_count_is_part_of_the_declaration(tiny):
+    run(tiny, "--quiet")
+    tiny.write_text(tiny.read_text() + "failures: worst\n")
+    assert "changed after pictures were made" in run(tiny)
+
+
+def test_pictures_without_a_declaration_are_not_declared(tiny):
+    run(tiny, "--quiet")
+    for path in (tiny.parent / "w" / "frozen").iterdir():
+        path.unlink()
+    assert "pictures were there before an analysis was written down" in run(tiny)
+    assert not families(tiny)[1]
+
+
+def test_a_run_that_made_no_picture_declares_nothing(tiny, monkeypatch):
+    from rebeca.generator import Rebeca
+
+    def failing(self, train, context):
+        raise RuntimeError("no memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Rebeca, "fit", failing)
+        invoke("run", tiny, "--workdir", tiny.parent / "w", "--quiet", code=5)
+    assert not (tiny.parent / "w" / "frozen").exists()
+    change(tiny, "scorer: ncf", "scorer: auditor")
+    run(tiny, "--quiet")
+    assert families(tiny)[1] == {"auditor", "lift:auditor"}
+
+
+def test_a_damaged_declaration_is_named(tiny):
+    run(tiny, "--quiet")
+    path = tiny.parent / "w" / "frozen" / "tiny-v1.json"
+    path.write_text("{")
+    assert f"{path}: cannot be read" in invoke("run", tiny, "--workdir", tiny.parent / "w", code=6)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.25])
+def test_the_verifier_is_fitted_on_fewer_ratings(tiny, share):
+    tiny.write_text(TINY.replace("learning_curve: [0.5]", f"learning_curve: [{share}]"))
+    run(tiny, "--quiet")
+    record, _ = families(tiny)
+    assert [point["share"] for point in record["judges"]["verifier"]["learning_curve"]] == [share, 1.0]
+    assert [point["share"] for point in record["judges"]["auditor"]["learning_curve"]] == [1.0]
+    page = (tiny.parent / "w" / "site" / "tasks" / "tiny" / "index.html").read_text()
+    for figure in ("ROC curves", "Calibration", "Learning curve of the verifier"):
+        assert f'aria-label="{figure}"' in page
+    assert "Do the scorers agree?" in page
