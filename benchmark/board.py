@@ -150,8 +150,6 @@ class Board:
             named = ", ".join(where[:NAMED]) + (f" and {len(where) - NAMED} more" if len(where) > NAMED else "")
             measure = str(caution.get("measure", "")).replace("lift:", "personal lift, ")
             sentences.append(CAUTIONS[caution["kind"]].format(where=named, measure=measure))
-        if not self.frozen:
-            sentences.append(NOT_FROZEN)
         return sentences
 
     def card(self, measure: str) -> dict[str, Any]:

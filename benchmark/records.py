@@ -25,12 +25,14 @@ from benchmark.record_rows import write_rows
 from benchmark.runner import Run, read_report
 from benchmark.scoring import GeneratorScores, pair_means, score_generator
 from benchmark.spec import Task
+from benchmark.stats.comparison import FEWEST_USERS
+from benchmark.stats.levels import smallest_p
 from benchmark.stats.personalisation import picture_shuffle
 from benchmark.stats.random import stream
 from benchmark.store import STAGE_VERSIONS
 from benchmark.verifier_report import judge_report, read_rows
 from rebeca.arrays import Floats, Ints
-from rebeca.errors import GeneratorError, RecordError
+from rebeca.errors import GeneratorError, RecordError, SpecError
 from rebeca.interfaces import Generator, ScorerCard
 from rebeca.seeds import digest_of
 
@@ -70,6 +72,7 @@ def make_records(run: Run, command: Sequence[str]) -> Path:
         The folder of the records.
     """
     task, world = run.task, run.world
+    _check_reach(task, len(world.users))
     target = record_root(run.store.root / "records", task)
     declaration = run.freezer.declaration(run.has_pictures())
     if declaration.why_not:
@@ -119,6 +122,22 @@ def make_records(run: Run, command: Sequence[str]) -> Path:
         shutil.rmtree(target)
     temporary.rename(target)
     return target
+
+
+def _check_reach(task: Task, people: int) -> None:
+    """A family of tests that can never reject is a mistake in the task file.
+
+    Raises:
+        SpecError: If the smallest p of so many people lies above the level.
+    """
+    analysis = task.file.analysis
+    smallest = smallest_p(people, analysis.permutations)
+    if people >= FEWEST_USERS and smallest > analysis.alpha:
+        raise SpecError(
+            f"{task.source}: {people} people and {analysis.permutations} flips give no p below {smallest:.2g}, so that"
+            f" nothing can be found at alpha {analysis.alpha:g}",
+            hint="use more people, or a larger analysis.alpha",
+        )
 
 
 def with_numbers(record: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:

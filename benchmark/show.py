@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark.analysis import LIFT
-from benchmark.board import Board, read_board
+from benchmark.board import NOT_FROZEN, Board, read_board
 from benchmark.numbers import MISSING, number, p_value, with_interval
 from benchmark.records import newest_records
 from benchmark.yaml_source import read_yaml
@@ -83,6 +83,8 @@ def print_board(records: Path) -> None:
     console.print(table)
     if board.finding:
         console.print(board.finding)
+    for caution in [*([] if board.frozen else [NOT_FROZEN]), *board.cautions()]:
+        console.print(f"caution: {caution}")
     console.print(_judges(board))
 
 

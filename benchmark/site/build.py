@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 import rebeca
 from benchmark import numbers
-from benchmark.board import Board, read_board
+from benchmark.board import NOT_FROZEN, Board, read_board
 from benchmark.bundled import folder as bundled
 from benchmark.records import newest_records
 from benchmark.store import file_digest
@@ -53,7 +53,7 @@ def build_site(roots: Sequence[Path], out: Path) -> Path:
     )  # fmt: skip
     env.globals.update(
         with_interval=numbers.with_interval, number=numbers.number, percent=numbers.percent, p_value=numbers.p_value,
-        whisker=whisker,
+        whisker=whisker, not_frozen=NOT_FROZEN,
     )  # fmt: skip
     temporary = out.with_name(f".{out.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from benchmark.stats.intervals import CONSTANT, Interval, mean_interval, percentile
+from benchmark.stats.ranks import midranks
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
@@ -58,7 +58,7 @@ def ranks_within(user: Ints, x: Floats) -> Floats:
     order = np.argsort(user, kind="stable")
     bounds = np.flatnonzero(np.diff(user[order])) + 1
     for rows in np.split(order, bounds):
-        out[rows] = rankdata(x[rows])
+        out[rows] = midranks(x[rows])
     return out
 
 

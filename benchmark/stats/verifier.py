@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from benchmark.stats.intervals import Interval, mean_interval, percentile
+from benchmark.stats.ranks import midranks
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
@@ -24,7 +24,7 @@ def auc(liked: Bools, score: Floats) -> float:
     negatives = len(liked) - positives
     if not positives or not negatives:
         return float("nan")
-    return float((rankdata(score)[liked].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    return float((midranks(score)[liked].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def auc_by_user(user: Ints, liked: Bools, score: Floats, num_users: int) -> Floats:

@@ -87,6 +87,13 @@ def test_a_damaged_declaration_is_named(tiny):
     assert f"{path}: cannot be read" in invoke("run", tiny, "--workdir", tiny.parent / "w", code=6)
 
 
+def test_a_level_that_no_test_can_reach_is_refused(tiny):
+    few = ("--limit-users", 6, "--set", "analysis.alpha=0.03")
+    message = invoke("run", tiny, "--workdir", tiny.parent / "w", *few, code=2)
+    assert "6 people and 199 flips give no p below 0.031" in message
+    assert not (tiny.parent / "w" / "pictures").exists()
+
+
 @pytest.mark.parametrize("share", [0.5, 0.25])
 def test_the_verifier_is_fitted_on_fewer_ratings(tiny, share):
     tiny.write_text(TINY.replace("learning_curve: [0.5]", f"learning_curve: [{share}]"))

@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 from benchmark.stats.comparison import Rules, compare, holm, picture_wins, sign_flips
 from benchmark.stats.intervals import mean_interval, resampling_weights, wilson
 from benchmark.stats.levels import smallest_p
-from benchmark.stats.ranks import probability_first, rank_intervals
+from benchmark.stats.ranks import midranks, probability_first, rank_intervals
 
 
 def weights(n, draws=500):
@@ -148,6 +148,11 @@ def test_strata_are_resampled_within():
     w = resampling_weights(10, 50, np.random.default_rng(0), strata)
     np.testing.assert_allclose(w[:, :3].sum(axis=1), 0.3)
     np.testing.assert_allclose(w.sum(axis=1), 1.0)
+
+
+def test_midranks_equal_scipy():
+    x = np.random.default_rng(0).integers(0, 9, 50).astype(float)
+    np.testing.assert_array_equal(midranks(x), stats.rankdata(x))
 
 
 def test_rank_intervals_and_first_place():
