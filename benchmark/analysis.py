@@ -25,7 +25,8 @@ from benchmark.stats.personalisation import (
 )
 from benchmark.stats.random import stream
 from benchmark.stats.ranks import probability_first, rank_intervals
-from rebeca.arrays import Floats, Ints
+from rebeca.arrays import Bools, Floats, Ints
+from rebeca.seeds import digest_of
 
 LIFT = "lift:"
 """Prefix of the measure that holds a scorer's personal lift."""
@@ -40,7 +41,8 @@ class Rows:
         id: The generator.
         ranked: False for rows that need the judge, held-out ratings or the truth.
         digest: str [people, K]; SHA-256 of every picture, empty for a missing one.
-        failed: int [people]; failures.
+        item: int [people, K]; catalogue index, or -1.
+        failed: bool [people, K]; which pictures failed.
         scores: float64 [people, K] a scorer of single pictures; NaN for failures and where there is no answer.
         lowest: float64 [people] a scorer; the person's worst score over the training catalogue, NaN where unknown.
         higher: Direction, by scorer.
@@ -51,7 +53,8 @@ class Rows:
     id: str
     ranked: bool
     digest: npt.NDArray[np.str_]
-    failed: Ints
+    item: Ints
+    failed: Bools
     scores: Mapping[str, Floats]
     lowest: Mapping[str, Floats]
     higher: Mapping[str, bool]
@@ -66,16 +69,27 @@ class Rows:
     @property
     def pictures(self) -> Ints:
         """Int [people]; valid pictures."""
-        return np.asarray(self.digest.shape[1] - self.failed)
+        return np.asarray((~self.failed).sum(axis=1))
+
+    @property
+    def failures(self) -> Ints:
+        """Failures of each person, int [people]."""
+        return np.asarray(self.failed.sum(axis=1))
+
+    def read(self, scorer: str, reading: str) -> Floats:
+        """float64 [people, K]; single scores, where ``worst`` gives failures the person's lowest score."""
+        scores = self.scores[scorer]
+        if reading != "worst" or not self._has_lowest(scorer):
+            return scores
+        return np.where(self.failed, self.lowest[scorer][:, None], scores)
 
     def values(self, reading: str) -> dict[str, Floats]:
         """float64 [people] a measure: means over pictures; ``worst`` takes failures for the person's lowest score."""
         out = {}
-        for scorer, scores in self.scores.items():
+        for scorer in self.scores:
+            scores = self.read(scorer, reading)
             known = np.isfinite(scores)
             total, count = np.where(known, scores, 0.0).sum(axis=1), known.sum(axis=1)
-            if reading == "worst" and self._has_lowest(scorer):
-                total, count = total + self.failed * self.lowest[scorer], count + self.failed
             out[scorer] = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
         return out | dict(self.sets)
 
@@ -85,8 +99,8 @@ class Rows:
         if reading != "worst" or not self._has_lowest(scorer):
             return pairs, self.pictures
         known = np.where(self.pictures > 0, np.where(np.isfinite(pairs), pairs, np.nan), 0.0)
-        total = known * self.pictures + self.lowest[scorer][:, None] * self.failed
-        return total / self.digest.shape[1], np.full(len(self.failed), self.digest.shape[1])
+        total = known * self.pictures + self.lowest[scorer][:, None] * self.failures
+        return total / self.digest.shape[1], np.full(len(self.digest), self.digest.shape[1])
 
     def _has_lowest(self, scorer: str) -> bool:
         return scorer in self.lowest and bool(np.isfinite(self.lowest[scorer]).all())
@@ -241,6 +255,7 @@ def _family(
     in_plan = measure in (plan.primary, LIFT + plan.primary)
     out: dict[str, Any] = {
         "declared": in_plan and plan.frozen,
+        "hash": digest_of([plan.name, measure, ids, pairs_of(plan, ids)]),
         "generators": ids,
         "people": int(common.sum()),
         "left_out": int((~common).sum()),
@@ -256,7 +271,7 @@ def _family(
     differences = np.column_stack([table[:, column[a]] - table[:, column[b]] for a, b in pairs])
     beats = None
     if not is_lift:
-        scores = {name: by_id[name].scores[measure] for name in ids}
+        scores = {name: by_id[name].read(measure, plan.reading) for name in ids}
         beats = np.column_stack([picture_wins(scores[a], scores[b], higher) for a, b in pairs])
     rules = Rules(plan.permutations, plan.alpha, plan.margin if in_plan else None, higher, plan.interval)
     results = compare(differences, weights, rules, stream(plan.name, "sign-flips", measure), beats)

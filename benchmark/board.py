@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,7 @@ CAUTIONS = {
     "skewed-differences": "Skewed differences, {measure} ({where}): sign flips can reject too often.",
 }
 """By kind; the figures behind each sentence are in docs/calibration.md."""
-NOT_FROZEN = (
-    "The analysis was not written down before the first picture, or was changed since: everything is exploratory."
-)
+NOT_FROZEN = "The task was not written down before the first picture, or was changed since: everything is exploratory."
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +150,15 @@ class Board:
             sentences.append(CAUTIONS[caution["kind"]].format(where=named, measure=measure))
         return sentences
 
+    def against_others(self, generator: str) -> list[tuple[str, dict[str, Any]]]:
+        """Declared measures and comparisons of a generator, as it minus the other."""
+        return [
+            (measure, one if one["a"] == generator else turned_round(one))
+            for measure in (self.primary, f"lift:{self.primary}")
+            for one in self.families.get(measure, {}).get("comparisons", [])
+            if generator in (one["a"], one["b"])
+        ]
+
     def card(self, measure: str) -> dict[str, Any]:
         """Card of a measure; empty where no generator has it."""
         cards = (row.measures[measure]["card"] for row in self.rows if measure in row.measures)
@@ -201,6 +208,44 @@ class Board:
         if precision:
             add(precision[-1], precision[-1].replace("@", " at "))
         return out
+
+
+def turned_round(one: dict[str, Any]) -> dict[str, Any]:
+    """A comparison of A and B as one of B and A."""
+    prefer, beats = one["prefer"], one["beats"]
+    flipped = {"better": "worse", "worse": "better"}
+    return {
+        **one,
+        "a": one["b"],
+        "b": one["a"],
+        "difference": _turned(one["difference"], lambda value: -value),
+        "inner": _turned(one["inner"], lambda value: -value),
+        "effect": None if one["effect"] is None else -one["effect"],
+        "prefer": {"share": _complement(prefer["share"]), "low": _complement(prefer["high"]),
+                   "high": _complement(prefer["low"])},
+        "beats": None if beats is None else _turned(beats, lambda value: 1 - value),
+        "verdict": flipped.get(one["verdict"], one["verdict"]),
+    }  # fmt: skip
+
+
+def _complement(share: float | None) -> float | None:
+    return None if share is None else 1 - share
+
+
+def _turned(interval: dict[str, Any], turn: Callable[[float], float]) -> dict[str, Any]:
+    """An interval of minus or one minus the value: every number turned, the ends exchanged."""
+
+    def maybe(value: float | None) -> float | None:
+        return None if value is None else turn(value)
+
+    out = {**interval, "low": maybe(interval["high"]), "high": maybe(interval["low"])}
+    if "estimate" in interval:
+        out |= {"estimate": maybe(interval["estimate"]), "skewness": None}
+        if interval["skewness"] is not None:
+            out["skewness"] = -interval["skewness"]
+        if interval["bootstrap_t"] is not None:
+            out["bootstrap_t"] = _turned(interval["bootstrap_t"], turn)
+    return out
 
 
 def read_board(folder: Path) -> Board:

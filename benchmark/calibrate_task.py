@@ -45,7 +45,16 @@ def calibrate_task(
         except SpecError as error:
             missing = [f"--{key}" for key in NEEDED if shape[key] is None]
             raise SpecError(error.message, hint=f"run the task first, or give {', '.join(missing)}") from error
-        estimated = {"users": found.people, "pictures": found.pictures, "correlation": found.correlation}
+        if found.correlation is None and shape["correlation"] is None:
+            raise SpecError(
+                f"the records of '{task}' cannot say how alike the pictures of one set are",
+                hint="that takes two ranked generators and two pictures a person; give --correlation",
+            )
+        estimated: dict[str, Any] = {
+            "users": found.people,
+            "pictures": found.pictures,
+            "correlation": found.correlation,
+        }
         estimated["lift"] = found.lift if found.lift > 0 else LEAST_LIFT
         shape = {key: estimated[key] if value is None else value for key, value in shape.items()}
         source = "estimated from records"

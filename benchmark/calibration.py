@@ -365,6 +365,8 @@ def _verifier(
 def _agreement(
     cell: Cell, weights: Floats, truth: dict[str, float], rng: np.random.Generator, counter: _Counter
 ) -> None:
+    if cell.shape.pictures < 3:  # a person's own pictures have no correlation
+        return
     user, first, second = simulate_scorers(cell.shape, AGREEMENT, rng)
     counter.covers("correlation pooled", correlation_pooled(user, first, second, weights), AGREEMENT)
     within, _ = correlation_within(user, first, second, weights)

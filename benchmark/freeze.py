@@ -1,8 +1,9 @@
-"""The analysis is written down before the first picture is made, and a later change is seen.
+"""What decides is written down before the first picture is made, and a later change is seen.
 
-``<work folder>/frozen/<task id>-v<version>.json`` holds the analysis block and when it was written. Whoever looks at
-pictures and then changes how they are judged finds every comparison labelled exploratory; a new version of the task
-starts anew, with other seeds and other pictures.
+``<work folder>/frozen/<task id>-v<version>.json`` holds the resolved task as it was then, and when that was. Whoever
+looks at pictures and then changes how, by whom or on what they are judged, or drops a generator, finds every comparison
+labelled exploratory; a new version of the task starts anew, with other seeds and other pictures. Generators may be
+added.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from typing import Any
 from benchmark.spec import Task
 from benchmark.store import write_atomically
 from rebeca.errors import StoreError
+
+FREE = ("schema", "title")
+"""Keys of a task that decide nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +38,23 @@ class Declaration:
 
 
 class Freezer:
-    """One task's declaration in a work folder."""
+    """One task's declaration in a work folder; a modified task has one of its own."""
 
     def __init__(self, workdir: Path, task: Task) -> None:
-        self._path = workdir / "frozen" / f"{task.file.id}-v{task.file.version}.json"
-        raw = task.to_json()
-        self._analysis: dict[str, Any] = {"analysis": raw["analysis"], "failures": raw["failures"]}
+        own = f"-modified-{task.hash()[:8]}" if task.modified else ""
+        self._path = workdir / "frozen" / f"{task.file.id}-v{task.file.version}{own}.json"
+        self._spec: dict[str, Any] = {key: value for key, value in task.to_json().items() if key not in FREE}
 
     def freeze(self) -> None:
-        """Writes the analysis down, unless one is written down already. Called before a picture is made."""
-        if not self._path.exists():
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            text = json.dumps(self._analysis | {"at": now}, indent=1, sort_keys=True)
-            write_atomically(self._path, text.encode() + b"\n")
+        """Writes the task down before a picture is made, unless one is down of which pictures were kept."""
+        if not (self._path.exists() and self._read()["pictures"]):
+            self._write(False, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+    def kept(self) -> None:
+        """Marks that a picture was kept: from now on a change is a change of mind."""
+        found = self._read()
+        if not found["pictures"]:
+            self._write(True, found["at"])
 
     def declaration(self, pictures_exist: bool) -> Declaration:
         """What a record may say about the declaration.
@@ -58,15 +65,32 @@ class Freezer:
         Raises:
             StoreError: If the file cannot be read.
         """
-        if not self._path.exists():
+        found = self._read() if self._path.exists() else None
+        if found is None or not (found["pictures"] or pictures_exist):
             if pictures_exist:
                 return Declaration(False, None, "pictures were there before an analysis was written down")
             return Declaration(True, None)
+        changed = sorted(key for key in self._spec if key != "generators" and found["spec"].get(key) != self._spec[key])
+        dropped = [one["id"] for one in found["spec"]["generators"] if one not in self._spec["generators"]]
+        if dropped:
+            changed.append(f"generators ({', '.join(dropped)})")
+        if changed:
+            what = ", ".join(changed)
+            return Declaration(False, found["at"], f"changed after pictures were made (declared {found['at']}): {what}")
+        return Declaration(True, found["at"])
+
+    def _write(self, pictures: bool, at: str) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"spec": self._spec, "pictures": pictures, "at": at}, indent=1, sort_keys=True)
+        write_atomically(self._path, text.encode() + b"\n")
+
+    def _read(self) -> dict[str, Any]:
         try:
-            found = json.loads(self._path.read_text(encoding="utf-8"))
-            at = str(found.pop("at"))
-        except (OSError, ValueError, KeyError, AttributeError) as error:
+            found: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
+            if not (isinstance(found["at"], str) and isinstance(found["pictures"], bool)):
+                raise ValueError("no time, or no word about pictures")
+            if not isinstance(found["spec"], dict) or not all("id" in one for one in found["spec"]["generators"]):
+                raise ValueError("no task")
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{self._path}: cannot be read ({error})", hint="raise the task's version") from error
-        if found != self._analysis:
-            return Declaration(False, at, f"the analysis was changed after pictures were made (declared {at})")
-        return Declaration(True, at)
+        return found

@@ -114,7 +114,7 @@ def _print_detectable(console: Console, found: dict[str, Any]) -> None:
     pilot = found["pilot"]
     console.print(
         f"from {pilot['records']} ({pilot['people']} people x {pilot['pictures_a_person']} pictures,"
-        f" two pictures of a set correlate at {pilot['correlation']:.2f}):"
+        f" two pictures of a set correlate at {number(pilot['correlation'], 2)}); one pair, unadjusted, 80 % power:"
     )
     for one in pilot["measures"]:
         table = Table(box=None, pad_edge=False, header_style="bold")

@@ -17,7 +17,6 @@ from benchmark.analysis import LIFT, Rows, lifts_of, pairs_of
 from benchmark.record_rows import read_all
 from benchmark.records import plan_of
 from benchmark.stats.comparison import DETECTABLE
-from benchmark.stats.simulation import within_correlation
 from rebeca.arrays import Floats
 
 EQUIVALENT = 2.927
@@ -27,57 +26,48 @@ TIMES = (1, 2, 4)
 
 @dataclass(frozen=True, slots=True)
 class Detectable:
-    """What can be seen on one measure.
+    """What can be seen on one measure, by one pair without adjustment.
 
     Attributes:
         measure: Scorer, or ``lift:`` and a scorer.
-        pairs: Pairs of generators that the spread was taken from.
-        between: Variance of a person's difference that pictures cannot shrink; None where it cannot be told apart.
-        within: Variance that is divided by the number of pictures; None likewise.
-        spread: Standard deviation of a person's difference in the pilot, median over pairs.
-        largest: The same of the worst pair.
+        spreads: Standard deviation of a person's difference in the pilot, by pair.
+        within: Variance that more pictures divide, by pair; empty where it cannot be told apart.
         people: People of the pilot.
         pictures: Pictures a person of the pilot.
     """
 
     measure: str
-    pairs: int
-    between: float | None
-    within: float | None
-    spread: float
-    largest: float
+    spreads: tuple[float, ...]
+    within: tuple[float, ...]
     people: int
     pictures: int
 
-    def at(self, people: int, pictures: int) -> float | None:
-        """Smallest difference that the median pair finds with 80 % power; None for a lift with other pictures."""
+    def spread(self, pictures: int) -> float | None:
+        """Median over pairs with so many pictures; None for a lift with other numbers of pictures than the pilot's."""
         if pictures == self.pictures:
-            spread = self.spread
-        elif self.between is None or self.within is None:
+            return float(np.median(self.spreads))
+        if not self.within:
             return None
-        else:
-            spread = float(np.sqrt(self.between + self.within / pictures))
-        return DETECTABLE * spread / float(np.sqrt(people))
+        between = [max(0.0, s**2 - w / self.pictures) for s, w in zip(self.spreads, self.within, strict=True)]
+        return float(np.median([np.sqrt(b + w / pictures) for b, w in zip(between, self.within, strict=True)]))
 
-    def people_for(self, difference: float) -> int:
-        """People by whom a difference of this size is found with 80 % power, with the pilot's number of pictures."""
-        return int(np.ceil((DETECTABLE * self.spread / difference) ** 2))
-
-    def people_for_equivalence(self, margin: float) -> int:
-        """People by whom equal generators are called equivalent with 80 % power."""
-        return int(np.ceil((EQUIVALENT * self.spread / margin) ** 2))
+    def at(self, people: int, pictures: int) -> float | None:
+        """Smallest difference that the median pair finds with 80 % power, unadjusted."""
+        spread = self.spread(pictures)
+        return None if spread is None else DETECTABLE * spread / float(np.sqrt(people))
 
     def to_json(self, people: int, pictures: int, margin: float) -> dict[str, Any]:
         """The estimates, and the table for the planned numbers and multiples of them."""
+        spread = float(np.median(self.spreads))
         table = [
             {"people": u * people, "pictures": k * pictures, "detectable": self.at(u * people, k * pictures)}
             for u in TIMES
             for k in TIMES
         ]
         return {
-            "measure": self.measure, "pairs": self.pairs, "spread": self.spread, "largest_spread": self.largest,
-            "between": self.between, "within": self.within, "table": table,
-            "people_for_margin": self.people_for(margin), "people_for_equivalence": self.people_for_equivalence(margin),
+            "measure": self.measure, "pairs": len(self.spreads), "spread": spread, "largest_spread": max(self.spreads),
+            "table": table, "people_for_margin": int(np.ceil((DETECTABLE * spread / margin) ** 2)),
+            "people_for_equivalence": int(np.ceil((EQUIVALENT * spread / margin) ** 2)),
         }  # fmt: skip
 
 
@@ -85,6 +75,8 @@ def detectable(
     measure: str, rows: Sequence[Rows], lifts: dict[str, Floats], pairs: Sequence[tuple[str, str]]
 ) -> Detectable | None:
     """Estimates from a pilot's rows.
+
+    Pictures are paired by replicate, for arms share their noise: what a picture of both has in common cancels.
 
     Args:
         measure: Scorer, or ``lift:`` and a scorer.
@@ -98,6 +90,7 @@ def detectable(
     by_id = {row.id: row for row in rows}
     is_lift = measure.startswith(LIFT)
     values = lifts if is_lift else {row.id: row.values("exclude")[measure] for row in rows if measure in row.scores}
+    k = rows[0].digest.shape[1]
     spreads, within = [], []
     for a, b in pairs:
         if a not in values or b not in values:
@@ -106,14 +99,9 @@ def detectable(
         d = d[np.isfinite(d)]
         if len(d) > 1 and np.ptp(d) > 0:
             spreads.append(float(d.std(ddof=1)))
-            if not is_lift:
-                within.append(_within(by_id[a].scores[measure]) + _within(by_id[b].scores[measure]))
-    if not spreads:
-        return None
-    k = rows[0].digest.shape[1]
-    spread, single = float(np.median(spreads)), float(np.median(within)) if within and k > 1 else None
-    between = None if single is None else max(0.0, spread**2 - single / k)
-    return Detectable(measure, len(spreads), between, single, spread, max(spreads), len(rows[0].failed), k)
+            if not is_lift and k > 1:
+                within.append(_within(by_id[a].scores[measure] - by_id[b].scores[measure]))
+    return Detectable(measure, tuple(spreads), tuple(within), len(rows[0].failed), k) if spreads else None
 
 
 def _within(scores: Floats) -> float:
@@ -122,18 +110,37 @@ def _within(scores: Floats) -> float:
     return float(np.nanvar(scores[known], axis=1, ddof=1).mean()) if known.any() else 0.0
 
 
-def set_correlation(rows: Sequence[Rows], scorer: str) -> float:
-    """Correlation of two pictures of one set, with each person's and each generator's level taken out."""
-    scores = np.stack([row.scores[scorer] for row in rows if row.ranked and scorer in row.scores])
-    own = np.nanmean(scores, axis=2, keepdims=True)
-    centred = scores - np.nanmean(own, axis=0, keepdims=True) - np.nanmean(own, axis=1, keepdims=True)
-    return within_correlation(centred.reshape(-1, scores.shape[2]))
+def set_correlation(rows: Sequence[Rows], scorer: str) -> float | None:
+    """Correlation of two pictures of one set, with each person's and each generator's level taken out.
+
+    Two-way analysis of variance of the sets' means: what is left has (G - 1) (U - 1) degrees of freedom, and holds the
+    variance of sets plus that of pictures over K.
+
+    Returns:
+        None with fewer than two ranked generators, two people or two pictures.
+    """
+    scores = [row.scores[scorer] for row in rows if row.ranked and scorer in row.scores]
+    if len(scores) < 2 or scores[0].shape[0] < 2 or scores[0].shape[1] < 2:
+        return None
+    table = np.stack(scores)
+    known = np.isfinite(table).sum(axis=2)
+    complete = (known > 1).all(axis=0)
+    if complete.sum() < 2:
+        return None
+    table, known = table[:, complete], known[:, complete]
+    means = np.nanmean(table, axis=2)
+    left = means - means.mean(axis=0) - means.mean(axis=1, keepdims=True) + means.mean()
+    between = float(np.square(left).sum()) / ((len(table) - 1) * (table.shape[1] - 1))
+    single = float(np.nanvar(table, axis=2, ddof=1).mean())
+    sets = max(0.0, between - single * float((1 / known).mean()))
+    return sets / (sets + single) if sets + single > 0 else 0.0
 
 
 def set_lift(rows: Sequence[Rows], reference: str, scorer: str, lift: float, correlation: float) -> float:
     """A lift in standard deviations of one judge's scores over all pictures, the unit of the simulation."""
-    within = _within(next(row for row in rows if row.id == reference).scores[scorer])
-    return lift / float(np.sqrt(within / (1 - correlation))) if within > 0 else 0.0
+    own = [row for row in rows if row.id == reference and scorer in row.scores]
+    within = _within(own[0].scores[scorer]) if own else 0.0
+    return lift / float(np.sqrt(within / (1 - correlation))) if within > 0 and correlation < 1 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +150,7 @@ class Pilot:
     Attributes:
         people: People of the pilot.
         pictures: Pictures a person.
-        correlation: Of two pictures of one set, by the primary scorer.
+        correlation: Of two pictures of one set, by the primary scorer; None where it cannot be estimated.
         lift: The reference's lift by the primary scorer, in the simulation's unit; 0 where there is none.
         detectable: By declared measure.
         seconds: Seconds a picture that the pilot's run spent on making and scoring; None where it made none itself.
@@ -152,7 +159,7 @@ class Pilot:
 
     people: int
     pictures: int
-    correlation: float
+    correlation: float | None
     lift: float
     detectable: list[Detectable]
     seconds: float | None
@@ -178,7 +185,8 @@ def pilot(folder: Path) -> Pilot:
     work = comparison["provenance"]["seconds"]
     spent = sum(seconds for stage, seconds in work.items() if stage.startswith(("pictures ", "score ")))
     made = sum(row.digest.size for row in rows if f"pictures {row.id}" in work)
+    lift = set_lift(rows, plan.reference, primary, lift, correlation or 0.0)
     return Pilot(
-        len(block), rows[0].digest.shape[1], correlation, set_lift(rows, plan.reference, primary, lift, correlation),
+        len(block), rows[0].digest.shape[1], correlation, lift,
         [one for one in found if one is not None], spent / made if made else None, comparison["task"]["modified"],
     )  # fmt: skip

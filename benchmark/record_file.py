@@ -250,6 +250,7 @@ class FamilyRecord(_Strict):
     """All comparisons of one measure."""
 
     declared: bool = Field(description="Whether it was decided on before the first picture; otherwise exploratory.")
+    hash: Sha256 = Field(description="Of analysis, measure, generators and pairs: what adjusted p and ranks rest on.")
     generators: list[Name] = Field(description="Ranked generators that have the measure.")
     people: Count = Field(description="People that all of them have; ranks rest on these.")
     left_out: Count = Field(description="The others.")
@@ -384,7 +385,7 @@ class AnalysisRecord(_Strict):
     hash: Sha256 = Field(
         description="Of id, version, seed, users, pictures, failures and analysis; names the random streams."
     )
-    frozen: bool = Field(description="Whether the analysis was written down before the first picture and stayed.")
+    frozen: bool = Field(description="Whether the task was written down before the first picture and stayed.")
 
 
 class TaskRecord(_Strict):

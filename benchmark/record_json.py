@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from benchmark.record_file import SCHEMA, GeneratorRecord, TaskRecord
 from benchmark.store import file_digest, write_atomically
 from rebeca.errors import RecordError
-from rebeca.seeds import digest_of
+from rebeca.seeds import canonical_json, digest_of
 
 TASK_FOLDER = "_task"
 COMPARISON = "comparison.json"
@@ -48,11 +48,18 @@ def read_any(path: Path) -> dict[str, Any]:
             raise ValueError(f"the key '{next(n for n in names if names.count(n) > 1)}' is given twice")
         return found
 
-    def finite(text: str) -> Any:
+    def no_number(text: str) -> Any:
         raise ValueError(f"{text} is no JSON number")
 
+    def finite(text: str) -> float:
+        value = float(text)
+        return value if math.isfinite(value) else no_number(text)
+
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once, parse_constant=finite)
+        raw = json.loads(
+            path.read_text(encoding="utf-8"), object_pairs_hook=once, parse_constant=no_number, parse_float=finite
+        )
+        canonical_json(raw).encode()  # lone surrogates and endless nesting end here, not later
     except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{path}: cannot be read ({error})") from error
     if not isinstance(raw, dict) or not isinstance(raw.get("schema"), int):
@@ -100,8 +107,9 @@ def write_comparison(folder: Path, comparison: dict[str, Any]) -> None:
 
 
 def file_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 by path of every file below a folder but ``comparison.json``, which holds these."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != COMPARISON)
+    """SHA-256 by path of every file below a folder but ``_task/comparison.json``, which holds these."""
+    own = folder / COMPARISON if folder.name == TASK_FOLDER else None
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != own)
     return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
 
 

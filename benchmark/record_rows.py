@@ -15,8 +15,8 @@ from rebeca.arrays import Floats, Ints
 from rebeca.errors import RecordError
 from rebeca.seeds import SeedScheme, digest_of
 
-PROBABILITY = "probability"
-"""Unit whose scores lie in [0, 1]."""
+SHARES = ("probability", "share")
+"""Units whose values lie in [0, 1]."""
 AGREES = 1e-9
 """Means in users and pairs must follow from the scores to this, relative and absolute."""
 
@@ -37,7 +37,7 @@ PAIRS = pa.schema(
 )
 
 
-def write_rows(folder: Path, rows: Rows, users: tuple[str, ...], seeds: Ints, item: Ints, failure: list[str]) -> None:
+def write_rows(folder: Path, rows: Rows, users: tuple[str, ...], seeds: Ints, failure: list[str]) -> None:
     """Writes the three files.
 
     Args:
@@ -45,7 +45,6 @@ def write_rows(folder: Path, rows: Rows, users: tuple[str, ...], seeds: Ints, it
         rows: What it made and what everybody thinks of it.
         users: Ids of the people.
         seeds: uint64 [people * K]; in the order of people and replicates.
-        item: int [people * K]; catalogue index or -1.
         failure: Names of failures, empty for valid pictures.
     """
     people, k = rows.digest.shape
@@ -53,7 +52,7 @@ def write_rows(folder: Path, rows: Rows, users: tuple[str, ...], seeds: Ints, it
     for scorer, scores in rows.scores.items():
         columns = {
             "user": np.repeat(users, k).tolist(), "replicate": np.tile(np.arange(k), people), "seed": seeds,
-            "digest": rows.digest.ravel().tolist(), "item": item, "failure": failure,
+            "digest": rows.digest.ravel().tolist(), "item": rows.item.ravel(), "failure": failure,
             "scorer": [scorer] * (people * k), "score": pa.array(scores.ravel(), from_pandas=True),
         }  # fmt: skip
         tables.append(pa.table(columns, schema=SCORES))
@@ -101,16 +100,18 @@ def read_rows(folder: Path, record: dict[str, Any], spec: dict[str, Any], users:
         id=record["generator"]["id"],
         ranked=record["generator"]["ranked"],
         digest=digest,
-        failed=failed.sum(axis=1),
+        item=one["item"].astype(np.int64).reshape(people, k),
+        failed=failed,
         scores=scores,
         lowest={measure: columns["lowest"] for measure, columns in stored.items() if measure in scores},
         higher={measure: bool(cards[measure]["higher_is_better"]) for measure in scores},
         sets={measure: columns["value"] for measure, columns in stored.items() if measure not in scores},
         pairs=_read_pairs(folder, people, k - failed.sum(axis=1)),
     )
-    for scorer, own in scores.items():
-        if cards[scorer]["unit"] == PROBABILITY and ((own < 0) | (own > 1)).any():
-            raise RecordError(f"{folder}: scores.parquet: scorer '{scorer}' has a probability outside [0, 1]")
+    for measure, card in cards.items():
+        tables = (rows.scores, rows.lowest, rows.sets, rows.pairs)
+        if card["unit"] in SHARES and any(((t[measure] < 0) | (t[measure] > 1)).any() for t in tables if measure in t):
+            raise RecordError(f"{folder}: '{measure}' has a {card['unit']} outside [0, 1]")
     _check_means(folder, rows, stored)
     return rows
 
@@ -128,20 +129,21 @@ def read_all(folder: Path) -> tuple[dict[str, Any], list[Rows]]:
     ]
 
 
-def _read(path: Path, schema: pa.Schema) -> dict[str, Any]:
+def read_columns(path: Path, schema: pa.Schema) -> dict[str, Any]:
     """Columns as arrays; numbers that are missing are NaN."""
     try:
         table = pq.read_table(path)
         if table.schema.names != schema.names:
             raise RecordError(f"{path}: columns {table.schema.names}, expected {schema.names}")
         table = table.cast(schema)
+        columns = {name: table[name].to_numpy() for name in schema.names}
     except (OSError, pa.ArrowException, ValueError) as error:
         raise RecordError(f"{path}: cannot be read ({error})") from error
     out = {}
     for name, kind in zip(schema.names, schema.types, strict=True):
         if kind != pa.float64() and table[name].null_count:
             raise RecordError(f"{path}: column '{name}' has missing values")
-        column = table[name].to_numpy()
+        column = columns[name]
         if kind == pa.float64() and np.isinf(column).any():
             raise RecordError(f"{path}: column '{name}' holds an infinity")
         out[name] = column
@@ -153,7 +155,7 @@ def _read_scores(
 ) -> tuple[dict[str, Any], dict[str, Floats]]:
     """Columns of the first scorer, and scores [people, K] of all; every scorer must be about the same pictures."""
     path = folder / "scores.parquet"
-    columns = _read(path, SCORES)
+    columns = read_columns(path, SCORES)
     people = len(users)
     names = list(dict.fromkeys(columns["scorer"].tolist()))
     if not names:
@@ -193,6 +195,8 @@ def _check_pictures(
     folder: Path, record: dict[str, Any], users: list[str], one: dict[str, Any], digest: Any, failed: Any
 ) -> None:
     pictures = record["pictures"]
+    if ((one["digest"] == "") != (one["failure"] == "missing")).any():
+        raise RecordError(f"{folder}: scores.parquet: exactly the missing pictures have no digest")
     made = [[user, int(k), d] for user, k, d in zip(one["user"], one["replicate"], one["digest"], strict=True)]
     if digest_of(made) != pictures["digest"] or digest_of(sorted(m[2] for m in made)) != pictures["set_digest"]:
         raise RecordError(f"{folder}: the pictures' digests are not those of the record")
@@ -216,7 +220,7 @@ def _check_pictures(
 
 def _read_users(folder: Path, users: list[str]) -> dict[str, dict[str, Any]]:
     path = folder / "users.parquet"
-    columns = _read(path, USERS)
+    columns = read_columns(path, USERS)
     out = {}
     for measure in dict.fromkeys(columns["measure"].tolist()):
         own = {name: column[columns["measure"] == measure] for name, column in columns.items()}
@@ -247,7 +251,7 @@ def _check_means(folder: Path, rows: Rows, stored: dict[str, dict[str, Any]]) ->
 
 def _read_pairs(folder: Path, people: int, pictures: Ints) -> dict[str, Floats]:
     path = folder / "pairs.parquet"
-    columns = _read(path, PAIRS)
+    columns = read_columns(path, PAIRS)
     judge, target = columns["judge"], columns["target"]
     if len(judge) and not (min(judge.min(), target.min()) >= 0 and max(judge.max(), target.max()) < people):
         raise RecordError(f"{path}: a person outside 0 to {people - 1}")

@@ -30,11 +30,11 @@ from benchmark.stats.levels import smallest_p
 from benchmark.stats.personalisation import picture_shuffle
 from benchmark.stats.random import stream
 from benchmark.store import STAGE_VERSIONS
-from benchmark.verifier_report import judge_report, read_rows
+from benchmark.verifier_report import judge_report, read_judged
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import GeneratorError, RecordError, SpecError
 from rebeca.interfaces import Generator, ScorerCard
-from rebeca.seeds import digest_of
+from rebeca.seeds import SeedScheme, digest_of
 
 PUBLISHED_PERMUTATIONS = 1000
 GALLERY_USERS = 24
@@ -93,7 +93,7 @@ def make_records(run: Run, command: Sequence[str]) -> Path:
     run.reporter.say("  analyse ...")
     results = analyse(plan, rows, block, strata)
     people = world.dataset.ratings.num_users
-    judges = judge_report(read_rows(rows_folder / "verifier.parquet", people), people, plan.bootstrap, plan.name)
+    judges = judge_report(read_judged(rows_folder / "verifier.parquet", people), people, plan.bootstrap, plan.name)
     origin = provenance(run, command)
     temporary = target.with_name(f".{target.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -238,7 +238,8 @@ def _rows(run: Run, one: GeneratorScores) -> Rows:
         id=one.spec.id,
         ranked=not _generator(one).needs,
         digest=np.array([row.digest for row in one.made], np.str_).reshape(people, k),
-        failed=failed.sum(axis=1),
+        item=np.array([row.item for row in one.made], np.int64).reshape(people, k),
+        failed=failed,
         scores=scores,
         lowest={scorer: found.worst for scorer, found in one.by_picture.items()},
         higher={scorer: found.card.higher_is_better for scorer, found in one.by_picture.items()},
@@ -257,7 +258,7 @@ def _published_scheme(run: Run, one: GeneratorScores, scorer: str) -> dict[str, 
     if scores.everyone is None or not np.isfinite(scores.everyone).all():
         return None
     rng = stream(run.task.analysis_hash(), "picture-shuffle", scorer)
-    full = scores.everyone[:, scores.position]
+    full = scores.everyone[:, scores.position] * (1 if scores.card.higher_is_better else -1)
     result = picture_shuffle(full, one.owner, PUBLISHED_PERMUTATIONS, rng)
     return result.to_json() | {"note": "anti-conservative: rejects too often; kept for reproduction"}
 
@@ -267,8 +268,7 @@ def _write_generator(
 ) -> None:
     folder.mkdir(parents=True)
     seeds = np.array([made.seed for made in one.made], np.uint64)
-    item = np.array([made.item for made in one.made], np.int32)
-    write_rows(folder, row, tuple(run.world.user_ids), seeds, item, [made.failure for made in one.made])
+    write_rows(folder, row, tuple(run.world.user_ids), seeds, [made.failure for made in one.made])
     shown = _write_pictures(folder / "pictures", run, one)
     generator = _generator(one)
     failures: dict[str, int] = {}
@@ -341,13 +341,17 @@ def _task_header(task: Task) -> dict[str, Any]:
     }
 
 
+def gallery_people(seeds: SeedScheme, ids: Sequence[str]) -> set[str]:
+    """The people whose first pictures a record carries: drawn by the task's seed, the same for every generator."""
+    chosen = np.random.default_rng(seeds.fit("gallery")).permutation(len(ids))[:GALLERY_USERS]
+    return {ids[int(i)] for i in chosen}
+
+
 def _write_pictures(folder: Path, run: Run, one: GeneratorScores) -> list[dict[str, Any]]:
     """The first pictures of some people, where the data set allows it; always the same people for every generator."""
     if not run.world.dataset.redistribute:
         return []
-    ids = run.world.user_ids
-    chosen = np.random.default_rng(run.task.seeds.fit("gallery")).permutation(len(ids))[:GALLERY_USERS]
-    people = {ids[int(i)] for i in chosen}
+    people = gallery_people(run.task.seeds, run.world.user_ids)
     folder.mkdir()
     shown = []
     valid = [row for row in one.made if not row.failure]

@@ -322,7 +322,10 @@ class Run:
                         write_unit(folder, answers, requests, self.world.dataset.catalogue, spec.id)
 
                 key = stage_key("pictures", inputs)
+                there = self.store.folder("pictures", key).is_dir()
                 folders.append(self.make("pictures", key, inputs, write, f"pictures {spec.id}", announce=number == 0))
+                if not there:
+                    self.freezer.kept()
                 report((number + 1) * len(unit), len(self.world.users), "people")
         return folders
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark.analysis import LIFT
-from benchmark.board import NOT_FROZEN, Board, read_board
+from benchmark.board import NOT_FROZEN, Board, read_board, turned_round
 from benchmark.numbers import MISSING, number, p_value, with_interval
 from benchmark.records import newest_records
 from benchmark.yaml_source import read_yaml
@@ -104,7 +104,9 @@ def comparisons(records: Path, a: str, b: str) -> list[dict[str, Any]]:
         for one in family["comparisons"]:
             if {one["a"], one["b"]} == {a, b}:
                 swap = one["a"] != a
-                found.append({"measure": measure, "declared": family["declared"], **(_swapped(one) if swap else one)})
+                found.append(
+                    {"measure": measure, "declared": family["declared"], **(turned_round(one) if swap else one)}
+                )
     if not found:
         raise SpecError(
             f"'{a}' and '{b}' were not compared",
@@ -120,7 +122,7 @@ def print_comparisons(records: Path, a: str, b: str, found: Sequence[dict[str, A
     table = Table(box=None, pad_edge=False, header_style="bold")
     headings = (
         "measure", f"{a} minus {b}", "unit", "d_z", f"people who prefer {a}", f"picture of {a} beats one of {b}",
-        "detectable", "p, max-T", "p, Holm", "verdict", "",
+        "skewness", "detectable", "p, max-T", "p, Holm", "verdict", "",
     )  # fmt: skip
     for heading in headings:
         table.add_column(heading, no_wrap=True)
@@ -134,6 +136,7 @@ def print_comparisons(records: Path, a: str, b: str, found: Sequence[dict[str, A
             number(one["effect"], 2, sign=True),
             f"{number(prefer['share'], 2)} ({number(prefer['low'], 2)} to {number(prefer['high'], 2)})",
             "" if beats is None else with_interval(beats),
+            number(one["difference"]["skewness"], 1, sign=True),
             number(one["detectable"], 4),
             p_value(test.get("p_max_t")),
             p_value(test.get("p_holm")),
@@ -144,7 +147,8 @@ def print_comparisons(records: Path, a: str, b: str, found: Sequence[dict[str, A
     console.print(table)
     console.print(
         f"adjusted over {analysis['family'].replace('-', ' ')}, level {analysis['alpha']:g}; equivalent within"
-        f" {analysis['equivalence_margin']:g} (declared measures only); detectable: smallest difference, 80 % power"
+        f" {analysis['equivalence_margin']:g} (declared measures only); detectable:"
+        " smallest difference that this pair alone, unadjusted, finds with 80 % power"
     )
 
 
@@ -152,43 +156,6 @@ def wide_console() -> Console:
     """A console that never cuts a number: outside a terminal lines are as long as they need to be."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=UNCUT)
-
-
-def _swapped(one: dict[str, Any]) -> dict[str, Any]:
-    prefer, beats = one["prefer"], one["beats"]
-    flipped = {"better": "worse", "worse": "better"}
-    return {
-        **one,
-        "a": one["b"],
-        "b": one["a"],
-        "difference": _turned(one["difference"], lambda value: -value),
-        "inner": _turned(one["inner"], lambda value: -value),
-        "effect": None if one["effect"] is None else -one["effect"],
-        "prefer": {"share": _complement(prefer["share"]), "low": _complement(prefer["high"]),
-                   "high": _complement(prefer["low"])},
-        "beats": None if beats is None else _turned(beats, lambda value: 1 - value),
-        "verdict": flipped.get(one["verdict"], one["verdict"]),
-    }  # fmt: skip
-
-
-def _complement(share: float | None) -> float | None:
-    return None if share is None else 1 - share
-
-
-def _turned(interval: dict[str, Any], turn: Callable[[float], float]) -> dict[str, Any]:
-    """An interval of minus or one minus the value: every number turned, the ends exchanged."""
-
-    def maybe(value: float | None) -> float | None:
-        return None if value is None else turn(value)
-
-    out = {**interval, "low": maybe(interval["high"]), "high": maybe(interval["low"])}
-    if "estimate" in interval:
-        out |= {"estimate": maybe(interval["estimate"]), "skewness": None}
-        if interval["skewness"] is not None:
-            out["skewness"] = -interval["skewness"]
-        if interval["bootstrap_t"] is not None:
-            out["bootstrap_t"] = _turned(interval["bootstrap_t"], turn)
-    return out
 
 
 def _judges(board: Board) -> Table:

@@ -7,6 +7,7 @@ said to be: nothing is declared where no declaration was written down.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +18,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.record_file import SCHEMA
-from benchmark.record_json import COMPARISON, RECORD, TASK_FOLDER, read_any, write_comparison, write_record
+from benchmark.record_json import (
+    COMPARISON,
+    RECORD,
+    TASK_FOLDER,
+    file_digests,
+    read_any,
+    write_comparison,
+    write_record,
+)
 from benchmark.record_rows import USERS, read_rows
 from benchmark.records import with_numbers
 from benchmark.spec import analysis_hash
-from benchmark.task_file import TaskFile
+from benchmark.task_file import ID, TaskFile
 from benchmark.verify import recomputed, verify
 from rebeca.errors import RecordError
 from rebeca.seeds import digest_of
@@ -47,6 +56,7 @@ def upgrade(folder: Path, out: Path) -> dict[str, Any]:
         raise RecordError(f"{folder}: there is no way from schema {found} to {SCHEMA}", hint="run the task again")
     if out.exists():
         raise RecordError(f"{out} exists", hint="name a folder that does not")
+    _check_old(folder)
     temporary = out.with_name(f".{out.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(folder, temporary)
@@ -55,11 +65,29 @@ def upgrade(folder: Path, out: Path) -> dict[str, Any]:
             STEPS[version](temporary)
         checked = verify(temporary)
         temporary.rename(out)
-    except (KeyError, TypeError, OSError, pa.ArrowException) as error:
+    except (KeyError, IndexError, TypeError, ValueError, OSError, pa.ArrowException) as error:
         raise RecordError(f"{folder}: is no record of schema {found} ({type(error).__name__}: {error})") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return checked
+
+
+def _check_old(folder: Path) -> None:
+    """An older record is taken at its word only where it kept its own hashes; and its names stay below its folder.
+
+    Raises:
+        RecordError: If a file is not the one that the record was written with.
+    """
+    comparison = read_any(folder / TASK_FOLDER / COMPARISON)
+    records = comparison.get("records")
+    if not isinstance(records, dict) or set(records) != {*comparison.get("order", []), TASK_FOLDER}:
+        raise RecordError(f"{folder}: the list of files does not cover exactly the generators of the task")
+    for name in records:
+        if name != TASK_FOLDER and not re.fullmatch(ID, name):
+            raise RecordError(f"{folder}: '{name}' is no name of a generator")
+    for name, files in records.items():
+        if not (folder / name).is_dir() or file_digests(folder / name) != files:
+            raise RecordError(f"{folder / name}: files were changed, added or removed since the record was written")
 
 
 def _from_1_to_2(folder: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from benchmark.record_rows import read_columns
 from benchmark.stats.intervals import resampling_weights
 from benchmark.stats.random import stream
 from benchmark.stats.verifier import (
@@ -34,8 +34,12 @@ MEANINGS = {
 JUDGES = ("verifier", "auditor")
 CONTROLS = ("population", "user mean", "users permuted")
 ROWS_BOOTSTRAP = 1000
-COLUMNS = {"user": "int32", "item": "int32", "split": "string", "label": "bool", "judge": "string", "score": "double",
-           "share": "double"}  # fmt: skip
+JUDGED = pa.schema(
+    [
+        ("user", pa.int32()), ("item", pa.int32()), ("split", pa.string()), ("label", pa.bool_()),
+        ("judge", pa.string()), ("score", pa.float64()), ("share", pa.float64()),
+    ]
+)  # fmt: skip
 
 
 def judge_report(rows: dict[str, Any], people: int, draws: int, name: str) -> dict[str, Any]:
@@ -102,7 +106,7 @@ def _select(rows: dict[str, Any], judge: str, split: str, share: float = 1.0) ->
     return {column: rows[column][own] for column in ("user", "label", "score")}
 
 
-def read_rows(path: Path, people: int) -> dict[str, Any]:
+def read_judged(path: Path, people: int) -> dict[str, Any]:
     """Columns of ``verifier.parquet`` as arrays, checked.
 
     Args:
@@ -112,24 +116,17 @@ def read_rows(path: Path, people: int) -> dict[str, Any]:
     Raises:
         RecordError: If it cannot be read, a column is missing or of another type, or a value is impossible.
     """
-    try:
-        table = pq.read_table(path)
-        rows: dict[str, Any] = {
-            column: np.asarray(table[column].cast(pa.type_for_alias(kind)).to_numpy())
-            for column, kind in COLUMNS.items()
-        }
-    except (OSError, KeyError, pa.ArrowException) as error:
-        raise RecordError(f"{path}: cannot be read ({error})") from error
+    rows = read_columns(path, JUDGED)
     if len(rows["user"]) and not (rows["user"].min() >= 0 and rows["user"].max() < people):
         raise RecordError(f"{path}: a person outside 0 to {people - 1}")
-    if not np.isfinite(rows["score"].astype(np.float64)).all():
+    if len(rows["item"]) and rows["item"].min() < 0:
+        raise RecordError(f"{path}: a picture below 0")
+    if not np.isfinite(rows["score"]).all():
         raise RecordError(f"{path}: a score that is not finite")
     probability = np.isin(rows["judge"], JUDGES)
     if ((rows["score"] < 0) | (rows["score"] > 1))[probability].any():
         raise RecordError(f"{path}: a judge's probability outside [0, 1]")
-    keys = np.stack(
-        [np.unique(rows[c], return_inverse=True)[1] for c in ("judge", "split", "share")] + [rows["user"], rows["item"]]
-    )
-    if np.unique(keys, axis=1).shape[1] != keys.shape[1]:
+    names = [np.unique(rows[c].astype(np.str_), return_inverse=True)[1] for c in ("judge", "split", "share")]
+    if np.unique(np.stack([*names, rows["user"], rows["item"]]), axis=1).shape[1] != len(rows["user"]):
         raise RecordError(f"{path}: a rating is given twice")
     return rows

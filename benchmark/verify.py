@@ -6,22 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from pydantic import ValidationError
 
 from benchmark import registry
 from benchmark.analysis import Rows, analyse
 from benchmark.record_json import TASK_FOLDER, file_digests, own_digest, read_comparison, read_record
 from benchmark.record_rows import read_rows
-from benchmark.records import plan_of, with_numbers
+from benchmark.records import GALLERY_PICTURES, gallery_people, plan_of, with_numbers
 from benchmark.spec import analysis_hash
 from benchmark.task_file import TaskFile
-from benchmark.verifier_report import judge_report
-from benchmark.verifier_report import read_rows as read_judged
+from benchmark.verifier_report import judge_report, read_judged
+from benchmark.verify_together import check_judges, check_people, check_together
 from rebeca.data.catalogue import decode_image
 from rebeca.errors import DataError, RecordError, SpecError
 from rebeca.interfaces import pixels_digest
-from rebeca.seeds import digest_of
+from rebeca.seeds import SeedScheme, canonical_json, digest_of
 
+GENERATOR_FILES = {"record.json", "scores.parquet", "users.parquet", "pairs.parquet"}
 MATCHES = 1e-7
 """Recomputed numbers must agree to this, relative; sums in another order differ by less."""
 MATCHES_NEAR_ZERO = 1e-12
@@ -45,6 +47,22 @@ def verify(folder: Path) -> dict[str, Any]:
             f"{folder} holds no records",
             hint=f"did you mean {below[0]}?" if below else "name <records>/<task>/v<version>",
         )
+    try:
+        return _verified(folder)
+    except (
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+        OSError,
+        pa.ArrowException,
+    ) as error:
+        raise RecordError(f"{folder}: is no record ({type(error).__name__}: {error})") from error
+
+
+def _verified(folder: Path) -> dict[str, Any]:
     comparison = read_comparison(folder)
     _check_files(folder, comparison)
     _check_task(folder, comparison)
@@ -54,8 +72,9 @@ def verify(folder: Path) -> dict[str, Any]:
         _check_generator(folder / name, name, record, comparison)
         rows.append(read_rows(folder / name, record, comparison["spec"], comparison["users"]["id"]))
         _check_published_scheme(folder / name, record, rows[-1])
-        _check_shown(folder / name, record, comparison)
+        _check_shown(folder / name, record, comparison, rows[-1])
         records[name] = record
+    check_together(folder, comparison, records, rows)
     again = recomputed(folder, comparison, rows)
     checked = 0
     for name, record in records.items():
@@ -75,16 +94,7 @@ def recomputed(folder: Path, comparison: dict[str, Any], rows: list[Rows]) -> di
     found = analyse(plan, rows, np.array(users["block"]), np.array(users["stratum"]))
     people = len(comparison["user_ids"])
     columns = read_judged(folder / TASK_FOLDER / "verifier.parquet", people)
-    test = columns["split"] == "test"
-    first = test & (columns["judge"] == "verifier") & (columns["share"] == 1)
-    if int(first.sum()) != comparison["data"]["test_ratings"]:
-        raise RecordError(f"{folder}: verifier.parquet: {first.sum()} held-out ratings, the record says otherwise")
-    labels = dict(
-        zip(zip(columns["user"][first], columns["item"][first], strict=True), columns["label"][first], strict=True)
-    )
-    for user, item, label in zip(columns["user"][test], columns["item"][test], columns["label"][test], strict=True):
-        if labels.get((user, item)) != label:
-            raise RecordError(f"{folder}: verifier.parquet: person {user}, picture {item}: judges saw different labels")
+    check_judges(folder, comparison, columns)
     return {
         "generators": found["generators"],
         "results": {name: value for name, value in found.items() if name != "generators"},
@@ -95,9 +105,17 @@ def recomputed(folder: Path, comparison: dict[str, Any], rows: list[Rows]) -> di
 def _check_files(folder: Path, comparison: dict[str, Any]) -> None:
     if comparison["digest"] != own_digest(comparison):
         raise RecordError(f"{folder / TASK_FOLDER}: comparison.json was changed (its digest is another)")
-    if set(comparison["records"]) != {*comparison["order"], TASK_FOLDER}:
+    expected = {*comparison["order"], TASK_FOLDER}
+    if set(comparison["records"]) != expected:
         raise RecordError(f"{folder}: the list of files does not cover exactly the generators of the task")
+    added = sorted({path.name for path in folder.iterdir()} - expected)
+    if added:
+        raise RecordError(f"{folder}: {added[0]} belongs to no generator of the task")
     for name, files in comparison["records"].items():
+        own = {"verifier.parquet"} if name == TASK_FOLDER else GENERATOR_FILES
+        strange = sorted(file for file in files if file not in own and not file.startswith("pictures/"))
+        if strange or not own <= set(files):
+            raise RecordError(f"{folder / name}: files are missing or added: {strange or sorted(own - set(files))}")
         if not (folder / name).is_dir():
             raise RecordError(f"{folder / name}: is missing")
         found = file_digests(folder / name)
@@ -109,12 +127,15 @@ def _check_files(folder: Path, comparison: dict[str, Any]) -> None:
 
 
 def _check_task(folder: Path, comparison: dict[str, Any]) -> None:
-    spec, header, users = comparison["spec"], comparison["task"], comparison["users"]
+    spec, header = comparison["spec"], comparison["task"]
     try:
-        TaskFile.model_validate(spec)
+        resolved = TaskFile.model_validate(spec).model_dump(mode="json", by_alias=True)
     except ValidationError as error:
         key = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise RecordError(f"{folder}: the spec is no task file: {key}: {error.errors()[0]['msg']}") from error
+    for key in (key for key in resolved if key not in ("generators", "scorers")):
+        if canonical_json(spec.get(key)) != canonical_json(resolved[key]):
+            raise RecordError(f"{folder}: the spec is not resolved: {key}")
     if header["hash"] != digest_of(spec):
         raise RecordError(f"{folder}: the task hash does not belong to the spec")
     if comparison["analysis"]["hash"] != analysis_hash(spec):
@@ -123,12 +144,14 @@ def _check_task(folder: Path, comparison: dict[str, Any]) -> None:
         raise RecordError(f"{folder}: the task's id, version or title is not that of the spec")
     if comparison["order"] != [generator["id"] for generator in spec["generators"]]:
         raise RecordError(f"{folder}: the records are of other generators than the spec's")
-    if len(set(users["id"])) != len(users["id"]) or not set(users["id"]) <= set(comparison["user_ids"]):
-        raise RecordError(f"{folder}: users: a person is given twice, or is not in the data")
-    if {len(users[key]) for key in users} != {len(users["id"])}:
-        raise RecordError(f"{folder}: users: ids, blocks and strata are not of one length")
-    if comparison["data"]["people"] != len(comparison["user_ids"]):
-        raise RecordError(f"{folder}: data.people: recorded {comparison['data']['people']}, found otherwise")
+    if len(set(comparison["order"])) != len(comparison["order"]):
+        raise RecordError(f"{folder}: a generator is given twice")
+    origin = comparison["provenance"]
+    if origin["seed"] != spec["seed"]:
+        raise RecordError(f"{folder}: the provenance has another seed than the spec")
+    if comparison["analysis"]["frozen"] and not (origin["declared"] and origin["declared"] <= origin["made"]):
+        raise RecordError(f"{folder}: frozen, but not declared before the record was made")
+    check_people(folder, comparison)
 
 
 def _check_generator(folder: Path, name: str, record: dict[str, Any], comparison: dict[str, Any]) -> None:
@@ -159,7 +182,7 @@ def _check_published_scheme(folder: Path, record: dict[str, Any], rows: Rows) ->
         found = personal["published_scheme"]
         if found is None:
             continue
-        values = rows.values("exclude")[scorer]
+        values = rows.values("exclude")[scorer] * (1 if rows.higher[scorer] else -1)
         expected = {
             "statistic": float(np.median(values[np.isfinite(values)])),
             "p": (found["at_least"] + 1) / (found["permutations"] + 1),
@@ -170,19 +193,27 @@ def _check_published_scheme(folder: Path, record: dict[str, Any], rows: Rows) ->
         _same({key: found[key] for key in expected}, expected, f"{folder}: published scheme of '{scorer}'")
 
 
-def _check_shown(folder: Path, record: dict[str, Any], comparison: dict[str, Any]) -> None:
-    shown = {picture["digest"] for picture in record["pictures"]["shown"]}
-    files = {path.stem: path for path in (folder / "pictures").glob("*")} if (folder / "pictures").is_dir() else {}
-    if set(files) != shown:
+def _check_shown(folder: Path, record: dict[str, Any], comparison: dict[str, Any], rows: Rows) -> None:
+    """Exactly the pictures that a record of this seed carries, and each the one that its name says."""
+    spec, users = comparison["spec"], comparison["users"]["id"]
+    people = gallery_people(SeedScheme(spec["id"], spec["version"], spec["seed"]), users)
+    expected = [
+        {"user": user, "replicate": k, "digest": str(rows.digest[u, k])}
+        for u, user in enumerate(users)
+        for k in range(min(GALLERY_PICTURES, rows.digest.shape[1]))
+        if comparison["data"]["redistribute"] and user in people and not rows.failed[u, k]
+    ]
+    if record["pictures"]["shown"] != expected:
+        raise RecordError(f"{folder}: pictures.shown: not the first pictures of the people drawn by the task's seed")
+    below = sorted((folder / "pictures").iterdir()) if (folder / "pictures").is_dir() else []
+    if {path.name for path in below} != {f"{picture['digest']}.png" for picture in expected}:
         raise RecordError(f"{folder}: pictures/ does not hold exactly the pictures that are shown")
-    if shown and not comparison["data"]["redistribute"]:
-        raise RecordError(f"{folder}: shows pictures of data that may not be republished")
-    for digest, path in files.items():
+    for path in below:
         try:
             found = pixels_digest(decode_image(path.read_bytes(), str(path)))
         except DataError as error:
             raise RecordError(error.message) from error
-        if found != digest:
+        if found != path.stem:
             raise RecordError(f"{path}: is another picture")
 
 

@@ -67,7 +67,7 @@ def tables(rows: list[dict[str, Any]]) -> str:
             "",
             *_table(board, lambda row: row["condition"].startswith(SKEWED)),
             "",
-            "### Kept for reproduction, decides nothing",
+            "### Shown beside, decides nothing",
             "",
             *_table([row for row in rows if not row["on_board"]], lambda row: True),
             "",

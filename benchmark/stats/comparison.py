@@ -22,7 +22,7 @@ TIE = 1e-9
 FEWEST_USERS = 6
 """Below this many people comparisons are described, not tested."""
 DETECTABLE = 2.80
-"""z(.975) + z(.80): the smallest difference that is found with 80 % power, in standard errors."""
+"""z(.975) + z(.80): standard errors that one pair finds at 5 %, unadjusted, with 80 % power."""
 FLIPS_A_BLOCK = 512
 """Fixed, so that the signs drawn do not depend on how many pairs there are."""
 MOST_ENUMERATED = 30
@@ -133,7 +133,7 @@ class Comparison:
         prefer: Share of people for whom A is better, ties one half, with Wilson's interval.
         beats: Mean over people of P(a picture of A is better than a picture of B); None where single pictures have
             no value.
-        detectable: Smallest difference found with 80 % power.
+        detectable: Smallest difference found with 80 % power by this pair alone, unadjusted.
         test: The sign-flip test, None below six people.
         verdict: One of :data:`VERDICTS`.
     """
@@ -168,7 +168,7 @@ class Rules:
 
     Attributes:
         flips: Sign flips.
-        alpha: Level.
+        alpha: Level; intervals that are shown are 95 % whatever it is.
         margin: Equivalence margin in the raw unit; None where none was declared.
         higher_is_better: Direction of the measure.
         interval: Method of the intervals, see :func:`benchmark.stats.intervals.mean_intervals`.
@@ -203,9 +203,9 @@ def compare(
     if enough.any():
         for k, test in zip(np.flatnonzero(enough), sign_flips(differences[:, enough], rules.flips, rng), strict=True):
             tests[int(k)] = test
-    outer = mean_intervals(differences, weights, 1 - rules.alpha, rules.interval)
+    outer = mean_intervals(differences, weights, method=rules.interval)
     inner = mean_intervals(differences, weights, 1 - 2 * rules.alpha, rules.interval)
-    wins = [None] * len(outer) if beats is None else mean_intervals(beats, weights, 1 - rules.alpha, rules.interval)
+    wins = [None] * len(outer) if beats is None else mean_intervals(beats, weights, method=rules.interval)
     return [_describe(differences[:, k], outer[k], inner[k], wins[k], tests[k], rules) for k in range(len(outer))]
 
 

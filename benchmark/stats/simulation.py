@@ -170,26 +170,3 @@ def simulate_scorers(shape: Shape, agreement: float, rng: np.random.Generator) -
     both = np.sqrt(shape.correlation) * rng.normal(size=(2, shape.users))[:, user]
     both += np.sqrt(1 - shape.correlation) * rng.normal(size=(2, len(user)))
     return user, both[0], agreement * both[0] + np.sqrt(1 - agreement**2) * both[1]
-
-
-def within_correlation(scores: Floats) -> float:
-    """Estimated correlation of two pictures of one set (one-way random effects, ANOVA estimator, at least 0).
-
-    Args:
-        scores: float [sets, pictures]; NaN where there is none. Take the level of judge and generator out first where
-            these differ.
-    """
-    known = np.isfinite(scores)
-    n = known.sum(axis=1)
-    full = n > 0
-    scores, known, n = np.where(known, scores, 0.0)[full], known[full], n[full]
-    total, sets = int(n.sum()), len(n)
-    if sets < 2 or total <= sets:
-        return 0.0
-    mean = scores.sum(axis=1) / n
-    grand = scores.sum() / total
-    within = float((np.square(scores - mean[:, None]) * known).sum()) / (total - sets)
-    between = float((n * np.square(mean - grand)).sum()) / (sets - 1)
-    size = (total - float(np.square(n).sum()) / total) / (sets - 1)
-    variance = max(0.0, (between - within) / size)
-    return variance / (variance + within) if variance + within > 0 else 0.0

@@ -26,7 +26,7 @@ def rows(name, scores, higher=True, ranked=True, lowest=0.0, failed=None, effect
     pairs = np.tile(means, (people, 1)) - effect * (1 - np.eye(people))
     digest = np.array([[f"{name}{u}{k}" for k in range(pictures)] for u in range(people)])
     return Rows(
-        name, ranked, digest, failed.sum(axis=1), {"ncf": scores}, {"ncf": np.full(people, lowest)},
+        name, ranked, digest, np.full(failed.shape, -1), failed, {"ncf": scores}, {"ncf": np.full(people, lowest)},
         {"ncf": higher}, {}, {"ncf": pairs},
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmark.analysis import Rows
 from benchmark.calibration import (
     LEVEL,
     Cell,
@@ -11,6 +12,7 @@ from benchmark.calibration import (
     cells,
     expected_correlation,
 )
+from benchmark.planning import detectable, set_correlation
 from benchmark.stats.personalisation import personal_lift
 from benchmark.stats.simulation import (
     CONDITIONS,
@@ -20,7 +22,6 @@ from benchmark.stats.simulation import (
     simulate_ratings,
     simulate_sets,
     true_auc,
-    within_correlation,
 )
 from benchmark.stats.verifier import auc, auc_by_user
 from tests.conftest import ROOT, invoke
@@ -41,11 +42,35 @@ def test_the_planted_lift_is_the_true_one(condition):
     assert np.mean(found) == pytest.approx(0.5, abs=4 * np.std(found) / np.sqrt(40))
 
 
-def test_pictures_of_a_set_correlate_as_asked():
-    scores = simulate_generators(Shape(4000, 6, 0.3), "equal", np.zeros(1), rng())[0]
-    assert within_correlation(scores) == pytest.approx(0.3, abs=0.03)
-    assert within_correlation(np.random.default_rng(1).normal(size=(4000, 6))) == pytest.approx(0, abs=0.01)
-    assert within_correlation(np.ones((5, 3))) == 0
+@pytest.mark.parametrize(("correlation", "generators"), [(0.3, 2), (0.3, 6), (0.0, 3)])
+def test_the_correlation_is_estimated_without_bias(correlation, generators):
+    found = []
+    for seed in range(20):
+        scores = simulate_generators(Shape(200, 6, correlation), "leniency", np.arange(generators) * 1.0, rng(seed))
+        found.append(set_correlation([made(scores[g], str(g)) for g in range(generators)], "ncf"))
+    assert np.mean(found) == pytest.approx(correlation, abs=0.02)
+    assert set_correlation([made(scores[0], "0")], "ncf") is None
+
+
+def made(scores, name):
+    """Rows of a generator with these scores."""
+    people, k = scores.shape
+    digest = np.array([[f"{name}-{u}-{i}" for i in range(k)] for u in range(people)])
+    none = np.zeros((people, k), bool)
+    return Rows(name, True, digest, none - 1, none, {"ncf": scores}, {}, {"ncf": True}, {}, {})
+
+
+def test_paired_arms_gain_from_more_pictures():
+    """Arms that share their noise: what a pair of pictures has in common is no noise of the difference."""
+    random = rng()
+    shared = random.normal(size=(60, 8))
+    a = shared + 0.3 * random.normal(size=(60, 8))
+    b = shared + 0.3 * random.normal(size=(60, 8))
+    found = detectable("ncf", [made(a, "a"), made(b, "b")], {}, [("a", "b")])
+    more = [found.at(60, k) for k in (8, 16, 32)]
+    assert more == sorted(more, reverse=True)
+    assert more[2] < 0.8 * more[0]
+    assert found.at(240, 8) == pytest.approx(more[0] / 2)
 
 
 def test_true_aucs_are_those_of_many_people():

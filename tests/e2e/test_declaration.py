@@ -32,7 +32,8 @@ def test_what_is_changed_after_the_first_picture_is_exploratory(tiny):
 
     change(tiny, "scorer: ncf", "scorer: auditor")  # the other judge looked better
     output = run(tiny)
-    assert "the analysis was changed after pictures were made" in output
+    assert "changed after pictures were made" in output
+    assert "analysis: every comparison is exploratory" in output
     record, declared = families(tiny)
     assert not record["analysis"]["frozen"]
     assert not declared
@@ -57,6 +58,51 @@ def test_how_failures_count_is_part_of_the_declaration(tiny):
     assert "changed after pictures were made" in run(tiny)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("seed: 7", "seed: 8", "seed"),
+        ("pictures: 3", "pictures: 2", "pictures"),
+        ("dims: 4, epochs: 3", "dims: 4, epochs: 2", "judges"),
+        (
+            "  - {id: catalogue-random, use: catalogue, params: {rank_by: random}}\n",
+            "",
+            "generators (catalogue-random)",
+        ),
+        ("rank_by: random", "rank_by: most-liked", "generators (catalogue-random)"),
+    ],
+)
+def test_seeds_judges_and_families_cannot_be_tried_out(tiny, old, new, named):
+    run(tiny, "--quiet")
+    change(tiny, old, new)
+    assert f"): {named}" in run(tiny).replace("\n", " ")
+    assert not families(tiny)[1]
+
+
+def test_a_generator_may_be_added_and_a_pilot_spoils_nothing(tiny):
+    run(tiny, "--quiet", "--limit-users", 6, "--set", "analysis.alpha=0.2")
+    run(tiny, "--quiet")
+    assert families(tiny)[1] == {"ncf", "lift:ncf"}
+    change(tiny, "scorers:", "  - {id: more, use: catalogue, params: {rank_by: centroid}}\nscorers:")
+    run(tiny, "--quiet")
+    assert families(tiny)[1] == {"ncf", "lift:ncf"}
+
+
+def test_a_crash_at_the_first_picture_declares_nothing(tiny, monkeypatch):
+    from rebeca.generator import Rebeca
+
+    def failing(self, requests):
+        raise RuntimeError("no paint")
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Rebeca, "generate", failing)
+        invoke("run", tiny, "--workdir", tiny.parent / "w", "--quiet", code=5)
+    change(tiny, "scorer: ncf", "scorer: auditor")
+    run(tiny, "--quiet")
+    assert families(tiny)[1] == {"auditor", "lift:auditor"}
+
+
 def test_pictures_without_a_declaration_are_not_declared(tiny):
     run(tiny, "--quiet")
     for path in (tiny.parent / "w" / "frozen").iterdir():
@@ -74,7 +120,6 @@ def test_a_run_that_made_no_picture_declares_nothing(tiny, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Rebeca, "fit", failing)
         invoke("run", tiny, "--workdir", tiny.parent / "w", "--quiet", code=5)
-    assert not (tiny.parent / "w" / "frozen").exists()
     change(tiny, "scorer: ncf", "scorer: auditor")
     run(tiny, "--quiet")
     assert families(tiny)[1] == {"auditor", "lift:auditor"}

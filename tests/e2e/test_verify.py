@@ -1,5 +1,6 @@
 """Every edit of a record is caught, also by an editor who mends the hashes."""
 
+import contextlib
 import json
 import shutil
 
@@ -50,7 +51,7 @@ def edit_json(folder, file, keys, change):
 def edit_rows(folder, file, change):
     table = pd.read_parquet(folder / file)
     changed = change(table)
-    (table if changed is None else changed).to_parquet(folder / file)
+    (table if changed is None else changed).to_parquet(folder / file, index=False)
 
 
 def set_at(row, column, value):
@@ -221,3 +222,200 @@ def test_records_of_schema_1_are_upgraded(tmp_path):
     assert not any(family["declared"] for family in comparison["results"]["families"].values())
     assert "exists" in invoke("upgrade", old, out, code=7)
     assert "has schema 2 already" in invoke("upgrade", out, tmp_path / "again", code=7)
+
+
+def forge(folder):
+    """Computes every number again from edited rows, with the project's own functions, and mends the hashes."""
+    from benchmark.record_json import read_any
+    from benchmark.record_rows import read_rows
+    from benchmark.records import with_numbers
+    from benchmark.verify import recomputed
+
+    comparison = read_any(folder / COMPARISON_PATH)
+    records = {name: read_any(folder / name / "record.json") for name in comparison["order"]}
+    rows = [read_rows(folder / n, r, comparison["spec"], comparison["users"]["id"]) for n, r in records.items()]
+    again = recomputed(folder, comparison, rows)
+    for name, record in records.items():
+        (folder / name / "record.json").write_text(json.dumps(with_numbers(record, again["generators"][name])))
+    (folder / COMPARISON_PATH).write_text(json.dumps(comparison | {k: again[k] for k in ("results", "judges")}))
+    mend(folder)
+
+
+def higher(table):
+    return table.assign(score=np.where(table.scorer == "ncf", (table.score + 0.2).clip(0, 1), table.score))
+
+
+def forged_scores(folder):
+    """Everybody likes what rebeca made a little more, consistently in all its files."""
+    edit_rows(folder, "rebeca/scores.parquet", higher)
+    scores = pd.read_parquet(folder / "rebeca" / "scores.parquet")
+    means = scores[scores.scorer == "ncf"].groupby("user", sort=False).score.mean().to_numpy()
+
+    def users(table):
+        own = table.measure == "ncf"
+        table.loc[own, "value"] = means
+        table.loc[own, "worst"] = means
+
+    def pairs(table):
+        own = (table.scorer == "ncf") & (table.judge == table.target)
+        table.loc[own, "mean"] = means[table.judge[own]]
+
+    edit_rows(folder, "rebeca/users.parquet", users)
+    edit_rows(folder, "rebeca/pairs.parquet", pairs)
+
+    def published(found):
+        found["statistic"] = float(np.median(means))
+        return found | {"z": (found["statistic"] - found["null_mean"]) / found["null_sd"]}
+
+    edit_json(folder, MINE, "personal/ncf/published_scheme", published)
+
+
+def lowest_of_one(folder):
+    edit_rows(folder, "rebeca/users.parquet", lambda t: t.assign(lowest=t.lowest * 0.5))
+
+
+def one_opinion_less(folder):
+    def change(table):
+        gone = (table.scorer == "ncf") & (table.judge == 3) & (table.target == 5)
+        return table[~gone]
+
+    edit_rows(folder, "rebeca/pairs.parquet", change)
+
+
+def no_opinions(folder):
+    edit_rows(folder, "rebeca/pairs.parquet", lambda t: t[t.scorer != "ncf"])
+    record = json.loads((folder / MINE).read_text())
+    del record["personal"]["ncf"]
+    (folder / MINE).write_text(json.dumps(record))
+
+
+def other_item(folder):
+    def change(table):
+        table.loc[table.replicate == 1, "item"] += 1
+
+    edit_rows(folder, "rebeca/scores.parquet", change)
+
+
+def rows_of(judge, **more):
+    def change(folder):
+        def keep(table):
+            gone = table.judge == judge
+            for column, value in more.items():
+                gone &= table[column] == value
+            return table[~gone]
+
+        edit_rows(folder, "_task/verifier.parquet", keep)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (forged_scores, "scores one picture for"),
+        (lowest_of_one, "'lowest' of"),
+        (one_opinion_less, "is not complete within blocks"),
+        (no_opinions, "'ncf' is missing"),
+        (other_item, "two catalogue numbers|an item outside"),
+        (rows_of("population"), "judges "),
+        (rows_of("auditor", split="train"), "training ratings of 'auditor'"),
+        (rows_of("verifier", share=0.5), "judges "),
+    ],
+    ids=["scores", "lowest", "opinion", "opinions", "item", "control", "training", "curve"],
+)
+def test_a_careful_forger_is_caught_by_what_the_parts_say_about_each_other(records, change, message):
+    import re
+
+    from rebeca.errors import RecordError
+
+    change(records)
+    try:
+        forge(records)
+    except RecordError:  # the forger's own tools refuse
+        mend(records)
+    assert re.search(message, invoke("verify", records, code=7))
+
+
+def in_every_record(folder, change):
+    for path in [*folder.glob("*/record.json"), folder / COMPARISON_PATH]:
+        record = json.loads(path.read_text())
+        change(record)
+        path.write_text(json.dumps(record))
+
+
+WHOLE = {
+    "direction": (MINE, "summary/observed/card/higher_is_better", lambda _: False),
+    "unit": (MINE, "summary/diversity/card/unit", lambda _: "probability"),
+    "published scheme left out": (MINE, "personal/ncf/published_scheme", lambda _: None),
+    "pictures not shown": (MINE, "pictures/shown", lambda _: []),
+    "strata": (COMPARISON_PATH, "users/stratum", lambda s: list(range(len(s)))),
+    "blocks": (COMPARISON_PATH, "data/blocks", lambda _: 77),
+    "catalogue": (COMPARISON_PATH, "data/pictures", lambda _: 1),
+    "limit": (COMPARISON_PATH, "spec/users/limit", lambda _: 3),
+    "scorers": (COMPARISON_PATH, "spec/scorers", lambda s: s[:1]),
+    "learning curve": (COMPARISON_PATH, "spec/judges/learning_curve", lambda _: []),
+    "a generator twice": (COMPARISON_PATH, "order", lambda order: [*order, order[0]]),
+    "not resolved": (COMPARISON_PATH, "spec/analysis/permutations", str),
+    "no seed": (COMPARISON_PATH, "spec", lambda spec: {k: v for k, v in spec.items() if k != "seed"}),
+    "no family": (COMPARISON_PATH, "spec/analysis", lambda a: {k: v for k, v in a.items() if k != "family"}),
+    "a surrogate": (COMPARISON_PATH, "spec/title", lambda _: "\\ud800"),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_the_parts_of_a_record_say_must_agree(records, name):
+    """Edits that no recomputed number contradicts, with the hashes of spec and analysis mended as well."""
+    from benchmark.spec import analysis_hash
+    from rebeca.seeds import digest_of
+
+    file, keys, change = WHOLE[name]
+    edit_json(records, file, keys, change)
+    spec = json.loads((records / COMPARISON_PATH).read_text())["spec"]
+    try:
+        task, analysis = digest_of(spec), analysis_hash(spec)
+    except (KeyError, UnicodeError):
+        task = analysis = "0" * 64
+    in_every_record(records, lambda record: record["task"].update(hash=task))
+    edit_json(records, COMPARISON_PATH, "analysis/hash", lambda _: analysis)
+    with contextlib.suppress(UnicodeError):
+        mend(records)
+    assert invoke("verify", records, code=7).startswith("error: ")
+
+
+def test_a_declaration_needs_a_time(records):
+    in_every_record(records, lambda record: record["provenance"].update(declared=None))
+    mend(records)
+    assert "frozen, but not declared" in invoke("verify", records, code=7)
+
+
+@pytest.mark.parametrize("added", ["rebeca/comparison.json", "other/record.json", "rebeca/pictures/more.zzz"])
+def test_added_files_are_noticed(records, added):
+    (records / added).parent.mkdir(exist_ok=True)
+    (records / added).write_text("{}")
+    mend(records)
+    invoke("verify", records, code=7)
+
+
+def test_nulls_and_other_texts_in_rows_are_refused(records):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = records / "_task" / "verifier.parquet"
+    table = pq.read_table(path)
+    names = [None, *table["judge"].to_pylist()[1:]]
+    pq.write_table(table.set_column(table.schema.get_field_index("judge"), "judge", pa.array(names)), path)
+    mend(records)
+    assert "'judge' has missing values" in invoke("verify", records, code=7)
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "/tmp/elsewhere"])
+def test_an_upgrade_stays_in_its_folder_and_believes_no_edited_file(tmp_path, name):
+    old = tmp_path / "old"
+    shutil.copytree(ROOT / "tests" / "data" / "records-schema-1", old)
+    edit_rows(old, "_task/verifier.parquet", lambda t: t.assign(score=0.5))
+    assert "files were changed" in invoke("upgrade", old, tmp_path / "new", code=7)
+    path = old / COMPARISON_PATH
+    path.write_text(path.read_text().replace('"rebeca"', json.dumps(name)))
+    message = invoke("upgrade", old, tmp_path / "new", code=7)
+    assert "is no name of a generator" in message or "does not cover exactly" in message
+    assert not (tmp_path / "new").exists()
