@@ -79,7 +79,7 @@ class Rows:
     def read(self, scorer: str, reading: str) -> Floats:
         """float64 [people, K]; single scores, where ``worst`` gives failures the person's lowest score."""
         scores = self.scores[scorer]
-        if reading != "worst" or not self._has_lowest(scorer):
+        if reading != "worst" or not self._worst_differs(scorer):
             return scores
         return np.where(self.failed, self.lowest[scorer][:, None], scores)
 
@@ -96,14 +96,14 @@ class Rows:
     def opinions(self, scorer: str, reading: str) -> tuple[Floats, Ints]:
         """S[judge, target] and how many pictures each target's mean is over, under a reading of failures."""
         pairs = self.pairs[scorer]
-        if reading != "worst" or not self._has_lowest(scorer):
+        if reading != "worst" or not self._worst_differs(scorer):
             return pairs, self.pictures
-        known = np.where(self.pictures > 0, np.where(np.isfinite(pairs), pairs, np.nan), 0.0)
-        total = known * self.pictures + self.lowest[scorer][:, None] * self.failures
+        total = np.where(self.pictures > 0, pairs, 0.0) * self.pictures + self.lowest[scorer][:, None] * self.failures
         return total / self.digest.shape[1], np.full(len(self.digest), self.digest.shape[1])
 
-    def _has_lowest(self, scorer: str) -> bool:
-        return scorer in self.lowest and bool(np.isfinite(self.lowest[scorer]).all())
+    def _worst_differs(self, scorer: str) -> bool:
+        """Whether the reading ``worst`` differs: something failed, and what it counts is known."""
+        return bool(self.failed.any()) and scorer in self.lowest and bool(np.isfinite(self.lowest[scorer]).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +199,13 @@ def _personal(
     plan: Plan, row: Rows, scorer: str, block: Ints, weights: Floats, cache: dict[tuple[int, ...], list[Ints]]
 ) -> tuple[Floats, dict[str, Any]]:
     """Lifts of all people under the deciding reading, and everything that is said about them."""
-    lifts = {reading: lifts_of(row, scorer, reading, block) for reading in READINGS}
-    decided, strata = lifts[plan.reading]
+    decided, strata = lifts_of(row, scorer, plan.reading, block)
+    other = next(reading for reading in READINGS if reading != plan.reading)
+    lifts = {plan.reading: decided, other: lifts_of(row, scorer, other, block)[0] if row.failed.any() else decided}
     estimable = sum(len(stratum.users) for stratum in strata)
     found: dict[str, Any] = dict.fromkeys(("lift", "median_double_centred", "mean", "own_set_beats", "reciprocal_rank"))
     found |= {"estimable": estimable, "not_estimable": len(block) - estimable}
-    found |= {reading: _mean(values) for reading, (values, _) in lifts.items()}
+    found |= {reading: _mean(values) for reading, values in lifts.items()}
     if strata:
         ranks = np.full((2, len(block)), np.nan)
         for stratum in strata:

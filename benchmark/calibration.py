@@ -38,7 +38,7 @@ from benchmark.stats.simulation import (
     simulate_sets,
     true_auc,
 )
-from benchmark.stats.verifier import auc_by_user, auc_over_users, bootstrap_rows_auc, mean_over_users
+from benchmark.stats.verifier import auc_by_user, auc_over_users, bootstrap_rows_auc
 from rebeca.arrays import Floats
 
 ALPHA = 0.05
@@ -356,7 +356,7 @@ def _verifier(
     user, liked, score = simulate_ratings(cell.shape, RATINGS_A_PERSON, rng)
     within, pooled = true_auc(cell.shape.correlation)
     by_user = auc_by_user(user, liked, score, cell.shape.users)
-    counter.covers("AUC within user", mean_over_users(by_user, weights), within)
+    counter.covers("AUC within user", mean_interval(by_user, weights), within)
     counter.covers("AUC pooled, people drawn", auc_over_users(user, liked, score, weights), pooled)
     low, high = bootstrap_rows_auc(liked, score, ROW_DRAWS, rng)
     counter.add("AUC pooled, rows drawn", low <= pooled <= high)

@@ -24,10 +24,10 @@ FREE = ("schema", "title")
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What is known about the declaration of a task's analysis.
+    """What is known about the declaration of a task.
 
     Attributes:
-        frozen: Whether today's analysis was written down before the first picture.
+        frozen: Whether today's task was written down before the first picture.
         at: When it was written down, in UTC; None where it was not.
         why_not: One sentence where ``frozen`` is false.
     """
@@ -45,19 +45,8 @@ class Freezer:
         self._path = workdir / "frozen" / f"{task.file.id}-v{task.file.version}{own}.json"
         self._spec: dict[str, Any] = {key: value for key, value in task.to_json().items() if key not in FREE}
 
-    def freeze(self) -> None:
-        """Writes the task down before a picture is made, unless one is down of which pictures were kept."""
-        if not (self._path.exists() and self._read()["pictures"]):
-            self._write(False, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-
-    def kept(self) -> None:
-        """Marks that a picture was kept: from now on a change is a change of mind."""
-        found = self._read()
-        if not found["pictures"]:
-            self._write(True, found["at"])
-
-    def declaration(self, pictures_exist: bool) -> Declaration:
-        """What a record may say about the declaration.
+    def declare(self, pictures_exist: bool) -> Declaration:
+        """Writes the task down where no picture was made yet; otherwise says whether it is what was written down.
 
         Args:
             pictures_exist: Whether a picture of the task is in the store.
@@ -66,10 +55,12 @@ class Freezer:
             StoreError: If the file cannot be read.
         """
         found = self._read() if self._path.exists() else None
-        if found is None or not (found["pictures"] or pictures_exist):
-            if pictures_exist:
-                return Declaration(False, None, "pictures were there before an analysis was written down")
-            return Declaration(True, None)
+        if not pictures_exist and (found is None or not found["pictures"]):
+            at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            self._write(self._spec, False, at)
+            return Declaration(True, at)
+        if found is None:
+            return Declaration(False, None, "pictures were there before the task was written down")
         changed = sorted(key for key in self._spec if key != "generators" and found["spec"].get(key) != self._spec[key])
         dropped = [one["id"] for one in found["spec"]["generators"] if one not in self._spec["generators"]]
         if dropped:
@@ -79,9 +70,15 @@ class Freezer:
             return Declaration(False, found["at"], f"changed after pictures were made (declared {found['at']}): {what}")
         return Declaration(True, found["at"])
 
-    def _write(self, pictures: bool, at: str) -> None:
+    def kept(self) -> None:
+        """Marks that a picture was kept: from now on a change is a change of mind, whatever the store still holds."""
+        found = self._read() if self._path.exists() else None
+        if found is not None and not found["pictures"]:
+            self._write(found["spec"], True, found["at"])
+
+    def _write(self, spec: dict[str, Any], pictures: bool, at: str) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"spec": self._spec, "pictures": pictures, "at": at}, indent=1, sort_keys=True)
+        text = json.dumps({"spec": spec, "pictures": pictures, "at": at}, indent=1, sort_keys=True)
         write_atomically(self._path, text.encode() + b"\n")
 
     def _read(self) -> dict[str, Any]:

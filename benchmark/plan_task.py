@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
 from benchmark.analysis import LIFT
@@ -34,14 +35,13 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None) -> dict[str,
     run = Run(task, workdir)
     people, k = len(run.world.users), task.file.pictures
     rows, size, there_pictures = [], 0, 0
+    units = run.units()
     for spec in task.generators:
         folders = [run.store.folder("pictures", key) for key in run.picture_keys(spec)]
         there = [folder for folder in folders if folder.is_dir()]
         fit = run.fit_key(spec)
         size += sum(path.stat().st_size for folder in there for path in folder.rglob("*") if path.is_file())
-        there_pictures += (
-            sum(len(unit) for unit, folder in zip(run.units(), folders, strict=True) if folder.is_dir()) * k
-        )
+        there_pictures += k * sum(len(unit) for unit, folder in zip(units, folders, strict=True) if folder in there)
         rows.append(
             {
                 "generator": spec.id,
@@ -54,7 +54,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None) -> dict[str,
         )
     folder = pilot_folder or newest_records(workdir / "records" / task.file.id)
     pilot = None if folder is None else read_pilot(folder)
-    total = sum(int(str(row["pictures"])) for row in rows)
+    total = people * k * len(rows)
     margin = task.file.analysis.equivalence_margin
     seconds = None if pilot is None or pilot.seconds is None else pilot.seconds * (total - there_pictures)
     return {
@@ -133,13 +133,7 @@ def _print_detectable(console: Console, found: dict[str, Any]) -> None:
 
 
 def _size(size: int | None) -> str:
-    if size is None:
-        return "an unknown size"
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            return f"about {size:.0f} {unit}"
-        size = round(size / 1000)
-    raise AssertionError
+    return "an unknown size" if size is None else f"about {decimal(size)}"
 
 
 def _duration(seconds: float | None) -> str:

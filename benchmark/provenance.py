@@ -25,7 +25,7 @@ SECRET = re.compile(r"(?i)(token|secret|password|key)(=|:)\S+")
 ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^\s/]+/)+")
 
 
-def provenance(run: Run, command: Sequence[str]) -> dict[str, Any]:
+def provenance(run: Run, command: Sequence[str], declared: str | None) -> dict[str, Any]:
     """What a record says about its making."""
     from benchmark.runner import USERS_A_UNIT
 
@@ -46,7 +46,7 @@ def provenance(run: Run, command: Sequence[str]) -> dict[str, Any]:
         "judges": {role: judge.fingerprint for role, judge in run.judges.items()},
         "seed": run.task.file.seed,
         "command": clean_command(command),
-        "declared": run.freezer.declaration(True).at,
+        "declared": declared,
         "made": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": {name: round(value, 3) for name, value in sorted(run.timing.seconds.items())},
         "peak_memory_mb": _peak_memory(),

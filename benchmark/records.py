@@ -74,7 +74,7 @@ def make_records(run: Run, command: Sequence[str]) -> Path:
     task, world = run.task, run.world
     _check_reach(task, len(world.users))
     target = record_root(run.store.root / "records", task)
-    declaration = run.freezer.declaration(run.has_pictures())
+    declaration = run.freezer.declare(run.has_pictures())
     if declaration.why_not:
         run.reporter.say(f"  {declaration.why_not}: every comparison is exploratory until the task's version is raised")
     key = _address(run, declaration.frozen)
@@ -94,7 +94,7 @@ def make_records(run: Run, command: Sequence[str]) -> Path:
     results = analyse(plan, rows, block, strata)
     people = world.dataset.ratings.num_users
     judges = judge_report(read_judged(rows_folder / "verifier.parquet", people), people, plan.bootstrap, plan.name)
-    origin = provenance(run, command)
+    origin = provenance(run, command, declaration.at)
     temporary = target.with_name(f".{target.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     for one, row in zip(scored, rows, strict=True):

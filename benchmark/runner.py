@@ -316,7 +316,6 @@ class Run:
 
                 def write(folder: Path, requests: list[Request] = requests) -> None:
                     ready = generator()
-                    self.freezer.freeze()
                     with named_failures(spec.id):
                         answers = iter(ready.generate(requests))
                         write_unit(folder, answers, requests, self.world.dataset.catalogue, spec.id)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmark.record_rows import read_columns
-from benchmark.stats.intervals import resampling_weights
+from benchmark.stats.intervals import mean_interval, resampling_weights
 from benchmark.stats.random import stream
 from benchmark.stats.verifier import (
     auc,
@@ -17,7 +17,6 @@ from benchmark.stats.verifier import (
     auc_over_users,
     bootstrap_rows_auc,
     calibration,
-    mean_over_users,
     roc,
 )
 from rebeca.arrays import Floats
@@ -63,7 +62,7 @@ def judge_report(rows: dict[str, Any], people: int, draws: int, name: str) -> di
         entry: dict[str, Any] = {
             "meaning": MEANINGS[judge],
             "rows": len(test["label"]),
-            "auc_within_user": mean_over_users(within[judge], weights).to_json(),
+            "auc_within_user": mean_interval(within[judge], weights).to_json(),
             "auc_pooled": pooled.to_json(),
             "roc": roc(test["label"], test["score"]),
         }
@@ -72,7 +71,7 @@ def judge_report(rows: dict[str, Any], people: int, draws: int, name: str) -> di
         report[judge] = entry
     for judge in CONTROLS:
         if judge in within and "verifier" in within:
-            report[judge]["verifier_gain"] = mean_over_users(within["verifier"] - within[judge], weights).to_json()
+            report[judge]["verifier_gain"] = mean_interval(within["verifier"] - within[judge], weights).to_json()
     return report
 
 
@@ -85,14 +84,14 @@ def _own_report(rows: dict[str, Any], judge: str, test: dict[str, Any], weights:
     for share in sorted({float(s) for s in rows["share"][rows["judge"] == judge]}):
         part = _select(rows, judge, "test", share)
         by_user = auc_by_user(part["user"], part["label"], part["score"], people)
-        curve.append({"share": share, "auc_within_user": mean_over_users(by_user, weights).to_json()})
+        curve.append({"share": share, "auc_within_user": mean_interval(by_user, weights).to_json()})
     return {
         "auc_pooled_rows_interval": {"low": low, "high": high},
         "calibration": calibration(test["label"], test["score"]),
         "train": {
             "rows": len(train["label"]),
             "auc_pooled": auc(train["label"], train["score"]),
-            "auc_within_user": mean_over_users(
+            "auc_within_user": mean_interval(
                 auc_by_user(train["user"], train["label"], train["score"], people), weights
             ).to_json(),
             "roc": roc(train["label"], train["score"]),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmark.stats.intervals import Interval, mean_interval, percentile
+from benchmark.stats.intervals import Interval, percentile
 from benchmark.stats.ranks import midranks
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -37,16 +37,6 @@ def auc_by_user(user: Ints, liked: Bools, score: Floats, num_users: int) -> Floa
         if len(rows):
             values[u] = auc(liked[rows], score[rows])
     return values
-
-
-def mean_over_users(values: Floats, weights: Floats) -> Interval:
-    """Mean over the people who have a value, with its interval.
-
-    Args:
-        values: float [people]; NaN where a person has none.
-        weights: float [draws, people] from :func:`benchmark.stats.intervals.resampling_weights`.
-    """
-    return mean_interval(values, weights)
 
 
 def auc_over_users(user: Ints, liked: Bools, score: Floats, weights: Floats) -> Interval:

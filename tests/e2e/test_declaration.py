@@ -103,12 +103,29 @@ def test_a_crash_at_the_first_picture_declares_nothing(tiny, monkeypatch):
     assert families(tiny)[1] == {"auditor", "lift:auditor"}
 
 
-def test_pictures_without_a_declaration_are_not_declared(tiny):
+def test_pictures_without_a_declaration_are_never_declared(tiny):
+    """Nor by making more of them, which would write down what was decided after looking."""
     run(tiny, "--quiet")
     for path in (tiny.parent / "w" / "frozen").iterdir():
         path.unlink()
-    assert "pictures were there before an analysis was written down" in run(tiny)
-    assert not families(tiny)[1]
+    assert "pictures were there before the task was written down" in run(tiny)
+    change(tiny, "scorers:", "  - {id: more, use: catalogue, params: {rank_by: centroid}}\nscorers:")
+    for _ in range(2):
+        run(tiny, "--quiet")
+        assert not families(tiny)[1]
+
+
+def test_a_crash_before_the_mark_loses_no_declaration(tiny):
+    """Pictures are in the store, but the file does not say so yet: it is compared all the same, and stays."""
+    run(tiny, "--quiet")
+    path = tiny.parent / "w" / "frozen" / "tiny-v1.json"
+    found = json.loads(path.read_text())
+    path.write_text(json.dumps(found | {"pictures": False}))
+    change(tiny, "scorer: ncf", "scorer: auditor")
+    change(tiny, "scorers:", "  - {id: more, use: catalogue, params: {rank_by: centroid}}\nscorers:")
+    for _ in range(2):
+        assert "changed after pictures were made" in run(tiny)
+    assert json.loads(path.read_text()) == found
 
 
 def test_a_run_that_made_no_picture_declares_nothing(tiny, monkeypatch):
