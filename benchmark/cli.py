@@ -5,19 +5,18 @@ Heavy packages are imported inside the commands that need them, so that ``--help
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from rebeca.errors import RebecaError, SpecError, did_you_mean
+from benchmark.exits import one_message
+from rebeca.errors import SpecError, did_you_mean
 
-INTERRUPTED = 130
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -36,22 +35,6 @@ class _Group(click.Group):
                     f"no command '{args[0]}'; {did_you_mean(args[0], self.commands)}", ctx
                 ) from error
             raise
-
-
-@contextlib.contextmanager
-def _errors(debug: bool) -> Iterator[None]:
-    """Prints a user's mistake as one message and leaves with its exit code."""
-    try:
-        yield
-    except RebecaError as error:
-        if debug:
-            raise
-        click.secho("error: ", fg="red", bold=True, err=True, nl=False)
-        click.echo(str(error), err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        click.echo("stopped; the same command goes on where this one left off", err=True)
-        sys.exit(INTERRUPTED)
 
 
 def _task_options(command: Command) -> Command:
@@ -87,7 +70,7 @@ def main(ctx: click.Context, debug: bool) -> None:
 @click.pass_obj
 def validate(debug: bool, task: str, overrides: tuple[str, ...], limit_users: int | None, as_json: bool) -> None:
     """Check a task file."""
-    with _errors(debug):
+    with one_message(debug):
         resolved = _load(task, overrides, limit_users)
         if as_json:
             _print_json({"hash": resolved.hash(), "spec": resolved.to_json()})
@@ -114,7 +97,7 @@ def plan(
     as_json: bool,
 ) -> None:
     """Say what a run would make and cost, what is there already, and what it could detect."""
-    with _errors(debug):
+    with one_message(debug):
         from benchmark.plan_task import plan_task, print_plan
 
         found = plan_task(_load(task, overrides, limit_users), workdir or default_workdir(), pilot)
@@ -149,11 +132,12 @@ def run(
     as_json: bool,
 ) -> None:
     """Run a task: fit, make pictures, score, test, write records, build the page. Run again to go on."""
-    with _errors(debug):
+    with one_message(debug):
         from benchmark.devices import check_device
         from benchmark.progress import Reporter
         from benchmark.records import make_records
         from benchmark.runner import Run
+        from benchmark.site.build import build_site
         from benchmark.spec import limited
 
         check_device(device)
@@ -167,9 +151,7 @@ def run(
         with one.store.locked():
             records = make_records(one, ["rebeca-bench", *sys.argv[1:]])
             published = _publish(records, where / "records", publish, resolved.modified) if publish else None
-        from benchmark.site.build import build_site
-
-        page = build_site([records], site or where / "site")
+            page = build_site([records], site or where / "site")
         if as_json:
             from benchmark.show import summary
 
@@ -192,7 +174,7 @@ def run(
 @click.pass_obj
 def show(debug: bool, task: str, workdir: Path | None, roots: tuple[Path, ...], as_json: bool) -> None:
     """Print the leaderboard of a task that was run."""
-    with _errors(debug):
+    with one_message(debug):
         from benchmark.show import find_records, print_board, summary
 
         records = find_records(task, roots or ((workdir or default_workdir()) / "records",))
@@ -214,7 +196,7 @@ def compare(
     debug: bool, task: str, a: str, b: str, workdir: Path | None, roots: tuple[Path, ...], as_json: bool
 ) -> None:
     """Compare two generators of a task: by how much, how sure, and the verdict."""
-    with _errors(debug):
+    with one_message(debug):
         from benchmark.show import comparisons, find_records, print_comparisons
 
         records = find_records(task, roots or ((workdir or default_workdir()) / "records",))
@@ -231,7 +213,7 @@ def compare(
 @click.pass_obj
 def verify(debug: bool, records: Path, as_json: bool) -> None:
     """Check the records of a task: hashes, ranges, and every number recomputed from the rows."""
-    with _errors(debug):
+    with one_message(debug):
         from benchmark.verify import verify as check
 
         found = check(records)
@@ -251,7 +233,7 @@ def verify(debug: bool, records: Path, as_json: bool) -> None:
 @click.pass_obj
 def upgrade(debug: bool, records: Path, out: Path, as_json: bool) -> None:
     """Write records of an older schema in this version's, with every number computed again."""
-    with _errors(debug):
+    with one_message(debug):
         from benchmark.upgrade import upgrade as write
 
         found = write(records, out)
@@ -293,7 +275,7 @@ def calibrate(
     as_json: bool,
 ) -> None:
     """Check the board's tests and intervals on simulated tasks of this task's shape."""
-    with _errors(debug):
+    with one_message(debug):
         from benchmark.calibrate_task import calibrate_task, print_calibration
         from benchmark.progress import Reporter
 
@@ -361,7 +343,7 @@ def new() -> None:
 @click.pass_obj
 def new_task(debug: bool, folder: Path, output: Path | None, force: bool, as_json: bool) -> None:
     """Write a commented task file for a folder of pictures and ratings, ready to run."""
-    with _errors(debug):
+    with one_message(debug):
         from benchmark.new_task import write_task
 
         path = write_task(folder, output or folder / "task.yaml", force)
@@ -384,7 +366,7 @@ def site() -> None:
 @click.pass_obj
 def site_build(debug: bool, roots: tuple[Path, ...], out: Path, workdir: Path | None, as_json: bool) -> None:
     """Build the site from folders of records (those of the work folder by default)."""
-    with _errors(debug):
+    with one_message(debug):
         from benchmark.site.build import build_site
 
         page = build_site(list(roots) or [(workdir or default_workdir()) / "records"], out)
@@ -404,6 +386,8 @@ def _load(name: str, overrides: tuple[str, ...], limit_users: int | None) -> Any
 def _publish(records: Path, root: Path, target: Path, modified: bool) -> Path:
     import shutil
 
+    from benchmark.store import replace_folder
+
     if modified:
         raise SpecError("a modified task is not published", hint="run it without --set and --limit-users")
     place = target / records.relative_to(root)
@@ -419,8 +403,7 @@ def _publish(records: Path, root: Path, target: Path, modified: bool) -> Path:
     temporary = place.with_name(f".{place.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(records, temporary)
-    shutil.rmtree(place, ignore_errors=True)
-    temporary.rename(place)
+    replace_folder(temporary, place)
     return place
 
 

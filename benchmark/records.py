@@ -29,7 +29,7 @@ from benchmark.stats.comparison import FEWEST_USERS
 from benchmark.stats.levels import smallest_p
 from benchmark.stats.personalisation import picture_shuffle
 from benchmark.stats.random import stream
-from benchmark.store import STAGE_VERSIONS
+from benchmark.store import STAGE_VERSIONS, replace_folder
 from benchmark.verifier_report import judge_report, read_judged
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import GeneratorError, RecordError, SpecError
@@ -119,8 +119,7 @@ def make_records(run: Run, command: Sequence[str]) -> Path:
     write_comparison(temporary, comparison)
     if target.exists():
         _warn_of_another(run, target)
-        shutil.rmtree(target)
-    temporary.rename(target)
+    replace_folder(temporary, target)
     return target
 
 

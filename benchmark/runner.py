@@ -265,6 +265,8 @@ class Run:
                     generator.save(folder)
 
             folder = self.make("fit", key, self._fit_inputs(spec), write, f"fit {spec.id}")
+            for damaged in sorted(context.workdir.glob("*.damaged")):
+                self.reporter.say(f"  {spec.id}: {damaged.stem} was cut short or edited; the fit began anew")
             shutil.rmtree(context.workdir, ignore_errors=True)
             generator = build_generator(spec)
             with named_failures(spec.id):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rebeca.errors import StoreError
+from rebeca.errors import StoreError, disk_full
 from rebeca.seeds import digest_of
 
 MANIFEST = "artefact.json"
@@ -96,15 +96,13 @@ class Store:
             files = {str(p.relative_to(temporary)): file_digest(p) for p in sorted(temporary.rglob("*")) if p.is_file()}
             manifest = {"stage": stage, "version": STAGE_VERSIONS[stage], "inputs": inputs, "files": files}
             write_atomically(temporary / MANIFEST, json.dumps(manifest, sort_keys=True, indent=1).encode())
-            for path in temporary.rglob("*"):
-                if path.is_file():
-                    _sync(path)
+            sync_files(temporary)
             temporary.rename(folder)
             _sync(folder.parent)
         except OSError as error:
+            remedy = "free disk space, or choose another --workdir" if disk_full(error) else "mend that"
             raise StoreError(
-                f"{folder}: cannot be written ({error.strerror or error})",
-                hint="free disk space or choose another --workdir; run again to go on",
+                f"{error.filename or folder}: {error.strerror or error}", hint=f"{remedy}; run again to go on"
             ) from error
         finally:
             if temporary.exists():
@@ -129,7 +127,14 @@ class Store:
             except BlockingIOError:
                 self.notify(f"another run uses {self.root}; waiting for it to end")
                 fcntl.flock(handle, fcntl.LOCK_EX)
+            self._sweep()
             yield
+
+    def _sweep(self) -> None:
+        """Removes what a killed run left half written; nobody else is writing now."""
+        for stage in STAGE_VERSIONS:
+            for leftover in (self.root / stage).glob("*/.*"):
+                shutil.rmtree(leftover)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -143,6 +148,30 @@ def write_atomically(path: Path, data: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def replace_folder(new: Path, place: Path) -> None:
+    """Puts a folder in the place of another of the same parent, where one is.
+
+    Whenever this is cut short, the old or the new one is there whole; the old one perhaps as ``.<name>.old``, from
+    where the next call takes it back.
+    """
+    sync_files(new)
+    old = place.with_name(f".{place.name}.old")
+    if old.exists():
+        shutil.rmtree(old) if place.exists() else old.rename(place)
+    if place.exists():
+        place.rename(old)
+    new.rename(place)
+    _sync(place.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def sync_files(folder: Path) -> None:
+    """Makes sure that every file below a folder is on the disk."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            _sync(path)
 
 
 def _problem(folder: Path) -> str | None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from benchmark import registry
 from benchmark.spec import ResolvedGenerator
-from rebeca.errors import GeneratorError, RebecaError
+from rebeca.errors import GeneratorError, RebecaError, disk_full, out_of_memory
 from rebeca.interfaces import Generator
 
 
@@ -21,12 +21,17 @@ def build_generator(spec: ResolvedGenerator) -> Generator:
 
 @contextmanager
 def named_failures(generator: str) -> Iterator[None]:
-    """Turns whatever a generator raises into an error that names it; the harness's own errors pass."""
+    """Turns whatever a generator raises into an error that names it; the harness's own errors pass.
+
+    So do a full disk and exhausted memory, which are the machine's.
+    """
     try:
         yield
-    except (RebecaError, OSError, MemoryError):
+    except RebecaError:
         raise
     except Exception as error:  # third-party code: anything can come, and it must be named
+        if disk_full(error) or out_of_memory(error):
+            raise
         raise GeneratorError(
             f"generator '{generator}' failed: {type(error).__name__}: {error}",
             hint="rebeca-bench --debug run ... shows where",

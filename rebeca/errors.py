@@ -7,12 +7,23 @@ RebecaError
 ├── GeneratorError       a generator, scorer, encoder or decoder broke its contract (exit code 5)
 ├── StoreError           the work folder cannot be used (exit code 6)
 └── RecordError          a record is damaged or does not add up (exit code 7)
+
+What a machine does to a run, a full disk or exhausted memory, comes as the exceptions of Python and of the packages;
+:func:`disk_full` and :func:`out_of_memory` know them.
 """
 
 from __future__ import annotations
 
 import difflib
+import errno
+import re
 from collections.abc import Iterable
+
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+"""How numpy says it."""
+MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
+"""How torch says it; its errors are plain RuntimeErrors."""
 
 
 class RebecaError(Exception):
@@ -68,6 +79,17 @@ class RecordError(RebecaError):
     """A record is damaged, incomplete, or its numbers do not follow from its rows."""
 
     exit_code = 7
+
+
+def disk_full(error: BaseException) -> bool:
+    """Whether a write failed for want of room."""
+    return isinstance(error, OSError) and (error.errno in FULL or bool(SHORT_WRITE.search(str(error))))
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether something failed for want of memory, of the machine or of a device."""
+    said = isinstance(error, RuntimeError) and any(word in str(error).lower() for word in MEMORY_WORDS)
+    return said or isinstance(error, MemoryError)
 
 
 def did_you_mean(found: str, allowed: Iterable[str]) -> str:

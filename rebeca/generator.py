@@ -152,12 +152,14 @@ class Rebeca(Generator):
 
     def save(self, folder: Path) -> None:
         """Writes weights, space and report."""
-        from safetensors.numpy import save_file as save_numpy
-        from safetensors.torch import save_file
+        from safetensors.numpy import save as numpy_bytes
+
+        from rebeca.weights import save_weights
 
         assert self._shape is not None
-        save_file({k: v.contiguous().cpu() for k, v in self._model.state_dict().items()}, folder / "prior.safetensors")
-        save_numpy({k: np.ascontiguousarray(v) for k, v in self._space.arrays.items()}, folder / "space.safetensors")
+        save_weights(folder / "prior.safetensors", self._model.state_dict())
+        arrays = {name: np.ascontiguousarray(array) for name, array in self._space.arrays.items()}
+        (folder / "space.safetensors").write_bytes(numpy_bytes(arrays))
         described = {"shape": self._shape.to_json(), "space": self._space.to_json(), "report": self.report}
         (folder / "prior.json").write_text(json.dumps(described, indent=1, sort_keys=True), encoding="utf-8")
 

@@ -205,7 +205,7 @@ def _one(
     about: list[Any],
     output: Path,
 ) -> dict[str, Any]:
-    from safetensors.torch import save_file
+    from rebeca.weights import save_weights
 
     params = replace(RebecaParams(), **{**(raw.get("prior") or {}), **chosen})
     name = "prior-" + digest_of([raw.get("prior"), chosen, seed, about])[:12]
@@ -216,8 +216,7 @@ def _one(
         params, part.train, part.validation, embeddings, division.training_items,
         seed_of("train-prior", seed), raw.get("device", "cpu"), folder / "checkpoint",
     )  # fmt: skip
-    state = {key: value.contiguous().cpu() for key, value in trained.model.state_dict().items()}
-    save_file(state, folder / "prior.safetensors")
+    save_weights(folder / "prior.safetensors", trained.model.state_dict())
     (folder / "losses.csv").write_text(_losses(trained.history), encoding="utf-8")
     best = min(trained.history.validation, default=float("nan"))
     click.echo(

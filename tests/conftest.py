@@ -1,6 +1,6 @@
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from pathlib import Path
@@ -12,13 +12,6 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    import torch
-
-    torch.set_num_threads(1)
 
 
 @pytest.fixture

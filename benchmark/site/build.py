@@ -15,7 +15,7 @@ from benchmark import numbers
 from benchmark.board import NOT_FROZEN, Board, read_board
 from benchmark.bundled import folder as bundled
 from benchmark.records import newest_records
-from benchmark.store import file_digest
+from benchmark.store import file_digest, replace_folder
 from rebeca.errors import RecordError
 from rebeca.seeds import digest_of
 
@@ -44,8 +44,10 @@ def build_site(roots: Sequence[Path], out: Path) -> Path:
     page = out / ("index.html" if len(tasks) > 1 else f"tasks/{tasks[0]}/index.html")
     sources = bundled("site")
     stamp = _stamp(folders, sources)
-    if page.is_file() and (out / STAMP).is_file() and (out / STAMP).read_text(encoding="utf-8") == stamp:
+    if (out / STAMP).is_file() and (out / STAMP).read_text(encoding="utf-8") == _seal(out, stamp):
         return page
+    if out.exists() and not (out / "style.css").exists() and any(out.iterdir()):
+        raise RecordError(f"{out} is not a site", hint="choose an empty folder with --out or --site")
     boards = [read_board(folder) for folder in folders]
     env = Environment(
         loader=FileSystemLoader(sources / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -62,12 +64,8 @@ def build_site(roots: Sequence[Path], out: Path) -> Path:
     _write(temporary / "index.html", env, "home.html", root=".", boards=boards)
     for board in boards:
         _task(temporary / "tasks" / str(board.task["id"]), env, board)
-    (temporary / STAMP).write_text(stamp, encoding="utf-8")
-    if out.exists():
-        if not (out / "style.css").exists() and any(out.iterdir()):
-            raise RecordError(f"{out} is not a site", hint="choose an empty folder with --out or --site")
-        shutil.rmtree(out)
-    temporary.rename(out)
+    (temporary / STAMP).write_text(_seal(temporary, stamp), encoding="utf-8")
+    replace_folder(temporary, out)
     return page
 
 
@@ -76,6 +74,12 @@ def _stamp(folders: Sequence[Path], sources: Path) -> str:
     files = [folder / "_task" / "comparison.json" for folder in folders]
     files += sorted(path for path in sources.rglob("*") if path.is_file())
     return digest_of([rebeca.__version__, [file_digest(path) for path in files]])
+
+
+def _seal(site: Path, stamp: str) -> str:
+    """Changes with the stamp and with every file of a built site, so that a damaged one is built again."""
+    files = sorted(path for path in site.rglob("*") if path.is_file() and path.name != STAMP)
+    return digest_of([stamp, [[path.relative_to(site).as_posix(), file_digest(path)] for path in files]])
 
 
 def find_boards(roots: Sequence[Path]) -> list[Path]:

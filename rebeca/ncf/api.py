@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import DataError
 from rebeca.ncf.model import NCFModel, NCFShape, shape_from_json
 from rebeca.ncf.training import NCFHistory, NCFOptions, Rows, fit_ncf
+from rebeca.weights import save_weights
 
 VALIDATION_SHARE = 0.1
 VALIDATION_SEED = 42
@@ -165,7 +166,7 @@ class NCF:
         """Writes ``ncf.safetensors`` and ``ncf.json``."""
         model = self._fitted()
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.contiguous().cpu() for k, v in model.state_dict().items()}, folder / "ncf.safetensors")
+        save_weights(folder / "ncf.safetensors", model.state_dict())
         (folder / "ncf.json").write_text(json.dumps(model.shape.to_json()), encoding="utf-8")
 
     def load(self, folder: Path) -> NCF:

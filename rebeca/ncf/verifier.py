@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from scipy.special import expit
 
 from rebeca.arrays import Bools, Floats, Ints
@@ -27,6 +27,7 @@ from rebeca.ncf.training import NCFHistory, NCFOptions, Rows, fit_ncf
 from rebeca.population import PopulationModel, fit_population, out_of_fold
 from rebeca.seeds import substream
 from rebeca.space import LinearSpace
+from rebeca.weights import save_weights
 
 HELD_BACK_ROWS = 0.1
 """Published: a random tenth."""
@@ -105,7 +106,7 @@ class Verifier:
         """Writes safetensors and JSON."""
         tensors: dict[str, torch.Tensor] = {}
         for index, net in enumerate(self.nets):
-            tensors |= {f"net{index}.{k}": v.contiguous().cpu() for k, v in net.state_dict().items()}
+            tensors |= {f"net{index}.{k}": v for k, v in net.state_dict().items()}
         tensors |= {f"space.{k}": torch.as_tensor(np.ascontiguousarray(v)) for k, v in self.space.arrays.items()}
         described: dict[str, Any] = {
             "shape": self.nets[0].shape.to_json(),
@@ -121,7 +122,7 @@ class Verifier:
                 "population.weights": torch.as_tensor(p.weights),
             }
             described["population"] = {"offset": p.offset, "length": p.length, "noise_share": p.noise_share}
-        save_file(tensors, folder / "verifier.safetensors")
+        save_weights(folder / "verifier.safetensors", tensors)
         (folder / "verifier.json").write_text(json.dumps(described, indent=1, sort_keys=True), encoding="utf-8")
 
     def load(self, folder: Path) -> Verifier:

@@ -20,6 +20,7 @@ from rebeca.prior.diffusion import TRAIN_STEPS, Noising
 from rebeca.prior.network import PriorNetwork, build_prior
 from rebeca.prior.options import PriorOptions, PriorShape
 from rebeca.seeds import substream, torch_generator
+from rebeca.weights import load_checkpoint, save_checkpoint
 
 PLATEAU_PATIENCE = 5
 PLATEAU_FACTOR = 0.5
@@ -134,8 +135,9 @@ class PriorTraining:
         Returns:
             The network in its best state, in evaluation mode, and the losses.
         """
-        if checkpoint is not None and checkpoint.exists():
-            self._load(checkpoint)
+        state = None if checkpoint is None else load_checkpoint(checkpoint, self.device)
+        if state is not None:
+            self._load(state)
         options = self.options
         rows_an_epoch = int(np.minimum(np.diff(self.bounds), options.samples_per_user).sum())
         steps_an_epoch = math.ceil(rows_an_epoch / options.batch)
@@ -227,9 +229,8 @@ class PriorTraining:
         return mse_loss(predicted, self.noising.target(x0, eps, t))
 
     def _save(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        torch.save(
+        save_checkpoint(
+            path,
             {
                 "model": self.model.state_dict(),
                 "best": self.best_state,
@@ -242,12 +243,9 @@ class PriorTraining:
                 "best_loss": self.best_loss,
                 "best_epoch": self.best_epoch,
             },
-            temporary,
         )
-        temporary.replace(path)
 
-    def _load(self, path: Path) -> None:
-        state = torch.load(path, map_location=self.device, weights_only=True)
+    def _load(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.best_state = state["best"]
         self.optimiser.load_state_dict(state["optimiser"])

@@ -1,0 +1,94 @@
+"""How a command ends: one message and a documented exit code for whatever a user or a machine does to it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+import click
+
+from rebeca.errors import RebecaError, StoreError, disk_full, out_of_memory
+
+OUT_OF_MEMORY = 8
+INTERRUPTED = 130
+TERMINATED = 143
+GO_ON = "the same command goes on where this one left off"
+
+
+class Terminated(BaseException):
+    """SIGTERM came; no ``except Exception`` may swallow it."""
+
+
+@contextlib.contextmanager
+def one_message(debug: bool) -> Iterator[None]:
+    """Turns whatever ends a command into one message and its exit code.
+
+    Args:
+        debug: Show tracebacks of users' mistakes.
+    """
+    with _terminable():
+        try:
+            yield
+        except RebecaError as error:
+            if debug:
+                raise
+            _leave(str(error), error.exit_code)
+        except (MemoryError, RuntimeError) as error:
+            if debug or not out_of_memory(error):
+                raise
+            remedy = f"make a generator's batch smaller; {GO_ON}"
+            _leave(f"out of memory ({_first_line(error)})\n  hint: {remedy}", OUT_OF_MEMORY)
+        except BrokenPipeError:  # the reader of the output went away: there is nobody to tell
+            sys.stdout = None
+            sys.exit(1)
+        except OSError as error:
+            if debug:
+                raise
+            _leave(_about(error), StoreError.exit_code)
+        except KeyboardInterrupt:
+            click.echo(f"stopped; {GO_ON}", err=True)
+            sys.exit(INTERRUPTED)
+        except Terminated:
+            click.echo(f"stopped by SIGTERM; {GO_ON}", err=True)
+            sys.exit(TERMINATED)
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(signum: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _about(error: OSError) -> str:
+    if isinstance(error, shutil.Error) and error.args and error.args[0]:
+        _, target, reason = error.args[0][0]
+        return f"{target}: cannot be written ({reason})\n  hint: make room, or choose another folder; {GO_ON}"
+    where = f"{error.filename}: " if error.filename else ""
+    remedy = "free disk space" if disk_full(error) else "check the folder and its rights"
+    return f"{where}{error.strerror or error}\n  hint: {remedy}; {GO_ON}"
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0][:160] if text else type(error).__name__
+
+
+def _leave(message: str, code: int) -> None:
+    click.secho("error: ", fg="red", bold=True, err=True, nl=False)
+    click.echo(message, err=True)
+    sys.exit(code)

@@ -1,0 +1,273 @@
+"""Kills, signals, full disks and two runs at once: nothing is lost, and every end has its message."""
+
+import contextlib
+import json
+import os
+import random
+import resource
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import TINY, invoke
+
+KILLS = int(os.environ.get("REBECA_KILLS", "20"))
+"""The nightly job asks for 200."""
+RUN = "from benchmark.cli import main; main()"
+
+
+def command(task, workdir, *more):
+    return ["run", str(task), "--workdir", str(workdir), "--quiet", *map(str, more)]
+
+
+def start(task, workdir, *more, **options):
+    """The command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, *command(task, workdir, *more)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
+    )  # fmt: skip
+
+
+def same_records(a, b):
+    """Byte for byte, but for times, memory, and the hashes that hold them."""
+    files = sorted(path.relative_to(a) for path in a.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(b) for path in b.rglob("*") if path.is_file())
+    for name in files:
+        if name.suffix != ".json":
+            assert (a / name).read_bytes() == (b / name).read_bytes(), name
+            continue
+        one, two = (json.loads((folder / name).read_text()) for folder in (a, b))
+        for record in (one, two):
+            for key in ("made", "declared", "seconds", "peak_memory_mb", "command"):
+                del record["provenance"][key]
+            for key in ("records", "digest"):
+                record.pop(key, None)
+        assert one == two, name
+
+
+def whole(task, workdir):
+    """A run that nobody disturbs, in a process of its own."""
+    process = start(task, workdir)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+
+
+STAGES = ["embeddings", "judge", "fit", "pictures", "scores", "verifier", "records", "site"]
+
+
+def state(workdir, stage):
+    """The artefacts of a stage, finished and half written."""
+    where = {"records": "records/tiny/*", "site": "*site*"}.get(stage, f"{stage}/*/*")
+    found = set()
+    for path in workdir.glob(where):
+        with contextlib.suppress(FileNotFoundError):
+            found.add((path.name, path.stat().st_ctime_ns if stage in ("records", "site") else 0))
+    return found
+
+
+def killed_in(task, workdir, stage, delay):
+    """Starts the command, waits until the stage begins something, kills after a delay; whether it got so far."""
+    before = state(workdir, stage)
+    process = start(task, workdir)
+    while process.poll() is None and state(workdir, stage) <= before:
+        time.sleep(0.001)
+    time.sleep(delay)
+    process.kill()
+    _, errors = process.communicate()
+    assert process.returncode in (0, -signal.SIGKILL), errors
+    return process.returncode != 0
+
+
+def test_killed_at_random_moments_of_every_stage_and_resumed(tiny):
+    """Each kill is followed by a run that is killed in turn; what is left at the end is what was never disturbed."""
+    undisturbed = tiny.parent / "undisturbed"
+    whole(tiny, undisturbed)
+    rng = random.Random(0)
+    landed = dict.fromkeys(STAGES, 0)
+    for chain in range(KILLS):
+        workdir = tiny.parent / f"w{chain}"
+        for turn, stage in enumerate(STAGES):
+            for _ in range(3 if turn < 4 else 2):
+                landed[stage] += killed_in(tiny, workdir, stage, rng.uniform(0, 0.03))
+        whole(tiny, workdir)
+        same_records(undisturbed / "records" / "tiny" / "v1", workdir / "records" / "tiny" / "v1")
+        assert "all agree" in invoke("verify", workdir / "records" / "tiny" / "v1")
+        assert not list(workdir.glob("*/*/.*"))  # nothing half written is left
+        if sum(landed.values()) >= KILLS:
+            break
+    assert sum(landed.values()) >= KILLS
+    assert all(landed.values()), landed
+
+
+def test_two_runs_at_once_take_turns(tiny):
+    workdir = tiny.parent / "w"
+    both = [start(tiny, workdir) for _ in range(2)]
+    for process in both:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    assert "all agree" in invoke("verify", workdir / "records" / "tiny" / "v1")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_with_one_message(tiny, number, code):
+    workdir = tiny.parent / "w"
+    tiny.write_text(TINY.replace("max_steps: 20", "max_steps: 100000"))
+    process = start(tiny, workdir)
+    deadline = time.monotonic() + 60
+    while not (workdir / "checkpoints").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "the same command goes on where this one left off" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_full_disk_is_named_and_the_next_run_goes_on(tiny):
+    workdir = tiny.parent / "w"
+
+    def small_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+    process = start(tiny, workdir, preexec_fn=small_files)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 6
+    assert errors.startswith("error: ")
+    assert "File too large" in errors
+    assert "goes on" in errors or "go on" in errors
+    assert "Traceback" not in errors
+    invoke(*command(tiny, workdir))
+    assert "all agree" in invoke("verify", workdir / "records" / "tiny" / "v1")
+
+
+def in_a_namespace(mounts, *arguments):
+    """The command where a file system is mounted just for it; skips where the kernel does not allow that."""
+    if subprocess.run(["unshare", "-rm", "sh", "-c", mounts], capture_output=True, check=False).returncode:
+        pytest.skip("no user namespaces here")
+    words = shlex.join([sys.executable, "-c", RUN, *map(str, arguments)])
+    return subprocess.run(
+        ["unshare", "-rm", "sh", "-c", f"{mounts} && {words}"], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_a_full_file_system(tiny):
+    disk = tiny.parent / "disk"
+    disk.mkdir()
+    found = in_a_namespace(f"mount -t tmpfs -o size=150k tmpfs {disk}", *command(tiny, disk / "w"))
+    assert found.returncode == 6, found.stderr
+    assert "No space left on device" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_a_read_only_results_folder(tiny):
+    results = tiny.parent / "results"
+    results.mkdir()
+    publish = command(tiny, tiny.parent / "w", "--publish", results)
+    found = in_a_namespace(f"mount -t tmpfs -o ro tmpfs {results}", *publish)
+    assert found.returncode == 6, found.stderr
+    assert "Read-only file system" in found.stderr
+    assert "Traceback" not in found.stderr
+    invoke(*publish)
+    assert "all agree" in invoke("verify", results / "tiny" / "v1")
+
+
+def test_a_results_folder_that_cannot_be_written(tiny):
+    workdir = tiny.parent / "w"
+    invoke(*command(tiny, workdir))
+    (tiny.parent / "results").write_text("a file, no folder")
+    message = invoke(*command(tiny, workdir, "--publish", tiny.parent / "results"), code=6)
+    assert "Not a directory" in message
+    (tiny.parent / "results").unlink()
+    invoke(*command(tiny, workdir, "--publish", tiny.parent / "results"))
+    assert "all agree" in invoke("verify", tiny.parent / "results" / "tiny" / "v1")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")])
+def test_out_of_memory_is_named(tiny, monkeypatch, error):
+    from rebeca.ncf.verifier import Verifier
+
+    def hungry(*arguments, **options):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Verifier, "fit", hungry)
+        message = invoke("run", tiny, "--workdir", tiny.parent / "w", code=8)
+    assert "error: out of memory" in message
+    invoke(*command(tiny, tiny.parent / "w"))
+
+
+def test_a_clock_that_jumps_back(tiny, monkeypatch):
+    workdir = tiny.parent / "w"
+    invoke(*command(tiny, workdir))
+    for path in (workdir / "records").rglob("*"):
+        os.utime(path, (0, 0))
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() - 10**8)
+    invoke(*command(tiny, workdir))
+    assert "all agree" in invoke("verify", workdir / "records" / "tiny" / "v1")
+    shutil.rmtree(workdir / "records")
+    invoke(*command(tiny, workdir))
+    assert "all agree" in invoke("verify", workdir / "records" / "tiny" / "v1")
+
+
+def test_a_damaged_checkpoint_is_named_and_the_fit_begins_anew(tiny, monkeypatch):
+    from rebeca.prior import training
+
+    monkeypatch.setattr(training, "CHECKPOINT_EVERY", 1)
+    workdir = tiny.parent / "w"
+    real = training.save_checkpoint
+
+    def cut_off(path, state):
+        real(path, state)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "save_checkpoint", cut_off)
+        assert "goes on where this one left off" in invoke(*command(tiny, workdir), code=130)
+    (checkpoint,) = (workdir / "checkpoints").rglob("*.checkpoint")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-7])
+    output = invoke(*[word for word in command(tiny, workdir) if word != "--quiet"])
+    assert "was cut short or edited; the fit began anew" in output
+    whole(tiny, tiny.parent / "undisturbed")
+    same_records(*(w / "records" / "tiny" / "v1" for w in (workdir, tiny.parent / "undisturbed")))
+
+
+def test_a_damaged_page_is_built_again(done, tmp_path):
+    shutil.copytree(done / "site", tmp_path / "site")
+    records = done / "w" / "records"
+    page = tmp_path / "site" / "tasks" / "tiny" / "index.html"
+    whole_page = page.read_bytes()
+    page.write_bytes(whole_page[:-100])
+    invoke("site", "build", records, "--out", tmp_path / "site")
+    assert page.read_bytes() == whole_page
+
+
+@pytest.mark.parametrize("damage", ["cut", "edited", "emptied", "manifest", "removed"])
+@pytest.mark.parametrize("stage", ["embeddings", "judge", "fit", "pictures", "scores", "verifier"])
+def test_any_damaged_artefact_is_made_again(done, tmp_path, stage, damage):
+    workdir = tmp_path / "w"
+    shutil.copytree(done / "w", workdir)
+    shutil.copytree(done / "data", tmp_path / "data")
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    folder = sorted(path.parent for path in (workdir / stage).rglob("artefact.json"))[0]
+    victim = next(path for path in sorted(folder.iterdir()) if path.name != "artefact.json")
+    data = victim.read_bytes()
+    if damage == "cut":
+        victim.write_bytes(data[:-1])
+    elif damage == "edited":
+        victim.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    elif damage == "emptied":
+        victim.write_bytes(b"")
+    elif damage == "manifest":
+        (folder / "artefact.json").write_text("{")
+    else:
+        victim.unlink()
+    shutil.rmtree(workdir / "records")
+    invoke(*command(tmp_path / "tiny.yaml", workdir))
+    same_records(done / "w" / "records" / "tiny" / "v1", workdir / "records" / "tiny" / "v1")
