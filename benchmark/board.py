@@ -140,6 +140,11 @@ class Board:
         """Whether the analysis was written down before the first picture."""
         return bool(self.comparison["analysis"]["frozen"])
 
+    @property
+    def failed(self) -> list[dict[str, str]]:
+        """Generators that have no row: id, title, reason."""
+        return list(self.comparison.get("failed", []))
+
     def cautions(self) -> list[str]:
         """What the calibration says against taking these numbers at their word, a sentence each."""
         sentences = []

@@ -28,6 +28,10 @@ class Reporter:
         if not self.quiet:
             self.console.print(text, markup=False)
 
+    def warn(self, text: str) -> None:
+        """One line that is said even to who asked for silence."""
+        self.console.print(text, markup=False)
+
     @contextmanager
     def stage(self, title: str) -> Iterator[Report]:
         """A bar while something runs; the block gets a function (done, total, note)."""

@@ -55,8 +55,12 @@ def provenance(run: Run, command: Sequence[str], declared: str | None) -> dict[s
 
 def clean_command(command: Sequence[str]) -> str:
     """The command line without secrets and without the folders of this machine."""
-    joined = " ".join(SECRET.sub(r"\1\2...", part) for part in command)
-    return ABSOLUTE.sub("", joined)
+    return without_folders(" ".join(SECRET.sub(r"\1\2...", part) for part in command))
+
+
+def without_folders(text: str) -> str:
+    """A text without the folders of this machine."""
+    return ABSOLUTE.sub("", text)
 
 
 def git_state() -> dict[str, Any] | None:

@@ -388,6 +388,14 @@ class AnalysisRecord(_Strict):
     frozen: bool = Field(description="Whether the task was written down before the first picture and stayed.")
 
 
+class FailedGenerator(_Strict):
+    """A third-party generator that failed in its own process and has no row."""
+
+    id: Name = Field(description="Its id in the spec.")
+    title: str = Field(description="Its title.")
+    reason: str = Field(description="What it did.", max_length=600)
+
+
 class TaskRecord(_Strict):
     """`_task/comparison.json`."""
 
@@ -400,7 +408,10 @@ class TaskRecord(_Strict):
     data: Data = Field(description="The data set.")
     users: Users = Field(description="The people that pictures were made for.")
     user_ids: list[str] = Field(description="All people of the data set; row numbers of `verifier.parquet`.")
-    order: list[Name] = Field(description="Generators, as in the spec.")
+    order: list[Name] = Field(description="Generators with a row, as in the spec.")
+    failed: list[FailedGenerator] = Field(
+        default_factory=list, description="Generators without one; only with `isolate`."
+    )
     results: Results = Field(description="What the comparison says.")
     judges: dict[str, JudgeRecord] = Field(description="Judges, controls, ceiling.")
     provenance: Provenance = Field(description="Where the numbers come from.")

@@ -17,14 +17,15 @@ import numpy as np
 from benchmark import registry
 from benchmark.analysis import Plan, Rows, analyse
 from benchmark.diagnostics import verifier_rows
+from benchmark.isolation import make_in_child
 from benchmark.pictures import png
-from benchmark.provenance import provenance
+from benchmark.provenance import provenance, without_folders
 from benchmark.record_file import SCHEMA
 from benchmark.record_json import TASK_FOLDER, file_digests, read_comparison, write_comparison, write_record
 from benchmark.record_rows import write_rows
 from benchmark.runner import Run, read_report
 from benchmark.scoring import GeneratorScores, pair_means, score_generator
-from benchmark.spec import Task
+from benchmark.spec import ResolvedGenerator, Task
 from benchmark.stats.comparison import FEWEST_USERS
 from benchmark.stats.levels import smallest_p
 from benchmark.stats.personalisation import picture_shuffle
@@ -39,6 +40,7 @@ from rebeca.seeds import SeedScheme, digest_of
 PUBLISHED_PERMUTATIONS = 1000
 GALLERY_USERS = 24
 GALLERY_PICTURES = 4
+LONGEST_REASON = 500
 
 
 def record_root(root: Path, task: Task) -> Path:
@@ -80,8 +82,13 @@ def make_records(run: Run, command: Sequence[str]) -> Path:
     key = _address(run, declaration.frozen)
     if _is_current(target, key):
         return target
-    scored = []
+    scored: list[GeneratorScores] = []
+    failed: list[dict[str, str]] = []
     for spec in task.generators:
+        error = make_in_child(run, spec)
+        if error is not None:
+            failed.append(_without_a_row(run, spec, error))
+            continue
         scored.append(score_generator(run, spec))
         _stop_on_failure(task, scored[-1])
         _name_failures(run, scored[-1])
@@ -112,6 +119,7 @@ def make_records(run: Run, command: Sequence[str]) -> Path:
         "users": {"id": list(world.user_ids), "block": block.tolist(), "stratum": strata.tolist()},
         "user_ids": list(world.dataset.ratings.user_ids),
         "order": [one.spec.id for one in scored],
+        "failed": failed,
         "results": {name: value for name, value in results.items() if name != "generators"},
         "judges": judges,
         "provenance": origin,
@@ -191,13 +199,28 @@ def _address(run: Run, frozen: bool) -> str:
     )
 
 
+def _without_a_row(run: Run, spec: ResolvedGenerator, error: GeneratorError) -> dict[str, str]:
+    """What the record says of a generator that failed in its own process; it is tried again by the next run.
+
+    Raises:
+        GeneratorError: If it is the one that all others are compared with.
+    """
+    run.reporter.warn(f"{error.message}; the board is without it")
+    if spec.id == run.task.file.analysis.reference:
+        raise error
+    printable = "".join(letter if letter.isprintable() else " " for letter in without_folders(error.message))
+    return {"id": spec.id, "title": spec.title, "reason": printable[:LONGEST_REASON]}
+
+
 def _is_current(target: Path, key: str) -> bool:
     try:
         comparison = read_comparison(target)
     except RecordError:
         return False
-    return comparison["address"] == key and all(
-        file_digests(target / name) == files for name, files in comparison["records"].items()
+    return (
+        comparison["address"] == key
+        and not comparison.get("failed")
+        and all(file_digests(target / name) == files for name, files in comparison["records"].items())
     )
 
 

@@ -51,13 +51,19 @@ def load(group: Group, name: str) -> Any:
         ) from error
 
 
+def is_foreign(group: Group, name: str) -> bool:
+    """Whether the code behind a name is not the project's own."""
+    module: str = load(group, name).__module__
+    return module.partition(".")[0] not in OWN
+
+
 def foreign_code(group: Group, name: str) -> str | None:
     """SHA-256 of the module behind a name that is not the project's own, so that changed code is never taken for done.
 
     The project's own code is watched by stage versions instead.
     """
     module = load(group, name).__module__
-    if module.partition(".")[0] in OWN:
+    if not is_foreign(group, name):
         return None
     source = inspect.getsourcefile(sys.modules[module]) if module in sys.modules else None
     return module if source is None else hashlib.sha256(Path(source).read_bytes()).hexdigest()

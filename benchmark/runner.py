@@ -25,7 +25,7 @@ from benchmark.scorers.context import Judge, ScorerContext
 from benchmark.spec import ResolvedGenerator, ResolvedScorer, Task
 from benchmark.store import Store, stage_key
 from benchmark.task_file import EncoderSpec, JudgeSpec
-from benchmark.third_party import build_generator, named_failures
+from benchmark.third_party import build_generator, inside, named_failures
 from benchmark.world import World, build_world, make_encoder
 from rebeca.arrays import Floats, Pixels
 from rebeca.data.splits import Part
@@ -252,15 +252,22 @@ class Run:
             grants={need: offers[need]() for need in sorted(generator.needs)},
         )
 
+    def prepare(self, spec: ResolvedGenerator) -> None:
+        """Makes what the harness owes a generator, so that nothing else is made while it works."""
+        self.embeddings("task")
+        if "judge" in build_generator(spec).needs:
+            self.judges["verifier"].catalogue_scores()
+
     def fitted(self, spec: ResolvedGenerator) -> Generator:
         """A generator that is ready to generate."""
+        self.prepare(spec)
         key = self.fit_key(spec)
         with self.reporter.stage(f"fit {spec.id}") as report:
             context = self.context(spec, key, report)
 
             def write(folder: Path) -> None:
                 generator = build_generator(spec)
-                with named_failures(spec.id):
+                with inside(spec, self.store.root, folder, context.workdir), named_failures(spec.id):
                     generator.fit(self.world.division.generators.train, context)
                     generator.save(folder)
 
@@ -300,6 +307,10 @@ class Run:
         keys = (key for spec in self.task.generators for key in self.picture_keys(spec))
         return any(self.store.folder("pictures", key).is_dir() for key in keys)
 
+    def has_all_pictures(self, spec: ResolvedGenerator) -> bool:
+        """Whether nothing of a generator is missing in the store."""
+        return all(self.store.find("pictures", key) is not None for key in self.picture_keys(spec))
+
     def make_pictures(self, spec: ResolvedGenerator) -> list[Path]:
         """Folders of all units, making what is missing."""
         fitted: list[Generator] = []
@@ -318,7 +329,7 @@ class Run:
 
                 def write(folder: Path, requests: list[Request] = requests) -> None:
                     ready = generator()
-                    with named_failures(spec.id):
+                    with inside(spec, self.store.root, folder), named_failures(spec.id):
                         answers = iter(ready.generate(requests))
                         write_unit(folder, answers, requests, self.world.dataset.catalogue, spec.id)
 
@@ -365,7 +376,7 @@ class Run:
             out[item >= 0] = table[item[item >= 0]]
             new = [i for i in first.values() if item[i] < 0]
             if new:
-                by_digest = self._encode_new(role, [digests[i] for i in new], [pixels(i) for i in new])
+                by_digest = self._encode_new(role, [digests[i] for i in new], _LazyPixels(pixels, new))
                 for i in np.flatnonzero(item < 0):
                     out[i] = by_digest[digests[i]]
             return out
@@ -381,10 +392,11 @@ class Run:
         )
         return made, pictures
 
-    def _encode_new(self, role: str, digests: list[str], pictures: list[Pixels]) -> dict[str, Floats]:
+    def _encode_new(self, role: str, digests: list[str], pictures: Sequence[Pixels]) -> dict[str, Floats]:
         missing = [i for i, d in enumerate(digests) if (role, d) not in self._pixel_embeddings]
         if missing:
-            encoded = self._fitted_encoder(role).encode([pictures[i] for i in missing], [None] * len(missing))
+            lazily = _LazyPixels(pictures.__getitem__, missing)
+            encoded = self._fitted_encoder(role).encode(lazily, [None] * len(missing))
             for i, vector in zip(missing, encoded, strict=True):
                 self._pixel_embeddings[role, digests[i]] = vector
         return {d: self._pixel_embeddings[role, d] for d in digests}

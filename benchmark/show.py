@@ -60,6 +60,7 @@ def summary(records: Path) -> dict[str, Any]:
             }
             for row in board.rows
         ],
+        "failed": board.failed,
         "judges": board.judges,
     }
 
@@ -83,6 +84,8 @@ def print_board(records: Path) -> None:
     console.print(table)
     if board.finding:
         console.print(board.finding)
+    for one in board.failed:
+        console.print(f"without a row: {one['title']} ({one['reason']})", markup=False)
     for caution in [*([] if board.frozen else [NOT_FROZEN]), *board.cautions()]:
         console.print(f"caution: {caution}")
     console.print(_judges(board))

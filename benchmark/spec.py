@@ -99,8 +99,8 @@ class Task:
         return SeedScheme(self.file.id, self.file.version, self.file.seed)
 
     def to_json(self) -> dict[str, Any]:
-        """The resolved spec as records keep it; where data and pictures lie is no part of it."""
-        raw = self.file.model_dump(mode="json", by_alias=True)
+        """The resolved spec as records keep it; where things lie and in which process they run is no part of it."""
+        raw = self.file.to_json()
         raw["data"]["path"] = None
         raw["generators"] = [generator.to_json() for generator in self.generators]
         raw["scorers"] = [scorer.to_json() for scorer in self.scorers]
@@ -140,7 +140,7 @@ def load_task(path: Path, overrides: tuple[str, ...] = (), limit_users: int | No
     if limit_users is not None:
         source.data.setdefault("users", {})["limit"] = limit_users
     file = _validate(source)
-    modified = _without_path(file) != _without_path(as_written)
+    modified = _what_decides(file) != _what_decides(as_written)
     data_path = None if file.data.path is None else (base / file.data.path).resolve()
     generators = _generators(file, source)
     scorers = tuple(_scorer(entry, index, source) for index, entry in enumerate(file.scorers))
@@ -170,8 +170,9 @@ def _allow_short_encoders(node: Any) -> None:
             _allow_short_encoders(child)
 
 
-def _without_path(file: TaskFile) -> TaskFile:
-    return file.model_copy(update={"data": file.data.model_copy(update={"path": None})})
+def _what_decides(file: TaskFile) -> TaskFile:
+    """Without where the data lie and in which process generators run."""
+    return file.model_copy(update={"data": file.data.model_copy(update={"path": None}), "isolate": False})
 
 
 def _with_extends(source: Source, depth: int) -> Source:
@@ -248,7 +249,7 @@ def _expand_encoders(node: Any) -> Any:
 
 
 def _explain(error: Any, source: Source) -> SpecError:
-    path: KeyPath = tuple(part for part in error["loc"] if part not in ("str", "Use", "float"))
+    path: KeyPath = tuple(part for part in error["loc"] if part not in ("str", "Use", "float", "bool", "IsolateSpec"))
     name = ".".join(str(part) for part in path)
     where = source.at(path)
     kind = error["type"]

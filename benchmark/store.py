@@ -127,11 +127,11 @@ class Store:
             except BlockingIOError:
                 self.notify(f"another run uses {self.root}; waiting for it to end")
                 fcntl.flock(handle, fcntl.LOCK_EX)
-            self._sweep()
+            self.sweep()
             yield
 
-    def _sweep(self) -> None:
-        """Removes what a killed run left half written; nobody else is writing now."""
+    def sweep(self) -> None:
+        """Removes what a killed process left half written; only for who holds the lock."""
         for stage in STAGE_VERSIONS:
             for leftover in (self.root / stage).glob("*/.*"):
                 shutil.rmtree(leftover)

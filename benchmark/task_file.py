@@ -112,6 +112,15 @@ class AnalysisSpec(_Strict):
     strata: list[Literal["cold", "block"]] = Field(default_factory=list)
 
 
+class IsolateSpec(_Strict):
+    """Limits of the child process in which a third-party generator fits and makes its pictures."""
+
+    seconds: Annotated[float, Field(gt=0)] = 3600
+    memory_mb: Annotated[int, Field(ge=1024)] | None = Field(
+        default=None, description="Of private memory; the packages alone take close to 1,000."
+    )
+
+
 class TaskFile(_Strict):
     """A task file."""
 
@@ -129,4 +138,18 @@ class TaskFile(_Strict):
     generators: Annotated[list[GeneratorSpec], Field(min_length=1)]
     scorers: Annotated[list[str | Use], Field(min_length=1)]
     failures: Literal["exclude", "worst", "abort"] = "exclude"
+    isolate: bool | IsolateSpec = Field(
+        default=False, description="Third-party generators run in a child process; one that fails loses its row only."
+    )
     analysis: AnalysisSpec
+
+    def to_json(self) -> dict[str, Any]:
+        """With every default spelled out; in which process generators run is no part of the task."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"isolate"})
+
+    @property
+    def isolation(self) -> IsolateSpec | None:
+        """Limits of child processes, or None where everything runs in one process."""
+        if isinstance(self.isolate, bool):
+            return IsolateSpec() if self.isolate else None
+        return self.isolate

@@ -1,9 +1,10 @@
-"""Running code that is not ours: whatever it raises is named, and none of it becomes a traceback."""
+"""Running code that is not ours: whatever it does is named, and none of it becomes a traceback."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from benchmark import registry
 from benchmark.spec import ResolvedGenerator
@@ -36,3 +37,33 @@ def named_failures(generator: str) -> Iterator[None]:
             f"generator '{generator}' failed: {type(error).__name__}: {error}",
             hint="rebeca-bench --debug run ... shows where",
         ) from error
+
+
+@contextmanager
+def inside(spec: ResolvedGenerator, root: Path, *own: Path) -> Iterator[None]:
+    """Sees to it that a third-party generator writes nowhere in the work folder but into its own folders.
+
+    Raises:
+        GeneratorError: Naming the first file that appeared, changed or went.
+    """
+    if not registry.is_foreign("generators", spec.use):
+        yield
+        return
+    before = _files(root, own)
+    yield
+    after = _files(root, own)
+    changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
+    if changed:
+        raise GeneratorError(
+            f"generator '{spec.id}' wrote outside its folder: {changed[0].relative_to(root)}",
+            hint="write into the folder that save is given, or into context.workdir; look at what it left there",
+        )
+
+
+def _files(root: Path, own: tuple[Path, ...]) -> dict[Path, tuple[int, int, int]]:
+    found = {}
+    for path in root.rglob("*"):
+        if path.is_file() and not any(path.is_relative_to(folder) for folder in own):
+            state = path.stat()
+            found[path] = state.st_ino, state.st_size, state.st_mtime_ns
+    return found

@@ -93,7 +93,7 @@ def _check_old(folder: Path) -> None:
 def _from_1_to_2(folder: Path) -> None:
     """Schema 2 adds single pictures against each other, agreement, ROC and learning curves, cautions, a declaration."""
     old = read_any(folder / TASK_FOLDER / COMPARISON)
-    dumped = TaskFile.model_validate(old["spec"]).model_dump(mode="json", by_alias=True)
+    dumped = TaskFile.model_validate(old["spec"]).to_json()
     spec = old["spec"] | {key: dumped[key] for key in ("analysis", "judges")}
     header = old["task"] | {"hash": digest_of(spec)}
     origin = old["provenance"] | {"upgraded_from": [1], "declared": None}

@@ -129,7 +129,7 @@ def _check_files(folder: Path, comparison: dict[str, Any]) -> None:
 def _check_task(folder: Path, comparison: dict[str, Any]) -> None:
     spec, header = comparison["spec"], comparison["task"]
     try:
-        resolved = TaskFile.model_validate(spec).model_dump(mode="json", by_alias=True)
+        resolved = TaskFile.model_validate(spec).to_json()
     except ValidationError as error:
         key = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise RecordError(f"{folder}: the spec is no task file: {key}: {error.errors()[0]['msg']}") from error
@@ -142,7 +142,8 @@ def _check_task(folder: Path, comparison: dict[str, Any]) -> None:
         raise RecordError(f"{folder}: the analysis hash does not belong to the spec")
     if [header[key] for key in ("id", "version", "title")] != [spec[key] for key in ("id", "version", "title")]:
         raise RecordError(f"{folder}: the task's id, version or title is not that of the spec")
-    if comparison["order"] != [generator["id"] for generator in spec["generators"]]:
+    failed = _failed(folder, comparison)
+    if comparison["order"] != [one["id"] for one in spec["generators"] if one["id"] not in failed]:
         raise RecordError(f"{folder}: the records are of other generators than the spec's")
     if len(set(comparison["order"])) != len(comparison["order"]):
         raise RecordError(f"{folder}: a generator is given twice")
@@ -152,6 +153,22 @@ def _check_task(folder: Path, comparison: dict[str, Any]) -> None:
     if comparison["analysis"]["frozen"] and not (origin["declared"] and origin["declared"] <= origin["made"]):
         raise RecordError(f"{folder}: frozen, but not declared before the record was made")
     check_people(folder, comparison)
+
+
+def _failed(folder: Path, comparison: dict[str, Any]) -> list[str]:
+    """Ids of generators without a row; those of the project cannot be among them."""
+    entries = {one["id"]: one for one in comparison["spec"]["generators"]}
+    failed = comparison.get("failed", [])
+    for one in failed:
+        entry = entries.get(one["id"], {})
+        use = entry.get("use")
+        if entry.get("title") != one["title"] or (
+            use in registry.names("generators") and not registry.is_foreign("generators", use)
+        ):
+            raise RecordError(
+                f"{folder}: '{one['id']}' cannot have failed: only a third-party generator of the spec can"
+            )
+    return [one["id"] for one in failed]
 
 
 def _check_generator(folder: Path, name: str, record: dict[str, Any], comparison: dict[str, Any]) -> None:

@@ -20,8 +20,8 @@ from rebeca.interfaces import pixels_digest
 MOST_PIXELS = 64_000_000
 """Larger pictures are refused by their header, before any pixel is decoded."""
 
-KEPT_PICTURES = 4096
-"""Decoded pictures kept in memory; at 128 pixels square that is 200 MB at most."""
+KEPT_BYTES = 256 << 20
+"""Decoded pictures kept in memory: some 5,000 of 128 pixels square."""
 
 
 class PixelSource(Protocol):
@@ -112,6 +112,7 @@ class Catalogue:
     block: Ints
     captions: tuple[str, ...] = ()
     _pixels: OrderedDict[int, Pixels] = field(default_factory=OrderedDict)
+    _kept: int = 0
     _digests: dict[int, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -126,9 +127,11 @@ class Catalogue:
                 return self._pixels[index]
         picture = self.source.read(index)
         with self._lock:
-            self._pixels[index] = picture
-            if len(self._pixels) > KEPT_PICTURES:
-                self._pixels.popitem(last=False)
+            if index not in self._pixels:
+                self._pixels[index] = picture
+                self._kept += picture.nbytes
+            while self._kept > KEPT_BYTES:
+                self._kept -= self._pixels.popitem(last=False)[1].nbytes
         return picture
 
     def digest(self, index: int) -> str:

@@ -1,0 +1,162 @@
+"""Generators of other people, well and badly behaved, in the run's own process and in one of their own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from benchmark import registry
+from tests.conftest import ROOT, TINY, invoke
+
+BREAKS_THE_CONTRACT = {
+    "raises": "failed: KeyError: 'out of ideas'",
+    "recursion": "failed: RecursionError",
+    "missing-file": "failed: FileNotFoundError",
+    "too-few": "answered 35 of 36 requests",
+    "too-many": "answered more than 36 requests",
+    "grey": "expected uint8 RGB [height, width, 3], got uint8 [16, 16]",
+    "rgba": "got uint8 [16, 16, 4]",
+    "floats": "got float32 [16, 16, 3]",
+    "empty": "16 x 0 pixels",
+    "huge": "9000 x 9000 pixels",
+    "text": "expected a Picture, got str",
+    "nan-embedding": "the embedding holds a number that is not finite",
+    "no-such-item": "there is no catalogue picture 1000000",
+    "writes-outside": "wrote outside its folder: fit/mine.txt",
+    "edits-others": "wrote outside its folder: embeddings/",
+}
+CRASHES = {
+    "segfault": "was killed by SIGSEGV",
+    "exits": "left with exit code 3 before it was done",
+    "sys-exits": "left with exit code 0 before it was done",
+    "memory": "ran out of memory (isolate.memory_mb is 2,048)",
+    "hangs": "was stopped after 6 s",
+}
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """The generator ``wild`` as if its package were installed."""
+    packages = tmp_path / "packages"
+    about = packages / "wild-1.0.dist-info"
+    about.mkdir(parents=True)
+    shutil.copy(ROOT / "tests" / "third_party.py", packages / "wild_package.py")
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: wild\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[rebeca_bench.generators]\nwild = wild_package:Wild\n")
+    monkeypatch.syspath_prepend(str(packages))
+    monkeypatch.setenv("PYTHONPATH", str(packages))
+    registry._points.cache_clear()
+    registry.names.cache_clear()
+    yield
+    sys.modules.pop("wild_package", None)
+    registry._points.cache_clear()
+    registry.names.cache_clear()
+
+
+def with_wild(*hows, isolate="{seconds: 60}"):
+    """The tiny task with wild generators before the last two."""
+    lines = "".join(f"  - {{id: {how}, title: Wild {how}, use: wild, params: {{how: {how}}}}}\n" for how in hows)
+    text = TINY.replace("  - {id: catalogue-random", lines + "  - {id: catalogue-random")
+    return text + (f"isolate: {isolate}\n" if isolate else "")
+
+
+@pytest.mark.parametrize("how", sorted(BREAKS_THE_CONTRACT))
+def test_whatever_breaks_the_contract_is_named(installed, done, tmp_path, how):
+    shutil.copytree(done / "data", tmp_path / "data")
+    shutil.copytree(done / "w", tmp_path / "w")
+    (tmp_path / "tiny.yaml").write_text(with_wild(how, isolate=None))
+    output = invoke("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--quiet", code=5)
+    assert f"generator '{how}'" in output
+    assert BREAKS_THE_CONTRACT[how] in output
+    assert len(output) < 2000
+
+
+def test_what_fails_in_its_own_process_loses_its_row_and_nothing_else(installed, done, tmp_path):
+    """All at once; what stays is what a task without them says."""
+    shutil.copytree(done / "data", tmp_path / "data")
+    hows = [*CRASHES, "raises", "raises-much", "too-few", "edits-others", "prints"]
+    limits = "{seconds: 6, memory_mb: 2048}"
+    (tmp_path / "tiny.yaml").write_text(with_wild(*hows, isolate=limits))
+    run = ("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--site", tmp_path / "site")
+    output = invoke(*run, "--quiet")
+    failed = {
+        one["id"]: one["reason"]
+        for one in json.loads(invoke("show", "tiny", "--json", "--workdir", tmp_path / "w"))["failed"]
+    }
+    assert set(failed) == set(hows) - {"prints"}
+    for how, reason in CRASHES.items():
+        assert reason in failed[how]
+        assert f"generator '{how}' {reason}; the board is without it" in output
+    assert len(failed["raises-much"]) <= 500
+    assert "\x1b" not in failed["raises-much"]
+    page = (tmp_path / "site" / "tasks" / "tiny" / "index.html").read_text()
+    assert "was killed by SIGSEGV" in page
+    assert "<script>" not in page
+    records = tmp_path / "w" / "records" / "tiny" / "v1"
+    assert "all agree" in invoke("verify", records)
+    for name in ("rebeca", "catalogue-verifier"):
+        for rows in ("scores.parquet", "users.parquet", "pairs.parquet"):
+            assert (records / name / rows).read_bytes() == (
+                done / "w" / "records" / "tiny" / "v1" / name / rows
+            ).read_bytes()
+
+
+def test_a_process_of_its_own_changes_no_picture(installed, done, tmp_path):
+    shutil.copytree(done / "data", tmp_path / "data")
+    for name, isolate in (("apart", "true"), ("together", None)):
+        (tmp_path / "tiny.yaml").write_text(with_wild("well", isolate=isolate))
+        invoke("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / name, "--quiet")
+    a, b = (tmp_path / name / "records" / "tiny" / "v1" for name in ("apart", "together"))
+    assert (a / "well" / "scores.parquet").read_bytes() == (b / "well" / "scores.parquet").read_bytes()
+    one, two = (json.loads((folder / "_task" / "comparison.json").read_text()) for folder in (a, b))
+    assert one["task"]["hash"] == two["task"]["hash"]
+    assert one["results"] == two["results"]
+
+
+def test_a_failure_is_tried_again(installed, done, tmp_path, monkeypatch):
+    shutil.copytree(done / "data", tmp_path / "data")
+    shutil.copytree(done / "w", tmp_path / "w")
+    (tmp_path / "tiny.yaml").write_text(with_wild("exits", isolate="true"))
+    run = ("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--quiet")
+    assert "left with exit code 3" in invoke(*run)
+    package = tmp_path / "packages" / "wild_package.py"
+    package.write_text(package.read_text().replace("os._exit(3)", "pass"))
+    sys.modules.pop("wild_package", None)
+    assert "without it" not in invoke(*run)
+    assert "Wild exits" in invoke("show", "tiny", "--workdir", tmp_path / "w")
+
+
+def test_the_reference_cannot_be_missed(installed, done, tmp_path):
+    shutil.copytree(done / "data", tmp_path / "data")
+    shutil.copytree(done / "w", tmp_path / "w")
+    (tmp_path / "tiny.yaml").write_text(with_wild("exits").replace("reference: rebeca", "reference: exits"))
+    output = invoke("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--quiet", code=5)
+    assert "left with exit code 3" in output
+
+
+def test_the_child_dies_with_its_parent_and_takes_its_own_along(installed, done, tmp_path):
+    shutil.copytree(done / "data", tmp_path / "data")
+    shutil.copytree(done / "w", tmp_path / "w")
+    (tmp_path / "tiny.yaml").write_text(with_wild("starts-a-child", "hangs", isolate="{seconds: 600}"))
+    code = "from benchmark.cli import main; main()"
+    arguments = ["run", str(tmp_path / "tiny.yaml"), "--workdir", str(tmp_path / "w"), "--quiet"]
+    parent = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not children_named("benchmark.isolation") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert children_named("benchmark.isolation")
+    parent.kill()
+    parent.communicate()
+    while children_named("benchmark.isolation") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not children_named("benchmark.isolation")
+
+
+def children_named(name):
+    """Processes with a word in their command line."""
+    found = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in found.splitlines() if name in line and str(os.getpid()) not in line.split()[:1]]
