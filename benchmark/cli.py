@@ -17,6 +17,7 @@ import click
 from benchmark.exits import one_message
 from rebeca.errors import SpecError, did_you_mean
 
+MOVED = 1
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -114,6 +115,7 @@ def plan(
 @click.option("--device", default="cpu", show_default=True, help="Torch device.")
 @click.option("--publish", type=click.Path(path_type=Path), is_flag=False, flag_value=Path("results"), default=None,
               help="Copy the records to a folder  [results when no folder is given]")  # fmt: skip
+@click.option("--with-weights", is_flag=True, help="Publish what was learned as well, beside the records.")
 @click.option("--site", type=click.Path(path_type=Path), help="Where to build the page  [default: in the work folder]")
 @click.option("--quiet", is_flag=True, help="Say nothing but the result.")
 @_json
@@ -127,6 +129,7 @@ def run(
     only: tuple[str, ...],
     device: str,
     publish: Path | None,
+    with_weights: bool,
     site: Path | None,
     quiet: bool,
     as_json: bool,
@@ -150,7 +153,7 @@ def run(
         one = Run(resolved, where, device, reporter)
         with one.store.locked():
             records = make_records(one, ["rebeca-bench", *sys.argv[1:]])
-            published = _publish(records, where / "records", publish, resolved.modified) if publish else None
+            published = _publish(one, records, publish, with_weights) if publish else None
             page = build_site([records], site or where / "site")
         if as_json:
             from benchmark.show import summary
@@ -224,6 +227,47 @@ def verify(debug: bool, records: Path, as_json: bool) -> None:
                 f"{records}: {found['generators']} generators, {found['files']} files, {found['numbers']:,} numbers"
                 " recomputed; all agree"
             )
+
+
+@main.group()
+def check() -> None:
+    """Regression tests, for CI."""
+
+
+@check.command("run")
+@click.argument("task")
+@click.option(
+    "--against", type=click.Path(path_type=Path), required=True, help="Published records, or a folder of them."
+)
+@click.option("--workdir", type=click.Path(path_type=Path), help="Work folder to go on in  [default: a temporary one]")
+@click.option("--device", default="cpu", show_default=True, help="Torch device.")
+@click.option("--quiet", is_flag=True, help="Say nothing but the result.")
+@_json
+@click.pass_obj
+def check_run_(
+    debug: bool,
+    task: str,
+    against: Path,
+    workdir: Path | None,
+    device: str,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Run a task again from nothing and compare with published records; exit code 1 where something moved."""
+    with one_message(debug):
+        from benchmark.check_run import check_run, print_check
+        from benchmark.devices import check_device
+        from benchmark.progress import Reporter
+
+        check_device(device)
+        resolved = _load(task, (), None)
+        found = check_run(resolved, against, workdir, device, Reporter(quiet=quiet), ["rebeca-bench", *sys.argv[1:]])
+        if as_json:
+            _print_json(found)
+        else:
+            print_check(found)
+        if not found["equal"]:
+            sys.exit(MOVED)
 
 
 @main.command()
@@ -383,14 +427,20 @@ def _load(name: str, overrides: tuple[str, ...], limit_users: int | None) -> Any
     return load_task(find_task(name), overrides, limit_users)
 
 
-def _publish(records: Path, root: Path, target: Path, modified: bool) -> Path:
+def _publish(one: Any, records: Path, target: Path, with_weights: bool) -> Path:
+    """Copies the records of a run, and what it learned; both replace what was there, whole."""
     import shutil
 
+    from benchmark.records import weights_folder
     from benchmark.store import replace_folder
 
-    if modified:
+    if one.task.modified:
         raise SpecError("a modified task is not published", hint="run it without --set and --limit-users")
-    place = target / records.relative_to(root)
+    if with_weights and not one.world.dataset.redistribute:
+        raise SpecError(
+            "weights hold embeddings of pictures that may not be redistributed", hint="publish without them"
+        )
+    place = target / records.relative_to(one.store.root / "records")
     if (place / "_task" / "comparison.json").is_file():
         from benchmark.record_json import read_any
 
@@ -404,6 +454,15 @@ def _publish(records: Path, root: Path, target: Path, modified: bool) -> Path:
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(records, temporary)
     replace_folder(temporary, place)
+    if with_weights:
+        weights = weights_folder(place)
+        temporary = weights.with_name(f".{weights.name}.new")
+        shutil.rmtree(temporary, ignore_errors=True)
+        for stage, key in one.learned():
+            folder = one.store.find(stage, key)
+            if folder is not None:  # a generator that failed has learned nothing
+                shutil.copytree(folder, temporary / folder.relative_to(one.store.root))
+        replace_folder(temporary, weights)
     return place
 
 

@@ -36,11 +36,7 @@ def provenance(run: Run, command: Sequence[str], declared: str | None) -> dict[s
     return {
         "project": rebeca.__version__,
         "git": git_state(),
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "packages": {name: _version(name) for name in PACKAGES},
-        "device": run.device,
-        "dtype": "float32",
+        **machine(run.device),
         "users_a_unit": USERS_A_UNIT,
         "encoders": encoders,
         "judges": {role: judge.fingerprint for role, judge in run.judges.items()},
@@ -51,6 +47,35 @@ def provenance(run: Run, command: Sequence[str], declared: str | None) -> dict[s
         "seconds": {name: round(value, 3) for name, value in sorted(run.timing.seconds.items())},
         "peak_memory_mb": _peak_memory(),
     }
+
+
+def machine(device: str) -> dict[str, Any]:
+    """What decides whether another run rounds as this one: where all of it is equal, so are all bytes."""
+    import torch
+
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "device": device,
+        "dtype": "float32",
+    }
+
+
+def _processor() -> str:
+    """Model and stepping, and the instructions that torch chose for it."""
+    import torch
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0].splitlines()
+    except OSError:  # not Linux
+        lines = []
+    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    name = told.get("model name") or platform.processor()
+    numbers = [f"{key} {told[key]}" for key in ("cpu family", "model", "stepping") if key in told]
+    return ", ".join([name, *numbers, torch.backends.cpu.get_cpu_capability()])
 
 
 def clean_command(command: Sequence[str]) -> str:

@@ -170,6 +170,8 @@ class Provenance(_Strict):
     git: dict[str, Any] | None = Field(description="`commit`, and `dirty` where files were changed.")
     python: str = Field(description="Version.")
     system: str = Field(description="System and machine.")
+    processor: str | None = Field(default=None, description="Model, and the instructions used.")
+    threads: int | None = Field(default=None, ge=1, description="Of torch.")
     packages: dict[str, str | None] = Field(description="Versions.")
     device: str = Field(description="Torch device.")
     dtype: str = Field(description="Of the models.")

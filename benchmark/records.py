@@ -49,6 +49,11 @@ def record_root(root: Path, task: Task) -> Path:
     return root / task.file.id / (f"{version}-modified-{task.hash()[:8]}" if task.modified else version)
 
 
+def weights_folder(records: Path) -> Path:
+    """Where the weights that belong to published records lie, if they were published."""
+    return records.with_name(f"{records.name}-weights")
+
+
 def newest_records(task: Path) -> Path | None:
     """A task's records of the highest version; a modified task's, the last written, where there is nothing else."""
     found = [path.parent.parent for path in task.glob("v*/_task/comparison.json")]

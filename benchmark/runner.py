@@ -280,6 +280,13 @@ class Run:
                 generator.load(folder, context)
         return generator
 
+    def learned(self) -> list[tuple[str, str]]:
+        """Stage and address of all that was learned for the task, and of the embeddings that it was learned on."""
+        judged = [("judge", self.judge_key(role)) for role in self.judges]
+        judged += [("judge", self.judge_key("verifier", share)) for share in self.task.file.judges.learning_curve]
+        embedded = [("embeddings", self.embeddings_key(role)) for role in ("task", *self.judges)]
+        return list(dict.fromkeys([*embedded, *judged, *(("fit", self.fit_key(g)) for g in self.task.generators)]))
+
     # -- pictures ---------------------------------------------------------------------------------------------------
 
     def units(self) -> list[tuple[str, ...]]:
