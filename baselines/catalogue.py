@@ -18,6 +18,7 @@ from rebeca.arrays import Floats, unit_rows
 from rebeca.data.interactions import Interactions
 from rebeca.errors import GeneratorError
 from rebeca.interfaces import FitContext, Generator, Picture, Request, whole_users
+from rebeca.params import Count, NotNegative
 from rebeca.population import fit_population, population_scores
 from rebeca.seeds import substream
 from rebeca.space import LinearSpace
@@ -48,8 +49,8 @@ class CatalogueParams:
     """
 
     rank_by: RankBy = "random"
-    ridge: float = DEFAULT_RIDGE
-    factors: int = 16
+    ridge: NotNegative = DEFAULT_RIDGE
+    factors: Count = 16
 
 
 class Catalogue(Generator):

@@ -341,7 +341,7 @@ def schema(record: bool) -> None:
 
         _print_json(record_schema())
         return
-    from benchmark.spec import json_schema
+    from benchmark.task_file import json_schema
 
     _print_json(json_schema())
 

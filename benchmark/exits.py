@@ -12,7 +12,7 @@ from types import FrameType
 
 import click
 
-from rebeca.errors import RebecaError, StoreError, disk_full, out_of_memory
+from rebeca.errors import RebecaError, StoreError, disk_full, out_of_memory, printable
 
 OUT_OF_MEMORY = 8
 INTERRUPTED = 130
@@ -90,5 +90,5 @@ def _first_line(error: BaseException) -> str:
 
 def _leave(message: str, code: int) -> None:
     click.secho("error: ", fg="red", bold=True, err=True, nl=False)
-    click.echo(message, err=True)
+    click.echo(printable(message), err=True)
     sys.exit(code)

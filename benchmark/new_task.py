@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from benchmark.bundled import folder as bundled
 from benchmark.doctor import OFFLINE
 from rebeca.arrays import Floats
-from rebeca.data.folder import RATING_FILES, read_folder
+from rebeca.data.folder import rating_scale, read_folder
 from rebeca.errors import DataError, SpecError
 
 if TYPE_CHECKING:
@@ -36,8 +35,7 @@ def write_task(folder: Path, output: Path, force: bool = False) -> Path:
     """
     if output.exists() and not force:
         raise SpecError(f"{output} exists", hint="use --force to overwrite it, or --output for another name")
-    scale = _scale(folder)
-    data = read_folder(folder, scale)
+    data = read_folder(folder, rating_scale(folder))
     median = int(np.median(data.ratings.ratings_a_user()))
     if median < LEAST_RATINGS:
         raise DataError(
@@ -47,24 +45,6 @@ def write_task(folder: Path, output: Path, force: bool = False) -> Path:
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text, encoding="utf-8")
     return output
-
-
-def _scale(folder: Path) -> tuple[float, float]:
-    path = next((folder / name for name in RATING_FILES if (folder / name).exists()), None)
-    if path is None:
-        raise DataError(f"{folder}: no ratings", hint=f"put one of {', '.join(RATING_FILES)} there: user, item, rating")
-    table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=str, keep_default_na=False)
-    table.columns = [str(name).strip() for name in table.columns]
-    if "rating" not in table:
-        raise DataError(f"{path}: row 1: no column 'rating' (found: {', '.join(table.columns)})")
-    values = pd.to_numeric(table["rating"], errors="coerce")
-    if values.isna().any():
-        row = int(np.flatnonzero(values.isna())[0])
-        raise DataError(f"{path}: row {row + 2}: rating '{table['rating'].iloc[row]}' is not a number")
-    low, high = float(values.min()), float(values.max())
-    if low == high:
-        raise DataError(f"{path}: every rating is {low:g}; nothing can be learned from that")
-    return low, high
 
 
 def _render(folder: Path, output: Path, data: Dataset, median: int) -> str:

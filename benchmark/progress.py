@@ -10,6 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.progress import Task as RichTask
 from rich.text import Text
 
+from rebeca.errors import printable
+
 Report = Callable[[int, int, str], None]
 
 
@@ -26,11 +28,11 @@ class Reporter:
     def say(self, text: str) -> None:
         """One line."""
         if not self.quiet:
-            self.console.print(text, markup=False)
+            self.console.print(printable(text), markup=False)
 
     def warn(self, text: str) -> None:
         """One line that is said even to who asked for silence."""
-        self.console.print(text, markup=False)
+        self.console.print(printable(text), markup=False)
 
     @contextmanager
     def stage(self, title: str) -> Iterator[Report]:

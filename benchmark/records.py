@@ -33,7 +33,7 @@ from benchmark.stats.random import stream
 from benchmark.store import STAGE_VERSIONS, replace_folder
 from benchmark.verifier_report import judge_report, read_judged
 from rebeca.arrays import Floats, Ints
-from rebeca.errors import GeneratorError, RecordError, SpecError
+from rebeca.errors import GeneratorError, RecordError, SpecError, printable
 from rebeca.interfaces import Generator, ScorerCard
 from rebeca.seeds import SeedScheme, digest_of
 
@@ -213,8 +213,8 @@ def _without_a_row(run: Run, spec: ResolvedGenerator, error: GeneratorError) -> 
     run.reporter.warn(f"{error.message}; the board is without it")
     if spec.id == run.task.file.analysis.reference:
         raise error
-    printable = "".join(letter if letter.isprintable() else " " for letter in without_folders(error.message))
-    return {"id": spec.id, "title": spec.title, "reason": printable[:LONGEST_REASON]}
+    reason = printable(without_folders(error.message))[:LONGEST_REASON]
+    return {"id": spec.id, "title": spec.title, "reason": reason}
 
 
 def _is_current(target: Path, key: str) -> bool:

@@ -5,7 +5,6 @@ The project's own register in ``pyproject.toml`` like anybody else's. Nothing is
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import inspect
 import sys
@@ -13,8 +12,6 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
-
-from pydantic import TypeAdapter, ValidationError
 
 from rebeca.errors import MissingDependency, SpecError, did_you_mean
 
@@ -67,36 +64,6 @@ def foreign_code(group: Group, name: str) -> str | None:
         return None
     source = inspect.getsourcefile(sys.modules[module]) if module in sys.modules else None
     return module if source is None else hashlib.sha256(Path(source).read_bytes()).hexdigest()
-
-
-def make_params(kind: type[Any], raw: dict[str, Any], where: str) -> Any:
-    """Builds a ``Params`` dataclass from a task file's mapping, strictly.
-
-    Raises:
-        SpecError: Naming the first unknown, missing or ill-typed parameter.
-    """
-    fields = {field.name for field in dataclasses.fields(kind)}
-    for name in raw:
-        if name not in fields:
-            raise SpecError(f"{where}: no parameter '{name}'", hint=did_you_mean(name, fields))
-    try:
-        return _adapter(kind).validate_python(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"])
-        raise SpecError(f"{where}.{path}: {first['msg']}, found {first.get('input')!r}") from error
-
-
-def params_json(params: Any) -> dict[str, Any]:
-    """JSON of a ``Params`` dataclass with every default spelled out, without places on this machine (``LOCATIONS``)."""
-    dumped: dict[str, Any] = _adapter(type(params)).dump_python(params, mode="json")
-    for name in getattr(type(params), "LOCATIONS", ()):
-        del dumped[name]
-    return dumped
-
-
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
 
 
 @cache

@@ -31,6 +31,7 @@ from rebeca.arrays import Floats, Pixels
 from rebeca.data.splits import Part
 from rebeca.errors import GeneratorError
 from rebeca.interfaces import Decoder, Encoder, FitContext, Generator, Request, ScoredPictures, Space
+from rebeca.params import make_params, params_json
 from rebeca.seeds import SeedScheme, substream
 
 USERS_A_UNIT = 64
@@ -146,9 +147,9 @@ class Run:
 
     def _judge_inputs(self, role: str, share: float) -> dict[str, Any]:
         spec: JudgeSpec = getattr(self.task.file.judges, role)
-        params = registry.make_params(registry.load("judges", spec.use), spec.params, f"judges.{role}.params")
+        params = make_params(registry.load("judges", spec.use), spec.params, f"judges.{role}.params")
         return {
-            "params": registry.params_json(params),
+            "params": params_json(params),
             "embeddings": self.embeddings_key(role),
             "ratings": self.world.fingerprint,
             "part": role,
@@ -172,7 +173,7 @@ class Run:
         from rebeca.ncf.verifier import Verifier
 
         spec: JudgeSpec = getattr(self.task.file.judges, role)
-        params = registry.make_params(registry.load("judges", spec.use), spec.params, f"judges.{role}.params")
+        params = make_params(registry.load("judges", spec.use), spec.params, f"judges.{role}.params")
         part: Part = getattr(self.world.division, role)
         title = f"fit {role}" + (f" on {share:.0%} of the ratings" if share < 1 else "")
 
@@ -202,7 +203,7 @@ class Run:
 
     def _fit_inputs(self, spec: ResolvedGenerator) -> dict[str, Any]:
         generator = build_generator(spec)
-        params = {k: v for k, v in registry.params_json(spec.params).items() if k in generator.fit_parameters}
+        params = {k: v for k, v in params_json(spec.params).items() if k in generator.fit_parameters}
         code = registry.foreign_code("generators", spec.use)
         return ({} if code is None else {"code": code}) | {
             "use": spec.use,
@@ -297,8 +298,8 @@ class Run:
     def _unit_inputs(self, spec: ResolvedGenerator, unit: Sequence[str]) -> dict[str, Any]:
         return {
             "fit": self.fit_key(spec),
-            "params": registry.params_json(spec.params),
-            "decoder": [self.task.file.decoder.use, registry.params_json(spec.decoder)],
+            "params": params_json(spec.params),
+            "decoder": [self.task.file.decoder.use, params_json(spec.decoder)],
             "seeds": [self.task.file.id, self.task.file.version, self.task.file.seed, spec.offset, spec.noise_group],
             "users": list(unit),
             "pictures": self.task.file.pictures,

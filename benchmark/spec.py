@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +16,14 @@ from pydantic import BaseModel, ValidationError
 
 from benchmark import registry
 from benchmark.stats.levels import smallest_p
-from benchmark.task_file import ID, EncoderSpec, GeneratorSpec, TaskFile, Use
+from benchmark.task_file import ENCODER_KEYS, ID, EncoderSpec, GeneratorSpec, TaskFile, Use
 from benchmark.yaml_source import KeyPath, Source, parse_scalar, read_yaml
 from rebeca.errors import SpecError, did_you_mean
+from rebeca.params import ParamError, make_params, params_json, shortened
 from rebeca.seeds import SeedScheme, digest_of
 
 DEEPEST_EXTENDS = 5
-ENCODER_KEYS = {"encoder", "of"}
+LARGEST_SWEEP = 500
 
 
 DECLARED = ("id", "version", "seed", "users", "pictures", "failures", "analysis")
@@ -54,8 +58,8 @@ class ResolvedGenerator:
             "id": self.id,
             "title": self.title,
             "use": self.use,
-            "params": registry.params_json(self.params),
-            "decoder": registry.params_json(self.decoder),
+            "params": params_json(self.params),
+            "decoder": params_json(self.decoder),
             "noise_group": self.noise_group,
             "offset": self.offset,
         }
@@ -70,7 +74,7 @@ class ResolvedScorer:
 
     def to_json(self) -> dict[str, Any]:
         """JSON."""
-        return {"use": self.use, "params": registry.params_json(self.params)}
+        return {"use": self.use, "params": params_json(self.params)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,28 +150,6 @@ def load_task(path: Path, overrides: tuple[str, ...] = (), limit_users: int | No
     scorers = tuple(_scorer(entry, index, source) for index, entry in enumerate(file.scorers))
     _check(file, source, generators, scorers)
     return Task(file, path, data_path, generators, scorers, modified)
-
-
-def json_schema() -> dict[str, Any]:
-    """JSON Schema of a task file."""
-    schema = TaskFile.model_json_schema(by_alias=True)
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "rebeca-bench task file"
-    _allow_short_encoders(schema)
-    return schema
-
-
-def _allow_short_encoders(node: Any) -> None:
-    """Says what :func:`_expand_encoders` does: a bare string is an encoder too."""
-    if isinstance(node, dict):
-        properties = node.get("properties", {})
-        for name in ENCODER_KEYS & set(properties):
-            properties[name] = {"anyOf": [{"type": "string"}, properties[name]]}
-        for child in node.values():
-            _allow_short_encoders(child)
-    elif isinstance(node, list):
-        for child in node:
-            _allow_short_encoders(child)
 
 
 def _what_decides(file: TaskFile) -> TaskFile:
@@ -260,8 +242,7 @@ def _explain(error: Any, source: Source) -> SpecError:
     if kind == "missing":
         return SpecError(f"{where}: the key '{name}' is missing")
     found = error.get("input")
-    shown = repr(found) if len(repr(found)) < 80 else f"{repr(found)[:77]}..."
-    return SpecError(f"{where}: {name}: {error['msg'].lower()}, found {shown}")
+    return SpecError(f"{where}: {name}: {error['msg'].lower()}, found {shortened(found)}")
 
 
 def _model_at(path: KeyPath) -> type[BaseModel] | None:
@@ -306,8 +287,21 @@ def _folder_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
+@contextmanager
+def _at(source: Source, *path: str | int) -> Iterator[None]:
+    """Gives errors below a key their file and line, down to the parameter where it is known."""
+    try:
+        yield
+    except SpecError as error:
+        deeper = error.path if isinstance(error, ParamError) else ()
+        raise SpecError(f"{source.at((*path, *deeper))}: {error.message}", hint=error.hint) from error
+
+
 def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]:
-    decoder_params = registry.load("decoders", file.decoder.use).Params
+    with _at(source, "decoder"):
+        decoder_params = registry.load("decoders", file.decoder.use).Params
+    with _at(source, "decoder", "params"):
+        make_params(decoder_params, file.decoder.params, "decoder.params")
     by_id: dict[str, GeneratorSpec] = {}
     out: list[ResolvedGenerator] = []
     for index, spec in enumerate(file.generators):
@@ -332,10 +326,8 @@ def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]
             )
         if spec.use is None or spec.id is None:
             raise SpecError(f"{where}: a generator needs 'id' and 'use' (or 'extends')")
-        try:
+        with _at(source, "generators", index):
             kind = registry.load("generators", spec.use).Params
-        except SpecError as error:
-            raise SpecError(f"{where}: {error.message}", hint=error.hint) from error
         if not spec.sweep:
             if spec.id in by_id:
                 raise SpecError(f"{where}: the generator id '{spec.id}' is given twice")
@@ -343,9 +335,11 @@ def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]
         for one in _swept(spec, kind, where):
             assert one.id is not None
             raw_params = _with_content(one.params, source.path.parent) if spec.use == "folder" else one.params
-            params = registry.make_params(kind, raw_params, f"{where}: generators.{one.id}.params")
-            raw = {**file.decoder.params, **one.decoder}
-            decoder = registry.make_params(decoder_params, raw, f"{where}: generators.{one.id}.decoder")
+            with _at(source, "generators", index, "params"):
+                params = make_params(kind, raw_params, f"generators.{one.id}.params")
+            with _at(source, "generators", index, "decoder"):
+                raw = {**file.decoder.params, **one.decoder}
+                decoder = make_params(decoder_params, raw, f"generators.{one.id}.decoder")
             if any(existing.id == one.id for existing in out):
                 raise SpecError(f"{where}: the generator id '{one.id}' is given twice")
             out.append(
@@ -359,6 +353,9 @@ def _swept(spec: GeneratorSpec, kind: type[Any], where: str) -> list[GeneratorSp
     if not spec.sweep:
         return [spec]
     own = set(kind.__dataclass_fields__)
+    size = math.prod(len(values) for values in spec.sweep.values())
+    if size > LARGEST_SWEEP:
+        raise SpecError(f"{where}: the sweep makes {size:,} generators (at most {LARGEST_SWEEP})")
     out = []
     for values in itertools.product(*spec.sweep.values()):
         chosen = dict(zip(spec.sweep, values, strict=True))
@@ -381,12 +378,10 @@ def _swept(spec: GeneratorSpec, kind: type[Any], where: str) -> list[GeneratorSp
 
 def _scorer(entry: str | Use, index: int, source: Source) -> ResolvedScorer:
     use = entry if isinstance(entry, Use) else Use(use=entry)
-    where = source.at(("scorers", index))
-    try:
+    with _at(source, "scorers", index):
         kind = registry.load("scorers", use.use)
-    except SpecError as error:
-        raise SpecError(f"{where}: {error.message}", hint=error.hint) from error
-    return ResolvedScorer(use.use, registry.make_params(kind.Params, use.params, f"{where}: scorers.{use.use}"))
+    with _at(source, "scorers", index, "params"):
+        return ResolvedScorer(use.use, make_params(kind.Params, use.params, f"scorers.{use.use}"))
 
 
 def _check(
@@ -418,17 +413,17 @@ def _check(
     for role in ("verifier", "auditor"):
         judge = getattr(file.judges, role)
         if judge is not None:
-            where = source.at(("judges", role))
-            try:
+            with _at(source, "judges", role):
                 kind = registry.load("judges", judge.use)
                 _check_encoder(judge.encoder)
-                registry.make_params(kind, judge.params, f"judges.{role}.params")
-            except SpecError as error:
-                raise SpecError(f"{where}: {error.message}", hint=error.hint) from error
-    try:
+            with _at(source, "judges", role, "params"):
+                make_params(kind, judge.params, f"judges.{role}.params")
+    with _at(source, "encoder"):
         _check_encoder(file.encoder)
-    except SpecError as error:
-        raise SpecError(f"{source.at(('encoder',))}: {error.message}", hint=error.hint) from error
+    with _at(source, "data", "kind"):
+        kind = registry.load("datasets", file.data.kind).Params
+    with _at(source, "data", "params"):
+        make_params(kind, file.data.params, "data.params")
     if smallest_p(31, file.analysis.permutations) > file.analysis.alpha:
         raise SpecError(
             f"{source.at(('analysis', 'permutations'))}: {file.analysis.permutations} permutations can never give"

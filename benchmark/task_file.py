@@ -6,11 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+ENCODER_KEYS = {"encoder", "of"}
+"""Keys whose value may be short for ``{use: value}``."""
 ID = r"^[a-z0-9]+(-+[a-z0-9_.]+)*$"
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Use(_Strict):
@@ -153,3 +155,25 @@ class TaskFile(_Strict):
         if isinstance(self.isolate, bool):
             return IsolateSpec() if self.isolate else None
         return self.isolate
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a task file."""
+    schema = TaskFile.model_json_schema(by_alias=True)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "rebeca-bench task file"
+    _allow_short_encoders(schema)
+    return schema
+
+
+def _allow_short_encoders(node: Any) -> None:
+    """Says what ``benchmark.spec`` does when it reads a file: a bare string is an encoder too."""
+    if isinstance(node, dict):
+        properties = node.get("properties", {})
+        for name in ENCODER_KEYS & set(properties):
+            properties[name] = {"anyOf": [{"type": "string"}, properties[name]]}
+        for child in node.values():
+            _allow_short_encoders(child)
+    elif isinstance(node, list):
+        for child in node:
+            _allow_short_encoders(child)

@@ -21,6 +21,7 @@ from benchmark.verify_together import check_judges, check_people, check_together
 from rebeca.data.catalogue import decode_image
 from rebeca.errors import DataError, RecordError, SpecError
 from rebeca.interfaces import pixels_digest
+from rebeca.params import make_params
 from rebeca.seeds import SeedScheme, canonical_json, digest_of
 
 GENERATOR_FILES = {"record.json", "scores.parquet", "users.parquet", "pairs.parquet"}
@@ -182,7 +183,7 @@ def _check_generator(folder: Path, name: str, record: dict[str, Any], comparison
     if generator["use"] in registry.names("generators"):  # one that is not installed here is taken at its word
         kind = registry.load("generators", generator["use"])
         try:
-            made = kind(registry.make_params(kind.Params, generator["params"], str(folder)))
+            made = kind(make_params(kind.Params, generator["params"], str(folder)))
         except SpecError as error:
             raise RecordError(f"{folder}: {error.message}") from error
         said = {"needs": sorted(made.needs), "family": made.family, "claims_personal": made.claims_personal}

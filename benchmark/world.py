@@ -17,9 +17,8 @@ from rebeca.data.dataset import Dataset
 from rebeca.data.splits import Division, SplitRule, divide
 from rebeca.errors import SpecError
 from rebeca.interfaces import Encoder
+from rebeca.params import make_params
 from rebeca.seeds import digest_of, seed_of
-
-FROM_FILES = ("precomputed", "transformers")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +49,7 @@ def build_world(task: Task) -> World:
     """Reads the data set and divides it."""
     spec = task.file.data
     source = registry.load("datasets", spec.kind)
-    params = registry.make_params(source.Params, spec.params, "data.params")
+    params = make_params(source.Params, spec.params, "data.params")
     dataset: Dataset = source.read(task.data_path, params)
     rule = SplitRule(
         spec.split.kind, spec.split.test, spec.split.validation, task.file.judges.ratings, spec.split.cold_share,
@@ -87,7 +86,7 @@ def make_encoder(spec: EncoderSpec, device: str, base: Path) -> Encoder:
         return PCAEncoder(int(argument), make_encoder(spec.of, device, base), float(spec.params.get("scale", 1.0)))
     if spec.of is not None:
         raise SpecError(f"encoder '{spec.use}' takes no encoder below it", hint="only pca does")
-    if name in FROM_FILES and (base / argument).exists():
+    if name == "precomputed" or (name == "transformers" and (base / argument).exists()):
         argument = str(base / argument)
     encoder: Encoder = registry.load("encoders", name)(argument, device, **spec.params)
     return encoder

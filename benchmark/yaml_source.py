@@ -15,6 +15,7 @@ import yaml
 from rebeca.errors import SpecError
 
 LARGEST_BYTES = 1 << 20
+PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map")}
 DEEPEST = 20
 KeyPath = tuple[str | int, ...]
 
@@ -61,7 +62,7 @@ def read_yaml(path: Path) -> Source:
     try:
         loader = yaml.SafeLoader(text)
         try:
-            _refuse_aliases(path, text)
+            _refuse_what_costs(path, text)
             node = loader.get_single_node()
         finally:
             loader.dispose()
@@ -84,12 +85,18 @@ def parse_scalar(text: str) -> Any:
     """
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SpecError(f"'{text}' is not a YAML value") from error
 
 
-def _refuse_aliases(path: Path, text: str) -> None:
+def _refuse_what_costs(path: Path, text: str) -> None:
+    """Anchors and aliases, which can multiply, and deep nesting, whose parsing takes the square of its depth."""
+    depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            line = event.start_mark.line + 1 if event.start_mark is not None else 1
+            raise SpecError(f"{path}:{line}: nested too deeply")
         anchor = getattr(event, "anchor", None)
         if anchor is not None:
             line = event.start_mark.line + 1 if event.start_mark is not None else 1
@@ -101,9 +108,9 @@ def _refuse_aliases(path: Path, text: str) -> None:
 
 def _plain(node: yaml.Node, path: KeyPath, source: Source) -> Any:
     source.lines[path] = node.start_mark.line + 1
-    if len(path) > DEEPEST:
-        raise SpecError(f"{source.path}:{node.start_mark.line + 1}: nested too deeply")
-    if node.tag.startswith("!") or node.tag.startswith("tag:yaml.org,2002:python"):
+    if node.tag == "tag:yaml.org,2002:timestamp":
+        raise SpecError(f"{source.path}:{node.start_mark.line + 1}: '{node.value}' is a date", hint="put it in quotes")
+    if node.tag not in PLAIN_TAGS:
         raise SpecError(f"{source.path}:{node.start_mark.line + 1}: the YAML tag '{node.tag}' is not allowed")
     if isinstance(node, yaml.SequenceNode):
         return [_plain(child, (*path, index), source) for index, child in enumerate(node.value)]
@@ -119,4 +126,7 @@ def _plain(node: yaml.Node, path: KeyPath, source: Source) -> Any:
             out[key] = _plain(value_node, (*path, key), source)
             source.lines[(*path, key)] = line
         return out
-    return yaml.SafeLoader("").construct_object(node, deep=True)
+    try:
+        return yaml.SafeLoader("").construct_object(node, deep=True)
+    except (ValueError, OverflowError) as error:
+        raise SpecError(f"{source.path}:{node.start_mark.line + 1}: not a value that can be kept ({error})") from error

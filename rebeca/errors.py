@@ -92,6 +92,11 @@ def out_of_memory(error: BaseException) -> bool:
     return said or isinstance(error, MemoryError)
 
 
+def printable(text: str) -> str:
+    """A text that may hold anything, fit for a terminal: no control characters, no change of direction."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
+
+
 def did_you_mean(found: str, allowed: Iterable[str]) -> str:
     """Returns ``"did you mean 'x'?"`` for the nearest allowed spelling, else the allowed names."""
     names = sorted(allowed)

@@ -20,6 +20,7 @@ from rebeca.data.interactions import Interactions
 from rebeca.decoders.nearest import NearestParams, nearest
 from rebeca.errors import GeneratorError, SpecError
 from rebeca.interfaces import Decoder, FitContext, Generator, Picture, Request
+from rebeca.params import Count, NotNegative, Positive, Probability
 from rebeca.prior.options import DISLIKE, LIKE, Objective, PriorShape, SamplingOptions, Schedule
 from rebeca.prior.user_rows import UserRows
 from rebeca.seeds import seed_of
@@ -70,34 +71,34 @@ class RebecaParams:
     """
 
     normalize: Literal["none", "l2", "l2-clamp", "standardize", "pca"] = "none"
-    dims: int = 16
-    scale: float = 1.0
+    dims: Count = 16
+    scale: Positive = 1.0
     network: Literal["transformer", "mlp"] = "transformer"
-    tokens: int = 32
-    hidden: int = 128
-    heads: int = 8
-    layers: int = 6
+    tokens: Count = 32
+    hidden: Count = 128
+    heads: Count = 8
+    layers: Count = 6
     residual: Literal["reference", "fixed"] = "reference"
     user_rows: UserRows = "learned"
     freeze_user_rows: bool = False
-    ridge: float = DEFAULT_RIDGE
+    ridge: NotNegative = DEFAULT_RIDGE
     train_users: Literal["own", "nobody"] = "own"
     objective: Objective = "sample"
     schedule: Schedule = "squaredcos_cap_v2"
-    lr: float = 1e-4
-    weight_decay: float = 1e-5
-    batch: int = 64
-    samples_per_user: int = 100
-    drop_user: float = 0.15
-    drop_score: float = 0.15
-    epochs: int = 2001
-    max_steps: int | None = None
-    patience: int | None = 50
+    lr: Positive = 1e-4
+    weight_decay: NotNegative = 1e-5
+    batch: Count = 64
+    samples_per_user: Count = 100
+    drop_user: Probability = 0.15
+    drop_score: Probability = 0.15
+    epochs: Count = 2001
+    max_steps: Count | None = None
+    patience: Count | None = 50
     guidance_grid: tuple[float, ...] = ()
     sampler: str = "DDPMScheduler"
-    steps: int = 1000
+    steps: Count = 1000
     prior_guidance: float | Literal["validation"] = 5.0
-    sample_batch: int = 1024
+    sample_batch: Count = 1024
     condition: tuple[Literal["user", "rating"], ...] = ("user", "rating")
     rating: Literal["like", "dislike"] = "like"
     users: Literal["own", "shuffled"] = "own"

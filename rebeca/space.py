@@ -43,8 +43,14 @@ class LinearSpace:
             raise SpecError(f"unknown normalisation '{self.kind}'", hint=did_you_mean(self.kind, KINDS))
 
     def fit(self, embeddings: Floats) -> LinearSpace:
-        """Learns from training pictures' embeddings, float [n, dim in]; returns itself."""
+        """Learns from training pictures' embeddings, float [n, dim in]; returns itself.
+
+        Raises:
+            SpecError: If more directions are asked for than there are.
+        """
         if self.kind == "pca":
+            if self.dim > embeddings.shape[1]:
+                raise SpecError(f"pca: {self.dim} directions of a space of {embeddings.shape[1]} dimensions")
             mean = embeddings.mean(axis=0, dtype=np.float64)
             centred = embeddings.astype(np.float64) - mean
             variance, vectors = np.linalg.eigh(centred.T @ centred / len(embeddings))

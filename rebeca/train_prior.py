@@ -22,7 +22,7 @@ import hashlib
 import itertools
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from rebeca.data.splits import Division, SplitRule, divide
 from rebeca.encoders.precomputed import Precomputed
 from rebeca.errors import RebecaError, SpecError, did_you_mean
 from rebeca.generator import RebecaParams
+from rebeca.params import make_params
 from rebeca.prior.options import PriorOptions, PriorShape
 from rebeca.prior.training import PriorHistory, PriorTraining
 from rebeca.prior.user_rows import taste_rows
@@ -207,7 +208,7 @@ def _one(
 ) -> dict[str, Any]:
     from rebeca.weights import save_weights
 
-    params = replace(RebecaParams(), **{**(raw.get("prior") or {}), **chosen})
+    params = make_params(RebecaParams, {**(raw.get("prior") or {}), **chosen}, "prior")
     name = "prior-" + digest_of([raw.get("prior"), chosen, seed, about])[:12]
     folder = output / name
     folder.mkdir(parents=True, exist_ok=True)

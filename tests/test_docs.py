@@ -8,6 +8,7 @@ import yaml
 
 from benchmark import registry
 from benchmark.cli import main
+from rebeca.params import make_params
 from tests.conftest import ROOT, TINY, make_folder
 
 PAGES = [
@@ -66,7 +67,7 @@ def test_task_snippets_name_real_things(page):
         for generator in yaml.safe_load(text)["generators"]:
             if "use" in generator:
                 kind = registry.load("generators", generator["use"])
-                registry.make_params(kind.Params, generator.get("params", {}), "docs")
+                make_params(kind.Params, generator.get("params", {}), "docs")
 
 
 def test_the_generator_of_the_docs_works_in_a_task(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import numpy as np
 from benchmark.scorers.context import ScorerContext
 from rebeca.arrays import Floats, Ints, unit_rows
 from rebeca.interfaces import NoParams, ScoredPictures, Scorer, ScorerCard, SetScorer
+from rebeca.params import Count
 
 
 class DiversityScorer(SetScorer):
@@ -106,10 +107,10 @@ class PrecisionRecallParams:
         least_likes: People with fewer held-out likes are left out.
     """
 
-    at: tuple[int, ...] = (1, 5)
+    at: tuple[Count, ...] = (1, 5)
     by: Literal["samples", "neighbours"] = "neighbours"
-    runs: int = 1
-    least_likes: int = 3
+    runs: Count = 1
+    least_likes: Count = 3
 
 
 class PrecisionRecallScorer(SetScorer):

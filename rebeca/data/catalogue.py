@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+import warnings
 import zipfile
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -86,14 +89,23 @@ def decode_image(data: bytes, name: str) -> Pixels:
         DataError: If it is no picture, is damaged, or has more than :data:`MOST_PIXELS` pixels.
     """
     try:
-        with Image.open(BytesIO(data)) as image:
+        with _bombs_are_errors(), Image.open(BytesIO(data)) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise DataError(f"{name}: {image.width} x {image.height} pixels are too many (at most {MOST_PIXELS:,})")
             return np.asarray(image.convert("RGB"))
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: not a readable picture") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise DataError(f"{name}: too many pixels (at most {MOST_PIXELS:,}; {error})") from error
+    except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{name}: not a readable picture ({error})") from error
+
+
+@contextmanager
+def _bombs_are_errors() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
 
 
 @dataclass(slots=True, eq=False)

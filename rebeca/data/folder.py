@@ -12,11 +12,14 @@ Every error names file, row and value; rows are counted as a spreadsheet shows t
 
 from __future__ import annotations
 
+import gzip
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from rebeca.arrays import Floats, Ints
 from rebeca.data.catalogue import Catalogue, FolderSource, PixelSource, ZipSource
@@ -24,8 +27,13 @@ from rebeca.data.dataset import Dataset, find_blocks, user_blocks
 from rebeca.data.interactions import Interactions
 from rebeca.errors import DataError, did_you_mean
 
+TEXTS = ("caption", "tags", "block")
 RATING_FILES = ("ratings.csv", "ratings.csv.gz", "ratings.parquet")
-LARGEST_TABLE_BYTES = 4 << 30
+LARGEST_TABLE_BYTES = 1 << 30
+"""Unpacked; more than ten million ratings."""
+LONGEST_LINE = 1 << 20
+LONGEST_ID = 500
+LONGEST_TEXT = 100_000
 
 
 def read_folder(
@@ -53,10 +61,7 @@ def read_folder(
         )
     items = _read_table(path / "items.csv", ("item", "file"))
     item_ids = _unique_ids(items["item"], path / "items.csv")
-    table_path = next((path / name for name in RATING_FILES if (path / name).exists()), None)
-    if table_path is None:
-        raise DataError(f"{path}: no ratings", hint=f"put one of {', '.join(RATING_FILES)} there")
-    ratings = _read_ratings(table_path, item_ids, scale)
+    ratings = _read_ratings(_ratings_file(path), item_ids, scale)
     if "block" in items:
         _, labels = np.unique(items["block"].to_numpy(str), return_inverse=True)
         block: Ints = labels
@@ -76,19 +81,41 @@ def read_folder(
     )
 
 
+def rating_scale(path: Path) -> tuple[float, float]:
+    """The lowest and the highest rating of a folder data set, for who does not know its scale.
+
+    Raises:
+        DataError: As :func:`read_folder`, and if all ratings are equal.
+    """
+    table = _ratings_file(path)
+    values = _numbers(_read_table(table, ("user", "item", "rating"))["rating"], table)
+    if not len(values):
+        raise DataError(f"{table}: no ratings")
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        raise DataError(f"{table}: every rating is {low:g}; nothing can be learned from that")
+    return low, high
+
+
+def _ratings_file(path: Path) -> Path:
+    found = next((path / name for name in RATING_FILES if (path / name).exists()), None)
+    if found is None:
+        raise DataError(f"{path}: no ratings", hint=f"put one of {', '.join(RATING_FILES)} there: user, item, rating")
+    return found
+
+
 def _read_table(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
     if not path.exists():
         raise DataError(f"{path}: no such file")
-    if path.stat().st_size > LARGEST_TABLE_BYTES:
-        raise DataError(f"{path}: {path.stat().st_size:,} bytes are too many (at most {LARGEST_TABLE_BYTES:,})")
     try:
+        _check_size(path)
         if path.suffix == ".parquet":
             table = pd.read_parquet(path).astype(str)
         else:
             table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", skipinitialspace=True)
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 at byte {error.start}", hint="save the file as UTF-8") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError) as error:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
     table.columns = [str(name).strip() for name in table.columns]
     for name in required:
@@ -97,12 +124,53 @@ def _read_table(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
                 f"{path}: row 1: no column '{name}' (found: {', '.join(table.columns)})",
                 hint=f"the columns {', '.join(required)} are needed",
             )
-    for name in required:
-        bad = table[name].str.contains("\x00", regex=False) | (table[name] == "")
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            raise DataError(f"{path}: row {row + 2}: column '{name}' is empty or has a NUL byte")
+    for name in table.columns:
+        if name in required:
+            _check_ids(path, name, table[name])
+        elif name in TEXTS:
+            _check_length(path, name, table[name], LONGEST_TEXT)
     return table
+
+
+def _check_size(path: Path) -> None:
+    """Refuses what would fill the memory, before any of it is kept."""
+    if path.suffix == ".parquet":
+        about = pq.ParquetFile(path).metadata
+        size = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+        if size > LARGEST_TABLE_BYTES:
+            raise DataError(f"{path}: {size:,} bytes unpacked are too many (at most {LARGEST_TABLE_BYTES:,})")
+        return
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
+        size = line = row = 0
+        while chunk := stream.read(LONGEST_LINE):
+            size += len(chunk)
+            if size > LARGEST_TABLE_BYTES:
+                raise DataError(f"{path}: more than {LARGEST_TABLE_BYTES:,} bytes, which is too many")
+            first, *others = chunk.split(b"\n")
+            if max(line + len(first), *(len(other) for other in others), 0) > LONGEST_LINE:
+                raise DataError(f"{path}: row {row + 1} or one after it is longer than {LONGEST_LINE:,} bytes")
+            line = len(others[-1]) if others else line + len(first)
+            row += len(others)
+
+
+def _check_ids(path: Path, name: str, column: pd.Series[str]) -> None:
+    _check_length(path, name, column, LONGEST_ID)
+    bad = (column == "") | ~column.map(str.isprintable)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise DataError(
+            f"{path}: row {row + 2}: column '{name}' is empty or has a character that cannot be printed, such as a NUL"
+            f" byte: {column.iloc[row]!r}"
+        )
+
+
+def _check_length(path: Path, name: str, column: pd.Series[str], most: int) -> None:
+    long = column.str.len() > most
+    if long.any():
+        row = int(np.flatnonzero(long)[0])
+        raise DataError(
+            f"{path}: row {row + 2}: column '{name}' holds {len(column.iloc[row]):,} characters (at most {most:,})"
+        )
 
 
 def _unique_ids(column: pd.Series[str], path: Path) -> tuple[str, ...]:
@@ -117,7 +185,8 @@ def _read_ratings(path: Path, item_ids: tuple[str, ...], scale: tuple[float, flo
     table = _read_table(path, ("user", "item", "rating"))
     if table.empty:
         raise DataError(f"{path}: no ratings")
-    rating = _numbers(table["rating"], path, scale)
+    rating = _numbers(table["rating"], path)
+    _check_scale(table["rating"], rating, path, scale)
     position = {name: index for index, name in enumerate(item_ids)}
     item = table["item"].map(position)
     unknown = item.isna()
@@ -146,12 +215,16 @@ def _user_ids(column: pd.Series[str]) -> tuple[tuple[str, ...], Ints]:
     return tuple(names), column.map(position).to_numpy(np.int32)
 
 
-def _numbers(column: pd.Series[str], path: Path, scale: tuple[float, float]) -> Floats:
+def _numbers(column: pd.Series[str], path: Path) -> Floats:
     values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
     bad = ~np.isfinite(values)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise DataError(f"{path}: row {row + 2}: rating '{column.iloc[row]}' is not a finite number")
+    return values
+
+
+def _check_scale(column: pd.Series[str], values: Floats, path: Path, scale: tuple[float, float]) -> None:
     outside = (values < scale[0]) | (values > scale[1])
     if outside.any():
         row = int(np.flatnonzero(outside)[0])
@@ -160,7 +233,6 @@ def _numbers(column: pd.Series[str], path: Path, scale: tuple[float, float]) -> 
             f" {scale[0]:g} to {scale[1]:g}",
             hint="correct the rating, or data.params.scale in the task file",
         )
-    return values
 
 
 def _source(path: Path, files: pd.Series[str], table: Path) -> PixelSource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tokenize
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,8 +19,10 @@ class Precomputed(Encoder):
 
     def __init__(self, path: Path) -> None:
         try:
-            table = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
+            table = np.load(path, mmap_mode="r", allow_pickle=False)  # a header that lies about its size costs nothing
+        except FileNotFoundError as error:
+            raise DataError(f"{path}: no such file", hint="float [items, dim], in the order of items.csv") from error
+        except (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, tokenize.TokenError) as error:
             raise DataError(f"{path}: not a NumPy array file ({error})") from error
         if table.ndim != 2 or not np.issubdtype(table.dtype, np.floating):
             raise DataError(f"{path}: expected floats [items, dim], found {table.dtype} {list(table.shape)}")

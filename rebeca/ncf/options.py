@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from rebeca.params import Count, Dropout, NotNegative, Positive, Whole
+
 
 @dataclass(frozen=True, slots=True)
 class VerifierParams:
@@ -31,21 +33,21 @@ class VerifierParams:
         decoupled: AdamW instead of Adam.
     """
 
-    nets: int = 8
+    nets: Count = 8
     hold_back: Literal["items", "rows"] = "items"
-    dims: int = 64
-    d: int = 16
-    mlp_layers: tuple[int, ...] = (64, 32)
-    dropout: float = 0.4
+    dims: Whole = 64
+    d: Count = 16
+    mlp_layers: tuple[Count, ...] = (64, 32)
+    dropout: Dropout = 0.4
     population: bool = True
-    user_scale: float = 0.05
+    user_scale: NotNegative = 0.05
     linear_item: bool = True
-    lr: float = 1e-3
-    weight_decay: float = 1e-2
-    user_weight_decay: float | None = 1.0
-    batch: int | None = 1024
-    epochs: int = 60
-    patience: int = 5
+    lr: Positive = 1e-3
+    weight_decay: NotNegative = 1e-2
+    user_weight_decay: NotNegative | None = 1.0
+    batch: Count | None = 1024
+    epochs: Count = 60
+    patience: Count = 5
     decoupled: bool = True
 
 
@@ -53,18 +55,18 @@ class VerifierParams:
 class PublishedVerifierParams(VerifierParams):
     """The published verifier of the ViT-bigG space: one network, d 480, [128, 128], full-batch Adam."""
 
-    nets: int = 1
+    nets: Count = 1
     hold_back: Literal["items", "rows"] = "rows"
-    dims: int = 0
-    d: int = 480
-    mlp_layers: tuple[int, ...] = (128, 128)
-    dropout: float = 0.2
+    dims: Whole = 0
+    d: Count = 480
+    mlp_layers: tuple[Count, ...] = (128, 128)
+    dropout: Dropout = 0.2
     population: bool = False
-    user_scale: float = 1.0
-    lr: float = 5e-6
-    weight_decay: float = 0.01
-    user_weight_decay: float | None = None
-    batch: int | None = None
-    epochs: int = 10_000
-    patience: int = 10
+    user_scale: NotNegative = 1.0
+    lr: Positive = 5e-6
+    weight_decay: NotNegative = 0.01
+    user_weight_decay: NotNegative | None = None
+    batch: Count | None = None
+    epochs: Count = 10_000
+    patience: Count = 10
     decoupled: bool = False

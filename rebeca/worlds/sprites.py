@@ -16,6 +16,7 @@ from rebeca.data.catalogue import ArraySource, Catalogue
 from rebeca.data.dataset import Dataset, Truth
 from rebeca.data.interactions import Interactions
 from rebeca.interfaces import ScorerCard
+from rebeca.params import Count
 from rebeca.seeds import seed_of
 
 SIZE = 64
@@ -40,8 +41,8 @@ class SpritesParams:
         seed: Draws pictures and likes.
     """
 
-    sprites: int = 1000
-    users_per_taste: int = 10
+    sprites: Count = 1000
+    users_per_taste: Count = 10
     seed: int = 0
 
 

@@ -5,7 +5,8 @@ import pytest
 import yaml
 
 from benchmark.bundled import folder
-from benchmark.spec import json_schema, limited, load_task
+from benchmark.spec import limited, load_task
+from benchmark.task_file import json_schema
 from rebeca.errors import SpecError
 from tests.conftest import TINY
 

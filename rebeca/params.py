@@ -1,0 +1,74 @@
+"""Parameters of generators, judges, decoders and scorers: frozen dataclasses, read strictly from plain data.
+
+The aliases say which values make sense; a dataclass that uses them is checked whenever it is made from a task file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import TypeAdapter, ValidationError
+
+from rebeca.errors import SpecError, did_you_mean
+
+Count = Annotated[int, Ge(1)]
+Whole = Annotated[int, Ge(0)]
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
+Probability = Annotated[float, Ge(0), Le(1)]
+Dropout = Annotated[float, Ge(0), Lt(1)]
+
+
+class ParamError(SpecError):
+    """A parameter that does not fit; ``path`` leads to it."""
+
+    def __init__(self, message: str, path: tuple[str | int, ...], *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
+
+def make_params(kind: type[Any], raw: Mapping[str, Any], where: str) -> Any:
+    """Builds a ``Params`` dataclass from a mapping, strictly.
+
+    Raises:
+        ParamError: Naming the first unknown, missing, ill-typed or impossible parameter.
+    """
+    fields = {field.name for field in dataclasses.fields(kind)}
+    for name, value in raw.items():
+        if name not in fields:
+            raise ParamError(f"{where}: no parameter '{name}'", (name,), hint=did_you_mean(str(name), fields))
+        if not _finite(value):
+            raise ParamError(f"{where}.{name}: not a finite number, found {shortened(value)}", (name,))
+    try:
+        return TypeAdapter(kind).validate_python(dict(raw))
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"])
+        message = f"{where}.{path}: {first['msg'].lower()}, found {shortened(first.get('input'))}"
+        raise ParamError(message, first["loc"]) from error
+
+
+def params_json(params: Any) -> dict[str, Any]:
+    """JSON of a ``Params`` dataclass with every default spelled out, without places on this machine (``LOCATIONS``)."""
+    dumped: dict[str, Any] = TypeAdapter(type(params)).dump_python(params, mode="json")
+    for name in getattr(type(params), "LOCATIONS", ()):
+        del dumped[name]
+    return dumped
+
+
+def shortened(value: object) -> str:
+    """What was found, for a message."""
+    shown = repr(value)
+    return shown if len(shown) < 80 else f"{shown[:77]}..."
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(_finite(child) for child in value.values())
+    if isinstance(value, list | tuple):
+        return all(_finite(child) for child in value)
+    return not isinstance(value, float) or math.isfinite(value)
