@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmark.record_file import LIFT
 from benchmark.stats.agreement import correlation_pooled, correlation_within, ranks_within
 from benchmark.stats.comparison import Rules, compare, picture_wins
 from benchmark.stats.intervals import FEW_USERS, SKEWED, kept_weights, mean_interval, resampling_weights
@@ -28,8 +29,6 @@ from benchmark.stats.ranks import probability_first, rank_intervals
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.seeds import digest_of
 
-LIFT = "lift:"
-"""Prefix of the measure that holds a scorer's personal lift."""
 READINGS = ("exclude", "worst")
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.numbers import number, percent
+from benchmark.record_file import MEANINGS
 from benchmark.record_json import read_comparison, read_record
-from benchmark.verifier_report import MEANINGS
 
 NAMED = 4
 CAUTIONS = {

@@ -99,9 +99,11 @@ def plan(
 ) -> None:
     """Say what a run would make and cost, what is there already, and what it could detect."""
     with one_message(debug):
+        resolved = _load(task, overrides, limit_users)
+        click.echo(f"{resolved.file.title}: reading the data ...", err=True)
         from benchmark.plan_task import plan_task, print_plan
 
-        found = plan_task(_load(task, overrides, limit_users), workdir or default_workdir(), pilot)
+        found = plan_task(resolved, workdir or default_workdir(), pilot)
         if as_json:
             _print_json(found)
         else:

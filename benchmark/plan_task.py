@@ -10,15 +10,14 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from benchmark.analysis import LIFT
 from benchmark.numbers import number
 from benchmark.planning import pilot as read_pilot
-from benchmark.records import newest_records
+from benchmark.record_file import LIFT
+from benchmark.record_json import newest_records
 from benchmark.runner import Run
 from benchmark.show import wide_console
 from benchmark.spec import Task
-from benchmark.stats.comparison import DETECTABLE, FEWEST_USERS
-from benchmark.stats.levels import smallest_p
+from benchmark.stats.levels import DETECTABLE, FEWEST_USERS, smallest_p
 
 
 def plan_task(task: Task, workdir: Path, pilot_folder: Path | None) -> dict[str, Any]:

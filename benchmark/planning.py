@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.analysis import LIFT, Rows, lifts_of, pairs_of
+from benchmark.analysis import Rows, lifts_of, pairs_of
+from benchmark.record_file import LIFT
 from benchmark.record_rows import read_all
 from benchmark.records import plan_of
-from benchmark.stats.comparison import DETECTABLE
+from benchmark.stats.levels import DETECTABLE
 from rebeca.arrays import Floats
 
 EQUIVALENT = 2.927

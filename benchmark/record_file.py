@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from benchmark.stats.comparison import VERDICTS
+from benchmark.stats.levels import VERDICTS
 from benchmark.task_file import ID
 
 SCHEMA = 2
@@ -22,6 +22,17 @@ Correlation = Annotated[float, Field(ge=-1, le=1)]
 P = Annotated[float, Field(gt=0, le=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+LIFT = "lift:"
+"""Prefix of the measure that holds a scorer's personal lift."""
+MEANINGS = {
+    "verifier": "the verifier",
+    "auditor": "the auditor",
+    "population": "control: the same pictures and ratings without people",
+    "user mean": "control: how often this person likes anything",
+    "users permuted": "control: the verifier asked as somebody else of the same block",
+    "others' mean": "ceiling: mean held-out rating of the picture by all other people",
+}
+"""What each judge or control of the verifier's report is."""
 Name = Annotated[str, Field(pattern=ID, max_length=120)]
 Methods = Literal["student-t", "bca", "bootstrap-t", "percentile", "exact", "none"]
 

@@ -34,6 +34,15 @@ def read_comparison(folder: Path) -> dict[str, Any]:
     return _read(folder / TASK_FOLDER / COMPARISON, TaskRecord)
 
 
+def newest_records(task: Path) -> Path | None:
+    """A task's records of the highest version; a modified task's, the last written, where there is nothing else."""
+    found = [path.parent.parent for path in task.glob("v*/_task/comparison.json")]
+    own = [folder for folder in found if folder.name[1:].isdigit()]
+    if own:
+        return max(own, key=lambda folder: int(folder.name[1:]))
+    return max(found, key=lambda folder: (folder.stat().st_mtime_ns, folder.name), default=None)
+
+
 def read_any(path: Path) -> dict[str, Any]:
     """JSON of any schema version, an object with ``schema``.
 

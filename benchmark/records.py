@@ -26,8 +26,7 @@ from benchmark.record_rows import write_rows
 from benchmark.runner import Run, read_report
 from benchmark.scoring import GeneratorScores, pair_means, score_generator
 from benchmark.spec import ResolvedGenerator, Task
-from benchmark.stats.comparison import FEWEST_USERS
-from benchmark.stats.levels import smallest_p
+from benchmark.stats.levels import FEWEST_USERS, smallest_p
 from benchmark.stats.personalisation import picture_shuffle
 from benchmark.stats.random import stream
 from benchmark.store import STAGE_VERSIONS, replace_folder
@@ -52,15 +51,6 @@ def record_root(root: Path, task: Task) -> Path:
 def weights_folder(records: Path) -> Path:
     """Where the weights that belong to published records lie, if they were published."""
     return records.with_name(f"{records.name}-weights")
-
-
-def newest_records(task: Path) -> Path | None:
-    """A task's records of the highest version; a modified task's, the last written, where there is nothing else."""
-    found = [path.parent.parent for path in task.glob("v*/_task/comparison.json")]
-    own = [folder for folder in found if folder.name[1:].isdigit()]
-    if own:
-        return max(own, key=lambda folder: int(folder.name[1:]))
-    return max(found, key=lambda folder: (folder.stat().st_mtime_ns, folder.name), default=None)
 
 
 def plan_of(spec: dict[str, Any], name: str, frozen: bool) -> Plan:

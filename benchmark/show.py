@@ -9,10 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmark.analysis import LIFT
 from benchmark.board import NOT_FROZEN, Board, read_board, turned_round
 from benchmark.numbers import MISSING, number, p_value, with_interval
-from benchmark.records import newest_records
+from benchmark.record_file import LIFT
+from benchmark.record_json import newest_records
 from benchmark.yaml_source import read_yaml
 from rebeca.errors import SpecError, did_you_mean
 

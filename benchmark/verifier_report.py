@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from benchmark.record_file import MEANINGS
 from benchmark.record_rows import read_columns
 from benchmark.stats.intervals import mean_interval, resampling_weights
 from benchmark.stats.random import stream
@@ -22,14 +23,6 @@ from benchmark.stats.verifier import (
 from rebeca.arrays import Floats
 from rebeca.errors import RecordError
 
-MEANINGS = {
-    "verifier": "the verifier",
-    "auditor": "the auditor",
-    "population": "control: the same pictures and ratings without people",
-    "user mean": "control: how often this person likes anything",
-    "users permuted": "control: the verifier asked as somebody else of the same block",
-    "others' mean": "ceiling: mean held-out rating of the picture by all other people",
-}
 JUDGES = ("verifier", "auditor")
 CONTROLS = ("population", "user mean", "users permuted")
 ROWS_BOOTSTRAP = 1000

@@ -1,11 +1,22 @@
 """REBECA: pictures made for a person, learned from ratings alone.
 
-The public vocabulary; importing it imports neither torch nor pandas.
+The public vocabulary. Importing it imports neither torch nor pandas, and numpy only once a name is used.
 """
 
-from rebeca.data.interactions import Interactions
-from rebeca.interfaces import Decoder, Encoder, Generator, Picture, Request, Scorer
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rebeca.data.interactions import Interactions
+    from rebeca.interfaces import Decoder, Encoder, Generator, Picture, Request, Scorer
 
 __version__ = "0.1.0"
 
 __all__ = ["Decoder", "Encoder", "Generator", "Interactions", "Picture", "Request", "Scorer"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'rebeca' has no attribute '{name}'")
+    home = "rebeca.data.interactions" if name == "Interactions" else "rebeca.interfaces"
+    return getattr(import_module(home), name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -44,7 +45,7 @@ def make_params(kind: type[Any], raw: Mapping[str, Any], where: str) -> Any:
         if not _finite(value):
             raise ParamError(f"{where}.{name}: not a finite number, found {shortened(value)}", (name,))
     try:
-        return TypeAdapter(kind).validate_python(dict(raw))
+        return _adapter(kind).validate_python(dict(raw))
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(part) for part in first["loc"])
@@ -54,7 +55,7 @@ def make_params(kind: type[Any], raw: Mapping[str, Any], where: str) -> Any:
 
 def params_json(params: Any) -> dict[str, Any]:
     """JSON of a ``Params`` dataclass with every default spelled out, without places on this machine (``LOCATIONS``)."""
-    dumped: dict[str, Any] = TypeAdapter(type(params)).dump_python(params, mode="json")
+    dumped: dict[str, Any] = _adapter(type(params)).dump_python(params, mode="json")
     for name in getattr(type(params), "LOCATIONS", ()):
         del dumped[name]
     return dumped
@@ -64,6 +65,11 @@ def shortened(value: object) -> str:
     """What was found, for a message."""
     shown = repr(value)
     return shown if len(shown) < 80 else f"{shown[:77]}..."
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def _finite(value: Any) -> bool:

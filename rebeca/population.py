@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 from rebeca.arrays import Floats, Ints, unit_rows
 from rebeca.data.interactions import Interactions
@@ -139,6 +138,8 @@ def _solve(targets: ItemTargets, anchors: Floats, length: float, share: float) -
     signal = max(float(y.var() - sampling.mean()), 0.05 * float(y.var()), 1e-6)
     covariance = signal * (1 - share) * _kernel(anchors, anchors, length)
     covariance[np.diag_indices_from(covariance)] += signal * share + sampling
+    from scipy.linalg import cho_factor, cho_solve  # takes a quarter of a second
+
     factor = cho_factor(covariance, lower=True, overwrite_a=True)
     dual = cho_solve(factor, y)
     evidence = float(-0.5 * y @ dual - np.log(np.diag(factor[0])).sum())

@@ -52,7 +52,9 @@ def test_statistics_know_numpy_and_scipy_only():
             assert own or top in {"numpy", "scipy"} or top in sys.stdlib_module_names, f"{path}: {name}"
 
 
-@pytest.mark.parametrize("module", ["rebeca", "benchmark.spec", "benchmark.cli", "rebeca.generator"])
+@pytest.mark.parametrize(
+    "module", ["rebeca", "benchmark.spec", "benchmark.cli", "benchmark.show", "benchmark.plan_task", "rebeca.generator"]
+)
 def test_cheap_imports(module):
     heavy = ("torch", "transformers", "diffusers", "pandas")
     code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"

@@ -14,7 +14,7 @@ import rebeca
 from benchmark import numbers
 from benchmark.board import NOT_FROZEN, Board, read_board
 from benchmark.bundled import folder as bundled
-from benchmark.records import newest_records
+from benchmark.record_json import newest_records
 from benchmark.store import file_digest, replace_folder
 from rebeca.errors import RecordError
 from rebeca.seeds import digest_of

@@ -14,21 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmark.stats.intervals import Interval, mean_intervals, wilson
+from benchmark.stats.levels import DETECTABLE, FEWEST_USERS
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 
 TIE = 1e-9
-FEWEST_USERS = 6
-"""Below this many people comparisons are described, not tested."""
-DETECTABLE = 2.80
-"""z(.975) + z(.80): standard errors that one pair finds at 5 %, unadjusted, with 80 % power."""
 FLIPS_A_BLOCK = 512
 """Fixed, so that the signs drawn do not depend on how many pairs there are."""
 MOST_ENUMERATED = 30
 ROUNDS_AT_ONCE = 4_000_000
-VERDICTS = ("better", "worse", "identical", "equivalent", "inconclusive", "described")
-"""``identical``: no person's value differs; ``described``: too few people for a test."""
 ROUNDING = 1e-12
 """A sum of squares about the mean below this share of the sum of squares is zero but for rounding."""
 
@@ -135,7 +130,7 @@ class Comparison:
             no value.
         detectable: Smallest difference found with 80 % power by this pair alone, unadjusted.
         test: The sign-flip test, None below six people.
-        verdict: One of :data:`VERDICTS`.
+        verdict: One of :data:`benchmark.stats.levels.VERDICTS`.
     """
 
     difference: Interval

@@ -1,6 +1,13 @@
-"""What a test can reach at best; plain arithmetic, so that reading a task file stays fast."""
+"""What a test can reach and what it can say; plain arithmetic, so that reading task files and records stays fast."""
 
 from __future__ import annotations
+
+FEWEST_USERS = 6
+"""Below this many people comparisons are described, not tested."""
+DETECTABLE = 2.80
+"""z(.975) + z(.80): standard errors that one pair finds at 5 %, unadjusted, with 80 % power."""
+VERDICTS = ("better", "worse", "identical", "equivalent", "inconclusive", "described")
+"""``identical``: no person's value differs; ``described``: too few people for a test."""
 
 
 def smallest_p(people: int, flips: int) -> float:

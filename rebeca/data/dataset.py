@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from rebeca.arrays import Floats, Ints
 from rebeca.data.catalogue import Catalogue
@@ -70,6 +68,9 @@ def find_blocks(ratings: Interactions) -> tuple[Ints, Ints]:
     Returns:
         int [users] and int [items]. A picture that nobody rated belongs to a block of its own.
     """
+    from scipy.sparse import coo_matrix  # takes a tenth of a second
+    from scipy.sparse.csgraph import connected_components
+
     size = ratings.num_users + ratings.num_items
     edges = coo_matrix((np.ones(len(ratings)), (ratings.user, ratings.item + ratings.num_users)), shape=(size, size))
     _, component = connected_components(edges, directed=False)

@@ -205,7 +205,8 @@ def _read_ratings(path: Path, item_ids: tuple[str, ...], scale: tuple[float, flo
             hint="keep one rating a person and picture",
         )
     item_index = item.to_numpy(np.int32)
-    return Interactions(user, item_index, rating, np.zeros(len(rating), bool), user_ids, item_ids)
+    order = np.lexsort((item_index, user))  # how the rows of the file are ordered decides nothing
+    return Interactions(user[order], item_index[order], rating[order], np.zeros(len(rating), bool), user_ids, item_ids)
 
 
 def _user_ids(column: pd.Series[str]) -> tuple[tuple[str, ...], Ints]:

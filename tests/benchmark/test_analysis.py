@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from benchmark.analysis import LIFT, Plan, Rows, analyse
+from benchmark.analysis import Plan, Rows, analyse
+from benchmark.record_file import LIFT
 
 PEOPLE, K = 12, 4
 

@@ -25,11 +25,12 @@ def command(task, workdir, *more):
     return ["run", str(task), "--workdir", str(workdir), "--quiet", *map(str, more)]
 
 
-def start(task, workdir, *more, **options):
+def start(task, workdir, *more, environment=None, **options):
     """The command in a process of its own."""
     return subprocess.Popen(
         [sys.executable, "-c", RUN, *command(task, workdir, *more)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | (environment or {}), **options,
     )  # fmt: skip
 
 

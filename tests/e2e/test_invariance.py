@@ -1,0 +1,88 @@
+"""What may never change a picture or a score: order, batch, unit, threads, and where a run was interrupted."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark import runner
+from benchmark.runner import Run
+from benchmark.spec import load_task
+from tests.conftest import TINY, invoke
+from tests.e2e.test_interruptions import same_records, start
+
+GENERATORS = ("rebeca", "rebeca-no-user", "rebeca-shuffled-users", "catalogue-random", "catalogue-verifier")
+
+
+def scores_of(workdir, generator):
+    (records,) = (workdir / "records" / "tiny").iterdir()
+    return pd.read_parquet(records / generator / "scores.parquet")
+
+
+def assert_same(one, two):
+    """Seeds and pictures exactly, scores to 1e-5."""
+    for generator in GENERATORS:
+        a, b = scores_of(one, generator), scores_of(two, generator)
+        exact = ["user", "replicate", "seed", "digest", "item", "failure", "scorer"]
+        pd.testing.assert_frame_equal(a[exact], b[exact])
+        np.testing.assert_allclose(a.score, b.score, atol=1e-5, rtol=0, equal_nan=True)
+
+
+def copy_of(done, tmp_path):
+    shutil.copytree(done / "data", tmp_path / "data")
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    return tmp_path / "tiny.yaml"
+
+
+def test_the_order_of_ratings(done, tmp_path):
+    """Shuffled rows are the same data: a fresh run gives the same records, and one in the old folder makes nothing."""
+    task = copy_of(done, tmp_path)
+    path = tmp_path / "data" / "ratings.csv"
+    pd.read_csv(path).sample(frac=1, random_state=0).to_csv(path, index=False)
+    invoke("run", task, "--workdir", tmp_path / "w", "--quiet")
+    same_records(*(root / "w" / "records" / "tiny" / "v1" for root in (done, tmp_path)))
+    shutil.copytree(done / "w", tmp_path / "old")
+    assert " ..." not in invoke("run", task, "--workdir", tmp_path / "old")
+
+
+@pytest.mark.parametrize("people", [1, 5])
+def test_people_a_unit(done, tmp_path, monkeypatch, people):
+    monkeypatch.setattr(runner, "USERS_A_UNIT", people)
+    invoke("run", copy_of(done, tmp_path), "--workdir", tmp_path / "w", "--quiet")
+    assert_same(done / "w", tmp_path / "w")
+
+
+def test_embeddings_sampled_at_once(done, tmp_path):
+    batch = ("--set", "generators.rebeca.params.sample_batch=5")
+    invoke("run", copy_of(done, tmp_path), "--workdir", tmp_path / "w", "--quiet", *batch)
+    assert_same(done / "w", tmp_path / "w")
+
+
+def test_threads(done, tmp_path):
+    process = start(copy_of(done, tmp_path), tmp_path / "w", environment={"OMP_NUM_THREADS": "2"})
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    record = json.loads((tmp_path / "w" / "records" / "tiny" / "v1" / "_task" / "comparison.json").read_text())
+    assert record["provenance"]["threads"] == 2
+    assert_same(done / "w", tmp_path / "w")
+
+
+@pytest.mark.parametrize("generator", range(len(GENERATORS)))
+def test_the_order_of_people(done, tmp_path, generator):
+    """Asked for people in another order, a generator gives everybody what it gave them before."""
+    run = Run(load_task(copy_of(done, tmp_path)), done / "w")
+    spec = run.task.generators[generator]
+    people = run.world.user_ids
+    there = {(r.user, r.replicate): p for r, p in answers(run, spec, people)}
+    for user, picture in answers(run, spec, people[::-1]):
+        old = there[user.user, user.replicate]
+        assert picture.digest() == old.digest()
+        if old.embedding is not None:
+            np.testing.assert_allclose(picture.embedding, old.embedding, atol=1e-5, rtol=0)
+
+
+def answers(run, spec, people):
+    requests = run.requests(spec, people)
+    return list(zip(requests, run.fitted(spec).generate(requests), strict=True))
