@@ -1,3 +1,5 @@
+import errno
+import hashlib
 import json
 import multiprocessing
 import os
@@ -5,7 +7,7 @@ import time
 
 import pytest
 
-from benchmark.store import Store, stage_key
+from benchmark.store import STAGE_VERSIONS, Store, file_digest, replace_folder, stage_key, write_atomically
 from rebeca.errors import StoreError
 
 
@@ -28,11 +30,31 @@ def make(store, value=1):
     return store.make("fit", stage_key("fit", inputs), inputs, write)
 
 
-def test_made_once_and_found_again(store):
+def test_made_once_and_found_again(store, said):
     made = make(store)
-    assert make(store) == made
+    key = stage_key("fit", {"value": 1})
+    assert made == store.folder("fit", key) == store.root / "fit" / key[:2] / key
+    before = {path: path.stat().st_mtime_ns for path in made.iterdir()}
+    assert make(store) == made == store.find("fit", key)
+    assert {path: path.stat().st_mtime_ns for path in made.iterdir()} == before
     assert make(store, 2) != made
-    assert json.loads((made / "artefact.json").read_text())["inputs"] == {"value": 1}
+    assert not said
+    assert [path.name for path in made.parent.iterdir()] == [key]
+
+
+def test_the_manifest_says_what_was_made_from_what(store):
+    def nested(folder):
+        (folder / "below").mkdir()
+        (folder / "below" / "a.txt").write_bytes(b"content")
+
+    made = store.make("fit", "ab" * 32, {"z": 1, "a": [None]}, nested)
+    digest = hashlib.sha256(b"content").hexdigest()
+    expected = {"files": {"below/a.txt": digest}, "inputs": {"a": [None], "z": 1}, "stage": "fit"}
+    text = (made / "artefact.json").read_text()
+    assert json.loads(text) == expected | {"version": STAGE_VERSIONS["fit"]}
+    assert text == json.dumps(json.loads(text), sort_keys=True, indent=1)
+    assert store.find("fit", "ab" * 32) == made
+    assert file_digest(made / "below" / "a.txt") == digest
 
 
 @pytest.mark.parametrize(
@@ -43,13 +65,21 @@ def test_made_once_and_found_again(store):
         lambda f: (f / "b.txt").write_text("more"),
         lambda f: (f / "artefact.json").write_text("{"),
         lambda f: (f / "artefact.json").unlink(),
+        lambda f: (f / "artefact.json").write_text('{"files": [1]}'),
+        lambda f: (f / "artefact.json").write_bytes(b"\xff"),
     ],
 )
 def test_damage_is_noticed_set_aside_and_mended(store, said, damage):
-    damage(make(store))
-    assert (make(store) / "a.txt").read_text() == "content"
-    assert len(said) == 1
-    assert len(list((store.root / "set-aside").iterdir())) == 1
+    made = make(store)
+    for times in (1, 2):  # what was set aside before makes room
+        damage(made)
+        assert (make(store) / "a.txt").read_text() == "content"
+        assert len(said) == times
+        (aside,) = (store.root / "set-aside").iterdir()
+        assert aside.name == f"fit-{made.name[:16]}-{os.getpid()}"
+        assert said[-1].startswith(f"fit {made.name[:12]}: ")
+        assert said[-1].endswith(f"; set aside as {aside} and made again")
+        assert "None" not in said[-1]
 
 
 def test_a_failure_leaves_nothing(store):
@@ -61,6 +91,105 @@ def test_a_failure_leaves_nothing(store):
         store.make("fit", "ab" * 32, {}, failing)
     assert not [p for p in store.root.rglob("*") if p.is_file()]
     assert store.find("fit", "ab" * 32) is None
+
+
+def test_the_kind_of_damage_is_named(store, said):
+    made = make(store)
+    (made / "a.txt").write_text("another")
+    make(store)
+    assert ": a.txt was changed or cut short;" in said[-1]
+    for name in "bcde":
+        (made / f"{name}.txt").write_text("more")
+    make(store)
+    assert ": files are missing or added: ['b.txt', 'c.txt', 'd.txt'];" in said[-1]
+    (made / "artefact.json").unlink()
+    make(store)
+    assert ": its manifest cannot be read (" in said[-1]
+
+
+def test_what_a_killed_run_left_is_swept(store):
+    made = make(store)
+    leftover = made.with_name(".half-1")
+    (leftover / "below").mkdir(parents=True)
+    (store.root / "records" / "tiny").mkdir(parents=True)
+    (store.root / "records" / "tiny" / ".v1.old").mkdir()
+    with store.locked():
+        assert not leftover.exists()
+    assert (made / "a.txt").exists()
+    assert (store.root / "records" / "tiny" / ".v1.old").exists()
+
+
+def test_a_leftover_of_the_same_process_is_no_obstacle(store):
+    folder = store.folder("fit", "ab" * 32)
+    leftover = folder.with_name(f".{'ab' * 8}-{os.getpid()}")
+    leftover.mkdir(parents=True)
+    (leftover / "old.txt").write_text("old")
+    made = store.make("fit", "ab" * 32, {}, write)
+    assert sorted(path.name for path in made.iterdir()) == ["a.txt", "artefact.json"]
+    assert not leftover.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "hint"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device", "free disk space, or choose"),
+        (OSError("100 requested and 20 written"), "100 requested and 20 written", "free disk space, or choose"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x/y"), "/x/y: Permission denied", "mend that; run again"),
+    ],
+)
+def test_a_failing_write_names_what_and_where(store, error, message, hint):
+    def failing(folder):
+        raise error
+
+    with pytest.raises(StoreError) as caught:
+        store.make("fit", "ab" * 32, {}, failing)
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+    assert caught.value.hint.endswith("run again to go on")
+    if not error.filename:
+        assert caught.value.message.startswith(str(store.folder("fit", "ab" * 32)))
+
+
+def test_a_folder_takes_the_place_of_another(tmp_path):
+    place, new, old = tmp_path / "v1", tmp_path / ".v1.new", tmp_path / ".v1.old"
+    for content in ("first", "second"):
+        new.mkdir()
+        (new / "a.txt").write_text(content)
+        replace_folder(new, place)
+        assert (place / "a.txt").read_text() == content
+        assert [path.name for path in tmp_path.iterdir()] == ["v1"]
+    # cut short between the two renames: the old one is taken back, then replaced
+    place.rename(old)
+    new.mkdir()
+    replace_folder(new, place)
+    assert [path.name for path in tmp_path.iterdir()] == ["v1"]
+    assert not list(place.iterdir())
+    # cut short after them: the leftover goes
+    old.mkdir()
+    new.mkdir()
+    (new / "a.txt").write_text("third")
+    replace_folder(new, place)
+    assert (place / "a.txt").read_text() == "third"
+    assert [path.name for path in tmp_path.iterdir()] == ["v1"]
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    write_atomically(path, b"old")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+        with pytest.raises(OSError, match="full"):
+            write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_every_file_is_on_the_disk_before_it_counts(store, monkeypatch):
+    synced = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(os.fstat(descriptor).st_ino), real(descriptor)))
+    made = make(store)
+    assert {path.stat().st_ino for path in [*made.iterdir(), made.parent]} <= set(synced)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path, said):
@@ -87,7 +216,7 @@ def test_a_second_run_waits(tmp_path, said):
             order.append(os.getpid())
         other.join()
         assert list(order) == [other.pid, os.getpid()]
-        assert "waiting" in said[0]
+        assert said == [f"another run uses {tmp_path}; waiting for it to end"]
 
 
 def test_keys_depend_on_stage_and_inputs():
