@@ -1,13 +1,14 @@
 # make demo   sets up, runs the sprites task, builds the page, says where it is
 # make test   sets up, passes all tests
 # make check  what CI does: lint, types, tests, wheel
+# make coverage, make mutation   the reports of docs/testing.md
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: demo test check lint types wheel clean
+.PHONY: demo test check lint types wheel coverage mutation clean
 
 demo: $(STAMP)
 	$(BIN)/rebeca-bench run sprites --workdir .work --site dist/site
@@ -26,6 +27,14 @@ types: $(STAMP)
 
 wheel: $(STAMP)
 	sh scripts/check_wheel.sh $(BIN)/python
+
+coverage: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov --cov-report=term
+
+mutation: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[mutation]"
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run
+	$(BIN)/mutmut results
 
 clean:
 	rm -rf $(VENV) .work dist

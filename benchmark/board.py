@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.numbers import number, percent
+from benchmark.numbers import count, number, percent
 from benchmark.record_file import MEANINGS
 from benchmark.record_json import read_comparison, read_record
+from benchmark.stats.levels import FEWEST_USERS
 
 NAMED = 4
 CAUTIONS = {
@@ -302,6 +303,8 @@ def finding(board: Board) -> str:
     if len(ranked) < 2:
         return ""
     first = ranked[0]
+    if board.people < FEWEST_USERS:
+        return f"{count(board.people)} cannot say who leads: nothing is tested below {FEWEST_USERS}."
     sentences = []
     tied = [r for r in ranked[1:] if first.rank and r.rank and first.rank["group"] == r.rank["group"] != ""]
     shared = f", tied with {len(tied)} more" if tied else ""

@@ -22,6 +22,11 @@ def decimals_for(low: float | None, high: float | None) -> int:
     return max(1, min(MOST_DECIMALS, 1 - math.floor(math.log10(half))))
 
 
+def count(people: int) -> str:
+    """So many people."""
+    return f"{people:,} {'person' if people == 1 else 'people'}"
+
+
 def number(value: float | None, decimals: int = DEFAULT_DECIMALS, sign: bool = False) -> str:
     """A number with fixed decimals, a real minus sign, and no negative zero."""
     if value is None or not math.isfinite(value):

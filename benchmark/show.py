@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark.board import NOT_FROZEN, Board, read_board, turned_round
-from benchmark.numbers import MISSING, number, p_value, with_interval
+from benchmark.numbers import MISSING, count, number, p_value, with_interval
 from benchmark.record_file import LIFT
 from benchmark.record_json import newest_records
 from benchmark.yaml_source import read_yaml
@@ -80,7 +80,7 @@ def print_board(records: Path) -> None:
         rank = "" if row.rank is None else f"{row.rank['text']} {row.rank['group']}"
         cells = [MISSING if (cell := row.cell(c)) is None else with_interval(cell, c.signed) for c in columns]
         table.add_row(rank, row.title, *cells, ", ".join(row.flags))
-    console.print(f"[bold]{board.title}[/bold]: {board.people} people")
+    console.print(f"[bold]{board.title}[/bold]: {count(board.people)}")
     console.print(table)
     if board.finding:
         console.print(board.finding)

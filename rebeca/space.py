@@ -45,12 +45,9 @@ class LinearSpace:
     def fit(self, embeddings: Floats) -> LinearSpace:
         """Learns from training pictures' embeddings, float [n, dim in]; returns itself.
 
-        Raises:
-            SpecError: If more directions are asked for than there are.
+        Where they span fewer directions than asked for, fewer are kept.
         """
         if self.kind == "pca":
-            if self.dim > embeddings.shape[1]:
-                raise SpecError(f"pca: {self.dim} directions of a space of {embeddings.shape[1]} dimensions")
             mean = embeddings.mean(axis=0, dtype=np.float64)
             centred = embeddings.astype(np.float64) - mean
             variance, vectors = np.linalg.eigh(centred.T @ centred / len(embeddings))

@@ -92,7 +92,12 @@ def train_prior(
         device: Torch device.
         checkpoint: File to resume from.
         progress: Called with (step, steps, note).
+
+    Raises:
+        SpecError: If ``dims`` asks for more directions than the embeddings have.
     """
+    if params.normalize == "pca" and params.dims > embeddings.shape[1]:
+        raise SpecError(f"dims: {params.dims} directions of a space of {embeddings.shape[1]} dimensions")
     space = LinearSpace(params.normalize, params.dims, params.scale).fit(embeddings[training_items])
     points = space.forward(embeddings)
     shape = PriorShape(

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds the wheel and runs its sprites task from an empty folder, so that the package is tested and not the checkout.
+# Builds the wheel and runs its sprites task from an empty folder, so that the package is tested and not the checkout;
+# what comes out must be what was published.
 # The dependencies come from the environment of the given Python; the project itself comes from the wheel alone.
 set -eu
 python=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
@@ -16,9 +17,10 @@ for entry in "$site"/*; do
   case $(basename "$entry") in *rebeca*) ;; *) ln -s "$entry" "$place/third/" ;; esac
 done
 cd "$place/empty"
-PYTHONPATH="$place/third" HF_HUB_OFFLINE=1 "$place/venv/bin/rebeca-bench" run sprites \
-  --workdir "$place/work" --site "$place/site" --quiet
-PYTHONPATH="$place/third" "$place/venv/bin/rebeca-bench" verify "$place/work/records/sprites/v1"
+export PYTHONPATH="$place/third" HF_HUB_OFFLINE=1
+"$place/venv/bin/rebeca-bench" check run sprites --against "$root/results" --workdir "$place/work"
+"$place/venv/bin/rebeca-bench" verify "$place/work/records/sprites/v1"
+"$place/venv/bin/rebeca-bench" site build "$place/work/records" --out "$place/site"
 "$place/venv/bin/python" - "$place" <<'PYTHON'
 import pathlib, sys
 import benchmark

@@ -54,7 +54,8 @@ def build_site(roots: Sequence[Path], out: Path) -> Path:
         lstrip_blocks=True,
     )  # fmt: skip
     env.globals.update(
-        with_interval=numbers.with_interval, number=numbers.number, percent=numbers.percent, p_value=numbers.p_value,
+        count=numbers.count, with_interval=numbers.with_interval,
+        number=numbers.number, percent=numbers.percent, p_value=numbers.p_value,
         whisker=whisker, not_frozen=NOT_FROZEN,
     )  # fmt: skip
     temporary = out.with_name(f".{out.name}.new")

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from rebeca.arrays import Floats, Pixels
-from rebeca.errors import GeneratorError
+from rebeca.errors import GeneratorError, SpecError
 from rebeca.interfaces import Encoder
 from rebeca.space import LinearSpace
 
@@ -62,6 +62,8 @@ class PCAEncoder(Encoder):
     def fit(self, pictures: Sequence[Pixels], items: Sequence[int], seed: int) -> None:
         """Fits the directions; where the pictures span fewer than ``dim``, fewer are kept."""
         embeddings = self.base.encode(pictures, list(items))
+        if self.dim > embeddings.shape[1]:
+            raise SpecError(f"encoder '{self.name}': {embeddings.shape[1]} dimensions have no {self.dim} directions")
         self.space.fit(embeddings)
         self.dim = len(self.space.arrays["deviation"])
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.numbers import decimals_for, number, p_value, percent, with_interval
+from benchmark.numbers import count, decimals_for, number, p_value, percent, with_interval
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,7 @@ def test_special_numbers():
 def test_a_written_number_is_within_rounding(value, decimals):
     written = float(number(value, decimals).replace("−", "-"))
     assert abs(written - value) <= 0.5 * 10**-decimals + 1e-9 * abs(value)
+
+
+def test_people_are_counted():
+    assert [count(people) for people in (0, 1, 2, 12_345)] == ["0 people", "1 person", "2 people", "12,345 people"]

@@ -97,6 +97,14 @@ def test_limiting_people_changes_no_picture_of_those_who_stay(done, tmp_path):
     assert "modified" in output
 
 
+def test_one_person_leads_nobody_to_a_finding(done, tmp_path):
+    invoke("run", done / "tiny.yaml", "--workdir", tmp_path / "w", "--limit-users", 1, "--quiet")
+    output = invoke("show", "tiny", "--workdir", tmp_path / "w")
+    assert "A tiny task: 1 person" in output
+    assert "1 person cannot say who leads: nothing is tested below 6." in output
+    assert "leads on preference" not in output
+
+
 def test_the_order_of_generators_changes_nothing(done, tmp_path):
     text = (done / "tiny.yaml").read_text()
     line = "  - {id: catalogue-random, use: catalogue, params: {rank_by: random}}\n"
