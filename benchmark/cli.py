@@ -100,7 +100,8 @@ def plan(
     """Say what a run would make and cost, what is there already, and what it could detect."""
     with one_message(debug):
         resolved = _load(task, overrides, limit_users)
-        click.echo(f"{resolved.file.title}: reading the data ...", err=True)
+        if not as_json:
+            click.echo(f"{resolved.file.title}: reading the data ...")
         from benchmark.plan_task import plan_task, print_plan
 
         found = plan_task(resolved, workdir or default_workdir(), pilot)

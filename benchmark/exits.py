@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import click
@@ -17,6 +17,7 @@ from rebeca.errors import RebecaError, StoreError, disk_full, out_of_memory, pri
 OUT_OF_MEMORY = 8
 INTERRUPTED = 130
 TERMINATED = 143
+SECONDS_TO_THE_NEXT_ATTEMPT = 1.0
 GO_ON = "the same command goes on where this one left off"
 
 
@@ -31,47 +32,60 @@ def one_message(debug: bool) -> Iterator[None]:
     Args:
         debug: Show tracebacks of users' mistakes.
     """
-    with _terminable():
-        try:
+    try:
+        with _stoppable():
             yield
-        except RebecaError as error:
-            if debug:
-                raise
-            _leave(str(error), error.exit_code)
-        except (MemoryError, RuntimeError) as error:
-            if debug or not out_of_memory(error):
-                raise
-            remedy = f"make a generator's batch smaller; {GO_ON}"
-            _leave(f"out of memory ({_first_line(error)})\n  hint: {remedy}", OUT_OF_MEMORY)
-        except BrokenPipeError:  # the reader of the output went away: there is nobody to tell
-            sys.stdout = None
-            sys.exit(1)
-        except OSError as error:
-            if debug:
-                raise
-            _leave(_about(error), StoreError.exit_code)
-        except KeyboardInterrupt:
-            click.echo(f"stopped; {GO_ON}", err=True)
-            sys.exit(INTERRUPTED)
-        except Terminated:
-            click.echo(f"stopped by SIGTERM; {GO_ON}", err=True)
-            sys.exit(TERMINATED)
+    except RebecaError as error:
+        if debug:
+            raise
+        _leave(str(error), error.exit_code)
+    except (MemoryError, RuntimeError) as error:
+        if debug or not out_of_memory(error):
+            raise
+        remedy = f"make a generator's batch smaller; {GO_ON}"
+        _leave(f"out of memory ({_first_line(error)})\n  hint: {remedy}", OUT_OF_MEMORY)
+    except BrokenPipeError:  # the reader of the output went away: there is nobody to tell
+        sys.stdout = None
+        sys.exit(1)
+    except OSError as error:
+        if debug:
+            raise
+        _leave(_about(error), StoreError.exit_code)
+    except KeyboardInterrupt:
+        click.echo(f"stopped; {GO_ON}", err=True)
+        sys.exit(INTERRUPTED)
+    except Terminated:
+        click.echo(f"stopped by SIGTERM; {GO_ON}", err=True)
+        sys.exit(TERMINATED)
 
 
 @contextlib.contextmanager
-def _terminable() -> Iterator[None]:
+def _stoppable() -> Iterator[None]:
+    """Ctrl-C and SIGTERM stop the block, at the second attempt if a package swallows the first.
+
+    Some do while they are imported; so the exception is raised again every second until the block is left.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def terminate(signum: int, frame: FrameType | None) -> None:
-        raise Terminated
+    def stop_by(kind: type[BaseException]) -> Callable[[int, FrameType | None], None]:
+        def handler(number: int, frame: FrameType | None) -> None:
+            signal.signal(signal.SIGALRM, handler)
+            signal.setitimer(signal.ITIMER_REAL, SECONDS_TO_THE_NEXT_ATTEMPT)
+            raise kind
 
-    before = signal.signal(signal.SIGTERM, terminate)
+        return handler
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    signal.signal(signal.SIGINT, stop_by(KeyboardInterrupt))
+    signal.signal(signal.SIGTERM, stop_by(Terminated))
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _about(error: OSError) -> str:

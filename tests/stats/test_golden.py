@@ -58,6 +58,26 @@ def of_intervals():
                     f"mean of {name}, {method}, {confidence}",
                     [one.to_json() | {"skewed": one.skewed} for one in found],
                 )
+    yield "mean of three", intervals.mean_interval(values(3, 1)[:, 0], weights(3)).to_json()
+    for skew in (1.0, 1.0 + 1e-9):
+        yield (
+            f"constant up to {skew}",
+            intervals.mean_interval(np.array([1e6, 1e6 + skew * 1e-6]), weights(2)).to_json(),
+        )
+    some = values(80, 2, 4)
+    some[:, 1] = 0.5
+    yield "one constant column of two", [one.to_json() for one in intervals.mean_intervals(some, weights(80))]
+    yield (
+        "bootstrap-t of ties",
+        intervals.mean_interval(np.array([0.0, 0, 0, 0, 1e-4]), weights(5), 0.95, "bootstrap-t").to_json(),
+    )
+    yield "percentile of two", intervals.percentile(0.5, np.array([0.2, 0.4, 0.9]), 2).to_json()
+    yield "percentile of one", intervals.percentile(0.5, np.array([0.2, 0.4, 0.9]), 1).to_json()
+    yield (
+        "bca, many equal to the mean",
+        intervals.bca(np.array([0.0, 1, 2, 1]), np.array([1.0, 1, 1, 0.5, 1.5, 2]), 0.9),
+    )
+    yield "bca, all below", intervals.bca(np.array([0.0, 1, 2, 3.5]), np.linspace(0, 1, 40), 0.9)
     one = values(20, 1, 5, skewed=True)[:, 0]
     draws = np.sort(np.random.default_rng(2).normal(one.mean(), 0.3, 400))
     yield "bca", intervals.bca(one, draws, 0.95)
@@ -89,12 +109,31 @@ def of_comparison():
                 beats = np.clip(0.5 + table / 8, 0, 1) if margin else None
                 found = comparison.compare(table, weights(people), rules, np.random.default_rng(4), beats)
                 yield f"compare {people} {margin} {higher}", [one.to_json() for one in found]
+    for interval in ("auto", "bootstrap-t"):
+        table = values(14, 2, 9, skewed=True)
+        rules = comparison.Rules(199, 0.05, 0.5, True, interval)
+        found = comparison.compare(table, weights(14), rules, np.random.default_rng(4), table)
+        yield f"compare skewed, {interval}", [one.to_json() for one in found]
+    nobody = np.full((7, 1), np.nan)
+    yield (
+        "compare nobody",
+        comparison.compare(nobody, weights(7), comparison.Rules(99, 0.05), np.random.default_rng(4))[0].to_json(),
+    )
+    edge = comparison.Rules(199, 0.05, 0.5)
+    for p_max_t in (0.05, 0.0501):
+        test = comparison.SignFlips(1, 199, False, p_max_t, p_max_t, p_max_t)
+        for gain in (0.3, -0.3):
+            inner = intervals.Interval(gain, -0.5, 0.4, "student-t", 9)
+            yield f"verdict {p_max_t} {gain}", comparison._verdict(np.arange(9.0), gain, inner, test, edge)
+    many = comparison.picture_wins(values(5, 1500, 7), values(5, 1400, 8))
+    yield "wins in blocks", many.tolist()
+    yield "wins of one picture", comparison.picture_wins(values(3, 1, 7), values(3, 1, 8)).tolist()
     a, b = np.round(values(9, 4, 7), 1), np.round(values(9, 3, 8), 1)
     a[2] = np.nan
     b[4, 1] = np.nan
     yield "wins", comparison.picture_wins(a, b).tolist()
     yield "wins, lower is better", comparison.picture_wins(a, b, False).tolist()
-    yield "smallest p", [levels.smallest_p(n, b) for n in (1, 5, 13, 14, 30, 31) for b in (99, 9999)]
+    yield "smallest p", [levels.smallest_p(n, b) for n in (1, 5, 13, 14, 30, 31) for b in (32, 99, 9999, 2**30, 2**31)]
 
 
 def of_personalisation():
@@ -112,6 +151,25 @@ def of_personalisation():
     for draws in (9, 299):
         moved = personalisation.permutations_within([len(s.users) for s in strata], draws, np.random.default_rng(6))
         yield f"block {draws}", [one.to_json() for one in personalisation.block_permutation(strata, moved)]
+    three = [personalisation.Stratum(np.arange(m), values(m, m, m)) for m in (4, 3, 5)]
+    moved = personalisation.permutations_within([4, 3, 5], 19, np.random.default_rng(6))
+    yield "block of three strata", [one.to_json() for one in personalisation.block_permutation(three, moved)]
+    one_picture = personalisation.strata_of(values(4, 4, 2), np.zeros(4, int), np.array([1, 1, 0, 0]))
+    yield "strata of one picture", [one_picture[1], *one_picture[0]]
+    flat = np.arange(25.0).reshape(5, 5)
+    flat[2, 3] += 1e-14
+    yield "centred up to rounding", personalisation.double_centred(flat * 0.1).tolist()
+    for columns in (40, 41):
+        yield f"row medians {columns}", personalisation._row_medians(values(3, columns, 3)).tolist()
+    few = np.array([0, 0, 1, 3, 3, 3])  # one person has one picture, one has none
+    yield (
+        "picture shuffle of few",
+        personalisation.picture_shuffle(values(4, 6, 13), few, 49, np.random.default_rng(7)).to_json(),
+    )
+    large = np.repeat(np.arange(20), 2000)
+    found = personalisation.picture_shuffle(values(20, 40_000, 13), large, 150, np.random.default_rng(7))
+    yield "picture shuffle in blocks", found.to_json()
+    yield "own set rank of large numbers", [p.tolist() for p in personalisation.own_set_rank(table * 1e9)]
     owner = np.repeat(np.arange(4), 3)
     scores = values(4, 12, 13)
     found = personalisation.picture_shuffle(scores, owner, 99, np.random.default_rng(7))
@@ -136,6 +194,14 @@ def of_verifier():
         verifier.auc_over_users(user, np.ones(80, bool), score, weights(8, 40)).to_json(),
     )
     yield "rows bootstrap", verifier.bootstrap_rows_auc(liked, score, 80, np.random.default_rng(8))
+    yield (
+        "rows bootstrap of one kind",
+        verifier.bootstrap_rows_auc(np.ones(5, bool), score[:5], 9, np.random.default_rng(8)),
+    )
+    lone = np.array([True, False, False, True, False])
+    people = np.array([0, 0, 1, 2, 3])
+    yield "auc over users with one rating", verifier.auc_over_users(people, lone, score[:5], weights(4, 40)).to_json()
+    yield "roc of equal scores", verifier.roc(lone, np.full(5, 0.5))
     yield "roc", verifier.roc(liked, score)
     yield "roc of few points", verifier.roc(liked, score, 7)
     yield "roc of one kind", verifier.roc(np.zeros(5, bool), np.arange(5.0))
@@ -150,11 +216,26 @@ def of_agreement_and_ranks():
     x = rng.normal(size=42) + np.repeat(np.arange(7), 6)
     y = x + rng.normal(size=42)
     flat = np.where(user == 3, 1.0, x)
-    for name, (a, b) in {"plain": (x, y), "one person does not vary": (flat, y)}.items():
+    far = x + 1e6
+    same = 3 * x
+    for name, (a, b) in {
+        "plain": (x, y),
+        "one person does not vary": (flat, y),
+        "far from zero": (far, y + 1e6),
+        "in line": (x, same),
+        "against": (x, -same),
+    }.items():
         found, people = agreement.correlation_within(user, a, b, weights(7, 40))
         yield f"within, {name}", [found.to_json(), people]
         yield f"pooled, {name}", agreement.correlation_pooled(user, a, b, weights(7, 40)).to_json()
         yield f"ranks within, {name}", agreement.ranks_within(user, np.round(a, 0)).tolist()
+    lonely = np.array([0, 0, 1, 2, 2, 2])
+    found, people = agreement.correlation_within(lonely, x[:6], y[:6], weights(3, 40))
+    yield "within, one rating", [found.to_json(), people]
+    many = np.repeat(np.arange(70), 4)
+    a, b = values(280, 2, 23).T
+    found, people = agreement.correlation_within(many, a, a + b, weights(70, 80))
+    yield "within, many people", [found.to_json(), people]
     yield "midranks", ranks.midranks(np.array([3.0, 1.0, 3.0, 2.0, 2.0, 2.0])).tolist()
     better = {("a", "b"): True, ("a", "c"): True, ("b", "c"): False, ("d", "a"): True}
     yield "rank intervals", ranks.rank_intervals(["a", "b", "c", "d"], better)
