@@ -187,10 +187,3 @@ def test_plan_says_what_more_would_buy(done, tmp_path):
     assert "smallest detectable difference, personal lift" in invoke(
         "plan", done / "tiny.yaml", "--workdir", done / "w"
     )
-
-
-@pytest.mark.parametrize(("users", "pictures", "correlation"), [(1, 1, 0.0), (2, 0, 0.0), (2, 1, -0.1), (2, 1, 1.0)])
-def test_impossible_shapes(users, pictures, correlation):
-    with pytest.raises(ValueError, match="two or more people, a picture or more, and a correlation in"):
-        Shape(users, pictures, correlation)
-    assert Shape(2, 1, 0.0)

@@ -1,0 +1,12 @@
+"""What cannot be simulated is refused."""
+
+import pytest
+
+from benchmark.stats.simulation import Shape
+
+
+@pytest.mark.parametrize(("users", "pictures", "correlation"), [(1, 1, 0.0), (2, 0, 0.0), (2, 1, -0.1), (2, 1, 1.0)])
+def test_impossible_shapes(users, pictures, correlation):
+    with pytest.raises(ValueError, match="two or more people, a picture or more, and a correlation in"):
+        Shape(users, pictures, correlation)
+    assert Shape(2, 1, 0.0)
