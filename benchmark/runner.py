@@ -343,6 +343,8 @@ class Run:
 
                 key = stage_key("pictures", inputs)
                 there = self.store.folder("pictures", key).is_dir()
+                if not there:
+                    generator()
                 folders.append(self.make("pictures", key, inputs, write, f"pictures {spec.id}", announce=number == 0))
                 if not there:
                     self.freezer.kept()
