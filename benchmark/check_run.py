@@ -32,6 +32,8 @@ SAME_MACHINE = ("python", "system", "processor", "threads", "packages", "device"
 FREE = ("provenance", "records", "digest")
 """Keys of records that hold times and the hashes of what holds them."""
 SHOWN = 20
+BEGUN = "begun-by-check-run"
+"""Marks a work folder that was empty when a check began."""
 
 
 def check_run(
@@ -51,15 +53,21 @@ def check_run(
         What :func:`compare` says, and ``machine``, ``equal``, ``weights``.
 
     Raises:
-        SpecError: If the records are of another task.
+        SpecError: If the records are of another task, or the work folder is of another run.
         RecordError: If they cannot be read.
     """
     folder = against if (against / TASK_FOLDER).is_dir() else find_records(task.file.id, (against,))
     published = read_comparison(folder)
     _check_same_task(task, folder, published)
+    if workdir is not None and workdir.is_dir() and any(workdir.iterdir()) and not (workdir / BEGUN).exists():
+        raise SpecError(
+            f"{workdir} holds something already, so that not everything would be made again",
+            hint="name an empty folder, or one of an earlier check run",
+        )
     with tempfile.TemporaryDirectory(prefix="rebeca-check-") as temporary:
         run = Run(task, workdir or Path(temporary), device, reporter)
         with run.store.locked():
+            (run.store.root / BEGUN).touch()
             here = machine(device)
             differs = [key for key in SAME_MACHINE if here.get(key) != published["provenance"].get(key)]
             weights = weights_folder(folder)

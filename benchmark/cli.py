@@ -239,6 +239,7 @@ def check() -> None:
 
 @check.command("run")
 @click.argument("task")
+@click.option("--set", "overrides", multiple=True, metavar="data.path=FOLDER", help="Where the data lie.")
 @click.option(
     "--against", type=click.Path(path_type=Path), required=True, help="Published records, or a folder of them."
 )
@@ -250,6 +251,7 @@ def check() -> None:
 def check_run_(
     debug: bool,
     task: str,
+    overrides: tuple[str, ...],
     against: Path,
     workdir: Path | None,
     device: str,
@@ -263,7 +265,7 @@ def check_run_(
         from benchmark.progress import Reporter
 
         check_device(device)
-        resolved = _load(task, (), None)
+        resolved = _load(task, overrides, None)
         found = check_run(resolved, against, workdir, device, Reporter(quiet=quiet), ["rebeca-bench", *sys.argv[1:]])
         if as_json:
             _print_json(found)
@@ -457,8 +459,10 @@ def _publish(one: Any, records: Path, target: Path, with_weights: bool) -> Path:
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(records, temporary)
     replace_folder(temporary, place)
-    if with_weights:
-        weights = weights_folder(place)
+    weights = weights_folder(place)
+    if not with_weights:
+        shutil.rmtree(weights, ignore_errors=True)  # they would belong to other records
+    else:
         temporary = weights.with_name(f".{weights.name}.new")
         shutil.rmtree(temporary, ignore_errors=True)
         for stage, key in one.learned():

@@ -63,22 +63,26 @@ def one_message(debug: bool) -> Iterator[None]:
 def _stoppable() -> Iterator[None]:
     """Ctrl-C and SIGTERM stop the block, at the second attempt if a package swallows the first.
 
-    Some do while they are imported; so the exception is raised again every second until the block is left.
+    Some do while they are imported; so the exception is raised once more if the block is not left within a second.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop_by(kind: type[BaseException]) -> Callable[[int, FrameType | None], None]:
+        def again(number: int, frame: FrameType | None) -> None:
+            raise kind
+
         def handler(number: int, frame: FrameType | None) -> None:
-            signal.signal(signal.SIGALRM, handler)
+            signal.signal(signal.SIGALRM, again)
             signal.setitimer(signal.ITIMER_REAL, SECONDS_TO_THE_NEXT_ATTEMPT)
             raise kind
 
         return handler
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
-    signal.signal(signal.SIGINT, stop_by(KeyboardInterrupt))
+    if before[signal.SIGINT] != signal.SIG_IGN:  # a shell that starts a job in the background means it
+        signal.signal(signal.SIGINT, stop_by(KeyboardInterrupt))
     signal.signal(signal.SIGTERM, stop_by(Terminated))
     try:
         yield

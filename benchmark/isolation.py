@@ -8,6 +8,7 @@ accidents apart, not attackers: the child has the rights of whoever started the 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import pickle
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 LONGEST_MESSAGE = 1 << 16
 SECONDS_BETWEEN_MESSAGES = 0.2
 SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_TO_LEAVE = 10.0
+DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of Linux."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def _watch(job: _Job, reporter: Reporter, report: Report) -> None:
                 raise GeneratorError(
                     f"{name} was stopped after {job.limits.seconds:g} s", hint="isolate.seconds sets the time limit"
                 )
-            code = child.wait()
+            code = 0 if last else _exit_code(child)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)  # and whatever it started
@@ -113,20 +117,19 @@ def _watch(job: _Job, reporter: Reporter, report: Report) -> None:
 def _listen(
     child: subprocess.Popen[bytes], messages: Any, seconds: float, reporter: Reporter, report: Report
 ) -> dict[str, Any] | None:
-    """Passes on what the child says until it ends; its last word (perhaps none), or None when its time was up."""
+    """Passes on what the child says; its last word, an empty one if it ended without, None when its time was up."""
     deadline = time.monotonic() + seconds
     rest = b""
-    last: dict[str, Any] = {}
     with selectors.DefaultSelector() as selector:
         selector.register(messages, selectors.EVENT_READ)
         while (left := deadline - time.monotonic()) > 0:
             if not selector.select(min(left, SECONDS_BETWEEN_LOOKS)):
                 if child.poll() is not None:  # something that it started may hold the pipe open
-                    return last
+                    return {}
                 continue
             data = messages.read(LONGEST_MESSAGE)
             if not data:
-                return last
+                return {}
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
                 said = _parsed(line)
@@ -134,10 +137,19 @@ def _listen(
                     report(*said["progress"])
                 elif "say" in said:
                     reporter.say(str(said["say"]))
-                else:
-                    last = said
+                elif said:
+                    return said  # its last word; whether it can leave after that does not matter
             rest = rest[:LONGEST_MESSAGE]
     return None
+
+
+def _exit_code(child: subprocess.Popen[bytes]) -> int:
+    """Of a child that said nothing to the end; one that closed the pipe and stays is killed."""
+    try:
+        return child.wait(SECONDS_TO_LEAVE)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
@@ -218,6 +230,8 @@ def _die_with_parent(lifeline: int) -> None:
 
 def main() -> None:
     """The child."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
     job: _Job = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own parent
     threading.Thread(target=_die_with_parent, args=(sys.stdin.fileno(),), daemon=True).start()
     if job.limits.memory_mb is not None:
@@ -227,6 +241,7 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8") as stream:
         _work(job, _Relay(stream))
+    os._exit(0)  # whatever threads it left behind
 
 
 if __name__ == "__main__":

@@ -46,6 +46,10 @@ def load(group: Group, name: str) -> Any:
         raise SpecError(
             f"{group[:-1]} '{name}' is registered as {points[name].value}, which is not there ({error})"
         ) from error
+    except Exception as error:
+        raise SpecError(
+            f"{group[:-1]} '{name}': importing {points[name].value} failed: {type(error).__name__}: {error}"
+        ) from error
 
 
 def is_foreign(group: Group, name: str) -> bool:

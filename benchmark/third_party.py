@@ -56,7 +56,7 @@ def inside(spec: ResolvedGenerator, root: Path, *own: Path) -> Iterator[None]:
     if changed:
         raise GeneratorError(
             f"generator '{spec.id}' wrote outside its folder: {changed[0].relative_to(root)}",
-            hint="write into the folder that save is given, or into context.workdir; look at what it left there",
+            hint="write into the folder of save, or during fit into context.workdir; look at what it left there",
         )
 
 

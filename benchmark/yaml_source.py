@@ -67,6 +67,8 @@ def read_yaml(path: Path) -> Source:
         finally:
             loader.dispose()
         data = {} if node is None else _plain(node, (), source)
+    except (ValueError, OverflowError) as error:  # of PyYAML's own scanner
+        raise SpecError(f"{path}: not valid YAML ({error})") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
@@ -83,10 +85,13 @@ def parse_scalar(text: str) -> Any:
     Raises:
         SpecError: If it is not YAML.
     """
+    source = Source(Path("--set"), {})
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise SpecError(f"'{text}' is not a YAML value") from error
+        _refuse_what_costs(source.path, text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        return None if node is None else _plain(node, (), source)
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        raise SpecError(f"--set: '{text}' is not a YAML value") from error
 
 
 def _refuse_what_costs(path: Path, text: str) -> None:
@@ -121,12 +126,20 @@ def _plain(node: yaml.Node, path: KeyPath, source: Source) -> Any:
             key = key_node.value
             if not isinstance(key, str):
                 raise SpecError(f"{source.path}:{line}: keys must be words")
+            _refuse_odd_text(key, source.path, line)
             if key in out:
                 raise SpecError(f"{source.path}:{line}: the key '{key}' is given twice")
             out[key] = _plain(value_node, (*path, key), source)
             source.lines[(*path, key)] = line
         return out
+    _refuse_odd_text(node.value, source.path, node.start_mark.line + 1)
     try:
         return yaml.SafeLoader("").construct_object(node, deep=True)
     except (ValueError, OverflowError) as error:
         raise SpecError(f"{source.path}:{node.start_mark.line + 1}: not a value that can be kept ({error})") from error
+
+
+def _refuse_odd_text(text: str, path: Path, line: int) -> None:
+    """NUL bytes and halves of a character can be in no file name and no hash."""
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise SpecError(f"{path}:{line}: a text with a NUL byte or half a character")

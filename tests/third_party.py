@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,8 @@ class Wild(Generator):
             self.hoard = [np.ones(1 << 24) for _ in range(100)]
         if how == "starts-a-child" and os.fork() == 0:
             time.sleep(600)
+        if how == "never-leaves":
+            threading.Thread(target=time.sleep, args=(600,)).start()
         if how == "prints":
             sys.stdout.write("{" * 10)
             os.write(1, b"noise\n" * 1000)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import threading
 import warnings
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +24,9 @@ from rebeca.interfaces import pixels_digest
 
 MOST_PIXELS = 64_000_000
 """Larger pictures are refused by their header, before any pixel is decoded."""
+
+DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError, OSError)
+"""What :mod:`zipfile` raises for archives that are damaged, encrypted, or packed in a way it does not know."""
 
 KEPT_BYTES = 256 << 20
 """Decoded pictures kept in memory: some 5,000 of 128 pixels square."""
@@ -72,14 +77,17 @@ class ZipSource:
     def read(self, index: int) -> Pixels:
         """Reads and checks one member."""
         name = f"{self.archive}!{self.files[index]}"
-        with zipfile.ZipFile(self.archive) as archive:
-            try:
+        try:
+            with zipfile.ZipFile(self.archive) as archive:
                 info = archive.getinfo(self.files[index])
-            except KeyError as error:
-                raise DataError(f"{name}: the picture is listed but not in the archive") from error
-            if info.file_size > MOST_PIXELS * 4:
-                raise DataError(f"{name}: {info.file_size} bytes unpacked is too large for a picture")
-            return decode_image(archive.read(info), name)
+                if info.file_size > MOST_PIXELS * 4:
+                    raise DataError(f"{name}: {info.file_size} bytes unpacked is too large for a picture")
+                data = archive.read(info)
+        except KeyError as error:
+            raise DataError(f"{name}: the picture is listed but not in the archive") from error
+        except DAMAGED_ARCHIVE as error:
+            raise DataError(f"{name}: cannot be read from the archive ({error})") from error
+        return decode_image(data, name)
 
 
 def decode_image(data: bytes, name: str) -> Pixels:

@@ -22,7 +22,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from rebeca.arrays import Floats, Ints
-from rebeca.data.catalogue import Catalogue, FolderSource, PixelSource, ZipSource
+from rebeca.data.catalogue import DAMAGED_ARCHIVE, Catalogue, FolderSource, PixelSource, ZipSource
 from rebeca.data.dataset import Dataset, find_blocks, user_blocks
 from rebeca.data.interactions import Interactions
 from rebeca.errors import DataError, did_you_mean
@@ -118,6 +118,8 @@ def _read_table(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
     table.columns = [str(name).strip() for name in table.columns]
+    if not table.columns.is_unique:
+        raise DataError(f"{path}: row 1: a column is given twice (found: {', '.join(table.columns)})")
     for name in required:
         if name not in table:
             raise DataError(
@@ -211,7 +213,7 @@ def _read_ratings(path: Path, item_ids: tuple[str, ...], scale: tuple[float, flo
 
 def _user_ids(column: pd.Series[str]) -> tuple[tuple[str, ...], Ints]:
     """Ids in a natural order: numbers by value, then words."""
-    names = sorted(set(column), key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name))
+    names = sorted(set(column), key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name))
     position = {name: index for index, name in enumerate(names)}
     return tuple(names), column.map(position).to_numpy(np.int32)
 
@@ -245,18 +247,22 @@ def _source(path: Path, files: pd.Series[str], table: Path) -> PixelSource:
     if images.is_dir():
         root = images.resolve()
         for row, name in enumerate(files):
-            target = (root / name).resolve()
+            try:
+                target = (root / name).resolve()
+                there = target.is_file()
+            except (OSError, RuntimeError, ValueError) as error:  # a name too long, links in a circle
+                raise DataError(f"{table}: row {row + 2}: file '{name}' cannot be opened ({error})") from error
             if not target.is_relative_to(root):
                 raise DataError(f"{table}: row {row + 2}: file '{name}' points outside the picture folder")
-            if not target.is_file():
+            if not there:
                 raise DataError(f"{table}: row {row + 2}: file '{name}' is not in {images}")
         return FolderSource(images, tuple(files))
     if archive.is_file():
         try:
             with zipfile.ZipFile(archive) as opened:
                 members = set(opened.namelist())
-        except zipfile.BadZipFile as error:
-            raise DataError(f"{archive}: not a zip archive") from error
+        except DAMAGED_ARCHIVE as error:
+            raise DataError(f"{archive}: not a readable zip archive ({error})") from error
         for row, name in enumerate(files):
             if name not in members:
                 raise DataError(f"{table}: row {row + 2}: file '{name}' is not in {archive}")

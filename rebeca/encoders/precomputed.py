@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tokenize
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import numpy as np
 from rebeca.arrays import Floats, Pixels
 from rebeca.errors import DataError
 from rebeca.interfaces import Encoder
+
+DAMAGED = (tokenize.TokenError, zipfile.BadZipFile)
 
 
 class Precomputed(Encoder):
@@ -22,16 +25,20 @@ class Precomputed(Encoder):
             table = np.load(path, mmap_mode="r", allow_pickle=False)  # a header that lies about its size costs nothing
         except FileNotFoundError as error:
             raise DataError(f"{path}: no such file", hint="float [items, dim], in the order of items.csv") from error
-        except (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, tokenize.TokenError) as error:
+        except (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, *DAMAGED) as error:
             raise DataError(f"{path}: not a NumPy array file ({error})") from error
+        if not isinstance(table, np.ndarray):
+            raise DataError(f"{path}: an archive of arrays", hint="save one array, float [items, dim], with numpy.save")
         if table.ndim != 2 or not np.issubdtype(table.dtype, np.floating):
             raise DataError(f"{path}: expected floats [items, dim], found {table.dtype} {list(table.shape)}")
-        bad = np.flatnonzero(~np.isfinite(table).all(axis=1))
+        with np.errstate(over="ignore"):
+            single = table.astype(np.float32)
+        bad = np.flatnonzero(~np.isfinite(single).all(axis=1))  # nor one that single precision cannot hold
         if len(bad):
             raise DataError(f"{path}: row {int(bad[0])} holds a number that is not finite")
         self.name = f"precomputed:{path.name}"
         self.dim = table.shape[1]
-        self._table = table.astype(np.float32)
+        self._table = single
         self._path = path
 
     @property

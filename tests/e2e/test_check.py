@@ -97,3 +97,16 @@ def test_weights_with_embeddings_of_guarded_pictures_stay_here(done, tmp_path):
     run = ("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--quiet", "--publish", tmp_path / "results")
     assert "may not be redistributed" in invoke(*run, "--with-weights", code=2)
     invoke(*run)
+
+
+def test_only_a_folder_of_its_own_is_gone_on_in(done, published, tmp_path):
+    assert "holds something already" in check(done, published, "--workdir", done / "w", code=2)
+    for _ in range(2):
+        check(done, published, "--workdir", tmp_path / "check", "--quiet")
+
+
+def test_weights_of_other_records_are_not_left_behind(done, published):
+    assert (published / "tiny" / "v1-weights").is_dir()
+    run = ("run", done / "tiny.yaml", "--workdir", done / "w", "--site", done / "site", "--quiet")
+    invoke(*run, "--publish", published)
+    assert not (published / "tiny" / "v1-weights").exists()

@@ -140,6 +140,9 @@ spec(
 )
 spec("a scale upside down", "scale: [1, 7]", "scale: [7, 1]", "7 is not below 1")
 spec("nothing is liked", "like_at: 4", "like_at: 7.5", "all likes or all dislikes", 3)
+spec("half a character", "title: A tiny task", 'title: "\\ud800"', "tiny.yaml:5: a text with a NUL byte or half a")
+spec("a character beyond all", "title: A tiny task", 'title: "\\UFFFFFFFF"', "tiny.yaml: not valid YAML")
+spec("a NUL byte in a path", "path: data", 'path: "a\\0b"', "tiny.yaml:9: a text with a NUL byte or half a")
 written("aliases that explode", "a: &a [x]\n" + "".join(f"b{i}: &b{i} [*a, *a]\n" for i in range(20)), 2, "anchors and")
 written("fifty megabytes", lambda: (TINY + "# " + "x" * 50_000_000).encode(), 2, "are too many for a task file")
 written("endless nesting", TINY + "x: " + "[" * 5000 + "]" * 5000, 2, "nested too deeply")
@@ -166,6 +169,8 @@ table("a huge field", "ratings.csv", b"u0,i0,", b"u" * 50_000_000 + b",i0,", "is
 table("a long id", "ratings.csv", b"u0,i0,", b"u" * 600 + b",i0,", "column 'user' holds 600 characters (at most 500)")
 table("a huge caption", "items.csv", b"picture 3", b"p" * 50_000_000, "is longer than 1,048,576 bytes")
 table("a long caption", "items.csv", b"picture 3", b"p" * 200_000, "'caption' holds 200,000 characters")
+table("a column twice", "ratings.csv", b"user,item", b"user,user ,item", "row 1: a column is given twice")
+table("a name too long", "items.csv", b"i3,3.png", b"i3," + b"x" * 300, "row 5: file 'xxx")
 table("an open quote", "ratings.csv", b"u0,i0,", b'"u0,i0,', "cannot be read as a table")
 table("a missing column", "ratings.csv", b"rating\n", b"stars\n", "row 1: no column 'rating'")
 picture("not a picture", lambda old: b"hello", "3.png: not a readable picture")
@@ -175,6 +180,7 @@ picture("a header of 9,000 x 9,000", lambda old: png(9000, 9000), "9000 x 9000 p
 picture("a header that lies", lambda old: png(7000, 7000), "3.png: not a readable picture")
 picture("a decompression bomb", lambda old: black(12_000, 12_000), "3.png: too many pixels")
 embeddings("NaN in embeddings", lambda: np.where(np.arange(192).reshape(24, 8) == 37, np.nan, 1.0), "row 4 holds a")
+embeddings("numbers beyond single precision", lambda: np.full((24, 8), 1e300), "row 0 holds a number that is not")
 embeddings("too few embeddings", lambda: np.ones((23, 8)), "23 rows, but the catalogue has")
 embeddings("embeddings without width", lambda: np.ones(24), "expected floats [items, dim], found float64 [24]")
 embeddings("embeddings of three dimensions", lambda: np.ones((24, 8, 2)), "expected floats [items, dim]")
@@ -228,6 +234,32 @@ def _(root):
 def _(root):
     (root / "data" / "items.csv").unlink()
     (root / "data" / "items.csv").mkdir()
+
+
+@case("a damaged archive", 3, "3.png: cannot be read from the archive (Bad CRC-32")
+def _(root):
+    images = root / "data" / "images"
+    archive = root / "data" / "images.zip"
+    with zipfile.ZipFile(archive, "w") as stored:
+        for path in images.iterdir():
+            stored.write(path, path.name)
+    picture = (images / "3.png").read_bytes()
+    archive.write_bytes(archive.read_bytes().replace(picture, picture[:-20] + b"x" * 20))
+    shutil.rmtree(images)
+
+
+@case("links in a circle", 3, "row 5: file '3.png' cannot be opened")
+def _(root):
+    (root / "data" / "images" / "3.png").unlink()
+    (root / "data" / "images" / "3.png").symlink_to("3.png")
+
+
+@case("an archive for an array", 3, "e.npy: an archive of arrays")
+def _(root):
+    with (root / "e.npy").open("wb") as stream:
+        np.savez(stream, a=np.ones((24, 8)))
+    encoder = 'encoder: {use: "pca:4", of: "fourier:8"}'
+    (root / "tiny.yaml").write_text(TINY.replace(encoder, 'encoder: "precomputed:e.npy"'))
 
 
 @case("no rating", 3, "ratings.csv: no ratings")
@@ -413,6 +445,18 @@ class _only_named_mistakes:
 
     def __exit__(self, kind, error, trace):
         return isinstance(error, RebecaError)
+
+
+@pytest.mark.parametrize(
+    "value", ["&a [*a]", '"\\ud800"', '"a\\0b"', '"\\UFFFFFFFF"', "!!binary aGVsbG8=", "2026-01-01"]
+)
+def test_overrides_are_as_plain_as_files(tiny, value):
+    assert "error: --set" in invoke("validate", tiny, "--set", f"title={value}", code=2)
+
+
+def test_digits_that_are_no_numbers_are_names(tiny):
+    rated(tiny.parent / "data" / "ratings.csv", lambda t: t.replace({"user": {"u3": "²"}}))
+    assert "²" in read_folder(tiny.parent / "data", (1, 7)).ratings.user_ids
 
 
 def test_a_message_shows_no_escape_sequence(tiny):

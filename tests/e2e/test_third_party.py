@@ -78,7 +78,7 @@ def test_whatever_breaks_the_contract_is_named(installed, done, tmp_path, how):
 def test_what_fails_in_its_own_process_loses_its_row_and_nothing_else(installed, done, tmp_path):
     """All at once; what stays is what a task without them says."""
     shutil.copytree(done / "data", tmp_path / "data")
-    hows = [*CRASHES, "raises", "raises-much", "too-few", "edits-others", "prints"]
+    hows = [*CRASHES, "raises", "raises-much", "too-few", "edits-others", "prints", "never-leaves"]
     limits = "{seconds: 6, memory_mb: 2048}"
     (tmp_path / "tiny.yaml").write_text(with_wild(*hows, isolate=limits))
     run = ("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--site", tmp_path / "site")
@@ -87,7 +87,7 @@ def test_what_fails_in_its_own_process_loses_its_row_and_nothing_else(installed,
         one["id"]: one["reason"]
         for one in json.loads(invoke("show", "tiny", "--json", "--workdir", tmp_path / "w"))["failed"]
     }
-    assert set(failed) == set(hows) - {"prints"}
+    assert set(failed) == set(hows) - {"prints", "never-leaves"}
     for how, reason in CRASHES.items():
         assert reason in failed[how]
         assert f"generator '{how}' {reason}; the board is without it" in output
@@ -103,6 +103,19 @@ def test_what_fails_in_its_own_process_loses_its_row_and_nothing_else(installed,
             assert (records / name / rows).read_bytes() == (
                 done / "w" / "records" / "tiny" / "v1" / name / rows
             ).read_bytes()
+
+
+def test_a_module_that_cannot_be_imported_is_named(installed, done, tmp_path):
+    package = tmp_path / "packages" / "wild_package.py"
+    for text, name in (
+        ("1 +", "SyntaxError"),
+        ("raise OSError('no')", "OSError"),
+        ("raise ValueError(1)", "ValueError"),
+    ):
+        package.write_text(text)
+        (tmp_path / "tiny.yaml").write_text(with_wild("well"))
+        output = invoke("validate", tmp_path / "tiny.yaml", code=2)
+        assert f"generator 'wild': importing wild_package:Wild failed: {name}" in output
 
 
 def test_a_process_of_its_own_changes_no_picture(installed, done, tmp_path):
