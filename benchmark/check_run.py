@@ -20,8 +20,9 @@ from rich.table import Table
 
 from benchmark.progress import Reporter
 from benchmark.provenance import machine
+from benchmark.publish import weights_folder
 from benchmark.record_json import COMPARISON, RECORD, TASK_FOLDER, file_digests, read_comparison, read_record
-from benchmark.records import make_records, weights_folder
+from benchmark.records import make_records
 from benchmark.runner import Run
 from benchmark.show import find_records, wide_console
 from benchmark.spec import Task

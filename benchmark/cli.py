@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import click
 
 from benchmark.exits import one_message
-from rebeca.errors import SpecError, did_you_mean
+from rebeca.errors import did_you_mean
 
 MOVED = 1
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -141,6 +141,7 @@ def run(
     with one_message(debug):
         from benchmark.devices import check_device
         from benchmark.progress import Reporter
+        from benchmark.publish import publish as copy_records
         from benchmark.records import make_records
         from benchmark.runner import Run
         from benchmark.site.build import build_site
@@ -156,7 +157,7 @@ def run(
         one = Run(resolved, where, device, reporter)
         with one.store.locked():
             records = make_records(one, ["rebeca-bench", *sys.argv[1:]])
-            published = _publish(one, records, publish, with_weights) if publish else None
+            published = copy_records(one, records, publish, with_weights) if publish else None
             page = build_site([records], site or where / "site")
         if as_json:
             from benchmark.show import summary
@@ -430,47 +431,6 @@ def _load(name: str, overrides: tuple[str, ...], limit_users: int | None) -> Any
     from benchmark.spec import load_task
 
     return load_task(find_task(name), overrides, limit_users)
-
-
-def _publish(one: Any, records: Path, target: Path, with_weights: bool) -> Path:
-    """Copies the records of a run, and what it learned; both replace what was there, whole."""
-    import shutil
-
-    from benchmark.records import weights_folder
-    from benchmark.store import replace_folder
-
-    if one.task.modified:
-        raise SpecError("a modified task is not published", hint="run it without --set and --limit-users")
-    if with_weights and not one.world.dataset.redistribute:
-        raise SpecError(
-            "weights hold embeddings of pictures that may not be redistributed", hint="publish without them"
-        )
-    place = target / records.relative_to(one.store.root / "records")
-    if (place / "_task" / "comparison.json").is_file():
-        from benchmark.record_json import read_any
-
-        old, new = (read_any(folder / "_task" / "comparison.json")["task"]["hash"] for folder in (place, records))
-        if old != new:
-            raise SpecError(
-                f"{place} holds another task with the same id and version",
-                hint="raise the task's version, or change its id",
-            )
-    temporary = place.with_name(f".{place.name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(records, temporary)
-    replace_folder(temporary, place)
-    weights = weights_folder(place)
-    if not with_weights:
-        shutil.rmtree(weights, ignore_errors=True)  # they would belong to other records
-    else:
-        temporary = weights.with_name(f".{weights.name}.new")
-        shutil.rmtree(temporary, ignore_errors=True)
-        for stage, key in one.learned():
-            folder = one.store.find(stage, key)
-            if folder is not None:  # a generator that failed has learned nothing
-                shutil.copytree(folder, temporary / folder.relative_to(one.store.root))
-        replace_folder(temporary, weights)
-    return place
 
 
 def _print_json(value: Any) -> None:

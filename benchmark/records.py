@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,7 +24,7 @@ from benchmark.provenance import provenance, without_folders
 from benchmark.record_file import SCHEMA
 from benchmark.record_json import TASK_FOLDER, file_digests, read_comparison, write_comparison, write_record
 from benchmark.record_rows import write_rows
-from benchmark.runner import Run, read_report
+from benchmark.runner import Run
 from benchmark.scoring import GeneratorScores, pair_means, score_generator
 from benchmark.spec import ResolvedGenerator, Task
 from benchmark.stats.levels import FEWEST_USERS, smallest_p
@@ -46,11 +47,6 @@ def record_root(root: Path, task: Task) -> Path:
     """Where a task's records lie below a root; those of a modified task never take the place of the task's own."""
     version = f"v{task.file.version}"
     return root / task.file.id / (f"{version}-modified-{task.hash()[:8]}" if task.modified else version)
-
-
-def weights_folder(records: Path) -> Path:
-    """Where the weights that belong to published records lie, if they were published."""
-    return records.with_name(f"{records.name}-weights")
 
 
 def plan_of(spec: dict[str, Any], name: str, frozen: bool) -> Plan:
@@ -317,7 +313,7 @@ def _write_generator(
         },
         "summary": {measure: {"card": _card(one, measure)} for measure in found["summary"]},
         "personal": {s: {"published_scheme": _published_scheme(run, one, s)} for s in found["personal"]},
-        "fit": {"key": run.fit_key(one.spec), "report": read_report(fit) if fit is not None else {}},
+        "fit": {"key": run.fit_key(one.spec), "report": _fit_report(fit) if fit is not None else {}},
         "provenance": origin,
     }
     write_record(folder, with_numbers(record, found))
@@ -379,3 +375,12 @@ def _write_pictures(folder: Path, run: Run, one: GeneratorScores) -> list[dict[s
                 path.write_bytes(png(one.pictures.pixels_of(position)))
             shown.append({"user": row.user, "replicate": row.replicate, "digest": row.digest})
     return shown
+
+
+def _fit_report(folder: Path) -> dict[str, Any]:
+    """What a fit reports about itself (losses, chosen guidance), where it does."""
+    path = folder / "prior.json"
+    if not path.is_file():
+        return {}
+    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")).get("report", {})
+    return report

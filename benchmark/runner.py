@@ -6,7 +6,6 @@ The address of each names everything that it depends on, so running again does o
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -254,14 +253,16 @@ class Run:
         )
 
     def prepare(self, spec: ResolvedGenerator) -> None:
-        """Makes what the harness owes a generator, so that nothing else is made while it works."""
+        """Makes what a third-party generator may ask for, so that nothing else is made while it works."""
         self.embeddings("task")
         if "judge" in build_generator(spec).needs:
-            self.judges["verifier"].catalogue_scores()
+            self.judges["verifier"].catalogue()
+            self.judges["verifier"].verifier()
 
     def fitted(self, spec: ResolvedGenerator) -> Generator:
         """A generator that is ready to generate."""
-        self.prepare(spec)
+        if registry.is_foreign("generators", spec.use):
+            self.prepare(spec)
         key = self.fit_key(spec)
         with self.reporter.stage(f"fit {spec.id}") as report:
             context = self.context(spec, key, report)
@@ -469,12 +470,3 @@ class _LazyPixels(Sequence[Pixels]):
         if isinstance(index, slice):
             return [self._read(i) for i in self._items[index]]
         return self._read(self._items[index])
-
-
-def read_report(folder: Path) -> dict[str, Any]:
-    """What a fit reports about itself (losses, chosen guidance), where it does."""
-    path = folder / "prior.json"
-    if not path.is_file():
-        return {}
-    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")).get("report", {})
-    return report

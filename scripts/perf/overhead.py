@@ -96,7 +96,6 @@ def main(task: str, data: str | None) -> None:
     watch(MODELS, PriorTraining, "run", "__init__")
     watch(MODELS, sampling, "sample_prior")
     import baselines.catalogue
-    import baselines.factorisation
     from benchmark import records, runner
     from benchmark.site import build
     from benchmark.store import Store

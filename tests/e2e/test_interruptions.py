@@ -1,7 +1,6 @@
 """Kills, signals, full disks and two runs at once: nothing is lost, and every end has its message."""
 
 import contextlib
-import json
 import os
 import random
 import resource
@@ -14,6 +13,7 @@ import time
 
 import pytest
 
+from benchmark.check_run import compare
 from tests.conftest import TINY, invoke
 
 KILLS = int(os.environ.get("REBECA_KILLS", "20"))
@@ -35,20 +35,8 @@ def start(task, workdir, *more, environment=None, **options):
 
 
 def same_records(a, b):
-    """Byte for byte, but for times, memory, and the hashes that hold them."""
-    files = sorted(path.relative_to(a) for path in a.rglob("*") if path.is_file())
-    assert files == sorted(path.relative_to(b) for path in b.rglob("*") if path.is_file())
-    for name in files:
-        if name.suffix != ".json":
-            assert (a / name).read_bytes() == (b / name).read_bytes(), name
-            continue
-        one, two = (json.loads((folder / name).read_text()) for folder in (a, b))
-        for record in (one, two):
-            for key in ("made", "declared", "seconds", "peak_memory_mb", "command"):
-                del record["provenance"][key]
-            for key in ("records", "digest"):
-                record.pop(key, None)
-        assert one == two, name
+    """Byte for byte, but for provenance (times, memory, command) and the hashes that hold it."""
+    assert compare(a, b)["bytes"] == []
 
 
 def whole(task, workdir):
@@ -115,7 +103,23 @@ def compare_with_undisturbed(undisturbed, workdir):
     assert not list(workdir.glob("*/*/.*"))  # nothing half written is left
 
 
-def test_an_interrupt_that_a_package_swallows_comes_again():
+@pytest.fixture
+def interruptible():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_ignored_interrupt_stays_ignored(interruptible):
+    from benchmark import exits
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with exits.one_message(False):
+        os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
+def test_an_interrupt_that_a_package_swallows_comes_again(interruptible):
     from benchmark import exits
 
     with pytest.raises(SystemExit) as left, exits.one_message(False):
@@ -139,9 +143,10 @@ def test_two_runs_at_once_take_turns(tiny):
 @pytest.mark.parametrize("moment", [0.3, 6])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_end_with_one_message(tiny, number, code, moment):
+    """Also where the tests run in the background of a shell, which has SIGINT ignored there."""
     workdir = tiny.parent / "w"
     tiny.write_text(TINY.replace("max_steps: 20", "max_steps: 100000"))
-    process = start(tiny, workdir)
+    process = start(tiny, workdir, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     deadline = time.monotonic() + 60
     while not (workdir / "checkpoints").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
