@@ -80,7 +80,7 @@ STAGES = {
         "rebeca/prior/sampling.py", "rebeca/decoders/*.py", "benchmark/pictures.py", "rebeca/seeds.py",
         "benchmark/world.py", "rebeca/data/catalogue.py",
     ],
-    "scores": ["benchmark/scorers/*.py"],
+    "scores": ["benchmark/scorers/*.py", "rebeca/tinyworld/taste.py", "rebeca/tinyworld/world.py"],
     "verifier": ["benchmark/diagnostics.py", "rebeca/population.py"],
     "records": ["benchmark/analysis.py", "benchmark/stats/*.py", "benchmark/scoring.py", "benchmark/records.py"],
 }  # fmt: skip

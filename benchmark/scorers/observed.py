@@ -67,10 +67,10 @@ class TruthScorer(Scorer):
         truth = context.dataset.truth
         if truth is None:
             raise SpecError("the scorer 'truth' needs a made world", hint="use 'observed' with real ratings")
-        self._utility = truth.utility
+        self._utility, self._of_pictures = truth.utility, truth.of_pictures
         self._items = np.arange(len(context.dataset.catalogue))
         self.card = truth.card
-        self._fingerprint = f"truth/1/{context.data_fingerprint}"
+        self._fingerprint = f"truth/2/{context.data_fingerprint}"
 
     @property
     def fingerprint(self) -> str:
@@ -78,16 +78,20 @@ class TruthScorer(Scorer):
         return self._fingerprint
 
     def score(self, pictures: ScoredPictures, users: Ints) -> Floats:
-        """float64 [n]; NaN for pictures from outside the catalogue."""
-        known = pictures.item >= 0
-        values = self._utility(users, np.where(known, pictures.item, 0)).astype(np.float64)
-        return np.where(known, values, np.nan)
+        """float64 [n]; NaN for pictures from outside the catalogue where the world knows the catalogue only."""
+        everyone = np.unique(users)
+        return np.asarray(self.score_all(pictures, everyone)[np.searchsorted(everyone, users), np.arange(len(users))])
 
     def score_all(self, pictures: ScoredPictures, users: Ints) -> Floats:
         """float64 [users, n]."""
         known = pictures.item >= 0
         values = self._utility(users[:, None], np.where(known, pictures.item, 0)[None, :]).astype(np.float64)
-        return np.where(known[None, :], values, np.nan)
+        values = np.where(known[None, :], values, np.nan)
+        made = np.flatnonzero(~known)
+        if self._of_pictures is not None and len(made):
+            first, position = np.unique(pictures.unique[made], return_inverse=True)
+            values[:, made] = self._of_pictures(pictures.pixels_of(int(i)) for i in first)[users][:, position]
+        return values
 
     def worst(self, users: Ints) -> Floats:
         """float64 [users]; lowest utility over the catalogue."""

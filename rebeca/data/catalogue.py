@@ -161,10 +161,12 @@ class Catalogue:
         return self._digests[index]
 
     def fingerprint(self) -> str:
-        """Changes with any pixel, id, or the order of pictures."""
+        """Changes with any pixel, id or caption, or the order of pictures."""
         from rebeca.seeds import digest_of
 
-        return digest_of([self.item_ids, [self.digest(i) for i in range(len(self))], [int(b) for b in self.block]])
+        described = [self.captions] if any(self.captions) else []
+        digests = [self.digest(i) for i in range(len(self))]
+        return digest_of([self.item_ids, digests, [int(b) for b in self.block], *described])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from rebeca.arrays import Floats, Ints
+from rebeca.arrays import Floats, Ints, Pixels
 from rebeca.data.catalogue import Catalogue
 from rebeca.data.interactions import Interactions
 from rebeca.errors import DataError
@@ -23,11 +23,13 @@ class Truth:
         card: What the site says about it.
         utility: ``utility(users, items) -> float``; for index arrays that broadcast.
         exact: Named values that an exact sampler of p(picture | liked) would reach, for reports.
+        of_pictures: ``of_pictures(pictures) -> float [all users, n]``; where any picture's utility is known.
     """
 
     card: ScorerCard
     utility: Callable[[Ints, Ints], Floats]
     exact: Mapping[str, float]
+    of_pictures: Callable[[Iterable[Pixels]], Floats] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rebeca.errors import SpecError
+from rebeca.tinyworld.world import TinyworldParams, make_tinyworld
 from rebeca.worlds.sprites import SpritesParams, make_sprites
 
 if TYPE_CHECKING:
@@ -59,3 +60,14 @@ class SpritesData:
     def read(path: Path | None, params: SpritesParams) -> Dataset:
         """Draws the world."""
         return make_sprites(params)
+
+
+class TinyworldData:
+    """``kind: tinyworld``."""
+
+    Params = TinyworldParams
+
+    @staticmethod
+    def read(path: Path | None, params: TinyworldParams) -> Dataset:
+        """Draws the world."""
+        return make_tinyworld(params)
