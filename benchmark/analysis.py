@@ -15,7 +15,7 @@ import numpy.typing as npt
 from benchmark.record_file import LIFT
 from benchmark.stats.agreement import correlation_pooled, correlation_within, ranks_within
 from benchmark.stats.comparison import Rules, compare, picture_wins
-from benchmark.stats.intervals import FEW_USERS, SKEWED, kept_weights, mean_interval, resampling_weights
+from benchmark.stats.intervals import FEW_USERS, SKEWED, kept_weights, mean_interval, percentile, resampling_weights
 from benchmark.stats.personalisation import (
     Stratum,
     block_permutation,
@@ -25,11 +25,12 @@ from benchmark.stats.personalisation import (
     strata_of,
 )
 from benchmark.stats.random import stream
-from benchmark.stats.ranks import probability_first, rank_intervals
+from benchmark.stats.ranks import inversions, kendall, probability_first, rank_intervals
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.seeds import digest_of
 
 READINGS = ("exclude", "worst")
+AUDITOR = "auditor"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +48,7 @@ class Rows:
         higher: Direction, by scorer.
         sets: float64 [people] a measure of whole sets; NaN where a person has none.
         pairs: float64 [people, people] a scorer that everybody can be asked by: S[judge, target], over valid pictures.
+        truths: Scorers that know the truth of their world.
     """
 
     id: str
@@ -59,6 +61,7 @@ class Rows:
     higher: Mapping[str, bool]
     sets: Mapping[str, Floats]
     pairs: Mapping[str, Floats]
+    truths: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         for name, values in (*self.scores.items(), *self.sets.items(), *self.pairs.items()):
@@ -152,7 +155,8 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
 
     Returns:
         ``generators`` (by id: ``summary``, ``personal``), ``families`` (declared and exploratory comparisons, ranks),
-        ``agreement`` (the primary scorer beside the others), ``cautions``, ``people``.
+        ``agreement`` (the primary scorer beside the others), ``validity`` (its order of generators beside the
+        truth's), ``cautions``, ``people``.
     """
     people = len(block)
     weights = resampling_weights(people, plan.bootstrap, stream(plan.name, "bootstrap"), bootstrap_strata)
@@ -174,6 +178,7 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
         "generators": generators,
         "families": families,
         "agreement": _agreement(plan, rows, weights),
+        "validity": _validity(plan, rows, values, weights),
         "cautions": _cautions(plan, people, rows, generators, families),
     }
 
@@ -311,8 +316,7 @@ def _agreement(plan: Plan, rows: Sequence[Rows], weights: Floats) -> list[dict[s
     ranked = [row for row in rows if row.ranked and plan.primary in row.scores]
     if not ranked:
         return []
-    people, pictures = ranked[0].digest.shape
-    user = np.tile(np.repeat(np.arange(people), pictures), len(ranked))
+    user = np.concatenate([np.repeat(np.arange(len(row.digest)), row.digest.shape[1]) for row in ranked])
     _, code = np.unique(np.concatenate([row.digest.ravel() for row in ranked]), return_inverse=True)
     _, first = np.unique(np.stack([user, code]), axis=1, return_index=True)
     user = user[first]
@@ -345,6 +349,56 @@ def _agreement(plan: Plan, rows: Sequence[Rows], weights: Floats) -> list[dict[s
             }
         )
     return out
+
+
+def _validity(
+    plan: Plan, rows: Sequence[Rows], values: Mapping[str, Mapping[str, Floats]], weights: Floats
+) -> list[dict[str, Any]]:
+    """Does the board put the ranked generators in the truth's order, by preference and by lift?"""
+    ranked = [row for row in rows if row.ranked and plan.primary in row.scores]
+    out = []
+    for truth in sorted(set.intersection(*(set(row.truths) for row in ranked)) if len(ranked) > 1 else ()):
+        for prefix in ("", LIFT):
+            measures = (prefix + plan.primary, prefix + truth)
+            chosen = [row for row in ranked if all(np.isfinite(values[row.id].get(m, np.nan)).any() for m in measures)]
+            if len(chosen) < 2:
+                continue
+            found = [_means(chosen, values, measure) for measure in measures]
+            common: Bools = np.asarray(np.isfinite(np.column_stack(found)).all(axis=1))
+            if not common.any():
+                continue
+            judged, true = (table[common] for table in found)
+            estimate, draws = kendall(judged, true, kept_weights(weights, common))
+            said, known = judged.mean(axis=0), true.mean(axis=0)
+            audited = None
+            if all(prefix + AUDITOR in values[row.id] for row in chosen):
+                audited = _means(chosen, values, prefix + AUDITOR)[common].mean(axis=0)
+            out.append(
+                {
+                    "measure": measures[0],
+                    "truth": measures[1],
+                    "generators": [row.id for row in chosen],
+                    "people": int(common.sum()),
+                    "tau": percentile(estimate, draws, int(common.sum())).to_json(),
+                    "inversions": [
+                        {
+                            "a": chosen[i].id,
+                            "b": chosen[j].id,
+                            "judged": float(said[i] - said[j]),
+                            "true": float(known[i] - known[j]),
+                            "audited": None if audited is None else float(audited[i] - audited[j]),
+                        }
+                        for i, j in inversions(said, known)
+                    ],
+                }
+            )
+    return out
+
+
+def _means(rows: Sequence[Rows], values: Mapping[str, Mapping[str, Floats]], measure: str) -> Floats:
+    """float64 [people, generators]; higher is better."""
+    turned = [1.0 if measure.startswith(LIFT) or row.higher[measure] else -1.0 for row in rows]
+    return np.column_stack([values[row.id][measure] * sign for row, sign in zip(rows, turned, strict=True)])
 
 
 def _cautions(

@@ -137,6 +137,16 @@ class Board:
         return list(self.comparison["results"]["agreement"])
 
     @property
+    def validity(self) -> list[dict[str, Any]]:
+        """The board's order beside the truth's; empty where nobody knows the truth."""
+        return list(self.comparison["results"].get("validity", []))
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Titles by id."""
+        return {row.id: row.title for row in self.rows}
+
+    @property
     def frozen(self) -> bool:
         """Whether the analysis was written down before the first picture."""
         return bool(self.comparison["analysis"]["frozen"])
@@ -335,11 +345,22 @@ def _proven_lift(board: Board, row: Row, judge: str) -> dict[str, Any] | None:
 
 
 def _twins(records: Mapping[str, dict[str, Any]]) -> dict[str, str]:
-    """Generators whose every picture is another generator's too."""
+    """Generators whose every picture is another generator's too, and which one; changed parameters are named."""
     by_digest: dict[str, list[str]] = {}
     for name, record in records.items():
         by_digest.setdefault(record["pictures"]["digest"], []).append(name)
-    return {name: next(o for o in same if o != name) for same in by_digest.values() if len(same) > 1 for name in same}
+    twins = {}
+    for same in by_digest.values():
+        for name in same if len(same) > 1 else []:
+            other = next(o for o in same if o != name)
+            twins[name] = other + (
+                " despite other parameters" if _settings(records[name]) != _settings(records[other]) else ""
+            )
+    return twins
+
+
+def _settings(record: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(record["generator"][key] for key in ("use", "params", "decoder"))
 
 
 def _flags(record: dict[str, Any], comparison: dict[str, Any], twin: str | None) -> list[str]:
@@ -350,6 +371,11 @@ def _flags(record: dict[str, Any], comparison: dict[str, Any], twin: str | None)
         flags.append(f"failures {percent(failed / pictures['requested'])}")
     if twin is not None:
         flags.append(f"identical to {twin}")
+    if pictures.get("copies"):
+        flags.append(f"copies {percent(pictures['copies'] / pictures['requested'])}")
+    people = max((summary["people"] for summary in record["summary"].values()), default=0)
+    if record["generator"]["claims_personal"] and people > 1 and pictures["different"] * people <= pictures["valid"]:
+        flags.append("same for everybody")
     name = record["generator"]["id"]
     for caution in comparison["results"]["cautions"]:
         flag = caution["kind"].replace("-", " ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -133,3 +133,18 @@ def png(pixels: Pixels) -> bytes:
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+class LazyPixels(Sequence[Pixels]):
+    """Pictures that are read when an encoder asks for them."""
+
+    def __init__(self, read: Callable[[int], Pixels], items: Sequence[int]) -> None:
+        self._read, self._items = read, items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self._read(i) for i in self._items[index]]
+        return self._read(self._items[index])

@@ -32,10 +32,11 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None) -> dict[str,
         RecordError: If the pilot cannot be read.
     """
     run = Run(task, workdir)
-    people, k = len(run.world.users), task.file.pictures
+    people = len(run.world.users)
     rows, size, there_pictures = [], 0, 0
     units = run.units()
     for spec in task.generators:
+        k = task.pictures_of(spec)
         folders = [run.store.folder("pictures", key) for key in run.picture_keys(spec)]
         there = [folder for folder in folders if folder.is_dir()]
         fit = run.fit_key(spec)
@@ -53,14 +54,14 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None) -> dict[str,
         )
     folder = pilot_folder or newest_records(workdir / "records" / task.file.id)
     pilot = None if folder is None else read_pilot(folder)
-    total = people * k * len(rows)
+    total = people * sum(task.pictures_of(spec) for spec in task.generators)
     margin = task.file.analysis.equivalence_margin
     seconds = None if pilot is None or pilot.seconds is None else pilot.seconds * (total - there_pictures)
     return {
         "title": task.file.title,
         "hash": task.hash(),
         "people": people,
-        "pictures_a_person": k,
+        "pictures_a_person": task.file.pictures,
         "generators": rows,
         "fits": len({row["fit"] for row in rows}),
         "pictures": total,

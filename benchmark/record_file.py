@@ -140,6 +140,7 @@ class GeneratorInfo(_Strict):
     decoder: dict[str, Any] = Field(description="Parameters of the decoder.")
     noise_group: Name = Field(description="Arms of one group share their noise.")
     offset: int = Field(description="Part of the seeds.")
+    pictures: Count | None = Field(default=None, description="Pictures a person, where they differ from the task's.")
     family: str = Field(description="`rebeca`, `catalogue`, `prompt`, `control` or `external`.")
     needs: list[Literal["judge", "heldout", "truth"]] = Field(description="What it was granted.")
     ranked: bool = Field(description="Whether it takes part in the ranks: exactly when it needs nothing.")
@@ -162,6 +163,7 @@ class Pictures(_Strict):
     failures: dict[str, Annotated[int, Field(ge=1)]] = Field(description="By name: `missing`, `blank`.")
     different: Count = Field(description="Different pictures.")
     from_catalogue: Count = Field(description="Taken from the catalogue.")
+    copies: Count = Field(default=0, description="Made, yet equal to a catalogue picture in every pixel.")
     digest: Sha256 = Field(description="Of person, replicate and digest of all pictures, in order.")
     set_digest: Sha256 = Field(description="Of the sorted digests: equal for the same pictures in another order.")
     shown: list[Shown] = Field(description="Pictures in `pictures/`; none where the data may not be republished.")
@@ -290,6 +292,27 @@ class AgreementRecord(_Strict):
     pooled: Correlations = Field(description="Over all pictures, interval over people.")
 
 
+class Inversion(_Strict):
+    """Two generators that the board orders one way and the truth the other."""
+
+    a: str = Field(description="Which the board puts first.")
+    b: str = Field(description="Which the truth puts first.")
+    judged: Finite = Field(description="A minus B by the primary scorer.")
+    true: Finite = Field(description="A minus B by the truth.")
+    audited: Finite | None = Field(description="A minus B by the auditor; negative where it sides with the truth.")
+
+
+class ValidityRecord(_Strict):
+    """Does the board put generators in the truth's order?"""
+
+    measure: str = Field(description="What the board orders by; `lift:` before a scorer means its personal lift.")
+    truth: str = Field(description="The same by a scorer that knows the truth.")
+    generators: list[str] = Field(description="Ranked generators that both measure.")
+    people: Count = Field(description="People with a value for all of them.")
+    tau: IntervalRecord = Field(description="Kendall's tau-a; bootstrap over people.")
+    inversions: list[Inversion] = Field(description="Pairs in another order.")
+
+
 class Caution(_Strict):
     """Why a number may not keep its word."""
 
@@ -306,6 +329,9 @@ class Results(_Strict):
         description="By measure; `lift:` before a scorer means its personal lift."
     )
     agreement: list[AgreementRecord] = Field(description="The primary scorer beside the others.")
+    validity: list[ValidityRecord] = Field(
+        default_factory=list, description="The board's order beside the truth's, where a scorer knows the truth."
+    )
     cautions: list[Caution] = Field(
         description="Few people, unequal numbers of pictures, skewed values or differences of what was declared."
     )

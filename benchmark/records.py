@@ -234,7 +234,7 @@ def _bootstrap_strata(task: Task, block: Ints, cold: Any) -> Ints:
 
 
 def _rows(run: Run, one: GeneratorScores) -> Rows:
-    people, k = len(run.world.users), run.task.file.pictures
+    people, k = len(run.world.users), run.task.pictures_of(one.spec)
     failed = np.array([bool(row.failure) for row in one.made]).reshape(people, k)
     block = run.world.dataset.block_of_user[run.world.users]
     scores: dict[str, Floats] = {}
@@ -258,6 +258,7 @@ def _rows(run: Run, one: GeneratorScores) -> Rows:
         higher={scorer: found.card.higher_is_better for scorer, found in one.by_picture.items()},
         sets=one.by_person,
         pairs=pairs,
+        truths=frozenset(scorer for scorer, found in one.by_picture.items() if found.is_truth),
     )
 
 
@@ -288,6 +289,8 @@ def _write_generator(
     for made in one.made:
         if made.failure:
             failures[made.failure] = failures.get(made.failure, 0) + 1
+    catalogue = run.world.dataset.catalogue
+    existing = {catalogue.digest(i) for i in range(len(catalogue))} if any(m.item < 0 for m in one.made) else set()
     fit = run.store.find("fit", run.fit_key(one.spec))
     found = results["generators"][one.spec.id]
     record = {
@@ -307,6 +310,7 @@ def _write_generator(
             "failures": failures,
             "different": len({made.digest for made in one.made if made.digest}),
             "from_catalogue": sum(made.item >= 0 for made in one.made),
+            "copies": sum(made.item < 0 and made.digest in existing for made in one.made),
             "digest": digest_of([[m.user, m.replicate, m.digest] for m in one.made]),
             "set_digest": digest_of(sorted(made.digest for made in one.made)),
             "shown": shown,

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmark import registry
 from benchmark.freeze import Freezer
-from benchmark.pictures import Made, read_unit, write_unit
+from benchmark.pictures import LazyPixels, Made, read_unit, write_unit
 from benchmark.progress import Reporter
 from benchmark.scorers.context import Judge, ScorerContext
 from benchmark.spec import ResolvedGenerator, ResolvedScorer, Task
@@ -120,7 +120,7 @@ class Run:
     def _encode_catalogue(self, role: str) -> Floats:
         catalogue = self.world.dataset.catalogue
         encoder = self._fitted_encoder(role)
-        pictures = _LazyPixels(catalogue.pixels, range(len(catalogue)))
+        pictures = LazyPixels(catalogue.pixels, range(len(catalogue)))
         embeddings = encoder.encode(pictures, list(range(len(catalogue))))
         bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
         if len(bad):
@@ -133,7 +133,7 @@ class Run:
         encoder = self._encoder(role)
         if encoder.learns and role not in self._ready:
             items = np.flatnonzero(self.world.division.training_items).tolist()
-            pictures = _LazyPixels(self.world.dataset.catalogue.pixels, items)
+            pictures = LazyPixels(self.world.dataset.catalogue.pixels, items)
             encoder.fit(pictures, items, self.task.seeds.fit(f"encoder-{role}"))
             self._ready.add(role)
         return encoder
@@ -166,7 +166,9 @@ class Run:
                 cache.append(self._fitted_judge(role, share, key))
             return cache[0]
 
-        return Judge(verifier, lambda: self.embeddings(role), key)
+        return Judge(
+            verifier, lambda: self.embeddings(role), key, lambda pictures: self._fitted_encoder(role).encode(pictures)
+        )
 
     def _fitted_judge(self, role: str, share: float, key: str) -> Any:
         from rebeca.ncf.verifier import Verifier
@@ -209,7 +211,9 @@ class Run:
             "params": params,
             "embeddings": self.embeddings_key("task"),
             "ratings": self.world.fingerprint,
-            "judge": self.judge_key("verifier") if "judge" in generator.needs else None,
+            "judge": self.judge_key("verifier")
+            if "judge" in generator.needs and generator.granted_at == "fit"
+            else None,
             "seed": [self.task.file.id, self.task.file.version, self.task.file.seed],
             "device": self.device,
         }
@@ -228,7 +232,7 @@ class Run:
 
         def decoder(space: Space) -> Decoder:
             made: Decoder = decoder_kind.bind(
-                world.dataset.catalogue, embeddings, world.candidates, spec.decoder, space
+                world.dataset.catalogue, embeddings, world.candidates, spec.decoder, space, self.device
             )
             return made
 
@@ -300,12 +304,20 @@ class Run:
         return {
             "fit": self.fit_key(spec),
             "params": params_json(spec.params),
-            "decoder": [self.task.file.decoder.use, params_json(spec.decoder)],
+            "decoder": [self.task.file.decoder.use, params_json(spec.decoder), *self._decoder_weights(spec)],
             "seeds": [self.task.file.id, self.task.file.version, self.task.file.seed, spec.offset, spec.noise_group],
             "users": list(unit),
-            "pictures": self.task.file.pictures,
+            "pictures": self.task.pictures_of(spec),
             "device": self.device,
-        }
+        } | ({"judge": self.judge_key("verifier")} if self._judged_pictures(spec) else {})
+
+    def _judged_pictures(self, spec: ResolvedGenerator) -> bool:
+        generator = build_generator(spec)
+        return generator.granted_at == "generate" and "judge" in generator.needs
+
+    def _decoder_weights(self, spec: ResolvedGenerator) -> list[str]:
+        weights = registry.load("decoders", self.task.file.decoder.use).weights(spec.decoder)
+        return [] if weights is None else [weights]
 
     def picture_keys(self, spec: ResolvedGenerator) -> list[str]:
         """Addresses of all units of a generator."""
@@ -358,7 +370,7 @@ class Run:
         return [
             Request(user, k, seeds.picture(user, k, spec.noise_group))
             for user in unit
-            for k in range(self.task.file.pictures)
+            for k in range(self.task.pictures_of(spec))
         ]
 
     def scored_pictures(self, folders: Sequence[Path]) -> tuple[list[Made], ScoredPictures]:
@@ -387,7 +399,7 @@ class Run:
             out[item >= 0] = table[item[item >= 0]]
             new = [i for i in first.values() if item[i] < 0]
             if new:
-                by_digest = self._encode_new(role, [digests[i] for i in new], _LazyPixels(pixels, new))
+                by_digest = self._encode_new(role, [digests[i] for i in new], LazyPixels(pixels, new))
                 for i in np.flatnonzero(item < 0):
                     out[i] = by_digest[digests[i]]
             return out
@@ -406,7 +418,7 @@ class Run:
     def _encode_new(self, role: str, digests: list[str], pictures: Sequence[Pixels]) -> dict[str, Floats]:
         missing = [i for i, d in enumerate(digests) if (role, d) not in self._pixel_embeddings]
         if missing:
-            lazily = _LazyPixels(pictures.__getitem__, missing)
+            lazily = LazyPixels(pictures.__getitem__, missing)
             encoded = self._fitted_encoder(role).encode(lazily, [None] * len(missing))
             for i, vector in zip(missing, encoded, strict=True):
                 self._pixel_embeddings[role, digests[i]] = vector
@@ -429,6 +441,7 @@ class Run:
             catalogue_embeddings=lambda: self.embeddings("task"),
             spec=spec.params,
             data_fingerprint=world.fingerprint,
+            device=self.device,
         )
         return registry.load("scorers", spec.use)(context)
 
@@ -455,18 +468,3 @@ class Run:
         nested = sum(self.timing.seconds.values()) - inner
         self.timing.add(title, time.perf_counter() - started - nested)
         return path
-
-
-class _LazyPixels(Sequence[Pixels]):
-    """Catalogue pictures that are read when an encoder asks for them."""
-
-    def __init__(self, read: Callable[[int], Pixels], items: Sequence[int]) -> None:
-        self._read, self._items = read, items
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self._read(i) for i in self._items[index]]
-        return self._read(self._items[index])

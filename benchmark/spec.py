@@ -42,6 +42,7 @@ class ResolvedGenerator:
         decoder: All parameters of its decoder.
         noise_group: Arms of one group share their noise.
         offset: Shifts the noise.
+        pictures: Pictures a person, where they differ from the task's.
     """
 
     id: str
@@ -51,6 +52,7 @@ class ResolvedGenerator:
     decoder: Any
     noise_group: str
     offset: int
+    pictures: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON with every default spelled out."""
@@ -62,6 +64,7 @@ class ResolvedGenerator:
             "decoder": params_json(self.decoder),
             "noise_group": self.noise_group,
             "offset": self.offset,
+            **({} if self.pictures is None else {"pictures": self.pictures}),
         }
 
 
@@ -96,6 +99,10 @@ class Task:
     generators: tuple[ResolvedGenerator, ...]
     scorers: tuple[ResolvedScorer, ...]
     modified: bool
+
+    def pictures_of(self, generator: ResolvedGenerator) -> int:
+        """Pictures a person by a generator."""
+        return generator.pictures or self.file.pictures
 
     @property
     def seeds(self) -> SeedScheme:
@@ -320,6 +327,7 @@ def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]
                     "params": {**base.params, **spec.params},
                     "decoder": {**base.decoder, **spec.decoder},
                     "sweep": spec.sweep,
+                    "pictures": spec.pictures or base.pictures,
                     "noise_group": spec.noise_group if "noise_group" in spec.model_fields_set else base.noise_group,
                     "offset": spec.offset if "offset" in spec.model_fields_set else base.offset,
                 }
@@ -343,7 +351,9 @@ def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]
             if any(existing.id == one.id for existing in out):
                 raise SpecError(f"{where}: the generator id '{one.id}' is given twice")
             out.append(
-                ResolvedGenerator(one.id, one.title or one.id, spec.use, params, decoder, one.noise_group, one.offset)
+                ResolvedGenerator(
+                    one.id, one.title or one.id, spec.use, params, decoder, one.noise_group, one.offset, one.pictures
+                )
             )
     return tuple(out)
 

@@ -87,6 +87,9 @@ class GeneratorSpec(_Strict):
     params: dict[str, Any] = Field(default_factory=dict)
     decoder: dict[str, Any] = Field(default_factory=dict, description="Changed parameters of the task's decoder.")
     sweep: dict[str, list[Any]] = Field(default_factory=dict)
+    pictures: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        default=None, description="Pictures a person, where they differ from the task's."
+    )
     noise_group: str = Field(default="default", pattern=ID)
     offset: int = 0
 

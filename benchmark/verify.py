@@ -82,6 +82,8 @@ def _verified(folder: Path) -> dict[str, Any]:
         found = with_numbers(record, again["generators"][name])
         for part in ("summary", "personal"):
             checked += _same(record[part], found[part], f"{name}: {part}")
+    if "validity" not in comparison["results"]:  # records that were written before the board's order was checked
+        del again["results"]["validity"]
     checked += _same(comparison["results"], again["results"], "comparison: results")
     checked += _same(comparison["judges"], again["judges"], "comparison: judges")
     files = sum(len(f) for f in comparison["records"].values())

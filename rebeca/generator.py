@@ -11,19 +11,20 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from rebeca.arrays import Floats, Ints
 from rebeca.data.interactions import Interactions
+from rebeca.data.splits import thinned
 from rebeca.decoders.nearest import NearestParams, nearest
 from rebeca.errors import GeneratorError, SpecError
 from rebeca.interfaces import Decoder, FitContext, Generator, Picture, Request
-from rebeca.params import Count, NotNegative, Positive, Probability
+from rebeca.params import Count, NotNegative, Positive, Probability, Share
 from rebeca.prior.options import DISLIKE, LIKE, Objective, PriorShape, SamplingOptions, Schedule
 from rebeca.prior.user_rows import UserRows
-from rebeca.seeds import seed_of
+from rebeca.seeds import seed_of, substream
 from rebeca.space import LinearSpace
 from rebeca.taste import DEFAULT_RIDGE
 
@@ -48,6 +49,7 @@ class RebecaParams:
         user_rows: ``learned`` or ``taste``.
         freeze_user_rows: Whether user rows stay as they start.
         ridge: Penalty of the taste model.
+        ratings_share: Share of each person's training ratings that the fit sees.
         train_users: ``own``, or ``nobody`` to train without people.
         objective: What the network predicts.
         schedule: Noise schedule.
@@ -67,6 +69,7 @@ class RebecaParams:
         sample_batch: Embeddings sampled at once.
         condition: What the sampling is conditioned on.
         rating: Which rating is asked for.
+        best_of: Pictures made for each one that is kept, the one that the verifier likes best; needs the judge.
         users: ``own`` or ``shuffled`` (a uniform permutation of all people, fixed points allowed).
     """
 
@@ -82,6 +85,7 @@ class RebecaParams:
     user_rows: UserRows = "learned"
     freeze_user_rows: bool = False
     ridge: NotNegative = DEFAULT_RIDGE
+    ratings_share: Share = 1.0
     train_users: Literal["own", "nobody"] = "own"
     objective: Objective = "sample"
     schedule: Schedule = "squaredcos_cap_v2"
@@ -101,10 +105,14 @@ class RebecaParams:
     sample_batch: Count = 1024
     condition: tuple[Literal["user", "rating"], ...] = ("user", "rating")
     rating: Literal["like", "dislike"] = "like"
+    best_of: Count = 1
     users: Literal["own", "shuffled"] = "own"
+    LATER: ClassVar[tuple[str, ...]] = ("ratings_share", "best_of")
 
 
-SAMPLING_ONLY = frozenset({"sampler", "steps", "prior_guidance", "sample_batch", "condition", "rating", "users"})
+SAMPLING_ONLY = frozenset(
+    {"sampler", "steps", "prior_guidance", "sample_batch", "condition", "rating", "best_of", "users"}
+)
 
 
 class Rebeca(Generator):
@@ -112,6 +120,7 @@ class Rebeca(Generator):
 
     Params = RebecaParams
     family = "rebeca"
+    granted_at = "generate"
 
     def __init__(self, params: RebecaParams | None = None) -> None:
         self.params = params or RebecaParams()
@@ -131,6 +140,11 @@ class Rebeca(Generator):
         return own | {"sampler", "steps"} if self.params.guidance_grid else own
 
     @property
+    def needs(self) -> frozenset[str]:
+        """The judge, to choose the best of several pictures."""
+        return frozenset({"judge"}) if self.params.best_of > 1 else frozenset()
+
+    @property
     def claims_personal(self) -> bool:
         """Without the person, or with people shuffled, pictures are not meant to be personal."""
         p = self.params
@@ -141,6 +155,7 @@ class Rebeca(Generator):
         from rebeca.train_prior import train_prior
 
         p = self.params
+        train = thinned(train, p.ratings_share, substream(context.fit_seed, "share"))
         trained = train_prior(
             p, train, context.validation, context.embeddings, context.training_items, context.fit_seed,
             context.device, context.workdir / "prior.checkpoint", context.progress,
@@ -189,7 +204,25 @@ class Rebeca(Generator):
         """Samples one embedding a request and decodes them."""
         if self._context is None or self._decoder is None:
             raise GeneratorError("rebeca was asked to generate before it was fitted or loaded")
-        yield from self._decoder.decode(self.sample(requests), requests)
+        pictures = self._decoder.decode(self.sample(requests), requests)
+        if self.params.best_of > 1:
+            pictures = self._best(pictures, requests)
+        yield from pictures
+
+    def _best(self, first: list[Picture], requests: Sequence[Request]) -> list[Picture]:
+        """Of several pictures for every request, the one that the verifier likes best for that person."""
+        assert self._context is not None and self._decoder is not None
+        judge = self._context.grants["judge"]
+        index = {name: i for i, name in enumerate(self._context.users)}
+        users = np.array([index[request.user] for request in requests])
+        best, liked = first, judge.score([picture.pixels for picture in first], users)
+        for j in range(1, self.params.best_of):
+            others = [replace(request, seed=substream(request.seed, f"candidate-{j}")) for request in requests]
+            made = self._decoder.decode(self.sample(others), others)
+            scores = judge.score([picture.pixels for picture in made], users)
+            best = [new if s > old else kept for new, kept, s, old in zip(made, best, scores, liked, strict=True)]
+            liked = np.maximum(liked, scores)
+        return best
 
     def sample(self, requests: Sequence[Request]) -> Floats:
         """float32 [n, prior dim]; one embedding a request."""

@@ -10,12 +10,13 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from rebeca.arrays import Bools, Floats, Ints, Pixels
 from rebeca.data.interactions import Interactions
+from rebeca.errors import GeneratorError
 
 if TYPE_CHECKING:
     from rebeca.data.catalogue import Candidates, Catalogue
@@ -148,6 +149,23 @@ class Decoder(abc.ABC):
     def decode(self, points: Floats, requests: Sequence[Request]) -> list[Picture]:
         """Decodes [n, prior dim] into n pictures; ``requests`` hold whole users in replicate order."""
 
+    def decode_prompts(
+        self, prompts: Sequence[str], negative_prompts: Sequence[str], requests: Sequence[Request]
+    ) -> list[Picture]:
+        """Makes n pictures from words alone.
+
+        Raises:
+            GeneratorError: If this decoder reads no words.
+        """
+        raise GeneratorError(
+            f"the decoder {type(self).__name__} reads no words", hint="use stable-diffusion-ip-adapter with prompts"
+        )
+
+    @classmethod
+    def weights(cls, params: Any) -> str | None:
+        """SHA-256 of the weights that pictures depend on, where there are some."""
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class NoParams:
@@ -166,11 +184,13 @@ class Generator(abc.ABC):
         Params: Dataclass of the parameters, all with defaults or checked by the constructor.
         needs: Subset of :data:`NEEDS`; may depend on the parameters.
         family: Shown on the board: ``rebeca``, ``catalogue``, ``prompt``, ``control`` or ``external``.
+        granted_at: Where it uses what it ``needs``: in the ``fit``, or only when it comes to ``generate``.
         claims_personal: False where every person is meant to get the same distribution of pictures.
     """
 
     Params: ClassVar[type[Any]] = NoParams
     family: ClassVar[str] = "external"
+    granted_at: ClassVar[Literal["fit", "generate"]] = "fit"
 
     @property
     def fit_parameters(self) -> frozenset[str]:

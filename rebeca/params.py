@@ -21,6 +21,7 @@ Whole = Annotated[int, Ge(0)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 Probability = Annotated[float, Ge(0), Le(1)]
+Share = Annotated[float, Gt(0), Le(1)]
 Dropout = Annotated[float, Ge(0), Lt(1)]
 
 
@@ -54,10 +55,17 @@ def make_params(kind: type[Any], raw: Mapping[str, Any], where: str) -> Any:
 
 
 def params_json(params: Any) -> dict[str, Any]:
-    """JSON of a ``Params`` dataclass with every default spelled out, without places on this machine (``LOCATIONS``)."""
+    """JSON of a ``Params`` dataclass with every default spelled out, without places on this machine (``LOCATIONS``).
+
+    ``LATER`` names parameters that came after records were published, with defaults that change nothing: they are left
+    out at their defaults, so that addresses, seeds and hashes stay what they were.
+    """
     dumped: dict[str, Any] = _adapter(type(params)).dump_python(params, mode="json")
     for name in getattr(type(params), "LOCATIONS", ()):
         del dumped[name]
+    for name in getattr(type(params), "LATER", ()):
+        if dumped[name] == getattr(type(params)(), name):
+            del dumped[name]
     return dumped
 
 

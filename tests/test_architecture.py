@@ -78,7 +78,7 @@ STAGES = {
     ],
     "pictures": [
         "rebeca/prior/sampling.py", "rebeca/decoders/*.py", "benchmark/pictures.py", "rebeca/seeds.py",
-        "benchmark/world.py", "rebeca/data/catalogue.py",
+        "benchmark/world.py", "rebeca/data/catalogue.py", "rebeca/tinyworld/models.py", "rebeca/tinyworld/words.py",
     ],
     "scores": ["benchmark/scorers/*.py", "rebeca/tinyworld/taste.py", "rebeca/tinyworld/world.py"],
     "verifier": ["benchmark/diagnostics.py", "rebeca/population.py"],

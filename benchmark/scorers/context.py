@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rebeca.arrays import Floats
+import numpy as np
+
+from rebeca.arrays import Floats, Ints, Pixels
 from rebeca.data.dataset import Dataset
 from rebeca.data.splits import Division
 
@@ -22,11 +24,19 @@ class Judge:
         verifier: The model; loaded when first asked for.
         catalogue: float32 [items, dim]; the catalogue in its encoder's space.
         fingerprint: Address of the fit.
+        encode: Turns pictures into vectors of its encoder's space, float32 [n, dim].
     """
 
     verifier: Callable[[], Verifier]
     catalogue: Callable[[], Floats]
     fingerprint: str
+    encode: Callable[[Sequence[Pixels]], Floats]
+
+    def score(self, pictures: Sequence[Pixels], users: Ints) -> Floats:
+        """float64 [n]; probability that person ``users[i]`` likes picture i."""
+        everyone = np.unique(users)
+        table = self.verifier().score_all(self.encode(pictures), everyone)
+        return np.asarray(table[np.searchsorted(everyone, users), np.arange(len(users))])
 
     def catalogue_scores(self) -> Floats:
         """float64 [users, items]; what the verifier's own generators are granted."""
@@ -44,6 +54,7 @@ class ScorerContext:
         catalogue_embeddings: float32 [items, dim] in the task's encoder space.
         spec: The scorer's resolved parameters.
         data_fingerprint: Address of data and division.
+        device: Torch device.
     """
 
     dataset: Dataset
@@ -52,3 +63,4 @@ class ScorerContext:
     catalogue_embeddings: Callable[[], Floats]
     spec: Any
     data_fingerprint: str
+    device: str = "cpu"

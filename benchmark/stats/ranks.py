@@ -46,3 +46,36 @@ def probability_first(values: Floats, weights: Floats) -> Floats:
     means = weights[weights.any(axis=1)] @ values
     first = means >= means.max(axis=1, keepdims=True) - 1e-12
     return np.asarray((first / first.sum(axis=1, keepdims=True)).mean(axis=0))
+
+
+def kendall(a: Floats, b: Floats, weights: Floats) -> tuple[float, Floats]:
+    """Kendall's tau-a between two orders of generators by their means over people: do two measures order them alike?
+
+    Args:
+        a: float [people, generators]; higher is better, as in ``b``, whose people and generators are the same.
+        b: float [people, generators].
+        weights: float [draws, people] of a bootstrap over people.
+
+    Returns:
+        (Concordant minus discordant pairs) / pairs, and the same in every draw, float64 [draws]. Pairs that are equal
+        by either measure count as neither. NaN for fewer than two generators.
+    """
+    pairs = a.shape[1] * (a.shape[1] - 1) // 2
+    if not pairs:
+        return float("nan"), np.full(len(weights), np.nan)
+    left, right = (np.vstack([values.mean(axis=0), weights[weights.any(axis=1)] @ values]) for values in (a, b))
+    total = np.zeros(len(left))
+    for first in range(a.shape[1] - 1):
+        total += (
+            np.sign(left[:, first, None] - left[:, first + 1 :])
+            * np.sign(right[:, first, None] - right[:, first + 1 :])
+        ).sum(axis=1)
+    return float(total[0] / pairs), total[1:] / pairs
+
+
+def inversions(a: Floats, b: Floats) -> list[tuple[int, int]]:
+    """Pairs (first, second) of generators that ``a`` puts the other way round than ``b``; float [generators] each."""
+    order = np.argsort(-a, kind="stable")
+    return [
+        (int(i), int(j)) for place, i in enumerate(order) for j in order[place + 1 :] if a[i] > a[j] and b[i] < b[j]
+    ]

@@ -58,10 +58,13 @@ class Part:
 
     def thinned(self, share: float, seed: int) -> Part:
         """A share of each person's ratings, at least one of each kind; smaller shares are parts of larger ones."""
-        return Part(_thinned(self.train, share, seed), _thinned(self.validation, share, seed))
+        return Part(thinned(self.train, share, seed), thinned(self.validation, share, seed))
 
 
-def _thinned(rows: Interactions, share: float, seed: int) -> Interactions:
+def thinned(rows: Interactions, share: float, seed: int) -> Interactions:
+    """A share of each person's rows, at least one; smaller shares are parts of larger ones."""
+    if share == 1:
+        return rows
     order = np.lexsort((np.random.default_rng(seed).random(len(rows)), rows.user))
     counts = rows.ratings_a_user()
     place = np.empty(len(rows), np.int64)

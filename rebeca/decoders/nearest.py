@@ -53,7 +53,13 @@ class NearestPicture(Decoder):
 
     @classmethod
     def bind(
-        cls, catalogue: Catalogue, embeddings: Floats, candidates: Candidates, params: NearestParams, space: Space
+        cls,
+        catalogue: Catalogue,
+        embeddings: Floats,
+        candidates: Candidates,
+        params: NearestParams,
+        space: Space,
+        device: str,
     ) -> NearestPicture:
         """The decoder for a prior that works in ``space``; ``embeddings`` are the catalogue in the encoder's space."""
         return cls(catalogue, space.forward(embeddings), candidates, params)

@@ -62,10 +62,10 @@ class OpenClipEncoder(Encoder):
 class TransformersEncoder(Encoder):
     """``transformers:<repository or folder>``: image embeddings of a CLIP vision model with projection."""
 
-    def __init__(self, source: str, device: str = "cpu") -> None:
+    def __init__(self, source: str, device: str = "cpu", name: str | None = None) -> None:
         from transformers import AutoImageProcessor, CLIPVisionModelWithProjection
 
-        self.name = f"transformers:{source}"
+        self.name = name or f"transformers:{source}"
         self.device = device
         try:
             net = CLIPVisionModelWithProjection.from_pretrained(source, use_safetensors=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rebeca.errors import SpecError
+from rebeca.errors import SpecError, did_you_mean
 from rebeca.interfaces import Encoder
 
 
@@ -41,6 +41,17 @@ def transformers(argument: str, device: str, **params: Any) -> Encoder:
     from rebeca.encoders.clip import TransformersEncoder
 
     return TransformersEncoder(argument, device)
+
+
+def tinyworld(argument: str, device: str, **params: Any) -> Encoder:
+    """``tinyworld:<eyes>``: one of the miniature's three CLIPs."""
+    _no_params("tinyworld", params)
+    from rebeca.encoders.clip import TransformersEncoder
+    from rebeca.tinyworld.models import EYES, layouts
+
+    if argument not in EYES:
+        raise SpecError(f"encoder 'tinyworld:{argument}' is unknown", hint=did_you_mean(argument, EYES))
+    return TransformersEncoder(str(layouts() / "clip" / argument), device, f"tinyworld:{argument}")
 
 
 def precomputed(argument: str, device: str, **params: Any) -> Encoder:

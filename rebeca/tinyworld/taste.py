@@ -110,6 +110,17 @@ def draw_people(count: int, seed: int) -> People:
     return People(_unit_variance(weights), rng.normal(0, HABIT, count), ratings)
 
 
+def common_utility(values: Floats) -> Floats:
+    """float64 [n]; the common taste alone, at unit variance, of standardised features [n, 8]."""
+    return np.asarray(values @ _unit_variance(COMMON[None, :])[0])
+
+
+def rate(people: People, utility: Floats, rng: np.random.Generator) -> Floats:
+    """Ratings 1 to 5, float64 [users, n], of utilities [users, n]."""
+    heard = utility + people.habit[:, None] + rng.normal(0, NOISE, utility.shape)
+    return 1.0 + np.searchsorted(CUTS, heard)
+
+
 def draw_ratings(people: People, utility: Floats, seed: int) -> tuple[Ints, Ints, Floats]:
     """Who rated what and how: user, item and rating 1 to 5 of every row; every person rates a random part.
 

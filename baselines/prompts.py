@@ -1,0 +1,182 @@
+"""Prompt-only baselines: words in, pictures out, no image embedding.
+
+``published-0`` to ``published-2`` are the three levels of the original, the same for everybody. ``population`` and
+``persona`` find words in the captions of training pictures: those that stand out among liked pictures, of everybody
+or of the person, by smoothed log-odds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from rebeca.arrays import Floats, Ints
+from rebeca.data.interactions import Interactions
+from rebeca.errors import GeneratorError
+from rebeca.interfaces import FitContext, Generator, Picture, Request
+from rebeca.params import Count, Positive
+from rebeca.space import LinearSpace
+
+Words = Literal["published-0", "published-1", "published-2", "population", "persona"]
+PUBLISHED: dict[str, tuple[str, str]] = {
+    "published-0": ("", ""),
+    "published-1": ("high quality photo", "bad quality photo, letters"),
+    "published-2": (
+        "Realistic image, finely detailed, with balanced composition and harmonious elements. Dynamic yet subtle"
+        " tones, versatile style adaptable to diverse themes and aesthetics, prioritizing clarity and authenticity.",
+        "deformed, ugly, wrong proportion, frame, watermark, low res, bad anatomy, worst quality, low quality",
+    ),
+}
+"""Prompt and negative prompt of every level, word for word."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptsParams:
+    """Parameters of a task file.
+
+    Attributes:
+        words: ``published-0``, ``published-1``, ``published-2``, ``population`` or ``persona``.
+        keywords: Words of a prompt that is found; half of them stay, the others take turns from picture to picture.
+        least: Rated pictures in which a word must stand.
+        smoothing: Added to every count.
+    """
+
+    words: Words = "published-0"
+    keywords: Count = 4
+    least: Count = 5
+    smoothing: Positive = 1.0
+
+
+class Prompts(Generator):
+    """The generator; see the module's description."""
+
+    Params = PromptsParams
+    family = "prompt"
+
+    def __init__(self, params: PromptsParams | None = None) -> None:
+        self.params = params or PromptsParams()
+        self._context: FitContext | None = None
+        self._found: dict[str, list[list[str]]] = {}
+        self._order: list[str] = []
+
+    @property
+    def fit_parameters(self) -> frozenset[str]:
+        """All of them."""
+        return frozenset(PromptsParams.__dataclass_fields__)
+
+    @property
+    def claims_personal(self) -> bool:
+        """Only a persona is a person's own."""
+        return self.params.words == "persona"
+
+    def fit(self, train: Interactions, context: FitContext) -> None:
+        """Finds words where they are to be found.
+
+        Raises:
+            GeneratorError: If the pictures have no captions.
+        """
+        self._context = context
+        p = self.params
+        if p.words in PUBLISHED:
+            return
+        captions = context.catalogue.captions
+        if not any(captions):
+            raise GeneratorError(
+                f"words: {p.words} needs captions, and the data set has none",
+                hint="add a column 'caption' to items.csv",
+            )
+        vocabulary, holds = _bag_of_words(captions)
+        self._order = _reading_order(captions)
+        everybody = np.zeros(train.num_users, np.int64) if p.words == "population" else np.arange(train.num_users)
+        group = everybody[train.user]
+        for index, user in enumerate(train.user_ids):
+            rows = group == everybody[index]
+            odds = log_odds(holds, train.item[rows], train.liked[rows], p.least, p.smoothing)
+            self._found[user] = [[vocabulary[i] for i in _ends(odds, p.keywords * 2, best)] for best in (True, False)]
+
+    def save(self, folder: Path) -> None:
+        """Writes everybody's words."""
+        found = {"words": self._found, "order": self._order}
+        (folder / "words.json").write_text(json.dumps(found, indent=1, sort_keys=True), encoding="utf-8")
+
+    def load(self, folder: Path, context: FitContext) -> None:
+        """Reads what :meth:`save` wrote."""
+        self._context = context
+        found = json.loads((folder / "words.json").read_text(encoding="utf-8"))
+        self._found, self._order = found["words"], found["order"]
+
+    def prompts_of(self, user: str, replicate: int) -> tuple[str, str]:
+        """Prompt and negative prompt of one picture."""
+        p = self.params
+        if p.words in PUBLISHED:
+            return PUBLISHED[p.words]
+        wanted, unwanted = self._found[user]
+        kept = (p.keywords + 1) // 2
+        turning = wanted[kept:]
+        more = p.keywords - kept
+        turn = [turning[(replicate * more + j) % len(turning)] for j in range(min(more, len(turning)))]
+        return self._sentence([*wanted[:kept], *turn]), self._sentence(unwanted[:kept])
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Picture | None]:
+        """One picture a request."""
+        if self._context is None:
+            raise GeneratorError("prompts was asked to generate before it was fitted or loaded")
+        words = [self.prompts_of(request.user, request.replicate) for request in requests]
+        decoder = self._context.decoder(LinearSpace())
+        yield from decoder.decode_prompts([w for w, _ in words], [n for _, n in words], requests)
+
+    def _sentence(self, words: list[str]) -> str:
+        """In the order in which captions use them, so that a prompt reads like one."""
+        return " ".join(sorted(words, key=self._order.index))
+
+
+def log_odds(holds: Floats, item: Ints, liked: Ints, least: int, smoothing: float) -> Floats:
+    """float64 [words]; log-odds of a word among the words of liked pictures, less those among the others'.
+
+    NaN for words below ``least``, and for all where nothing, or everything, is liked.
+
+    Args:
+        holds: float [items, words]; 1 where a caption holds a word.
+        item: int [n]; rated pictures.
+        liked: bool [n].
+        least: Rated pictures in which a word must stand.
+        smoothing: Added to every count.
+    """
+    count = np.stack([holds[item[liked]].sum(axis=0), holds[item[~liked]].sum(axis=0)])
+    if not count.sum(axis=1).all():
+        return np.full(holds.shape[1], np.nan)
+    share = (count + smoothing) / (count.sum(axis=1, keepdims=True) + smoothing * holds.shape[1])
+    odds = np.log(share[0] / (1 - share[0])) - np.log(share[1] / (1 - share[1]))
+    return np.where(count.sum(axis=0) >= least, odds, np.nan)
+
+
+def _ends(odds: Floats, count: int, best: bool) -> Ints:
+    """The words with the highest (or lowest) odds that are above (below) zero, most telling first."""
+    order = np.argsort(-odds if best else odds, kind="stable")  # NaN goes last
+    telling = [i for i in order if (odds[i] > 0 if best else odds[i] < 0)]
+    return np.array(telling[:count], np.int64)
+
+
+def _bag_of_words(captions: Sequence[str]) -> tuple[list[str], Floats]:
+    split = [caption.lower().split() for caption in captions]
+    vocabulary = sorted({word for words in split for word in words})
+    index = {word: i for i, word in enumerate(vocabulary)}
+    holds = np.zeros((len(captions), len(vocabulary)))
+    for row, words in enumerate(split):
+        holds[row, [index[word] for word in words]] = 1.0
+    return vocabulary, holds
+
+
+def _reading_order(captions: Sequence[str]) -> list[str]:
+    """All words by where in a caption they stand on average."""
+    places: dict[str, list[float]] = {}
+    for caption in captions:
+        words = caption.lower().split()
+        for place, word in enumerate(words):
+            places.setdefault(word, []).append(place / len(words))
+    return sorted(places, key=lambda word: (float(np.mean(places[word])), word))

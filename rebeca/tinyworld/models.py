@@ -1,0 +1,170 @@
+"""The shipped weights, written out in the layouts that diffusers, transformers and open_clip read.
+
+A layout repeats weights (CLIP's two towers stand in three of them), so the package ships each tensor once, in half
+precision, and writes the folders at first use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rebeca.errors import MissingDependency
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WEIGHTS = Path(__file__).parent / "weights"
+CARD = WEIGHTS / "card.json"
+PARTS = ("autoencoder", "diffusion", "adapter", "prior-eyes", "verifier-eyes", "auditor-eyes", "hps", "laion")
+EYES = ("prior-eyes", "verifier-eyes", "auditor-eyes")
+CLIPS = (*EYES, "hps")
+STABLE_DIFFUSION = "stable-diffusion"
+ADAPTER = Path("ip-adapter") / "models" / "ip-adapter_tinyworld.safetensors"
+IMAGE_ENCODER = Path("ip-adapter") / "models" / "image_encoder"
+LAYOUT = 1
+"""Raised when what is written changes."""
+
+
+def cache_folder() -> Path:
+    """``$XDG_CACHE_HOME/rebeca-bench`` or ``~/.cache/rebeca-bench``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rebeca-bench"
+
+
+def weights_digest(folder: Path = WEIGHTS) -> str:
+    """SHA-256 over all shipped tensors."""
+    digest = hashlib.sha256()
+    for part in PARTS:
+        path = folder / f"{part}.safetensors"
+        if not path.exists():
+            raise MissingDependency(
+                f"{path}: these weights are not there", hint="python -m rebeca.tinyworld.train makes them anew"
+            )
+        digest.update(part.encode() + hashlib.sha256(path.read_bytes()).digest())
+    digest.update(str(LAYOUT).encode())
+    return digest.hexdigest()
+
+
+@cache
+def layouts() -> Path:
+    """The folder with all layouts, written at first use; safe when several processes ask at once."""
+    target = cache_folder() / f"tinyworld-{weights_digest()[:16]}"
+    if not target.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        from rebeca.decoders.stable_diffusion import quiet
+
+        made = Path(tempfile.mkdtemp(dir=target.parent))
+        with quiet():
+            write_layouts(WEIGHTS, made)
+        try:
+            made.rename(target)
+        except OSError:  # another process was faster
+            shutil.rmtree(made)
+            if not target.is_dir():
+                raise
+    return target
+
+
+def read_part(folder: Path, part: str) -> dict[str, Tensor]:
+    """Tensors of a part in single precision."""
+    from safetensors.torch import load_file
+
+    return {name: tensor.float() for name, tensor in load_file(folder / f"{part}.safetensors").items()}
+
+
+def write_layouts(weights: Path, folder: Path) -> None:
+    """Writes every layout below ``folder``.
+
+    ``stable-diffusion/`` for ``StableDiffusionPipeline.from_pretrained``; ``ip-adapter/models/`` for
+    ``load_ip_adapter``, with its image encoder; ``clip/<name>/`` for ``CLIPModel.from_pretrained``, each with
+    ``open_clip_config.json`` and ``open_clip_model.safetensors``; ``laion/head.safetensors``.
+    """
+    from rebeca.tinyworld.words import write_tokenizer
+
+    write_tokenizer(folder / "tokenizer")
+    for name in CLIPS:
+        _write_clip(read_part(weights, name), name, folder / "clip" / name, folder / "tokenizer")
+    _write_stable_diffusion(weights, folder)
+    _write_image_encoder(read_part(weights, "prior-eyes"), folder / IMAGE_ENCODER)
+    _write(folder / ADAPTER, read_part(weights, "adapter"))
+    _write(folder / "laion" / "head.safetensors", read_part(weights, "laion"))
+
+
+def _write(path: Path, tensors: dict[str, Tensor]) -> None:
+    from rebeca.weights import save_weights
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_weights(path, tensors)
+
+
+def _clip(name: str, tensors: dict[str, Tensor]) -> Any:
+    from rebeca.tinyworld.training import clip
+
+    eyes = {e.name: e for e in clip.ALL} | {"hps": clip.PRIOR}
+    model = clip.build(eyes[name])
+    model.load_state_dict(tensors)
+    return model.eval()
+
+
+def _write_clip(tensors: dict[str, Tensor], name: str, folder: Path, tokenizer: Path) -> None:
+    from rebeca.tinyworld.open_clip_layout import open_clip_config, open_clip_tensors
+
+    model = _clip(name, tensors)
+    shutil.copytree(tokenizer, folder)
+    model.save_pretrained(folder)
+    _preprocessor().save_pretrained(folder)
+    (folder / "open_clip_config.json").write_text(json.dumps(open_clip_config(model.config), indent=1) + "\n")
+    _write(folder / "open_clip_model.safetensors", open_clip_tensors(model))
+
+
+def _preprocessor() -> Any:
+    from transformers import CLIPImageProcessor
+
+    from rebeca.tinyworld.scenes import SIZE
+
+    return CLIPImageProcessor(size={"shortest_edge": SIZE}, crop_size={"height": SIZE, "width": SIZE})
+
+
+def _write_image_encoder(tensors: dict[str, Tensor], folder: Path) -> None:
+    from transformers import CLIPVisionModelWithProjection
+
+    clip = _clip("prior-eyes", tensors)
+    encoder = CLIPVisionModelWithProjection(clip.config.vision_config)
+    kept = {k: v for k, v in tensors.items() if k.startswith(("vision_model.", "visual_projection."))}
+    encoder.load_state_dict(kept)
+    encoder.save_pretrained(folder)
+    _preprocessor().save_pretrained(folder)
+
+
+def _write_stable_diffusion(weights: Path, folder: Path) -> None:
+    from diffusers import PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    from rebeca.tinyworld.training import autoencoder, diffusion
+
+    card = json.loads((weights / "card.json").read_text(encoding="utf-8"))
+    vae = autoencoder.build()
+    vae.load_state_dict(read_part(weights, "autoencoder"))
+    vae.register_to_config(scaling_factor=card["scaling_factor"])
+    unet = UNet2DConditionModel(**diffusion.SHAPE)
+    unet.load_state_dict(read_part(weights, "diffusion"))
+    clip = _clip("prior-eyes", read_part(weights, "prior-eyes"))
+    text = CLIPTextModel(clip.config.text_config)
+    text.load_state_dict(clip.text_model.state_dict())
+    scheduler = PNDMScheduler(skip_prk_steps=True, **diffusion.SCHEDULE)
+    StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=text,
+        tokenizer=CLIPTokenizer.from_pretrained(str(folder / "tokenizer")),
+        unet=unet,
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=_preprocessor(),
+        requires_safety_checker=False,
+    ).save_pretrained(folder / STABLE_DIFFUSION)

@@ -1,0 +1,120 @@
+"""``python -m rebeca.tinyworld.train``: trains the miniature models, all or one part, and writes the weights.
+
+Parts go on from their checkpoints in ``--work``; a finished part is not trained again. Steps, not minutes, are the
+budget, so the same processor makes the same weights again.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from rebeca.tinyworld.models import CARD, WEIGHTS, cache_folder
+from rebeca.tinyworld.training import autoencoder, clip, diffusion, stand_ins
+from rebeca.tinyworld.words import write_tokenizer
+from rebeca.weights import save_weights
+
+ORDER = ("autoencoder", *(eyes.name for eyes in clip.ALL), "diffusion", "hps", "laion")
+Say = Callable[[str], None]
+
+
+class Workshop:
+    """Trains parts on demand, each after those that it needs."""
+
+    def __init__(self, work: Path, out: Path, say: Say) -> None:
+        self.work, self.out, self.say = work, out, say
+        self.tokenizer = work / "tokenizer"
+        work.mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
+        write_tokenizer(self.tokenizer)
+
+    def part(self, name: str) -> None:
+        """Trains a part, goes on with it, or finds it done; writes its weights and its place in the card."""
+        started = time.perf_counter()
+        about: dict[str, Any] = {}
+        if name == "autoencoder":
+            model, history = autoencoder.run(self.work, self.say)
+            self._save(name, model.state_dict())
+            about = {"recipe": [autoencoder.RECIPE.to_json(), autoencoder.SHARPEN.to_json()], "history": history}
+            self._card(scaling_factor=model.config.scaling_factor)
+        elif name == "diffusion":
+            unet, history = diffusion.run(
+                self._autoencoder(), self._eyes("prior-eyes"), self.tokenizer, self.work, self.say
+            )
+            self._save("adapter", diffusion.adapter_weights(unet))
+            self._save(name, diffusion.plain_weights(unet))
+            about = {"recipe": diffusion.RECIPE.to_json(), "history": history}
+        elif name == "hps":
+            model, history = stand_ins.run_hps(self._eyes("prior-eyes"), self.tokenizer, self.work, self.say)
+            self._save(name, model.state_dict())
+            about = {"recipe": stand_ins.HPS_RECIPE.to_json(), "history": history}
+        elif name == "laion":
+            weight, bias = stand_ins.run_laion(self._eyes("auditor-eyes"))
+            self._save(name, {"layers.0.weight": weight, "layers.0.bias": bias})
+            about = {"ridge": stand_ins.RIDGE, "pictures": stand_ins.RATING_PICTURES}
+        else:
+            model, history = clip.run(_eyes(name), self.tokenizer, self.work, self.say)
+            self._save(name, model.state_dict())
+            about = {"recipe": _eyes(name).recipe.to_json(), "history": history}
+        about["wall seconds of the last session"] = round(time.perf_counter() - started, 1)
+        self._card(parts={**self._read_card().get("parts", {}), name: about})
+
+    def _autoencoder(self) -> Any:
+        from safetensors.torch import load_file
+
+        model = autoencoder.build()
+        model.load_state_dict({k: v.float() for k, v in load_file(self.out / "autoencoder.safetensors").items()})
+        model.register_to_config(scaling_factor=self._read_card()["scaling_factor"])
+        return model.eval()
+
+    def _eyes(self, name: str) -> Any:
+        from safetensors.torch import load_file
+
+        model = clip.build(_eyes(name))
+        model.load_state_dict({k: v.float() for k, v in load_file(self.out / f"{name}.safetensors").items()})
+        return model.eval()
+
+    def _save(self, name: str, tensors: dict[str, torch.Tensor]) -> None:
+        save_weights(self.out / f"{name}.safetensors", {k: v.half().contiguous() for k, v in tensors.items()})
+
+    def _read_card(self) -> dict[str, Any]:
+        path = self.out / CARD.name
+        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return card
+
+    def _card(self, **entries: Any) -> None:
+        card = {
+            **self._read_card(),
+            "command": "python -m rebeca.tinyworld.train",
+            "torch": torch.__version__,
+            "processor": platform.machine(),
+            **entries,
+        }
+        (self.out / CARD.name).write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _eyes(name: str) -> clip.Eyes:
+    return next(eyes for eyes in clip.ALL if eyes.name == name)
+
+
+@click.command()
+@click.option("--part", "parts", type=click.Choice(ORDER), multiple=True, help="One part; may be given again.")
+@click.option("--work", type=click.Path(path_type=Path), default=None, help="Checkpoints; a cache folder unless given.")
+@click.option("--out", type=click.Path(path_type=Path), default=WEIGHTS, show_default=False, help="Weights and card.")
+def main(parts: tuple[str, ...], work: Path | None, out: Path) -> None:
+    """Train the miniature models."""
+    shop = Workshop(work or cache_folder() / "tinyworld-training", out, lambda text: click.echo(text, file=sys.stderr))
+    for name in parts or ORDER:
+        shop.part(name)
+
+
+if __name__ == "__main__":
+    main()

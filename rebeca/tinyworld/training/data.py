@@ -1,0 +1,51 @@
+"""The postcards that models are trained on: drawn once a process, never the catalogue of a world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from rebeca.tinyworld.facts import MODELS_SEED
+from rebeca.tinyworld.render import render
+from rebeca.tinyworld.scenes import Scenes, captions, draw_scenes
+
+TRAIN_PICTURES = 20_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Postcards:
+    """Pictures with captions.
+
+    Attributes:
+        pixels: uint8 [n, 3, 64, 64].
+        captions: n captions.
+        scenes: What is on them.
+    """
+
+    pixels: Tensor
+    captions: tuple[str, ...]
+    scenes: Scenes
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+
+@cache
+def postcards(stream: str, count: int) -> Postcards:
+    """Postcards of a stream (``train``, ``validation``, ``test``)."""
+    scenes = draw_scenes(count, MODELS_SEED, stream)
+    pixels = torch.from_numpy(render(scenes)).permute(0, 3, 1, 2).contiguous()
+    return Postcards(pixels, captions(scenes), scenes)
+
+
+def signed(pixels: Tensor) -> Tensor:
+    """uint8 [..] to float32 in [-1, 1]."""
+    return pixels.float() / 127.5 - 1
+
+
+def some(count: int, batch: int, random: torch.Generator) -> Tensor:
+    """Row numbers of a batch, with replacement."""
+    return torch.randint(0, count, (batch,), generator=random)

@@ -1,0 +1,161 @@
+"""Part ``diffusion``: UNet and IP-Adapter together, on latents, captions and image embeddings.
+
+A quarter of the steps see text alone with the adapter off, as the pipeline does without it; in the others the caption
+is often left out, so that the picture's embedding must carry the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from rebeca.tinyworld.training.autoencoder import latents
+from rebeca.tinyworld.training.clip import image_embeds
+from rebeca.tinyworld.training.data import TRAIN_PICTURES, postcards, some
+from rebeca.tinyworld.training.loop import Recipe, train
+from rebeca.tinyworld.words import token_ids
+
+RECIPE = Recipe(steps=5000, batch=32, lr=1.6e-3, weight_decay=0.01, average=0.9985, seed=21)
+TEXT_WIDTH = 64
+TOKENS = 4
+"""Tokens that the adapter makes of an embedding."""
+SHAPE: dict[str, Any] = {
+    "sample_size": 16, "in_channels": 8, "out_channels": 8, "block_out_channels": (48, 64, 96), "layers_per_block": 1,
+    "down_block_types": ("CrossAttnDownBlock2D",) * 3, "up_block_types": ("CrossAttnUpBlock2D",) * 3,
+    "cross_attention_dim": TEXT_WIDTH, "attention_head_dim": 4, "norm_num_groups": 16,
+}  # fmt: skip
+"""Of the UNet; ``attention_head_dim`` counts heads, as in Stable Diffusion 1.5."""
+TEXT_ONLY_EVERY = 4
+DROP_TEXT = {True: 0.12, False: 0.45}
+"""By whether the adapter is off."""
+DROP_PICTURE = 0.12
+CHUNK = 250
+SCHEDULE: dict[str, Any] = {
+    "num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
+    "prediction_type": "v_prediction", "steps_offset": 1, "timestep_spacing": "trailing",
+}  # fmt: skip
+"""Of every scheduler."""
+
+
+def build(dim: int) -> Any:
+    """The UNet with an adapter for embeddings of ``dim`` numbers, with random weights."""
+    from diffusers import UNet2DConditionModel
+
+    torch.manual_seed(RECIPE.seed)
+    unet = UNet2DConditionModel(**SHAPE)
+    adapter: dict[str, dict[str, Tensor]] = {
+        "image_proj": {
+            "proj.weight": torch.randn(TOKENS * TEXT_WIDTH, dim) * dim**-0.5,
+            "proj.bias": torch.zeros(TOKENS * TEXT_WIDTH),
+            "norm.weight": torch.ones(TEXT_WIDTH),
+            "norm.bias": torch.zeros(TEXT_WIDTH),
+        },
+        "ip_adapter": {},
+    }
+    for index, (name, width) in enumerate(cross_attentions(unet)):
+        for matrix in ("to_k_ip", "to_v_ip"):
+            adapter["ip_adapter"][f"{2 * index + 1}.{matrix}.weight"] = (
+                torch.randn(width, TEXT_WIDTH) * TEXT_WIDTH**-0.5
+            )
+        assert name.endswith("attn2.processor")
+    unet._load_ip_adapter_weights([adapter], low_cpu_mem_usage=False)
+    return unet
+
+
+def cross_attentions(unet: Any) -> list[tuple[str, int]]:
+    """Names and widths of the cross-attentions, in the order of the published adapter file."""
+    out = []
+    for name in unet.attn_processors:
+        if name.endswith("attn2.processor"):
+            block = unet.get_submodule(name.removesuffix(".processor"))
+            out.append((name, int(block.to_q.out_features)))
+    return out
+
+
+def adapter_weights(unet: Any) -> dict[str, Tensor]:
+    """The adapter's tensors under the names of the published file."""
+    out = {}
+    projection = unet.encoder_hid_proj.image_projection_layers[0]
+    for name, ours in (("proj", "image_embeds"), ("norm", "norm")):
+        layer = getattr(projection, ours)
+        out[f"image_proj.{name}.weight"], out[f"image_proj.{name}.bias"] = layer.weight, layer.bias
+    for index, (name, _) in enumerate(cross_attentions(unet)):
+        processor = unet.attn_processors[name]
+        out[f"ip_adapter.{2 * index + 1}.to_k_ip.weight"] = processor.to_k_ip[0].weight
+        out[f"ip_adapter.{2 * index + 1}.to_v_ip.weight"] = processor.to_v_ip[0].weight
+    return {key: value.detach() for key, value in out.items()}
+
+
+def plain_weights(unet: Any) -> dict[str, Tensor]:
+    """The UNet's tensors without the adapter's."""
+    return {k: v for k, v in unet.state_dict().items() if "_ip." not in k and not k.startswith("encoder_hid_proj.")}
+
+
+def set_scale(unet: Any, scale: float) -> None:
+    """How much the adapter says."""
+    for processor in unet.attn_processors.values():
+        if hasattr(processor, "scale"):
+            processor.scale = [scale]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Material:
+    latents: Tensor
+    text: Tensor
+    no_text: Tensor
+    embeds: Tensor
+
+
+@torch.inference_mode()
+def _material(autoencoder: Any, clip: Any, tokenizer: Path) -> _Material:
+    data = postcards("train", TRAIN_PICTURES)
+    ids = token_ids(tokenizer, data.captions)
+    starts = range(0, len(data), CHUNK)
+    z = torch.cat([latents(autoencoder, data.pixels[i : i + CHUNK]) for i in starts])
+    text = torch.cat([clip.text_model(input_ids=ids[i : i + CHUNK]).last_hidden_state for i in starts])
+    embeds = torch.cat([image_embeds(clip, data.pixels[i : i + CHUNK]) for i in starts])
+    no_text = clip.text_model(input_ids=token_ids(tokenizer, ("",))).last_hidden_state
+    return _Material(z * autoencoder.config.scaling_factor, text, no_text, embeds)
+
+
+def run(
+    autoencoder: Any, clip: Any, tokenizer: Path, folder: Path, say: Callable[[str], None]
+) -> tuple[Any, list[dict[str, float]]]:
+    """Trains both."""
+    from diffusers import DDPMScheduler
+
+    material = _material(autoencoder, clip, tokenizer)
+    schedule = DDPMScheduler(**SCHEDULE)
+    unet = build(clip.config.projection_dim)
+
+    def loss(step: int, random: torch.Generator) -> dict[str, Tensor]:
+        rows = some(len(material.latents), RECIPE.batch, random)
+        size = len(rows)
+        text_only = step % TEXT_ONLY_EVERY == 0
+        set_scale(unet, 0.0 if text_only else 1.0)
+        noise = torch.randn(material.latents[rows].shape, generator=random)
+        t = torch.randint(0, SCHEDULE["num_train_timesteps"], (size,), generator=random)
+        dropped = torch.rand(2, size, generator=random)
+        no_text = (dropped[0] < DROP_TEXT[text_only]).view(-1, 1, 1)
+        no_picture = (dropped[1] < DROP_PICTURE).view(-1, 1)
+        text = torch.where(no_text, material.no_text, material.text[rows])
+        embeds = torch.where(no_picture, 0.0, material.embeds[rows])
+        z = material.latents[rows]
+        predicted = unet(
+            schedule.add_noise(z, noise, t),
+            t,
+            encoder_hidden_states=text,
+            added_cond_kwargs={"image_embeds": [embeds[:, None]]},
+        ).sample
+        error = mse_loss(predicted, schedule.get_velocity(z, noise, t))
+        return {"text": error} if text_only else {"picture": error}
+
+    history = train("diffusion", unet, RECIPE, loss, folder / "diffusion.checkpoint", say)
+    set_scale(unet, 1.0)
+    return unet, history

@@ -1,0 +1,141 @@
+"""One loop for all parts: AdamW on a cosine, moving average, checkpoints; a step's random numbers hang on its number.
+
+Because step k draws from a generator seeded by k, a resumed training is the undisturbed one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rebeca.seeds import seed_of, torch_generator
+from rebeca.weights import load_checkpoint, save_checkpoint
+
+CHECKPOINT_EVERY = 500
+REPORT_EVERY = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a part is trained.
+
+    Attributes:
+        steps: Steps in all.
+        batch: Pictures a step.
+        lr: Highest learning rate; a short rise, then a cosine to a hundredth.
+        weight_decay: AdamW's.
+        average: Decay of the moving average that is kept; 0 keeps the last state.
+        seed: Of weights and steps.
+    """
+
+    steps: int
+    batch: int
+    lr: float
+    weight_decay: float = 0.01
+    average: float = 0.0
+    seed: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """For the model card."""
+        return asdict(self)
+
+
+RISE = 100
+"""Steps in which the learning rate rises."""
+LEAST = 0.01
+
+
+def rate(recipe: Recipe, step: int) -> float:
+    """Learning rate of a step."""
+    rise = min(1.0, (step + 1) / RISE)
+    fall = LEAST + (1 - LEAST) * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
+    return recipe.lr * rise * fall
+
+
+def train(
+    name: str,
+    model: nn.Module,
+    recipe: Recipe,
+    loss: Callable[[int, torch.Generator], dict[str, Tensor]],
+    checkpoint: Path,
+    say: Callable[[str], None],
+    parameters: Sequence[nn.Parameter] | None = None,
+) -> list[dict[str, float]]:
+    """Trains ``model`` in place, to its averaged state where the recipe says so.
+
+    Args:
+        name: Part, for the seeds and the report.
+        model: What is trained.
+        recipe: How.
+        loss: ``loss(step, random)`` gives named terms; their sum is minimised.
+        checkpoint: File to go on from; removed by nobody, so that a finished part is not trained again.
+        say: Progress.
+        parameters: What is optimised, all of the model unless given.
+
+    Returns:
+        A row every :data:`REPORT_EVERY` steps: step and the mean of every term since the row before.
+    """
+    trained = [p for p in (parameters or model.parameters()) if p.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=recipe.weight_decay, betas=(0.9, 0.99))
+    average = {k: v.detach().clone() for k, v in model.state_dict().items()}
+    history: list[dict[str, float]] = []
+    first = 0
+    state = load_checkpoint(checkpoint, "cpu")
+    if state is not None:
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        average, history, first = state["average"], state["history"], state["step"]
+    sums: dict[str, float] = {}
+    started, model_time = time.perf_counter(), first
+    model.train()
+    for step in range(first, recipe.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = rate(recipe, step)
+        terms = loss(step, torch_generator(seed_of("tinyworld", recipe.seed, name, step)))
+        optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(terms.values())).sum().backward()
+        nn.utils.clip_grad_norm_(trained, 1.0)
+        optimiser.step()
+        _follow(average, model, min(recipe.average, (1 + step) / (10 + step)))
+        for key, value in terms.items():
+            sums[key] = sums.get(key, 0.0) + float(value.detach())
+        done = step + 1
+        if done % REPORT_EVERY == 0 or done == recipe.steps:
+            since = done - (int(history[-1]["step"]) if history else 0)
+            history.append({"step": done, **{k: round(v / since, 5) for k, v in sums.items()}})
+            sums = {}
+            pace = (time.perf_counter() - started) / (done - model_time)
+            shown = " ".join(f"{k} {v:.4f}" for k, v in history[-1].items() if k != "step")
+            left = (recipe.steps - done) * pace
+            say(f"{name}: step {done}/{recipe.steps}, {shown}, {pace:.3f} s a step, {left:.0f} s left")
+        if done % CHECKPOINT_EVERY == 0 or done == recipe.steps:
+            save_checkpoint(
+                checkpoint,
+                {
+                    "model": model.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "average": average,
+                    "history": history,
+                    "step": done,
+                },
+            )
+    if recipe.average:
+        model.load_state_dict(average)
+    model.eval()
+    return history
+
+
+@torch.no_grad()
+def _follow(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
+    for key, value in model.state_dict().items():
+        if value.dtype.is_floating_point:
+            average[key].lerp_(value, 1 - decay)
+        else:
+            average[key].copy_(value)

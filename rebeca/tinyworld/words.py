@@ -1,0 +1,95 @@
+"""The miniature's tokenizer: byte pairs in OpenAI's layout, with merges that make every word of a caption one token.
+
+Transformers and open_clip read different files; both are written here and give the same ids.
+"""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+from collections import Counter
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from rebeca.tinyworld.facts import MODELS_SEED
+from rebeca.tinyworld.scenes import captions, draw_scenes
+
+CONTEXT = 32
+"""Tokens of a text, with begin and end."""
+BEGIN, END = "<|startoftext|>", "<|endoftext|>"
+WORD_END = "</w>"
+CORPUS_PICTURES = 4000
+
+
+def vocabulary() -> tuple[str, ...]:
+    """All words of captions, sorted."""
+    texts = captions(draw_scenes(CORPUS_PICTURES, MODELS_SEED, "words"))
+    return tuple(sorted({word for text in texts for word in text.split()}))
+
+
+@cache
+def merges() -> tuple[tuple[str, str], ...]:
+    """Most frequent pairs first, ties by spelling, until every word is one symbol."""
+    split = [(*word[:-1], word[-1] + WORD_END) for word in vocabulary()]
+    found = []
+    while any(len(word) > 1 for word in split):
+        pairs = Counter(pair for word in split for pair in itertools.pairwise(word))
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        found.append(best)
+        split = [_merged(word, best) for word in split]
+    return tuple(found)
+
+
+def _merged(word: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
+    out: list[str] = []
+    i = 0
+    while i < len(word):
+        if word[i : i + 2] == pair:
+            out.append(word[i] + word[i + 1])
+            i += 2
+        else:
+            out.append(word[i])
+            i += 1
+    return tuple(out)
+
+
+def symbols() -> list[str]:
+    """All tokens in the order of their ids: bytes, bytes that end a word, merges, begin, end."""
+    from open_clip.tokenizer import bytes_to_unicode
+
+    letters = list(bytes_to_unicode().values())
+    joined = ["".join(pair) for pair in merges()]
+    return [*letters, *(letter + WORD_END for letter in letters), *joined, BEGIN, END]
+
+
+def write_tokenizer(folder: Path) -> None:
+    """Writes ``vocab.json``, ``merges.txt`` and settings for transformers, and ``bpe.txt.gz`` for open_clip."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ids = {symbol: index for index, symbol in enumerate(symbols())}
+    lines = "\n".join(["#version: 0.2", *(" ".join(pair) for pair in merges())])  # no newline at the end
+    (folder / "vocab.json").write_text(json.dumps(ids, ensure_ascii=False), encoding="utf-8")
+    (folder / "merges.txt").write_text(lines, encoding="utf-8")
+    settings = {
+        "tokenizer_class": "CLIPTokenizer",
+        "model_max_length": CONTEXT,
+        "bos_token": BEGIN,
+        "eos_token": END,
+        "unk_token": END,
+        "pad_token": END,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")
+    packed = BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as stream:
+        stream.write(lines.encode())
+    (folder / "bpe.txt.gz").write_bytes(packed.getvalue())
+
+
+def token_ids(folder: Path, texts: tuple[str, ...]) -> Any:
+    """int64 [n, 32]; texts by the tokenizer in ``folder``, cut and padded."""
+    from transformers import CLIPTokenizer
+
+    tokenizer = CLIPTokenizer.from_pretrained(str(folder))
+    return tokenizer(list(texts), padding="max_length", truncation=True, return_tensors="pt").input_ids

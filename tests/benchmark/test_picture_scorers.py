@@ -1,0 +1,147 @@
+"""HPSv2 and LAION: the published numbers from the published layouts, in batches."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from benchmark.scorers.hpsv2 import HPSv2Params, HPSv2Scorer, prepared
+from benchmark.scorers.laion import LaionParams, LaionScorer, read_head
+from rebeca.errors import DataError, MissingDependency, SpecError
+from rebeca.interfaces import ScoredPictures
+
+TINY = {
+    "embed_dim": 32,
+    "vision_cfg": {"image_size": 56, "layers": 2, "width": 32, "head_width": 16, "patch_size": 14},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+}
+"""Small, with the published tokenizer: the package knows no other."""
+PROMPT = "Realistic image, finely detailed, with balanced composition and harmonious elements."
+
+
+def scorer(kind, params):
+    return kind(SimpleNamespace(spec=params, device="cpu"))
+
+
+def pictures(sizes, seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, 256, (h, w, 3)).astype(np.uint8) for h, w in sizes]
+
+
+@pytest.fixture
+def tiny_hps(tmp_path):
+    """A checkpoint in the published layout with random weights, and the name under which open_clip builds it."""
+    import open_clip
+
+    (tmp_path / "ViT-tiny-hps.json").write_text(json.dumps(TINY))
+    open_clip.add_model_config(tmp_path / "ViT-tiny-hps.json")
+    torch.manual_seed(3)
+    model = open_clip.create_model("ViT-tiny-hps")
+    torch.save({"state_dict": model.state_dict()}, tmp_path / "HPS_v2_tiny.pt")
+    return tmp_path / "HPS_v2_tiny.pt"
+
+
+def test_batches_equal_the_package(tiny_hps, monkeypatch, tmp_path):
+    package = pytest.importorskip("hpsv2.img_score", reason="pip install --no-deps hpsv2x clint args")
+    from hpsv2.src.open_clip import create_model_and_transforms, factory
+
+    (tmp_path / "ViT-H-14.json").write_text(json.dumps(TINY))
+    monkeypatch.setitem(factory._MODEL_CONFIGS, "ViT-H-14", TINY)
+    model, _, prepare = create_model_and_transforms(
+        "ViT-H-14", None, device="cpu", output_dict=True, light_augmentation=True
+    )
+    monkeypatch.setattr(package, "model_dict", {"model": model, "preprocess_val": prepare})
+    monkeypatch.setattr(package, "device", "cpu")
+    made = pictures([(56, 56), (56, 56), (64, 48), (30, 90), (112, 112), (57, 56)])
+    theirs = package.score([Image.fromarray(p) for p in made], PROMPT, cp=str(tiny_hps))
+    ours = scorer(HPSv2Scorer, HPSv2Params("ViT-tiny-hps", str(tiny_hps), PROMPT))
+    assert np.abs(ours.score_pixels(made) - np.array(theirs)).max() < 1e-6
+    one_by_one = [ours.score_pixels([p])[0] for p in made]
+    assert np.abs(ours.score_pixels(made) - one_by_one).max() < 1e-6
+
+
+def test_the_longest_side_is_resized_and_the_rest_is_black():
+    x = prepared(np.full((20, 80, 3), 255, np.uint8), 40)
+    assert x.shape == (3, 40, 40)
+    black = prepared(np.zeros((40, 40, 3), np.uint8), 40)[:, 0, 0]
+    assert torch.equal(x[:, 0, 0], black) and torch.equal(x[:, 39, 39], black)
+    assert not torch.equal(x[:, 20, 20], black)
+
+
+def test_a_prompt_or_a_version_makes_other_scores_and_another_fingerprint(tiny_hps):
+    first = scorer(HPSv2Scorer, HPSv2Params("ViT-tiny-hps", str(tiny_hps), PROMPT))
+    other = scorer(HPSv2Scorer, HPSv2Params("ViT-tiny-hps", str(tiny_hps), "."))
+    made = pictures([(56, 56)])
+    assert first.fingerprint != other.fingerprint
+    assert first.score_pixels(made)[0] != other.score_pixels(made)[0]
+
+
+def test_every_different_picture_is_scored_once(tiny_hps):
+    one = scorer(HPSv2Scorer, HPSv2Params("ViT-tiny-hps", str(tiny_hps), PROMPT, batch=2))
+    made = pictures([(56, 56)] * 3)
+    asked = []
+
+    def pixels_of(i):
+        asked.append(i)
+        return made[i % 3]
+
+    unique = np.array([0, 1, 2, 0, 1])
+    scored = one.score(
+        ScoredPictures(np.zeros(5, int), np.arange(5), tuple("abcab"), np.full(5, -1), unique, None, pixels_of),
+        np.zeros(5, int),
+    )
+    assert asked == [0, 1, 2]
+    assert scored[0] == scored[3] and scored[1] == scored[4] and len(set(scored.tolist())) == 3
+
+
+def test_missing_weights_are_named(tmp_path):
+    with pytest.raises(SpecError, match="weights is not set"):
+        scorer(HPSv2Scorer, HPSv2Params())
+    with pytest.raises(MissingDependency, match="is not there"):
+        scorer(HPSv2Scorer, HPSv2Params("ViT-B-32", str(tmp_path / "no.pt"))).score_pixels(pictures([(8, 8)]))
+    with pytest.raises(SpecError, match="weights is not set"):
+        scorer(LaionScorer, LaionParams())
+    with pytest.raises(MissingDependency, match="is not there"):
+        read_head(tmp_path / "no.pth")
+
+
+def test_the_real_head_gives_the_golden_ratings(shared):
+    folder = shared / "golden" / "laion"
+    weight, bias = read_head(folder / "sac+logos+ava1-l14-linearMSE.pth")
+    vectors = np.load(folder / "vit_l_14_rating0to9.npy", allow_pickle=False).astype(np.float64)
+    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    expected = [1.656, 2.359, 3.070, 3.673, 4.238, 4.701, 5.073, 5.365, 5.577, 5.747]
+    assert np.abs(vectors @ weight + bias - expected).max() < 1e-3
+
+
+def test_a_head_folds_into_one_linear_map(tmp_path):
+    layers = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.Identity(), torch.nn.Linear(4, 1))
+    torch.save({f"layers.{k}": v for k, v in layers.state_dict().items()}, tmp_path / "head.pth")
+    weight, bias = read_head(tmp_path / "head.pth")
+    x = torch.randn(5, 6)
+    assert np.allclose(layers(x)[:, 0].detach().numpy(), x.numpy() @ weight + bias, atol=1e-6)
+
+
+def test_damaged_and_foreign_heads_are_refused(tmp_path):
+    (tmp_path / "broken.pth").write_bytes(b"not weights")
+    with pytest.raises(DataError, match="cannot be read as weights"):
+        read_head(tmp_path / "broken.pth")
+    torch.save({"other": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(DataError, match=r"no 'layers\.N\.weight'"):
+        read_head(tmp_path / "other.pth")
+    torch.save({"layers.0.weight": torch.zeros(3, 5), "layers.0.bias": torch.zeros(3)}, tmp_path / "wide.pth")
+    with pytest.raises(DataError, match="ends in 3 numbers"):
+        read_head(tmp_path / "wide.pth")
+
+
+def test_the_stand_ins_say_what_they_are():
+    hps = scorer(HPSv2Scorer, HPSv2Params("tinyworld"))
+    laion = scorer(LaionScorer, LaionParams("tinyworld"))
+    assert hps.card.name == "HPSv2 stand-in" and laion.card.name == "LAION stand-in"
+    made = pictures([(64, 64)] * 3)
+    assert np.isfinite(hps.score_pixels(made)).all() and np.isfinite(laion.score_pixels(made)).all()

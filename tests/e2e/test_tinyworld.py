@@ -1,0 +1,137 @@
+"""A whole tinyworld run with the shipped models: words and embeddings in, painted pictures out, without a network."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.spec import load_task
+from tests.conftest import invoke
+
+TASK = """
+schema: 1
+id: miniature
+version: 1
+title: A miniature run
+data:
+  kind: tinyworld
+  params: {pictures: 200, users: 7, seed: 5}
+  like_at: 4
+  split: {kind: per-user, test: 10, validation: 6}
+judges:
+  verifier: {use: ncf, encoder: "tinyworld:verifier-eyes", params: {nets: 1, epochs: 3}}
+  auditor: {use: ncf, encoder: "tinyworld:auditor-eyes", params: {nets: 1, epochs: 3}}
+pictures: 2
+encoder: "tinyworld:prior-eyes"
+decoder: {use: stable-diffusion-ip-adapter, params: {steps: 2, batch: 8}}
+generators:
+  - id: rebeca
+    use: rebeca
+    params:
+      {normalize: pca, dims: 8, network: mlp, hidden: 32, layers: 1, user_rows: taste, max_steps: 20, patience: null,
+       sampler: DPMSolverMultistepScheduler, steps: 4}
+  - {id: best, extends: rebeca, pictures: 1, params: {best_of: 3}}
+  - {id: half, extends: rebeca, params: {ratings_share: 0.5}}
+  - {id: guided, extends: rebeca, decoder: {image_guidance: 4.0}}
+  - {id: same-prompt, extends: rebeca, decoder: {prompt: ""}}
+  - {id: persona, use: prompts, params: {words: persona}}
+  - {id: published, use: prompts, params: {words: published-2}}
+  - {id: shelf, use: catalogue, params: {rank_by: random}}
+scorers:
+  - ncf
+  - auditor
+  - truth
+  - {use: hpsv2, params: {backbone: tinyworld}}
+  - {use: laion, params: {backbone: tinyworld}}
+  - diversity
+analysis: {reference: rebeca, family: all-pairs, permutations: 199, bootstrap: 199}
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("miniature")
+    (folder / "task.yaml").write_text(TASK)
+
+    def refuse(*_):
+        raise AssertionError("the network was asked")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", refuse)
+        patch.setattr(socket, "create_connection", refuse)
+        out = invoke("run", folder / "task.yaml", "--workdir", folder / "work", "--site", folder / "site")
+    return folder, out
+
+
+def record(folder, name):
+    return json.loads((folder / "work/records/miniature/v1" / name / "record.json").read_text())
+
+
+def rows(folder, name):
+    return pd.read_parquet(folder / "work/records/miniature/v1" / name / "scores.parquet")
+
+
+def test_a_whole_run_without_a_network(run):
+    folder, out = run
+    assert "rebeca" in out and (folder / "site/tasks/miniature/index.html").exists()
+    assert "all agree" in invoke("verify", folder / "work/records/miniature/v1")
+
+
+def test_every_scorer_judges_painted_pictures(run):
+    folder, _ = run
+    for name in ("rebeca", "persona", "published"):
+        table = rows(folder, name)
+        assert set(table["scorer"]) == {"ncf", "auditor", "truth", "hpsv2", "laion"}
+        assert np.isfinite(table["score"]).all() and len(table) == 5 * 14
+        assert table[table["scorer"] == "truth"]["score"].between(0, 1).all()
+    assert record(folder, "rebeca")["summary"]["hpsv2"]["card"]["name"] == "HPSv2 stand-in"
+
+
+def test_arms_of_one_fit_share_it_and_the_others_do_not(run):
+    folder, _ = run
+    keys = {name: record(folder, name)["fit"]["key"] for name in ("rebeca", "best", "half", "guided")}
+    assert keys["rebeca"] == keys["best"] == keys["guided"] != keys["half"]
+
+
+def test_a_generator_may_make_fewer_pictures(run):
+    folder, _ = run
+    assert record(folder, "best")["pictures"]["requested"] == 7
+    assert (
+        record(folder, "best")["generator"]["needs"] == ["judge"] and not record(folder, "best")["generator"]["ranked"]
+    )
+
+
+def test_the_best_of_three_pleases_the_verifier_at_least_as_much(run):
+    folder, _ = run
+    one, best = (
+        rows(folder, name).query("scorer == 'ncf' and replicate == 0").set_index("user")["score"]
+        for name in ("rebeca", "best")
+    )
+    assert (best >= one - 1e-6).all() and (best > one + 1e-6).any()
+
+
+def test_parameters_that_change_nothing_are_flagged(run):
+    folder, _ = run
+    shown = json.loads(invoke("show", folder / "work/records/miniature/v1", "--json"))
+    flags = {row["id"]: row["flags"] for row in shown["generators"]}
+    assert "identical to rebeca" in " ".join(flags["same-prompt"])
+    assert not any("identical" in flag for flag in flags["guided"])
+    digests = {name: record(folder, name)["pictures"]["digest"] for name in ("rebeca", "guided", "same-prompt")}
+    assert digests["rebeca"] == digests["same-prompt"] != digests["guided"]
+
+
+def test_units_and_batches_do_not_change_a_picture(run, tmp_path, monkeypatch):
+    folder, _ = run
+    from benchmark import runner
+    from benchmark.runner import Run
+
+    monkeypatch.setattr(runner, "USERS_A_UNIT", 3)
+    again = Run(load_task(folder / "task.yaml"), folder / "work")
+    spec = again.task.generators[0]
+    made = [row for part in again.make_pictures(spec) for row in again.scored_pictures([part])[0]]
+    whole = rows(folder, "rebeca").query("scorer == 'ncf'")
+    assert [row.digest for row in made] == whole["digest"].tolist()

@@ -1,0 +1,144 @@
+"""The decoder on the shipped miniature: people of a batch are never mixed, and the published layouts load."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from transformers import CLIPModel, CLIPVisionModelWithProjection
+
+from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams, load_pipeline, quiet
+from rebeca.errors import GeneratorError, MissingDependency, SpecError
+from rebeca.interfaces import Request
+from rebeca.seeds import torch_generator
+from rebeca.space import LinearSpace
+from rebeca.tinyworld.models import ADAPTER, IMAGE_ENCODER, STABLE_DIFFUSION, layouts
+from rebeca.tinyworld.words import CONTEXT
+
+PEOPLE = 8
+
+
+def decoder(**params):
+    return StableDiffusion(StableDiffusionParams(**{"steps": 3, "batch": PEOPLE, **params}), LinearSpace())
+
+
+def requests(count):
+    return [Request(f"person-{i}", 0, 1000 + i) for i in range(count)]
+
+
+def embeddings(count, seed=0):
+    return np.random.default_rng(seed).normal(0, 0.6, (count, 96)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return [made.pixels for made in decoder().decode(embeddings(PEOPLE), requests(PEOPLE))]
+
+
+def test_another_vector_for_one_person_changes_that_persons_picture_only(pictures):
+    vectors = embeddings(PEOPLE)
+    vectors[3] = embeddings(1, seed=9)
+    again = [made.pixels for made in decoder().decode(vectors, requests(PEOPLE))]
+    changed = [i for i, (a, b) in enumerate(zip(pictures, again, strict=True)) if not np.array_equal(a, b)]
+    assert changed == [3]
+
+
+def test_the_stock_pipeline_mixes_people_which_is_why_ours_does_not_use_it():
+    with quiet():
+        pipe = StableDiffusionPipeline.from_pretrained(
+            layouts() / STABLE_DIFFUSION, safety_checker=None, use_safetensors=True, low_cpu_mem_usage=False
+        )
+        pipe.load_ip_adapter(
+            str(layouts() / ADAPTER.parts[0]), subfolder="models", weight_name=ADAPTER.name,
+            image_encoder_folder=None, low_cpu_mem_usage=False,
+        )  # fmt: skip
+    pipe.set_progress_bar_config(disable=True)
+
+    def made(vectors):
+        positive = torch.from_numpy(vectors)[:, None]
+        with torch.inference_mode():
+            return pipe(
+                prompt=[""] * 4, ip_adapter_image_embeds=[torch.cat([torch.zeros_like(positive), positive])],
+                generator=[torch_generator(i) for i in range(4)], num_inference_steps=2, guidance_scale=2.0,
+                height=64, width=64, output_type="np",
+            ).images  # fmt: skip
+
+    vectors = embeddings(4)
+    other = vectors.copy()
+    other[3] = embeddings(1, seed=9)
+    try:
+        first, second = made(vectors), made(other)
+    except (RuntimeError, ValueError):
+        return  # a stock pipeline that refuses the batch mixes nobody
+    changed = [i for i in range(4) if np.abs(first[i] - second[i]).max() > 1e-4]
+    assert changed != [3], "diffusers issue 9813 is mended: the subclass can go"
+
+
+def test_a_picture_does_not_depend_on_what_is_made_beside_it(pictures):
+    alone = decoder(batch=1).decode(embeddings(PEOPLE)[5:6], requests(PEOPLE)[5:6])[0].pixels
+    assert np.abs(alone.astype(int) - pictures[5].astype(int)).max() <= 2
+    part = decoder().decode(embeddings(PEOPLE)[2:7], requests(PEOPLE)[2:7])
+    for row, made in enumerate(part):
+        assert np.abs(made.pixels.astype(int) - pictures[2 + row].astype(int)).max() <= 2
+
+
+def test_runs_are_bit_identical(pictures):
+    again = decoder().decode(embeddings(PEOPLE), requests(PEOPLE))
+    assert all(np.array_equal(a, b.pixels) for a, b in zip(pictures, again, strict=True))
+
+
+def test_prompt_guidance_scale_and_scheduler_reach_the_picture(pictures):
+    changes = (
+        {"prompt": "a snowy field at night"}, {"negative_prompt": "night"}, {"image_guidance": 4.0},
+        {"image_guidance": 1.0}, {"adapter_scale": 0.3}, {"scheduler": "EulerDiscreteScheduler"}, {"steps": 4},
+    )  # fmt: skip
+    for change in changes:
+        other = decoder(**change).decode(embeddings(2), requests(2))
+        assert not np.array_equal(other[0].pixels, pictures[0]), change
+
+
+def test_words_alone_leave_the_adapter_off():
+    words = ["a green meadow at noon with the sun", "a blue lake at night with stars"]
+    made = decoder().decode_prompts(words, ["", ""], requests(2))
+    assert made[0].embedding is None and made[0].pixels.shape == (64, 64, 3)
+    decoder().decode(embeddings(2), requests(2))  # the scale is not left behind
+    again = decoder().decode_prompts(words, ["", ""], requests(2))
+    assert np.array_equal(made[0].pixels, again[0].pixels)
+
+
+def test_mistakes_are_named(tmp_path):
+    with pytest.raises(GeneratorError, match="embeddings of 5 numbers for an adapter that takes 96"):
+        decoder().decode(np.zeros((1, 5), np.float32), requests(1))
+    with pytest.raises(SpecError, match="diffusers has no 'EulerScheduler'"):
+        decoder(scheduler="EulerScheduler").decode(embeddings(1), requests(1))
+    load_pipeline.cache_clear()
+    with pytest.raises(MissingDependency, match="cannot be loaded"):
+        decoder(model=str(tmp_path)).decode(embeddings(1), requests(1))
+
+
+def test_transformers_and_open_clip_read_the_same_clip():
+    import open_clip
+
+    folder = layouts() / "clip" / "verifier-eyes"
+    theirs = CLIPModel.from_pretrained(folder).eval()
+    ours = open_clip.create_model(f"local-dir:{folder}").eval()
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}", bpe_path=str(folder / "bpe.txt.gz"))
+    x = torch.randn(3, 3, 64, 64, generator=torch_generator(0))
+    ids = tokenizer(["a vivid wheat field at dusk with stars", "something else, 12!", ""])
+    assert ids.shape == (3, CONTEXT)
+    with torch.inference_mode():
+        picture = theirs.visual_projection(theirs.vision_model(pixel_values=x).pooler_output)
+        text = theirs.text_projection(theirs.text_model(input_ids=ids).pooler_output)
+        assert torch.allclose(ours.encode_image(x), picture, atol=2e-5)
+        assert torch.allclose(ours.encode_text(ids), text, atol=2e-5)
+
+
+def test_the_adapters_image_encoder_is_the_priors_clip():
+    with quiet():
+        encoder = CLIPVisionModelWithProjection.from_pretrained(layouts() / IMAGE_ENCODER).eval()
+        clip = CLIPModel.from_pretrained(layouts() / "clip" / "prior-eyes").eval()
+    x = torch.randn(2, 3, 64, 64, generator=torch_generator(1))
+    with torch.inference_mode():
+        expected = clip.visual_projection(clip.vision_model(pixel_values=x).pooler_output)
+        assert torch.equal(encoder(pixel_values=x).image_embeds, expected)

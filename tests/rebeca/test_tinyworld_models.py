@@ -1,0 +1,109 @@
+"""Shipped weights and how they are made: the card tells the truth, training resumes, words are whole."""
+
+from __future__ import annotations
+
+import json
+
+import open_clip
+import pytest
+import torch
+
+from rebeca.errors import MissingDependency
+from rebeca.tinyworld import models
+from rebeca.tinyworld.evaluate import AIMS
+from rebeca.tinyworld.models import CARD, PARTS, WEIGHTS, layouts, weights_digest
+from rebeca.tinyworld.scenes import captions, draw_scenes
+from rebeca.tinyworld.training import loop
+from rebeca.tinyworld.training.loop import Recipe, rate, train
+from rebeca.tinyworld.words import CONTEXT, merges, symbols, token_ids, vocabulary, write_tokenizer
+
+MOST_BYTES = 15_000_000
+
+
+def test_weights_are_small_and_are_those_of_the_card():
+    card = json.loads(CARD.read_text(encoding="utf-8"))
+    assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < MOST_BYTES
+    assert card["sha256"] == weights_digest()
+    assert set(AIMS) <= set(card["evaluation"])
+
+
+@pytest.mark.parametrize("name", sorted(AIMS))
+def test_the_cards_figures_meet_their_aims_or_are_named_as_missed(name):
+    card = json.loads(CARD.read_text(encoding="utf-8"))
+    holds, aim = AIMS[name]
+    assert holds(card["evaluation"][name], aim) or name in card["missed"]
+
+
+def test_weights_that_are_not_there_are_named(tmp_path):
+    with pytest.raises(MissingDependency, match="these weights are not there"):
+        weights_digest(tmp_path)
+    assert len(PARTS) == 8
+
+
+def test_layouts_are_written_once_and_again_after_a_loss(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    layouts.cache_clear()
+    try:
+        first = layouts()
+        stamp = (first / models.ADAPTER).stat().st_mtime_ns
+        layouts.cache_clear()
+        assert layouts() == first and (first / models.ADAPTER).stat().st_mtime_ns == stamp
+        assert [path.name for path in first.parent.iterdir()] == [first.name]
+    finally:
+        layouts.cache_clear()
+
+
+def test_every_word_of_a_caption_is_one_token(tmp_path):
+    write_tokenizer(tmp_path)
+    texts = captions(draw_scenes(300, 77, "others"))
+    ids = token_ids(tmp_path, texts)
+    assert ids.shape == (300, CONTEXT)
+    lengths = (ids != len(symbols()) - 1).sum(dim=1)  # with the begin, without the end
+    assert lengths.tolist() == [len(text.split()) + 1 for text in texts]
+    theirs = open_clip.tokenizer.SimpleTokenizer(bpe_path=str(tmp_path / "bpe.txt.gz"), context_length=CONTEXT)(
+        list(texts)
+    )
+    for mine, other in zip(ids, theirs, strict=True):
+        count = int((other != 0).sum())
+        assert mine[:count].tolist() == other[:count].tolist()
+    assert len(symbols()) == 512 + len(merges()) + 2
+    assert len(vocabulary()) > 40
+
+
+def linear(seed):
+    torch.manual_seed(seed)
+    return torch.nn.Linear(4, 1)
+
+
+def loss_of(model, stop_at=None):
+    def loss(step, random):
+        if step == stop_at:
+            raise KeyboardInterrupt
+        x = torch.randn(8, 4, generator=random)
+        return {"mse": (model(x) - x.sum(dim=1, keepdim=True)).square().mean()}
+
+    return loss
+
+
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(monkeypatch, tmp_path):
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 20)
+    recipe = Recipe(steps=90, batch=8, lr=0.05, average=0.9, seed=4)
+    whole = linear(0)
+    history = train("whole", whole, recipe, loss_of(whole), tmp_path / "a.checkpoint", lambda _: None)
+    stopped = linear(0)
+    with pytest.raises(KeyboardInterrupt):
+        train("whole", stopped, recipe, loss_of(stopped, 57), tmp_path / "b.checkpoint", lambda _: None)
+    resumed = linear(1)
+    train("whole", resumed, recipe, loss_of(resumed), tmp_path / "b.checkpoint", lambda _: None)
+    assert torch.equal(whole.weight, resumed.weight)
+    assert history[-1]["step"] == 90 and history[-1]["mse"] < history[0]["mse"]
+    done = linear(2)
+    train("whole", done, recipe, loss_of(done, 0), tmp_path / "b.checkpoint", lambda _: None)  # not trained again
+    assert torch.equal(whole.weight, done.weight)
+
+
+def test_the_learning_rate_rises_and_falls():
+    recipe = Recipe(steps=1000, batch=1, lr=2.0)
+    rates = [rate(recipe, step) for step in range(1000)]
+    assert rates[0] < 0.03 and max(rates) > 1.9 and rates[-1] < 0.03
+    assert rates.index(max(rates)) == 99
