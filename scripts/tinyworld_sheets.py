@@ -44,13 +44,14 @@ def main() -> None:
 def models() -> Image.Image:
     """Test postcards; the same painted from their embeddings; the same painted from their captions."""
     from rebeca.tinyworld import evaluate
+    from rebeca.tinyworld.models import load_clip
     from rebeca.tinyworld.training.data import postcards
 
     data = postcards("test", SHOWN)
     originals = data.pixels.permute(0, 2, 3, 1).numpy()
     empty = [""] * SHOWN
     requests = evaluate._requests(SHOWN)
-    wanted = evaluate._images(evaluate._clip("prior-eyes"), data.pixels).numpy()
+    wanted = evaluate._images(load_clip("prior-eyes"), data.pixels).numpy()
     by_embedding = evaluate._decoder(evaluate.PICTURE_GUIDANCE).paint(requests, empty, empty, wanted)
     by_caption = evaluate._decoder(evaluate.TEXT_GUIDANCE).paint(requests, list(data.captions), empty, None)
     half = SHOWN // 2

@@ -14,13 +14,11 @@ from typing import Any, Literal
 from benchmark.scorers.context import ScorerContext
 from benchmark.scorers.pixels import PixelScorer, as_tensor
 from rebeca.arrays import Floats, Pixels
-from rebeca.encoders.clip import weights_hash
+from rebeca.encoders.clip import CLIP_DEVIATION, CLIP_MEAN, weights_hash
 from rebeca.errors import MissingDependency, SpecError
 from rebeca.interfaces import ScorerCard
 
 REFERENCE = "Wu et al. 2023, Human Preference Score v2, arXiv 2306.09341"
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 TINYWORLD = "tinyworld"
 
 
@@ -159,5 +157,5 @@ def prepared(picture: Pixels, side: int) -> Any:
         x = transform.pad(x, [right // 2, down // 2, right - right // 2, down - down // 2])
     elif (height, width) != (side, side):
         raise SpecError(f"a picture of {width} x {height} pixels cannot be scored at side {side} without a resize")
-    mean, deviation = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(DEVIATION).view(3, 1, 1)
+    mean, deviation = torch.tensor(CLIP_MEAN).view(3, 1, 1), torch.tensor(CLIP_DEVIATION).view(3, 1, 1)
     return (x - mean) / deviation

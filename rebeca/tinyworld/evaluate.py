@@ -25,7 +25,7 @@ from rebeca.interfaces import Request
 from rebeca.seeds import seed_of
 from rebeca.space import LinearSpace
 from rebeca.tinyworld.facts import LIKE_AT, MODELS_SEED, TEST_PICTURES
-from rebeca.tinyworld.models import CARD, EYES, WEIGHTS, read_part, weights_digest
+from rebeca.tinyworld.models import CARD, EYES, WEIGHTS, load_clip, read_part, weights_digest
 from rebeca.tinyworld.taste import draw_people, features, rate
 from rebeca.tinyworld.training import autoencoder, clip, stand_ins
 from rebeca.tinyworld.training.data import Postcards, postcards
@@ -62,7 +62,7 @@ def evaluate(work: Path) -> dict[str, float]:
     """All figures by name."""
     data = postcards("test", TEST_PICTURES)
     write_tokenizer(work / "tokenizer")
-    models = {name: _clip(name) for name in EYES}
+    models = {name: load_clip(name) for name in EYES}
     figures = {"autoencoder, dB": _autoencoder(data)}
     ids = token_ids(work / "tokenizer", data.captions)
     for name, model in models.items():
@@ -74,13 +74,6 @@ def evaluate(work: Path) -> dict[str, float]:
     figures |= _stand_ins(data, models["auditor-eyes"], work / "tokenizer")
     figures |= _verifier(models["verifier-eyes"])
     return {name: round(value, 4) for name, value in figures.items()}
-
-
-def _clip(name: str) -> Any:
-    eyes = {e.name: e for e in clip.ALL} | {"hps": clip.PRIOR}
-    model = clip.build(eyes[name])
-    model.load_state_dict(read_part(WEIGHTS, name))
-    return model.eval()
 
 
 @torch.inference_mode()
@@ -166,7 +159,7 @@ def _stand_ins(data: Postcards, eyes: Any, tokenizer: Path) -> dict[str, float]:
     values = features(data.pixels.permute(0, 2, 3, 1).numpy())
     rated = rate(people, people.utility(values), rng).mean(axis=0)
     utility = stand_ins.common(data.pixels)
-    model = _clip("hps")
+    model = load_clip("hps")
     words = _texts(model, token_ids(tokenizer, (stand_ins.NEUTRAL_PROMPT,)))
     likes = (normalize(_images(model, data.pixels), dim=-1) @ normalize(words, dim=-1).T)[:, 0].numpy()
     chosen = stand_ins.pairs(data.scenes, 4000, rng)

@@ -89,9 +89,9 @@ def write_layouts(weights: Path, folder: Path) -> None:
 
     write_tokenizer(folder / "tokenizer")
     for name in CLIPS:
-        _write_clip(read_part(weights, name), name, folder / "clip" / name, folder / "tokenizer")
+        _write_clip(load_clip(name, weights), folder / "clip" / name, folder / "tokenizer")
     _write_stable_diffusion(weights, folder)
-    _write_image_encoder(read_part(weights, "prior-eyes"), folder / IMAGE_ENCODER)
+    _write_image_encoder(load_clip("prior-eyes", weights), folder / IMAGE_ENCODER)
     _write(folder / ADAPTER, read_part(weights, "adapter"))
     _write(folder / "laion" / "head.safetensors", read_part(weights, "laion"))
 
@@ -103,19 +103,19 @@ def _write(path: Path, tensors: dict[str, Tensor]) -> None:
     save_weights(path, tensors)
 
 
-def _clip(name: str, tensors: dict[str, Tensor]) -> Any:
+def load_clip(name: str, weights: Path = WEIGHTS) -> Any:
+    """One of the shipped CLIPs (:data:`CLIPS`), for evaluation."""
     from rebeca.tinyworld.training import clip
 
     eyes = {e.name: e for e in clip.ALL} | {"hps": clip.PRIOR}
     model = clip.build(eyes[name])
-    model.load_state_dict(tensors)
+    model.load_state_dict(read_part(weights, name))
     return model.eval()
 
 
-def _write_clip(tensors: dict[str, Tensor], name: str, folder: Path, tokenizer: Path) -> None:
+def _write_clip(model: Any, folder: Path, tokenizer: Path) -> None:
     from rebeca.tinyworld.open_clip_layout import open_clip_config, open_clip_tensors
 
-    model = _clip(name, tensors)
     shutil.copytree(tokenizer, folder)
     model.save_pretrained(folder)
     _preprocessor().save_pretrained(folder)
@@ -131,12 +131,11 @@ def _preprocessor() -> Any:
     return CLIPImageProcessor(size={"shortest_edge": SIZE}, crop_size={"height": SIZE, "width": SIZE})
 
 
-def _write_image_encoder(tensors: dict[str, Tensor], folder: Path) -> None:
+def _write_image_encoder(clip: Any, folder: Path) -> None:
     from transformers import CLIPVisionModelWithProjection
 
-    clip = _clip("prior-eyes", tensors)
     encoder = CLIPVisionModelWithProjection(clip.config.vision_config)
-    kept = {k: v for k, v in tensors.items() if k.startswith(("vision_model.", "visual_projection."))}
+    kept = {k: v for k, v in clip.state_dict().items() if k.startswith(("vision_model.", "visual_projection."))}
     encoder.load_state_dict(kept)
     encoder.save_pretrained(folder)
     _preprocessor().save_pretrained(folder)
@@ -154,7 +153,7 @@ def _write_stable_diffusion(weights: Path, folder: Path) -> None:
     vae.register_to_config(scaling_factor=card["scaling_factor"])
     unet = UNet2DConditionModel(**diffusion.SHAPE)
     unet.load_state_dict(read_part(weights, "diffusion"))
-    clip = _clip("prior-eyes", read_part(weights, "prior-eyes"))
+    clip = load_clip("prior-eyes", weights)
     text = CLIPTextModel(clip.config.text_config)
     text.load_state_dict(clip.text_model.state_dict())
     scheduler = PNDMScheduler(skip_prk_steps=True, **diffusion.SCHEDULE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rebeca.tinyworld.training.clip import DEVIATION, MEAN
+from rebeca.encoders.clip import CLIP_DEVIATION, CLIP_MEAN
 from rebeca.tinyworld.words import CONTEXT
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def open_clip_config(config: Any) -> dict[str, Any]:
             "mlp_ratio": text.intermediate_size / text.hidden_size,
         },
     }
-    return {"model_cfg": model, "preprocess_cfg": {"mean": MEAN, "std": DEVIATION}}
+    return {"model_cfg": model, "preprocess_cfg": {"mean": CLIP_MEAN, "std": CLIP_DEVIATION}}
 
 
 def open_clip_tensors(clip: Any) -> dict[str, Tensor]:

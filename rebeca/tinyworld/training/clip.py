@@ -15,13 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, mse_loss, normalize
 
+from rebeca.encoders.clip import CLIP_DEVIATION, CLIP_MEAN
 from rebeca.tinyworld.training.data import TRAIN_PICTURES, postcards, signed, some
 from rebeca.tinyworld.training.loop import Recipe, train
 from rebeca.tinyworld.words import CONTEXT, symbols, token_ids
 
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-DEVIATION = (0.26862954, 0.26130258, 0.27577711)
-"""Of CLIP's preprocessing."""
 THUMBNAIL = 8
 THUMBNAIL_WEIGHT = 20.0
 
@@ -65,7 +63,7 @@ def build(eyes: Eyes) -> Any:
 
 def normalised(pixels: Tensor) -> Tensor:
     """uint8 [n, 3, h, w] to float32 by CLIP's mean and deviation."""
-    mean, deviation = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(DEVIATION).view(3, 1, 1)
+    mean, deviation = torch.tensor(CLIP_MEAN).view(3, 1, 1), torch.tensor(CLIP_DEVIATION).view(3, 1, 1)
     return (pixels.float() / 255 - mean) / deviation
 
 
