@@ -292,6 +292,9 @@ def _write_generator(
     catalogue = run.world.dataset.catalogue
     existing = {catalogue.digest(i) for i in range(len(catalogue))} if any(m.item < 0 for m in one.made) else set()
     fit = run.store.find("fit", run.fit_key(one.spec))
+    if fit is None and not registry.is_foreign("generators", one.spec.use):
+        run.fitted(one.spec)  # the pictures are there, but what the fit says about itself was lost
+        fit = run.store.find("fit", run.fit_key(one.spec))
     found = results["generators"][one.spec.id]
     record = {
         "schema": SCHEMA,
