@@ -8,8 +8,7 @@ short batches are filled up, so that a picture does not depend on what is made b
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +21,7 @@ from rebeca.data.catalogue import Candidates, Catalogue
 from rebeca.errors import GeneratorError, MissingDependency, SpecError, did_you_mean
 from rebeca.interfaces import Decoder, Picture, Request, Space
 from rebeca.params import Count, NotNegative
+from rebeca.quiet import quiet
 from rebeca.seeds import substream, torch_generator
 
 TINYWORLD = "tinyworld"
@@ -215,25 +215,6 @@ def load_pipeline(files: tuple[str, str | None, str, str | None, str, str], devi
         ) from error
     pipe.set_progress_bar_config(disable=True)
     return pipe.to(device)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps the progress bars and advice of diffusers and transformers off the terminal; errors still speak."""
-    import diffusers.utils.logging as diffusers_logging
-    import transformers.utils.logging as transformers_logging
-
-    libraries = (diffusers_logging, transformers_logging)
-    levels = [library.get_verbosity() for library in libraries]
-    for library in libraries:
-        library.set_verbosity_error()
-        library.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for library, level in zip(libraries, levels, strict=True):
-            library.set_verbosity(level)
-            library.enable_progress_bar()
 
 
 @cache

@@ -11,6 +11,7 @@ from PIL import Image
 from rebeca.arrays import Floats, Pixels
 from rebeca.errors import MissingDependency, SpecError
 from rebeca.interfaces import Encoder
+from rebeca.quiet import quiet
 
 BATCH = 32
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -71,8 +72,9 @@ class TransformersEncoder(Encoder):
         self.name = name or f"transformers:{source}"
         self.device = device
         try:
-            net = CLIPVisionModelWithProjection.from_pretrained(source, use_safetensors=True)
-            self._processor: Any = AutoImageProcessor.from_pretrained(source)
+            with quiet():  # a whole CLIP's folder holds a text tower, too, which would be reported as unexpected
+                net = CLIPVisionModelWithProjection.from_pretrained(source, use_safetensors=True)
+                self._processor: Any = AutoImageProcessor.from_pretrained(source)
         except (OSError, ValueError) as error:
             raise MissingDependency(
                 f"{self.name}: not available ({str(error).splitlines()[0]})",

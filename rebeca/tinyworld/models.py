@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rebeca.errors import MissingDependency
+from rebeca.quiet import quiet
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,8 +58,6 @@ def layouts() -> Path:
     target = cache_folder() / f"tinyworld-{weights_digest()[:16]}"
     if not target.is_dir():
         target.parent.mkdir(parents=True, exist_ok=True)
-        from rebeca.decoders.stable_diffusion import quiet
-
         made = Path(tempfile.mkdtemp(dir=target.parent))
         with quiet():
             write_layouts(WEIGHTS, made)

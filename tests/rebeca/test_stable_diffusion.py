@@ -8,9 +8,10 @@ import torch
 from diffusers import StableDiffusionPipeline
 from transformers import CLIPModel, CLIPVisionModelWithProjection
 
-from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams, load_pipeline, quiet
+from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams, load_pipeline
 from rebeca.errors import GeneratorError, MissingDependency, SpecError
 from rebeca.interfaces import Request
+from rebeca.quiet import quiet
 from rebeca.seeds import torch_generator
 from rebeca.space import LinearSpace
 from rebeca.tinyworld.models import ADAPTER, IMAGE_ENCODER, STABLE_DIFFUSION, layouts

@@ -8,6 +8,7 @@ import open_clip
 import pytest
 import torch
 
+from rebeca.encoders.names import tinyworld
 from rebeca.errors import MissingDependency
 from rebeca.tinyworld import models
 from rebeca.tinyworld.evaluate import AIMS
@@ -38,6 +39,12 @@ def test_weights_that_are_not_there_are_named(tmp_path):
     with pytest.raises(MissingDependency, match="these weights are not there"):
         weights_digest(tmp_path)
     assert len(PARTS) == 8
+
+
+def test_loading_says_nothing_on_the_terminal(capfd):
+    tinyworld("prior-eyes", "cpu")
+    said = capfd.readouterr()
+    assert said.out + said.err == ""
 
 
 def test_layouts_are_written_once_and_again_after_a_loss(monkeypatch, tmp_path):
