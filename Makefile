@@ -6,7 +6,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-export OMP_NUM_THREADS ?= 2
 
 .PHONY: demo test check lint types wheel coverage mutation clean
 

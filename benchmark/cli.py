@@ -18,6 +18,8 @@ from benchmark.exits import one_message
 from rebeca.errors import did_you_mean
 
 MOVED = 1
+THREADS = "2"
+"""Unless ``OMP_NUM_THREADS`` says otherwise; how sums are rounded hangs on the number of threads."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -63,6 +65,8 @@ _results = click.option(
 def main(ctx: click.Context, debug: bool) -> None:
     """A benchmark for pictures made for a person: what people like, and what is personal about it."""
     ctx.obj = debug
+    if not os.environ.get("OMP_NUM_THREADS"):  # read by numpy and torch when they are imported
+        os.environ["OMP_NUM_THREADS"] = THREADS
 
 
 @main.command()

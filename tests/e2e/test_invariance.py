@@ -1,6 +1,7 @@
 """What may never change a picture or a score: order, batch, unit, threads, and where a run was interrupted."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -62,13 +63,21 @@ def test_embeddings_sampled_at_once(done, tmp_path):
     assert_same(done / "w", tmp_path / "w")
 
 
-def test_threads(done, tmp_path):
-    process = start(copy_of(done, tmp_path), tmp_path / "w", environment={"OMP_NUM_THREADS": "2"})
-    _, errors = process.communicate(timeout=120)
+def finished(process):
+    _, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors
-    record = json.loads((tmp_path / "w" / "records" / "tiny" / "v1" / "_task" / "comparison.json").read_text())
-    assert record["provenance"]["threads"] == 2
-    assert_same(done / "w", tmp_path / "w", moved=0.1)  # training rounds otherwise, and guidance makes it .005 of 5.5
+
+
+def test_processors(done, tmp_path):
+    """Two threads unless somebody asks for another number, however many processors there are."""
+    task, unset = copy_of(done, tmp_path), {"OMP_NUM_THREADS": ""}
+    finished(start(task, tmp_path / "all", environment=unset))
+    finished(start(task, tmp_path / "one", environment=unset, preexec_fn=lambda: os.sched_setaffinity(0, {0})))
+    records = [tmp_path / name / "records" / "tiny" / "v1" for name in ("all", "one")]
+    for folder in records:
+        assert json.loads((folder / "_task" / "comparison.json").read_text())["provenance"]["threads"] == 2
+    same_records(*records)
+    assert_same(done / "w", tmp_path / "all", moved=0.1)  # one thread: training rounds otherwise, .005 of 5.5
 
 
 @pytest.mark.parametrize("generator", range(len(GENERATORS)))
