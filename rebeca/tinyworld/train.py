@@ -29,8 +29,8 @@ Say = Callable[[str], None]
 class Workshop:
     """Trains parts on demand, each after those that it needs."""
 
-    def __init__(self, work: Path, out: Path, say: Say) -> None:
-        self.work, self.out, self.say = work, out, say
+    def __init__(self, work: Path, out: Path, device: str, say: Say) -> None:
+        self.work, self.out, self.device, self.say = work, out, device, say
         self.tokenizer = work / "tokenizer"
         work.mkdir(parents=True, exist_ok=True)
         out.mkdir(parents=True, exist_ok=True)
@@ -47,11 +47,11 @@ class Workshop:
             self._card(scaling_factor=model.config.scaling_factor)
         elif name == "diffusion":
             unet, history = diffusion.run(
-                self._autoencoder(), self._eyes("prior-eyes"), self.tokenizer, self.work, self.say
+                self._autoencoder(), self._eyes("prior-eyes"), self.tokenizer, self.work, self.device, self.say
             )
             self._save("adapter", diffusion.adapter_weights(unet))
             self._save(name, diffusion.plain_weights(unet))
-            about = {"recipe": diffusion.RECIPE.to_json(), "history": history}
+            about = {"recipe": diffusion.RECIPE.to_json(), "history": history, "device": _device_name(self.device)}
         elif name == "hps":
             model, history = stand_ins.run_hps(self._eyes("prior-eyes"), self.tokenizer, self.work, self.say)
             self._save(name, model.state_dict())
@@ -64,6 +64,7 @@ class Workshop:
             model, history = clip.run(_eyes(name), self.tokenizer, self.work, self.say)
             self._save(name, model.state_dict())
             about = {"recipe": _eyes(name).recipe.to_json(), "history": history}
+        about["torch"] = torch.__version__
         about["wall seconds of the last session"] = round(time.perf_counter() - started, 1)
         self._card(parts={**self._read_card().get("parts", {}), name: about})
 
@@ -94,11 +95,13 @@ class Workshop:
         card = {
             **self._read_card(),
             "command": "python -m rebeca.tinyworld.train",
-            "torch": torch.__version__,
-            "processor": platform.machine(),
             **entries,
         }
         (self.out / CARD.name).write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _device_name(device: str) -> str:
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.machine()
 
 
 def _eyes(name: str) -> clip.Eyes:
@@ -109,9 +112,12 @@ def _eyes(name: str) -> clip.Eyes:
 @click.option("--part", "parts", type=click.Choice(ORDER), multiple=True, help="One part; may be given again.")
 @click.option("--work", type=click.Path(path_type=Path), default=None, help="Checkpoints; a cache folder unless given.")
 @click.option("--out", type=click.Path(path_type=Path), default=WEIGHTS, show_default=False, help="Weights and card.")
-def main(parts: tuple[str, ...], work: Path | None, out: Path) -> None:
+@click.option("--device", default="cpu", show_default=True, help="Where the part diffusion, the longest, is trained.")
+def main(parts: tuple[str, ...], work: Path | None, out: Path, device: str) -> None:
     """Train the miniature models."""
-    shop = Workshop(work or cache_folder() / "tinyworld-training", out, lambda text: click.echo(text, file=sys.stderr))
+    shop = Workshop(
+        work or cache_folder() / "tinyworld-training", out, device, lambda text: click.echo(text, file=sys.stderr)
+    )
     for name in parts or ORDER:
         shop.part(name)
 

@@ -63,7 +63,7 @@ def build(eyes: Eyes) -> Any:
 
 def normalised(pixels: Tensor) -> Tensor:
     """uint8 [n, 3, h, w] to float32 by CLIP's mean and deviation."""
-    mean, deviation = torch.tensor(CLIP_MEAN).view(3, 1, 1), torch.tensor(CLIP_DEVIATION).view(3, 1, 1)
+    mean, deviation = (torch.tensor(x, device=pixels.device).view(3, 1, 1) for x in (CLIP_MEAN, CLIP_DEVIATION))
     return (pixels.float() / 255 - mean) / deviation
 
 

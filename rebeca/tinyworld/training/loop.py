@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ def train(
     loss: Callable[[int, torch.Generator], dict[str, Tensor]],
     checkpoint: Path,
     say: Callable[[str], None],
-    parameters: Sequence[nn.Parameter] | None = None,
+    device: str = "cpu",
 ) -> list[dict[str, float]]:
     """Trains ``model`` in place, to its averaged state where the recipe says so.
 
@@ -77,22 +77,22 @@ def train(
         loss: ``loss(step, random)`` gives named terms; their sum is minimised.
         checkpoint: File to go on from; removed by nobody, so that a finished part is not trained again.
         say: Progress.
-        parameters: What is optimised, all of the model unless given.
+        device: Where ``model`` is.
 
     Returns:
         A row every :data:`REPORT_EVERY` steps: step and the mean of every term since the row before.
     """
-    trained = [p for p in (parameters or model.parameters()) if p.requires_grad]
+    trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=recipe.weight_decay, betas=(0.9, 0.99))
     average = {k: v.detach().clone() for k, v in model.state_dict().items()}
     history: list[dict[str, float]] = []
     first = 0
-    state = load_checkpoint(checkpoint, "cpu")
+    state = load_checkpoint(checkpoint, device)
     if state is not None:
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         average, history, first = state["average"], state["history"], state["step"]
-    sums: dict[str, float] = {}
+    sums: dict[str, Tensor] = {}
     started, model_time = time.perf_counter(), first
     model.train()
     for step in range(first, recipe.steps):
@@ -105,11 +105,11 @@ def train(
         optimiser.step()
         _follow(average, model, min(recipe.average, (1 + step) / (10 + step)))
         for key, value in terms.items():
-            sums[key] = sums.get(key, 0.0) + float(value.detach())
+            sums[key] = sums.get(key, 0.0) + value.detach().double()
         done = step + 1
         if done % REPORT_EVERY == 0 or done == recipe.steps:
             since = done - (int(history[-1]["step"]) if history else 0)
-            history.append({"step": done, **{k: round(v / since, 5) for k, v in sums.items()}})
+            history.append({"step": done, **{k: round(float(v) / since, 5) for k, v in sums.items()}})
             sums = {}
             pace = (time.perf_counter() - started) / (done - model_time)
             shown = " ".join(f"{k} {v:.4f}" for k, v in history[-1].items() if k != "step")
