@@ -51,7 +51,7 @@ class Workshop:
             )
             self._save("adapter", diffusion.adapter_weights(unet))
             self._save(name, diffusion.plain_weights(unet))
-            about = {"recipe": diffusion.RECIPE.to_json(), "history": history, "device": _device_name(self.device)}
+            about = {"recipe": diffusion.RECIPE.to_json(), "history": history}
         elif name == "hps":
             model, history = stand_ins.run_hps(self._eyes("prior-eyes"), self.tokenizer, self.work, self.say)
             self._save(name, model.state_dict())
@@ -64,7 +64,12 @@ class Workshop:
             model, history = clip.run(_eyes(name), self.tokenizer, self.work, self.say)
             self._save(name, model.state_dict())
             about = {"recipe": _eyes(name).recipe.to_json(), "history": history}
-        about["torch"] = torch.__version__
+        device = self.device if name == "diffusion" else "cpu"
+        about |= {
+            "command": f"python -m rebeca.tinyworld.train --part {name} --device {device}",
+            "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.machine(),
+            "torch": torch.__version__,
+        }
         about["wall seconds of the last session"] = round(time.perf_counter() - started, 1)
         self._card(parts={**self._read_card().get("parts", {}), name: about})
 
@@ -92,16 +97,8 @@ class Workshop:
         return card
 
     def _card(self, **entries: Any) -> None:
-        card = {
-            **self._read_card(),
-            "command": "python -m rebeca.tinyworld.train",
-            **entries,
-        }
+        card = self._read_card() | entries
         (self.out / CARD.name).write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _device_name(device: str) -> str:
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.machine()
 
 
 def _eyes(name: str) -> clip.Eyes:

@@ -32,7 +32,7 @@ SHAPE: dict[str, Any] = {
     "cross_attention_dim": TEXT_WIDTH, "attention_head_dim": 2, "norm_num_groups": 8,
 }  # fmt: skip
 """Of the UNet; ``attention_head_dim`` counts heads, as in Stable Diffusion 1.5. No attention among the 256 places of
-the finest level: it took a third of the time and pictures are as near to their embeddings without it."""
+the finest level, which keeps painting fast (``scripts/perf/decoding.py``)."""
 TEXT_ONLY_EVERY = 5
 DROP_TEXT = {True: 0.12, False: 0.75}
 """By whether the adapter is off."""
@@ -42,8 +42,8 @@ SCHEDULE: dict[str, Any] = {
     "num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.02, "beta_schedule": "scaled_linear",
     "prediction_type": "v_prediction", "steps_offset": 1, "timestep_spacing": "trailing",
 }  # fmt: skip
-"""Of every scheduler. A small latent picture shows its mean through much noise, so the last step has more noise than
-Stable Diffusion's: else a solver starts where training never was, and pictures are drawn to the mean."""
+"""Of every scheduler. The last step has more noise than Stable Diffusion's (``beta_end`` .012), because a small latent
+picture shows its mean through much noise; what this does by itself was not measured."""
 
 
 def build(dim: int) -> Any:
@@ -115,10 +115,11 @@ class _Material:
     embeds: Tensor
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def _material(autoencoder: Any, clip: Any, tokenizer: Path, device: str) -> _Material:
     data = postcards("train", TRAIN_PICTURES)
-    autoencoder.to(device), clip.to(device)
+    autoencoder.to(device)
+    clip.to(device)
     pixels, ids = data.pixels.to(device), token_ids(tokenizer, data.captions).to(device)
     starts = range(0, len(data), CHUNK)
     z = torch.cat([latents(autoencoder, pixels[i : i + CHUNK]) for i in starts])
@@ -160,6 +161,6 @@ def run(
         error = mse_loss(predicted, schedule.get_velocity(z, noise, t))
         return {"text": error} if text_only else {"picture": error}
 
-    history = train("diffusion", unet, RECIPE, loss, folder / "diffusion.checkpoint", say, device)
+    history = train("diffusion", unet, RECIPE, loss, folder / "diffusion.checkpoint", say)
     set_scale(unet, 1.0)
     return unet, history

@@ -66,7 +66,6 @@ def train(
     loss: Callable[[int, torch.Generator], dict[str, Tensor]],
     checkpoint: Path,
     say: Callable[[str], None],
-    device: str = "cpu",
 ) -> list[dict[str, float]]:
     """Trains ``model`` in place, to its averaged state where the recipe says so.
 
@@ -77,7 +76,6 @@ def train(
         loss: ``loss(step, random)`` gives named terms; their sum is minimised.
         checkpoint: File to go on from; removed by nobody, so that a finished part is not trained again.
         say: Progress.
-        device: Where ``model`` is.
 
     Returns:
         A row every :data:`REPORT_EVERY` steps: step and the mean of every term since the row before.
@@ -87,7 +85,7 @@ def train(
     average = {k: v.detach().clone() for k, v in model.state_dict().items()}
     history: list[dict[str, float]] = []
     first = 0
-    state = load_checkpoint(checkpoint, device)
+    state = load_checkpoint(checkpoint, str(trained[0].device))
     if state is not None:
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
