@@ -25,7 +25,7 @@ STAGE_VERSIONS = {
     "embeddings": 1,
     "judge": 1,
     "fit": 1,
-    "pictures": 2,
+    "pictures": 1,
     "scores": 1,
     "verifier": 2,
     "records": 2,

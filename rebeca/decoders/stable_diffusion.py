@@ -214,10 +214,7 @@ def load_pipeline(files: tuple[str, str | None, str, str | None, str, str], devi
             hint="give folders, or prefetch with: hf download REPOSITORY --revision COMMIT",
         ) from error
     pipe.set_progress_bar_config(disable=True)
-    pipe.to(device)
-    for part in (pipe.unet, pipe.vae):
-        part.to(memory_format=torch.channels_last)
-    return pipe
+    return pipe.to(device)
 
 
 @cache
