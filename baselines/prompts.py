@@ -147,7 +147,7 @@ def log_odds(holds: Floats, item: Ints, liked: Ints, least: int, smoothing: floa
         least: Rated pictures in which a word must stand.
         smoothing: Added to every count.
     """
-    count = np.stack([holds[item[liked]].sum(axis=0), holds[item[~liked]].sum(axis=0)])
+    count = np.stack([np.bincount(item[rows], minlength=len(holds)) @ holds for rows in (liked, ~liked)])
     if not count.sum(axis=1).all():
         return np.full(holds.shape[1], np.nan)
     share = (count + smoothing) / (count.sum(axis=1, keepdims=True) + smoothing * holds.shape[1])

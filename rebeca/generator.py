@@ -18,7 +18,7 @@ import numpy as np
 from rebeca.arrays import Floats, Ints
 from rebeca.data.interactions import Interactions
 from rebeca.data.splits import thinned
-from rebeca.decoders.nearest import NearestParams, nearest
+from rebeca.decoders.nearest import NearestParams, NearestPicture, nearest
 from rebeca.errors import GeneratorError, SpecError
 from rebeca.interfaces import Decoder, FitContext, Generator, Picture, Request
 from rebeca.params import Count, NotNegative, Positive, Probability, Share
@@ -49,7 +49,8 @@ class RebecaParams:
         user_rows: ``learned`` or ``taste``.
         freeze_user_rows: Whether user rows stay as they start.
         ridge: Penalty of the taste model.
-        ratings_share: Share of each person's training ratings that the fit sees.
+        ratings_share: Share of each person's training ratings that the fit sees; a smaller share is a part of a
+            larger one. Validation ratings stay whole.
         train_users: ``own``, or ``nobody`` to train without people.
         objective: What the network predicts.
         schedule: Noise schedule.
@@ -146,16 +147,16 @@ class Rebeca(Generator):
 
     @property
     def claims_personal(self) -> bool:
-        """Without the person, or with people shuffled, pictures are not meant to be personal."""
+        """Without the person, or with people shuffled, nothing is meant to be personal but what a judge chooses."""
         p = self.params
-        return "user" in p.condition and p.users == "own" and p.train_users == "own"
+        return p.best_of > 1 or ("user" in p.condition and p.users == "own" and p.train_users == "own")
 
     def fit(self, train: Interactions, context: FitContext) -> None:
         """Trains the prior; chooses the guidance on validation ratings where asked for."""
         from rebeca.train_prior import train_prior
 
         p = self.params
-        train = thinned(train, p.ratings_share, substream(context.fit_seed, "share"))
+        train = thinned(train, p.ratings_share, context.seeds.fit("ratings-share"))
         trained = train_prior(
             p, train, context.validation, context.embeddings, context.training_items, context.fit_seed,
             context.device, context.workdir / "prior.checkpoint", context.progress,
@@ -256,6 +257,12 @@ class Rebeca(Generator):
     def _bind(self, context: FitContext, space: LinearSpace, shape: PriorShape, model: Any) -> None:
         self._context, self._space, self._shape, self._model = context, space, shape, model
         self._decoder = context.decoder(space)
+        if self.params.best_of > 1 and isinstance(self._decoder, NearestPicture) and not self._decoder.params.repeats:
+            raise SpecError(
+                "best_of: the best of several could be the same catalogue picture twice, and decoder.params.repeats is "
+                "false",
+                hint="set decoder.params.repeats: true, or best_of: 1",
+            )
 
     def _choose_guidance(self, context: FitContext, points: Floats) -> dict[str, Any]:
         """The guidance whose nearest validation pictures have the highest personal rating (both means taken out)."""

@@ -17,6 +17,7 @@ from rebeca.arrays import Floats, Pixels
 from rebeca.encoders.clip import CLIP_DEVIATION, CLIP_MEAN, weights_hash
 from rebeca.errors import MissingDependency, SpecError
 from rebeca.interfaces import ScorerCard
+from rebeca.params import Count
 
 REFERENCE = "Wu et al. 2023, Human Preference Score v2, arXiv 2306.09341"
 TINYWORLD = "tinyworld"
@@ -40,7 +41,7 @@ class HPSv2Params:
     prompt: str = ""
     version: str = "v2.0"
     engine: Literal["batched", "hpsv2-package"] = "batched"
-    batch: int = 64
+    batch: Count = 64
 
 
 class HPSv2Scorer(PixelScorer):

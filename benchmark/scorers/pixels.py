@@ -27,7 +27,7 @@ class PixelScorer(Scorer):
     def score(self, pictures: ScoredPictures, users: Ints) -> Floats:
         """float64 [n]; the person plays no part."""
         first, position = np.unique(pictures.unique, return_inverse=True)
-        out = np.empty(len(first), np.float64)
+        out = np.full(len(first), np.nan)
         for start in range(0, len(first), self.batch):
             rows = first[start : start + self.batch]
             out[start : start + len(rows)] = self.score_pixels([pictures.pixels_of(int(i)) for i in rows])
