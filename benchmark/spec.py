@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 import re
@@ -21,6 +20,7 @@ from benchmark.yaml_source import KeyPath, Source, parse_scalar, read_yaml
 from rebeca.errors import SpecError, did_you_mean
 from rebeca.params import ParamError, make_params, params_json, shortened
 from rebeca.seeds import SeedScheme, digest_of
+from rebeca.weights import folder_digest
 
 DEEPEST_EXTENDS = 5
 LARGEST_SWEEP = 500
@@ -282,16 +282,7 @@ def _with_content(params: dict[str, Any], base: Path) -> dict[str, Any]:
     if not isinstance(params.get("path"), str):
         return params
     folder = (base / params["path"]).resolve()
-    return {**params, "path": str(folder), "content": _folder_digest(folder)}
-
-
-def _folder_digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
-        if path.is_file():
-            digest.update(str(path.relative_to(folder)).encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+    return {**params, "path": str(folder), "content": folder_digest(folder)}
 
 
 @contextmanager

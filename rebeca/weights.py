@@ -4,25 +4,53 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from safetensors.torch import save
-from torch import Tensor
+from safetensors import SafetensorError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DAMAGED = ".damaged"
+UNREADABLE = (
+    OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, RuntimeError, SafetensorError,
+    pickle.UnpicklingError,
+)  # fmt: skip
+"""What the libraries that read weights raise for files that are missing, damaged, or of another model."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line."""
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over names and contents of all files below a folder; of nothing where there is none."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
+        if path.is_file():
+            digest.update(path.relative_to(folder).as_posix().encode())
+            with path.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Writes tensors as safetensors, from whatever device."""
+    from safetensors.torch import save
+
     path.write_bytes(save({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}))
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Writes the state of an unfinished fit, whole or not at all, after the SHA-256 of it."""
+    import torch
+
     buffer = BytesIO()
     torch.save(state, buffer)
     data = buffer.getvalue()
@@ -37,6 +65,8 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 def load_checkpoint(path: Path, device: str) -> dict[str, Any] | None:
     """What :func:`save_checkpoint` wrote, or None where there is nothing; a damaged file is renamed ``*.damaged``."""
+    import torch
+
     if not path.exists():
         return None
     raw = path.read_bytes()

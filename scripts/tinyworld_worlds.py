@@ -39,7 +39,7 @@ CHEAP = (
 
 def measured(world: int, arms: Sequence[str], overrides: Sequence[str], workdir: Path) -> dict[str, dict[str, Any]]:
     """Records by arm of one world, made where they are missing."""
-    task = load_task(find_task("tinyworld"), (f"data.params.seed={world}", *overrides))
+    task = load_task(find_task("tinyworld"), (f"data.params.seed={world}", f"seed={world}", *overrides))
     run = Run(limited(task, tuple(arms)), workdir, reporter=Reporter(quiet=True))
     with run.store.locked():
         folder = make_records(run, ["scripts/tinyworld_worlds.py"])
@@ -49,7 +49,7 @@ def measured(world: int, arms: Sequence[str], overrides: Sequence[str], workdir:
 def row(world: int, arm: str, record: dict[str, Any]) -> float:
     """Prints an arm's figures; returns its p-value."""
     truth, lift = record["summary"]["truth"]["interval"], record["personal"]["truth"]["lift"]
-    p = float(record["personal"]["ncf"]["mean"]["p"])
+    p = float(record["personal"]["ncf"]["median_double_centred"]["p"])
     sys.stdout.write(
         f"{world:5d}  {arm:22s}  {truth['estimate']:.3f} ({truth['low']:.3f} to {truth['high']:.3f})"
         f"  {lift['estimate']:+.3f} ({lift['low']:+.3f} to {lift['high']:+.3f})  {p:.4f}\n"

@@ -1,7 +1,8 @@
 """HPSv2: what people would choose between pictures of one prompt (Wu et al. 2023, arXiv 2306.09341).
 
 The package ``hpsv2`` reads its checkpoint again at every call and scores one picture at a time; here the model is read
-once and pictures go in batches. Both give the same numbers, which a test holds where the package is installed.
+once and pictures go in batches. On the processor both give the same numbers, which a test holds where the package is
+installed; on a GPU the package computes in half precision.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from rebeca.encoders.clip import CLIP_DEVIATION, CLIP_MEAN, weights_hash
 from rebeca.errors import MissingDependency, SpecError
 from rebeca.interfaces import ScorerCard
 from rebeca.params import Count
+from rebeca.weights import UNREADABLE, first_line
 
 REFERENCE = "Wu et al. 2023, Human Preference Score v2, arXiv 2306.09341"
 TINYWORLD = "tinyworld"
+PACKAGE, PACKAGE_BACKBONE = "hpsv2-package", "ViT-H-14"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,11 @@ class HPSv2Scorer(PixelScorer):
                 "scorer 'hpsv2': weights is not set",
                 hint="hf download xswu/HPSv2 HPS_v2_compressed.pt, and give the path of the file",
             )
+        if self.params.engine == PACKAGE and self.params.backbone != PACKAGE_BACKBONE:
+            raise SpecError(
+                f"scorer 'hpsv2': the package knows {PACKAGE_BACKBONE} only, not {self.params.backbone}",
+                hint="use engine: batched",
+            )
         stand_in = self.params.backbone == TINYWORLD
         name = "HPSv2 stand-in" if stand_in else f"HPSv2 {self.params.version}"
         meaning = (
@@ -78,14 +86,20 @@ class HPSv2Scorer(PixelScorer):
         import open_clip
 
         if self.params.backbone == TINYWORLD:
-            net = open_clip.create_model(f"local-dir:{tinyworld_folder()}")
+            net = open_clip.create_model(f"local-dir:{tinyworld_folder()}", require_pretrained=True)
         else:
             path = Path(str(self.params.weights))
             if not path.is_file():
                 raise MissingDependency(
                     f"scorer 'hpsv2': {path} is not there", hint="hf download xswu/HPSv2 HPS_v2_compressed.pt"
                 )
-            net = open_clip.create_model(self.params.backbone, pretrained=str(path), require_pretrained=True)
+            try:
+                net = open_clip.create_model(self.params.backbone, pretrained=str(path), require_pretrained=True)
+            except UNREADABLE as error:
+                raise MissingDependency(
+                    f"scorer 'hpsv2': {path} cannot be loaded as {self.params.backbone} ({first_line(error)})",
+                    hint="hf download xswu/HPSv2 HPS_v2_compressed.pt",
+                ) from error
         return net.eval().float().to(self.device)
 
     @cached_property
@@ -107,7 +121,7 @@ class HPSv2Scorer(PixelScorer):
         import torch
         from torch.nn.functional import normalize
 
-        if self.params.engine == "hpsv2-package":
+        if self.params.engine == PACKAGE:
             return self._by_package(pictures)
         side = self._net.visual.image_size
         side = side[0] if isinstance(side, tuple) else side
@@ -121,17 +135,15 @@ class HPSv2Scorer(PixelScorer):
         import numpy as np
         from PIL import Image
 
-        if self.params.backbone == TINYWORLD:
-            raise SpecError("scorer 'hpsv2': the package knows ViT-H-14 only", hint="use engine: batched")
         try:
-            import hpsv2
+            from hpsv2 import img_score
         except ImportError as error:
             raise MissingDependency(
                 f"scorer 'hpsv2' with engine hpsv2-package cannot import '{error.name}'",
                 hint="pip install --no-deps hpsv2x clint args",
             ) from error
         images = [Image.fromarray(p) for p in pictures]
-        scored = hpsv2.img_score.score(images, self.params.prompt, self.params.weights, self.params.version)
+        scored = img_score.score(images, self.params.prompt, self.params.weights, self.params.version)
         return np.asarray(scored, np.float32)
 
 
@@ -151,12 +163,10 @@ def prepared(picture: Pixels, side: int) -> Any:
     x = as_tensor(picture)
     height, width = x.shape[1:]
     scale = side / float(max(height, width))
+    size = [max(1, round(height * scale)), max(1, round(width * scale))]
     if scale != 1.0:
-        size = [round(height * scale), round(width * scale)]
         x = transform.resize(x, size, InterpolationMode.BICUBIC)
-        down, right = side - size[0], side - size[1]
-        x = transform.pad(x, [right // 2, down // 2, right - right // 2, down - down // 2])
-    elif (height, width) != (side, side):
-        raise SpecError(f"a picture of {width} x {height} pixels cannot be scored at side {side} without a resize")
+    down, right = side - size[0], side - size[1]
+    x = transform.pad(x, [right // 2, down // 2, right - right // 2, down - down // 2])
     mean, deviation = torch.tensor(CLIP_MEAN).view(3, 1, 1), torch.tensor(CLIP_DEVIATION).view(3, 1, 1)
     return (x - mean) / deviation

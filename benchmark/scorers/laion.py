@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,11 @@ from benchmark.scorers.pixels import PixelScorer
 from rebeca.arrays import Floats, Pixels, unit_rows
 from rebeca.errors import DataError, MissingDependency, SpecError
 from rebeca.interfaces import Encoder, ScorerCard
+from rebeca.weights import UNREADABLE, first_line
 
 REFERENCE = "Schuhmann et al. 2022, LAION-5B, arXiv 2210.08402; improved-aesthetic-predictor, linear"
 TINYWORLD = "tinyworld"
+LAYER = re.compile(r"layers\.(\d+)\.(?:weight|bias)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +103,36 @@ def read_head(path: Path) -> tuple[Floats, float]:
     if not path.is_file():
         raise MissingDependency(f"scorer 'laion': {path} is not there", hint="see docs/task-file.md")
     tensors = _tensors(path)
-    names = sorted({int(name.split(".")[1]) for name in tensors if name.startswith("layers.")})
+    names = sorted({int(found[1]) for name in tensors if (found := LAYER.fullmatch(name))})
     if not names:
         raise DataError(f"{path}: no 'layers.N.weight' in it")
-    weight, bias = tensors[f"layers.{names[0]}.weight"], tensors[f"layers.{names[0]}.bias"]
+    weight, bias = _layer(tensors, names[0], path)
     for number in names[1:]:
-        above = tensors[f"layers.{number}.weight"]
+        above, shift = _layer(tensors, number, path)
         if above.shape[1] != weight.shape[0]:
             raise DataError(f"{path}: layer {number} does not fit on the one below it")
-        weight, bias = above @ weight, above @ bias + tensors[f"layers.{number}.bias"]
+        weight, bias = above @ weight, above @ bias + shift
     if weight.shape[0] != 1:
         raise DataError(f"{path}: the head ends in {weight.shape[0]} numbers, expected 1")
     return weight[0], float(bias[0])
 
 
-def _tensors(path: Path) -> dict[str, Any]:
-    """float64 arrays of a safetensors file or of a torch file without code."""
-    import pickle
+def _layer(tensors: dict[str, Floats], number: int, path: Path) -> tuple[Floats, Floats]:
+    """Weight [out, in] and bias [out]."""
+    try:
+        weight, bias = tensors[f"layers.{number}.weight"], tensors[f"layers.{number}.bias"]
+    except KeyError as error:
+        raise DataError(f"{path}: {error.args[0]} is not in it") from error
+    if weight.ndim != 2 or bias.shape != weight.shape[:1]:
+        raise DataError(f"{path}: layer {number} is no linear layer, with shapes {weight.shape} and {bias.shape}")
+    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+        raise DataError(f"{path}: layer {number} holds numbers that are not finite")
+    return weight, bias
 
+
+def _tensors(path: Path) -> dict[str, Floats]:
+    """float64 arrays of a safetensors file or of a torch file without code."""
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
@@ -128,6 +140,8 @@ def _tensors(path: Path) -> dict[str, Any]:
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
-        raise DataError(f"{path}: cannot be read as weights ({str(error).splitlines()[0]})") from error
-    return {name: tensor.double().numpy() for name, tensor in state.items()}
+    except UNREADABLE as error:
+        raise DataError(f"{path}: cannot be read as weights ({first_line(error)})") from error
+    if not isinstance(state, dict):
+        raise DataError(f"{path}: holds a {type(state).__name__}, expected tensors by name")
+    return {name: value.double().numpy() for name, value in state.items() if isinstance(value, torch.Tensor)}

@@ -7,7 +7,7 @@ short batches are filled up, so that a picture does not depend on what is made b
 
 from __future__ import annotations
 
-import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,9 +22,11 @@ from rebeca.errors import GeneratorError, MissingDependency, SpecError, did_you_
 from rebeca.interfaces import Decoder, Picture, Request, Space
 from rebeca.params import Count, NotNegative
 from rebeca.quiet import quiet
-from rebeca.seeds import substream, torch_generator
+from rebeca.seeds import digest_of, substream, torch_generator
+from rebeca.weights import UNREADABLE, first_line, folder_digest
 
 TINYWORLD = "tinyworld"
+COMMIT = re.compile("[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class StableDiffusion(Decoder):
 
         p = self.params
         dtype = pipe.unet.dtype
-        width = pipe.unet.encoder_hid_proj.image_projection_layers[0].image_embeds.in_features
+        width = _adapter_width(pipe)
         embeds = torch.zeros(len(seeds), 1, width, dtype=dtype, device=self.device)
         if vectors is not None:
             if vectors.shape[1] != width:
@@ -208,9 +210,10 @@ def load_pipeline(files: tuple[str, str | None, str, str | None, str, str], devi
                 adapter_folder, subfolder="models", weight_name=adapter_name, image_encoder_folder=None,
                 revision=adapter_revision, low_cpu_mem_usage=False,
             )  # fmt: skip
-    except (OSError, ValueError) as error:
+        _adapter_width(pipe)
+    except UNREADABLE as error:
         raise MissingDependency(
-            f"decoder: '{model}' with adapter '{adapter}' cannot be loaded ({str(error).splitlines()[0]})",
+            f"decoder: '{model}' with adapter '{adapter}' cannot be loaded ({first_line(error)})",
             hint="give folders, or prefetch with: hf download REPOSITORY --revision COMMIT",
         ) from error
     pipe.set_progress_bar_config(disable=True)
@@ -219,19 +222,36 @@ def load_pipeline(files: tuple[str, str | None, str, str | None, str, str], devi
 
 @cache
 def weights_of(files: tuple[str, str | None, str, str | None, str, str]) -> str:
-    """SHA-256 over the names and contents of local folders, and over revisions of repositories."""
-    if files[0] == TINYWORLD and files[2] == TINYWORLD:
+    """SHA-256 over names and contents of folders, and over commits of repositories.
+
+    Raises:
+        SpecError: If a repository has no commit, and could hold something else tomorrow.
+    """
+    model, revision, adapter, adapter_revision, adapter_file, dtype = files
+    found = _contents(model, revision, "revision"), _contents(adapter, adapter_revision, "adapter_revision")
+    if model == adapter == TINYWORLD:
+        return found[0]
+    return digest_of([*found, adapter_file, dtype])
+
+
+def _contents(name: str, commit: str | None, key: str) -> str:
+    if name == TINYWORLD:
         from rebeca.tinyworld.models import weights_digest
 
         return weights_digest()
-    digest = hashlib.sha256(repr(files).encode())
-    for folder in (Path(files[0]), Path(files[2])):
-        for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
-            if path.is_file():
-                digest.update(path.relative_to(folder).as_posix().encode())
-                with path.open("rb") as stream:
-                    digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
+    if Path(name).is_dir():
+        return folder_digest(Path(name))
+    if commit is None or not COMMIT.fullmatch(commit):
+        raise SpecError(
+            f"decoder.params.{key}: '{name}' is no folder here, and a repository needs its commit, found {commit!r}",
+            hint="40 hexadecimal digits; the repository's page lists its commits",
+        )
+    return f"{name}@{commit}"
+
+
+def _adapter_width(pipe: Any) -> int:
+    """Numbers of an embedding; adapters of another kind ("plus", "full") have no such layer."""
+    return int(pipe.unet.encoder_hid_proj.image_projection_layers[0].image_embeds.in_features)
 
 
 def _model(name: str) -> str:

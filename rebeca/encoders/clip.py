@@ -12,6 +12,8 @@ from rebeca.arrays import Floats, Pixels
 from rebeca.errors import MissingDependency, SpecError
 from rebeca.interfaces import Encoder
 from rebeca.quiet import quiet
+from rebeca.seeds import digest_of
+from rebeca.weights import UNREADABLE, first_line
 
 BATCH = 32
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -38,9 +40,9 @@ class OpenClipEncoder(Encoder):
             net, _, self._prepare = open_clip.create_model_and_transforms(
                 model, pretrained=pretrained, require_pretrained=True
             )
-        except (OSError, RuntimeError, ValueError) as error:
+        except UNREADABLE as error:
             raise MissingDependency(
-                f"{self.name}: weights are not available ({error})",
+                f"{self.name}: weights are not available ({first_line(error)})",
                 hint="prefetch them into the hub cache, or name a local checkpoint file after the slash",
             ) from error
         self._net: Any = net.eval().to(device)
@@ -75,19 +77,21 @@ class TransformersEncoder(Encoder):
             with quiet():  # a whole CLIP's folder holds a text tower, too, which would be reported as unexpected
                 net = CLIPVisionModelWithProjection.from_pretrained(source, use_safetensors=True)
                 self._processor: Any = AutoImageProcessor.from_pretrained(source)
-        except (OSError, ValueError) as error:
+        except UNREADABLE as error:
             raise MissingDependency(
-                f"{self.name}: not available ({str(error).splitlines()[0]})",
+                f"{self.name}: not available ({first_line(error)})",
                 hint=f"hf download {source}, or give a folder with config.json, preprocessor_config.json"
                 " and model.safetensors",
             ) from error
         self._net: Any = net.eval().to(device)
         self.dim = int(net.config.projection_dim)
         self._hash = weights_hash(net.state_dict())
+        if name is None:  # a shipped model's preparation is the code's, somebody's folder's is the folder's
+            self._hash += f"/{digest_of([type(self._processor).__name__, self._processor.to_dict()])}"
 
     @property
     def fingerprint(self) -> str:
-        """Name and weights."""
+        """Name, weights and, of a folder or repository, how pictures are prepared."""
         return f"{self.name}/1/{self._hash}"
 
     def encode(self, pictures: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:

@@ -29,6 +29,8 @@ CLIPS = (*EYES, "hps")
 STABLE_DIFFUSION = "stable-diffusion"
 ADAPTER = Path("ip-adapter") / "models" / "ip-adapter_tinyworld.safetensors"
 IMAGE_ENCODER = Path("ip-adapter") / "models" / "image_encoder"
+MANIFEST = "manifest.json"
+"""Names and sizes of what was written into a folder of layouts."""
 LAYOUT = 1
 """Raised when what is written changes."""
 
@@ -54,20 +56,39 @@ def weights_digest(folder: Path = WEIGHTS) -> str:
 
 @cache
 def layouts() -> Path:
-    """The folder with all layouts, written at first use; safe when several processes ask at once."""
+    """The folder with all layouts, written at first use and where a file is missing or shorter than it was.
+
+    Safe when several processes ask at once.
+    """
     target = cache_folder() / f"tinyworld-{weights_digest()[:16]}"
-    if not target.is_dir():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=target.parent))
+    if _whole(target):
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, ignore_cleanup_errors=True) as temporary:
+        made = Path(temporary) / "made"
         with quiet():
             write_layouts(WEIGHTS, made)
+        (made / MANIFEST).write_bytes(_sizes(made))
         try:
+            if target.is_dir():
+                target.rename(Path(temporary) / "damaged")
             made.rename(target)
         except OSError:  # another process was faster
-            shutil.rmtree(made)
-            if not target.is_dir():
+            if not _whole(target):
                 raise
     return target
+
+
+def _sizes(folder: Path) -> bytes:
+    """The manifest: bytes of every file but itself, as JSON."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
+    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+    return json.dumps(sizes, indent=1, sort_keys=True).encode()
+
+
+def _whole(folder: Path) -> bool:
+    manifest = folder / MANIFEST
+    return manifest.is_file() and manifest.read_bytes() == _sizes(folder)
 
 
 def read_part(folder: Path, part: str) -> dict[str, Tensor]:

@@ -17,7 +17,8 @@ from typing import Any
 import click
 import torch
 
-from rebeca.tinyworld.models import CARD, WEIGHTS, cache_folder
+from rebeca.errors import MissingDependency
+from rebeca.tinyworld.models import CARD, WEIGHTS, cache_folder, read_part
 from rebeca.tinyworld.training import autoencoder, clip, diffusion, stand_ins
 from rebeca.tinyworld.words import write_tokenizer
 from rebeca.weights import save_weights
@@ -27,7 +28,7 @@ Say = Callable[[str], None]
 
 
 class Workshop:
-    """Trains parts on demand, each after those that it needs."""
+    """Trains parts, each from the weights in ``out`` of those that it needs."""
 
     def __init__(self, work: Path, out: Path, device: str, say: Say) -> None:
         self.work, self.out, self.device, self.say = work, out, device, say
@@ -74,19 +75,23 @@ class Workshop:
         self._card(parts={**self._read_card().get("parts", {}), name: about})
 
     def _autoencoder(self) -> Any:
-        from safetensors.torch import load_file
-
         model = autoencoder.build()
-        model.load_state_dict({k: v.float() for k, v in load_file(self.out / "autoencoder.safetensors").items()})
+        model.load_state_dict(self._made("autoencoder"))
         model.register_to_config(scaling_factor=self._read_card()["scaling_factor"])
         return model.eval()
 
     def _eyes(self, name: str) -> Any:
-        from safetensors.torch import load_file
-
         model = clip.build(_eyes(name))
-        model.load_state_dict({k: v.float() for k, v in load_file(self.out / f"{name}.safetensors").items()})
+        model.load_state_dict(self._made(name))
         return model.eval()
+
+    def _made(self, part: str) -> dict[str, torch.Tensor]:
+        if not (self.out / f"{part}.safetensors").is_file():
+            raise MissingDependency(
+                f"{self.out}: the part {part} is not there, and another is made from it",
+                hint=f"python -m rebeca.tinyworld.train --part {part} --out {self.out}",
+            )
+        return read_part(self.out, part)
 
     def _save(self, name: str, tensors: dict[str, torch.Tensor]) -> None:
         save_weights(self.out / f"{name}.safetensors", {k: v.half().contiguous() for k, v in tensors.items()})
@@ -115,8 +120,11 @@ def main(parts: tuple[str, ...], work: Path | None, out: Path, device: str) -> N
     shop = Workshop(
         work or cache_folder() / "tinyworld-training", out, device, lambda text: click.echo(text, file=sys.stderr)
     )
-    for name in parts or ORDER:
-        shop.part(name)
+    try:
+        for name in parts or ORDER:
+            shop.part(name)
+    except MissingDependency as error:
+        raise click.ClickException(str(error)) from error
 
 
 if __name__ == "__main__":

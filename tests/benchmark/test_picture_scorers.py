@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from benchmark.scorers.hpsv2 import HPSv2Params, HPSv2Scorer, prepared
 from benchmark.scorers.laion import LaionParams, LaionScorer, read_head
@@ -58,9 +57,9 @@ def test_batches_equal_the_package(tiny_hps, monkeypatch, tmp_path):
     monkeypatch.setattr(package, "model_dict", {"model": model, "preprocess_val": prepare})
     monkeypatch.setattr(package, "device", "cpu")
     made = pictures([(56, 56), (56, 56), (64, 48), (30, 90), (112, 112), (57, 56)])
-    theirs = package.score([Image.fromarray(p) for p in made], PROMPT, cp=str(tiny_hps))
+    theirs = scorer(HPSv2Scorer, HPSv2Params("ViT-H-14", str(tiny_hps), PROMPT, engine="hpsv2-package"))
     ours = scorer(HPSv2Scorer, HPSv2Params("ViT-tiny-hps", str(tiny_hps), PROMPT))
-    assert np.abs(ours.score_pixels(made) - np.array(theirs)).max() < 1e-6
+    assert np.abs(ours.score_pixels(made) - theirs.score_pixels(made)).max() < 1e-6
     one_by_one = [ours.score_pixels([p])[0] for p in made]
     assert np.abs(ours.score_pixels(made) - one_by_one).max() < 1e-6
 
@@ -70,7 +69,27 @@ def test_the_longest_side_is_resized_and_the_rest_is_black():
     assert x.shape == (3, 40, 40)
     black = prepared(np.zeros((40, 40, 3), np.uint8), 40)[:, 0, 0]
     assert torch.equal(x[:, 0, 0], black) and torch.equal(x[:, 39, 39], black)
-    assert not torch.equal(x[:, 20, 20], black)
+    assert not torch.equal(x[:, 19, 19], black)
+
+
+@pytest.mark.parametrize("size", [(1, 2000), (2000, 1), (20, 40), (40, 20)])
+def test_a_thread_of_a_picture_and_one_that_needs_no_resize_are_padded(size):
+    """The package fails on both."""
+    x = prepared(np.full((*size, 3), 255, np.uint8), 40)
+    black = prepared(np.zeros((40, 40, 3), np.uint8), 40)[:, 0, 0]
+    assert x.shape == (3, 40, 40) and torch.equal(x[:, 0, 0], black) and not torch.equal(x[:, 19, 19], black)
+
+
+def test_the_package_knows_one_backbone(tiny_hps):
+    with pytest.raises(SpecError, match="knows ViT-H-14 only, not ViT-tiny-hps"):
+        scorer(HPSv2Scorer, HPSv2Params("ViT-tiny-hps", str(tiny_hps), engine="hpsv2-package"))
+
+
+def test_damaged_checkpoints_are_one_message(tiny_hps):
+    tiny_hps.write_bytes(tiny_hps.read_bytes()[:3000])
+    for backbone in ("ViT-tiny-hps", "ViT-nowhere"):
+        with pytest.raises(MissingDependency, match=f"cannot be loaded as {backbone}"):
+            scorer(HPSv2Scorer, HPSv2Params(backbone, str(tiny_hps))).score_pixels(pictures([(8, 8)]))
 
 
 def test_a_prompt_or_a_version_makes_other_scores_and_another_fingerprint(tiny_hps):
@@ -125,6 +144,25 @@ def test_a_head_folds_into_one_linear_map(tmp_path):
     weight, bias = read_head(tmp_path / "head.pth")
     x = torch.randn(5, 6)
     assert np.allclose(layers(x)[:, 0].detach().numpy(), x.numpy() @ weight + bias, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        (torch.zeros(1, 5), "expected tensors by name"),
+        ({"state_dict": {"layers.0.weight": torch.zeros(1, 5)}}, r"no 'layers\.N\.weight'"),
+        ({"layers.0.weight": torch.zeros(1, 5)}, r"layers\.0\.bias is not in it"),
+        ({"layers.0.weight": torch.zeros(5), "layers.0.bias": torch.zeros(1)}, "no linear layer"),
+        ({"layers.0.weight": torch.full((1, 5), torch.nan), "layers.0.bias": torch.zeros(1)}, "not finite"),
+    ],
+)
+def test_heads_that_are_none_are_named(tmp_path, held, message):
+    torch.save(held, tmp_path / "head.pth")
+    with pytest.raises(DataError, match=message):
+        read_head(tmp_path / "head.pth")
+    (tmp_path / "head.pth").write_bytes(b"")
+    with pytest.raises(DataError, match="cannot be read as weights"):
+        read_head(tmp_path / "head.pth")
 
 
 def test_damaged_and_foreign_heads_are_refused(tmp_path):

@@ -117,6 +117,12 @@ def black(width, height):
 spec("an unknown key", "seed: 7", "sede: 7", "tiny.yaml:6: unknown key 'sede'\n  hint: did you mean 'seed'?")
 spec("an unknown key below", "like_at: 4", "like_att: 4", "tiny.yaml:11: unknown key 'data.like_att'")
 spec("an unknown parameter", "hidden: 16", "hiden: 16", "no parameter 'hiden'\n  hint: did you mean 'hidden'?")
+spec(
+    "best of the same pictures",
+    "hidden: 16",
+    "best_of: 2, hidden: 16",
+    "best_of: the best of several could be the same",
+)
 spec("a wrong type", "pictures: 3", "pictures: many", "tiny.yaml:18: pictures: input should be a valid integer")
 spec("a wrong type below", "hidden: 16", "hidden: wide", "tiny.yaml:29: generators.rebeca.params.hidden: input should")
 spec("an impossible value", "max_steps: 20", "max_steps: -20", "tiny.yaml:31: generators.rebeca.params.max_steps")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from safetensors.torch import load_file, save_file
 from transformers import CLIPModel, CLIPVisionModelWithProjection
 
 from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams, load_pipeline
@@ -68,10 +71,7 @@ def test_the_stock_pipeline_mixes_people_which_is_why_ours_does_not_use_it():
     vectors = embeddings(4)
     other = vectors.copy()
     other[3] = embeddings(1, seed=9)
-    try:
-        first, second = made(vectors), made(other)
-    except (RuntimeError, ValueError):
-        return  # a stock pipeline that refuses the batch mixes nobody
+    first, second = made(vectors), made(other)
     changed = [i for i in range(4) if np.abs(first[i] - second[i]).max() > 1e-4]
     assert changed != [3], "diffusers issue 9813 is mended: the subclass can go"
 
@@ -116,6 +116,37 @@ def test_mistakes_are_named(tmp_path):
     load_pipeline.cache_clear()
     with pytest.raises(MissingDependency, match="cannot be loaded"):
         decoder(model=str(tmp_path)).decode(embeddings(1), requests(1))
+
+
+def test_damaged_weights_and_adapters_of_another_kind_are_one_message(tmp_path):
+    copied = tmp_path / "model"
+    shutil.copytree(layouts() / STABLE_DIFFUSION, copied)
+    unet = copied / "unet" / "diffusion_pytorch_model.safetensors"
+    unet.write_bytes(unet.read_bytes()[:1000])
+    with pytest.raises(MissingDependency, match="cannot be loaded"):
+        decoder(model=str(copied)).decode(embeddings(1), requests(1))
+    adapter = load_file(layouts() / ADAPTER)
+    adapter["image_proj.latents"] = torch.zeros(1, 4, 64)  # what a "plus" adapter has
+    (tmp_path / "models").mkdir()
+    save_file(adapter, tmp_path / "models" / "plus.safetensors")
+    with pytest.raises(MissingDependency, match="cannot be loaded"):
+        decoder(adapter=str(tmp_path), adapter_file="plus.safetensors").decode(embeddings(1), requests(1))
+
+
+def test_a_repository_needs_its_commit_and_a_folder_is_known_by_its_content(tmp_path):
+    def digest(**params):
+        return StableDiffusion.weights(StableDiffusionParams(**params))
+
+    with pytest.raises(SpecError, match=r"decoder\.params\.revision: 'a/model'.*found None"):
+        digest(model="a/model")
+    with pytest.raises(SpecError, match=r"decoder\.params\.adapter_revision: 'an/adapter'.*found 'main'"):
+        digest(adapter="an/adapter", adapter_revision="main")
+    assert digest(model="a/model", revision="0" * 40) != digest(model="a/model", revision="1" * 40)
+    for name in ("one", "two", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights").write_text("other" if name == "other" else "same")
+    one, two, other = (digest(model=str(tmp_path / name)) for name in ("one", "two", "other"))
+    assert one == two != other
 
 
 def test_transformers_and_open_clip_read_the_same_clip():

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import open_clip
 import pytest
 import torch
+from click.testing import CliRunner
+from safetensors.torch import load_file
 
 from rebeca.encoders.names import tinyworld
 from rebeca.errors import MissingDependency
@@ -14,6 +17,7 @@ from rebeca.tinyworld import models
 from rebeca.tinyworld.evaluate import AIMS
 from rebeca.tinyworld.models import CARD, PARTS, WEIGHTS, layouts, weights_digest
 from rebeca.tinyworld.scenes import captions, draw_scenes
+from rebeca.tinyworld.train import main
 from rebeca.tinyworld.training import loop
 from rebeca.tinyworld.training.loop import Recipe, rate, train
 from rebeca.tinyworld.words import CONTEXT, merges, symbols, token_ids, vocabulary, write_tokenizer
@@ -32,7 +36,7 @@ def test_weights_are_small_and_are_those_of_the_card():
 def test_the_cards_figures_meet_their_aims_or_are_named_as_missed(name):
     card = json.loads(CARD.read_text(encoding="utf-8"))
     holds, aim = AIMS[name]
-    assert holds(card["evaluation"][name], aim) or name in card["missed"]
+    assert holds(card["evaluation"][name], aim) != (name in card["missed"])
 
 
 def test_weights_that_are_not_there_are_named(tmp_path):
@@ -55,6 +59,11 @@ def test_layouts_are_written_once_and_again_after_a_loss(monkeypatch, tmp_path):
         stamp = (first / models.ADAPTER).stat().st_mtime_ns
         layouts.cache_clear()
         assert layouts() == first and (first / models.ADAPTER).stat().st_mtime_ns == stamp
+        assert [path.name for path in first.parent.iterdir()] == [first.name]
+        for damage in (lambda path: path.unlink(), lambda path: path.write_bytes(b"short")):
+            damage(first / models.ADAPTER)
+            layouts.cache_clear()
+            assert layouts() == first and load_file(first / models.ADAPTER)
         assert [path.name for path in first.parent.iterdir()] == [first.name]
     finally:
         layouts.cache_clear()
@@ -100,13 +109,36 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(monkeypatch, 
     stopped = linear(0)
     with pytest.raises(KeyboardInterrupt):
         train("whole", stopped, recipe, loss_of(stopped, 57), tmp_path / "b.checkpoint", lambda _: None)
-    resumed = linear(1)
+    resumed = linear(0)
     train("whole", resumed, recipe, loss_of(resumed), tmp_path / "b.checkpoint", lambda _: None)
     assert torch.equal(whole.weight, resumed.weight)
     assert history[-1]["step"] == 90 and history[-1]["mse"] < history[0]["mse"]
-    done = linear(2)
+    done = linear(0)
     train("whole", done, recipe, loss_of(done, 0), tmp_path / "b.checkpoint", lambda _: None)  # not trained again
     assert torch.equal(whole.weight, done.weight)
+
+
+def test_a_checkpoint_of_another_recipe_or_other_inputs_is_not_gone_on_from(tmp_path):
+    recipe = Recipe(steps=3, batch=8, lr=0.05, seed=4)
+    file, said = tmp_path / "a.checkpoint", []
+    first = linear(0)
+    train("part", first, recipe, loss_of(first), file, said.append)
+    assert not any("anew" in line for line in said)
+    changes = ((0, replace(recipe, lr=0.1), {}), (1, recipe, {}), (0, recipe, {"latents": torch.zeros(2)}))
+    for seed, other, inputs in changes:
+        said.clear()
+        again = linear(seed)
+        train("part", again, other, loss_of(again), file, said.append, inputs)
+        assert "training starts anew" in said[0] and "step 3/3" in said[-1]
+
+
+def test_a_part_without_those_it_needs_is_one_message(tmp_path):
+    out = CliRunner().invoke(
+        main, ["--part", "diffusion", "--work", str(tmp_path / "work"), "--out", str(tmp_path / "out")]
+    )
+    assert (
+        out.exit_code == 1 and "the part autoencoder is not there" in out.output and "--part autoencoder" in out.output
+    )
 
 
 def test_the_learning_rate_rises_and_falls():

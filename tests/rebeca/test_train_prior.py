@@ -1,11 +1,17 @@
 import csv
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from rebeca import train_prior
 from rebeca.errors import SpecError
+from rebeca.generator import Rebeca, RebecaParams
+from rebeca.seeds import SeedScheme
 from rebeca.train_prior import read_config, run
 from tests.conftest import make_folder
+from tests.rebeca.test_data import interactions
 
 CONFIG = """
 data: {path: data, scale: [1, 7], like_at: 4}
@@ -36,6 +42,31 @@ def test_a_grid_writes_a_results_table_and_the_best(config, tmp_path):
     assert (tmp_path / "out" / rows[0]["folder"] / "prior.safetensors").is_file()
     again = run(config, tmp_path / "out2")
     assert [row["validation_loss"] for row in again] == [row["validation_loss"] for row in rows]
+
+
+def test_arms_with_fewer_ratings_see_a_part_of_those_with_more(monkeypatch):
+    class Stop(Exception):
+        pass
+
+    def seen(share):
+        kept = []
+
+        def stop(params, train, *_):
+            kept.append({*zip(train.user.tolist(), train.item.tolist(), strict=True)})
+            raise Stop
+
+        monkeypatch.setattr(train_prior, "train_prior", stop)
+        context = SimpleNamespace(
+            seeds=SeedScheme("arms", 1, 7), fit_seed=hash(share), validation=None, embeddings=None,
+            training_items=None, device="cpu", workdir=Path(), progress=None,
+        )  # fmt: skip
+        train = interactions(np.repeat(np.arange(4), 16), np.tile(np.arange(16), 4), np.ones(64))
+        with pytest.raises(Stop):
+            Rebeca(RebecaParams(ratings_share=share)).fit(train, context)
+        return kept[0]
+
+    eighth, quarter, half, whole = (seen(share) for share in (0.125, 0.25, 0.5, 1.0))
+    assert eighth < quarter < half < whole and len(eighth) == 8
 
 
 def test_other_embeddings_are_another_run(config, tmp_path):

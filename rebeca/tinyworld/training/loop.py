@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rebeca.seeds import seed_of, torch_generator
+from rebeca.encoders.clip import weights_hash
+from rebeca.seeds import digest_of, seed_of, torch_generator
 from rebeca.weights import load_checkpoint, save_checkpoint
 
 CHECKPOINT_EVERY = 500
@@ -66,6 +67,7 @@ def train(
     loss: Callable[[int, torch.Generator], dict[str, Tensor]],
     checkpoint: Path,
     say: Callable[[str], None],
+    inputs: Mapping[str, Tensor] | None = None,
 ) -> list[dict[str, float]]:
     """Trains ``model`` in place, to its averaged state where the recipe says so.
 
@@ -74,8 +76,10 @@ def train(
         model: What is trained.
         recipe: How.
         loss: ``loss(step, random)`` gives named terms; their sum is minimised.
-        checkpoint: File to go on from; removed by nobody, so that a finished part is not trained again.
+        checkpoint: File to go on from, where it is of the same recipe, first weights and inputs; removed by nobody,
+            so that a finished part is not trained again.
         say: Progress.
+        inputs: What other parts made of the training pictures, where the loss looks at that.
 
     Returns:
         A row every :data:`REPORT_EVERY` steps: step and the mean of every term since the row before.
@@ -85,8 +89,11 @@ def train(
     average = {k: v.detach().clone() for k, v in model.state_dict().items()}
     history: list[dict[str, float]] = []
     first = 0
+    origin = digest_of([name, recipe.to_json(), weights_hash(model.state_dict()), weights_hash(dict(inputs or {}))])
     state = load_checkpoint(checkpoint, str(trained[0].device))
-    if state is not None:
+    if state is not None and state.get("origin") != origin:
+        say(f"{name}: {checkpoint} is of another recipe or other inputs; training starts anew")
+    elif state is not None:
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         average, history, first = state["average"], state["history"], state["step"]
@@ -122,6 +129,7 @@ def train(
                     "average": average,
                     "history": history,
                     "step": done,
+                    "origin": origin,
                 },
             )
     if recipe.average:
