@@ -120,7 +120,7 @@ spec("an unknown parameter", "hidden: 16", "hiden: 16", "no parameter 'hiden'\n 
 spec(
     "best of the same pictures",
     "hidden: 16",
-    "best_of: 2, hidden: 16",
+    "best_of: 2\n      hidden: 16",
     "best_of: the best of several could be the same",
 )
 spec("a wrong type", "pictures: 3", "pictures: many", "tiny.yaml:18: pictures: input should be a valid integer")
