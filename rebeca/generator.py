@@ -70,7 +70,8 @@ class RebecaParams:
         sample_batch: Embeddings sampled at once.
         condition: What the sampling is conditioned on.
         rating: Which rating is asked for.
-        best_of: Pictures made for each one that is kept, the one that the verifier likes best; needs the judge.
+        best_of: Pictures made for each one that is kept, the one that the verifier likes best; needs the judge. The
+            first has the picture's own seed, the j-th after it that seed's stream ``candidate-j``.
         users: ``own`` or ``shuffled`` (a uniform permutation of all people, fixed points allowed).
     """
 
