@@ -3,7 +3,7 @@
     python scripts/tinyworld_sheets.py models
     python scripts/tinyworld_sheets.py arms results/tinyworld-quick/v2
 
-Writes below ``docs/images/tinyworld``; pixels are doubled, never smoothed.
+Writes below ``docs/images/tinyworld``; pixels are doubled where there are few arms, never smoothed.
 """
 
 from __future__ import annotations
@@ -18,11 +18,16 @@ from PIL import Image, ImageDraw
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images" / "tinyworld"
 ZOOM = 2
+MANY = 12
+"""Arms from which on pictures keep their size and stand closer."""
 SIDE = 64
-PEOPLE, EACH = 6, 4
+PEOPLE = {False: 6, True: 3}
+"""By whether there are many arms."""
+EACH = 4
 HEADING = 16
 GAP = 12
-ACROSS = 3
+ACROSS = {False: 3, True: 4}
+"""By whether there are many arms."""
 SHOWN = 12
 
 
@@ -62,9 +67,10 @@ def models() -> Image.Image:
 def arms(records: Path) -> Image.Image:
     """A block an arm: the same six people, four pictures each."""
     order = json.loads((records / "_task" / "comparison.json").read_text(encoding="utf-8"))["order"]
-    blocks = [block(records / name) for name in order]
+    many = len(order) > MANY
+    blocks = [block(records / name, PEOPLE[many], 1 if many else ZOOM) for name in order]
     width, height = blocks[0].size
-    across = min(ACROSS, len(blocks))
+    across = min(ACROSS[many], len(blocks))
     down = -(-len(blocks) // across)
     sheet = Image.new("RGB", (across * (width + GAP) - GAP, down * (height + GAP) - GAP), "white")
     for i, one in enumerate(blocks):
@@ -72,29 +78,29 @@ def arms(records: Path) -> Image.Image:
     return sheet
 
 
-def block(folder: Path) -> Image.Image:
+def block(folder: Path, people: int, zoom: int) -> Image.Image:
     """The title and the pictures of one arm; a person a row."""
     record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     shown: dict[str, dict[int, str]] = {}
     for one in record["pictures"]["shown"]:
         shown.setdefault(one["user"], {})[one["replicate"]] = one["digest"]
-    pixels = np.full((PEOPLE, EACH, SIDE, SIDE, 3), 255, np.uint8)
-    for row, user in enumerate(sorted(shown)[:PEOPLE]):
+    pixels = np.full((people, EACH, SIDE, SIDE, 3), 255, np.uint8)
+    for row, user in enumerate(sorted(shown)[:people]):
         for replicate, digest in shown[user].items():
             if replicate < EACH:
                 pixels[row, replicate] = np.asarray(Image.open(folder / "pictures" / f"{digest}.png").convert("RGB"))
-    painted = grid(pixels)
+    painted = grid(pixels, zoom)
     out = Image.new("RGB", (painted.width, painted.height + HEADING), "white")
     ImageDraw.Draw(out).text((0, 2), record["generator"]["title"], fill="black")
     out.paste(painted, (0, HEADING))
     return out
 
 
-def grid(pixels: np.ndarray) -> Image.Image:
+def grid(pixels: np.ndarray, zoom: int = ZOOM) -> Image.Image:
     """[rows, columns, height, width, 3] as one picture."""
     rows, columns, height, width, _ = pixels.shape
     flat = pixels.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
-    return Image.fromarray(flat).resize((columns * width * ZOOM, rows * height * ZOOM), Image.Resampling.NEAREST)
+    return Image.fromarray(flat).resize((columns * width * zoom, rows * height * zoom), Image.Resampling.NEAREST)
 
 
 if __name__ == "__main__":
