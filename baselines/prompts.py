@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from rebeca.arrays import Floats, Ints
+from rebeca.arrays import Bools, Floats, Ints
 from rebeca.data.interactions import Interactions
 from rebeca.errors import GeneratorError
 from rebeca.interfaces import FitContext, Generator, Picture, Request
@@ -92,12 +92,15 @@ class Prompts(Generator):
             )
         vocabulary, holds = _bag_of_words(captions)
         self._order = _reading_order(captions)
-        everybody = np.zeros(train.num_users, np.int64) if p.words == "population" else np.arange(train.num_users)
-        group = everybody[train.user]
-        for index, user in enumerate(train.user_ids):
-            rows = group == everybody[index]
+
+        def ends(rows: Bools) -> list[list[str]]:
             odds = log_odds(holds, train.item[rows], train.liked[rows], p.least, p.smoothing)
-            self._found[user] = [[vocabulary[i] for i in _ends(odds, p.keywords * 2, best)] for best in (True, False)]
+            return [[vocabulary[i] for i in _ends(odds, p.keywords * 2, best)] for best in (True, False)]
+
+        if p.words == "population":
+            self._found = dict.fromkeys(train.user_ids, ends(np.ones(len(train), bool)))
+        else:
+            self._found = {user: ends(train.user == index) for index, user in enumerate(train.user_ids)}
 
     def save(self, folder: Path) -> None:
         """Writes everybody's words."""
@@ -135,7 +138,7 @@ class Prompts(Generator):
         return " ".join(sorted(words, key=self._order.index))
 
 
-def log_odds(holds: Floats, item: Ints, liked: Ints, least: int, smoothing: float) -> Floats:
+def log_odds(holds: Floats, item: Ints, liked: Bools, least: int, smoothing: float) -> Floats:
     """float64 [words]; log-odds of a word among the words of liked pictures, less those among the others'.
 
     NaN for words below ``least``, and for all where nothing, or everything, is liked.

@@ -157,6 +157,7 @@ class Rebeca(Generator):
         from rebeca.train_prior import train_prior
 
         p = self.params
+        self._decoder_of(context, LinearSpace())  # refuses before the work
         train = thinned(train, p.ratings_share, context.seeds.fit("ratings-share"))
         trained = train_prior(
             p, train, context.validation, context.embeddings, context.training_items, context.fit_seed,
@@ -257,13 +258,17 @@ class Rebeca(Generator):
 
     def _bind(self, context: FitContext, space: LinearSpace, shape: PriorShape, model: Any) -> None:
         self._context, self._space, self._shape, self._model = context, space, shape, model
-        self._decoder = context.decoder(space)
-        if self.params.best_of > 1 and isinstance(self._decoder, NearestPicture) and not self._decoder.params.repeats:
+        self._decoder = self._decoder_of(context, space)
+
+    def _decoder_of(self, context: FitContext, space: LinearSpace) -> Decoder:
+        decoder = context.decoder(space)
+        if self.params.best_of > 1 and isinstance(decoder, NearestPicture) and not decoder.params.repeats:
             raise SpecError(
                 "best_of: the best of several could be the same catalogue picture twice, and decoder.params.repeats is "
                 "false",
                 hint="set decoder.params.repeats: true, or best_of: 1",
             )
+        return decoder
 
     def _choose_guidance(self, context: FitContext, points: Floats) -> dict[str, Any]:
         """The guidance whose nearest validation pictures have the highest personal rating (both means taken out)."""

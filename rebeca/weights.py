@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
+
+from rebeca.errors import RebecaError, disk_full, out_of_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,10 +26,36 @@ UNREADABLE = (
 """What the libraries that read weights raise for files that are missing, damaged, or of another model."""
 
 
-def first_line(error: BaseException) -> str:
-    """What an error says, in one line."""
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__
+@contextmanager
+def reading(message: str, kind: type[RebecaError], hint: str = "") -> Iterator[None]:
+    """Turns what libraries raise for weights that they cannot read into one message of ours.
+
+    A full disk and exhausted memory stay what they are.
+
+    Args:
+        message: What cannot be read; the library's first line is added.
+        kind: The error to raise.
+        hint: What to do about it.
+    """
+    try:
+        yield
+    except UNREADABLE as error:
+        if disk_full(error) or out_of_memory(error):
+            raise
+        said = str(error).splitlines() or [type(error).__name__]
+        raise kind(f"{message} ({said[0]})", hint=hint) from error
+
+
+def weights_hash(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, shapes and values of a state dictionary."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        value = state[name].detach().cpu().contiguous()
+        digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
+        digest.update(value.reshape(-1).view(dtype=torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def folder_digest(folder: Path) -> str:

@@ -19,15 +19,11 @@ from PIL import Image, ImageDraw
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images" / "tinyworld"
 ZOOM = 2
 MANY = 12
-"""Arms from which on pictures keep their size and stand closer."""
+"""Arms from which on a sheet shows fewer people at their own size."""
 SIDE = 64
-PEOPLE = {False: 6, True: 3}
-"""By whether there are many arms."""
 EACH = 4
 HEADING = 16
 GAP = 12
-ACROSS = {False: 3, True: 4}
-"""By whether there are many arms."""
 SHOWN = 12
 
 
@@ -65,12 +61,12 @@ def models() -> Image.Image:
 
 
 def arms(records: Path) -> Image.Image:
-    """A block an arm: the same six people, four pictures each."""
+    """A block an arm: the same people, four pictures each."""
     order = json.loads((records / "_task" / "comparison.json").read_text(encoding="utf-8"))["order"]
-    many = len(order) > MANY
-    blocks = [block(records / name, PEOPLE[many], 1 if many else ZOOM) for name in order]
+    people, columns, zoom = (3, 4, 1) if len(order) > MANY else (6, 3, ZOOM)
+    blocks = [block(records / name, people, zoom) for name in order]
     width, height = blocks[0].size
-    across = min(ACROSS[many], len(blocks))
+    across = min(columns, len(blocks))
     down = -(-len(blocks) // across)
     sheet = Image.new("RGB", (across * (width + GAP) - GAP, down * (height + GAP) - GAP), "white")
     for i, one in enumerate(blocks):

@@ -6,7 +6,7 @@
 ``claims`` runs a few arms of the whole task: mean true percentile, lift in truth with its 95 % interval, and the
 p-value of the personalisation test on the verifier's opinion. ``level`` runs a cheap version (32 people, four pictures,
 a short training) in which three arms have nothing personal, and counts how often the test rejects at 5 %. Both go on
-where they were interrupted.
+where they were interrupted. The task's own seed is the world's, so that worlds share no draw.
 """
 
 from __future__ import annotations

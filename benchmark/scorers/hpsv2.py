@@ -15,11 +15,11 @@ from typing import Any, Literal
 from benchmark.scorers.context import ScorerContext
 from benchmark.scorers.pixels import PixelScorer, as_tensor
 from rebeca.arrays import Floats, Pixels
-from rebeca.encoders.clip import CLIP_DEVIATION, CLIP_MEAN, weights_hash
+from rebeca.encoders.clip import CLIP_DEVIATION, CLIP_MEAN
 from rebeca.errors import MissingDependency, SpecError
 from rebeca.interfaces import ScorerCard
 from rebeca.params import Count
-from rebeca.weights import UNREADABLE, first_line
+from rebeca.weights import reading, weights_hash
 
 REFERENCE = "Wu et al. 2023, Human Preference Score v2, arXiv 2306.09341"
 TINYWORLD = "tinyworld"
@@ -88,18 +88,11 @@ class HPSv2Scorer(PixelScorer):
         if self.params.backbone == TINYWORLD:
             net = open_clip.create_model(f"local-dir:{tinyworld_folder()}", require_pretrained=True)
         else:
-            path = Path(str(self.params.weights))
+            path, hint = Path(str(self.params.weights)), "hf download xswu/HPSv2 HPS_v2_compressed.pt"
             if not path.is_file():
-                raise MissingDependency(
-                    f"scorer 'hpsv2': {path} is not there", hint="hf download xswu/HPSv2 HPS_v2_compressed.pt"
-                )
-            try:
+                raise MissingDependency(f"scorer 'hpsv2': {path} is not there", hint=hint)
+            with reading(f"scorer 'hpsv2': {path} cannot be loaded as {self.params.backbone}", MissingDependency, hint):
                 net = open_clip.create_model(self.params.backbone, pretrained=str(path), require_pretrained=True)
-            except UNREADABLE as error:
-                raise MissingDependency(
-                    f"scorer 'hpsv2': {path} cannot be loaded as {self.params.backbone} ({first_line(error)})",
-                    hint="hf download xswu/HPSv2 HPS_v2_compressed.pt",
-                ) from error
         return net.eval().float().to(self.device)
 
     @cached_property

@@ -15,7 +15,7 @@ from benchmark.scorers.pixels import PixelScorer
 from rebeca.arrays import Floats, Pixels, unit_rows
 from rebeca.errors import DataError, MissingDependency, SpecError
 from rebeca.interfaces import Encoder, ScorerCard
-from rebeca.weights import UNREADABLE, first_line
+from rebeca.weights import reading
 
 REFERENCE = "Schuhmann et al. 2022, LAION-5B, arXiv 2210.08402; improved-aesthetic-predictor, linear"
 TINYWORLD = "tinyworld"
@@ -135,13 +135,11 @@ def _tensors(path: Path) -> dict[str, Floats]:
     import torch
     from safetensors.torch import load_file
 
-    try:
+    with reading(f"{path}: cannot be read as weights", DataError):
         if path.suffix == ".safetensors":
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        raise DataError(f"{path}: cannot be read as weights ({first_line(error)})") from error
     if not isinstance(state, dict):
         raise DataError(f"{path}: holds a {type(state).__name__}, expected tensors by name")
     return {name: value.double().numpy() for name, value in state.items() if isinstance(value, torch.Tensor)}

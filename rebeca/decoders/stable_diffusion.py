@@ -23,7 +23,7 @@ from rebeca.interfaces import Decoder, Picture, Request, Space
 from rebeca.params import Count, NotNegative
 from rebeca.quiet import quiet
 from rebeca.seeds import digest_of, substream, torch_generator
-from rebeca.weights import UNREADABLE, first_line, folder_digest
+from rebeca.weights import folder_digest, reading
 
 TINYWORLD = "tinyworld"
 COMMIT = re.compile("[0-9a-f]{40}")
@@ -200,22 +200,18 @@ def load_pipeline(files: tuple[str, str | None, str, str | None, str, str], devi
             return ip_adapter_image_embeds
 
     folder, (adapter_folder, adapter_name) = _model(model), _adapter(adapter, adapter_file)
-    try:
-        with quiet():
-            pipe = RowByRow.from_pretrained(
-                folder, revision=revision, dtype=getattr(torch, dtype), safety_checker=None,
-                requires_safety_checker=False, use_safetensors=True, low_cpu_mem_usage=False,
-            )  # fmt: skip
-            pipe.load_ip_adapter(
-                adapter_folder, subfolder="models", weight_name=adapter_name, image_encoder_folder=None,
-                revision=adapter_revision, low_cpu_mem_usage=False,
-            )  # fmt: skip
+    message = f"decoder: '{model}' with adapter '{adapter}' cannot be loaded"
+    hint = "give folders, or prefetch with: hf download REPOSITORY --revision COMMIT"
+    with reading(message, MissingDependency, hint), quiet():
+        pipe = RowByRow.from_pretrained(
+            folder, revision=revision, dtype=getattr(torch, dtype), safety_checker=None,
+            requires_safety_checker=False, use_safetensors=True, low_cpu_mem_usage=False,
+        )  # fmt: skip
+        pipe.load_ip_adapter(
+            adapter_folder, subfolder="models", weight_name=adapter_name, image_encoder_folder=None,
+            revision=adapter_revision, low_cpu_mem_usage=False,
+        )  # fmt: skip
         _adapter_width(pipe)
-    except UNREADABLE as error:
-        raise MissingDependency(
-            f"decoder: '{model}' with adapter '{adapter}' cannot be loaded ({first_line(error)})",
-            hint="give folders, or prefetch with: hf download REPOSITORY --revision COMMIT",
-        ) from error
     pipe.set_progress_bar_config(disable=True)
     return pipe.to(device)
 

@@ -13,7 +13,7 @@ from rebeca.errors import MissingDependency, SpecError
 from rebeca.interfaces import Encoder
 from rebeca.quiet import quiet
 from rebeca.seeds import digest_of
-from rebeca.weights import UNREADABLE, first_line
+from rebeca.weights import reading, weights_hash
 
 BATCH = 32
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -36,15 +36,11 @@ class OpenClipEncoder(Encoder):
 
         self.name = f"open_clip:{model}/{pretrained}"
         self.device = device
-        try:
+        hint = "prefetch them into the hub cache, or name a local checkpoint file after the slash"
+        with reading(f"{self.name}: weights are not available", MissingDependency, hint):
             net, _, self._prepare = open_clip.create_model_and_transforms(
                 model, pretrained=pretrained, require_pretrained=True
             )
-        except UNREADABLE as error:
-            raise MissingDependency(
-                f"{self.name}: weights are not available ({first_line(error)})",
-                hint="prefetch them into the hub cache, or name a local checkpoint file after the slash",
-            ) from error
         self._net: Any = net.eval().to(device)
         self.dim = int(self._net.visual.output_dim)
         self._hash = weights_hash(self._net.visual.state_dict())
@@ -73,16 +69,13 @@ class TransformersEncoder(Encoder):
 
         self.name = name or f"transformers:{source}"
         self.device = device
-        try:
-            with quiet():  # a whole CLIP's folder holds a text tower, too, which would be reported as unexpected
-                net = CLIPVisionModelWithProjection.from_pretrained(source, use_safetensors=True)
-                self._processor: Any = AutoImageProcessor.from_pretrained(source)
-        except UNREADABLE as error:
-            raise MissingDependency(
-                f"{self.name}: not available ({first_line(error)})",
-                hint=f"hf download {source}, or give a folder with config.json, preprocessor_config.json"
-                " and model.safetensors",
-            ) from error
+        hint = (
+            f"hf download {source}, or give a folder with config.json, preprocessor_config.json and model.safetensors"
+        )
+        # quiet: a whole CLIP's folder holds a text tower, too, which would be reported as unexpected
+        with reading(f"{self.name}: not available", MissingDependency, hint), quiet():
+            net = CLIPVisionModelWithProjection.from_pretrained(source, use_safetensors=True)
+            self._processor: Any = AutoImageProcessor.from_pretrained(source)
         self._net: Any = net.eval().to(device)
         self.dim = int(net.config.projection_dim)
         self._hash = weights_hash(net.state_dict())
@@ -102,24 +95,6 @@ class TransformersEncoder(Encoder):
             return self._net(pixel_values=x.to(self.device)).image_embeds
 
         return _in_batches(pictures, self.dim, features)
-
-
-def weights_hash(state: dict[str, Any]) -> str:
-    """SHA-256 over names, shapes and values of a state dictionary."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        value = state[name].detach().cpu().contiguous()
-        digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
-        digest.update(value.reshape(-1).view(dtype=_bytes()).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _bytes() -> Any:
-    import torch
-
-    return torch.uint8
 
 
 def _in_batches(pictures: Sequence[Pixels], dim: int, features: Callable[[Sequence[Pixels]], Any]) -> Floats:

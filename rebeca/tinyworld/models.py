@@ -56,7 +56,7 @@ def weights_digest(folder: Path = WEIGHTS) -> str:
 
 @cache
 def layouts() -> Path:
-    """The folder with all layouts, written at first use and where a file is missing or shorter than it was.
+    """The folder with all layouts, written at first use and where a file is missing or has another size.
 
     Safe when several processes ask at once.
     """
@@ -70,7 +70,7 @@ def layouts() -> Path:
             write_layouts(WEIGHTS, made)
         (made / MANIFEST).write_bytes(_sizes(made))
         try:
-            if target.is_dir():
+            if target.is_dir() and not _whole(target):
                 target.rename(Path(temporary) / "damaged")
             made.rename(target)
         except OSError:  # another process was faster

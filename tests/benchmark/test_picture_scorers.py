@@ -74,7 +74,6 @@ def test_the_longest_side_is_resized_and_the_rest_is_black():
 
 @pytest.mark.parametrize("size", [(1, 2000), (2000, 1), (20, 40), (40, 20)])
 def test_a_thread_of_a_picture_and_one_that_needs_no_resize_are_padded(size):
-    """The package fails on both."""
     x = prepared(np.full((*size, 3), 255, np.uint8), 40)
     black = prepared(np.zeros((40, 40, 3), np.uint8), 40)[:, 0, 0]
     assert x.shape == (3, 40, 40) and torch.equal(x[:, 0, 0], black) and not torch.equal(x[:, 19, 19], black)

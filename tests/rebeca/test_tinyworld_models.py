@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from rebeca.tinyworld.train import main
 from rebeca.tinyworld.training import loop
 from rebeca.tinyworld.training.loop import Recipe, rate, train
 from rebeca.tinyworld.words import CONTEXT, merges, symbols, token_ids, vocabulary, write_tokenizer
+from rebeca.weights import reading
 
 MOST_BYTES = 15_000_000
 
@@ -118,18 +120,27 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(monkeypatch, 
     assert torch.equal(whole.weight, done.weight)
 
 
-def test_a_checkpoint_of_another_recipe_or_other_inputs_is_not_gone_on_from(tmp_path):
+def test_a_checkpoint_of_another_recipe_or_other_parts_is_not_gone_on_from(tmp_path):
     recipe = Recipe(steps=3, batch=8, lr=0.05, seed=4)
     file, said = tmp_path / "a.checkpoint", []
     first = linear(0)
     train("part", first, recipe, loss_of(first), file, said.append)
     assert not any("anew" in line for line in said)
-    changes = ((0, replace(recipe, lr=0.1), {}), (1, recipe, {}), (0, recipe, {"latents": torch.zeros(2)}))
-    for seed, other, inputs in changes:
+    for seed, other, parts in ((0, replace(recipe, lr=0.1), ()), (1, recipe, ()), (0, recipe, (linear(5),))):
+        before = file.read_bytes()
         said.clear()
         again = linear(seed)
-        train("part", again, other, loss_of(again), file, said.append, inputs)
+        train("part", again, other, loss_of(again), file, said.append, parts)
+        assert file.with_suffix(".other").read_bytes() == before
         assert "training starts anew" in said[0] and "step 3/3" in said[-1]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "no room"), RuntimeError("CUDA out of memory. Tried"), MemoryError()]
+)
+def test_a_full_disk_and_exhausted_memory_are_not_called_damaged_weights(error):
+    with pytest.raises(type(error)), reading("weights", MissingDependency):
+        raise error
 
 
 def test_a_part_without_those_it_needs_is_one_message(tmp_path):

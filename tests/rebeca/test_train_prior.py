@@ -58,7 +58,7 @@ def test_arms_with_fewer_ratings_see_a_part_of_those_with_more(monkeypatch):
         monkeypatch.setattr(train_prior, "train_prior", stop)
         context = SimpleNamespace(
             seeds=SeedScheme("arms", 1, 7), fit_seed=hash(share), validation=None, embeddings=None,
-            training_items=None, device="cpu", workdir=Path(), progress=None,
+            training_items=None, device="cpu", workdir=Path(), progress=None, decoder=lambda space: None,
         )  # fmt: skip
         train = interactions(np.repeat(np.arange(4), 16), np.tile(np.arange(16), 4), np.ones(64))
         with pytest.raises(Stop):

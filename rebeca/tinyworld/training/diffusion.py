@@ -7,7 +7,7 @@ is often left out, so that the picture's embedding must carry the picture.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +161,6 @@ def run(
         error = mse_loss(predicted, schedule.get_velocity(z, noise, t))
         return {"text": error} if text_only else {"picture": error}
 
-    history = train("diffusion", unet, RECIPE, loss, folder / "diffusion.checkpoint", say, asdict(material))
+    history = train("diffusion", unet, RECIPE, loss, folder / "diffusion.checkpoint", say, (autoencoder, clip))
     set_scale(unet, 1.0)
     return unet, history

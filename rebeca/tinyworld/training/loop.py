@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rebeca.encoders.clip import weights_hash
 from rebeca.seeds import digest_of, seed_of, torch_generator
-from rebeca.weights import load_checkpoint, save_checkpoint
+from rebeca.weights import load_checkpoint, save_checkpoint, weights_hash
 
 CHECKPOINT_EVERY = 500
 REPORT_EVERY = 50
@@ -67,7 +66,7 @@ def train(
     loss: Callable[[int, torch.Generator], dict[str, Tensor]],
     checkpoint: Path,
     say: Callable[[str], None],
-    inputs: Mapping[str, Tensor] | None = None,
+    others: Sequence[nn.Module] = (),
 ) -> list[dict[str, float]]:
     """Trains ``model`` in place, to its averaged state where the recipe says so.
 
@@ -76,10 +75,10 @@ def train(
         model: What is trained.
         recipe: How.
         loss: ``loss(step, random)`` gives named terms; their sum is minimised.
-        checkpoint: File to go on from, where it is of the same recipe, first weights and inputs; removed by nobody,
-            so that a finished part is not trained again.
+        checkpoint: File to go on from, where recipe, first weights and ``others`` are the same; else it is renamed
+            ``*.other``. Removed by nobody, so that a finished part is not trained again.
         say: Progress.
-        inputs: What other parts made of the training pictures, where the loss looks at that.
+        others: Trained parts that the loss looks through.
 
     Returns:
         A row every :data:`REPORT_EVERY` steps: step and the mean of every term since the row before.
@@ -89,10 +88,11 @@ def train(
     average = {k: v.detach().clone() for k, v in model.state_dict().items()}
     history: list[dict[str, float]] = []
     first = 0
-    origin = digest_of([name, recipe.to_json(), weights_hash(model.state_dict()), weights_hash(dict(inputs or {}))])
+    origin = digest_of([name, recipe.to_json(), *(weights_hash(part.state_dict()) for part in (model, *others))])
     state = load_checkpoint(checkpoint, str(trained[0].device))
     if state is not None and state.get("origin") != origin:
-        say(f"{name}: {checkpoint} is of another recipe or other inputs; training starts anew")
+        checkpoint.replace(checkpoint.with_suffix(".other"))
+        say(f"{name}: {checkpoint} is of another recipe or other parts and was renamed *.other; training starts anew")
     elif state is not None:
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
