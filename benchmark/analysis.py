@@ -30,7 +30,7 @@ from rebeca.arrays import Bools, Floats, Ints
 from rebeca.seeds import digest_of
 
 READINGS = ("exclude", "worst")
-AUDITOR = "auditor"
+VERIFIER, AUDITOR = "ncf", "auditor"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,8 +154,8 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
         bootstrap_strata: int [people]; people are resampled within these.
 
     Returns:
-        ``generators`` (by id: ``summary``, ``personal``), ``families`` (declared and exploratory comparisons, ranks),
-        ``agreement`` (the primary scorer beside the others), ``validity`` (its order of generators beside the
+        ``generators`` (by id: ``summary``, ``personal``, ``gap``), ``families`` (declared and exploratory comparisons,
+        ranks), ``agreement`` (the primary scorer beside the others), ``validity`` (its order of generators beside the
         truth's), ``cautions``, ``people``.
     """
     people = len(block)
@@ -170,7 +170,8 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
         personal: dict[str, Any] = {}
         for scorer in row.pairs:
             values[row.id][LIFT + scorer], personal[scorer] = _personal(plan, row, scorer, block, weights, cache)
-        generators[row.id] = {"summary": summary, "personal": personal}
+        gap = _gap(plan, values[row.id], weights) if {VERIFIER, AUDITOR} <= set(row.scores) else None
+        generators[row.id] = {"summary": summary, "personal": personal, "gap": gap}
     compared = {measure for row in rows for measure in values[row.id] if measure.removeprefix(LIFT) in row.scores}
     families = {measure: _family(plan, measure, rows, values, weights) for measure in sorted(compared)}
     return {
@@ -192,6 +193,11 @@ def _summary(plan: Plan, measure: str, both: Mapping[str, Mapping[str, Floats]],
         "without": int((~known).sum()),
     }
     return out | {reading: _mean(values[measure]) for reading, values in both.items()}
+
+
+def _gap(plan: Plan, values: Mapping[str, Floats], weights: Floats) -> dict[str, Any]:
+    """Verifier minus auditor, mean over people; both are probabilities."""
+    return mean_interval(values[VERIFIER] - values[AUDITOR], weights, method=plan.interval).to_json()
 
 
 def _mean(values: Floats) -> float | None:

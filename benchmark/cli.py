@@ -218,16 +218,26 @@ def compare(
             print_comparisons(records, a, b, found)
 
 
+_attest = click.option(
+    "--attest", is_flag=True, help="Where all is well, say so beside the records; the site shows it."
+)
+
+
 @main.command()
 @click.argument("records", type=click.Path(path_type=Path))
+@_attest
 @_json
 @click.pass_obj
-def verify(debug: bool, records: Path, as_json: bool) -> None:
+def verify(debug: bool, records: Path, attest: bool, as_json: bool) -> None:
     """Check the records of a task: hashes, ranges, and every number recomputed from the rows."""
     with one_message(debug):
         from benchmark.verify import verify as check
 
         found = check(records)
+        if attest:
+            from benchmark.attestation import attest as say
+
+            say(records, "verified")
         if as_json:
             _print_json(found)
         else:
@@ -251,6 +261,7 @@ def check() -> None:
 @click.option("--workdir", type=click.Path(path_type=Path), help="Work folder to go on in  [default: a temporary one]")
 @click.option("--device", default="cpu", show_default=True, help="Torch device.")
 @click.option("--quiet", is_flag=True, help="Say nothing but the result.")
+@_attest
 @_json
 @click.pass_obj
 def check_run_(
@@ -261,6 +272,7 @@ def check_run_(
     workdir: Path | None,
     device: str,
     quiet: bool,
+    attest: bool,
     as_json: bool,
 ) -> None:
     """Run a task again from nothing and compare with published records; exit code 1 where something moved."""
@@ -272,6 +284,10 @@ def check_run_(
         check_device(device)
         resolved = _load(task, overrides, None)
         found = check_run(resolved, against, workdir, device, Reporter(quiet=quiet), ["rebeca-bench", *sys.argv[1:]])
+        if attest and found["equal"]:
+            from benchmark.attestation import attest as say
+
+            say(Path(found["against"]), "reproduced")
         if as_json:
             _print_json(found)
         else:

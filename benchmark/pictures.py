@@ -128,6 +128,12 @@ def read_unit(folder: Path) -> list[Made]:
     return [Made(*values) for values in zip(*(columns[name] for name in Made.__slots__), strict=True)]
 
 
+def read_embeddings(folder: Path) -> Floats | None:
+    """float32 [pictures, dim]; what a unit's pictures were decoded from, None where the generator did not say."""
+    path = folder / "embeddings.npy"
+    return np.load(path, allow_pickle=False) if path.is_file() else None
+
+
 def png(pixels: Pixels) -> bytes:
     """A PNG file, without loss."""
     buffer = BytesIO()

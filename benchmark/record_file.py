@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchmark.stats.levels import VERDICTS
 from benchmark.task_file import ID
 
-SCHEMA = 2
+SCHEMA = 3
 """Raised whenever a field appears, goes or changes its meaning; benchmark/upgrade.py knows the way from older ones."""
 
 Count = Annotated[int, Field(ge=0)]
@@ -203,13 +203,16 @@ class Provenance(_Strict):
 class GeneratorRecord(_Strict):
     """`record.json` of a generator."""
 
-    schema_: Literal[2] = Field(alias="schema", description="Version of this schema.")
+    schema_: Literal[3] = Field(alias="schema", description="Version of this schema.")
     kind: Literal["generator"] = Field(description="`generator`.")
     task: TaskHeader = Field(description="Which task.")
     generator: GeneratorInfo = Field(description="What made the pictures.")
     pictures: Pictures = Field(description="How many, and which.")
     summary: dict[str, Summary] = Field(description="By measure.")
     personal: dict[str, Personal] = Field(description="By scorer.")
+    gap: IntervalRecord | None = Field(
+        description="Verifier minus auditor; large where only the verifier is pleased. Null without both."
+    )
     fit: Fit = Field(description="The fit.")
     provenance: Provenance = Field(description="Where the numbers come from.")
 
@@ -418,6 +421,32 @@ class Users(_Strict):
     stratum: list[Count] = Field(description="Stratum of the bootstrap.")
 
 
+class RatedPicture(_Strict):
+    """A training picture and the rating that a person gave it."""
+
+    item: Count = Field(description="Index in the catalogue.")
+    digest: Sha256 = Field(description="SHA-256 of its size and pixels; also the name of the file.")
+    rating: Finite = Field(description="On the data's scale.")
+
+
+class ShownTaste(_Strict):
+    """What one person liked and did not like, out of the training ratings."""
+
+    user: str = Field(description="Whose.")
+    liked: list[RatedPicture] = Field(description="Highest rating first.", max_length=6)
+    disliked: list[RatedPicture] = Field(description="Lowest rating first.", max_length=3)
+
+
+class Taste(_Strict):
+    """How people rated in training: what the site shows of a person beside the pictures made for them."""
+
+    levels: list[str] = Field(description="Ratings, or ranges of ratings, from low to high.")
+    counts: list[list[Count]] = Field(description="By person, then by level.")
+    shown: list[ShownTaste] = Field(
+        description="The people of the galleries; pictures in `_task/pictures/` where the data may be republished."
+    )
+
+
 class AnalysisRecord(_Strict):
     """The declaration."""
 
@@ -438,7 +467,7 @@ class FailedGenerator(_Strict):
 class TaskRecord(_Strict):
     """`_task/comparison.json`."""
 
-    schema_: Literal[2] = Field(alias="schema", description="Version of this schema.")
+    schema_: Literal[3] = Field(alias="schema", description="Version of this schema.")
     kind: Literal["task"] = Field(description="`task`.")
     task: TaskHeader = Field(description="Which task.")
     spec: dict[str, Any] = Field(description="The resolved task file.")
@@ -453,6 +482,7 @@ class TaskRecord(_Strict):
     )
     results: Results = Field(description="What the comparison says.")
     judges: dict[str, JudgeRecord] = Field(description="Judges, controls, ceiling.")
+    taste: Taste | None = Field(description="How people rated in training; null in records upgraded from schema 2.")
     provenance: Provenance = Field(description="Where the numbers come from.")
     records: dict[str, dict[str, Sha256]] = Field(description="SHA-256 of every file, by folder.")
     digest: Sha256 = Field(description="SHA-256 of everything else in this file.")

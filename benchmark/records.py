@@ -31,6 +31,7 @@ from benchmark.stats.levels import FEWEST_USERS, smallest_p
 from benchmark.stats.personalisation import picture_shuffle
 from benchmark.stats.random import stream
 from benchmark.store import STAGE_VERSIONS, replace_folder
+from benchmark.taste import taste_of, write_examples
 from benchmark.verifier_report import judge_report, read_judged
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import GeneratorError, RecordError, SpecError, printable
@@ -47,6 +48,11 @@ def record_root(root: Path, task: Task) -> Path:
     """Where a task's records lie below a root; those of a modified task never take the place of the task's own."""
     version = f"v{task.file.version}"
     return root / task.file.id / (f"{version}-modified-{task.hash()[:8]}" if task.modified else version)
+
+
+def private_pictures(root: Path, task: Task) -> Path:
+    """Where a run keeps pictures of data that may not be republished; ``site build --pictures`` shows them."""
+    return root / "private-pictures" / task.file.id
 
 
 def plan_of(spec: dict[str, Any], name: str, frozen: bool) -> Plan:
@@ -99,6 +105,11 @@ def make_records(run: Run, command: Sequence[str]) -> Path:
         _write_generator(run, temporary / one.spec.id, one, row, results, origin)
     (temporary / TASK_FOLDER).mkdir()
     shutil.copyfile(rows_folder / "verifier.parquet", temporary / TASK_FOLDER / "verifier.parquet")
+    taste = taste_of(world, gallery_people(task.seeds, world.user_ids))
+    write_examples(
+        temporary / TASK_FOLDER / "pictures" if world.dataset.redistribute else private_pictures(run.store.root, task),
+        taste, world.dataset.catalogue,
+    )  # fmt: skip
     comparison = {
         "schema": SCHEMA,
         "kind": "task",
@@ -113,6 +124,7 @@ def make_records(run: Run, command: Sequence[str]) -> Path:
         "failed": failed,
         "results": {name: value for name, value in results.items() if name != "generators"},
         "judges": judges,
+        "taste": taste,
         "provenance": origin,
     }
     write_comparison(temporary, comparison)
@@ -145,7 +157,7 @@ def with_numbers(record: dict[str, Any], found: dict[str, Any]) -> dict[str, Any
         scorer: {**numbers, "published_scheme": record["personal"].get(scorer, {}).get("published_scheme")}
         for scorer, numbers in found["personal"].items()
     }
-    return record | {"summary": summary, "personal": personal}
+    return record | {"summary": summary, "personal": personal, "gap": found["gap"]}
 
 
 def _warn_of_another(run: Run, target: Path) -> None:
@@ -368,11 +380,15 @@ def gallery_people(seeds: SeedScheme, ids: Sequence[str]) -> set[str]:
 
 
 def _write_pictures(folder: Path, run: Run, one: GeneratorScores) -> list[dict[str, Any]]:
-    """The first pictures of some people, where the data set allows it; always the same people for every generator."""
-    if not run.world.dataset.redistribute:
-        return []
+    """The first pictures of some people; always the same people for every generator.
+
+    Pictures of data that may not be republished stay in the work folder, and the record is silent about them.
+    """
     people = gallery_people(run.task.seeds, run.world.user_ids)
-    folder.mkdir()
+    public = run.world.dataset.redistribute
+    if not public:
+        folder = private_pictures(run.store.root, run.task)
+    folder.mkdir(parents=True, exist_ok=True)
     shown = []
     valid = [row for row in one.made if not row.failure]
     for position, row in enumerate(valid):
@@ -380,7 +396,8 @@ def _write_pictures(folder: Path, run: Run, one: GeneratorScores) -> list[dict[s
             path = folder / f"{row.digest}.png"
             if not path.exists():
                 path.write_bytes(png(one.pictures.pixels_of(position)))
-            shown.append({"user": row.user, "replicate": row.replicate, "digest": row.digest})
+            if public:
+                shown.append({"user": row.user, "replicate": row.replicate, "digest": row.digest})
     return shown
 
 

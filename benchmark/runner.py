@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmark import registry
 from benchmark.freeze import Freezer
-from benchmark.pictures import LazyPixels, Made, read_unit, write_unit
+from benchmark.pictures import LazyPixels, Made, read_embeddings, read_unit, write_unit
 from benchmark.progress import Reporter
 from benchmark.scorers.context import Judge, ScorerContext
 from benchmark.spec import ResolvedGenerator, ResolvedScorer, Task
@@ -140,16 +140,22 @@ class Run:
 
     # -- judges -----------------------------------------------------------------------------------------------------
 
+    def _judge_parts(self, role: str) -> tuple[JudgeSpec, Part, str]:
+        """Spec, ratings and encoder's role of a judge; ``prior`` is the verifier with the generators' eyes."""
+        if role == "prior":
+            return self.task.file.judges.verifier, self.world.division.verifier, "task"
+        return getattr(self.task.file.judges, role), getattr(self.world.division, role), role
+
     def judge_key(self, role: str, share: float = 1.0) -> str:
         """Address of a fitted judge."""
         return stage_key("judge", self._judge_inputs(role, share))
 
     def _judge_inputs(self, role: str, share: float) -> dict[str, Any]:
-        spec: JudgeSpec = getattr(self.task.file.judges, role)
+        spec, _, eyes = self._judge_parts(role)
         params = make_params(registry.load("judges", spec.use), spec.params, f"judges.{role}.params")
         return {
             "params": params_json(params),
-            "embeddings": self.embeddings_key(role),
+            "embeddings": self.embeddings_key(eyes),
             "ratings": self.world.fingerprint,
             "part": role,
             "seed": self.task.seeds.fit(f"judge-{role}"),
@@ -159,6 +165,7 @@ class Run:
     def judge(self, role: str, share: float = 1.0) -> Judge:
         """A judge, fitted when first asked; with ``share``, on that share of each person's ratings."""
         key = self.judge_key(role, share)
+        eyes = self._judge_parts(role)[2]
         cache: list[Any] = []
 
         def verifier() -> Any:
@@ -167,19 +174,18 @@ class Run:
             return cache[0]
 
         return Judge(
-            verifier, lambda: self.embeddings(role), key, lambda pictures: self._fitted_encoder(role).encode(pictures)
+            verifier, lambda: self.embeddings(eyes), key, lambda pictures: self._fitted_encoder(eyes).encode(pictures)
         )
 
     def _fitted_judge(self, role: str, share: float, key: str) -> Any:
         from rebeca.ncf.verifier import Verifier
 
-        spec: JudgeSpec = getattr(self.task.file.judges, role)
+        spec, part, eyes = self._judge_parts(role)
         params = make_params(registry.load("judges", spec.use), spec.params, f"judges.{role}.params")
-        part: Part = getattr(self.world.division, role)
         title = f"fit {role}" + (f" on {share:.0%} of the ratings" if share < 1 else "")
 
         def write(folder: Path) -> None:
-            embeddings = self.embeddings(role)
+            embeddings = self.embeddings(eyes)
             seed = self.task.seeds.fit(f"judge-{role}")
             own = part if share == 1 else part.thinned(share, substream(seed, "share"))
             with self.reporter.stage(title) as report:
@@ -290,6 +296,7 @@ class Run:
         """Stage and address of all that was learned for the task, and of the embeddings that it was learned on."""
         judged = [("judge", self.judge_key(role)) for role in self.judges]
         judged += [("judge", self.judge_key("verifier", share)) for share in self.task.file.judges.learning_curve]
+        judged += [("judge", self.judge_key("prior"))] * any(entry.use == "ncf-prior" for entry in self.task.scorers)
         embedded = [("embeddings", self.embeddings_key(role)) for role in ("task", *self.judges)]
         return list(dict.fromkeys([*embedded, *judged, *(("fit", self.fit_key(g)) for g in self.task.generators)]))
 
@@ -394,6 +401,14 @@ class Run:
             return decode_image(path.read_bytes(), str(path))
 
         def embedding(role: str) -> Floats:
+            if role == "prior":
+                kept = [read_embeddings(folder) for folder in folders]
+                wide = max((vectors.shape[1] for vectors in kept if vectors is not None), default=1)
+                parts = [
+                    np.full((len(read_unit(folder)), wide), np.nan) if vectors is None else vectors
+                    for folder, vectors in zip(folders, kept, strict=True)
+                ]
+                return np.concatenate(parts)[[not row.failure for row in made]]
             table = self.embeddings(role)
             out = np.empty((len(valid), table.shape[1]), np.float32)
             out[item >= 0] = table[item[item >= 0]]
@@ -438,6 +453,7 @@ class Run:
             dataset=world.dataset,
             division=world.division,
             judges=self.judges,
+            prior_judge=lambda: self.judge("prior"),
             catalogue_embeddings=lambda: self.embeddings("task"),
             spec=spec.params,
             data_fingerprint=world.fingerprint,

@@ -313,7 +313,7 @@ def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]
             spec = base.model_copy(
                 update={
                     "id": spec.id if spec.id is not None or not spec.sweep else base.id,
-                    "title": spec.title,
+                    "title": spec.title or (base.title if spec.sweep else None),
                     "use": spec.use or base.use,
                     "params": {**base.params, **spec.params},
                     "decoder": {**base.decoder, **spec.decoder},
@@ -360,6 +360,7 @@ def _swept(spec: GeneratorSpec, kind: type[Any], where: str) -> list[GeneratorSp
     out = []
     for values in itertools.product(*spec.sweep.values()):
         chosen = dict(zip(spec.sweep, values, strict=True))
+        said = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in chosen.items())
         suffix = "".join(f"--{key}-{re.sub('[^a-z0-9_.]+', '-', str(value).lower())}" for key, value in chosen.items())
         identifier = f"{spec.id}{suffix}"
         if not re.match(ID, identifier):
@@ -368,7 +369,7 @@ def _swept(spec: GeneratorSpec, kind: type[Any], where: str) -> list[GeneratorSp
             spec.model_copy(
                 update={
                     "id": identifier,
-                    "title": None,
+                    "title": f"{spec.title or spec.id}, {said}",
                     "params": {**spec.params, **{k: v for k, v in chosen.items() if k in own}},
                     "decoder": {**spec.decoder, **{k: v for k, v in chosen.items() if k not in own}},
                 }

@@ -25,10 +25,10 @@ STAGE_VERSIONS = {
     "embeddings": 1,
     "judge": 1,
     "fit": 1,
-    "pictures": 1,
+    "pictures": 2,
     "scores": 1,
     "verifier": 2,
-    "records": 2,
+    "records": 3,
 }
 """Raised whenever a stage could give other results from the same inputs."""
 

@@ -7,6 +7,7 @@ said to be: nothing is declared where no declaration was written down.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -63,6 +64,7 @@ def upgrade(folder: Path, out: Path) -> dict[str, Any]:
     try:
         for version in range(found, SCHEMA):
             STEPS[version](temporary)
+        _with_numbers(temporary, found)
         checked = verify(temporary)
         temporary.rename(out)
     except (KeyError, IndexError, TypeError, ValueError, OSError, pa.ArrowException) as error:
@@ -96,24 +98,43 @@ def _from_1_to_2(folder: Path) -> None:
     dumped = TaskFile.model_validate(old["spec"]).to_json()
     spec = old["spec"] | {key: dumped[key] for key in ("analysis", "judges")}
     header = old["task"] | {"hash": digest_of(spec)}
-    origin = old["provenance"] | {"upgraded_from": [1], "declared": None}
+    origin = old["provenance"] | {"declared": None}
     comparison = {
-        "schema": 2, "kind": "task", "task": header, "spec": spec,
+        "kind": "task", "task": header, "spec": spec,
         "analysis": {"hash": analysis_hash(spec), "frozen": False},
         **{key: old[key] for key in ("address", "data", "users", "user_ids", "order")},
         "provenance": origin,
     }  # fmt: skip
-    rows, records = [], {}
     for name in old["order"]:
-        record = read_any(folder / name / RECORD) | {"schema": 2, "task": header, "provenance": origin}
+        _write(folder / name / RECORD, read_any(folder / name / RECORD) | {"task": header, "provenance": origin})
         _with_lowest(folder / name)
-        rows.append(read_rows(folder / name, record, spec, comparison["users"]["id"]))
-        records[name] = record
     _with_share(folder / TASK_FOLDER / "verifier.parquet")
+    _write(folder / TASK_FOLDER / COMPARISON, comparison | {"schema": 2})
+
+
+def _from_2_to_3(folder: Path) -> None:
+    """Schema 3 adds the gap between verifier and auditor, and how people rated in training, which older ones lack."""
+    path = folder / TASK_FOLDER / COMPARISON
+    _write(path, read_any(path) | {"taste": None})
+
+
+def _with_numbers(folder: Path, since: int) -> None:
+    """Computes every number from the rows and writes the files in this version's schema."""
+    comparison = read_any(folder / TASK_FOLDER / COMPARISON)
+    origin = comparison["provenance"]
+    origin = origin | {"upgraded_from": [*origin.get("upgraded_from", []), since]}
+    spec, users = comparison["spec"], comparison["users"]["id"]
+    records = {name: read_any(folder / name / RECORD) | {"provenance": origin} for name in comparison["order"]}
+    rows = [read_rows(folder / name, record, spec, users) for name, record in records.items()]
     again = recomputed(folder, comparison, rows)
     for name, record in records.items():
-        write_record(folder / name, with_numbers(record, again["generators"][name]))
-    write_comparison(folder, comparison | {"results": again["results"], "judges": again["judges"]})
+        write_record(folder / name, with_numbers(record, again["generators"][name]) | {"schema": SCHEMA})
+    numbers = {"results": again["results"], "judges": again["judges"], "provenance": origin, "schema": SCHEMA}
+    write_comparison(folder, comparison | numbers)
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value), encoding="utf-8")
 
 
 def _with_lowest(folder: Path) -> None:
@@ -131,5 +152,5 @@ def _with_share(path: Path) -> None:
     pq.write_table(table.append_column("share", pa.array(np.ones(len(table)))), path, compression="zstd")
 
 
-STEPS: dict[int, Callable[[Path], None]] = {1: _from_1_to_2}
+STEPS: dict[int, Callable[[Path], None]] = {1: _from_1_to_2, 2: _from_2_to_3}
 """By the schema that a step starts from."""

@@ -11,11 +11,13 @@ from pydantic import ValidationError
 
 from benchmark import registry
 from benchmark.analysis import Rows, analyse
+from benchmark.attestation import ATTESTATION
 from benchmark.record_json import TASK_FOLDER, file_digests, own_digest, read_comparison, read_record
 from benchmark.record_rows import read_rows
 from benchmark.records import GALLERY_PICTURES, gallery_people, plan_of, with_numbers
 from benchmark.spec import analysis_hash
 from benchmark.task_file import TaskFile
+from benchmark.taste import examples
 from benchmark.verifier_report import judge_report, read_judged
 from benchmark.verify_together import check_judges, check_people, check_together
 from rebeca.data.catalogue import decode_image
@@ -76,11 +78,12 @@ def _verified(folder: Path) -> dict[str, Any]:
         _check_shown(folder / name, record, comparison, rows[-1])
         records[name] = record
     check_together(folder, comparison, records, rows)
+    _check_taste(folder, comparison)
     again = recomputed(folder, comparison, rows)
     checked = 0
     for name, record in records.items():
         found = with_numbers(record, again["generators"][name])
-        for part in ("summary", "personal"):
+        for part in ("summary", "personal", "gap"):
             checked += _same(record[part], found[part], f"{name}: {part}")
     if "validity" not in comparison["results"]:  # records that were written before the board's order was checked
         del again["results"]["validity"]
@@ -111,7 +114,7 @@ def _check_files(folder: Path, comparison: dict[str, Any]) -> None:
     expected = {*comparison["order"], TASK_FOLDER}
     if set(comparison["records"]) != expected:
         raise RecordError(f"{folder}: the list of files does not cover exactly the generators of the task")
-    added = sorted({path.name for path in folder.iterdir()} - expected)
+    added = sorted({path.name for path in folder.iterdir()} - expected - {ATTESTATION})
     if added:
         raise RecordError(f"{folder}: {added[0]} belongs to no generator of the task")
     for name, files in comparison["records"].items():
@@ -225,8 +228,37 @@ def _check_shown(folder: Path, record: dict[str, Any], comparison: dict[str, Any
     ]
     if record["pictures"]["shown"] != expected:
         raise RecordError(f"{folder}: pictures.shown: not the first pictures of the people drawn by the task's seed")
+    _check_pictures(folder, {picture["digest"] for picture in expected})
+
+
+def _check_taste(folder: Path, comparison: dict[str, Any]) -> None:
+    """Of everybody once; shown of the galleries' people only; never a held-out rating; each picture is what it says."""
+    taste, users, spec = comparison["taste"], comparison["users"]["id"], comparison["spec"]
+    where = folder / TASK_FOLDER
+    if taste is None:
+        _check_pictures(where, set())
+        return
+    if len(taste["counts"]) != len(users) or {len(row) for row in taste["counts"]} > {len(taste["levels"])}:
+        raise RecordError(f"{where}: taste.counts: not one number a person and level")
+    people = gallery_people(SeedScheme(spec["id"], spec["version"], spec["seed"]), users)
+    if [one["user"] for one in taste["shown"]] != [user for user in users if user in people]:
+        raise RecordError(f"{where}: taste.shown: not the people drawn by the task's seed")
+    index = {name: i for i, name in enumerate(comparison["user_ids"])}
+    judged = read_judged(where / "verifier.parquet", len(index))
+    held_out = judged["split"] == "test"
+    hidden = set(zip(judged["user"][held_out].tolist(), judged["item"][held_out].tolist(), strict=True))
+    for person in taste["shown"]:
+        for one in (*person["liked"], *person["disliked"]):
+            if (index[person["user"]], one["item"]) in hidden:
+                raise RecordError(f"{where}: taste.shown: picture {one['item']} is held out for '{person['user']}'")
+    public = comparison["data"]["redistribute"]
+    _check_pictures(where, {one["digest"] for one in examples(taste)} if public else set())
+
+
+def _check_pictures(folder: Path, digests: set[str]) -> None:
+    """``pictures/`` holds exactly these, each the one that its name says."""
     below = sorted((folder / "pictures").iterdir()) if (folder / "pictures").is_dir() else []
-    if {path.name for path in below} != {f"{picture['digest']}.png" for picture in expected}:
+    if {path.name for path in below} != {f"{digest}.png" for digest in digests}:
         raise RecordError(f"{folder}: pictures/ does not hold exactly the pictures that are shown")
     for path in below:
         try:

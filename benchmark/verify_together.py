@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmark import registry
 from benchmark.analysis import Rows
+from benchmark.scorers.judges import PRIOR_SCORER
 from benchmark.verifier_report import CONTROLS, JUDGES
 from rebeca.errors import RecordError
 
@@ -106,7 +107,8 @@ def _check_pictures(folder: Path, comparison: dict[str, Any], rows: Sequence[Row
             )
     user = np.concatenate([np.repeat(np.arange(people), row.digest.shape[1]) for row in rows])
     key = user * len(names) + code
-    for scorer in {scorer for row in rows for scorer in row.scores}:
+    of_pixels = {scorer for row in rows for scorer in row.scores} - {PRIOR_SCORER}  # one picture can have two origins
+    for scorer in of_pixels:
         score = np.concatenate([row.scores.get(scorer, np.full(row.digest.shape, np.nan)).ravel() for row in rows])
         known = np.isfinite(score) & (digest != "")
         _, group = np.unique(key[known], return_inverse=True)

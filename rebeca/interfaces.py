@@ -46,7 +46,7 @@ class Picture:
 
     Attributes:
         pixels: uint8 RGB, [height, width, 3].
-        embedding: What it was decoded from, float32 [dimensions], or None.
+        embedding: What it was decoded from, float32 [dim] in the space of the task's encoder, or None.
         item: Index in the catalogue where the picture is a catalogue picture, else None.
     """
 
@@ -253,7 +253,8 @@ class ScoredPictures:
         digest: One SHA-256 a picture; equal pictures have equal digests.
         item: int [n]; catalogue index or -1.
         unique: Index of the first picture with the same digest, int [n].
-        embedding_of: Gives the vectors of all pictures in an encoder's space, float32 [n, dim].
+        embedding_of: Gives the vectors of all pictures in an encoder's space, float32 [n, dim]; for ``prior``, what
+            they were decoded from, NaN where nothing is known.
         pixels_of: Gives the pixels of picture i.
     """
 

@@ -51,6 +51,7 @@ class ScorerContext:
         dataset: Pictures and people.
         division: How ratings were divided; the test part is for scorers that say so.
         judges: ``verifier`` and, where the task has one, ``auditor``.
+        prior_judge: Gives a verifier in the space of the task's encoder, fitted on the verifier's ratings.
         catalogue_embeddings: float32 [items, dim] in the task's encoder space.
         spec: The scorer's resolved parameters.
         data_fingerprint: Address of data and division.
@@ -60,6 +61,7 @@ class ScorerContext:
     dataset: Dataset
     division: Division
     judges: Mapping[str, Judge]
+    prior_judge: Callable[[], Judge]
     catalogue_embeddings: Callable[[], Floats]
     spec: Any
     data_fingerprint: str

@@ -6,8 +6,10 @@ import numpy as np
 
 from benchmark.scorers.context import ScorerContext
 from rebeca.arrays import Floats, Ints
+from rebeca.errors import GeneratorError
 from rebeca.interfaces import NoParams, ScoredPictures, Scorer, ScorerCard
 
+PRIOR_SCORER = "ncf-prior"
 NCF_REFERENCE = "He et al. 2017, Neural Collaborative Filtering, arXiv 1708.05031"
 
 
@@ -66,3 +68,48 @@ class AuditorScorer(_JudgeScorer):
         "A second judge with other eyes: generators that only please the verifier score lower here.",
         NCF_REFERENCE,
     )  # fmt: skip
+
+
+class PriorScorer(Scorer):
+    """``ncf-prior``: what a verifier in the prior's own space says of the vectors that pictures were decoded from.
+
+    Beside the verifier's opinion of the pictures it shows what decoding keeps. No answer for pictures without a vector.
+    """
+
+    Params = NoParams
+    card = ScorerCard(
+        "Before decoding", "probability", True,
+        "Probability that this person likes what the prior sampled, by a verifier in the prior's own space.",
+        NCF_REFERENCE,
+    )  # fmt: skip
+
+    def __init__(self, context: ScorerContext) -> None:
+        self._judge = context.prior_judge()
+
+    @property
+    def fingerprint(self) -> str:
+        """Address of the fitted judge."""
+        return f"prior/1/{self._judge.fingerprint}"
+
+    def score(self, pictures: ScoredPictures, users: Ints) -> Floats:
+        """float64 [n]; probability, NaN where nothing is known of how the picture came about.
+
+        Raises:
+            GeneratorError: If the vectors are not of the task's encoder.
+        """
+        vectors = pictures.embedding_of("prior")
+        known = np.isfinite(vectors).all(axis=1)
+        out = np.full(len(users), np.nan)
+        if not known.any():
+            return out
+        wanted = self._judge.catalogue().shape[1]
+        if vectors.shape[1] != wanted:
+            raise GeneratorError(
+                f"scorer '{PRIOR_SCORER}': a picture's embedding has {vectors.shape[1]} numbers, the task's encoder"
+                f" has {wanted}",
+                hint="give the vector in the encoder's space, or None",
+            )
+        everyone = np.unique(users)
+        table = self._judge.verifier().score_all(vectors[known], everyone)
+        out[known] = table[np.searchsorted(everyone, users[known]), np.arange(int(known.sum()))]
+        return out

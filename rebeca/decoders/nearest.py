@@ -35,7 +35,12 @@ class NearestPicture(Decoder):
     Params = NearestParams
 
     def __init__(
-        self, catalogue: Catalogue, points: Floats, candidates: Candidates, params: NearestParams | None = None
+        self,
+        catalogue: Catalogue,
+        points: Floats,
+        candidates: Candidates,
+        params: NearestParams | None = None,
+        space: Space | None = None,
     ) -> None:
         """Prepares the decoder.
 
@@ -44,11 +49,13 @@ class NearestPicture(Decoder):
             points: float [items, prior dim]; the catalogue in the prior's space.
             candidates: Who may be shown what.
             params: Metric and repeats.
+            space: The prior's; None where it is the encoder's own.
         """
         self.catalogue = catalogue
         self.points = points
         self.candidates = candidates
         self.params = params or NearestParams()
+        self.space = space
         self._index = {user: index for index, user in enumerate(candidates.user_ids)}
 
     @classmethod
@@ -62,18 +69,19 @@ class NearestPicture(Decoder):
         device: str,
     ) -> NearestPicture:
         """The decoder for a prior that works in ``space``; ``embeddings`` are the catalogue in the encoder's space."""
-        return cls(catalogue, space.forward(embeddings), candidates, params)
+        return cls(catalogue, space.forward(embeddings), candidates, params, space)
 
     def decode(self, points: Floats, requests: Sequence[Request]) -> list[Picture]:
-        """One picture a request; the point is kept as the picture's embedding.
+        """One picture a request; the point, in the encoder's space, is kept as the picture's embedding.
 
         Raises:
             GeneratorError: If a person has fewer candidates than requests and repeats are not allowed.
         """
         pictures: list[Picture] = []
+        vectors = points if self.space is None else self.space.inverse(points)
         start = 0
         for group in whole_users(requests):
-            own = points[start : start + len(group)]
+            own, kept = points[start : start + len(group)], vectors[start : start + len(group)]
             start += len(group)
             allowed = self.candidates.of(self._index[group[0].user])
             if not len(allowed) or (not self.params.repeats and len(allowed) < len(group)):
@@ -82,8 +90,8 @@ class NearestPicture(Decoder):
                     hint="lower pictures, hold out more items, or set decoder.params.repeats: true",
                 )
             chosen = nearest(own, self.points[allowed], self.params)
-            for point, item in zip(own, allowed[chosen], strict=True):
-                pictures.append(Picture(self.catalogue.pixels(int(item)), np.asarray(point, np.float32), int(item)))
+            for vector, item in zip(kept, allowed[chosen], strict=True):
+                pictures.append(Picture(self.catalogue.pixels(int(item)), np.asarray(vector, np.float32), int(item)))
         return pictures
 
 

@@ -98,11 +98,11 @@ class StableDiffusion(Decoder):
         return weights_of(params.files)
 
     def decode(self, points: Floats, requests: Sequence[Request]) -> list[Picture]:
-        """One picture a request; the point is kept as the picture's embedding."""
+        """One picture a request; the vector that the adapter was given is kept as the picture's embedding."""
         p = self.params
-        words = [p.prompt] * len(requests)
-        pixels = self.paint(requests, words, [p.negative_prompt] * len(requests), self.space.inverse(points))
-        return [Picture(made, np.asarray(point, np.float32)) for made, point in zip(pixels, points, strict=True)]
+        words, vectors = [p.prompt] * len(requests), self.space.inverse(points)
+        pixels = self.paint(requests, words, [p.negative_prompt] * len(requests), vectors)
+        return [Picture(made, np.asarray(vector, np.float32)) for made, vector in zip(pixels, vectors, strict=True)]
 
     def decode_prompts(
         self, prompts: Sequence[str], negative_prompts: Sequence[str], requests: Sequence[Request]
