@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmark.attestation import status_of
 from benchmark.numbers import count, number, percent
-from benchmark.record_file import MEANINGS
+from benchmark.record_file import LIFT, MEANINGS
 from benchmark.record_json import read_comparison, read_record
 from benchmark.stats.levels import FEWEST_USERS
 
 NAMED = 4
+GAP = "gap"
+GAP_MEANING = "Verifier minus auditor: large where a generator pleases the verifier alone."
+HEADINGS = {"hpsv2": "HPSv2", "laion": "LAION", "ncf-prior": "before decoding"}
 CAUTIONS = {
     "few-users": "Few people ({where}): 95 % intervals hold the truth in fewer than 95 of 100 cases.",
     "unequal-pictures": "Unequal numbers of pictures ({where}): lifts compare people who have equally many.",
@@ -33,6 +37,7 @@ class Column:
         is_lift: Whether it is a personal lift.
         unit: Unit.
         meaning: One sentence.
+        higher_is_better: Direction; None where neither end is better.
     """
 
     heading: str
@@ -40,11 +45,22 @@ class Column:
     is_lift: bool
     unit: str
     meaning: str
+    higher_is_better: bool | None = True
 
     @property
     def signed(self) -> bool:
         """Differences carry a sign."""
-        return self.is_lift
+        return self.is_lift or self.measure == GAP
+
+    @property
+    def key(self) -> str:
+        """Names it in addresses and downloads: a measure, or ``lift:`` and a scorer, or ``gap``."""
+        return LIFT + self.measure if self.is_lift else self.measure
+
+    @property
+    def direction(self) -> str:
+        """In words."""
+        return {True: "higher is better", False: "lower is better", None: "near zero is better"}[self.higher_is_better]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +103,22 @@ class Row:
 
     def cell(self, column: Column) -> dict[str, Any] | None:
         """Interval of a cell, or None."""
+        if column.measure == GAP:
+            gap: dict[str, Any] | None = self.record["gap"]
+            return None if gap is None or gap["estimate"] is None else gap
         return self.lift(column.measure) if column.is_lift else self.measure(column.measure)
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall seconds a picture, fits aside; None where the record's run took them from the store."""
+        spent = self.record["provenance"]["seconds"].get(f"pictures {self.id}")
+        return None if spent is None else float(spent) / int(self.record["pictures"]["requested"])
+
+    @property
+    def failures(self) -> float:
+        """Share of the pictures asked for that failed."""
+        pictures = self.record["pictures"]
+        return float(1 - pictures["valid"] / pictures["requested"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +132,7 @@ class Board:
         rows: Best first; unranked rows last.
         primary: Scorer that decides.
         finding: One or two sentences written from the numbers.
+        status: ``self-reported``, ``verified`` or ``reproduced``.
     """
 
     folder: Path
@@ -109,11 +141,27 @@ class Board:
     rows: list[Row]
     primary: str
     finding: str
+    status: str
 
     @property
     def title(self) -> str:
         """The task's title."""
         return str(self.task["title"])
+
+    @property
+    def reference(self) -> str:
+        """The generator that the task compares the others with."""
+        return str(self.comparison["spec"]["analysis"]["reference"])
+
+    def row_status(self, row: Row) -> str:
+        """Status of a row; pictures that were handed in can be verified, never reproduced."""
+        return "verified" if self.status == "reproduced" and row.family == "external" else self.status
+
+    @property
+    def pictures_each(self) -> str:
+        """Pictures a person, as the generators have them: "4", or "4 to 16"."""
+        own = sorted({row.record["pictures"]["requested"] // max(1, self.people) for row in self.rows})
+        return str(own[0]) if len(own) == 1 else f"{own[0]} to {own[-1]}"
 
     @property
     def people(self) -> int:
@@ -225,6 +273,30 @@ class Board:
             add(precision[-1], precision[-1].replace("@", " at "))
         return out
 
+    def all_columns(self) -> list[Column]:
+        """As :meth:`columns`, with aesthetics, the gap between verifier and auditor, and every other measure."""
+        cards = {name: entry["card"] for row in self.rows for name, entry in row.measures.items()}
+        found = self.columns()
+        there = {column.key for column in found}
+
+        def more(names: Iterable[str]) -> list[Column]:
+            return [
+                Column(HEADINGS.get(n, cards[n]["name"]), n, False, cards[n]["unit"], cards[n]["meaning"],
+                       cards[n]["higher_is_better"])
+                for n in names
+                if n in cards and n not in there
+            ]  # fmt: skip
+
+        aesthetics = more(("hpsv2", "laion"))
+        gap = [Column("auditor gap", GAP, False, "probability", GAP_MEANING, None)]
+        there |= {column.key for column in aesthetics}
+        first = 2 if len(found) > 1 and found[1].is_lift else 1
+        out = [*found[:first], *aesthetics, *found[first:]]
+        if any(row.record["gap"] is not None for row in self.rows):
+            at = next((i for i, column in enumerate(out) if column.measure == "diversity"), len(out))
+            out[at:at] = gap
+        return [*out, *more(sorted(cards))]
+
 
 def turned_round(one: dict[str, Any]) -> dict[str, Any]:
     """A comparison of A and B as one of B and A."""
@@ -293,8 +365,8 @@ def read_board(folder: Path) -> Board:
             )
         )
     rows.sort(key=lambda row: (not row.ranked, -(row.measure(primary) or {"estimate": -1e9})["estimate"], row.id))
-    board = Board(folder, comparison["task"], comparison, rows, primary, "")
-    return Board(folder, comparison["task"], comparison, rows, primary, finding(board))
+    board = Board(folder, comparison["task"], comparison, rows, primary, "", status_of(folder, comparison))
+    return replace(board, finding=finding(board))
 
 
 def _ordered(personal: Mapping[str, Any], primary: str) -> dict[str, Any]:
@@ -316,9 +388,13 @@ def finding(board: Board) -> str:
     if board.people < FEWEST_USERS:
         return f"{count(board.people)} cannot say who leads: nothing is tested below {FEWEST_USERS}."
     sentences = []
-    tied = [r for r in ranked[1:] if first.rank and r.rank and first.rank["group"] == r.rank["group"] != ""]
-    shared = f", tied with {len(tied)} more" if tied else ""
-    sentences.append(f"{first.title} leads on preference{shared}.")
+    near = first.rank["high"] - 1 if first.rank else len(ranked) - 1
+    if near == 0:
+        sentences.append(f"{first.title} leads on preference.")
+    elif near < len(ranked) - 1:
+        sentences.append(f"{first.title} is liked most; {near} other{'s' if near > 1 else ''} may be as good.")
+    else:
+        sentences.append(f"{first.title} is liked most, but no other is clearly behind.")
     judge = board.truth()
     if judge is None or not any(row.lift(judge) for row in ranked):
         judge = board.primary

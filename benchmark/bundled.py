@@ -10,7 +10,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def folder(name: str) -> Path:
-    """``tasks`` or ``site``: from the installed package, or from the checkout."""
+    """``tasks``, ``site`` or ``docs``: from the installed package, or from the checkout."""
     inside = _PACKAGE / "_bundled" / name
     return inside if inside.is_dir() else _PACKAGE.parent / name
 

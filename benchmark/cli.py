@@ -431,19 +431,43 @@ def site() -> None:
 @site.command("build")
 @click.argument("roots", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("dist/site"), show_default=True)
+@click.option("--pictures", type=click.Path(path_type=Path, exists=True, file_okay=False),
+              help="Pictures of data that may not be republished; for a site that is not.")  # fmt: skip
 @_workdir
 @_json
 @click.pass_obj
-def site_build(debug: bool, roots: tuple[Path, ...], out: Path, workdir: Path | None, as_json: bool) -> None:
+def site_build(
+    debug: bool, roots: tuple[Path, ...], out: Path, pictures: Path | None, workdir: Path | None, as_json: bool
+) -> None:
     """Build the site from folders of records (those of the work folder by default)."""
     with one_message(debug):
         from benchmark.site.build import build_site
 
-        page = build_site(list(roots) or [(workdir or default_workdir()) / "records"], out)
+        page = build_site(list(roots) or [(workdir or default_workdir()) / "records"], out, pictures)
         if as_json:
             _print_json({"page": str(page)})
         else:
             click.echo(f"page  {page}")
+
+
+@main.command()
+@click.argument("task")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+@_workdir
+@_results
+@_json
+@click.pass_obj
+def figures(debug: bool, task: str, out: Path, workdir: Path | None, roots: tuple[Path, ...], as_json: bool) -> None:
+    """Draw every figure of a task for print: SVG, PDF, PNG in one and two columns, and the CSV behind each."""
+    with one_message(debug):
+        from benchmark.figures.all import write_figures
+        from benchmark.show import find_records
+
+        written = write_figures(find_records(task, roots or ((workdir or default_workdir()) / "records",)), out)
+        if as_json:
+            _print_json([str(path) for path in written])
+        else:
+            click.echo(f"wrote {len(written)} files to {out}")
 
 
 def _load(name: str, overrides: tuple[str, ...], limit_users: int | None) -> Any:

@@ -150,13 +150,14 @@ def write_atomically(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def replace_folder(new: Path, place: Path) -> None:
+def replace_folder(new: Path, place: Path, sync: bool = True) -> None:
     """Puts a folder in the place of another of the same parent, where one is.
 
     Whenever this is cut short, the old or the new one is there whole; the old one perhaps as ``.<name>.old``, from
-    where the next call takes it back.
+    where the next call takes it back. Without ``sync``, for what is soon made again, the disk takes its time.
     """
-    sync_files(new)
+    if sync:
+        sync_files(new)
     old = place.with_name(f".{place.name}.old")
     if old.exists():
         shutil.rmtree(old) if place.exists() else old.rename(place)

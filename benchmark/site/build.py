@@ -1,4 +1,4 @@
-"""Builds the site: a home page, a page a task, a page a generator."""
+"""Builds the site: records in, a folder of static pages out. The same records give the same bytes."""
 
 from __future__ import annotations
 
@@ -12,82 +12,81 @@ from markupsafe import Markup
 
 import rebeca
 from benchmark import numbers
+from benchmark.attestation import ATTESTATION, MEANINGS
 from benchmark.board import NOT_FROZEN, Board, read_board
 from benchmark.bundled import folder as bundled
-from benchmark.record_json import newest_records
+from benchmark.record_json import TASK_FOLDER, newest_records
+from benchmark.site import data, view
+from benchmark.site.method import method_page
+from benchmark.site.pictures import Gallery, make_gallery
 from benchmark.store import file_digest, replace_folder
+from benchmark.tables import Tables
 from rebeca.errors import RecordError
 from rebeca.seeds import digest_of
 
-WHISKER_WIDTH, WHISKER_HEIGHT = 96, 14
-GALLERY_PEOPLE = 8
 STAMP = "built-from.txt"
+STATIC = ("style.css", "site.js")
 
 
-def build_site(roots: Sequence[Path], out: Path) -> Path:
+def build_site(roots: Sequence[Path], out: Path, pictures: Path | None = None) -> Path:
     """Builds the site into a folder of its own, which is replaced.
 
     Args:
         roots: Folders that hold ``<task>/v<version>/``, or such a version folder itself.
         out: Where to.
+        pictures: Pictures of data that may not be republished, by digest; only for a site that is not published.
 
     Returns:
         The page to open.
 
     Raises:
-        RecordError: If there are no records.
+        RecordError: If there are no records, or ``out`` holds something else.
     """
     folders = find_boards(roots)
     if not folders:
         raise RecordError(f"no records in {', '.join(str(root) for root in roots)}", hint="run a task first")
     tasks = [folder.parent.name for folder in folders]
     page = out / ("index.html" if len(tasks) > 1 else f"tasks/{tasks[0]}/index.html")
-    sources = bundled("site")
-    stamp = _stamp(folders, sources)
+    stamp = _stamp(folders, pictures)
     if (out / STAMP).is_file() and (out / STAMP).read_text(encoding="utf-8") == _seal(out, stamp):
         return page
-    if out.exists() and not (out / "style.css").exists() and any(out.iterdir()):
+    if out.exists() and not (out / STATIC[0]).exists() and any(out.iterdir()):
         raise RecordError(f"{out} is not a site", hint="choose an empty folder with --out or --site")
-    boards = [read_board(folder) for folder in folders]
-    env = Environment(
-        loader=FileSystemLoader(sources / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    env.globals.update(
-        count=numbers.count, with_interval=numbers.with_interval,
-        number=numbers.number, percent=numbers.percent, p_value=numbers.p_value,
-        whisker=whisker, not_frozen=NOT_FROZEN,
-    )  # fmt: skip
     temporary = out.with_name(f".{out.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    shutil.copyfile(sources / "static" / "style.css", temporary / "style.css")
+    sources, env = bundled("site"), environment()
+    for name in STATIC:
+        shutil.copyfile(sources / "static" / name, temporary / name)
+    boards = [read_board(folder) for folder in folders]
     _write(temporary / "index.html", env, "home.html", root=".", boards=boards)
+    _method(temporary, env)
     for board in boards:
-        _task(temporary / "tasks" / str(board.task["id"]), env, board)
+        _task(temporary / "tasks" / str(board.task["id"]), env, board, pictures)
     (temporary / STAMP).write_text(_seal(temporary, stamp), encoding="utf-8")
-    replace_folder(temporary, out)
+    replace_folder(temporary, out, sync=False)
     return page
 
 
-def _stamp(folders: Sequence[Path], sources: Path) -> str:
-    """Changes whenever the site could: records, templates, stylesheet, version."""
-    files = [folder / "_task" / "comparison.json" for folder in folders]
-    files += sorted(path for path in sources.rglob("*") if path.is_file())
-    return digest_of([rebeca.__version__, [file_digest(path) for path in files]])
-
-
-def _seal(site: Path, stamp: str) -> str:
-    """Changes with the stamp and with every file of a built site, so that a damaged one is built again."""
-    files = sorted(path for path in site.rglob("*") if path.is_file() and path.name != STAMP)
-    return digest_of([stamp, [[path.relative_to(site).as_posix(), file_digest(path)] for path in files]])
+def environment() -> Environment:
+    """Templates; everything is escaped that does not say otherwise."""
+    env = Environment(
+        loader=FileSystemLoader(bundled("site") / "templates"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    env.globals.update(
+        count=numbers.count, with_interval=numbers.with_interval, number=numbers.number, percent=numbers.percent,
+        p_value=numbers.p_value, not_frozen=NOT_FROZEN, statuses=MEANINGS, cell_html=view.cell_html,
+        version=rebeca.__version__, bars=view.bars, settings=view.settings,
+    )  # fmt: skip
+    return env
 
 
 def find_boards(roots: Sequence[Path]) -> list[Path]:
     """The newest records of every task below some roots; a folder of records is taken as it is."""
     found: dict[str, Path] = {}
     for root in roots:
-        if (root / "_task").is_dir():
+        if (root / TASK_FOLDER).is_dir():
             found[root.parent.name] = root
             continue
         for task in sorted(path for path in root.glob("*") if path.is_dir()):
@@ -97,63 +96,110 @@ def find_boards(roots: Sequence[Path]) -> list[Path]:
     return [found[name] for name in sorted(found)]
 
 
-def _task(folder: Path, env: Environment, board: Board) -> None:
-    from benchmark import figures  # imports altair, which takes a second
+def _stamp(folders: Sequence[Path], pictures: Path | None) -> str:
+    """Changes whenever the site could: records, attestations, templates, version, the code that builds it."""
+    files = [folder / TASK_FOLDER / "comparison.json" for folder in folders]
+    files += [path for folder in folders if (path := folder / ATTESTATION).is_file()]
+    files += sorted(path for path in bundled("site").rglob("*") if path.is_file())
+    package = Path(__file__).resolve().parent.parent
+    files += sorted([*package.glob("*.py"), *package.glob("site/*.py"), *package.glob("figures/*.py")])
+    private = sorted(path.name for path in pictures.iterdir()) if pictures is not None and pictures.is_dir() else []
+    return digest_of([rebeca.__version__, [file_digest(path) for path in files], private])
 
-    folder.mkdir(parents=True)
-    columns = board.columns()
-    scales = {column: _scale([row.cell(column) for row in board.rows]) for column in columns}
-    planes = [Markup(svg) for svg in figures.planes(board)]  # noqa: S704 - our own SVG, names escaped by the renderer
-    judges = Markup(figures.judge_dots(board))  # noqa: S704 - likewise
-    curves = [figures.roc_curves(board), figures.reliability(board), figures.learning_curve(board)]
-    details = [Markup(svg) for svg in curves if svg]  # noqa: S704 - likewise
+
+def _seal(site: Path, stamp: str) -> str:
+    """Changes with the stamp and with every file of a built site, so that a damaged one is built again."""
+    files = sorted(path for path in site.rglob("*") if path.is_file() and path.name != STAMP)
+    return digest_of([stamp, [[path.relative_to(site).as_posix(), file_digest(path)] for path in files]])
+
+
+def _method(folder: Path, env: Environment) -> None:
+    docs = bundled("docs")
+    text, pictures = method_page(docs / "statistics.md")
+    _write(folder / "method.html", env, "method.html", root=".", text=text)
+    (folder / "method").mkdir()
+    for name in pictures:
+        shutil.copyfile(docs / "images" / "statistics" / name, folder / "method" / name)
+
+
+def _task(folder: Path, env: Environment, board: Board, private: Path | None) -> None:
+    for name in ("generators", "people", "data", "figures"):
+        (folder / name).mkdir(parents=True)
+    tables = Tables(board)
+    gallery = make_gallery(tables, folder / "pictures", private)
+    shared: dict[str, Any] = {"board": board, "tables": tables, "gallery": gallery, "users": tables.users}
+    figures, hero = _figures(folder / "figures", tables)
+    columns = board.all_columns()
+    scales = {column.key: view.scale_of(board, column) for column in columns}
+    shared |= {"figures": figures, "has_people": bool(gallery.people)}
+    top: dict[str, Any] = {"root": "../..", "here": ".", **shared}
     _write(
-        folder / "index.html", env, "task.html",
-        root="../..", board=board, columns=columns, scales=scales, planes=planes, judges=judges, details=details,
-        gallery=_gallery(folder, board),
+        folder / "index.html", env, "leaderboard.html", page="leaderboard", hero=hero, columns=columns, scales=scales,
+        verdicts=view.verdicts(board), hidden=view.hidden_at_first(board, columns),
+        opening=view.opening(tables, gallery), **top,
     )  # fmt: skip
-    for row in board.rows:
-        _write(folder / f"{row.id}.html", env, "generator.html", root="../..", board=board, row=row, columns=columns)
+    for page in ("compare", "people", "verifier", "figures", *(["validity"] if board.validity else [])):
+        histogram = {u: view.histogram(tables, u) for u in range(len(tables.users))} if page == "people" else {}
+        _write(folder / f"{page}.html", env, f"{page}.html", page=page, histogram=histogram, **top)
+    _each_generator(folder, env, tables, gallery, shared)
+    _each_person(folder, env, tables, gallery, shared)
+    texts = {
+        "leaderboard.json": data.leaderboard_json(board), "leaderboard.csv": data.leaderboard_csv(board),
+        "pairs.js": data.pairs_script(board), "segments.js": data.segments_script(tables),
+    }  # fmt: skip
+    for name, text in texts.items():
+        (folder / "data" / name).write_text(text, encoding="utf-8")
 
 
-def _gallery(folder: Path, board: Board) -> list[dict[str, Any]]:
-    """The same people's first pictures by every generator; empty where pictures may not be shown."""
-    shown: dict[str, dict[str, list[str]]] = {}
-    for row in board.rows:
-        for picture in row.record["pictures"]["shown"]:
-            source = board.folder / row.id / "pictures" / f"{picture['digest']}.png"
-            target = folder / "pictures" / source.name
-            if not target.exists():
-                target.parent.mkdir(exist_ok=True)
-                shutil.copyfile(source, target)
-            shown.setdefault(picture["user"], {}).setdefault(row.id, []).append(f"pictures/{source.name}")
-    return [{"user": user, "pictures": shown[user]} for user in sorted(shown)[:GALLERY_PEOPLE]]
+def _each_generator(folder: Path, env: Environment, tables: Tables, gallery: Gallery, shared: dict[str, Any]) -> None:
+    for row in tables.board.rows:
+        _write(
+            folder / "generators" / f"{row.id}.html", env, "generator.html", root="../../..", here="..",
+            page="generator", row=row, columns=tables.board.all_columns(), people=view.galleries(tables, gallery, row),
+            **shared,
+        )  # fmt: skip
+        script = data.generator_script(tables, row, gallery)
+        (folder / "data" / f"generator-{row.id}.js").write_text(script, encoding="utf-8")
 
 
-def _scale(cells: Sequence[dict[str, Any] | None]) -> tuple[float, float]:
-    ends = [v for cell in cells if cell for v in (cell["low"], cell["high"], cell["estimate"]) if v is not None]
-    return (min(ends), max(ends)) if ends else (0.0, 1.0)
+def _each_person(folder: Path, env: Environment, tables: Tables, gallery: Gallery, shared: dict[str, Any]) -> None:
+    for user in gallery.people:
+        _write(
+            folder / "people" / f"{user}.html", env, "person.html", root="../../..", here="..", page="person",
+            user=user, made=view.made_for(tables, gallery, user), histogram=view.histogram(tables, user), **shared,
+        )  # fmt: skip
 
 
-def whisker(cell: dict[str, Any], scale: tuple[float, float], zero: bool) -> Markup:
-    """A tiny interval on the column's common scale, as SVG; the number beside it says the same in words."""
-    low, high = scale
-    if zero:
-        low, high = min(low, 0.0), max(high, 0.0)
-    span = (high - low) or 1.0
+def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Any]], Markup | None]:
+    """Writes every figure as SVG (for light and dark pages), PNG, PDF and CSV; gives them by heading, and the hero."""
+    from benchmark.figures.all import figures_of  # imports altair, which takes a second
+    from benchmark.figures.style import for_page, pdf, png, svg
 
-    def x(value: float) -> str:
-        return f"{3 + (value - low) / span * (WHISKER_WIDTH - 6):.1f}"
+    found: dict[str, list[Any]] = {}
+    hero = None
+    for heading, figure in figures_of(tables):
+        drawn = svg(figure)
+        plain = for_page(svg(figure, title=False))
+        files = {
+            f"{figure.name}.svg": plain.encode(), f"{figure.name}-dark.svg": for_page(plain, dark=True).encode(),
+            f"{figure.name}.png": png(drawn), f"{figure.name}.pdf": pdf(drawn),
+            f"{figure.name}.csv": figure.data.to_csv(index=False, lineterminator="\n").encode(),
+        }  # fmt: skip
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        found.setdefault(heading, []).append(figure)
+        if hero is None and figure.answers:
+            hero = Markup(inline(plain))  # noqa: S704 - our own SVG, names escaped by the renderer
+    return found, hero
 
-    middle = WHISKER_HEIGHT / 2
-    parts = []
-    if zero:
-        parts.append(f'<line class="zero" x1="{x(0.0)}" x2="{x(0.0)}" y1="0" y2="{WHISKER_HEIGHT}"/>')
-    if cell["low"] is not None and cell["high"] is not None:
-        parts.append(f'<line x1="{x(cell["low"])}" x2="{x(cell["high"])}" y1="{middle}" y2="{middle}"/>')
-    parts.append(f'<circle cx="{x(cell["estimate"])}" cy="{middle}" r="3"/>')
-    size = f'width="{WHISKER_WIDTH}" height="{WHISKER_HEIGHT}"'
-    return Markup(f'<svg class="whisker" {size} aria-hidden="true">{"".join(parts)}</svg>')  # noqa: S704 - numbers only
+
+def inline(drawn: str) -> str:
+    """SVG for the page itself: no role that hides its links, relative links, no namespaces that HTML does not need."""
+    drawn = drawn.replace("https://vega.github.io/vega-datasets/", "").replace("xlink:href", "href")
+    drawn = drawn.replace(' xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"', "")
+    for word in ("graphics-object", "graphics-symbol", "graphics-document"):
+        drawn = drawn.replace(f' role="{word}"', "")
+    return drawn
 
 
 def _write(path: Path, env: Environment, template: str, **values: Any) -> None:

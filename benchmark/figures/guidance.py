@@ -1,0 +1,115 @@
+"""Cross-guidance: what the prior's and the decoder's guidance do together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from benchmark.board import Row
+from benchmark.figures.style import Figure, Size, heat
+from benchmark.numbers import number
+from benchmark.tables import Tables
+from rebeca.seeds import canonical_json
+
+PRIOR, IMAGE = "prior_guidance", "image_guidance"
+
+
+def guidance(tables: Tables) -> list[Figure]:
+    """Heat maps over a grid of both guidances: mean and median preference, LAION, and the change by decoding."""
+    grid = _grid(tables.board.rows)
+    if not grid:
+        return []
+    found = []
+    for measure, name in (
+        (tables.primary, "preference"),
+        ("laion", "LAION aesthetics"),
+        ("ncf-prior", "preference before decoding"),
+    ):
+        if not any(measure in row.measures and row.measure(measure) for row, _, _ in grid):
+            continue
+        found += [
+            _map(
+                tables, grid, f"guidance-{measure}-{statistic}", f"{statistic} {name}",
+                _picture_statistic(tables, measure, statistic),
+            )
+            for statistic in ("mean", "median")
+        ]  # fmt: skip
+    if any(row.measure("ncf-prior") for row, _, _ in grid):
+        after, before = (_picture_statistic(tables, measure, "mean") for measure in (tables.primary, "ncf-prior"))
+        found.append(
+            _map(
+                tables,
+                grid,
+                "guidance-change",
+                "change of preference by decoding",
+                lambda row: after(row) - before(row),
+                True,
+            )
+        )
+    return found
+
+
+def _picture_statistic(tables: Tables, measure: str, statistic: str) -> Callable[[Row], float]:
+    def of(row: Row) -> float:
+        scores = tables.rows[row.id].scores.get(measure)
+        known = scores[np.isfinite(scores)] if scores is not None else np.array([])
+        if not len(known):
+            return float("nan")
+        return float(np.mean(known) if statistic == "mean" else np.median(known))
+
+    return of
+
+
+def _grid(rows: Sequence[Row]) -> list[tuple[Row, float, float]]:
+    """Generators that differ in the two guidances alone: the largest such group with two values of each, or nothing."""
+    groups: dict[str, list[tuple[Row, float, float]]] = {}
+    for row in rows:
+        generator = row.record["generator"]
+        params, decoder = dict(generator["params"]), dict(generator["decoder"])
+        prior, image = params.pop(PRIOR, None), decoder.pop(IMAGE, None)
+        if prior is None or image is None:
+            continue
+        rest = canonical_json([generator["use"], params, decoder, generator.get("pictures")])
+        groups.setdefault(rest, []).append((row, float(prior), float(image)))
+    best = max(groups.values(), key=len, default=[])
+    enough = all(len({point[k] for point in best}) >= 2 for k in (1, 2))
+    return best if enough else []
+
+
+def _map(
+    tables: Tables,
+    grid: list[tuple[Row, float, float]],
+    name: str,
+    what: str,
+    value: Callable[[Row], float],
+    diverging: bool = False,
+) -> Figure:
+    cells = [{PRIOR: prior, IMAGE: image, "generator": row.title, "value": value(row)} for row, prior, image in grid]
+    data = pd.DataFrame(cells).dropna()
+    data["text"] = [number(v, 3, diverging) for v in data["value"]]
+
+    def draw(size: Size) -> Any:
+        x = alt.X(f"{PRIOR}:O", title="prior guidance", axis=alt.Axis(labelAngle=0))
+        y = alt.Y(f"{IMAGE}:O", title="image guidance", sort="descending")
+        cell = (size.width * 0.55 / data[PRIOR].nunique(), size.font * 3.2)
+        return heat(size, data, x, y, "value", title="", diverging=diverging, cell=cell)
+
+    best = data.iloc[int(np.argmax(data["value"].abs() if diverging else data["value"]))]
+    said = "largest" if diverging else "highest"
+    where = f"prior guidance {best[PRIOR]:g} and image guidance {best[IMAGE]:g}"
+    title = f"{what[0].upper()}{what[1:]} is {said} at {where} ({best['text']})"
+    text = "; ".join(
+        f"prior {p:g}, image {i:g}: {t}" for p, i, t in zip(data[PRIOR], data[IMAGE], data["text"], strict=True)
+    )
+    return Figure(
+        name,
+        title,
+        text,
+        data,
+        draw,
+        "Over all pictures of a generator; guidance 0 ignores the condition, 1 is conditional.",
+    )

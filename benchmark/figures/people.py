@@ -1,0 +1,178 @@
+"""People: how alike they are, who wins whom, and groups of alike taste."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from benchmark.figures.style import BLUE, GRID, Figure, Size, heat, left_out, shown
+from benchmark.numbers import number, percent
+from benchmark.record_file import LIFT
+from benchmark.tables import Tables
+from rebeca.arrays import Bools
+
+MOST_PEOPLE = 64
+MOST_PLACES = 12
+
+
+def people(tables: Tables) -> list[Figure]:
+    """Likeness, wins a user, personas."""
+    found = [_likeness(tables), _wins(tables), _personas(tables)]
+    return [figure for figure in found if figure is not None]
+
+
+def order_of(tables: Tables) -> np.ndarray[Any, Any]:
+    """People by persona, then by their likeness to it; figures of many people share this order."""
+    labels, _ = tables.personas
+    own = np.array([tables.likeness[i][labels == labels[i]].mean() for i in range(len(labels))])
+    return np.lexsort((-own, labels))
+
+
+def _likeness(tables: Tables) -> Figure | None:
+    if not tables.likeness.any():
+        return None
+    order = order_of(tables)[:MOST_PEOPLE]
+    table = tables.likeness[np.ix_(order, order)]
+    names = [tables.users[i] for i in order]
+    i, j = np.meshgrid(np.arange(len(order)), np.arange(len(order)), indexing="ij")
+    data = pd.DataFrame(
+        {
+            "row": i.ravel(),
+            "column": j.ravel(),
+            "person": [names[k] for k in i.ravel()],
+            "other": [names[k] for k in j.ravel()],
+            "likeness": table.ravel().round(4),
+        }
+    )
+    off = table[~np.eye(len(table), dtype=bool)]
+
+    def draw(size: Size) -> Any:
+        side = size.width * 0.68 / len(order)
+        x = alt.X("column:O", axis=None)
+        y = alt.Y("row:O", axis=None)
+        drawn = data[["row", "column", "likeness"]]
+        return heat(size, drawn, x, y, "likeness", diverging=True, domain=(-1.0, 1.0), cell=(side, side))
+
+    labels, silhouette = tables.personas
+    groups = int(labels.max()) + 1
+    title = (
+        f"People fall into {groups} groups of alike taste (silhouette {silhouette:.2f})"
+        if labels.any()
+        else "People do not fall into groups of taste"
+    )
+    text = f"Correlation between two people's opinions: from {off.min():.2f} to {off.max():.2f}, mean {off.mean():.2f}."
+    note = "Each row and column is a person, sorted by persona; blue: alike, brown: opposite taste."
+    if len(tables.users) > MOST_PEOPLE:
+        note += f" The first {MOST_PEOPLE} of {len(tables.users)} people."
+    return Figure("likeness", title, text, data, draw, note)
+
+
+def _wins(tables: Tables) -> Figure | None:
+    rows = [row for row in tables.board.rows if row.ranked and np.isfinite(tables.value(row.id, tables.primary)).any()]
+    if len(rows) < 2:
+        return None
+    values = tables.table(tables.primary, rows)
+    known: Bools = np.asarray(np.isfinite(values).all(axis=1))
+    if not known.any():
+        return None
+    top = values[known].max(axis=1, keepdims=True)
+    won = values[known] >= top - 1e-12
+    share = won / won.sum(axis=1, keepdims=True)
+    kept = shown(rows, tables.board.reference)
+    order = [i for i in order_of(tables) if known[i]]
+    place = {int(person): number for number, person in enumerate(np.flatnonzero(known))}
+    columns = {row.id: k for k, row in enumerate(rows)}
+    cells = [
+        {
+            "person": tables.users[i],
+            "place": at,
+            "generator": row.title,
+            "behind": float(top[place[i], 0] - values[i, columns[row.id]]),
+        }
+        for at, i in enumerate(order)
+        for row in kept
+    ]
+    data = pd.DataFrame(cells)
+    names = [row.title for row in kept]
+
+    def draw(size: Size) -> Any:
+        x = alt.X("place:O", axis=None)
+        y = alt.Y("generator:N", sort=names, title=None)
+        drawn = data.assign(near=-data["behind"])[["place", "generator", "near"]]
+        width = size.width * 0.7 / len(order)
+        return heat(size, drawn, x, y, "near", title="minus the best", cell=(width, size.font * 1.5))
+
+    totals = share.sum(axis=0)
+    best = int(np.argmax(totals))
+    title = f"{rows[best].title} is the best for {percent(totals[best] / known.sum())} of the people"
+    text = "; ".join(f"{row.title}: {number(totals[columns[row.id]], 1)} people" for row in kept)
+    note = (
+        f"{left_out(kept, rows)} Columns are people, sorted by persona; dark: the best for that person, or close to it."
+    )
+    return Figure("wins", title, text, data, draw, note.strip())
+
+
+def _personas(tables: Tables) -> Figure | None:
+    labels, _ = tables.personas
+    rows = [row for row in tables.board.rows if np.isfinite(tables.value(row.id, tables.primary)).any()]
+    if not labels.any() or not rows:
+        return None
+    kept = shown(rows, tables.board.reference, MOST_PLACES)
+    groups = list(range(int(labels.max()) + 1))
+    cells = []
+    for row in kept:
+        for measure, what in ((tables.primary, "preference"), (LIFT + tables.primary, "personal lift")):
+            for k in groups:
+                values = tables.value(row.id, measure)[labels == k]
+                if np.isfinite(values).any():
+                    cells.append(
+                        {
+                            "generator": row.title,
+                            "persona": f"persona {k + 1}",
+                            "measure": what,
+                            "mean": float(np.nanmean(values)),
+                            "people": int((labels == k).sum()),
+                        }
+                    )
+    data = pd.DataFrame(cells)
+    names = [row.title for row in kept]
+
+    def draw(size: Size) -> Any:
+        y = alt.Y("generator:N", sort=names, title=None)
+        columns = []
+        for what in ("preference", "personal lift"):
+            own = data[data["measure"] == what]
+            shape = alt.Shape("persona:N", legend=alt.Legend(title=None, orient="bottom", columns=3))
+            line = alt.Chart(own).mark_line(color=GRID, strokeWidth=2).encode(x="mean:Q", y=y, detail="generator:N")
+            colour = alt.Color(
+                "persona:N",
+                legend=alt.Legend(title=None, orient="bottom", columns=3),
+                scale=alt.Scale(range=[BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"]),
+            )
+            dots = (
+                alt.Chart(own)
+                .mark_point(filled=True, size=size.font * 4, opacity=1)
+                .encode(
+                    x=alt.X("mean:Q", title=what, scale=alt.Scale(zero=False)),
+                    y=y if what == "preference" else y.axis(None),
+                    color=colour,
+                    shape=shape,
+                )
+            )
+            columns.append(
+                alt.layer(line, dots).properties(width=round(size.width * 0.34), height=size.font * 2.0 * len(names))
+            )
+        return alt.hconcat(*columns)
+
+    spread = data[data["measure"] == "preference"].groupby("generator")["mean"].agg(["min", "max"])
+    gap = spread["max"] - spread["min"]
+    title = f"{gap.idxmax()} serves groups of people most unequally: {number(gap.max(), 2)} between best and worst"
+    text = "; ".join(
+        f"{g}: {a:.3f} to {b:.3f}" for g, a, b in zip(spread.index, spread["min"], spread["max"], strict=True)
+    )
+    sizes = ", ".join(f"{k + 1}: {int((labels == k).sum())}" for k in groups)
+    note = f"{left_out(kept, rows)} People of persona {sizes}."
+    return Figure("personas", title, text, data, draw, note.strip())

@@ -1,0 +1,189 @@
+"""The hero figure: preference across, personal lift upwards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from benchmark.board import Board, Row
+from benchmark.figures.style import INK, SOFT, Figure, Size, family_colour, family_shape
+from benchmark.numbers import with_interval
+from benchmark.tables import Tables
+
+LABELS = 11
+"""Generators that are named directly; the others answer to hover and focus, and stand in the table."""
+LINK = "generators/"
+LABEL_ROOM = 0.62
+"""Room for names on the right, as a share of the data's width."""
+
+
+def planes(tables: Tables) -> list[Figure]:
+    """The plane by the primary scorer, and by the truth or by real ratings where these judge everybody."""
+    board = tables.board
+    found = [plane(board, board.primary, "plane", "preference (probability)")]
+    truth = board.truth()
+    if truth is not None and truth != board.primary and any(row.lift(truth) for row in board.rows):
+        found.append(plane(board, truth, f"plane-{truth}", str(board.card(truth)["unit"])))
+    return [figure for figure in found if figure is not None]
+
+
+def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
+    """Preference and lift by one judge; None where no generator has both."""
+    points = pd.DataFrame(_points(board.rows, judge))
+    if points.empty:
+        return None
+    named = _named(points, board.reference)
+    points["named"] = points["id"].isin(named)
+
+    def draw(size: Size) -> Any:
+        return _draw(points, board, size, x_title)
+
+    by = {"observed": "By people's own ratings", "truth": "By the truth"}.get(judge)
+    title = board.finding if by is None else f"{by}: {_most(points)}"
+    text = "; ".join(str(label) for label in points["description"])
+    note = (
+        "Right: people like the pictures. Up: people like their own pictures more than those made for others; a"
+        " crowd-pleaser sits at zero. Crosses are 95 % intervals over people."
+    )
+    return Figure(name, title, text, points.drop(columns=["href", "description"]), draw, note, answers=True)
+
+
+def _most(points: pd.DataFrame) -> str:
+    liked, lifted = (points.iloc[int(np.argmax(points[column]))] for column in ("like", "lift"))
+    if liked["id"] == lifted["id"]:
+        return f"{liked['title']} is both liked most and the most personal"
+    return f"{liked['title']} is liked most, {lifted['title']} is the most personal"
+
+
+def _points(rows: Sequence[Row], judge: str) -> list[dict[str, Any]]:
+    out = []
+    for row in rows:
+        like, lift = row.measure(judge), row.lift(judge)
+        if like is None or lift is None or lift["estimate"] is None:
+            continue
+        said = f"{row.title}: preference {with_interval(like)}, personal lift {with_interval(lift, True)}"
+        point: dict[str, Any] = {
+            "id": row.id, "title": row.title, "family": row.family, "ranked": row.ranked,
+            "description": said + ("" if row.ranked else "; unranked"), "href": f"{LINK}{row.id}.html",
+        }  # fmt: skip
+        for field, cell in (("like", like), ("lift", lift)):
+            point[field] = cell["estimate"]
+            for end in ("low", "high"):
+                point[f"{field}_{end}"] = cell[end] if cell[end] is not None else cell["estimate"]
+        out.append(point)
+    return out
+
+
+def _named(points: pd.DataFrame, reference: str) -> set[str]:
+    """Who is named directly: the reference, those that nobody beats on both axes, the best and worst, one a family."""
+    order = points.sort_values("like", ascending=False)
+    wanted = [reference, str(points["id"].iloc[int(np.argmax(points["lift"]))]), str(order["id"].iloc[-1])]
+    wanted += [str(order[order["family"] == family]["id"].iloc[0]) for family in order["family"].unique()]
+    best = -np.inf
+    for _, point in order.iterrows():
+        if point["lift"] > best:
+            best = point["lift"]
+            wanted.append(str(point["id"]))
+    wanted.append(str(points["id"].iloc[int(np.argmin(points["lift"]))]))
+    wanted = list(dict.fromkeys(wanted))[:LABELS]
+    ids = points["id"].tolist()
+    places = points[["like", "lift"]].to_numpy()
+    places = (places - places.mean(axis=0)) / np.maximum(places.std(axis=0), 1e-12)
+    while len(wanted) < min(LABELS, len(ids)):  # next, whoever stands farthest from the named ones
+        named = places[[ids.index(one) for one in wanted]]
+        distance = np.linalg.norm(places[:, None] - named[None], axis=2).min(axis=1)
+        wanted.append(
+            ids[int(np.argmax([d if one not in wanted else -1.0 for d, one in zip(distance, ids, strict=True)]))]
+        )
+    return set(wanted)
+
+
+def _draw(points: pd.DataFrame, board: Board, size: Size, x_title: str) -> Any:
+    data = points.copy()
+    height = round(size.width * 0.62)
+    low, high = float(data["like_low"].min()), float(data["like_high"].max())
+    margin = (high - low) or 1.0
+    room = alt.Scale(domain=[low - 0.04 * margin, high + LABEL_ROOM * margin], nice=False, zero=False)
+    ticks, decimals = _ticks(low, high)
+    axis = alt.Axis(values=ticks, format=f".{decimals}f", titleAnchor="start")
+    span = float(data["lift_high"].max() - data["lift_low"].min()) or 1.0
+    vertical = alt.Scale(
+        domain=[float(data["lift_low"].min()) - 0.05 * span, float(data["lift_high"].max()) + 0.05 * span], nice=False
+    )
+
+    def x(field: str) -> alt.X:
+        return alt.X(f"{field}:Q", title=x_title, scale=room, axis=axis)
+
+    def y(field: str) -> alt.Y:
+        return alt.Y(f"{field}:Q", title="personal lift", scale=vertical, axis=alt.Axis(format="+.2f"))
+
+    labels = data[data["named"]].copy()
+    labels["label_x"] = high + 0.06 * margin
+    labels["label_y"] = spread(
+        labels["lift"].tolist(), labels["like"].tolist(), 1.25 * size.font / height * 1.1 * span,
+        float(data["lift_low"].min()), float(data["lift_high"].max()),
+    )  # fmt: skip
+    labels["text"] = [
+        title if len(title) <= _fits(size) else f"{title[: _fits(size) - 1].rstrip()}…" for title in labels["title"]
+    ]
+    base, few = alt.Chart(data), alt.Chart(labels)
+    zero = alt.Chart(pd.DataFrame({"lift": [0.0]}))
+    faint = alt.condition("datum.named", alt.value(0.6), alt.value(0.22))
+    colour, shape = family_colour(board.rows), family_shape(board.rows)
+    thin = {"strokeWidth": 1.2, "aria": False}
+    mark = base.mark_point(filled=True, size=size.font * 6).encode(
+        x=x("like"), y=y("lift"), color=colour, shape=shape, description="description:N", href="href:N",
+        opacity=alt.condition("datum.named", alt.value(1.0), alt.value(0.75)),
+    )  # fmt: skip
+    reference = alt.Chart(data[data["id"] == board.reference])
+    return alt.layer(
+        zero.mark_rule(color=INK, strokeDash=[3, 3], opacity=0.7, aria=False).encode(y=y("lift")),
+        few.mark_rule(color=SOFT, strokeWidth=0.6, opacity=0.6, aria=False).encode(
+            x=x("like"), x2="label_x:Q", y=y("lift"), y2="label_y:Q"
+        ),
+        base.mark_rule(**thin).encode(x=x("like_low"), x2="like_high:Q", y=y("lift"), color=colour, opacity=faint),
+        base.mark_rule(**thin).encode(x=x("like"), y=y("lift_low"), y2="lift_high:Q", color=colour, opacity=faint),
+        reference.mark_point(size=size.font * 22, color=INK, strokeWidth=1.2, aria=False).encode(
+            x=x("like"), y=y("lift")
+        ),
+        mark,
+        few.mark_text(align="left", dx=3, fontSize=size.font, color=INK, stroke=None, aria=False).encode(
+            x=x("label_x"), y=y("label_y"), text="text:N"
+        ),
+    ).properties(width=size.width, height=height)
+
+
+def _fits(size: Size) -> int:
+    """Letters that a label has room for."""
+    return int(size.width * LABEL_ROOM / (1 + LABEL_ROOM) * 0.9 / (0.5 * size.font))
+
+
+def _ticks(low: float, high: float) -> tuple[list[float], int]:
+    """Round values from low to high, four to nine of them, and the decimals that tell them apart."""
+    span = (high - low) or 1.0
+    power = 10.0 ** math.floor(math.log10(span / 4))
+    step = next(power * m for m in (1, 2, 5, 10) if span / (power * m) <= 9)
+    first = math.ceil(low / step - 1e-9)
+    values = [round(step * k, 10) for k in range(first, math.floor(high / step + 1e-9) + 1)]
+    return values, max(0, -math.floor(math.log10(step) + 1e-9))
+
+
+def spread(heights: Sequence[float], across: Sequence[float], gap: float, lowest: float, highest: float) -> list[float]:
+    """Heights of labels at least ``gap`` apart, near their points, in order, within the limits where they fit."""
+    order = sorted(range(len(heights)), key=lambda i: (heights[i], across[i]))
+    placed: list[float] = []
+    for i in order:
+        placed.append(max(heights[i], placed[-1] + gap) if placed else max(heights[i], lowest))
+    ceiling = max(highest, lowest + gap * (len(placed) - 1)) if placed else highest
+    for position in range(len(placed) - 1, -1, -1):
+        placed[position] = min(placed[position], ceiling)
+        ceiling = placed[position] - gap
+    out = [0.0] * len(heights)
+    for position, i in enumerate(order):
+        out[i] = placed[position]
+    return out

@@ -1,0 +1,67 @@
+"""How stable ranks are when people are drawn again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from benchmark.figures.style import Figure, Size, heat, left_out, shown
+from benchmark.numbers import percent
+from benchmark.tables import Tables
+
+
+def ranks(tables: Tables) -> list[Figure]:
+    """Share of bootstrap draws in which a generator has a rank."""
+    rows = [row for row in tables.board.rows if row.ranked and np.isfinite(tables.value(row.id, tables.primary)).any()]
+    if len(rows) < 2:
+        return []
+    values = tables.table(tables.primary, rows)
+    known = np.isfinite(values).all(axis=1)
+    if known.sum() < 2:
+        return []
+    sign = 1.0 if tables.board.card(tables.primary)["higher_is_better"] else -1.0
+    means = sign * (tables.weights[:, known] @ values[known])
+    place = np.argsort(np.argsort(-means, axis=1, kind="stable"), axis=1) + 1
+    kept = shown(rows, tables.board.reference)
+    column = {row.id: i for i, row in enumerate(rows)}
+    cells = []
+    for row in kept:
+        at, counts = np.unique(place[:, column[row.id]], return_counts=True)
+        for rank, count in zip(at.tolist(), counts.tolist(), strict=True):
+            share = count / len(place)
+            cells.append(
+                {
+                    "generator": row.title,
+                    "rank": rank,
+                    "share": share,
+                    "text": f"{100 * share:.0f}" if share >= 0.05 and len(rows) <= 14 else "",
+                }
+            )
+    data = pd.DataFrame(cells)
+    names = [row.title for row in kept]
+
+    def draw(size: Size) -> Any:
+        highest = int(data["rank"].max())
+        width = size.width * 0.66 / highest
+        labelled = [k for k in range(1, highest + 1) if highest <= 14 or k == 1 or k % 5 == 0]
+        x = alt.X(
+            "rank:O",
+            title="rank",
+            scale=alt.Scale(domain=list(range(1, highest + 1))),
+            axis=alt.Axis(labelAngle=0, values=labelled),
+        )
+        y = alt.Y("generator:N", sort=names, title=None)
+        return heat(size, data, x, y, "share", title="share of draws", domain=(0.0, 1.0), cell=(width, size.font * 1.7))
+
+    first = max(kept, key=lambda row: float((place[:, column[row.id]] == 1).mean()))
+    certain = float((place[:, column[first.id]] == 1).mean())
+    title = f"{first.title} comes first in {percent(certain)} of the draws"
+    text = []
+    for row in kept:
+        low, high = np.quantile(place[:, column[row.id]], [0.025, 0.975])
+        text.append(f"{row.title}: ranks {low:.0f} to {high:.0f}")
+    note = f"{left_out(kept, rows)} {len(place):,} bootstrap draws of people; per cent of the draws."
+    return [Figure("rank-stability", title, "; ".join(text), data, draw, note.strip())]

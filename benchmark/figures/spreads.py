@@ -1,0 +1,214 @@
+"""How people's preferences spread: ECDFs, violins with boxes, and shares of people above a threshold."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from benchmark.board import Row
+from benchmark.figures.style import (
+    BLUE,
+    FAMILY_COLOURS,
+    GREEN,
+    INK,
+    ORANGE,
+    PAPER,
+    PINK,
+    RED,
+    SKY,
+    Figure,
+    Size,
+    left_out,
+    shown,
+)
+from benchmark.numbers import percent
+from benchmark.stats.intervals import wilson
+from benchmark.tables import Tables
+
+LINES = 6
+"""Curves that one panel holds before they cannot be told apart."""
+PALETTE = [BLUE, ORANGE, GREEN, PINK, SKY, RED]
+THRESHOLDS = (0.5, 0.7, 0.9)
+VIOLINS = 14
+GRID_POINTS = 60
+
+
+def spreads(tables: Tables) -> list[Figure]:
+    """ECDF, violins, thresholds; of the person's mean preference."""
+    rows = [row for row in tables.board.rows if np.isfinite(tables.value(row.id, tables.primary)).sum() > 1]
+    if not rows:
+        return []
+    found = [_ecdf(tables, rows), _violins(tables, rows)]
+    if tables.board.card(tables.primary)["unit"] == "probability":
+        found.append(_thresholds(tables, rows))
+    return found
+
+
+def telling(tables: Tables, rows: list[Row], most: int) -> list[Row]:
+    """A few rows that tell a story: the reference, the best of every family, then the others in order."""
+    wanted = [row for row in rows if row.id == tables.board.reference]
+    wanted += [next(row for row in rows if row.family == family) for family in dict.fromkeys(r.family for r in rows)]
+    wanted += [rows[-1], *rows]
+    chosen = list(dict.fromkeys(row.id for row in wanted))[:most]
+    return [row for row in rows if row.id in chosen]
+
+
+def _ecdf(tables: Tables, rows: list[Row]) -> Figure:
+    kept = telling(tables, rows, LINES)
+    parts = []
+    for row in kept:
+        values = np.sort(tables.value(row.id, tables.primary))
+        values = values[np.isfinite(values)]
+        parts.append(
+            pd.DataFrame({"generator": row.title, "value": values, "share": (np.arange(len(values)) + 1) / len(values)})
+        )
+    data = pd.concat(parts)
+    names = [row.title for row in kept]
+
+    def draw(size: Size) -> Any:
+        colour = alt.Color(
+            "generator:N", sort=names, scale=alt.Scale(domain=names, range=PALETTE[: len(names)]),
+            legend=alt.Legend(title=None, orient="bottom", columns=2 if size.width > 250 else 1),
+        )  # fmt: skip
+        dash = alt.StrokeDash("generator:N", sort=names, legend=None, scale=alt.Scale(domain=names))
+        lines = alt.Chart(data).mark_line(interpolate="step-after", strokeWidth=1.6)
+        x = alt.X("value:Q", title="a person's mean preference")
+        return lines.encode(
+            x=x, y=alt.Y("share:Q", title="share of people at or below", axis=alt.Axis(format="%")), color=colour,
+            strokeDash=dash,
+        ).properties(width=size.width, height=round(size.width * 0.5))  # fmt: skip
+
+    medians = [f"{row.title}: median {np.nanmedian(tables.value(row.id, tables.primary)):.3f}" for row in kept]
+    best = max(kept, key=lambda row: float(np.nanmedian(tables.value(row.id, tables.primary))))
+    title = f"Half of the people give {best.title} more than {np.nanmedian(tables.value(best.id, tables.primary)):.2f}"
+    return Figure(
+        "ecdf", title, "; ".join(medians), data, draw, f"{left_out(kept, rows)} Further right is better.".strip()
+    )
+
+
+def _violins(tables: Tables, rows: list[Row]) -> Figure:
+    from scipy.stats import gaussian_kde
+
+    kept = shown(rows, tables.board.reference, VIOLINS)
+    shapes, boxes = [], []
+    for row in kept:
+        values = tables.value(row.id, tables.primary)
+        values = values[np.isfinite(values)]
+        quartiles = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
+        boxes.append(
+            {
+                "generator": row.title,
+                "family": row.family,
+                **dict(zip(("q05", "q25", "q50", "q75", "q95"), quartiles, strict=True)),
+            }
+        )
+        if np.ptp(values) < 1e-9:
+            continue
+        grid = np.linspace(values.min(), values.max(), GRID_POINTS)
+        density = gaussian_kde(values)(grid)
+        density = density / density.max()
+        shapes += [
+            {"generator": row.title, "family": row.family, "value": v, "density": d}
+            for v, d in zip(grid, density, strict=True)
+        ]
+    box, shape = pd.DataFrame(boxes), pd.DataFrame(shapes)
+    names = [row.title for row in kept]
+
+    places = {name: place for place, name in enumerate(names)}
+    box["place"] = [places[name] for name in box["generator"]]
+    if len(shape):
+        at = np.array([places[name] for name in shape["generator"]])
+        shape["up"], shape["down"] = at - 0.42 * shape["density"], at + 0.42 * shape["density"]
+
+    def draw(size: Size) -> Any:
+        step = size.font * 2.6
+        labels = alt.Axis(
+            values=list(places.values()),
+            labelExpr=f"{json.dumps(names)}[datum.value]",
+            grid=False,
+            labelOverlap=False,
+            tickCount=len(names),
+        )
+        scale = alt.Scale(domain=[-0.6, len(names) - 0.4], reverse=True, nice=False)
+        x, y = (
+            alt.X("q05:Q", title="a person's mean preference"),
+            alt.Y("place:Q", title=None, axis=labels, scale=scale),
+        )
+        families = alt.Scale(domain=list(FAMILY_COLOURS), range=list(FAMILY_COLOURS.values()))
+        colour = alt.Color("family:N", scale=families, legend=None)
+        base = alt.Chart(box)
+        layers = [
+            base.mark_rule(color=INK, strokeWidth=1).encode(x=x, x2="q95:Q", y=y),
+            base.mark_bar(height=size.font * 0.6).encode(x="q25:Q", x2="q75:Q", y=y, color=colour),
+            base.mark_point(filled=True, fill=PAPER, stroke=INK, size=size.font * 3, opacity=1).encode(x="q50:Q", y=y),
+        ]
+        outline = alt.Chart(shape).mark_area(opacity=0.35).encode(
+            x=alt.X("value:Q", title="a person's mean preference"),
+            y=alt.Y("up:Q", title=None, axis=labels, scale=scale), y2="down:Q", color=colour, detail="generator:N",
+        )  # fmt: skip
+        drawn = [outline, *layers] if len(shape) else layers
+        return alt.layer(*drawn).properties(width=size.width * 0.75, height=step * len(names))
+
+    text = "; ".join(
+        f"{b['generator']}: median {b['q50']:.3f}, half of the people {b['q25']:.3f} to {b['q75']:.3f}" for b in boxes
+    )
+    widest = max(boxes, key=lambda b: b["q75"] - b["q25"])
+    half = f"half of them lie between {widest['q25']:.2f} and {widest['q75']:.2f}"
+    title = f"People differ most over {widest['generator']}: {half}"
+    note = f"{left_out(kept, rows)} Outline: density; bar: middle half; line: 5th to 95th percentile; dot: median."
+    return Figure("violins", title, text, box, draw, note.strip())
+
+
+def _thresholds(tables: Tables, rows: list[Row]) -> Figure:
+    kept = shown(rows, tables.board.reference)
+    data: list[dict[str, Any]] = []
+    for row in kept:
+        values = tables.value(row.id, tables.primary)
+        values = values[np.isfinite(values)]
+        for threshold in THRESHOLDS:
+            above = int((values > threshold).sum())
+            low, high = wilson(above, len(values))
+            data.append(
+                {
+                    "generator": row.title,
+                    "threshold": f"above {threshold:g}",
+                    "share": above / len(values),
+                    "low": low,
+                    "high": high,
+                }
+            )
+    frame = pd.DataFrame(data)
+    names = [row.title for row in kept]
+
+    def draw(size: Size) -> Any:
+        columns = alt.Column("threshold:N", title=None, header=alt.Header(labelFontSize=size.font))
+        y = alt.Y("generator:N", sort=names, title=None)
+        base = alt.Chart(frame)
+        bars = base.mark_bar(color=BLUE, height=size.font).encode(
+            x=alt.X("share:Q", title="share of people", axis=alt.Axis(format="%", tickCount=3)), y=y
+        )
+        whiskers = base.mark_rule(color=INK).encode(x="low:Q", x2="high:Q", y=y)
+        width = round(size.width * 0.72 / len(THRESHOLDS))
+        return (
+            alt.layer(bars, whiskers).properties(width=width, height=size.font * 1.7 * len(names)).facet(column=columns)
+        )
+
+    middle = [d for d in data if d["threshold"] == f"above {THRESHOLDS[1]:g}"]
+    best = max(middle, key=lambda d: d["share"])
+    title = (
+        f"{best['generator']} gives {percent(best['share'])} of the people pictures that they like with a probability"
+        f" above {THRESHOLDS[1]:g}"
+    )
+    text = "; ".join(f"{d['generator']}: {percent(d['share'])}" for d in middle)
+    return Figure(
+        "thresholds",
+        title,
+        f"Above {THRESHOLDS[1]:g}: {text}",
+        frame,
+        draw,
+        f"{left_out(kept, rows)} Lines: Wilson's intervals.".strip(),
+    )

@@ -1,0 +1,209 @@
+"""What all figures share: colours, sizes, and how a chart becomes SVG, PNG and PDF."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import vl_convert
+from PIL import Image
+
+from benchmark.board import Row
+
+FAMILY_COLOURS = {
+    "rebeca": "#0072B2", "catalogue": "#E69F00", "prompt": "#009E73", "external": "#CC79A7", "control": "#56B4E9",
+}  # fmt: skip
+"""Okabe and Ito's palette: told apart by people who see few colours, and by shape besides."""
+FAMILY_SHAPES = {
+    "rebeca": "circle", "catalogue": "square", "prompt": "triangle-up", "external": "diamond", "control": "cross",
+}  # fmt: skip
+BLUE, ORANGE, GREEN, PINK, SKY, RED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
+INK, SOFT, GRID, PAPER = "#1a1a1a", "#5c5c58", "#d9d9d6", "#fcfcfa"
+DARK = {INK: "#ececea", SOFT: "#a8a8a4", GRID: "#3a3a38", PAPER: "#161615"}
+"""What takes the place of these on a dark page; the palette keeps its colours."""
+FONT = "Liberation Sans, Arial, Helvetica, DejaVu Sans"
+PAGE_FONT = "system-ui, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
+SEQUENTIAL = ["#f2f0e6", "#9ecae1", "#4292c6", "#08519c", "#08306b"]
+"""From little to much; falls evenly in lightness, so that it reads in grey."""
+DIVERGING = ["#8c510a", "#d8b365", "#f6f6f3", "#67a9cf", "#2166ac"]
+MOST = 24
+"""Generators that a figure with a row or panel for each of them shows."""
+SHORTEST_TITLE = 34
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a figure is drawn.
+
+    Attributes:
+        width: Of the data, in pixels of 1/72 inch on paper.
+        font: Size of labels.
+    """
+
+    width: int
+    font: int
+
+
+SIZES = {"page": Size(600, 13), "two-column": Size(430, 8), "one-column": Size(180, 7)}
+"""The page of the site; 7.2 and 3.5 inches of a printed page, axes included."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Figure:
+    """One figure.
+
+    Attributes:
+        name: File name without its ending.
+        title: The finding, one sentence.
+        alt: The same in numbers, for those who do not see it.
+        data: What it shows; also written as CSV.
+        draw: Makes the chart for a size.
+        note: How to read it, one or two sentences.
+        answers: Whether its marks have labels that the page shows when they are pointed at.
+    """
+
+    name: str
+    title: str
+    alt: str
+    data: pd.DataFrame
+    draw: Callable[[Size], Any]
+    note: str = ""
+    answers: bool = False
+
+
+def svg(figure: Figure, size: Size = SIZES["page"], title: bool = True) -> str:
+    """A figure as SVG on a transparent ground, in the colours of a light page."""
+    chart = figure.draw(size)
+    if title:
+        wide = max(SHORTEST_TITLE, int(size.width / size.font * 2.0))
+        lines = textwrap.wrap(figure.title, wide, break_long_words=True)
+        heading = alt.TitleParams(
+            lines, anchor="start", fontSize=size.font + 2, color=INK, fontWeight="normal", offset=8
+        )
+        chart = chart.properties(title=heading)
+    plain: dict[str, Any] = {
+        "labelFontSize": size.font,
+        "titleFontSize": size.font,
+        "labelColor": INK,
+        "titleColor": INK,
+    }
+    styled = (
+        chart.configure(font=FONT, background="transparent", aria=figure.answers)
+        .configure_view(stroke=None)
+        .configure_axis(
+            gridColor=GRID,
+            domainColor=SOFT,
+            tickColor=SOFT,
+            titleFontWeight="normal",
+            labelLimit=size.font * 22,
+            tickCount=6,
+            **plain,
+        )
+        .configure_legend(titleFontWeight="normal", labelLimit=260, **plain)
+        .configure_header(titleFontWeight="normal", labelLimit=240, **plain)
+    )
+    with alt.data_transformers.enable("default", max_rows=None):
+        return str(vl_convert.vegalite_to_svg(styled.to_dict(validate=False)))
+
+
+def for_page(drawn: str, dark: bool = False) -> str:
+    """SVG in the fonts of the page and in its light or dark colours."""
+    drawn = drawn.replace(FONT, PAGE_FONT)
+    if dark:
+        for light, other in DARK.items():
+            drawn = drawn.replace(light, other)
+    return drawn
+
+
+def png(drawn: str, scale: float = 2.0) -> bytes:
+    """PNG on white, in 128 colours: figures have few, and files a quarter of the size."""
+    image = Image.open(BytesIO(vl_convert.svg_to_png(_on_white(drawn), scale=scale))).convert("RGB")
+    buffer = BytesIO()
+    image.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def pdf(drawn: str) -> bytes:
+    """PDF on white; the renderer's random order of names is put right, so that equal figures are equal files."""
+    made = bytes(vl_convert.svg_to_pdf(_on_white(drawn)))
+    return re.sub(
+        rb"(?:[ ]*/[A-Za-z]+\d+ \d+ 0 R\n){2,}", lambda found: b"".join(sorted(found[0].splitlines(True))), made
+    )
+
+
+def _on_white(drawn: str) -> str:
+    return re.sub(r"(<svg [^>]*>)", r'\1<rect width="100%" height="100%" fill="white"/>', drawn, count=1)
+
+
+def shown(rows: Sequence[Row], reference: str, most: int = MOST) -> list[Row]:
+    """The first rows of a board, the reference always among them; figures name how many were left out."""
+    kept = list(rows[:most])
+    if reference not in {row.id for row in kept}:
+        kept[-1:] = [row for row in rows if row.id == reference]
+    return kept
+
+
+def left_out(kept: Sequence[Row], rows: Sequence[Row]) -> str:
+    """How many rows a figure does not show, as a sentence; empty for none."""
+    return f"The first {len(kept)} of {len(rows)} generators by preference." if len(kept) < len(rows) else ""
+
+
+def family_colour(rows: Sequence[Row]) -> alt.Color:
+    """Colour by family, with a legend below."""
+    families = present_families(rows)
+    scale = alt.Scale(domain=families, range=[FAMILY_COLOURS[family] for family in families])
+    return alt.Color("family:N", scale=scale, legend=alt.Legend(title=None, orient="bottom"))
+
+
+def family_shape(rows: Sequence[Row]) -> alt.Shape:
+    """Shape by family; the colour's legend explains it too."""
+    families = present_families(rows)
+    scale = alt.Scale(domain=families, range=[FAMILY_SHAPES[family] for family in families])
+    return alt.Shape("family:N", scale=scale, legend=alt.Legend(title=None, orient="bottom"))
+
+
+def present_families(rows: Sequence[Row]) -> list[str]:
+    """Families in the palette's order."""
+    there = {row.family for row in rows}
+    return [family for family in FAMILY_COLOURS if family in there]
+
+
+def heat(size: Size, data: pd.DataFrame, x: Any, y: Any, value: str, **options: Any) -> Any:
+    """A heat map with its numbers written in the cells.
+
+    Args:
+        size: How large.
+        data: A row a cell, with ``value``, ``text`` and the fields of ``x`` and ``y``.
+        x: Horizontal encoding.
+        y: Vertical encoding.
+        value: Field that is coloured.
+        **options: ``title`` of the legend, ``cell`` (width and height), ``diverging``, ``domain``.
+    """
+    diverging = bool(options.get("diverging"))
+    low, high = float(data[value].min()), float(data[value].max())
+    if diverging:
+        high = max(abs(low), abs(high), 1e-9)
+        low = -high
+    low, high = options.get("domain", (low, high))
+    colours = DIVERGING if diverging else SEQUENTIAL
+    scale = alt.Scale(domain=[low, high], range=colours, interpolate="lab")
+    legend = alt.Legend(title=options.get("title", value), orient="right", gradientLength=90)
+    base = alt.Chart(data).encode(x=x, y=y)
+    middle, reach = (low + high) / 2, (high - low) / 2
+    light = f"abs(datum['{value}'] - {middle}) > {0.6 * reach}" if diverging else f"datum['{value}'] > {middle}"
+    ink = alt.condition(light, alt.value("#ffffff"), alt.value(INK_ON_CELLS))
+    layers = [base.mark_rect().encode(color=alt.Color(f"{value}:Q", scale=scale, legend=legend))]
+    if "text" in data:
+        layers.append(base.mark_text(fontSize=size.font).encode(text="text:N", color=ink))
+    cell = options.get("cell", (size.width / max(1, data[x.shorthand.partition(":")[0]].nunique()), size.font * 2.2))
+    return alt.layer(*layers).properties(width=alt.Step(cell[0]), height=alt.Step(cell[1]))
+
+
+INK_ON_CELLS = "#1b1b1b"
+"""Text on coloured cells; another value than INK, because cells keep their colours on a dark page."""
