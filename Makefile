@@ -43,4 +43,5 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[offline,dev]"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps hpsv2x==1.2.0 clint==0.5.1 args==0.1.0  # pins others' old versions; an oracle in tests
+	npm install --silent --no-save --no-package-lock --prefix $(VENV)/axe axe-core@4.14.1 || echo "no npm: tests of accessibility will be skipped"
 	touch $(STAMP)

@@ -138,7 +138,7 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
         verdicts=view.verdicts(board), hidden=view.hidden_at_first(board, columns),
         opening=view.opening(tables, gallery), **top,
     )  # fmt: skip
-    for page in ("compare", "people", "verifier", "figures", *(["validity"] if board.validity else [])):
+    for page in ("personal", "compare", "people", "verifier", "figures", *(["validity"] if board.validity else [])):
         histogram = {u: view.histogram(tables, u) for u in range(len(tables.users))} if page == "people" else {}
         _write(folder / f"{page}.html", env, f"{page}.html", page=page, histogram=histogram, **top)
     _each_generator(folder, env, tables, gallery, shared)

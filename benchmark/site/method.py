@@ -21,5 +21,5 @@ def method_page(source: Path) -> tuple[Markup, list[str]]:
     html = MarkdownIt("commonmark", {"html": False}).enable("table").render(source.read_text(encoding="utf-8"))
     pictures = PICTURES.findall(html)
     html = PICTURES.sub(r'src="method/\1" loading="lazy"', html)
-    html = LINKS.sub(r"\1", html)
+    html = LINKS.sub(r"\1", html).replace("<pre>", '<pre tabindex="0">')
     return Markup(HEADINGS.sub(lambda tag: f"<{tag[1]}h{int(tag[2])}>", html)), pictures  # noqa: S704 - the project's own text

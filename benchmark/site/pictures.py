@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 
 from PIL import Image
 
-from benchmark.board import Board
 from benchmark.record_json import TASK_FOLDER
 from benchmark.records import GALLERY_PICTURES, gallery_people
 from benchmark.tables import Tables
@@ -23,6 +23,8 @@ LOSSLESS_UP_TO = 256
 """Longest side of pictures that keep every pixel; larger ones are photographs."""
 LONGEST_SIDE = 512
 QUALITY = 82
+AT_ONCE = 128
+"""Pictures held in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,57 +80,62 @@ def make_gallery(tables: Tables, folder: Path, private: Path | None) -> Gallery:
     spec = board.comparison["spec"]
     drawn = gallery_people(SeedScheme(spec["id"], spec["version"], spec["seed"]), tables.users)
     gallery.people = sorted(index[user] for user in drawn)
+    files: dict[str, Path] = {}
+
+    def there(source: Path | None, digest: str) -> bool:
+        path = source / f"{digest}.png" if source is not None else None
+        if path is not None and digest not in files and path.is_file():
+            files[digest] = path
+        return digest in files
+
     for row in board.rows:
-        rows, own = tables.rows[row.id], {}
-        source = board.folder / row.id / "pictures" if public else private
-        for user in gallery.people:
-            kept = [
+        rows, source = tables.rows[row.id], board.folder / row.id / "pictures" if public else private
+        made = {
+            user: [
                 Shown(str(rows.digest[user, k]), user, k)
                 for k in range(min(GALLERY_PICTURES, rows.digest.shape[1]))
-                if not rows.failed[user, k] and _write(source, str(rows.digest[user, k]), folder, gallery)
+                if not rows.failed[user, k] and there(source, str(rows.digest[user, k]))
             ]
-            if kept:
-                own[user] = kept
-        gallery.by_generator[row.id] = own
-    _write_taste(board, board.folder / TASK_FOLDER / "pictures" if public else private, folder, gallery, index)
-    return gallery
-
-
-def _write_taste(board: Board, source: Path | None, folder: Path, gallery: Gallery, index: dict[str, int]) -> None:
-    taste = board.comparison["taste"]
+            for user in gallery.people
+        }
+        gallery.by_generator[row.id] = {user: shown for user, shown in made.items() if shown}
+    taste, source = board.comparison["taste"], board.folder / TASK_FOLDER / "pictures" if public else private
     for person in taste["shown"] if taste is not None else ():
         if person["user"] not in index:
             raise RecordError(f"{board.folder}: taste.shown: '{person['user']}' is not among the people")
         for name, into in (("liked", gallery.liked), ("disliked", gallery.disliked)):
-            into[index[person["user"]]] = [
-                one for one in person[name] if _write(source, one["digest"], folder, gallery)
-            ]
+            into[index[person["user"]]] = [one for one in person[name] if there(source, one["digest"])]
+    folder.mkdir(parents=True, exist_ok=True)
+    names = list(files)
+    with ThreadPoolExecutor() as pool:  # encoding takes most of the time, and runs beside itself
+        for start in range(0, len(names), AT_ONCE):
+            images = [_read(files[digest], digest) for digest in names[start : start + AT_ONCE]]
+            for digest, image in zip(names[start : start + AT_ONCE], images, strict=True):
+                gallery.size[digest] = (image.width, image.height)
+            list(pool.map(lambda image, digest: _encode(image, folder / f"{digest}.webp"), images, names[start:]))
+    return gallery
 
 
-def _write(source: Path | None, digest: str, folder: Path, gallery: Gallery) -> bool:
-    """Whether the picture is there; each is written once."""
-    if digest in gallery.size:
-        return True
-    path = source / f"{digest}.png" if source is not None else None
-    if path is None or not path.is_file():
-        return False
+def _read(path: Path, digest: str) -> Image.Image:
+    """A picture, checked."""
     try:
         pixels = decode_image(path.read_bytes(), str(path))
     except DataError as error:
         raise RecordError(error.message, hint="run: rebeca-bench verify, on these records") from error
     if pixels_digest(pixels) != digest:
         raise RecordError(f"{path}: is another picture", hint="run: rebeca-bench verify, on these records")
-    image = Image.fromarray(pixels)
-    gallery.size[digest] = image.size
-    folder.mkdir(parents=True, exist_ok=True)
+    return Image.fromarray(pixels)
+
+
+def _encode(image: Image.Image, path: Path) -> None:
+    """Without loss where every pixel counts; the same picture always gives the same file."""
     buffer = BytesIO()
     if max(image.size) <= LOSSLESS_UP_TO:
-        image.save(buffer, "WEBP", lossless=True, method=2, quality=25)
+        image.save(buffer, "WEBP", lossless=True, method=1, quality=0)
     else:
         image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
         image.save(buffer, "WEBP", quality=QUALITY, method=4)
-    (folder / f"{digest}.webp").write_bytes(buffer.getvalue())
-    return True
+    path.write_bytes(buffer.getvalue())
 
 
 def best_first(shown: Sequence[Shown], scores: Any) -> list[Shown]:

@@ -55,15 +55,13 @@ def cell_html(cell: dict[str, Any] | None, column: Column, scale: Scale) -> Mark
         return Markup("<td>–</td>")
     decimals = decimals_for(cell["low"], cell["high"])
     value = number(cell["estimate"], decimals, column.signed)
-    lines, words = "", ""
+    line, words = "", ""
     if cell["low"] is not None and cell["high"] is not None:
-        left, right = scale.x(cell["low"]), scale.x(cell["high"])
-        lines = f'<path d="M{left} 6H{right}"/>'
+        line = f"M{scale.x(cell['low'])} 6H{scale.x(cell['high'])}"
         words = f"<small>{number(cell['low'], decimals)} to {number(cell['high'], decimals)}</small>"
     zero = f'<path class=z d="M{scale.x(0.0)} 0V12"/>' if column.signed else ""
-    dot = f'<path class=d d="M{scale.x(cell["estimate"])} 6h0"/>'
-    sort = f"{cell['estimate']:.6g}"
-    return Markup(f"<td data-v={sort}>{value}<svg class=w aria-hidden=true>{zero}{lines}{dot}</svg>{words}</td>")  # noqa: S704 - numbers only
+    drawn = f'<svg class=w aria-hidden=true>{zero}<path d="{line}M{scale.x(cell["estimate"])} 4v4"/></svg>'
+    return Markup(f"<td data-v={cell['estimate']:.5g}>{value}{drawn}{words}</td>")  # noqa: S704 - numbers only
 
 
 def verdicts(board: Board) -> dict[str, dict[str, dict[str, Any] | None]]:

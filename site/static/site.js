@@ -84,7 +84,7 @@
     const keyed = Array.from(body.rows, (row, at) => {
       const cell = row.cells[column];
       const value = cell.dataset.v;
-      return { row, at, value: value === undefined ? null : Number(value), text: cell.textContent.trim() };
+      return { row, at, value: value === undefined ? null : Number(value), text: ($("a", cell) || cell).textContent.trim() };
     });
     const numeric = keyed.some((one) => one.value !== null);
     keyed.sort((a, b) => {
@@ -221,8 +221,7 @@
       const x = (value) => Math.max(-2, Math.min(66, 4 + ((value - from) / span) * 56)).toFixed(0);
       const svg = make("svg", { class: "w", "aria-hidden": "true" });
       if (signed) svg.append(make("path", { class: "z", d: `M${x(0)} 0V12` }));
-      if (low !== null) svg.append(make("path", { d: `M${x(low)} 6H${x(high)}` }));
-      svg.append(make("path", { class: "d", d: `M${x(estimate)} 6h0` }));
+      svg.append(make("path", { d: `${low === null ? "" : `M${x(low)} 6H${x(high)}`}M${x(estimate)} 4v4` }));
       cell.dataset.v = estimate;
       cell.replaceChildren(number(estimate, decimals, signed), svg);
       if (low !== null) cell.append(make("small", {}, `${number(low, decimals)} to ${number(high, decimals)}`));

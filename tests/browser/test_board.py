@@ -1,0 +1,158 @@
+"""The leaderboard in a browser: sort, filter, columns, reference, segment, state in the address, keyboard, speed."""
+
+import json
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+
+@pytest.fixture
+def board(open_page, site):
+    page = open_page(site / "tasks/tiny/index.html")
+    page.wait_for_selector("#controls:not([hidden])")
+    return page
+
+
+def ids(page):
+    return page.locator("#board tbody tr[data-row]:not([hidden])").evaluate_all("rows => rows.map(r => r.id)")
+
+
+def column(page, key):
+    at = page.locator("#board thead th").evaluate_all(f"heads => heads.findIndex(h => h.dataset.key === '{key}')")
+    return page.locator(f"#board tbody tr[data-row] > :nth-child({at + 1})")
+
+
+def test_sorting_by_mouse_and_keyboard(board):
+    values = column(board, "ncf").evaluate_all("cells => cells.map(c => Number(c.dataset.v))")
+    head = board.locator("th[data-key=ncf]")
+    head.locator("button").click()
+    assert head.get_attribute("aria-sort") == "descending"
+    assert column(board, "ncf").evaluate_all("cells => cells.map(c => Number(c.dataset.v))") == sorted(values)[::-1]
+    head.locator("button").focus()
+    board.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert column(board, "ncf").evaluate_all("cells => cells.map(c => Number(c.dataset.v))") == sorted(values)
+    board.locator("th[data-key=title] button").click()
+    titles = column(board, "title").locator("a").all_inner_texts()
+    assert titles == sorted(titles)
+    assert board.locator("th[aria-sort]").count() == 1
+
+
+def test_filters(board):
+    board.locator("#q").fill("shuffled")
+    assert ids(board) == ["rebeca-shuffled-users"]
+    assert "1 of 5" in board.locator("#state").inner_text()
+    board.locator("#q").fill("")
+    board.locator("#family").select_option("catalogue")
+    assert set(ids(board)) == {"catalogue-random", "catalogue-verifier"}
+
+
+def test_columns_reference_and_segment_come_back_from_the_address(board, open_page):
+    board.locator(".columns summary").click()
+    board.locator("input[value=auditor]").check()
+    board.locator("input[value=gap]").uncheck()
+    board.locator("#ref").select_option("catalogue-random")
+    board.locator("#segment").select_option(index=1)
+    board.locator("th[data-key=ncf] button").click()
+    board.locator("#q").fill("rebeca")
+    board.wait_for_function("document.querySelector('#state').textContent.includes('nothing is tested')")
+
+    def state(page):
+        page.wait_for_function("document.querySelector('#segment').value !== 'all'")
+        page.wait_for_function("document.querySelector('#state').textContent.includes('nothing is tested')")
+        page.wait_for_function("document.querySelector('#board').textContent.includes('reference')")
+        return page.locator("#board").inner_text(), ids(page), page.locator("#segment").input_value()
+
+    assert board.locator("th[data-key=auditor]").is_visible() and not board.locator("th[data-key=gap]").is_visible()
+    assert "vs catalogue-random" in board.locator("th[data-key=verdict]").inner_text()
+    before = state(board)
+    board.reload()
+    assert state(board) == before
+    parts = urlsplit(board.url)
+    assert state(open_page(Path(unquote(parts.path)), f"?{parts.query}")) == before  # a copied link
+
+
+def test_a_segment_shows_its_own_people_and_everybody_comes_back(board, site):
+    before = board.locator("#board").inner_text()
+    board.locator("#segment").select_option(index=1)
+    board.wait_for_function("document.querySelector('#state').textContent.includes('nothing is tested')")
+    text = (site / "tasks/tiny/data/segments.js").read_text()
+    data = json.loads(text.removeprefix("rebecaData=").rstrip(";\n"))
+    at = data["columns"].index("ncf")
+    shown = column(board, "ncf").evaluate_all("cells => cells.map(c => Number(c.dataset.v))")
+    assert shown == [cells[at][0] for cells in data["segments"][0]["cells"]]
+    board.get_by_text("Reset").click()
+    board.wait_for_function("!document.querySelector('#state').textContent")
+    assert board.locator("#board").inner_text() == before
+
+
+def test_details_open_in_place_by_mouse_and_keyboard(board):
+    board.locator("#rebeca td").nth(2).click()
+    detail = board.locator("tr.detail")
+    detail.locator("a.pic").first.wait_for()
+    assert detail.count() == 1
+    assert board.locator("#rebeca .more").get_attribute("aria-expanded") == "true"
+    board.locator("#rebeca .more").focus()
+    board.keyboard.press("Enter")
+    assert detail.count() == 0
+    board.locator("#rebeca th a").click()
+    assert board.url.endswith("generators/rebeca.html")
+
+
+def test_the_plane_names_its_marks(board):
+    link = board.locator(".plane a").first
+    link.focus()
+    tip = board.locator(".tip")
+    assert tip.is_visible() and "personal lift" in tip.inner_text()
+    with board.expect_navigation():
+        board.keyboard.press("Enter")
+    assert "/generators/" in board.url
+
+
+def test_gallery_and_dialog_by_keyboard_alone(open_page, site):
+    page = open_page(site / "tasks/tiny/generators/rebeca.html")
+    link = page.locator("a.pic[data-g]").first
+    link.focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator("dialog[open]")
+    dialog.locator("dt", has_text="seed").wait_for()
+    title = dialog.locator("h2").inner_text()
+    digest = dialog.locator("dd code").last.inner_text()
+    assert len(digest) == 64 and digest in link.get_attribute("href")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("title => document.querySelector('dialog h2').textContent !== title", arg=title)
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+    assert page.evaluate("document.activeElement.classList.contains('pic')")
+
+
+def test_two_generators_side_by_side(open_page, site):
+    page = open_page(site / "tasks/tiny/compare.html", "?a=rebeca&b=catalogue-random")
+    page.locator("#differences tbody tr").first.wait_for()
+    record = json.loads((site / "tasks/tiny/data/leaderboard.json").read_text())
+    cells = {row["id"]: row["cells"]["ncf"][0] for row in record["generators"]}
+    shown = page.locator("#differences tbody tr").first.locator("td").all_inner_texts()
+    assert shown[:2] == [f"{cells['rebeca']:.3f}", f"{cells['catalogue-random']:.3f}"]
+    assert "adjusted p" in shown[2]
+    assert page.locator("#scatter circle").count() == page.locator("#bland circle").count() == 12
+    gains = page.locator("#gains tbody td:nth-child(2)").all_inner_texts()
+    values = [float(text.replace("−", "-")) for text in gains]
+    assert values == sorted(values)[::-1]
+    verdict = page.locator("#verdict").inner_text()
+    page.locator("#swap").click()
+    page.wait_for_function("text => document.querySelector('#verdict').textContent !== text", arg=verdict)
+    assert "a=catalogue-random" in page.url
+    page.reload()
+    assert page.locator("#a").input_value() == "catalogue-random"
+
+
+def test_students_t_agrees_with_scipy(open_page, site):
+    from scipy.stats import t
+
+    text = (site / "site.js").read_text()
+    source = text[text.index("function studentT") : text.index("function charts")]
+    page = open_page(site / "tasks/tiny/compare.html")
+    for n in (1, 2, 3, 4, 5, 8, 11, 29, 99, 209, 2000):
+        assert page.evaluate(f"() => {{ {source} return studentT({n}); }}") == pytest.approx(t.ppf(0.975, n), rel=1e-4)
