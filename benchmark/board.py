@@ -12,6 +12,7 @@ from benchmark.numbers import count, number, percent
 from benchmark.record_file import LIFT, MEANINGS
 from benchmark.record_json import read_comparison, read_record
 from benchmark.stats.levels import FEWEST_USERS
+from rebeca.errors import printable
 
 NAMED = 4
 GAP = "gap"
@@ -146,7 +147,7 @@ class Board:
     @property
     def title(self) -> str:
         """The task's title."""
-        return str(self.task["title"])
+        return printable(str(self.task["title"]))
 
     @property
     def reference(self) -> str:
@@ -353,7 +354,7 @@ def read_board(folder: Path) -> Board:
         rows.append(
             Row(
                 name,
-                str(generator["title"]),
+                printable(str(generator["title"])),
                 str(generator["family"]),
                 bool(generator["ranked"]),
                 tuple(generator["needs"]),

@@ -231,12 +231,11 @@ _attest = click.option(
 def verify(debug: bool, records: Path, attest: bool, as_json: bool) -> None:
     """Check the records of a task: hashes, ranges, and every number recomputed from the rows."""
     with one_message(debug):
+        from benchmark.attestation import attest as say
         from benchmark.verify import verify as check
 
         found = check(records)
         if attest:
-            from benchmark.attestation import attest as say
-
             say(records, "verified")
         if as_json:
             _print_json(found)
@@ -277,6 +276,7 @@ def check_run_(
 ) -> None:
     """Run a task again from nothing and compare with published records; exit code 1 where something moved."""
     with one_message(debug):
+        from benchmark.attestation import attest as say
         from benchmark.check_run import check_run, print_check
         from benchmark.devices import check_device
         from benchmark.progress import Reporter
@@ -285,8 +285,6 @@ def check_run_(
         resolved = _load(task, overrides, None)
         found = check_run(resolved, against, workdir, device, Reporter(quiet=quiet), ["rebeca-bench", *sys.argv[1:]])
         if attest and found["equal"]:
-            from benchmark.attestation import attest as say
-
             say(Path(found["against"]), "reproduced")
         if as_json:
             _print_json(found)

@@ -128,10 +128,16 @@ def read_unit(folder: Path) -> list[Made]:
     return [Made(*values) for values in zip(*(columns[name] for name in Made.__slots__), strict=True)]
 
 
-def read_embeddings(folder: Path) -> Floats | None:
-    """float32 [pictures, dim]; what a unit's pictures were decoded from, None where the generator did not say."""
-    path = folder / "embeddings.npy"
-    return np.load(path, allow_pickle=False) if path.is_file() else None
+def read_embeddings(folders: Sequence[Path]) -> Floats:
+    """float32 [pictures, dim]; what the units' pictures were decoded from, NaN where the generator did not say."""
+    paths = [folder / "embeddings.npy" for folder in folders]
+    known = {path: np.load(path, allow_pickle=False) for path in paths if path.is_file()}
+    dim = max((vectors.shape[1] for vectors in known.values()), default=1)
+    parts = [
+        known[path] if path in known else np.full((len(read_unit(folder)), dim), np.nan)
+        for folder, path in zip(folders, paths, strict=True)
+    ]
+    return np.concatenate(parts)
 
 
 def png(pixels: Pixels) -> bytes:

@@ -8,20 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from benchmark.record_types import Count, Finite, Methods, Name, P, Sha256, Share, Strict, Taste
 from benchmark.stats.levels import VERDICTS
-from benchmark.task_file import ID
 
 SCHEMA = 3
 """Raised whenever a field appears, goes or changes its meaning; benchmark/upgrade.py knows the way from older ones."""
 
-Count = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Correlation = Annotated[float, Field(ge=-1, le=1)]
-P = Annotated[float, Field(gt=0, le=1)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 LIFT = "lift:"
 """Prefix of the measure that holds a scorer's personal lift."""
 MEANINGS = {
@@ -33,15 +27,9 @@ MEANINGS = {
     "others' mean": "ceiling: mean held-out rating of the picture by all other people",
 }
 """What each judge or control of the verifier's report is."""
-Name = Annotated[str, Field(pattern=ID, max_length=120)]
-Methods = Literal["student-t", "bca", "bootstrap-t", "percentile", "exact", "none"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Ends(_Strict):
+class Ends(Strict):
     """Two ends of an interval."""
 
     low: Finite | None
@@ -62,7 +50,7 @@ class IntervalRecord(Ends):
     bootstrap_t: Ends | None = Field(description="Ends by the bootstrap-t, where the skewness exceeds 1 in size.")
 
 
-class PermutationRecord(_Strict):
+class PermutationRecord(Strict):
     """A one-sided permutation test."""
 
     statistic: Finite = Field(description="Observed value.")
@@ -80,7 +68,7 @@ class PublishedScheme(PermutationRecord):
     note: str = Field(description="That it rejects too often.")
 
 
-class TaskHeader(_Strict):
+class TaskHeader(Strict):
     """Which task."""
 
     id: Name = Field(description="Id of the task.")
@@ -90,7 +78,7 @@ class TaskHeader(_Strict):
     modified: bool = Field(description="Whether `--set`, `--only` or `--limit-users` changed it.")
 
 
-class Card(_Strict):
+class Card(Strict):
     """What the site says about a measure."""
 
     name: str = Field(description="Short heading.")
@@ -102,7 +90,7 @@ class Card(_Strict):
     everyone: bool = Field(description="Whether everybody can be asked about every picture.")
 
 
-class Summary(_Strict):
+class Summary(Strict):
     """One measure of one generator."""
 
     card: Card = Field(description="What the measure is.")
@@ -113,7 +101,7 @@ class Summary(_Strict):
     worst: Finite | None = Field(description="Mean when a failure counts as the person's lowest score.")
 
 
-class Personal(_Strict):
+class Personal(Strict):
     """Is it personal, by one scorer? Null where nobody can be compared."""
 
     estimable: Count = Field(description="People in a stratum of two or more with equally many pictures.")
@@ -130,7 +118,7 @@ class Personal(_Strict):
     published_scheme: PublishedScheme | None = Field(description="Labels shuffled over single pictures.")
 
 
-class GeneratorInfo(_Strict):
+class GeneratorInfo(Strict):
     """What made the pictures."""
 
     id: Name = Field(description="Id.")
@@ -147,7 +135,7 @@ class GeneratorInfo(_Strict):
     claims_personal: bool = Field(description="Whether pictures are meant to differ between people.")
 
 
-class Shown(_Strict):
+class Shown(Strict):
     """A picture that the record carries."""
 
     user: str = Field(description="For whom it was made.")
@@ -155,7 +143,7 @@ class Shown(_Strict):
     digest: Sha256 = Field(description="SHA-256 of its size and pixels; also the name of the file.")
 
 
-class Pictures(_Strict):
+class Pictures(Strict):
     """How many pictures, and which."""
 
     requested: Count = Field(description="Asked for.")
@@ -169,14 +157,14 @@ class Pictures(_Strict):
     shown: list[Shown] = Field(description="Pictures in `pictures/`; none where the data may not be republished.")
 
 
-class Fit(_Strict):
+class Fit(Strict):
     """What the fit says about itself."""
 
     key: Sha256 = Field(description="Address in the store.")
     report: dict[str, Any] = Field(description="Losses, chosen guidance.")
 
 
-class Provenance(_Strict):
+class Provenance(Strict):
     """Where the numbers come from."""
 
     project: str = Field(description="Version of this project.")
@@ -200,7 +188,7 @@ class Provenance(_Strict):
     upgraded_from: list[int] = Field(default=[], description="Schema versions that the record was upgraded from.")
 
 
-class GeneratorRecord(_Strict):
+class GeneratorRecord(Strict):
     """`record.json` of a generator."""
 
     schema_: Literal[3] = Field(alias="schema", description="Version of this schema.")
@@ -217,7 +205,7 @@ class GeneratorRecord(_Strict):
     provenance: Provenance = Field(description="Where the numbers come from.")
 
 
-class FlipsRecord(_Strict):
+class FlipsRecord(Strict):
     """A two-sided sign-flip test."""
 
     at_least: Count = Field(description="Flips whose |t| was at least the observed one (b).")
@@ -228,7 +216,7 @@ class FlipsRecord(_Strict):
     p_holm: P = Field(description="Adjusted over the family by Holm.")
 
 
-class ShareRecord(_Strict):
+class ShareRecord(Strict):
     """A share of people with Wilson's interval; null without people."""
 
     share: Share | None
@@ -236,7 +224,7 @@ class ShareRecord(_Strict):
     high: Share | None
 
 
-class ComparisonRecord(_Strict):
+class ComparisonRecord(Strict):
     """One pair, A minus B."""
 
     a: Name = Field(description="A.")
@@ -252,7 +240,7 @@ class ComparisonRecord(_Strict):
     verdict: Literal[VERDICTS] = Field(description=", ".join(f"`{v}`" for v in VERDICTS) + ".")  # type: ignore[valid-type]
 
 
-class RankRecord(_Strict):
+class RankRecord(Strict):
     """A generator's rank."""
 
     low: Annotated[int, Field(ge=1)] = Field(description="1 + generators significantly better.")
@@ -264,7 +252,7 @@ class RankRecord(_Strict):
     order: Annotated[int, Field(ge=1)] = Field(description="Place by the mean.")
 
 
-class FamilyRecord(_Strict):
+class FamilyRecord(Strict):
     """All comparisons of one measure."""
 
     declared: bool = Field(description="Whether it was decided on before the first picture; otherwise exploratory.")
@@ -276,14 +264,14 @@ class FamilyRecord(_Strict):
     ranks: dict[Name, RankRecord] = Field(description="By generator.")
 
 
-class Correlations(_Strict):
+class Correlations(Strict):
     """Pearson's and Spearman's correlation."""
 
     pearson: IntervalRecord
     spearman: IntervalRecord
 
 
-class AgreementRecord(_Strict):
+class AgreementRecord(Strict):
     """Two scorers on the same pictures."""
 
     a: str = Field(description="The primary scorer.")
@@ -295,7 +283,7 @@ class AgreementRecord(_Strict):
     pooled: Correlations = Field(description="Over all pictures, interval over people.")
 
 
-class Inversion(_Strict):
+class Inversion(Strict):
     """Two generators that the board orders one way and the truth the other."""
 
     a: str = Field(description="Which the board puts first.")
@@ -305,7 +293,7 @@ class Inversion(_Strict):
     audited: Finite | None = Field(description="A minus B by the auditor; negative where it sides with the truth.")
 
 
-class ValidityRecord(_Strict):
+class ValidityRecord(Strict):
     """Does the board put generators in the truth's order?"""
 
     measure: str = Field(description="What the board orders by; `lift:` before a scorer means its personal lift.")
@@ -316,7 +304,7 @@ class ValidityRecord(_Strict):
     inversions: list[Inversion] = Field(description="Pairs in another order.")
 
 
-class Caution(_Strict):
+class Caution(Strict):
     """Why a number may not keep its word."""
 
     kind: Literal["few-users", "unequal-pictures", "skewed-values", "skewed-differences"] = Field(description="Why.")
@@ -324,7 +312,7 @@ class Caution(_Strict):
     where: list[str] = Field(description="People, generators or pairs.")
 
 
-class Results(_Strict):
+class Results(Strict):
     """What the comparison of all generators says."""
 
     people: Count = Field(description="People that pictures were made for.")
@@ -340,14 +328,14 @@ class Results(_Strict):
     )
 
 
-class Curve(_Strict):
+class Curve(Strict):
     """A ROC curve; empty where a label is missing."""
 
     false_positive: list[Share]
     true_positive: list[Share]
 
 
-class CalibrationBin(_Strict):
+class CalibrationBin(Strict):
     """Ratings whose probability lies in one bin."""
 
     low: Share
@@ -357,7 +345,7 @@ class CalibrationBin(_Strict):
     share: Share = Field(description="Share liked.")
 
 
-class CalibrationRecord(_Strict):
+class CalibrationRecord(Strict):
     """Do the probabilities mean what they say?"""
 
     bins: list[CalibrationBin] = Field(description="Ten of equal width, empty ones left out.")
@@ -365,7 +353,7 @@ class CalibrationRecord(_Strict):
     brier: Share = Field(description="Mean squared error.")
 
 
-class TrainRecord(_Strict):
+class TrainRecord(Strict):
     """The judge on its own training ratings."""
 
     rows: Count = Field(description="Ratings.")
@@ -374,14 +362,14 @@ class TrainRecord(_Strict):
     roc: Curve = Field(description="ROC curve.")
 
 
-class CurvePoint(_Strict):
+class CurvePoint(Strict):
     """One fit of the learning curve."""
 
     share: Annotated[float, Field(gt=0, le=1)] = Field(description="Share of each person's training ratings.")
     auc_within_user: IntervalRecord = Field(description="On the same held-out ratings.")
 
 
-class JudgeRecord(_Strict):
+class JudgeRecord(Strict):
     """A judge or control on the held-out ratings."""
 
     meaning: str = Field(description="What it is.")
@@ -398,7 +386,7 @@ class JudgeRecord(_Strict):
     )
 
 
-class Data(_Strict):
+class Data(Strict):
     """The data set."""
 
     title: str = Field(description="Title.")
@@ -413,7 +401,7 @@ class Data(_Strict):
     exact: dict[str, Finite] | None = Field(description="In a made world: what an exact sampler would reach.")
 
 
-class Users(_Strict):
+class Users(Strict):
     """The people that pictures were made for, in the order of all arrays."""
 
     id: list[str] = Field(description="Ids.")
@@ -421,33 +409,7 @@ class Users(_Strict):
     stratum: list[Count] = Field(description="Stratum of the bootstrap.")
 
 
-class RatedPicture(_Strict):
-    """A training picture and the rating that a person gave it."""
-
-    item: Count = Field(description="Index in the catalogue.")
-    digest: Sha256 = Field(description="SHA-256 of its size and pixels; also the name of the file.")
-    rating: Finite = Field(description="On the data's scale.")
-
-
-class ShownTaste(_Strict):
-    """What one person liked and did not like, out of the training ratings."""
-
-    user: str = Field(description="Whose.")
-    liked: list[RatedPicture] = Field(description="Highest rating first.", max_length=6)
-    disliked: list[RatedPicture] = Field(description="Lowest rating first.", max_length=3)
-
-
-class Taste(_Strict):
-    """How people rated in training: what the site shows of a person beside the pictures made for them."""
-
-    levels: list[str] = Field(description="Ratings, or ranges of ratings, from low to high.")
-    counts: list[list[Count]] = Field(description="By person, then by level.")
-    shown: list[ShownTaste] = Field(
-        description="The people of the galleries; pictures in `_task/pictures/` where the data may be republished."
-    )
-
-
-class AnalysisRecord(_Strict):
+class AnalysisRecord(Strict):
     """The declaration."""
 
     hash: Sha256 = Field(
@@ -456,7 +418,7 @@ class AnalysisRecord(_Strict):
     frozen: bool = Field(description="Whether the task was written down before the first picture and stayed.")
 
 
-class FailedGenerator(_Strict):
+class FailedGenerator(Strict):
     """A third-party generator that failed in its own process and has no row."""
 
     id: Name = Field(description="Its id in the spec.")
@@ -464,7 +426,7 @@ class FailedGenerator(_Strict):
     reason: str = Field(description="What it did.", max_length=600)
 
 
-class TaskRecord(_Strict):
+class TaskRecord(Strict):
     """`_task/comparison.json`."""
 
     schema_: Literal[3] = Field(alias="schema", description="Version of this schema.")

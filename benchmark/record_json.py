@@ -18,6 +18,8 @@ from rebeca.seeds import canonical_json, digest_of
 TASK_FOLDER = "_task"
 COMPARISON = "comparison.json"
 RECORD = "record.json"
+LONGEST_TEXT = 20_000
+"""Letters; prompts and command lines are a hundredth of that."""
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -55,6 +57,10 @@ def read_any(path: Path) -> dict[str, Any]:
         if len(found) != len(pairs):
             names = [name for name, _ in pairs]
             raise ValueError(f"the key '{next(n for n in names if names.count(n) > 1)}' is given twice")
+        for key, value in pairs:
+            texts = [key, *(v for v in (value if isinstance(value, list) else [value]) if isinstance(v, str))]
+            if (longest := max(map(len, texts))) > LONGEST_TEXT:
+                raise ValueError(f"'{key[:40]}' holds a text of {longest:,} letters, at most {LONGEST_TEXT:,}")
         return found
 
     def no_number(text: str) -> Any:

@@ -402,13 +402,7 @@ class Run:
 
         def embedding(role: str) -> Floats:
             if role == "prior":
-                kept = [read_embeddings(folder) for folder in folders]
-                wide = max((vectors.shape[1] for vectors in kept if vectors is not None), default=1)
-                parts = [
-                    np.full((len(read_unit(folder)), wide), np.nan) if vectors is None else vectors
-                    for folder, vectors in zip(folders, kept, strict=True)
-                ]
-                return np.concatenate(parts)[[not row.failure for row in made]]
+                return read_embeddings(folders)[[not row.failure for row in made]]
             table = self.embeddings(role)
             out = np.empty((len(valid), table.shape[1]), np.float32)
             out[item >= 0] = table[item[item >= 0]]

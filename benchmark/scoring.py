@@ -114,19 +114,18 @@ def pair_means(scores: PictureScores, owner: Ints, people: int) -> Floats:
 
 def _picture_arrays(scorer: Scorer, pictures: ScoredPictures, users: Ints) -> dict[str, Floats]:
     first, position = np.unique(pictures.unique, return_inverse=True)
-    arrays: dict[str, Any] = {
-        "own": np.asarray(scorer.score(pictures, pictures.user), np.float64),
-        "position": position.astype(np.int64),
-        "worst": np.full(len(users), np.nan),
-    }
+    arrays: dict[str, Any] = {"position": position.astype(np.int64), "worst": np.full(len(users), np.nan)}
+    if scorer.judges_everyone:  # the person's own opinion out of everybody's: asked apart, it would round otherwise
+        arrays["everyone"] = np.asarray(scorer.score_all(pictures, users)[:, first], np.float64)
+        arrays["own"] = arrays["everyone"][np.searchsorted(users, pictures.user), position]
+    else:
+        arrays["own"] = np.asarray(scorer.score(pictures, pictures.user), np.float64)
     worst = getattr(scorer, "worst", None)
     if worst is not None:
         arrays["worst"] = np.asarray(worst(users), np.float64)
     if scorer.judges_everyone and not scorer.is_truth and np.isnan(arrays["own"]).any():
         row = int(np.flatnonzero(np.isnan(arrays["own"]))[0])
         raise GeneratorError(f"scorer '{scorer.card.name}' gave no number for picture {pictures.digest[row][:12]}")
-    if scorer.judges_everyone:
-        arrays["everyone"] = np.asarray(scorer.score_all(pictures, users)[:, first], np.float64)
     return arrays
 
 

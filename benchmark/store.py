@@ -26,7 +26,7 @@ STAGE_VERSIONS = {
     "judge": 1,
     "fit": 1,
     "pictures": 2,
-    "scores": 1,
+    "scores": 2,
     "verifier": 2,
     "records": 3,
 }

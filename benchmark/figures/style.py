@@ -15,6 +15,7 @@ import vl_convert
 from PIL import Image
 
 from benchmark.board import Row
+from rebeca.errors import printable
 
 FAMILY_COLOURS = {
     "rebeca": "#0072B2", "catalogue": "#E69F00", "prompt": "#009E73", "external": "#CC79A7", "control": "#56B4E9",
@@ -109,7 +110,23 @@ def svg(figure: Figure, size: Size = SIZES["page"], title: bool = True) -> str:
         .configure_header(titleFontWeight="normal", labelLimit=240, **plain)
     )
     with alt.data_transformers.enable("default", max_rows=None):
-        return str(vl_convert.vegalite_to_svg(styled.to_dict(validate=False)))
+        return _named_in_order(vl_convert.vegalite_to_svg(_printable(styled.to_dict(validate=False))))
+
+
+def _printable(spec: Any) -> Any:
+    """The spec without characters that no SVG may hold: the renderer ends the process over them."""
+    if isinstance(spec, dict):
+        return {key: _printable(value) for key, value in spec.items()}
+    if isinstance(spec, list):
+        return [_printable(value) for value in spec]
+    return printable(spec) if isinstance(spec, str) else spec
+
+
+def _named_in_order(drawn: str) -> str:
+    """The renderer counts its gradients and clips through the life of a process; here every figure begins anew."""
+    names = list(dict.fromkeys(re.findall(r'id="(\w+?\d+)"', drawn)))
+    place = {name: f"part-{k}" for k, name in enumerate(names)}
+    return re.sub(r'(id="|url\(#)(\w+?\d+)', lambda found: found[1] + place.get(found[2], found[2]), drawn)
 
 
 def for_page(drawn: str, dark: bool = False) -> str:

@@ -21,7 +21,7 @@ from benchmark.site.method import method_page
 from benchmark.site.pictures import Gallery, make_gallery
 from benchmark.store import file_digest, replace_folder
 from benchmark.tables import Tables
-from rebeca.errors import RecordError
+from rebeca.errors import RecordError, printable
 from rebeca.seeds import digest_of
 
 STAMP = "built-from.txt"
@@ -127,7 +127,12 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
         (folder / name).mkdir(parents=True)
     tables = Tables(board)
     gallery = make_gallery(tables, folder / "pictures", private)
-    shared: dict[str, Any] = {"board": board, "tables": tables, "gallery": gallery, "users": tables.users}
+    shared: dict[str, Any] = {
+        "board": board,
+        "tables": tables,
+        "gallery": gallery,
+        "users": [printable(user) for user in tables.users],
+    }
     figures, hero = _figures(folder / "figures", tables)
     columns = board.all_columns()
     scales = {column.key: view.scale_of(board, column) for column in columns}

@@ -1,0 +1,293 @@
+"""The built site against the records: every number, the same bytes twice, hostile records, downloads."""
+
+import csv
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark.numbers import decimals_for, number
+from tests.conftest import invoke
+from tests.e2e.test_verify import edit_json, mend
+
+VERSION = "tiny/v1"
+
+
+class Table(HTMLParser):
+    """Rows of the table ``board``: for each cell its text without what is small, what is small, and ``data-v``."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.heads, self.rows, self.inside, self.small = [], [], False, False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag == "table":
+            self.inside = attributes.get("id") == "board"
+        if not self.inside:
+            return
+        if tag == "tr":
+            self.rows.append((attributes.get("id"), []))
+        elif tag in ("td", "th"):
+            if "data-key" in attributes:
+                self.heads.append(attributes["data-key"])
+            self.rows[-1][1].append({"v": attributes.get("data-v"), "text": "", "small": ""})
+        self.small = self.small or tag == "small"
+
+    def handle_endtag(self, tag):
+        if tag == "table":
+            self.inside = False
+        if tag == "small":
+            self.small = False
+
+    def handle_data(self, data):
+        if self.inside and self.rows and self.rows[-1][1]:
+            self.rows[-1][1][-1]["small" if self.small else "text"] += data.strip()
+
+
+def interval(record, key):
+    if key == "gap":
+        return record["gap"]
+    if key.startswith("lift:"):
+        return record["personal"].get(key.removeprefix("lift:"), {}).get("lift")
+    return record["summary"].get(key, {}).get("interval")
+
+
+def test_every_number_of_the_leaderboard_is_the_records(done):
+    records = done / "w" / "records" / VERSION
+    comparison = json.loads((records / "_task" / "comparison.json").read_text())
+    table = Table((done / "site" / "tasks" / "tiny" / "index.html").read_text())
+    assert {name for name, _ in table.rows[1:]} == set(comparison["order"])
+    ranks = comparison["results"]["families"]["ncf"]["ranks"]
+    checked = 0
+    for name, cells in table.rows[1:]:
+        record = json.loads((records / name / "record.json").read_text())
+        by_key = dict(zip(table.heads, cells, strict=True))
+        for key, cell in by_key.items():
+            if key in ("rank", "title", "seconds", "failures", "verdict", "status", "flags"):
+                continue
+            found = interval(record, key)
+            if found is None or found["estimate"] is None:
+                assert cell["text"] == "–" and cell["v"] is None
+                continue
+            decimals = decimals_for(found["low"], found["high"])
+            signed = key.startswith("lift:") or key == "gap"
+            assert float(cell["v"]) == pytest.approx(found["estimate"], rel=1e-4, abs=1e-12)
+            assert cell["text"] == number(found["estimate"], decimals, signed)
+            if found["low"] is not None:
+                assert cell["small"] == f"{number(found['low'], decimals)} to {number(found['high'], decimals)}"
+            checked += 1
+        rank = ranks.get(name)
+        low_high = (
+            "–" if rank is None else str(rank["low"]) + (f"–{rank['high']}" if rank["low"] != rank["high"] else "")
+        )
+        assert by_key["rank"]["text"] == low_high + ("" if rank is None else rank["group"])
+        requested = record["pictures"]["requested"]
+        spent = record["provenance"]["seconds"][f"pictures {name}"] / requested
+        assert float(by_key["seconds"]["v"]) == pytest.approx(spent, rel=1e-4)
+        assert float(by_key["failures"]["v"]) == 1 - record["pictures"]["valid"] / requested
+        against = [
+            c for c in comparison["results"]["families"]["ncf"]["comparisons"] if {c["a"], c["b"]} == {name, "rebeca"}
+        ]
+        if against:
+            turned = {"better": "worse", "worse": "better"} if against[0]["a"] == "rebeca" else {}
+            assert by_key["verdict"]["text"] == turned.get(against[0]["verdict"], against[0]["verdict"])
+    assert checked > 5 * 10
+
+
+def test_downloads_carry_all_digits(done):
+    records, data = done / "w" / "records" / VERSION, done / "site" / "tasks" / "tiny" / "data"
+    board = json.loads((data / "leaderboard.json").read_text())
+    with (data / "leaderboard.csv").open() as stream:
+        rows = {row["id"]: row for row in csv.DictReader(stream)}
+    for one in board["generators"]:
+        record = json.loads((records / one["id"] / "record.json").read_text())
+        for key, cell in one["cells"].items():
+            found = interval(record, key)
+            assert cell is None or cell == [found["estimate"], found["low"], found["high"]]
+            assert rows[one["id"]][key] == ("" if cell is None else str(cell[0]))
+
+
+def test_two_builds_are_equal_in_every_byte(done, tmp_path):
+    sites = [tmp_path / "a", tmp_path / "b"]
+    for site in sites:
+        invoke("site", "build", done / "w" / "records", "--out", site)
+    files = [sorted(p.relative_to(site) for p in site.rglob("*") if p.is_file()) for site in sites]
+    assert files[0] == files[1] and len(files[0]) > 100
+    assert [f for f in files[0] if (sites[0] / f).read_bytes() != (sites[1] / f).read_bytes()] == []
+
+
+def test_a_site_is_built_anew_only_where_something_changed(done, tmp_path):
+    site = tmp_path / "site"
+    invoke("site", "build", done / "w" / "records", "--out", site)
+    page = site / "tasks" / "tiny" / "index.html"
+    before = page.stat().st_mtime_ns
+    invoke("site", "build", done / "w" / "records", "--out", site)
+    assert page.stat().st_mtime_ns == before
+    (site / "site.js").write_text("")
+    invoke("site", "build", done / "w" / "records", "--out", site)
+    assert page.stat().st_mtime_ns > before and (site / "site.js").stat().st_size > 1000
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    assert "is not a site" in invoke("site", "build", done / "w" / "records", "--out", tmp_path / "mine", code=7)
+
+
+@pytest.fixture
+def records(done, tmp_path):
+    shutil.copytree(done / "w" / "records", tmp_path / "records")
+    return tmp_path / "records" / VERSION
+
+
+HOSTILE = [
+    '<script>alert(1)</script><img src=x onerror="alert(2)">',
+    "a\u202egnp.exe\u202c \u200b\u0007\u001b[31m",
+    "' onmouseover='alert(3)",
+    "</script></title><base href=//evil>",
+    "{{ 7 * 7 }}{% raw %}",
+    '=HYPERLINK("http://evil")',
+]
+
+
+def retitled(records, title):
+    """The records with a hostile title everywhere where a title, a person or a licence stands."""
+    edit = records / "rebeca" / "record.json"
+    record = json.loads(edit.read_text())
+    record["generator"]["title"] = title
+    record["summary"]["ncf"]["card"]["meaning"] = title
+    edit.write_text(json.dumps(record))
+    path = records / "_task" / "comparison.json"
+    comparison = json.loads(path.read_text())
+    comparison["data"]["licence"] = comparison["data"]["title"] = comparison["task"]["title"] = title
+    comparison["spec"]["title"] = title
+    path.write_text(json.dumps(comparison))
+    mend(records)
+
+
+@pytest.mark.parametrize("title", HOSTILE)
+def test_hostile_text_stays_text(records, tmp_path, title):
+    retitled(records, title)
+    site = tmp_path / "site"
+    invoke("site", "build", records, "--out", site)
+    for path in site.rglob("*.html"):
+        text = path.read_text()
+        tags = Tags(text)
+        assert tags.scripts <= {"site.js", "application/json"} and not tags.handlers and not tags.bases
+        assert "49" not in re.findall(r"<h1>([^<]*)</h1>", text)
+    for path in site.rglob("*.js"):
+        assert "<" not in path.read_text() or path.name == "site.js"
+    for path in site.rglob("*.svg"):
+        assert "<script" not in path.read_text() and "<img" not in path.read_text()
+    with (site / "tasks" / "tiny" / "data" / "leaderboard.csv").open() as stream:
+        for row in csv.DictReader(stream):
+            assert not row["title"].startswith(("=", "+", "-", "@"))
+
+
+class Tags(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.scripts, self.handlers, self.bases = set(), [], 0
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.handlers += [name for name in attributes if name.startswith("on")]
+        self.bases += tag == "base"
+        if tag == "script":
+            self.scripts.add(Path(attributes["src"]).name if "src" in attributes else attributes.get("type"))
+        for name in ("href", "src"):
+            assert not str(attributes.get(name, "")).lower().strip().startswith(("javascript:", "http:", "//", "data:"))
+
+
+def test_a_title_of_ten_million_letters_builds(records, tmp_path):
+    retitled(records, "A" * 10_000_000)
+    assert "10,000,000" in invoke("site", "build", records, "--out", tmp_path / "site", code=7)
+
+
+COMPARISON, RECORD = "_task/comparison.json", "rebeca/record.json"
+
+
+def not_a_number(records):
+    path = records / RECORD
+    path.write_text(path.read_text().replace('"n": 12', '"n": NaN', 1))
+
+
+DAMAGES = {
+    "a NaN": (not_a_number, "NaN is no JSON number"),
+    "a newer schema": (lambda r: edit_json(r, COMPARISON, "schema", lambda v: v + 1), "install that one"),
+    "an older schema": (lambda r: edit_json(r, RECORD, "schema", lambda v: v - 1), "rebeca-bench upgrade"),
+    "no picture": (lambda r: first_picture(r).write_bytes(b"<svg onload=alert(1)>"), "not a readable picture"),
+    "another picture": (lambda r: shutil.copyfile(other_picture(r), first_picture(r)), "is another picture"),
+    "no parquet": (lambda r: (r / "rebeca" / "scores.parquet").write_bytes(b"PAR1"), "cannot be read"),
+    "a path": (lambda r: edit_json(r, COMPARISON, "order/0", lambda _: "../../etc"), "String should match pattern"),
+    "no status": (lambda r: (r / "attestation.json").write_text('{"status": "certified"}'), "is no attestation"),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGES.values(), ids=DAMAGES)
+def test_damage_is_refused_by_name(records, tmp_path, damage, message):
+    damage(records)
+    assert message in invoke("site", "build", records, "--out", tmp_path / "site", code=7)
+    assert not (tmp_path / "site").exists()
+
+
+def first_picture(records):
+    return sorted((records / "rebeca" / "pictures").glob("*.png"))[0]
+
+
+def other_picture(records):
+    return sorted((records / "rebeca" / "pictures").glob("*.png"))[1]
+
+
+def test_verified_records_say_so_until_they_change(records, tmp_path):
+    site = tmp_path / "site" / "tasks" / "tiny" / "index.html"
+    invoke("site", "build", records, "--out", tmp_path / "site")
+    assert " · self-reported" in site.read_text()
+    invoke("verify", records, "--attest")
+    invoke("site", "build", records, "--out", tmp_path / "site")
+    assert " · verified" in site.read_text()
+    assert "all agree" in invoke("verify", records)  # the attestation is no part of the record
+    edit_json(records, "_task/comparison.json", "data/licence", lambda _: "none")
+    mend(records)
+    invoke("site", "build", records, "--out", tmp_path / "site")
+    assert " · self-reported" in site.read_text()
+
+
+def test_pictures_that_may_not_be_republished_are_shown_only_in_a_private_build(tmp_path):
+    from tests.conftest import TINY, make_folder
+
+    make_folder(tmp_path / "data")
+    (tmp_path / "tiny.yaml").write_text(TINY.replace(", redistribute: true", ""))
+    invoke("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--site", tmp_path / "site", "--quiet")
+    assert "all agree" in invoke("verify", tmp_path / "w" / "records" / VERSION)
+    assert not list((tmp_path / "site").rglob("*.webp")) and not list((tmp_path / "w" / "records").rglob("*.png"))
+    assert "may not be republished" in (tmp_path / "site" / "tasks" / "tiny" / "people.html").read_text()
+    private = tmp_path / "w" / "private-pictures" / "tiny"
+    invoke("site", "build", tmp_path / "w" / "records", "--out", tmp_path / "mine", "--pictures", private)
+    assert len(list((tmp_path / "mine").rglob("*.webp"))) > 10
+    assert 'class="pic"' in (tmp_path / "mine" / "tasks" / "tiny" / "people" / "0.html").read_text()
+
+
+def test_figures_for_print(done, tmp_path):
+    out = tmp_path / "figures"
+    assert "wrote" in invoke("figures", "tiny", "--out", out, "--workdir", done / "w")
+    index = json.loads((out / "figures.json").read_text())
+    names = {one["name"] for one in index}
+    assert {"plane", "roc", "bootstrap-auc", "permutations", "ecdf", "violins", "thresholds", "pairs-preference",
+            "likeness", "wins", "rank-stability", "bland-altman", "training", "cost"} <= names  # fmt: skip
+    for one in index:
+        assert one["title"] and len(one["alt"]) > 20
+        assert (out / f"{one['name']}-one-column.pdf").read_bytes()[:5] == b"%PDF-"
+        assert (out / f"{one['name']}-two-column.png").read_bytes()[1:4] == b"PNG"
+        with (out / f"{one['name']}.csv").open() as stream:
+            assert len(list(csv.reader(stream))) > 1
+    widths = [
+        float(re.search(r'width="(\d+)', (out / f"plane-{size}.svg").read_text())[1])
+        for size in ("one-column", "two-column")
+    ]
+    assert widths[0] <= 252 and widths[1] <= 516
+    assert np.isfinite(widths).all()
