@@ -1,5 +1,6 @@
 # make demo   sets up, runs tinyworld-quick, builds the page, says where it is
 # make test   sets up, passes all tests
+# make site   builds the site of the published records, as it is put on the web
 # make check  what CI does: lint, types, tests, wheel
 # make coverage, make mutation   the reports of docs/testing.md
 PYTHON ?= python3
@@ -7,10 +8,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test check lint types wheel coverage mutation clean
+.PHONY: demo test site check lint types wheel coverage mutation clean
 
 demo: $(STAMP)
 	HF_HUB_OFFLINE=1 $(BIN)/rebeca-bench run tinyworld-quick --workdir .work --site dist/site
+
+site: $(STAMP)
+	$(BIN)/rebeca-bench site build results/tinyworld results/sprites --out dist/site
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest

@@ -282,7 +282,7 @@ class Board:
 
         def more(names: Iterable[str]) -> list[Column]:
             return [
-                Column(HEADINGS.get(n, cards[n]["name"]), n, False, cards[n]["unit"], cards[n]["meaning"],
+                Column(HEADINGS.get(n, _lower(cards[n]["name"])), n, False, cards[n]["unit"], cards[n]["meaning"],
                        cards[n]["higher_is_better"])
                 for n in names
                 if n in cards and n not in there
@@ -297,6 +297,11 @@ class Board:
             at = next((i for i, column in enumerate(out) if column.measure == "diversity"), len(out))
             out[at:at] = gap
         return [*out, *more(sorted(cards))]
+
+
+def _lower(name: str) -> str:
+    """A heading within a sentence: "Distinct" becomes "distinct", "HPSv2" stays."""
+    return name if name[1:2].isupper() else name[:1].lower() + name[1:]
 
 
 def turned_round(one: dict[str, Any]) -> dict[str, Any]:

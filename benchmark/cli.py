@@ -429,7 +429,7 @@ def site() -> None:
 @site.command("build")
 @click.argument("roots", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("dist/site"), show_default=True)
-@click.option("--pictures", type=click.Path(path_type=Path, exists=True, file_okay=False),
+@click.option("--pictures", type=click.Path(path_type=Path),
               help="Pictures of data that may not be republished; for a site that is not.")  # fmt: skip
 @_workdir
 @_json

@@ -125,7 +125,7 @@ def _draw(points: pd.DataFrame, board: Board, size: Size, x_title: str) -> Any:
     labels = data[data["named"]].copy()
     labels["label_x"] = high + 0.06 * margin
     labels["label_y"] = spread(
-        labels["lift"].tolist(), labels["like"].tolist(), 1.25 * size.font / height * 1.1 * span,
+        labels["lift"].tolist(), labels["like"].tolist(), 1.5 * size.font / height * 1.1 * span,
         float(data["lift_low"].min()), float(data["lift_high"].max()),
     )  # fmt: skip
     labels["text"] = [

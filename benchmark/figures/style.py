@@ -26,10 +26,10 @@ FAMILY_SHAPES = {
 }  # fmt: skip
 BLUE, ORANGE, GREEN, PINK, SKY, RED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
 INK, SOFT, GRID, PAPER = "#1a1a1a", "#5c5c58", "#d9d9d6", "#fcfcfa"
-DARK = {INK: "#ececea", SOFT: "#a8a8a4", GRID: "#3a3a38", PAPER: "#161615"}
-"""What takes the place of these on a dark page; the palette keeps its colours."""
+DARK = {INK: "#ececea", SOFT: "#a8a8a4", GRID: "#3a3a38", PAPER: "#161615", BLUE: "#4aa3df", GREEN: "#1dbd93"}
+"""What takes the place of these on a dark page: text, lines, and the two of the palette that are too dark for it."""
 FONT = "Liberation Sans, Arial, Helvetica, DejaVu Sans"
-PAGE_FONT = "system-ui, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
+"""Of equal widths nearly everywhere, so that labels fit where they were measured."""
 SEQUENTIAL = ["#f2f0e6", "#9ecae1", "#4292c6", "#08519c", "#08306b"]
 """From little to much; falls evenly in lightness, so that it reads in grey."""
 DIVERGING = ["#8c510a", "#d8b365", "#f6f6f3", "#67a9cf", "#2166ac"]
@@ -95,7 +95,7 @@ def svg(figure: Figure, size: Size = SIZES["page"], title: bool = True) -> str:
         "titleColor": INK,
     }
     styled = (
-        chart.configure(font=FONT, background="transparent", aria=figure.answers)
+        chart.configure(font=FONT, background="transparent", padding=12, aria=figure.answers)
         .configure_view(stroke=None)
         .configure_axis(
             gridColor=GRID,
@@ -106,7 +106,7 @@ def svg(figure: Figure, size: Size = SIZES["page"], title: bool = True) -> str:
             tickCount=6,
             **plain,
         )
-        .configure_legend(titleFontWeight="normal", labelLimit=260, **plain)
+        .configure_legend(symbolOpacity=1, titleFontWeight="normal", labelLimit=260, **plain)
         .configure_header(titleFontWeight="normal", labelLimit=240, **plain)
     )
     with alt.data_transformers.enable("default", max_rows=None):
@@ -129,12 +129,10 @@ def _named_in_order(drawn: str) -> str:
     return re.sub(r'(id="|url\(#)(\w+?\d+)', lambda found: found[1] + place.get(found[2], found[2]), drawn)
 
 
-def for_page(drawn: str, dark: bool = False) -> str:
-    """SVG in the fonts of the page and in its light or dark colours."""
-    drawn = drawn.replace(FONT, PAGE_FONT)
-    if dark:
-        for light, other in DARK.items():
-            drawn = drawn.replace(light, other)
+def in_dark(drawn: str) -> str:
+    """SVG in the colours of a dark page."""
+    for light, other in DARK.items():
+        drawn = drawn.replace(light, other)
     return drawn
 
 

@@ -32,7 +32,7 @@ def build_site(roots: Sequence[Path], out: Path, pictures: Path | None = None) -
     """Builds the site into a folder of its own, which is replaced.
 
     Args:
-        roots: Folders that hold ``<task>/v<version>/``, or such a version folder itself.
+        roots: Folders that hold ``<task>/v<version>/``, such a task's folder, or such a version folder itself.
         out: Where to.
         pictures: Pictures of data that may not be republished, by digest; only for a site that is not published.
 
@@ -45,6 +45,10 @@ def build_site(roots: Sequence[Path], out: Path, pictures: Path | None = None) -
     folders = find_boards(roots)
     if not folders:
         raise RecordError(f"no records in {', '.join(str(root) for root in roots)}", hint="run a task first")
+    if pictures is not None and not pictures.is_dir():
+        raise RecordError(
+            f"{pictures}: no such folder", hint="a run keeps it as private-pictures/TASK in its work folder"
+        )
     tasks = [folder.parent.name for folder in folders]
     page = out / ("index.html" if len(tasks) > 1 else f"tasks/{tasks[0]}/index.html")
     stamp = _stamp(folders, pictures)
@@ -59,10 +63,10 @@ def build_site(roots: Sequence[Path], out: Path, pictures: Path | None = None) -
     for name in STATIC:
         shutil.copyfile(sources / "static" / name, temporary / name)
     boards = [read_board(folder) for folder in folders]
-    _write(temporary / "index.html", env, "home.html", root=".", boards=boards)
     _method(temporary, env)
-    for board in boards:
-        _task(temporary / "tasks" / str(board.task["id"]), env, board, pictures)
+    examples = [_task(temporary / "tasks" / str(board.task["id"]), env, board, pictures) for board in boards]
+    example = next((one for one in examples if one["people"]), None)
+    _write(temporary / "index.html", env, "home.html", root=".", boards=boards, example=example)
     (temporary / STAMP).write_text(_seal(temporary, stamp), encoding="utf-8")
     replace_folder(temporary, out, sync=False)
     return page
@@ -89,7 +93,7 @@ def find_boards(roots: Sequence[Path]) -> list[Path]:
         if (root / TASK_FOLDER).is_dir():
             found[root.parent.name] = root
             continue
-        for task in sorted(path for path in root.glob("*") if path.is_dir()):
+        for task in [root, *sorted(path for path in root.glob("*") if path.is_dir())]:
             newest = newest_records(task)
             if newest is not None:
                 found.setdefault(task.name, newest)
@@ -103,7 +107,7 @@ def _stamp(folders: Sequence[Path], pictures: Path | None) -> str:
     files += sorted(path for path in bundled("site").rglob("*") if path.is_file())
     package = Path(__file__).resolve().parent.parent
     files += sorted([*package.glob("*.py"), *package.glob("site/*.py"), *package.glob("figures/*.py")])
-    private = sorted(path.name for path in pictures.iterdir()) if pictures is not None and pictures.is_dir() else []
+    private = sorted(path.name for path in pictures.iterdir()) if pictures is not None else []
     return digest_of([rebeca.__version__, [file_digest(path) for path in files], private])
 
 
@@ -122,7 +126,8 @@ def _method(folder: Path, env: Environment) -> None:
         shutil.copyfile(docs / "images" / "statistics" / name, folder / "method" / name)
 
 
-def _task(folder: Path, env: Environment, board: Board, private: Path | None) -> None:
+def _task(folder: Path, env: Environment, board: Board, private: Path | None) -> dict[str, Any]:
+    """Writes all pages of a task; gives what the home page shows of it."""
     for name in ("generators", "people", "data", "figures"):
         (folder / name).mkdir(parents=True)
     tables = Tables(board)
@@ -138,10 +143,10 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
     scales = {column.key: view.scale_of(board, column) for column in columns}
     shared |= {"figures": figures, "has_people": bool(gallery.people)}
     top: dict[str, Any] = {"root": "../..", "here": ".", **shared}
+    opening = view.opening(tables, gallery)
     _write(
         folder / "index.html", env, "leaderboard.html", page="leaderboard", hero=hero, columns=columns, scales=scales,
-        verdicts=view.verdicts(board), hidden=view.hidden_at_first(board, columns),
-        opening=view.opening(tables, gallery), **top,
+        verdicts=view.verdicts(board), hidden=view.hidden_at_first(board, columns), opening=opening, **top,
     )  # fmt: skip
     for page in ("personal", "compare", "people", "verifier", "figures", *(["validity"] if board.validity else [])):
         histogram = {u: view.histogram(tables, u) for u in range(len(tables.users))} if page == "people" else {}
@@ -154,6 +159,7 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
     }  # fmt: skip
     for name, text in texts.items():
         (folder / "data" / name).write_text(text, encoding="utf-8")
+    return {"board": board, "people": opening, "gallery": gallery, "users": shared["users"]}
 
 
 def _each_generator(folder: Path, env: Environment, tables: Tables, gallery: Gallery, shared: dict[str, Any]) -> None:
@@ -178,15 +184,15 @@ def _each_person(folder: Path, env: Environment, tables: Tables, gallery: Galler
 def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Any]], Markup | None]:
     """Writes every figure as SVG (for light and dark pages), PNG, PDF and CSV; gives them by heading, and the hero."""
     from benchmark.figures.all import figures_of  # imports altair, which takes a second
-    from benchmark.figures.style import for_page, pdf, png, svg
+    from benchmark.figures.style import in_dark, pdf, png, svg
 
     found: dict[str, list[Any]] = {}
     hero = None
     for heading, figure in figures_of(tables):
         drawn = svg(figure)
-        plain = for_page(svg(figure, title=False))
+        plain = svg(figure, title=False)
         files = {
-            f"{figure.name}.svg": plain.encode(), f"{figure.name}-dark.svg": for_page(plain, dark=True).encode(),
+            f"{figure.name}.svg": plain.encode(), f"{figure.name}-dark.svg": in_dark(plain).encode(),
             f"{figure.name}.png": png(drawn), f"{figure.name}.pdf": pdf(drawn),
             f"{figure.name}.csv": figure.data.to_csv(index=False, lineterminator="\n").encode(),
         }  # fmt: skip
