@@ -14,7 +14,7 @@ from benchmark.record_file import LIFT
 from benchmark.tables import Tables
 from rebeca.arrays import Bools
 
-MOST_PEOPLE = 64
+MOST_PEOPLE = 48
 MOST_PLACES = 12
 
 

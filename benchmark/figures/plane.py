@@ -15,8 +15,10 @@ from benchmark.figures.style import INK, SOFT, Figure, Size, family_colour, fami
 from benchmark.numbers import with_interval
 from benchmark.tables import Tables
 
-LABELS = 11
+LABELS = 8
 """Generators that are named directly; the others answer to hover and focus, and stand in the table."""
+MOST_CROSSES = 60
+"""With more generators only the named ones show their intervals, which would cover each other."""
 LINK = "generators/"
 LABEL_ROOM = 0.62
 """Room for names on the right, as a share of the data's width."""
@@ -136,6 +138,7 @@ def _draw(points: pd.DataFrame, board: Board, size: Size, x_title: str) -> Any:
     faint = alt.condition("datum.named", alt.value(0.6), alt.value(0.22))
     colour, shape = family_colour(board.rows), family_shape(board.rows)
     thin = {"strokeWidth": 1.2, "aria": False}
+    crossed = base if len(data) <= MOST_CROSSES else alt.Chart(data[data["named"]])
     mark = base.mark_point(filled=True, size=size.font * 6).encode(
         x=x("like"), y=y("lift"), color=colour, shape=shape, description="description:N", href="href:N",
         opacity=alt.condition("datum.named", alt.value(1.0), alt.value(0.75)),
@@ -146,8 +149,8 @@ def _draw(points: pd.DataFrame, board: Board, size: Size, x_title: str) -> Any:
         few.mark_rule(color=SOFT, strokeWidth=0.6, opacity=0.6, aria=False).encode(
             x=x("like"), x2="label_x:Q", y=y("lift"), y2="label_y:Q"
         ),
-        base.mark_rule(**thin).encode(x=x("like_low"), x2="like_high:Q", y=y("lift"), color=colour, opacity=faint),
-        base.mark_rule(**thin).encode(x=x("like"), y=y("lift_low"), y2="lift_high:Q", color=colour, opacity=faint),
+        crossed.mark_rule(**thin).encode(x=x("like_low"), x2="like_high:Q", y=y("lift"), color=colour, opacity=faint),
+        crossed.mark_rule(**thin).encode(x=x("like"), y=y("lift_low"), y2="lift_high:Q", color=colour, opacity=faint),
         reference.mark_point(size=size.font * 22, color=INK, strokeWidth=1.2, aria=False).encode(
             x=x("like"), y=y("lift")
         ),

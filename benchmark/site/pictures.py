@@ -23,6 +23,8 @@ LOSSLESS_UP_TO = 256
 """Longest side of pictures that keep every pixel; larger ones are photographs."""
 LONGEST_SIDE = 512
 QUALITY = 82
+PEOPLE = 16
+"""People whose pictures pages show, of those that the record carries; with all, a site outgrows its host."""
 AT_ONCE = 128
 """Pictures held in memory."""
 
@@ -79,7 +81,7 @@ def make_gallery(tables: Tables, folder: Path, private: Path | None) -> Gallery:
     index = {user: u for u, user in enumerate(tables.users)}
     spec = board.comparison["spec"]
     drawn = gallery_people(SeedScheme(spec["id"], spec["version"], spec["seed"]), tables.users)
-    gallery.people = sorted(index[user] for user in drawn)
+    gallery.people = sorted(index[user] for user in drawn)[:PEOPLE]
     files: dict[str, Path] = {}
 
     def there(source: Path | None, digest: str) -> bool:
@@ -104,6 +106,8 @@ def make_gallery(tables: Tables, folder: Path, private: Path | None) -> Gallery:
         if person["user"] not in index:
             raise RecordError(f"{board.folder}: taste.shown: '{person['user']}' is not among the people")
         for name, into in (("liked", gallery.liked), ("disliked", gallery.disliked)):
+            if index[person["user"]] not in gallery.people:
+                continue
             into[index[person["user"]]] = [one for one in person[name] if there(source, one["digest"])]
     folder.mkdir(parents=True, exist_ok=True)
     names = list(files)
@@ -131,7 +135,7 @@ def _encode(image: Image.Image, path: Path) -> None:
     """Without loss where every pixel counts; the same picture always gives the same file."""
     buffer = BytesIO()
     if max(image.size) <= LOSSLESS_UP_TO:
-        image.save(buffer, "WEBP", lossless=True, method=1, quality=0)
+        image.save(buffer, "WEBP", lossless=True, method=2, quality=25)
     else:
         image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
         image.save(buffer, "WEBP", quality=QUALITY, method=4)

@@ -26,7 +26,12 @@ SHOWN_AT_FIRST = ("hpsv2", "laion", "truth", "lift:truth", "observed", "lift:obs
 def hidden_at_first(board: Board, columns: Sequence[Column]) -> list[str]:
     """Keys of the columns that the script hides until they are asked for."""
     shown = {board.primary, LIFT + board.primary, *SHOWN_AT_FIRST}
-    return [column.key for column in columns if column.key not in shown]
+    found = [column.key for column in columns if column.key not in shown]
+    if not any(row.failures for row in board.rows):
+        found.append("failures")
+    if len({board.row_status(row) for row in board.rows}) == 1:  # said above the table
+        found.append("status")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ def cell_html(cell: dict[str, Any] | None, column: Column, scale: Scale) -> Mark
         line = f"M{scale.x(cell['low'])} 6H{scale.x(cell['high'])}"
         words = f"<small>{number(cell['low'], decimals)} to {number(cell['high'], decimals)}</small>"
     zero = f'<path class=z d="M{scale.x(0.0)} 0V12"/>' if column.signed else ""
-    drawn = f'<svg class=w aria-hidden=true>{zero}<path d="{line}M{scale.x(cell["estimate"])} 4v4"/></svg>'
+    drawn = f'<svg class=w>{zero}<path d="{line}M{scale.x(cell["estimate"])} 2v8"/></svg>'
     return Markup(f"<td data-v={cell['estimate']:.5g}>{value}{drawn}{words}</td>")  # noqa: S704 - numbers only
 
 

@@ -81,12 +81,11 @@
   function sort(table, column, direction) {
     $$(".detail", table).forEach((row) => close(row));
     const body = table.tBodies[0], sign = direction === "ascending" ? 1 : -1;
-    const keyed = Array.from(body.rows, (row, at) => {
-      const cell = row.cells[column];
-      const value = cell.dataset.v;
-      return { row, at, value: value === undefined ? null : Number(value), text: ($("a", cell) || cell).textContent.trim() };
+    const all = Array.from(body.rows), numeric = all.some((row) => row.cells[column].dataset.v !== undefined);
+    const keyed = all.map((row, at) => {
+      const cell = row.cells[column], v = numeric ? cell.dataset.v : undefined;
+      return { row, at, value: v === undefined ? null : Number(v), text: numeric ? "" : ($("a", cell) || cell).textContent.trim() };
     });
-    const numeric = keyed.some((one) => one.value !== null);
     keyed.sort((a, b) => {
       if (numeric) {
         if (a.value === null || b.value === null) return (a.value === null) - (b.value === null) || a.at - b.at;
@@ -96,8 +95,15 @@
     });
     $$("thead th", table).forEach((head, at) => (at === column ? head.setAttribute("aria-sort", direction) : head.removeAttribute("aria-sort")));
     const fragment = document.createDocumentFragment();
-    keyed.forEach((one) => fragment.append(one.row));
+    keyed.forEach((one, at) => { one.row.classList.toggle("later", at >= AT_ONCE); fragment.append(one.row); });
     body.append(fragment);
+    reveal(body);
+  }
+  /* rows below the screen are laid out after those on it */
+  const AT_ONCE = 24;
+  function reveal(body) {
+    const waiting = $$("tr.later", body).slice(0, AT_ONCE);
+    if (waiting.length) requestAnimationFrame(() => { waiting.forEach((row) => row.classList.remove("later")); reveal(body); });
   }
   function close(detail) {
     const button = $(".more", detail.previousElementSibling);
@@ -221,7 +227,7 @@
       const x = (value) => Math.max(-2, Math.min(66, 4 + ((value - from) / span) * 56)).toFixed(0);
       const svg = make("svg", { class: "w", "aria-hidden": "true" });
       if (signed) svg.append(make("path", { class: "z", d: `M${x(0)} 0V12` }));
-      svg.append(make("path", { d: `${low === null ? "" : `M${x(low)} 6H${x(high)}`}M${x(estimate)} 4v4` }));
+      svg.append(make("path", { d: `${low === null ? "" : `M${x(low)} 6H${x(high)}`}M${x(estimate)} 2v8` }));
       cell.dataset.v = estimate;
       cell.replaceChildren(number(estimate, decimals, signed), svg);
       if (low !== null) cell.append(make("small", {}, `${number(low, decimals)} to ${number(high, decimals)}`));

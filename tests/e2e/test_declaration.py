@@ -163,7 +163,7 @@ def test_the_verifier_is_fitted_on_fewer_ratings(tiny, share):
     record, _ = families(tiny)
     assert [point["share"] for point in record["judges"]["verifier"]["learning_curve"]] == [share, 1.0]
     assert [point["share"] for point in record["judges"]["auditor"]["learning_curve"]] == [1.0]
-    page = (tiny.parent / "w" / "site" / "tasks" / "tiny" / "index.html").read_text()
-    for figure in ("ROC curves", "Calibration", "Learning curve of the verifier"):
-        assert f'aria-label="{figure}"' in page
+    page = (tiny.parent / "w" / "site" / "tasks" / "tiny" / "verifier.html").read_text()
+    for figure in ("roc", "calibration", "learning-curve"):
+        assert f'id="{figure}"' in page
     assert "Do the scorers agree?" in page
