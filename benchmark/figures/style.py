@@ -28,8 +28,10 @@ BLUE, ORANGE, GREEN, PINK, SKY, RED = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 INK, SOFT, GRID, PAPER = "#1a1a1a", "#5c5c58", "#d9d9d6", "#fcfcfa"
 DARK = {INK: "#ececea", SOFT: "#a8a8a4", GRID: "#3a3a38", PAPER: "#161615", BLUE: "#4aa3df", GREEN: "#1dbd93"}
 """What takes the place of these on a dark page: text, lines, and the two of the palette that are too dark for it."""
-FONT = "Liberation Sans, Arial, Helvetica, DejaVu Sans"
-"""Of equal widths nearly everywhere, so that labels fit where they were measured."""
+PRINT_FONT = "Liberation Sans, Arial, Helvetica"
+"""Of PNG and PDF, which the renderer draws itself."""
+PAGE_FONT = "DejaVu Sans, Verdana, Arial, Helvetica"
+"""Measured with the widest, so that labels fit whatever the reader's machine has."""
 SEQUENTIAL = ["#f2f0e6", "#9ecae1", "#4292c6", "#08519c", "#08306b"]
 """From little to much; falls evenly in lightness, so that it reads in grey."""
 DIVERGING = ["#8c510a", "#d8b365", "#f6f6f3", "#67a9cf", "#2166ac"]
@@ -78,8 +80,8 @@ class Figure:
     answers: bool = False
 
 
-def svg(figure: Figure, size: Size = SIZES["page"], title: bool = True) -> str:
-    """A figure as SVG on a transparent ground, in the colours of a light page."""
+def svg(figure: Figure, size: Size, title: bool = True) -> str:
+    """A figure as SVG on a transparent ground, in the colours of a light page; without ``title`` for a page."""
     chart = figure.draw(size)
     if title:
         wide = max(SHORTEST_TITLE, int(size.width / size.font * 2.0))
@@ -95,7 +97,9 @@ def svg(figure: Figure, size: Size = SIZES["page"], title: bool = True) -> str:
         "titleColor": INK,
     }
     styled = (
-        chart.configure(font=FONT, background="transparent", padding=12, aria=figure.answers)
+        chart.configure(
+            font=PRINT_FONT if title else PAGE_FONT, background="transparent", padding=12, aria=figure.answers
+        )
         .configure_view(stroke=None)
         .configure_axis(
             gridColor=GRID,
@@ -129,11 +133,13 @@ def _named_in_order(drawn: str) -> str:
     return re.sub(r'(id="|url\(#)(\w+?\d+)', lambda found: found[1] + place.get(found[2], found[2]), drawn)
 
 
-def in_dark(drawn: str) -> str:
-    """SVG in the colours of a dark page."""
-    for light, other in DARK.items():
-        drawn = drawn.replace(light, other)
-    return drawn
+def adaptive(drawn: str) -> str:
+    """SVG that follows the reader's choice of a light or dark page, also as an image."""
+    rules = "".join(
+        f'[fill="{light}"]{{fill:{dark}}}[stroke="{light}"]{{stroke:{dark}}}' for light, dark in DARK.items()
+    )
+    style = f"<style>@media (prefers-color-scheme: dark){{{rules}}}</style>"
+    return re.sub(r"(<svg [^>]*>)", lambda found: found[1] + style, drawn, count=1)
 
 
 def png(drawn: str, scale: float = 2.0) -> bytes:

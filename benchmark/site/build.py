@@ -182,17 +182,17 @@ def _each_person(folder: Path, env: Environment, tables: Tables, gallery: Galler
 
 
 def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Any]], Markup | None]:
-    """Writes every figure as SVG (for light and dark pages), PNG, PDF and CSV; gives them by heading, and the hero."""
+    """Writes every figure as SVG, PNG, PDF and CSV; gives them by heading, and the hero."""
     from benchmark.figures.all import figures_of  # imports altair, which takes a second
-    from benchmark.figures.style import in_dark, pdf, png, svg
+    from benchmark.figures.style import SIZES, adaptive, pdf, png, svg
 
     found: dict[str, list[Any]] = {}
     hero = None
     for heading, figure in figures_of(tables):
-        drawn = svg(figure)
-        plain = svg(figure, title=False)
+        drawn = svg(figure, SIZES["page"])
+        plain = svg(figure, SIZES["page"], title=False)
         files = {
-            f"{figure.name}.svg": plain.encode(), f"{figure.name}-dark.svg": in_dark(plain).encode(),
+            f"{figure.name}.svg": adaptive(plain).encode(),
             f"{figure.name}.png": png(drawn), f"{figure.name}.pdf": pdf(drawn),
             f"{figure.name}.csv": figure.data.to_csv(index=False, lineterminator="\n").encode(),
         }  # fmt: skip

@@ -149,7 +149,9 @@ def generator_script(tables: Tables, row: Row, gallery: Gallery) -> str:
         for user in gallery.by_generator.get(row.id, {}):
             said = np.delete(opinions[:, user], user)
             others[str(user)] = [round(float(v), 3) for v in np.sort(said[np.isfinite(said)])]
-    return script({"id": row.id, "title": row.title, "values": values, "pictures": pictures, "others": others})
+    names = {name: row.measures[name]["card"]["name"] for name in rows.scores}
+    found = {"id": row.id, "title": row.title, "names": names, "values": values}
+    return script(found | {"pictures": pictures, "others": others})
 
 
 def percentile(tables: Tables, user: int, score: float) -> int | None:

@@ -23,7 +23,7 @@ LOSSLESS_UP_TO = 256
 """Longest side of pictures that keep every pixel; larger ones are photographs."""
 LONGEST_SIDE = 512
 QUALITY = 82
-PEOPLE = 16
+PEOPLE = 14
 """People whose pictures pages show, of those that the record carries; with all, a site outgrows its host."""
 AT_ONCE = 128
 """Pictures held in memory."""

@@ -362,13 +362,13 @@
         const picture = found.pictures.find((one) => one[0] === Number(link.dataset.u) && one[1] === Number(link.dataset.k));
         if (!picture) return;
         const [user, replicate, digest, seed, scores, place] = picture;
-        const lines = Object.entries(scores).map(([name, value]) => [name, number(value, 3)]);
+        const lines = Object.entries(scores).map(([name, value]) => [found.names[name], number(value, 3)]);
         const primary = document.body.dataset.primary;
-        if (place !== null) lines.push(["percentile", `above ${place} % of all pictures made for this person, by ${primary}`]);
+        if (place !== null) lines.push(["percentile", `above ${place} % of all pictures made for this person, by: ${found.names[primary]}`]);
         lines.push(["seed", code(seed)], ["digest", code(digest)], ["settings", make("a", { href: `${here}/generators/${found.id}.html` }, found.title)]);
         facts.append(list(lines));
         const others = found.others[user];
-        if (others && others.length) facts.append(make("p", { class: "note" }, "What the others would say of this person's set, and the person:"), strip(others, found, user));
+        if (others && others.length) facts.append(make("p", { class: "note" }, "What the others would say of this person's set (thin) and the person (thick), from 0 to 1:"), strip(others, found, user));
       });
     }
     const code = (text) => make("code", {}, text);
