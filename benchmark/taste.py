@@ -14,6 +14,7 @@ from rebeca.arrays import Bools, Floats, Ints
 from rebeca.data.catalogue import Catalogue
 from rebeca.data.interactions import Interactions
 from rebeca.data.splits import Division
+from rebeca.seeds import digest_of
 
 LIKED, DISLIKED = 6, 3
 MOST_LEVELS = 11
@@ -76,6 +77,9 @@ def _levels(rating: Floats, scale: tuple[float, float]) -> tuple[list[str], Ints
 
 def _examples(rows: Interactions, catalogue: Catalogue, user: int, name: str) -> dict[str, Any]:
     own = rows.where(rows.user == user)
+    # equal ratings in an order of their own: catalogues are often sorted by kind
+
+    mixed = np.array([digest_of(rows.item_ids[item]) for item in own.item.tolist()])
 
     def chosen(order: Ints, these: Bools, most: int) -> list[dict[str, Any]]:
         return [
@@ -85,6 +89,6 @@ def _examples(rows: Interactions, catalogue: Catalogue, user: int, name: str) ->
 
     return {
         "user": name,
-        "liked": chosen(np.lexsort((own.item, -own.rating)), own.liked, LIKED),
-        "disliked": chosen(np.lexsort((own.item, own.rating)), ~own.liked, DISLIKED),
+        "liked": chosen(np.lexsort((mixed, -own.rating)), own.liked, LIKED),
+        "disliked": chosen(np.lexsort((mixed, own.rating)), ~own.liked, DISLIKED),
     }

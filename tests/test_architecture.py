@@ -82,7 +82,10 @@ STAGES = {
     ],
     "scores": ["benchmark/scorers/*.py", "rebeca/tinyworld/taste.py", "rebeca/tinyworld/world.py"],
     "verifier": ["benchmark/diagnostics.py", "rebeca/population.py"],
-    "records": ["benchmark/analysis.py", "benchmark/stats/*.py", "benchmark/scoring.py", "benchmark/records.py"],
+    "records": [
+        "benchmark/analysis.py", "benchmark/stats/*.py", "benchmark/scoring.py", "benchmark/records.py",
+        "benchmark/taste.py",
+    ],
 }  # fmt: skip
 
 
