@@ -370,6 +370,7 @@ def read_board(folder: Path) -> Board:
                 record,
             )
         )
+    _flag_gaps(rows, str(comparison["spec"]["analysis"]["reference"]))
     rows.sort(key=lambda row: (not row.ranked, -(row.measure(primary) or {"estimate": -1e9})["estimate"], row.id))
     board = Board(folder, comparison["task"], comparison, rows, primary, "", status_of(folder, comparison))
     return replace(board, finding=finding(board))
@@ -439,6 +440,17 @@ def _twins(records: Mapping[str, dict[str, Any]]) -> dict[str, str]:
                 " despite other parameters" if _settings(records[name]) != _settings(records[other]) else ""
             )
     return twins
+
+
+def _flag_gaps(rows: list[Row], reference: str) -> None:
+    """Flags whoever pleases the verifier beyond the auditor by clearly more than the reference does."""
+    base = next((row.record["gap"] for row in rows if row.id == reference), None)
+    if base is None or base["high"] is None:
+        return
+    for row in rows:
+        gap = row.record["gap"]
+        if gap is not None and gap["low"] is not None and gap["low"] > max(base["high"], 0.0):
+            row.flags.append(GAP)
 
 
 def _settings(record: dict[str, Any]) -> tuple[Any, ...]:

@@ -17,6 +17,7 @@ from benchmark.figures.scorers import scorers
 from benchmark.figures.spreads import spreads
 from benchmark.figures.style import SIZES, Figure, pdf, png, svg
 from benchmark.figures.tests import tests
+from benchmark.figures.validity import validity
 from benchmark.tables import Tables
 
 FAMILIES = {
@@ -26,6 +27,7 @@ FAMILIES = {
     "Guidance": guidance,
     "Judges": judges,
     "Scorers": scorers,
+    "Validity": validity,
     "Training and cost": making,
 }
 """Heading of the page -> its figures."""

@@ -156,7 +156,7 @@ def _personas(tables: Tables) -> Figure | None:
                 alt.Chart(own)
                 .mark_point(filled=True, size=size.font * 4, opacity=1)
                 .encode(
-                    x=alt.X("mean:Q", title=what, scale=alt.Scale(zero=False)),
+                    x=alt.X("mean:Q", title=what, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
                     y=y if what == "preference" else y.axis(None),
                     color=colour,
                     shape=shape,

@@ -111,8 +111,8 @@ def _draw(points: pd.DataFrame, board: Board, size: Size, x_title: str) -> Any:
     low, high = float(data["like_low"].min()), float(data["like_high"].max())
     margin = (high - low) or 1.0
     room = alt.Scale(domain=[low - 0.04 * margin, high + LABEL_ROOM * margin], nice=False, zero=False)
-    ticks, decimals = _ticks(low, high)
-    axis = alt.Axis(values=ticks, format=f".{decimals}f", titleAnchor="start")
+    values, decimals = ticks(low, high)
+    axis = alt.Axis(values=values, format=f".{decimals}f", titleAnchor="start")
     span = float(data["lift_high"].max() - data["lift_low"].min()) or 1.0
     vertical = alt.Scale(
         domain=[float(data["lift_low"].min()) - 0.05 * span, float(data["lift_high"].max()) + 0.05 * span], nice=False
@@ -124,15 +124,8 @@ def _draw(points: pd.DataFrame, board: Board, size: Size, x_title: str) -> Any:
     def y(field: str) -> alt.Y:
         return alt.Y(f"{field}:Q", title="personal lift", scale=vertical, axis=alt.Axis(format="+.2f"))
 
-    labels = data[data["named"]].copy()
-    labels["label_x"] = high + 0.06 * margin
-    labels["label_y"] = spread(
-        labels["lift"].tolist(), labels["like"].tolist(), 1.5 * size.font / height * 1.1 * span,
-        float(data["lift_low"].min()), float(data["lift_high"].max()),
-    )  # fmt: skip
-    labels["text"] = [
-        title if len(title) <= _fits(size) else f"{title[: _fits(size) - 1].rstrip()}…" for title in labels["title"]
-    ]
+    limits = float(data["lift_low"].min()), float(data["lift_high"].max())
+    labels = beside(data[data["named"]], ("like", "lift", "title"), high + 0.06 * margin, limits, size, height)
     base, few = alt.Chart(data), alt.Chart(labels)
     zero = alt.Chart(pd.DataFrame({"lift": [0.0]}))
     faint = alt.condition("datum.named", alt.value(0.6), alt.value(0.22))
@@ -161,12 +154,43 @@ def _draw(points: pd.DataFrame, board: Board, size: Size, x_title: str) -> Any:
     ).properties(width=size.width, height=height)
 
 
+def beside(
+    named: pd.DataFrame,
+    columns: tuple[str, str, str],
+    x: float,
+    limits: tuple[float, float],
+    size: Size,
+    height: float,
+) -> pd.DataFrame:
+    """Where names stand that are written in a column beside a scatter, so that none covers another.
+
+    Args:
+        named: Points to name.
+        columns: Horizontal and vertical position, and name.
+        x: Where the column stands.
+        limits: Lowest and highest vertical position.
+        size: How large the figure is.
+        height: Of the data, in pixels.
+
+    Returns:
+        The points with ``label_x``, ``label_y`` and ``text``, which is cut where the room ends.
+    """
+    across, up, name = columns
+    gap = 1.65 * size.font / height * ((limits[1] - limits[0]) or 1.0)
+    most = _fits(size)
+    return named.assign(
+        label_x=x,
+        label_y=spread(named[up].tolist(), named[across].tolist(), gap, *limits),
+        text=[text if len(text) <= most else f"{text[: most - 1].rstrip()}…" for text in named[name]],
+    )
+
+
 def _fits(size: Size) -> int:
     """Letters that a label has room for."""
     return int(size.width * LABEL_ROOM / (1 + LABEL_ROOM) * 0.9 / (0.5 * size.font))
 
 
-def _ticks(low: float, high: float) -> tuple[list[float], int]:
+def ticks(low: float, high: float) -> tuple[list[float], int]:
     """Round values from low to high, four to nine of them, and the decimals that tell them apart."""
     span = (high - low) or 1.0
     power = 10.0 ** math.floor(math.log10(span / 4))

@@ -114,6 +114,7 @@ def _pairs(tables: Tables, measure: str) -> Figure | None:
     ranked = [row for row in tables.board.rows if row.id in family["generators"]]
     kept = shown(ranked, tables.board.reference)
     titles = {row.id: row.title for row in kept}
+    places = {row.id: k + 1 for k, row in enumerate(kept)}
     if tables.plan.family != "all-pairs":
         return _forest(tables, measure, kept, left_out(kept, ranked))
     cells, text = [], []
@@ -125,21 +126,25 @@ def _pairs(tables: Tables, measure: str) -> Figure | None:
             if value is None:
                 continue
             star = "*" if p is not None and p <= tables.plan.alpha else ""
-            cells.append({"a": titles[pair["a"]], "b": titles[pair["b"]], "difference": value, "p": p, "text": star})
+            place = [f"{places[pair[side]]} {titles[pair[side]]}" for side in ("a", "b")]
+            cells.append({"a": place[0], "b": place[1], "difference": value, "p": p, "text": star})
         if tables.board.reference in (one["a"], one["b"]):
             pair = one if one["a"] == tables.board.reference else turned_round(one)
             text.append(f"minus {titles[pair['b']]}: {with_interval(pair['difference'], True)}")
     if not cells:
         return None
     data = pd.DataFrame(cells)
-    names = [row.title for row in kept]
+    data["column"] = data["b"].str.split(" ").str[0]
+    names = [f"{places[row.id]} {row.title}" for row in kept]
     written = len(kept) <= 10
     if written:
         data["text"] = [f"{number(v, 2, True)}{star}" for v, star in zip(data["difference"], data["text"], strict=True)]
 
     def draw(size: Size) -> Any:
         side = size.width * 0.62 / len(names)
-        x = alt.X("b:N", sort=names, title="minus", axis=alt.Axis(labelAngle=-60, labelLimit=size.font * 14))
+        narrow = alt.Axis(labelAngle=0, labelFontSize=size.font if len(names) <= 14 else size.font * 0.75)
+        numbers = [name.partition(" ")[0] for name in names]
+        x = alt.X("column:N", sort=numbers, title="minus the generator of this number", axis=narrow)
         y = alt.Y("a:N", sort=names, title=None, axis=alt.Axis(labelLimit=size.font * 16))
         return heat(size, data, x, y, "difference", diverging=True, cell=(side, max(side * 0.6, size.font * 1.3)))
 

@@ -65,7 +65,8 @@ def build_site(roots: Sequence[Path], out: Path, pictures: Path | None = None) -
     boards = [read_board(folder) for folder in folders]
     _method(temporary, env)
     examples = [_task(temporary / "tasks" / str(board.task["id"]), env, board, pictures) for board in boards]
-    example = next((one for one in examples if one["people"]), None)
+    with_people = [one for one in examples if one["people"]]
+    example = max(with_people, key=lambda one: len(one["board"].rows), default=None)
     _write(temporary / "index.html", env, "home.html", root=".", boards=boards, example=example)
     (temporary / STAMP).write_text(_seal(temporary, stamp), encoding="utf-8")
     replace_folder(temporary, out, sync=False)
@@ -81,7 +82,7 @@ def environment() -> Environment:
     env.globals.update(
         count=numbers.count, with_interval=numbers.with_interval, number=numbers.number, percent=numbers.percent,
         p_value=numbers.p_value, not_frozen=NOT_FROZEN, statuses=MEANINGS, cell_html=view.cell_html,
-        version=rebeca.__version__, bars=view.bars, settings=view.settings,
+        version=rebeca.__version__, bars=view.bars, settings=view.settings, measured=view.measured,
     )  # fmt: skip
     return env
 
@@ -146,7 +147,8 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
     opening = view.opening(tables, gallery)
     _write(
         folder / "index.html", env, "leaderboard.html", page="leaderboard", hero=hero, columns=columns, scales=scales,
-        verdicts=view.verdicts(board), hidden=view.hidden_at_first(board, columns), opening=opening, **top,
+        verdicts=view.verdicts(board), hidden=view.hidden_at_first(board, columns), opening=opening,
+        common=view.common_flags(board), **top,
     )  # fmt: skip
     for page in ("personal", "compare", "people", "verifier", "figures", *(["validity"] if board.validity else [])):
         histogram = {u: view.histogram(tables, u) for u in range(len(tables.users))} if page == "people" else {}

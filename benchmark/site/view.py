@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from benchmark.record_file import LIFT
 from benchmark.site.pictures import Gallery, Shown, best_first
 from benchmark.tables import Tables
 
-WHISKER = 64
+WHISKER = 72
 MARGIN = 4
 OPENING_PEOPLE = 3
 OPENING_PICTURES = 3
@@ -32,6 +33,20 @@ def hidden_at_first(board: Board, columns: Sequence[Column]) -> list[str]:
     if len({board.row_status(row) for row in board.rows}) == 1:  # said above the table
         found.append("status")
     return found
+
+
+def common_flags(board: Board) -> list[str]:
+    """Flags that more than half of the rows carry; said once, above the table."""
+    counts = Counter(flag for row in board.rows for flag in row.flags)
+    return sorted(flag for flag, n in counts.items() if 2 * n > len(board.rows))
+
+
+def measured(board: Board) -> tuple[list[str], int]:
+    """Headings of the columns that are shown at first, and how many more there are."""
+    columns = board.all_columns()
+    hidden = set(hidden_at_first(board, columns))
+    shown = [column.heading for column in columns if column.key not in hidden]
+    return shown, len(columns) - len(shown)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@
       const small = $("small", head);
       button.append(...Array.from(head.childNodes).filter((node) => node !== small));
       head.prepend(button);
+      if (head.title) { tip(button, head.title); button.setAttribute("aria-description", head.title); head.removeAttribute("title"); }
       button.addEventListener("click", () => {
         const now = head.getAttribute("aria-sort");
         const numeric = $$("tbody tr", table).some((row) => row.cells[column] && row.cells[column].dataset.v);
@@ -111,6 +112,24 @@
     detail.remove();
   }
 
+  /* ---- one sentence about whatever is pointed at or focused ---- */
+  const bubble = make("div", { id: "tip", class: "tip", role: "tooltip", hidden: true });
+  let pointed = null;
+  function place() {
+    if (!pointed) return;
+    const at = pointed.getBoundingClientRect();
+    bubble.style.left = `${Math.max(4, Math.min(at.left, document.documentElement.clientWidth - bubble.offsetWidth - 4))}px`;
+    bubble.style.top = `${at.bottom + 6}px`;
+  }
+  function hush() { pointed = null; bubble.hidden = true; }
+  function tip(target, text, mark) {
+    const show = () => { pointed = mark || target; bubble.textContent = text; bubble.hidden = false; place(); };
+    for (const name of ["mouseenter", "focus"]) target.addEventListener(name, show);
+    for (const name of ["mouseleave", "blur"]) target.addEventListener(name, hush);
+  }
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hush(); });
+  addEventListener("scroll", place, { passive: true, capture: true });
+
   /* ---- leaderboard ------------------------------------------------------------------------------------------ */
   function leaderboard(table) {
     const controls = $("#controls"), said = $("#state"), heads = $$("thead th", table);
@@ -134,6 +153,7 @@
     });
     const menu = make("details", { class: "columns" }, make("summary", {}, "Columns"), boxes);
     menu.addEventListener("keydown", (event) => { if (event.key === "Escape") { menu.open = false; $("summary", menu).focus(); } });
+    document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; });
     controls.append(label("Search", search), label("Family", family), menu, label("Reference", reference), label("People", segment),
       make("button", { type: "button", onclick: () => { restore(new URLSearchParams()); remember(); } }, "Reset"));
     controls.hidden = false;
@@ -224,7 +244,7 @@
       if (!ends) { cell.replaceChildren(MISSING); delete cell.dataset.v; return; }
       const [estimate, low, high] = ends, signed = head.signed === "1", decimals = decimalsFor(low, high);
       const from = Number(head.low), span = Number(head.high) - from || 1;
-      const x = (value) => Math.max(-2, Math.min(66, 4 + ((value - from) / span) * 56)).toFixed(0);
+      const x = (value) => Math.max(-2, Math.min(74, 4 + ((value - from) / span) * 64)).toFixed(0);
       const svg = make("svg", { class: "w", "aria-hidden": "true" });
       if (signed) svg.append(make("path", { class: "z", d: `M${x(0)} 0V12` }));
       svg.append(make("path", { d: `${low === null ? "" : `M${x(low)} 6H${x(high)}`}M${x(estimate)} 2v8` }));
@@ -268,6 +288,7 @@
       const more = make("button", { type: "button", class: "more", "aria-expanded": "false", "aria-label": `Details of ${names[row.id]}`, onclick: (event) => { event.stopPropagation(); toggle(row); } }, "\u25B8");
       row.cells[0].prepend(more);
       row.addEventListener("click", (event) => { if (!event.target.closest("a, button") && !String(getSelection())) toggle(row); });
+      row.addEventListener("auxclick", (event) => { if (event.button === 1 && !event.target.closest("a")) open($("th a", row).href); });
     });
     function toggle(row) {
       const more = $(".more", row), next = row.nextElementSibling;
@@ -295,26 +316,13 @@
 
   /* ---- the plane: names on hover and focus ------------------------------------------------------------------- */
   function plane(box) {
-    const tip = make("div", { class: "tip", hidden: true, "aria-hidden": "true" });
-    box.append(tip);
     $$("a", box).forEach((link) => {
       const mark = $("[aria-label]", link);
       if (!mark) return;
       link.setAttribute("aria-label", mark.getAttribute("aria-label"));
       mark.removeAttribute("aria-label");
-      const show = () => {
-        tip.textContent = link.getAttribute("aria-label");
-        tip.hidden = false;
-        const at = mark.getBoundingClientRect(), all = box.getBoundingClientRect();
-        const left = at.left - all.left + box.scrollLeft, top = at.bottom - all.top + 6;
-        tip.style.left = `${Math.max(0, Math.min(left, all.width - tip.offsetWidth))}px`;
-        tip.style.top = `${top}px`;
-      };
-      const hide = () => { tip.hidden = true; };
-      link.addEventListener("mouseenter", show); link.addEventListener("mouseleave", hide);
-      link.addEventListener("focus", show); link.addEventListener("blur", hide);
+      tip(link, link.getAttribute("aria-label"), mark);
     });
-    box.addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
   }
 
   /* ---- lightbox ---------------------------------------------------------------------------------------------- */
@@ -498,6 +506,7 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => {
+    document.body.append(bubble);
     const board = $("#board");
     if (board) leaderboard(board);
     $$("table.sortable").forEach((table) => sortable(table));

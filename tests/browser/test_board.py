@@ -52,6 +52,8 @@ def test_columns_reference_and_segment_come_back_from_the_address(board, open_pa
     board.locator(".columns summary").click()
     board.locator("input[value=auditor]").check()
     board.locator("input[value=gap]").uncheck()
+    board.locator("h1").click()
+    assert not board.locator("input[value=gap]").is_visible()  # a click elsewhere closes the menu
     board.locator("#ref").select_option("catalogue-random")
     board.locator("#segment").select_option(index=1)
     board.locator("th[data-key=ncf] button").click()
@@ -98,6 +100,24 @@ def test_details_open_in_place_by_mouse_and_keyboard(board):
     assert detail.count() == 0
     board.locator("#rebeca th a").click()
     assert board.url.endswith("generators/rebeca.html")
+
+
+def test_middle_click_on_a_row_opens_its_page(board):
+    with board.context.expect_page() as opened:
+        board.locator("#rebeca td").nth(2).click(button="middle")
+    assert opened.value.url.endswith("generators/rebeca.html")
+    assert board.locator("tr.detail").count() == 0
+
+
+def test_headings_say_what_they_mean_when_focused(board):
+    button = board.locator("th[data-key=ncf] button")
+    button.focus()
+    tip = board.locator("#tip")
+    assert tip.is_visible() and "Probability" in tip.inner_text()
+    board.keyboard.press("Escape")
+    assert not tip.is_visible()
+    button.hover()
+    assert tip.is_visible()
 
 
 def test_the_plane_names_its_marks(board):

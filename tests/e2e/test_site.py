@@ -278,7 +278,8 @@ def test_figures_for_print(done, tmp_path):
     index = json.loads((out / "figures.json").read_text())
     names = {one["name"] for one in index}
     assert {"plane", "roc", "bootstrap-auc", "permutations", "ecdf", "violins", "thresholds", "pairs-preference",
-            "likeness", "wins", "rank-stability", "bland-altman", "training", "cost"} <= names  # fmt: skip
+            "likeness", "wins", "rank-stability", "bland-altman", "training", "cost",
+            "validity-preference", "validity-lift"} <= names  # fmt: skip
     for one in index:
         assert one["title"] and len(one["alt"]) > 20
         assert (out / f"{one['name']}-one-column.pdf").read_bytes()[:5] == b"%PDF-"
