@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.attestation import status_of
-from benchmark.numbers import count, number, percent
+from benchmark.flags import GAP, flags_of, gaps, twins
+from benchmark.numbers import count, number
 from benchmark.record_file import LIFT, MEANINGS
 from benchmark.record_json import read_comparison, read_record
 from benchmark.stats.levels import FEWEST_USERS
 from rebeca.errors import printable
 
 NAMED = 4
-GAP = "gap"
 GAP_MEANING = "Verifier minus auditor: large where a generator pleases the verifier alone."
 HEADINGS = {"hpsv2": "HPSv2", "laion": "LAION", "ncf-prior": "before decoding"}
 CAUTIONS = {
@@ -196,6 +196,12 @@ class Board:
         return {row.id: row.title for row in self.rows}
 
     @property
+    def random_weights(self) -> list[str]:
+        """Published weights in whose place random ones were used: then the numbers mean nothing."""
+        found = self.comparison["provenance"].get("weights", {})
+        return sorted(name for name, identity in found.items() if " random " in identity)
+
+    @property
     def frozen(self) -> bool:
         """Whether the analysis was written down before the first picture."""
         return bool(self.comparison["analysis"]["frozen"])
@@ -347,10 +353,10 @@ def read_board(folder: Path) -> Board:
     comparison = read_comparison(folder)
     primary = str(comparison["spec"]["analysis"]["primary"]["scorer"])
     ranks = comparison["results"]["families"].get(primary, {}).get("ranks", {})
-    twins = _twins({name: read_record(folder / name) for name in comparison["order"]})
+    records = {name: read_record(folder / name) for name in comparison["order"]}
+    same, wide = twins(records), gaps(records, str(comparison["spec"]["analysis"]["reference"]))
     rows = []
-    for name in comparison["order"]:
-        record = read_record(folder / name)
+    for name, record in records.items():
         generator = record["generator"]
         rank = ranks.get(name)
         if rank is not None:
@@ -366,11 +372,10 @@ def read_board(folder: Path) -> Board:
                 rank,
                 record["summary"],
                 _ordered(record["personal"], primary),
-                _flags(record, comparison, twins.get(name)),
+                flags_of(record, comparison, same.get(name), name in wide),
                 record,
             )
         )
-    _flag_gaps(rows, str(comparison["spec"]["analysis"]["reference"]))
     rows.sort(key=lambda row: (not row.ranked, -(row.measure(primary) or {"estimate": -1e9})["estimate"], row.id))
     board = Board(folder, comparison["task"], comparison, rows, primary, "", status_of(folder, comparison))
     return replace(board, finding=finding(board))
@@ -425,56 +430,3 @@ def _proven_lift(board: Board, row: Row, judge: str) -> dict[str, Any] | None:
         return None
     p = row.lifts[judge]["median_double_centred"]["p"]
     return lift if p <= board.comparison["spec"]["analysis"]["alpha"] else None
-
-
-def _twins(records: Mapping[str, dict[str, Any]]) -> dict[str, str]:
-    """Generators whose every picture is another generator's too, and which one; changed parameters are named."""
-    by_digest: dict[str, list[str]] = {}
-    for name, record in records.items():
-        by_digest.setdefault(record["pictures"]["digest"], []).append(name)
-    twins = {}
-    for same in by_digest.values():
-        for name in same if len(same) > 1 else []:
-            other = next(o for o in same if o != name)
-            twins[name] = other + (
-                " despite other parameters" if _settings(records[name]) != _settings(records[other]) else ""
-            )
-    return twins
-
-
-def _flag_gaps(rows: list[Row], reference: str) -> None:
-    """Flags whoever pleases the verifier beyond the auditor by clearly more than the reference does."""
-    base = next((row.record["gap"] for row in rows if row.id == reference), None)
-    if base is None or base["high"] is None:
-        return
-    for row in rows:
-        gap = row.record["gap"]
-        if gap is not None and gap["low"] is not None and gap["low"] > max(base["high"], 0.0):
-            row.flags.append(GAP)
-
-
-def _settings(record: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(record["generator"][key] for key in ("use", "params", "decoder"))
-
-
-def _flags(record: dict[str, Any], comparison: dict[str, Any], twin: str | None) -> list[str]:
-    flags = [f"needs {need}" for need in record["generator"]["needs"]]
-    pictures = record["pictures"]
-    failed = pictures["requested"] - pictures["valid"]
-    if failed:
-        flags.append(f"failures {percent(failed / pictures['requested'])}")
-    if twin is not None:
-        flags.append(f"identical to {twin}")
-    if pictures.get("copies"):
-        flags.append(f"copies {percent(pictures['copies'] / pictures['requested'])}")
-    people = max((summary["people"] for summary in record["summary"].values()), default=0)
-    if record["generator"]["claims_personal"] and people > 1 and pictures["different"] * people <= pictures["valid"]:
-        flags.append("same for everybody")
-    name = record["generator"]["id"]
-    for caution in comparison["results"]["cautions"]:
-        flag = caution["kind"].replace("-", " ")
-        if flag not in flags and (caution["kind"] == "few-users" or name in caution["where"]):
-            flags.append(flag)
-    if comparison["task"]["modified"]:
-        flags.append("modified")
-    return flags

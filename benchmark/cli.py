@@ -14,18 +14,15 @@ from typing import Any, TypeVar
 
 import click
 
+from benchmark.cli_published import data, dev, weights
 from benchmark.exits import one_message
 from rebeca.errors import did_you_mean
+from rebeca.places import cache_folder
 
 MOVED = 1
 THREADS = "2"
 """Unless ``OMP_NUM_THREADS`` says otherwise; how sums are rounded hangs on the number of threads."""
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def default_workdir() -> Path:
-    """The user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rebeca-bench"
 
 
 class _Group(click.Group):
@@ -69,6 +66,10 @@ def main(ctx: click.Context, debug: bool) -> None:
         os.environ["OMP_NUM_THREADS"] = THREADS
 
 
+for _group in (weights, data, dev):
+    main.add_command(_group)
+
+
 @main.command()
 @_task_options
 @_json
@@ -108,7 +109,7 @@ def plan(
             click.echo(f"{resolved.file.title}: reading the data ...")
         from benchmark.plan_task import plan_task, print_plan
 
-        found = plan_task(resolved, workdir or default_workdir(), pilot)
+        found = plan_task(resolved, workdir or cache_folder(), pilot)
         if as_json:
             _print_json(found)
         else:
@@ -155,7 +156,7 @@ def run(
         resolved = _load(task, overrides, limit_users)
         if only:
             resolved = limited(resolved, only)
-        where = workdir or default_workdir()
+        where = workdir or cache_folder()
         reporter = Reporter(quiet=quiet)
         reporter.say(f"{resolved.file.title} ({len(resolved.generators)} generators, work folder {where})")
         one = Run(resolved, where, device, reporter)
@@ -188,7 +189,7 @@ def show(debug: bool, task: str, workdir: Path | None, roots: tuple[Path, ...], 
     with one_message(debug):
         from benchmark.show import find_records, print_board, summary
 
-        records = find_records(task, roots or ((workdir or default_workdir()) / "records",))
+        records = find_records(task, roots or ((workdir or cache_folder()) / "records",))
         if as_json:
             _print_json(summary(records))
         else:
@@ -210,7 +211,7 @@ def compare(
     with one_message(debug):
         from benchmark.show import comparisons, find_records, print_comparisons
 
-        records = find_records(task, roots or ((workdir or default_workdir()) / "records",))
+        records = find_records(task, roots or ((workdir or cache_folder()) / "records",))
         found = comparisons(records, a, b)
         if as_json:
             _print_json({"a": a, "b": b, "comparisons": found})
@@ -348,7 +349,7 @@ def calibrate(
         from benchmark.progress import Reporter
 
         given = {"users": users, "pictures": pictures, "correlation": correlation, "lift": lift}
-        where = roots or ((workdir or default_workdir()) / "records",)
+        where = roots or ((workdir or cache_folder()) / "records",)
         found = calibrate_task(task, where, given, runs, workers, Reporter(quiet=as_json))
         if as_json:
             _print_json(found)
@@ -441,7 +442,7 @@ def site_build(
     with one_message(debug):
         from benchmark.site.build import build_site
 
-        page = build_site(list(roots) or [(workdir or default_workdir()) / "records"], out, pictures)
+        page = build_site(list(roots) or [(workdir or cache_folder()) / "records"], out, pictures)
         if as_json:
             _print_json({"page": str(page)})
         else:
@@ -461,7 +462,7 @@ def figures(debug: bool, task: str, out: Path, workdir: Path | None, roots: tupl
         from benchmark.figures.all import write_figures
         from benchmark.show import find_records
 
-        written = write_figures(find_records(task, roots or ((workdir or default_workdir()) / "records",)), out)
+        written = write_figures(find_records(task, roots or ((workdir or cache_folder()) / "records",)), out)
         if as_json:
             _print_json([str(path) for path in written])
         else:

@@ -1,8 +1,50 @@
-"""Whether a device is there."""
+"""Whether a device is there, what it is, and how much fits on it."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from rebeca.errors import SpecError
+from rebeca.seeds import digest_of
+
+if TYPE_CHECKING:
+    from rebeca.interfaces import Decoder
+
+
+def device_name(device: str) -> str:
+    """Which device it is, as its maker calls it."""
+    if device.partition(":")[0] != "cuda":
+        return device
+    import torch
+
+    return torch.cuda.get_device_name(torch.device(device))
+
+
+def rehearsed(decoder: Decoder, inputs: Any, device: str, folder: Path) -> int | None:
+    """How many pictures a decoder makes at once: what an earlier run on this kind of device found, or tried out now.
+
+    Half precision rounds otherwise in another batch, so a resumed run must not choose anew.
+
+    Args:
+        decoder: The decoder.
+        inputs: All that its pictures depend on, as JSON.
+        device: Torch device.
+        folder: Where what was found is kept.
+    """
+    if device.partition(":")[0] == "cpu":
+        return decoder.rehearse()
+    path = folder / f"{digest_of([inputs, device_name(device)])}.json"
+    if path.is_file():
+        return decoder.rehearse(int(json.loads(path.read_text(encoding="utf-8"))["batch"]))
+    batch = decoder.rehearse()
+    if batch is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps({"batch": batch}), encoding="utf-8")
+        temporary.replace(path)
+    return batch
 
 
 def check_device(device: str) -> None:

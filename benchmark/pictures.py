@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +22,10 @@ from rebeca.data.catalogue import MOST_PIXELS, Catalogue
 from rebeca.errors import GeneratorError
 from rebeca.interfaces import Picture, Request
 
+WRITERS = 4
+"""Threads that pack and write pictures."""
+MOST_WAITING = 64
+"""Pictures that wait to be written; then the generator waits."""
 BLANK_DEVIATION = 1.0
 """A picture whose pixels vary less than this (of 255) shows nothing."""
 
@@ -41,6 +49,40 @@ class Made:
     digest: str
     item: int
     failure: str
+
+
+class KeptPixels:
+    """Pictures that were just made or read, by digest, so that every scorer need not decode them again."""
+
+    def __init__(self, most: int | None = None) -> None:
+        self.most = _an_eighth_of_memory() if most is None else most
+        self._bytes = 0
+        self._kept: dict[str, Pixels] = {}
+        self._lock = threading.Lock()
+
+    def add(self, digest: str, pixels: Pixels) -> None:
+        """Keeps a picture while there is room."""
+        with self._lock:
+            if digest not in self._kept and self._bytes + pixels.nbytes <= self.most:
+                self._kept[digest] = pixels
+                self._bytes += pixels.nbytes
+
+    def get(self, digest: str) -> Pixels | None:
+        """A picture, where it was kept."""
+        return self._kept.get(digest)
+
+    def clear(self) -> None:
+        """Forgets all."""
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0
+
+
+def _an_eighth_of_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8
+    except (AttributeError, ValueError):  # not POSIX
+        return 512 << 20
 
 
 def check(picture: object, request: Request, catalogue: Catalogue, generator: str) -> Made:
@@ -81,9 +123,24 @@ def _deviation(pixels: Pixels) -> float:
 
 
 def write_unit(
-    folder: Path, answers: Iterator[object], requests: Sequence[Request], catalogue: Catalogue, generator: str
+    folder: Path,
+    answers: Iterator[object],
+    requests: Sequence[Request],
+    catalogue: Catalogue,
+    generator: str,
+    kept: KeptPixels | None = None,
 ) -> None:
     """Takes a generator's answers to ``requests`` and writes them into a folder.
+
+    Files are packed and written beside the making of the next pictures.
+
+    Args:
+        folder: Where to.
+        answers: One a request.
+        requests: What was asked for.
+        catalogue: All pictures of the data set.
+        generator: Its id, for messages.
+        kept: Takes the pictures for the scorers.
 
     Raises:
         GeneratorError: If there are too few or too many answers, or one breaks the contract.
@@ -91,20 +148,28 @@ def write_unit(
     made: list[Made] = []
     embeddings: list[Floats | None] = []
     seen: set[str] = set()
-    for request in requests:
-        try:
-            answer = next(answers)
-        except StopIteration:
-            raise GeneratorError(
-                f"generator '{generator}' answered {len(made)} of {len(requests)} requests",
-                hint="generate must yield one picture, or None, a request",
-            ) from None
-        row = check(answer, request, catalogue, generator)
-        made.append(row)
-        embeddings.append(answer.embedding if isinstance(answer, Picture) else None)
-        if isinstance(answer, Picture) and row.item < 0 and row.digest not in seen:
-            seen.add(row.digest)
-            (folder / f"{row.digest}.png").write_bytes(png(answer.pixels))
+    with ThreadPoolExecutor(WRITERS) as pool:
+        writing: deque[Future[int]] = deque()
+        for request in requests:
+            try:
+                answer = next(answers)
+            except StopIteration:
+                raise GeneratorError(
+                    f"generator '{generator}' answered {len(made)} of {len(requests)} requests",
+                    hint="generate must yield one picture, or None, a request",
+                ) from None
+            row = check(answer, request, catalogue, generator)
+            made.append(row)
+            embeddings.append(answer.embedding if isinstance(answer, Picture) else None)
+            if isinstance(answer, Picture) and row.item < 0 and row.digest not in seen:
+                seen.add(row.digest)
+                if kept is not None:
+                    kept.add(row.digest, answer.pixels)
+                writing.append(pool.submit(_write_png, folder / f"{row.digest}.png", answer.pixels))
+            while len(writing) > MOST_WAITING:
+                writing.popleft().result()
+        for one in writing:
+            one.result()
     if next(answers, None) is not None:
         raise GeneratorError(f"generator '{generator}' answered more than {len(requests)} requests")
     table = pa.table(
@@ -120,6 +185,10 @@ def write_unit(
     pq.write_table(table, folder / "pictures.parquet")
     if all(e is not None for e in embeddings):
         np.save(folder / "embeddings.npy", np.stack([np.asarray(e, np.float32) for e in embeddings]))
+
+
+def _write_png(path: Path, pixels: Pixels) -> int:
+    return path.write_bytes(png(pixels))
 
 
 def read_unit(folder: Path) -> list[Made]:

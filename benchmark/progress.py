@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
@@ -62,3 +63,14 @@ class _Rate(ProgressColumn):
 
 def silent(done: int, total: int, note: str) -> None:
     """A report that nobody reads."""
+
+
+@dataclass(slots=True)
+class Timing:
+    """Wall seconds by stage of what this run made itself."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def add(self, name: str, seconds: float) -> None:
+        """Adds to a stage."""
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rebeca
+from rebeca.published import identity, names_in
 
 if TYPE_CHECKING:
     from benchmark.runner import Run
@@ -38,6 +39,8 @@ def provenance(run: Run, command: Sequence[str], declared: str | None) -> dict[s
         "git": git_state(),
         **machine(run.device),
         "users_a_unit": USERS_A_UNIT,
+        "weights": {name: identity(name) for name in names_in(run.task.to_json())},
+        "batches": dict(sorted(run.batches.items())),
         "encoders": encoders,
         "judges": {role: judge.fingerprint for role, judge in run.judges.items()},
         "seed": run.task.file.seed,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from benchmark.record_json import COMPARISON, TASK_FOLDER, read_any
 from benchmark.store import replace_folder
 from rebeca.errors import SpecError
+from rebeca.published import find, names_in
 
 if TYPE_CHECKING:
     from benchmark.runner import Run
@@ -32,11 +33,16 @@ def publish(run: Run, records: Path, target: Path, with_weights: bool) -> Path:
         Where the records lie now.
 
     Raises:
-        SpecError: If the task is modified, its pictures may not be redistributed (with weights), or another task is
-            there.
+        SpecError: If the task is modified, its weights are random, its pictures may not be redistributed (with
+            weights), or another task is there.
     """
     if run.task.modified:
         raise SpecError("a modified task is not published", hint="run it without --set and --limit-users")
+    random = sorted(name for name in names_in(run.task.to_json()) if find(name).origin == "random")
+    if random:
+        raise SpecError(
+            f"made with random weights ({', '.join(random)}), which measure nothing", hint="fetch the published ones"
+        )
     if with_weights and not run.world.dataset.redistribute:
         raise SpecError(
             "weights hold embeddings of pictures that may not be redistributed", hint="publish without them"

@@ -177,6 +177,13 @@ class Provenance(Strict):
     device: str = Field(description="Torch device.")
     dtype: str = Field(description="Of the models.")
     users_a_unit: Count = Field(description="People a unit of work.")
+    weights: dict[str, str] = Field(
+        default={},
+        description="Published weights by name: name, `published` or `random`, and the start of their digest.",
+    )
+    batches: dict[str, Count] = Field(
+        default={}, description="By generator: pictures decoded at once; less than asked for where memory was short."
+    )
     encoders: dict[str, Any] = Field(description="By role: name and address of the embeddings.")
     judges: dict[str, Sha256] = Field(description="Addresses of the fitted judges.")
     seed: int = Field(description="The task's seed.")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from benchmark import registry
+from benchmark.devices import rehearsed
+from benchmark.embedding import encode_catalogue, read_vectors
 from benchmark.freeze import Freezer
-from benchmark.pictures import LazyPixels, Made, read_embeddings, read_unit, write_unit
-from benchmark.progress import Reporter
+from benchmark.pictures import KeptPixels, LazyPixels, Made, read_embeddings, read_unit, write_unit
+from benchmark.progress import Reporter, Timing
 from benchmark.scorers.context import Judge, ScorerContext
 from benchmark.spec import ResolvedGenerator, ResolvedScorer, Task
 from benchmark.store import Store, stage_key
@@ -28,24 +29,12 @@ from benchmark.third_party import build_generator, inside, named_failures
 from benchmark.world import World, build_world, make_encoder
 from rebeca.arrays import Floats, Pixels
 from rebeca.data.splits import Part
-from rebeca.errors import GeneratorError
 from rebeca.interfaces import Decoder, Encoder, FitContext, Generator, Request, ScoredPictures, Space
 from rebeca.params import make_params, params_json
 from rebeca.seeds import SeedScheme, substream
 
 USERS_A_UNIT = 64
 """People a unit of work: a crash loses at most the unit in hand."""
-
-
-@dataclass(slots=True)
-class Timing:
-    """Wall seconds by stage of what this run made itself."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def add(self, name: str, seconds: float) -> None:
-        """Adds to a stage."""
-        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
 
 class Run:
@@ -64,6 +53,8 @@ class Run:
         self._embeddings_keys: dict[str, str] = {}  # hashing an encoder's weights takes a while
         self._embeddings: dict[str, Floats] = {}
         self._pixel_embeddings: dict[tuple[str, str], Floats] = {}
+        self._kept = KeptPixels()
+        self.batches: dict[str, int] = {}
 
     @cached_property
     def world(self) -> World:
@@ -111,23 +102,17 @@ class Run:
         if key not in self._embeddings:
 
             def write(folder: Path) -> None:
-                np.save(folder / "embeddings.npy", self._encode_catalogue(role))
+                unfinished = self.store.root / "checkpoints" / f"embeddings-{key}"
+                with self.reporter.stage(f"encode ({role})") as report:
+                    made = encode_catalogue(
+                        self._fitted_encoder(role), self.world.dataset.catalogue, unfinished, report
+                    )
+                made.replace(folder / made.name)
+                shutil.rmtree(unfinished)
 
             folder = self.make("embeddings", key, self._embeddings_inputs(role), write, f"encode ({role})")
-            self._embeddings[key] = np.load(folder / "embeddings.npy", allow_pickle=False)
+            self._embeddings[key] = read_vectors(folder / "embeddings.npy")
         return self._embeddings[key]
-
-    def _encode_catalogue(self, role: str) -> Floats:
-        catalogue = self.world.dataset.catalogue
-        encoder = self._fitted_encoder(role)
-        pictures = LazyPixels(catalogue.pixels, range(len(catalogue)))
-        embeddings = encoder.encode(pictures, list(range(len(catalogue))))
-        bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
-        if len(bad):
-            raise GeneratorError(
-                f"encoder '{encoder.name}' gave a number that is not finite for '{catalogue.item_ids[int(bad[0])]}'"
-            )
-        return embeddings
 
     def _fitted_encoder(self, role: str) -> Encoder:
         encoder = self._encoder(role)
@@ -240,6 +225,10 @@ class Run:
             made: Decoder = decoder_kind.bind(
                 world.dataset.catalogue, embeddings, world.candidates, spec.decoder, space, self.device
             )
+            inputs = [self.task.file.decoder.use, params_json(spec.decoder), self._decoder_weights(spec)]
+            batch = rehearsed(made, inputs, self.device, self.store.root / "rehearsals")
+            if batch is not None:
+                self.batches[spec.id] = batch
             return made
 
         checkpoints = self.store.root / "checkpoints" / key
@@ -349,6 +338,7 @@ class Run:
             return fitted[0]
 
         folders = []
+        self._kept.clear()
         with self.reporter.stage(f"pictures {spec.id}") as report:
             units = self.units()
             for number, unit in enumerate(units):
@@ -359,7 +349,7 @@ class Run:
                     ready = generator()
                     with inside(spec, self.store.root, folder), named_failures(spec.id):
                         answers = iter(ready.generate(requests))
-                        write_unit(folder, answers, requests, self.world.dataset.catalogue, spec.id)
+                        write_unit(folder, answers, requests, self.world.dataset.catalogue, spec.id, self._kept)
 
                 key = stage_key("pictures", inputs)
                 there = self.store.folder("pictures", key).is_dir()
@@ -397,8 +387,13 @@ class Run:
                 return catalogue.pixels(valid[i].item)
             from rebeca.data.catalogue import decode_image
 
-            path = where[valid[i].digest] / f"{valid[i].digest}.png"
-            return decode_image(path.read_bytes(), str(path))
+            digest = valid[i].digest
+            kept = self._kept.get(digest)
+            if kept is None:
+                path = where[digest] / f"{digest}.png"
+                kept = decode_image(path.read_bytes(), str(path))
+                self._kept.add(digest, kept)
+            return kept
 
         def embedding(role: str) -> Floats:
             if role == "prior":

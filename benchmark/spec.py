@@ -277,6 +277,18 @@ def _inner_model(annotation: Any) -> Any:
     return None
 
 
+def placed(kind: type[Any], raw: dict[str, Any], base: Path) -> dict[str, Any]:
+    """Parameters that name files: a path that leads somewhere from the task file is taken from there."""
+    out = dict(raw)
+    for name in getattr(kind, "PATHS", ()):
+        value = out.get(name)
+        if isinstance(value, str) and value and "\0" not in value and ":" not in value:
+            beside = base / value
+            if (beside if "{" not in value else Path(str(beside).partition("{")[0])).exists():
+                out[name] = str(base.resolve() / value)
+    return out
+
+
 def _with_content(params: dict[str, Any], base: Path) -> dict[str, Any]:
     """A folder's path is relative to the task file, and what lies in it becomes part of the parameters."""
     if not isinstance(params.get("path"), str):
@@ -337,7 +349,7 @@ def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]
             with _at(source, "generators", index, "params"):
                 params = make_params(kind, raw_params, f"generators.{one.id}.params")
             with _at(source, "generators", index, "decoder"):
-                raw = {**file.decoder.params, **one.decoder}
+                raw = placed(decoder_params, {**file.decoder.params, **one.decoder}, source.path.parent)
                 decoder = make_params(decoder_params, raw, f"generators.{one.id}.decoder")
             if any(existing.id == one.id for existing in out):
                 raise SpecError(f"{where}: the generator id '{one.id}' is given twice")
@@ -383,7 +395,8 @@ def _scorer(entry: str | Use, index: int, source: Source) -> ResolvedScorer:
     with _at(source, "scorers", index):
         kind = registry.load("scorers", use.use)
     with _at(source, "scorers", index, "params"):
-        return ResolvedScorer(use.use, make_params(kind.Params, use.params, f"scorers.{use.use}"))
+        raw = placed(kind.Params, use.params, source.path.parent)
+        return ResolvedScorer(use.use, make_params(kind.Params, raw, f"scorers.{use.use}"))
 
 
 def _check(

@@ -33,7 +33,7 @@ class EncoderSpec(_Strict):
 class SplitSpec(_Strict):
     """How ratings are held back."""
 
-    kind: Literal["per-user", "held-out-items", "cold-users"] = "per-user"
+    kind: Literal["per-user", "per-user-exact", "held-out-items", "cold-users"] = "per-user"
     test: Annotated[float, Field(gt=0, description="Ratings a person, or the share of a block's pictures.")] = 10
     validation: Annotated[float, Field(ge=0, description="Likewise, out of the rest.")] = 10
     cold_share: Annotated[float, Field(gt=0, lt=1)] = 0.2

@@ -208,9 +208,7 @@ class Rebeca(Generator):
         if self._context is None or self._decoder is None:
             raise GeneratorError("rebeca was asked to generate before it was fitted or loaded")
         pictures = self._decoder.decode(self.sample(requests), requests)
-        if self.params.best_of > 1:
-            pictures = self._best(pictures, requests)
-        yield from pictures
+        yield from self._best(list(pictures), requests) if self.params.best_of > 1 else pictures
 
     def _best(self, first: list[Picture], requests: Sequence[Request]) -> list[Picture]:
         """Of several pictures for every request, the one that the verifier likes best for that person."""
@@ -221,7 +219,7 @@ class Rebeca(Generator):
         best, liked = first, judge.score([picture.pixels for picture in first], users)
         for j in range(1, self.params.best_of):
             others = [replace(request, seed=substream(request.seed, f"candidate-{j}")) for request in requests]
-            made = self._decoder.decode(self.sample(others), others)
+            made = list(self._decoder.decode(self.sample(others), others))
             scores = judge.score([picture.pixels for picture in made], users)
             best = [new if s > old else kept for new, kept, s, old in zip(made, best, scores, liked, strict=True)]
             liked = np.maximum(liked, scores)

@@ -146,12 +146,15 @@ class Decoder(abc.ABC):
     """Turns points of a prior's space into pictures."""
 
     @abc.abstractmethod
-    def decode(self, points: Floats, requests: Sequence[Request]) -> list[Picture]:
-        """Decodes [n, prior dim] into n pictures; ``requests`` hold whole users in replicate order."""
+    def decode(self, points: Floats, requests: Sequence[Request]) -> Iterable[Picture]:
+        """Decodes [n, prior dim] into n pictures; ``requests`` hold whole users in replicate order.
+
+        Pictures may come one after another: whoever needs them all at once makes a list.
+        """
 
     def decode_prompts(
         self, prompts: Sequence[str], negative_prompts: Sequence[str], requests: Sequence[Request]
-    ) -> list[Picture]:
+    ) -> Iterable[Picture]:
         """Makes n pictures from words alone.
 
         Raises:
@@ -160,6 +163,14 @@ class Decoder(abc.ABC):
         raise GeneratorError(
             f"the decoder {type(self).__name__} reads no words", hint="use stable-diffusion-ip-adapter with prompts"
         )
+
+    def rehearse(self, batch: int | None = None) -> int | None:
+        """Finds out how many pictures can be made at once, before the first one counts; None where it does not matter.
+
+        Args:
+            batch: What an earlier rehearsal on this kind of device found; it is used again.
+        """
+        return None
 
     @classmethod
     def weights(cls, params: Any) -> str | None:

@@ -46,6 +46,13 @@ def reading(message: str, kind: type[RebecaError], hint: str = "") -> Iterator[N
         raise kind(f"{message} ({said[0]})", hint=hint) from error
 
 
+def precision(dtype: str, device: str) -> str:
+    """``float16``, ``bfloat16`` or ``float32``; ``auto`` is half precision where the device is no processor."""
+    if dtype != "auto":
+        return dtype
+    return "float32" if device.partition(":")[0] == "cpu" else "float16"
+
+
 def weights_hash(state: Mapping[str, Tensor]) -> str:
     """SHA-256 over names, shapes and values of a state dictionary."""
     import torch

@@ -53,8 +53,8 @@ def models() -> Image.Image:
     empty = [""] * SHOWN
     requests = evaluate._requests(SHOWN)
     wanted = evaluate._images(load_clip("prior-eyes"), data.pixels).numpy()
-    by_embedding = evaluate._decoder(evaluate.PICTURE_GUIDANCE).paint(requests, empty, empty, wanted)
-    by_caption = evaluate._decoder(evaluate.TEXT_GUIDANCE).paint(requests, list(data.captions), empty, None)
+    by_embedding = list(evaluate._decoder(evaluate.PICTURE_GUIDANCE).paint(requests, empty, empty, wanted))
+    by_caption = list(evaluate._decoder(evaluate.TEXT_GUIDANCE).paint(requests, list(data.captions), empty, None))
     half = SHOWN // 2
     rows = [part[s] for s in (slice(0, half), slice(half, None)) for part in (originals, by_embedding, by_caption)]
     return grid(np.array(rows))

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from benchmark.scorers.pixels import PixelScorer
 from rebeca.arrays import Floats, Pixels, unit_rows
 from rebeca.errors import DataError, MissingDependency, SpecError
 from rebeca.interfaces import Encoder, ScorerCard
+from rebeca.published import is_published, locate
 from rebeca.weights import reading
 
 REFERENCE = "Schuhmann et al. 2022, LAION-5B, arXiv 2210.08402; improved-aesthetic-predictor, linear"
@@ -27,12 +29,15 @@ class LaionParams:
     """Parameters of a task file.
 
     Attributes:
-        backbone: A registered encoder, e.g. ``open_clip:ViT-L-14-quickgelu/openai``, or ``tinyworld`` for the stand-in.
-        weights: The head's file: ``layers.N.weight`` and ``layers.N.bias``, without activations in between.
+        backbone: A registered encoder, e.g. ``published:vit-l`` or ``open_clip:ViT-L-14-quickgelu/openai``, or
+            ``tinyworld`` for the stand-in.
+        weights: ``published:laion-v2``, or the head's file, relative to the task file: ``layers.N.weight`` and
+            ``layers.N.bias``, without activations in between.
     """
 
     backbone: str = "open_clip:ViT-L-14-quickgelu/openai"
     weights: str | None = None
+    PATHS: ClassVar[tuple[str, ...]] = ("weights",)
 
 
 class LaionScorer(PixelScorer):
@@ -47,7 +52,7 @@ class LaionScorer(PixelScorer):
         if not self._stand_in and self.params.weights is None:
             raise SpecError(
                 "scorer 'laion': weights is not set",
-                hint="give the path of sac+logos+ava1-l14-linearMSE.pth or of the same tensors as safetensors",
+                hint="weights: published:laion-v2, or the path of the head as .pth or safetensors",
             )
         name = "LAION stand-in" if self._stand_in else "LAION aesthetics v2"
         unit = "rating 1 to 5" if self._stand_in else "rating 1 to 10"
@@ -79,7 +84,8 @@ class LaionScorer(PixelScorer):
             from rebeca.tinyworld.models import layouts
 
             return read_head(layouts() / "laion" / "head.safetensors")
-        return read_head(Path(str(self.params.weights)))
+        weights = str(self.params.weights)
+        return read_head(locate(weights) if is_published(weights) else Path(weights))
 
     def score_pixels(self, pictures: list[Pixels]) -> Floats:
         """float64 [n]."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-from typing import Any
 
 import numpy as np
 
@@ -32,11 +31,3 @@ class PixelScorer(Scorer):
             rows = first[start : start + self.batch]
             out[start : start + len(rows)] = self.score_pixels([pictures.pixels_of(int(i)) for i in rows])
         return np.asarray(out[position])
-
-
-def as_tensor(picture: Pixels) -> Any:
-    """float32 [3, height, width] in [0, 1], as torchvision's ``ToTensor``."""
-    import torch
-
-    pixels = torch.from_numpy(np.array(picture))  # a copy: decoded files are read-only
-    return pixels.permute(2, 0, 1).float().div(255)

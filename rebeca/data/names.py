@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rebeca.errors import SpecError
 from rebeca.tinyworld.world import TinyworldParams, make_tinyworld
@@ -49,6 +49,32 @@ class FolderData:
         if not low < high:
             raise SpecError(f"data.params.scale: {low:g} is not below {high:g}")
         return read_folder(path, params.scale, params.title, params.licence, params.redistribute)
+
+
+@dataclass(frozen=True, slots=True)
+class FlickrAesParams:
+    """Parameters of a task file.
+
+    Attributes:
+        duplicates: What becomes of a picture that a person rated twice: ``refuse``, or the ``first`` rating counts.
+    """
+
+    duplicates: Literal["refuse", "first"] = "refuse"
+
+
+class FlickrAesData:
+    """``kind: flickr-aes``."""
+
+    Params = FlickrAesParams
+
+    @staticmethod
+    def read(path: Path | None, params: FlickrAesParams) -> Dataset:
+        """Reads the published files from the folder that the task names."""
+        from rebeca.data.flickr_aes import read_flickr_aes
+
+        if path is None:
+            raise SpecError("data.path is not set", hint="name the folder with --set data.path=FOLDER")
+        return read_flickr_aes(path, params.duplicates)
 
 
 class SpritesData:

@@ -1,8 +1,10 @@
 """Ratings are divided once: what generators learn from, what judges learn from, and what nobody sees.
 
-Three kinds of test part:
+Four kinds of test part:
 
 - ``per-user`` (published): for everybody ``test`` ratings, then ``validation`` ratings, drawn without replacement.
+- ``per-user-exact``: the same, whatever share of a person's ratings it takes (``per-user`` gives validation a quarter
+  of what a person has at most).
 - ``held-out-items``: in every block a share of the pictures, with all their ratings.
 - ``cold-users``: as ``per-user``, but a share of the people keep only ``keep`` training ratings.
 
@@ -33,7 +35,7 @@ class SplitRule:
     """How to divide; see the module's description.
 
     Attributes:
-        kind: ``per-user``, ``held-out-items`` or ``cold-users``.
+        kind: ``per-user``, ``per-user-exact``, ``held-out-items`` or ``cold-users``.
         test: Ratings a person, or the share of a block's pictures.
         validation: Ratings a person, or the share of the remaining pictures.
         ratings: ``shared`` or ``disjoint``.
@@ -41,7 +43,7 @@ class SplitRule:
         keep: Training ratings that a cold person keeps.
     """
 
-    kind: Literal["per-user", "held-out-items", "cold-users"] = "per-user"
+    kind: Literal["per-user", "per-user-exact", "held-out-items", "cold-users"] = "per-user"
     test: float = 10
     validation: float = 10
     ratings: Literal["shared", "disjoint"] = "disjoint"
@@ -174,7 +176,8 @@ def divide(ratings: Interactions, rule: SplitRule, like_at: float | str, block_o
 
 def _hold_back(validation: Bools, rows: Ints, rule: SplitRule) -> None:
     if rule.kind != "held-out-items":
-        validation[rows[: min(int(rule.validation), int(LARGEST_VALIDATION_SHARE * len(rows)))]] = True
+        share = 1.0 if rule.kind == "per-user-exact" else LARGEST_VALIDATION_SHARE
+        validation[rows[: min(int(rule.validation), int(share * len(rows)))]] = True
 
 
 def _shuffled(values: Ints, seed: int, *name: object) -> Ints:

@@ -8,25 +8,43 @@ short batches are filled up, so that a picture does not depend on what is made b
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from rebeca.arrays import Floats, Pixels
 from rebeca.data.catalogue import Candidates, Catalogue
-from rebeca.errors import GeneratorError, MissingDependency, SpecError, did_you_mean
-from rebeca.interfaces import Decoder, Picture, Request, Space
+from rebeca.errors import GeneratorError, MissingDependency, SpecError, did_you_mean, out_of_memory
+from rebeca.interfaces import Decoder, Picture, Request, Space, whole_users
 from rebeca.params import Count, NotNegative
+from rebeca.published import identity, is_published, locate
 from rebeca.quiet import quiet
 from rebeca.seeds import digest_of, substream, torch_generator
-from rebeca.weights import folder_digest, reading
+from rebeca.weights import folder_digest, precision, reading
 
 TINYWORLD = "tinyworld"
+LORA_FILE = "pytorch_lora_weights.safetensors"
+USER = "{user}"
 COMMIT = re.compile("[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Which weights a pipeline is made of, and how they are held; see :class:`StableDiffusionParams`."""
+
+    model: str
+    revision: str | None
+    adapter: str
+    adapter_revision: str | None
+    adapter_file: str
+    dtype: str
+    channels_last: bool = False
+    compile: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +52,9 @@ class StableDiffusionParams:
     """Parameters of a task file.
 
     Attributes:
-        model: ``tinyworld``, a folder, or a repository in the layout of Stable Diffusion 1.5.
+        model: ``tinyworld``, ``published:sd15``, a folder, or a repository in the layout of Stable Diffusion 1.5.
         revision: Commit of the repository.
-        adapter: ``tinyworld``, or a folder or repository in the layout of IP-Adapter.
+        adapter: ``tinyworld``, ``published:ip-adapter-sd15``, or a folder or repository in the layout of IP-Adapter.
         adapter_revision: Commit of that repository.
         adapter_file: The adapter below ``models/``.
         scheduler: A diffusers scheduler class.
@@ -46,8 +64,13 @@ class StableDiffusionParams:
         prompt: Words beside the embedding.
         negative_prompt: Words to stay away from, with guidance.
         size: Side of a picture in pixels; the model's own where None.
-        batch: Pictures at once.
-        dtype: ``float32``, ``float16`` or ``bfloat16``.
+        batch: Pictures at once; halved before the first picture where a device has no memory for so many.
+        dtype: ``float32``, ``float16``, ``bfloat16``, or ``auto``: half precision on a GPU, single elsewhere.
+        channels_last: The UNet's and the autoencoder's memory layout; faster on a GPU, and then pictures may depend on
+            the batch in their last bit.
+        compile: Compile the UNet; pays on a GPU after some hundred pictures.
+        lora: Folder of a LoRA for this generator, relative to the task file; ``{user}`` in it names one a person.
+        lora_scale: How much it says.
     """
 
     model: str = TINYWORLD
@@ -63,12 +86,21 @@ class StableDiffusionParams:
     negative_prompt: str = ""
     size: Count | None = None
     batch: Count = 32
-    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    dtype: Literal["float32", "float16", "bfloat16", "auto"] = "float32"
+    channels_last: bool = False
+    compile: bool = False
+    lora: str | None = None
+    lora_scale: NotNegative = 1.0
+    LATER: ClassVar[tuple[str, ...]] = ("channels_last", "compile", "lora", "lora_scale")
+    PATHS: ClassVar[tuple[str, ...]] = ("model", "adapter", "lora")
 
     @property
-    def files(self) -> tuple[str, str | None, str, str | None, str, str]:
+    def files(self) -> Files:
         """What :func:`load_pipeline` depends on."""
-        return (self.model, self.revision, self.adapter, self.adapter_revision, self.adapter_file, self.dtype)
+        return Files(
+            self.model, self.revision, self.adapter, self.adapter_revision, self.adapter_file, self.dtype,
+            self.channels_last, self.compile,
+        )  # fmt: skip
 
 
 class StableDiffusion(Decoder):
@@ -78,6 +110,7 @@ class StableDiffusion(Decoder):
 
     def __init__(self, params: StableDiffusionParams, space: Space, device: str = "cpu") -> None:
         self.params, self.space, self.device = params, space, device
+        self.batch: int = params.batch
 
     @classmethod
     def bind(
@@ -95,20 +128,53 @@ class StableDiffusion(Decoder):
     @classmethod
     def weights(cls, params: StableDiffusionParams) -> str:
         """SHA-256 over the files that decoding reads."""
-        return weights_of(params.files)
+        base = weights_of(params.files)
+        return base if params.lora is None else digest_of([base, lora_digest(params.lora)])
 
-    def decode(self, points: Floats, requests: Sequence[Request]) -> list[Picture]:
+    def rehearse(self, batch: int | None = None) -> int:
+        """Finds how many pictures fit on the device, before the first one counts.
+
+        Args:
+            batch: What an earlier rehearsal found; then nothing is tried.
+
+        Returns:
+            The batch that is used from now on: the one asked for, or the largest half of halves that fits.
+        """
+        self.batch = batch or self.params.batch
+        if batch is not None or self.device.partition(":")[0] == "cpu":
+            return self.batch
+        while True:
+            try:
+                self._try()
+            except RuntimeError as error:
+                if not out_of_memory(error) or self.batch == 1:
+                    raise
+                self.batch //= 2
+                _empty_cache()
+            else:
+                return self.batch
+
+    def _try(self) -> None:
+        width = _adapter_width(load_pipeline(self.params.files, self.device))
+        requests = [Request("nobody", k, k) for k in range(self.batch)]
+        empty = [""] * self.batch
+        once = StableDiffusion(replace(self.params, steps=1, lora=None), self.space, self.device)
+        once.batch = self.batch
+        list(once.paint(requests, empty, empty, np.zeros((self.batch, width), np.float32)))
+
+    def decode(self, points: Floats, requests: Sequence[Request]) -> Iterator[Picture]:
         """One picture a request; the vector that the adapter was given is kept as the picture's embedding."""
         p = self.params
         words, vectors = [p.prompt] * len(requests), self.space.inverse(points)
         pixels = self.paint(requests, words, [p.negative_prompt] * len(requests), vectors)
-        return [Picture(made, np.asarray(vector, np.float32)) for made, vector in zip(pixels, vectors, strict=True)]
+        for made, vector in zip(pixels, vectors, strict=True):
+            yield Picture(made, np.asarray(vector, np.float32))
 
     def decode_prompts(
         self, prompts: Sequence[str], negative_prompts: Sequence[str], requests: Sequence[Request]
-    ) -> list[Picture]:
+    ) -> Iterator[Picture]:
         """One picture a request from words alone, with the adapter off."""
-        return [Picture(made) for made in self.paint(requests, prompts, negative_prompts, None)]
+        return (Picture(made) for made in self.paint(requests, prompts, negative_prompts, None))
 
     def paint(
         self,
@@ -116,8 +182,8 @@ class StableDiffusion(Decoder):
         prompts: Sequence[str],
         negative_prompts: Sequence[str],
         embeddings: Floats | None,
-    ) -> list[Pixels]:
-        """uint8 RGB pictures, one a request.
+    ) -> Iterator[Pixels]:
+        """uint8 RGB pictures, one a request; they come a batch at a time.
 
         Args:
             requests: Whose seeds draw the noise.
@@ -126,21 +192,30 @@ class StableDiffusion(Decoder):
             embeddings: float [n, dim] un-normalised image embeddings, or None to leave the adapter off.
         """
         pipe = load_pipeline(self.params.files, self.device)
-        pipe.set_ip_adapter_scale(0.0 if embeddings is None else self.params.adapter_scale)
-        words = _encode_words(pipe, {*prompts, *negative_prompts}, self.device)
-        out: list[Pixels] = []
-        for start in range(0, len(requests), self.params.batch):
-            rows = [min(i, len(requests) - 1) for i in range(start, start + self.params.batch)]
-            vectors = None if embeddings is None else embeddings[rows]
-            made = self._batch(
-                pipe,
-                [requests[i].seed for i in rows],
-                [words[prompts[i]] for i in rows],
-                [words[negative_prompts[i]] for i in rows],
-                vectors,
-            )
-            out += list(made[: len(requests) - start])
-        return out
+        for folder, first, last in self._groups(requests):
+            with _lora(pipe, folder, self.params.lora_scale):
+                words = _encode_words(pipe, {*prompts[first:last], *negative_prompts[first:last]}, self.device)
+                for start in range(first, last, self.batch):
+                    rows = [min(i, last - 1) for i in range(start, start + self.batch)]
+                    made = self._batch(
+                        pipe,
+                        [requests[i].seed for i in rows],
+                        [words[prompts[i]] for i in rows],
+                        [words[negative_prompts[i]] for i in rows],
+                        None if embeddings is None else embeddings[rows],
+                    )
+                    yield from made[: last - start]
+
+    def _groups(self, requests: Sequence[Request]) -> list[tuple[Path | None, int, int]]:
+        """Runs of requests that share a LoRA: its folder, the first and one after the last."""
+        if self.params.lora is None or USER not in self.params.lora:
+            return [(None if self.params.lora is None else Path(self.params.lora), 0, len(requests))]
+        groups: list[tuple[Path | None, int, int]] = []
+        start = 0
+        for own in whole_users(requests):
+            groups.append((lora_of(self.params.lora, own[0].user), start, start + len(own)))
+            start += len(own)
+        return groups
 
     def _batch(
         self, pipe: Any, seeds: Sequence[int], words: Sequence[Any], negative: Sequence[Any], vectors: Floats | None
@@ -148,6 +223,7 @@ class StableDiffusion(Decoder):
         import torch
 
         p = self.params
+        pipe.set_ip_adapter_scale(0.0 if vectors is None else p.adapter_scale)
         dtype = pipe.unet.dtype
         width = _adapter_width(pipe)
         embeds = torch.zeros(len(seeds), 1, width, dtype=dtype, device=self.device)
@@ -180,7 +256,7 @@ class StableDiffusion(Decoder):
 
 
 @cache
-def load_pipeline(files: tuple[str, str | None, str, str | None, str, str], device: str) -> Any:
+def load_pipeline(files: Files, device: str) -> Any:
     """A pipeline with its adapter, kept for the process.
 
     Raises:
@@ -188,8 +264,6 @@ def load_pipeline(files: tuple[str, str | None, str, str | None, str, str], devi
     """
     import torch
     from diffusers import StableDiffusionPipeline
-
-    model, revision, adapter, adapter_revision, adapter_file, dtype = files
 
     class RowByRow(StableDiffusionPipeline):  # type: ignore[misc]
         """Hands image embeddings, [2 n, 1, dim] with guidance, to the UNet as they are."""
@@ -199,35 +273,93 @@ def load_pipeline(files: tuple[str, str | None, str, str | None, str, str], devi
         ) -> Any:
             return ip_adapter_image_embeds
 
-    folder, (adapter_folder, adapter_name) = _model(model), _adapter(adapter, adapter_file)
-    message = f"decoder: '{model}' with adapter '{adapter}' cannot be loaded"
+    folder, (adapter_folder, adapter_name) = _model(files.model), _adapter(files.adapter, files.adapter_file)
+    message = f"decoder: '{files.model}' with adapter '{files.adapter}' cannot be loaded"
     hint = "give folders, or prefetch with: hf download REPOSITORY --revision COMMIT"
     with reading(message, MissingDependency, hint), quiet():
         pipe = RowByRow.from_pretrained(
-            folder, revision=revision, dtype=getattr(torch, dtype), safety_checker=None,
+            folder, revision=files.revision, dtype=getattr(torch, precision(files.dtype, device)), safety_checker=None,
             requires_safety_checker=False, use_safetensors=True, low_cpu_mem_usage=False,
         )  # fmt: skip
         pipe.load_ip_adapter(
             adapter_folder, subfolder="models", weight_name=adapter_name, image_encoder_folder=None,
-            revision=adapter_revision, low_cpu_mem_usage=False,
+            revision=files.adapter_revision, low_cpu_mem_usage=False,
         )  # fmt: skip
         _adapter_width(pipe)
     pipe.set_progress_bar_config(disable=True)
-    return pipe.to(device)
+    pipe = pipe.to(device)
+    if files.channels_last:
+        pipe.unet.to(memory_format=torch.channels_last)
+        pipe.vae.to(memory_format=torch.channels_last)
+    if files.compile:
+        pipe.unet.compile_repeated_blocks(fullgraph=True)
+    return pipe
+
+
+def lora_of(pattern: str, user: str) -> Path:
+    """The folder of a person's LoRA.
+
+    Raises:
+        GeneratorError: If the id leads out of the folder that the pattern names.
+    """
+    root = Path(pattern.partition(USER)[0]).resolve()
+    folder = Path(pattern.replace(USER, user)).resolve()
+    if not folder.is_relative_to(root if root.is_dir() else root.parent):
+        raise GeneratorError(f"decoder.lora: user id '{user}' points outside {root}")
+    return folder
 
 
 @cache
-def weights_of(files: tuple[str, str | None, str, str | None, str, str]) -> str:
+def lora_digest(pattern: str) -> str:
+    """SHA-256 over the LoRA, or over everybody's."""
+    root = Path(pattern.partition(USER)[0]) if USER in pattern else Path(pattern)
+    return folder_digest(root if root.is_dir() else root.parent)
+
+
+@contextmanager
+def _lora(pipe: Any, folder: Path | None, scale: float) -> Iterator[None]:
+    """The pipeline with a LoRA in it, which is taken out again, whatever happens."""
+    if folder is None:
+        yield
+        return
+    message, hint = f"decoder.lora: {folder} cannot be loaded", f"a folder with {LORA_FILE}, as diffusers writes it"
+    with reading(message, MissingDependency, hint), quiet():
+        try:
+            pipe.load_lora_weights(str(folder), weight_name=LORA_FILE, adapter_name="lora", local_files_only=True)
+        except ValueError as error:
+            if "PEFT" in str(error):
+                raise MissingDependency(
+                    "decoder.lora needs the package peft", hint="pip install 'rebeca-bench[lora]'"
+                ) from error
+            raise
+    pipe.set_adapters(["lora"], [scale])
+    try:
+        yield
+    finally:
+        pipe.unload_lora_weights()
+
+
+def _empty_cache() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+@cache
+def weights_of(files: Files) -> str:
     """SHA-256 over names and contents of folders, and over commits of repositories.
 
     Raises:
         SpecError: If a repository has no commit, and could hold something else tomorrow.
     """
-    model, revision, adapter, adapter_revision, adapter_file, dtype = files
-    found = _contents(model, revision, "revision"), _contents(adapter, adapter_revision, "adapter_revision")
-    if model == adapter == TINYWORLD:
+    found = (
+        _contents(files.model, files.revision, "revision"),
+        _contents(files.adapter, files.adapter_revision, "adapter_revision"),
+    )
+    if files.model == files.adapter == TINYWORLD:
         return found[0]
-    return digest_of([*found, adapter_file, dtype])
+    return digest_of([*found, files.adapter_file, files.dtype])
 
 
 def _contents(name: str, commit: str | None, key: str) -> str:
@@ -235,6 +367,8 @@ def _contents(name: str, commit: str | None, key: str) -> str:
         from rebeca.tinyworld.models import weights_digest
 
         return weights_digest()
+    if is_published(name):
+        return identity(name)
     if Path(name).is_dir():
         return folder_digest(Path(name))
     if commit is None or not COMMIT.fullmatch(commit):
@@ -251,6 +385,8 @@ def _adapter_width(pipe: Any) -> int:
 
 
 def _model(name: str) -> str:
+    if is_published(name):
+        return str(locate(name))
     if name != TINYWORLD:
         return name
     from rebeca.tinyworld.models import STABLE_DIFFUSION, layouts
@@ -259,6 +395,8 @@ def _model(name: str) -> str:
 
 
 def _adapter(name: str, file: str) -> tuple[str, str]:
+    if is_published(name):
+        return str(locate(name)), file
     if name != TINYWORLD:
         return name, file
     from rebeca.tinyworld.models import ADAPTER, layouts

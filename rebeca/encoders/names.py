@@ -8,6 +8,9 @@ from typing import Any
 from rebeca.errors import SpecError, did_you_mean
 from rebeca.interfaces import Encoder
 
+TOWERS = ("vit-h", "vit-g", "vit-l")
+"""Published image towers."""
+
 
 def efficientnet_lite0(argument: str, device: str, **params: Any) -> Encoder:
     """``efficientnet-lite0``."""
@@ -52,6 +55,18 @@ def tinyworld(argument: str, device: str, **params: Any) -> Encoder:
     if argument not in EYES:
         raise SpecError(f"encoder 'tinyworld:{argument}' is unknown", hint=did_you_mean(argument, EYES))
     return TransformersEncoder(str(layouts() / "clip" / argument), device, f"tinyworld:{argument}")
+
+
+def published(argument: str, device: str, **params: Any) -> Encoder:
+    """``published:vit-h``, ``vit-g`` or ``vit-l``, with ``dtype`` and ``batch``."""
+    unknown = sorted(set(params) - {"dtype", "batch"})
+    if unknown:
+        raise SpecError(f"encoder 'published' has no parameter '{unknown[0]}'", hint="allowed: batch, dtype")
+    if argument not in TOWERS:
+        raise SpecError(f"encoder 'published:{argument}' is unknown", hint=did_you_mean(argument, TOWERS))
+    from rebeca.encoders.published import PublishedEncoder
+
+    return PublishedEncoder(argument, device, **params)
 
 
 def precomputed(argument: str, device: str, **params: Any) -> Encoder:

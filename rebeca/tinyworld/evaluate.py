@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import operator
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +118,8 @@ def _decoder(guidance: float) -> StableDiffusion:
     return StableDiffusion(StableDiffusionParams(steps=STEPS, image_guidance=guidance), LinearSpace())
 
 
-def _stack(pictures: list[Pixels]) -> Tensor:
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+def _stack(pictures: Iterable[Pixels]) -> Tensor:
+    return torch.from_numpy(np.stack(list(pictures))).permute(0, 3, 1, 2)
 
 
 def _text_to_picture(data: Postcards, eyes: Any, ids: Tensor) -> dict[str, float]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from functools import cache
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rebeca.errors import MissingDependency
+from rebeca.places import cache_folder
 from rebeca.quiet import quiet
 
 if TYPE_CHECKING:
@@ -33,11 +33,6 @@ MANIFEST = "manifest.json"
 """Names and sizes of what was written into a folder of layouts."""
 LAYOUT = 1
 """Raised when what is written changes."""
-
-
-def cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/rebeca-bench`` or ``~/.cache/rebeca-bench``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rebeca-bench"
 
 
 def weights_digest(folder: Path = WEIGHTS) -> str:

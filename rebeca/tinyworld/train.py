@@ -18,7 +18,8 @@ import click
 import torch
 
 from rebeca.errors import MissingDependency
-from rebeca.tinyworld.models import CARD, WEIGHTS, cache_folder, read_part
+from rebeca.places import cache_folder
+from rebeca.tinyworld.models import CARD, WEIGHTS, read_part
 from rebeca.tinyworld.training import autoencoder, clip, diffusion, stand_ins
 from rebeca.tinyworld.words import write_tokenizer
 from rebeca.weights import save_weights

@@ -65,17 +65,17 @@ def test_batches_equal_the_package(tiny_hps, monkeypatch, tmp_path):
 
 
 def test_the_longest_side_is_resized_and_the_rest_is_black():
-    x = prepared(np.full((20, 80, 3), 255, np.uint8), 40)
+    (x,) = prepared([np.full((20, 80, 3), 255, np.uint8)], 40)
     assert x.shape == (3, 40, 40)
-    black = prepared(np.zeros((40, 40, 3), np.uint8), 40)[:, 0, 0]
+    black = prepared([np.zeros((40, 40, 3), np.uint8)], 40)[0, :, 0, 0]
     assert torch.equal(x[:, 0, 0], black) and torch.equal(x[:, 39, 39], black)
     assert not torch.equal(x[:, 19, 19], black)
 
 
 @pytest.mark.parametrize("size", [(1, 2000), (2000, 1), (20, 40), (40, 20)])
 def test_a_thread_of_a_picture_and_one_that_needs_no_resize_are_padded(size):
-    x = prepared(np.full((*size, 3), 255, np.uint8), 40)
-    black = prepared(np.zeros((40, 40, 3), np.uint8), 40)[:, 0, 0]
+    (x,) = prepared([np.full((*size, 3), 255, np.uint8)], 40)
+    black = prepared([np.zeros((40, 40, 3), np.uint8)], 40)[0, :, 0, 0]
     assert x.shape == (3, 40, 40) and torch.equal(x[:, 0, 0], black) and not torch.equal(x[:, 19, 19], black)
 
 

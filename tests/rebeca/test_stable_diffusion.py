@@ -77,7 +77,7 @@ def test_the_stock_pipeline_mixes_people_which_is_why_ours_does_not_use_it():
 
 
 def test_a_picture_does_not_depend_on_what_is_made_beside_it(pictures):
-    alone = decoder(batch=1).decode(embeddings(PEOPLE)[5:6], requests(PEOPLE)[5:6])[0].pixels
+    alone = next(decoder(batch=1).decode(embeddings(PEOPLE)[5:6], requests(PEOPLE)[5:6])).pixels
     assert np.abs(alone.astype(int) - pictures[5].astype(int)).max() <= 2
     part = decoder().decode(embeddings(PEOPLE)[2:7], requests(PEOPLE)[2:7])
     for row, made in enumerate(part):
@@ -85,7 +85,7 @@ def test_a_picture_does_not_depend_on_what_is_made_beside_it(pictures):
 
 
 def test_runs_are_bit_identical(pictures):
-    again = decoder().decode(embeddings(PEOPLE), requests(PEOPLE))
+    again = list(decoder().decode(embeddings(PEOPLE), requests(PEOPLE)))
     assert all(np.array_equal(a, b.pixels) for a, b in zip(pictures, again, strict=True))
 
 
@@ -95,27 +95,27 @@ def test_prompt_guidance_scale_and_scheduler_reach_the_picture(pictures):
         {"image_guidance": 1.0}, {"adapter_scale": 0.3}, {"scheduler": "EulerDiscreteScheduler"}, {"steps": 4},
     )  # fmt: skip
     for change in changes:
-        other = decoder(**change).decode(embeddings(2), requests(2))
+        other = list(decoder(**change).decode(embeddings(2), requests(2)))
         assert not np.array_equal(other[0].pixels, pictures[0]), change
 
 
 def test_words_alone_leave_the_adapter_off():
     words = ["a green meadow at noon with the sun", "a blue lake at night with stars"]
-    made = decoder().decode_prompts(words, ["", ""], requests(2))
+    made = list(decoder().decode_prompts(words, ["", ""], requests(2)))
     assert made[0].embedding is None and made[0].pixels.shape == (64, 64, 3)
-    decoder().decode(embeddings(2), requests(2))  # the scale is not left behind
-    again = decoder().decode_prompts(words, ["", ""], requests(2))
+    list(decoder().decode(embeddings(2), requests(2)))  # the scale is not left behind
+    again = list(decoder().decode_prompts(words, ["", ""], requests(2)))
     assert np.array_equal(made[0].pixels, again[0].pixels)
 
 
 def test_mistakes_are_named(tmp_path):
     with pytest.raises(GeneratorError, match="embeddings of 5 numbers for an adapter that takes 96"):
-        decoder().decode(np.zeros((1, 5), np.float32), requests(1))
+        list(decoder().decode(np.zeros((1, 5), np.float32), requests(1)))
     with pytest.raises(SpecError, match="diffusers has no 'EulerScheduler'"):
-        decoder(scheduler="EulerScheduler").decode(embeddings(1), requests(1))
+        list(decoder(scheduler="EulerScheduler").decode(embeddings(1), requests(1)))
     load_pipeline.cache_clear()
     with pytest.raises(MissingDependency, match="cannot be loaded"):
-        decoder(model=str(tmp_path)).decode(embeddings(1), requests(1))
+        list(decoder(model=str(tmp_path)).decode(embeddings(1), requests(1)))
 
 
 def test_damaged_weights_and_adapters_of_another_kind_are_one_message(tmp_path):
@@ -124,13 +124,13 @@ def test_damaged_weights_and_adapters_of_another_kind_are_one_message(tmp_path):
     unet = copied / "unet" / "diffusion_pytorch_model.safetensors"
     unet.write_bytes(unet.read_bytes()[:1000])
     with pytest.raises(MissingDependency, match="cannot be loaded"):
-        decoder(model=str(copied)).decode(embeddings(1), requests(1))
+        list(decoder(model=str(copied)).decode(embeddings(1), requests(1)))
     adapter = load_file(layouts() / ADAPTER)
     adapter["image_proj.latents"] = torch.zeros(1, 4, 64)  # what a "plus" adapter has
     (tmp_path / "models").mkdir()
     save_file(adapter, tmp_path / "models" / "plus.safetensors")
     with pytest.raises(MissingDependency, match="cannot be loaded"):
-        decoder(adapter=str(tmp_path), adapter_file="plus.safetensors").decode(embeddings(1), requests(1))
+        list(decoder(adapter=str(tmp_path), adapter_file="plus.safetensors").decode(embeddings(1), requests(1)))
 
 
 def test_a_repository_needs_its_commit_and_a_folder_is_known_by_its_content(tmp_path):

@@ -1,0 +1,206 @@
+"""FLICKR-AES: 40,988 photographs, rated from 1 to 5 by 210 people (Ren et al. 2017, Personalized Image Aesthetics).
+
+::
+
+    ROOT/
+      FLICKR-AES_image_labeled_by_each_worker.csv   worker, imagePair, score; headers carry leading spaces
+      40K/                                          the files that imagePair names
+
+The data set is not bundled and its photographs are not passed on. ``rebeca-bench data prepare flickr-aes --root ROOT``
+opens every picture once and writes an index, so that no run has to decode all of them to know what they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from rebeca.data.catalogue import Catalogue, FolderSource
+from rebeca.data.dataset import Dataset
+from rebeca.data.folder import picture_files
+from rebeca.data.interactions import Interactions
+from rebeca.data.splits import SplitRule, divide
+from rebeca.data.tables import read_ratings, read_table
+from rebeca.errors import DataError
+from rebeca.interfaces import pixels_digest
+
+TABLE = "FLICKR-AES_image_labeled_by_each_worker.csv"
+PICTURES = "40K"
+INDEX = "rebeca-bench-index.json"
+WHERE = (
+    "ask for FLICKR-AES-001.zip and the table of ratings at github.com/alanspike/personalizedImageAesthetics, and"
+    f" unpack them so that {TABLE} and the folder {PICTURES} lie in one folder"
+)
+SCALE = (1.0, 5.0)
+LIKE_AT, SEED = 4, 42
+PUBLISHED = {"people": 210, "ratings": 193_208, "training": 189_008, "validation": 2_100, "test": 2_100}
+"""What an executed notebook of the original printed."""
+LICENCE = "photographs under their authors' Creative Commons licences; not redistributed here"
+AT_ONCE = 512
+"""Pictures between two writes of the index: what an interruption costs."""
+Index = dict[str, tuple[int, int, str]]
+"""File -> bytes, time of the last change in nanoseconds, SHA-256 of its pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the files hold, for comparison with :data:`PUBLISHED`.
+
+    Attributes:
+        found: Numbers by name.
+        repeated: Ratings of a picture that the same person rated before; the first one counts.
+    """
+
+    found: dict[str, float]
+    repeated: int
+
+    @property
+    def as_published(self) -> bool:
+        """Whether all that the original printed is found here."""
+        return all(self.found[name] == value for name, value in PUBLISHED.items())
+
+
+def read_flickr_aes(root: Path, duplicates: Literal["refuse", "first"] = "refuse") -> Dataset:
+    """Reads and checks the published files.
+
+    Args:
+        root: Where they lie.
+        duplicates: What becomes of a picture that a person rated twice: an error, or the first rating counts.
+
+    Raises:
+        DataError: Naming file, row and value of the first problem, or that the data were not prepared.
+    """
+    ratings, source, _ = _read(root, duplicates)
+    index = _read_index(root / INDEX)
+    digests = {}
+    for item, name in enumerate(source.files):
+        about = (source.folder / name).stat()
+        size, changed, digest = index.get(name, (-1, -1, ""))
+        if (size, changed) != (about.st_size, about.st_mtime_ns):
+            raise DataError(
+                f"{root}: '{PICTURES}/{name}' was not prepared, or changed since",
+                hint=f"rebeca-bench data prepare flickr-aes --root {root}",
+            )
+        digests[item] = digest
+    catalogue = Catalogue(ratings.item_ids, source, np.zeros(len(source.files), np.int64), _digests=digests)
+    return Dataset(
+        title="FLICKR-AES",
+        licence=LICENCE,
+        redistribute=False,
+        catalogue=catalogue,
+        ratings=ratings,
+        block_of_user=np.zeros(ratings.num_users, np.int64),
+        scale=SCALE,
+    )
+
+
+def prepare(root: Path, duplicates: Literal["refuse", "first"], report: Callable[[int, int], None]) -> Facts:
+    """Opens every picture that was not opened before, and writes the index; goes on where an earlier call stopped.
+
+    Args:
+        root: Where the published files lie.
+        duplicates: As :func:`read_flickr_aes`.
+        report: Told how many of how many pictures are done.
+
+    Raises:
+        DataError: If something is missing; or, after all others were opened, naming the pictures that are damaged.
+    """
+    ratings, source, repeated = _read(root, duplicates)
+    index = _read_index(root / INDEX)
+    missing = [name for name in source.files if not _is_current(source.folder / name, index.get(name))]
+    damaged: list[str] = []
+    report(len(source.files) - len(missing), len(source.files))
+
+    def opened(name: str) -> tuple[int, int, str] | DataError:
+        path = source.folder / name
+        about = path.stat()
+        try:
+            pixels = FolderSource(source.folder, (name,)).read(0)
+        except DataError as error:
+            return error
+        return about.st_size, about.st_mtime_ns, pixels_digest(pixels)
+
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(missing), AT_ONCE):
+            names = missing[start : start + AT_ONCE]
+            for name, found in zip(names, pool.map(opened, names), strict=True):
+                if isinstance(found, DataError):
+                    damaged.append(found.message)
+                else:
+                    index[name] = found
+            _write_index(root / INDEX, index)
+            report(len(source.files) - len(missing) + start + len(names), len(source.files))
+    if damaged:
+        others = f"; and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+        raise DataError(
+            f"{len(damaged)} of {len(source.files)} pictures cannot be read: {damaged[0]}{others}",
+            hint="unpack these files again",
+        )
+    return facts(ratings, repeated)
+
+
+def facts(ratings: Interactions, repeated: int) -> Facts:
+    """Counts, and those of the published division: ten ratings a person each for test and validation, seed 42."""
+    rule = SplitRule("per-user-exact", 10, 10, "shared")
+    division = divide(ratings, rule, LIKE_AT, np.zeros(ratings.num_items, np.int64), SEED)
+    each = ratings.ratings_a_user()
+    return Facts(
+        {
+            "people": ratings.num_users, "pictures": ratings.num_items, "ratings": len(ratings),
+            "training": len(division.generators.train), "validation": len(division.generators.validation),
+            "test": len(division.test), "fewest ratings a person": int(each.min()),
+            "most ratings a person": int(each.max()), "share of likes": float((ratings.rating >= LIKE_AT).mean()),
+        },
+        repeated,
+    )  # fmt: skip
+
+
+def _read(root: Path, duplicates: Literal["refuse", "first"]) -> tuple[Interactions, FolderSource, int]:
+    """Ratings, pictures, and how many ratings were repetitions."""
+    path = root / TABLE
+    if not path.is_file() or not (root / PICTURES).is_dir():
+        absent = path if not path.is_file() else root / PICTURES
+        raise DataError(f"{absent}: not there", hint=WHERE)
+    table = read_table(path, ("worker", "imagePair", "score"))
+    table = table.rename(columns={"worker": "user", "imagePair": "item", "score": "rating"})
+    repeated = table.duplicated(["user", "item"])
+    if duplicates == "first":
+        table = table[~repeated]
+    names = sorted(set(table["item"]))
+    ratings = read_ratings(table.reset_index(drop=True), path, tuple(names), SCALE)
+    rows = _first_rows(table["item"], names)
+    return ratings, picture_files(root / PICTURES, names, path, rows), int(repeated.sum())
+
+
+def _first_rows(column: pd.Series[str], names: list[str]) -> list[int]:
+    """Rows of the file, as a spreadsheet counts, that name each picture first."""
+    first = column[~column.duplicated()]
+    row = dict(zip(first, (int(i) + 2 for i in first.index), strict=True))
+    return [row[name] for name in names]
+
+
+def _is_current(path: Path, known: tuple[int, int, str] | None) -> bool:
+    about = path.stat()
+    return known is not None and known[:2] == (about.st_size, about.st_mtime_ns)
+
+
+def _read_index(path: Path) -> Index:
+    """What was prepared; nothing where the file is missing or damaged, since it is made from the pictures alone."""
+    try:
+        raw: Any = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): (int(size), int(changed), str(digest)) for name, (size, changed, digest) in raw.items()}
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _write_index(path: Path, index: Index) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(index, sort_keys=True, indent=0), encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,332 @@
+"""Weights that others published: what they are, where they lie here, and whether they are what they say.
+
+None is bundled. A task names them as ``published:NAME``. They are looked for below ``$REBECA_WEIGHTS`` (by default
+``weights`` in the user's cache folder), one folder a repository with the repository's own paths in it, and in the hub's
+cache at the pinned commit. Whatever is used was hashed before; a file that was hashed once is hashed again when its
+size or time changed.
+
+``rebeca-bench dev make-weights`` writes random weights in the same layouts, with a card that says so. They take the
+place of the published ones below ``$REBECA_WEIGHTS`` and are called random wherever they are named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from rebeca.errors import MissingDependency, SpecError, did_you_mean
+from rebeca.places import cache_folder
+from rebeca.seeds import digest_of
+
+PREFIX = "published:"
+CARD = "random-weights.json"
+"""Beside random weights: how large, and the SHA-256 of every file."""
+VERIFIED = "verified.json"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """One file of a repository.
+
+    Attributes:
+        name: Path in the repository.
+        sha256: Of its contents; None for configurations, which hold no weights and are pinned by the commit alone.
+        size: Bytes; None where it is not pinned.
+    """
+
+    name: str
+    sha256: str | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a name stands for.
+
+    Attributes:
+        name: After ``published:``.
+        title: One line.
+        repository: ``owner/name`` on the hub, or where to fetch it by hand.
+        revision: Commit; None for what is no repository of the hub.
+        inside: The part of the repository that loaders are given: a folder, a file, or the whole.
+        files: What loaders read.
+        licence: Of the weights, as their publishers name it.
+        parameters: How many, in millions.
+    """
+
+    name: str
+    title: str
+    repository: str
+    revision: str | None
+    inside: str
+    files: tuple[WeightFile, ...]
+    licence: str
+    parameters: float
+
+    @property
+    def folder(self) -> str:
+        """Name of the repository's folder below ``$REBECA_WEIGHTS``."""
+        return self.repository.replace("/", "--")
+
+    @property
+    def size(self) -> int:
+        """Bytes of the files whose size is known."""
+        return sum(file.size or 0 for file in self.files)
+
+
+IP_ADAPTER = ("h94/IP-Adapter", "018e402774aeeddd60609b4ecdb7e298259dc729")
+HPS = ("xswu/HPSv2", "697403c78157020a1ae59d23f111aa58ced35b0a")
+ALL = {
+    one.name: one
+    for one in (
+        Published(
+            "sd15", "Stable Diffusion 1.5", "stable-diffusion-v1-5/stable-diffusion-v1-5",
+            "451f4fe16113bff5a5d2269ed5ad43b0592e9a14", "",
+            (
+                WeightFile("model_index.json"),
+                WeightFile("scheduler/scheduler_config.json"),
+                WeightFile("text_encoder/config.json"),
+                WeightFile("text_encoder/model.safetensors",
+                           "d008943c017f0092921106440254dbbe00b6a285f7883ec8ba160c3faad88334", 492_265_874),
+                WeightFile("tokenizer/merges.txt"),
+                WeightFile("tokenizer/special_tokens_map.json"),
+                WeightFile("tokenizer/tokenizer_config.json"),
+                WeightFile("tokenizer/vocab.json"),
+                WeightFile("unet/config.json"),
+                WeightFile("unet/diffusion_pytorch_model.safetensors",
+                           "19da7aaa4b880e59d56843f1fcb4dd9b599c28a1d9d9af7c1143057c8ffae9f1", 3_438_167_540),
+                WeightFile("vae/config.json"),
+                WeightFile("vae/diffusion_pytorch_model.safetensors",
+                           "a2b5134f4dbc140d9c11f11cba3233099e00af40f262f136c691fb7d38d2194c", 334_643_276),
+            ),
+            "CreativeML Open RAIL-M", 1066.23,
+        ),
+        Published(
+            "ip-adapter-sd15", "IP-Adapter for Stable Diffusion 1.5", *IP_ADAPTER, "",
+            (WeightFile("models/ip-adapter_sd15.safetensors",
+                        "289b45f16d043d0bf542e45831f971dcdaabe18b656f11e86d9dfba7e9ee3369"),),
+            "Apache-2.0", 22.3,
+        ),
+        Published(
+            "vit-h", "CLIP ViT-H/14, IP-Adapter's image encoder", *IP_ADAPTER, "models/image_encoder",
+            (
+                WeightFile("models/image_encoder/config.json"),
+                WeightFile("models/image_encoder/model.safetensors",
+                           "6ca9667da1ca9e0b0f75e46bb030f7e011f44f86cbfb8d5a36590fcd7507b030", 2_528_373_448),
+            ),
+            "Apache-2.0", 632.08,
+        ),
+        Published(
+            "vit-g", "CLIP ViT-bigG/14, image encoder of IP-Adapter for SDXL", *IP_ADAPTER, "sdxl_models/image_encoder",
+            (
+                WeightFile("sdxl_models/image_encoder/config.json"),
+                WeightFile("sdxl_models/image_encoder/model.safetensors",
+                           "657723e09f46a7c3957df651601029f66b1748afb12b419816330f16ed45d64d", 3_689_912_664),
+            ),
+            "Apache-2.0", 1844.91,
+        ),
+        Published(
+            "vit-l", "OpenAI's CLIP ViT-L/14", "openai/clip-vit-large-patch14",
+            "32bd64288804d66eefd0ccbe215aa642df71cc41", "",
+            (
+                WeightFile("config.json"),
+                WeightFile("model.safetensors",
+                           "a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb", 1_710_540_580),
+            ),
+            "MIT", 427.62,
+        ),
+        Published(
+            "hpsv2.0", "HPS v2.0", *HPS, "HPS_v2_compressed.pt",
+            (WeightFile("HPS_v2_compressed.pt", "07cb0d20626232204ca3a6ec53ff5984e7e53212a8a7b0e0ec2bac1bdaf125a1"),),
+            "Apache-2.0", 986.11,
+        ),
+        Published(
+            "hpsv2.1", "HPS v2.1", *HPS, "HPS_v2.1_compressed.pt",
+            (WeightFile("HPS_v2.1_compressed.pt", "c57a38fb4a2f7e7c15bf00da2ea377cdf165448b4dd1052a484c215a998c9837"),),
+            "Apache-2.0", 986.11,
+        ),
+        Published(
+            "laion-v2", "LAION aesthetics v2, linear head",
+            "github.com/christophschuhmann/improved-aesthetic-predictor", None, "sac+logos+ava1-l14-linearMSE.pth",
+            (WeightFile("sac+logos+ava1-l14-linearMSE.pth",
+                        "21dd590f3ccdc646f0d53120778b296013b096a035a2718c9cb0d511bff0f1e0"),),
+            "Apache-2.0", 0.93,
+        ),
+    )
+}  # fmt: skip
+"""Hashes and sizes come from public lists; they could not be compared with the hub itself when they were written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Weights that are here and are what they say.
+
+    Attributes:
+        path: What loaders are given.
+        origin: ``published``, or ``random`` for ``dev make-weights``.
+        digest: SHA-256 over the hashes of all files.
+    """
+
+    path: Path
+    origin: Literal["published", "random"]
+    digest: str
+
+    def identity(self, name: str) -> str:
+        """Names the weights in addresses and records; changes with any byte of them."""
+        return f"{name} {self.origin} {self.digest[:16]}"
+
+
+def weights_root() -> Path:
+    """``$REBECA_WEIGHTS``, or ``weights`` in the user's cache folder."""
+    given = os.environ.get("REBECA_WEIGHTS")
+    return Path(given) if given else cache_folder() / "weights"
+
+
+def is_published(name: str | None) -> bool:
+    """Whether a parameter names published weights."""
+    return name is not None and name.startswith(PREFIX)
+
+
+def published(name: str) -> Published:
+    """What ``published:NAME``, or NAME alone, stands for.
+
+    Raises:
+        SpecError: If there is no such name.
+    """
+    short = name.removeprefix(PREFIX)
+    if short not in ALL:
+        raise SpecError(f"'{PREFIX}{short}' is unknown", hint=did_you_mean(short, ALL))
+    return ALL[short]
+
+
+def names_in(node: Any) -> list[str]:
+    """Every published name in a resolved task, sorted; misspelt ones are an error."""
+    return sorted({published(text).name for text in _texts(node) if text.startswith(PREFIX)})
+
+
+def locate(name: str) -> Path:
+    """Where weights lie that were checked; see :func:`find`."""
+    return find(name).path
+
+
+def identity(name: str) -> str:
+    """Name, origin and digest; see :func:`find`."""
+    return find(name).identity(name.removeprefix(PREFIX))
+
+
+def find(name: str) -> Found:
+    """Weights, after all their files were found and hashed.
+
+    Raises:
+        SpecError: If there is no such name.
+        MissingDependency: Naming the first file that is absent or not what it should be.
+    """
+    return _find(published(name).name, str(weights_root()), os.environ.get("HF_HOME", ""))
+
+
+@cache
+def _find(name: str, root: str, home: str) -> Found:
+    one = ALL[name]
+    folder = Path(root) / one.folder
+    if not folder.is_dir():
+        cached = _in_hub_cache(one)
+        if cached is None:
+            raise MissingDependency(
+                f"weights '{PREFIX}{name}' ({one.title}) are neither in {folder} nor in the hub's cache",
+                hint=how_to_fetch(one),
+            )
+        folder = cached
+    made = _card(folder)
+    hashes = {}
+    for file in one.files:
+        path = folder / file.name
+        if not path.is_file():
+            raise MissingDependency(f"weights '{PREFIX}{name}': {path} is not there", hint=how_to_fetch(one))
+        wanted = file.sha256 if made is None else made.get(file.name)
+        if made is not None and wanted is None:
+            raise MissingDependency(
+                f"weights '{PREFIX}{name}': {folder / CARD} does not list {file.name}",
+                hint="the folder mixes random weights with others: empty it",
+            )
+        hashes[file.name] = sha256_of(path)
+        if wanted is not None and hashes[file.name] != wanted:
+            said = "its card says" if made is not None else "the published file has"
+            raise MissingDependency(
+                f"weights '{PREFIX}{name}': {path} has SHA-256 {hashes[file.name]}, {said} {wanted}",
+                hint=f"delete it; {how_to_fetch(one)}",
+            )
+    return Found(folder / one.inside, "published" if made is None else "random", digest_of(hashes))
+
+
+def how_to_fetch(one: Published) -> str:
+    """What to type."""
+    if one.revision is None:
+        files = ", ".join(file.name for file in one.files)
+        return f"fetch {files} from {one.repository} by hand and put it into {weights_root() / one.folder}"
+    return f"rebeca-bench weights fetch {one.name}"
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file; remembered for as long as size and time of the file stay."""
+    about = path.stat()
+    key, now = str(path.resolve()), [about.st_size, about.st_mtime_ns]
+    store = cache_folder() / VERIFIED
+    known = _read_known(store)
+    if known.get(key, [None])[:2] == now:
+        return str(known[key][2])
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    known = _read_known(store) | {key: [*now, digest]}
+    store.parent.mkdir(parents=True, exist_ok=True)
+    temporary = store.with_name(f"{store.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(known, indent=1, sort_keys=True), encoding="utf-8")
+    temporary.replace(store)
+    return digest
+
+
+def _read_known(store: Path) -> dict[str, list[Any]]:
+    try:
+        found = json.loads(store.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # it only saves time
+        return {}
+    fine = isinstance(found, dict) and all(isinstance(v, list) and len(v) == 3 for v in found.values())
+    return found if fine else {}
+
+
+def _card(folder: Path) -> dict[str, str] | None:
+    path = folder / CARD
+    if not path.is_file():
+        return None
+    try:
+        files = json.loads(path.read_text(encoding="utf-8"))["files"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise MissingDependency(f"{path}: cannot be read ({error})", hint="make the weights again") from error
+    return {str(name): str(digest) for name, digest in dict(files).items()}
+
+
+def _in_hub_cache(one: Published) -> Path | None:
+    """The snapshot of the pinned commit, where the hub's cache holds one."""
+    if one.revision is None:
+        return None
+    from huggingface_hub import constants
+
+    name = "models--" + one.repository.replace("/", "--")
+    folder = Path(constants.HF_HUB_CACHE) / name / "snapshots" / one.revision
+    return folder if folder.is_dir() else None
+
+
+def _texts(node: Any) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict):
+        for child in node.values():
+            yield from _texts(child)
+    elif isinstance(node, list | tuple):
+        for child in node:
+            yield from _texts(child)
