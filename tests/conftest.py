@@ -52,6 +52,25 @@ def make_folder(folder, users=12, items=24, seed=0, density=1.0, size=24):
     return folder
 
 
+@pytest.fixture(scope="session")
+def random_weights(tmp_path_factory):
+    """Tiny random weights of every published layout, as ``$REBECA_WEIGHTS``."""
+    from rebeca.random_weights import LAYOUTS, make_weights
+
+    root = tmp_path_factory.mktemp("weights")
+    for layout in LAYOUTS:
+        make_weights(layout, "tiny", root)
+    return root
+
+
+@pytest.fixture
+def published(random_weights, monkeypatch):
+    """Published names lead to tiny random weights."""
+    monkeypatch.setenv("REBECA_WEIGHTS", str(random_weights))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return random_weights
+
+
 TINY = """
 schema: 1
 id: tiny

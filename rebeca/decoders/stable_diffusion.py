@@ -141,7 +141,7 @@ class StableDiffusion(Decoder):
             The batch that is used from now on: the one asked for, or the largest half of halves that fits.
         """
         self.batch = batch or self.params.batch
-        if batch is not None or self.device.partition(":")[0] == "cpu":
+        if batch is not None or not self._elsewhere:
             return self.batch
         while True:
             try:
@@ -153,6 +153,11 @@ class StableDiffusion(Decoder):
                 _empty_cache()
             else:
                 return self.batch
+
+    @property
+    def _elsewhere(self) -> bool:
+        """Whether the device has a memory of its own."""
+        return self.device.partition(":")[0] != "cpu"
 
     def _try(self) -> None:
         width = _adapter_width(load_pipeline(self.params.files, self.device))
