@@ -26,7 +26,6 @@ from rebeca.data.catalogue import Catalogue, FolderSource
 from rebeca.data.dataset import Dataset
 from rebeca.data.folder import picture_files
 from rebeca.data.interactions import Interactions
-from rebeca.data.splits import SplitRule, divide
 from rebeca.data.tables import read_ratings, read_table
 from rebeca.errors import DataError
 from rebeca.interfaces import pixels_digest
@@ -39,7 +38,8 @@ WHERE = (
     f" unpack them so that {TABLE} and the folder {PICTURES} lie in one folder"
 )
 SCALE = (1.0, 5.0)
-LIKE_AT, SEED = 4, 42
+LIKE_AT = 4
+HELD_BACK = 10
 PUBLISHED = {"people": 210, "ratings": 193_208, "training": 189_008, "validation": 2_100, "test": 2_100}
 """What an executed notebook of the original printed."""
 LICENCE = "photographs under their authors' Creative Commons licences; not redistributed here"
@@ -147,15 +147,15 @@ def prepare(root: Path, duplicates: Literal["refuse", "first"], report: Callable
 
 
 def facts(ratings: Interactions, repeated: int) -> Facts:
-    """Counts, and those of the published division: ten ratings a person each for test and validation, seed 42."""
-    rule = SplitRule("per-user-exact", 10, 10, "shared")
-    division = divide(ratings, rule, LIKE_AT, np.zeros(ratings.num_items, np.int64), SEED)
+    """Counts, and those of the published division: ten ratings a person for test, ten for validation."""
     each = ratings.ratings_a_user()
+    test = np.minimum(each, HELD_BACK)
+    validation = np.minimum(each - test, HELD_BACK)
     return Facts(
         {
             "people": ratings.num_users, "pictures": ratings.num_items, "ratings": len(ratings),
-            "training": len(division.generators.train), "validation": len(division.generators.validation),
-            "test": len(division.test), "fewest ratings a person": int(each.min()),
+            "training": int((each - test - validation).sum()), "validation": int(validation.sum()),
+            "test": int(test.sum()), "fewest ratings a person": int(each.min()),
             "most ratings a person": int(each.max()), "share of likes": float((ratings.rating >= LIKE_AT).mean()),
         },
         repeated,

@@ -65,6 +65,9 @@ def test_the_division_holds_the_published_counts():
     found = flickr_aes.facts(ratings, 0).found
     assert {name: found[name] for name in flickr_aes.PUBLISHED} == flickr_aes.PUBLISHED
     assert flickr_aes.facts(ratings, 0).as_published
+    division = divide(ratings, SplitRule("per-user-exact", 10, 10, "shared"), 4, np.zeros(items, int), 42)
+    parts = {"training": division.generators.train, "validation": division.generators.validation, "test": division.test}
+    assert {name: len(rows) for name, rows in parts.items()} == {name: found[name] for name in parts}
 
 
 @settings(max_examples=25, deadline=None)

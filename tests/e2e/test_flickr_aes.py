@@ -1,0 +1,212 @@
+"""The published tasks from the command line, with tiny random weights in the published layouts and made-up data."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import invoke
+
+TASKS = ("flickr-aes", "flickr-aes-cross-guidance", "flickr-aes-prompts", "flickr-aes-smoke")
+
+
+@pytest.fixture(scope="module")
+def smoke(random_weights, tmp_path_factory):
+    """The smoke task, run from ``weights check`` to the page."""
+    folder = tmp_path_factory.mktemp("flickr")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REBECA_WEIGHTS", str(random_weights))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        said = invoke("weights", "check", "flickr-aes-smoke")
+        invoke("dev", "make-data", "flickr-aes", "--root", folder / "data", "--people", 10, "--pictures", 80)
+        invoke("data", "prepare", "flickr-aes", "--root", folder / "data")
+        run(folder)
+    return folder, said
+
+
+def run(folder, *more, code=0):
+    return invoke(
+        "run", "flickr-aes-smoke", "--set", f"data.path={folder / 'data'}", "--workdir", folder / "w", "--site",
+        folder / "site", "--quiet", *more, code=code,
+    )  # fmt: skip
+
+
+def records(folder):
+    (found,) = (folder / "w" / "records" / "flickr-aes-smoke").glob("v1*")
+    return found
+
+
+def test_the_smoke_task_runs_from_the_check_to_the_page(smoke):
+    folder, said = smoke
+    assert "random weights: everything runs, and no number means anything" in said
+    comparison = json.loads((records(folder) / "_task" / "comparison.json").read_text())
+    assert not comparison["task"]["modified"]
+    weights = comparison["provenance"]["weights"]
+    assert set(weights) == {"sd15", "ip-adapter-sd15", "vit-h", "vit-g", "vit-l", "hpsv2.0", "laion-v2"}
+    assert all(" random " in identity for identity in weights.values())
+    record = json.loads((records(folder) / "rebeca-published" / "record.json").read_text())
+    assert {"ncf", "auditor", "ncf-prior", "hpsv2", "laion", "precision@1"} <= set(record["summary"])
+    assert record["pictures"]["valid"] == record["pictures"]["requested"] == 16
+    assert record["pictures"]["different"] == 16
+    assert record["provenance"]["batches"]["rebeca-published"] == 8
+    assert "all agree" in invoke("verify", records(folder))
+
+
+def test_the_page_says_that_weights_are_random(smoke):
+    folder, _ = smoke
+    page = (folder / "site" / "tasks" / "flickr-aes-smoke" / "index.html").read_text()
+    assert "Made with random weights" in page and "vit-g" in page
+    assert "sd15 random " in (
+        folder / "site" / "tasks" / "flickr-aes-smoke" / "generators" / "rebeca-published.html"
+    ).read_text()  # fmt: skip
+
+
+def test_the_same_command_does_nothing_again(smoke, published):
+    folder, _ = smoke
+    before = {p: p.read_bytes() for p in records(folder).rglob("*") if p.is_file()}
+    run(folder)
+    assert before == {p: p.read_bytes() for p in records(folder).rglob("*") if p.is_file()}
+
+
+def test_what_random_weights_made_is_not_published(smoke, published, tmp_path):
+    folder, _ = smoke
+    assert "random weights (hpsv2.0" in run(folder, "--publish", tmp_path, code=2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_weights_make_other_pictures(smoke, tmp_path, monkeypatch):
+    from rebeca.random_weights import LAYOUTS, make_weights
+
+    folder, _ = smoke
+    for layout in LAYOUTS:
+        make_weights(layout, "tiny", tmp_path, seed=1)
+    monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path))
+    pictures = {p.name for p in (folder / "w" / "pictures").glob("*/*")}
+    run(folder)
+    assert len({p.name for p in (folder / "w" / "pictures").glob("*/*")} - pictures) == 4
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_published_task_names_its_weights(task):
+    found = {one["name"] for one in json.loads(invoke("weights", "list", task, "--json"))}
+    assert {"sd15", "ip-adapter-sd15", "vit-h", "vit-g", "vit-l", "hpsv2.0", "laion-v2"} == found
+
+
+def test_the_published_settings_are_in_the_task():
+    spec = json.loads(invoke("validate", "flickr-aes", "--json"))["spec"]
+    published = spec["generators"][0]
+    assert published["params"]["prior_guidance"] == 5 and published["params"]["steps"] == 1000
+    assert published["params"]["objective"] == "sample" and published["params"]["tokens"] == 32
+    assert published["decoder"]["image_guidance"] == 5 and published["decoder"]["steps"] == 50
+    assert (spec["pictures"], spec["seed"], spec["judges"]["ratings"]) == (25, 42, "shared")
+    grid = json.loads(invoke("validate", "flickr-aes-cross-guidance", "--json"))["spec"]
+    cells = {(g["params"]["prior_guidance"], g["decoder"]["image_guidance"]) for g in grid["generators"]}
+    assert len(cells) == 25 and grid["pictures"] == 10
+    prompts = json.loads(invoke("validate", "flickr-aes-prompts", "--json"))["spec"]["generators"]
+    assert len({g["decoder"]["prompt"] for g in prompts[:3]}) == 3
+
+
+def test_missing_weights_stop_a_run_with_all_their_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path))
+    output = invoke("weights", "check", "flickr-aes", code=4)
+    assert output.count("neither in") == 7 and "rebeca-bench weights fetch sd15" in output
+
+
+def test_a_gated_repository_and_one_out_of_reach_are_named(tmp_path, monkeypatch):
+    import huggingface_hub
+    from huggingface_hub import errors
+
+    monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path))
+    assert "by hand" in invoke("weights", "fetch", "laion-v2", code=4)
+    assert "cannot be reached from here" in invoke("weights", "fetch", "sd15", code=4)
+
+    def raising(error):
+        def download(*_, **__):
+            raise error
+
+        return download
+
+    gated = errors.GatedRepoError.__new__(errors.GatedRepoError)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", raising(gated))
+    assert "asks for its licence to be accepted first" in invoke("weights", "fetch", "vit-h", code=4)
+    gone = errors.RepositoryNotFoundError.__new__(errors.RepositoryNotFoundError)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", raising(gone))
+    assert "is not on the hub any more" in invoke("weights", "fetch", "vit-h", code=4)
+
+
+def test_what_was_fetched_is_checked(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    asked = {}
+
+    def download(repository, revision, local_dir, allow_patterns):
+        asked.update(repository=repository, revision=revision, patterns=allow_patterns)
+        from pathlib import Path
+
+        for name in allow_patterns:
+            path = Path(local_dir) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"something else")
+
+    monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    output = invoke("weights", "fetch", "ip-adapter-sd15", code=4)
+    assert "the published file has 289b45f16d04" in output
+    assert asked["repository"] == "h94/IP-Adapter" and asked["revision"].startswith("018e4027")
+    assert asked["patterns"] == ["models/ip-adapter_sd15.safetensors"]
+
+
+def test_without_a_gpu_the_device_is_refused_before_any_work(smoke):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    folder, _ = smoke
+    assert "there is no CUDA device here" in run(folder, "--device", "cuda", code=2)
+
+
+def test_exhausted_memory_is_one_message_and_the_run_goes_on(random_weights, tmp_path, monkeypatch):
+    from rebeca.decoders.stable_diffusion import StableDiffusion
+
+    monkeypatch.setenv("REBECA_WEIGHTS", str(random_weights))
+    invoke("dev", "make-data", "flickr-aes", "--root", tmp_path / "data", "--people", 10, "--pictures", 80)
+    invoke("data", "prepare", "flickr-aes", "--root", tmp_path / "data")
+    with pytest.MonkeyPatch.context() as patch:
+
+        def full(*_):
+            raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+        patch.setattr(StableDiffusion, "_batch", full)
+        output = run(tmp_path, code=8)
+        assert "out of memory" in output and "the same command goes on" in output
+    assert "few users" in run(tmp_path)
+
+
+def test_an_interrupted_encoding_goes_on_where_it_stopped(random_weights, tmp_path, monkeypatch):
+    from benchmark import embedding
+    from rebeca.encoders.published import PublishedEncoder
+
+    monkeypatch.setenv("REBECA_WEIGHTS", str(random_weights))
+    invoke("dev", "make-data", "flickr-aes", "--root", tmp_path / "data", "--people", 10, "--pictures", 80)
+    invoke("data", "prepare", "flickr-aes", "--root", tmp_path / "data")
+    monkeypatch.setattr(embedding, "CHUNK", 16)
+    encode, chunks, again = PublishedEncoder.encode, [], []
+
+    def stopping(self, pictures, items=None):
+        if len(chunks) == 3:
+            raise KeyboardInterrupt
+        chunks.append(items[0])
+        return encode(self, pictures, items)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PublishedEncoder, "encode", stopping)
+        run(tmp_path, code=130)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            PublishedEncoder, "encode",
+            lambda self, pictures, items=None: again.append((items or [None])[0]) or encode(self, pictures, items),
+        )  # fmt: skip
+        run(tmp_path)
+    assert chunks == [0, 16, 32] and again[0] == 48
+    assert not list((tmp_path / "w" / "checkpoints").glob("embeddings-*"))
