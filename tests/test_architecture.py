@@ -70,7 +70,7 @@ def test_modules_stay_readable():
 
 
 STAGES = {
-    "embeddings": ["rebeca/encoders/*.py", "rebeca/space.py"],
+    "embeddings": ["rebeca/encoders/*.py", "rebeca/space.py", "benchmark/embedding.py"],
     "judge": ["rebeca/ncf/model.py", "rebeca/ncf/training.py", "rebeca/ncf/verifier.py", "rebeca/population.py"],
     "fit": [
         "rebeca/train_prior.py", "rebeca/prior/*.py", "rebeca/generator.py", "rebeca/taste.py", "baselines/*.py",

@@ -34,3 +34,42 @@ def test_lift_of_choices_by_hand():
 def test_every_field_of_a_record_is_documented():
     script = load("record_fields")
     assert script.describe() in script.PAGE.read_text(), "run: python scripts/record_fields.py"
+
+
+def test_the_gpu_check_runs_anywhere_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    import json
+
+    from click.testing import CliRunner
+
+    from benchmark.site.speed import read_reports
+
+    script = load("gpu_check")
+    monkeypatch.setenv("REBECA_WEIGHTS", "")  # the script's own folder is forgotten afterwards
+    ran = []
+    for name, stage in list(script.STAGES.items()):
+        if name == "smoke":  # a test of its own
+            monkeypatch.setitem(script.STAGES, name, lambda check: ran.append("smoke") or {"seconds": 0})
+        else:
+            monkeypatch.setitem(script.STAGES, name, lambda check, s=stage, n=name: ran.append(n) or s(check))
+    arguments = ["--size", "tiny", "--device", "cpu", "--folder", tmp_path / "w", "--out", tmp_path / "results/perf"]
+    stopped = CliRunner().invoke(script.main, [str(a) for a in [*arguments, "--seconds", "-1"]])
+    assert "0 of 6 stages are done" in stopped.output
+    done = CliRunner().invoke(script.main, [str(a) for a in arguments])
+    assert done.exit_code == 0, done.output + str(done.exception)
+    assert ran == list(script.STAGES)
+    again = CliRunner().invoke(script.main, [str(a) for a in arguments])
+    assert again.exit_code == 0 and ran == list(script.STAGES)  # nothing is measured twice
+    (report,) = read_reports([tmp_path / "results"])
+    assert report.size == "tiny" and report.device.startswith("cpu") and set(report.figures) == set(script.LIMITS)
+    raw = json.loads((tmp_path / "results/perf/cpu-tiny.json").read_text())
+    assert set(raw["stages"]["batches"]) == {"1", "8"} and raw["weights"] == "random"
+
+
+def test_without_a_gpu_the_gpu_check_says_so(tmp_path):
+    import torch
+    from click.testing import CliRunner
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    stopped = CliRunner().invoke(load("gpu_check").main, ["--folder", str(tmp_path)])
+    assert stopped.exit_code == 2 and "there is no CUDA device here" in stopped.output

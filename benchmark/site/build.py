@@ -19,6 +19,7 @@ from benchmark.record_json import TASK_FOLDER, newest_records
 from benchmark.site import data, view
 from benchmark.site.method import method_page
 from benchmark.site.pictures import Gallery, make_gallery
+from benchmark.site.speed import read_reports
 from benchmark.store import file_digest, replace_folder
 from benchmark.tables import Tables
 from rebeca.errors import RecordError, printable
@@ -51,7 +52,7 @@ def build_site(roots: Sequence[Path], out: Path, pictures: Path | None = None) -
         )
     tasks = [folder.parent.name for folder in folders]
     page = out / ("index.html" if len(tasks) > 1 else f"tasks/{tasks[0]}/index.html")
-    stamp = _stamp(folders, pictures)
+    stamp = _stamp(folders, [report.model_dump(mode="json") for report in read_reports(roots)], pictures)
     if (out / STAMP).is_file() and (out / STAMP).read_text(encoding="utf-8") == _seal(out, stamp):
         return page
     if out.exists() and not (out / STATIC[0]).exists() and any(out.iterdir()):
@@ -67,7 +68,8 @@ def build_site(roots: Sequence[Path], out: Path, pictures: Path | None = None) -
     examples = [_task(temporary / "tasks" / str(board.task["id"]), env, board, pictures) for board in boards]
     with_people = [one for one in examples if one["people"]]
     example = max(with_people, key=lambda one: len(one["board"].rows), default=None)
-    _write(temporary / "index.html", env, "home.html", root=".", boards=boards, example=example)
+    reports = read_reports(roots)
+    _write(temporary / "index.html", env, "home.html", root=".", boards=boards, example=example, reports=reports)
     (temporary / STAMP).write_text(_seal(temporary, stamp), encoding="utf-8")
     replace_folder(temporary, out, sync=False)
     return page
@@ -101,7 +103,7 @@ def find_boards(roots: Sequence[Path]) -> list[Path]:
     return [found[name] for name in sorted(found)]
 
 
-def _stamp(folders: Sequence[Path], pictures: Path | None) -> str:
+def _stamp(folders: Sequence[Path], reports: Any, pictures: Path | None) -> str:
     """Changes whenever the site could: records, attestations, templates, version, the code that builds it."""
     files = [folder / TASK_FOLDER / "comparison.json" for folder in folders]
     files += [path for folder in folders if (path := folder / ATTESTATION).is_file()]
@@ -109,7 +111,7 @@ def _stamp(folders: Sequence[Path], pictures: Path | None) -> str:
     package = Path(__file__).resolve().parent.parent
     files += sorted([*package.glob("*.py"), *package.glob("site/*.py"), *package.glob("figures/*.py")])
     private = sorted(path.name for path in pictures.iterdir()) if pictures is not None else []
-    return digest_of([rebeca.__version__, [file_digest(path) for path in files], private])
+    return digest_of([rebeca.__version__, [file_digest(path) for path in files], reports, private])
 
 
 def _seal(site: Path, stamp: str) -> str:

@@ -272,6 +272,28 @@ def test_pictures_that_may_not_be_republished_are_shown_only_in_a_private_build(
     assert 'class="pic"' in (tmp_path / "mine" / "tasks" / "tiny" / "people" / "0.html").read_text()
 
 
+REPORT = {
+    "device": "NVIDIA H100 <b>80GB</b>", "size": "full", "weights": "random", "steps": 50, "made": "2026-11-25",
+    "figures": {"pictures a second": 3.5, "times faster than the original's way": 6.0, "scoring / generating": 0.02,
+                "outside model calls": 0.04},
+}  # fmt: skip
+
+
+def test_speed_is_shown_with_device_and_date(records, tmp_path):
+    root = records.parent.parent
+    path = root / "perf" / "h100.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(REPORT | {"stages": {"anything": 1}}))
+    invoke("site", "build", root, "--out", tmp_path / "site")
+    text = (tmp_path / "site" / "index.html").read_text()
+    assert "NVIDIA H100 &lt;b&gt;80GB" in text and "2026-11-25" in text and "3.50" in text
+    for key, value in (("made", "yesterday"), ("size", "huge"), ("figures", {"pictures a second": -1})):
+        path.write_text(json.dumps(REPORT | {key: value}))
+        assert f"h100.json: {key}" in invoke("site", "build", root, "--out", tmp_path / "other", code=7)
+    path.write_text("{")
+    assert "h100.json" in invoke("site", "build", root, "--out", tmp_path / "other", code=7)
+
+
 def test_figures_for_print(done, tmp_path):
     out = tmp_path / "figures"
     assert "wrote" in invoke("figures", "tiny", "--out", out, "--workdir", done / "w")

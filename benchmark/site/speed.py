@@ -1,0 +1,53 @@
+"""How fast the full-size stack was on some devices: the reports of scripts/gpu_check.py, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rebeca.errors import RecordError, printable
+
+FOLDER = "perf"
+MOST_BYTES = 1 << 20
+Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Report(BaseModel):
+    """One device's report; what the page does not show is left alone."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    device: str = Field(max_length=200)
+    size: Literal["full", "tiny"]
+    weights: Literal["random", "published"]
+    steps: Annotated[int, Field(ge=1)]
+    made: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    figures: dict[str, Number]
+
+    @property
+    def name(self) -> str:
+        """The device, fit for a page."""
+        return printable(self.device)
+
+
+def read_reports(roots: Sequence[Path]) -> list[Report]:
+    """Reports in ``perf/`` below or beside folders of records, full-size ones first.
+
+    Raises:
+        RecordError: Naming a file that is no report.
+    """
+    folders = {folder.resolve() for root in roots for folder in (root / FOLDER, root.parent / FOLDER)}
+    found = []
+    for path in sorted(path for folder in folders for path in folder.glob("*.json")):
+        if path.stat().st_size > MOST_BYTES:
+            raise RecordError(f"{path}: {path.stat().st_size:,} bytes are too many for a report")
+        try:
+            found.append(Report.model_validate_json(path.read_bytes()))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise RecordError(f"{path}: {where}: {first['msg'].lower()}", hint="python scripts/gpu_check.py") from error
+    return sorted(found, key=lambda report: (report.size != "full", report.device))

@@ -1,0 +1,32 @@
+"""Full-size random weights, nightly: ``REBECA_FULL=FOLDER`` names where they lie or are to be made (17 GB)."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+FULL = os.environ.get("REBECA_FULL")
+pytestmark = pytest.mark.skipif(FULL is None, reason="REBECA_FULL is not set; see docs/testing.md")
+
+
+def test_hpsv2_equals_the_package_on_a_full_size_checkpoint(monkeypatch):
+    """Within 1e-6, pictures square and not."""
+    pytest.importorskip("hpsv2.img_score", reason="pip install --no-deps hpsv2x clint args")
+    from rebeca.published import ALL
+    from rebeca.random_weights import make_weights
+
+    root = Path(str(FULL))
+    if not (root / ALL["hpsv2.0"].folder / "HPS_v2_compressed.pt").is_file():
+        make_weights("hpsv2", "full", root)
+    monkeypatch.setenv("REBECA_WEIGHTS", str(root))
+    spec = importlib.util.spec_from_file_location("preference_score", ROOT / "scripts/perf/preference_score.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    found = script.measure(4, 1, True)
+    assert found["apart"] < script.LIMITS["apart"]
+    assert found["weights"] == "random"
