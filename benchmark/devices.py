@@ -22,6 +22,17 @@ def device_name(device: str) -> str:
     return torch.cuda.get_device_name(torch.device(device))
 
 
+def empty_cache(device: str) -> None:
+    """Gives memory back that nothing uses any more."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if device.partition(":")[0] == "cuda":
+        torch.cuda.empty_cache()
+
+
 def rehearsed(decoder: Decoder, inputs: Any, device: str, folder: Path) -> int | None:
     """How many pictures a decoder makes at once: what an earlier run on this kind of device found, or tried out now.
 

@@ -18,7 +18,7 @@ from rebeca.interfaces import Encoder
 FILE = "embeddings.npy"
 PROGRESS = "progress.json"
 CHUNK = 2048
-"""Pictures; a multiple of every encoder's batch, so that chunks change no vector."""
+"""Pictures; a multiple of every encoder's own batch. With another one the last batch of a chunk is a smaller one."""
 MAPPED_FROM = 64 << 20
 """Bytes from which on vectors stay on the disk and are read where they are used."""
 

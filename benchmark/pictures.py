@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections import deque
@@ -22,6 +23,7 @@ from rebeca.data.catalogue import MOST_PIXELS, Catalogue
 from rebeca.errors import GeneratorError
 from rebeca.interfaces import Picture, Request
 
+BATCH = "batch.json"
 WRITERS = 4
 """Threads that pack and write pictures."""
 MOST_WAITING = 64
@@ -163,9 +165,10 @@ def write_unit(
             embeddings.append(answer.embedding if isinstance(answer, Picture) else None)
             if isinstance(answer, Picture) and row.item < 0 and row.digest not in seen:
                 seen.add(row.digest)
+                pixels = answer.pixels.copy()  # a generator may use its array again while this one waits
                 if kept is not None:
-                    kept.add(row.digest, answer.pixels)
-                writing.append(pool.submit(_write_png, folder / f"{row.digest}.png", answer.pixels))
+                    kept.add(row.digest, pixels)
+                writing.append(pool.submit(_write_png, folder / f"{row.digest}.png", pixels))
             while len(writing) > MOST_WAITING:
                 writing.popleft().result()
         for one in writing:
@@ -185,6 +188,17 @@ def write_unit(
     pq.write_table(table, folder / "pictures.parquet")
     if all(e is not None for e in embeddings):
         np.save(folder / "embeddings.npy", np.stack([np.asarray(e, np.float32) for e in embeddings]))
+
+
+def write_batch(folder: Path, batch: int) -> None:
+    """Writes how many pictures of a unit were made at once."""
+    (folder / BATCH).write_text(json.dumps(batch), encoding="utf-8")
+
+
+def read_batches(folders: Sequence[Path]) -> list[int]:
+    """Every number of pictures that units were made with at once; none where it does not matter."""
+    paths = [folder / BATCH for folder in folders]
+    return sorted({int(json.loads(path.read_text(encoding="utf-8"))) for path in paths if path.is_file()})
 
 
 def _write_png(path: Path, pixels: Pixels) -> int:

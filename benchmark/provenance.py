@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rebeca
+from benchmark.pictures import read_batches
 from rebeca.published import identity, names_in
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def provenance(run: Run, command: Sequence[str], declared: str | None) -> dict[s
         **machine(run.device),
         "users_a_unit": USERS_A_UNIT,
         "weights": {name: identity(name) for name in names_in(run.task.to_json())},
-        "batches": dict(sorted(run.batches.items())),
+        "batches": _batches(run),
         "encoders": encoders,
         "judges": {role: judge.fingerprint for role, judge in run.judges.items()},
         "seed": run.task.file.seed,
@@ -50,6 +51,16 @@ def provenance(run: Run, command: Sequence[str], declared: str | None) -> dict[s
         "seconds": {name: round(value, 3) for name, value in sorted(run.timing.seconds.items())},
         "peak_memory_mb": _peak_memory(),
     }
+
+
+def _batches(run: Run) -> dict[str, list[int]]:
+    """By generator, as its units say: also those that an earlier run or another process made."""
+    found = {}
+    for spec in run.task.generators:
+        folders = [run.store.folder("pictures", key) for key in run.picture_keys(spec)]
+        if batches := read_batches(folders):
+            found[spec.id] = batches
+    return found
 
 
 def machine(device: str) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def publish(run: Run, records: Path, target: Path, with_weights: bool) -> Path:
         shutil.rmtree(weights, ignore_errors=True)  # they would belong to other records
         return place
     fresh = _empty_beside(weights)
-    for stage, key in run.learned():
+    for stage, key in learned(run):
         folder = run.store.find(stage, key)
         if folder is not None:  # a generator that failed has learned nothing
             shutil.copytree(folder, fresh / folder.relative_to(run.store.root))
@@ -75,3 +75,13 @@ def _empty_beside(place: Path) -> Path:
     fresh = place.with_name(f".{place.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     return fresh
+
+
+def learned(run: Run) -> list[tuple[str, str]]:
+    """Stage and address of all that was learned for a task, and of the embeddings that it was learned on."""
+    task = run.task
+    judged = [("judge", run.judge_key(role)) for role in run.judges]
+    judged += [("judge", run.judge_key("verifier", share)) for share in task.file.judges.learning_curve]
+    judged += [("judge", run.judge_key("prior"))] * any(entry.use == "ncf-prior" for entry in task.scorers)
+    embedded = [("embeddings", run.embeddings_key(role)) for role in ("task", *run.judges)]
+    return list(dict.fromkeys([*embedded, *judged, *(("fit", run.fit_key(g)) for g in task.generators)]))

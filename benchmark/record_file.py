@@ -181,8 +181,9 @@ class Provenance(Strict):
         default={},
         description="Published weights by name: name, `published` or `random`, and the start of their digest.",
     )
-    batches: dict[str, Count] = Field(
-        default={}, description="By generator: pictures decoded at once; less than asked for where memory was short."
+    batches: dict[str, list[Count]] = Field(
+        default={},
+        description="By generator: pictures decoded at once; several numbers where another device went on.",
     )
     encoders: dict[str, Any] = Field(description="By role: name and address of the embeddings.")
     judges: dict[str, Sha256] = Field(description="Addresses of the fitted judges.")

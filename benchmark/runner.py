@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from benchmark import registry
-from benchmark.devices import rehearsed
+from benchmark.devices import empty_cache, rehearsed
 from benchmark.embedding import encode_catalogue, read_vectors
 from benchmark.freeze import Freezer
-from benchmark.pictures import KeptPixels, LazyPixels, Made, read_embeddings, read_unit, write_unit
+from benchmark.pictures import KeptPixels, LazyPixels, Made, read_embeddings, read_unit, write_batch, write_unit
 from benchmark.progress import Reporter, Timing
 from benchmark.scorers.context import Judge, ScorerContext
 from benchmark.spec import ResolvedGenerator, ResolvedScorer, Task
@@ -54,7 +54,7 @@ class Run:
         self._embeddings: dict[str, Floats] = {}
         self._pixel_embeddings: dict[tuple[str, str], Floats] = {}
         self._kept = KeptPixels()
-        self.batches: dict[str, int] = {}
+        self._batches: dict[str, int] = {}
 
     @cached_property
     def world(self) -> World:
@@ -100,17 +100,17 @@ class Run:
         """float32 [items, dim]; the catalogue in a role's space."""
         key = self.embeddings_key(role)
         if key not in self._embeddings:
+            unfinished = self.store.root / "checkpoints" / f"embeddings-{key}"
 
             def write(folder: Path) -> None:
-                unfinished = self.store.root / "checkpoints" / f"embeddings-{key}"
                 with self.reporter.stage(f"encode ({role})") as report:
                     made = encode_catalogue(
                         self._fitted_encoder(role), self.world.dataset.catalogue, unfinished, report
                     )
-                made.replace(folder / made.name)
-                shutil.rmtree(unfinished)
+                shutil.copyfile(made, folder / made.name)
 
             folder = self.make("embeddings", key, self._embeddings_inputs(role), write, f"encode ({role})")
+            shutil.rmtree(unfinished, ignore_errors=True)
             self._embeddings[key] = read_vectors(folder / "embeddings.npy")
         return self._embeddings[key]
 
@@ -228,7 +228,7 @@ class Run:
             inputs = [self.task.file.decoder.use, params_json(spec.decoder), self._decoder_weights(spec)]
             batch = rehearsed(made, inputs, self.device, self.store.root / "rehearsals")
             if batch is not None:
-                self.batches[spec.id] = batch
+                self._batches[spec.id] = batch
             return made
 
         checkpoints = self.store.root / "checkpoints" / key
@@ -281,14 +281,6 @@ class Run:
                 generator.load(folder, context)
         return generator
 
-    def learned(self) -> list[tuple[str, str]]:
-        """Stage and address of all that was learned for the task, and of the embeddings that it was learned on."""
-        judged = [("judge", self.judge_key(role)) for role in self.judges]
-        judged += [("judge", self.judge_key("verifier", share)) for share in self.task.file.judges.learning_curve]
-        judged += [("judge", self.judge_key("prior"))] * any(entry.use == "ncf-prior" for entry in self.task.scorers)
-        embedded = [("embeddings", self.embeddings_key(role)) for role in ("task", *self.judges)]
-        return list(dict.fromkeys([*embedded, *judged, *(("fit", self.fit_key(g)) for g in self.task.generators)]))
-
     # -- pictures ---------------------------------------------------------------------------------------------------
 
     def units(self) -> list[tuple[str, ...]]:
@@ -334,6 +326,7 @@ class Run:
 
         def generator() -> Generator:
             if not fitted:
+                self._make_room()
                 fitted.append(self.fitted(spec))
             return fitted[0]
 
@@ -350,6 +343,8 @@ class Run:
                     with inside(spec, self.store.root, folder), named_failures(spec.id):
                         answers = iter(ready.generate(requests))
                         write_unit(folder, answers, requests, self.world.dataset.catalogue, spec.id, self._kept)
+                        if spec.id in self._batches:
+                            write_batch(folder, self._batches[spec.id])
 
                 key = stage_key("pictures", inputs)
                 there = self.store.folder("pictures", key).is_dir()
@@ -360,6 +355,14 @@ class Run:
                     self.freezer.kept()
                 report((number + 1) * len(unit), len(self.world.users), "people")
         return folders
+
+    def _make_room(self) -> None:
+        """On a device with a memory of its own, judges and scorers go before a painter comes; they are built again."""
+        if self.device.partition(":")[0] == "cpu":
+            return
+        self._scorers.clear()
+        self._encoders = {role: encoder for role, encoder in self._encoders.items() if encoder.learns}
+        empty_cache(self.device)
 
     def requests(self, spec: ResolvedGenerator, unit: Sequence[str]) -> list[Request]:
         """Requests for some people, with their seeds."""

@@ -19,6 +19,7 @@ from benchmark.task_file import ENCODER_KEYS, ID, EncoderSpec, GeneratorSpec, Ta
 from benchmark.yaml_source import KeyPath, Source, parse_scalar, read_yaml
 from rebeca.errors import SpecError, did_you_mean
 from rebeca.params import ParamError, make_params, params_json, shortened
+from rebeca.published import is_published, published
 from rebeca.seeds import SeedScheme, digest_of
 from rebeca.weights import folder_digest
 
@@ -278,15 +279,27 @@ def _inner_model(annotation: Any) -> Any:
 
 
 def placed(kind: type[Any], raw: dict[str, Any], base: Path) -> dict[str, Any]:
-    """Parameters that name files: a path that leads somewhere from the task file is taken from there."""
+    """Parameters that name files, which lie where the task file says, seen from itself.
+
+    ``PATHS`` may also name what is no file: a repository, or a built-in model.
+    """
     out = dict(raw)
-    for name in getattr(kind, "PATHS", ()):
+    for name in (*getattr(kind, "FILES", ()), *getattr(kind, "PATHS", ())):
         value = out.get(name)
-        if isinstance(value, str) and value and "\0" not in value and ":" not in value:
-            beside = base / value
-            if (beside if "{" not in value else Path(str(beside).partition("{")[0])).exists():
-                out[name] = str(base.resolve() / value)
+        if not isinstance(value, str) or not value:
+            continue
+        if is_published(value):
+            published(value)
+        elif name in getattr(kind, "FILES", ()) or _is_there(base / value):
+            out[name] = str(base.resolve() / value)
     return out
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long, a NUL byte
+        return False
 
 
 def _with_content(params: dict[str, Any], base: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from benchmark.show import wide_console
 from rebeca.errors import MissingDependency
-from rebeca.published import ALL, Published, find, how_to_fetch, names_in, weights_root
+from rebeca.published import ALL, CARD, Published, find, how_to_fetch, names_in, weights_root
 
 
 def needed(task: str | None) -> list[Published]:
@@ -28,11 +28,11 @@ def needed(task: str | None) -> list[Published]:
 
 
 def describe(task: str | None) -> list[dict[str, Any]]:
-    """A dictionary each: name, title, repository, revision, licence, parameters, bytes, files with their hashes."""
+    """A dictionary each: name, title, repository, revision, licence, parameters, gigabytes, files with their hashes."""
     return [
         {
             "name": one.name, "title": one.title, "repository": one.repository, "revision": one.revision,
-            "licence": one.licence, "parameters_millions": one.parameters, "bytes": one.size,
+            "licence": one.licence, "parameters_millions": one.parameters, "gigabytes": one.gigabytes,
             "files": [{"name": file.name, "sha256": file.sha256, "bytes": file.size} for file in one.files],
             "folder": str(weights_root() / one.folder),
         }
@@ -74,10 +74,15 @@ def fetch(what: Sequence[str], say: Callable[[str], None]) -> Iterator[tuple[str
     for text in what:
         names += [ALL[text]] if text in ALL else needed(text)
     for one in dict.fromkeys(names):
+        folder = weights_root() / one.folder
+        if (folder / CARD).is_file():
+            raise MissingDependency(
+                f"{folder} holds random weights", hint="empty that folder, or name another one with REBECA_WEIGHTS"
+            )
         try:
             found = find(one.name)
         except MissingDependency:
-            say(f"{one.name}: {one.repository}@{one.revision or '-'}, {one.size / 1e9:.2f} GB ...")
+            say(f"{one.name}: {one.repository}@{one.revision or '-'}, {one.gigabytes:.2f} GB ...")
             _download(one)
             found = find(one.name)
         yield one.name, found.path
@@ -104,20 +109,26 @@ def _download(one: Published) -> None:
             hint=f"fetch these files elsewhere, put them into {target}, and check them: rebeca-bench weights check",
         ) from error
     except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError) as error:
-        raise MissingDependency(
-            f"{one.repository} cannot be reached from here",
-            hint=f"unset HF_HUB_OFFLINE; or elsewhere: hf download {one.repository} --revision {one.revision}"
-            f" --local-dir DIR, and copy DIR to {target}",
-        ) from error
+        raise _out_of_reach(one) from error
     except errors.HfHubHTTPError as error:
         raise MissingDependency(f"{one.repository}: {str(error).splitlines()[0]}", hint="try again later") from error
+    if not all((target / file.name).is_file() for file in one.files):  # out of reach, it only warns and returns
+        raise _out_of_reach(one)
+
+
+def _out_of_reach(one: Published) -> MissingDependency:
+    return MissingDependency(
+        f"{one.repository} cannot be reached from here",
+        hint=f"unset HF_HUB_OFFLINE; or elsewhere: hf download {one.repository} --revision {one.revision}"
+        f" --local-dir DIR, and copy DIR to {weights_root() / one.folder}",
+    )
 
 
 def print_weights(found: list[dict[str, Any]]) -> None:
     """A table, and every file's hash below it."""
     table = Table("name", "what", "millions", "GB", "licence", "repository", box=None, pad_edge=False)
     for one in found:
-        size = f"{one['bytes'] / 1e9:.2f}" if one["bytes"] else "?"
+        size = f"{one['gigabytes']:.2f}"
         where = one["repository"] + (f"@{one['revision'][:12]}" if one["revision"] else "")
         table.add_row(one["name"], one["title"], f"{one['parameters_millions']:,.0f}", size, one["licence"], where)
     console = wide_console()

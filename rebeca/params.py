@@ -58,8 +58,8 @@ def make_params(kind: type[Any], raw: Mapping[str, Any], where: str) -> Any:
 def params_json(params: Any) -> dict[str, Any]:
     """JSON of a ``Params`` dataclass with every default spelled out, without places on this machine.
 
-    ``LOCATIONS`` names parameters that are left out, ``PATHS`` those of which only the file's name is kept; what lies
-    there is part of addresses by its contents.
+    ``LOCATIONS`` names parameters that are left out, ``FILES`` and ``PATHS`` those of which only the file's name is
+    kept; what lies there is part of addresses by its contents.
 
     ``LATER`` names parameters that came after records were published, with defaults that change nothing: they are left
     out at their defaults, so that addresses, seeds and hashes stay what they were.
@@ -67,7 +67,7 @@ def params_json(params: Any) -> dict[str, Any]:
     dumped: dict[str, Any] = _adapter(type(params)).dump_python(params, mode="json")
     for name in getattr(type(params), "LOCATIONS", ()):
         del dumped[name]
-    for name in getattr(type(params), "PATHS", ()):
+    for name in (*getattr(type(params), "FILES", ()), *getattr(type(params), "PATHS", ())):
         if dumped[name] is not None and PurePath(dumped[name]).is_absolute():
             dumped[name] = PurePath(dumped[name]).name
     for name in getattr(type(params), "LATER", ()):

@@ -58,6 +58,7 @@ class Published:
         files: What loaders read.
         licence: Of the weights, as their publishers name it.
         parameters: How many, in millions.
+        gigabytes: Of all files, about.
     """
 
     name: str
@@ -68,16 +69,12 @@ class Published:
     files: tuple[WeightFile, ...]
     licence: str
     parameters: float
+    gigabytes: float
 
     @property
     def folder(self) -> str:
         """Name of the repository's folder below ``$REBECA_WEIGHTS``."""
         return self.repository.replace("/", "--")
-
-    @property
-    def size(self) -> int:
-        """Bytes of the files whose size is known."""
-        return sum(file.size or 0 for file in self.files)
 
 
 IP_ADAPTER = ("h94/IP-Adapter", "018e402774aeeddd60609b4ecdb7e298259dc729")
@@ -105,13 +102,13 @@ ALL = {
                 WeightFile("vae/diffusion_pytorch_model.safetensors",
                            "a2b5134f4dbc140d9c11f11cba3233099e00af40f262f136c691fb7d38d2194c", 334_643_276),
             ),
-            "CreativeML Open RAIL-M", 1066.23,
+            "CreativeML Open RAIL-M", 1066.23, 4.27,
         ),
         Published(
             "ip-adapter-sd15", "IP-Adapter for Stable Diffusion 1.5", *IP_ADAPTER, "",
             (WeightFile("models/ip-adapter_sd15.safetensors",
                         "289b45f16d043d0bf542e45831f971dcdaabe18b656f11e86d9dfba7e9ee3369"),),
-            "Apache-2.0", 22.3,
+            "Apache-2.0", 22.32, 0.04,
         ),
         Published(
             "vit-h", "CLIP ViT-H/14, IP-Adapter's image encoder", *IP_ADAPTER, "models/image_encoder",
@@ -120,7 +117,7 @@ ALL = {
                 WeightFile("models/image_encoder/model.safetensors",
                            "6ca9667da1ca9e0b0f75e46bb030f7e011f44f86cbfb8d5a36590fcd7507b030", 2_528_373_448),
             ),
-            "Apache-2.0", 632.08,
+            "Apache-2.0", 632.08, 2.53,
         ),
         Published(
             "vit-g", "CLIP ViT-bigG/14, image encoder of IP-Adapter for SDXL", *IP_ADAPTER, "sdxl_models/image_encoder",
@@ -129,7 +126,7 @@ ALL = {
                 WeightFile("sdxl_models/image_encoder/model.safetensors",
                            "657723e09f46a7c3957df651601029f66b1748afb12b419816330f16ed45d64d", 3_689_912_664),
             ),
-            "Apache-2.0", 1844.91,
+            "Apache-2.0", 1844.91, 3.69,
         ),
         Published(
             "vit-l", "OpenAI's CLIP ViT-L/14", "openai/clip-vit-large-patch14",
@@ -139,24 +136,24 @@ ALL = {
                 WeightFile("model.safetensors",
                            "a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb", 1_710_540_580),
             ),
-            "MIT", 427.62,
+            "MIT", 427.62, 1.71,
         ),
         Published(
             "hpsv2.0", "HPS v2.0", *HPS, "HPS_v2_compressed.pt",
             (WeightFile("HPS_v2_compressed.pt", "07cb0d20626232204ca3a6ec53ff5984e7e53212a8a7b0e0ec2bac1bdaf125a1"),),
-            "Apache-2.0", 986.11,
+            "Apache-2.0", 986.11, 1.97,
         ),
         Published(
             "hpsv2.1", "HPS v2.1", *HPS, "HPS_v2.1_compressed.pt",
             (WeightFile("HPS_v2.1_compressed.pt", "c57a38fb4a2f7e7c15bf00da2ea377cdf165448b4dd1052a484c215a998c9837"),),
-            "Apache-2.0", 986.11,
+            "Apache-2.0", 986.11, 1.97,
         ),
         Published(
             "laion-v2", "LAION aesthetics v2, linear head",
             "github.com/christophschuhmann/improved-aesthetic-predictor", None, "sac+logos+ava1-l14-linearMSE.pth",
             (WeightFile("sac+logos+ava1-l14-linearMSE.pth",
                         "21dd590f3ccdc646f0d53120778b296013b096a035a2718c9cb0d511bff0f1e0"),),
-            "Apache-2.0", 0.93,
+            "Apache-2.0", 0.93, 0.004,
         ),
     )
 }  # fmt: skip
@@ -206,8 +203,8 @@ def published(name: str) -> Published:
 
 
 def names_in(node: Any) -> list[str]:
-    """Every published name in a resolved task, sorted; misspelt ones are an error."""
-    return sorted({published(text).name for text in _texts(node) if text.startswith(PREFIX)})
+    """Every published name in a resolved task, sorted; misspelt ones are refused where they are used."""
+    return sorted({text.removeprefix(PREFIX) for text in _texts(node) if text.startswith(PREFIX)} & ALL.keys())
 
 
 def locate(name: str) -> Path:
@@ -234,14 +231,15 @@ def find(name: str) -> Found:
 def _find(name: str, root: str, home: str) -> Found:
     one = ALL[name]
     folder = Path(root) / one.folder
-    if not folder.is_dir():
+    if not _has_all(folder, one):
         cached = _in_hub_cache(one)
-        if cached is None:
+        if cached is not None:
+            folder = cached
+        elif not folder.is_dir():
             raise MissingDependency(
                 f"weights '{PREFIX}{name}' ({one.title}) are neither in {folder} nor in the hub's cache",
                 hint=how_to_fetch(one),
             )
-        folder = cached
     made = _card(folder)
     hashes = {}
     for file in one.files:
@@ -311,14 +309,18 @@ def _card(folder: Path) -> dict[str, str] | None:
 
 
 def _in_hub_cache(one: Published) -> Path | None:
-    """The snapshot of the pinned commit, where the hub's cache holds one."""
+    """The snapshot of the pinned commit, where the hub's cache holds all of it."""
     if one.revision is None:
         return None
     from huggingface_hub import constants
 
     name = "models--" + one.repository.replace("/", "--")
     folder = Path(constants.HF_HUB_CACHE) / name / "snapshots" / one.revision
-    return folder if folder.is_dir() else None
+    return folder if _has_all(folder, one) else None
+
+
+def _has_all(folder: Path, one: Published) -> bool:
+    return all((folder / file.name).is_file() for file in one.files)
 
 
 def _texts(node: Any) -> Iterator[str]:

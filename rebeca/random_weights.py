@@ -145,9 +145,32 @@ def _shapes(layout: str, size: Size) -> dict[str, dict[str, tuple[int, ...]]]:
     else:
         return {"head": _head_shapes(size)}
     return {
-        name: {key: tuple(value.shape) for key, value in model.state_dict().items() if "position_ids" not in key}
+        name: {_published_key(name, key): tuple(value.shape) for key, value in model.state_dict().items()}
         for name, model in models.items()
     }
+
+
+OLD_ATTENTION = {".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.", ".to_out.0.": ".proj_attn."}
+"""Names of the autoencoder's attention when Stable Diffusion 1.5 was published."""
+
+
+def _published_key(model: str, key: str) -> str:
+    """As a tensor is called in the published file; today's libraries call some otherwise and rename them on loading."""
+    if model == "vae":
+        for new, old in OLD_ATTENTION.items():
+            key = key.replace(new, old)
+    return key if model != "text" or key.startswith("text_model.") else f"text_model.{key}"
+
+
+def _position_ids(layout: str, size: Size) -> dict[str, Tensor]:
+    """What published CLIPs carry besides: the numbers of their positions."""
+    import torch
+
+    patches = (PICTURE[size] // PATCH) ** 2 + 1
+    places = {"text_model": 77} if layout == "sd15" else {"vision_model": patches}
+    if layout == "vit-l":
+        places["text_model"] = 77
+    return {f"{tower}.embeddings.position_ids": torch.arange(n)[None] for tower, n in places.items()}
 
 
 def _on_no_device(build: Callable[[], Any]) -> Any:
@@ -307,7 +330,8 @@ def _write_sd15(folder: Path, one: Published, size: Size, seed: int) -> None:
             model.config.save_pretrained(folder / name)
         else:
             model.save_config(folder / name)
-        save_weights(folder / name / f"{stem}.safetensors", _tensors(shapes, seed))
+        extra = _position_ids("sd15", size) if name == "text_encoder" else {}
+        save_weights(folder / name / f"{stem}.safetensors", _tensors(shapes, seed) | extra)
     PNDMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True, set_alpha_to_one=False,
         steps_offset=1,
@@ -315,7 +339,8 @@ def _write_sd15(folder: Path, one: Published, size: Size, seed: int) -> None:
     _write_tokenizer(folder / "tokenizer")
     index = {
         "_class_name": "StableDiffusionPipeline", "_diffusers_version": "0.6.0",
-        "feature_extractor": [None, None], "safety_checker": [None, None],
+        "feature_extractor": ["transformers", "CLIPImageProcessor"],
+        "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
         "scheduler": ["diffusers", "PNDMScheduler"], "text_encoder": ["transformers", "CLIPTextModel"],
         "tokenizer": ["transformers", "CLIPTokenizer"], "unet": ["diffusers", "UNet2DConditionModel"],
         "vae": ["diffusers", "AutoencoderKL"],
@@ -351,7 +376,8 @@ def _write_vision(layout: str) -> Callable[[Path, Published, Size, int], None]:
         model.config.architectures = [type(model).__name__]
         model.config.save_pretrained(target)
         (shapes,) = _shapes(layout, size).values()
-        save_weights(target / "model.safetensors", _tensors(shapes, seed, half=layout == "vit-g"))
+        tensors = _tensors(shapes, seed, half=layout == "vit-g")
+        save_weights(target / "model.safetensors", tensors | _position_ids(layout, size))
 
     return write
 
@@ -366,7 +392,7 @@ def _write_hps(folder: Path, one: Published, size: Size, seed: int) -> None:
 def _write_adapter(folder: Path, one: Published, size: Size, seed: int) -> None:
     path = folder / one.files[0].name
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_weights(path, _tensors(_adapter_shapes(size), seed))
+    save_weights(path, _tensors(_adapter_shapes(size), seed, half=True))
 
 
 def _write_head(folder: Path, one: Published, size: Size, seed: int) -> None:

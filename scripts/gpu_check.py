@@ -34,7 +34,7 @@ from benchmark.exits import one_message
 from benchmark.pictures import png
 from benchmark.provenance import PACKAGES, _version, git_state
 from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams, load_pipeline
-from rebeca.errors import out_of_memory
+from rebeca.errors import RebecaError, out_of_memory
 from rebeca.interfaces import Request
 from rebeca.random_weights import LAYOUTS, make_weights
 from rebeca.space import LinearSpace
@@ -135,7 +135,9 @@ def stage_smoke(check: Check) -> dict[str, Any]:
     ]  # fmt: skip
     started = time.perf_counter()
     for command in commands:
-        done = subprocess.run([rebeca, *command], check=True, capture_output=True, text=True)
+        done = subprocess.run([rebeca, *command], capture_output=True, text=True)
+        if done.returncode:
+            raise RebecaError(f"rebeca-bench {' '.join(command[:3])} failed:\n{done.stderr[-3000:]}")
     shown = json.loads(done.stdout)
     page = Path(shown["page"])
     return {
@@ -302,34 +304,37 @@ def summary(found: dict[str, Any]) -> dict[str, float]:
 @click.option("--device", default="cuda", show_default=True)
 @click.option("--folder", type=click.Path(path_type=Path), default=Path(".work/gpu-check"), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=ROOT / "results" / "perf", show_default=True)
-@click.option("--seconds", "limit", default=470, show_default=True, help="Begin no stage after so many.")
+@click.option("--seconds", "limit", default=240, show_default=True, help="Begin no stage after so many.")
 def main(size: str, device: str, folder: Path, out: Path, limit: int) -> None:
     """Runs the stages that are missing; writes the report when all are done."""
     with one_message(False):
         check_device(device)
-        folder = folder.resolve()
+        name, commit = device_name(device), git_state()
+        folder = (folder / f"{name.lower().replace(' ', '-')}-{size}").resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        check, path = Check(folder, size, device), folder / f"done-{size}.json"
+        check, path = Check(folder, size, device), folder / "done.json"
         found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if found.pop("git", commit) != commit:  # another state of the code: measure anew, but keep the weights
+            found = {stage: entry for stage, entry in found.items() if stage == "weights"}
         started = time.perf_counter()
-        for name, stage in STAGES.items():
-            if name in found:
+        for part, stage in STAGES.items():
+            if part in found:
                 continue
             if time.perf_counter() - started > limit:
                 click.echo(f"{len(found)} of {len(STAGES)} stages are done; the same command goes on")
                 return
-            click.echo(f"{name}: {stage.__doc__}")
-            found[name] = stage(check)
+            click.echo(f"{part}: {stage.__doc__}")
+            found[part] = stage(check)
             temporary = path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(found, indent=1), encoding="utf-8")
+            temporary.write_text(json.dumps(found | {"git": commit}, indent=1), encoding="utf-8")
             temporary.replace(path)
-            click.echo(f"  {json.dumps(found[name])}")
+            click.echo(f"  {json.dumps(found[part])}")
         figures = summary(found)
-        name = device_name(device)
         report = {
             "device": name if device != "cpu" else f"cpu, {torch.get_num_threads()} threads", "size": size,
-            "weights": "random", "steps": check.steps, "made": datetime.now(UTC).strftime("%Y-%m-%d"),
-            "git": git_state(), "packages": {p: _version(p) for p in PACKAGES}, "figures": figures, "stages": found,
+            "weights": "random", "steps": check.steps,
+            "made": datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat(),
+            "git": commit, "packages": {p: _version(p) for p in PACKAGES}, "figures": figures, "stages": found,
         }  # fmt: skip
         out.mkdir(parents=True, exist_ok=True)
         target = out / f"{name.lower().replace(' ', '-')}{'' if size == 'full' else '-tiny'}.json"

@@ -57,7 +57,7 @@ class HPSv2Params:
     batch: Count = 64
     dtype: Literal["float32", "float16", "auto"] = "float32"
     LATER: ClassVar[tuple[str, ...]] = ("dtype",)
-    PATHS: ClassVar[tuple[str, ...]] = ("weights",)
+    FILES: ClassVar[tuple[str, ...]] = ("weights",)
 
 
 class HPSv2Scorer(PixelScorer):

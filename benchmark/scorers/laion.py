@@ -37,7 +37,7 @@ class LaionParams:
 
     backbone: str = "open_clip:ViT-L-14-quickgelu/openai"
     weights: str | None = None
-    PATHS: ClassVar[tuple[str, ...]] = ("weights",)
+    FILES: ClassVar[tuple[str, ...]] = ("weights",)
 
 
 class LaionScorer(PixelScorer):

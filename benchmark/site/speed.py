@@ -8,11 +8,23 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from benchmark.record_json import newest_records
 from rebeca.errors import RecordError, printable
 
 FOLDER = "perf"
 MOST_BYTES = 1 << 20
 Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Figures(BaseModel):
+    """What has a limit; see scripts/gpu_check.py."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rate: Number = Field(alias="pictures a second")
+    times: Number = Field(alias="times faster than the original's way")
+    scoring: Number = Field(alias="scoring / generating")
+    outside: Number = Field(alias="outside model calls")
 
 
 class Report(BaseModel):
@@ -25,7 +37,7 @@ class Report(BaseModel):
     weights: Literal["random", "published"]
     steps: Annotated[int, Field(ge=1)]
     made: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
-    figures: dict[str, Number]
+    figures: Figures
 
     @property
     def name(self) -> str:
@@ -34,12 +46,12 @@ class Report(BaseModel):
 
 
 def read_reports(roots: Sequence[Path]) -> list[Report]:
-    """Reports in ``perf/`` below or beside folders of records, full-size ones first.
+    """Reports in ``perf/`` below folders of records, or beside the folder of one task; full-size ones first.
 
     Raises:
         RecordError: Naming a file that is no report.
     """
-    folders = {folder.resolve() for root in roots for folder in (root / FOLDER, root.parent / FOLDER)}
+    folders = {((root.parent if newest_records(root) else root) / FOLDER).resolve() for root in roots}
     found = []
     for path in sorted(path for folder in folders for path in folder.glob("*.json")):
         if path.stat().st_size > MOST_BYTES:

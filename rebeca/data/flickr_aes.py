@@ -174,7 +174,7 @@ def _read(root: Path, duplicates: Literal["refuse", "first"]) -> tuple[Interacti
     if duplicates == "first":
         table = table[~repeated]
     names = sorted(set(table["item"]))
-    ratings = read_ratings(table.reset_index(drop=True), path, tuple(names), SCALE)
+    ratings = read_ratings(table, path, tuple(names), SCALE)
     rows = _first_rows(table["item"], names)
     return ratings, picture_files(root / PICTURES, names, path, rows), int(repeated.sum())
 

@@ -123,14 +123,16 @@ def read_ratings(
         row = int(np.flatnonzero(unknown)[0])
         name = str(table["item"].iloc[row])
         raise DataError(
-            f"{path}: row {row + 2}: item '{name}' is not in items.csv", hint=did_you_mean(name, item_ids[:2000])
+            f"{path}: row {table.index[row] + 2}: item '{name}' is not in items.csv",
+            hint=did_you_mean(name, item_ids[:2000]),
         )
     user_ids, user = _user_ids(table["user"])
     twice = table.duplicated(["user", "item"])
     if twice.any():
         row = int(np.flatnonzero(twice)[0])
         raise DataError(
-            f"{path}: row {row + 2}: user '{table['user'].iloc[row]}' rated item '{table['item'].iloc[row]}' twice",
+            f"{path}: row {table.index[row] + 2}: user '{table['user'].iloc[row]}' rated item"
+            f" '{table['item'].iloc[row]}' twice",
             hint="keep one rating a person and picture",
         )
     item_index = item.to_numpy(np.int32)
@@ -151,7 +153,7 @@ def numbers(column: pd.Series[str], path: Path) -> Floats:
     bad = ~np.isfinite(values)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
-        raise DataError(f"{path}: row {row + 2}: rating '{column.iloc[row]}' is not a finite number")
+        raise DataError(f"{path}: row {column.index[row] + 2}: rating '{column.iloc[row]}' is not a finite number")
     return values
 
 
@@ -160,7 +162,7 @@ def _check_scale(column: pd.Series[str], values: Floats, path: Path, scale: tupl
     if outside.any():
         row = int(np.flatnonzero(outside)[0])
         raise DataError(
-            f"{path}: row {row + 2}: rating {column.iloc[row]} is outside the declared scale"
+            f"{path}: row {column.index[row] + 2}: rating {column.iloc[row]} is outside the declared scale"
             f" {scale[0]:g} to {scale[1]:g}",
-            hint="correct the rating, or data.params.scale in the task file",
+            hint="correct the rating, or the scale that the task declares",
         )

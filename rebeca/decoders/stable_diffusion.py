@@ -92,7 +92,8 @@ class StableDiffusionParams:
     lora: str | None = None
     lora_scale: NotNegative = 1.0
     LATER: ClassVar[tuple[str, ...]] = ("channels_last", "compile", "lora", "lora_scale")
-    PATHS: ClassVar[tuple[str, ...]] = ("model", "adapter", "lora")
+    PATHS: ClassVar[tuple[str, ...]] = ("model", "adapter")
+    FILES: ClassVar[tuple[str, ...]] = ("lora",)
 
     @property
     def files(self) -> Files:
@@ -284,7 +285,7 @@ def load_pipeline(files: Files, device: str) -> Any:
     with reading(message, MissingDependency, hint), quiet():
         pipe = RowByRow.from_pretrained(
             folder, revision=files.revision, dtype=getattr(torch, precision(files.dtype, device)), safety_checker=None,
-            requires_safety_checker=False, use_safetensors=True, low_cpu_mem_usage=False,
+            feature_extractor=None, requires_safety_checker=False, use_safetensors=True, low_cpu_mem_usage=False,
         )  # fmt: skip
         pipe.load_ip_adapter(
             adapter_folder, subfolder="models", weight_name=adapter_name, image_encoder_folder=None,

@@ -18,6 +18,7 @@ def smoke(random_weights, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REBECA_WEIGHTS", str(random_weights))
         patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setattr("benchmark.embedding.MAPPED_FROM", 0)  # vectors stay on the disk, as large ones do
         said = invoke("weights", "check", "flickr-aes-smoke")
         invoke("dev", "make-data", "flickr-aes", "--root", folder / "data", "--people", 10, "--pictures", 80)
         invoke("data", "prepare", "flickr-aes", "--root", folder / "data")
@@ -49,7 +50,7 @@ def test_the_smoke_task_runs_from_the_check_to_the_page(smoke):
     assert {"ncf", "auditor", "ncf-prior", "hpsv2", "laion", "precision@1"} <= set(record["summary"])
     assert record["pictures"]["valid"] == record["pictures"]["requested"] == 16
     assert record["pictures"]["different"] == 16
-    assert record["provenance"]["batches"]["rebeca-published"] == 8
+    assert record["provenance"]["batches"]["rebeca-published"] == [8]
     assert "all agree" in invoke("verify", records(folder))
 
 
@@ -135,6 +136,20 @@ def test_a_gated_repository_and_one_out_of_reach_are_named(tmp_path, monkeypatch
     assert "is not on the hub any more" in invoke("weights", "fetch", "vit-h", code=4)
 
 
+def test_random_weights_are_not_taken_for_fetched_ones(published):
+    assert "holds random weights" in invoke("weights", "fetch", "sd15", code=4)
+
+
+def test_a_hub_that_only_warns_is_still_out_of_reach(tmp_path, monkeypatch):
+    """With something in the folder already, the hub's client warns and returns."""
+    import huggingface_hub
+
+    (tmp_path / "h94--IP-Adapter" / "models").mkdir(parents=True)
+    monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path))
+    assert "cannot be reached from here" in invoke("weights", "fetch", "vit-g", code=4)
+
+
 def test_what_was_fetched_is_checked(tmp_path, monkeypatch):
     import huggingface_hub
 
@@ -210,3 +225,32 @@ def test_an_interrupted_encoding_goes_on_where_it_stopped(random_weights, tmp_pa
         run(tmp_path)
     assert chunks == [0, 16, 32] and again[0] == 48
     assert not list((tmp_path / "w" / "checkpoints").glob("embeddings-*"))
+
+
+def test_a_kill_between_encoding_and_the_store_costs_no_vector(random_weights, tmp_path, monkeypatch):
+    from benchmark.store import Store
+    from rebeca.encoders.published import PublishedEncoder
+
+    monkeypatch.setenv("REBECA_WEIGHTS", str(random_weights))
+    invoke("dev", "make-data", "flickr-aes", "--root", tmp_path / "data", "--people", 10, "--pictures", 80)
+    invoke("data", "prepare", "flickr-aes", "--root", tmp_path / "data")
+    make = Store.make
+
+    def killed(self, stage, key, inputs, write):
+        if stage != "embeddings":
+            return make(self, stage, key, inputs, write)
+        write(tmp_path)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "make", killed)
+        run(tmp_path, code=130)
+    encode, again = PublishedEncoder.encode, []
+
+    def noted(self, pictures, items=None):
+        again.append((self.name, (items or [None])[0]))
+        return encode(self, pictures, items)
+
+    monkeypatch.setattr(PublishedEncoder, "encode", noted)
+    run(tmp_path)
+    assert ("published:vit-h", 0) not in again and ("published:vit-g", 0) in again

@@ -170,6 +170,12 @@ def test_bad_rows_are_named(root, line, message):
         prepare(root, "refuse", silent)
 
 
+def test_rows_are_those_of_the_file_where_repetitions_were_left_out(root):
+    changed(root, lambda lines: [lines[0], lines[1], lines[1], lines[1], *lines[2:], " A000, x.jpg, 7"])
+    with pytest.raises(DataError, match="row 292: rating 7 is outside"):
+        prepare(root, "first", silent)
+
+
 def test_missing_columns_files_and_folders_are_named(root, tmp_path):
     with pytest.raises(DataError, match="not there") as error:
         read_flickr_aes(tmp_path)

@@ -45,6 +45,37 @@ def test_full_layouts_have_the_published_numbers_of_parameters(layout, millions)
     assert found == millions
 
 
+@pytest.mark.parametrize(
+    ("layout", "model", "file", "extra"),
+    [
+        ("sd15", "unet", "unet/diffusion_pytorch_model.safetensors", 0),
+        ("sd15", "vae", "vae/diffusion_pytorch_model.safetensors", 0),
+        ("sd15", "text", "text_encoder/model.safetensors", 77),
+        ("vit-h", "image", "models/image_encoder/model.safetensors", 257),
+        ("vit-g", "image", "sdxl_models/image_encoder/model.safetensors", 257),
+        ("vit-l", "clip", "model.safetensors", 257 + 77),
+    ],
+)
+def test_full_layouts_have_the_published_sizes(layout, model, file, extra):
+    """Names and shapes make a file's length; with the published ones it is the published one but for its header."""
+    from rebeca import random_weights
+
+    shapes = random_weights._shapes(layout, "full")[model]
+    half = layout == "vit-g"
+    header, at = {"__metadata__": {"format": "pt"}}, 0
+    for name, shape in shapes.items():
+        size = int(np.prod(shape)) * (2 if half else 4)
+        header[name] = {"dtype": "F16" if half else "F32", "shape": list(shape), "data_offsets": [at, at + size]}
+        at += size
+    for name in random_weights._position_ids(layout, "full") if extra else ():
+        places = 257 if name.startswith("vision") else 77
+        header[name] = {"dtype": "I64", "shape": [1, places], "data_offsets": [at, at + 8 * places]}
+        at += 8 * places
+    length = 8 + len(json.dumps(header, separators=(",", ":"))) + at
+    wanted = next(one.size for one in published_of(layout).files if one.name == file)
+    assert abs(length - wanted) < 128, length - wanted
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_tiny_and_full_layouts_have_the_same_files(layout, published):
     one = published_of(layout)
@@ -158,11 +189,26 @@ def test_the_hubs_cache_at_the_pinned_commit_serves_too(random_weights, tmp_path
     assert published.find("vit-l").path == snapshot
 
 
+def test_each_name_is_looked_for_on_its_own(random_weights, tmp_path, monkeypatch):
+    """The adapter may lie in the folder of weights while bigG, of the same repository, lies in the hub's cache."""
+    from huggingface_hub import constants
+
+    one = published.ALL["vit-g"]
+    shutil.copytree(random_weights / one.folder / "models", tmp_path / "weights" / one.folder / "models")
+    monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    snapshot = tmp_path / "models--h94--IP-Adapter" / "snapshots" / one.revision
+    shutil.copytree(random_weights / one.folder, snapshot)
+    assert published.find("vit-g").path == snapshot / "sdxl_models/image_encoder"
+
+
 def test_names_are_found_in_a_task_and_misspelt_ones_are_errors():
     task = {"a": ["published:sd15", {"b": "published:vit-g"}], "c": "published:sd15"}
     assert published.names_in(task) == ["sd15", "vit-g"]
+    assert published.names_in(["published: the old way", "published:sd-15"]) == []
     with pytest.raises(SpecError, match="did you mean 'sd15'"):
-        published.names_in(["published:sd-15"])
+        published.find("published:sd-15")
 
 
 # -- encoders -------------------------------------------------------------------------------------------------------

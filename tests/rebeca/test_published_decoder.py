@@ -101,6 +101,30 @@ def test_a_black_picture_is_a_counted_failure_wherever_it_comes_from():
     assert row.failure == "blank"
 
 
+def test_an_array_that_a_generator_uses_again_is_kept_as_it_was(tmp_path):
+    from benchmark.pictures import KeptPixels, read_unit, write_unit
+    from rebeca.data.catalogue import decode_image
+    from rebeca.interfaces import Picture, pixels_digest
+
+    class Empty:
+        def __len__(self):
+            return 0
+
+    def reusing():
+        array = np.zeros((64, 64, 3), np.uint8)
+        for k in range(8):
+            array[:] = np.random.default_rng(k).integers(0, 256, array.shape)
+            yield Picture(array)
+
+    kept = KeptPixels()
+    write_unit(tmp_path, reusing(), requests(), Empty(), "somebody", kept)
+    rows = read_unit(tmp_path)
+    assert len({row.digest for row in rows}) == 8
+    for row in rows:
+        assert pixels_digest(decode_image((tmp_path / f"{row.digest}.png").read_bytes(), "x")) == row.digest
+        assert pixels_digest(kept.get(row.digest)) == row.digest
+
+
 def test_pictures_come_a_batch_at_a_time(monkeypatch):
     batches = []
     batch = StableDiffusion._batch
