@@ -14,14 +14,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from benchmark import registry
+from benchmark.locations import placed, with_content
 from benchmark.stats.levels import smallest_p
 from benchmark.task_file import ENCODER_KEYS, ID, EncoderSpec, GeneratorSpec, TaskFile, Use
 from benchmark.yaml_source import KeyPath, Source, parse_scalar, read_yaml
 from rebeca.errors import SpecError, did_you_mean
 from rebeca.params import ParamError, make_params, params_json, shortened
-from rebeca.published import is_published, published
 from rebeca.seeds import SeedScheme, digest_of
-from rebeca.weights import folder_digest
 
 DEEPEST_EXTENDS = 5
 LARGEST_SWEEP = 500
@@ -278,38 +277,6 @@ def _inner_model(annotation: Any) -> Any:
     return None
 
 
-def placed(kind: type[Any], raw: dict[str, Any], base: Path) -> dict[str, Any]:
-    """Parameters that name files, which lie where the task file says, seen from itself.
-
-    ``PATHS`` may also name what is no file: a repository, or a built-in model.
-    """
-    out = dict(raw)
-    for name in (*getattr(kind, "FILES", ()), *getattr(kind, "PATHS", ())):
-        value = out.get(name)
-        if not isinstance(value, str) or not value:
-            continue
-        if is_published(value):
-            published(value)
-        elif name in getattr(kind, "FILES", ()) or _is_there(base / value):
-            out[name] = str(base.resolve() / value)
-    return out
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name too long, a NUL byte
-        return False
-
-
-def _with_content(params: dict[str, Any], base: Path) -> dict[str, Any]:
-    """A folder's path is relative to the task file, and what lies in it becomes part of the parameters."""
-    if not isinstance(params.get("path"), str):
-        return params
-    folder = (base / params["path"]).resolve()
-    return {**params, "path": str(folder), "content": folder_digest(folder)}
-
-
 @contextmanager
 def _at(source: Source, *path: str | int) -> Iterator[None]:
     """Gives errors below a key their file and line, down to the parameter where it is known."""
@@ -358,7 +325,7 @@ def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]
             by_id[spec.id] = spec
         for one in _swept(spec, kind, where):
             assert one.id is not None
-            raw_params = _with_content(one.params, source.path.parent) if spec.use == "folder" else one.params
+            raw_params = with_content(one.params, source.path.parent) if spec.use == "folder" else one.params
             with _at(source, "generators", index, "params"):
                 params = make_params(kind, raw_params, f"generators.{one.id}.params")
             with _at(source, "generators", index, "decoder"):
