@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,6 @@ from rebeca.errors import printable
 
 NAMED = 4
 GAP_MEANING = "Verifier minus auditor: large where a generator pleases the verifier alone."
-HEADINGS = {"hpsv2": "HPSv2", "laion": "LAION", "ncf-prior": "before decoding"}
 CAUTIONS = {
     "few-users": "Few people ({where}): 95 % intervals hold the truth in fewer than 95 of 100 cases.",
     "unequal-pictures": "Unequal numbers of pictures ({where}): lifts compare people who have equally many.",
@@ -288,7 +288,7 @@ class Board:
 
         def more(names: Iterable[str]) -> list[Column]:
             return [
-                Column(HEADINGS.get(n, _lower(cards[n]["name"])), n, False, cards[n]["unit"], cards[n]["meaning"],
+                Column(_heading(n, cards[n]["name"]), n, False, cards[n]["unit"], cards[n]["meaning"],
                        cards[n]["higher_is_better"])
                 for n in names
                 if n in cards and n not in there
@@ -303,6 +303,11 @@ class Board:
             at = next((i for i, column in enumerate(out) if column.measure == "diversity"), len(out))
             out[at:at] = gap
         return [*out, *more(sorted(cards))]
+
+
+def _heading(measure: str, name: str) -> str:
+    """A card's name; those of HPSv2 and LAION keep their capitals, and say where they are stand-ins."""
+    return name if measure in ("hpsv2", "laion") else _lower(name)
 
 
 def _lower(name: str) -> str:
@@ -354,6 +359,7 @@ def read_board(folder: Path) -> Board:
     primary = str(comparison["spec"]["analysis"]["primary"]["scorer"])
     ranks = comparison["results"]["families"].get(primary, {}).get("ranks", {})
     records = {name: read_record(folder / name) for name in comparison["order"]}
+    titles = Counter(str(record["generator"]["title"]) for record in records.values())
     same, wide = twins(records), gaps(records, str(comparison["spec"]["analysis"]["reference"]))
     rows = []
     for name, record in records.items():
@@ -365,7 +371,7 @@ def read_board(folder: Path) -> Board:
         rows.append(
             Row(
                 name,
-                printable(str(generator["title"])),
+                _title(generator, titles),
                 str(generator["family"]),
                 bool(generator["ranked"]),
                 tuple(generator["needs"]),
@@ -385,6 +391,12 @@ def _ordered(personal: Mapping[str, Any], primary: str) -> dict[str, Any]:
     """The scorer that decides first, then those that know best."""
     first = [name for name in (primary, "observed", "truth") if name in personal]
     return {name: personal[name] for name in [*first, *(n for n in personal if n not in first)]}
+
+
+def _title(generator: Mapping[str, Any], titles: Counter[str]) -> str:
+    """For readers; with the id where several generators have the same."""
+    title = str(generator["title"])
+    return printable(title if titles[title] == 1 else f"{title} ({generator['id']})")
 
 
 def finding(board: Board) -> str:
@@ -414,7 +426,13 @@ def finding(board: Board) -> str:
     personal = [(lift["estimate"], row) for row in ranked if (lift := _proven_lift(board, row, judge)) is not None]
     if personal:
         estimate, best = max(personal, key=lambda pair: pair[0])
-        sentences.append(f"By {by}, {best.title} is the most personal ({number(estimate, 3, sign=True)}).")
+        low = (best.lift(judge) or {})["low"]
+        near = sum(1 for row in ranked if row is not best and ((row.lift(judge) or {}).get("high") or low) > low)
+        others = {0: "", 1: "; the interval of 1 other overlaps with it"}.get(
+            near, f"; the intervals of {near} others overlap with it"
+        )
+        said = number(estimate, 3, sign=True)
+        sentences.append(f"By {by}, {best.title} has the highest personal lift ({said}{others}).")
     elif any(row.lift(judge) for row in ranked):
         sentences.append(f"By {by}, nobody is clearly personal.")
     gain = board.judges.get("population", {}).get("verifier_gain")

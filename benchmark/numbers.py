@@ -52,6 +52,16 @@ def p_value(p: float | None) -> str:
     return "< .001" if p < 0.001 else "1" if p >= 0.9995 else f"{p:.3f}".lstrip("0")
 
 
+def brief(seconds: float | None) -> str:
+    """Two significant digits, down to a thousandth: ``0.072``."""
+    if seconds is None or not math.isfinite(seconds):
+        return MISSING
+    if seconds < 0.001:
+        return "< 0.001"
+    digits = max(0, 1 - math.floor(math.log10(seconds)))
+    return f"{seconds:.{digits}f}"
+
+
 def percent(share: float | None) -> str:
     """``2 %``."""
     return MISSING if share is None else f"{100 * share:.0f} %" if share >= 0.01 or share == 0 else "< 1 %"

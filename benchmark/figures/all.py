@@ -35,8 +35,12 @@ FAMILIES = {
 
 def figures_of(tables: Tables) -> Iterator[tuple[str, Figure]]:
     """Heading and figure, for every figure that the records can tell."""
+    names: set[str] = set()
     for heading, family in FAMILIES.items():
         for figure in family(tables):
+            if figure.name in names:
+                raise ValueError(f"two figures are called {figure.name}")
+            names.add(figure.name)
             yield heading, figure
 
 

@@ -26,7 +26,7 @@ def guidance(tables: Tables) -> list[Figure]:
     found = []
     for measure, name in (
         (tables.primary, "preference"),
-        ("laion", "LAION aesthetics"),
+        ("laion", tables.board.card_name("laion")),
         ("ncf-prior", "preference before decoding"),
     ):
         if not any(measure in row.measures and row.measure(measure) for row, _, _ in grid):

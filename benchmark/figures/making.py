@@ -25,6 +25,7 @@ from benchmark.figures.style import (
     family_colour,
     family_shape,
 )
+from benchmark.numbers import brief
 from benchmark.tables import Tables
 
 CURVES = 6
@@ -104,7 +105,7 @@ def _training(tables: Tables) -> Figure | None:
 
 
 def _cost(tables: Tables) -> Figure | None:
-    rows = [row for row in tables.board.rows if row.seconds is not None and row.measure(tables.primary)]
+    rows = [row for row in tables.board.rows if row.ranked and row.seconds is not None and row.measure(tables.primary)]
     if len(rows) < 3:
         return None
     points = [
@@ -168,8 +169,8 @@ def _cost(tables: Tables) -> Figure | None:
     spent = float(data["seconds"].iloc[data["id"].tolist().index(dearest)])
     title = (
         f"{len(front)} of {len(rows)} generators give the most for their time; the best of them, {titles[dearest]},"
-        f" takes {spent:.1g} s a picture"
+        f" takes {brief(spent)} s a picture"
     )
-    text = "; ".join(f"{p['generator']}: {p['seconds']:.3g} s, {p['preference']:.3f}" for p in points)
+    text = "; ".join(f"{p['generator']}: {brief(p['seconds'])} s, {p['preference']:.3f}" for p in points)
     note = f"Dashed: the Pareto front. Wall seconds on {tables.board.comparison['provenance']['device']}, fits aside."
     return Figure("cost", title, text, data.drop(columns="id"), draw, note)

@@ -8,7 +8,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.figures.style import BLUE, GRID, Figure, Size, heat, left_out, shown
+from benchmark.board import Row
+from benchmark.figures.style import BLUE, GRID, Figure, Size, heat, left_out, ranked, shown
 from benchmark.numbers import number, percent
 from benchmark.record_file import LIFT
 from benchmark.tables import Tables
@@ -34,7 +35,9 @@ def order_of(tables: Tables) -> np.ndarray[Any, Any]:
 def _likeness(tables: Tables) -> Figure | None:
     if not tables.likeness.any():
         return None
-    order = order_of(tables)[:MOST_PEOPLE]
+    everybody = order_of(tables)
+    places = np.linspace(0, len(everybody) - 1, min(MOST_PEOPLE, len(everybody))).round().astype(int)
+    order = everybody[places]  # of every group as many as it has
     table = tables.likeness[np.ix_(order, order)]
     names = [tables.users[i] for i in order]
     i, j = np.meshgrid(np.arange(len(order)), np.arange(len(order)), indexing="ij")
@@ -66,7 +69,7 @@ def _likeness(tables: Tables) -> Figure | None:
     text = f"Correlation between two people's opinions: from {off.min():.2f} to {off.max():.2f}, mean {off.mean():.2f}."
     note = "Each row and column is a person, sorted by persona; blue: alike, brown: opposite taste."
     if len(tables.users) > MOST_PEOPLE:
-        note += f" The first {MOST_PEOPLE} of {len(tables.users)} people."
+        note += f" The {MOST_PEOPLE} of {len(tables.users)} people, from all groups."
     return Figure("likeness", title, text, data, draw, note)
 
 
@@ -113,6 +116,13 @@ def _wins(tables: Tables) -> Figure | None:
         f"{left_out(kept, rows)} Columns are people, sorted by persona; dark: the best for that person, or close to it."
     )
     return Figure("wins", title, text, data, draw, note.strip())
+
+
+def _gap(tables: Tables, row: Row, labels: Any) -> float:
+    """Between the best and the worst served group's mean preference."""
+    values = tables.value(row.id, tables.primary)
+    means = [float(np.nanmean(own)) for k in np.unique(labels) if np.isfinite(own := values[labels == k]).any()]
+    return max(means) - min(means) if means else 0.0
 
 
 def _personas(tables: Tables) -> Figure | None:
@@ -168,8 +178,11 @@ def _personas(tables: Tables) -> Figure | None:
         return alt.hconcat(*columns)
 
     spread = data[data["measure"] == "preference"].groupby("generator")["mean"].agg(["min", "max"])
-    gap = spread["max"] - spread["min"]
-    title = f"{gap.idxmax()} serves groups of people most unequally: {number(gap.max(), 2)} between best and worst"
+    gaps = {row.id: _gap(tables, row, labels) for row in ranked(rows)}
+    widest = max(ranked(rows), key=lambda row: gaps[row.id])
+    title = (
+        f"{widest.title} serves groups of people most unequally: {number(gaps[widest.id], 2)} between best and worst"
+    )
     text = "; ".join(
         f"{g}: {a:.3f} to {b:.3f}" for g, a, b in zip(spread.index, spread["min"], spread["max"], strict=True)
     )

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.board import Board, Row
-from benchmark.figures.style import INK, SOFT, Figure, Size, family_colour, family_shape
+from benchmark.figures.style import INK, SOFT, Figure, Size, family_colour, family_scale, family_shape, shortened
 from benchmark.numbers import with_interval
 from benchmark.tables import Tables
 
@@ -50,12 +50,14 @@ def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
     text = "; ".join(str(label) for label in points["description"])
     note = (
         "Right: people like the pictures. Up: people like their own pictures more than those made for others; a"
-        " crowd-pleaser sits at zero. Crosses are 95 % intervals over people."
+        " crowd-pleaser sits at zero. Crosses are 95 % intervals over people. Hollow: granted the judge, held-out"
+        " ratings or the truth, and unranked."
     )
     return Figure(name, title, text, points.drop(columns=["href", "description"]), draw, note, answers=True)
 
 
 def _most(points: pd.DataFrame) -> str:
+    points = points[points["ranked"]] if points["ranked"].any() else points
     liked, lifted = (points.iloc[int(np.argmax(points[column]))] for column in ("like", "lift"))
     if liked["id"] == lifted["id"]:
         return f"{liked['title']} is both liked most and the most personal"
@@ -82,12 +84,17 @@ def _points(rows: Sequence[Row], judge: str) -> list[dict[str, Any]]:
 
 
 def _named(points: pd.DataFrame, reference: str) -> set[str]:
-    """Who is named directly: the reference, those that nobody beats on both axes, the best and worst, one a family."""
-    order = points.sort_values("like", ascending=False)
-    wanted = [reference, str(points["id"].iloc[int(np.argmax(points["lift"]))]), str(order["id"].iloc[-1])]
+    """Who is named directly: the reference, those that nobody beats on both axes, the best and worst, one a family.
+
+    Of the ranked ones first; what was granted the judge or the truth is named where there is room.
+    """
+    order = points.sort_values(["ranked", "like"], ascending=False)
+    first = order[order["ranked"]] if order["ranked"].any() else order
+    wanted = [reference, str(first["id"].iloc[0]), str(first["id"].iloc[int(np.argmax(first["lift"]))])]
+    wanted += [str(first["id"].iloc[-1])]
     wanted += [str(order[order["family"] == family]["id"].iloc[0]) for family in order["family"].unique()]
     best = -np.inf
-    for _, point in order.iterrows():
+    for _, point in first.iterrows():
         if point["lift"] > best:
             best = point["lift"]
             wanted.append(str(point["id"]))
@@ -130,11 +137,14 @@ def _draw(points: pd.DataFrame, board: Board, size: Size, x_title: str) -> Any:
     zero = alt.Chart(pd.DataFrame({"lift": [0.0]}))
     faint = alt.condition("datum.named", alt.value(0.6), alt.value(0.22))
     colour, shape = family_colour(board.rows), family_shape(board.rows)
+    stroke = alt.Stroke("family:N", scale=family_scale(board.rows), legend=None)
     thin = {"strokeWidth": 1.2, "aria": False}
     crossed = base if len(data) <= MOST_CROSSES else alt.Chart(data[data["named"]])
     mark = base.mark_point(filled=True, size=size.font * 6).encode(
         x=x("like"), y=y("lift"), color=colour, shape=shape, description="description:N", href="href:N",
         opacity=alt.condition("datum.named", alt.value(1.0), alt.value(0.75)),
+        fillOpacity=alt.condition("datum.ranked", alt.value(1.0), alt.value(0.0)), stroke=stroke,
+        strokeWidth=alt.value(1.4),
     )  # fmt: skip
     reference = alt.Chart(data[data["id"] == board.reference])
     return alt.layer(
@@ -181,7 +191,7 @@ def beside(
     return named.assign(
         label_x=x,
         label_y=spread(named[up].tolist(), named[across].tolist(), gap, *limits),
-        text=[text if len(text) <= most else f"{text[: most - 1].rstrip()}…" for text in named[name]],
+        text=shortened(named[name].tolist(), most),
     )
 
 

@@ -102,23 +102,24 @@ def _aesthetics(tables: Tables) -> Figure | None:
         for row in rows
     ]
     data = pd.DataFrame(points)
+    laion = tables.board.card_name("laion")
     entry = next((one for one in tables.board.agreement if one["b"] == "laion"), None)
     within = entry["within_user"]["spearman"] if entry else None
 
     def draw(size: Size) -> Any:
         dots = alt.Chart(data).mark_point(filled=True, size=size.font * 6, opacity=0.9)
         return dots.encode(
-            x=alt.X("laion:Q", title="LAION aesthetics", scale=alt.Scale(zero=False)),
+            x=alt.X("laion:Q", title=laion, scale=alt.Scale(zero=False)),
             y=alt.Y("preference:Q", title="preference by the verifier", scale=alt.Scale(zero=False)),
             color=family_colour(rows), shape=family_shape(rows), description="generator:N",
         ).properties(width=size.width, height=round(size.width * 0.5))  # fmt: skip
 
     told = (
-        f"within a person, LAION and the verifier agree by {number(within['estimate'], 2, True)}"
+        f"within a person, {laion} and the verifier agree by {number(within['estimate'], 2, True)}"
         if within
-        else "LAION beside the verifier"
+        else f"{laion} beside the verifier"
     )
-    text = "; ".join(f"{p['generator']}: LAION {p['laion']:.2f}, preference {p['preference']:.3f}" for p in points)
+    text = "; ".join(f"{p['generator']}: {laion} {p['laion']:.2f}, preference {p['preference']:.3f}" for p in points)
     return Figure(
         "laion-verifier",
         told[0].upper() + told[1:] + (" (Spearman)" if within else ""),

@@ -23,6 +23,7 @@ from benchmark.figures.style import (
     Figure,
     Size,
     left_out,
+    ranked,
     shown,
 )
 from benchmark.numbers import percent
@@ -83,7 +84,7 @@ def _ecdf(tables: Tables, rows: list[Row]) -> Figure:
         ).properties(width=size.width, height=round(size.width * 0.5))  # fmt: skip
 
     medians = [f"{row.title}: median {np.nanmedian(tables.value(row.id, tables.primary)):.3f}" for row in kept]
-    best = max(kept, key=lambda row: float(np.nanmedian(tables.value(row.id, tables.primary))))
+    best = max(ranked(rows), key=lambda row: float(np.nanmedian(tables.value(row.id, tables.primary))))
     title = f"Half of the people give {best.title} more than {np.nanmedian(tables.value(best.id, tables.primary)):.2f}"
     return Figure(
         "ecdf", title, "; ".join(medians), data, draw, f"{left_out(kept, rows)} Further right is better.".strip()
@@ -156,9 +157,10 @@ def _violins(tables: Tables, rows: list[Row]) -> Figure:
     text = "; ".join(
         f"{b['generator']}: median {b['q50']:.3f}, half of the people {b['q25']:.3f} to {b['q75']:.3f}" for b in boxes
     )
-    widest = max(boxes, key=lambda b: b["q75"] - b["q25"])
-    half = f"half of them lie between {widest['q25']:.2f} and {widest['q75']:.2f}"
-    title = f"People differ most over {widest['generator']}: {half}"
+    halves = {row.id: np.nanquantile(tables.value(row.id, tables.primary), [0.25, 0.75]) for row in ranked(rows)}
+    widest = max(ranked(rows), key=lambda row: float(np.ptp(halves[row.id])))
+    low, high = halves[widest.id]
+    title = f"People differ most over {widest.title}: half of them lie between {low:.2f} and {high:.2f}"
     note = f"{left_out(kept, rows)} Outline: density; bar: middle half; line: 5th to 95th percentile; dot: median."
     return Figure("violins", title, text, box, draw, note.strip())
 

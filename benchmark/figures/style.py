@@ -38,6 +38,8 @@ DIVERGING = ["#8c510a", "#d8b365", "#f6f6f3", "#67a9cf", "#2166ac"]
 MOST = 24
 """Generators that a figure with a row or panel for each of them shows."""
 SHORTEST_TITLE = 34
+MIDDLE = "length(datum.label) > 40 ? slice(datum.label, 0, 20) + '…' + slice(datum.label, -19) : datum.label"
+"""Long names beside an axis are cut in the middle: the arms of a sweep differ at their ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,8 @@ def svg(figure: Figure, size: Size, title: bool = True) -> str:
             domainColor=SOFT,
             tickColor=SOFT,
             titleFontWeight="normal",
-            labelLimit=size.font * 22,
+            labelLimit=size.font * 30,
+            labelExpr=MIDDLE,
             tickCount=6,
             **plain,
         )
@@ -170,6 +173,25 @@ def shown(rows: Sequence[Row], reference: str, most: int = MOST) -> list[Row]:
     return kept
 
 
+def ranked(rows: Sequence[Row]) -> list[Row]:
+    """Rows that take part in the ranks, or all where none does: findings are about these, however few are drawn."""
+    return [row for row in rows if row.ranked] or list(rows)
+
+
+def shortened(titles: Sequence[str], most: int) -> list[str]:
+    """Titles that fit, cut in the middle, where they differ least; those that are then equal get a number."""
+    out: list[str] = []
+    for title in titles:
+        keep = max(8, most - 1)
+        text = title if len(title) <= most else f"{title[: keep - keep // 2].rstrip()}…{title[-(keep // 2) :].lstrip()}"
+        name, count = text, 1
+        while name in out:
+            count += 1
+            name = f"{text} ({count})"
+        out.append(name)
+    return out
+
+
 def left_out(kept: Sequence[Row], rows: Sequence[Row]) -> str:
     """How many rows a figure does not show, as a sentence; empty for none."""
     return f"The first {len(kept)} of {len(rows)} generators by preference." if len(kept) < len(rows) else ""
@@ -177,9 +199,13 @@ def left_out(kept: Sequence[Row], rows: Sequence[Row]) -> str:
 
 def family_colour(rows: Sequence[Row]) -> alt.Color:
     """Colour by family, with a legend below."""
+    return alt.Color("family:N", scale=family_scale(rows), legend=alt.Legend(title=None, orient="bottom"))
+
+
+def family_scale(rows: Sequence[Row]) -> alt.Scale:
+    """Colours of the families that are there."""
     families = present_families(rows)
-    scale = alt.Scale(domain=families, range=[FAMILY_COLOURS[family] for family in families])
-    return alt.Color("family:N", scale=scale, legend=alt.Legend(title=None, orient="bottom"))
+    return alt.Scale(domain=families, range=[FAMILY_COLOURS[family] for family in families])
 
 
 def family_shape(rows: Sequence[Row]) -> alt.Shape:

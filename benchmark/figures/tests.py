@@ -12,7 +12,7 @@ import pandas as pd
 from benchmark.analysis import lifts_of
 from benchmark.board import Row, turned_round
 from benchmark.figures.spreads import telling
-from benchmark.figures.style import BLUE, INK, ORANGE, Figure, Size, heat, left_out, shown
+from benchmark.figures.style import BLUE, INK, ORANGE, Figure, Size, heat, left_out, ranked, shortened, shown
 from benchmark.numbers import number, p_value, with_interval
 from benchmark.record_file import LIFT
 from benchmark.stats.personalisation import double_centred, permutations_within
@@ -20,6 +20,8 @@ from benchmark.stats.random import stream
 from benchmark.tables import DRAWS, Tables
 
 PANELS = 6
+LONGEST = 46
+"""Letters of a generator's name beside a matrix."""
 BINS = 36
 SCHEMES = ("whole sets moved", "published scheme")
 
@@ -96,13 +98,14 @@ def _permutations(tables: Tables) -> Figure | None:
 
     passed = sum(
         1
-        for row in rows
+        for row in ranked(rows)
         if (row.lifts[tables.primary]["median_double_centred"] or {"p": 1.0})["p"] <= tables.plan.alpha
     )
-    title = f"For {passed} of {len(rows)} generators people prefer their own pictures by more than chance"
+    title = f"For {passed} of {len(ranked(rows))} generators people prefer their own pictures by more than chance"
     note = (
         "Areas: what chance gives; lines: what was found. The published scheme moves single pictures and rejects too"
-        " often; its area is a normal curve of the recorded mean and deviation."
+        " often; its area is a normal curve of the recorded mean and deviation. The title counts single tests, each at"
+        f" {tables.plan.alpha:g}."
     )
     return Figure("permutations", title, "; ".join(text), data, draw, note)
 
@@ -111,12 +114,12 @@ def _pairs(tables: Tables, measure: str) -> Figure | None:
     family = tables.board.families.get(measure)
     if family is None or not family["comparisons"]:
         return None
-    ranked = [row for row in tables.board.rows if row.id in family["generators"]]
-    kept = shown(ranked, tables.board.reference)
-    titles = {row.id: row.title for row in kept}
+    rows = [row for row in tables.board.rows if row.id in family["generators"]]
+    kept = shown(rows, tables.board.reference)
+    titles = dict(zip((row.id for row in kept), shortened([row.title for row in kept], LONGEST), strict=True))
     places = {row.id: k + 1 for k, row in enumerate(kept)}
     if tables.plan.family != "all-pairs":
-        return _forest(tables, measure, kept, left_out(kept, ranked))
+        return _forest(tables, measure, kept, left_out(kept, rows))
     cells, text = [], []
     for one in family["comparisons"]:
         if one["a"] not in titles or one["b"] not in titles:
@@ -135,7 +138,7 @@ def _pairs(tables: Tables, measure: str) -> Figure | None:
         return None
     data = pd.DataFrame(cells)
     data["column"] = data["b"].str.split(" ").str[0]
-    names = [f"{places[row.id]} {row.title}" for row in kept]
+    names = [f"{places[row.id]} {titles[row.id]}" for row in kept]
     written = len(kept) <= 10
     if written:
         data["text"] = [f"{number(v, 2, True)}{star}" for v, star in zip(data["difference"], data["text"], strict=True)]
@@ -145,13 +148,14 @@ def _pairs(tables: Tables, measure: str) -> Figure | None:
         narrow = alt.Axis(labelAngle=0, labelFontSize=size.font if len(names) <= 14 else size.font * 0.75)
         numbers = [name.partition(" ")[0] for name in names]
         x = alt.X("column:N", sort=numbers, title="minus the generator of this number", axis=narrow)
-        y = alt.Y("a:N", sort=names, title=None, axis=alt.Axis(labelLimit=size.font * 16))
+        y = alt.Y("a:N", sort=names, title=None, axis=alt.Axis(labelLimit=size.font * 30))
         return heat(size, data, x, y, "difference", diverging=True, cell=(side, max(side * 0.6, size.font * 1.3)))
 
     what = "personal lift" if measure.startswith(LIFT) else "preference"
-    sure = sum(1 for one in cells if one["p"] is not None and one["p"] <= tables.plan.alpha) // 2
-    title = f"{sure} of {len(cells) // 2} pairs differ in {what}, all pairs taken together"
-    note = f"{left_out(kept, ranked)} Row minus column; a star: adjusted p at most {tables.plan.alpha:g}."
+    tested = [one["test"]["p_max_t"] for one in family["comparisons"] if one["test"]]
+    sure = sum(p <= tables.plan.alpha for p in tested)
+    title = f"{sure} of {len(tested)} pairs differ in {what}, all pairs taken together"
+    note = f"{left_out(kept, rows)} Row minus column; a star: adjusted p at most {tables.plan.alpha:g}."
     reference = next((row.title for row in kept if row.id == tables.board.reference), "")
     return Figure(
         f"pairs-{'lift' if what != 'preference' else 'preference'}",
@@ -167,9 +171,10 @@ def _forest(tables: Tables, measure: str, kept: Sequence[Row], cut: str) -> Figu
     """Differences from the reference, where only these were tested."""
     reference = tables.board.reference
     titles = {row.id: row.title for row in kept}
-    rows = []
+    rows, verdicts = [], []
     for one in tables.board.families[measure]["comparisons"]:
         pair = turned_round(one) if one["a"] == reference else one
+        verdicts.append(pair["verdict"])
         if pair["a"] in titles and pair["difference"]["estimate"] is not None:
             ends = {end: pair["difference"][end] for end in ("estimate", "low", "high")}
             rows.append(
@@ -201,7 +206,7 @@ def _forest(tables: Tables, measure: str, kept: Sequence[Row], cut: str) -> Figu
         )
         return alt.layer(zero, rules, dots).properties(width=size.width * 0.75, height=size.font * 1.8 * len(names))
 
-    better, worse = (sum(row["verdict"] == verdict for row in rows) for verdict in ("better", "worse"))
+    better, worse = (verdicts.count(verdict) for verdict in ("better", "worse"))
     some = "generator is" if better == 1 else "generators are"
     title = f"In {what}, {better} {some} better than {titles[reference]} and {worse} worse"
     text = "; ".join(f"{row['generator']}: {with_interval(row, True)}, {row['verdict']}" for row in rows)

@@ -60,7 +60,7 @@ def _scatter(tables: Tables, one: dict[str, Any]) -> Figure | None:
         room = alt.Scale(domain=[low - 0.04 * margin, high + LABEL_ROOM * margin], nice=False, zero=False)
         values, decimals = ticks(low, high)
         axis = alt.Axis(values=values, format=f".{decimals}f", titleAnchor="start")
-        x_title, y_title = f"{what} in truth ({unit})", f"{what} by the verifier"
+        x_title, y_title = f"{what} by the {board.card_name(knows).lower()} ({unit})", f"{what} by the verifier"
         x = alt.X("truth:Q", title=x_title, scale=room, axis=axis)
         y = alt.Y("board:Q", title=y_title, scale=alt.Scale(zero=False))
         base, few, colour = alt.Chart(data), alt.Chart(labels), family_colour(board.rows)
@@ -79,15 +79,15 @@ def _scatter(tables: Tables, one: dict[str, Any]) -> Figure | None:
 
     tau = one["tau"]["estimate"]
     agrees = "is close to" if tau is not None and tau >= CLOSE else "is not"
-    title = (
-        f"In {what}, the board's order of {len(data)} generators {agrees} the truth's (Kendall's tau {number(tau, 2)})"
-    )
+    knows = one["truth"].removeprefix(LIFT)
+    whose = f"that of the {board.card_name(knows).lower()}"
+    title = f"In {what}, the board's order of {len(data)} generators {agrees} {whose} (Kendall's tau {number(tau, 2)})"
     text = "; ".join(
-        f"{p['generator']}: {number(p['board'])} by the verifier, {number(p['truth'])} in truth" for p in points
+        f"{p['generator']}: {number(p['board'])} by the verifier, {number(p['truth'])} by the other" for p in points
     )
     note = (
         f"Kendall's tau {with_interval(one['tau'], True)} over {one['people']} people."
         " Named: those whose places differ most. Crosses: 95 % intervals over people."
     )
-    name = f"validity-{'lift' if what != 'preference' else 'preference'}"
+    name = f"validity-{'lift' if what != 'preference' else 'preference'}-{knows}"
     return Figure(name, title, text, data.drop(columns="id"), draw, note)

@@ -79,14 +79,20 @@ def environment() -> Environment:
     """Templates; everything is escaped that does not say otherwise."""
     env = Environment(
         loader=FileSystemLoader(bundled("site") / "templates"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, finalize=fit_for_a_page,
     )  # fmt: skip
     env.globals.update(
         count=numbers.count, with_interval=numbers.with_interval, number=numbers.number, percent=numbers.percent,
-        p_value=numbers.p_value, not_frozen=NOT_FROZEN, statuses=MEANINGS, cell_html=view.cell_html,
+        p_value=numbers.p_value, brief=numbers.brief, not_frozen=NOT_FROZEN, statuses=MEANINGS,
+        cell_html=view.cell_html,
         version=rebeca.__version__, bars=view.bars, settings=view.settings, measured=view.measured,
     )  # fmt: skip
     return env
+
+
+def fit_for_a_page(value: Any) -> Any:
+    """Whatever a record says, without control characters and changes of direction."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def find_boards(roots: Sequence[Path]) -> list[Path]:
@@ -109,7 +115,8 @@ def _stamp(folders: Sequence[Path], reports: Any, pictures: Path | None) -> str:
     files += [path for folder in folders if (path := folder / ATTESTATION).is_file()]
     files += sorted(path for path in bundled("site").rglob("*") if path.is_file())
     package = Path(__file__).resolve().parent.parent
-    files += sorted([*package.glob("*.py"), *package.glob("site/*.py"), *package.glob("figures/*.py")])
+    files += sorted(package.rglob("*.py"))
+    files += sorted(path for path in bundled("docs").rglob("*") if path.is_file())
     private = sorted(path.name for path in pictures.iterdir()) if pictures is not None else []
     return digest_of([rebeca.__version__, [file_digest(path) for path in files], reports, private])
 

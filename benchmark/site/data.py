@@ -14,6 +14,7 @@ from benchmark.record_file import LIFT
 from benchmark.site.pictures import Gallery
 from benchmark.stats.intervals import mean_intervals
 from benchmark.tables import Tables
+from rebeca.errors import printable
 from rebeca.seeds import SeedScheme
 
 DIGITS = 5
@@ -151,7 +152,8 @@ def generator_script(tables: Tables, row: Row, gallery: Gallery) -> str:
             others[str(user)] = [round(float(v), 3) for v in np.sort(said[np.isfinite(said)])]
     names = {name: row.measures[name]["card"]["name"] for name in rows.scores}
     found = {"id": row.id, "title": row.title, "names": names, "values": values}
-    return script(found | {"pictures": pictures, "others": others})
+    people = {str(user): printable(tables.users[user]) for user in gallery.by_generator.get(row.id, {})}
+    return script(found | {"pictures": pictures, "others": others, "people": people})
 
 
 def percentile(tables: Tables, user: int, score: float) -> int | None:

@@ -58,7 +58,7 @@ class Scale:
 
     def x(self, value: float) -> str:
         """Pixels from the left."""
-        return f"{MARGIN + (value - self.low) / ((self.high - self.low) or 1.0) * (WHISKER - 2 * MARGIN):.0f}"
+        return f"{MARGIN + (value - self.low) / ((self.high - self.low) or 1.0) * (WHISKER - 2 * MARGIN):.1f}"
 
 
 def scale_of(board: Board, column: Column) -> Scale:
@@ -80,7 +80,7 @@ def cell_html(cell: dict[str, Any] | None, column: Column, scale: Scale) -> Mark
         line = f"M{scale.x(cell['low'])} 6H{scale.x(cell['high'])}"
         words = f"<small>{number(cell['low'], decimals)} to {number(cell['high'], decimals)}</small>"
     zero = f'<path class=z d="M{scale.x(0.0)} 0V12"/>' if column.signed else ""
-    drawn = f'<svg class=w>{zero}<path d="{line}M{scale.x(cell["estimate"])} 2v8"/></svg>'
+    drawn = f'<svg class=w viewBox="0 0 72 12">{zero}<path d="{line}M{scale.x(cell["estimate"])} 3v6"/></svg>'
     return Markup(f"<td data-v={cell['estimate']:.5g}>{value}{drawn}{words}</td>")  # noqa: S704 - numbers only
 
 

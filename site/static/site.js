@@ -79,14 +79,17 @@
       });
     });
   }
+  const heads = (table) => $$("thead th", table);
   function sort(table, column, direction) {
     $$(".detail", table).forEach((row) => close(row));
     const body = table.tBodies[0], sign = direction === "ascending" ? 1 : -1;
     const all = Array.from(body.rows), numeric = all.some((row) => row.cells[column].dataset.v !== undefined);
     const keyed = all.map((row, at) => {
       const cell = row.cells[column], v = numeric ? cell.dataset.v : undefined;
-      return { row, at, value: v === undefined ? null : Number(v), text: numeric ? "" : ($("a", cell) || cell).textContent.trim() };
+      if (row.first === undefined) row.first = at;  // equal ones stay in the page's own order, whatever was sorted before
+      return { row, at: row.first, value: v === undefined ? null : Number(v), text: numeric ? "" : ($("a", cell) || cell).textContent.trim() };
     });
+    table.classList.toggle("by-rank", heads(table)[column].dataset.key === "rank");
     keyed.sort((a, b) => {
       if (numeric) {
         if (a.value === null || b.value === null) return (a.value === null) - (b.value === null) || a.at - b.at;
@@ -221,6 +224,8 @@
             if (one.lift) cell.append(make("small", {}, `lift ${one.lift}`));
           }
         });
+        filter();
+        if (state.sort === "verdict") resort();
       });
     }
     const own = new Map();
@@ -244,10 +249,10 @@
       if (!ends) { cell.replaceChildren(MISSING); delete cell.dataset.v; return; }
       const [estimate, low, high] = ends, signed = head.signed === "1", decimals = decimalsFor(low, high);
       const from = Number(head.low), span = Number(head.high) - from || 1;
-      const x = (value) => Math.max(-2, Math.min(74, 4 + ((value - from) / span) * 64)).toFixed(0);
-      const svg = make("svg", { class: "w", "aria-hidden": "true" });
+      const x = (value) => Math.max(-2, Math.min(74, 4 + ((value - from) / span) * 64)).toFixed(1);
+      const svg = make("svg", { class: "w", viewBox: "0 0 72 12", "aria-hidden": "true" });
       if (signed) svg.append(make("path", { class: "z", d: `M${x(0)} 0V12` }));
-      svg.append(make("path", { d: `${low === null ? "" : `M${x(low)} 6H${x(high)}`}M${x(estimate)} 2v8` }));
+      svg.append(make("path", { d: `${low === null ? "" : `M${x(low)} 6H${x(high)}`}M${x(estimate)} 3v6` }));
       cell.dataset.v = estimate;
       cell.replaceChildren(number(estimate, decimals, signed), svg);
       if (low !== null) cell.append(make("small", {}, `${number(low, decimals)} to ${number(high, decimals)}`));
@@ -258,6 +263,7 @@
         $$(".detail", table).forEach((row) => close(row));
         heads.forEach((head) => head.removeAttribute("aria-sort"));
         table.tBodies[0].append(...rows);
+        table.classList.add("by-rank");
       }
     }
     function remember() {
@@ -310,7 +316,7 @@
   function thumb(generator, picture) {
     const [user, replicate, digest] = picture;
     const src = `${here}/pictures/${digest}.webp`;
-    const image = make("img", { src, alt: `picture ${replicate + 1} by ${generator.title}`, width: 64, height: 64, loading: "lazy" });
+    const image = make("img", { src, alt: `picture ${replicate + 1} for ${generator.people[user]} by ${generator.title}`, width: 64, height: 64, loading: "lazy" });
     return make("a", { class: "pic", href: src, "data-g": generator.id, "data-u": user, "data-k": replicate }, image);
   }
 
@@ -370,13 +376,15 @@
         const picture = found.pictures.find((one) => one[0] === Number(link.dataset.u) && one[1] === Number(link.dataset.k));
         if (!picture) return;
         const [user, replicate, digest, seed, scores, place] = picture;
+        const person = make("a", { href: `${here}/people/${user}.html` }, found.people[user]);
         const lines = Object.entries(scores).map(([name, value]) => [found.names[name], number(value, 3)]);
         const primary = document.body.dataset.primary;
         if (place !== null) lines.push(["percentile", `above ${place} % of all pictures made for this person, by: ${found.names[primary]}`]);
+        lines.unshift(["for", person]);
         lines.push(["seed", code(seed)], ["digest", code(digest)], ["settings", make("a", { href: `${here}/generators/${found.id}.html` }, found.title)]);
         facts.append(list(lines));
         const others = found.others[user];
-        if (others && others.length) facts.append(make("p", { class: "note" }, "What the others would say of this person's set (thin) and the person (thick), from 0 to 1:"), strip(others, found, user));
+        if (others && others.length && others[0] >= 0 && others[others.length - 1] <= 1) facts.append(make("p", { class: "note" }, "What the others would say of this person's set (thin) and the person (thick), from 0 to 1:"), strip(others, found, user));
       });
     }
     const code = (text) => make("code", {}, text);
@@ -426,12 +434,13 @@
         let ends = [mean(gap), null, null];
         if (tested) ends = tested.slice(0, 3);
         else if (gap.length > 1) { const half = (studentT(gap.length - 1) * spread(gap)) / Math.sqrt(gap.length); ends = [ends[0], ends[0] - half, ends[0] + half]; }
-        const better = gap.filter((value) => value > 0).length + gap.filter((value) => value === 0).length / 2;
+        const sign = told.higher[k] === false ? -1 : 1;
+        const better = gap.filter((value) => sign * value > 0).length + gap.filter((value) => value === 0).length / 2;
         const text = withInterval(...ends, true) + (tested ? `, ${tested[4]}, adjusted p ${pValue(tested[3])}` : "");
-        body.append(make("tr", {}, make("th", { scope: "row" }, told.headings[k]), make("td", {}, number(mean(people.map((one) => one[1])), 3)), make("td", {}, number(mean(people.map((one) => one[2])), 3)), make("td", {}, text), make("td", {}, `${Math.round((100 * better) / gap.length)} %`)));
+        body.append(make("tr", {}, make("th", { scope: "row" }, told.headings[k]), make("td", {}, number(mean(people.map((one) => one[1])), 3)), make("td", {}, number(mean(people.map((one) => one[2])), 3)), make("td", {}, text), make("td", {}, told.higher[k] === null ? MISSING : `${Math.round((100 * better) / gap.length)} %`)));
         if (key === primary) {
           const said = tested ? { better: "is better than", worse: "is worse than", equivalent: "is equivalent to" }[tested[4]] : null;
-          $("#verdict").textContent = left.id === right.id ? "Choose two different generators." : said ? `${left.title} ${said} ${right.title} in preference: ${withInterval(...ends, true)}.` : `Preference does not decide between ${left.title} and ${right.title}${tested ? "" : "; the pair was not tested"}: ${withInterval(...ends, true)}.`;
+          $("#verdict").textContent = left.id === right.id ? "Choose two different generators." : said ? `${left.title} ${said} ${right.title} in preference: ${withInterval(...ends, true)}.` : tested ? `Preference does not decide between ${left.title} and ${right.title}: ${withInterval(...ends, true)}.` : `${left.title} and ${right.title} were not tested against each other; the difference in preference is ${withInterval(...ends, true)}, exploratory.`;
         }
       });
     }
@@ -473,7 +482,8 @@
       const svg = make("svg", { class: "plot", viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `${points.length} people; across: ${xTitle}; upwards: ${yTitle}` });
       if (!points.length) return svg;
       const range = (k, more) => { const all = points.map((p) => p[k]).concat(more); const low = Math.min(...all), high = Math.max(...all), pad = (high - low || 1) * 0.05; return [low - pad, high + pad]; };
-      let xs = range(0, []), ys = range(1, kind === "lines" ? [0] : []);
+      const gaps = points.map((p) => p[1]), m = mean(gaps), s = gaps.length > 1 ? 1.96 * spread(gaps) : 0;
+      let xs = range(0, []), ys = range(1, kind === "lines" ? [0, m - s, m + s] : []);
       if (kind === "square") xs = ys = [Math.min(xs[0], ys[0]), Math.max(xs[1], ys[1])];
       const x = (v) => L + ((v - xs[0]) / (xs[1] - xs[0])) * (W - L - R), y = (v) => H - B - ((v - ys[0]) / (ys[1] - ys[0])) * (H - B - T);
       const ticks = ([low, high]) => { const power = 10 ** Math.floor(Math.log10((high - low) / 3)); const step = [1, 2, 5, 10].map((m) => m * power).find((s) => (high - low) / s <= 6); const out = []; for (let v = Math.ceil(low / step) * step; v <= high; v += step) out.push(v); return out; };
@@ -481,7 +491,6 @@
       ticks(ys).forEach((v) => svg.append(make("line", { x1: L, x2: W - R, y1: y(v), y2: y(v) }), make("text", { x: L - 6, y: y(v) + 4, "text-anchor": "end" }, number(v, 2))));
       if (kind === "square") svg.append(make("line", { class: "axis", x1: x(xs[0]), y1: y(xs[0]), x2: x(xs[1]), y2: y(xs[1]) }));
       else {
-        const list = points.map((p) => p[1]), m = mean(list), s = list.length > 1 ? 1.96 * spread(list) : 0;
         [[m, "mid"], [m - s, "far"], [m + s, "far"]].forEach(([v, name]) => svg.append(make("line", { class: name, x1: L, x2: W - R, y1: y(v), y2: y(v) })));
       }
       points.forEach(([u, v, name]) => { const dot = make("circle", { cx: x(u).toFixed(1), cy: y(v).toFixed(1), r: 4 }); const title = document.createElementNS("http://www.w3.org/2000/svg", "title"); title.textContent = `${name}: ${number(u, 3)}, ${number(v, 3)}`; dot.append(title); svg.append(dot); });
@@ -493,11 +502,11 @@
       const box = $("#gains"), shown = new Set(told.shown);
       const people = both(left.values[primary], right.values[primary]).map(([k, u, v]) => [k, u - v]).sort((x, y) => y[1] - x[1]);
       const body = make("tbody");
-      const all = people.filter(([k]) => shown.has(k));
-      (all.length ? all : people).forEach(([k, gap]) => {
+      people.forEach(([k, gap]) => {
         const strip = (one) => make("div", { class: "strip" }, ...one.pictures.filter((picture) => picture[0] === k).sort((p, q) => p[1] - q[1]).map((picture) => thumb(one, picture)));
         const name = shown.has(k) ? make("a", { href: `people/${k}.html` }, told.names[k]) : told.names[k];
-        body.append(make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, number(gap, 3, true)), make("td", {}, strip(left)), make("td", {}, strip(right))));
+        const pictures = shown.has(k) ? [make("td", {}, strip(left)), make("td", {}, strip(right))] : [make("td", {}, MISSING), make("td", {}, MISSING)];
+        body.append(make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, number(gap, 3, true)), ...pictures));
       });
       const head = make("thead", {}, make("tr", {}, ...["person", "A minus B", `A: ${left.title}`, `B: ${right.title}`].map((text) => make("th", { scope: "col" }, text))));
       box.replaceChildren(make("div", { class: "scroll", role: "region", "aria-label": "Gains and losses", tabindex: 0 }, make("table", {}, head, body)));

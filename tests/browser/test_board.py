@@ -39,6 +39,40 @@ def test_sorting_by_mouse_and_keyboard(board):
     assert board.locator("th[aria-sort]").count() == 1
 
 
+def test_verdicts_against_another_reference_sort_and_filter_alike_after_a_reload(board):
+    board.locator("#ref").select_option("catalogue-random")
+    board.wait_for_function("document.querySelector('#catalogue-random').textContent.includes('reference')")
+    board.locator("th[data-key=verdict] button").click()
+    before = ids(board), column(board, "verdict").all_inner_texts()
+    board.reload()
+    board.wait_for_function("document.querySelector('#catalogue-random').textContent.includes('reference')")
+    assert (ids(board), column(board, "verdict").all_inner_texts()) == before
+    board.get_by_text("Reset").click()
+    board.locator("#q").fill("reference")
+    board.reload()
+    board.wait_for_function("document.querySelector('#board').textContent.includes('reference')")
+    assert ids(board) == ["rebeca"]
+
+
+def test_rules_between_groups_stand_in_the_order_of_ranks_only(board):
+    assert "by-rank" in board.locator("#board").get_attribute("class")
+    board.locator("th[data-key=ncf] button").click()
+    assert "by-rank" not in board.locator("#board").get_attribute("class")
+    board.locator("th[data-key=rank] button").click()
+    assert "by-rank" in board.locator("#board").get_attribute("class")
+    assert ids(board)[-1] == "catalogue-verifier"  # without a rank, so last
+    board.locator("th[data-key=rank] button").click()
+    assert ids(board)[-1] == "catalogue-verifier"
+
+
+def test_the_printed_table_fits_a_page(board):
+    board.emulate_media(media="print")
+    board.set_viewport_size({"width": 1047, "height": 718})  # A4 landscape inside its margins
+    box = board.locator("#board").bounding_box()
+    assert box["width"] <= 1047
+    assert not board.locator("#controls").is_visible() and not board.locator(".plane").is_visible()
+
+
 def test_filters(board):
     board.locator("#q").fill("shuffled")
     assert ids(board) == ["rebeca-shuffled-users"]
@@ -160,12 +194,33 @@ def test_two_generators_side_by_side(open_page, site):
     gains = page.locator("#gains tbody td:nth-child(2)").all_inner_texts()
     values = [float(text.replace("−", "-")) for text in gains]
     assert values == sorted(values)[::-1]
+    assert page.locator("#gains tbody tr").count() == 12
     verdict = page.locator("#verdict").inner_text()
     page.locator("#swap").click()
     page.wait_for_function("text => document.querySelector('#verdict').textContent !== text", arg=verdict)
     assert "a=catalogue-random" in page.url
     page.reload()
     assert page.locator("#a").input_value() == "catalogue-random"
+
+
+def test_a_pair_that_was_not_tested_is_called_that(open_page, site):
+    page = open_page(site / "tasks/tiny/compare.html", "?a=rebeca&b=catalogue-verifier")
+    page.wait_for_function("document.querySelector('#verdict').textContent")
+    assert "were not tested against each other" in page.locator("#verdict").inner_text()
+    rows = page.locator("#differences tbody tr")
+    gap = rows.filter(has=page.locator("th", has_text="auditor gap"))
+    assert gap.locator("td").last.inner_text() == "–"
+    for line in page.locator("#bland line.far").all():
+        assert 0 < float(line.get_attribute("y1")) < 380  # both limits are inside the drawing
+
+
+def test_a_picture_says_whose_it_is(open_page, site):
+    page = open_page(site / "tasks/tiny/compare.html", "?a=rebeca&b=catalogue-random")
+    page.locator("#gains a.pic").first.click()
+    page.locator("dialog[open] dt", has_text="for").first.wait_for()
+    person = page.locator("dialog[open] dd a").first
+    assert person.inner_text() in page.locator("dialog[open] h2").inner_text()
+    assert person.get_attribute("href").startswith("./people/")
 
 
 def test_students_t_agrees_with_scipy(open_page, site):

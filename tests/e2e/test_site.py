@@ -203,6 +203,27 @@ class Tags(HTMLParser):
             assert not str(attributes.get(name, "")).lower().strip().startswith(("javascript:", "http:", "//", "data:"))
 
 
+def test_nothing_that_hides_or_turns_text_reaches_a_page(records, tmp_path):
+    hidden = "\u202egnp.exe\u202c\u200b\u0007"
+    edit_json(records, "_task/comparison.json", "data/title", lambda v: v + hidden)
+    edit_json(records, "_task/comparison.json", "data/licence", lambda v: v + hidden)
+    edit_json(records, "rebeca/record.json", "summary/ncf/card/meaning", lambda v: v + hidden)
+    edit_json(records, "rebeca/record.json", "summary/ncf/card/unit", lambda v: v + hidden)
+    mend(records)
+    invoke("site", "build", records, "--out", tmp_path / "site")
+    for path in (tmp_path / "site").rglob("*.html"):
+        assert not set(hidden) - set("gnp.exe") & set(path.read_text()), path
+
+
+def test_generators_of_one_title_are_told_apart(records, tmp_path):
+    for name in ("rebeca", "rebeca-no-user"):
+        edit_json(records, f"{name}/record.json", "generator/title", lambda _: "Ours")
+    mend(records)
+    invoke("site", "build", records, "--out", tmp_path / "site")
+    text = (tmp_path / "site" / "tasks" / "tiny" / "index.html").read_text()
+    assert "Ours (rebeca)" in text and "Ours (rebeca-no-user)" in text
+
+
 def test_a_title_of_ten_million_letters_builds(records, tmp_path):
     retitled(records, "A" * 10_000_000)
     assert "10,000,000" in invoke("site", "build", records, "--out", tmp_path / "site", code=7)
@@ -301,7 +322,8 @@ def test_figures_for_print(done, tmp_path):
     names = {one["name"] for one in index}
     assert {"plane", "roc", "bootstrap-auc", "permutations", "ecdf", "violins", "thresholds", "pairs-preference",
             "likeness", "wins", "rank-stability", "bland-altman", "training", "cost",
-            "validity-preference", "validity-lift"} <= names  # fmt: skip
+            "validity-preference-observed", "validity-lift-observed"} <= names  # fmt: skip
+    assert len(names) == len(index)  # no figure takes another one's place
     for one in index:
         assert one["title"] and len(one["alt"]) > 20
         assert (out / f"{one['name']}-one-column.pdf").read_bytes()[:5] == b"%PDF-"
