@@ -68,6 +68,13 @@ def test_channels_last_paints_the_same_to_a_bit_or_two():
     assert near.max() <= 2
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++")
+def test_a_compiled_unet_paints_the_same_to_a_bit_or_two():
+    near = np.abs(np.stack(made(2, batch=2)).astype(int) - np.stack(made(2, batch=2, compile=True)).astype(int))
+    assert near.max() <= 2
+
+
 def test_a_safety_checker_in_the_repository_is_never_asked(weights, tmp_path, monkeypatch):
     """The published repository carries one that returns what it flags in black, which would then be scored."""
     first = made(2)
