@@ -80,7 +80,7 @@ def cell_html(cell: dict[str, Any] | None, column: Column, scale: Scale) -> Mark
         line = f"M{scale.x(cell['low'])} 6H{scale.x(cell['high'])}"
         words = f"<small>{number(cell['low'], decimals)} to {number(cell['high'], decimals)}</small>"
     zero = f'<path class=z d="M{scale.x(0.0)} 0V12"/>' if column.signed else ""
-    drawn = f'<svg class=w viewBox="0 0 72 12">{zero}<path d="{line}M{scale.x(cell["estimate"])} 3v6"/></svg>'
+    drawn = f'<svg class=w>{zero}<path d="{line}M{scale.x(cell["estimate"])} 3v6"/></svg>'
     return Markup(f"<td data-v={cell['estimate']:.5g}>{value}{drawn}{words}</td>")  # noqa: S704 - numbers only
 
 

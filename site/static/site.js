@@ -250,7 +250,7 @@
       const [estimate, low, high] = ends, signed = head.signed === "1", decimals = decimalsFor(low, high);
       const from = Number(head.low), span = Number(head.high) - from || 1;
       const x = (value) => Math.max(-2, Math.min(74, 4 + ((value - from) / span) * 64)).toFixed(1);
-      const svg = make("svg", { class: "w", viewBox: "0 0 72 12", "aria-hidden": "true" });
+      const svg = make("svg", { class: "w", "aria-hidden": "true" });
       if (signed) svg.append(make("path", { class: "z", d: `M${x(0)} 0V12` }));
       svg.append(make("path", { d: `${low === null ? "" : `M${x(low)} 6H${x(high)}`}M${x(estimate)} 3v6` }));
       cell.dataset.v = estimate;
