@@ -69,3 +69,15 @@ def open_page(browser):
     for context in contexts:
         context.close()
     assert not complaints
+
+
+def until(page, expression, argument=None):
+    """Waits until an expression of the page is true.
+
+    The page's policy forbids ``eval``, which Playwright's own waiting falls back to when it has to ask twice.
+    """
+    for _ in range(200):
+        if page.evaluate(expression, argument):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"still not true: {expression}")

@@ -6,6 +6,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.browser.conftest import until
+
 
 @pytest.fixture
 def board(open_page, site):
@@ -41,16 +43,16 @@ def test_sorting_by_mouse_and_keyboard(board):
 
 def test_verdicts_against_another_reference_sort_and_filter_alike_after_a_reload(board):
     board.locator("#ref").select_option("catalogue-random")
-    board.wait_for_function("document.querySelector('#catalogue-random').textContent.includes('reference')")
+    until(board, "document.querySelector('#catalogue-random').textContent.includes('reference')")
     board.locator("th[data-key=verdict] button").click()
     before = ids(board), column(board, "verdict").all_inner_texts()
     board.reload()
-    board.wait_for_function("document.querySelector('#catalogue-random').textContent.includes('reference')")
+    until(board, "document.querySelector('#catalogue-random').textContent.includes('reference')")
     assert (ids(board), column(board, "verdict").all_inner_texts()) == before
     board.get_by_text("Reset").click()
     board.locator("#q").fill("reference")
     board.reload()
-    board.wait_for_function("document.querySelector('#board').textContent.includes('reference')")
+    until(board, "document.querySelector('#board').textContent.includes('reference')")
     assert ids(board) == ["rebeca"]
 
 
@@ -92,12 +94,12 @@ def test_columns_reference_and_segment_come_back_from_the_address(board, open_pa
     board.locator("#segment").select_option(index=1)
     board.locator("th[data-key=ncf] button").click()
     board.locator("#q").fill("rebeca")
-    board.wait_for_function("document.querySelector('#state').textContent.includes('nothing is tested')")
+    until(board, "document.querySelector('#state').textContent.includes('nothing is tested')")
 
     def state(page):
-        page.wait_for_function("document.querySelector('#segment').value !== 'all'")
-        page.wait_for_function("document.querySelector('#state').textContent.includes('nothing is tested')")
-        page.wait_for_function("document.querySelector('#board').textContent.includes('reference')")
+        until(page, "document.querySelector('#segment').value !== 'all'")
+        until(page, "document.querySelector('#state').textContent.includes('nothing is tested')")
+        until(page, "document.querySelector('#board').textContent.includes('reference')")
         return page.locator("#board").inner_text(), ids(page), page.locator("#segment").input_value()
 
     assert board.locator("th[data-key=auditor]").is_visible() and not board.locator("th[data-key=gap]").is_visible()
@@ -112,14 +114,14 @@ def test_columns_reference_and_segment_come_back_from_the_address(board, open_pa
 def test_a_segment_shows_its_own_people_and_everybody_comes_back(board, site):
     before = board.locator("#board").inner_text()
     board.locator("#segment").select_option(index=1)
-    board.wait_for_function("document.querySelector('#state').textContent.includes('nothing is tested')")
+    until(board, "document.querySelector('#state').textContent.includes('nothing is tested')")
     text = (site / "tasks/tiny/data/segments.js").read_text()
     data = json.loads(text.removeprefix("rebecaData=").rstrip(";\n"))
     at = data["columns"].index("ncf")
     shown = column(board, "ncf").evaluate_all("cells => cells.map(c => Number(c.dataset.v))")
     assert shown == [cells[at][0] for cells in data["segments"][0]["cells"]]
     board.get_by_text("Reset").click()
-    board.wait_for_function("!document.querySelector('#state').textContent")
+    until(board, "!document.querySelector('#state').textContent")
     assert board.locator("#board").inner_text() == before
 
 
@@ -175,7 +177,7 @@ def test_gallery_and_dialog_by_keyboard_alone(open_page, site):
     digest = dialog.locator("dd code").last.inner_text()
     assert len(digest) == 64 and digest in link.get_attribute("href")
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("title => document.querySelector('dialog h2').textContent !== title", arg=title)
+    until(page, "title => document.querySelector('dialog h2').textContent !== title", title)
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Escape")
     assert page.locator("dialog[open]").count() == 0
@@ -197,7 +199,7 @@ def test_two_generators_side_by_side(open_page, site):
     assert page.locator("#gains tbody tr").count() == 12
     verdict = page.locator("#verdict").inner_text()
     page.locator("#swap").click()
-    page.wait_for_function("text => document.querySelector('#verdict').textContent !== text", arg=verdict)
+    until(page, "text => document.querySelector('#verdict').textContent !== text", verdict)
     assert "a=catalogue-random" in page.url
     page.reload()
     assert page.locator("#a").input_value() == "catalogue-random"
@@ -205,7 +207,7 @@ def test_two_generators_side_by_side(open_page, site):
 
 def test_a_pair_that_was_not_tested_is_called_that(open_page, site):
     page = open_page(site / "tasks/tiny/compare.html", "?a=rebeca&b=catalogue-verifier")
-    page.wait_for_function("document.querySelector('#verdict').textContent")
+    until(page, "document.querySelector('#verdict').textContent")
     assert "were not tested against each other" in page.locator("#verdict").inner_text()
     rows = page.locator("#differences tbody tr")
     gap = rows.filter(has=page.locator("th", has_text="auditor gap"))
