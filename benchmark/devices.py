@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rebeca.errors import SpecError
 from rebeca.seeds import digest_of
+from rebeca.weights import on_processor
 
 if TYPE_CHECKING:
     from rebeca.interfaces import Decoder
@@ -22,17 +23,6 @@ def device_name(device: str) -> str:
     return torch.cuda.get_device_name(torch.device(device))
 
 
-def empty_cache(device: str) -> None:
-    """Gives memory back that nothing uses any more."""
-    import gc
-
-    import torch
-
-    gc.collect()
-    if device.partition(":")[0] == "cuda":
-        torch.cuda.empty_cache()
-
-
 def rehearsed(decoder: Decoder, inputs: Any, device: str, folder: Path) -> int | None:
     """How many pictures a decoder makes at once: what an earlier run on this kind of device found, or tried out now.
 
@@ -44,7 +34,7 @@ def rehearsed(decoder: Decoder, inputs: Any, device: str, folder: Path) -> int |
         device: Torch device.
         folder: Where what was found is kept.
     """
-    if device.partition(":")[0] == "cpu":
+    if on_processor(device):
         return decoder.rehearse()
     path = folder / f"{digest_of([inputs, device_name(device)])}.json"
     if path.is_file():

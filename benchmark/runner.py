@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmark import registry
-from benchmark.devices import empty_cache, rehearsed
+from benchmark.devices import rehearsed
 from benchmark.embedding import encode_catalogue, read_vectors
 from benchmark.freeze import Freezer
 from benchmark.pictures import KeptPixels, LazyPixels, Made, read_embeddings, read_unit, write_batch, write_unit
@@ -32,6 +32,7 @@ from rebeca.data.splits import Part
 from rebeca.interfaces import Decoder, Encoder, FitContext, Generator, Request, ScoredPictures, Space
 from rebeca.params import make_params, params_json
 from rebeca.seeds import SeedScheme, substream
+from rebeca.weights import empty_cache, on_processor
 
 USERS_A_UNIT = 64
 """People a unit of work: a crash loses at most the unit in hand."""
@@ -358,11 +359,11 @@ class Run:
 
     def _make_room(self) -> None:
         """On a device with a memory of its own, judges and scorers go before a painter comes; they are built again."""
-        if self.device.partition(":")[0] == "cpu":
+        if on_processor(self.device):
             return
         self._scorers.clear()
         self._encoders = {role: encoder for role, encoder in self._encoders.items() if encoder.learns}
-        empty_cache(self.device)
+        empty_cache()
 
     def requests(self, spec: ResolvedGenerator, unit: Sequence[str]) -> list[Request]:
         """Requests for some people, with their seeds."""

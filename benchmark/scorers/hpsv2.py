@@ -176,7 +176,7 @@ def tinyworld_folder() -> Path:
 
 
 def read_clip(path: Path) -> Any:
-    """An open_clip model with the shapes of a checkpoint in the published layout, read in a second.
+    """An open_clip model with the shapes of a checkpoint in the published layout.
 
     ViT-H has sixteen heads in both towers; weights do not tell their number, all else is read off them.
 

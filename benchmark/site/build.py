@@ -52,7 +52,8 @@ def build_site(roots: Sequence[Path], out: Path, pictures: Path | None = None) -
         )
     tasks = [folder.parent.name for folder in folders]
     page = out / ("index.html" if len(tasks) > 1 else f"tasks/{tasks[0]}/index.html")
-    stamp = _stamp(folders, [report.model_dump(mode="json") for report in read_reports(roots)], pictures)
+    reports = read_reports(roots)
+    stamp = _stamp(folders, [report.model_dump(mode="json") for report in reports], pictures)
     if (out / STAMP).is_file() and (out / STAMP).read_text(encoding="utf-8") == _seal(out, stamp):
         return page
     if out.exists() and not (out / STATIC[0]).exists() and any(out.iterdir()):
@@ -68,7 +69,6 @@ def build_site(roots: Sequence[Path], out: Path, pictures: Path | None = None) -
     examples = [_task(temporary / "tasks" / str(board.task["id"]), env, board, pictures) for board in boards]
     with_people = [one for one in examples if one["people"]]
     example = max(with_people, key=lambda one: len(one["board"].rows), default=None)
-    reports = read_reports(roots)
     _write(temporary / "index.html", env, "home.html", root=".", boards=boards, example=example, reports=reports)
     (temporary / STAMP).write_text(_seal(temporary, stamp), encoding="utf-8")
     replace_folder(temporary, out, sync=False)

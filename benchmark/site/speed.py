@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.record_json import newest_records
-from rebeca.errors import RecordError, printable
+from rebeca.errors import RecordError
 
 FOLDER = "perf"
 MOST_BYTES = 1 << 20
@@ -38,11 +38,6 @@ class Report(BaseModel):
     steps: Annotated[int, Field(ge=1)]
     made: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
     figures: Figures
-
-    @property
-    def name(self) -> str:
-        """The device, fit for a page."""
-        return printable(self.device)
 
 
 def read_reports(roots: Sequence[Path]) -> list[Report]:

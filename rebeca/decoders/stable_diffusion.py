@@ -25,7 +25,7 @@ from rebeca.params import Count, NotNegative
 from rebeca.published import identity, is_published, locate
 from rebeca.quiet import quiet
 from rebeca.seeds import digest_of, substream, torch_generator
-from rebeca.weights import folder_digest, precision, reading
+from rebeca.weights import empty_cache, folder_digest, on_processor, precision, reading
 
 TINYWORLD = "tinyworld"
 LORA_FILE = "pytorch_lora_weights.safetensors"
@@ -151,14 +151,14 @@ class StableDiffusion(Decoder):
                 if not out_of_memory(error) or self.batch == 1:
                     raise
                 self.batch //= 2
-                _empty_cache()
+                empty_cache()
             else:
                 return self.batch
 
     @property
     def _elsewhere(self) -> bool:
         """Whether the device has a memory of its own."""
-        return self.device.partition(":")[0] != "cpu"
+        return not on_processor(self.device)
 
     def _try(self) -> None:
         width = _adapter_width(load_pipeline(self.params.files, self.device))
@@ -343,13 +343,6 @@ def _lora(pipe: Any, folder: Path | None, scale: float) -> Iterator[None]:
         yield
     finally:
         pipe.unload_lora_weights()
-
-
-def _empty_cache() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 @cache

@@ -28,7 +28,8 @@ from rebeca.published import find
 PROMPT = "Realistic image, finely detailed, with balanced composition and harmonious elements."
 SHAPES = ((512, 512), (512, 384), (300, 500))
 """Of the pictures that are compared: square and not."""
-LIMITS = {"apart": 1e-6, "times": 10}
+APART = 1e-6
+"""Limit of the largest difference."""
 
 
 def package() -> Any:

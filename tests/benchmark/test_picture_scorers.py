@@ -99,6 +99,16 @@ def test_a_prompt_or_a_version_makes_other_scores_and_another_fingerprint(tiny_h
     assert first.score_pixels(made)[0] != other.score_pixels(made)[0]
 
 
+def test_the_product_is_single_where_the_network_is_half(tiny_hps):
+    """In half precision cosines come in steps (2.4e-4 around .25), which would make ties of different pictures."""
+    params = {"backbone": "ViT-tiny-hps", "weights": str(tiny_hps), "prompt": PROMPT}
+    made = pictures([(56, 56)] * 12)
+    half = scorer(HPSv2Scorer, HPSv2Params(**params, dtype="float16")).score_pixels(made)
+    assert half.dtype == np.float32 and (half.astype(np.float16).astype(np.float32) != half).any()
+    whole = scorer(HPSv2Scorer, HPSv2Params(**params)).score_pixels(made)
+    assert 0 < np.abs(half - whole).max() < 0.01
+
+
 def test_every_different_picture_is_scored_once(tiny_hps):
     one = scorer(HPSv2Scorer, HPSv2Params("ViT-tiny-hps", str(tiny_hps), PROMPT, batch=2))
     made = pictures([(56, 56)] * 3)
