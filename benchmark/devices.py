@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rebeca.device import on_processor
 from rebeca.errors import SpecError
 from rebeca.seeds import digest_of
-from rebeca.weights import on_processor
 
 if TYPE_CHECKING:
     from rebeca.interfaces import Decoder

@@ -29,10 +29,10 @@ from benchmark.third_party import build_generator, inside, named_failures
 from benchmark.world import World, build_world, make_encoder
 from rebeca.arrays import Floats, Pixels
 from rebeca.data.splits import Part
+from rebeca.device import empty_cache, on_processor
 from rebeca.interfaces import Decoder, Encoder, FitContext, Generator, Request, ScoredPictures, Space
 from rebeca.params import make_params, params_json
 from rebeca.seeds import SeedScheme, substream
-from rebeca.weights import empty_cache, on_processor
 
 USERS_A_UNIT = 64
 """People a unit of work: a crash loses at most the unit in hand."""

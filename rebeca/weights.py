@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
 import pickle
@@ -45,27 +44,6 @@ def reading(message: str, kind: type[RebecaError], hint: str = "") -> Iterator[N
             raise
         said = str(error).splitlines() or [type(error).__name__]
         raise kind(f"{message} ({said[0]})", hint=hint) from error
-
-
-def precision(dtype: str, device: str) -> str:
-    """``float16``, ``bfloat16`` or ``float32``; ``auto`` is half precision where the device is no processor."""
-    if dtype != "auto":
-        return dtype
-    return "float32" if on_processor(device) else "float16"
-
-
-def on_processor(device: str) -> bool:
-    """Whether a torch device shares the machine's own memory."""
-    return device.partition(":")[0] == "cpu"
-
-
-def empty_cache() -> None:
-    """Gives memory back that nothing uses any more."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def weights_hash(state: Mapping[str, Tensor]) -> str:

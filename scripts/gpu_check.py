@@ -34,11 +34,11 @@ from benchmark.exits import one_message
 from benchmark.pictures import png
 from benchmark.provenance import git_state, machine
 from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams, load_pipeline
+from rebeca.device import empty_cache
 from rebeca.errors import RebecaError, out_of_memory
 from rebeca.interfaces import Request
 from rebeca.random_weights import LAYOUTS, make_weights
 from rebeca.space import LinearSpace
-from rebeca.weights import empty_cache
 
 ROOT = Path(__file__).resolve().parent.parent
 PEAK_TFLOPS = {"H100": 989.4, "H200": 989.4, "A100": 312.0}

@@ -20,12 +20,13 @@ import numpy as np
 from benchmark.scorers.context import ScorerContext
 from benchmark.scorers.pixels import PixelScorer
 from rebeca.arrays import Floats, Pixels
+from rebeca.device import in_halves, precision
 from rebeca.encoders.clip import CLIP_DEVIATION, CLIP_MEAN
 from rebeca.errors import MissingDependency, SpecError
 from rebeca.interfaces import ScorerCard
 from rebeca.params import Count
 from rebeca.published import PREFIX, identity, is_published, locate, published
-from rebeca.weights import precision, reading, weights_hash
+from rebeca.weights import reading, weights_hash
 
 REFERENCE = "Wu et al. 2023, Human Preference Score v2, arXiv 2306.09341"
 TINYWORLD = "tinyworld"
@@ -44,7 +45,7 @@ class HPSv2Params:
         prompt: The one prompt under which all pictures are scored.
         version: Said on the board; must be that of the published weights.
         engine: ``batched``, or ``hpsv2-package`` to let the package score, one by one.
-        batch: Pictures at once.
+        batch: Pictures at once; halved where memory is short.
         dtype: Of the network: ``float32``, ``float16``, or ``auto``: half precision on a GPU. The final product of unit
             vectors is always single: in half, scores come in steps of 2.4e-4.
     """
@@ -138,11 +139,14 @@ class HPSv2Scorer(PixelScorer):
 
     def score_pixels(self, pictures: list[Pixels]) -> Floats:
         """float32 [n]; the product of unit vectors in single precision."""
+        if self.params.engine == PACKAGE:
+            return self._by_package(pictures)
+        return in_halves(self._in_batch, pictures)
+
+    def _in_batch(self, pictures: Sequence[Pixels]) -> Floats:
         import torch
         from torch.nn.functional import normalize
 
-        if self.params.engine == PACKAGE:
-            return self._by_package(pictures)
         side = self._net.visual.image_size
         side = side[0] if isinstance(side, tuple) else side
         with torch.inference_mode():

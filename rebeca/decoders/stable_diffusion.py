@@ -19,13 +19,14 @@ import numpy as np
 
 from rebeca.arrays import Floats, Pixels
 from rebeca.data.catalogue import Candidates, Catalogue
+from rebeca.device import empty_cache, on_processor, precision
 from rebeca.errors import GeneratorError, MissingDependency, SpecError, did_you_mean, out_of_memory
 from rebeca.interfaces import Decoder, Picture, Request, Space, whole_users
 from rebeca.params import Count, NotNegative
 from rebeca.published import identity, is_published, locate
 from rebeca.quiet import quiet
 from rebeca.seeds import digest_of, substream, torch_generator
-from rebeca.weights import empty_cache, folder_digest, on_processor, precision, reading
+from rebeca.weights import folder_digest, reading
 
 TINYWORLD = "tinyworld"
 LORA_FILE = "pytorch_lora_weights.safetensors"

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from rebeca.arrays import Floats, Pixels
+from rebeca.device import in_halves
 from rebeca.errors import MissingDependency, SpecError
 from rebeca.interfaces import Encoder
 from rebeca.quiet import quiet
@@ -100,9 +101,13 @@ class TransformersEncoder(Encoder):
 def _in_batches(pictures: Sequence[Pixels], dim: int, features: Callable[[Sequence[Pixels]], Any]) -> Floats:
     import torch
 
+    def vectors(batch: Sequence[Pixels]) -> Floats:
+        with torch.inference_mode():
+            found: Floats = features(batch).float().cpu().numpy()
+        return found
+
     out = np.empty((len(pictures), dim), np.float32)
-    with torch.inference_mode():
-        for start in range(0, len(pictures), BATCH):
-            batch = pictures[start : start + BATCH]
-            out[start : start + len(batch)] = features(batch).float().cpu().numpy()
+    for start in range(0, len(pictures), BATCH):
+        batch = pictures[start : start + BATCH]
+        out[start : start + len(batch)] = in_halves(vectors, batch)
     return out

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from rebeca.arrays import Floats, Pixels
-from rebeca.errors import MissingDependency, SpecError, out_of_memory
+from rebeca.device import in_halves, precision
+from rebeca.errors import MissingDependency, SpecError
 from rebeca.interfaces import Encoder
 from rebeca.published import PREFIX, identity, locate
 from rebeca.quiet import quiet
-from rebeca.weights import precision, reading
+from rebeca.weights import reading
 
 BATCH = 64
 READERS = 8
@@ -86,25 +87,19 @@ class PublishedEncoder(Encoder):
         start = 0
         with ThreadPoolExecutor(READERS) as pool:
             for batch in _ahead(pictures, self._batch, pool):
-                out[start : start + len(batch)] = self._features(batch)
+                out[start : start + len(batch)] = in_halves(self._features, batch)
                 start += len(batch)
         return out
 
     def _features(self, batch: Sequence[Pixels]) -> Floats:
         import torch
 
-        try:
-            with torch.inference_mode():
-                # on the device before anything else: preparing 512 x 512 pixels costs a core 3 ms a picture
-                raw = [torch.from_numpy(np.array(picture)).to(self.device).permute(2, 0, 1) for picture in batch]
-                x = self._prepare(images=raw, return_tensors="pt", device=self.device)["pixel_values"]
-                made: Floats = self._net(pixel_values=x.to(self._net.dtype)).image_embeds.float().cpu().numpy()
-                return made
-        except RuntimeError as error:
-            if not out_of_memory(error) or len(batch) == 1:
-                raise
-        half = len(batch) // 2
-        return np.concatenate([self._features(batch[:half]), self._features(batch[half:])])
+        with torch.inference_mode():
+            # on the device before anything else: preparing 512 x 512 pixels costs a core 3 ms a picture
+            raw = [torch.from_numpy(np.array(picture)).to(self.device).permute(2, 0, 1) for picture in batch]
+            x = self._prepare(images=raw, return_tensors="pt", device=self.device)["pixel_values"]
+            made: Floats = self._net(pixel_values=x.to(self._net.dtype)).image_embeds.float().cpu().numpy()
+        return made
 
 
 def _ahead(pictures: Sequence[Pixels], size: int, pool: ThreadPoolExecutor) -> Iterator[list[Pixels]]:

@@ -109,6 +109,22 @@ def test_the_product_is_single_where_the_network_is_half(tiny_hps):
     assert 0 < np.abs(half - whole).max() < 0.01
 
 
+def test_short_memory_halves_a_batch(tiny_hps, monkeypatch):
+    made = pictures([(56, 56)] * 5)
+    hps = scorer(HPSv2Scorer, HPSv2Params("ViT-tiny-hps", str(tiny_hps), PROMPT))
+    wanted, whole, tried = hps.score_pixels(made), hps._net.encode_image, []
+
+    def short(x):
+        tried.append(len(x))
+        if len(x) > 2:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return whole(x)
+
+    monkeypatch.setattr(hps._net, "encode_image", short)
+    np.testing.assert_allclose(hps.score_pixels(made), wanted, atol=1e-6)
+    assert tried == [5, 2, 3, 1, 2]
+
+
 def test_every_different_picture_is_scored_once(tiny_hps):
     one = scorer(HPSv2Scorer, HPSv2Params("ViT-tiny-hps", str(tiny_hps), PROMPT, batch=2))
     made = pictures([(56, 56)] * 3)

@@ -1,0 +1,55 @@
+"""What a torch device means for numbers and for memory."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from rebeca.arrays import Floats
+from rebeca.errors import out_of_memory
+
+T = TypeVar("T")
+
+
+def on_processor(device: str) -> bool:
+    """Whether a torch device shares the machine's own memory."""
+    return device.partition(":")[0] == "cpu"
+
+
+def precision(dtype: str, device: str) -> str:
+    """``float16``, ``bfloat16`` or ``float32``; ``auto`` is half precision where the device is no processor."""
+    if dtype != "auto":
+        return dtype
+    return "float32" if on_processor(device) else "float16"
+
+
+def empty_cache() -> None:
+    """Gives memory back that nothing uses any more."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def in_halves(work: Callable[[Sequence[T]], Floats], batch: Sequence[T]) -> Floats:
+    """``work`` on a batch, or on its halves and theirs where memory is short.
+
+    Args:
+        work: Gives an array with a row for each of what it is given.
+        batch: At least one.
+
+    Raises:
+        RuntimeError: If there is no memory for a single one, or for another reason.
+    """
+    try:
+        return work(batch)
+    except RuntimeError as error:
+        if not out_of_memory(error) or len(batch) == 1:
+            raise
+    empty_cache()  # here, where the error that holds what was computed is gone
+    half = len(batch) // 2
+    return np.concatenate([in_halves(work, batch[:half]), in_halves(work, batch[half:])])
