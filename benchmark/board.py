@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from benchmark.attestation import status_of
 from benchmark.flags import GAP, flags_of, gaps, twins
@@ -260,7 +262,7 @@ class Board:
             meaning = (
                 f"Own pictures against other people's, judged by: {card['name'].lower()}." if lift else card["meaning"]
             )
-            out.append(Column(heading, name, lift, card["unit"], meaning))
+            out.append(Column(heading, name, lift, card["unit"], meaning, lift or card["higher_is_better"]))
 
         add(self.primary, "preference")
         add(self.primary, "personal lift", lift=True)
@@ -423,7 +425,7 @@ def finding(board: Board) -> str:
     if judge is None or not any(row.lift(judge) for row in ranked):
         judge = board.primary
     by = {"observed": "real ratings", "truth": "the truth"}.get(judge, "the verifier")
-    personal = [(lift["estimate"], row) for row in ranked if (lift := _proven_lift(board, row, judge)) is not None]
+    personal = _proven_lifts(board, ranked, judge)
     if personal:
         estimate, best = max(personal, key=lambda pair: pair[0])
         low = (best.lift(judge) or {})["low"]
@@ -441,10 +443,15 @@ def finding(board: Board) -> str:
     return " ".join(sentences)
 
 
-def _proven_lift(board: Board, row: Row, judge: str) -> dict[str, Any] | None:
-    """The lift where both its interval and the personalisation test exclude nothing."""
-    lift = row.lift(judge)
-    if lift is None or lift["low"] is None or lift["low"] <= 0:
-        return None
-    p = row.lifts[judge]["median_double_centred"]["p"]
-    return lift if p <= board.comparison["spec"]["analysis"]["alpha"] else None
+def _proven_lifts(board: Board, ranked: Sequence[Row], judge: str) -> list[tuple[float, Row]]:
+    """Lifts whose interval lies above zero and whose personalisation test, adjusted over the ranked ones, rejects."""
+    from benchmark.stats.comparison import holm
+
+    tested = [(lift, row) for row in ranked if (lift := row.lift(judge)) is not None and lift["low"] is not None]
+    adjusted = holm(np.array([row.lifts[judge]["median_double_centred"]["p"] for _, row in tested]))
+    alpha = board.comparison["spec"]["analysis"]["alpha"]
+    return [
+        (lift["estimate"], row)
+        for (lift, row), p in zip(tested, adjusted, strict=True)
+        if lift["low"] > 0 and p <= alpha
+    ]

@@ -59,6 +59,8 @@ def flags_of(record: dict[str, Any], comparison: dict[str, Any], twin: str | Non
         flag = caution["kind"].replace("-", " ")
         if flag not in flags and (caution["kind"] == "few-users" or name in caution["where"]):
             flags.append(flag)
+    if name in comparison["provenance"].get("added", []):
+        flags.append("added later")
     if comparison["task"]["modified"]:
         flags.append("modified")
     return flags

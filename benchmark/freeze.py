@@ -3,7 +3,7 @@
 ``<work folder>/frozen/<task id>-v<version>.json`` holds the resolved task as it was then, and when that was. Whoever
 looks at pictures and then changes how, by whom or on what they are judged, or drops a generator, finds every comparison
 labelled exploratory; a new version of the task starts anew, with other seeds and other pictures. Generators may be
-added.
+added, and are named as added.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ class Declaration:
         frozen: Whether today's task was written down before the first picture.
         at: When it was written down, in UTC; None where it was not.
         why_not: One sentence where ``frozen`` is false.
+        added: Generators that came after the first picture.
     """
 
     frozen: bool
     at: str | None
     why_not: str = ""
+    added: tuple[str, ...] = ()
 
 
 class Freezer:
@@ -68,7 +70,9 @@ class Freezer:
         if changed:
             what = ", ".join(changed)
             return Declaration(False, found["at"], f"changed after pictures were made (declared {found['at']}): {what}")
-        return Declaration(True, found["at"])
+        before = {one["id"] for one in found["spec"]["generators"]}
+        added = tuple(one["id"] for one in self._spec["generators"] if one["id"] not in before)
+        return Declaration(True, found["at"], added=added)
 
     def kept(self) -> None:
         """Marks that a picture was kept: from now on a change is a change of mind, whatever the store still holds."""

@@ -63,5 +63,9 @@ def brief(seconds: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """``2 %``."""
-    return MISSING if share is None else f"{100 * share:.0f} %" if share >= 0.01 or share == 0 else "< 1 %"
+    """``2 %``; 0 and 100 are exact."""
+    if share is None:
+        return MISSING
+    if 0.99 < share < 1:
+        return "> 99 %"
+    return f"{100 * share:.0f} %" if share >= 0.01 or share == 0 else "< 1 %"

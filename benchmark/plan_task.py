@@ -17,7 +17,7 @@ from benchmark.record_json import newest_records
 from benchmark.runner import Run
 from benchmark.show import wide_console
 from benchmark.spec import Task
-from benchmark.stats.levels import DETECTABLE, FEWEST_USERS, smallest_p
+from benchmark.stats.levels import FEWEST_USERS, detectable, smallest_p
 
 
 def plan_task(task: Task, workdir: Path, pilot_folder: Path | None) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None) -> dict[str,
         "seconds_left": seconds,
         "smallest_p": smallest_p(people, task.file.analysis.permutations) if people >= FEWEST_USERS else None,
         "margin": margin,
-        "detectable_in_sd": DETECTABLE / float(np.sqrt(people)),
+        "detectable_in_sd": detectable(task.file.analysis.alpha) / float(np.sqrt(people)),
         "pilot": None
         if pilot is None
         else {
@@ -78,7 +78,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None) -> dict[str,
             "people": pilot.people,
             "pictures_a_person": pilot.pictures,
             "correlation": pilot.correlation,
-            "measures": [one.to_json(people, k, margin) for one in pilot.detectable],
+            "measures": [one.to_json(people, k, margin, task.file.analysis.alpha) for one in pilot.detectable],
         },
     }
 

@@ -6,6 +6,7 @@ number: var(d) = between + within / K. Both are estimated from the pilot's singl
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,9 @@ from benchmark.analysis import Rows, lifts_of, pairs_of
 from benchmark.record_file import LIFT
 from benchmark.record_rows import read_all
 from benchmark.records import plan_of
-from benchmark.stats.levels import DETECTABLE
+from benchmark.stats.levels import detectable, equivalent
 from rebeca.arrays import Floats
 
-EQUIVALENT = 2.927
-"""z(.95) + z(.90): standard errors that the margin must be worth for two one-sided tests to agree with 80 % power."""
 TIMES = (1, 2, 4)
 
 
@@ -52,27 +51,27 @@ class Detectable:
         between = [max(0.0, s**2 - w / self.pictures) for s, w in zip(self.spreads, self.within, strict=True)]
         return float(np.median([np.sqrt(b + w / pictures) for b, w in zip(between, self.within, strict=True)]))
 
-    def at(self, people: int, pictures: int) -> float | None:
-        """Smallest difference that the median pair finds with 80 % power, unadjusted."""
+    def at(self, people: int, pictures: int, alpha: float) -> float | None:
+        """Smallest difference that the median pair finds with 80 % power at a level, unadjusted."""
         spread = self.spread(pictures)
-        return None if spread is None else DETECTABLE * spread / float(np.sqrt(people))
+        return None if spread is None else detectable(alpha) * spread / float(np.sqrt(people))
 
-    def to_json(self, people: int, pictures: int, margin: float) -> dict[str, Any]:
+    def to_json(self, people: int, pictures: int, margin: float, alpha: float) -> dict[str, Any]:
         """The estimates, and the table for the planned numbers and multiples of them."""
         spread = float(np.median(self.spreads))
         table = [
-            {"people": u * people, "pictures": k * pictures, "detectable": self.at(u * people, k * pictures)}
+            {"people": u * people, "pictures": k * pictures, "detectable": self.at(u * people, k * pictures, alpha)}
             for u in TIMES
             for k in TIMES
         ]
         return {
             "measure": self.measure, "pairs": len(self.spreads), "spread": spread, "largest_spread": max(self.spreads),
-            "table": table, "people_for_margin": int(np.ceil((DETECTABLE * spread / margin) ** 2)),
-            "people_for_equivalence": int(np.ceil((EQUIVALENT * spread / margin) ** 2)),
+            "table": table, "people_for_margin": int(np.ceil((detectable(alpha) * spread / margin) ** 2)),
+            "people_for_equivalence": int(np.ceil((equivalent(alpha) * spread / margin) ** 2)),
         }  # fmt: skip
 
 
-def detectable(
+def estimate(
     measure: str, rows: Sequence[Rows], lifts: dict[str, Floats], pairs: Sequence[tuple[str, str]]
 ) -> Detectable | None:
     """Estimates from a pilot's rows.
@@ -81,7 +80,7 @@ def detectable(
 
     Args:
         measure: Scorer, or ``lift:`` and a scorer.
-        rows: The pilot's generators.
+        rows: The pilot's generators, all with equally many pictures.
         lifts: float64 [people] by generator, for a lift.
         pairs: The declared family.
 
@@ -170,24 +169,29 @@ class Pilot:
 def pilot(folder: Path) -> Pilot:
     """Reads a pilot's records.
 
+    Noise is estimated from the generators that have as many pictures a person as most have.
+
     Raises:
         RecordError: If they cannot be read.
     """
     comparison, rows = read_all(folder)
     plan = plan_of(comparison["spec"], comparison["analysis"]["hash"], comparison["analysis"]["frozen"])
     block = np.array(comparison["users"]["block"])
-    primary = plan.primary
-    lifts = {row.id: lifts_of(row, primary, plan.reading, block)[0] for row in rows if primary in row.pairs}
-    pairs = pairs_of(plan, [row.id for row in rows if row.ranked])
-    found = [detectable(measure, rows, lifts, pairs) for measure in (primary, LIFT + primary)]
-    correlation = set_correlation(rows, primary)
-    own = lifts.get(plan.reference)
-    lift = 0.0 if own is None or not np.isfinite(own).any() else float(np.nanmean(own))
     work = comparison["provenance"]["seconds"]
     spent = sum(seconds for stage, seconds in work.items() if stage.startswith(("pictures ", "score ")))
     made = sum(row.digest.size for row in rows if f"pictures {row.id}" in work)
-    lift = set_lift(rows, plan.reference, primary, lift, correlation or 0.0)
+    counts = Counter(row.digest.shape[1] for row in rows if row.ranked) or Counter(row.digest.shape[1] for row in rows)
+    pictures = counts.most_common(1)[0][0]
+    alike = [row for row in rows if row.digest.shape[1] == pictures]
+    primary = plan.primary
+    lifts = {row.id: lifts_of(row, primary, plan.reading, block)[0] for row in alike if primary in row.pairs}
+    pairs = pairs_of(plan, [row.id for row in alike if row.ranked])
+    found = [estimate(measure, alike, lifts, pairs) for measure in (primary, LIFT + primary)]
+    correlation = set_correlation(alike, primary)
+    own = lifts.get(plan.reference)
+    lift = 0.0 if own is None or not np.isfinite(own).any() else float(np.nanmean(own))
+    lift = set_lift(alike, plan.reference, primary, lift, correlation or 0.0)
     return Pilot(
-        len(block), rows[0].digest.shape[1], correlation, lift,
+        len(block), pictures, correlation, lift,
         [one for one in found if one is not None], spent / made if made else None, comparison["task"]["modified"],
     )  # fmt: skip

@@ -17,6 +17,7 @@ from benchmark.pictures import read_batches
 from rebeca.published import identity, names_in
 
 if TYPE_CHECKING:
+    from benchmark.freeze import Declaration
     from benchmark.runner import Run
 
 PACKAGES = (
@@ -27,7 +28,7 @@ SECRET = re.compile(r"(?i)(token|secret|password|key)(=|:)\S+")
 ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^\s/]+/)+")
 
 
-def provenance(run: Run, command: Sequence[str], declared: str | None) -> dict[str, Any]:
+def provenance(run: Run, command: Sequence[str], declaration: Declaration) -> dict[str, Any]:
     """What a record says about its making."""
     from benchmark.runner import USERS_A_UNIT
 
@@ -46,7 +47,8 @@ def provenance(run: Run, command: Sequence[str], declared: str | None) -> dict[s
         "judges": {role: judge.fingerprint for role, judge in run.judges.items()},
         "seed": run.task.file.seed,
         "command": clean_command(command),
-        "declared": declared,
+        "declared": declaration.at,
+        "added": list(declaration.added),
         "made": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": {name: round(value, 3) for name, value in sorted(run.timing.seconds.items())},
         "peak_memory_mb": _peak_memory(),

@@ -190,6 +190,7 @@ class Provenance(Strict):
     seed: int = Field(description="The task's seed.")
     command: str = Field(description="Command line, without secrets and folders.")
     declared: str | None = Field(description="When the analysis was written down, in UTC.")
+    added: list[str] = Field(default=[], description="Generators that were added after the first picture.")
     made: str = Field(description="When, in UTC.")
     seconds: dict[str, Annotated[float, Field(ge=0)]] = Field(description="Wall seconds of what this run made itself.")
     peak_memory_mb: Count | None = Field(description="Largest resident memory.")

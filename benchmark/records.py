@@ -98,7 +98,7 @@ def make_records(run: Run, command: Sequence[str]) -> Path:
     results = analyse(plan, rows, block, strata)
     people = world.dataset.ratings.num_users
     judges = judge_report(read_judged(rows_folder / "verifier.parquet", people), people, plan.bootstrap, plan.name)
-    origin = provenance(run, command, declaration.at)
+    origin = provenance(run, command, declaration)
     temporary = target.with_name(f".{target.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     for one, row in zip(scored, rows, strict=True):

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmark.pictures import Made
 from benchmark.runner import Run
-from benchmark.spec import ResolvedGenerator, ResolvedScorer
+from benchmark.spec import ResolvedGenerator, ResolvedScorer, check_primary
 from benchmark.store import stage_key
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import GeneratorError
@@ -76,6 +76,8 @@ def score_generator(run: Run, spec: ResolvedGenerator) -> GeneratorScores:
     keys: dict[str, str] = {}
     for entry in run.task.scorers:
         scorer = run.scorer(entry)
+        if entry.use == run.task.file.analysis.primary.scorer:
+            check_primary(entry.use, scorer.card)  # scorers may have a card of their own only when built
         inputs = {"scorer": [entry.use, scorer.fingerprint], "pictures": unit_keys}
         key = stage_key("scores", inputs)
         keys[entry.use] = key

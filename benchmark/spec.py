@@ -19,6 +19,7 @@ from benchmark.stats.levels import smallest_p
 from benchmark.task_file import ENCODER_KEYS, ID, EncoderSpec, GeneratorSpec, TaskFile, Use
 from benchmark.yaml_source import KeyPath, Source, parse_scalar, read_yaml
 from rebeca.errors import SpecError, did_you_mean
+from rebeca.interfaces import ScorerCard
 from rebeca.params import ParamError, make_params, params_json, shortened
 from rebeca.seeds import SeedScheme, digest_of
 
@@ -397,12 +398,15 @@ def _check(
             " the scorers",
             hint=did_you_mean(file.analysis.primary.scorer, used),
         )
-    if not hasattr(registry.load("scorers", file.analysis.primary.scorer), "score"):
+    primary = registry.load("scorers", file.analysis.primary.scorer)
+    if not hasattr(primary, "score"):
         raise SpecError(
             f"{source.at(('analysis', 'primary'))}: '{file.analysis.primary.scorer}' scores sets of pictures and cannot"
             " be the primary scorer",
             hint="use a scorer of single pictures, e.g. ncf",
         )
+    if hasattr(primary, "card"):
+        check_primary(file.analysis.primary.scorer, primary.card)
     if "auditor" in used and file.judges.auditor is None:
         raise SpecError(f"{source.at(('scorers',))}: the scorer 'auditor' needs judges.auditor")
     for role in ("verifier", "auditor"):
@@ -430,6 +434,19 @@ def _check(
         raise SpecError(
             f"{source.at(('data', 'split'))}: with held-out-items test and validation are shares below 1,"
             f" found {split.test:g} and {split.validation:g}"
+        )
+
+
+def check_primary(name: str, card: ScorerCard) -> None:
+    """Refuses a scorer that is better low where it decides: a board puts the highest first.
+
+    Raises:
+        SpecError: Naming it.
+    """
+    if not card.higher_is_better:
+        raise SpecError(
+            f"analysis.primary: '{name}' is better low, and the board puts the highest first",
+            hint="let the scorer give its number with the sign turned round",
         )
 
 

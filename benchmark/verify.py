@@ -158,6 +158,9 @@ def _check_task(folder: Path, comparison: dict[str, Any]) -> None:
         raise RecordError(f"{folder}: the provenance has another seed than the spec")
     if comparison["analysis"]["frozen"] and not (origin["declared"] and origin["declared"] <= origin["made"]):
         raise RecordError(f"{folder}: frozen, but not declared before the record was made")
+    unknown = set(origin.get("added", [])) - {one["id"] for one in spec["generators"]}
+    if unknown:
+        raise RecordError(f"{folder}: generators are called added that the spec does not have: {sorted(unknown)}")
     check_people(folder, comparison)
 
 

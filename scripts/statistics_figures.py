@@ -15,7 +15,8 @@ import vl_convert
 
 from benchmark.record_json import read_comparison
 from benchmark.record_rows import read_all
-from benchmark.stats.comparison import DETECTABLE, studentised
+from benchmark.stats.comparison import cosine, studentised
+from benchmark.stats.levels import detectable
 from benchmark.stats.personalisation import double_centred, permutations_within
 from benchmark.stats.random import stream
 from benchmark.stats.simulation import Shape, simulate_ratings
@@ -108,10 +109,9 @@ def flips() -> None:
     chosen = names.index(("rebeca-no-user", "catalogue-most-liked"))
     rng = stream("figure", "flips")
     signs = rng.integers(0, 2, (4000, len(d))) * 2.0 - 1
-    t = studentised(signs @ d, np.square(d).sum(axis=0), np.full(d.shape[1], len(d)))
-    observed = float(
-        studentised(np.ones((1, len(d))) @ d, np.square(d).sum(axis=0), np.full(d.shape[1], len(d)))[0, chosen]
-    )
+    square, people = np.square(d).sum(axis=0), np.full(d.shape[1], len(d))
+    t = studentised(cosine(signs @ d, square, people), people)
+    observed = float(studentised(cosine(d.sum(axis=0), square, people), people)[chosen])
     parts = [
         _histogram(t[:, chosen], observed, "this pair alone: p", "|t|"),
         _histogram(t.max(axis=1), observed, f"largest of {len(names)} pairs: adjusted p", "|t|"),
@@ -239,7 +239,7 @@ def power() -> None:
     data = pd.concat(
         [
             pd.DataFrame({"people": people, "case": f"{k} pictures",
-                          "rate": DETECTABLE * np.sqrt((0.3 + 0.7 / k) * 2 / people)})
+                          "rate": detectable(0.05) * np.sqrt((0.3 + 0.7 / k) * 2 / people)})
             for k in (1, 5, 25)
         ]
     )  # fmt: skip

@@ -34,6 +34,8 @@ def _finding(tables: Tables) -> str:
     text = f"Within a person the verifier puts a liked picture first {number(verifier['estimate'], 2)} of the time"
     if control is None or control["estimate"] is None:
         return text
+    if control["low"] is None or control["low"] <= 0 <= control["high"]:
+        return f"{text}, not clearly more or less than taste in common"
     more = "more" if control["estimate"] > 0 else "less"
     return f"{text}, {number(abs(control['estimate']), 2)} {more} than taste in common"
 

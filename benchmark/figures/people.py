@@ -62,7 +62,7 @@ def _likeness(tables: Tables) -> Figure | None:
     labels, silhouette = tables.personas
     groups = int(labels.max()) + 1
     title = (
-        f"People fall into {groups} groups of alike taste (silhouette {silhouette:.2f})"
+        f"Cut into {groups} groups of alike taste, people show {_structure(silhouette)} (silhouette {silhouette:.2f})"
         if labels.any()
         else "People do not fall into groups of taste"
     )
@@ -71,6 +71,12 @@ def _likeness(tables: Tables) -> Figure | None:
     if len(tables.users) > MOST_PEOPLE:
         note += f" The {MOST_PEOPLE} of {len(tables.users)} people, from all groups."
     return Figure("likeness", title, text, data, draw, note)
+
+
+def _structure(silhouette: float) -> str:
+    """What a mean silhouette says (Kaufman and Rousseeuw 1990, table 4)."""
+    limits = ((0.25, "no structure to speak of"), (0.5, "weak structure"), (0.7, "reasonable structure"))
+    return next((words for most, words in limits if silhouette <= most), "strong structure")
 
 
 def _wins(tables: Tables) -> Figure | None:

@@ -59,9 +59,11 @@ def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
 def _most(points: pd.DataFrame) -> str:
     points = points[points["ranked"]] if points["ranked"].any() else points
     liked, lifted = (points.iloc[int(np.argmax(points[column]))] for column in ("like", "lift"))
+    near = int((points["lift_high"] > lifted["lift_low"]).sum()) - 1
+    others = "" if not near else f"; {near} other interval{'s' if near > 1 else ''} overlap{'' if near > 1 else 's'}"
     if liked["id"] == lifted["id"]:
-        return f"{liked['title']} is both liked most and the most personal"
-    return f"{liked['title']} is liked most, {lifted['title']} is the most personal"
+        return f"{liked['title']} is liked most and has the highest personal lift{others}"
+    return f"{liked['title']} is liked most, {lifted['title']} has the highest personal lift{others}"
 
 
 def _points(rows: Sequence[Row], judge: str) -> list[dict[str, Any]]:

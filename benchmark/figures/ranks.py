@@ -10,6 +10,7 @@ import pandas as pd
 
 from benchmark.figures.style import Figure, Size, heat, left_out, shown
 from benchmark.numbers import percent
+from benchmark.stats.ranks import EQUAL, probability_first
 from benchmark.tables import Tables
 
 
@@ -22,9 +23,10 @@ def ranks(tables: Tables) -> list[Figure]:
     known = np.isfinite(values).all(axis=1)
     if known.sum() < 2:
         return []
-    sign = 1.0 if tables.board.card(tables.primary)["higher_is_better"] else -1.0
-    means = sign * (tables.weights[:, known] @ values[known])
-    place = np.argsort(np.argsort(-means, axis=1, kind="stable"), axis=1) + 1
+    weights = tables.weights[:, known]
+    means = weights[weights.any(axis=1)] @ values[known]
+    place = np.column_stack([1 + (means > means[:, [k]] + EQUAL).sum(axis=1) for k in range(len(rows))])
+    shares = probability_first(values[known], weights)
     kept = shown(rows, tables.board.reference)
     column = {row.id: i for i, row in enumerate(rows)}
     cells = []
@@ -56,12 +58,13 @@ def ranks(tables: Tables) -> list[Figure]:
         y = alt.Y("generator:N", sort=names, title=None)
         return heat(size, data, x, y, "share", title="share of draws", domain=(0.0, 1.0), cell=(width, size.font * 1.7))
 
-    first = max(kept, key=lambda row: float((place[:, column[row.id]] == 1).mean()))
-    certain = float((place[:, column[first.id]] == 1).mean())
+    first = max(kept, key=lambda row: float(shares[column[row.id]]))
+    certain = float(shares[column[first.id]])
     title = f"{first.title} comes first in {percent(certain)} of the draws"
     text = []
     for row in kept:
         low, high = np.quantile(place[:, column[row.id]], [0.025, 0.975])
         text.append(f"{row.title}: ranks {low:.0f} to {high:.0f}")
-    note = f"{left_out(kept, rows)} {len(place):,} bootstrap draws of people; per cent of the draws."
+    drawn = f"{len(place):,} bootstrap draws of people; per cent of the draws. Equal means share the better rank."
+    note = f"{left_out(kept, rows)} {drawn}"
     return [Figure("rank-stability", title, "; ".join(text), data, draw, note.strip())]

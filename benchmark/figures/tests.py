@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis import lifts_of
+from benchmark.analysis import VERIFIER, lifts_of
 from benchmark.board import Row, turned_round
 from benchmark.figures.spreads import telling
 from benchmark.figures.style import BLUE, INK, ORANGE, Figure, Size, heat, left_out, ranked, shortened, shown
@@ -101,7 +101,8 @@ def _permutations(tables: Tables) -> Figure | None:
         for row in ranked(rows)
         if (row.lifts[tables.primary]["median_double_centred"] or {"p": 1.0})["p"] <= tables.plan.alpha
     )
-    title = f"For {passed} of {len(ranked(rows))} generators people prefer their own pictures by more than chance"
+    whose = "the verifier" if tables.primary == VERIFIER else tables.board.card_name(tables.primary)
+    title = f"For {passed} of {len(ranked(rows))} generators {whose} prefers people's own pictures by more than chance"
     note = (
         "Areas: what chance gives; lines: what was found. The published scheme moves single pictures and rejects too"
         " often; its area is a normal curve of the recorded mean and deviation. The title counts single tests, each at"

@@ -10,7 +10,7 @@ import pandas as pd
 from benchmark.board import Row
 from benchmark.figures.plane import LABEL_ROOM, beside, ticks
 from benchmark.figures.style import INK, SOFT, Figure, Size, family_colour, family_shape
-from benchmark.numbers import number, with_interval
+from benchmark.numbers import number
 from benchmark.record_file import LIFT
 from benchmark.tables import Tables
 
@@ -86,7 +86,8 @@ def _scatter(tables: Tables, one: dict[str, Any]) -> Figure | None:
         f"{p['generator']}: {number(p['board'])} by the verifier, {number(p['truth'])} by the other" for p in points
     )
     note = (
-        f"Kendall's tau {with_interval(one['tau'], True)} over {one['people']} people."
+        f"Kendall's tau {number(tau, 2)} over {one['people']} people; when people are drawn again,"
+        f" {number(one['tau']['low'], 2)} to {number(one['tau']['high'], 2)}, which leans low."
         " Named: those whose places differ most. Crosses: 95 % intervals over people."
     )
     name = f"validity-{'lift' if what != 'preference' else 'preference'}-{knows}"

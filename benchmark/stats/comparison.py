@@ -14,18 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmark.stats.intervals import Interval, mean_intervals, wilson
-from benchmark.stats.levels import DETECTABLE, FEWEST_USERS
+from benchmark.stats.levels import FEWEST_USERS, detectable
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 
 TIE = 1e-9
+"""Flips whose cosine is smaller than the observed one by no more than this share count as equal to it."""
 FLIPS_A_BLOCK = 512
 """Fixed, so that the signs drawn do not depend on how many pairs there are."""
 MOST_ENUMERATED = 30
 ROUNDS_AT_ONCE = 4_000_000
-ROUNDING = 1e-12
-"""A sum of squares about the mean below this share of the sum of squares is zero but for rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +48,21 @@ class SignFlips:
     p_holm: float
 
 
-def studentised(total: Floats, square: Floats, n: Ints) -> Floats:
-    """|t| = |mean| sqrt(n) / sd, from sums and sums of squares over n people; infinite for constant differences.
+def cosine(total: Floats, square: Floats, n: Ints) -> Floats:
+    """|cos| of the angle between signed differences and a vector of ones, from sums and sums of squares over n people.
 
-    Everything goes through this one expression, the observed value included, so that rounding cannot make the
-    identity flip smaller than what was observed.
+    0 where all differences are 0. Flips change no square, so that |t| grows with it; and unlike |t|, which subtracts
+    two nearly equal numbers where differences are nearly constant, it keeps its digits.
     """
-    mean = total / n
-    spread = square - n * np.square(mean)
-    spread = np.where(spread <= ROUNDING * square, 0.0, spread)
-    magnitude = np.abs(mean) * np.sqrt(n)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = magnitude / np.sqrt(spread / np.maximum(n - 1, 1))
-    return np.asarray(np.where(magnitude == 0, 0.0, t))
+    length = np.sqrt(n * square)
+    return np.divide(np.abs(total), length, out=np.zeros(np.broadcast(total, length).shape), where=length > 0)
+
+
+def studentised(cosines: Floats, n: Ints) -> Floats:
+    """|t| = |mean| sqrt(n) / sd of differences with this cosine; infinite for constant differences."""
+    c = np.minimum(cosines, 1.0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(c * np.sqrt((n - 1) / ((1 - c) * (1 + c))))
 
 
 def sign_flips(differences: Floats, flips: int, rng: np.random.Generator) -> list[SignFlips]:
@@ -80,9 +81,9 @@ def sign_flips(differences: Floats, flips: int, rng: np.random.Generator) -> lis
     square = np.square(d).sum(axis=0)
     enumerated = people <= MOST_ENUMERATED and 2**people <= flips
     count = 2**people if enumerated else flips
-    observed = studentised(np.ones((1, people)) @ d, square, n)[0]
-    order = np.argsort(-observed, kind="stable")
-    tolerant = observed * (1 - TIE)
+    observed = cosine(d.sum(axis=0), square, n)
+    order = np.argsort(-studentised(observed, n), kind="stable")
+    tolerant = studentised(observed * (1 - TIE), n)
     raw = np.zeros(pairs, np.int64)
     stepped = np.zeros(pairs, np.int64)
     for start in range(0, count, FLIPS_A_BLOCK):
@@ -92,7 +93,7 @@ def sign_flips(differences: Floats, flips: int, rng: np.random.Generator) -> lis
             signs = 1.0 - 2.0 * bits
         else:
             signs = rng.integers(0, 2, size=(rows, people), dtype=np.int8) * 2.0 - 1.0
-        t = studentised(signs @ d, square, n)
+        t = studentised(cosine(signs @ d, square, n), n)
         raw += (t >= tolerant).sum(axis=0)
         # successive maxima from the least to the most significant pair
         running = np.maximum.accumulate(t[:, order[::-1]], axis=1)[:, ::-1]
@@ -241,7 +242,7 @@ def _describe(
         None if outer.method in ("exact", "none") else outer.estimate / spread,
         (wins / people if people else float("nan"), low, high),
         beats,
-        None if people < 2 else DETECTABLE * spread / float(np.sqrt(people)),
+        None if people < 2 else detectable(rules.alpha) * spread / float(np.sqrt(people)),
         test,
         _verdict(d, sign * outer.estimate, inner, test, rules),
     )

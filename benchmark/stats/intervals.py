@@ -189,16 +189,21 @@ def bootstrap_t(values: Floats, draws: Floats, squares: Floats, confidence: floa
         confidence: E.g. 0.95.
 
     Returns:
-        The ends; None where no draw varies. Draws of one repeated person have no t and are left out.
+        The ends; None where one of them is infinite: in too many draws all people are alike, as with few people or
+        with values that nearly all have in common, and such a draw's t is infinite.
     """
     n, mean = len(values), float(values.mean())
     error = float(values.std(ddof=1)) / np.sqrt(n)
     variance = np.maximum(squares - np.square(draws), 0.0)
     varies = variance > CONSTANT * np.maximum(squares, 1e-300)
-    if not varies.any():
+    away = np.where(np.abs(draws - mean) <= CONSTANT * max(1.0, abs(mean)), 0.0, draws - mean)
+    t = np.divide(away, np.sqrt(variance / (n - 1)), out=np.copysign(np.inf, away), where=varies)
+    t[~varies & (away == 0)] = 0.0
+    outer, levels = np.sort(t), np.array([(1 - confidence) / 2, (1 + confidence) / 2])
+    first, last = int(levels[0] * (len(t) - 1)), int(np.ceil(levels[1] * (len(t) - 1)))
+    if not np.isfinite(outer[[first, last]]).all():
         return None
-    t = (draws[varies] - mean) / np.sqrt(variance[varies] / (n - 1))
-    lower, upper = np.quantile(t, [(1 - confidence) / 2, (1 + confidence) / 2])
+    lower, upper = np.quantile(t, levels)
     return float(mean - upper * error), float(mean - lower * error)
 
 

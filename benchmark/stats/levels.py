@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 FEWEST_USERS = 6
 """Below this many people comparisons are described, not tested."""
-DETECTABLE = 2.80
-"""z(.975) + z(.80): standard errors that one pair finds at 5 %, unadjusted, with 80 % power."""
 VERDICTS = ("better", "worse", "identical", "equivalent", "inconclusive", "described")
 """``identical``: no person's value differs; ``described``: too few people for a test."""
+
+
+def detectable(alpha: float) -> float:
+    """z(1 - alpha / 2) + z(.80): standard errors that one pair finds, unadjusted, with 80 % power; 2.80 at 5 %."""
+    return round(_z(1 - alpha / 2) + _z(0.8), 2)
+
+
+def equivalent(alpha: float) -> float:
+    """z(1 - alpha) + z(.90): standard errors in a margin within which 80 % of equal pairs are found equivalent."""
+    return round(_z(1 - alpha) + _z(0.9), 2)
+
+
+def _z(share: float) -> float:
+    return NormalDist().inv_cdf(share)
 
 
 def smallest_p(people: int, flips: int) -> float:

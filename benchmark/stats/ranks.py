@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating[Any]]
 
+EQUAL = 1e-12
+"""Means this near are equal but for rounding."""
+
 
 def midranks(values: Floats) -> Floats:
     """float64 [n]; rank of each value from 1, equal values share their mean rank.
@@ -44,7 +47,7 @@ def probability_first(values: Floats, weights: Floats) -> Floats:
             these people are left out.
     """
     means = weights[weights.any(axis=1)] @ values
-    first = means >= means.max(axis=1, keepdims=True) - 1e-12
+    first = means >= means.max(axis=1, keepdims=True) - EQUAL
     return np.asarray((first / first.sum(axis=1, keepdims=True)).mean(axis=0))
 
 

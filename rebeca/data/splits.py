@@ -9,8 +9,8 @@ Four kinds of test part:
 - ``cold-users``: as ``per-user``, but a share of the people keep only ``keep`` training ratings.
 
 What remains is used by generators, verifier and auditor alike (``shared``; as published, generators and verifier
-learn from the same ratings) or divided in 40 / 30 / 30 (``disjoint``). All draws are seeded by user or block, so that
-leaving one person out changes nobody else's division.
+learn from the same ratings) or divided in 40 / 30 / 30 (``disjoint``). Draws of ratings are seeded by user and
+those of pictures by block, so that leaving one person out changes nobody else's; which people are cold is one draw.
 """
 
 from __future__ import annotations
@@ -185,6 +185,6 @@ def _shuffled(values: Ints, seed: int, *name: object) -> Ints:
 
 
 def _rows_by_user(ratings: Interactions) -> list[tuple[int, Ints]]:
-    order = np.argsort(ratings.user, kind="stable")
+    order = np.lexsort((ratings.item, ratings.user))  # so that the order in which ratings come divides nothing
     bounds = np.searchsorted(ratings.user[order], np.arange(ratings.num_users + 1))
     return [(u, order[bounds[u] : bounds[u + 1]]) for u in range(ratings.num_users) if bounds[u] < bounds[u + 1]]

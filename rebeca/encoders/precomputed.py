@@ -31,7 +31,7 @@ class Precomputed(Encoder):
             raise DataError(f"{path}: an archive of arrays", hint="save one array, float [items, dim], with numpy.save")
         if table.ndim != 2 or not np.issubdtype(table.dtype, np.floating):
             raise DataError(f"{path}: expected floats [items, dim], found {table.dtype} {list(table.shape)}")
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is named below
             single = table.astype(np.float32)
         bad = np.flatnonzero(~np.isfinite(single).all(axis=1))  # nor one that single precision cannot hold
         if len(bad):

@@ -97,7 +97,7 @@ def fit_ncf(
     Args:
         shape: The network.
         rows: All rows.
-        validation: bool [n]; rows held back for early stopping, at least one of each kind.
+        validation: bool [n]; rows held back for early stopping, at least one and not all.
         options: How to train.
         seed: Initialisation, batches and dropout.
         device: Torch device.

@@ -162,11 +162,22 @@ def joined(part: Part) -> Interactions:
 
 
 def held_back(train: Interactions, by: str, nets: int, seed: int) -> list[Bools]:
-    """For every network bool [rows]; what it holds back for early stopping."""
+    """For every network bool [rows]; what it holds back for early stopping, at least one row and never all.
+
+    Raises:
+        DataError: If all ratings are of one picture.
+    """
     rng = np.random.default_rng(seed)
     if by == "rows":
-        return [rng.random(len(train)) < HELD_BACK_ROWS for _ in range(nets)]
+        held = [rng.random(len(train)) < HELD_BACK_ROWS for _ in range(nets)]
+        for mask in held:  # with few rows a tenth of them may be none, or all
+            if mask.all() or not mask.any():
+                mask[:] = np.arange(len(train)) == rng.integers(len(train))
+        return held
     items = rng.permutation(np.unique(train.item))
+    if len(items) < 2:
+        raise DataError("the verifier's training ratings are all of one picture: none can be held back")
     fold = np.full(train.num_items, -1)
-    fold[items] = np.arange(len(items)) % max(nets, FEWEST_FOLDS)
-    return [fold[train.item] == index for index in range(nets)]
+    folds = min(max(nets, FEWEST_FOLDS), len(items))
+    fold[items] = np.arange(len(items)) % folds
+    return [fold[train.item] == index % folds for index in range(nets)]

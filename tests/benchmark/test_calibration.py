@@ -12,7 +12,7 @@ from benchmark.calibration import (
     cells,
     expected_correlation,
 )
-from benchmark.planning import detectable, set_correlation
+from benchmark.planning import estimate, set_correlation
 from benchmark.stats.personalisation import personal_lift
 from benchmark.stats.simulation import (
     CONDITIONS,
@@ -66,11 +66,11 @@ def test_paired_arms_gain_from_more_pictures():
     shared = random.normal(size=(60, 8))
     a = shared + 0.3 * random.normal(size=(60, 8))
     b = shared + 0.3 * random.normal(size=(60, 8))
-    found = detectable("ncf", [made(a, "a"), made(b, "b")], {}, [("a", "b")])
-    more = [found.at(60, k) for k in (8, 16, 32)]
+    found = estimate("ncf", [made(a, "a"), made(b, "b")], {}, [("a", "b")])
+    more = [found.at(60, k, 0.05) for k in (8, 16, 32)]
     assert more == sorted(more, reverse=True)
     assert more[2] < 0.8 * more[0]
-    assert found.at(240, 8) == pytest.approx(more[0] / 2)
+    assert found.at(240, 8, 0.05) == pytest.approx(more[0] / 2)
 
 
 def test_true_aucs_are_those_of_many_people():

@@ -25,7 +25,7 @@ def test_special_numbers():
     assert number(-0.0001, 3) == "0.000"
     assert number(-0.0001, 3, sign=True) == "0.000"
     assert [p_value(p) for p in (0.0001, 0.032, 0.9999, 1.0, None)] == ["< .001", ".032", "1", "1", "–"]
-    assert [percent(s) for s in (0.0, 0.004, 0.056, 1.0)] == ["0 %", "< 1 %", "6 %", "100 %"]
+    assert [percent(s) for s in (0.0, 0.004, 0.056, 0.9961, 1.0)] == ["0 %", "< 1 %", "6 %", "> 99 %", "100 %"]
 
 
 @given(st.floats(-1e6, 1e6), st.integers(0, 4))

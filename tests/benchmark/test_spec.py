@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 
 import jsonschema
 import pytest
 import yaml
 
 from benchmark.bundled import folder
+from benchmark.scorers.judges import VerifierScorer
 from benchmark.spec import limited, load_task
 from benchmark.task_file import json_schema
 from rebeca.errors import SpecError
@@ -16,6 +18,14 @@ def edit(tiny, old, new):
     assert old in text
     tiny.write_text(text.replace(old, new, 1))
     return tiny
+
+
+def test_a_scorer_that_is_better_low_cannot_decide(tiny, monkeypatch):
+    """The board puts the highest first, and calls it liked most."""
+    load_task(tiny)
+    monkeypatch.setattr(VerifierScorer, "card", replace(VerifierScorer.card, higher_is_better=False))
+    with pytest.raises(SpecError, match="'ncf' is better low"):
+        load_task(tiny)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from benchmark.board import read_board
 from tests.conftest import TINY, invoke
 
 
@@ -86,6 +87,9 @@ def test_a_generator_may_be_added_and_a_pilot_spoils_nothing(tiny):
     change(tiny, "scorers:", "  - {id: more, use: catalogue, params: {rank_by: centroid}}\nscorers:")
     run(tiny, "--quiet")
     assert families(tiny)[1] == {"ncf", "lift:ncf"}
+    board = read_board(tiny.parent / "w" / "records" / "tiny" / "v1")
+    assert board.comparison["provenance"]["added"] == ["more"]
+    assert [row.id for row in board.rows if "added later" in row.flags] == ["more"]
 
 
 def test_a_crash_at_the_first_picture_declares_nothing(tiny, monkeypatch):

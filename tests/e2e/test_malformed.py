@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from benchmark.cli import main
@@ -434,6 +434,7 @@ def test_any_bytes_of_a_picture_are_a_picture_or_a_mistake(good, start, length, 
 
 @few
 @given(st.integers(0, 300), st.integers(0, 40), st.binary(max_size=40))
+@example(299, 0, b"\x00\x00\x00\xf0\x7f")  # a number that warns when it is made single
 def test_any_bytes_of_an_array_are_embeddings_or_a_mistake(tmp_path_factory, start, length, new):
     path = tmp_path_factory.mktemp("array") / "e.npy"
     np.save(path, np.random.default_rng(0).normal(size=(24, 8)))

@@ -9,7 +9,7 @@ from rebeca.ncf.api import NCF, train_ncf
 from rebeca.ncf.model import NCFShape, build_ncf
 from rebeca.ncf.options import VerifierParams
 from rebeca.ncf.training import equal_user_weights
-from rebeca.ncf.verifier import Verifier
+from rebeca.ncf.verifier import Verifier, held_back
 from rebeca.population import fit_population, out_of_fold, population_scores
 from rebeca.taste import ridge_by_user
 
@@ -105,6 +105,21 @@ def test_one_class_is_refused():
     likes = ratings.where(ratings.liked)
     with pytest.raises(DataError, match="all likes"):
         Verifier(VerifierParams()).fit(Part(likes, likes), embeddings, np.ones(60, bool), 0)
+
+
+def test_every_network_holds_something_back():
+    """With few pictures or rows a part was empty, and the network was kept as its first epoch left it."""
+    user, item = (table.ravel() for table in np.meshgrid(np.arange(5), np.arange(6), indexing="ij"))
+    train = Interactions(
+        user, item, np.ones(30), np.arange(30) % 2 == 0, tuple("abcde"), tuple(f"i{k}" for k in range(6))
+    )
+    for mask in (*held_back(train, "items", 8, 1), *held_back(train, "items", 10, 2)):
+        assert mask.any() and not mask.all()
+    few = train.where(train.user == 0)
+    for seed in range(40):
+        assert all(mask.any() and not mask.all() for mask in held_back(few, "rows", 3, seed))
+    with pytest.raises(DataError, match="all of one picture"):
+        held_back(train.where(train.item == 2), "items", 8, 1)
 
 
 def test_population_model_predicts_unseen_pictures():

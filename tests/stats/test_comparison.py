@@ -9,7 +9,7 @@ from statsmodels.stats.multitest import multipletests
 
 from benchmark.stats.comparison import Rules, compare, holm, picture_wins, sign_flips
 from benchmark.stats.intervals import mean_interval, resampling_weights, wilson
-from benchmark.stats.levels import smallest_p
+from benchmark.stats.levels import detectable, equivalent, smallest_p
 from benchmark.stats.ranks import midranks, probability_first, rank_intervals
 
 
@@ -38,6 +38,31 @@ def test_random_flips_agree_with_enumeration():
     for a, b in zip(exact, drawn, strict=True):
         assert a.p == pytest.approx(b.p, abs=0.03)
         assert a.p_max_t == pytest.approx(b.p_max_t, abs=0.03)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(6, 13), st.integers(2, 7), st.integers(1, 4))
+def test_nearly_constant_differences_count_the_identity_and_its_mirror(seed, people, power, pairs):
+    """The observed |t| once came from another product than the flips', and could be missed by all: p was 0."""
+    d = 0.3 * (1 + 10.0**-power * np.random.default_rng(seed).normal(size=(people, pairs)))
+    for one in sign_flips(d, 2**people, np.random.default_rng(0)):
+        assert one.enumerated and one.at_least == 2
+        assert one.p == smallest_p(people, 2**people) and one.p_max_t >= one.p
+
+
+def test_constant_differences_beat_all_others():
+    d = np.column_stack([np.full(9, 0.1), np.random.default_rng(4).normal(0.2, 1, 9), np.zeros(9)])
+    constant, noisy, zero = sign_flips(d, 512, np.random.default_rng(0))
+    assert constant.p == constant.p_max_t == 2 / 512
+    assert noisy.p_max_t >= noisy.p > constant.p and zero.p == zero.p_max_t == 1
+
+
+def test_power_factors_follow_alpha():
+    assert (detectable(0.05), equivalent(0.05)) == (2.80, 2.93)
+    assert (detectable(0.01), equivalent(0.01)) == (3.42, 3.61)
+    d = np.random.default_rng(8).normal(0.1, 1, (40, 1))
+    five, one = (compare(d, weights(40), Rules(99, a), np.random.default_rng(0))[0].detectable for a in (0.05, 0.01))
+    assert one / five == pytest.approx(3.42 / 2.80)
 
 
 def test_holm_equals_statsmodels():

@@ -65,6 +65,28 @@ def test_bootstrap_t_by_hand():
     assert mean_interval(x, w, method="bootstrap-t").low == pytest.approx(low)
 
 
+def test_draws_in_which_all_are_alike_have_an_infinite_t():
+    """They once were left out, and they are the ones that should make the interval wide."""
+    one_in_eight = np.array([1.0, 0, 0, 0, 0, 0, 0, 0])  # a third of the draws are all zero
+    found = mean_interval(one_in_eight, weights(8), method="bootstrap-t")
+    assert found.method == "student-t" and found.bootstrap_t is None and found.high > 0.3
+    two = mean_interval(np.array([0.0, 1.0]), weights(2), method="bootstrap-t")
+    assert two.method == "student-t" and two.low < 0 < 1 < two.high
+    few = np.array([1.0] * 6 + [0.0] * 34)  # here one draw in six hundred
+    assert mean_interval(few, weights(40), method="bootstrap-t").method == "bootstrap-t"
+
+
+def test_bootstrap_t_covers_rare_values():
+    """Shares of 5 % at 80 people, which intervals without the infinite draws held far less often."""
+    rng = np.random.default_rng(6)
+    held = []
+    for _ in range(200):
+        x = (rng.random(80) < 0.05).astype(float)
+        one = mean_interval(x, resampling_weights(80, 400, rng), method="bootstrap-t")
+        held.append(one.low <= 0.05 <= one.high)
+    assert np.mean(held) > 0.8
+
+
 def test_odd_values_have_named_outcomes():
     assert mean_interval(np.array([np.nan, 1.0]), weights(2)).method == "none"
     assert mean_interval(np.full(5, np.nan), weights(5)).n == 0

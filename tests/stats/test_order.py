@@ -51,3 +51,12 @@ def test_the_same_order_the_reverse_and_ties():
     assert kendall(a, np.zeros_like(a), weights)[0] == 0
     assert inversions(np.array([3.0, 2.0, 1.0]), np.array([1.0, 1.0, 2.0])) == [(0, 2), (1, 2)]
     assert np.isnan(kendall(a[:, :1], a[:, :1], weights)[0])
+
+
+def test_redrawing_leans_low_where_two_measures_have_one_order():
+    """Why the range beside tau is not called an interval."""
+    rng = np.random.default_rng(2)
+    for _ in range(20):
+        a, b = (0.02 * np.arange(10) + 0.14 * rng.normal(size=(60, 10)) for _ in range(2))
+        estimate, draws = kendall(a, b, resampling_weights(60, 300, rng))
+        assert np.quantile(draws, 0.975) < 1 and np.median(draws) <= estimate
