@@ -17,7 +17,7 @@ site: $(STAMP)
 	$(BIN)/rebeca-bench site build results/tinyworld results/sprites --out dist/site
 
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: lint types test wheel
 

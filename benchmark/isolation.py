@@ -8,7 +8,6 @@ accidents apart, not attackers: the child has the rights of whoever started the 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import pickle
@@ -16,7 +15,6 @@ import selectors
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,8 +34,6 @@ LONGEST_MESSAGE = 1 << 16
 SECONDS_BETWEEN_MESSAGES = 0.2
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_TO_LEAVE = 10.0
-DEATH_SIGNAL = 1
-"""PR_SET_PDEATHSIG of Linux."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,18 +218,20 @@ def _work(job: _Job, relay: _Relay) -> None:
         relay.tell(done=True)
 
 
-def _die_with_parent(lifeline: int) -> None:
+def _die_with_parent(lifeline: int, messages: int) -> None:
+    """Starts a process that kills the whole group when the parent is gone; a thread would need the interpreter."""
+    if os.fork():
+        return
+    os.close(messages)
     while os.read(lifeline, 1):  # ends when the parent does
         pass
-    os.killpg(os.getpid(), signal.SIGKILL)
+    os.killpg(0, signal.SIGKILL)
 
 
 def main() -> None:
     """The child."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
     job: _Job = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own parent
-    threading.Thread(target=_die_with_parent, args=(sys.stdin.fileno(),), daemon=True).start()
+    _die_with_parent(sys.stdin.fileno(), int(sys.argv[1]))
     if job.limits.memory_mb is not None:
         import resource
 

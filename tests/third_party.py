@@ -51,7 +51,9 @@ class Wild(Generator):
             self.misbehave(where)
         if how == "missing-file":
             Path("/nowhere/weights.bin").read_bytes()
-        if how == "hangs":
+        if how == "hangs-with-a-child":
+            os.fork()
+        if how.startswith("hangs"):
             time.sleep(600)
         if how == "segfault":
             ctypes.string_at(0)
@@ -61,8 +63,6 @@ class Wild(Generator):
             sys.exit(0)
         if how == "memory":
             self.hoard = [np.ones(1 << 24) for _ in range(100)]
-        if how == "starts-a-child" and os.fork() == 0:
-            time.sleep(600)
         if how == "never-leaves":
             threading.Thread(target=time.sleep, args=(600,)).start()
         if how == "prints":

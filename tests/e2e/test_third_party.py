@@ -1,7 +1,6 @@
 """Generators of other people, well and badly behaved, in the run's own process and in one of their own."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -154,22 +153,31 @@ def test_the_reference_cannot_be_missed(installed, done, tmp_path):
 def test_the_child_dies_with_its_parent_and_takes_its_own_along(installed, done, tmp_path):
     shutil.copytree(done / "data", tmp_path / "data")
     shutil.copytree(done / "w", tmp_path / "w")
-    (tmp_path / "tiny.yaml").write_text(with_wild("starts-a-child", "hangs", isolate="{seconds: 600}"))
+    (tmp_path / "tiny.yaml").write_text(with_wild("hangs-with-a-child", isolate="{seconds: 600}"))
     code = "from benchmark.cli import main; main()"
     arguments = ["run", str(tmp_path / "tiny.yaml"), "--workdir", str(tmp_path / "w"), "--quiet"]
     parent = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE)
     deadline = time.monotonic() + 60
-    while not children_named("benchmark.isolation") and time.monotonic() < deadline:
+    while len(started := descendants(parent.pid)) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert children_named("benchmark.isolation")
+    assert len(started) == 3  # the generator's process, who watches over it, and what it started
     parent.kill()
     parent.communicate()
-    while children_named("benchmark.isolation") and time.monotonic() < deadline:
+    while (left := started & set(processes())) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not children_named("benchmark.isolation")
+    assert not left
 
 
-def children_named(name):
-    """Processes with a word in their command line."""
-    found = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in found.splitlines() if name in line and str(os.getpid()) not in line.split()[:1]]
+def processes():
+    """Parents of all living processes, by process."""
+    found = subprocess.run(["ps", "-eo", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in found.splitlines()]
+    return {int(pid): int(parent) for pid, parent, state in rows if not state.startswith("Z")}
+
+
+def descendants(pid):
+    """Processes that a process started, and those that they started."""
+    parents, found = processes(), {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
