@@ -136,7 +136,8 @@ def _draw(points: pd.DataFrame, board: Board, size: Size, x_title: str) -> Any:
     limits = float(data["lift_low"].min()), float(data["lift_high"].max())
     labels = beside(data[data["named"]], ("like", "lift", "title"), high + 0.06 * margin, limits, size, height)
     base, few = alt.Chart(data), alt.Chart(labels)
-    zero = alt.Chart(pd.DataFrame({"lift": [0.0]}))
+    ends = pd.DataFrame({"lift": [0.0], "from": low - 0.04 * margin, "to": high + 0.04 * margin})
+    zero = alt.Chart(ends)  # ends before the names, which it would strike through
     faint = alt.condition("datum.named", alt.value(0.6), alt.value(0.22))
     colour, shape = family_colour(board.rows), family_shape(board.rows)
     stroke = alt.Stroke("family:N", scale=family_scale(board.rows), legend=None)
@@ -150,7 +151,9 @@ def _draw(points: pd.DataFrame, board: Board, size: Size, x_title: str) -> Any:
     )  # fmt: skip
     reference = alt.Chart(data[data["id"] == board.reference])
     return alt.layer(
-        zero.mark_rule(color=INK, strokeDash=[3, 3], opacity=0.7, aria=False).encode(y=y("lift")),
+        zero.mark_rule(color=INK, strokeDash=[3, 3], opacity=0.7, aria=False).encode(
+            x=x("from"), x2="to:Q", y=y("lift")
+        ),
         few.mark_rule(color=SOFT, strokeWidth=0.6, opacity=0.6, aria=False).encode(
             x=x("like"), x2="label_x:Q", y=y("lift"), y2="label_y:Q"
         ),
