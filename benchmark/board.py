@@ -114,8 +114,10 @@ class Row:
     @property
     def seconds(self) -> float | None:
         """Wall seconds a picture, fits aside; None where the record's run took them from the store."""
-        spent = self.record["provenance"]["seconds"].get(f"pictures {self.id}")
-        return None if spent is None else float(spent) / int(self.record["pictures"]["requested"])
+        origin = self.record["provenance"]
+        spent = origin["seconds"].get(f"pictures {self.id}")
+        made = origin.get("painted", {}).get(self.id, self.record["pictures"]["requested"])
+        return None if spent is None else float(spent) / int(made)
 
     @property
     def failures(self) -> float:

@@ -29,7 +29,7 @@ from benchmark.spec import Task
 from rebeca.errors import RecordError, SpecError
 
 TOLERANCE = 1e-4
-SAME_MACHINE = ("python", "system", "processor", "threads", "packages", "device", "dtype")
+SAME_MACHINE = ("python", "system", "processor", "threads", "packages", "device")
 FREE = ("provenance", "records", "digest")
 """Keys of records that hold times and the hashes of what holds them."""
 SHOWN = 20

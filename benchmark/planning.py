@@ -179,7 +179,8 @@ def pilot(folder: Path) -> Pilot:
     block = np.array(comparison["users"]["block"])
     work = comparison["provenance"]["seconds"]
     spent = sum(seconds for stage, seconds in work.items() if stage.startswith(("pictures ", "score ")))
-    made = sum(row.digest.size for row in rows if f"pictures {row.id}" in work)
+    painted = comparison["provenance"].get("painted", {})
+    made = sum(painted.get(row.id, row.digest.size) for row in rows if f"pictures {row.id}" in work)
     counts = Counter(row.digest.shape[1] for row in rows if row.ranked) or Counter(row.digest.shape[1] for row in rows)
     pictures = counts.most_common(1)[0][0]
     alike = [row for row in rows if row.digest.shape[1] == pictures]

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rebeca
+from benchmark.devices import device_name
 from benchmark.pictures import read_batches
-from rebeca.published import identity, names_in
+from rebeca.device import on_processor, precision
+from rebeca.published import identity, is_published, names_in
 
 if TYPE_CHECKING:
     from benchmark.freeze import Declaration
@@ -40,6 +42,7 @@ def provenance(run: Run, command: Sequence[str], declaration: Declaration) -> di
         "project": rebeca.__version__,
         "git": git_state(),
         **machine(run.device),
+        "dtype": _precisions(run),
         "users_a_unit": USERS_A_UNIT,
         "weights": {name: identity(name) for name in names_in(run.task.to_json())},
         "batches": _batches(run),
@@ -50,6 +53,7 @@ def provenance(run: Run, command: Sequence[str], declaration: Declaration) -> di
         "declared": declaration.at,
         "added": list(declaration.added),
         "made": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "painted": dict(sorted(run.painted.items())),
         "seconds": {name: round(value, 3) for name, value in sorted(run.timing.seconds.items())},
         "peak_memory_mb": _peak_memory(),
     }
@@ -74,10 +78,25 @@ def machine(device: str) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "threads": torch.get_num_threads(),
-        "packages": {name: _version(name) for name in PACKAGES},
-        "device": device,
-        "dtype": "float32",
+        "packages": {name: _version(name) for name in PACKAGES} | ({} if on_processor(device) else _below_torch()),
+        "device": device_name(device),
     }
+
+
+def _precisions(run: Run) -> str:
+    """Of all painters and encoders of a task, e.g. ``float16, float32``."""
+    asked = [getattr(spec.decoder, "dtype", "float32") for spec in run.task.generators]
+    for role in ("task", *run.judges):
+        spec = run.role_spec(role)
+        asked.append(spec.params.get("dtype", "auto" if is_published(spec.use) else "float32"))
+    return ", ".join(sorted({precision(dtype, run.device) for dtype in asked}))
+
+
+def _below_torch() -> dict[str, str]:
+    """Versions of what a GPU's numbers depend on as well."""
+    import torch
+
+    return {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
 
 
 def _processor() -> str:

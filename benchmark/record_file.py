@@ -175,7 +175,7 @@ class Provenance(Strict):
     threads: int | None = Field(default=None, ge=1, description="Of torch.")
     packages: dict[str, str | None] = Field(description="Versions.")
     device: str = Field(description="Torch device.")
-    dtype: str = Field(description="Of the models.")
+    dtype: str = Field(description="Of painters and encoders.")
     users_a_unit: Count = Field(description="People a unit of work.")
     weights: dict[str, str] = Field(
         default={},
@@ -193,6 +193,9 @@ class Provenance(Strict):
     added: list[str] = Field(default=[], description="Generators that were added after the first picture.")
     made: str = Field(description="When, in UTC.")
     seconds: dict[str, Annotated[float, Field(ge=0)]] = Field(description="Wall seconds of what this run made itself.")
+    painted: dict[str, Count] = Field(
+        default={}, description="By generator: pictures that this run made itself, in those seconds."
+    )
     peak_memory_mb: Count | None = Field(description="Largest resident memory.")
     upgraded_from: list[int] = Field(default=[], description="Schema versions that the record was upgraded from.")
 

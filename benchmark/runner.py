@@ -48,6 +48,7 @@ class Run:
         self.store = Store(workdir, self.reporter.say)
         self.freezer = Freezer(workdir, task)
         self.timing = Timing()
+        self.painted: dict[str, int] = {}
         self._encoders: dict[str, Encoder] = {}
         self._ready: set[str] = set()
         self._scorers: dict[str, Any] = {}
@@ -334,8 +335,7 @@ class Run:
         folders = []
         self._kept.clear()
         with self.reporter.stage(f"pictures {spec.id}") as report:
-            units = self.units()
-            for number, unit in enumerate(units):
+            for number, unit in enumerate(self.units()):
                 inputs = self._unit_inputs(spec, unit)
                 requests = self.requests(spec, unit)
 
@@ -353,6 +353,7 @@ class Run:
                     generator()
                 folders.append(self.make("pictures", key, inputs, write, f"pictures {spec.id}", announce=number == 0))
                 if not there:
+                    self.painted[spec.id] = self.painted.get(spec.id, 0) + len(requests)
                     self.freezer.kept()
                 report((number + 1) * len(unit), len(self.world.users), "people")
         return folders

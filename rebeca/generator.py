@@ -210,17 +210,17 @@ class Rebeca(Generator):
         pictures = self._decoder.decode(self.sample(requests), requests)
         yield from self._best(list(pictures), requests) if self.params.best_of > 1 else pictures
 
-    def _best(self, first: list[Picture], requests: Sequence[Request]) -> list[Picture]:
+    def _best(self, first: list[Picture | None], requests: Sequence[Request]) -> list[Picture | None]:
         """Of several pictures for every request, the one that the verifier likes best for that person."""
         assert self._context is not None and self._decoder is not None
         judge = self._context.grants["judge"]
         index = {name: i for i, name in enumerate(self._context.users)}
         users = np.array([index[request.user] for request in requests])
-        best, liked = first, judge.score([picture.pixels for picture in first], users)
+        best, liked = first, _liked(judge, first, users)
         for j in range(1, self.params.best_of):
             others = [replace(request, seed=substream(request.seed, f"candidate-{j}")) for request in requests]
             made = list(self._decoder.decode(self.sample(others), others))
-            scores = judge.score([picture.pixels for picture in made], users)
+            scores = _liked(judge, made, users)
             best = [new if s > old else kept for new, kept, s, old in zip(made, best, scores, liked, strict=True)]
             liked = np.maximum(liked, scores)
         return best
@@ -301,3 +301,12 @@ class Rebeca(Generator):
             table.append({"prior_guidance": guidance, "personal_rating": float(lifts.mean()), "standard_error": error})
         best = max(table, key=lambda row: row["personal_rating"])  # type: ignore[arg-type,return-value]
         return {"chosen": best["prior_guidance"], "table": table, "people": len(people)}
+
+
+def _liked(judge: Any, pictures: Sequence[Picture | None], users: Ints) -> Floats:
+    """float64 [n]; the judge's scores, minus infinity for a picture that failed."""
+    there = np.array([picture is not None for picture in pictures], bool)
+    scores = np.full(len(pictures), -np.inf)
+    if there.any():
+        scores[there] = judge.score([picture.pixels for picture in pictures if picture is not None], users[there])
+    return scores

@@ -146,16 +146,16 @@ class Decoder(abc.ABC):
     """Turns points of a prior's space into pictures."""
 
     @abc.abstractmethod
-    def decode(self, points: Floats, requests: Sequence[Request]) -> Iterable[Picture]:
-        """Decodes [n, prior dim] into n pictures; ``requests`` hold whole users in replicate order.
+    def decode(self, points: Floats, requests: Sequence[Request]) -> Iterable[Picture | None]:
+        """Decodes [n, prior dim] into n pictures, None where one failed; ``requests`` hold whole users in order.
 
         Pictures may come one after another: whoever needs them all at once makes a list.
         """
 
     def decode_prompts(
         self, prompts: Sequence[str], negative_prompts: Sequence[str], requests: Sequence[Request]
-    ) -> Iterable[Picture]:
-        """Makes n pictures from words alone.
+    ) -> Iterable[Picture | None]:
+        """Makes n pictures from words alone, None where one failed.
 
         Raises:
             GeneratorError: If this decoder reads no words.

@@ -3,7 +3,8 @@
 None is bundled. A task names them as ``published:NAME``. They are looked for below ``$REBECA_WEIGHTS`` (by default
 ``weights`` in the user's cache folder), one folder a repository with the repository's own paths in it, and in the hub's
 cache at the pinned commit. Whatever is used was hashed before; a file that was hashed once is hashed again when its
-size or time changed.
+size or time changed. Loaders are given a folder of links to those files alone, so that nothing else that lies beside
+them, such as an index that leads to other files, is ever read.
 
 ``rebeca-bench dev make-weights`` writes random weights in the same layouts, with a card that says so. They take the
 place of the published ones below ``$REBECA_WEIGHTS`` and are called random wherever they are named.
@@ -11,9 +12,12 @@ place of the published ones below ``$REBECA_WEIGHTS`` and are called random wher
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -259,7 +263,19 @@ def _find(name: str, root: str, home: str) -> Found:
                 f"weights '{PREFIX}{name}': {path} has SHA-256 {hashes[file.name]}, {said} {wanted}",
                 hint=f"delete it; {how_to_fetch(one)}",
             )
-    return Found(folder / one.inside, "published" if made is None else "random", digest_of(hashes))
+    links = _links(folder, one)
+    return Found(links / one.inside, "published" if made is None else "random", digest_of(hashes))
+
+
+def _links(folder: Path, one: Published) -> Path:
+    """A folder that holds the listed files and nothing else, for as long as the process lives."""
+    links = Path(tempfile.mkdtemp(prefix=f"rebeca-{one.name}-"))
+    atexit.register(shutil.rmtree, links, ignore_errors=True)
+    for file in one.files:
+        link = links / file.name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to((folder / file.name).absolute())
+    return links
 
 
 def how_to_fetch(one: Published) -> str:

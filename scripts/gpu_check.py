@@ -3,14 +3,16 @@
 python scripts/gpu_check.py                           # a GPU, full-size random weights: 16 GB of disk
 python scripts/gpu_check.py --size tiny --device cpu  # the same script anywhere: does it run?
 
-Stages are meant to stay under eight minutes on one H100, which was not measured. What is done is kept in the work
-folder; the same command goes on with the next stage, and writes results/perf/<device>.json when all are done. Weights
-are random: speed does not depend on what they say. Pictures a second count everything between a list of embeddings and
-PNG files on the disk.
+Needs the package installed (its plug-ins are found by that), and nothing from a network. Stages are meant to stay under
+eight minutes on one H100, which was not measured. What is done is kept in the work folder for as long as code, packages
+and size stay; the same command goes on with the next stage, and writes results/perf/<device>.json when all are done.
+Weights are random: speed does not depend on what they say. Pictures a second count everything between a list of
+embeddings and PNG files on the disk.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import statistics
@@ -28,15 +30,18 @@ from typing import Any
 import click
 import numpy as np
 import torch
+from safetensors import safe_open
 
 from benchmark.devices import check_device, device_name
 from benchmark.exits import one_message
 from benchmark.pictures import png
 from benchmark.provenance import git_state, machine
+from benchmark.record_json import read_comparison
 from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams, load_pipeline
 from rebeca.device import empty_cache
 from rebeca.errors import RebecaError, out_of_memory
 from rebeca.interfaces import Request
+from rebeca.published import locate
 from rebeca.random_weights import LAYOUTS, make_weights
 from rebeca.space import LinearSpace
 
@@ -78,23 +83,32 @@ class Check:
         return StableDiffusion(self.params(**changes), LinearSpace(), self.device)
 
     def vectors(self, count: int) -> Any:
-        """float32 [count, dim]; one a picture."""
-        pipe = load_pipeline(self.params().files, self.device)
-        width = pipe.unet.encoder_hid_proj.image_projection_layers[0].image_embeds.in_features
+        """float32 [count, dim]; one a picture, as wide as the adapter takes them."""
+        params = self.params()
+        with safe_open(locate(params.adapter) / "models" / params.adapter_file, "pt") as file:
+            width = file.get_slice("image_proj.proj.weight").get_shape()[1]
         return np.random.default_rng(0).normal(0, 1, (count, width)).astype(np.float32)
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether there is a device to wait for."""
+        return self.device.startswith("cuda")
 
     def synchronize(self) -> None:
         """Waits for the device."""
-        if self.device.startswith("cuda"):
-            torch.cuda.synchronize()
+        if self.on_gpu:
+            torch.cuda.synchronize(self.device)
+
+    def fresh(self) -> None:
+        """Gives all memory back and forgets its peak."""
+        load_pipeline.cache_clear()
+        empty_cache()
+        if self.on_gpu:
+            torch.cuda.reset_peak_memory_stats(self.device)
 
     def peak_mb(self) -> int | None:
-        """Most device memory since the last call."""
-        if not self.device.startswith("cuda"):
-            return None
-        peak = torch.cuda.max_memory_allocated() // 2**20
-        torch.cuda.reset_peak_memory_stats()
-        return int(peak)
+        """Most device memory since :meth:`fresh`."""
+        return torch.cuda.max_memory_allocated(self.device) // 2**20 if self.on_gpu else None
 
 
 def requests(count: int) -> list[Request]:
@@ -118,14 +132,17 @@ def stage_weights(check: Check) -> dict[str, Any]:
     """Random weights of every layout."""
     started = time.perf_counter()
     for layout in LAYOUTS:
-        make_weights(layout, check.size, check.folder / "weights")  # type: ignore[arg-type]
+        made = check.folder / f"{layout}.made"
+        if not made.exists():
+            make_weights(layout, check.size, check.folder / "weights")  # type: ignore[arg-type]
+            made.touch()
     size = sum(path.stat().st_size for path in (check.folder / "weights").rglob("*") if path.is_file())
     return {"seconds": round(time.perf_counter() - started, 1), "bytes": size}
 
 
 def stage_smoke(check: Check) -> dict[str, Any]:
-    """The smoke task, from made-up data to the page."""
-    rebeca = str(Path(sys.executable).with_name("rebeca-bench"))
+    """The smoke task, from made-up data to the page, and what each part of it took."""
+    rebeca = [sys.executable, "-c", "from benchmark.cli import main; main()"]
     data = check.folder / "data"
     commands = [
         ["dev", "make-data", "flickr-aes", "--root", str(data)],
@@ -136,37 +153,54 @@ def stage_smoke(check: Check) -> dict[str, Any]:
     ]  # fmt: skip
     started = time.perf_counter()
     for command in commands:
-        done = subprocess.run([rebeca, *command], capture_output=True, text=True)
+        done = subprocess.run([*rebeca, *command], capture_output=True, text=True)
         if done.returncode:
             raise RebecaError(f"rebeca-bench {' '.join(command[:3])} failed:\n{done.stderr[-3000:]}")
     shown = json.loads(done.stdout)
-    page = Path(shown["page"])
+    records = next((check.folder / "work" / "records").glob("*/v*"))
+    origin = read_comparison(records)["provenance"]
     return {
         "seconds": round(time.perf_counter() - started, 1), "generators": len(shown["generators"]),
-        "page bytes": page.stat().st_size,
+        "page bytes": Path(shown["page"]).stat().st_size, "seconds by part": origin["seconds"],
     }  # fmt: skip
 
 
-def stage_batches(check: Check) -> dict[str, Any]:
-    """Pictures a second by batch, PNG files included."""
-    found: dict[str, Any] = {}
-    for batch in BATCHES if check.full else BATCHES[:2]:
-        decoder, vectors = check.decoder(batch=batch), check.vectors(batch)
-        check.peak_mb()
+def stage_painting(check: Check) -> dict[str, Any]:
+    """Pictures a second by batch, PNG files included; then the original's way, in the same process."""
+    batches = {batch: measured(check, batch) for batch in (BATCHES if check.full else BATCHES[:2])}
+    return {"batches": batches, "original": original(check)}
+
+
+def measured(check: Check, batch: int, **changes: Any) -> dict[str, Any]:
+    """Pictures a second with one batch, after a first one that does not count."""
+    check.fresh()
+    decoder = check.decoder(batch=batch, **changes)
+    count = max(batch, 16 if check.full else 2)
+    try:
+        first = seconds(check, lambda: painted(check, decoder, check.vectors(batch)), 1)
+        rate = count / seconds(check, lambda: painted(check, decoder, check.vectors(count)), 3 if batch > 1 else 1)
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        return {"out of memory": True}
+    found: dict[str, Any] = {
+        "pictures a second": round(rate, 3), "peak device memory, MB": check.peak_mb(),
+        "first batch, s": round(first, 1),
+    }  # fmt: skip
+    peak = peak_tflops(check.device)
+    if check.full and peak is not None:
+        found["share of the peak"] = round(rate * ((check.steps + 1) * TFLOP_A_STEP + TFLOP_REST) / peak, 3)
+    return found
+
+
+def stage_compiled(check: Check) -> dict[str, Any]:
+    """The same with a compiled UNet; the first batch pays for it."""
+    found = {}
+    for batch in BATCHES[2:] if check.full else BATCHES[:1]:
         try:
-            painted(check, decoder, vectors)  # warms up
-            count = max(batch, 16 if check.full else 2)
-            took = seconds(check, lambda d=decoder, n=count: painted(check, d, check.vectors(n)), 3 if batch > 1 else 1)
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-            found[str(batch)] = {"out of memory": True}
-            continue
-        rate = count / took
-        found[str(batch)] = {"pictures a second": round(rate, 3), "peak device memory, MB": check.peak_mb()}
-        peak = peak_tflops(check.device)
-        if check.full and peak is not None:
-            found[str(batch)]["share of the peak"] = round(rate * (check.steps * TFLOP_A_STEP + TFLOP_REST) / peak, 3)
+            found[batch] = measured(check, batch, compile=True)
+        except torch._dynamo.exc.TorchDynamoException as error:  # e.g. without a compiler: the other stages stand
+            found[batch] = {"failed": str(error).splitlines()[0]}
     return found
 
 
@@ -183,99 +217,128 @@ def painted(check: Check, decoder: StableDiffusion, vectors: Any) -> None:
         write_unit(Path(folder), iter(decoder.decode(vectors, wanted)), wanted, Nothing(), "check")  # type: ignore[arg-type]
 
 
-def stage_original(check: Check) -> dict[str, Any]:
+def original(check: Check) -> dict[str, Any]:
     """The original's way: one picture a call, single precision, the cache emptied each time."""
-    release()
+    check.fresh()
     decoder = check.decoder(batch=1, dtype="float32", channels_last=False)
-    vectors, count = check.vectors(3), 3
+    vectors = check.vectors(8 if check.full else 2)
 
-    def one_by_one() -> None:
+    def one_by_one(count: int) -> None:
         for i in range(count):
-            made = list(decoder.decode(vectors[i : i + 1], requests(1)))
-            png(made[0].pixels)
-            empty_cache()
+            (made,) = decoder.decode(vectors[i : i + 1], requests(1))
+            png(made.pixels)
+            if check.on_gpu:
+                torch.cuda.empty_cache()
 
-    one_by_one()
-    took = seconds(check, one_by_one, 1)
-    peak = check.peak_mb()
-    release()
-    return {"pictures a second": round(count / took, 3), "peak device memory, MB": peak}
-
-
-def release() -> None:
-    """Gives a pipeline's memory back."""
-    load_pipeline.cache_clear()
-    empty_cache()
+    one_by_one(1)
+    rate = len(vectors) / seconds(check, lambda: one_by_one(len(vectors)), 1)
+    return {"pictures a second": round(rate, 3), "peak device memory, MB": check.peak_mb()}
 
 
 def stage_scorers(check: Check) -> dict[str, Any]:
-    """Pictures a second of every scorer, from pixels in memory to a number."""
-    release()
+    """Pictures a second of every scorer and encoder that a run asks, one at a time, from pixels to numbers."""
     from benchmark.scorers.hpsv2 import HPSv2Params, HPSv2Scorer
     from benchmark.scorers.laion import LaionParams, LaionScorer
     from rebeca.encoders.published import PublishedEncoder
 
-    count = 256 if check.full and check.device != "cpu" else 4
+    count = 256 if check.full and check.on_gpu else 4
     side = 512 if check.full else 64
     pixels = [np.random.default_rng(i).integers(0, 256, (side, side, 3)).astype(np.uint8) for i in range(count)]
-    hps: Any = SimpleNamespace(spec=HPSv2Params(weights="published:hpsv2.0", dtype="auto"), device=check.device)
-    head = LaionParams(backbone="published:vit-l", weights="published:laion-v2")
-    laion: Any = SimpleNamespace(spec=head, device=check.device)
-    preference, beauty = HPSv2Scorer(hps), LaionScorer(laion)
-    verifier, auditor = (PublishedEncoder(name, check.device) for name in ("vit-g", "vit-l"))
-    works: dict[str, Callable[[], Any]] = {
-        "hpsv2": lambda: [preference.score_pixels(pixels[i : i + 64]) for i in range(0, count, 64)],
-        "laion": lambda: beauty.score_pixels(pixels),
-        "ncf (ViT-bigG)": lambda: verifier.encode(pixels),
-        "auditor (ViT-L)": lambda: auditor.encode(pixels),
-    }
+
+    def hpsv2() -> Callable[[], Any]:
+        spec = HPSv2Params(weights="published:hpsv2.0", dtype="auto")
+        context: Any = SimpleNamespace(spec=spec, device=check.device)
+        scorer = HPSv2Scorer(context)
+        return lambda: [scorer.score_pixels(pixels[i : i + spec.batch]) for i in range(0, count, spec.batch)]
+
+    def laion() -> Callable[[], Any]:
+        spec = LaionParams(backbone="published:vit-l", weights="published:laion-v2")
+        context: Any = SimpleNamespace(spec=spec, device=check.device)
+        scorer = LaionScorer(context)
+        return lambda: scorer.score_pixels(pixels)
+
+    def encoder(name: str) -> Callable[[], Callable[[], Any]]:
+        def build() -> Callable[[], Any]:
+            tower = PublishedEncoder(name, check.device)
+            return lambda: tower.encode(pixels)
+
+        return build
+
+    builders: dict[str, Callable[[], Callable[[], Any]]] = {
+        "hpsv2": hpsv2, "laion": laion, "verifier (ViT-bigG)": encoder("vit-g"), "auditor (ViT-L)": encoder("vit-l"),
+        "diversity, nearest (ViT-H)": encoder("vit-h"),
+    }  # fmt: skip
     found = {}
-    for name, work in works.items():
-        work()
+    for name, build in builders.items():
+        check.fresh()
+        work = build()
+        work()  # loads
         found[name] = {
-            "pictures a second": round(count / seconds(check, work), 2),
-            "peak device memory, MB": check.peak_mb(),
-        }
+            "pictures a second": round(count / seconds(check, work), 2), "peak device memory, MB": check.peak_mb(),
+        }  # fmt: skip
+        del work
     return found
 
 
+class Inside:
+    """Seconds inside a module's calls: by the device's own clock, which makes nobody wait, or by the wall's."""
+
+    def __init__(self, module: Any, on_gpu: bool) -> None:
+        self._marks: list[tuple[Any, Any]] = []
+        self._began: Any = None
+        self._on_gpu = on_gpu
+        self.hooks = [module.register_forward_pre_hook(self._before), module.register_forward_hook(self._after)]
+
+    def _mark(self) -> Any:
+        if not self._on_gpu:
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def _before(self, *_: Any) -> None:
+        self._began = self._mark()
+
+    def _after(self, *_: Any) -> None:
+        self._marks.append((self._began, self._mark()))
+
+    def seconds(self) -> float:
+        """Of all calls so far; the device must have finished."""
+        if self._on_gpu:
+            return sum(float(a.elapsed_time(b)) for a, b in self._marks) / 1000
+        return sum(float(b - a) for a, b in self._marks)
+
+
 def stage_time(check: Check) -> dict[str, Any]:
-    """Where the time of painting goes: inside the models, and outside of them."""
-    batch = 16 if check.full else 2
+    """Where the time of painting goes, over eight batches: inside the models, and outside of them."""
+    check.fresh()
+    batch = 32 if check.full else 2
     decoder = check.decoder(batch=batch)
-    vectors = check.vectors(2 * batch)
     pipe = load_pipeline(decoder.params.files, check.device)
-    painted(check, decoder, vectors[:batch])
-    spent = {"unet": 0.0, "vae": 0.0, "text_encoder": 0.0}
-    began: dict[str, float] = {}
-
-    def timed(name: str, module: Any) -> list[Any]:
-        def before(*_: Any) -> None:
-            check.synchronize()
-            began[name] = time.perf_counter()
-
-        def after(*_: Any) -> None:
-            check.synchronize()
-            spent[name] += time.perf_counter() - began[name]
-
-        return [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
-
-    hooks = timed("unet", pipe.unet) + timed("vae", pipe.vae.decoder) + timed("text_encoder", pipe.text_encoder)
-    started = time.perf_counter()
-    painted(check, decoder, vectors)
-    check.synchronize()
-    wall = time.perf_counter() - started
-    for hook in hooks:
+    painted(check, decoder, check.vectors(batch))
+    parts = {"unet": pipe.unet, "vae": pipe.vae.decoder, "text_encoder": pipe.text_encoder}
+    inside = {name: Inside(module, check.on_gpu) for name, module in parts.items()}
+    wall = seconds(check, lambda: painted(check, decoder, check.vectors((8 if check.full else 2) * batch)), 1)
+    spent = {name: one.seconds() for name, one in inside.items()}
+    for hook in (hook for one in inside.values() for hook in one.hooks):
         hook.remove()
     return {name: round(value / wall, 4) for name, value in spent.items()} | {
-        "outside model calls": round(1 - sum(spent.values()) / wall, 4), "seconds": round(wall, 2),
+        "batch": batch, "outside model calls": round(1 - sum(spent.values()) / wall, 4), "seconds": round(wall, 2),
     }  # fmt: skip
 
 
 STAGES = {
-    "weights": stage_weights, "smoke": stage_smoke, "batches": stage_batches, "original": stage_original,
-    "scorers": stage_scorers, "time": stage_time,
+    "weights": stage_weights, "smoke": stage_smoke, "painting": stage_painting, "scorers": stage_scorers,
+    "time": stage_time, "compiled": stage_compiled,
 }  # fmt: skip
+
+
+def state_of(check: Check) -> str:
+    """SHA-256 over all that a figure depends on besides the device: code, packages, parameters."""
+    digest = hashlib.sha256(json.dumps([machine(check.device), check.size, check.steps], sort_keys=True).encode())
+    for path in sorted([*(ROOT / "rebeca").rglob("*.py"), *(ROOT / "benchmark").rglob("*.py"), Path(__file__)]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def peak_tflops(device: str) -> float | None:
@@ -286,11 +349,14 @@ def peak_tflops(device: str) -> float | None:
 
 def summary(found: dict[str, Any]) -> dict[str, float]:
     """The figures that have limits."""
-    rates = [entry["pictures a second"] for entry in found["batches"].values() if "pictures a second" in entry]
+    entries = [*found["painting"]["batches"].values(), *found["compiled"].values()]
+    rates = [entry["pictures a second"] for entry in entries if "pictures a second" in entry]
     scoring = sum(1 / entry["pictures a second"] for entry in found["scorers"].values())
     return {
         "pictures a second": max(rates),
-        "times faster than the original's way": round(max(rates) / found["original"]["pictures a second"], 2),
+        "times faster than the original's way": round(
+            max(rates) / found["painting"]["original"]["pictures a second"], 2
+        ),
         "scoring / generating": round(scoring * max(rates), 4),
         "outside model calls": found["time"]["outside model calls"],
     }
@@ -306,12 +372,13 @@ def main(size: str, device: str, folder: Path, out: Path, limit: int) -> None:
     """Runs the stages that are missing; writes the report when all are done."""
     with one_message(False):
         check_device(device)
-        name, commit = device_name(device), git_state()
+        name = device_name(device)
         folder = (folder / f"{name.lower().replace(' ', '-')}-{size}").resolve()
         folder.mkdir(parents=True, exist_ok=True)
         check, path = Check(folder, size, device), folder / "done.json"
         found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        if found.pop("git", commit) != commit:  # another state of the code: measure anew, but keep the weights
+        state = state_of(check)
+        if found.pop("state", state) != state:  # measure anew, but keep the weights
             found = {stage: entry for stage, entry in found.items() if stage == "weights"}
         started = time.perf_counter()
         for part, stage in STAGES.items():
@@ -323,7 +390,7 @@ def main(size: str, device: str, folder: Path, out: Path, limit: int) -> None:
             click.echo(f"{part}: {stage.__doc__}")
             found[part] = stage(check)
             temporary = path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(found | {"git": commit}, indent=1), encoding="utf-8")
+            temporary.write_text(json.dumps(found | {"state": state}, indent=1), encoding="utf-8")
             temporary.replace(path)
             click.echo(f"  {json.dumps(found[part])}")
         figures = summary(found)
@@ -331,7 +398,7 @@ def main(size: str, device: str, folder: Path, out: Path, limit: int) -> None:
             "device": name if device != "cpu" else f"cpu, {torch.get_num_threads()} threads", "size": size,
             "weights": "random", "steps": check.steps,
             "made": datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat(),
-            "git": commit, "packages": machine(device)["packages"], "figures": figures, "stages": found,
+            "git": git_state(), "packages": machine(device)["packages"], "figures": figures, "stages": found,
         }  # fmt: skip
         out.mkdir(parents=True, exist_ok=True)
         target = out / f"{name.lower().replace(' ', '-')}{'' if size == 'full' else '-tiny'}.json"

@@ -22,7 +22,7 @@ from rebeca.data.catalogue import Candidates, Catalogue
 from rebeca.device import empty_cache, on_processor, precision
 from rebeca.errors import GeneratorError, MissingDependency, SpecError, did_you_mean, out_of_memory
 from rebeca.interfaces import Decoder, Picture, Request, Space, whole_users
-from rebeca.params import Count, NotNegative
+from rebeca.params import AtLeastOne, Count, NotNegative
 from rebeca.published import identity, is_published, locate
 from rebeca.quiet import quiet
 from rebeca.seeds import digest_of, substream, torch_generator
@@ -31,6 +31,8 @@ from rebeca.weights import folder_digest, reading
 TINYWORLD = "tinyworld"
 LORA_FILE = "pytorch_lora_weights.safetensors"
 USER = "{user}"
+MOST_COMPILED = 64
+"""Kernels of one block: another batch, guidance off or the adapter off needs others, and torch stops at eight."""
 COMMIT = re.compile("[0-9a-f]{40}")
 
 
@@ -81,7 +83,7 @@ class StableDiffusionParams:
     adapter_file: str = "ip-adapter_sd15.safetensors"
     scheduler: str = "DPMSolverMultistepScheduler"
     steps: Count = 12
-    image_guidance: NotNegative = 2.0
+    image_guidance: AtLeastOne = 2.0
     adapter_scale: NotNegative = 1.0
     prompt: str = ""
     negative_prompt: str = ""
@@ -151,10 +153,10 @@ class StableDiffusion(Decoder):
             except RuntimeError as error:
                 if not out_of_memory(error) or self.batch == 1:
                     raise
-                self.batch //= 2
-                empty_cache()
             else:
                 return self.batch
+            self.batch //= 2
+            empty_cache()  # here, where the error that holds what was computed is gone
 
     @property
     def _elsewhere(self) -> bool:
@@ -169,19 +171,20 @@ class StableDiffusion(Decoder):
         once.batch = self.batch
         list(once.paint(requests, empty, empty, np.zeros((self.batch, width), np.float32)))
 
-    def decode(self, points: Floats, requests: Sequence[Request]) -> Iterator[Picture]:
+    def decode(self, points: Floats, requests: Sequence[Request]) -> Iterator[Picture | None]:
         """One picture a request; the vector that the adapter was given is kept as the picture's embedding."""
         p = self.params
         words, vectors = [p.prompt] * len(requests), self.space.inverse(points)
         pixels = self.paint(requests, words, [p.negative_prompt] * len(requests), vectors)
         for made, vector in zip(pixels, vectors, strict=True):
-            yield Picture(made, np.asarray(vector, np.float32))
+            yield None if made is None else Picture(made, np.asarray(vector, np.float32))
 
     def decode_prompts(
         self, prompts: Sequence[str], negative_prompts: Sequence[str], requests: Sequence[Request]
-    ) -> Iterator[Picture]:
+    ) -> Iterator[Picture | None]:
         """One picture a request from words alone, with the adapter off."""
-        return (Picture(made) for made in self.paint(requests, prompts, negative_prompts, None))
+        pixels = self.paint(requests, prompts, negative_prompts, None)
+        return (None if made is None else Picture(made) for made in pixels)
 
     def paint(
         self,
@@ -189,8 +192,8 @@ class StableDiffusion(Decoder):
         prompts: Sequence[str],
         negative_prompts: Sequence[str],
         embeddings: Floats | None,
-    ) -> Iterator[Pixels]:
-        """uint8 RGB pictures, one a request; they come a batch at a time.
+    ) -> Iterator[Pixels | None]:
+        """uint8 RGB pictures, one a request; None for one that holds numbers which are not finite. A batch at a time.
 
         Args:
             requests: Whose seeds draw the noise.
@@ -226,7 +229,7 @@ class StableDiffusion(Decoder):
 
     def _batch(
         self, pipe: Any, seeds: Sequence[int], words: Sequence[Any], negative: Sequence[Any], vectors: Floats | None
-    ) -> Pixels:
+    ) -> list[Pixels | None]:
         import torch
 
         p = self.params
@@ -258,8 +261,9 @@ class StableDiffusion(Decoder):
                 width=size,
                 output_type="pt",
             ).images
+        finite = torch.isfinite(made).flatten(1).all(dim=1).tolist()
         pixels: Pixels = (made.float().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-        return pixels
+        return [picture if fine else None for picture, fine in zip(pixels, finite, strict=True)]
 
 
 @cache
@@ -295,10 +299,13 @@ def load_pipeline(files: Files, device: str) -> Any:
         _adapter_width(pipe)
     pipe.set_progress_bar_config(disable=True)
     pipe = pipe.to(device)
+    if not on_processor(device):
+        pipe.vae.enable_slicing()  # a picture fills a GPU, and a batch of 32 would take 20 GB in one layer
     if files.channels_last:
         pipe.unet.to(memory_format=torch.channels_last)
         pipe.vae.to(memory_format=torch.channels_last)
     if files.compile:
+        torch._dynamo.config.recompile_limit = MOST_COMPILED
         pipe.unet.compile_repeated_blocks(fullgraph=True)
     return pipe
 

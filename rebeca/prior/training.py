@@ -135,7 +135,7 @@ class PriorTraining:
         Returns:
             The network in its best state, in evaluation mode, and the losses.
         """
-        state = None if checkpoint is None else load_checkpoint(checkpoint, self.device)
+        state = None if checkpoint is None else load_checkpoint(checkpoint, "cpu")  # counters stay there
         if state is not None:
             self._load(state)
         options = self.options

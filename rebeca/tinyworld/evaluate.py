@@ -118,8 +118,10 @@ def _decoder(guidance: float) -> StableDiffusion:
     return StableDiffusion(StableDiffusionParams(steps=STEPS, image_guidance=guidance), LinearSpace())
 
 
-def _stack(pictures: Iterable[Pixels]) -> Tensor:
-    return torch.from_numpy(np.stack(list(pictures))).permute(0, 3, 1, 2)
+def _stack(pictures: Iterable[Pixels | None]) -> Tensor:
+    made = [picture for picture in pictures if picture is not None]
+    assert len(made) == DECODED, "a picture holds numbers that are not finite"
+    return torch.from_numpy(np.stack(made)).permute(0, 3, 1, 2)
 
 
 def _text_to_picture(data: Postcards, eyes: Any, ids: Tensor) -> dict[str, float]:

@@ -14,6 +14,7 @@ import time
 import pytest
 
 from benchmark.check_run import compare
+from benchmark.spec import load_task
 from tests.conftest import TINY, invoke
 
 KILLS = int(os.environ.get("REBECA_KILLS", "20"))
@@ -44,6 +45,29 @@ def whole(task, workdir):
     process = start(task, workdir)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
+
+
+def test_seconds_a_picture_count_the_pictures_that_they_were_spent_on(tiny, monkeypatch):
+    """After a resume they were divided by all pictures, those of the earlier run included."""
+    from benchmark import runner
+    from benchmark.board import read_board
+
+    monkeypatch.setattr(runner, "USERS_A_UNIT", 5)
+    workdir = tiny.parent / "w"
+    invoke(*command(tiny, workdir))
+    records = workdir / "records" / "tiny" / "v1"
+    row = next(row for row in read_board(records).rows if row.id == "rebeca")
+    assert row.record["provenance"]["painted"]["rebeca"] == row.record["pictures"]["requested"] == 36
+    task = load_task(tiny)
+    run = runner.Run(task, workdir)
+    last = run.picture_keys(next(one for one in task.generators if one.id == row.id))[-1]
+    shutil.rmtree(run.store.folder("pictures", last))
+    shutil.rmtree(records)
+    invoke(*command(tiny, workdir))
+    row = next(row for row in read_board(records).rows if row.id == "rebeca")
+    origin = row.record["provenance"]
+    assert origin["painted"] == {"rebeca": 6}  # of two people, three each
+    assert row.seconds == origin["seconds"]["pictures rebeca"] / 6
 
 
 STAGES = ["embeddings", "judge", "fit", "pictures", "scores", "verifier", "records", "site"]

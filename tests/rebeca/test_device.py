@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rebeca.device import in_halves, precision
+from rebeca.errors import out_of_memory
 
 SHORT = "CUDA out of memory. Tried to allocate 2.00 GiB"
 
@@ -37,6 +38,18 @@ def test_no_memory_for_one_and_other_errors_come_through():
     with pytest.raises(RuntimeError, match="do not fit"):
         in_halves(broken, [1, 2, 3])
     assert tried[2:] == ["broken"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        SHORT, "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "GET was unable to find an engine to execute this computation",
+        "[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory",
+    ],
+)  # fmt: skip
+def test_memory_that_is_short_is_known_by_its_words(said):
+    assert out_of_memory(RuntimeError(said)) and not out_of_memory(ValueError(said))
 
 
 def test_auto_is_half_away_from_the_processor():

@@ -186,7 +186,8 @@ def test_the_hubs_cache_at_the_pinned_commit_serves_too(random_weights, tmp_path
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     snapshot = tmp_path / "models--openai--clip-vit-large-patch14" / "snapshots" / one.revision
     shutil.copytree(random_weights / one.folder, snapshot)
-    assert published.find("vit-l").path == snapshot
+    used = published.find("vit-l").path / "model.safetensors"
+    assert used.resolve() == (snapshot / "model.safetensors").resolve()
 
 
 def test_each_name_is_looked_for_on_its_own(random_weights, tmp_path, monkeypatch):
@@ -200,7 +201,8 @@ def test_each_name_is_looked_for_on_its_own(random_weights, tmp_path, monkeypatc
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     snapshot = tmp_path / "models--h94--IP-Adapter" / "snapshots" / one.revision
     shutil.copytree(random_weights / one.folder, snapshot)
-    assert published.find("vit-g").path == snapshot / "sdxl_models/image_encoder"
+    used = published.find("vit-g").path / "model.safetensors"
+    assert used.resolve() == (snapshot / "sdxl_models/image_encoder/model.safetensors").resolve()
 
 
 def test_names_are_found_in_a_task_and_misspelt_ones_are_errors():
@@ -324,3 +326,14 @@ def test_pickles_with_code_are_refused(copied, tmp_path, plain):
         with pytest.raises(RebecaError, match=r"cannot be (loaded|read)"):
             one.score_pixels(PICTURES)
     assert not Hostile.target.exists()
+
+
+def test_what_lies_beside_listed_files_is_never_read(copied):
+    """An index of shards goes before the file that was hashed, and may lead to another one."""
+    unet = copied / published.ALL["sd15"].folder / "unet"
+    shutil.copyfile(unet / "diffusion_pytorch_model.safetensors", unet / "other.safetensors")
+    (unet / "diffusion_pytorch_model.safetensors.index.json").write_text(
+        json.dumps({"metadata": {}, "weight_map": {"conv_in.weight": "other.safetensors"}})
+    )
+    found = sorted(path.name for path in (published.locate("sd15") / "unet").iterdir())
+    assert found == ["config.json", "diffusion_pytorch_model.safetensors"]

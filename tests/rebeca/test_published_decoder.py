@@ -12,8 +12,9 @@ import torch
 
 from rebeca.decoders import stable_diffusion
 from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams, load_pipeline, lora_of
-from rebeca.errors import GeneratorError, MissingDependency
+from rebeca.errors import GeneratorError, MissingDependency, SpecError
 from rebeca.interfaces import Request
+from rebeca.params import make_params
 from rebeca.space import LinearSpace
 
 PEOPLE, DIM = 8, 64
@@ -145,6 +146,31 @@ def test_pictures_come_a_batch_at_a_time(monkeypatch):
     next(coming)
     assert len(batches) == 1
     assert len(list(coming)) == PEOPLE - 1 and len(batches) == 4
+
+
+def test_a_picture_of_numbers_that_are_not_finite_failed(monkeypatch):
+    """Half precision can overflow in the autoencoder; what became of it would be scored as a picture."""
+    one = decoder(batch=4)
+    pipe = load_pipeline(one.params.files, "cpu")
+    whole = pipe.vae.decode
+
+    def overflowing(latents, **named):
+        made = whole(latents, **named)
+        made[0][1, 0, 0, 0] = float("nan")
+        return made
+
+    wanted = list(one.decode(vectors(), requests()))
+    monkeypatch.setattr(pipe.vae, "decode", overflowing)
+    found = list(one.decode(vectors(), requests()))
+    failed = [k for k in range(PEOPLE) if k % 4 == 1]
+    assert [k for k, picture in enumerate(found) if picture is None] == failed
+    assert all(np.array_equal(found[k].pixels, wanted[k].pixels) for k in range(PEOPLE) if k not in failed)
+
+
+def test_guidance_below_one_is_refused():
+    """Without guidance is 1; what is below was painted like it, and called something else."""
+    with pytest.raises(SpecError, match=r"decoder\.image_guidance: .*greater than or equal to 1"):
+        make_params(StableDiffusionParams, {"image_guidance": 0.5}, "decoder")
 
 
 # -- short memory ---------------------------------------------------------------------------------------------------
