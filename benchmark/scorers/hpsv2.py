@@ -111,17 +111,18 @@ class HPSv2Scorer(PixelScorer):
         import open_clip
         import torch
 
+        dtype = getattr(torch, precision(self.params.dtype, self.device))
         if self.params.backbone == TINYWORLD:
             net = open_clip.create_model(f"local-dir:{tinyworld_folder()}", require_pretrained=True)
         elif is_published(self.params.weights):
-            net = read_clip(locate(str(self.params.weights)))
+            net = read_clip(locate(str(self.params.weights)), dtype)
         else:
             path, hint = Path(str(self.params.weights)), "rebeca-bench weights fetch hpsv2.0"
             if not path.is_file():
                 raise MissingDependency(f"scorer 'hpsv2': {path} is not there", hint=hint)
             with reading(f"scorer 'hpsv2': {path} cannot be loaded as {self.params.backbone}", MissingDependency, hint):
                 net = open_clip.create_model(self.params.backbone, pretrained=str(path), require_pretrained=True)
-        return net.eval().to(getattr(torch, precision(self.params.dtype, self.device))).to(self.device)
+        return net.eval().to(self.device, dtype)
 
     @cached_property
     def _text(self) -> Any:
@@ -179,8 +180,8 @@ def tinyworld_folder() -> Path:
     return layouts() / "clip" / "hps"
 
 
-def read_clip(path: Path) -> Any:
-    """An open_clip model with the shapes of a checkpoint in the published layout.
+def read_clip(path: Path, dtype: Any) -> Any:
+    """An open_clip model with the shapes of a checkpoint in the published layout, in a torch dtype.
 
     ViT-H has sixteen heads in both towers; weights do not tell their number, all else is read off them.
 
@@ -209,9 +210,9 @@ def read_clip(path: Path) -> Any:
         }  # fmt: skip
         with torch.device("meta"):
             net = CLIP(state["text_projection"].shape[1], vision, text)
-        net.load_state_dict({name: value.float() for name, value in state.items()}, assign=True)
+        net.load_state_dict({name: value.to(dtype) for name, value in state.items()}, assign=True)
     size = text["context_length"]
-    net.attn_mask = torch.full((size, size), float("-inf")).triu(1)  # no weight, so not in the file
+    net.attn_mask = torch.full((size, size), float("-inf"), dtype=dtype).triu(1)  # no weight, so not in the file
     return net
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from rebeca.weights import reading
 BATCH = 64
 READERS = 8
 """Threads that read and decode pictures ahead of the device."""
+_TOWERS: WeakValueDictionary[tuple[str, str, str], Any] = WeakValueDictionary()
+"""Towers by weights, precision and device; the auditor and LAION look through one, for as long as either is there."""
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 
@@ -67,12 +70,17 @@ class PublishedEncoder(Encoder):
         import torch
         from transformers import CLIPVisionModelWithProjection
 
+        dtype = precision(self.dtype, self.device)
+        key = (identity(self.name), dtype, self.device)
+        if (there := _TOWERS.get(key)) is not None:
+            return there
         hint = "rebeca-bench weights check TASK"
         with reading(f"encoder '{self.name}' cannot be loaded", MissingDependency, hint), quiet():
             net = CLIPVisionModelWithProjection.from_pretrained(
-                str(locate(self.name)), use_safetensors=True, dtype=getattr(torch, precision(self.dtype, self.device))
+                str(locate(self.name)), use_safetensors=True, dtype=getattr(torch, dtype)
             )
-        return net.eval().to(self.device)
+        net = _TOWERS[key] = net.eval().to(self.device)
+        return net
 
     @cached_property
     def _prepare(self) -> Any:

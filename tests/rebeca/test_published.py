@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import pickle
 import shutil
+import weakref
 
 import numpy as np
 import pytest
@@ -245,6 +247,15 @@ def test_precision_is_part_of_the_fingerprint_and_answers_are_single(published):
     found = half.encode(PICTURES)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, encoder("vit-h").encode(PICTURES), atol=0.2)
+
+
+def test_two_encoders_of_the_same_weights_share_a_tower(published):
+    first, second, half = encoder("vit-l"), encoder("vit-l"), encoder("vit-l", dtype="bfloat16")
+    assert first._net is second._net and half._net is not first._net
+    gone = weakref.ref(first._net)
+    del first, second
+    gc.collect()
+    assert gone() is None
 
 
 def test_short_memory_halves_a_batch(published, monkeypatch):
