@@ -1,7 +1,7 @@
 """Contact sheets of the docs: what the miniature paints, and what every arm of a task made for the same people.
 
     python scripts/tinyworld_sheets.py models
-    python scripts/tinyworld_sheets.py arms results/tinyworld-quick/v2
+    python scripts/tinyworld_sheets.py arms results/tinyworld-quick/v3
 
 Writes below ``docs/images/tinyworld``; pixels are doubled where there are few arms, never smoothed.
 """

@@ -32,7 +32,7 @@ from benchmark.spec import analysis_hash
 from rebeca.interfaces import pixels_digest
 from rebeca.seeds import SeedScheme, digest_of
 
-TEMPLATE = Path(__file__).resolve().parent.parent.parent / "results" / "tinyworld-quick" / "v2"
+TEMPLATE = Path(__file__).resolve().parent.parent.parent / "results" / "tinyworld-quick" / "v3"
 PICTURES = 4
 LIMITS = {"seconds": 60, "memory_mb": 1000, "page_kb": 500, "sort_ms": 50}
 
