@@ -426,7 +426,7 @@ def finding(board: Board) -> str:
     judge = board.truth()
     if judge is None or not any(row.lift(judge) for row in ranked):
         judge = board.primary
-    by = {"observed": "real ratings", "truth": "the truth"}.get(judge, "the verifier")
+    by = {"observed": "real ratings", "truth": "the truth", "ncf": "the verifier"}.get(judge, board.card_name(judge))
     personal = _proven_lifts(board, ranked, judge)
     if personal:
         estimate, best = max(personal, key=lambda pair: pair[0])
@@ -449,8 +449,9 @@ def _proven_lifts(board: Board, ranked: Sequence[Row], judge: str) -> list[tuple
     """Lifts whose interval lies above zero and whose personalisation test, adjusted over the ranked ones, rejects."""
     from benchmark.stats.comparison import holm
 
-    tested = [(lift, row) for row in ranked if (lift := row.lift(judge)) is not None and lift["low"] is not None]
-    adjusted = holm(np.array([row.lifts[judge]["median_double_centred"]["p"] for _, row in tested]))
+    tests = {row.id: row.lifts[judge]["median_double_centred"] for row in ranked if row.lift(judge) is not None}
+    tested = [(lift, row) for row in ranked if (lift := row.lift(judge)) and lift["low"] is not None and tests[row.id]]
+    adjusted = holm(np.array([tests[row.id]["p"] for _, row in tested]))
     alpha = board.comparison["spec"]["analysis"]["alpha"]
     return [
         (lift["estimate"], row)

@@ -42,7 +42,9 @@ def one_message(debug: bool) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if debug or not out_of_memory(error):
             raise
-        remedy = f"free memory, or let the batch be tried out again: delete rehearsals/ in the work folder; {GO_ON}"
+        remedy = (
+            f"free memory; on a GPU delete rehearsals/ in the work folder, and the batch is tried out again; {GO_ON}"
+        )
         _leave(f"out of memory ({_first_line(error)})\n  hint: {remedy}", OUT_OF_MEMORY)
     except BrokenPipeError:  # the reader of the output went away: there is nobody to tell
         sys.stdout = None

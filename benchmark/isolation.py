@@ -76,15 +76,18 @@ def make_in_child(run: Run, spec: ResolvedGenerator) -> GeneratorError | None:
 def _watch(job: _Job, reporter: Reporter, report: Report) -> None:
     name = f"generator '{job.generator.id}'"
     reader, writer = os.pipe()
+    lifeline, ours = os.pipe()  # ends when we do
     # -P: what lies in the present folder is not importable by accident
-    command = [sys.executable, "-P", "-m", "benchmark.isolation", str(writer)]
-    with os.fdopen(reader, "rb", buffering=0) as messages:
+    command = [sys.executable, "-P", "-m", "benchmark.isolation", str(writer), str(lifeline)]
+    with os.fdopen(reader, "rb", buffering=0) as messages, os.fdopen(ours, "wb"):
         try:
             child = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=sys.__stderr__, pass_fds=(writer,), start_new_session=True
-            )
+                command, stdin=subprocess.PIPE, stdout=sys.__stderr__, pass_fds=(writer, lifeline),
+                start_new_session=True,
+            )  # fmt: skip
         finally:
             os.close(writer)
+            os.close(lifeline)
         assert child.stdin is not None
         try:
             with contextlib.suppress(BrokenPipeError):  # a child that is gone already is named below
@@ -221,23 +224,26 @@ def _work(job: _Job, relay: _Relay) -> None:
 def _die_with_parent(lifeline: int, messages: int) -> None:
     """Starts a process that kills the whole group when the parent is gone; a thread would need the interpreter."""
     if os.fork():
+        os.close(lifeline)
         return
     os.close(messages)
-    while os.read(lifeline, 1):  # ends when the parent does
+    os.close(sys.stdin.fileno())
+    while os.read(lifeline, 1):
         pass
     os.killpg(0, signal.SIGKILL)
 
 
 def main() -> None:
     """The child."""
+    messages, lifeline = map(int, sys.argv[1:])
+    _die_with_parent(lifeline, messages)  # before anything that could start a thread
     job: _Job = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own parent
-    _die_with_parent(sys.stdin.fileno(), int(sys.argv[1]))
     if job.limits.memory_mb is not None:
         import resource
 
         most = job.limits.memory_mb << 20
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8") as stream:
+    with os.fdopen(messages, "w", encoding="utf-8") as stream:
         _work(job, _Relay(stream))
     os._exit(0)  # whatever threads it left behind
 

@@ -186,8 +186,11 @@ def write_unit(
         }
     )
     pq.write_table(table, folder / "pictures.parquet")
-    if all(e is not None for e in embeddings):
-        np.save(folder / "embeddings.npy", np.stack([np.asarray(e, np.float32) for e in embeddings]))
+    known = [np.asarray(e, np.float32) for e in embeddings if e is not None]
+    if known:
+        unknown = np.full_like(known[0], np.nan)
+        vectors = [unknown if e is None else np.asarray(e, np.float32) for e in embeddings]
+        np.save(folder / "embeddings.npy", np.stack(vectors))
 
 
 def write_batch(folder: Path, batch: int) -> None:

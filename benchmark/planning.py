@@ -6,7 +6,6 @@ number: var(d) = between + within / K. Both are estimated from the pilot's singl
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,7 +168,7 @@ class Pilot:
 def pilot(folder: Path) -> Pilot:
     """Reads a pilot's records.
 
-    Noise is estimated from the generators that have as many pictures a person as most have.
+    Noise is estimated from the generators that have as many pictures a person as the reference.
 
     Raises:
         RecordError: If they cannot be read.
@@ -177,12 +176,8 @@ def pilot(folder: Path) -> Pilot:
     comparison, rows = read_all(folder)
     plan = plan_of(comparison["spec"], comparison["analysis"]["hash"], comparison["analysis"]["frozen"])
     block = np.array(comparison["users"]["block"])
-    work = comparison["provenance"]["seconds"]
-    spent = sum(seconds for stage, seconds in work.items() if stage.startswith(("pictures ", "score ")))
-    painted = comparison["provenance"].get("painted", {})
-    made = sum(painted.get(row.id, row.digest.size) for row in rows if f"pictures {row.id}" in work)
-    counts = Counter(row.digest.shape[1] for row in rows if row.ranked) or Counter(row.digest.shape[1] for row in rows)
-    pictures = counts.most_common(1)[0][0]
+    first = next((row for row in rows if row.id == plan.reference), rows[0])
+    pictures = first.digest.shape[1]
     alike = [row for row in rows if row.digest.shape[1] == pictures]
     primary = plan.primary
     lifts = {row.id: lifts_of(row, primary, plan.reading, block)[0] for row in alike if primary in row.pairs}
@@ -194,5 +189,18 @@ def pilot(folder: Path) -> Pilot:
     lift = set_lift(alike, plan.reference, primary, lift, correlation or 0.0)
     return Pilot(
         len(block), pictures, correlation, lift,
-        [one for one in found if one is not None], spent / made if made else None, comparison["task"]["modified"],
+        [one for one in found if one is not None], _seconds(comparison["provenance"], rows),
+        comparison["task"]["modified"],
     )  # fmt: skip
+
+
+def _seconds(origin: dict[str, Any], rows: Sequence[Rows]) -> float | None:
+    """Seconds a picture for making and scoring, each over the pictures that it was spent on."""
+    work, painted = origin["seconds"], origin.get("painted", {})
+    made = sum(painted.get(row.id, row.digest.size) for row in rows if f"pictures {row.id}" in work)
+    if not made:
+        return None
+    making = sum(seconds for stage, seconds in work.items() if stage.startswith("pictures "))
+    scoring = {stage: seconds for stage, seconds in work.items() if stage.startswith("score ") and " by " in stage}
+    scored = sum(row.digest.size for row in rows if any(stage.startswith(f"score {row.id} by ") for stage in scoring))
+    return float(making / made + (sum(scoring.values()) / scored if scored else 0.0))

@@ -84,12 +84,15 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def _precisions(run: Run) -> str:
-    """Of all painters and encoders of a task, e.g. ``float16, float32``."""
-    asked = [getattr(spec.decoder, "dtype", "float32") for spec in run.task.generators]
+    """Of all painters, scorers and encoders of a task, e.g. ``float16, float32``."""
+    asked: list[Any] = [getattr(spec.decoder, "dtype", None) for spec in run.task.generators]
+    asked += [getattr(spec.params, "dtype", None) for spec in run.task.scorers]
     for role in ("task", *run.judges):
         spec = run.role_spec(role)
-        asked.append(spec.params.get("dtype", "auto" if is_published(spec.use) else "float32"))
-    return ", ".join(sorted({precision(dtype, run.device) for dtype in asked}))
+        while spec.of is not None:  # what lies below a projection
+            spec = spec.of
+        asked.append(spec.params.get("dtype", "auto" if is_published(spec.use) else None))
+    return ", ".join(sorted({precision(one if isinstance(one, str) else "float32", run.device) for one in asked}))
 
 
 def _below_torch() -> dict[str, str]:

@@ -13,7 +13,7 @@ from pydantic import Field
 from benchmark.record_types import Count, Finite, Methods, Name, P, Sha256, Share, Strict, Taste
 from benchmark.stats.levels import VERDICTS
 
-SCHEMA = 3
+SCHEMA = 4
 """Raised whenever a field appears, goes or changes its meaning; benchmark/upgrade.py knows the way from older ones."""
 
 LIFT = "lift:"
@@ -174,8 +174,8 @@ class Provenance(Strict):
     processor: str | None = Field(default=None, description="Model, and the instructions used.")
     threads: int | None = Field(default=None, ge=1, description="Of torch.")
     packages: dict[str, str | None] = Field(description="Versions.")
-    device: str = Field(description="Torch device.")
-    dtype: str = Field(description="Of painters and encoders.")
+    device: str = Field(description="Device, as its maker calls it.")
+    dtype: str = Field(description="Of painters, scorers and encoders.")
     users_a_unit: Count = Field(description="People a unit of work.")
     weights: dict[str, str] = Field(
         default={},
@@ -193,7 +193,7 @@ class Provenance(Strict):
     added: list[str] = Field(default=[], description="Generators that were added after the first picture.")
     made: str = Field(description="When, in UTC.")
     seconds: dict[str, Annotated[float, Field(ge=0)]] = Field(description="Wall seconds of what this run made itself.")
-    painted: dict[str, Count] = Field(
+    painted: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default={}, description="By generator: pictures that this run made itself, in those seconds."
     )
     peak_memory_mb: Count | None = Field(description="Largest resident memory.")
@@ -203,7 +203,7 @@ class Provenance(Strict):
 class GeneratorRecord(Strict):
     """`record.json` of a generator."""
 
-    schema_: Literal[3] = Field(alias="schema", description="Version of this schema.")
+    schema_: Literal[4] = Field(alias="schema", description="Version of this schema.")
     kind: Literal["generator"] = Field(description="`generator`.")
     task: TaskHeader = Field(description="Which task.")
     generator: GeneratorInfo = Field(description="What made the pictures.")
@@ -312,7 +312,9 @@ class ValidityRecord(Strict):
     truth: str = Field(description="The same by a scorer that knows the truth.")
     generators: list[str] = Field(description="Ranked generators that both measure.")
     people: Count = Field(description="People with a value for all of them.")
-    tau: IntervalRecord = Field(description="Kendall's tau-a; bootstrap over people.")
+    tau: IntervalRecord = Field(
+        description="Kendall's tau-a; its ends are the middle 95 % when people are drawn again, which lean low."
+    )
     inversions: list[Inversion] = Field(description="Pairs in another order.")
 
 
@@ -441,7 +443,7 @@ class FailedGenerator(Strict):
 class TaskRecord(Strict):
     """`_task/comparison.json`."""
 
-    schema_: Literal[3] = Field(alias="schema", description="Version of this schema.")
+    schema_: Literal[4] = Field(alias="schema", description="Version of this schema.")
     kind: Literal["task"] = Field(description="`task`.")
     task: TaskHeader = Field(description="Which task.")
     spec: dict[str, Any] = Field(description="The resolved task file.")

@@ -346,6 +346,7 @@ class Run:
                         write_unit(folder, answers, requests, self.world.dataset.catalogue, spec.id, self._kept)
                         if spec.id in self._batches:
                             write_batch(folder, self._batches[spec.id])
+                    self.painted[spec.id] = self.painted.get(spec.id, 0) + len(requests)
 
                 key = stage_key("pictures", inputs)
                 there = self.store.folder("pictures", key).is_dir()
@@ -353,7 +354,6 @@ class Run:
                     generator()
                 folders.append(self.make("pictures", key, inputs, write, f"pictures {spec.id}", announce=number == 0))
                 if not there:
-                    self.painted[spec.id] = self.painted.get(spec.id, 0) + len(requests)
                     self.freezer.kept()
                 report((number + 1) * len(unit), len(self.world.users), "people")
         return folders

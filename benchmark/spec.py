@@ -405,8 +405,9 @@ def _check(
             " be the primary scorer",
             hint="use a scorer of single pictures, e.g. ncf",
         )
-    if hasattr(primary, "card"):
-        check_primary(file.analysis.primary.scorer, primary.card)
+    card = getattr(primary, "card", None)
+    if isinstance(card, ScorerCard):  # others have theirs only when they are built
+        check_primary(file.analysis.primary.scorer, card)
     if "auditor" in used and file.judges.auditor is None:
         raise SpecError(f"{source.at(('scorers',))}: the scorer 'auditor' needs judges.auditor")
     for role in ("verifier", "auditor"):

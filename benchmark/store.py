@@ -23,7 +23,7 @@ from rebeca.seeds import digest_of
 MANIFEST = "artefact.json"
 STAGE_VERSIONS = {
     "embeddings": 1,
-    "judge": 1,
+    "judge": 2,
     "fit": 1,
     "pictures": 2,
     "scores": 2,

@@ -118,6 +118,10 @@ def _from_2_to_3(folder: Path) -> None:
     _write(path, read_any(path) | {"taste": None})
 
 
+def _from_3_to_4(folder: Path) -> None:
+    """Schema 4 keeps a bootstrap-t's infinite draws, and names generators added later and pictures of this run."""
+
+
 def _with_numbers(folder: Path, since: int) -> None:
     """Computes every number from the rows and writes the files in this version's schema."""
     comparison = read_any(folder / TASK_FOLDER / COMPARISON)
@@ -152,5 +156,5 @@ def _with_share(path: Path) -> None:
     pq.write_table(table.append_column("share", pa.array(np.ones(len(table)))), path, compression="zstd")
 
 
-STEPS: dict[int, Callable[[Path], None]] = {1: _from_1_to_2, 2: _from_2_to_3}
+STEPS: dict[int, Callable[[Path], None]] = {1: _from_1_to_2, 2: _from_2_to_3, 3: _from_3_to_4}
 """By the schema that a step starts from."""

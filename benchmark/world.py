@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,9 @@ def build_world(task: Task) -> World:
     spec = task.file.data
     source = registry.load("datasets", spec.kind)
     params = make_params(source.Params, spec.params, "data.params")
-    dataset: Dataset = source.read(task.data_path, params)
+    found: Dataset = source.read(task.data_path, params)
+    order = np.lexsort((found.ratings.item, found.ratings.user))  # no address knows the order, so it decides nothing
+    dataset = replace(found, ratings=found.ratings.where(order))
     rule = SplitRule(
         spec.split.kind, spec.split.test, spec.split.validation, task.file.judges.ratings, spec.split.cold_share,
         spec.split.keep,

@@ -12,7 +12,7 @@ place of the published ones below ``$REBECA_WEIGHTS`` and are called random wher
 
 from __future__ import annotations
 
-import atexit
+import contextlib
 import hashlib
 import json
 import os
@@ -31,6 +31,7 @@ from rebeca.seeds import digest_of
 PREFIX = "published:"
 CARD = "random-weights.json"
 """Beside random weights: how large, and the SHA-256 of every file."""
+LINKS = "links"
 VERIFIED = "verified.json"
 
 
@@ -263,19 +264,26 @@ def _find(name: str, root: str, home: str) -> Found:
                 f"weights '{PREFIX}{name}': {path} has SHA-256 {hashes[file.name]}, {said} {wanted}",
                 hint=f"delete it; {how_to_fetch(one)}",
             )
-    links = _links(folder, one)
+    links = _links({file.name: (folder / file.name).absolute() for file in one.files})
     return Found(links / one.inside, "published" if made is None else "random", digest_of(hashes))
 
 
-def _links(folder: Path, one: Published) -> Path:
-    """A folder that holds the listed files and nothing else, for as long as the process lives."""
-    links = Path(tempfile.mkdtemp(prefix=f"rebeca-{one.name}-"))
-    atexit.register(shutil.rmtree, links, ignore_errors=True)
-    for file in one.files:
-        link = links / file.name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to((folder / file.name).absolute())
-    return links
+def _links(files: dict[str, Path]) -> Path:
+    """A folder in the cache that holds links to these files and nothing else."""
+    folder = cache_folder() / LINKS / digest_of({name: str(path) for name, path in files.items()})[:16]
+    there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
+    if {name: path.is_symlink() and path.readlink() for name, path in there.items()} == files:
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix="."))
+    for name, path in files.items():
+        (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+        (temporary / name).symlink_to(path)
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):  # another process was faster, and made the same
+        temporary.rename(folder)
+    shutil.rmtree(temporary, ignore_errors=True)
+    return folder
 
 
 def how_to_fetch(one: Published) -> str:

@@ -206,7 +206,7 @@ def stage_compiled(check: Check) -> dict[str, Any]:
 
 def painted(check: Check, decoder: StableDiffusion, vectors: Any) -> None:
     """Paints and writes PNG files, as a run does."""
-    from benchmark.pictures import write_unit
+    from benchmark.pictures import read_unit, write_unit
 
     class Nothing:
         def __len__(self) -> int:
@@ -215,6 +215,9 @@ def painted(check: Check, decoder: StableDiffusion, vectors: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
         wanted = requests(len(vectors))
         write_unit(Path(folder), iter(decoder.decode(vectors, wanted)), wanted, Nothing(), "check")  # type: ignore[arg-type]
+        failed = [made for made in read_unit(Path(folder)) if made.failure == "missing"]
+    if failed:
+        raise RebecaError(f"{len(failed)} of {len(wanted)} pictures hold numbers that are not finite")
 
 
 def original(check: Check) -> dict[str, Any]:
@@ -226,6 +229,8 @@ def original(check: Check) -> dict[str, Any]:
     def one_by_one(count: int) -> None:
         for i in range(count):
             (made,) = decoder.decode(vectors[i : i + 1], requests(1))
+            if made is None:
+                raise RebecaError("a picture in single precision holds numbers that are not finite")
             png(made.pixels)
             if check.on_gpu:
                 torch.cuda.empty_cache()

@@ -55,6 +55,8 @@ def models() -> Image.Image:
     wanted = evaluate._images(load_clip("prior-eyes"), data.pixels).numpy()
     by_embedding = list(evaluate._decoder(evaluate.PICTURE_GUIDANCE).paint(requests, empty, empty, wanted))
     by_caption = list(evaluate._decoder(evaluate.TEXT_GUIDANCE).paint(requests, list(data.captions), empty, None))
+    if any(picture is None for picture in (*by_embedding, *by_caption)):
+        sys.exit("a picture holds numbers that are not finite")
     half = SHOWN // 2
     rows = [part[s] for s in (slice(0, half), slice(half, None)) for part in (originals, by_embedding, by_caption)]
     return grid(np.array(rows))

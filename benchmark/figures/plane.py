@@ -59,7 +59,7 @@ def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
 def _most(points: pd.DataFrame) -> str:
     points = points[points["ranked"]] if points["ranked"].any() else points
     liked, lifted = (points.iloc[int(np.argmax(points[column]))] for column in ("like", "lift"))
-    near = int((points["lift_high"] > lifted["lift_low"]).sum()) - 1
+    near = int((points[points["id"] != lifted["id"]]["lift_high"] > lifted["lift_low"]).sum())
     others = "" if not near else f"; {near} other interval{'s' if near > 1 else ''} overlap{'' if near > 1 else 's'}"
     if liked["id"] == lifted["id"]:
         return f"{liked['title']} is liked most and has the highest personal lift{others}"

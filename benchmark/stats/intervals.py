@@ -139,6 +139,7 @@ def _complete(values: Floats, weights: Floats, mask: Bools, confidence: float, m
     bca_wanted = method == "auto" and n > T_UP_TO
     drawn = ~constant & (studentised | bca_wanted)
     own = kept_weights(weights, mask) if drawn.any() else weights
+    own = own[own.any(axis=1)]  # a draw of people without values says nothing
     place = np.cumsum(drawn) - 1
     draws = own @ values[:, drawn] if drawn.any() else np.empty((0, 0))
     out = []

@@ -44,10 +44,10 @@ class Interactions:
         """Pictures of the data set, with or without rows here."""
         return len(self.item_ids)
 
-    def where(self, mask: Bools) -> Self:
-        """The rows where ``mask`` (bool [n]) is true."""
+    def where(self, rows: Bools | Ints) -> Self:
+        """The rows where a mask, bool [n], is true; or rows by number, in that order."""
         return replace(
-            self, user=self.user[mask], item=self.item[mask], rating=self.rating[mask], liked=self.liked[mask]
+            self, user=self.user[rows], item=self.item[rows], rating=self.rating[rows], liked=self.liked[rows]
         )
 
     def ratings_a_user(self) -> Ints:

@@ -185,6 +185,6 @@ def _shuffled(values: Ints, seed: int, *name: object) -> Ints:
 
 
 def _rows_by_user(ratings: Interactions) -> list[tuple[int, Ints]]:
-    order = np.lexsort((ratings.item, ratings.user))  # so that the order in which ratings come divides nothing
+    order = np.argsort(ratings.user, kind="stable")
     bounds = np.searchsorted(ratings.user[order], np.arange(ratings.num_users + 1))
     return [(u, order[bounds[u] : bounds[u + 1]]) for u in range(ratings.num_users) if bounds[u] < bounds[u + 1]]

@@ -250,7 +250,7 @@ class StableDiffusion(Decoder):
         size = p.size or pipe.unet.config.sample_size * pipe.vae_scale_factor
         pipe.scheduler = _scheduler(p.scheduler, pipe.scheduler.config)
         with torch.inference_mode():
-            made = pipe(
+            latents = pipe(
                 prompt_embeds=torch.cat(list(words)),
                 negative_prompt_embeds=torch.cat(list(negative)) if guided else None,
                 ip_adapter_image_embeds=[embeds],
@@ -259,9 +259,11 @@ class StableDiffusion(Decoder):
                 guidance_scale=p.image_guidance,
                 height=size,
                 width=size,
-                output_type="pt",
+                output_type="latent",
             ).images
-        finite = torch.isfinite(made).flatten(1).all(dim=1).tolist()
+            raw = pipe.vae.decode(latents / pipe.vae.config.scaling_factor, return_dict=False)[0]
+            made = pipe.image_processor.postprocess(raw, output_type="pt")
+        finite = torch.isfinite(raw).flatten(1).all(dim=1).tolist()  # before they are clamped, which hides infinities
         pixels: Pixels = (made.float().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
         return [picture if fine else None for picture, fine in zip(pixels, finite, strict=True)]
 

@@ -23,7 +23,8 @@ BATCH = 64
 READERS = 8
 """Threads that read and decode pictures ahead of the device."""
 _TOWERS: WeakValueDictionary[tuple[str, str, str], Any] = WeakValueDictionary()
-"""Towers by weights, precision and device; the auditor and LAION look through one, for as long as either is there."""
+"""Towers by weights, precision and device; the auditor and LAION look through one, for as long as either is there. A
+cache of the process, as the pipeline is: it changes no result."""
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 

@@ -12,7 +12,7 @@ from benchmark.calibration import (
     cells,
     expected_correlation,
 )
-from benchmark.planning import estimate, set_correlation
+from benchmark.planning import estimate, pilot, set_correlation
 from benchmark.stats.personalisation import personal_lift
 from benchmark.stats.simulation import (
     CONDITIONS,
@@ -24,7 +24,7 @@ from benchmark.stats.simulation import (
     true_auc,
 )
 from benchmark.stats.verifier import auc, auc_by_user
-from tests.conftest import ROOT, invoke
+from tests.conftest import ROOT, TINY, invoke, make_folder
 from tests.test_scripts import load
 
 
@@ -71,6 +71,18 @@ def test_paired_arms_gain_from_more_pictures():
     assert more == sorted(more, reverse=True)
     assert more[2] < 0.8 * more[0]
     assert found.at(240, 8, 0.05) == pytest.approx(more[0] / 2)
+
+
+def test_a_pilot_asks_the_generators_with_as_many_pictures_as_the_reference(tmp_path):
+    """The reference of tinyworld has sixteen pictures, most of its arms four: nothing was planned for it."""
+    make_folder(tmp_path / "data")
+    text = TINY.replace("id: rebeca\n", "id: rebeca\n    pictures: 4\n")
+    (tmp_path / "tiny.yaml").write_text(text)
+    invoke("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--quiet")
+    found = pilot(tmp_path / "w" / "records" / "tiny" / "v1")
+    assert found.pictures == 4 and found.correlation is not None and found.seconds > 0
+    assert [one.measure for one in found.detectable] == ["ncf", "lift:ncf"]
+    assert "4 pictures" in invoke("plan", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w")
 
 
 def test_true_aucs_are_those_of_many_people():

@@ -3,14 +3,16 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark import runner
+from benchmark import registry, runner
 from benchmark.runner import Run
 from benchmark.spec import load_task
+from benchmark.world import build_world
 from tests.conftest import TINY, invoke
 from tests.e2e.test_interruptions import same_records, start
 
@@ -97,3 +99,25 @@ def test_the_order_of_people(done, tmp_path, generator):
 def answers(run, spec, people):
     requests = run.requests(spec, people)
     return list(zip(requests, run.fitted(spec).generate(requests), strict=True))
+
+
+def test_the_order_in_which_a_data_set_gives_its_ratings(tiny, monkeypatch):
+    """Addresses do not know it, so nothing else may: a judge in the store would have seen what are test ratings now."""
+    task = load_task(tiny)
+    source = registry.load("datasets", task.file.data.kind)
+    whole = source.read
+    one = build_world(task)
+
+    def turned(path, params):
+        data = whole(path, params)
+        order = np.random.default_rng(5).permutation(len(data.ratings))
+        return replace(data, ratings=data.ratings.where(order))
+
+    monkeypatch.setattr(source, "read", turned)
+    other = build_world(task)
+    assert one.fingerprint == other.fingerprint
+    for part in ("generators", "verifier", "auditor"):
+        for rows in ("train", "validation"):
+            a, b = (getattr(getattr(world.division, part), rows) for world in (one, other))
+            assert np.array_equal(a.user, b.user) and np.array_equal(a.item, b.item)
+    assert np.array_equal(one.division.test.item, other.division.test.item)

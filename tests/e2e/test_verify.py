@@ -183,8 +183,8 @@ def test_an_edited_hash_file_or_picture_is_caught(records):
         ('"kind": "task"', '"kind": "task", "more": NaN', "NaN is no JSON number"),
         ('"kind": "task"', '"kind": "task", "more": 1', "more: Extra inputs are not permitted"),
         ('"kind": "task"', '"kind": "generator"', "kind: Input should be 'task'"),
-        ('"schema": 3', '"schema": 4', "install that one"),
-        ('"schema": 3', '"schema": "3"', "it has no schema version"),
+        ('"schema": 4', '"schema": 5', "install that one"),
+        ('"schema": 4', '"schema": "4"', "it has no schema version"),
         ("{", "[" * 100_000, "cannot be read"),
     ],
 )
@@ -221,7 +221,7 @@ def test_records_of_schema_1_are_upgraded(tmp_path):
     comparison = json.loads((out / COMPARISON_PATH).read_text())
     assert not any(family["declared"] for family in comparison["results"]["families"].values())
     assert "exists" in invoke("upgrade", old, out, code=7)
-    assert "has schema 3 already" in invoke("upgrade", out, tmp_path / "again", code=7)
+    assert "has schema 4 already" in invoke("upgrade", out, tmp_path / "again", code=7)
 
 
 def forge(folder):

@@ -1,4 +1,3 @@
-import dataclasses
 import gzip
 import struct
 import zipfile
@@ -175,27 +174,6 @@ def test_a_person_more_changes_nobody_elses_division():
     b = divide(fewer, rule, 4, np.zeros(40, int), 1).generators.train
     mask = a.user != 7
     assert a.item[mask].tolist() == b.item.tolist()
-
-
-@pytest.mark.parametrize("kind", ["per-user", "held-out-items", "cold-users"])
-def test_the_order_of_ratings_divides_nothing(kind):
-    """Their address does not know the order, so nothing else may: a judge in the store would have seen test ratings."""
-    ratings = grid()
-    turned = np.random.default_rng(5).permutation(len(ratings))
-    other = dataclasses.replace(
-        ratings, **{name: getattr(ratings, name)[turned] for name in ("user", "item", "rating", "liked")}
-    )
-    rule = SplitRule(kind, 0.25 if kind == "held-out-items" else 10, 0.2 if kind == "held-out-items" else 6)
-    found = []
-    for one in (ratings, other):
-        d = divide(one, rule, 4, np.zeros(40, int), 3)
-        found.append(
-            [
-                sorted(zip(r.user.tolist(), r.item.tolist(), strict=True))
-                for r in (d.test, d.generators.train, d.verifier.train, d.auditor.validation)
-            ]
-        )
-    assert found[0] == found[1]
 
 
 def test_user_median_comes_from_training_ratings():

@@ -109,6 +109,20 @@ def test_a_black_picture_is_a_counted_failure_wherever_it_comes_from():
     assert row.failure == "blank"
 
 
+def test_a_picture_that_failed_takes_no_vector_from_the_others(tmp_path):
+    from benchmark.pictures import read_embeddings, write_unit
+
+    class Empty:
+        def __len__(self):
+            return 0
+
+    made = list(decoder().decode(vectors(), requests()))
+    made[2] = None
+    write_unit(tmp_path, iter(made), requests(), Empty(), "somebody")
+    found = read_embeddings([tmp_path])
+    assert np.isnan(found[2]).all() and np.array_equal(np.delete(found, 2, 0), np.delete(vectors(), 2, 0))
+
+
 def test_an_array_that_a_generator_uses_again_is_kept_as_it_was(tmp_path):
     from benchmark.pictures import KeptPixels, read_unit, write_unit
     from rebeca.data.catalogue import decode_image
@@ -148,7 +162,8 @@ def test_pictures_come_a_batch_at_a_time(monkeypatch):
     assert len(list(coming)) == PEOPLE - 1 and len(batches) == 4
 
 
-def test_a_picture_of_numbers_that_are_not_finite_failed(monkeypatch):
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_a_picture_of_numbers_that_are_not_finite_failed(monkeypatch, number):
     """Half precision can overflow in the autoencoder; what became of it would be scored as a picture."""
     one = decoder(batch=4)
     pipe = load_pipeline(one.params.files, "cpu")
@@ -156,7 +171,7 @@ def test_a_picture_of_numbers_that_are_not_finite_failed(monkeypatch):
 
     def overflowing(latents, **named):
         made = whole(latents, **named)
-        made[0][1, 0, 0, 0] = float("nan")
+        made[0][1, 0, 0, 0] = number
         return made
 
     wanted = list(one.decode(vectors(), requests()))
