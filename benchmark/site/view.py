@@ -30,6 +30,8 @@ def hidden_at_first(board: Board, columns: Sequence[Column]) -> list[str]:
     found = [column.key for column in columns if column.key not in shown]
     if not any(row.failures for row in board.rows):
         found.append("failures")
+    if 2 * sum(row.seconds is None for row in board.rows) > len(board.rows):  # pictures came from a store
+        found.append("seconds")
     if len({board.row_status(row) for row in board.rows}) == 1:  # said above the table
         found.append("status")
     return found
