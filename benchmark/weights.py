@@ -54,7 +54,7 @@ def check(task: str | None) -> list[dict[str, Any]]:
             problems.append(error.message)
             hints.append(error.hint)
         else:
-            found.append({"name": one.name, "origin": there.origin, "path": str(there.path), "digest": there.digest})
+            found.append({"name": one.name, "origin": there.origin, "path": str(there.source), "digest": there.digest})
     if problems:
         raise MissingDependency("\n  ".join(problems), hint="\n  ".join(dict.fromkeys(hints)))
     return found
@@ -85,7 +85,7 @@ def fetch(what: Sequence[str], say: Callable[[str], None]) -> Iterator[tuple[str
             say(f"{one.name}: {one.repository}@{one.revision or '-'}, {one.gigabytes:.2f} GB ...")
             _download(one)
             found = find(one.name)
-        yield one.name, found.path
+        yield one.name, found.source
 
 
 def _download(one: Published) -> None:

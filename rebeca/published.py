@@ -170,12 +170,14 @@ class Found:
     """Weights that are here and are what they say.
 
     Attributes:
-        path: What loaders are given.
+        path: What loaders are given: links to the files that were hashed.
+        source: Where these lie.
         origin: ``published``, or ``random`` for ``dev make-weights``.
         digest: SHA-256 over the hashes of all files.
     """
 
     path: Path
+    source: Path
     origin: Literal["published", "random"]
     digest: str
 
@@ -265,7 +267,7 @@ def _find(name: str, root: str, home: str) -> Found:
                 hint=f"delete it; {how_to_fetch(one)}",
             )
     links = _links({file.name: (folder / file.name).absolute() for file in one.files})
-    return Found(links / one.inside, "published" if made is None else "random", digest_of(hashes))
+    return Found(links / one.inside, folder / one.inside, "published" if made is None else "random", digest_of(hashes))
 
 
 def _links(files: dict[str, Path]) -> Path:

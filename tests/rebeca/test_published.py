@@ -188,6 +188,7 @@ def test_the_hubs_cache_at_the_pinned_commit_serves_too(random_weights, tmp_path
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     snapshot = tmp_path / "models--openai--clip-vit-large-patch14" / "snapshots" / one.revision
     shutil.copytree(random_weights / one.folder, snapshot)
+    assert published.find("vit-l").source == snapshot
     used = published.find("vit-l").path / "model.safetensors"
     assert used.resolve() == (snapshot / "model.safetensors").resolve()
 
