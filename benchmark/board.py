@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmark.attestation import status_of
 from benchmark.flags import GAP, flags_of, gaps, twins
 from benchmark.numbers import count, number
@@ -447,6 +445,8 @@ def finding(board: Board) -> str:
 
 def _proven_lifts(board: Board, ranked: Sequence[Row], judge: str) -> list[tuple[float, Row]]:
     """Lifts whose interval lies above zero and whose personalisation test, adjusted over the ranked ones, rejects."""
+    import numpy as np
+
     from benchmark.stats.comparison import holm
 
     tests = {row.id: row.lifts[judge]["median_double_centred"] for row in ranked if row.lift(judge) is not None}
