@@ -86,7 +86,9 @@ def machine(device: str) -> dict[str, Any]:
 def _precisions(run: Run) -> str:
     """Of all painters, scorers and encoders of a task, e.g. ``float16, float32``."""
     asked: list[Any] = [getattr(spec.decoder, "dtype", None) for spec in run.task.generators]
-    asked += [getattr(spec.params, "dtype", None) for spec in run.task.scorers]
+    for entry in run.task.scorers:
+        tower = "auto" if is_published(getattr(entry.params, "backbone", None)) else None
+        asked.append(getattr(entry.params, "dtype", tower))
     for role in ("task", *run.judges):
         spec = run.role_spec(role)
         while spec.of is not None:  # what lies below a projection

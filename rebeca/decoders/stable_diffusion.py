@@ -302,7 +302,7 @@ def load_pipeline(files: Files, device: str) -> Any:
     pipe.set_progress_bar_config(disable=True)
     pipe = pipe.to(device)
     if not on_processor(device):
-        pipe.vae.enable_slicing()  # one layer of a batch of 32 would hold 2**31 numbers, the most that some kernels count
+        pipe.vae.enable_slicing()  # at a batch of 32 a layer would hold 2**31 numbers
     if files.channels_last:
         pipe.unet.to(memory_format=torch.channels_last)
         pipe.vae.to(memory_format=torch.channels_last)

@@ -388,6 +388,21 @@ def test_a_declaration_needs_a_time(records):
     assert "frozen, but not declared" in invoke("verify", records, code=7)
 
 
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ({"added": ["nobody"]}, "called added that the spec does not have"),
+        ({"painted": {"rebeca": 10**6}}, "are called painted, of"),
+        ({"painted": {"nobody": 1}}, "are called painted, of 0"),
+        ({"painted": {"rebeca": 0}}, "greater than or equal to 1"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_the_run_is_possible(records, said, named):
+    in_every_record(records, lambda record: record["provenance"].update(said))
+    mend(records)
+    assert named in invoke("verify", records, code=7)
+
+
 @pytest.mark.parametrize("added", ["rebeca/comparison.json", "other/record.json", "rebeca/pictures/more.zzz"])
 def test_added_files_are_noticed(records, added):
     (records / added).parent.mkdir(exist_ok=True)
