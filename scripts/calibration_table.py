@@ -4,8 +4,8 @@
     python scripts/calibration_table.py --runs 200 --out /tmp/short.csv
     python scripts/calibration_table.py --page          # the tables of docs/calibration.md from the numbers
 
-The rates come from ``benchmark.calibration``, which asks the board's own functions; ``rebeca-bench calibrate TASK``
-does the same for one task's shape.
+The rates come from ``benchmark.planning.calibration``, which asks the board's own functions;
+``rebeca-bench calibrate TASK`` does the same for one task's shape.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 import click
 
-from benchmark.calibration import QUANTITIES, calibrate, cells
+from benchmark.planning.calibration import QUANTITIES, calibrate, cells
 from benchmark.stats.simulation import Shape
 
 PEOPLE = (8, 30, 60, 210)

@@ -32,17 +32,17 @@ import numpy as np
 import torch
 from safetensors import safe_open
 
-from benchmark.devices import check_device, device_name
-from benchmark.exits import one_message
-from benchmark.pictures import png
-from benchmark.provenance import git_state, machine
-from benchmark.record_json import read_comparison
+from benchmark.commands.exits import one_message
+from benchmark.dev.random_weights import LAYOUTS, make_weights
+from benchmark.records.files import read_comparison
+from benchmark.runner.devices import check_device, device_name
+from benchmark.runner.images import png
+from benchmark.runner.provenance import git_state, machine
 from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams, load_pipeline
 from rebeca.device import empty_cache
 from rebeca.errors import RebecaError, out_of_memory
 from rebeca.interfaces import Request
 from rebeca.published import locate
-from rebeca.random_weights import LAYOUTS, make_weights
 from rebeca.space import LinearSpace
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -142,7 +142,7 @@ def stage_weights(check: Check) -> dict[str, Any]:
 
 def stage_smoke(check: Check) -> dict[str, Any]:
     """The smoke task, from made-up data to the page, and what each part of it took."""
-    rebeca = [sys.executable, "-c", "from benchmark.cli import main; main()"]
+    rebeca = [sys.executable, "-c", "from benchmark.commands.main import main; main()"]
     data = check.folder / "data"
     commands = [
         ["dev", "make-data", "flickr-aes", "--root", str(data)],
@@ -206,7 +206,7 @@ def stage_compiled(check: Check) -> dict[str, Any]:
 
 def painted(check: Check, decoder: StableDiffusion, vectors: Any) -> None:
     """Paints and writes PNG files, as a run does."""
-    from benchmark.pictures import read_unit, write_unit
+    from benchmark.runner.images import read_unit, write_unit
 
     class Nothing:
         def __len__(self) -> int:

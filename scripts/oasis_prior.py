@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.runner import Run
-from benchmark.spec import load_task
+from benchmark.runner.run import Run
 from benchmark.stats.personalisation import personal_lift, strata_of
+from benchmark.task.resolve import load_task
 from rebeca.arrays import Ints
 from rebeca.data.interactions import Interactions
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark import registry
-from benchmark.runner import Run
-from benchmark.spec import load_task
+from benchmark.runner.run import Run
 from benchmark.stats.intervals import mean_interval, resampling_weights
 from benchmark.stats.verifier import auc_by_user
+from benchmark.task import registry
+from benchmark.task.resolve import load_task
 from rebeca.ncf.verifier import Verifier, joined
 from rebeca.params import make_params
 from rebeca.population import population_scores

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import click
 from pydantic import BaseModel
 
-from benchmark.record_file import GeneratorRecord, TaskRecord
+from benchmark.records.schema import GeneratorRecord, TaskRecord
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "records.md"
 START, END = "<!-- fields: made by scripts/record_fields.py -->", "<!-- end of fields -->"

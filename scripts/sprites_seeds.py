@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.bundled import find_task
-from benchmark.runner import Run
-from benchmark.scoring import score_generator
-from benchmark.spec import limited, load_task
+from benchmark.runner.run import Run
+from benchmark.runner.scoring import score_generator
+from benchmark.task.bundled import find_task
+from benchmark.task.resolve import limited, load_task
 from rebeca.worlds.sprites import exact_values
 
 AT = (1, 5, 10, 20, 25)

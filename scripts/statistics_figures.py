@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
-from benchmark.record_json import read_comparison
-from benchmark.record_rows import read_all
+from benchmark.records.files import read_comparison
+from benchmark.records.rows import read_all
 from benchmark.stats.comparison import cosine, studentised
 from benchmark.stats.levels import detectable
 from benchmark.stats.personalisation import double_centred, permutations_within

@@ -17,12 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.bundled import find_task
-from benchmark.progress import Reporter
-from benchmark.record_json import read_record
-from benchmark.records import make_records
-from benchmark.runner import Run
-from benchmark.spec import limited, load_task
+from benchmark.records.files import read_record
+from benchmark.runner.progress import Reporter
+from benchmark.runner.run import Run
+from benchmark.runner.write_records import make_records
+from benchmark.task.bundled import find_task
+from benchmark.task.resolve import limited, load_task
 
 ALPHA = 0.05
 CLAIMS = ("rebeca", "rebeca-dislike", "rebeca-published")

@@ -23,7 +23,7 @@ def shared():
 
 def invoke(*arguments, code=0):
     """Runs a command line and gives its output."""
-    from benchmark.cli import main
+    from benchmark.commands.main import main
 
     result = CliRunner().invoke(main, [str(a) for a in arguments])
     assert result.exit_code == code, result.output + str(result.exception)
@@ -55,7 +55,7 @@ def make_folder(folder, users=12, items=24, seed=0, density=1.0, size=24):
 @pytest.fixture(scope="session")
 def random_weights(tmp_path_factory):
     """Tiny random weights of every published layout, as ``$REBECA_WEIGHTS``."""
-    from rebeca.random_weights import LAYOUTS, make_weights
+    from benchmark.dev.random_weights import LAYOUTS, make_weights
 
     root = tmp_path_factory.mktemp("weights")
     for layout in LAYOUTS:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from benchmark.store import STAGE_VERSIONS
+from benchmark.runner.store import STAGE_VERSIONS
 from tests.conftest import ROOT
 
 ALLOWED = {"rebeca": {"rebeca"}, "baselines": {"rebeca", "baselines"}, "benchmark": {"rebeca", "benchmark"}}
@@ -53,7 +53,15 @@ def test_statistics_know_numpy_and_scipy_only():
 
 
 @pytest.mark.parametrize(
-    "module", ["rebeca", "benchmark.spec", "benchmark.cli", "benchmark.show", "benchmark.plan_task", "rebeca.generator"]
+    "module",
+    [
+        "rebeca",
+        "benchmark.task.resolve",
+        "benchmark.commands.main",
+        "benchmark.commands.show",
+        "benchmark.commands.plan",
+        "rebeca.generator",
+    ],
 )
 def test_cheap_imports(module):
     heavy = ("torch", "transformers", "diffusers", "pandas")
@@ -70,21 +78,23 @@ def test_modules_stay_readable():
 
 
 STAGES = {
-    "embeddings": ["rebeca/encoders/*.py", "rebeca/space.py", "benchmark/embedding.py"],
+    "embeddings": ["rebeca/encoders/*.py", "rebeca/space.py", "benchmark/runner/embed.py"],
     "judge": ["rebeca/ncf/model.py", "rebeca/ncf/training.py", "rebeca/ncf/verifier.py", "rebeca/population.py"],
     "fit": [
         "rebeca/train_prior.py", "rebeca/prior/*.py", "rebeca/generator.py", "rebeca/taste.py", "baselines/*.py",
         "rebeca/data/*.py", "rebeca/worlds/*.py", "rebeca/population.py",
     ],
     "pictures": [
-        "rebeca/prior/sampling.py", "rebeca/decoders/*.py", "benchmark/pictures.py", "rebeca/seeds.py",
-        "benchmark/world.py", "rebeca/data/catalogue.py", "rebeca/tinyworld/models.py", "rebeca/tinyworld/words.py",
+        "rebeca/prior/sampling.py", "rebeca/decoders/*.py", "benchmark/runner/images.py", "rebeca/seeds.py",
+        "benchmark/runner/world.py", "rebeca/data/catalogue.py", "rebeca/tinyworld/models.py",
+        "rebeca/tinyworld/words.py",
     ],
     "scores": ["benchmark/scorers/*.py", "rebeca/tinyworld/taste.py", "rebeca/tinyworld/world.py"],
-    "verifier": ["benchmark/diagnostics.py", "rebeca/population.py"],
+    "verifier": ["benchmark/runner/held_out_scores.py", "rebeca/population.py"],
     "records": [
-        "benchmark/analysis.py", "benchmark/stats/*.py", "benchmark/scoring.py", "benchmark/records.py",
-        "benchmark/taste.py",
+        "benchmark/analysis/analyse.py", "benchmark/stats/*.py", "benchmark/runner/scoring.py",
+        "benchmark/runner/write_records.py",
+        "benchmark/records/gallery.py",
     ],
 }  # fmt: skip
 
@@ -110,8 +120,8 @@ def fingerprint(patterns):
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="syntax trees are written down for Python 3.11")
 def test_no_stage_changes_unnoticed():
-    """When this fails: raise the stage's version in benchmark/store.py if results could change, then write the new
-    fingerprints with ``python -m tests.test_architecture``."""
+    """When this fails: raise the stage's version in benchmark/runner/store.py if results could change, then
+    write the new fingerprints with ``python -m tests.test_architecture``."""
     assert set(STAGES) == set(STAGE_VERSIONS)
     known = json.loads((ROOT / "tests" / "stages.json").read_text())
     for stage, patterns in STAGES.items():

@@ -6,8 +6,8 @@ import click
 import pytest
 import yaml
 
-from benchmark import registry
-from benchmark.cli import main
+from benchmark.commands.main import main
+from benchmark.task import registry
 from rebeca.params import make_params
 from tests.conftest import ROOT, TINY, make_folder
 
@@ -72,9 +72,9 @@ def test_task_snippets_name_real_things(page):
 
 def test_the_generator_of_the_docs_works_in_a_task(tmp_path, monkeypatch):
     """The class shown in docs/submit.md, registered and run like anybody's."""
-    from benchmark.records import make_records
-    from benchmark.runner import Run
-    from benchmark.spec import load_task
+    from benchmark.runner.run import Run
+    from benchmark.runner.write_records import make_records
+    from benchmark.task.resolve import load_task
 
     code = next(code for page, code in PYTHON if page.name == "submit.md")
     space = {"__name__": "my_package"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.verify import verify
+from benchmark.records.verify import verify
 from tests.conftest import ROOT
 
 

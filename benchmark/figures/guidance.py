@@ -9,10 +9,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.board import Row
+from benchmark.board.board import Row
+from benchmark.board.format_numbers import number
+from benchmark.board.tables import Tables
 from benchmark.figures.style import Figure, Size, heat
-from benchmark.numbers import number
-from benchmark.tables import Tables
 from rebeca.seeds import canonical_json
 
 PRIOR, IMAGE = "prior_guidance", "image_guidance"

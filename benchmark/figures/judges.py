@@ -8,13 +8,13 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from benchmark.analysis.judges import JUDGES
+from benchmark.board.format_numbers import number, with_interval
+from benchmark.board.tables import DRAWS, Tables
 from benchmark.figures.style import BLUE, GRID, INK, ORANGE, SOFT, Figure, Size
-from benchmark.numbers import number, with_interval
 from benchmark.stats.intervals import resampling_weights
 from benchmark.stats.random import stream
 from benchmark.stats.verifier import auc_by_user
-from benchmark.tables import DRAWS, Tables
-from benchmark.verifier_report import JUDGES
 
 KINDS = {"judge": BLUE, "control": "#737373", "ceiling": ORANGE}
 BINS = 40

@@ -8,7 +8,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.board import Row
+from benchmark.board.board import Row
+from benchmark.board.format_numbers import brief
+from benchmark.board.tables import Tables
 from benchmark.figures.plane import spread
 from benchmark.figures.spreads import telling
 from benchmark.figures.style import (
@@ -25,8 +27,6 @@ from benchmark.figures.style import (
     family_colour,
     family_shape,
 )
-from benchmark.numbers import brief
-from benchmark.tables import Tables
 
 CURVES = 6
 NAMED = 8

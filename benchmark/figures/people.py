@@ -8,11 +8,11 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.board import Row
+from benchmark.board.board import Row
+from benchmark.board.format_numbers import number, percent
+from benchmark.board.tables import Tables
 from benchmark.figures.style import BLUE, GRID, Figure, Size, heat, left_out, ranked, shown
-from benchmark.numbers import number, percent
-from benchmark.record_file import LIFT
-from benchmark.tables import Tables
+from benchmark.records.schema import LIFT
 from rebeca.arrays import Bools
 
 MOST_PEOPLE = 48

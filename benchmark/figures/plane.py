@@ -10,10 +10,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.board import Board, Row
+from benchmark.board.board import Board, Row
+from benchmark.board.format_numbers import with_interval
+from benchmark.board.tables import Tables
 from benchmark.figures.style import INK, SOFT, Figure, Size, family_colour, family_scale, family_shape, shortened
-from benchmark.numbers import with_interval
-from benchmark.tables import Tables
 
 LABELS = 8
 """Generators that are named directly; the others answer to hover and focus, and stand in the table."""

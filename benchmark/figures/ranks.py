@@ -8,10 +8,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from benchmark.board.format_numbers import percent
+from benchmark.board.tables import Tables
 from benchmark.figures.style import Figure, Size, heat, left_out, shown
-from benchmark.numbers import percent
 from benchmark.stats.ranks import EQUAL, probability_first
-from benchmark.tables import Tables
 
 
 def ranks(tables: Tables) -> list[Figure]:

@@ -8,10 +8,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.board import Row
+from benchmark.board.board import Row
+from benchmark.board.format_numbers import number, with_interval
+from benchmark.board.tables import Tables
 from benchmark.figures.style import BLUE, GRID, INK, Figure, Size, family_colour, family_shape
-from benchmark.numbers import number, with_interval
-from benchmark.tables import Tables
 
 MOST_PICTURES = 400
 

@@ -9,7 +9,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.board import Row
+from benchmark.board.board import Row
+from benchmark.board.format_numbers import percent
+from benchmark.board.tables import Tables
 from benchmark.figures.style import (
     BLUE,
     FAMILY_COLOURS,
@@ -26,9 +28,7 @@ from benchmark.figures.style import (
     ranked,
     shown,
 )
-from benchmark.numbers import percent
 from benchmark.stats.intervals import wilson
-from benchmark.tables import Tables
 
 LINES = 6
 """Curves that one panel holds before they cannot be told apart."""

@@ -7,12 +7,12 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from benchmark.board import Row
+from benchmark.board.board import Row
+from benchmark.board.format_numbers import number
+from benchmark.board.tables import Tables
 from benchmark.figures.plane import LABEL_ROOM, beside, ticks
 from benchmark.figures.style import INK, SOFT, Figure, Size, family_colour, family_shape
-from benchmark.numbers import number
-from benchmark.record_file import LIFT
-from benchmark.tables import Tables
+from benchmark.records.schema import LIFT
 
 NAMED = 5
 """Generators that are named: those whose places on the board and in truth lie farthest apart."""

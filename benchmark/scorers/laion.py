@@ -72,8 +72,8 @@ class LaionScorer(PixelScorer):
 
     @cached_property
     def _encoder(self) -> Encoder:
-        from benchmark.task_file import EncoderSpec
-        from benchmark.world import make_encoder
+        from benchmark.runner.world import make_encoder
+        from benchmark.task.file import EncoderSpec
 
         name = "tinyworld:auditor-eyes" if self._stand_in else self.params.backbone
         return make_encoder(EncoderSpec(use=name), self.device, Path())

@@ -11,17 +11,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import rebeca
-from benchmark import numbers
-from benchmark.attestation import ATTESTATION, MEANINGS
-from benchmark.board import NOT_FROZEN, Board, read_board
-from benchmark.bundled import folder as bundled
-from benchmark.record_json import TASK_FOLDER, newest_records
+from benchmark.board.board import NOT_FROZEN, Board, read_board
+from benchmark.board.format_numbers import brief, count, number, p_value, percent, with_interval
+from benchmark.board.tables import Tables
+from benchmark.disk import file_digest, replace_folder
+from benchmark.records.attestation import ATTESTATION, MEANINGS
+from benchmark.records.files import TASK_FOLDER, newest_records
 from benchmark.site import data, view
 from benchmark.site.method import method_page
 from benchmark.site.pictures import Gallery, make_gallery
 from benchmark.site.speed import read_reports
-from benchmark.store import file_digest, replace_folder
-from benchmark.tables import Tables
+from benchmark.task.bundled import folder as bundled
 from rebeca.errors import RecordError, printable
 from rebeca.seeds import digest_of
 
@@ -82,8 +82,8 @@ def environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True, finalize=fit_for_a_page,
     )  # fmt: skip
     env.globals.update(
-        count=numbers.count, with_interval=numbers.with_interval, number=numbers.number, percent=numbers.percent,
-        p_value=numbers.p_value, brief=numbers.brief, not_frozen=NOT_FROZEN, statuses=MEANINGS,
+        **{show.__name__: show for show in (brief, count, number, p_value, percent, with_interval)},
+        not_frozen=NOT_FROZEN, statuses=MEANINGS,
         cell_html=view.cell_html,
         version=rebeca.__version__, bars=view.bars, settings=view.settings, measured=view.measured,
     )  # fmt: skip
@@ -194,7 +194,7 @@ def _each_person(folder: Path, env: Environment, tables: Tables, gallery: Galler
 
 def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Any]], Markup | None]:
     """Writes every figure as SVG, PNG, PDF and CSV; gives them by heading, and the hero."""
-    from benchmark.figures.all import figures_of  # imports altair, which takes a second
+    from benchmark.figures.build import figures_of  # imports altair, which takes a second
     from benchmark.figures.style import SIZES, adaptive, pdf, png, svg
 
     found: dict[str, list[Any]] = {}

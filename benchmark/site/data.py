@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.board import Board, Row, turned_round
-from benchmark.record_file import LIFT
+from benchmark.board.board import Board, Row, turned_round
+from benchmark.board.tables import Tables
+from benchmark.records.schema import LIFT
 from benchmark.site.pictures import Gallery
 from benchmark.stats.intervals import mean_intervals
-from benchmark.tables import Tables
 from rebeca.errors import printable
 from rebeca.seeds import SeedScheme
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from PIL import Image
 
-from benchmark.record_json import TASK_FOLDER
-from benchmark.records import GALLERY_PICTURES, gallery_people
-from benchmark.tables import Tables
+from benchmark.board.tables import Tables
+from benchmark.records.files import TASK_FOLDER
+from benchmark.runner.write_records import GALLERY_PICTURES, gallery_people
 from rebeca.data.catalogue import decode_image
 from rebeca.errors import DataError, RecordError
 from rebeca.interfaces import pixels_digest

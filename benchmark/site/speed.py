@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark.record_json import newest_records
+from benchmark.records.files import newest_records
 from rebeca.errors import RecordError
 
 FOLDER = "perf"

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from benchmark.board import Board, Column, Row, turned_round
-from benchmark.numbers import decimals_for, number
-from benchmark.record_file import LIFT
+from benchmark.board.board import Board, Column, Row, turned_round
+from benchmark.board.format_numbers import decimals_for, number
+from benchmark.board.tables import Tables
+from benchmark.records.schema import LIFT
 from benchmark.site.pictures import Gallery, Shown, best_first
-from benchmark.tables import Tables
 
 WHISKER = 72
 MARGIN = 4

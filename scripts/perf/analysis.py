@@ -15,7 +15,7 @@ import time
 import click
 import numpy as np
 
-from benchmark.analysis import Plan, Rows, analyse
+from benchmark.analysis.analyse import Plan, Rows, analyse
 
 
 def world(people: int, generators: int, pictures: int, seed: int = 0) -> list[Rows]:

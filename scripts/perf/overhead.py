@@ -96,9 +96,10 @@ def main(task: str, data: str | None) -> None:
     watch(MODELS, PriorTraining, "run", "__init__")
     watch(MODELS, sampling, "sample_prior")
     import baselines.catalogue
-    from benchmark import records, runner
+    from benchmark.runner import run as runner
+    from benchmark.runner import write_records as records
+    from benchmark.runner.store import Store
     from benchmark.site import build
-    from benchmark.store import Store
     from rebeca.data.catalogue import Catalogue
     from rebeca.decoders.nearest import NearestPicture
 
@@ -109,9 +110,9 @@ def main(task: str, data: str | None) -> None:
     watch("store", Store, "find", "make")
     watch("statistics", records, "analyse", "judge_report")
     watch("page", build, "build_site")
-    from benchmark.bundled import find_task
-    from benchmark.progress import Reporter
-    from benchmark.spec import load_task
+    from benchmark.runner.progress import Reporter
+    from benchmark.task.bundled import find_task
+    from benchmark.task.resolve import load_task
 
     resolved = load_task(find_task(task), () if data is None else (f"data.path={data}",))
     with tempfile.TemporaryDirectory() as folder:

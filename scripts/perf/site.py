@@ -23,12 +23,12 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmark.analysis import Rows, analyse
-from benchmark.pictures import png
-from benchmark.record_json import TASK_FOLDER, read_comparison, read_record, write_comparison, write_record
-from benchmark.record_rows import write_rows
-from benchmark.records import GALLERY_PICTURES, gallery_people, plan_of, with_numbers
-from benchmark.spec import analysis_hash
+from benchmark.analysis.analyse import Rows, analyse
+from benchmark.records.files import TASK_FOLDER, read_comparison, read_record, write_comparison, write_record
+from benchmark.records.rows import write_rows
+from benchmark.runner.images import png
+from benchmark.runner.write_records import GALLERY_PICTURES, gallery_people, plan_of, with_numbers
+from benchmark.task.resolve import analysis_hash
 from rebeca.interfaces import pixels_digest
 from rebeca.seeds import SeedScheme, digest_of
 

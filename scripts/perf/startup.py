@@ -29,7 +29,7 @@ TIMES = 7
 def first_line(words: list[str]) -> float:
     """Seconds until the command says something."""
     started = time.perf_counter()
-    script = "from benchmark.cli import main; main()"
+    script = "from benchmark.commands.main import main; main()"
     command = [sys.executable, "-c", script, *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdout is not None

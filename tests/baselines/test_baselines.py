@@ -7,8 +7,8 @@ from PIL import Image
 from baselines.catalogue import Catalogue, CatalogueParams
 from baselines.factorisation import factorise
 from baselines.folder import Folder, FolderParams
-from benchmark.runner import Run
-from benchmark.spec import load_task
+from benchmark.runner.run import Run
+from benchmark.task.resolve import load_task
 from rebeca.interfaces import Picture, Request
 
 PER_USER = ("data.split.kind=per-user", "data.split.test=8", "data.split.validation=4")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmark.board import read_board
+from benchmark.board.board import read_board
 from tests.conftest import TINY, invoke
 
 

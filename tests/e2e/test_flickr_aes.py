@@ -18,7 +18,7 @@ def smoke(random_weights, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REBECA_WEIGHTS", str(random_weights))
         patch.setenv("HF_HUB_OFFLINE", "1")
-        patch.setattr("benchmark.embedding.MAPPED_FROM", 0)  # vectors stay on the disk, as large ones do
+        patch.setattr("benchmark.runner.embed.MAPPED_FROM", 0)  # vectors stay on the disk, as large ones do
         said = invoke("weights", "check", "flickr-aes-smoke")
         invoke("dev", "make-data", "flickr-aes", "--root", folder / "data", "--people", 10, "--pictures", 80)
         invoke("data", "prepare", "flickr-aes", "--root", folder / "data")
@@ -77,7 +77,7 @@ def test_what_random_weights_made_is_not_published(smoke, published, tmp_path):
 
 
 def test_other_weights_make_other_pictures(smoke, tmp_path, monkeypatch):
-    from rebeca.random_weights import LAYOUTS, make_weights
+    from benchmark.dev.random_weights import LAYOUTS, make_weights
 
     folder, _ = smoke
     for layout in LAYOUTS:
@@ -199,7 +199,7 @@ def test_exhausted_memory_is_one_message_and_the_run_goes_on(random_weights, tmp
 
 
 def test_an_interrupted_encoding_goes_on_where_it_stopped(random_weights, tmp_path, monkeypatch):
-    from benchmark import embedding
+    from benchmark.runner import embed as embedding
     from rebeca.encoders.published import PublishedEncoder
 
     monkeypatch.setenv("REBECA_WEIGHTS", str(random_weights))
@@ -228,7 +228,7 @@ def test_an_interrupted_encoding_goes_on_where_it_stopped(random_weights, tmp_pa
 
 
 def test_a_kill_between_encoding_and_the_store_costs_no_vector(random_weights, tmp_path, monkeypatch):
-    from benchmark.store import Store
+    from benchmark.runner.store import Store
     from rebeca.encoders.published import PublishedEncoder
 
     monkeypatch.setenv("REBECA_WEIGHTS", str(random_weights))

@@ -13,13 +13,13 @@ import time
 
 import pytest
 
-from benchmark.check_run import compare
-from benchmark.spec import load_task
+from benchmark.commands.check import compare
+from benchmark.task.resolve import load_task
 from tests.conftest import TINY, invoke
 
 KILLS = int(os.environ.get("REBECA_KILLS", "20"))
 """The nightly job asks for 200."""
-RUN = "from benchmark.cli import main; main()"
+RUN = "from benchmark.commands.main import main; main()"
 
 
 def command(task, workdir, *more):
@@ -49,8 +49,8 @@ def whole(task, workdir):
 
 def test_seconds_a_picture_count_the_pictures_that_they_were_spent_on(tiny, monkeypatch):
     """After a resume they were divided by all pictures, those of the earlier run included."""
-    from benchmark import runner
-    from benchmark.board import read_board
+    from benchmark.board.board import read_board
+    from benchmark.runner import run as runner
 
     monkeypatch.setattr(runner, "USERS_A_UNIT", 5)
     workdir = tiny.parent / "w"
@@ -135,7 +135,7 @@ def interruptible():
 
 
 def test_an_ignored_interrupt_stays_ignored(interruptible):
-    from benchmark import exits
+    from benchmark.commands import exits
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with exits.one_message(False):
@@ -144,7 +144,7 @@ def test_an_ignored_interrupt_stays_ignored(interruptible):
 
 
 def test_an_interrupt_that_a_package_swallows_comes_again(interruptible):
-    from benchmark import exits
+    from benchmark.commands import exits
 
     with pytest.raises(SystemExit) as left, exits.one_message(False):
         with contextlib.suppress(BaseException):

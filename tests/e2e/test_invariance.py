@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark import registry, runner
-from benchmark.runner import Run
-from benchmark.spec import load_task
-from benchmark.world import build_world
+from benchmark.runner import run as runner
+from benchmark.runner.run import Run
+from benchmark.runner.world import build_world
+from benchmark.task import registry
+from benchmark.task.resolve import load_task
 from tests.conftest import TINY, invoke
 from tests.e2e.test_interruptions import same_records, start
 

@@ -20,8 +20,8 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from benchmark.cli import main
-from benchmark.spec import load_task
+from benchmark.commands.main import main
+from benchmark.task.resolve import load_task
 from rebeca.data.catalogue import decode_image
 from rebeca.data.folder import read_folder
 from rebeca.encoders.precomputed import Precomputed
@@ -288,7 +288,7 @@ def test_one_message_and_little_memory(good, tmp_path, name):
     run = ["run", str(tmp_path / "tiny.yaml"), "--workdir", str(tmp_path / "w"), "--quiet"]
     script = (
         "import resource, sys\n"
-        "from benchmark.cli import main\n"
+        "from benchmark.commands.main import main\n"
         "try:\n    main()\n"
         "finally:\n    print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.numbers import decimals_for, number
+from benchmark.board.format_numbers import decimals_for, number
 from tests.conftest import invoke
 from tests.e2e.test_verify import edit_json, mend
 
@@ -240,7 +240,7 @@ def not_a_number(records):
 DAMAGES = {
     "a NaN": (not_a_number, "NaN is no JSON number"),
     "a newer schema": (lambda r: edit_json(r, COMPARISON, "schema", lambda v: v + 1), "install that one"),
-    "an older schema": (lambda r: edit_json(r, RECORD, "schema", lambda v: v - 1), "rebeca-bench upgrade"),
+    "an older schema": (lambda r: edit_json(r, RECORD, "schema", lambda v: v - 1), "it was written by another version"),
     "no picture": (lambda r: first_picture(r).write_bytes(b"<svg onload=alert(1)>"), "not a readable picture"),
     "another picture": (lambda r: shutil.copyfile(other_picture(r), first_picture(r)), "is another picture"),
     "no parquet": (lambda r: (r / "rebeca" / "scores.parquet").write_bytes(b"PAR1"), "cannot be read"),

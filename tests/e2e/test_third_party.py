@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from benchmark import registry
+from benchmark.task import registry
 from tests.conftest import ROOT, TINY, invoke
 
 BREAKS_THE_CONTRACT = {
@@ -154,7 +154,7 @@ def test_the_child_dies_with_its_parent_and_takes_its_own_along(installed, done,
     shutil.copytree(done / "data", tmp_path / "data")
     shutil.copytree(done / "w", tmp_path / "w")
     (tmp_path / "tiny.yaml").write_text(with_wild("hangs-with-a-child", isolate="{seconds: 600}"))
-    code = "from benchmark.cli import main; main()"
+    code = "from benchmark.commands.main import main; main()"
     arguments = ["run", str(tmp_path / "tiny.yaml"), "--workdir", str(tmp_path / "w"), "--quiet"]
     parent = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE)
     deadline = time.monotonic() + 60

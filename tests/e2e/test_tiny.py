@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from benchmark.check_run import compare
-from benchmark.cli import main
+from benchmark.commands.check import compare
+from benchmark.commands.main import main
 from tests.conftest import TINY, invoke, make_folder
 
 
@@ -136,8 +136,8 @@ def test_show_compare_plan_and_json(done):
 
 
 def test_guidance_chosen_on_validation_belongs_to_its_sampler(done, tmp_path):
-    from benchmark.runner import Run
-    from benchmark.spec import load_task
+    from benchmark.runner.run import Run
+    from benchmark.task.resolve import load_task
 
     grid = (
         "data.split.validation=0.4",
@@ -218,7 +218,7 @@ def test_pictures_from_a_folder_and_their_failures(tmp_path, failures):
 
 
 def test_folders_of_pictures_are_known_by_content(done, tmp_path):
-    from benchmark.spec import load_task
+    from benchmark.task.resolve import load_task
 
     text = (
         (done / "tiny.yaml")
@@ -303,9 +303,9 @@ def test_a_generator_that_breaks_its_contract_is_named(tiny, tmp_path, monkeypat
 
 
 def test_changed_third_party_code_is_not_taken_for_done(tiny, tmp_path, monkeypatch):
-    from benchmark import registry
-    from benchmark.runner import Run
-    from benchmark.spec import load_task
+    from benchmark.runner.run import Run
+    from benchmark.task import registry
+    from benchmark.task.resolve import load_task
 
     source = tmp_path / "someone.py"
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -349,7 +349,7 @@ def test_another_task_of_the_same_id_is_not_replaced_in_silence(done, tmp_path):
 
 def test_help_is_light():
     code = (
-        "import sys; from click.testing import CliRunner; from benchmark.cli import main;"
+        "import sys; from click.testing import CliRunner; from benchmark.commands.main import main;"
         "assert CliRunner().invoke(main, ['--help']).exit_code == 0;"
         "print([m for m in ('torch', 'transformers', 'diffusers', 'pandas') if m in sys.modules])"
     )

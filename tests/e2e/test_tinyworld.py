@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmark.bundled import find_task
-from benchmark.spec import load_task
+from benchmark.task.bundled import find_task
+from benchmark.task.resolve import load_task
 from tests.conftest import invoke
 
 TASK = """
@@ -147,8 +147,8 @@ def test_parameters_that_change_nothing_are_flagged(run):
 
 def test_units_and_batches_do_not_change_a_picture(run, tmp_path, monkeypatch):
     folder, _ = run
-    from benchmark import runner
-    from benchmark.runner import Run
+    from benchmark.runner import run as runner
+    from benchmark.runner.run import Run
 
     monkeypatch.setattr(runner, "USERS_A_UNIT", 3)
     again = Run(load_task(folder / "task.yaml"), folder / "work")

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmark.record_json import COMPARISON, file_digests, own_digest
-from tests.conftest import ROOT, invoke
+from benchmark.records.files import COMPARISON, file_digests, own_digest
+from tests.conftest import invoke
 
 COMPARISON_PATH = f"_task/{COMPARISON}"
 
@@ -207,29 +207,12 @@ def test_a_file_that_is_no_parquet_is_refused(records, file):
     assert "cannot be read" in invoke("verify", records, code=7)
 
 
-def test_records_of_schema_1_are_upgraded(tmp_path):
-    old = ROOT / "tests" / "data" / "records-schema-1"
-    assert "hint: rebeca-bench upgrade" in invoke("show", old, code=7)
-    out = tmp_path / "v1"
-    assert "5 generators" in invoke("upgrade", old, out)
-    assert "all agree" in invoke("verify", out)
-    before = json.loads((old / "rebeca" / "record.json").read_text())
-    after = json.loads((out / "rebeca" / "record.json").read_text())
-    assert after["provenance"]["upgraded_from"] == [1]
-    for measure, summary in before["summary"].items():
-        assert after["summary"][measure]["interval"]["estimate"] == pytest.approx(summary["interval"]["estimate"])
-    comparison = json.loads((out / COMPARISON_PATH).read_text())
-    assert not any(family["declared"] for family in comparison["results"]["families"].values())
-    assert "exists" in invoke("upgrade", old, out, code=7)
-    assert "has schema 4 already" in invoke("upgrade", out, tmp_path / "again", code=7)
-
-
 def forge(folder):
     """Computes every number again from edited rows, with the project's own functions, and mends the hashes."""
-    from benchmark.record_json import read_any
-    from benchmark.record_rows import read_rows
-    from benchmark.records import with_numbers
-    from benchmark.verify import recomputed
+    from benchmark.records.files import read_any
+    from benchmark.records.rows import read_rows
+    from benchmark.records.verify import recomputed
+    from benchmark.runner.write_records import with_numbers
 
     comparison = read_any(folder / COMPARISON_PATH)
     records = {name: read_any(folder / name / "record.json") for name in comparison["order"]}
@@ -365,7 +348,7 @@ WHOLE = {
 @pytest.mark.parametrize("name", WHOLE)
 def test_what_the_parts_of_a_record_say_must_agree(records, name):
     """Edits that no recomputed number contradicts, with the hashes of spec and analysis mended as well."""
-    from benchmark.spec import analysis_hash
+    from benchmark.task.resolve import analysis_hash
     from rebeca.seeds import digest_of
 
     file, keys, change = WHOLE[name]
@@ -421,16 +404,3 @@ def test_nulls_and_other_texts_in_rows_are_refused(records):
     pq.write_table(table.set_column(table.schema.get_field_index("judge"), "judge", pa.array(names)), path)
     mend(records)
     assert "'judge' has missing values" in invoke("verify", records, code=7)
-
-
-@pytest.mark.parametrize("name", ["../../elsewhere", "/tmp/elsewhere"])
-def test_an_upgrade_stays_in_its_folder_and_believes_no_edited_file(tmp_path, name):
-    old = tmp_path / "old"
-    shutil.copytree(ROOT / "tests" / "data" / "records-schema-1", old)
-    edit_rows(old, "_task/verifier.parquet", lambda t: t.assign(score=0.5))
-    assert "files were changed" in invoke("upgrade", old, tmp_path / "new", code=7)
-    path = old / COMPARISON_PATH
-    path.write_text(path.read_text().replace('"rebeca"', json.dumps(name)))
-    message = invoke("upgrade", old, tmp_path / "new", code=7)
-    assert "is no name of a generator" in message or "does not cover exactly" in message
-    assert not (tmp_path / "new").exists()

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.skipif(FULL is None, reason="REBECA_FULL is not set; se
 def test_hpsv2_equals_the_package_on_a_full_size_checkpoint(monkeypatch):
     """Within 1e-6, pictures square and not."""
     pytest.importorskip("hpsv2.img_score", reason="pip install --no-deps hpsv2x clint args")
+    from benchmark.dev.random_weights import make_weights
     from rebeca.published import ALL
-    from rebeca.random_weights import make_weights
 
     root = Path(str(FULL))
     if not (root / ALL["hpsv2.0"].folder / "HPS_v2_compressed.pt").is_file():

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.task_file import EncoderSpec
-from benchmark.world import make_encoder
+from benchmark.runner.world import make_encoder
+from benchmark.task.file import EncoderSpec
 from rebeca.errors import DataError, GeneratorError, SpecError
 
 PICTURES = [np.random.default_rng(i).integers(0, 255, (40, 40, 3)).astype(np.uint8) for i in range(12)]

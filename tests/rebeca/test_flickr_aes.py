@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmark.dev.synthetic_data import write_made_up
 from rebeca.data import flickr_aes
 from rebeca.data.flickr_aes import INDEX, PICTURES, TABLE, prepare, read_flickr_aes
-from rebeca.data.made_up import write_made_up
 from rebeca.data.splits import SplitRule, divide
 from rebeca.errors import DataError, StoreError
 from tests.conftest import invoke

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.task_file import EncoderSpec
-from benchmark.world import make_encoder
+from benchmark.dev.random_weights import LAYOUTS, make_weights, parameters
+from benchmark.runner.world import make_encoder
+from benchmark.task.file import EncoderSpec
 from rebeca import published
 from rebeca.errors import MissingDependency, SpecError, StoreError
-from rebeca.random_weights import LAYOUTS, make_weights, parameters
 
 PICTURES = [np.random.default_rng(i).integers(0, 255, (40 + 9 * i, 60, 3)).astype(np.uint8) for i in range(5)]
 

@@ -98,7 +98,7 @@ def test_a_safety_checker_in_the_repository_is_never_asked(weights, tmp_path, mo
 
 
 def test_a_black_picture_is_a_counted_failure_wherever_it_comes_from():
-    from benchmark.pictures import check
+    from benchmark.runner.images import check
     from rebeca.interfaces import Picture
 
     class Empty:
@@ -110,7 +110,7 @@ def test_a_black_picture_is_a_counted_failure_wherever_it_comes_from():
 
 
 def test_a_picture_that_failed_takes_no_vector_from_the_others(tmp_path):
-    from benchmark.pictures import read_embeddings, write_unit
+    from benchmark.runner.images import read_embeddings, write_unit
 
     class Empty:
         def __len__(self):
@@ -124,7 +124,7 @@ def test_a_picture_that_failed_takes_no_vector_from_the_others(tmp_path):
 
 
 def test_an_array_that_a_generator_uses_again_is_kept_as_it_was(tmp_path):
-    from benchmark.pictures import KeptPixels, read_unit, write_unit
+    from benchmark.runner.images import KeptPixels, read_unit, write_unit
     from rebeca.data.catalogue import decode_image
     from rebeca.interfaces import Picture, pixels_digest
 
@@ -227,7 +227,7 @@ def test_on_the_processor_nothing_is_tried(monkeypatch):
 
 
 def test_a_rehearsal_is_remembered_by_device(tmp_path, monkeypatch):
-    from benchmark import devices
+    from benchmark.runner import devices
 
     class Rehearsing:
         calls = []

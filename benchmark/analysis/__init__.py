@@ -1,0 +1,1 @@
+"""What was measured becomes numbers: one pure function for a run and for `verify`."""

@@ -1,0 +1,1 @@
+"""Random weights and synthetic data sets in the published formats, for rehearsals."""

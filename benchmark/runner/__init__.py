@@ -1,0 +1,1 @@
+"""One run of a task, from the task file to the records."""

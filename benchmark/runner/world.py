@@ -1,0 +1,127 @@
+"""The data side of a run: data set, division, candidates, people, encoders. Cheap to build, free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.task import registry
+from benchmark.task.file import EncoderSpec
+from benchmark.task.resolve import Task
+from rebeca.arrays import Ints
+from rebeca.data.catalogue import Candidates
+from rebeca.data.dataset import Dataset
+from rebeca.data.splits import Division, SplitRule, divide
+from rebeca.errors import SpecError
+from rebeca.interfaces import Encoder
+from rebeca.params import make_params
+from rebeca.seeds import digest_of, seed_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class World:
+    """Data of a task, divided.
+
+    Attributes:
+        dataset: Ratings and pictures.
+        division: Who sees which ratings.
+        candidates: Who may be shown which catalogue pictures.
+        users: int [m]; people that pictures are made for.
+        fingerprint: Address of data and division.
+    """
+
+    dataset: Dataset
+    division: Division
+    candidates: Candidates
+    users: Ints
+    fingerprint: str
+
+    @property
+    def user_ids(self) -> tuple[str, ...]:
+        """Ids of the people that pictures are made for."""
+        return tuple(self.dataset.ratings.user_ids[int(u)] for u in self.users)
+
+
+def build_world(task: Task) -> World:
+    """Reads the data set and divides it."""
+    spec = task.file.data
+    source = registry.load("datasets", spec.kind)
+    params = make_params(source.Params, spec.params, "data.params")
+    found: Dataset = source.read(task.data_path, params)
+    order = np.lexsort((found.ratings.item, found.ratings.user))  # no address knows the order, so it decides nothing
+    dataset = replace(found, ratings=found.ratings.where(order))
+    rule = SplitRule(
+        spec.split.kind, spec.split.test, spec.split.validation, task.file.judges.ratings, spec.split.cold_share,
+        spec.split.keep,
+    )  # fmt: skip
+    division = divide(dataset.ratings, rule, spec.like_at, dataset.catalogue.block, task.file.seed)
+    fingerprint = digest_of(
+        {
+            "data": dataset.fingerprint(),
+            "like_at": spec.like_at,
+            "split": spec.split.model_dump(mode="json"),
+            "ratings": task.file.judges.ratings,
+            "seed": task.file.seed,
+        }
+    )
+    users = _people(task, dataset, division)
+    return World(dataset, division, _candidates(dataset, division), users, fingerprint)
+
+
+def make_encoder(spec: EncoderSpec, device: str, base: Path) -> Encoder:
+    """Builds the encoder that a task names, without loading its weights; files are relative to ``base``."""
+    name, _, argument = spec.use.partition(":")
+    if name == "pca":
+        from rebeca.encoders.simple import PCAEncoder
+
+        if spec.of is None or not argument.isdigit() or int(argument) < 1:
+            raise SpecError(
+                f"encoder '{spec.use}': pca needs a size and an encoder below it",
+                hint="write encoder: {use: 'pca:16', of: fourier}",
+            )
+        unknown = sorted(set(spec.params) - {"scale"})
+        if unknown:
+            raise SpecError(f"encoder 'pca' has no parameter '{unknown[0]}'", hint="allowed: scale")
+        return PCAEncoder(int(argument), make_encoder(spec.of, device, base), float(spec.params.get("scale", 1.0)))
+    if spec.of is not None:
+        raise SpecError(f"encoder '{spec.use}' takes no encoder below it", hint="only pca does")
+    if name == "precomputed" or (name == "transformers" and (base / argument).exists()):
+        argument = str(base / argument)
+    encoder: Encoder = registry.load("encoders", name)(argument, device, **spec.params)
+    return encoder
+
+
+def _people(task: Task, dataset: Dataset, division: Division) -> Ints:
+    users = np.arange(dataset.ratings.num_users)
+    if task.file.users.segment != "all":
+        users = users[division.cold == (task.file.users.segment == "cold")]
+        if not len(users):
+            raise SpecError(f"users.segment: nobody is {task.file.users.segment}", hint="use split.kind: cold-users")
+    limit = task.file.users.limit
+    if limit is not None and limit < len(users):
+        ids = dataset.ratings.user_ids
+        users = np.sort(np.array(sorted(users.tolist(), key=lambda u: seed_of("limit-users", ids[u]))[:limit]))
+    return users
+
+
+def _candidates(dataset: Dataset, division: Division) -> Candidates:
+    ratings, block = dataset.ratings, dataset.catalogue.block
+    blocks = int(max(block.max(), dataset.block_of_user.max())) + 1
+    if division.test_items.any():
+        of_block = np.stack([division.test_items & (block == b) for b in range(blocks)])
+        return Candidates(ratings.user_ids, of_block, dataset.block_of_user)
+    everything = np.ones((blocks, len(dataset.catalogue)), bool)
+    if blocks > 1:
+        everything = np.stack([block == b for b in range(blocks)])
+    seen: list[list[Any]] = [[] for _ in range(ratings.num_users)]
+    for party in (division.generators, division.verifier, division.auditor):
+        for rows in (party.train, party.validation):
+            order = np.argsort(rows.user, kind="stable")
+            bounds = np.searchsorted(rows.user[order], np.arange(ratings.num_users + 1))
+            for user in range(ratings.num_users):
+                seen[user].append(rows.item[order[bounds[user] : bounds[user + 1]]])
+    rated = tuple(np.unique(np.concatenate(parts)) for parts in seen)
+    return Candidates(ratings.user_ids, everything, dataset.block_of_user, rated)

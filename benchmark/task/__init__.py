@@ -1,0 +1,1 @@
+"""Task files: reading, checking, resolving, and the names of plug-ins."""

@@ -1,0 +1,32 @@
+"""Files that travel with the package: task files and the sources of the site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rebeca.errors import SpecError, did_you_mean
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def folder(name: str) -> Path:
+    """``tasks``, ``site`` or ``docs``: from the installed package, or from the checkout."""
+    inside = _PACKAGE / "_bundled" / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+def find_task(name: str) -> Path:
+    """A task file by path, or a bundled task by name.
+
+    Raises:
+        SpecError: If there is neither.
+    """
+    path = Path(name)
+    if path.is_dir() and (path / "task.yaml").is_file():
+        raise SpecError(f"{name} is a folder", hint=f"did you mean {path / 'task.yaml'}?")
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        return path
+    bundled = {p.stem: p for p in folder("tasks").glob("*.yaml")}
+    if name not in bundled:
+        raise SpecError(f"no task file and no bundled task is called '{name}'", hint=did_you_mean(name, bundled))
+    return bundled[name]

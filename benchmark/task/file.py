@@ -1,0 +1,182 @@
+"""The strict model of a task file: what may be written, with types and ranges."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ENCODER_KEYS = {"encoder", "of"}
+"""Keys whose value may be short for ``{use: value}``."""
+ID = r"^[a-z0-9]+(-+[a-z0-9_.]+)*$"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Use(_Strict):
+    """Something from a registry with its parameters."""
+
+    use: str = Field(description="Registered name.")
+    params: dict[str, Any] = Field(default_factory=dict, description="Parameters of its own.")
+
+
+class EncoderSpec(_Strict):
+    """An image encoder; a bare string is short for ``use``."""
+
+    use: str = Field(description="Registered name, with an argument after a colon, e.g. pca:16.")
+    of: EncoderSpec | None = Field(default=None, description="The encoder below pca.")
+    params: dict[str, Any] = Field(default_factory=dict, description="Parameters of its own.")
+
+
+class SplitSpec(_Strict):
+    """How ratings are held back."""
+
+    kind: Literal["per-user", "per-user-exact", "held-out-items", "cold-users"] = "per-user"
+    test: Annotated[float, Field(gt=0, description="Ratings a person, or the share of a block's pictures.")] = 10
+    validation: Annotated[float, Field(ge=0, description="Likewise, out of the rest.")] = 10
+    cold_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    keep: Annotated[int, Field(ge=1)] = 5
+
+
+class DataSpec(_Strict):
+    """The data set."""
+
+    kind: str = Field(description="Registered data set, e.g. folder or sprites.")
+    path: str | None = Field(default=None, description="Folder, relative to the task file.")
+    like_at: float | Literal["user-median"] = Field(description="Rating from which on a picture is liked.")
+    split: SplitSpec = SplitSpec()
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class JudgeSpec(_Strict):
+    """A verifier or auditor."""
+
+    use: str = "ncf"
+    encoder: EncoderSpec
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class JudgesSpec(_Strict):
+    """Who judges, and whether judges see the generators' ratings."""
+
+    verifier: JudgeSpec
+    auditor: JudgeSpec | None = None
+    ratings: Literal["shared", "disjoint"] = "disjoint"
+    learning_curve: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        default_factory=list,
+        description="Shares of each person's training ratings on which the verifier is fitted as well.",
+    )
+
+
+class UsersSpec(_Strict):
+    """Which people pictures are made for; fits always use everybody."""
+
+    segment: Literal["all", "seen", "cold"] = "all"
+    limit: Annotated[int, Field(ge=1)] | None = None
+
+
+class GeneratorSpec(_Strict):
+    """One generator, or a sweep that becomes several."""
+
+    id: str | None = Field(default=None, pattern=ID, max_length=120)
+    title: str | None = None
+    use: str | None = None
+    extends: str | None = Field(default=None, description="Id of a generator above, whose keys are taken over.")
+    params: dict[str, Any] = Field(default_factory=dict)
+    decoder: dict[str, Any] = Field(default_factory=dict, description="Changed parameters of the task's decoder.")
+    sweep: dict[str, list[Any]] = Field(default_factory=dict)
+    pictures: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        default=None, description="Pictures a person, where they differ from the task's."
+    )
+    noise_group: str = Field(default="default", pattern=ID)
+    offset: int = 0
+
+
+class PrimarySpec(_Strict):
+    """The number that decides."""
+
+    scorer: str = "ncf"
+    statistic: Literal["mean"] = "mean"
+
+
+class AnalysisSpec(_Strict):
+    """What was decided before the first picture."""
+
+    primary: PrimarySpec = PrimarySpec()
+    reference: str
+    family: Literal["against-reference", "all-pairs"] = "against-reference"
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    equivalence_margin: Annotated[float, Field(gt=0)] = 0.02
+    permutations: Annotated[int, Field(ge=99, le=1_000_000)] = 9999
+    bootstrap: Annotated[int, Field(ge=99, le=1_000_000)] = 9999
+    interval: Literal["auto", "bootstrap-t"] = Field(
+        default="auto", description="auto: Student's t up to 60 people, BCa above; bootstrap-t for skewed values."
+    )
+    strata: list[Literal["cold", "block"]] = Field(default_factory=list)
+
+
+class IsolateSpec(_Strict):
+    """Limits of the child process in which a third-party generator fits and makes its pictures."""
+
+    seconds: Annotated[float, Field(gt=0)] = 3600
+    memory_mb: Annotated[int, Field(ge=1024)] | None = Field(
+        default=None, description="Of private memory; the packages alone take close to 1,000."
+    )
+
+
+class TaskFile(_Strict):
+    """A task file."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    id: str = Field(pattern=ID, max_length=80)
+    version: Annotated[int, Field(ge=1)]
+    title: str
+    seed: int = 42
+    data: DataSpec
+    judges: JudgesSpec
+    users: UsersSpec = UsersSpec()
+    pictures: Annotated[int, Field(ge=1, le=10_000)]
+    encoder: EncoderSpec
+    decoder: Use
+    generators: Annotated[list[GeneratorSpec], Field(min_length=1)]
+    scorers: Annotated[list[str | Use], Field(min_length=1)]
+    failures: Literal["exclude", "worst", "abort"] = "exclude"
+    isolate: bool | IsolateSpec = Field(
+        default=False, description="Third-party generators run in a child process; one that fails loses its row only."
+    )
+    analysis: AnalysisSpec
+
+    def to_json(self) -> dict[str, Any]:
+        """With every default spelled out; in which process generators run is no part of the task."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"isolate"})
+
+    @property
+    def isolation(self) -> IsolateSpec | None:
+        """Limits of child processes, or None where everything runs in one process."""
+        if isinstance(self.isolate, bool):
+            return IsolateSpec() if self.isolate else None
+        return self.isolate
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a task file."""
+    schema = TaskFile.model_json_schema(by_alias=True)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "rebeca-bench task file"
+    _allow_short_encoders(schema)
+    return schema
+
+
+def _allow_short_encoders(node: Any) -> None:
+    """Says what ``benchmark.task.resolve`` does when it reads a file: a bare string is an encoder too."""
+    if isinstance(node, dict):
+        properties = node.get("properties", {})
+        for name in ENCODER_KEYS & set(properties):
+            properties[name] = {"anyOf": [{"type": "string"}, properties[name]]}
+        for child in node.values():
+            _allow_short_encoders(child)
+    elif isinstance(node, list):
+        for child in node:
+            _allow_short_encoders(child)

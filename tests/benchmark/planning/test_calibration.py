@@ -1,0 +1,201 @@
+"""The calibration: what it simulates, that it does not depend on workers, and that the committed table is its own."""
+
+import numpy as np
+import pytest
+
+from benchmark.analysis.analyse import Rows
+from benchmark.planning.calibration import (
+    LEVEL,
+    Cell,
+    _generator_truth,
+    calibrate,
+    cells,
+    expected_correlation,
+)
+from benchmark.planning.pilot import estimate, pilot, set_correlation
+from benchmark.stats.personalisation import personal_lift
+from benchmark.stats.simulation import (
+    CONDITIONS,
+    Shape,
+    picture_counts,
+    simulate_generators,
+    simulate_ratings,
+    simulate_sets,
+    true_auc,
+)
+from benchmark.stats.verifier import auc, auc_by_user
+from tests.conftest import ROOT, TINY, invoke, make_folder
+from tests.test_scripts import load
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+@pytest.mark.parametrize("condition", [c for c in CONDITIONS if c != "quality by leniency"])
+def test_the_planted_lift_is_the_true_one(condition):
+    found = []
+    for seed in range(40):
+        scores, owner = simulate_sets(Shape(80, 4, 0.3), condition, 0.5, rng(seed))
+        pairs = np.stack([scores[:, owner == v].mean(axis=1) for v in range(80)], axis=1)
+        found.append(personal_lift(pairs).mean())
+    assert np.mean(found) == pytest.approx(0.5, abs=4 * np.std(found) / np.sqrt(40))
+
+
+@pytest.mark.parametrize(("correlation", "generators"), [(0.3, 2), (0.3, 6), (0.0, 3)])
+def test_the_correlation_is_estimated_without_bias(correlation, generators):
+    found = []
+    for seed in range(20):
+        scores = simulate_generators(Shape(200, 6, correlation), "leniency", np.arange(generators) * 1.0, rng(seed))
+        found.append(set_correlation([made(scores[g], str(g)) for g in range(generators)], "ncf"))
+    assert np.mean(found) == pytest.approx(correlation, abs=0.02)
+    assert set_correlation([made(scores[0], "0")], "ncf") is None
+
+
+def made(scores, name):
+    """Rows of a generator with these scores."""
+    people, k = scores.shape
+    digest = np.array([[f"{name}-{u}-{i}" for i in range(k)] for u in range(people)])
+    none = np.zeros((people, k), bool)
+    return Rows(name, True, digest, none - 1, none, {"ncf": scores}, {}, {"ncf": True}, {}, {})
+
+
+def test_paired_arms_gain_from_more_pictures():
+    """Arms that share their noise: what a pair of pictures has in common is no noise of the difference."""
+    random = rng()
+    shared = random.normal(size=(60, 8))
+    a = shared + 0.3 * random.normal(size=(60, 8))
+    b = shared + 0.3 * random.normal(size=(60, 8))
+    found = estimate("ncf", [made(a, "a"), made(b, "b")], {}, [("a", "b")])
+    more = [found.at(60, k, 0.05) for k in (8, 16, 32)]
+    assert more == sorted(more, reverse=True)
+    assert more[2] < 0.8 * more[0]
+    assert found.at(240, 8, 0.05) == pytest.approx(more[0] / 2)
+
+
+def test_a_pilot_asks_the_generators_with_as_many_pictures_as_the_reference(tmp_path):
+    """The reference of tinyworld has sixteen pictures, most of its arms four: nothing was planned for it."""
+    make_folder(tmp_path / "data")
+    text = TINY.replace("id: rebeca\n", "id: rebeca\n    pictures: 4\n")
+    (tmp_path / "tiny.yaml").write_text(text)
+    invoke("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--quiet")
+    found = pilot(tmp_path / "w" / "records" / "tiny" / "v1")
+    assert found.pictures == 4 and found.correlation is not None and found.seconds > 0
+    assert [one.measure for one in found.detectable] == ["ncf", "lift:ncf"]
+    assert "4 pictures" in invoke("plan", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w")
+
+
+def test_true_aucs_are_those_of_many_people():
+    user, liked, score = simulate_ratings(Shape(3000, 1, 0.4), 30, rng())
+    within, pooled = true_auc(0.4)
+    assert np.nanmean(auc_by_user(user, liked, score, 3000)) == pytest.approx(within, abs=0.004)
+    assert auc(liked, score) == pytest.approx(pooled, abs=0.008)
+
+
+def test_expected_correlation_is_that_of_many_samples():
+    x = rng().normal(size=(200_000, 5))
+    y = 0.6 * x + 0.8 * rng(1).normal(size=(200_000, 5))
+    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    found = (x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+    assert expected_correlation(0.6, 5) == pytest.approx(found.mean(), abs=0.003)
+
+
+def test_pictures_are_tied_to_what_they_are_tied_to():
+    counts = picture_counts(Shape(6, 8, 0), np.array([3.0, 1, 2, 9, 8, 7]))
+    assert counts.tolist() == [4, 4, 4, 12, 12, 12]
+    assert picture_counts(Shape(3, 8, 0), None).tolist() == [8, 8, 8]
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 0.1), (8, 0, 0.1), (8, 8, 1.0)])
+def test_impossible_shapes_are_refused(shape):
+    with pytest.raises(ValueError, match="are needed"):
+        Shape(*shape)
+
+
+def test_workers_change_nothing():
+    work = [Cell("agreement", "equal", Shape(10, 5, 0.2), 0.3, 120), Cell("sets", "skewed", Shape(8, 4, 0.2), 0.3, 60)]
+    assert calibrate(work, 3, workers=1) == calibrate(work, 3, workers=2)
+
+
+def test_a_short_calibration_keeps_its_word():
+    """Wide limits for few runs; the full table is docs/calibration.csv."""
+    for rate in calibrate(cells(Shape(30, 6, 0.3), 0.3, 100), 5, workers=2):
+        skewed = rate.cell.condition.startswith("skewed")
+        if rate.quantity.nominal is not None and rate.quantity.on_board and not skewed:
+            assert abs(rate.rate - rate.quantity.nominal) < 5 * rate.error, rate
+        if rate.quantity.kind == LEVEL and skewed:
+            assert rate.rate < 0.3, rate
+
+
+def test_the_published_scheme_is_caught():
+    work = [Cell("sets", "equal", Shape(30, 8, 0.6), 0.3, 200)]
+    rates = {rate.quantity.name: rate for rate in calibrate(work, 1)}
+    published = rates["published scheme, single pictures"]
+    assert published.off
+    assert published.rate > 0.15
+    assert not rates["whole-set test, median of centred scores"].off
+
+
+def test_the_truth_of_a_skewed_pair_is_not_one_half():
+    truth = _generator_truth(Cell("generators", "skewed, unequal scales", Shape(8, 8, 0.6), 0.3, 1))
+    assert truth["prefer"] > 0.55
+
+
+@pytest.mark.parametrize(("world", "condition", "people"), [("sets", "equal", 8), ("agreement", "equal", 30)])
+def test_the_committed_table_is_what_the_command_gives(world, condition, people):
+    script = load("calibration_table")
+    rows = script.read(ROOT / "docs" / "calibration.csv")
+    assert min(row["runs"] for row in rows) >= 2000
+    assert {(row["people"], row["correlation"]) for row in rows} == {
+        (p, c) for p in script.PEOPLE for c in script.CORRELATIONS
+    }
+    cell = Cell(world, condition, Shape(people, script.PICTURES, 0.3), script.LIFT, 2000)
+    for rate in calibrate([cell], script.SEED, workers=2):
+        (row,) = [
+            r
+            for r in rows
+            if (r["world"], r["condition"], r["people"], r["correlation"], r["quantity"])
+            == (world, condition, people, 0.3, rate.quantity.name)
+        ]
+        assert row["rate"] == pytest.approx(rate.rate, abs=0.0011), rate  # two runs of 2,000 for other processors
+
+
+def test_the_page_is_made_from_the_table():
+    script = load("calibration_table")
+    made = script.page(script.read(ROOT / "docs" / "calibration.csv"))
+    assert made == (ROOT / "docs" / "calibration.md").read_text(), "python scripts/calibration_table.py --page"
+
+
+def test_calibrate_on_records_and_on_a_given_shape(done):
+    import json
+
+    found = json.loads(invoke("calibrate", "tiny", "--workdir", done / "w", "--runs", 20, "--workers", 1, "--json"))
+    assert found["shape"] == "estimated from records"
+    assert (found["people"], found["pictures"]) == (12, 3)
+    assert {line["quantity"] for line in found["summary"]} >= {"lift, interval", "max-T, one generator better"}
+    given = ("--users", 6, "--pictures", 2, "--correlation", 0.2, "--runs", 20, "--workers", 1)
+    assert "6 people x 2 pictures, correlation 0.2 (given)" in invoke("calibrate", "anything", *given)
+    assert "or give --users" in invoke("calibrate", "nothing", "--workdir", done / "w", code=2)
+
+
+def test_plan_says_what_more_would_buy(done, tmp_path):
+    import json
+
+    plan = ("plan", done / "tiny.yaml", "--json", "--workdir")
+    found = json.loads(invoke(*plan, done / "w"))
+    assert found["pictures"] == found["pictures_there"] == 180
+    assert found["bytes"] > 0
+    ncf = next(m for m in found["pilot"]["measures"] if m["measure"] == "ncf")
+    table = {(cell["people"], cell["pictures"]): cell["detectable"] for cell in ncf["table"]}
+    assert table[12, 3] == pytest.approx(2 * table[48, 3])
+    assert table[12, 12] <= table[12, 6] <= table[12, 3]
+    assert ncf["people_for_margin"] > 12
+    bare = json.loads(invoke(*plan, tmp_path / "w"))
+    assert bare["pilot"] is None
+    assert bare["detectable_in_sd"] == pytest.approx(2.8 / np.sqrt(12))
+    piloted = json.loads(invoke(*plan, tmp_path / "w", "--pilot", done / "w" / "records" / "tiny" / "v1"))
+    assert piloted["pilot"]["measures"] == found["pilot"]["measures"]
+    assert "run a pilot first" in invoke("plan", done / "tiny.yaml", "--workdir", tmp_path / "w")
+    assert "smallest detectable difference, personal lift" in invoke(
+        "plan", done / "tiny.yaml", "--workdir", done / "w"
+    )

@@ -1,0 +1,237 @@
+import errno
+import hashlib
+import json
+import multiprocessing
+import os
+import time
+
+import pytest
+
+from benchmark.disk import file_digest, replace_folder, write_atomically
+from benchmark.runner.store import STAGE_VERSIONS, Store, stage_key
+from rebeca.errors import StoreError
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def store(tmp_path, said):
+    return Store(tmp_path, said.append)
+
+
+def write(folder):
+    (folder / "a.txt").write_text("content")
+
+
+def make(store, value=1):
+    inputs = {"value": value}
+    return store.make("fit", stage_key("fit", inputs), inputs, write)
+
+
+def test_made_once_and_found_again(store, said):
+    made = make(store)
+    key = stage_key("fit", {"value": 1})
+    assert made == store.folder("fit", key) == store.root / "fit" / key[:2] / key
+    before = {path: path.stat().st_mtime_ns for path in made.iterdir()}
+    assert make(store) == made == store.find("fit", key)
+    assert {path: path.stat().st_mtime_ns for path in made.iterdir()} == before
+    assert make(store, 2) != made
+    assert not said
+    assert [path.name for path in made.parent.iterdir()] == [key]
+
+
+def test_the_manifest_says_what_was_made_from_what(store):
+    def nested(folder):
+        (folder / "below").mkdir()
+        (folder / "below" / "a.txt").write_bytes(b"content")
+
+    made = store.make("fit", "ab" * 32, {"z": 1, "a": [None]}, nested)
+    digest = hashlib.sha256(b"content").hexdigest()
+    expected = {"files": {"below/a.txt": digest}, "inputs": {"a": [None], "z": 1}, "stage": "fit"}
+    text = (made / "artefact.json").read_text()
+    assert json.loads(text) == expected | {"version": STAGE_VERSIONS["fit"]}
+    assert text == json.dumps(json.loads(text), sort_keys=True, indent=1)
+    assert store.find("fit", "ab" * 32) == made
+    assert file_digest(made / "below" / "a.txt") == digest
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda f: (f / "a.txt").write_text("conten"),
+        lambda f: (f / "a.txt").unlink(),
+        lambda f: (f / "b.txt").write_text("more"),
+        lambda f: (f / "artefact.json").write_text("{"),
+        lambda f: (f / "artefact.json").unlink(),
+        lambda f: (f / "artefact.json").write_text('{"files": [1]}'),
+        lambda f: (f / "artefact.json").write_bytes(b"\xff"),
+    ],
+)
+def test_damage_is_noticed_set_aside_and_mended(store, said, damage):
+    made = make(store)
+    for times in (1, 2):  # what was set aside before makes room
+        damage(made)
+        assert (make(store) / "a.txt").read_text() == "content"
+        assert len(said) == times
+        (aside,) = (store.root / "set-aside").iterdir()
+        assert aside.name == f"fit-{made.name[:16]}-{os.getpid()}"
+        assert said[-1].startswith(f"fit {made.name[:12]}: ")
+        assert said[-1].endswith(f"; set aside as {aside} and made again")
+        assert "None" not in said[-1]
+
+
+def test_a_failure_leaves_nothing(store):
+    def failing(folder):
+        write(folder)
+        raise ValueError("half way")
+
+    with pytest.raises(ValueError, match="half way"):
+        store.make("fit", "ab" * 32, {}, failing)
+    assert not [p for p in store.root.rglob("*") if p.is_file()]
+    assert store.find("fit", "ab" * 32) is None
+
+
+def test_the_kind_of_damage_is_named(store, said):
+    made = make(store)
+    (made / "a.txt").write_text("another")
+    make(store)
+    assert ": a.txt was changed or cut short;" in said[-1]
+    for name in "bcde":
+        (made / f"{name}.txt").write_text("more")
+    make(store)
+    assert ": files are missing or added: ['b.txt', 'c.txt', 'd.txt'];" in said[-1]
+    (made / "artefact.json").unlink()
+    make(store)
+    assert ": its manifest cannot be read (" in said[-1]
+
+
+def test_what_a_killed_run_left_is_swept(store):
+    made = make(store)
+    leftover = made.with_name(".half-1")
+    (leftover / "below").mkdir(parents=True)
+    (store.root / "records" / "tiny").mkdir(parents=True)
+    (store.root / "records" / "tiny" / ".v1.old").mkdir()
+    with store.locked():
+        assert not leftover.exists()
+    assert (made / "a.txt").exists()
+    assert (store.root / "records" / "tiny" / ".v1.old").exists()
+
+
+def test_a_leftover_of_the_same_process_is_no_obstacle(store):
+    folder = store.folder("fit", "ab" * 32)
+    leftover = folder.with_name(f".{'ab' * 8}-{os.getpid()}")
+    leftover.mkdir(parents=True)
+    (leftover / "old.txt").write_text("old")
+    made = store.make("fit", "ab" * 32, {}, write)
+    assert sorted(path.name for path in made.iterdir()) == ["a.txt", "artefact.json"]
+    assert not leftover.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "hint"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device", "free disk space, or choose"),
+        (OSError("100 requested and 20 written"), "100 requested and 20 written", "free disk space, or choose"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x/y"), "/x/y: Permission denied", "mend that; run again"),
+    ],
+)
+def test_a_failing_write_names_what_and_where(store, error, message, hint):
+    def failing(folder):
+        raise error
+
+    with pytest.raises(StoreError) as caught:
+        store.make("fit", "ab" * 32, {}, failing)
+    assert message in caught.value.message
+    assert caught.value.hint.startswith(hint)
+    assert caught.value.hint.endswith("run again to go on")
+    if not error.filename:
+        assert caught.value.message.startswith(str(store.folder("fit", "ab" * 32)))
+
+
+def test_a_folder_takes_the_place_of_another(tmp_path):
+    place, new, old = tmp_path / "v1", tmp_path / ".v1.new", tmp_path / ".v1.old"
+    for content in ("first", "second"):
+        new.mkdir()
+        (new / "a.txt").write_text(content)
+        replace_folder(new, place)
+        assert (place / "a.txt").read_text() == content
+        assert [path.name for path in tmp_path.iterdir()] == ["v1"]
+    # cut short between the two renames: the old one is taken back, then replaced
+    place.rename(old)
+    new.mkdir()
+    replace_folder(new, place)
+    assert [path.name for path in tmp_path.iterdir()] == ["v1"]
+    assert not list(place.iterdir())
+    # cut short after them: the leftover goes
+    (place / "a.txt").write_text("present")
+    old.mkdir()
+    (old / "a.txt").write_text("leftover")
+    new.mkdir()
+    (new / "a.txt").write_text("third")
+    replace_folder(new, place)
+    assert (place / "a.txt").read_text() == "third"
+    assert [path.name for path in tmp_path.iterdir()] == ["v1"]
+
+
+def test_the_old_folder_is_never_lost(tmp_path):
+    """Cut short again and again, it is still there, in its place or beside it."""
+    place, new, old = tmp_path / "v1", tmp_path / ".v1.new", tmp_path / ".v1.old"
+    place.mkdir()
+    (place / "a.txt").write_text("old")
+    for _ in range(3):
+        with pytest.raises(FileNotFoundError):
+            replace_folder(new, place)  # the new one is not there, so that it ends between the two renames
+        assert (old / "a.txt").read_text() == "old"
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    write_atomically(path, b"old")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+        with pytest.raises(OSError, match="full"):
+            write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_every_file_is_on_the_disk_before_it_counts(store, monkeypatch):
+    synced = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(os.fstat(descriptor).st_ino), real(descriptor)))
+    made = make(store)
+    assert {path.stat().st_ino for path in [*made.iterdir(), made.parent]} <= set(synced)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, said):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be"), Store(tmp_path / "file" / "w", said.append).locked():
+        pass
+
+
+def hold(root, started, order):
+    with Store(root, lambda text: None).locked():
+        started.set()
+        time.sleep(0.5)
+        order.append(os.getpid())
+
+
+def test_a_second_run_waits(tmp_path, said):
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        started, order = manager.Event(), manager.list()
+        other = context.Process(target=hold, args=(tmp_path, started, order))
+        other.start()
+        assert started.wait(20)
+        with Store(tmp_path, said.append).locked():
+            order.append(os.getpid())
+        other.join()
+        assert list(order) == [other.pid, os.getpid()]
+        assert said == [f"another run uses {tmp_path}; waiting for it to end"]
+
+
+def test_keys_depend_on_stage_and_inputs():
+    assert len({stage_key("fit", {}), stage_key("judge", {}), stage_key("fit", {"a": 1})}) == 3
