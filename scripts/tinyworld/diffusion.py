@@ -15,35 +15,21 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from rebeca.tinyworld.training.autoencoder import latents
-from rebeca.tinyworld.training.clip import image_embeds
-from rebeca.tinyworld.training.data import TRAIN_PICTURES, postcards, some
-from rebeca.tinyworld.training.loop import Recipe, train
+from rebeca.tinyworld.networks import SCHEDULE, TEXT_WIDTH, UNET
 from rebeca.tinyworld.words import token_ids
+from scripts.tinyworld.autoencoder import latents
+from scripts.tinyworld.clip import image_embeds
+from scripts.tinyworld.data import TRAIN_PICTURES, postcards, some
+from scripts.tinyworld.loop import Recipe, train
 
 RECIPE = Recipe(steps=5000, batch=64, lr=2.4e-3, weight_decay=0.01, average=0.9985, seed=21)
-TEXT_WIDTH = 64
 TOKENS = 4
 """Tokens that the adapter makes of an embedding."""
-SHAPE: dict[str, Any] = {
-    "sample_size": 16, "in_channels": 8, "out_channels": 8, "block_out_channels": (48, 80, 112), "layers_per_block": 1,
-    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-    "cross_attention_dim": TEXT_WIDTH, "attention_head_dim": 2, "norm_num_groups": 8,
-}  # fmt: skip
-"""Of the UNet; ``attention_head_dim`` counts heads, as in Stable Diffusion 1.5. No attention among the 256 places of
-the finest level, which keeps painting fast (``scripts/perf/decoding.py``)."""
 TEXT_ONLY_EVERY = 5
 DROP_TEXT = {True: 0.12, False: 0.75}
 """By whether the adapter is off."""
 DROP_PICTURE = 0.1
 CHUNK = 250
-SCHEDULE: dict[str, Any] = {
-    "num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.02, "beta_schedule": "scaled_linear",
-    "prediction_type": "v_prediction", "steps_offset": 1, "timestep_spacing": "trailing",
-}  # fmt: skip
-"""Of every scheduler. The last step has more noise than Stable Diffusion's (``beta_end`` .012), because a small latent
-picture shows its mean through much noise; what this does by itself was not measured."""
 
 
 def build(dim: int) -> Any:
@@ -51,7 +37,7 @@ def build(dim: int) -> Any:
     from diffusers import UNet2DConditionModel
 
     torch.manual_seed(RECIPE.seed)
-    unet = UNet2DConditionModel(**SHAPE)
+    unet = UNet2DConditionModel(**UNET)
     adapter: dict[str, dict[str, Tensor]] = {
         "image_proj": {
             "proj.weight": torch.randn(TOKENS * TEXT_WIDTH, dim) * dim**-0.5,

@@ -21,10 +21,10 @@ from rebeca.seeds import seed_of
 from rebeca.tinyworld.facts import MODELS_SEED
 from rebeca.tinyworld.scenes import LAND, TIMES, Scenes
 from rebeca.tinyworld.taste import common_utility, draw_people, features, rate
-from rebeca.tinyworld.training.clip import image_embeds, text_embeds
-from rebeca.tinyworld.training.data import TRAIN_PICTURES, postcards
-from rebeca.tinyworld.training.loop import Recipe, train
 from rebeca.tinyworld.words import token_ids
+from scripts.tinyworld.clip import image_embeds, text_embeds
+from scripts.tinyworld.data import TRAIN_PICTURES, postcards
+from scripts.tinyworld.loop import Recipe, train
 
 HPS_RECIPE = Recipe(steps=400, batch=48, lr=3e-4, weight_decay=0.05, seed=31)
 CHOICE_STEEPNESS = 2.0

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, l1_loss
 
-from rebeca.tinyworld.training.data import TRAIN_PICTURES, postcards, signed, some
-from rebeca.tinyworld.training.loop import Recipe, train
+from rebeca.tinyworld.networks import build_autoencoder
+from scripts.tinyworld.data import TRAIN_PICTURES, postcards, signed, some
+from scripts.tinyworld.loop import Recipe, train
 
 RECIPE = Recipe(steps=6500, batch=16, lr=2e-3, average=0.995)
 SHARPEN = Recipe(steps=3500, batch=16, lr=1.2e-3, average=0.995, seed=1)
@@ -26,21 +27,8 @@ KL_WEIGHT = 1e-4
 
 def build() -> Any:
     """The network, with random weights."""
-    from diffusers import AutoencoderKL
-
     torch.manual_seed(RECIPE.seed)
-    return AutoencoderKL(
-        in_channels=3,
-        out_channels=3,
-        down_block_types=("DownEncoderBlock2D",) * 3,
-        up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(24, 32, 64),
-        layers_per_block=1,
-        latent_channels=8,
-        norm_num_groups=8,
-        mid_block_add_attention=False,
-        sample_size=64,
-    )
+    return build_autoencoder()
 
 
 def run(folder: Path, say: Callable[[str], None]) -> tuple[Any, list[dict[str, float]]]:

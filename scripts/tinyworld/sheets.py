@@ -1,7 +1,7 @@
 """Contact sheets of the docs: what the miniature paints, and what every arm of a task made for the same people.
 
-    python scripts/tinyworld_sheets.py models
-    python scripts/tinyworld_sheets.py arms results/tinyworld-quick/v3
+    python -m scripts.tinyworld.sheets models
+    python -m scripts.tinyworld.sheets arms results/tinyworld-quick/v3
 
 Writes below ``docs/images/tinyworld``; pixels are doubled where there are few arms, never smoothed.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images" / "tinyworld"
+IMAGES = Path(__file__).resolve().parent.parent.parent / "docs" / "images" / "tinyworld"
 ZOOM = 2
 MANY = 12
 """Arms from which on a sheet shows fewer people at their own size."""
@@ -44,9 +44,9 @@ def main() -> None:
 
 def models() -> Image.Image:
     """Test postcards; the same painted from their embeddings; the same painted from their captions."""
-    from rebeca.tinyworld import evaluate
     from rebeca.tinyworld.models import load_clip
-    from rebeca.tinyworld.training.data import postcards
+    from scripts.tinyworld import evaluate
+    from scripts.tinyworld.data import postcards
 
     data = postcards("test", SHOWN)
     originals = data.pixels.permute(0, 2, 3, 1).numpy()

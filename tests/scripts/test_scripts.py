@@ -1,18 +1,13 @@
 """The scripts behind the docs' numbers."""
 
-import importlib.util
+import importlib
 
 import numpy as np
 import pytest
 
-from tests.conftest import ROOT
-
 
 def load(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module(f"scripts.{name}")
 
 
 def test_published_figures_are_reduced_as_published(shared):

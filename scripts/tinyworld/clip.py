@@ -7,7 +7,6 @@ picture's 8 x 8 thumbnail makes embeddings carry the layout of colours, which pe
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,49 +15,23 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, mse_loss, normalize
 
 from rebeca.encoders.clip import CLIP_DEVIATION, CLIP_MEAN
-from rebeca.tinyworld.training.data import TRAIN_PICTURES, postcards, signed, some
-from rebeca.tinyworld.training.loop import Recipe, train
-from rebeca.tinyworld.words import CONTEXT, symbols, token_ids
+from rebeca.tinyworld.networks import CLIPS, build_clip
+from rebeca.tinyworld.words import token_ids
+from scripts.tinyworld.data import TRAIN_PICTURES, postcards, signed, some
+from scripts.tinyworld.loop import Recipe, train
 
 THUMBNAIL = 8
 THUMBNAIL_WEIGHT = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class Eyes:
-    """One CLIP: widths and layers of its two towers, size of its embedding, and how it is trained."""
-
-    name: str
-    width: int
-    layers: int
-    patch: int
-    dim: int
-    recipe: Recipe
+SEEDS = {"prior-eyes": 11, "verifier-eyes": 12, "auditor-eyes": 13}
+RECIPES = {name: Recipe(steps=1100, batch=96, lr=1.5e-3, weight_decay=0.05, seed=seed) for name, seed in SEEDS.items()}
 
 
-PRIOR = Eyes("prior-eyes", 96, 4, 8, 96, Recipe(steps=1100, batch=96, lr=1.5e-3, weight_decay=0.05, seed=11))
-VERIFIER = Eyes("verifier-eyes", 112, 4, 8, 112, Recipe(steps=1100, batch=96, lr=1.5e-3, weight_decay=0.05, seed=12))
-AUDITOR = Eyes("auditor-eyes", 96, 3, 8, 80, Recipe(steps=1100, batch=96, lr=1.5e-3, weight_decay=0.05, seed=13))
-ALL = (PRIOR, VERIFIER, AUDITOR)
-
-
-def build(eyes: Eyes) -> Any:
-    """The network, with random weights."""
-    from transformers import CLIPConfig, CLIPModel
-
-    count = len(symbols())
-    text = {
-        "vocab_size": count, "hidden_size": 64, "intermediate_size": 192, "num_hidden_layers": 3,
-        "num_attention_heads": 4, "max_position_embeddings": CONTEXT, "hidden_act": "gelu",
-        "bos_token_id": count - 2, "eos_token_id": count - 1, "pad_token_id": count - 1, "projection_dim": eyes.dim,
-    }  # fmt: skip
-    vision = {
-        "hidden_size": eyes.width, "intermediate_size": 3 * eyes.width, "num_hidden_layers": eyes.layers,
-        "num_attention_heads": 4, "image_size": 64, "patch_size": eyes.patch, "hidden_act": "gelu",
-        "projection_dim": eyes.dim,
-    }  # fmt: skip
-    torch.manual_seed(eyes.recipe.seed)
-    return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=eyes.dim))
+def build(name: str) -> Any:
+    """The network of a part, with random weights."""
+    torch.manual_seed(RECIPES[name].seed)
+    return build_clip(CLIPS[name])
 
 
 def normalised(pixels: Tensor) -> Tensor:
@@ -67,15 +40,16 @@ def normalised(pixels: Tensor) -> Tensor:
     return (pixels.float() / 255 - mean) / deviation
 
 
-def run(eyes: Eyes, tokenizer: Path, folder: Path, say: Callable[[str], None]) -> tuple[Any, list[dict[str, float]]]:
+def run(name: str, tokenizer: Path, folder: Path, say: Callable[[str], None]) -> tuple[Any, list[dict[str, float]]]:
     """Trains one."""
     data = postcards("train", TRAIN_PICTURES)
     ids = token_ids(tokenizer, data.captions)
-    clip = build(eyes)
-    model = nn.ModuleDict({"clip": clip, "thumbnail": nn.Linear(eyes.dim, 3 * THUMBNAIL**2)})
+    recipe = RECIPES[name]
+    clip = build(name)
+    model = nn.ModuleDict({"clip": clip, "thumbnail": nn.Linear(CLIPS[name].dim, 3 * THUMBNAIL**2)})
 
     def loss(step: int, random: torch.Generator) -> dict[str, Tensor]:
-        rows = some(len(data), eyes.recipe.batch, random)
+        rows = some(len(data), recipe.batch, random)
         pixels = data.pixels[rows]
         image, text = image_embeds(clip, pixels), text_embeds(clip, ids[rows])
         scale = clip.logit_scale.exp().clamp(max=100)
@@ -87,7 +61,7 @@ def run(eyes: Eyes, tokenizer: Path, folder: Path, say: Callable[[str], None]) -
             "thumbnail": THUMBNAIL_WEIGHT * mse_loss(model["thumbnail"](image), small),
         }
 
-    history = train(eyes.name, model, eyes.recipe, loss, folder / f"{eyes.name}.checkpoint", say)
+    history = train(name, model, recipe, loss, folder / f"{name}.checkpoint", say)
     return clip, history
 
 

@@ -1,4 +1,4 @@
-"""``python -m rebeca.tinyworld.train``: trains the miniature models, all or one part, and writes the weights.
+"""``python -m scripts.tinyworld.train``: trains the miniature models, all or one part, and writes the weights.
 
 Parts go on from their checkpoints in ``--work``; a finished part is not trained again. Steps, not minutes, are the
 budget, so the same processor makes the same weights again.
@@ -20,11 +20,11 @@ import torch
 from rebeca.errors import MissingDependency
 from rebeca.places import cache_folder
 from rebeca.tinyworld.models import CARD, WEIGHTS, read_part
-from rebeca.tinyworld.training import autoencoder, clip, diffusion, stand_ins
 from rebeca.tinyworld.words import write_tokenizer
 from rebeca.weights import save_weights
+from scripts.tinyworld import autoencoder, clip, diffusion, stand_ins
 
-ORDER = ("autoencoder", *(eyes.name for eyes in clip.ALL), "diffusion", "hps", "laion")
+ORDER = ("autoencoder", *clip.RECIPES, "diffusion", "hps", "laion")
 Say = Callable[[str], None]
 
 
@@ -63,16 +63,16 @@ class Workshop:
             self._save(name, {"layers.0.weight": weight, "layers.0.bias": bias})
             about = {"ridge": stand_ins.RIDGE, "pictures": stand_ins.RATING_PICTURES}
         else:
-            model, history = clip.run(_eyes(name), self.tokenizer, self.work, self.say)
+            model, history = clip.run(name, self.tokenizer, self.work, self.say)
             self._save(name, model.state_dict())
-            about = {"recipe": _eyes(name).recipe.to_json(), "history": history}
+            about = {"recipe": clip.RECIPES[name].to_json(), "history": history}
         device = self.device if name == "diffusion" else "cpu"
         about |= {
-            "command": f"python -m rebeca.tinyworld.train --part {name} --device {device}",
+            "command": f"python -m scripts.tinyworld.train --part {name} --device {device}",
             "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else platform.machine(),
             "torch": torch.__version__,
         }
-        about["wall seconds of the last session"] = round(time.perf_counter() - started, 1)
+        about["wall seconds of the last run"] = round(time.perf_counter() - started, 1)
         self._card(parts={**self._read_card().get("parts", {}), name: about})
 
     def _autoencoder(self) -> Any:
@@ -82,7 +82,7 @@ class Workshop:
         return model.eval()
 
     def _eyes(self, name: str) -> Any:
-        model = clip.build(_eyes(name))
+        model = clip.build(name)
         model.load_state_dict(self._made(name))
         return model.eval()
 
@@ -90,7 +90,7 @@ class Workshop:
         if not (self.out / f"{part}.safetensors").is_file():
             raise MissingDependency(
                 f"{self.out}: the part {part} is not there, and another is made from it",
-                hint=f"python -m rebeca.tinyworld.train --part {part} --out {self.out}",
+                hint=f"python -m scripts.tinyworld.train --part {part} --out {self.out}",
             )
         return read_part(self.out, part)
 
@@ -105,10 +105,6 @@ class Workshop:
     def _card(self, **entries: Any) -> None:
         card = self._read_card() | entries
         (self.out / CARD.name).write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _eyes(name: str) -> clip.Eyes:
-    return next(eyes for eyes in clip.ALL if eyes.name == name)
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""``python -m rebeca.tinyworld.evaluate``: what the miniature models can do, on postcards that training never saw.
+"""``python -m scripts.tinyworld.evaluate``: what the miniature models can do, on postcards that training never saw.
 
 Writes the figures into the model card and prints them beside what was aimed for.
 """
@@ -26,11 +26,12 @@ from rebeca.seeds import seed_of
 from rebeca.space import LinearSpace
 from rebeca.tinyworld.facts import LIKE_AT, MODELS_SEED, TEST_PICTURES
 from rebeca.tinyworld.models import CARD, EYES, WEIGHTS, load_clip, read_part, weights_digest
+from rebeca.tinyworld.networks import build_autoencoder
 from rebeca.tinyworld.taste import draw_people, features, rate
-from rebeca.tinyworld.training import autoencoder, clip, stand_ins
-from rebeca.tinyworld.training.data import Postcards, postcards
 from rebeca.tinyworld.words import token_ids, write_tokenizer
 from rebeca.tinyworld.world import TinyworldParams, make_tinyworld
+from scripts.tinyworld import autoencoder, clip, stand_ins
+from scripts.tinyworld.data import Postcards, postcards
 
 GROUP = 64
 DECODED = 192
@@ -98,7 +99,7 @@ def _retrieved(queries: Tensor, answers: Tensor) -> float:
 
 @torch.inference_mode()
 def _autoencoder(data: Postcards) -> float:
-    model = autoencoder.build()
+    model = build_autoencoder()
     model.load_state_dict(read_part(WEIGHTS, "autoencoder"))
     model.eval()
     decibels = []
