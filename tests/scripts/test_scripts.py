@@ -19,7 +19,7 @@ def test_published_figures_are_reduced_as_published(shared):
 
 
 def test_lift_of_choices_by_hand():
-    from tests.rebeca.test_data import interactions
+    from tests.builders import interactions
 
     ratings = interactions([0, 0, 1, 1], [0, 1, 0, 1], [7, 1, 2, 4])
     lift, _ = load("oasis_prior").lift(np.array([[0], [1]]), ratings, np.zeros(2, int))

@@ -15,8 +15,8 @@ from rebeca.data import flickr_aes
 from rebeca.data.flickr_aes import INDEX, PICTURES, TABLE, prepare, read_flickr_aes
 from rebeca.data.splits import SplitRule, divide
 from rebeca.errors import DataError, StoreError
+from tests.builders import interactions
 from tests.conftest import invoke
-from tests.rebeca.test_data import interactions
 
 
 def silent(done, total):

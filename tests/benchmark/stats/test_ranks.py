@@ -1,4 +1,4 @@
-"""Do two measures put generators in the same order?"""
+"""Ranks, their intervals, and how far two orders agree."""
 
 import numpy as np
 from hypothesis import given
