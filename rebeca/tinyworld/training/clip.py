@@ -1,4 +1,4 @@
-"""Parts ``prior-eyes``, ``verifier-eyes``, ``auditor-eyes``: three CLIPs that differ in size and seed.
+"""Parts ``prior-encoder``, ``verifier-encoder``, ``auditor-encoder``: three CLIPs that differ in size and seed.
 
 Pictures and captions are pulled together as usual; a linear map from the un-normalised image embedding to the
 picture's 8 x 8 thumbnail makes embeddings carry the layout of colours, which people's taste is about.
@@ -36,9 +36,9 @@ class Eyes:
     recipe: Recipe
 
 
-PRIOR = Eyes("prior-eyes", 96, 4, 8, 96, Recipe(steps=1100, batch=96, lr=1.5e-3, weight_decay=0.05, seed=11))
-VERIFIER = Eyes("verifier-eyes", 112, 4, 8, 112, Recipe(steps=1100, batch=96, lr=1.5e-3, weight_decay=0.05, seed=12))
-AUDITOR = Eyes("auditor-eyes", 96, 3, 8, 80, Recipe(steps=1100, batch=96, lr=1.5e-3, weight_decay=0.05, seed=13))
+PRIOR = Eyes("prior-encoder", 96, 4, 8, 96, Recipe(steps=1100, batch=96, lr=1.5e-3, weight_decay=0.05, seed=11))
+VERIFIER = Eyes("verifier-encoder", 112, 4, 8, 112, Recipe(steps=1100, batch=96, lr=1.5e-3, weight_decay=0.05, seed=12))
+AUDITOR = Eyes("auditor-encoder", 96, 3, 8, 80, Recipe(steps=1100, batch=96, lr=1.5e-3, weight_decay=0.05, seed=13))
 ALL = (PRIOR, VERIFIER, AUDITOR)
 
 
