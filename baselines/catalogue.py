@@ -17,7 +17,7 @@ from baselines.factorisation import factorise
 from rebeca.arrays import Floats, unit_rows
 from rebeca.data.interactions import Interactions
 from rebeca.errors import GeneratorError
-from rebeca.interfaces import FitContext, Generator, Picture, Request, whole_users
+from rebeca.interfaces import FitContext, GeneratedImage, Generator, Request, whole_users
 from rebeca.params import Count, NotNegative
 from rebeca.population import fit_population, population_scores
 from rebeca.seeds import substream
@@ -106,7 +106,7 @@ class Catalogue(Generator):
         self._scores = scores if scores.size else None
         self._context = context
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[Picture | None]:
+    def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
         """The best candidates first; ``random`` draws each picture by the request's seed."""
         context = self._context
         if context is None:
@@ -121,7 +121,7 @@ class Catalogue(Generator):
                     hint="lower pictures, or hold out more items",
                 )
             for item in self._chosen(user, candidates.tolist(), group):
-                yield Picture(context.catalogue.pixels(item), item=item)
+                yield GeneratedImage(context.catalogue.pixels(item), item=item)
 
     def _chosen(self, user: int, candidates: list[int], group: Sequence[Request]) -> list[int]:
         if self._scores is None:

@@ -13,7 +13,7 @@ from typing import ClassVar
 from rebeca.data.catalogue import decode_image
 from rebeca.data.interactions import Interactions
 from rebeca.errors import GeneratorError
-from rebeca.interfaces import FitContext, Generator, Picture, Request
+from rebeca.interfaces import FitContext, GeneratedImage, Generator, Request
 
 SUFFIXES = (".png", ".webp", ".jpg", ".jpeg")
 
@@ -66,7 +66,7 @@ class Folder(Generator):
     def load(self, folder: Path, context: FitContext) -> None:
         """Nothing to read."""
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[Picture | None]:
+    def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
         """Reads one file a request; a missing file is a missing picture, which the harness counts and names."""
         root = Path(self.params.path).resolve()
         for request in requests:
@@ -75,4 +75,4 @@ class Folder(Generator):
                 raise GeneratorError(f"folder: user id '{request.user}' points outside {root}")
             files = (stem.with_name(stem.name + suffix) for suffix in SUFFIXES)
             found = next((file for file in files if file.is_file()), None)
-            yield None if found is None else Picture(decode_image(found.read_bytes(), str(found)))
+            yield None if found is None else GeneratedImage(decode_image(found.read_bytes(), str(found)))

@@ -18,7 +18,7 @@ import numpy as np
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.data.interactions import Interactions
 from rebeca.errors import GeneratorError
-from rebeca.interfaces import FitContext, Generator, Picture, Request
+from rebeca.interfaces import FitContext, GeneratedImage, Generator, Request
 from rebeca.params import Count, Positive
 from rebeca.space import LinearSpace
 
@@ -125,7 +125,7 @@ class Prompts(Generator):
         turn = [turning[(replicate * more + j) % len(turning)] for j in range(min(more, len(turning)))]
         return self._sentence([*wanted[:kept], *turn]), self._sentence(unwanted[:kept])
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[Picture | None]:
+    def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
         """One picture a request."""
         if self._context is None:
             raise GeneratorError("prompts was asked to generate before it was fitted or loaded")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rebeca.data.interactions import Interactions
-    from rebeca.interfaces import Decoder, Encoder, Generator, Picture, Request, Scorer
+    from rebeca.interfaces import Decoder, Encoder, GeneratedImage, Generator, Request, Scorer
 
 __version__ = "0.1.0"
 
-__all__ = ["Decoder", "Encoder", "Generator", "Interactions", "Picture", "Request", "Scorer"]
+__all__ = ["Decoder", "Encoder", "GeneratedImage", "Generator", "Interactions", "Request", "Scorer"]
 
 
 def __getattr__(name: str) -> object:

@@ -101,9 +101,22 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
 
 
+RENAMED = {
+    "pictures": ("images", "items"),
+    "truth": ("ground-truth",),
+    "prior-encoder": ("prior-encoder",),
+    "verifier-encoder": ("verifier-encoder",),
+    "auditor-encoder": ("auditor-encoder",),
+}
+"""Old spellings in task files, and what they are called now."""
+
+
 def did_you_mean(found: str, allowed: Iterable[str]) -> str:
-    """Returns ``"did you mean 'x'?"`` for the nearest allowed spelling, else the allowed names."""
+    """Returns ``"did you mean 'x'?"`` for the new name or the nearest allowed spelling, else the allowed names."""
     names = sorted(allowed)
+    for new in RENAMED.get(found, ()):
+        if new in names:
+            return f"'{found}' is now '{new}'"
     close = difflib.get_close_matches(found, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"

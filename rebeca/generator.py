@@ -20,7 +20,7 @@ from rebeca.data.interactions import Interactions
 from rebeca.data.splits import thinned
 from rebeca.decoders.nearest import NearestParams, NearestPicture, nearest
 from rebeca.errors import GeneratorError, SpecError
-from rebeca.interfaces import Decoder, FitContext, Generator, Picture, Request
+from rebeca.interfaces import Decoder, FitContext, GeneratedImage, Generator, Request
 from rebeca.params import Count, NotNegative, Positive, Probability, Share
 from rebeca.prior.options import DISLIKE, LIKE, Objective, PriorShape, SamplingOptions, Schedule
 from rebeca.prior.user_rows import UserRows
@@ -203,14 +203,14 @@ class Rebeca(Generator):
         guidance = self.params.prior_guidance
         return float(self.report["guidance"]["chosen"]) if guidance == "validation" else float(guidance)
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[Picture | None]:
+    def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
         """Samples one embedding a request and decodes them."""
         if self._context is None or self._decoder is None:
             raise GeneratorError("rebeca was asked to generate before it was fitted or loaded")
         pictures = self._decoder.decode(self.sample(requests), requests)
         yield from self._best(list(pictures), requests) if self.params.best_of > 1 else pictures
 
-    def _best(self, first: list[Picture | None], requests: Sequence[Request]) -> list[Picture | None]:
+    def _best(self, first: list[GeneratedImage | None], requests: Sequence[Request]) -> list[GeneratedImage | None]:
         """Of several pictures for every request, the one that the verifier likes best for that person."""
         assert self._context is not None and self._decoder is not None
         judge = self._context.grants["judge"]
@@ -303,7 +303,7 @@ class Rebeca(Generator):
         return {"chosen": best["prior_guidance"], "table": table, "people": len(people)}
 
 
-def _liked(judge: Any, pictures: Sequence[Picture | None], users: Ints) -> Floats:
+def _liked(judge: Any, pictures: Sequence[GeneratedImage | None], users: Ints) -> Floats:
     """float64 [n]; the judge's scores, minus infinity for a picture that failed."""
     there = np.array([picture is not None for picture in pictures], bool)
     scores = np.full(len(pictures), -np.inf)

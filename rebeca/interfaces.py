@@ -21,7 +21,7 @@ from rebeca.errors import GeneratorError
 if TYPE_CHECKING:
     from rebeca.data.catalogue import Candidates, Catalogue
 
-NEEDS = ("judge", "heldout", "truth")
+NEEDS = ("judge", "heldout", "ground-truth")
 """What a generator may ask for beyond its training ratings. Asking marks its row and leaves it unranked."""
 
 
@@ -41,7 +41,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
+class GeneratedImage:
     """One picture, made or found.
 
     Attributes:
@@ -112,7 +112,7 @@ class FitContext:
         device: Torch device name.
         workdir: A folder for checkpoints and temporary files of this fit.
         progress: Called with (done, total, note).
-        grants: ``judge``, ``heldout`` or ``truth`` where the generator's ``needs`` names them.
+        grants: ``judge``, ``heldout`` or ``ground-truth`` where the generator's ``needs`` names them.
     """
 
     users: tuple[str, ...]
@@ -146,7 +146,7 @@ class Decoder(abc.ABC):
     """Turns points of a prior's space into pictures."""
 
     @abc.abstractmethod
-    def decode(self, points: Floats, requests: Sequence[Request]) -> Iterable[Picture | None]:
+    def decode(self, points: Floats, requests: Sequence[Request]) -> Iterable[GeneratedImage | None]:
         """Decodes [n, prior dim] into n pictures, None where one failed; ``requests`` hold whole users in order.
 
         Pictures may come one after another: whoever needs them all at once makes a list.
@@ -154,7 +154,7 @@ class Decoder(abc.ABC):
 
     def decode_prompts(
         self, prompts: Sequence[str], negative_prompts: Sequence[str], requests: Sequence[Request]
-    ) -> Iterable[Picture | None]:
+    ) -> Iterable[GeneratedImage | None]:
         """Makes n pictures from words alone, None where one failed.
 
         Raises:
@@ -231,7 +231,7 @@ class Generator(abc.ABC):
         """Reads what :meth:`save` wrote."""
 
     @abc.abstractmethod
-    def generate(self, requests: Sequence[Request]) -> Iterator[Picture | None]:
+    def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
         """Yields one picture a request, or None where there is no picture."""
 
 
@@ -255,7 +255,7 @@ class ScorerCard:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ScoredPictures:
+class ScoredImages:
     """Pictures of one generator, in one flat order, as scorers see them.
 
     Attributes:
@@ -284,18 +284,18 @@ class Scorer(abc.ABC):
     Attributes:
         card: What the site says about it.
         judges_everyone: Whether any person can be asked about any picture (then lift can be computed).
-        is_truth: Whether it knows the truth of its world. Truth validates and never selects.
+        is_ground_truth: Whether it knows the ground truth of its world. Ground truth validates and never selects.
     """
 
     card: ScorerCard
     judges_everyone: bool = False
-    is_truth: bool = False
+    is_ground_truth: bool = False
 
     @abc.abstractmethod
-    def score(self, pictures: ScoredPictures, users: Ints) -> Floats:
+    def score(self, pictures: ScoredImages, users: Ints) -> Floats:
         """float64 [n]: score of picture i by person ``users[i]``; NaN where there is no answer."""
 
-    def score_all(self, pictures: ScoredPictures, users: Ints) -> Floats:
+    def score_all(self, pictures: ScoredImages, users: Ints) -> Floats:
         """float64 [len(users), n]: every picture by every person; only where ``judges_everyone``."""
         raise NotImplementedError
 
@@ -311,7 +311,7 @@ class SetScorer(abc.ABC):
     cards: Mapping[str, ScorerCard]
 
     @abc.abstractmethod
-    def score_sets(self, pictures: ScoredPictures, users: Ints) -> Mapping[str, Floats]:
+    def score_sets(self, pictures: ScoredImages, users: Ints) -> Mapping[str, Floats]:
         """For each measure float64 [len(users)]; NaN where a person has no value."""
 
     @property

@@ -50,7 +50,7 @@ def main() -> None:
             run.world = replace(run.world, candidates=replace(candidates, of_block=of_block))
             requests = run.requests(one, run.world.user_ids)
             chosen = np.array([p.item for p in run.fitted(one).generate(requests) if p is not None])
-            cells.append(lift(chosen.reshape(-1, task.file.pictures), ratings, run.world.dataset.block_of_user))
+            cells.append(lift(chosen.reshape(-1, task.file.images), ratings, run.world.dataset.block_of_user))
         (validation, _), (test, error) = cells
         sys.stdout.write(
             f"split {given.split}  {' '.join(given.set) or 'as in the task'}  guidance {guidance:g}:"

@@ -43,7 +43,7 @@ def save(name: str, chart: Any) -> None:
 def opinions() -> None:
     """S of twelve people, as it is and with leniency and quality taken out."""
     _, rows = read_all(RECORDS)
-    pairs = next(row for row in rows if row.id == "rebeca").pairs["truth"]
+    pairs = next(row for row in rows if row.id == "rebeca").pairs["ground-truth"]
     people = np.concatenate([np.arange(taste, len(pairs), TASTES)[: SHOWN // TASTES] for taste in range(TASTES)])
     parts = []
     for title, table in (

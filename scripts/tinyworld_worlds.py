@@ -29,9 +29,9 @@ CLAIMS = ("rebeca", "rebeca-dislike", "rebeca-published")
 IMPERSONAL = ("rebeca-no-user", "rebeca-shuffled-users", "prompts-population")
 CHEAP = (
     "data.params.users=32",
-    "generators.rebeca.pictures=4",
+    "generators.rebeca.images=4",
     "generators.rebeca.params.max_steps=1000",
-    "generators.prompts-population.pictures=4",
+    "generators.prompts-population.images=4",
     "judges.verifier.params={nets: 4}",
     "judges.auditor.params={nets: 1, epochs: 2}",
 )
@@ -48,7 +48,7 @@ def measured(world: int, arms: Sequence[str], overrides: Sequence[str], workdir:
 
 def row(world: int, arm: str, record: dict[str, Any]) -> float:
     """Prints an arm's figures; returns its p-value."""
-    truth, lift = record["summary"]["truth"]["interval"], record["personal"]["truth"]["lift"]
+    truth, lift = record["summary"]["ground-truth"]["interval"], record["personal"]["ground-truth"]["lift"]
     p = float(record["personal"]["ncf"]["median_double_centred"]["p"])
     sys.stdout.write(
         f"{world:5d}  {arm:22s}  {truth['estimate']:.3f} ({truth['low']:.3f} to {truth['high']:.3f})"

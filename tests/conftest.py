@@ -88,7 +88,7 @@ judges:
   auditor: {use: ncf, encoder: {use: "pca:6", of: "fourier:12"}, params: {nets: 1, dims: 4, epochs: 3, patience: 2}}
   ratings: shared
   learning_curve: [0.5]
-pictures: 3
+images: 3
 encoder: {use: "pca:4", of: "fourier:8"}
 decoder: {use: nearest-picture}
 generators:

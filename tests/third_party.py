@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rebeca import Generator, Picture
+from rebeca import GeneratedImage, Generator
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,6 @@ class Wild(Generator):
             pixels = np.zeros(shape, kind) if how in ("huge", "empty") else rng.integers(0, 255, shape).astype(kind)
             embedding = np.full(4, np.nan) if how == "nan-embedding" else None
             item = 10**6 if how == "no-such-item" else None
-            yield "a picture" if how == "text" else Picture(pixels, embedding, item)
+            yield "a picture" if how == "text" else GeneratedImage(pixels, embedding, item)
         if how == "too-many":
-            yield Picture(rng.integers(0, 255, shape).astype(kind))
+            yield GeneratedImage(rng.integers(0, 255, shape).astype(kind))

@@ -48,7 +48,7 @@ class Rows:
         higher: Direction, by scorer.
         sets: float64 [people] a measure of whole sets; NaN where a person has none.
         pairs: float64 [people, people] a scorer that everybody can be asked by: S[judge, target], over valid pictures.
-        truths: Scorers that know the truth of their world.
+        ground_truths: Scorers that know the ground truth of their world.
     """
 
     id: str
@@ -61,7 +61,7 @@ class Rows:
     higher: Mapping[str, bool]
     sets: Mapping[str, Floats]
     pairs: Mapping[str, Floats]
-    truths: frozenset[str] = frozenset()
+    ground_truths: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         for name, values in (*self.scores.items(), *self.sets.items(), *self.pairs.items()):
@@ -363,7 +363,7 @@ def _validity(
     """Does the board put the ranked generators in the truth's order, by preference and by lift?"""
     ranked = [row for row in rows if row.ranked and plan.primary in row.scores]
     out = []
-    for truth in sorted(set.intersection(*(set(row.truths) for row in ranked)) if len(ranked) > 1 else ()):
+    for truth in sorted(set.intersection(*(set(row.ground_truths) for row in ranked)) if len(ranked) > 1 else ()):
         for prefix in ("", LIFT):
             measures = (prefix + plan.primary, prefix + truth)
             chosen = [row for row in ranked if all(np.isfinite(values[row.id].get(m, np.nan)).any() for m in measures)]

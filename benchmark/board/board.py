@@ -244,7 +244,7 @@ class Board:
     def truth(self) -> str | None:
         """The scorer that knows best: the truth of a made world, else observed ratings that judge everybody."""
         cards = {name: entry["card"] for row in self.rows for name, entry in row.measures.items()}
-        for name in ("truth", "observed"):
+        for name in ("ground-truth", "observed"):
             if name in cards:
                 return name
         return None
@@ -271,7 +271,7 @@ class Board:
             word = "real rating" if truth == "observed" else "truth"
             add(truth, word)
             add(truth, f"lift, {'real ratings' if truth == 'observed' else 'truth'}", lift=True)
-        if truth == "truth":
+        if truth == "ground-truth":
             add("top-utility", "right")
         if self.primary != "auditor":
             add("auditor", "auditor")
@@ -391,7 +391,7 @@ def read_board(folder: Path) -> Board:
 
 def _ordered(personal: Mapping[str, Any], primary: str) -> dict[str, Any]:
     """The scorer that decides first, then those that know best."""
-    first = [name for name in (primary, "observed", "truth") if name in personal]
+    first = [name for name in (primary, "observed", "ground-truth") if name in personal]
     return {name: personal[name] for name in [*first, *(n for n in personal if n not in first)]}
 
 
@@ -424,7 +424,9 @@ def finding(board: Board) -> str:
     judge = board.truth()
     if judge is None or not any(row.lift(judge) for row in ranked):
         judge = board.primary
-    by = {"observed": "real ratings", "truth": "the truth", "ncf": "the verifier"}.get(judge, board.card_name(judge))
+    by = {"observed": "real ratings", "ground-truth": "the ground truth", "ncf": "the verifier"}.get(
+        judge, board.card_name(judge)
+    )
     personal = _proven_lifts(board, ranked, judge)
     if personal:
         estimate, best = max(personal, key=lambda pair: pair[0])

@@ -36,7 +36,7 @@ def write_task(folder: Path, output: Path, force: bool = False) -> Path:
     if output.exists() and not force:
         raise SpecError(f"{output} exists", hint="use --force to overwrite it, or --output for another name")
     data = read_folder(folder, rating_scale(folder))
-    median = int(np.median(data.ratings.ratings_a_user()))
+    median = int(np.median(data.ratings.ratings_per_user()))
     if median < LEAST_RATINGS:
         raise DataError(
             f"{folder}: half of the people rated {median} pictures or fewer", hint=f"about {LEAST_RATINGS} are needed"

@@ -36,7 +36,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None) -> dict[str,
     rows, size, there_pictures = [], 0, 0
     units = run.units()
     for spec in task.generators:
-        k = task.pictures_of(spec)
+        k = task.images_of(spec)
         folders = [run.store.folder("pictures", key) for key in run.picture_keys(spec)]
         there = [folder for folder in folders if folder.is_dir()]
         fit = run.fit_key(spec)
@@ -54,14 +54,14 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None) -> dict[str,
         )
     folder = pilot_folder or newest_records(workdir / "records" / task.file.id)
     pilot = None if folder is None else read_pilot(folder)
-    total = people * sum(task.pictures_of(spec) for spec in task.generators)
+    total = people * sum(task.images_of(spec) for spec in task.generators)
     margin = task.file.analysis.equivalence_margin
     seconds = None if pilot is None or pilot.seconds is None else pilot.seconds * (total - there_pictures)
     return {
         "title": task.file.title,
         "hash": task.hash(),
         "people": people,
-        "pictures_a_person": task.file.pictures,
+        "images_per_user": task.file.images,
         "generators": rows,
         "fits": len({row["fit"] for row in rows}),
         "pictures": total,
@@ -76,7 +76,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None) -> dict[str,
         else {
             "records": str(folder),
             "people": pilot.people,
-            "pictures_a_person": pilot.pictures,
+            "images_per_user": pilot.pictures,
             "correlation": pilot.correlation,
             "measures": [one.to_json(people, k, margin, task.file.analysis.alpha) for one in pilot.detectable],
         },
@@ -86,7 +86,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None) -> dict[str,
 def print_plan(found: dict[str, Any]) -> None:
     """Prints the plan."""
     console = wide_console()
-    console.print(f"{found['title']}: {found['people']} people x {found['pictures_a_person']} pictures")
+    console.print(f"{found['title']}: {found['people']} people x {found['images_per_user']} pictures")
     width = max(len(row["generator"]) for row in found["generators"])
     for row in found["generators"]:
         fit = "there" if row["fit_there"] else "to do"
@@ -113,7 +113,7 @@ def _print_detectable(console: Console, found: dict[str, Any]) -> None:
         return
     pilot = found["pilot"]
     console.print(
-        f"from {pilot['records']} ({pilot['people']} people x {pilot['pictures_a_person']} pictures,"
+        f"from {pilot['records']} ({pilot['people']} people x {pilot['images_per_user']} pictures,"
         f" two pictures of a set correlate at {number(pilot['correlation'], 2)}); one pair, unadjusted, 80 % power:"
     )
     for one in pilot["measures"]:

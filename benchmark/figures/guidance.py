@@ -73,7 +73,7 @@ def _grid(rows: Sequence[Row]) -> list[tuple[Row, float, float]]:
         prior, image = params.pop(PRIOR, None), decoder.pop(IMAGE, None)
         if prior is None or image is None:
             continue
-        rest = canonical_json([generator["use"], params, decoder, generator.get("pictures")])
+        rest = canonical_json([generator["use"], params, decoder, generator.get("images")])
         groups.setdefault(rest, []).append((row, float(prior), float(image)))
     best = max(groups.values(), key=len, default=[])
     enough = all(len({point[k] for point in best}) >= 2 for k in (1, 2))

@@ -45,7 +45,7 @@ def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
     def draw(size: Size) -> Any:
         return _draw(points, board, size, x_title)
 
-    by = {"observed": "By people's own ratings", "truth": "By the truth"}.get(judge)
+    by = {"observed": "By people's own ratings", "ground-truth": "By the ground truth"}.get(judge)
     title = board.finding if by is None else f"{by}: {_most(points)}"
     text = "; ".join(str(label) for label in points["description"])
     note = (

@@ -86,7 +86,7 @@ def read_rows(folder: Path, record: dict[str, Any], spec: dict[str, Any], users:
     Raises:
         RecordError: Naming the first thing that does not add up.
     """
-    people, k = len(users), int(record["generator"].get("pictures") or spec["pictures"])
+    people, k = len(users), int(record["generator"].get("images") or spec["images"])
     one, scores = _read_scores(folder, record, users, k)
     failed = (one["failure"] != "").reshape(people, k)
     digest = one["digest"].astype(np.str_).reshape(people, k)
@@ -107,7 +107,7 @@ def read_rows(folder: Path, record: dict[str, Any], spec: dict[str, Any], users:
         higher={measure: bool(cards[measure]["higher_is_better"]) for measure in scores},
         sets={measure: columns["value"] for measure, columns in stored.items() if measure not in scores},
         pairs=_read_pairs(folder, people, k - failed.sum(axis=1)),
-        truths=frozenset(measure for measure in scores if cards[measure]["is_truth"]),
+        ground_truths=frozenset(measure for measure in scores if cards[measure]["is_ground_truth"]),
     )
     for measure, card in cards.items():
         tables = (rows.scores, rows.lowest, rows.sets, rows.pairs)

@@ -13,7 +13,7 @@ from pydantic import Field
 from benchmark.records.types import Count, Finite, Methods, Name, P, Sha256, Share, Strict, Taste
 from benchmark.stats.levels import VERDICTS
 
-SCHEMA = 4
+SCHEMA = 1
 """Raised whenever a field appears, goes or changes its meaning."""
 
 LIFT = "lift:"
@@ -86,7 +86,7 @@ class Card(Strict):
     higher_is_better: bool = Field(description="Direction.")
     meaning: str = Field(description="One sentence.")
     reference: str = Field(description="Source of the measure.")
-    is_truth: bool = Field(description="Whether it knows the truth of its world.")
+    is_ground_truth: bool = Field(description="Whether it knows the truth of its world.")
     everyone: bool = Field(description="Whether everybody can be asked about every picture.")
 
 
@@ -128,9 +128,9 @@ class GeneratorInfo(Strict):
     decoder: dict[str, Any] = Field(description="Parameters of the decoder.")
     noise_group: Name = Field(description="Arms of one group share their noise.")
     offset: int = Field(description="Part of the seeds.")
-    pictures: Count | None = Field(default=None, description="Pictures a person, where they differ from the task's.")
+    images: Count | None = Field(default=None, description="Images per user, where they differ from the task's.")
     family: str = Field(description="`rebeca`, `catalogue`, `prompt`, `control` or `external`.")
-    needs: list[Literal["judge", "heldout", "truth"]] = Field(description="What it was granted.")
+    needs: list[Literal["judge", "heldout", "ground-truth"]] = Field(description="What it was granted.")
     ranked: bool = Field(description="Whether it takes part in the ranks: exactly when it needs nothing.")
     claims_personal: bool = Field(description="Whether pictures are meant to differ between people.")
 
@@ -176,7 +176,7 @@ class Provenance(Strict):
     packages: dict[str, str | None] = Field(description="Versions.")
     device: str = Field(description="Device, as its maker calls it.")
     dtype: str = Field(description="Of painters, scorers and encoders.")
-    users_a_unit: Count = Field(description="People a unit of work.")
+    users_per_unit: Count = Field(description="People a unit of work.")
     weights: dict[str, str] = Field(
         default={},
         description="Published weights by name: name, `published` or `random`, and the start of their digest.",
@@ -197,13 +197,12 @@ class Provenance(Strict):
         default={}, description="By generator: pictures that this run made itself, in those seconds."
     )
     peak_memory_mb: Count | None = Field(description="Largest resident memory.")
-    upgraded_from: list[int] = Field(default=[], description="Schema versions that the record was upgraded from.")
 
 
 class GeneratorRecord(Strict):
     """`record.json` of a generator."""
 
-    schema_: Literal[4] = Field(alias="schema", description="Version of this schema.")
+    schema_: Literal[1] = Field(alias="schema", description="Version of this schema.")
     kind: Literal["generator"] = Field(description="`generator`.")
     task: TaskHeader = Field(description="Which task.")
     generator: GeneratorInfo = Field(description="What made the pictures.")
@@ -427,7 +426,7 @@ class AnalysisRecord(Strict):
     """The declaration."""
 
     hash: Sha256 = Field(
-        description="Of id, version, seed, users, pictures, failures and analysis; names the random streams."
+        description="Of id, version, seed, users, images, failures and analysis; names the random streams."
     )
     frozen: bool = Field(description="Whether the task was written down before the first picture and stayed.")
 
@@ -443,7 +442,7 @@ class FailedGenerator(Strict):
 class TaskRecord(Strict):
     """`_task/comparison.json`."""
 
-    schema_: Literal[4] = Field(alias="schema", description="Version of this schema.")
+    schema_: Literal[1] = Field(alias="schema", description="Version of this schema.")
     kind: Literal["task"] = Field(description="`task`.")
     task: TaskHeader = Field(description="Which task.")
     spec: dict[str, Any] = Field(description="The resolved task file.")

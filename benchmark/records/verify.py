@@ -162,7 +162,7 @@ def _check_task(folder: Path, comparison: dict[str, Any]) -> None:
     if unknown:
         raise RecordError(f"{folder}: generators are called added that the spec does not have: {sorted(unknown)}")
     people = len(comparison["users"]["id"])
-    most = {one["id"]: people * (one.get("pictures") or spec["pictures"]) for one in spec["generators"]}
+    most = {one["id"]: people * (one.get("images") or spec["images"]) for one in spec["generators"]}
     for name, count in origin.get("painted", {}).items():
         if count > most.get(name, 0):
             raise RecordError(f"{folder}: {count} pictures of '{name}' are called painted, of {most.get(name, 0)}")

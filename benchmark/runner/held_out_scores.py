@@ -61,7 +61,7 @@ def _controls(run: Run, train: Interactions, scores: Floats) -> list[pa.Table]:
     embeddings = run.embeddings("verifier")
     population = population_scores(train, embeddings, run.task.seeds.fit("population-control"))
     likes = np.bincount(train.user, weights=train.liked, minlength=train.num_users)
-    share = likes / np.maximum(train.ratings_a_user(), 1)
+    share = likes / np.maximum(train.ratings_per_user(), 1)
     count = np.bincount(test.item, minlength=test.num_items)
     total = np.bincount(test.item, weights=test.rating, minlength=test.num_items)
     others = count[test.item] - 1

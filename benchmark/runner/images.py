@@ -21,7 +21,7 @@ from PIL import Image
 from rebeca.arrays import Floats, Pixels
 from rebeca.data.catalogue import MOST_PIXELS, Catalogue
 from rebeca.errors import GeneratorError
-from rebeca.interfaces import Picture, Request
+from rebeca.interfaces import GeneratedImage, Request
 
 BATCH = "batch.json"
 WRITERS = 4
@@ -39,7 +39,7 @@ class Made:
     Attributes:
         user: Person's id.
         replicate: Within the person.
-        seed: Picture's seed.
+        seed: The image's seed.
         digest: SHA-256 of the pixels, empty when missing.
         item: Catalogue index, or -1.
         failure: ``missing``, ``blank``, or empty.
@@ -96,8 +96,8 @@ def check(picture: object, request: Request, catalogue: Catalogue, generator: st
     where = f"generator '{generator}', user '{request.user}', picture {request.replicate}"
     if picture is None:
         return Made(request.user, request.replicate, request.seed, "", -1, "missing")
-    if not isinstance(picture, Picture):
-        raise GeneratorError(f"{where}: expected a Picture, got {type(picture).__name__}")
+    if not isinstance(picture, GeneratedImage):
+        raise GeneratorError(f"{where}: expected a GeneratedImage, got {type(picture).__name__}")
     pixels: Any = picture.pixels
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         found = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
@@ -162,8 +162,8 @@ def write_unit(
                 ) from None
             row = check(answer, request, catalogue, generator)
             made.append(row)
-            embeddings.append(answer.embedding if isinstance(answer, Picture) else None)
-            if isinstance(answer, Picture) and row.item < 0 and row.digest not in seen:
+            embeddings.append(answer.embedding if isinstance(answer, GeneratedImage) else None)
+            if isinstance(answer, GeneratedImage) and row.item < 0 and row.digest not in seen:
                 seen.add(row.digest)
                 pixels = answer.pixels.copy()  # a generator may use its array again while this one waits
                 if kept is not None:

@@ -32,7 +32,7 @@ ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^\s/]+/)+")
 
 def provenance(run: Run, command: Sequence[str], declaration: Declaration) -> dict[str, Any]:
     """What a record says about its making."""
-    from benchmark.runner.run import USERS_A_UNIT
+    from benchmark.runner.run import USERS_PER_UNIT
 
     encoders = {}
     for role in ("task", *run.judges):
@@ -43,7 +43,7 @@ def provenance(run: Run, command: Sequence[str], declaration: Declaration) -> di
         "git": git_state(),
         **machine(run.device),
         "dtype": _precisions(run),
-        "users_a_unit": USERS_A_UNIT,
+        "users_per_unit": USERS_PER_UNIT,
         "weights": {name: identity(name) for name in names_in(run.task.to_json())},
         "batches": _batches(run),
         "encoders": encoders,

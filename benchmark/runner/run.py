@@ -30,11 +30,11 @@ from benchmark.task.resolve import ResolvedGenerator, ResolvedScorer, Task
 from rebeca.arrays import Floats, Pixels
 from rebeca.data.splits import Part
 from rebeca.device import empty_cache, on_processor
-from rebeca.interfaces import Decoder, Encoder, FitContext, Generator, Request, ScoredPictures, Space
+from rebeca.interfaces import Decoder, Encoder, FitContext, Generator, Request, ScoredImages, Space
 from rebeca.params import make_params, params_json
 from rebeca.seeds import SeedScheme, substream
 
-USERS_A_UNIT = 64
+USERS_PER_UNIT = 64
 """People a unit of work: a crash loses at most the unit in hand."""
 
 
@@ -218,7 +218,7 @@ class Run:
         offers: dict[str, Callable[[], Any]] = {
             "judge": lambda: self.judges["verifier"],
             "heldout": lambda: world.division.test,
-            "truth": lambda: world.dataset.truth,
+            "ground-truth": lambda: world.dataset.ground_truth,
         }
         embeddings = self.embeddings("task")
         decoder_kind = registry.load("decoders", self.task.file.decoder.use)
@@ -288,7 +288,7 @@ class Run:
     def units(self) -> list[tuple[str, ...]]:
         """People of every unit; depends on the plan alone."""
         ids = self.world.user_ids
-        return [ids[start : start + USERS_A_UNIT] for start in range(0, len(ids), USERS_A_UNIT)]
+        return [ids[start : start + USERS_PER_UNIT] for start in range(0, len(ids), USERS_PER_UNIT)]
 
     def _unit_inputs(self, spec: ResolvedGenerator, unit: Sequence[str]) -> dict[str, Any]:
         return {
@@ -297,7 +297,7 @@ class Run:
             "decoder": [self.task.file.decoder.use, params_json(spec.decoder), *self._decoder_weights(spec)],
             "seeds": [self.task.file.id, self.task.file.version, self.task.file.seed, spec.offset, spec.noise_group],
             "users": list(unit),
-            "pictures": self.task.pictures_of(spec),
+            "images": self.task.images_of(spec),
             "device": self.device,
         } | ({"judge": self.judge_key("verifier")} if self._judged_pictures(spec) else {})
 
@@ -372,10 +372,10 @@ class Run:
         return [
             Request(user, k, seeds.picture(user, k, spec.noise_group))
             for user in unit
-            for k in range(self.task.pictures_of(spec))
+            for k in range(self.task.images_of(spec))
         ]
 
-    def scored_pictures(self, folders: Sequence[Path]) -> tuple[list[Made], ScoredPictures]:
+    def scored_pictures(self, folders: Sequence[Path]) -> tuple[list[Made], ScoredImages]:
         """All pictures of a generator, and the valid ones as scorers see them."""
         made = [row for folder in folders for row in read_unit(folder)]
         where = {row.digest: folder for folder in folders for row in read_unit(folder) if row.item < 0}
@@ -413,7 +413,7 @@ class Run:
                     out[i] = by_digest[digests[i]]
             return out
 
-        pictures = ScoredPictures(
+        pictures = ScoredImages(
             user=np.array([index[row.user] for row in valid], dtype=np.int64),
             replicate=np.array([row.replicate for row in valid], dtype=np.int64),
             digest=digests,

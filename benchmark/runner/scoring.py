@@ -15,7 +15,7 @@ from benchmark.runner.store import stage_key
 from benchmark.task.resolve import ResolvedGenerator, ResolvedScorer, check_primary
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import GeneratorError
-from rebeca.interfaces import ScoredPictures, Scorer, ScorerCard
+from rebeca.interfaces import ScoredImages, Scorer, ScorerCard
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +24,7 @@ class PictureScores:
 
     Attributes:
         card: What the site says about the scorer.
-        is_truth: Whether it knows the truth.
+        is_ground_truth: Whether it knows the truth.
         own: float64 [pictures]; by the person for whom it was made, NaN without an answer.
         everyone: float64 [people, different pictures], or None where not everybody can be asked.
         position: int [pictures]; column of ``everyone``.
@@ -32,7 +32,7 @@ class PictureScores:
     """
 
     card: ScorerCard
-    is_truth: bool
+    is_ground_truth: bool
     own: Floats
     everyone: Floats | None
     position: Ints
@@ -57,7 +57,7 @@ class GeneratorScores:
     spec: ResolvedGenerator
     made: list[Made]
     owner: Ints
-    pictures: ScoredPictures
+    pictures: ScoredImages
     by_picture: dict[str, PictureScores]
     by_person: dict[str, Floats]
     cards: dict[str, ScorerCard]
@@ -94,7 +94,12 @@ def score_generator(run: Run, spec: ResolvedGenerator) -> GeneratorScores:
             arrays = {name: stored[name] for name in stored.files}
         if isinstance(scorer, Scorer):
             by_picture[entry.use] = PictureScores(
-                scorer.card, scorer.is_truth, arrays["own"], arrays.get("everyone"), arrays["position"], arrays["worst"]
+                scorer.card,
+                scorer.is_ground_truth,
+                arrays["own"],
+                arrays.get("everyone"),
+                arrays["position"],
+                arrays["worst"],
             )
         else:
             by_person |= arrays
@@ -114,7 +119,7 @@ def pair_means(scores: PictureScores, owner: Ints, people: int) -> Floats:
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
-def _picture_arrays(scorer: Scorer, pictures: ScoredPictures, users: Ints) -> dict[str, Floats]:
+def _picture_arrays(scorer: Scorer, pictures: ScoredImages, users: Ints) -> dict[str, Floats]:
     first, position = np.unique(pictures.unique, return_inverse=True)
     arrays: dict[str, Any] = {"position": position.astype(np.int64), "worst": np.full(len(users), np.nan)}
     if scorer.judges_everyone:  # the person's own opinion out of everybody's: asked apart, it would round otherwise
@@ -125,7 +130,7 @@ def _picture_arrays(scorer: Scorer, pictures: ScoredPictures, users: Ints) -> di
     worst = getattr(scorer, "worst", None)
     if worst is not None:
         arrays["worst"] = np.asarray(worst(users), np.float64)
-    if scorer.judges_everyone and not scorer.is_truth and np.isnan(arrays["own"]).any():
+    if scorer.judges_everyone and not scorer.is_ground_truth and np.isnan(arrays["own"]).any():
         row = int(np.flatnonzero(np.isnan(arrays["own"]))[0])
         raise GeneratorError(f"scorer '{scorer.card.name}' gave no number for picture {pictures.digest[row][:12]}")
     return arrays

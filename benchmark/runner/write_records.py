@@ -247,7 +247,7 @@ def _bootstrap_strata(task: Task, block: Ints, cold: Any) -> Ints:
 
 
 def _rows(run: Run, one: GeneratorScores) -> Rows:
-    people, k = len(run.world.users), run.task.pictures_of(one.spec)
+    people, k = len(run.world.users), run.task.images_of(one.spec)
     failed = np.array([bool(row.failure) for row in one.made]).reshape(people, k)
     block = run.world.dataset.block_of_user[run.world.users]
     scores: dict[str, Floats] = {}
@@ -271,7 +271,7 @@ def _rows(run: Run, one: GeneratorScores) -> Rows:
         higher={scorer: found.card.higher_is_better for scorer, found in one.by_picture.items()},
         sets=one.by_person,
         pairs=pairs,
-        truths=frozenset(scorer for scorer, found in one.by_picture.items() if found.is_truth),
+        ground_truths=frozenset(scorer for scorer, found in one.by_picture.items() if found.is_ground_truth),
     )
 
 
@@ -341,7 +341,7 @@ def _write_generator(
 
 def _data(run: Run) -> dict[str, Any]:
     world = run.world
-    truth = world.dataset.truth
+    ground_truth = world.dataset.ground_truth
     return {
         "title": world.dataset.title,
         "licence": world.dataset.licence,
@@ -352,16 +352,19 @@ def _data(run: Run) -> dict[str, Any]:
         "ratings": len(world.dataset.ratings),
         "test_ratings": len(world.division.test),
         "blocks": int(world.dataset.block_of_user.max()) + 1,
-        "exact": dict(truth.exact) if truth is not None else None,
+        "exact": dict(ground_truth.exact) if ground_truth is not None else None,
     }
 
 
 def _card(one: GeneratorScores, measure: str) -> dict[str, Any]:
     if measure in one.by_picture:
         scores = one.by_picture[measure]
-        return asdict(scores.card) | {"is_truth": scores.is_truth, "everyone": scores.everyone is not None}
+        return asdict(scores.card) | {
+            "is_ground_truth": scores.is_ground_truth,
+            "everyone": scores.everyone is not None,
+        }
     card: ScorerCard = one.cards[measure]
-    return asdict(card) | {"is_truth": False, "everyone": False}
+    return asdict(card) | {"is_ground_truth": False, "everyone": False}
 
 
 def _task_header(task: Task) -> dict[str, Any]:

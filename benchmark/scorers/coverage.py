@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmark.scorers.context import ScorerContext
 from rebeca.arrays import Floats, Ints, unit_rows
-from rebeca.interfaces import NoParams, ScoredPictures, Scorer, ScorerCard, SetScorer
+from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard, SetScorer
 from rebeca.params import Count
 
 
@@ -40,7 +40,7 @@ class DiversityScorer(SetScorer):
         """Address of data and division."""
         return self._fingerprint
 
-    def score_sets(self, pictures: ScoredPictures, users: Ints) -> Mapping[str, Floats]:
+    def score_sets(self, pictures: ScoredImages, users: Ints) -> Mapping[str, Floats]:
         """``diversity``, ``distinct`` and ``spread``, float64 [users]."""
         unit = unit_rows(pictures.embedding_of("task") - self._centre)
         out = {name: np.full(len(users), np.nan) for name in self.cards}
@@ -83,7 +83,7 @@ class NearestTrainingScorer(Scorer):
         """Address of data and division."""
         return self._fingerprint
 
-    def score(self, pictures: ScoredPictures, users: Ints) -> Floats:
+    def score(self, pictures: ScoredImages, users: Ints) -> Floats:
         """float64 [n]; NaN for people without training ratings."""
         unit = unit_rows(pictures.embedding_of("task") - self._centre)
         out = np.full(len(users), np.nan)
@@ -139,7 +139,7 @@ class PrecisionRecallScorer(SetScorer):
         """Address of data, division and parameters."""
         return self._fingerprint
 
-    def score_sets(self, pictures: ScoredPictures, users: Ints) -> Mapping[str, Floats]:
+    def score_sets(self, pictures: ScoredImages, users: Ints) -> Mapping[str, Floats]:
         """One array a measure, float64 [users]; NaN for people with too few held-out likes."""
         out = {name: np.full(len(users), np.nan) for name in self.cards}
         unit = unit_rows(self._embeddings)

@@ -7,7 +7,7 @@ import numpy as np
 from benchmark.scorers.context import ScorerContext
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import GeneratorError
-from rebeca.interfaces import NoParams, ScoredPictures, Scorer, ScorerCard
+from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard
 
 PRIOR_SCORER = "ncf-prior"
 NCF_REFERENCE = "He et al. 2017, Neural Collaborative Filtering, arXiv 1708.05031"
@@ -28,13 +28,13 @@ class _JudgeScorer(Scorer):
         """Address of the fitted judge."""
         return f"judge/1/{self._judge.fingerprint}"
 
-    def score(self, pictures: ScoredPictures, users: Ints) -> Floats:
+    def score(self, pictures: ScoredImages, users: Ints) -> Floats:
         """float64 [n]; probability."""
         everyone = self.score_all(pictures, np.unique(users))
         column = np.arange(len(pictures.unique))
         return np.asarray(everyone[np.searchsorted(np.unique(users), users), column])
 
-    def score_all(self, pictures: ScoredPictures, users: Ints) -> Floats:
+    def score_all(self, pictures: ScoredImages, users: Ints) -> Floats:
         """float64 [users, n]; every different picture is scored once."""
         first, position = np.unique(pictures.unique, return_inverse=True)
         embeddings = pictures.embedding_of(self.role)[first]
@@ -91,7 +91,7 @@ class PriorScorer(Scorer):
         """Address of the fitted judge."""
         return f"prior/1/{self._judge.fingerprint}"
 
-    def score(self, pictures: ScoredPictures, users: Ints) -> Floats:
+    def score(self, pictures: ScoredImages, users: Ints) -> Floats:
         """float64 [n]; probability, NaN where nothing is known of how the picture came about.
 
         Raises:

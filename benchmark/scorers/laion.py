@@ -75,7 +75,7 @@ class LaionScorer(PixelScorer):
         from benchmark.runner.world import make_encoder
         from benchmark.task.file import EncoderSpec
 
-        name = "tinyworld:auditor-eyes" if self._stand_in else self.params.backbone
+        name = "tinyworld:auditor-encoder" if self._stand_in else self.params.backbone
         return make_encoder(EncoderSpec(use=name), self.device, Path())
 
     @cached_property

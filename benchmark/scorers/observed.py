@@ -7,7 +7,7 @@ import numpy as np
 from benchmark.scorers.context import ScorerContext
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import SpecError
-from rebeca.interfaces import NoParams, ScoredPictures, Scorer, ScorerCard
+from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard
 
 
 class ObservedScorer(Scorer):
@@ -18,7 +18,7 @@ class ObservedScorer(Scorer):
     """
 
     Params = NoParams
-    is_truth = True
+    is_ground_truth = True
 
     def __init__(self, context: ScorerContext) -> None:
         test, data = context.division.test, context.dataset
@@ -39,12 +39,12 @@ class ObservedScorer(Scorer):
         """Address of data and division."""
         return self._fingerprint
 
-    def score(self, pictures: ScoredPictures, users: Ints) -> Floats:
+    def score(self, pictures: ScoredImages, users: Ints) -> Floats:
         """float64 [n]; NaN for made pictures and for pictures that the person did not rate."""
         known = pictures.item >= 0
         return np.where(known, self._ratings[users, np.where(known, pictures.item, 0)], np.nan)
 
-    def score_all(self, pictures: ScoredPictures, users: Ints) -> Floats:
+    def score_all(self, pictures: ScoredImages, users: Ints) -> Floats:
         """float64 [users, n]; NaN across blocks."""
         known = pictures.item >= 0
         table = self._ratings[np.ix_(users, np.where(known, pictures.item, 0))]
@@ -56,33 +56,35 @@ class ObservedScorer(Scorer):
         return np.asarray(self._lowest[users])
 
 
-class TruthScorer(Scorer):
-    """``truth``: the utility that a made world knows. It validates the benchmark and never selects anything."""
+class GroundTruthScorer(Scorer):
+    """``ground-truth``: the utility that a synthetic world knows. It validates and never selects anything."""
 
     Params = NoParams
-    is_truth = True
+    is_ground_truth = True
     judges_everyone = True
 
     def __init__(self, context: ScorerContext) -> None:
-        truth = context.dataset.truth
+        truth = context.dataset.ground_truth
         if truth is None:
-            raise SpecError("the scorer 'truth' needs a made world", hint="use 'observed' with real ratings")
+            raise SpecError(
+                "the scorer 'ground-truth' needs a synthetic world", hint="use 'observed' with real ratings"
+            )
         self._utility, self._of_pictures = truth.utility, truth.of_pictures
         self._items = np.arange(len(context.dataset.catalogue))
         self.card = truth.card
-        self._fingerprint = f"truth/2/{context.data_fingerprint}"
+        self._fingerprint = f"ground-truth/2/{context.data_fingerprint}"
 
     @property
     def fingerprint(self) -> str:
         """Address of the world."""
         return self._fingerprint
 
-    def score(self, pictures: ScoredPictures, users: Ints) -> Floats:
+    def score(self, pictures: ScoredImages, users: Ints) -> Floats:
         """float64 [n]; NaN for pictures from outside the catalogue where the world knows the catalogue only."""
         everyone = np.unique(users)
         return np.asarray(self.score_all(pictures, everyone)[np.searchsorted(everyone, users), np.arange(len(users))])
 
-    def score_all(self, pictures: ScoredPictures, users: Ints) -> Floats:
+    def score_all(self, pictures: ScoredImages, users: Ints) -> Floats:
         """float64 [users, n]."""
         known = pictures.item >= 0
         values = self._utility(users[:, None], np.where(known, pictures.item, 0)[None, :]).astype(np.float64)
@@ -98,7 +100,7 @@ class TruthScorer(Scorer):
         return np.asarray(self._utility(users[:, None], self._items[None, :]).min(axis=1), np.float64)
 
 
-class TopUtilityScorer(TruthScorer):
+class TopUtilityScorer(GroundTruthScorer):
     """``top-utility``: whether no catalogue picture is better for the person; in sprites, right shape and colour."""
 
     def __init__(self, context: ScorerContext) -> None:
@@ -114,12 +116,12 @@ class TopUtilityScorer(TruthScorer):
         """Address of the world."""
         return f"top-{self._fingerprint}"
 
-    def score(self, pictures: ScoredPictures, users: Ints) -> Floats:
+    def score(self, pictures: ScoredImages, users: Ints) -> Floats:
         """float64 [n]; 1 or 0."""
         utility = super().score(pictures, users)
         return np.where(np.isnan(utility), np.nan, utility >= self._best[users])
 
-    def score_all(self, pictures: ScoredPictures, users: Ints) -> Floats:
+    def score_all(self, pictures: ScoredImages, users: Ints) -> Floats:
         """float64 [users, n]; 1 or 0."""
         utility = super().score_all(pictures, users)
         return np.where(np.isnan(utility), np.nan, utility >= self._best[users][:, None])

@@ -7,7 +7,7 @@ import abc
 import numpy as np
 
 from rebeca.arrays import Floats, Ints, Pixels
-from rebeca.interfaces import ScoredPictures, Scorer
+from rebeca.interfaces import ScoredImages, Scorer
 
 
 class PixelScorer(Scorer):
@@ -23,7 +23,7 @@ class PixelScorer(Scorer):
     def score_pixels(self, pictures: list[Pixels]) -> Floats:
         """Float [n]; one number a picture."""
 
-    def score(self, pictures: ScoredPictures, users: Ints) -> Floats:
+    def score(self, pictures: ScoredImages, users: Ints) -> Floats:
         """float64 [n]; the person plays no part."""
         first, position = np.unique(pictures.unique, return_inverse=True)
         out = np.full(len(first), np.nan)

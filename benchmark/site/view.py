@@ -20,7 +20,7 @@ WHISKER = 72
 MARGIN = 4
 OPENING_PEOPLE = 3
 OPENING_PICTURES = 3
-SHOWN_AT_FIRST = ("hpsv2", "laion", "truth", "lift:truth", "observed", "lift:observed", "gap")
+SHOWN_AT_FIRST = ("hpsv2", "laion", "ground-truth", "lift:ground-truth", "observed", "lift:observed", "gap")
 """Columns that the script shows before it is asked, beside preference and lift; without it all are there."""
 
 

@@ -21,7 +21,7 @@ Ints = npt.NDArray[np.integer[Any]]
 
 TIE = 1e-9
 """Flips whose cosine is smaller than the observed one by no more than this share count as equal to it."""
-FLIPS_A_BLOCK = 512
+FLIPS_PER_BLOCK = 512
 """Fixed, so that the signs drawn do not depend on how many pairs there are."""
 MOST_ENUMERATED = 30
 ROUNDS_AT_ONCE = 4_000_000
@@ -86,8 +86,8 @@ def sign_flips(differences: Floats, flips: int, rng: np.random.Generator) -> lis
     tolerant = studentised(observed * (1 - TIE), n)
     raw = np.zeros(pairs, np.int64)
     stepped = np.zeros(pairs, np.int64)
-    for start in range(0, count, FLIPS_A_BLOCK):
-        rows = min(FLIPS_A_BLOCK, count - start)
+    for start in range(0, count, FLIPS_PER_BLOCK):
+        rows = min(FLIPS_PER_BLOCK, count - start)
         if enumerated:
             bits = (np.arange(start, start + rows)[:, None] >> np.arange(people)[None, :]) & 1
             signs = 1.0 - 2.0 * bits

@@ -87,8 +87,8 @@ class GeneratorSpec(_Strict):
     params: dict[str, Any] = Field(default_factory=dict)
     decoder: dict[str, Any] = Field(default_factory=dict, description="Changed parameters of the task's decoder.")
     sweep: dict[str, list[Any]] = Field(default_factory=dict)
-    pictures: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
-        default=None, description="Pictures a person, where they differ from the task's."
+    images: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        default=None, description="Images per user, where they differ from the task's."
     )
     noise_group: str = Field(default="default", pattern=ID)
     offset: int = 0
@@ -137,7 +137,7 @@ class TaskFile(_Strict):
     data: DataSpec
     judges: JudgesSpec
     users: UsersSpec = UsersSpec()
-    pictures: Annotated[int, Field(ge=1, le=10_000)]
+    images: Annotated[int, Field(ge=1, le=10_000)]
     encoder: EncoderSpec
     decoder: Use
     generators: Annotated[list[GeneratorSpec], Field(min_length=1)]

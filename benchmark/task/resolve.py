@@ -27,7 +27,7 @@ DEEPEST_EXTENDS = 5
 LARGEST_SWEEP = 500
 
 
-DECLARED = ("id", "version", "seed", "users", "pictures", "failures", "analysis")
+DECLARED = ("id", "version", "seed", "users", "images", "failures", "analysis")
 """Keys of the task file that make up the declaration."""
 
 
@@ -43,7 +43,7 @@ class ResolvedGenerator:
         decoder: All parameters of its decoder.
         noise_group: Arms of one group share their noise.
         offset: Shifts the noise.
-        pictures: Pictures a person, where they differ from the task's.
+        images: Images per user, where they differ from the task's.
     """
 
     id: str
@@ -53,7 +53,7 @@ class ResolvedGenerator:
     decoder: Any
     noise_group: str
     offset: int
-    pictures: int | None = None
+    images: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON with every default spelled out."""
@@ -65,7 +65,7 @@ class ResolvedGenerator:
             "decoder": params_json(self.decoder),
             "noise_group": self.noise_group,
             "offset": self.offset,
-            **({} if self.pictures is None else {"pictures": self.pictures}),
+            **({} if self.images is None else {"images": self.images}),
         }
 
 
@@ -101,9 +101,9 @@ class Task:
     scorers: tuple[ResolvedScorer, ...]
     modified: bool
 
-    def pictures_of(self, generator: ResolvedGenerator) -> int:
+    def images_of(self, generator: ResolvedGenerator) -> int:
         """Pictures a person by a generator."""
-        return generator.pictures or self.file.pictures
+        return generator.images or self.file.images
 
     @property
     def seeds(self) -> SeedScheme:
@@ -311,7 +311,7 @@ def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]
                     "params": {**base.params, **spec.params},
                     "decoder": {**base.decoder, **spec.decoder},
                     "sweep": spec.sweep,
-                    "pictures": spec.pictures or base.pictures,
+                    "images": spec.images or base.images,
                     "noise_group": spec.noise_group if "noise_group" in spec.model_fields_set else base.noise_group,
                     "offset": spec.offset if "offset" in spec.model_fields_set else base.offset,
                 }
@@ -336,7 +336,7 @@ def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]
                 raise SpecError(f"{where}: the generator id '{one.id}' is given twice")
             out.append(
                 ResolvedGenerator(
-                    one.id, one.title or one.id, spec.use, params, decoder, one.noise_group, one.offset, one.pictures
+                    one.id, one.title or one.id, spec.use, params, decoder, one.noise_group, one.offset, one.images
                 )
             )
     return tuple(out)

@@ -53,7 +53,7 @@ class ArraySource:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FolderSource:
-    """Picture files below a folder."""
+    """Image files below a folder."""
 
     folder: Path
     files: tuple[str, ...]
@@ -69,7 +69,7 @@ class FolderSource:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ZipSource:
-    """Picture files in a zip archive; read in place, never extracted."""
+    """Image files in a zip archive; read in place, never extracted."""
 
     archive: Path
     files: tuple[str, ...]

@@ -16,7 +16,7 @@ from rebeca.seeds import digest_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Truth:
+class GroundTruth:
     """What a world knows about its people's taste.
 
     Attributes:
@@ -44,7 +44,7 @@ class Dataset:
         ratings: All ratings; ``liked`` is set by the split.
         block_of_user: int [users]; blocks share neither people nor pictures.
         scale: Lowest and highest possible rating.
-        truth: Known taste, in made worlds.
+        ground_truth: The known taste, in synthetic worlds.
     """
 
     title: str
@@ -54,7 +54,7 @@ class Dataset:
     ratings: Interactions
     block_of_user: Ints
     scale: tuple[float, float]
-    truth: Truth | None = None
+    ground_truth: GroundTruth | None = None
 
     def fingerprint(self) -> str:
         """Changes with any picture or rating."""

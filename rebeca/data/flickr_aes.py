@@ -148,7 +148,7 @@ def prepare(root: Path, duplicates: Literal["refuse", "first"], report: Callable
 
 def facts(ratings: Interactions, repeated: int) -> Facts:
     """Counts, and those of the published division: ten ratings a person for test, ten for validation."""
-    each = ratings.ratings_a_user()
+    each = ratings.ratings_per_user()
     test = np.minimum(each, HELD_BACK)
     validation = np.minimum(each - test, HELD_BACK)
     return Facts(

@@ -50,7 +50,7 @@ class Interactions:
             self, user=self.user[rows], item=self.item[rows], rating=self.rating[rows], liked=self.liked[rows]
         )
 
-    def ratings_a_user(self) -> Ints:
+    def ratings_per_user(self) -> Ints:
         """int64 [num_users]; rows of each person."""
         return np.bincount(self.user, minlength=self.num_users)
 

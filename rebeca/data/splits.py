@@ -68,7 +68,7 @@ def thinned(rows: Interactions, share: float, seed: int) -> Interactions:
     if share == 1:
         return rows
     order = np.lexsort((np.random.default_rng(seed).random(len(rows)), rows.user))
-    counts = rows.ratings_a_user()
+    counts = rows.ratings_per_user()
     place = np.empty(len(rows), np.int64)
     place[order] = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
     return rows.where(place < np.ceil(share * counts[rows.user]))

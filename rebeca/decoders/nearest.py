@@ -11,7 +11,7 @@ import numpy as np
 from rebeca.arrays import Floats, Ints, unit_rows
 from rebeca.data.catalogue import Candidates, Catalogue
 from rebeca.errors import GeneratorError
-from rebeca.interfaces import Decoder, Picture, Request, Space, whole_users
+from rebeca.interfaces import Decoder, GeneratedImage, Request, Space, whole_users
 
 Metric = Literal["euclidean", "cosine"]
 
@@ -71,13 +71,13 @@ class NearestPicture(Decoder):
         """The decoder for a prior that works in ``space``; ``embeddings`` are the catalogue in the encoder's space."""
         return cls(catalogue, space.forward(embeddings), candidates, params, space)
 
-    def decode(self, points: Floats, requests: Sequence[Request]) -> list[Picture]:
+    def decode(self, points: Floats, requests: Sequence[Request]) -> list[GeneratedImage]:
         """One picture a request; the point, in the encoder's space, is kept as the picture's embedding.
 
         Raises:
             GeneratorError: If a person has fewer candidates than requests and repeats are not allowed.
         """
-        pictures: list[Picture] = []
+        pictures: list[GeneratedImage] = []
         vectors = points if self.space is None else self.space.inverse(points)
         start = 0
         for group in whole_users(requests):
@@ -91,7 +91,9 @@ class NearestPicture(Decoder):
                 )
             chosen = nearest(own, self.points[allowed], self.params)
             for vector, item in zip(kept, allowed[chosen], strict=True):
-                pictures.append(Picture(self.catalogue.pixels(int(item)), np.asarray(vector, np.float32), int(item)))
+                pictures.append(
+                    GeneratedImage(self.catalogue.pixels(int(item)), np.asarray(vector, np.float32), int(item))
+                )
         return pictures
 
 

@@ -21,7 +21,7 @@ from rebeca.arrays import Floats, Pixels
 from rebeca.data.catalogue import Candidates, Catalogue
 from rebeca.device import empty_cache, on_processor, precision
 from rebeca.errors import GeneratorError, MissingDependency, SpecError, did_you_mean, out_of_memory
-from rebeca.interfaces import Decoder, Picture, Request, Space, whole_users
+from rebeca.interfaces import Decoder, GeneratedImage, Request, Space, whole_users
 from rebeca.params import AtLeastOne, Count, NotNegative
 from rebeca.published import identity, is_published, locate
 from rebeca.quiet import quiet
@@ -171,20 +171,20 @@ class StableDiffusion(Decoder):
         once.batch = self.batch
         list(once.paint(requests, empty, empty, np.zeros((self.batch, width), np.float32)))
 
-    def decode(self, points: Floats, requests: Sequence[Request]) -> Iterator[Picture | None]:
+    def decode(self, points: Floats, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
         """One picture a request; the vector that the adapter was given is kept as the picture's embedding."""
         p = self.params
         words, vectors = [p.prompt] * len(requests), self.space.inverse(points)
         pixels = self.paint(requests, words, [p.negative_prompt] * len(requests), vectors)
         for made, vector in zip(pixels, vectors, strict=True):
-            yield None if made is None else Picture(made, np.asarray(vector, np.float32))
+            yield None if made is None else GeneratedImage(made, np.asarray(vector, np.float32))
 
     def decode_prompts(
         self, prompts: Sequence[str], negative_prompts: Sequence[str], requests: Sequence[Request]
-    ) -> Iterator[Picture | None]:
+    ) -> Iterator[GeneratedImage | None]:
         """One picture a request from words alone, with the adapter off."""
         pixels = self.paint(requests, prompts, negative_prompts, None)
-        return (None if made is None else Picture(made) for made in pixels)
+        return (None if made is None else GeneratedImage(made) for made in pixels)
 
     def paint(
         self,

@@ -31,7 +31,7 @@ def world_facts(seed: int) -> dict[str, Any]:
     """Figures and hash of one world."""
     params = TinyworldParams(seed=seed)
     people = draw_people(params.users, seed)
-    utility = people.utility(features(render(draw_scenes(params.pictures, seed, "catalogue"))))
+    utility = people.utility(features(render(draw_scenes(params.items, seed, "catalogue"))))
     user, item, rating = draw_ratings(people, utility, seed)
     count = np.bincount(user)
     return {

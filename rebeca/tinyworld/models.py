@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parent / "weights"
 CARD = WEIGHTS / "card.json"
-PARTS = ("autoencoder", "diffusion", "adapter", "prior-eyes", "verifier-eyes", "auditor-eyes", "hps", "laion")
-EYES = ("prior-eyes", "verifier-eyes", "auditor-eyes")
+PARTS = ("autoencoder", "diffusion", "adapter", "prior-encoder", "verifier-encoder", "auditor-encoder", "hps", "laion")
+EYES = ("prior-encoder", "verifier-encoder", "auditor-encoder")
 CLIPS = (*EYES, "hps")
 STABLE_DIFFUSION = "stable-diffusion"
 ADAPTER = Path("ip-adapter") / "models" / "ip-adapter_tinyworld.safetensors"
@@ -106,7 +106,7 @@ def write_layouts(weights: Path, folder: Path) -> None:
     for name in CLIPS:
         _write_clip(load_clip(name, weights), folder / "clip" / name, folder / "tokenizer")
     _write_stable_diffusion(weights, folder)
-    _write_image_encoder(load_clip("prior-eyes", weights), folder / IMAGE_ENCODER)
+    _write_image_encoder(load_clip("prior-encoder", weights), folder / IMAGE_ENCODER)
     _write(folder / ADAPTER, read_part(weights, "adapter"))
     _write(folder / "laion" / "head.safetensors", read_part(weights, "laion"))
 
@@ -167,7 +167,7 @@ def _write_stable_diffusion(weights: Path, folder: Path) -> None:
     vae.register_to_config(scaling_factor=card["scaling_factor"])
     unet = UNet2DConditionModel(**networks.UNET)
     unet.load_state_dict(read_part(weights, "diffusion"))
-    clip = load_clip("prior-eyes", weights)
+    clip = load_clip("prior-encoder", weights)
     text = CLIPTextModel(clip.config.text_config)
     text.load_state_dict(clip.text_model.state_dict())
     scheduler = PNDMScheduler(skip_prk_steps=True, **networks.SCHEDULE)

@@ -59,9 +59,9 @@ class ClipShape:
 
 PRIOR_CLIP = ClipShape(width=96, layers=4, patch=8, dim=96)
 CLIPS = {
-    "prior-eyes": PRIOR_CLIP,
-    "verifier-eyes": ClipShape(width=112, layers=4, patch=8, dim=112),
-    "auditor-eyes": ClipShape(width=96, layers=3, patch=8, dim=80),
+    "prior-encoder": PRIOR_CLIP,
+    "verifier-encoder": ClipShape(width=112, layers=4, patch=8, dim=112),
+    "auditor-encoder": ClipShape(width=96, layers=3, patch=8, dim=80),
     "hps": PRIOR_CLIP,
 }
 """By the name of the part that holds the weights; ``hps`` is tuned from the prior's."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from rebeca.arrays import Floats, Ints, Pixels
 from rebeca.data.catalogue import ArraySource, Catalogue
-from rebeca.data.dataset import Dataset, Truth
+from rebeca.data.dataset import Dataset, GroundTruth
 from rebeca.data.interactions import Interactions
 from rebeca.interfaces import ScorerCard
 from rebeca.params import Count
@@ -34,14 +34,14 @@ class TinyworldParams:
         seed: Draws postcards, people and ratings; choices are made on 1, and 2 to 4 are reported.
     """
 
-    pictures: Count = 2000
+    items: Count = 2000
     users: Count = 100
     seed: int = 1
 
 
 def make_tinyworld(params: TinyworldParams) -> Dataset:
     """Draws the world: some seconds."""
-    scenes = draw_scenes(params.pictures, params.seed, "catalogue")
+    scenes = draw_scenes(params.items, params.seed, "catalogue")
     pixels = render(scenes)
     people = draw_people(params.users, params.seed)
     utility = people.utility(features(pixels))
@@ -52,7 +52,7 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
         rating,
         np.zeros(len(rating), bool),
         tuple(f"person-{u:03d}" for u in range(params.users)),
-        tuple(f"postcard-{i:04d}" for i in range(params.pictures)),
+        tuple(f"postcard-{i:04d}" for i in range(params.items)),
     )
     ladder = np.sort(utility, axis=1)
     known = percentile(ladder, utility)
@@ -68,12 +68,12 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
         licence="drawn by this project, Apache-2.0",
         redistribute=True,
         catalogue=Catalogue(
-            ratings.item_ids, ArraySource(pixels), np.zeros(params.pictures, np.int64), captions=captions(scenes)
+            ratings.item_ids, ArraySource(pixels), np.zeros(params.items, np.int64), captions=captions(scenes)
         ),
         ratings=ratings,
         block_of_user=np.zeros(params.users, np.int64),
         scale=SCALE,
-        truth=Truth(CARD, of_items, {}, of_pictures),
+        ground_truth=GroundTruth(CARD, of_items, {}, of_pictures),
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from rebeca.arrays import Bools, Floats, Ints, Pixels
 from rebeca.data.catalogue import ArraySource, Catalogue
-from rebeca.data.dataset import Dataset, Truth
+from rebeca.data.dataset import Dataset, GroundTruth
 from rebeca.data.interactions import Interactions
 from rebeca.interfaces import ScorerCard
 from rebeca.params import Count
@@ -92,7 +92,7 @@ def make_sprites(params: SpritesParams) -> Dataset:
         ratings=ratings,
         block_of_user=np.zeros(num_users, np.int64),
         scale=(0.0, 1.0),
-        truth=Truth(card, utility, exact_values()),
+        ground_truth=GroundTruth(card, utility, exact_values()),
     )
 
 

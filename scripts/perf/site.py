@@ -96,7 +96,7 @@ def _rows(name: str, rng: Any, taste: Any, record: dict[str, Any], people: int) 
     measures = record["summary"]
     scores = {"ncf": own} | {m: own + rng.normal(0, 0.05, own.shape) for m in measures if m in ("hpsv2", "laion")}
     pairs = {"ncf": everyone.mean(axis=2)}
-    for scorer in ("auditor", "truth"):
+    for scorer in ("auditor", "ground-truth"):
         noisy = np.clip(everyone + rng.normal(0, 0.05, everyone.shape), 0, 1)
         scores[scorer], pairs[scorer] = noisy[np.arange(people), np.arange(people)], noisy.mean(axis=2)
     sets = {m: rng.uniform(size=people) for m in measures if m not in scores}
@@ -104,7 +104,7 @@ def _rows(name: str, rng: Any, taste: Any, record: dict[str, Any], people: int) 
     return Rows(
         id=name, ranked=True, digest=digest, item=np.full((people, PICTURES), -1),
         failed=np.zeros((people, PICTURES), bool), scores=scores, lowest={m: np.zeros(people) for m in scores},
-        higher=dict.fromkeys(scores, True), sets=sets, pairs=pairs, truths=frozenset({"truth"}),
+        higher=dict.fromkeys(scores, True), sets=sets, pairs=pairs, ground_truths=frozenset({"ground-truth"}),
     )  # fmt: skip
 
 

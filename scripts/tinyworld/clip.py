@@ -1,4 +1,4 @@
-"""Parts ``prior-eyes``, ``verifier-eyes``, ``auditor-eyes``: three CLIPs that differ in size and seed.
+"""Parts ``prior-encoder``, ``verifier-encoder``, ``auditor-encoder``: three CLIPs that differ in size and seed.
 
 Pictures and captions are pulled together as usual; a linear map from the un-normalised image embedding to the
 picture's 8 x 8 thumbnail makes embeddings carry the layout of colours, which people's taste is about.
@@ -24,7 +24,7 @@ THUMBNAIL = 8
 THUMBNAIL_WEIGHT = 20.0
 
 
-SEEDS = {"prior-eyes": 11, "verifier-eyes": 12, "auditor-eyes": 13}
+SEEDS = {"prior-encoder": 11, "verifier-encoder": 12, "auditor-encoder": 13}
 RECIPES = {name: Recipe(steps=1100, batch=96, lr=1.5e-3, weight_decay=0.05, seed=seed) for name, seed in SEEDS.items()}
 
 

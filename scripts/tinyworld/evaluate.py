@@ -70,10 +70,10 @@ def evaluate(work: Path) -> dict[str, float]:
         image, text = _images(model, data.pixels), _texts(model, ids)
         figures[f"{name}, picture to caption among 64"] = _retrieved(image, text)
         figures[f"{name}, caption to picture among 64"] = _retrieved(text, image)
-    figures |= _text_to_picture(data, models["verifier-eyes"], ids)
-    figures |= _embedding_to_picture(data, models["prior-eyes"])
-    figures |= _stand_ins(data, models["auditor-eyes"], work / "tokenizer")
-    figures |= _verifier(models["verifier-eyes"])
+    figures |= _text_to_picture(data, models["verifier-encoder"], ids)
+    figures |= _embedding_to_picture(data, models["prior-encoder"])
+    figures |= _stand_ins(data, models["auditor-encoder"], work / "tokenizer")
+    figures |= _verifier(models["verifier-encoder"])
     return {name: round(value, 4) for name, value in figures.items()}
 
 

@@ -52,7 +52,7 @@ def models() -> Image.Image:
     originals = data.pixels.permute(0, 2, 3, 1).numpy()
     empty = [""] * SHOWN
     requests = evaluate._requests(SHOWN)
-    wanted = evaluate._images(load_clip("prior-eyes"), data.pixels).numpy()
+    wanted = evaluate._images(load_clip("prior-encoder"), data.pixels).numpy()
     by_embedding = list(evaluate._decoder(evaluate.PICTURE_GUIDANCE).paint(requests, empty, empty, wanted))
     by_caption = list(evaluate._decoder(evaluate.TEXT_GUIDANCE).paint(requests, list(data.captions), empty, None))
     if any(picture is None for picture in (*by_embedding, *by_caption)):

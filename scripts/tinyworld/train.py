@@ -49,17 +49,17 @@ class Workshop:
             self._card(scaling_factor=model.config.scaling_factor)
         elif name == "diffusion":
             unet, history = diffusion.run(
-                self._autoencoder(), self._eyes("prior-eyes"), self.tokenizer, self.work, self.device, self.say
+                self._autoencoder(), self._eyes("prior-encoder"), self.tokenizer, self.work, self.device, self.say
             )
             self._save("adapter", diffusion.adapter_weights(unet))
             self._save(name, diffusion.plain_weights(unet))
             about = {"recipe": diffusion.RECIPE.to_json(), "history": history}
         elif name == "hps":
-            model, history = stand_ins.run_hps(self._eyes("prior-eyes"), self.tokenizer, self.work, self.say)
+            model, history = stand_ins.run_hps(self._eyes("prior-encoder"), self.tokenizer, self.work, self.say)
             self._save(name, model.state_dict())
             about = {"recipe": stand_ins.HPS_RECIPE.to_json(), "history": history}
         elif name == "laion":
-            weight, bias = stand_ins.run_laion(self._eyes("auditor-eyes"))
+            weight, bias = stand_ins.run_laion(self._eyes("auditor-encoder"))
             self._save(name, {"layers.0.weight": weight, "layers.0.bias": bias})
             about = {"ridge": stand_ins.RIDGE, "pictures": stand_ins.RATING_PICTURES}
         else:

@@ -9,14 +9,14 @@ from baselines.factorisation import factorise
 from baselines.folder import Folder, FolderParams
 from benchmark.runner.run import Run
 from benchmark.task.resolve import load_task
-from rebeca.interfaces import Picture, Request
+from rebeca.interfaces import GeneratedImage, Request
 
 PER_USER = ("data.split.kind=per-user", "data.split.test=8", "data.split.validation=4")
 RANKINGS = ["random", "most-liked", "centroid", "ridge", "neighbours", "verifier", "heldout-likes"]
 
 
 def generate(tiny, tmp_path, params, overrides=()):
-    run = Run(load_task(tiny, ("pictures=3", *overrides)), tmp_path / "w")
+    run = Run(load_task(tiny, ("images=3", *overrides)), tmp_path / "w")
     spec = run.task.generators[0]
     spec = type(spec)("g", "g", params[0], params[1], spec.decoder, "default", 0)
     generator = run.fitted(spec)
@@ -27,7 +27,7 @@ def generate(tiny, tmp_path, params, overrides=()):
 def check(run, requests, answers):
     assert len(answers) == len(requests)
     for request, answer in zip(requests, answers, strict=True):
-        assert isinstance(answer, Picture)
+        assert isinstance(answer, GeneratedImage)
         assert answer.pixels.dtype == np.uint8
         user = run.world.candidates.user_ids.index(request.user)
         assert answer.item in run.world.candidates.of(user)

@@ -8,7 +8,7 @@ import pytest
 from baselines.prompts import PUBLISHED, Prompts, PromptsParams, log_odds
 from rebeca.data.interactions import Interactions
 from rebeca.errors import GeneratorError
-from rebeca.interfaces import Picture, Request
+from rebeca.interfaces import GeneratedImage, Request
 
 CAPTIONS = (
     tuple(
@@ -26,7 +26,7 @@ class Words:
 
     def decode_prompts(self, prompts, negative_prompts, requests):
         self.said = list(zip(prompts, negative_prompts, strict=True))
-        return [Picture(np.zeros((4, 4, 3), np.uint8)) for _ in requests]
+        return [GeneratedImage(np.zeros((4, 4, 3), np.uint8)) for _ in requests]
 
 
 class Context:

@@ -63,7 +63,7 @@ def test_how_failures_count_is_part_of_the_declaration(tiny):
     ("old", "new", "named"),
     [
         ("seed: 7", "seed: 8", "seed"),
-        ("pictures: 3", "pictures: 2", "pictures"),
+        ("images: 3", "images: 2", "images"),
         ("dims: 4, epochs: 3", "dims: 4, epochs: 2", "judges"),
         (
             "  - {id: catalogue-random, use: catalogue, params: {rank_by: random}}\n",

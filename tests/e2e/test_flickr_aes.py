@@ -100,7 +100,7 @@ def test_the_published_settings_are_in_the_task():
     assert published["params"]["prior_guidance"] == 5 and published["params"]["steps"] == 1000
     assert published["params"]["objective"] == "sample" and published["params"]["tokens"] == 32
     assert published["decoder"]["image_guidance"] == 5 and published["decoder"]["steps"] == 50
-    assert (spec["pictures"], spec["seed"], spec["judges"]["ratings"]) == (25, 42, "shared")
+    assert (spec["images"], spec["seed"], spec["judges"]["ratings"]) == (25, 42, "shared")
     grid = json.loads(invoke("validate", "flickr-aes-cross-guidance", "--json"))["spec"]
     cells = {(g["params"]["prior_guidance"], g["decoder"]["image_guidance"]) for g in grid["generators"]}
     assert len(cells) == 25 and grid["pictures"] == 10

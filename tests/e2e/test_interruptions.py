@@ -52,7 +52,7 @@ def test_seconds_a_picture_count_the_pictures_that_they_were_spent_on(tiny, monk
     from benchmark.board.board import read_board
     from benchmark.runner import run as runner
 
-    monkeypatch.setattr(runner, "USERS_A_UNIT", 5)
+    monkeypatch.setattr(runner, "USERS_PER_UNIT", 5)
     workdir = tiny.parent / "w"
     invoke(*command(tiny, workdir))
     records = workdir / "records" / "tiny" / "v1"

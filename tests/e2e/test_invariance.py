@@ -55,7 +55,7 @@ def test_the_order_of_ratings(done, tmp_path):
 
 @pytest.mark.parametrize("people", [1, 5])
 def test_people_a_unit(done, tmp_path, monkeypatch, people):
-    monkeypatch.setattr(runner, "USERS_A_UNIT", people)
+    monkeypatch.setattr(runner, "USERS_PER_UNIT", people)
     invoke("run", copy_of(done, tmp_path), "--workdir", tmp_path / "w", "--quiet")
     assert_same(done / "w", tmp_path / "w")
 

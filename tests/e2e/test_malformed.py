@@ -123,7 +123,7 @@ spec(
     "best_of: 2\n      hidden: 16",
     "best_of: the best of several could be the same",
 )
-spec("a wrong type", "pictures: 3", "pictures: many", "tiny.yaml:18: pictures: input should be a valid integer")
+spec("a wrong type", "images: 3", "images: many", "tiny.yaml:18: images: input should be a valid integer")
 spec("a wrong type below", "hidden: 16", "hidden: wide", "tiny.yaml:29: generators.rebeca.params.hidden: input should")
 spec("an impossible value", "max_steps: 20", "max_steps: -20", "tiny.yaml:31: generators.rebeca.params.max_steps")
 spec("a value that is no number", "lr: 0.001", "lr: .nan", "tiny.yaml:34: generators.rebeca.params.lr: not a finite")

@@ -22,7 +22,7 @@ BREAKS_THE_CONTRACT = {
     "floats": "got float32 [16, 16, 3]",
     "empty": "16 x 0 pixels",
     "huge": "9000 x 9000 pixels",
-    "text": "expected a Picture, got str",
+    "text": "expected a GeneratedImage, got str",
     "nan-embedding": "the embedding holds a number that is not finite",
     "no-such-item": "there is no catalogue picture 1000000",
     "writes-outside": "wrote outside its folder: fit/mine.txt",

@@ -296,7 +296,7 @@ def test_a_generator_that_breaks_its_contract_is_named(tiny, tmp_path, monkeypat
     for body, message in [
         (raising, "generator 'rebeca' failed: RuntimeError: out of ideas"),
         (lambda self, requests: iter([]), "answered 0 of 36 requests"),
-        (lambda self, requests: iter([1] * 36), "expected a Picture, got int"),
+        (lambda self, requests: iter([1] * 36), "expected a GeneratedImage, got int"),
     ]:
         monkeypatch.setattr(Rebeca, "generate", body)
         assert message in invoke("run", tiny, "--workdir", tmp_path / "w", "--quiet", code=5)

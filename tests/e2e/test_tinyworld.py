@@ -21,14 +21,14 @@ version: 1
 title: A miniature run
 data:
   kind: tinyworld
-  params: {pictures: 200, users: 7, seed: 5}
+  params: {items: 200, users: 7, seed: 5}
   like_at: 4
   split: {kind: per-user, test: 10, validation: 6}
 judges:
-  verifier: {use: ncf, encoder: "tinyworld:verifier-eyes", params: {nets: 1, epochs: 3}}
-  auditor: {use: ncf, encoder: "tinyworld:auditor-eyes", params: {nets: 1, epochs: 3}}
-pictures: 2
-encoder: "tinyworld:prior-eyes"
+  verifier: {use: ncf, encoder: "tinyworld:verifier-encoder", params: {nets: 1, epochs: 3}}
+  auditor: {use: ncf, encoder: "tinyworld:auditor-encoder", params: {nets: 1, epochs: 3}}
+images: 2
+encoder: "tinyworld:prior-encoder"
 decoder: {use: stable-diffusion-ip-adapter, params: {steps: 2, batch: 8}}
 generators:
   - id: rebeca
@@ -36,7 +36,7 @@ generators:
     params:
       {normalize: pca, dims: 8, network: mlp, hidden: 32, layers: 1, user_rows: taste, max_steps: 20, patience: null,
        sampler: DPMSolverMultistepScheduler, steps: 4}
-  - {id: best, extends: rebeca, pictures: 1, params: {best_of: 8}}
+  - {id: best, extends: rebeca, images: 1, params: {best_of: 8}}
   - {id: half, extends: rebeca, params: {ratings_share: 0.5}}
   - {id: guided, extends: rebeca, decoder: {image_guidance: 4.0}}
   - {id: same-prompt, extends: rebeca, decoder: {prompt: ""}}
@@ -87,9 +87,9 @@ def test_every_scorer_judges_painted_pictures(run):
     folder, _ = run
     for name in ("rebeca", "persona", "published"):
         table = rows(folder, name)
-        assert set(table["scorer"]) == {"ncf", "auditor", "truth", "hpsv2", "laion"}
+        assert set(table["scorer"]) == {"ncf", "auditor", "ground-truth", "hpsv2", "laion"}
         assert np.isfinite(table["score"]).all() and len(table) == 5 * 14
-        assert table[table["scorer"] == "truth"]["score"].between(0, 1).all()
+        assert table[table["scorer"] == "ground-truth"]["score"].between(0, 1).all()
     assert record(folder, "rebeca")["summary"]["hpsv2"]["card"]["name"] == "HPSv2 stand-in"
 
 
@@ -121,7 +121,7 @@ def test_the_best_of_eight_pleases_the_verifier_more_than_the_auditor_and_the_tr
     task = yaml.safe_load(find_task("tinyworld-quick").read_text())
     prior = task["generators"][0]
     task["generators"] = [prior, {"id": "best", "extends": prior["id"], "params": {"best_of": 8}}]
-    task |= {"id": "best-of", "pictures": 2, "scorers": ["ncf", "auditor", "truth"]}
+    task |= {"id": "best-of", "images": 2, "scorers": ["ncf", "auditor", "ground-truth"]}
     task["analysis"] |= {"permutations": 199, "bootstrap": 199}
     (tmp_path / "task.yaml").write_text(yaml.safe_dump(task))
     invoke("run", tmp_path / "task.yaml", "--workdir", tmp_path / "work")
@@ -132,7 +132,7 @@ def test_the_best_of_eight_pleases_the_verifier_more_than_the_auditor_and_the_tr
     means = pictures.groupby(["scorer", "arm", "user"])["score"].mean().unstack("arm")
     spread = pictures.groupby("scorer")["score"].std()
     gains = (means["best"] - means[prior["id"]]).groupby("scorer").mean() / spread
-    assert gains["ncf"] > max(gains["auditor"], gains["truth"]) + 0.05, gains
+    assert gains["ncf"] > max(gains["auditor"], gains["ground-truth"]) + 0.05, gains
 
 
 def test_parameters_that_change_nothing_are_flagged(run):
@@ -150,7 +150,7 @@ def test_units_and_batches_do_not_change_a_picture(run, tmp_path, monkeypatch):
     from benchmark.runner import run as runner
     from benchmark.runner.run import Run
 
-    monkeypatch.setattr(runner, "USERS_A_UNIT", 3)
+    monkeypatch.setattr(runner, "USERS_PER_UNIT", 3)
     again = Run(load_task(folder / "task.yaml"), folder / "work")
     spec = again.task.generators[0]
     made = [row for part in again.make_pictures(spec) for row in again.scored_pictures([part])[0]]

@@ -38,7 +38,7 @@ def test_full_layouts_have_the_published_numbers_of_parameters(layout, millions)
 )
 def test_full_layouts_have_the_published_sizes(layout, model, file, extra):
     """Names and shapes make a file's length; with the published ones it is the published one but for its header."""
-    from rebeca import random_weights
+    from benchmark.dev import random_weights
 
     shapes = random_weights._shapes(layout, "full")[model]
     half = layout == "vit-g"

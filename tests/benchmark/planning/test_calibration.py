@@ -76,7 +76,7 @@ def test_paired_arms_gain_from_more_pictures():
 def test_a_pilot_asks_the_generators_with_as_many_pictures_as_the_reference(tmp_path):
     """The reference of tinyworld has sixteen pictures, most of its arms four: nothing was planned for it."""
     make_folder(tmp_path / "data")
-    text = TINY.replace("id: rebeca\n", "id: rebeca\n    pictures: 4\n")
+    text = TINY.replace("id: rebeca\n", "id: rebeca\n    images: 4\n")
     (tmp_path / "tiny.yaml").write_text(text)
     invoke("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--quiet")
     found = pilot(tmp_path / "w" / "records" / "tiny" / "v1")

@@ -12,7 +12,7 @@ import torch
 from benchmark.scorers.hpsv2 import HPSv2Params, HPSv2Scorer, prepared
 from benchmark.scorers.laion import LaionParams, LaionScorer, read_head
 from rebeca.errors import DataError, MissingDependency, SpecError
-from rebeca.interfaces import ScoredPictures
+from rebeca.interfaces import ScoredImages
 
 TINY = {
     "embed_dim": 32,
@@ -136,7 +136,7 @@ def test_every_different_picture_is_scored_once(tiny_hps):
 
     unique = np.array([0, 1, 2, 0, 1])
     scored = one.score(
-        ScoredPictures(np.zeros(5, int), np.arange(5), tuple("abcab"), np.full(5, -1), unique, None, pixels_of),
+        ScoredImages(np.zeros(5, int), np.arange(5), tuple("abcab"), np.full(5, -1), unique, None, pixels_of),
         np.zeros(5, int),
     )
     assert asked == [0, 1, 2]

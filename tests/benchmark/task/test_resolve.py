@@ -31,9 +31,9 @@ def test_a_scorer_that_is_better_low_cannot_decide(tiny, monkeypatch):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("pictures: 3", "picturs: 3", r"tiny.yaml:18: unknown key 'picturs'\n  hint: did you mean 'pictures'"),
-        ("pictures: 3", "pictures: three", r"tiny.yaml:18: pictures: .*found 'three'"),
-        ("pictures: 3", "", r"the key 'pictures' is missing"),
+        ("images: 3", "imges: 3", r"tiny.yaml:18: unknown key 'imges'\n  hint: did you mean 'images'"),
+        ("images: 3", "images: three", r"tiny.yaml:18: images: .*found 'three'"),
+        ("images: 3", "", r"the key 'images' is missing"),
         ("max_steps: 20", "max_step: 20", r"rebeca.params: no parameter 'max_step'\n  hint: did you mean 'max_steps'"),
         ("network: mlp", "network: mlpp", r"generators.rebeca.params.network: .*found 'mlpp'"),
         ("use: rebeca\n", "use: rebecca\n", r"no generator is called 'rebecca'\n  hint: did you mean 'rebeca'"),

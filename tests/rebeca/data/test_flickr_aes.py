@@ -83,10 +83,10 @@ def test_exact_divisions_give_everybody_what_there_is(counts, seed):
         assert "no training ratings" in error.message and max(counts) <= 20
         return
     counts = np.array(counts)
-    np.testing.assert_array_equal(division.test.ratings_a_user(), np.minimum(counts, 10))
+    np.testing.assert_array_equal(division.test.ratings_per_user(), np.minimum(counts, 10))
     held = np.minimum(np.maximum(counts - 10, 0), 10)
-    np.testing.assert_array_equal(division.generators.validation.ratings_a_user(), held)
-    rows = division.generators.train.ratings_a_user() + held + division.test.ratings_a_user()
+    np.testing.assert_array_equal(division.generators.validation.ratings_per_user(), held)
+    rows = division.generators.train.ratings_per_user() + held + division.test.ratings_per_user()
     np.testing.assert_array_equal(rows, counts)
 
 

@@ -25,6 +25,6 @@ def test_smaller_shares_of_ratings_are_parts_of_larger_ones():
     kept = [{*zip(t.user, t.item, strict=True)} for t in (part.thinned(s, 3).train for s in (0.1, 0.5, 1.0))]
     assert kept[0] < kept[1] < kept[2]
     assert len(kept[2]) == 60
-    assert part.thinned(0.5, 3).train.ratings_a_user().tolist() == [1, 1, 4, 10, 15, 0]
+    assert part.thinned(0.5, 3).train.ratings_per_user().tolist() == [1, 1, 4, 10, 15, 0]
     assert {*zip(*[iter(part.thinned(0.5, 4).train.item)], strict=True)} != {(i,) for _, i in kept[1]}
     assert len(part.thinned(0.5, 3).validation) == 0

@@ -26,10 +26,10 @@ def test_nobody_sees_test_ratings(kind, mode):
         assert not (d.test_items & d.validation_items).any()
         assert set(d.test.item) == set(np.flatnonzero(d.test_items))
     else:
-        assert (d.test.ratings_a_user() == 10).all()
+        assert (d.test.ratings_per_user() == 10).all()
     if kind == "cold-users":
         assert d.cold.sum() == 4
-        assert max(d.generators.train.ratings_a_user()[d.cold]) <= 5
+        assert max(d.generators.train.ratings_per_user()[d.cold]) <= 5
 
 
 def test_published_counts():

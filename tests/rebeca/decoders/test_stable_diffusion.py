@@ -152,7 +152,7 @@ def test_a_repository_needs_its_commit_and_a_folder_is_known_by_its_content(tmp_
 def test_transformers_and_open_clip_read_the_same_clip():
     import open_clip
 
-    folder = layouts() / "clip" / "verifier-eyes"
+    folder = layouts() / "clip" / "verifier-encoder"
     theirs = CLIPModel.from_pretrained(folder).eval()
     ours = open_clip.create_model(f"local-dir:{folder}").eval()
     tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}", bpe_path=str(folder / "bpe.txt.gz"))
@@ -169,7 +169,7 @@ def test_transformers_and_open_clip_read_the_same_clip():
 def test_the_adapters_image_encoder_is_the_priors_clip():
     with quiet():
         encoder = CLIPVisionModelWithProjection.from_pretrained(layouts() / IMAGE_ENCODER).eval()
-        clip = CLIPModel.from_pretrained(layouts() / "clip" / "prior-eyes").eval()
+        clip = CLIPModel.from_pretrained(layouts() / "clip" / "prior-encoder").eval()
     x = torch.randn(2, 3, 64, 64, generator=torch_generator(1))
     with torch.inference_mode():
         expected = clip.visual_projection(clip.vision_model(pixel_values=x).pooler_output)

@@ -99,13 +99,13 @@ def test_a_safety_checker_in_the_repository_is_never_asked(weights, tmp_path, mo
 
 def test_a_black_picture_is_a_counted_failure_wherever_it_comes_from():
     from benchmark.runner.images import check
-    from rebeca.interfaces import Picture
+    from rebeca.interfaces import GeneratedImage
 
     class Empty:
         def __len__(self):
             return 0
 
-    row = check(Picture(np.zeros((64, 64, 3), np.uint8)), requests(1)[0], Empty(), "somebody")
+    row = check(GeneratedImage(np.zeros((64, 64, 3), np.uint8)), requests(1)[0], Empty(), "somebody")
     assert row.failure == "blank"
 
 
@@ -126,7 +126,7 @@ def test_a_picture_that_failed_takes_no_vector_from_the_others(tmp_path):
 def test_an_array_that_a_generator_uses_again_is_kept_as_it_was(tmp_path):
     from benchmark.runner.images import KeptPixels, read_unit, write_unit
     from rebeca.data.catalogue import decode_image
-    from rebeca.interfaces import Picture, pixels_digest
+    from rebeca.interfaces import GeneratedImage, pixels_digest
 
     class Empty:
         def __len__(self):
@@ -136,7 +136,7 @@ def test_an_array_that_a_generator_uses_again_is_kept_as_it_was(tmp_path):
         array = np.zeros((64, 64, 3), np.uint8)
         for k in range(8):
             array[:] = np.random.default_rng(k).integers(0, 256, array.shape)
-            yield Picture(array)
+            yield GeneratedImage(array)
 
     kept = KeptPixels()
     write_unit(tmp_path, reusing(), requests(), Empty(), "somebody", kept)

@@ -28,7 +28,7 @@ def test_weights_that_are_not_there_are_named(tmp_path):
 
 
 def test_loading_says_nothing_on_the_terminal(capfd):
-    tinyworld("prior-eyes", "cpu")
+    tinyworld("prior-encoder", "cpu")
     said = capfd.readouterr()
     assert said.out + said.err == ""
 

@@ -20,7 +20,7 @@ def test_exact_values_are_those_of_the_published_world():
 def test_everybody_rates_everything_as_the_probabilities_say():
     data = make_sprites(SpritesParams(sprites=100, users_per_taste=3, seed=1))
     assert (data.ratings.num_users, data.ratings.num_items, len(data.ratings)) == (12, 400, 4800)
-    rates = data.truth.utility(data.ratings.user, data.ratings.item)
+    rates = data.ground_truth.utility(data.ratings.user, data.ratings.item)
     for p in LIKE_PROBABILITY:
         own = data.ratings.liked[rates == p]
         assert own.mean() == pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / len(own)))

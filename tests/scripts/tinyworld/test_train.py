@@ -32,16 +32,16 @@ def test_a_part_is_trained_and_stands_in_the_card(tmp_path, monkeypatch):
     monkeypatch.setattr(stand_ins, "HPS_RECIPE", short)
     out = tmp_path / "out"
     arguments = ["--work", str(tmp_path / "work"), "--out", str(out)]
-    for part in ("prior-eyes", "auditor-eyes", "hps", "laion"):
+    for part in ("prior-encoder", "auditor-encoder", "hps", "laion"):
         arguments += ["--part", part]
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
     card = json.loads((out / CARD.name).read_text(encoding="utf-8"))
-    assert set(card["parts"]) == {"prior-eyes", "auditor-eyes", "hps", "laion"}
+    assert set(card["parts"]) == {"prior-encoder", "auditor-encoder", "hps", "laion"}
     assert card["parts"]["hps"]["command"] == "python -m scripts.tinyworld.train --part hps --device cpu"
-    assert [row["step"] for row in card["parts"]["prior-eyes"]["history"]] == [2]
+    assert [row["step"] for row in card["parts"]["prior-encoder"]["history"]] == [2]
     head = load_file(out / "laion.safetensors")
     assert head["layers.0.weight"].shape == (1, 80) and head["layers.0.bias"].shape == (1,)
-    prior, tuned = load_file(out / "prior-eyes.safetensors"), load_file(out / "hps.safetensors")
+    prior, tuned = load_file(out / "prior-encoder.safetensors"), load_file(out / "hps.safetensors")
     assert prior.keys() == tuned.keys() and any(not prior[k].equal(tuned[k]) for k in prior)
     data.postcards.cache_clear()
