@@ -10,7 +10,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
-SPREAD := --numprocesses auto --maxprocesses 4 --dist loadscope
+SPREAD := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo site test test-all check lint types packages coverage mutation clean
 

@@ -3,15 +3,25 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import settings
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+
+settings.register_profile("few", max_examples=20, deadline=None)
+settings.register_profile("many", max_examples=150, deadline=None)
+
+
+def pytest_configure(config):
+    """Tests that try random input try more of it where slow tests run, too."""
+    settings.load_profile("few" if config.option.markexpr == "not slow" else "many")
 
 
 @pytest.fixture
@@ -21,11 +31,27 @@ def shared():
     return SHARED
 
 
+WITHOUT_PAGE = "import benchmark.site.build as build; build.build_site = lambda _, out, *__: out / 'index.html'"
+"""For a process of its own: a run builds no page."""
+
+
+@contextmanager
+def without_page():
+    """A run builds no page, which takes most of the time of a tiny one."""
+    from benchmark.site import build
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "build_site", lambda _, out, *__: out / "index.html")
+        yield
+
+
 def invoke(*arguments, code=0):
-    """Runs a command line and gives its output."""
+    """Runs a command line and gives its output; ``run`` builds a page only where ``--site`` says where."""
     from benchmark.commands.main import main
 
-    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    bare = arguments[0] == "run" and "--site" not in arguments
+    with without_page() if bare else nullcontext():
+        result = CliRunner().invoke(main, [str(a) for a in arguments])
     assert result.exit_code == code, result.output + str(result.exception)
     assert "Traceback" not in result.output
     return result.output

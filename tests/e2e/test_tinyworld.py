@@ -116,6 +116,7 @@ def test_the_best_of_eight_pleases_the_verifier_at_least_as_much(run):
     assert (best >= one - 1e-6).all() and (best > one + 1e-6).any()
 
 
+@pytest.mark.slow
 def test_the_best_of_eight_pleases_the_verifier_more_than_the_auditor_and_the_truth(tmp_path):
     """On the people and the prior of tinyworld-quick: with a handful of people the gains are mostly chance."""
     task = yaml.safe_load(find_task("tinyworld-quick").read_text())

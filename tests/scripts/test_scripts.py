@@ -31,6 +31,7 @@ def test_every_field_of_a_record_is_documented():
     assert script.describe() in script.PAGE.read_text(), "run: python scripts/record_fields.py"
 
 
+@pytest.mark.slow
 def test_the_gpu_check_runs_anywhere_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
     import json
 
