@@ -214,7 +214,7 @@ scorers:
   - {use: laion, params: {backbone: tinyworld}}
   - ncf-prior
   - diversity
-analysis: {reference: rebeca, family: all-pairs, permutations: 199, bootstrap: 199}
+analysis: {reference: rebeca, family: against-reference, permutations: 199, bootstrap: 199}
 """
 """Words and embeddings in, images out, by the shipped models: takes some ten seconds."""
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from benchmark.records.files import COMPARISON, file_digests, own_digest
+from benchmark.records.schema import SCHEMA
 from tests.conftest import invoke
 
 COMPARISON_PATH = f"_task/{COMPARISON}"
@@ -183,8 +184,8 @@ def test_an_edited_hash_file_or_picture_is_caught(records):
         ('"kind": "task"', '"kind": "task", "more": NaN', "NaN is no JSON number"),
         ('"kind": "task"', '"kind": "task", "more": 1', "more: Extra inputs are not permitted"),
         ('"kind": "task"', '"kind": "generator"', "kind: Input should be 'task'"),
-        ('"schema": 4', '"schema": 5', "install that one"),
-        ('"schema": 4', '"schema": "4"', "it has no schema version"),
+        (f'"schema": {SCHEMA}', f'"schema": {SCHEMA + 1}', "install that one"),
+        (f'"schema": {SCHEMA}', f'"schema": "{SCHEMA}"', "it has no schema version"),
         ("{", "[" * 100_000, "cannot be read"),
     ],
 )

@@ -24,7 +24,7 @@ def test_cells_are_over_all_images_of_an_arm(miniature_tables, found, name, stat
     data = found[name].data
     cells = set(zip(data["prior_guidance"], data["image_guidance"], strict=True))
     assert cells >= {(1.0, 1.0), (1.0, 4.0), (3.0, 1.0), (3.0, 4.0)}
-    assert len(cells) == len(data) == 6  # the reference and an arm that differs in image guidance alone belong to it
+    assert len(cells) == 6  # with the reference and an arm that differs from it in image guidance alone
     for _, cell in data.iterrows():
         row = next(row for row in miniature_tables.board.rows if row.title == cell["generator"])
         scores = miniature_tables.rows[row.id].scores[name.split("-")[1]]
