@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import ROOT, invoke
-from tests.test_scripts import load
+from tests.scripts.test_scripts import load
 
 OASIS = """
 extends: {root}/tasks/oasis.yaml

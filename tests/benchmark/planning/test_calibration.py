@@ -25,7 +25,7 @@ from benchmark.stats.simulation import (
 )
 from benchmark.stats.verifier import auc, auc_by_user
 from tests.conftest import ROOT, TINY, invoke, make_folder
-from tests.test_scripts import load
+from tests.scripts.test_scripts import load
 
 
 def rng(seed=0):
