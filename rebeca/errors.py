@@ -104,9 +104,9 @@ def printable(text: str) -> str:
 RENAMED = {
     "pictures": ("images", "items"),
     "truth": ("ground-truth",),
-    "prior-eyes": ("prior-encoder",),
-    "verifier-eyes": ("verifier-encoder",),
-    "auditor-eyes": ("auditor-encoder",),
+    "prior-encoder": ("prior-encoder",),
+    "verifier-encoder": ("verifier-encoder",),
+    "auditor-encoder": ("auditor-encoder",),
 }
 """Old spellings in task files, and what they are called now."""
 
