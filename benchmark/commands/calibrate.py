@@ -63,10 +63,16 @@ def calibrate_task(
     with reporter.stage(f"calibrate {task}") as report:
         rates = calibrate(cells(where, lift, runs), SEED, workers, report)
     return {
-        "task": task, "shape": source, "people": where.users, "pictures": where.pictures,
-        "correlation": where.correlation, "lift": lift, "runs": runs, "rates": [rate.to_json() for rate in rates],
+        "task": task,
+        "shape": source,
+        "people": where.users,
+        "pictures": where.pictures,
+        "correlation": where.correlation,
+        "lift": lift,
+        "runs": runs,
+        "rates": [rate.to_json() for rate in rates],
         "summary": summary(rates),
-    }  # fmt: skip
+    }
 
 
 def summary(rates: Sequence[Rate]) -> list[dict[str, Any]]:
@@ -77,11 +83,16 @@ def summary(rates: Sequence[Rate]) -> list[dict[str, Any]]:
         if own:
             out.append(
                 {
-                    "quantity": name, "kind": quantity.kind, "nominal": quantity.nominal, "on_board": quantity.on_board,
-                    "lowest": min(rate.rate for rate in own), "highest": max(rate.rate for rate in own),
-                    "error": max(rate.error for rate in own), "off": [r.cell.condition for r in own if r.off],
+                    "quantity": name,
+                    "kind": quantity.kind,
+                    "nominal": quantity.nominal,
+                    "on_board": quantity.on_board,
+                    "lowest": min(rate.rate for rate in own),
+                    "highest": max(rate.rate for rate in own),
+                    "error": max(rate.error for rate in own),
+                    "off": [r.cell.condition for r in own if r.off],
                 }
-            )  # fmt: skip
+            )
     return out
 
 
@@ -99,9 +110,11 @@ def print_calibration(found: dict[str, Any]) -> None:
         low, high = f"{line['lowest']:.3f}", f"{line['highest']:.3f}"
         verdict = f"off: {', '.join(line['off'])}" if line["off"] else "holds" if line["kind"] != "power" else ""
         table.add_row(
-            f"{line['kind']}: {line['quantity']}", "" if line["nominal"] is None else f"{line['nominal']:.2f}",
-            low if low == high else f"{low} to {high}", f"{line['error']:.3f}",
+            f"{line['kind']}: {line['quantity']}",
+            "" if line["nominal"] is None else f"{line['nominal']:.2f}",
+            low if low == high else f"{low} to {high}",
+            f"{line['error']:.3f}",
             verdict if line["on_board"] else f"{verdict} (not what decides)",
-        )  # fmt: skip
+        )
     console.print(table)
     console.print("off: worse than nominal by more than three Monte Carlo standard errors")

@@ -124,9 +124,19 @@ def print_comparisons(records: Path, a: str, b: str, found: Sequence[dict[str, A
     analysis = board.comparison["spec"]["analysis"]
     table = Table(box=None, pad_edge=False, header_style="bold")
     headings = (
-        "measure", f"{a} minus {b}", "unit", "d_z", f"people who prefer {a}", f"picture of {a} beats one of {b}",
-        "skewness", "detectable", "p, max-T", "p, Holm", "verdict", "",
-    )  # fmt: skip
+        "measure",
+        f"{a} minus {b}",
+        "unit",
+        "d_z",
+        f"people who prefer {a}",
+        f"picture of {a} beats one of {b}",
+        "skewness",
+        "detectable",
+        "p, max-T",
+        "p, Holm",
+        "verdict",
+        "",
+    )
     for heading in headings:
         table.add_column(heading, no_wrap=True)
     for one in found:

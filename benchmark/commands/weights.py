@@ -31,13 +31,18 @@ def describe(task: str | None) -> list[dict[str, Any]]:
     """A dictionary each: name, title, repository, revision, licence, parameters, gigabytes, files with their hashes."""
     return [
         {
-            "name": one.name, "title": one.title, "repository": one.repository, "revision": one.revision,
-            "licence": one.licence, "parameters_millions": one.parameters, "gigabytes": one.gigabytes,
+            "name": one.name,
+            "title": one.title,
+            "repository": one.repository,
+            "revision": one.revision,
+            "licence": one.licence,
+            "parameters_millions": one.parameters,
+            "gigabytes": one.gigabytes,
             "files": [{"name": file.name, "sha256": file.sha256, "bytes": file.size} for file in one.files],
             "folder": str(weights_root() / one.folder),
         }
         for one in needed(task)
-    ]  # fmt: skip
+    ]
 
 
 def check(task: str | None) -> list[dict[str, Any]]:

@@ -33,11 +33,14 @@ def guidance(tables: Tables) -> list[Figure]:
             continue
         found += [
             _map(
-                tables, grid, f"guidance-{measure}-{statistic}", f"{statistic} {name}",
+                tables,
+                grid,
+                f"guidance-{measure}-{statistic}",
+                f"{statistic} {name}",
                 _picture_statistic(tables, measure, statistic),
             )
             for statistic in ("mean", "median")
-        ]  # fmt: skip
+        ]
     if any(row.measure("ncf-prior") for row, _, _ in grid):
         after, before = (_picture_statistic(tables, measure, "mean") for measure in (tables.primary, "ncf-prior"))
         found.append(

@@ -90,9 +90,10 @@ def _permutations(tables: Tables) -> Figure | None:
         dash = alt.StrokeDash("scheme:N", scale=alt.Scale(domain=list(SCHEMES), range=[[1, 0], [4, 2]]), legend=None)
         rules = base.transform_filter("datum.kind == 'observed'").mark_rule(strokeWidth=2)
         layers = [
-            moved.encode(x=x, y=y, color=colour), published.encode(x=x, y=y, color=colour),
+            moved.encode(x=x, y=y, color=colour),
+            published.encode(x=x, y=y, color=colour),
             rules.encode(x=x, color=colour, strokeDash=dash),
-        ]  # fmt: skip
+        ]
         row = alt.Row("generator:N", sort=names, title=None, header=alt.Header(labelAngle=0, labelAlign="left"))
         return alt.layer(*layers).properties(width=round(size.width * 0.7), height=size.font * 4).facet(row=row)
 

@@ -111,8 +111,10 @@ def _aesthetics(tables: Tables) -> Figure | None:
         return dots.encode(
             x=alt.X("laion:Q", title=laion, scale=alt.Scale(zero=False)),
             y=alt.Y("preference:Q", title="preference by the verifier", scale=alt.Scale(zero=False)),
-            color=family_colour(rows), shape=family_shape(rows), description="generator:N",
-        ).properties(width=size.width, height=round(size.width * 0.5))  # fmt: skip
+            color=family_colour(rows),
+            shape=family_shape(rows),
+            description="generator:N",
+        ).properties(width=size.width, height=round(size.width * 0.5))
 
     told = (
         f"within a person, {laion} and the verifier agree by {number(within['estimate'], 2, True)}"

@@ -171,11 +171,20 @@ class Rate:
         """A line of the table."""
         shape = self.cell.shape
         return {
-            "world": self.cell.world, "condition": self.cell.condition, "people": shape.users,
-            "pictures": shape.pictures, "correlation": shape.correlation, "quantity": self.quantity.name,
-            "kind": self.quantity.kind, "nominal": self.quantity.nominal, "on_board": self.quantity.on_board,
-            "rate": self.rate, "runs": self.runs, "error": self.error, "off": self.off,
-        }  # fmt: skip
+            "world": self.cell.world,
+            "condition": self.cell.condition,
+            "people": shape.users,
+            "pictures": shape.pictures,
+            "correlation": shape.correlation,
+            "quantity": self.quantity.name,
+            "kind": self.quantity.kind,
+            "nominal": self.quantity.nominal,
+            "on_board": self.quantity.on_board,
+            "rate": self.rate,
+            "runs": self.runs,
+            "error": self.error,
+            "off": self.off,
+        }
 
 
 def cells(shape: Shape, lift: float, runs: int) -> list[Cell]:

@@ -64,10 +64,14 @@ class Detectable:
             for k in TIMES
         ]
         return {
-            "measure": self.measure, "pairs": len(self.spreads), "spread": spread, "largest_spread": max(self.spreads),
-            "table": table, "people_for_margin": int(np.ceil((detectable(alpha) * spread / margin) ** 2)),
+            "measure": self.measure,
+            "pairs": len(self.spreads),
+            "spread": spread,
+            "largest_spread": max(self.spreads),
+            "table": table,
+            "people_for_margin": int(np.ceil((detectable(alpha) * spread / margin) ** 2)),
             "people_for_equivalence": int(np.ceil((equivalent(alpha) * spread / margin) ** 2)),
-        }  # fmt: skip
+        }
 
 
 def estimate(
@@ -188,10 +192,14 @@ def pilot(folder: Path) -> Pilot:
     lift = 0.0 if own is None or not np.isfinite(own).any() else float(np.nanmean(own))
     lift = set_lift(alike, plan.reference, primary, lift, correlation or 0.0)
     return Pilot(
-        len(block), pictures, correlation, lift,
-        [one for one in found if one is not None], _seconds(comparison["provenance"], rows),
+        len(block),
+        pictures,
+        correlation,
+        lift,
+        [one for one in found if one is not None],
+        _seconds(comparison["provenance"], rows),
         comparison["task"]["modified"],
-    )  # fmt: skip
+    )
 
 
 def _seconds(origin: dict[str, Any], rows: Sequence[Rows]) -> float | None:

@@ -78,15 +78,23 @@ def build_site(roots: Sequence[Path], out: Path, pictures: Path | None = None) -
 def environment() -> Environment:
     """Templates; everything is escaped that does not say otherwise."""
     env = Environment(
-        loader=FileSystemLoader(bundled("site") / "templates"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, finalize=fit_for_a_page,
-    )  # fmt: skip
+        loader=FileSystemLoader(bundled("site") / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=fit_for_a_page,
+    )
     env.globals.update(
         **{show.__name__: show for show in (brief, count, number, p_value, percent, with_interval)},
-        not_frozen=NOT_FROZEN, statuses=MEANINGS,
+        not_frozen=NOT_FROZEN,
+        statuses=MEANINGS,
         cell_html=view.cell_html,
-        version=rebeca.__version__, bars=view.bars, settings=view.settings, measured=view.measured,
-    )  # fmt: skip
+        version=rebeca.__version__,
+        bars=view.bars,
+        settings=view.settings,
+        measured=view.measured,
+    )
     return env
 
 
@@ -155,19 +163,30 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
     top: dict[str, Any] = {"root": "../..", "here": ".", **shared}
     opening = view.opening(tables, gallery)
     _write(
-        folder / "index.html", env, "leaderboard.html", page="leaderboard", hero=hero, columns=columns, scales=scales,
-        verdicts=view.verdicts(board), hidden=view.hidden_at_first(board, columns), opening=opening,
-        common=view.common_flags(board), **top,
-    )  # fmt: skip
+        folder / "index.html",
+        env,
+        "leaderboard.html",
+        page="leaderboard",
+        hero=hero,
+        columns=columns,
+        scales=scales,
+        verdicts=view.verdicts(board),
+        hidden=view.hidden_at_first(board, columns),
+        opening=opening,
+        common=view.common_flags(board),
+        **top,
+    )
     for page in ("personal", "compare", "people", "verifier", "figures", *(["validity"] if board.validity else [])):
         histogram = {u: view.histogram(tables, u) for u in range(len(tables.users))} if page == "people" else {}
         _write(folder / f"{page}.html", env, f"{page}.html", page=page, histogram=histogram, **top)
     _each_generator(folder, env, tables, gallery, shared)
     _each_person(folder, env, tables, gallery, shared)
     texts = {
-        "leaderboard.json": data.leaderboard_json(board), "leaderboard.csv": data.leaderboard_csv(board),
-        "pairs.js": data.pairs_script(board), "segments.js": data.segments_script(tables),
-    }  # fmt: skip
+        "leaderboard.json": data.leaderboard_json(board),
+        "leaderboard.csv": data.leaderboard_csv(board),
+        "pairs.js": data.pairs_script(board),
+        "segments.js": data.segments_script(tables),
+    }
     for name, text in texts.items():
         (folder / "data" / name).write_text(text, encoding="utf-8")
     return {"board": board, "people": opening, "gallery": gallery, "users": shared["users"]}
@@ -176,10 +195,17 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
 def _each_generator(folder: Path, env: Environment, tables: Tables, gallery: Gallery, shared: dict[str, Any]) -> None:
     for row in tables.board.rows:
         _write(
-            folder / "generators" / f"{row.id}.html", env, "generator.html", root="../../..", here="..",
-            page="generator", row=row, columns=tables.board.all_columns(), people=view.galleries(tables, gallery, row),
+            folder / "generators" / f"{row.id}.html",
+            env,
+            "generator.html",
+            root="../../..",
+            here="..",
+            page="generator",
+            row=row,
+            columns=tables.board.all_columns(),
+            people=view.galleries(tables, gallery, row),
             **shared,
-        )  # fmt: skip
+        )
         script = data.generator_script(tables, row, gallery)
         (folder / "data" / f"generator-{row.id}.js").write_text(script, encoding="utf-8")
 
@@ -187,9 +213,17 @@ def _each_generator(folder: Path, env: Environment, tables: Tables, gallery: Gal
 def _each_person(folder: Path, env: Environment, tables: Tables, gallery: Gallery, shared: dict[str, Any]) -> None:
     for user in gallery.people:
         _write(
-            folder / "people" / f"{user}.html", env, "person.html", root="../../..", here="..", page="person",
-            user=user, made=view.made_for(tables, gallery, user), histogram=view.histogram(tables, user), **shared,
-        )  # fmt: skip
+            folder / "people" / f"{user}.html",
+            env,
+            "person.html",
+            root="../../..",
+            here="..",
+            page="person",
+            user=user,
+            made=view.made_for(tables, gallery, user),
+            histogram=view.histogram(tables, user),
+            **shared,
+        )
 
 
 def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Any]], Markup | None]:
@@ -204,9 +238,10 @@ def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Any]], Markup
         plain = svg(figure, SIZES["page"], title=False)
         files = {
             f"{figure.name}.svg": adaptive(plain).encode(),
-            f"{figure.name}.png": png(drawn), f"{figure.name}.pdf": pdf(drawn),
+            f"{figure.name}.png": png(drawn),
+            f"{figure.name}.pdf": pdf(drawn),
             f"{figure.name}.csv": figure.data.to_csv(index=False, lineterminator="\n").encode(),
-        }  # fmt: skip
+        }
         for name, content in files.items():
             (folder / name).write_bytes(content)
         found.setdefault(heading, []).append(figure)

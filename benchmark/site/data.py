@@ -37,19 +37,33 @@ def leaderboard_json(board: Board) -> str:
     columns = board.all_columns()
     rows = [
         {
-            "id": row.id, "title": row.title, "family": row.family, "ranked": row.ranked, "rank": row.rank,
-            "cells": {c.key: _ends(row.cell(c)) for c in columns}, "seconds_a_picture": row.seconds,
-            "failures": row.failures, "status": board.row_status(row), "flags": row.flags,
+            "id": row.id,
+            "title": row.title,
+            "family": row.family,
+            "ranked": row.ranked,
+            "rank": row.rank,
+            "cells": {c.key: _ends(row.cell(c)) for c in columns},
+            "seconds_a_picture": row.seconds,
+            "failures": row.failures,
+            "status": board.row_status(row),
+            "flags": row.flags,
         }
         for row in board.rows
-    ]  # fmt: skip
+    ]
     described = [
         {"key": c.key, "heading": c.heading, "unit": c.unit, "direction": c.direction, "meaning": c.meaning}
         for c in columns
     ]
-    found = {"task": board.task, "people": board.people, "primary": board.primary, "reference": board.reference,
-             "made": board.comparison["provenance"]["made"], "digest": board.comparison["digest"],
-             "columns": described, "generators": rows}  # fmt: skip
+    found = {
+        "task": board.task,
+        "people": board.people,
+        "primary": board.primary,
+        "reference": board.reference,
+        "made": board.comparison["provenance"]["made"],
+        "digest": board.comparison["digest"],
+        "columns": described,
+        "generators": rows,
+    }
     return json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
@@ -78,10 +92,20 @@ def leaderboard_csv(board: Board) -> str:
         rank = row.rank or {"low": "", "high": "", "group": ""}
         cells = [_ends(row.cell(column)) or [None] * 3 for column in columns]
         writer.writerow(
-            [row.id, plain(row.title), row.family, rank["low"], rank["high"], rank["group"],
-             *(value for cell in cells for value in cell), row.seconds, row.failures, board.row_status(row),
-             "; ".join(row.flags)]
-        )  # fmt: skip
+            [
+                row.id,
+                plain(row.title),
+                row.family,
+                rank["low"],
+                rank["high"],
+                rank["group"],
+                *(value for cell in cells for value in cell),
+                row.seconds,
+                row.failures,
+                board.row_status(row),
+                "; ".join(row.flags),
+            ]
+        )
     return out.getvalue()
 
 

@@ -133,10 +133,15 @@ def galleries(tables: Tables, gallery: Gallery, row: Row) -> list[dict[str, Any]
     """One generator's pictures, a person each, best first."""
     scores = tables.rows[row.id].scores[tables.primary]
     return [
-        {"user": u, "liked": gallery.liked.get(u, []), "disliked": gallery.disliked.get(u, []),
-         "made": best_first(made, scores), "value": short_mean(scores[u])}
+        {
+            "user": u,
+            "liked": gallery.liked.get(u, []),
+            "disliked": gallery.disliked.get(u, []),
+            "made": best_first(made, scores),
+            "value": short_mean(scores[u]),
+        }
         for u, made in sorted(gallery.by_generator.get(row.id, {}).items())
-    ]  # fmt: skip
+    ]
 
 
 def short_mean(scores: Any) -> float | None:
