@@ -75,8 +75,8 @@ def _tasks(offline: bool) -> list[dict[str, str]]:
 
 def _python() -> dict[str, Any]:
     found = platform.python_version_tuple()
-    fine = (3, 11) <= (int(found[0]), int(found[1])) < (3, 13)
-    return _check("python", fine, platform.python_version(), "use Python 3.11 or 3.12")
+    fine = (int(found[0]), int(found[1])) >= (3, 11)
+    return _check("python", fine, platform.python_version(), "use Python 3.11 or newer")
 
 
 def _device() -> dict[str, Any]:
