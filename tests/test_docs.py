@@ -71,7 +71,7 @@ def test_task_snippets_name_real_things(page):
 
 
 def test_the_generator_of_the_docs_works_in_a_task(tmp_path, monkeypatch):
-    """The class shown in docs/submit.md, registered and run like anybody's."""
+    """The class shown in docs/how-to/write-a-plugin.md, registered and run like anybody's."""
     from benchmark.runner.run import Run
     from benchmark.runner.write_records import make_records
     from benchmark.task.resolve import load_task

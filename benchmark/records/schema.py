@@ -1,6 +1,6 @@
 """The strict model of records: every field with its type, range and meaning.
 
-What is written is checked against it, what is read is not looked at before. docs/records.md is made from it, and
+What is written is checked against it, what is read is not looked at before. docs/reference/records.md is made from it, and
 ``rebeca-bench schema --record`` prints its JSON Schema.
 """
 
