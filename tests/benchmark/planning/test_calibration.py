@@ -162,8 +162,9 @@ def test_the_committed_table_is_what_the_command_gives(world, condition, people)
 
 def test_the_page_is_made_from_the_table():
     script = load("calibration_table")
-    made = script.page(script.read(ROOT / "docs" / "reports" / "calibration.csv"))
-    assert made == (ROOT / "docs" / "reports" / "calibration.md").read_text(), "python scripts/calibration_table.py --page"
+    reports = ROOT / "docs" / "reports"
+    page = script.page(script.read(reports / "calibration.csv"))
+    assert page == (reports / "calibration.md").read_text(), "python scripts/calibration_table.py --page"
 
 
 def test_calibrate_on_records_and_on_a_given_shape(done):
