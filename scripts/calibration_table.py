@@ -1,4 +1,4 @@
-"""Writes docs/reports/calibration.csv, level and coverage of every test of the board on a grid of shapes, and its tables.
+"""Writes docs/reports/calibration.csv, level and coverage of every test on a grid of shapes, and its tables.
 
     python scripts/calibration_table.py                 # the numbers; goes on where it was stopped
     python scripts/calibration_table.py --runs 200 --out /tmp/short.csv

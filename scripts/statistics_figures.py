@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/explanation/statistics.md from the published records of sprites, the calibration table, and examples.
+"""Draws the figures of docs/explanation/statistics.md: from the records of sprites, the calibration, and examples.
 
 python scripts/statistics_figures.py
 """
