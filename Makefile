@@ -4,7 +4,7 @@
 # make test-all  these and the slow ones
 # make check     what CI does: lint, types, built packages, all tests
 # make coverage  fails where the tests of a package miss too much of it
-# make mutation  the report of docs/testing.md
+# make mutation  the report of docs/reports/tests-and-speed.md
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin

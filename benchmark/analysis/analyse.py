@@ -410,7 +410,7 @@ def _means(rows: Sequence[Rows], values: Mapping[str, Mapping[str, Floats]], mea
 def _cautions(
     plan: Plan, people: int, rows: Sequence[Rows], generators: Mapping[str, Any], families: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Where the calibration says that tests or intervals may not keep their word here (docs/calibration.md)."""
+    """Where the calibration says that tests or intervals may not keep their word here (docs/reports/calibration.md)."""
     found: list[dict[str, Any]] = []
     if people < FEW_USERS:
         found.append({"kind": "few-users", "where": [str(people)]})

@@ -24,7 +24,7 @@ CAUTIONS = {
     "skewed-values": "Skewed values, {measure} ({where}): the interval holds the truth less often than it says.",
     "skewed-differences": "Skewed differences, {measure} ({where}): sign flips can reject too often.",
 }
-"""By kind; the figures behind each sentence are in docs/calibration.md."""
+"""By kind; the figures behind each sentence are in docs/reports/calibration.md."""
 NOT_FROZEN = "The task was not written down before the first picture, or was changed since: everything is exploratory."
 
 

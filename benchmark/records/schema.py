@@ -1,7 +1,7 @@
 """The strict model of records: every field with its type, range and meaning.
 
-What is written is checked against it, what is read is not looked at before. docs/records.md is made from it, and
-``rebeca-bench schema --record`` prints its JSON Schema.
+Records are validated when they are written and again before anything reads them. docs/reference/records.md is made from
+it, and ``rebeca-bench schema --record`` prints its JSON Schema.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def _seal(site: Path, stamp: str) -> str:
 
 def _method(folder: Path, env: Environment) -> None:
     docs = bundled("docs")
-    text, pictures = method_page(docs / "statistics.md")
+    text, pictures = method_page(docs / "explanation" / "statistics.md")
     _write(folder / "method.html", env, "method.html", root=".", text=text)
     (folder / "method").mkdir()
     for name in pictures:

@@ -2,7 +2,7 @@
 
 ``ncf`` is the default: several small networks on a few principal directions of the embeddings, each with a fixed
 population logit (what everybody likes) as input, averaged. ``ncf-published`` is one network of the published shape and
-training. Both are judged by their AUC within user beside a population control (docs/statistics.md).
+training. Both are judged by their AUC within user beside a population control (docs/explanation/statistics.md).
 """
 
 from __future__ import annotations

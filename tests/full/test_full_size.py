@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 FULL = os.environ.get("REBECA_FULL")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(FULL is None, reason="REBECA_FULL is not set; see docs/testing.md"),
+    pytest.mark.skipif(FULL is None, reason="REBECA_FULL is not set; see docs/explanation/testing.md"),
 ]
 
 
