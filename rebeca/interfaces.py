@@ -245,6 +245,8 @@ class ScorerCard:
         higher_is_better: Direction.
         meaning: One sentence.
         reference: Source of the measure.
+        role: What the scorer is to the harness; empty for a scorer without a part of its own.
+        is_ground_truth: Whether it knows the ground truth. Ground truth validates and never selects.
     """
 
     name: str
@@ -252,6 +254,8 @@ class ScorerCard:
     higher_is_better: bool
     meaning: str
     reference: str = ""
+    role: Literal["", "verifier", "auditor", "prior", "observed", "ground-truth", "aesthetic"] = ""
+    is_ground_truth: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
