@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
+from benchmark.board.format_numbers import MISSING
 from benchmark.commands.show import find_records, wide_console
 from benchmark.records.files import COMPARISON, RECORD, TASK_FOLDER, file_digests, read_comparison, read_record
+from benchmark.records.schema import TaskRecord
 from benchmark.runner.progress import Reporter
 from benchmark.runner.provenance import machine
 from benchmark.runner.publish import weights_folder
@@ -29,17 +32,65 @@ from benchmark.task.resolve import Task
 from rebeca.errors import RecordError, SpecError
 
 TOLERANCE = 1e-4
-SAME_MACHINE = ("python", "system", "processor", "threads", "packages", "device")
-FREE = ("provenance", "records", "digest")
+FREE = {"provenance", "records", "digest"}
 """Keys of records that hold times and the hashes of what holds them."""
 SHOWN = 20
 BEGUN = "begun-by-check-run"
 """Marks a work folder that was empty when a check began."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differences:
+    """What differs between two records of one task.
+
+    Attributes:
+        bytes: Files that are not equal, times aside.
+        rows: Generators that only one side has.
+        images: Other images: generator, user, replicate.
+        scores: Further apart than :data:`TOLERANCE`: generator, scorer, user, replicate, published, here.
+        measures: Likewise: generator, measure, user, published, here.
+        verdicts: Other ones: measure, a, b, published, here.
+        largest: The largest difference of a score.
+        users: Everybody named in these.
+    """
+
+    bytes: Sequence[str]
+    rows: Sequence[str]
+    images: Sequence[tuple[str, str, int]]
+    scores: Sequence[tuple[str, str, str, int, float, float]]
+    measures: Sequence[tuple[str, str, str, float, float]]
+    verdicts: Sequence[tuple[str, str, str, str, str]]
+    largest: float
+    users: Sequence[str]
+
+    @property
+    def moved(self) -> bool:
+        """Whether a score, a measure, a verdict or a row is another one."""
+        return any((self.scores, self.measures, self.verdicts, self.rows))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check(Differences):
+    """A run beside published records.
+
+    Attributes:
+        against: The published records.
+        machine: ``the same`` or ``another``.
+        differs: What another machine has otherwise.
+        weights: ``published`` or ``made again``.
+        equal: Whether the task still gives what was published.
+    """
+
+    against: str
+    machine: str
+    differs: Sequence[str]
+    weights: str
+    equal: bool
+
+
 def check_run(
     task: Task, against: Path, workdir: Path | None, device: str, reporter: Reporter, command: Sequence[str]
-) -> dict[str, Any]:
+) -> Check:
     """Runs a task in a fresh work folder and compares it with published records.
 
     Args:
@@ -49,9 +100,6 @@ def check_run(
         device: Torch device.
         reporter: Told what goes on.
         command: The command line, for the provenance.
-
-    Returns:
-        What :func:`compare` says, and ``machine``, ``equal``, ``weights``.
 
     Raises:
         SpecError: If the records are of another task, or the work folder is of another run.
@@ -69,74 +117,66 @@ def check_run(
         run = Run(task, workdir or Path(temporary), device, reporter)
         with run.store.locked():
             (run.store.root / BEGUN).touch()
-            here = machine(device)
-            differs = [key for key in SAME_MACHINE if here.get(key) != published["provenance"].get(key)]
+            differs = machine(device).differs_from(published.provenance)
             weights = weights_folder(folder)
             used = bool(differs) and weights.is_dir()
             if used:
                 shutil.copytree(weights, run.store.root, dirs_exist_ok=True)
             _say(reporter, folder, differs, used)
             found = compare(folder, make_records(run, command))
-    within = not any(found[key] for key in ("scores", "measures", "verdicts", "rows"))
-    return found | {
-        "against": str(folder),
-        "machine": "another" if differs else "the same",
-        "differs": differs,
-        "weights": "published" if used else "made again",
-        "equal": not found["bytes"] if not differs else within,
-    }
+    return Check(
+        **{field.name: getattr(found, field.name) for field in fields(found)},
+        against=str(folder),
+        machine="another" if differs else "the same",
+        differs=differs,
+        weights="published" if used else "made again",
+        equal=not found.moved if differs else not found.bytes,
+    )
 
 
-def compare(published: Path, here: Path) -> dict[str, Any]:
-    """What differs between two records of one task.
-
-    Returns:
-        ``bytes``: files that are not equal, times aside. ``rows``: generators that only one side has. ``pictures``:
-        other pictures (generator, user, replicate). ``scores`` and ``measures``: what is further apart than
-        :data:`TOLERANCE` (generator, scorer, user, replicate, published, here; a measure is of a person and has no
-        replicate). ``verdicts``: other ones (measure, a, b, published, here). ``users``: everybody named in these.
-        ``largest``: the largest difference of a score.
-    """
+def compare(published: Path, here: Path) -> Differences:
+    """What differs between two records of one task."""
     old, new = read_comparison(published), read_comparison(here)
-    found: dict[str, Any] = {
-        "bytes": _other_files(published, here, old["order"], new["order"]),
-        "rows": sorted({*old["order"]} ^ {*new["order"]}),
-        "pictures": [],
-        "scores": [],
-        "measures": [],
-        "verdicts": _verdicts(old, new),
-        "largest": 0.0,
-    }
-    for name in (name for name in old["order"] if name in new["order"]):
-        _compare_rows(name, published / name, here / name, found)
-    moved = [row[1] for row in found["pictures"]] + [row[2] for key in ("scores", "measures") for row in found[key]]
-    found["users"] = sorted(set(moved))
-    return found
+    both = [name for name in old.order if name in new.order]
+    parts = [_compare_rows(name, published / name, here / name) for name in both]
+    images = [image for part in parts for image in part.images]
+    scores = [score for part in parts for score in part.scores]
+    measures = [measure for part in parts for measure in part.measures]
+    users = {image[1] for image in images} | {score[2] for score in scores} | {measure[2] for measure in measures}
+    return Differences(
+        bytes=_other_files(published, here, both),
+        rows=sorted({*old.order} ^ {*new.order}),
+        images=images,
+        scores=scores,
+        measures=measures,
+        verdicts=_other_verdicts(old, new),
+        largest=max((part.largest for part in parts), default=0.0),
+        users=sorted(users),
+    )
 
 
-def print_check(found: dict[str, Any]) -> None:
+def print_check(check: Check) -> None:
     """Prints the verdict, and what moved."""
     console = wide_console()
-    if found["equal"]:
-        how = "byte for byte" if not found["bytes"] else f"within {TOLERANCE:g} (largest {found['largest']:.1g})"
-        other = f", {len(found['pictures'])} pictures are others of the same scores" if found["pictures"] else ""
-        console.print(f"equal to {found['against']} {how}, with the same verdicts{other}")
+    if check.equal:
+        how = f"within {TOLERANCE:g} (largest {check.largest:.1g})" if check.bytes else "byte for byte"
+        other = f", {len(check.images)} images are others of the same scores" if check.images else ""
+        console.print(f"equal to {check.against} {how}, with the same verdicts{other}")
         return
-    console.print(f"not equal to {found['against']}, on {found['machine']} machine, with weights {found['weights']}")
-    headings = {
-        "rows": ("generator on one side only",),
-        "pictures": ("generator", "user", "picture"),
-        "scores": ("generator", "scorer", "user", "picture", "published", "here"),
-        "measures": ("generator", "measure", "user", "published", "here"),
-        "verdicts": ("measure", "a", "b", "published", "here"),
-        "bytes": ("file",),
-    }
-    for key, columns in headings.items():
-        rows = found[key]
-        if not rows or (key == "bytes" and found["machine"] == "another"):
+    console.print(f"not equal to {check.against}, on {check.machine} machine, with weights {check.weights}")
+    lists: list[tuple[str, Sequence[object], tuple[str, ...]]] = [
+        ("rows", check.rows, ("generator on one side only",)),
+        ("images", check.images, ("generator", "user", "image")),
+        ("scores", check.scores, ("generator", "scorer", "user", "image", "published", "here")),
+        ("measures", check.measures, ("generator", "measure", "user", "published", "here")),
+        ("verdicts", check.verdicts, ("measure", "a", "b", "published", "here")),
+        ("files", [] if check.machine == "another" else check.bytes, ("file",)),
+    ]
+    for name, rows, columns in lists:
+        if not rows:
             continue
         table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
-        table.title = f"{key}: {len(rows):,} moved" if key != "bytes" else f"files: {len(rows):,} differ"
+        table.title = f"{name}: {len(rows):,} {'differ' if name == 'files' else 'moved'}"
         for column in columns:
             table.add_column(column, no_wrap=True)
         for row in rows[:SHOWN]:
@@ -144,8 +184,8 @@ def print_check(found: dict[str, Any]) -> None:
         console.print(table)
         if len(rows) > SHOWN:
             console.print(f"and {len(rows) - SHOWN:,} more (--json names all)")
-    users = found["users"]
-    console.print(f"users moved: {len(users)}" + (f" ({', '.join(users[:SHOWN])})" if users else ""), markup=False)
+    named = f" ({', '.join(check.users[:SHOWN])})" if check.users else ""
+    console.print(f"users moved: {len(check.users)}{named}", markup=False)
 
 
 def _say(reporter: Reporter, folder: Path, differs: list[str], used: bool) -> None:
@@ -156,54 +196,74 @@ def _say(reporter: Reporter, folder: Path, differs: list[str], used: bool) -> No
     reporter.say(f"  not the machine of {folder} ({', '.join(differs)}): scores within {TOLERANCE:g}, {how}")
 
 
-def _check_same_task(task: Task, folder: Path, published: dict[str, Any]) -> None:
-    if published["task"]["hash"] == task.hash():
+def _check_same_task(task: Task, folder: Path, published: TaskRecord) -> None:
+    if published.task.hash == task.hash():
         return
-    mine = task.to_json()
-    changed = sorted(key for key in {*mine, *published["spec"]} if mine.get(key) != published["spec"].get(key))
+    mine, other = task.to_json(), published.spec.to_json()
+    changed = sorted(key for key in {*mine, *other} if mine.get(key) != other.get(key))
     raise SpecError(
         f"{folder} holds another task: {', '.join(changed) or 'the hash'} differs",
         hint="a task that changed needs a new version and new records",
     )
 
 
-def _other_files(published: Path, here: Path, old: list[str], new: list[str]) -> list[str]:
+def _other_files(published: Path, here: Path, generators: Sequence[str]) -> list[str]:
     """Files that differ; JSON is compared without times, and without the hashes of what holds them."""
-    out = []
-    for name in (*(name for name in old if name in new), TASK_FOLDER):
-        one, two = file_digests(published / name), file_digests(here / name)
-        out += [f"{name}/{file}" for file in sorted({*one, *two} - {RECORD}) if one.get(file) != two.get(file)]
-        read, file = (read_comparison, COMPARISON) if name == TASK_FOLDER else (read_record, RECORD)
-        a, b = (read(root if name == TASK_FOLDER else root / name) for root in (published, here))
-        if {k: v for k, v in a.items() if k not in FREE} != {k: v for k, v in b.items() if k not in FREE}:
-            out.append(f"{name}/{file}")
-    return out
+    different = []
+    for name in generators:
+        different += [f"{name}/{file}" for file in _other_digests(published / name, here / name)]
+        old, new = (read_record(root / name).model_dump(exclude=FREE) for root in (published, here))
+        if old != new:
+            different.append(f"{name}/{RECORD}")
+    different += [f"{TASK_FOLDER}/{file}" for file in _other_digests(published / TASK_FOLDER, here / TASK_FOLDER)]
+    old, new = (read_comparison(root).model_dump(exclude=FREE) for root in (published, here))
+    return different if old == new else [*different, f"{TASK_FOLDER}/{COMPARISON}"]
 
 
-def _verdicts(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
-    def said(comparison: dict[str, Any]) -> dict[tuple[str, str, str], str]:
-        families = comparison["results"]["families"]
-        return {(m, one["a"], one["b"]): one["verdict"] for m, f in families.items() for one in f["comparisons"]}
-
-    one, two = said(old), said(new)
-    keys = sorted({*one, *two})
-    return [(*key, one.get(key, "–"), two.get(key, "–")) for key in keys if one.get(key) != two.get(key)]
+def _other_digests(published: Path, here: Path) -> list[str]:
+    old, new = file_digests(published), file_digests(here)
+    return [file for file in sorted({*old, *new} - {RECORD}) if old.get(file) != new.get(file)]
 
 
-def _compare_rows(name: str, published: Path, here: Path, found: dict[str, Any]) -> None:
+def _other_verdicts(old: TaskRecord, new: TaskRecord) -> list[tuple[str, str, str, str, str]]:
+    before, after = _verdicts(old), _verdicts(new)
+    keys = sorted({*before, *after})
+    return [
+        (*key, before.get(key, MISSING), after.get(key, MISSING)) for key in keys if before.get(key) != after.get(key)
+    ]
+
+
+def _verdicts(task: TaskRecord) -> dict[tuple[str, str, str], str]:
+    families = task.results.families.items()
+    return {(measure, pair.a, pair.b): pair.verdict for measure, family in families for pair in family.comparisons}
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """What moved in one generator's rows; as in :class:`Differences`."""
+
+    images: list[tuple[str, str, int]]
+    scores: list[tuple[str, str, str, int, float, float]]
+    measures: list[tuple[str, str, str, float, float]]
+    largest: float
+
+
+def _compare_rows(name: str, published: Path, here: Path) -> _Moved:
     key = ["scorer", "user", "replicate"]
     both = _joined(published / "scores.parquet", here / "scores.parquet", key)
     other = both[(both.digest_old != both.digest_new) | (both.failure_old != both.failure_new)]
-    pictures = dict.fromkeys(zip(other["user"].astype(str), other["replicate"].astype(int), strict=True))
-    found["pictures"] += [(name, user, replicate) for user, replicate in pictures]
-    found["largest"] = max(found["largest"], float(np.nanmax(np.abs(both.score_old - both.score_new), initial=0.0)))
-    moved = both[_apart(both.score_old, both.score_new)]
-    columns = (moved[c].tolist() for c in (*key, "score_old", "score_new"))
-    found["scores"] += [(name, *row) for row in zip(*columns, strict=True)]
-    both = _joined(published / "users.parquet", here / "users.parquet", ["measure", "user"])
-    moved = both[_apart(both.value_old, both.value_new)]
-    columns = (moved[c].tolist() for c in ("measure", "user", "value_old", "value_new"))
-    found["measures"] += [(name, *row) for row in zip(*columns, strict=True)]
+    images = dict.fromkeys(zip(other["user"].astype(str), other["replicate"].astype(int), strict=True))
+    apart = both[_apart(both.score_old, both.score_new)]
+    scores = zip(*(apart[column].tolist() for column in (*key, "score_old", "score_new")), strict=True)
+    per_user = _joined(published / "users.parquet", here / "users.parquet", ["measure", "user"])
+    apart = per_user[_apart(per_user.value_old, per_user.value_new)]
+    measures = zip(*(apart[column].tolist() for column in ("measure", "user", "value_old", "value_new")), strict=True)
+    return _Moved(
+        images=[(name, user, replicate) for user, replicate in images],
+        scores=[(name, *row) for row in scores],
+        measures=[(name, *row) for row in measures],
+        largest=float(np.nanmax(np.abs(both.score_old - both.score_new), initial=0.0)),
+    )
 
 
 def _joined(published: Path, here: Path, key: list[str]) -> pd.DataFrame:

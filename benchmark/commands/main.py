@@ -167,7 +167,7 @@ def run(
         if as_json:
             from benchmark.commands.show import summary
 
-            _print_json(summary(records) | {"records": str(records), "page": str(page)})
+            _print_json(summary(records), records=str(records), page=str(page))
             return
         from benchmark.commands.show import print_board
 
@@ -242,7 +242,7 @@ def verify(debug: bool, records: Path, attest: bool, as_json: bool) -> None:
             _print_json(found)
         else:
             click.echo(
-                f"{records}: {found['generators']} generators, {found['files']} files, {found['numbers']:,} numbers"
+                f"{records}: {found.generators} generators, {found.files} files, {found.numbers:,} numbers"
                 " recomputed; all agree"
             )
 
@@ -285,29 +285,29 @@ def check_run_(
         check_device(device)
         resolved = _load(task, overrides, None)
         found = check_run(resolved, against, workdir, device, Reporter(quiet=quiet), ["rebeca-bench", *sys.argv[1:]])
-        if attest and found["equal"]:
-            say(Path(found["against"]), "reproduced")
+        if attest and found.equal:
+            say(Path(found.against), "reproduced")
         if as_json:
             _print_json(found)
         else:
             print_check(found)
-        if not found["equal"]:
+        if not found.equal:
             sys.exit(MOVED)
 
 
 @main.command()
 @click.argument("task")
-@click.option("--users", type=click.IntRange(2), help="People  [default: as in the records]")
-@click.option("--pictures", type=click.IntRange(1), help="Pictures a person  [default: as in the records]")
+@click.option("--users", type=click.IntRange(2), help="Users  [default: as in the records]")
+@click.option("--images", type=click.IntRange(1), help="Images per user  [default: as in the records]")
 @click.option(
     "--correlation",
     type=click.FloatRange(0, 0.99),
-    help="Of two pictures of one set for one judge  [default: estimated from the records]",
+    help="Of two images of one set for one judge  [default: estimated from the records]",
 )
 @click.option(
     "--lift", type=float, help="Planted lift, in standard deviations of a score  [default: as in the records]"
 )
-@click.option("--runs", type=click.IntRange(20), default=2000, show_default=True, help="Simulated runs a cell.")
+@click.option("--runs", type=click.IntRange(20), default=2000, show_default=True, help="Simulated runs per cell.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
 @_workdir
 @_results
@@ -317,7 +317,7 @@ def calibrate(
     debug: bool,
     task: str,
     users: int | None,
-    pictures: int | None,
+    images: int | None,
     correlation: float | None,
     lift: float | None,
     runs: int,
@@ -328,10 +328,10 @@ def calibrate(
 ) -> None:
     """Check the board's tests and intervals on simulated tasks of this task's shape."""
     with one_message(debug):
-        from benchmark.commands.calibrate import calibrate_task, print_calibration
+        from benchmark.commands.calibrate import TaskShape, calibrate_task, print_calibration
         from benchmark.runner.progress import Reporter
 
-        given = {"users": users, "pictures": pictures, "correlation": correlation, "lift": lift}
+        given = TaskShape(users, images, correlation, lift)
         where = roots or ((workdir or cache_folder()) / "records",)
         found = calibrate_task(task, where, given, runs, workers, Reporter(quiet=as_json))
         if as_json:
@@ -413,19 +413,22 @@ def site() -> None:
 @site.command("build")
 @click.argument("roots", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("dist/site"), show_default=True)
-@click.option("--pictures", type=click.Path(path_type=Path),
-              help="Pictures of data that may not be republished; for a site that is not.")  # fmt: skip
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Images of data that may not be republished, for a private site: private-images in a work folder.",
+)
 @_workdir
 @_json
 @click.pass_obj
 def site_build(
-    debug: bool, roots: tuple[Path, ...], out: Path, pictures: Path | None, workdir: Path | None, as_json: bool
+    debug: bool, roots: tuple[Path, ...], out: Path, images: Path | None, workdir: Path | None, as_json: bool
 ) -> None:
     """Build the site from folders of records (those of the work folder by default)."""
     with one_message(debug):
         from benchmark.site.build import build_site
 
-        page = build_site(list(roots) or [(workdir or cache_folder()) / "records"], out, pictures)
+        page = build_site(list(roots) or [(workdir or cache_folder()) / "records"], out, images)
         if as_json:
             _print_json({"page": str(page)})
         else:
@@ -459,5 +462,9 @@ def _load(name: str, overrides: tuple[str, ...], limit_users: int | None) -> Any
     return load_task(find_task(name), overrides, limit_users)
 
 
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False))
+def _print_json(value: Any, **more: str) -> None:
+    """Prints data as JSON, with further keys."""
+    from pydantic_core import to_jsonable_python
+
+    data = to_jsonable_python(value)
+    click.echo(json.dumps(data | more if more else data, indent=1, sort_keys=True, ensure_ascii=False))

@@ -44,7 +44,7 @@ def spreads(tables: Tables) -> list[Figure]:
     if not rows:
         return []
     found = [_ecdf(tables, rows), _violins(tables, rows)]
-    if tables.board.card(tables.primary)["unit"] == "probability":
+    if tables.board.cards[tables.primary].unit == "probability":
         found.append(_thresholds(tables, rows))
     return found
 

@@ -94,7 +94,7 @@ class HPSv2Scorer(PixelScorer):
             if stand_in
             else f"What people would choose, by a model of their choices, under the prompt '{self.params.prompt}'."
         )
-        self.card = ScorerCard(name, "cosine", True, meaning, REFERENCE)
+        self.card = ScorerCard(name, "cosine", True, meaning, REFERENCE, role="aesthetic")
 
     @property
     def fingerprint(self) -> str:

@@ -55,7 +55,7 @@ class VerifierScorer(_JudgeScorer):
     card = ScorerCard(
         "Verifier", "probability", True,
         "Probability that this person likes the picture, by a model trained on ratings in another image space.",
-        NCF_REFERENCE,
+        NCF_REFERENCE, role="verifier",
     )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ class AuditorScorer(_JudgeScorer):
     card = ScorerCard(
         "Auditor", "probability", True,
         "A second judge with other eyes: generators that only please the verifier score lower here.",
-        NCF_REFERENCE,
+        NCF_REFERENCE, role="auditor",
     )  # fmt: skip
 
 
@@ -80,7 +80,7 @@ class PriorScorer(Scorer):
     card = ScorerCard(
         "Before decoding", "probability", True,
         "Probability that this person likes what the prior sampled, by a verifier in the prior's own space.",
-        NCF_REFERENCE,
+        NCF_REFERENCE, role="prior",
     )  # fmt: skip
 
     def __init__(self, context: ScorerContext) -> None:

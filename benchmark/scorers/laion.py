@@ -61,7 +61,7 @@ class LaionScorer(PixelScorer):
             if self._stand_in
             else "Mean rating of beauty that people would give, by a linear model."
         )
-        self.card = ScorerCard(name, unit, True, meaning, REFERENCE)
+        self.card = ScorerCard(name, unit, True, meaning, REFERENCE, role="aesthetic")
 
     @property
     def fingerprint(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from benchmark.scorers.context import ScorerContext
@@ -27,6 +29,7 @@ class ObservedScorer(Scorer):
         self.card = ScorerCard(
             "Observed rating", f"rating {low:g} to {high:g}", True,
             "The rating that this very person gave to this picture; no model had seen it.",
+            role="observed", is_ground_truth=True,
         )  # fmt: skip
         self._fingerprint = f"observed/1/{context.data_fingerprint}"
         self._lowest = np.nan_to_num(np.nanmin(np.column_stack([self._ratings, np.full(len(self._ratings), high)]), 1))
@@ -71,7 +74,7 @@ class GroundTruthScorer(Scorer):
             )
         self._utility, self._of_pictures = truth.utility, truth.of_pictures
         self._items = np.arange(len(context.dataset.catalogue))
-        self.card = truth.card
+        self.card = replace(truth.card, role="ground-truth", is_ground_truth=True)
         self._fingerprint = f"ground-truth/2/{context.data_fingerprint}"
 
     @property
@@ -106,7 +109,11 @@ class TopUtilityScorer(GroundTruthScorer):
     def __init__(self, context: ScorerContext) -> None:
         super().__init__(context)
         self.card = ScorerCard(
-            "Right pictures", "share", True, "Share of pictures than which this person has no better one, by the truth."
+            "Right images",
+            "share",
+            True,
+            "Share of images than which this user has no better one, by the ground truth.",
+            is_ground_truth=True,
         )
         users = np.arange(len(context.dataset.block_of_user))
         self._best = self._utility(users[:, None], self._items[None, :]).max(axis=1)

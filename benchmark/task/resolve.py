@@ -17,18 +17,15 @@ from benchmark.stats.levels import smallest_p
 from benchmark.task import registry
 from benchmark.task.file import ENCODER_KEYS, ID, EncoderSpec, GeneratorSpec, TaskFile, Use
 from benchmark.task.paths import placed, with_content
+from benchmark.task.spec import Spec
 from benchmark.task.yaml_source import KeyPath, Source, parse_scalar, read_yaml
 from rebeca.errors import SpecError, did_you_mean
 from rebeca.interfaces import ScorerCard
 from rebeca.params import ParamError, make_params, params_json, shortened
-from rebeca.seeds import SeedScheme, digest_of
+from rebeca.seeds import SeedScheme
 
 DEEPEST_EXTENDS = 5
 LARGEST_SWEEP = 500
-
-
-DECLARED = ("id", "version", "seed", "users", "images", "failures", "analysis")
-"""Keys of the task file that make up the declaration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class ResolvedGenerator:
             "decoder": params_json(self.decoder),
             "noise_group": self.noise_group,
             "offset": self.offset,
-            **({} if self.images is None else {"images": self.images}),
+            "images": self.images,
         }
 
 
@@ -78,7 +75,7 @@ class ResolvedScorer:
 
     def to_json(self) -> dict[str, Any]:
         """JSON."""
-        return {"use": self.use, "params": params_json(self.params)}
+        return {"id": self.use, "use": self.use, "params": params_json(self.params)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,26 +107,25 @@ class Task:
         """The task's seeds."""
         return SeedScheme(self.file.id, self.file.version, self.file.seed)
 
-    def to_json(self) -> dict[str, Any]:
-        """The resolved spec as records keep it; where things lie and in which process they run is no part of it."""
+    def spec(self) -> Spec:
+        """As records keep it; where things lie and in which process they run is no part of it."""
         raw = self.file.to_json()
         raw["data"]["path"] = None
         raw["generators"] = [generator.to_json() for generator in self.generators]
         raw["scorers"] = [scorer.to_json() for scorer in self.scorers]
-        return raw
+        return Spec.model_validate(raw)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON of :meth:`spec`."""
+        return self.spec().to_json()
 
     def hash(self) -> str:
         """SHA-256 of the resolved spec."""
-        return digest_of(self.to_json())
+        return self.spec().hash()
 
     def analysis_hash(self) -> str:
         """SHA-256 of what was decided beforehand, and of whom and what it is about."""
-        return analysis_hash(self.to_json())
-
-
-def analysis_hash(spec: dict[str, Any]) -> str:
-    """SHA-256 of a resolved spec's declaration; it names the random streams of the analysis."""
-    return digest_of({key: spec[key] for key in DECLARED})
+        return self.spec().analysis_hash()
 
 
 def load_task(path: Path, overrides: tuple[str, ...] = (), limit_users: int | None = None) -> Task:

@@ -1,0 +1,81 @@
+"""What the numbers of a board say, in one or two sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED, VERIFIER
+from benchmark.board.format_numbers import count, number
+from benchmark.stats.levels import FEWEST_USERS
+
+if TYPE_CHECKING:
+    from benchmark.board.board import Board, Row
+
+IN_WORDS = {OBSERVED: "real ratings", GROUND_TRUTH: "the ground truth", VERIFIER: "the verifier"}
+"""By role of a scorer."""
+
+
+def finding_of(board: Board) -> str:
+    """Names the leader on preference, and who is most personal by the best judge that the world has."""
+    ranked = [row for row in board.rows if row.ranked and row.measure(board.primary)]
+    if len(ranked) < 2:
+        return ""
+    if board.users < FEWEST_USERS:
+        return f"{count(board.users)} cannot say who leads: nothing is tested below {FEWEST_USERS}."
+    sentences = [_leader(ranked), _most_personal(board, ranked)]
+    population = board.judges.get("population")
+    gain = None if population is None else population.verifier_gain
+    if gain is not None and gain.low is not None and gain.low <= 0:
+        sentences.append("The verifier does not clearly beat the population model here: its lifts prove little.")
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _leader(ranked: Sequence[Row]) -> str:
+    first = ranked[0]
+    near = first.rank.high - 1 if first.rank else len(ranked) - 1
+    if near == 0:
+        return f"{first.title} leads on preference."
+    if near < len(ranked) - 1:
+        return f"{first.title} is liked most; {near} other{'s' if near > 1 else ''} may be as good."
+    return f"{first.title} is liked most, but no other is clearly behind."
+
+
+def _most_personal(board: Board, ranked: Sequence[Row]) -> str:
+    judge = board.truth
+    if judge is None or not any(row.lift(judge) for row in ranked):
+        judge = board.primary
+    if not any(row.lift(judge) for row in ranked):
+        return ""
+    role = board.cards[judge].role
+    words = IN_WORDS.get(role, board.card_name(judge))
+    proven = _proven_lifts(board, ranked, judge)
+    if not proven:
+        return f"By {words}, nobody is clearly personal."
+    estimate, low, best = max(proven, key=lambda lift: lift[0])
+    others = [row.lift(judge) for row in ranked if row is not best]
+    near = sum(lift is not None and lift.high is not None and lift.high > low for lift in others)
+    beside = {0: "", 1: "; the interval of 1 other overlaps with it"}.get(
+        near, f"; the intervals of {near} others overlap with it"
+    )
+    return f"By {words}, {best.title} has the highest personal lift ({number(estimate, 3, sign=True)}{beside})."
+
+
+def _proven_lifts(board: Board, ranked: Sequence[Row], judge: str) -> list[tuple[float, float, Row]]:
+    """Estimate, lower end and row where the interval lies above zero and the adjusted personalisation test rejects."""
+    import numpy as np
+
+    from benchmark.stats.comparison import holm
+
+    tested = []
+    for row in ranked:
+        lift, test = row.lift(judge), row.lifts[judge].median_double_centred if judge in row.lifts else None
+        if lift is not None and lift.estimate is not None and lift.low is not None and test is not None:
+            tested.append((lift.estimate, lift.low, row, test.p))
+    adjusted = holm(np.array([p for *_, p in tested]))
+    alpha = board.record.spec.analysis.alpha
+    return [
+        (estimate, low, row)
+        for (estimate, low, row, _), p in zip(tested, adjusted, strict=True)
+        if low > 0 and p <= alpha
+    ]
