@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import PurePath
 from typing import Annotated, Any
@@ -75,6 +75,26 @@ def params_json(params: Any) -> dict[str, Any]:
         if dumped[name] == getattr(type(params)(), name):
             del dumped[name]
     return dumped
+
+
+def changed_params(params: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
+    """JSON of those parameters that differ from their defaults, or have none.
+
+    Args:
+        params: A ``Params`` dataclass.
+        names: Only these; all by default.
+    """
+    dumped = params_json(params)
+    wanted = dumped.keys() if names is None else dumped.keys() & set(names)
+    changed = (
+        field.name for field in dataclasses.fields(params) if getattr(params, field.name) != _default_of(field)
+    )
+    return {name: dumped[name] for name in sorted(wanted & set(changed))}
+
+
+def _default_of(field: dataclasses.Field[Any]) -> Any:
+    """The default, or what no value equals where there is none."""
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def shortened(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from rebeca.errors import SpecError
 from rebeca.interfaces.plugin import Plugin
@@ -56,7 +56,15 @@ class DatasetSource(Plugin[P, DatasetContext]):
         ...         return Dataset.in_memory("Grey levels", grey, ratings, scale=(1.0, 5.0))
         >>> len(GreyLevels(NoParams(), DatasetContext()).read().catalogue)
         12
+
+    Attributes:
+        ITEM_FILES: Names or patterns, relative to the task's folder, of the files that :meth:`read` reads. A change of
+            one of them makes everything anew that rests on the data; other files may change.
+        RATING_FILES: Those that hold nothing but ratings; a change leaves the items' embeddings as they are.
     """
+
+    ITEM_FILES: ClassVar[tuple[str, ...]] = ("*",)
+    RATING_FILES: ClassVar[tuple[str, ...]] = ()
 
     @abc.abstractmethod
     def read(self) -> Dataset:

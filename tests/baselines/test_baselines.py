@@ -1,5 +1,7 @@
 """The contract of every generator: what it promises whatever it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,18 +9,18 @@ from PIL import Image
 from baselines.catalogue import Catalogue, CatalogueParams
 from baselines.factorisation import factorise
 from baselines.folder import Folder, FolderParams
-from benchmark.runner.run import Run
 from benchmark.task.resolve import load_task
 from rebeca.interfaces import GeneratedImage, Request
+from tests.running import Running
 
 PER_USER = ("data.split.kind=per-user", "data.split.test=8", "data.split.validation=4")
 RANKINGS = ["random", "most-liked", "centroid", "ridge", "neighbours", "verifier", "heldout-likes"]
 
 
 def generate(tiny, tmp_path, params, overrides=()):
-    run = Run(load_task(tiny, ("images=3", *overrides)), tmp_path / "w")
-    spec = run.task.generators[0]
-    spec = type(spec)("g", "g", params[0], params[1], spec.decoder, "default", 0)
+    task = load_task(tiny, ("images=3", *overrides))
+    spec = replace(task.generators[0], id="g", title="g", use=params[0], params=params[1])
+    run = Running.of(replace(task, generators=(spec,)), tmp_path / "w")
     generator = run.fitted(spec)
     requests = run.requests(spec, run.world.user_ids)
     return run, requests, list(generator.generate(requests))
@@ -46,14 +48,14 @@ def test_catalogue_per_user(tiny, tmp_path, rank_by):
 
 
 def test_rebeca(tiny, tmp_path):
-    run = Run(load_task(tiny), tmp_path / "w")
+    run = Running.of(load_task(tiny), tmp_path / "w")
     for spec in run.task.generators[:3]:
         requests = run.requests(spec, run.world.user_ids)
         check(run, requests, list(run.fitted(spec).generate(requests)))
 
 
 def test_trained_without_people_gives_everybody_the_same_distribution(tiny, tmp_path):
-    run = Run(load_task(tiny, ("generators.rebeca.params.train_users=nobody",)), tmp_path / "w")
+    run = Running.of(load_task(tiny, ("generators.rebeca.params.train_users=nobody",)), tmp_path / "w")
     spec = run.task.generators[0]
     generator = run.fitted(spec)
     requests = [Request(user, 0, 5) for user in run.world.user_ids]

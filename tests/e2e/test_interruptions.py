@@ -13,9 +13,11 @@ import time
 
 import pytest
 
-from benchmark.commands.check import compare
+from benchmark.runner.reproduce import compare
+from benchmark.runner.store import Store
 from benchmark.task.resolve import load_task
 from tests.conftest import TINY, invoke
+from tests.running import find
 
 KILLS = int(os.environ.get("REBECA_KILLS", "20"))
 """The nightly job asks for 200."""
@@ -50,18 +52,16 @@ def whole(task, workdir):
 def test_seconds_a_picture_count_the_pictures_that_they_were_spent_on(tiny, monkeypatch):
     """After a resume they were divided by all pictures, those of the earlier run included."""
     from benchmark.board.board import read_board
-    from benchmark.runner import run as runner
+    from benchmark.runner import addresses
 
-    monkeypatch.setattr(runner, "USERS_PER_UNIT", 5)
+    monkeypatch.setattr(addresses, "USERS_PER_UNIT", 5)
     workdir = tiny.parent / "w"
     invoke(*command(tiny, workdir))
     records = workdir / "records" / "tiny" / "v1"
     row = next(row for row in read_board(records).rows if row.id == "rebeca")
     assert row.record["provenance"]["painted"]["rebeca"] == row.record["pictures"]["requested"] == 36
-    task = load_task(tiny)
-    run = runner.Run(task, workdir)
-    last = run.picture_keys(next(one for one in task.generators if one.id == row.id))[-1]
-    shutil.rmtree(run.store.folder("pictures", last))
+    store = Store(workdir, print)
+    shutil.rmtree(store.folder(find(load_task(tiny), workdir).generators[row.id].units[-1]))
     shutil.rmtree(records)
     invoke(*command(tiny, workdir))
     row = next(row for row in read_board(records).rows if row.id == "rebeca")
@@ -70,7 +70,7 @@ def test_seconds_a_picture_count_the_pictures_that_they_were_spent_on(tiny, monk
     assert row.seconds == origin["seconds"]["pictures rebeca"] / 6
 
 
-STAGES = ["embeddings", "judge", "fit", "pictures", "scores", "verifier", "records", "site"]
+STAGES = ["data", "embeddings", "judge", "fit", "images", "scores", "held-out", "records", "site"]
 
 
 def state(workdir, stage):
@@ -303,7 +303,7 @@ def test_a_damaged_page_is_built_again(done, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "edited", "emptied", "manifest", "removed"])
-@pytest.mark.parametrize("stage", ["embeddings", "judge", "fit", "pictures", "scores", "verifier"])
+@pytest.mark.parametrize("stage", ["data", "embeddings", "judge", "fit", "images", "scores", "held-out"])
 def test_any_damaged_artefact_is_made_again(done, tmp_path, stage, damage):
     workdir = tmp_path / "w"
     shutil.copytree(done / "w", workdir)

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from benchmark.commands.check import compare
 from benchmark.commands.main import main
+from benchmark.runner.reproduce import compare
 from tests.conftest import TINY, invoke, make_folder
 
 
@@ -108,7 +108,7 @@ def test_the_order_of_generators_changes_nothing(done, tmp_path):
 def test_a_damaged_artefact_is_set_aside_and_made_again(done, tmp_path):
     work = tmp_path / "w"
     shutil.copytree(done / "w", work)
-    victim = next((work / "pictures").rglob("pictures.parquet"))
+    victim = next((work / "images").rglob("images.parquet"))
     victim.write_bytes(victim.read_bytes()[:-9])
     shutil.rmtree(work / "records")
     output = invoke("run", done / "tiny.yaml", "--workdir", work)
@@ -136,8 +136,8 @@ def test_show_compare_plan_and_json(done):
 
 
 def test_guidance_chosen_on_validation_belongs_to_its_sampler(done, tmp_path):
-    from benchmark.runner.run import Run
     from benchmark.task.resolve import load_task
+    from tests.running import Running, find
 
     grid = (
         "data.split.validation=0.4",
@@ -145,15 +145,15 @@ def test_guidance_chosen_on_validation_belongs_to_its_sampler(done, tmp_path):
         "generators.rebeca.params.prior_guidance=validation",
     )
     for name, more in (("a", ()), ("b", ("generators.rebeca.params.steps=6",))):
-        run = Run(load_task(done / "tiny.yaml", grid + more), tmp_path / name)
+        run = Running.of(load_task(done / "tiny.yaml", grid + more), tmp_path / name)
         spec = run.task.generators[0]
         generator = run.fitted(spec)
         assert generator.prior_guidance in (1.0, 4.0)
         assert len(generator.report["guidance"]["table"]) == 2
-    plain = [Run(load_task(done / "tiny.yaml", m), tmp_path) for m in ((), more)]
-    assert len({r.fit_key(r.task.generators[0]) for r in plain}) == 1
-    chosen = [Run(load_task(done / "tiny.yaml", grid + m), tmp_path) for m in ((), more)]
-    assert len({r.fit_key(r.task.generators[0]) for r in chosen}) == 2
+    plain = [find(load_task(done / "tiny.yaml", m), tmp_path) for m in ((), more)]
+    assert len({found.generators["rebeca"].fit for found in plain}) == 1
+    chosen = [find(load_task(done / "tiny.yaml", grid + m), tmp_path) for m in ((), more)]
+    assert len({found.generators["rebeca"].fit for found in chosen}) == 2
 
 
 def test_publish_copies_records_and_refuses_modified_tasks(done, tmp_path):
@@ -304,6 +304,7 @@ def test_a_generator_that_breaks_its_contract_is_named(tiny, tmp_path, monkeypat
 
 def test_changed_third_party_code_is_not_taken_for_done(tiny, tmp_path, monkeypatch):
     from benchmark.runner.run import Run
+
     from benchmark.task import registry
     from benchmark.task.resolve import load_task
 
