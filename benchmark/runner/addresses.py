@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.runner.store import STAGE_VERSIONS, Address
-from benchmark.task.declared import GeneratorFlags, ScorerFlags, address_of, generator_flags, scorer_flags
-from benchmark.task.encoders import ResolvedEncoder, named_encoder, resolve_encoder
-from benchmark.task.file import EncoderSpec
+from benchmark.task.declared import GeneratorFlags, ScorerFlags, address_of
+from benchmark.task.encoders import ResolvedEncoder, named_encoder
 from benchmark.task.registry import Kind, PluginIdentity, identity, plugin_class
 from benchmark.task.resolve import ResolvedGenerator, ResolvedScorer, Task
 from rebeca.device import device_class
 from rebeca.errors import SpecError
 from rebeca.hashes import file_hashes
-from rebeca.params import changed_params, make_params, params_json
+from rebeca.params import changed_params, params_json
 from rebeca.seeds import digest_of
 
 USERS_PER_UNIT = 64
@@ -158,14 +157,13 @@ def data_addresses(task: Task) -> DataAddresses:
     """
     spec = task.file.data
     source = plugin_class("data set", spec.kind)
-    params = make_params(source.Params, spec.params, "data.params")
     files = _hashed_files(task.data_path)
     of_ratings = {name for name in files if _matches(name, source.RATING_FILES)}
     of_items = {name for name in files if _matches(name, source.ITEM_FILES)} - of_ratings
     items = digest_of(
         {
             "version": STAGE_VERSIONS["data"],
-            "source": address_of("data set", spec.kind, params),
+            "source": address_of("data set", spec.kind, task.data),
             "files": {name: files[name] for name in of_items},
         }
     )
@@ -193,15 +191,14 @@ def find_addresses(task: Task, device: str, users: Sequence[str], data: DataAddr
         data: What identifies the data.
     """
     units = tuple(tuple(users[start : start + USERS_PER_UNIT]) for start in range(0, len(users), USERS_PER_UNIT))
-    flags = {entry.id: scorer_flags(entry.use, entry.params, entry.id) for entry in task.scorers}
+    flags = {entry.id: entry.flags() for entry in task.scorers}
     kind = device_class(device)
     encoders = _encoder_addresses(task, kind, data)
     judges = {
         role: _judge_address(task, kind, data, encoders, role, 1.0)
-        for role in ("verifier", "auditor", PRIOR)
-        if role == "verifier" or (role == "auditor" and task.file.judges.auditor is not None)
-        or (role == PRIOR and any(PRIOR in each.needs for each in flags.values()))
-    }  # fmt: skip
+        for role in (*task.judges, PRIOR)
+        if role != PRIOR or any(PRIOR in each.needs for each in flags.values())
+    }
     curve = tuple(
         _judge_address(task, kind, data, encoders, "verifier", share) for share in task.file.judges.learning_curve
     )
@@ -232,20 +229,20 @@ def find_addresses(task: Task, device: str, users: Sequence[str], data: DataAddr
 
 
 def _encoder_addresses(task: Task, device: str, data: DataAddresses) -> dict[str, EncoderAddress]:
-    file, base = task.file, task.source.parent
-    specs = {"task": file.encoder, "verifier": file.judges.verifier.encoder}
-    if file.judges.auditor is not None:
-        specs["auditor"] = file.judges.auditor.encoder
     found = {}
-    for role, spec in specs.items():
-        encoder = resolve_encoder(spec, base)
-        seed = task.seeds.fitting(f"encoder {role}", spec.use, _changed_encoder(encoder))
+    for role, encoder in encoders_of(task).items():
+        seed = task.seeds.fitting(f"encoder {role}", encoder.use, _changed_encoder(encoder))
         learned = {"ratings": data.ratings, "seed": seed} if encoder.learns else None
         embeddings = Address.of(
             "embeddings", items=data.items, encoder=encoder.address(), learned=learned, device=device
         )
         found[role] = EncoderAddress(encoder, encoder.learns, seed, embeddings)
     return found
+
+
+def encoders_of(task: Task) -> dict[str, ResolvedEncoder]:
+    """The encoders of a task by role: ``task``, ``verifier``, ``auditor``."""
+    return {"task": task.encoder} | {role: judge.encoder for role, judge in task.judges.items()}
 
 
 def _changed_encoder(encoder: ResolvedEncoder) -> object:
@@ -256,13 +253,11 @@ def _changed_encoder(encoder: ResolvedEncoder) -> object:
 def _judge_address(
     task: Task, device: str, data: DataAddresses, encoders: Mapping[str, EncoderAddress], role: str, share: float
 ) -> JudgeAddress:
-    file, space = task.file.judges, "task" if role == PRIOR else role
-    spec = file.auditor if role == "auditor" and file.auditor is not None else file.verifier
-    params = make_params(plugin_class("judge", spec.use).Params, spec.params, f"judges.{role}.params")
-    seed = task.seeds.fitting(f"judge {role}", spec.use, changed_params(params))
+    spec, space = (task.judges["verifier"], "task") if role == PRIOR else (task.judges[role], role)
+    seed = task.seeds.fitting(f"judge {role}", spec.use, changed_params(spec.params))
     fit = Address.of(
         "judge",
-        judge=address_of("judge", spec.use, params),
+        judge=address_of("judge", spec.use, spec.params),
         embeddings=encoders[space].embeddings.key,
         ratings=data.ratings,
         role=role,
@@ -270,7 +265,7 @@ def _judge_address(
         seed=seed,
         device=device,
     )
-    return JudgeAddress(role, spec.use, params, space, share, seed, fit)
+    return JudgeAddress(role, spec.use, spec.params, space, share, seed, fit)
 
 
 def _generator_address(
@@ -282,7 +277,7 @@ def _generator_address(
     verifier: Address,
     units: Sequence[tuple[str, ...]],
 ) -> GeneratorAddress:
-    flags = generator_flags(spec.use, spec.params, spec.id)
+    flags = spec.flags()
     params = params_json(spec.params)
     judge = verifier.key if "judge" in flags.needs else None
     seed = task.seeds.fitting("generator", spec.use, changed_params(spec.params, flags.fit_parameters))
@@ -343,19 +338,14 @@ def _seed_names(task: Task) -> list[str | int]:
 
 def _plugins(task: Task) -> tuple[PluginIdentity, ...]:
     """All plug-ins of the task that come from other distributions, sorted by kind and name."""
-    encoders = [task.file.encoder, task.file.judges.verifier.encoder]
-    judges = [task.file.judges.verifier]
-    if task.file.judges.auditor is not None:
-        encoders.append(task.file.judges.auditor.encoder)
-        judges.append(task.file.judges.auditor)
     used: list[tuple[Kind, str]] = [("data set", task.file.data.kind), ("decoder", task.file.decoder.use)]
     used += [("generator", spec.use) for spec in task.generators]
     used += [("scorer", entry.use) for entry in task.scorers]
-    used += [("judge", judge.use) for judge in judges]
-    for encoder in encoders:
-        below: EncoderSpec | None = encoder
+    used += [("judge", judge.use) for judge in task.judges.values()]
+    for encoder in encoders_of(task).values():
+        below: ResolvedEncoder | None = encoder
         while below is not None:
-            used.append(("encoder", below.use.partition(":")[0]))
+            used.append(("encoder", below.use))
             below = below.of
     found = (identity(kind, name) for kind, name in sorted(set(used)))
     return tuple(each for each in found if not each.is_own)

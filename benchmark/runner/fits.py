@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,11 @@ from benchmark.runner.addresses import GeneratorAddress
 from benchmark.runner.devices import rehearsed
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build
+from benchmark.runner.reports import write_report
 from benchmark.runner.stage import Stages
 from benchmark.task.resolve import ResolvedGenerator, Task
-from rebeca.interfaces import Decoder, DecoderContext, GeneratorContext, Plain, Privileges, Space, no_progress
-from rebeca.seeds import SeedScheme, canonical_json
-
-REPORT = "fit-report.json"
-"""What a fit reports about itself, written beside its own files."""
+from rebeca.interfaces import Decoder, DecoderContext, GeneratorContext, Privileges, Space, no_progress
+from rebeca.seeds import SeedScheme
 
 
 class Decoders:
@@ -96,16 +93,10 @@ def fit_generator(
         generator = build("generator", spec.use, spec.params, context, spec.id)
         generator.fit(materials.world.division.generators.train)
         generator.save(folder)
-        (folder / REPORT).write_text(canonical_json(generator.report()), encoding="utf-8")
+        write_report(folder, generator.report(), spec.id)
 
     folder = stages.make(address.fit, f"fit {spec.id}", write)
     for damaged in sorted(workdir.glob("*.damaged")):
         stages.reporter.say(f"  {spec.id}: {damaged.stem} was cut short or edited; the fit began anew")
     shutil.rmtree(workdir, ignore_errors=True)
     return folder
-
-
-def read_report(folder: Path) -> Mapping[str, Plain]:
-    """What a fit reported about itself."""
-    report: Mapping[str, Plain] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-    return report

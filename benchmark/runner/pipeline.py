@@ -10,13 +10,13 @@ from benchmark.disk import replace_folder
 from benchmark.records.schema import FailedGenerator, Fit
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.decode import GeneratorImages, fit_and_decode
-from benchmark.runner.fits import read_report
 from benchmark.runner.freeze import Freezer
 from benchmark.runner.held_out_scores import score_held_out
 from benchmark.runner.isolation import decode_in_child
 from benchmark.runner.materials import Materials, prepare
 from benchmark.runner.places import private_images
 from benchmark.runner.provenance import provenance
+from benchmark.runner.reports import read_report
 from benchmark.runner.scoring import GeneratorScores, ImageVectors, Scorers, score
 from benchmark.runner.stage import Stages
 from benchmark.runner.store import Store

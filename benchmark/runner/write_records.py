@@ -47,7 +47,6 @@ from benchmark.runner.scoring import GeneratorScores
 from benchmark.runner.world import World
 from benchmark.stats.personalisation import picture_shuffle
 from benchmark.stats.random import stream
-from benchmark.task.declared import generator_flags
 from benchmark.task.resolve import ResolvedGenerator, Task
 from rebeca.arrays import Bools, Floats, Ints, Pixels
 from rebeca.data.catalogue import Catalogue
@@ -224,7 +223,7 @@ def rows_of(scores: GeneratorScores, world: World, task: Task) -> Rows:
                 pairs[scorer] = table
     return Rows(
         id=spec.id,
-        ranked=not generator_flags(spec.use, spec.params, spec.id).needs,
+        ranked=not spec.flags().needs,
         digest=np.array([image.digest for image in scores.images.rows], np.str_).reshape(shape),
         item=np.array([image.item for image in scores.images.rows], np.int64).reshape(shape),
         failed=failed,
@@ -284,7 +283,7 @@ def write_generator(
 
 def generator_info(spec: ResolvedGenerator) -> GeneratorInfo:
     """The generator's entry in the spec, and what it says of itself."""
-    flags = generator_flags(spec.use, spec.params, spec.id)
+    flags = spec.flags()
     own = {
         "family": flags.family,
         "needs": tuple(sorted(flags.needs)),

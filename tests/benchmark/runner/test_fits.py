@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from benchmark.runner.reports import REPORT, read_report
 
-from benchmark.runner.fits import REPORT, Decoders, fit_generator, generator_context, read_report
+from benchmark.runner.fits import Decoders, fit_generator, generator_context
 from rebeca.errors import PluginError
 
 
