@@ -51,6 +51,9 @@ def make_params(kind: type[Any], raw: Mapping[str, Any], where: str) -> Any:
         return _adapter(kind).validate_python(dict(raw))
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "value_error":  # what a __post_init__ says
+            said = str(first["ctx"]["error"])
+            raise ParamError(f"{where}: {said}", first["loc"]) from error
         path = ".".join(str(part) for part in first["loc"])
         message = f"{where}.{path}: {first['msg'].lower()}, found {shortened(first.get('input'))}"
         raise ParamError(message, first["loc"]) from error
@@ -71,8 +74,9 @@ def params_json(params: Any) -> dict[str, Any]:
     for name in (*getattr(type(params), "FILES", ()), *getattr(type(params), "PATHS", ())):
         if dumped[name] is not None and PurePath(dumped[name]).is_absolute():
             dumped[name] = PurePath(dumped[name]).name
+    defaults = {field.name: field.default for field in dataclasses.fields(params)}
     for name in getattr(type(params), "LATER", ()):
-        if dumped[name] == getattr(type(params)(), name):
+        if getattr(params, name) == defaults[name]:
             del dumped[name]
     return dumped
 

@@ -16,10 +16,8 @@ import numpy as np
 from benchmark.runner.run import Run
 from benchmark.stats.intervals import mean_interval, resampling_weights
 from benchmark.stats.verifier import auc_by_user
-from benchmark.task import registry
 from benchmark.task.resolve import load_task
 from rebeca.ncf.verifier import Verifier, joined
-from rebeca.params import make_params
 from rebeca.population import population_scores
 
 BOOTSTRAP = 9999
@@ -56,8 +54,7 @@ def one_split(run: Run, split: int) -> np.ndarray[tuple[int, ...], np.dtype[np.f
     world = run.world
     test, users = world.division.test, world.dataset.ratings.num_users
     embeddings = run.embeddings("verifier")
-    judge = run.task.file.judges.verifier
-    params = make_params(registry.load("judges", judge.use), judge.params, "judge")
+    params = run.task.judges["verifier"].params
     verifier = Verifier(params).fit(
         world.division.verifier, embeddings, world.division.training_items, run.task.seeds.fit("judge-verifier")
     )

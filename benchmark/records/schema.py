@@ -86,6 +86,9 @@ class Card(Strict):
     higher_is_better: bool = Field(description="Direction.")
     meaning: str = Field(description="One sentence.")
     reference: str = Field(description="Source of the measure.")
+    role: Literal["", "verifier", "auditor", "prior", "observed", "ground-truth"] = Field(
+        description="What part it plays on a leaderboard; most play none."
+    )
     is_ground_truth: bool = Field(description="Whether it knows the truth of its world.")
     everyone: bool = Field(description="Whether everybody can be asked about every picture.")
 
@@ -130,7 +133,7 @@ class GeneratorInfo(Strict):
     offset: int = Field(description="Part of the seeds.")
     images: Count | None = Field(default=None, description="Images per user, where they differ from the task's.")
     family: str = Field(description="`rebeca`, `catalogue`, `prompt`, `control` or `external`.")
-    needs: list[Literal["judge", "heldout", "ground-truth"]] = Field(description="What it was granted.")
+    needs: list[Literal["judge", "held-out", "ground-truth"]] = Field(description="What it was granted.")
     ranked: bool = Field(description="Whether it takes part in the ranks: exactly when it needs nothing.")
     claims_personal: bool = Field(description="Whether pictures are meant to differ between people.")
 

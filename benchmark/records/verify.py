@@ -18,12 +18,12 @@ from benchmark.records.rows import read_rows
 from benchmark.records.verify_cross import check_judges, check_people, check_together
 from benchmark.runner.write_records import GALLERY_PICTURES, gallery_people, plan_of, with_numbers
 from benchmark.task import registry
+from benchmark.task.declared import generator_flags
 from benchmark.task.file import TaskFile
 from benchmark.task.resolve import analysis_hash
-from rebeca.data.catalogue import decode_image
 from rebeca.errors import DataError, RecordError, SpecError
-from rebeca.interfaces import pixels_digest
 from rebeca.params import make_params
+from rebeca.pixels import decode_image, pixels_digest
 from rebeca.seeds import SeedScheme, canonical_json, digest_of
 
 GENERATOR_FILES = {"record.json", "scores.parquet", "users.parquet", "pairs.parquet"}
@@ -179,9 +179,7 @@ def _failed(folder: Path, comparison: dict[str, Any]) -> list[str]:
         if entry.get("title") != one["title"] or (
             use in registry.names("generators") and not registry.is_foreign("generators", use)
         ):
-            raise RecordError(
-                f"{folder}: '{one['id']}' cannot have failed: only a third-party generator of the spec can"
-            )
+            raise RecordError(f"{folder}: '{one['id']}' cannot have failed: only a generator of another package can")
     return [one["id"] for one in failed]
 
 
@@ -194,12 +192,12 @@ def _check_generator(folder: Path, name: str, record: dict[str, Any], comparison
     if {key: generator.get(key) for key in entry} != entry:
         raise RecordError(f"{folder}: the generator is not the one of the spec")
     if generator["use"] in registry.names("generators"):  # one that is not installed here is taken at its word
-        kind = registry.load("generators", generator["use"])
+        kind = registry.plugin_class("generator", generator["use"])
         try:
-            made = kind(make_params(kind.Params, generator["params"], str(folder)))
+            flags = generator_flags(generator["use"], make_params(kind.Params, generator["params"], str(folder)), name)
         except SpecError as error:
             raise RecordError(f"{folder}: {error.message}") from error
-        said = {"needs": sorted(made.needs), "family": made.family, "claims_personal": made.claims_personal}
+        said = {"needs": sorted(flags.needs), "family": flags.family, "claims_personal": flags.claims_personal}
         for key, value in said.items():
             if generator[key] != value:
                 raise RecordError(f"{folder}: '{key}' is {generator[key]}, the generator says {value}")

@@ -67,9 +67,13 @@ def check_together(
 def _check_scorers(
     folder: Path, comparison: dict[str, Any], records: Mapping[str, dict[str, Any]], rows: Sequence[Rows]
 ) -> None:
-    declared = [entry["use"] for entry in comparison["spec"]["scorers"]]
-    known = set(registry.names("scorers"))
-    of_pictures = {name for name in declared if name not in known or hasattr(registry.load("scorers", name), "score")}
+    entries = {entry["id"]: entry["use"] for entry in comparison["spec"]["scorers"]}
+    declared = list(entries)
+    names = set(registry.names("scorers"))
+    known = {name for name, use in entries.items() if use in names}
+    of_pictures = {
+        name for name, use in entries.items() if name not in known or hasattr(registry.load("scorers", use), "score")
+    }
     first = records[rows[0].id]["summary"]
     for row in rows:
         summary = records[row.id]["summary"]

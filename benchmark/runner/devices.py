@@ -23,7 +23,7 @@ def device_name(device: str) -> str:
     return torch.cuda.get_device_name(torch.device(device))
 
 
-def rehearsed(decoder: Decoder, inputs: Any, device: str, folder: Path) -> int | None:
+def rehearsed(decoder: Decoder[Any], inputs: Any, device: str, folder: Path) -> int | None:
     """How many pictures a decoder makes at once: what an earlier run on this kind of device found, or tried out now.
 
     Half precision rounds otherwise in another batch, so a resumed run must not choose anew.

@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from rebeca.arrays import Floats, Pixels
-from rebeca.data.catalogue import MOST_PIXELS, Catalogue
-from rebeca.errors import GeneratorError
+from rebeca.data.catalogue import Catalogue
+from rebeca.errors import PluginError
 from rebeca.interfaces import GeneratedImage, Request
+from rebeca.pixels import MOST_PIXELS
 
 BATCH = "batch.json"
 WRITERS = 4
@@ -91,24 +92,24 @@ def check(picture: object, request: Request, catalogue: Catalogue, generator: st
     """Checks what a generator answered to a request.
 
     Raises:
-        GeneratorError: If it is no picture at all; a picture that is missing or blank is a counted failure.
+        PluginError: If it is no picture at all; a picture that is missing or blank is a counted failure.
     """
     where = f"generator '{generator}', user '{request.user}', picture {request.replicate}"
     if picture is None:
         return Made(request.user, request.replicate, request.seed, "", -1, "missing")
     if not isinstance(picture, GeneratedImage):
-        raise GeneratorError(f"{where}: expected a GeneratedImage, got {type(picture).__name__}")
+        raise PluginError(f"{where}: expected a GeneratedImage, got {type(picture).__name__}")
     pixels: Any = picture.pixels
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         found = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
-        raise GeneratorError(f"{where}: expected uint8 RGB [height, width, 3], got {found}")
+        raise PluginError(f"{where}: expected uint8 RGB [height, width, 3], got {found}")
     if picture.embedding is not None and not np.isfinite(picture.embedding).all():
-        raise GeneratorError(f"{where}: the embedding holds a number that is not finite")
+        raise PluginError(f"{where}: the embedding holds a number that is not finite")
     item = -1 if picture.item is None else int(picture.item)
     if item >= len(catalogue):
-        raise GeneratorError(f"{where}: there is no catalogue picture {item}")
+        raise PluginError(f"{where}: there is no catalogue picture {item}")
     if not 0 < pixels.shape[0] * pixels.shape[1] <= MOST_PIXELS:
-        raise GeneratorError(
+        raise PluginError(
             f"{where}: {pixels.shape[1]} x {pixels.shape[0]} pixels; a picture has 1 to {MOST_PIXELS:,} of them"
         )
     digest = catalogue.digest(item) if item >= 0 else picture.digest()
@@ -145,7 +146,7 @@ def write_unit(
         kept: Takes the pictures for the scorers.
 
     Raises:
-        GeneratorError: If there are too few or too many answers, or one breaks the contract.
+        PluginError: If there are too few or too many answers, or one breaks the contract.
     """
     made: list[Made] = []
     embeddings: list[Floats | None] = []
@@ -156,7 +157,7 @@ def write_unit(
             try:
                 answer = next(answers)
             except StopIteration:
-                raise GeneratorError(
+                raise PluginError(
                     f"generator '{generator}' answered {len(made)} of {len(requests)} requests",
                     hint="generate must yield one picture, or None, a request",
                 ) from None
@@ -174,7 +175,7 @@ def write_unit(
         for one in writing:
             one.result()
     if next(answers, None) is not None:
-        raise GeneratorError(f"generator '{generator}' answered more than {len(requests)} requests")
+        raise PluginError(f"generator '{generator}' answered more than {len(requests)} requests")
     table = pa.table(
         {
             "user": [m.user for m in made],

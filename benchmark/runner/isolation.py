@@ -1,4 +1,4 @@
-"""Third-party generators in a child process, so that a crash, a hang or a leak costs one row and nothing else.
+"""Generators of other packages in a child process, so that a crash, a hang or a leak costs one row and nothing else.
 
 The child is this module: it gets the task through its standard input, makes the generator's pictures into the same
 store by the same code, and tells how it goes through a pipe, a JSON object a line. It dies with its parent. This keeps
@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from benchmark.runner.progress import Report, Reporter
-from benchmark.task import registry
-from rebeca.errors import GeneratorError, RebecaError, StoreError, disk_full, out_of_memory
+from benchmark.task.registry import identity
+from rebeca.errors import PluginError, RebecaError, StoreError, disk_full, out_of_memory
 
 if TYPE_CHECKING:
     from benchmark.runner.run import Run
@@ -45,8 +45,8 @@ class _Job:
     limits: IsolateSpec
 
 
-def make_in_child(run: Run, spec: ResolvedGenerator) -> GeneratorError | None:
-    """Makes the pictures of a third-party generator that are missing, in a process of its own.
+def make_in_child(run: Run, spec: ResolvedGenerator) -> PluginError | None:
+    """Makes the missing images of a generator of another package, in a process of its own.
 
     Does nothing where the task does not ask for it, the generator is the project's own, or nothing is missing.
 
@@ -57,7 +57,7 @@ def make_in_child(run: Run, spec: ResolvedGenerator) -> GeneratorError | None:
         StoreError: If it found the work folder full or not writable.
     """
     limits = run.task.file.isolation
-    if limits is None or not registry.is_foreign("generators", spec.use) or run.has_all_pictures(spec):
+    if limits is None or identity("generator", spec.use).is_own or run.has_all_pictures(spec):
         return None
     run.prepare(spec)
     started = time.perf_counter()
@@ -65,7 +65,7 @@ def make_in_child(run: Run, spec: ResolvedGenerator) -> GeneratorError | None:
         run.reporter.say(f"  {spec.id}, in a child process ...")
         try:
             _watch(_Job(run.task, spec, run.store.root, run.device, limits), run.reporter, report)
-        except GeneratorError as error:
+        except PluginError as error:
             return error
         finally:
             run.store.sweep()
@@ -95,7 +95,7 @@ def _watch(job: _Job, reporter: Reporter, report: Report) -> None:
                 child.stdin.flush()
             last = _listen(child, messages, job.limits.seconds, reporter, report)
             if last is None:
-                raise GeneratorError(
+                raise PluginError(
                     f"{name} was stopped after {job.limits.seconds:g} s", hint="isolate.seconds sets the time limit"
                 )
             code = 0 if last else _exit_code(child)
@@ -108,9 +108,9 @@ def _watch(job: _Job, reporter: Reporter, report: Report) -> None:
     if last.get("done"):
         return
     if "error" in last:
-        kind = StoreError if last.get("machine") else GeneratorError
+        kind = StoreError if last.get("machine") else PluginError
         raise kind(str(last["error"]), hint=str(last.get("hint", "")))
-    raise GeneratorError(f"{name} {_end(code, job.limits)}")
+    raise PluginError(f"{name} {_end(code, job.limits)}")
 
 
 def _listen(

@@ -37,7 +37,7 @@ def provenance(run: Run, command: Sequence[str], declaration: Declaration) -> di
     encoders = {}
     for role in ("task", *run.judges):
         spec = run.role_spec(role)
-        encoders[role] = {"use": spec.use, "address": run.embeddings_key(role)}
+        encoders[role] = {"use": spec.text, "address": run.embeddings_key(role)}
     return {
         "project": rebeca.__version__,
         "git": git_state(),
@@ -93,7 +93,7 @@ def _precisions(run: Run) -> str:
         spec = run.role_spec(role)
         while spec.of is not None:  # what lies below a projection
             spec = spec.of
-        asked.append(spec.params.get("dtype", "auto" if is_published(spec.use) else None))
+        asked.append(getattr(spec.params, "dtype", None))
     return ", ".join(sorted({precision(one if isinstance(one, str) else "float32", run.device) for one in asked}))
 
 

@@ -82,6 +82,6 @@ def learned(run: Run) -> list[tuple[str, str]]:
     task = run.task
     judged = [("judge", run.judge_key(role)) for role in run.judges]
     judged += [("judge", run.judge_key("verifier", share)) for share in task.file.judges.learning_curve]
-    judged += [("judge", run.judge_key("prior"))] * any(entry.use == "ncf-prior" for entry in task.scorers)
+    judged += [("judge", run.judge_key("prior"))] * any("prior" in entry.flags().needs for entry in task.scorers)
     embedded = [("embeddings", run.embeddings_key(role)) for role in ("task", *run.judges)]
     return list(dict.fromkeys([*embedded, *judged, *(("fit", run.fit_key(g)) for g in task.generators)]))

@@ -19,19 +19,36 @@ from benchmark.runner.devices import rehearsed
 from benchmark.runner.embed import encode_catalogue, read_vectors
 from benchmark.runner.freeze import Freezer
 from benchmark.runner.images import KeptPixels, LazyPixels, Made, read_embeddings, read_unit, write_batch, write_unit
-from benchmark.runner.plugins import build_generator, inside, named_failures
+from benchmark.runner.plugins import build, build_encoder, guarded
 from benchmark.runner.progress import Reporter, Timing
+from benchmark.runner.reports import write_report
+from benchmark.runner.scorers import scorer_context
 from benchmark.runner.store import Store, stage_key
-from benchmark.runner.world import World, build_world, make_encoder
-from benchmark.scorers.context import Judge, ScorerContext
-from benchmark.task import registry
-from benchmark.task.file import EncoderSpec, JudgeSpec
-from benchmark.task.resolve import ResolvedGenerator, ResolvedScorer, Task
+from benchmark.runner.world import World, build_world
+from benchmark.task.declared import address_of, fingerprint
+from benchmark.task.encoders import ResolvedEncoder
+from benchmark.task.registry import identity
+from benchmark.task.resolve import ResolvedGenerator, ResolvedJudge, ResolvedScorer, Task
 from rebeca.arrays import Floats, Pixels
 from rebeca.data.splits import Part
 from rebeca.device import empty_cache, on_processor
-from rebeca.interfaces import Decoder, Encoder, FitContext, Generator, Request, ScoredImages, Space
-from rebeca.params import make_params, params_json
+from rebeca.interfaces import (
+    Decoder,
+    DecoderContext,
+    Encoder,
+    FittedJudge,
+    Generator,
+    GeneratorContext,
+    JudgeContext,
+    Privileges,
+    Request,
+    ScoredImages,
+    Scorer,
+    SetScorer,
+    Space,
+)
+from rebeca.params import params_json
+from rebeca.pixels import decode_image
 from rebeca.seeds import SeedScheme, substream
 
 USERS_PER_UNIT = 64
@@ -49,9 +66,9 @@ class Run:
         self.freezer = Freezer(workdir, task)
         self.timing = Timing()
         self.painted: dict[str, int] = {}
-        self._encoders: dict[str, Encoder] = {}
+        self._encoders: dict[str, Encoder[Any]] = {}
         self._ready: set[str] = set()
-        self._scorers: dict[str, Any] = {}
+        self._scorers: dict[str, Scorer[Any] | SetScorer[Any]] = {}
         self._embeddings_keys: dict[str, str] = {}  # hashing an encoder's weights takes a while
         self._embeddings: dict[str, Floats] = {}
         self._pixel_embeddings: dict[tuple[str, str], Floats] = {}
@@ -63,31 +80,26 @@ class Run:
         """Data, divided."""
         return build_world(self.task)
 
-    def role_spec(self, role: str) -> EncoderSpec:
+    def role_spec(self, role: str) -> ResolvedEncoder:
         """The encoder of ``task``, ``verifier`` or ``auditor``."""
-        if role == "task":
-            return self.task.file.encoder
-        judge = getattr(self.task.file.judges, role)
-        assert isinstance(judge, JudgeSpec)
-        return judge.encoder
+        return self.task.encoder if role == "task" else self.task.judges[role].encoder
 
     # -- embeddings -------------------------------------------------------------------------------------------------
 
-    def _encoder(self, role: str) -> Encoder:
+    def _encoder(self, role: str) -> Encoder[Any]:
         if role not in self._encoders:
-            self._encoders[role] = make_encoder(self.role_spec(role), self.device, self.task.source.parent)
+            self._encoders[role] = build_encoder(self.role_spec(role), self.device)
         return self._encoders[role]
 
     def _encoder_inputs(self, role: str) -> dict[str, Any]:
-        encoder = self._encoder(role)
+        encoder = self.role_spec(role)
         learned = None
         if encoder.learns:
             learned = {
                 "training": self.world.division.training_items.nonzero()[0].tolist(),
-                "spec": self.role_spec(role).model_dump(mode="json"),
                 "seed": self.task.seeds.fit(f"encoder-{role}"),
             }
-        return {"encoder": encoder.fingerprint, "learned": learned, "device": self.device.partition(":")[0]}
+        return {"encoder": encoder.address(), "learned": learned, "device": self.device.partition(":")[0]}
 
     def embeddings_key(self, role: str) -> str:
         """Address of the catalogue in a role's space."""
@@ -116,9 +128,9 @@ class Run:
             self._embeddings[key] = read_vectors(folder / "embeddings.npy")
         return self._embeddings[key]
 
-    def _fitted_encoder(self, role: str) -> Encoder:
+    def _fitted_encoder(self, role: str) -> Encoder[Any]:
         encoder = self._encoder(role)
-        if encoder.learns and role not in self._ready:
+        if self.role_spec(role).learns and role not in self._ready:
             items = np.flatnonzero(self.world.division.training_items).tolist()
             pictures = LazyPixels(self.world.dataset.catalogue.pixels, items)
             encoder.fit(pictures, items, self.task.seeds.fit(f"encoder-{role}"))
@@ -127,64 +139,64 @@ class Run:
 
     # -- judges -----------------------------------------------------------------------------------------------------
 
-    def _judge_parts(self, role: str) -> tuple[JudgeSpec, Part, str]:
-        """Spec, ratings and encoder's role of a judge; ``prior`` is the verifier with the generators' eyes."""
+    def _judge_parts(self, role: str) -> tuple[ResolvedJudge, Part, str]:
+        """Judge, ratings and encoder's role; ``prior`` is the verifier refitted in the generators' embedding space."""
         if role == "prior":
-            return self.task.file.judges.verifier, self.world.division.verifier, "task"
-        return getattr(self.task.file.judges, role), getattr(self.world.division, role), role
+            return self.task.judges["verifier"], self.world.division.verifier, "task"
+        return self.task.judges[role], getattr(self.world.division, role), role
 
     def judge_key(self, role: str, share: float = 1.0) -> str:
         """Address of a fitted judge."""
         return stage_key("judge", self._judge_inputs(role, share))
 
     def _judge_inputs(self, role: str, share: float) -> dict[str, Any]:
-        spec, _, eyes = self._judge_parts(role)
-        params = make_params(registry.load("judges", spec.use), spec.params, f"judges.{role}.params")
+        spec, _, space = self._judge_parts(role)
         return {
-            "params": params_json(params),
-            "embeddings": self.embeddings_key(eyes),
+            "judge": address_of("judge", spec.use, spec.params),
+            "embeddings": self.embeddings_key(space),
             "ratings": self.world.fingerprint,
             "part": role,
             "seed": self.task.seeds.fit(f"judge-{role}"),
             "device": self.device,
         } | ({"share": share} if share < 1 else {})
 
-    def judge(self, role: str, share: float = 1.0) -> Judge:
+    def judge(self, role: str, share: float = 1.0) -> FittedJudge:
         """A judge, fitted when first asked; with ``share``, on that share of each person's ratings."""
         key = self.judge_key(role, share)
-        eyes = self._judge_parts(role)[2]
+        space = self._judge_parts(role)[2]
         cache: list[Any] = []
 
-        def verifier() -> Any:
+        def model() -> Any:
             if not cache:
                 cache.append(self._fitted_judge(role, share, key))
             return cache[0]
 
-        return Judge(
-            verifier, lambda: self.embeddings(eyes), key, lambda pictures: self._fitted_encoder(eyes).encode(pictures)
+        return FittedJudge(
+            model, lambda: self.embeddings(space), lambda images: self._fitted_encoder(space).encode(images), key
         )
 
     def _fitted_judge(self, role: str, share: float, key: str) -> Any:
-        from rebeca.ncf.verifier import Verifier
-
-        spec, part, eyes = self._judge_parts(role)
-        params = make_params(registry.load("judges", spec.use), spec.params, f"judges.{role}.params")
+        spec, part, space = self._judge_parts(role)
         title = f"fit {role}" + (f" on {share:.0%} of the ratings" if share < 1 else "")
+        seed = self.task.seeds.fit(f"judge-{role}")
+        users, items = self.world.dataset.ratings.user_ids, self.world.division.training_items
 
         def write(folder: Path) -> None:
-            embeddings = self.embeddings(eyes)
-            seed = self.task.seeds.fit(f"judge-{role}")
+            embeddings = self.embeddings(space)
             own = part if share == 1 else part.thinned(share, substream(seed, "share"))
             with self.reporter.stage(title) as report:
-                verifier = Verifier(params, self.device)
-                verifier.fit(own, embeddings, self.world.division.training_items, seed, report)
-            verifier.save(folder)
+                context = JudgeContext(users, items, seed, self.device, report)
+                judge = build("judge", spec.use, spec.params, context)
+                judge.fit(own, embeddings)
+            judge.save(folder)
 
         folder = self.make("judge", key, self._judge_inputs(role, share), write, title)
-        return Verifier(params, self.device).load(folder)
+        judge = build("judge", spec.use, spec.params, JudgeContext(users, items, seed, self.device))
+        judge.load(folder)
+        return judge
 
     @cached_property
-    def judges(self) -> dict[str, Judge]:
+    def judges(self) -> dict[str, FittedJudge]:
         """All judges of the task."""
         roles = ["verifier"] + (["auditor"] if self.task.file.judges.auditor is not None else [])
         return {role: self.judge(role) for role in roles}
@@ -196,38 +208,35 @@ class Run:
         return stage_key("fit", self._fit_inputs(spec))
 
     def _fit_inputs(self, spec: ResolvedGenerator) -> dict[str, Any]:
-        generator = build_generator(spec)
-        params = {k: v for k, v in params_json(spec.params).items() if k in generator.fit_parameters}
-        code = registry.foreign_code("generators", spec.use)
-        return ({} if code is None else {"code": code}) | {
+        flags = spec.flags()
+        params = {k: v for k, v in params_json(spec.params).items() if k in flags.fit_parameters}
+        return {
             "use": spec.use,
+            "code": identity("generator", spec.use).hash,
+            "fingerprint": fingerprint("generator", spec.use, spec.params),
             "params": params,
             "embeddings": self.embeddings_key("task"),
             "ratings": self.world.fingerprint,
-            "judge": self.judge_key("verifier")
-            if "judge" in generator.needs and generator.granted_at == "fit"
-            else None,
+            "judge": self.judge_key("verifier") if "judge" in flags.needs and flags.privileged_at == "fit" else None,
             "seed": [self.task.file.id, self.task.file.version, self.task.file.seed],
             "device": self.device,
         }
 
-    def context(self, spec: ResolvedGenerator, key: str, report: Callable[[int, int, str], None]) -> FitContext:
+    def context(self, spec: ResolvedGenerator, key: str, report: Callable[[int, int, str], None]) -> GeneratorContext:
         """What the generator is given."""
         world = self.world
-        generator = build_generator(spec)
         offers: dict[str, Callable[[], Any]] = {
             "judge": lambda: self.judges["verifier"],
-            "heldout": lambda: world.division.test,
+            "held-out": lambda: world.division.test,
             "ground-truth": lambda: world.dataset.ground_truth,
         }
         embeddings = self.embeddings("task")
-        decoder_kind = registry.load("decoders", self.task.file.decoder.use)
+        use = self.task.file.decoder.use
 
-        def decoder(space: Space) -> Decoder:
-            made: Decoder = decoder_kind.bind(
-                world.dataset.catalogue, embeddings, world.candidates, spec.decoder, space, self.device
-            )
-            inputs = [self.task.file.decoder.use, params_json(spec.decoder), self._decoder_weights(spec)]
+        def decoder(space: Space) -> Decoder[Any]:
+            given = DecoderContext(world.dataset.catalogue, embeddings, world.candidates, space, self.device)
+            made = build("decoder", use, spec.decoder, given)
+            inputs = address_of("decoder", use, spec.decoder)
             batch = rehearsed(made, inputs, self.device, self.store.root / "rehearsals")
             if batch is not None:
                 self._batches[spec.id] = batch
@@ -236,7 +245,7 @@ class Run:
         checkpoints = self.store.root / "checkpoints" / key
         checkpoints.mkdir(parents=True, exist_ok=True)
         seeds = SeedScheme(self.task.file.id, self.task.file.version, self.task.file.seed, spec.offset)
-        return FitContext(
+        return GeneratorContext(
             users=world.dataset.ratings.user_ids,
             catalogue=world.dataset.catalogue,
             candidates=world.candidates,
@@ -250,37 +259,36 @@ class Run:
             device=self.device,
             workdir=checkpoints,
             progress=report,
-            grants={need: offers[need]() for need in sorted(generator.needs)},
+            privileges=Privileges({need: offers[need] for need in spec.flags().needs}),
         )
 
     def prepare(self, spec: ResolvedGenerator) -> None:
         """Makes what a third-party generator may ask for, so that nothing else is made while it works."""
         self.embeddings("task")
-        if "judge" in build_generator(spec).needs:
+        if "judge" in spec.flags().needs:
             self.judges["verifier"].catalogue()
-            self.judges["verifier"].verifier()
+            self.judges["verifier"].model()
 
-    def fitted(self, spec: ResolvedGenerator) -> Generator:
+    def fitted(self, spec: ResolvedGenerator) -> Generator[Any]:
         """A generator that is ready to generate."""
-        if registry.is_foreign("generators", spec.use):
+        if not identity("generator", spec.use).is_own:
             self.prepare(spec)
         key = self.fit_key(spec)
         with self.reporter.stage(f"fit {spec.id}") as report:
             context = self.context(spec, key, report)
 
             def write(folder: Path) -> None:
-                generator = build_generator(spec)
-                with inside(spec, self.store.root, folder, context.workdir), named_failures(spec.id):
-                    generator.fit(self.world.division.generators.train, context)
-                    generator.save(folder)
+                generator = build("generator", spec.use, spec.params, context, spec.id)
+                generator.fit(self.world.division.generators.train)
+                generator.save(folder)
+                write_report(folder, generator.report(), spec.id)
 
             folder = self.make("fit", key, self._fit_inputs(spec), write, f"fit {spec.id}")
             for damaged in sorted(context.workdir.glob("*.damaged")):
                 self.reporter.say(f"  {spec.id}: {damaged.stem} was cut short or edited; the fit began anew")
             shutil.rmtree(context.workdir, ignore_errors=True)
-            generator = build_generator(spec)
-            with named_failures(spec.id):
-                generator.load(folder, context)
+            generator = build("generator", spec.use, spec.params, context, spec.id)
+            generator.load(folder)
         return generator
 
     # -- pictures ---------------------------------------------------------------------------------------------------
@@ -294,7 +302,7 @@ class Run:
         return {
             "fit": self.fit_key(spec),
             "params": params_json(spec.params),
-            "decoder": [self.task.file.decoder.use, params_json(spec.decoder), *self._decoder_weights(spec)],
+            "decoder": address_of("decoder", self.task.file.decoder.use, spec.decoder),
             "seeds": [self.task.file.id, self.task.file.version, self.task.file.seed, spec.offset, spec.noise_group],
             "users": list(unit),
             "images": self.task.images_of(spec),
@@ -302,12 +310,8 @@ class Run:
         } | ({"judge": self.judge_key("verifier")} if self._judged_pictures(spec) else {})
 
     def _judged_pictures(self, spec: ResolvedGenerator) -> bool:
-        generator = build_generator(spec)
-        return generator.granted_at == "generate" and "judge" in generator.needs
-
-    def _decoder_weights(self, spec: ResolvedGenerator) -> list[str]:
-        weights = registry.load("decoders", self.task.file.decoder.use).weights(spec.decoder)
-        return [] if weights is None else [weights]
+        flags = spec.flags()
+        return flags.privileged_at == "generate" and "judge" in flags.needs
 
     def picture_keys(self, spec: ResolvedGenerator) -> list[str]:
         """Addresses of all units of a generator."""
@@ -324,9 +328,9 @@ class Run:
 
     def make_pictures(self, spec: ResolvedGenerator) -> list[Path]:
         """Folders of all units, making what is missing."""
-        fitted: list[Generator] = []
+        fitted: list[Generator[Any]] = []
 
-        def generator() -> Generator:
+        def generator() -> Generator[Any]:
             if not fitted:
                 self._make_room()
                 fitted.append(self.fitted(spec))
@@ -341,7 +345,7 @@ class Run:
 
                 def write(folder: Path, requests: list[Request] = requests) -> None:
                     ready = generator()
-                    with inside(spec, self.store.root, folder), named_failures(spec.id):
+                    with guarded("generator", spec.id):
                         answers = iter(ready.generate(requests))
                         write_unit(folder, answers, requests, self.world.dataset.catalogue, spec.id, self._kept)
                         if spec.id in self._batches:
@@ -363,7 +367,7 @@ class Run:
         if on_processor(self.device):
             return
         self._scorers.clear()
-        self._encoders = {role: encoder for role, encoder in self._encoders.items() if encoder.learns}
+        self._encoders = {role: encoder for role, encoder in self._encoders.items() if self.role_spec(role).learns}
         empty_cache()
 
     def requests(self, spec: ResolvedGenerator, unit: Sequence[str]) -> list[Request]:
@@ -390,8 +394,6 @@ class Run:
         def pixels(i: int) -> Pixels:
             if valid[i].item >= 0:
                 return catalogue.pixels(valid[i].item)
-            from rebeca.data.catalogue import decode_image
-
             digest = valid[i].digest
             kept = self._kept.get(digest)
             if kept is None:
@@ -435,25 +437,12 @@ class Run:
 
     # -- scorers ----------------------------------------------------------------------------------------------------
 
-    def scorer(self, spec: ResolvedScorer) -> Any:
+    def scorer(self, spec: ResolvedScorer) -> Scorer[Any] | SetScorer[Any]:
         """A scorer, built once."""
-        if spec.use not in self._scorers:
-            self._scorers[spec.use] = self._built_scorer(spec)
-        return self._scorers[spec.use]
-
-    def _built_scorer(self, spec: ResolvedScorer) -> Any:
-        world = self.world
-        context = ScorerContext(
-            dataset=world.dataset,
-            division=world.division,
-            judges=self.judges,
-            prior_judge=lambda: self.judge("prior"),
-            catalogue_embeddings=lambda: self.embeddings("task"),
-            spec=spec.params,
-            data_fingerprint=world.fingerprint,
-            device=self.device,
-        )
-        return registry.load("scorers", spec.use)(context)
+        if spec.id not in self._scorers:
+            context = scorer_context(self, spec)
+            self._scorers[spec.id] = build("scorer", spec.use, spec.params, context, spec.id)
+        return self._scorers[spec.id]
 
     # -- all --------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,11 @@ import numpy as np
 
 from benchmark.runner.images import Made
 from benchmark.runner.run import Run
+from benchmark.runner.scorers import scorer_inputs
 from benchmark.runner.store import stage_key
-from benchmark.task.resolve import ResolvedGenerator, ResolvedScorer, check_primary
+from benchmark.task.resolve import ResolvedGenerator, ResolvedScorer
 from rebeca.arrays import Floats, Ints
-from rebeca.errors import GeneratorError
+from rebeca.errors import PluginError
 from rebeca.interfaces import ScoredImages, Scorer, ScorerCard
 
 
@@ -75,27 +75,24 @@ def score_generator(run: Run, spec: ResolvedGenerator) -> GeneratorScores:
     cards: dict[str, ScorerCard] = {}
     keys: dict[str, str] = {}
     for entry in run.task.scorers:
-        scorer = run.scorer(entry)
-        if entry.use == run.task.file.analysis.primary.scorer:
-            check_primary(entry.use, scorer.card)  # scorers may have a card of their own only when built
-        inputs = {"scorer": [entry.use, scorer.fingerprint], "pictures": unit_keys}
+        scorer, flags = run.scorer(entry), entry.flags()
+        inputs = scorer_inputs(run, entry) | {"pictures": unit_keys}
         key = stage_key("scores", inputs)
-        keys[entry.use] = key
+        keys[entry.id] = key
 
         def write(folder: Path, scorer: Any = scorer, entry: ResolvedScorer = entry) -> None:
-            arrays = _picture_arrays(scorer, pictures, users) if isinstance(scorer, Scorer) else {}
+            arrays = _picture_arrays(scorer, entry, pictures, users) if isinstance(scorer, Scorer) else {}
             if not isinstance(scorer, Scorer):
                 arrays = {name: np.asarray(v, np.float64) for name, v in scorer.score_sets(pictures, users).items()}
-            _check(arrays, entry.use)
             np.savez(folder / "scores.npz", **dict(arrays.items()))  # type: ignore[arg-type]
 
-        folder = run.make("scores", key, inputs, write, f"score {spec.id} by {entry.use}", announce=False)
+        folder = run.make("scores", key, inputs, write, f"score {spec.id} by {entry.id}", announce=False)
         with np.load(folder / "scores.npz", allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         if isinstance(scorer, Scorer):
-            by_picture[entry.use] = PictureScores(
-                scorer.card,
-                scorer.is_ground_truth,
+            by_picture[entry.id] = PictureScores(
+                flags.card,
+                flags.card.is_ground_truth,
                 arrays["own"],
                 arrays.get("everyone"),
                 arrays["position"],
@@ -103,7 +100,7 @@ def score_generator(run: Run, spec: ResolvedGenerator) -> GeneratorScores:
             )
         else:
             by_person |= arrays
-            cards |= scorer.cards
+            cards |= flags.cards
     return GeneratorScores(spec, made, owner, pictures, by_picture, by_person, cards, keys)
 
 
@@ -119,24 +116,18 @@ def pair_means(scores: PictureScores, owner: Ints, people: int) -> Floats:
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
-def _picture_arrays(scorer: Scorer, pictures: ScoredImages, users: Ints) -> dict[str, Floats]:
+def _picture_arrays(
+    scorer: Scorer[Any], entry: ResolvedScorer, pictures: ScoredImages, users: Ints
+) -> dict[str, Floats]:
     first, position = np.unique(pictures.unique, return_inverse=True)
-    arrays: dict[str, Any] = {"position": position.astype(np.int64), "worst": np.full(len(users), np.nan)}
+    arrays: dict[str, Any] = {"position": position.astype(np.int64)}
     if scorer.judges_everyone:  # the person's own opinion out of everybody's: asked apart, it would round otherwise
         arrays["everyone"] = np.asarray(scorer.score_all(pictures, users)[:, first], np.float64)
         arrays["own"] = arrays["everyone"][np.searchsorted(users, pictures.user), position]
     else:
         arrays["own"] = np.asarray(scorer.score(pictures, pictures.user), np.float64)
-    worst = getattr(scorer, "worst", None)
-    if worst is not None:
-        arrays["worst"] = np.asarray(worst(users), np.float64)
-    if scorer.judges_everyone and not scorer.is_ground_truth and np.isnan(arrays["own"]).any():
+    arrays["worst"] = np.asarray(scorer.worst(users), np.float64)
+    if scorer.judges_everyone and not entry.flags().card.is_ground_truth and np.isnan(arrays["own"]).any():
         row = int(np.flatnonzero(np.isnan(arrays["own"]))[0])
-        raise GeneratorError(f"scorer '{scorer.card.name}' gave no number for picture {pictures.digest[row][:12]}")
+        raise PluginError(f"scorer '{entry.id}' gave no number for picture {pictures.digest[row][:12]}")
     return arrays
-
-
-def _check(arrays: Mapping[str, Floats], scorer: str) -> None:
-    for name, values in arrays.items():
-        if np.isinf(values).any():
-            raise GeneratorError(f"scorer '{scorer}' gave an infinite value ({name})")

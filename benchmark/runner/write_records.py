@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -26,17 +25,19 @@ from benchmark.runner.held_out_scores import verifier_rows
 from benchmark.runner.images import png
 from benchmark.runner.isolation import make_in_child
 from benchmark.runner.provenance import provenance, without_folders
+from benchmark.runner.reports import read_report
 from benchmark.runner.run import Run
+from benchmark.runner.scorers import scorer_inputs
 from benchmark.runner.scoring import GeneratorScores, pair_means, score_generator
 from benchmark.runner.store import STAGE_VERSIONS
 from benchmark.stats.levels import FEWEST_USERS, smallest_p
 from benchmark.stats.personalisation import picture_shuffle
 from benchmark.stats.random import stream
-from benchmark.task import registry
+from benchmark.task.registry import identity
 from benchmark.task.resolve import ResolvedGenerator, Task
 from rebeca.arrays import Floats, Ints
-from rebeca.errors import GeneratorError, RecordError, SpecError, printable
-from rebeca.interfaces import Generator, ScorerCard
+from rebeca.errors import PluginError, RecordError, SpecError, printable
+from rebeca.interfaces import ScorerCard
 from rebeca.seeds import SeedScheme, digest_of
 
 PUBLISHED_PERMUTATIONS = 1000
@@ -198,16 +199,16 @@ def _address(run: Run, frozen: bool) -> str:
             run.world.fingerprint,
             [run.picture_keys(spec) for spec in run.task.generators],
             {role: judge.fingerprint for role, judge in run.judges.items()},
-            [[entry.use, run.scorer(entry).fingerprint] for entry in run.task.scorers],
+            [[entry.id, scorer_inputs(run, entry)] for entry in run.task.scorers],
         ]
     )
 
 
-def _without_a_row(run: Run, spec: ResolvedGenerator, error: GeneratorError) -> dict[str, str]:
+def _without_a_row(run: Run, spec: ResolvedGenerator, error: PluginError) -> dict[str, str]:
     """What the record says of a generator that failed in its own process; it is tried again by the next run.
 
     Raises:
-        GeneratorError: If it is the one that all others are compared with.
+        PluginError: If it is the one that all others are compared with.
     """
     run.reporter.warn(f"{error.message}; the board is without it")
     if spec.id == run.task.file.analysis.reference:
@@ -232,7 +233,7 @@ def _stop_on_failure(task: Task, one: GeneratorScores) -> None:
     failed = [row for row in one.made if row.failure]
     if failed and task.file.failures == "abort":
         row = failed[0]
-        raise GeneratorError(
+        raise PluginError(
             f"generator '{one.spec.id}': {len(failed)} of {len(one.made)} pictures failed, the first for user"
             f" '{row.user}', picture {row.replicate}: {row.failure}",
             hint="failures: abort is set; use exclude or worst to count them instead",
@@ -262,7 +263,7 @@ def _rows(run: Run, one: GeneratorScores) -> Rows:
                 pairs[scorer] = table
     return Rows(
         id=one.spec.id,
-        ranked=not _generator(one).needs,
+        ranked=not one.spec.flags().needs,
         digest=np.array([row.digest for row in one.made], np.str_).reshape(people, k),
         item=np.array([row.item for row in one.made], np.int64).reshape(people, k),
         failed=failed,
@@ -273,11 +274,6 @@ def _rows(run: Run, one: GeneratorScores) -> Rows:
         pairs=pairs,
         ground_truths=frozenset(scorer for scorer, found in one.by_picture.items() if found.is_ground_truth),
     )
-
-
-def _generator(one: GeneratorScores) -> Generator:
-    made: Generator = registry.load("generators", one.spec.use)(one.spec.params)
-    return made
 
 
 def _published_scheme(run: Run, one: GeneratorScores, scorer: str) -> dict[str, Any] | None:
@@ -297,7 +293,7 @@ def _write_generator(
     seeds = np.array([made.seed for made in one.made], np.uint64)
     write_rows(folder, row, tuple(run.world.user_ids), seeds, [made.failure for made in one.made])
     shown = _write_pictures(folder / "pictures", run, one)
-    generator = _generator(one)
+    flags = one.spec.flags()
     failures: dict[str, int] = {}
     for made in one.made:
         if made.failure:
@@ -305,7 +301,7 @@ def _write_generator(
     catalogue = run.world.dataset.catalogue
     existing = {catalogue.digest(i) for i in range(len(catalogue))} if any(m.item < 0 for m in one.made) else set()
     fit = run.store.find("fit", run.fit_key(one.spec))
-    if fit is None and not registry.is_foreign("generators", one.spec.use):
+    if fit is None and identity("generator", one.spec.use).is_own:
         run.fitted(one.spec)  # the pictures are there, but what the fit says about itself was lost
         fit = run.store.find("fit", run.fit_key(one.spec))
     found = results["generators"][one.spec.id]
@@ -315,10 +311,10 @@ def _write_generator(
         "task": _task_header(run.task),
         "generator": one.spec.to_json()
         | {
-            "family": generator.family,
-            "needs": sorted(generator.needs),
+            "family": flags.family,
+            "needs": sorted(flags.needs),
             "ranked": row.ranked,
-            "claims_personal": generator.claims_personal,
+            "claims_personal": flags.claims_personal,
         },
         "pictures": {
             "requested": len(one.made),
@@ -333,7 +329,7 @@ def _write_generator(
         },
         "summary": {measure: {"card": _card(one, measure)} for measure in found["summary"]},
         "personal": {s: {"published_scheme": _published_scheme(run, one, s)} for s in found["personal"]},
-        "fit": {"key": run.fit_key(one.spec), "report": _fit_report(fit) if fit is not None else {}},
+        "fit": {"key": run.fit_key(one.spec), "report": dict(read_report(fit)) if fit is not None else {}},
         "provenance": origin,
     }
     write_record(folder, with_numbers(record, found))
@@ -359,12 +355,9 @@ def _data(run: Run) -> dict[str, Any]:
 def _card(one: GeneratorScores, measure: str) -> dict[str, Any]:
     if measure in one.by_picture:
         scores = one.by_picture[measure]
-        return asdict(scores.card) | {
-            "is_ground_truth": scores.is_ground_truth,
-            "everyone": scores.everyone is not None,
-        }
+        return asdict(scores.card) | {"everyone": scores.everyone is not None}
     card: ScorerCard = one.cards[measure]
-    return asdict(card) | {"is_ground_truth": False, "everyone": False}
+    return asdict(card) | {"everyone": False}
 
 
 def _task_header(task: Task) -> dict[str, Any]:
@@ -403,12 +396,3 @@ def _write_pictures(folder: Path, run: Run, one: GeneratorScores) -> list[dict[s
             if public:
                 shown.append({"user": row.user, "replicate": row.replicate, "digest": row.digest})
     return shown
-
-
-def _fit_report(folder: Path) -> dict[str, Any]:
-    """What a fit reports about itself (losses, chosen guidance), where it does."""
-    path = folder / "prior.json"
-    if not path.is_file():
-        return {}
-    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")).get("report", {})
-    return report

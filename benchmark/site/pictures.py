@@ -14,9 +14,8 @@ from PIL import Image
 from benchmark.board.tables import Tables
 from benchmark.records.files import TASK_FOLDER
 from benchmark.runner.write_records import GALLERY_PICTURES, gallery_people
-from rebeca.data.catalogue import decode_image
 from rebeca.errors import DataError, RecordError
-from rebeca.interfaces import pixels_digest
+from rebeca.pixels import decode_image, pixels_digest
 from rebeca.seeds import SeedScheme
 
 LOSSLESS_UP_TO = 256
