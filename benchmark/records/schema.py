@@ -34,7 +34,7 @@ SCHEMA: Literal[1] = 1
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=ID, max_length=120)]
-Need = Literal["judge", "heldout", "ground-truth"]
+Need = Literal["judge", "held-out", "ground-truth"]
 
 
 class Strict(BaseModel):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.runner.store import STAGE_VERSIONS, Address
-from benchmark.task.declared import GeneratorFlags, ScorerFlags, address_of
+from benchmark.task.declared import GeneratorFlags, ScorerFlags, address_of, fingerprint
 from benchmark.task.encoders import ResolvedEncoder, named_encoder
 from benchmark.task.registry import Kind, PluginIdentity, identity, plugin_class
 from benchmark.task.resolve import ResolvedGenerator, ResolvedScorer, Task
@@ -285,7 +285,7 @@ def _generator_address(
         "fit",
         use=spec.use,
         code=identity("generator", spec.use).hash,
-        fingerprint=flags.fingerprint,
+        fingerprint=fingerprint("generator", spec.use, spec.params),
         params={name: params[name] for name in flags.fit_parameters if name in params},
         embeddings=embeddings.key,
         ratings=data.ratings,

@@ -34,7 +34,7 @@ BLANK_DEVIATION = 1.0
 """An image whose pixels vary less than this (of 255) shows nothing."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class ImageRow:
     """What is stored of one request's answer, pixels aside.
 

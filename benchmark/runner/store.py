@@ -82,7 +82,7 @@ class Store:
         folder = self.folder(address)
         if not folder.is_dir():
             return None
-        problem = _problem(folder)
+        problem = _problem(folder, address)
         if problem is None:
             return folder
         aside = self.root / "set-aside" / f"{address.stage}-{folder.name[:16]}-{os.getpid()}"
@@ -111,13 +111,7 @@ class Store:
             temporary.mkdir()
             write(temporary)
             files = {str(p.relative_to(temporary)): file_digest(p) for p in sorted(temporary.rglob("*")) if p.is_file()}
-            manifest = {
-                "stage": address.stage,
-                "version": STAGE_VERSIONS[address.stage],
-                "inputs": json.loads(address.inputs),
-                "files": files,
-            }
-            write_atomically(temporary / MANIFEST, json.dumps(manifest, sort_keys=True, indent=1).encode())
+            write_atomically(temporary / MANIFEST, _manifest(address, files))
             sync_files(temporary)
             temporary.rename(folder)
             sync_path(folder.parent)
@@ -159,12 +153,25 @@ class Store:
                 shutil.rmtree(leftover)
 
 
-def _problem(folder: Path) -> str | None:
+def _manifest(address: Address, files: dict[str, str]) -> bytes:
+    """What an artefact is made from, and the SHA-256 of its files by name."""
+    manifest = {
+        "stage": address.stage,
+        "version": STAGE_VERSIONS[address.stage],
+        "inputs": json.loads(address.inputs),
+        "files": files,
+    }
+    return json.dumps(manifest, sort_keys=True, indent=1).encode()
+
+
+def _problem(folder: Path, address: Address) -> str | None:
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        files = dict(manifest["files"])
+        written = (folder / MANIFEST).read_bytes()
+        files = dict(json.loads(written)["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"its manifest cannot be read ({error})"
+    if written != _manifest(address, files):
+        return "its manifest was changed"
     present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} - {MANIFEST}
     if present != set(files):
         return f"files are missing or added: {sorted(present ^ set(files))[:3]}"

@@ -25,7 +25,6 @@ class GeneratorFlags:
         fit_parameters: Names of the parameters that the fit depends on.
         claims_personal: Whether images are meant to differ between users because of their taste.
         fit_varies: Whether another seed gives another fit.
-        fingerprint: Identifies files that it depends on.
     """
 
     needs: frozenset[str]
@@ -34,7 +33,6 @@ class GeneratorFlags:
     fit_parameters: frozenset[str]
     claims_personal: bool
     fit_varies: bool
-    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +44,12 @@ class ScorerFlags:
         needs: What its scores rest on, see ``rebeca.interfaces.NEEDS``.
         encoders: Encoders that it uses besides the task's.
         cards: By measure: the scorer's own under an empty name, or those of a set scorer.
-        fingerprint: Identifies files that it depends on.
     """
 
     of_sets: bool
     needs: frozenset[str]
     encoders: tuple[str, ...]
     cards: Mapping[str, ScorerCard]
-    fingerprint: str
 
     @property
     def card(self) -> ScorerCard:
@@ -76,12 +72,11 @@ def generator_flags(use: str, params: Any, label: str | None = None) -> Generato
     ask = _Asker("generator", name)
     return GeneratorFlags(
         ask.names(lambda: kind.needs(params), "needs", PRIVILEGES),
-        ask.one(lambda: kind.privileged_at, "privileged_at", str, ("fit", "generate")),  # type: ignore[arg-type]
+        ask.one(lambda: kind.privileged_at, "privileged_at", str, ("fit", "generate")),
         ask.one(lambda: kind.family, "family", str),
         ask.names(lambda: kind.fit_parameters(params), "fit_parameters", [each.name for each in fields(kind.Params)]),
         ask.one(lambda: kind.claims_personal(params), "claims_personal", bool),
         ask.one(lambda: kind.fit_varies(params), "fit_varies", bool),
-        ask.one(lambda: kind.fingerprint(params), "fingerprint", str),
     )
 
 
@@ -104,7 +99,6 @@ def scorer_flags(use: str, params: Any, label: str | None = None) -> ScorerFlags
         ask.names(lambda: kind.needs(params), "needs", NEEDS),
         tuple(ask.one(lambda: kind.encoders(params), "encoders", tuple)),
         cards,
-        ask.one(lambda: kind.fingerprint(params), "fingerprint", str),
     )
 
 

@@ -1,6 +1,7 @@
 """Finding plug-ins by name, through entry points; whose code they are; and one message for whatever they do wrong.
 
-The project's own plug-ins register in ``pyproject.toml`` like anybody else's. Nothing is imported before it is asked for.
+The project's own plug-ins register in ``pyproject.toml`` like anybody else's. Nothing is imported before it
+is asked for.
 """
 
 from __future__ import annotations
@@ -135,18 +136,19 @@ def plugin_class(kind: Kind, name: str) -> type[Any]:
         MissingDependency: If importing it fails for want of a package.
         PluginError: If it is no class of this kind, an abstract one, or its ``Params`` is no dataclass.
     """
-    found = load(GROUPS[kind], name)
+    found: Any = load(GROUPS[kind], name)
     bases = BASES[kind]
     wanted = " or ".join(f"rebeca.{base.__name__}" for base in bases)
     if not (isinstance(found, type) and issubclass(found, bases)):
         what = f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
         raise PluginError(f"{kind} '{name}' is {what}, which is not derived from {wanted}")
-    if inspect.isabstract(found):
-        missing = ", ".join(sorted(found.__abstractmethods__))
-        raise PluginError(f"{kind} '{name}': the class {found.__name__} does not define {missing}")
-    if not (isinstance(found.Params, type) and is_dataclass(found.Params)):
-        raise PluginError(f"{kind} '{name}': {found.__name__}.Params is no dataclass")
-    return found
+    plugin: Any = found
+    if inspect.isabstract(plugin):
+        missing = ", ".join(sorted(plugin.__abstractmethods__))
+        raise PluginError(f"{kind} '{name}': the class {plugin.__name__} does not define {missing}")
+    if not (isinstance(plugin.Params, type) and is_dataclass(plugin.Params)):
+        raise PluginError(f"{kind} '{name}': {plugin.__name__}.Params is no dataclass")
+    return plugin
 
 
 def identity(kind: Kind, name: str) -> PluginIdentity:

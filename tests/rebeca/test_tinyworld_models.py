@@ -10,9 +10,9 @@ import open_clip
 import pytest
 import torch
 from click.testing import CliRunner
+from rebeca.encoders.names import tinyworld
 from safetensors.torch import load_file
 
-from rebeca.encoders.names import tinyworld
 from rebeca.errors import MissingDependency
 from rebeca.tinyworld import models
 from rebeca.tinyworld.evaluate import AIMS

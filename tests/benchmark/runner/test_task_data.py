@@ -15,7 +15,7 @@ def test_the_data_are_read_once(tiny, tmp_path, monkeypatch):
     keep_users(first, store)
     monkeypatch.setattr(module, "build_world", lambda task: pytest.fail("the data were read again"))
     again = find_data(task, store)
-    assert again.users == first.users == tuple(f"u{i}" for i in range(12))
+    assert again.users == first.users == tuple(sorted(f"u{i}" for i in range(12)))
     assert again.world is None
 
 
@@ -24,7 +24,7 @@ def test_other_ratings_are_read(tiny, tmp_path):
     keep_users(find_data(task, store), store)
     path = tiny.parent / "data" / "ratings.csv"
     path.write_text("\n".join(row for row in path.read_text().splitlines() if not row.startswith("u11,")) + "\n")
-    assert find_data(task, store).users == tuple(f"u{i}" for i in range(11))
+    assert set(find_data(task, store).users) == {f"u{i}" for i in range(11)}
 
 
 def test_a_limit_is_another_set_of_users(tiny, tmp_path):
