@@ -37,7 +37,7 @@ def start(task, workdir, *more, environment=None, **options):
 
 def same_records(a, b):
     """Byte for byte, but for provenance (times, memory, command) and the hashes that hold it."""
-    assert compare(a, b)["bytes"] == []
+    assert compare(a, b).bytes == []
 
 
 def whole(task, workdir):
@@ -57,7 +57,7 @@ def test_seconds_a_picture_count_the_pictures_that_they_were_spent_on(tiny, monk
     invoke(*command(tiny, workdir))
     records = workdir / "records" / "tiny" / "v1"
     row = next(row for row in read_board(records).rows if row.id == "rebeca")
-    assert row.record["provenance"]["painted"]["rebeca"] == row.record["pictures"]["requested"] == 36
+    assert row.record.provenance.decoded["rebeca"] == row.record.images.requested == 36
     task = load_task(tiny)
     run = runner.Run(task, workdir)
     last = run.picture_keys(next(one for one in task.generators if one.id == row.id))[-1]
@@ -65,9 +65,9 @@ def test_seconds_a_picture_count_the_pictures_that_they_were_spent_on(tiny, monk
     shutil.rmtree(records)
     invoke(*command(tiny, workdir))
     row = next(row for row in read_board(records).rows if row.id == "rebeca")
-    origin = row.record["provenance"]
-    assert origin["painted"] == {"rebeca": 6}  # of two people, three each
-    assert row.seconds == origin["seconds"]["pictures rebeca"] / 6
+    origin = row.record.provenance
+    assert origin.decoded == {"rebeca": 6}  # of two users, three each
+    assert row.seconds == origin.seconds["pictures rebeca"] / 6
 
 
 STAGES = ["embeddings", "judge", "fit", "pictures", "scores", "verifier", "records", "site"]

@@ -90,7 +90,7 @@ def test_every_scorer_judges_painted_pictures(run):
         assert set(table["scorer"]) == {"ncf", "auditor", "ground-truth", "hpsv2", "laion"}
         assert np.isfinite(table["score"]).all() and len(table) == 5 * 14
         assert table[table["scorer"] == "ground-truth"]["score"].between(0, 1).all()
-    assert record(folder, "rebeca")["summary"]["hpsv2"]["card"]["name"] == "HPSv2 stand-in"
+    assert record(folder, "rebeca")["measures"]["hpsv2"]["card"]["name"] == "HPSv2 stand-in"
 
 
 def test_arms_of_one_fit_share_it_and_the_others_do_not(run):
@@ -101,7 +101,7 @@ def test_arms_of_one_fit_share_it_and_the_others_do_not(run):
 
 def test_a_generator_may_make_fewer_pictures(run):
     folder, _ = run
-    assert record(folder, "best")["pictures"]["requested"] == 7
+    assert record(folder, "best")["images"]["requested"] == 7
     assert (
         record(folder, "best")["generator"]["needs"] == ["judge"] and not record(folder, "best")["generator"]["ranked"]
     )
@@ -141,7 +141,7 @@ def test_parameters_that_change_nothing_are_flagged(run):
     flags = {row["id"]: row["flags"] for row in shown["generators"]}
     assert "identical to rebeca" in " ".join(flags["same-prompt"])
     assert not any("identical" in flag for flag in flags["guided"])
-    digests = {name: record(folder, name)["pictures"]["digest"] for name in ("rebeca", "guided", "same-prompt")}
+    digests = {name: record(folder, name)["images"]["digest"] for name in ("rebeca", "guided", "same-prompt")}
     assert digests["rebeca"] == digests["same-prompt"] != digests["guided"]
 
 
