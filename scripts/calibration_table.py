@@ -1,8 +1,8 @@
-"""Writes docs/calibration.csv, level and coverage of every test of the board on a grid of shapes, and its tables.
+"""Writes docs/reports/calibration.csv, level and coverage of every test on a grid of shapes, and its tables.
 
     python scripts/calibration_table.py                 # the numbers; goes on where it was stopped
     python scripts/calibration_table.py --runs 200 --out /tmp/short.csv
-    python scripts/calibration_table.py --page          # the tables of docs/calibration.md from the numbers
+    python scripts/calibration_table.py --page          # the tables of docs/reports/calibration.md from the numbers
 
 The rates come from ``benchmark.planning.calibration``, which asks the board's own functions;
 ``rebeca-bench calibrate TASK`` does the same for one task's shape.
@@ -31,7 +31,7 @@ LIFT = 0.3
 SEED = 1
 
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+DOCS = Path(__file__).resolve().parent.parent / "docs" / "reports"
 START, END = "<!-- tables: made by scripts/calibration_table.py --page -->", "<!-- end of tables -->"
 SKEWED = "skewed"
 
@@ -105,7 +105,7 @@ def _cell(rows: list[dict[str, Any]]) -> str:
 
 
 def page(rows: list[dict[str, Any]]) -> str:
-    """docs/calibration.md with these tables."""
+    """docs/reports/calibration.md with these tables."""
     before, rest = (DOCS / "calibration.md").read_text(encoding="utf-8").split(START)
     return f"{before}{START}\n\n{tables(rows)}\n\n{END}{rest.split(END)[1]}"
 
@@ -113,8 +113,8 @@ def page(rows: list[dict[str, Any]]) -> str:
 @click.command()
 @click.option("--runs", default=2000, show_default=True, help="Simulated runs a cell.")
 @click.option("--workers", default=2, show_default=True, help="Processes; the numbers do not depend on them.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("docs/calibration.csv"), show_default=True)
-@click.option("--page", "write_page", is_flag=True, help="Only write the tables of docs/calibration.md.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("docs/reports/calibration.csv"), show_default=True)
+@click.option("--page", "write_page", is_flag=True, help="Only write the tables of docs/reports/calibration.md.")
 def main(runs: int, workers: int, out: Path, write_page: bool) -> None:
     """Counts rejections and coverage; shapes that the file already holds are not made again."""
     if write_page:

@@ -1,4 +1,4 @@
-"""Writes the tables of docs/records.md: every field of every record, from the model that checks them.
+"""Writes the tables of docs/reference/records.md: every field of every record, from the model that checks them.
 
 python scripts/record_fields.py            # writes
 python scripts/record_fields.py --check    # fails where the page is behind
@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from benchmark.records.schema import GeneratorRecord, TaskRecord
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "records.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "records.md"
 START, END = "<!-- fields: made by scripts/record_fields.py -->", "<!-- end of fields -->"
 
 
@@ -113,7 +113,7 @@ def main(check: bool) -> None:
     _, after = rest.split(END)
     made = f"{before}{START}\n\n{describe()}\n\n{END}{after}"
     if check and made != page:
-        sys.exit("docs/records.md is behind: run python scripts/record_fields.py")
+        sys.exit("docs/reference/records.md is behind: run python scripts/record_fields.py")
     if not check:
         PAGE.write_text(made, encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/statistics.md from the published records of sprites, the calibration table, and examples.
+"""Draws the figures of docs/explanation/statistics.md: from the records of sprites, the calibration, and examples.
 
 python scripts/statistics_figures.py
 """
@@ -122,7 +122,7 @@ def flips() -> None:
 
 def coverage() -> None:
     """How often intervals hold the truth, by people."""
-    table = pd.read_csv(ROOT / "docs" / "calibration.csv")
+    table = pd.read_csv(ROOT / "docs" / "reports" / "calibration.csv")
     lines = []
     for label, quantity, condition in (
         ("difference, not skewed", "difference, interval", "equal"),
@@ -137,7 +137,7 @@ def coverage() -> None:
 
 def published() -> None:
     """Rejections of a true null by correlation: the published scheme beside whole sets."""
-    table = pd.read_csv(ROOT / "docs" / "calibration.csv")
+    table = pd.read_csv(ROOT / "docs" / "reports" / "calibration.csv")
     table = table[(table["condition"] == "equal") & (table["kind"] == "level") & (table["world"] == "sets")]
     names = {
         "published scheme, single pictures": "published scheme",

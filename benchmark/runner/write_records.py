@@ -19,7 +19,7 @@ import numpy as np
 from benchmark.analysis.analyse import analyse
 from benchmark.analysis.inputs import Rows
 from benchmark.analysis.judges import judge_report
-from benchmark.analysis.results import GeneratorResults, PermutationTest
+from benchmark.analysis.results import GeneratorResults
 from benchmark.disk import replace_folder
 from benchmark.records.files import (
     TASK_FOLDER,
@@ -55,20 +55,18 @@ from benchmark.runner.plugins import build_generator
 from benchmark.runner.progress import Reporter
 from benchmark.runner.provenance import provenance, without_folders
 from benchmark.runner.run import Run
-from benchmark.runner.scoring import GeneratorScores, pair_means, score_generator
+from benchmark.runner.score_rows import bootstrap_strata, published_scheme, rows_of
+from benchmark.runner.scoring import GeneratorScores, score_generator
 from benchmark.runner.store import STAGE_VERSIONS
 from benchmark.runner.world import World
 from benchmark.stats.levels import FEWEST_USERS, smallest_p
-from benchmark.stats.personalisation import picture_shuffle
-from benchmark.stats.random import stream
 from benchmark.task import registry
 from benchmark.task.resolve import ResolvedGenerator, Task
-from rebeca.arrays import Bools, Floats, Ints, Pixels
+from rebeca.arrays import Pixels
 from rebeca.data.catalogue import Catalogue
 from rebeca.errors import GeneratorError, RecordError, SpecError, printable
 from rebeca.seeds import digest_of
 
-PUBLISHED_PERMUTATIONS = 1000
 LONGEST_REASON = 500
 
 
@@ -128,10 +126,17 @@ def make_records(run: Run, command: Sequence[str]) -> Path:
     shutil.rmtree(temporary, ignore_errors=True)
     private = None if world.dataset.redistribute else private_images(run.store.root, task)
     write_records(
-        Places(temporary, private or temporary), task, world, scored, failed, held_out, fits,
-        AnalysisRecord(hash=task.analysis_hash(), frozen=declaration.frozen), address,
+        Places(temporary, private or temporary),
+        task,
+        world,
+        scored,
+        failed,
+        held_out,
+        fits,
+        AnalysisRecord(hash=task.analysis_hash(), frozen=declaration.frozen),
+        address,
         provenance(run, command, declaration),
-    )  # fmt: skip
+    )
     if target.exists():
         warn_of_another(task, target, run.reporter)
     replace_folder(temporary, target)
@@ -300,49 +305,6 @@ def stop_on_failure(task: Task, scores: GeneratorScores) -> None:
         )
 
 
-def bootstrap_strata(task: Task, block: Ints, cold: Bools) -> Ints:
-    """Int [users]; users are drawn again within these.
-
-    Args:
-        task: Names what makes up the strata.
-        block: int [users].
-        cold: bool [users].
-    """
-    strata = np.zeros(len(block), np.int64)
-    for name in task.file.analysis.strata:
-        strata = strata * (int(block.max()) + 2) + (block if name == "block" else cold.astype(np.int64))
-    return strata
-
-
-def rows_of(scores: GeneratorScores, world: World, task: Task) -> Rows:
-    """A generator's scores as the analysis reads them."""
-    shape = len(world.users), task.images_of(scores.spec)
-    failed = np.array([bool(image.failure) for image in scores.made]).reshape(shape)
-    block = world.dataset.block_of_user[world.users]
-    by_scorer: dict[str, Floats] = {}
-    pairs: dict[str, Floats] = {}
-    for scorer, single in scores.by_picture.items():
-        by_scorer[scorer] = np.full(shape, np.nan)
-        by_scorer[scorer][~failed] = single.own
-        if single.everyone is not None:
-            table = pair_means(single, scores.owner, len(world.users))
-            table[block[:, None] != block[None, :]] = np.nan
-            if np.isfinite(table).any():  # a scorer of items has no answer to generated images
-                pairs[scorer] = table
-    return Rows(
-        id=scores.spec.id,
-        ranked=not build_generator(scores.spec).needs,
-        digest=np.array([image.digest for image in scores.made], np.str_).reshape(shape),
-        item=np.array([image.item for image in scores.made], np.int64).reshape(shape),
-        failed=failed,
-        scores=by_scorer,
-        lowest={scorer: single.worst for scorer, single in scores.by_picture.items()},
-        cards={scorer: single.card for scorer, single in scores.by_picture.items()},
-        sets=scores.by_person,
-        pairs=pairs,
-    )
-
-
 def generator_record(
     scores: GeneratorScores,
     row: Rows,
@@ -424,16 +386,6 @@ def images_of(
 
 def _failures(images: Sequence[Made]) -> Counter[str]:
     return Counter(image.failure for image in images if image.failure)
-
-
-def published_scheme(scores: GeneratorScores, scorer: str, name: str) -> PermutationTest | None:
-    """The published test, anti-conservative and kept for reproduction; None where not everybody has an answer."""
-    single = scores.by_picture[scorer]
-    if single.everyone is None or not np.isfinite(single.everyone).all():
-        return None
-    table = single.everyone[:, single.position] * (1 if single.card.higher_is_better else -1)
-    rng = stream(name, "picture-shuffle", scorer)
-    return PermutationTest.of(picture_shuffle(table, scores.owner, PUBLISHED_PERMUTATIONS, rng))
 
 
 def measure_info(scores: GeneratorScores, measure: str) -> MeasureInfo:

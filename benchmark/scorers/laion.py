@@ -107,7 +107,7 @@ def read_head(path: Path) -> tuple[Floats, float]:
         DataError: If it does not hold a chain of linear layers to one number.
     """
     if not path.is_file():
-        raise MissingDependency(f"scorer 'laion': {path} is not there", hint="see docs/task-file.md")
+        raise MissingDependency(f"scorer 'laion': {path} is not there", hint="see docs/reference/task-file.md")
     tensors = _tensors(path)
     names = sorted({int(found[1]) for name in tensors if (found := LAYER.fullmatch(name))})
     if not names:

@@ -19,9 +19,11 @@ from rebeca.tinyworld.taste import draw_people, draw_ratings, features
 
 SCALE = (1.0, 5.0)
 CARD = ScorerCard(
-    "True percentile", "percentile 0 to 1", True,
+    "True percentile",
+    "percentile 0 to 1",
+    True,
     "Share of this world's postcards that this person truly likes less, known by construction; ties count one half.",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from tests.conftest import TINY, invoke
 def published(done, tmp_path):
     """Records and weights of the tiny task in a folder of results."""
     results = tmp_path / "results"
-    run = ("run", done / "tiny.yaml", "--workdir", done / "w", "--site", done / "site", "--quiet")
+    run = ("run", done / "tiny.yaml", "--workdir", done / "w", "--quiet")
     invoke(*run, "--publish", results, "--with-weights")
     return results
 
@@ -107,6 +107,6 @@ def test_only_a_folder_of_its_own_is_gone_on_in(done, published, tmp_path):
 
 def test_weights_of_other_records_are_not_left_behind(done, published):
     assert (published / "tiny" / "v1-weights").is_dir()
-    run = ("run", done / "tiny.yaml", "--workdir", done / "w", "--site", done / "site", "--quiet")
+    run = ("run", done / "tiny.yaml", "--workdir", done / "w", "--quiet")
     invoke(*run, "--publish", published)
     assert not (published / "tiny" / "v1-weights").exists()

@@ -103,7 +103,7 @@ def test_the_published_settings_are_in_the_task():
     assert (spec["images"], spec["seed"], spec["judges"]["ratings"]) == (25, 42, "shared")
     grid = json.loads(invoke("validate", "flickr-aes-cross-guidance", "--json"))["spec"]
     cells = {(g["params"]["prior_guidance"], g["decoder"]["image_guidance"]) for g in grid["generators"]}
-    assert len(cells) == 25 and grid["pictures"] == 10
+    assert len(cells) == 25 and grid["images"] == 10
     prompts = json.loads(invoke("validate", "flickr-aes-prompts", "--json"))["spec"]["generators"]
     assert len({g["decoder"]["prompt"] for g in prompts[:3]}) == 3
 

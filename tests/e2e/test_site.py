@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +125,7 @@ def test_two_builds_are_equal_in_every_byte(done, tmp_path):
     assert [f for f in files[0] if (sites[0] / f).read_bytes() != (sites[1] / f).read_bytes()] == []
 
 
-def test_a_site_is_built_anew_only_where_something_changed(done, tmp_path):
+def test_a_site_is_built_anew_only_where_something_changed(done, tmp_path, few_figures):
     site = tmp_path / "site"
     invoke("site", "build", done / "w" / "records", "--out", site)
     page = site / "tasks" / "tiny" / "index.html"
@@ -170,10 +171,34 @@ def retitled(records, title):
     mend(records)
 
 
+@pytest.fixture
+def few_figures(monkeypatch):
+    """Only the first figure is drawn, where a test is not about figures: they take most of the time."""
+    from benchmark.figures import build
+
+    every = build.figures_of
+    monkeypatch.setattr(build, "figures_of", lambda tables: islice(every(tables), 1))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("title", HOSTILE)
-def test_hostile_text_stays_text(records, tmp_path, title):
+def test_every_hostile_text_stays_text_everywhere(records, tmp_path, title):
     retitled(records, title)
-    site = tmp_path / "site"
+    assert_text_stays_text(records, tmp_path / "site")
+
+
+def test_hostile_texts_stay_text(records, tmp_path):
+    """Another one at every place, in one site."""
+    retitled(records, HOSTILE[0])
+    names = json.loads((records / "_task" / "comparison.json").read_text())["order"]
+    for name, title in zip(names, HOSTILE[1:], strict=True):
+        edit_json(records, f"{name}/record.json", "generator/title", lambda _, title=title: title)
+        edit_json(records, f"{name}/record.json", "summary/ncf/card/meaning", lambda _, title=title: title)
+    mend(records)
+    assert_text_stays_text(records, tmp_path / "site")
+
+
+def assert_text_stays_text(records, site):
     invoke("site", "build", records, "--out", site)
     for path in site.rglob("*.html"):
         text = path.read_text()
@@ -205,7 +230,7 @@ class Tags(HTMLParser):
             assert not str(attributes.get(name, "")).lower().strip().startswith(("javascript:", "http:", "//", "data:"))
 
 
-def test_nothing_that_hides_or_turns_text_reaches_a_page(records, tmp_path):
+def test_nothing_that_hides_or_turns_text_reaches_a_page(records, tmp_path, few_figures):
     hidden = "\u202egnp.exe\u202c\u200b\u0007"
     edit_json(records, "_task/comparison.json", "data/title", lambda v: v + hidden)
     edit_json(records, "_task/comparison.json", "data/licence", lambda v: v + hidden)
@@ -217,7 +242,7 @@ def test_nothing_that_hides_or_turns_text_reaches_a_page(records, tmp_path):
         assert not set(hidden) - set("gnp.exe") & set(path.read_text()), path
 
 
-def test_generators_of_one_title_are_told_apart(records, tmp_path):
+def test_generators_of_one_title_are_told_apart(records, tmp_path, few_figures):
     for name in ("rebeca", "rebeca-no-user"):
         edit_json(records, f"{name}/record.json", "generator/title", lambda _: "Ours")
     mend(records)
@@ -226,7 +251,7 @@ def test_generators_of_one_title_are_told_apart(records, tmp_path):
     assert "Ours (rebeca)" in text and "Ours (rebeca-no-user)" in text
 
 
-def test_a_title_of_ten_million_letters_builds(records, tmp_path):
+def test_a_title_of_ten_million_letters_builds(records, tmp_path, few_figures):
     retitled(records, "A" * 10_000_000)
     assert "10,000,000" in invoke("site", "build", records, "--out", tmp_path / "site", code=7)
 
@@ -267,7 +292,7 @@ def edit_images(records, image):
     edit_rows(records, "rebeca/images.parquet", change)
 
 
-def test_verified_records_say_so_until_they_change(records, tmp_path):
+def test_verified_records_say_so_until_they_change(records, tmp_path, few_figures):
     site = tmp_path / "site" / "tasks" / "tiny" / "index.html"
     invoke("site", "build", records, "--out", tmp_path / "site")
     assert " · self-reported" in site.read_text()
@@ -281,7 +306,7 @@ def test_verified_records_say_so_until_they_change(records, tmp_path):
     assert " · self-reported" in site.read_text()
 
 
-def test_pictures_that_may_not_be_republished_are_shown_only_in_a_private_build(tmp_path):
+def test_pictures_that_may_not_be_republished_are_shown_only_in_a_private_build(tmp_path, few_figures):
     from tests.conftest import TINY, make_folder
 
     make_folder(tmp_path / "data")
@@ -305,7 +330,7 @@ REPORT = {
 }  # fmt: skip
 
 
-def test_speed_is_shown_with_device_and_date(records, tmp_path):
+def test_speed_is_shown_with_device_and_date(records, tmp_path, few_figures):
     root = records.parent.parent
     path = root / "perf" / "h100.json"
     path.parent.mkdir()

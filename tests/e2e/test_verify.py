@@ -10,6 +10,7 @@ import pytest
 
 from benchmark.records.files import COMPARISON, file_digests, own_digest
 from benchmark.records.gallery import encode_lossless
+from benchmark.records.schema import SCHEMA
 from tests.conftest import invoke
 from tests.e2e.test_malformed import png
 
@@ -210,8 +211,8 @@ def test_an_image_too_many_is_caught(records):
         ('"kind": "task"', '"kind": "task", "more": NaN', "NaN is no JSON number"),
         ('"kind": "task"', '"kind": "task", "more": 1', "more: Extra inputs are not permitted"),
         ('"kind": "task"', '"kind": "generator"', "kind: Input should be 'task'"),
-        ('"schema": 1', '"schema": 5', "install that one"),
-        ('"schema": 1', '"schema": "1"', "it has no schema version"),
+        (f'"schema": {SCHEMA}', f'"schema": {SCHEMA + 1}', "install that one"),
+        (f'"schema": {SCHEMA}', f'"schema": "{SCHEMA}"', "it has no schema version"),
         ("{", "[" * 100_000, "cannot be read"),
     ],
 )

@@ -27,7 +27,7 @@ from benchmark.stats.simulation import (
 from benchmark.stats.verifier import auc, auc_by_user
 from rebeca.interfaces import ScorerCard
 from tests.conftest import ROOT, TINY, invoke, make_folder
-from tests.test_scripts import load
+from tests.scripts.test_scripts import load
 
 
 def rng(seed=0):
@@ -131,7 +131,7 @@ def test_workers_change_nothing():
 
 
 def test_a_short_calibration_keeps_its_word():
-    """Wide limits for few runs; the full table is docs/calibration.csv."""
+    """Wide limits for few runs; the full table is docs/reports/calibration.csv."""
     for rate in calibrate(cells(Shape(30, 6, 0.3), 0.3, 100), 5, workers=2):
         skewed = rate.cell.condition.startswith("skewed")
         if rate.quantity.nominal is not None and rate.quantity.on_board and not skewed:
@@ -157,7 +157,7 @@ def test_the_truth_of_a_skewed_pair_is_not_one_half():
 @pytest.mark.parametrize(("world", "condition", "people"), [("sets", "equal", 8), ("agreement", "equal", 30)])
 def test_the_committed_table_is_what_the_command_gives(world, condition, people):
     script = load("calibration_table")
-    rows = script.read(ROOT / "docs" / "calibration.csv")
+    rows = script.read(ROOT / "docs" / "reports" / "calibration.csv")
     assert min(row["runs"] for row in rows) >= 2000
     assert {(row["users"], row["correlation"]) for row in rows} == {
         (p, c) for p in script.PEOPLE for c in script.CORRELATIONS
@@ -175,8 +175,9 @@ def test_the_committed_table_is_what_the_command_gives(world, condition, people)
 
 def test_the_page_is_made_from_the_table():
     script = load("calibration_table")
-    made = script.page(script.read(ROOT / "docs" / "calibration.csv"))
-    assert made == (ROOT / "docs" / "calibration.md").read_text(), "python scripts/calibration_table.py --page"
+    reports = ROOT / "docs" / "reports"
+    page = script.page(script.read(reports / "calibration.csv"))
+    assert page == (reports / "calibration.md").read_text(), "python scripts/calibration_table.py --page"
 
 
 def test_calibrate_on_records_and_on_a_given_shape(done):
