@@ -1,14 +1,18 @@
-# make demo   sets up, runs tinyworld-quick, builds the page, says where it is
-# make test   sets up, passes all tests
-# make site   builds the site of the published records, as it is put on the web
-# make check  what CI does: lint, types, tests, wheel
-# make coverage, make mutation   the reports of docs/testing.md
+# make demo      sets up, runs tinyworld-quick, builds the page, says where it is
+# make site      builds the site of the published records, as it is put on the web
+# make test      sets up, runs the tests that every change must pass
+# make test-all  these and the slow ones
+# make check     what CI does: lint, types, built packages, all tests
+# make coverage  fails where the tests of a package miss too much of it
+# make mutation  the report of docs/reports/tests-and-speed.md
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+SPREAD := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test site check lint types wheel coverage mutation clean
+.PHONY: demo site test test-all check lint types packages coverage mutation clean
 
 demo: $(STAMP)
 	HF_HUB_OFFLINE=1 $(BIN)/rebeca-bench run tinyworld-quick --workdir .work --site dist/site
@@ -17,9 +21,12 @@ site: $(STAMP)
 	$(BIN)/rebeca-bench site build results/tinyworld results/sprites --out dist/site
 
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PYTEST) $(SPREAD)
 
-check: lint types test wheel
+test-all: $(STAMP)
+	$(PYTEST) $(SPREAD) -m "slow or not slow"
+
+check: lint types packages test-all
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -28,11 +35,11 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-wheel: $(STAMP)
-	sh scripts/check_wheel.sh $(BIN)/python
+packages: $(STAMP)
+	sh scripts/check_distributions.sh $(BIN)/python $(if $(wildcard results/sprites),results)
 
 coverage: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m scripts.coverage_by_package
 
 mutation: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[mutation]"
@@ -43,7 +50,7 @@ clean:
 	rm -rf $(VENV) .work dist
 
 $(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 13) else f"Python 3.11 or 3.12 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11 ...")'
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[offline,dev]"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps hpsv2x==1.2.0 clint==0.5.1 args==0.1.0  # pins others' old versions; an oracle in tests

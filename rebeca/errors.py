@@ -23,9 +23,12 @@ FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 """How numpy says it."""
 MEMORY_WORDS = (
-    "out of memory", "can't allocate memory", "not enough memory", "_status_alloc_failed",
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "_status_alloc_failed",
     "unable to find an engine",
-)  # fmt: skip
+)
 """How torch and the libraries below it say it; their errors are plain RuntimeErrors. cuDNN finds no engine where none
 fits into what is left."""
 
@@ -108,9 +111,9 @@ def printable(text: str) -> str:
 RENAMED = {
     "pictures": ("images", "items"),
     "truth": ("ground-truth",),
-    "prior-eyes": ("prior-encoder",),
-    "verifier-eyes": ("verifier-encoder",),
-    "auditor-eyes": ("auditor-encoder",),
+    "prior-encoder": ("prior-encoder",),
+    "verifier-encoder": ("verifier-encoder",),
+    "auditor-encoder": ("auditor-encoder",),
 }
 """Old spellings in task files, and what they are called now."""
 

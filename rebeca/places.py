@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 
 def cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/rebeca-bench`` or ``~/.cache/rebeca-bench``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rebeca-bench"
+    """The system's folder for caches, on Linux ``$XDG_CACHE_HOME/rebeca-bench`` or ``~/.cache/rebeca-bench``."""
+    return user_cache_path("rebeca-bench", appauthor=False)

@@ -1,7 +1,7 @@
 """What everybody likes: a model of pictures without people.
 
 The strongest control for a personal verifier is not a broken personal model but a good impersonal one
-(docs/statistics.md). This is a Gaussian process over the pictures' embeddings, fitted to each picture's mean
+(docs/explanation/statistics.md). This is a Gaussian process over the items' embeddings, fitted to each item's mean
 rating with the noise that its number of raters implies. Kernel: squared exponential in the angle between centred
 embeddings. Length and noise are chosen by the marginal likelihood (Rasmussen and Williams 2006, eq. 5.8).
 """

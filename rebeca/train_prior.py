@@ -101,9 +101,15 @@ def train_prior(
     space = LinearSpace(params.normalize, params.dims, params.scale).fit(embeddings[training_items])
     points = space.forward(embeddings)
     shape = PriorShape(
-        points.shape[1], train.num_users, params.network, params.tokens, params.hidden, params.heads, params.layers,
+        points.shape[1],
+        train.num_users,
+        params.network,
+        params.tokens,
+        params.hidden,
+        params.heads,
+        params.layers,
         params.residual,
-    )  # fmt: skip
+    )
     rows = None
     if params.user_rows == "taste":
         rows = taste_rows(train, points, shape.user_width, params.ridge, substream(seed, "rotation"))
@@ -220,9 +226,15 @@ def _one(
     folder.mkdir(parents=True, exist_ok=True)
     part = division.generators
     trained = train_prior(
-        params, part.train, part.validation, embeddings, division.training_items,
-        seed_of("train-prior", seed), raw.get("device", "cpu"), folder / "checkpoint",
-    )  # fmt: skip
+        params,
+        part.train,
+        part.validation,
+        embeddings,
+        division.training_items,
+        seed_of("train-prior", seed),
+        raw.get("device", "cpu"),
+        folder / "checkpoint",
+    )
     save_weights(folder / "prior.safetensors", trained.model.state_dict())
     (folder / "losses.csv").write_text(_losses(trained.history), encoding="utf-8")
     best = min(trained.history.validation, default=float("nan"))

@@ -20,9 +20,16 @@ if TYPE_CHECKING:
 
 DAMAGED = ".damaged"
 UNREADABLE = (
-    OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, RuntimeError, SafetensorError,
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    AttributeError,
+    TypeError,
+    RuntimeError,
+    SafetensorError,
     pickle.UnpicklingError,
-)  # fmt: skip
+)
 """What the libraries that read weights raise for files that are missing, damaged, or of another model."""
 
 

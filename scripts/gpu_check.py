@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -158,10 +158,10 @@ def stage_smoke(check: Check) -> dict[str, Any]:
             raise RebecaError(f"rebeca-bench {' '.join(command[:3])} failed:\n{done.stderr[-3000:]}")
     shown = json.loads(done.stdout)
     records = next((check.folder / "work" / "records").glob("*/v*"))
-    origin = read_comparison(records)["provenance"]
+    origin = read_comparison(records).provenance
     return {
         "seconds": round(time.perf_counter() - started, 1), "generators": len(shown["generators"]),
-        "page bytes": Path(shown["page"]).stat().st_size, "seconds by part": origin["seconds"],
+        "page bytes": Path(shown["page"]).stat().st_size, "seconds by part": dict(origin.seconds),
     }  # fmt: skip
 
 
@@ -344,7 +344,9 @@ STAGES = {
 
 def state_of(check: Check) -> str:
     """SHA-256 over all that a figure depends on besides the device: code, packages, parameters."""
-    digest = hashlib.sha256(json.dumps([machine(check.device), check.size, check.steps], sort_keys=True).encode())
+    digest = hashlib.sha256(
+        json.dumps([asdict(machine(check.device)), check.size, check.steps], sort_keys=True).encode()
+    )
     for path in sorted([*(ROOT / "rebeca").rglob("*.py"), *(ROOT / "benchmark").rglob("*.py"), Path(__file__)]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -402,12 +404,13 @@ def main(size: str, device: str, folder: Path, out: Path, limit: int) -> None:
             temporary.write_text(json.dumps(found | {"state": state}, indent=1), encoding="utf-8")
             temporary.replace(path)
             click.echo(f"  {json.dumps(found[part])}")
-        figures = summary(found)
+        figures, git = summary(found), git_state()
         report = {
             "device": name if device != "cpu" else f"cpu, {torch.get_num_threads()} threads", "size": size,
             "weights": "random", "steps": check.steps,
             "made": datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat(),
-            "git": git_state(), "packages": machine(device)["packages"], "figures": figures, "stages": found,
+            "git": None if git is None else git.model_dump(), "packages": machine(device).packages,
+            "figures": figures, "stages": found,
         }  # fmt: skip
         out.mkdir(parents=True, exist_ok=True)
         target = out / f"{name.lower().replace(' ', '-')}{'' if size == 'full' else '-tiny'}.json"

@@ -1,10 +1,11 @@
-"""Draws the pictures of docs/statistics.md from the published records of sprites, the calibration table, and examples.
+"""Draws the figures of docs/explanation/statistics.md: from the records of sprites, the calibration, and examples.
 
 python scripts/statistics_figures.py
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +102,11 @@ def _histogram(null: Any, observed: float, title: str, axis: str) -> Any:
 
 def flips() -> None:
     """|t| with signs flipped, of one pair alone and of the largest in the family."""
-    comparison, rows = read_all(RECORDS)
-    family = comparison["results"]["families"]["ncf"]
+    task, rows = read_all(RECORDS)
+    family = task.results.families["ncf"]
     values = {row.id: row.values("exclude")["ncf"] for row in rows}
-    d = np.column_stack([values[one["a"]] - values[one["b"]] for one in family["comparisons"]])
-    names = [(one["a"], one["b"]) for one in family["comparisons"]]
+    d = np.column_stack([values[pair.a] - values[pair.b] for pair in family.comparisons])
+    names = [(pair.a, pair.b) for pair in family.comparisons]
     chosen = names.index(("rebeca-no-user", "catalogue-most-liked"))
     rng = stream("figure", "flips")
     signs = rng.integers(0, 2, (4000, len(d))) * 2.0 - 1
@@ -121,7 +122,7 @@ def flips() -> None:
 
 def coverage() -> None:
     """How often intervals hold the truth, by people."""
-    table = pd.read_csv(ROOT / "docs" / "calibration.csv")
+    table = pd.read_csv(ROOT / "docs" / "reports" / "calibration.csv")
     lines = []
     for label, quantity, condition in (
         ("difference, not skewed", "difference, interval", "equal"),
@@ -130,13 +131,13 @@ def coverage() -> None:
         ("lift, skewed, bootstrap-t", "lift, bootstrap-t", "skewed"),
     ):
         own = table[(table["quantity"] == quantity) & (table["condition"] == condition)]
-        lines.append(own.groupby("people", as_index=False)["rate"].mean().assign(case=label))
-    save("coverage", _lines(pd.concat(lines), "people", "share of intervals that hold the truth", 0.95))
+        lines.append(own.groupby("users", as_index=False)["rate"].mean().assign(case=label))
+    save("coverage", _lines(pd.concat(lines), "users", "share of intervals that hold the truth", 0.95))
 
 
 def published() -> None:
     """Rejections of a true null by correlation: the published scheme beside whole sets."""
-    table = pd.read_csv(ROOT / "docs" / "calibration.csv")
+    table = pd.read_csv(ROOT / "docs" / "reports" / "calibration.csv")
     table = table[(table["condition"] == "equal") & (table["kind"] == "level") & (table["world"] == "sets")]
     names = {
         "published scheme, single pictures": "published scheme",
@@ -150,8 +151,8 @@ def published() -> None:
 
 def _lines(data: Any, x: str, title: str, nominal: float) -> Any:
     base = alt.Chart(data).encode(
-        x=alt.X(f"{x}:Q", title=x if x == "people" else "correlation of two pictures of one set",
-                scale=alt.Scale(type="log" if x == "people" else "linear", nice=False),
+        x=alt.X(f"{x}:Q", title=x if x == "users" else "correlation of two pictures of one set",
+                scale=alt.Scale(type="log" if x == "users" else "linear", nice=False),
                 axis=alt.Axis(values=sorted(data[x].unique()))),
         y=alt.Y("rate:Q", title=title, scale=alt.Scale(zero=nominal < 0.5)),
         color=alt.Color("case:N", legend=alt.Legend(title=None), scale=alt.Scale(range=[BLUE, GREY, RED, ORANGE]),
@@ -186,9 +187,8 @@ def verdicts() -> None:
 
 def ranks() -> None:
     """Rank intervals and tie groups of sprites."""
-    comparison = read_comparison(RECORDS)
-    found = comparison["results"]["families"]["ncf"]["ranks"]
-    data = pd.DataFrame([{"generator": name, **rank} for name, rank in found.items()])
+    found = read_comparison(RECORDS).results.families["ncf"].ranks
+    data = pd.DataFrame([{"generator": name, **asdict(rank)} for name, rank in found.items()])
     data["left"], data["right"] = data["low"] - 0.15, data["high"] + 0.15
     order = list(data.sort_values("order")["generator"])
     base = alt.Chart(data).encode(y=alt.Y("generator:N", sort=order, title=None))

@@ -3,15 +3,26 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+import socket
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import settings
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+
+settings.register_profile("few", max_examples=20, deadline=None)
+settings.register_profile("many", max_examples=150, deadline=None)
+
+
+def pytest_configure(config):
+    """Tests that try random input try more of it where slow tests run, too."""
+    settings.load_profile("few" if config.option.markexpr == "not slow" else "many")
 
 
 @pytest.fixture
@@ -21,11 +32,27 @@ def shared():
     return SHARED
 
 
+WITHOUT_PAGE = "import benchmark.site.build as build; build.build_site = lambda _, out, *__: out / 'index.html'"
+"""For a process of its own: a run builds no page."""
+
+
+@contextmanager
+def without_page():
+    """A run builds no page, which takes most of the time of a tiny one."""
+    from benchmark.site import build
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "build_site", lambda _, out, *__: out / "index.html")
+        yield
+
+
 def invoke(*arguments, code=0):
-    """Runs a command line and gives its output."""
+    """Runs a command line and gives its output; ``run`` builds a page only where ``--site`` says where."""
     from benchmark.commands.main import main
 
-    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    bare = arguments[0] == "run" and "--site" not in arguments
+    with without_page() if bare else nullcontext():
+        result = CliRunner().invoke(main, [str(a) for a in arguments])
     assert result.exit_code == code, result.output + str(result.exception)
     assert "Traceback" not in result.output
     return result.output
@@ -145,3 +172,85 @@ def done(tmp_path_factory):
     (folder / "tiny.yaml").write_text(TINY)
     invoke("run", folder / "tiny.yaml", "--workdir", folder / "w", "--site", folder / "site", "--quiet")
     return folder
+
+
+MINIATURE = """
+schema: 1
+id: miniature
+version: 1
+title: A miniature run
+data:
+  kind: tinyworld
+  params: {items: 200, users: 7, seed: 5}
+  like_at: 4
+  split: {kind: per-user, test: 10, validation: 6}
+judges:
+  verifier: {use: ncf, encoder: "tinyworld:verifier-encoder", params: {nets: 1, epochs: 3}}
+  auditor: {use: ncf, encoder: "tinyworld:auditor-encoder", params: {nets: 1, epochs: 3}}
+images: 2
+encoder: "tinyworld:prior-encoder"
+decoder: {use: stable-diffusion-ip-adapter, params: {steps: 2, batch: 8}}
+generators:
+  - id: rebeca
+    use: rebeca
+    params:
+      {normalize: pca, dims: 8, network: mlp, hidden: 32, layers: 1, user_rows: taste, max_steps: 20, patience: null,
+       sampler: DPMSolverMultistepScheduler, steps: 4}
+  - {id: best, extends: rebeca, images: 1, params: {best_of: 8}}
+  - {id: half, extends: rebeca, params: {ratings_share: 0.5}}
+  - {id: guided, extends: rebeca, decoder: {image_guidance: 4.0}}
+  - id: grid
+    extends: rebeca
+    sweep: {prior_guidance: [1.0, 3.0], image_guidance: [1.0, 4.0]}
+  - {id: same-prompt, extends: rebeca, decoder: {prompt: ""}}
+  - {id: persona, use: prompts, params: {words: persona}}
+  - {id: published, use: prompts, params: {words: published-2}}
+  - {id: shelf, use: catalogue, params: {rank_by: random}}
+scorers:
+  - ncf
+  - auditor
+  - ground-truth
+  - {use: hpsv2, params: {backbone: tinyworld}}
+  - {use: laion, params: {backbone: tinyworld}}
+  - ncf-prior
+  - diversity
+analysis: {reference: rebeca, family: against-reference, permutations: 199, bootstrap: 199}
+"""
+"""Words and embeddings in, images out, by the shipped models: takes some ten seconds."""
+
+
+@pytest.fixture(scope="session")
+def miniature(tmp_path_factory):
+    """Folder and output of a finished run of tinyworld in miniature, during which no network could be asked."""
+    folder = tmp_path_factory.mktemp("miniature")
+    (folder / "task.yaml").write_text(MINIATURE)
+
+    def refuse(*_):
+        raise AssertionError("the network was asked")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", refuse)
+        patch.setattr(socket, "create_connection", refuse)
+        out = invoke("run", folder / "task.yaml", "--workdir", folder / "work")
+    return folder, out
+
+
+def tables_of(records):
+    """What a board is made from, by the public readers."""
+    from benchmark.board.board import read_board
+    from benchmark.board.tables import Tables
+
+    return Tables(read_board(records))
+
+
+@pytest.fixture(scope="session")
+def tables(done):
+    """The rows behind the tiny task's board."""
+    return tables_of(done / "w" / "records" / "tiny" / "v1")
+
+
+@pytest.fixture(scope="session")
+def miniature_tables(miniature):
+    """The rows behind the miniature task's board."""
+    folder, _ = miniature
+    return tables_of(folder / "work" / "records" / "miniature" / "v1")

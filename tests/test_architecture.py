@@ -1,7 +1,6 @@
 """Who may import whom, what importing costs, and that no stage changes unnoticed."""
 
 import ast
-import hashlib
 import json
 import subprocess
 import sys
@@ -9,47 +8,156 @@ import sys
 import pytest
 
 from benchmark.runner.store import STAGE_VERSIONS
+from tests import import_graph
 from tests.conftest import ROOT
+from tests.import_graph import all_imports, graph, modules, reachable
+
+# ---------------------------------------------------------------------------------------------------------- packages
 
 ALLOWED = {"rebeca": {"rebeca"}, "baselines": {"rebeca", "baselines"}, "benchmark": {"rebeca", "benchmark"}}
-REACHED_BY_NAME_ONLY = {
-    "rebeca.generator", "rebeca.worlds", "rebeca.decoders", "rebeca.train_prior", "rebeca.prior", "rebeca.taste",
-}  # fmt: skip
+REACHED_BY_NAME_ONLY = (
+    "rebeca.generator",
+    "rebeca.worlds",
+    "rebeca.decoders",
+    "rebeca.train_prior",
+    "rebeca.prior",
+    "rebeca.taste",
+)
 
 
-def imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+def top(name):
+    return name.partition(".")[0]
 
 
-def files(package):
-    return sorted((ROOT / package).rglob("*.py"))
+def inside(name, package):
+    return name == package or name.startswith(package + ".")
 
 
 @pytest.mark.parametrize("package", sorted(ALLOWED))
 def test_imports_go_one_way(package):
-    for path in files(package):
-        for name in imports(path):
-            top = name.partition(".")[0]
-            if top in ALLOWED:
-                assert top in ALLOWED[package], f"{path}: {name}"
+    for module, names in all_imports().items():
+        for name in names if top(module) == package else ():
+            assert top(name) not in set(ALLOWED) - ALLOWED[package], f"{module} imports {name}"
+
+
+def test_no_module_imports_tests_or_scripts():
+    for module, names in all_imports().items():
+        assert not {"tests", "scripts"} & {top(name) for name in names}, module
 
 
 def test_the_harness_reaches_generators_through_the_registry_only():
-    for path in files("benchmark"):
-        for name in imports(path):
-            assert not any(name == r or name.startswith(r + ".") for r in REACHED_BY_NAME_ONLY), f"{path}: {name}"
+    for module, names in all_imports().items():
+        for name in names if top(module) == "benchmark" else ():
+            assert not any(inside(name, package) for package in REACHED_BY_NAME_ONLY), f"{module} imports {name}"
 
 
 def test_statistics_know_numpy_and_scipy_only():
-    for path in files("benchmark/stats"):
-        for name in imports(path):
-            top = name.partition(".")[0]
-            own = name.startswith("benchmark.stats")
-            assert own or top in {"numpy", "scipy"} or top in sys.stdlib_module_names, f"{path}: {name}"
+    for module, names in all_imports().items():
+        for name in names if inside(module, "benchmark.stats") else ():
+            known = inside(name, "benchmark.stats") or top(name) in {"numpy", "scipy", *sys.stdlib_module_names}
+            assert known, f"{module} imports {name}"
+
+
+# ------------------------------------------------------------------------------------------------- layers and cycles
+
+LAYERS = (
+    {"commands"},
+    {"dev", "stress", "submissions", "study"},
+    {"site"},
+    {"figures"},
+    {"board"},
+    {"planning"},
+    {"runner"},
+    {"records"},
+    {"scorers"},
+    {"analysis", "task"},
+    {"stats", "disk"},
+)
+"""Packages of ``benchmark``, top first. Each imports only itself and the layers below it."""
+
+UPWARD_IMPORTS = {
+    ("benchmark.scorers.laion", "benchmark.runner.world"),
+}
+"""Imports against the layers that are still to be removed. Remove a line with its import; add none."""
+
+CYCLES = {
+    frozenset({"rebeca.data.catalogue", "rebeca.interfaces"}),
+    frozenset({"rebeca.generator", "rebeca.train_prior"}),
+}
+"""Modules that import one another and are still to be parted. Remove a line with its cycle; add none."""
+
+
+def layer(module):
+    part = module.split(".")[1]
+    for number, packages in enumerate(LAYERS):
+        if part in packages:
+            return number
+    raise AssertionError(f"{module}: benchmark/{part} stands on no layer; put it into a package or name its layer")
+
+
+def upward_imports():
+    """Imports of another package on the same layer or above; those for types and inside functions count, too."""
+    parts = {name: arrows for name, arrows in graph().items() if name.startswith("benchmark.")}
+    return {
+        (module, name)
+        for module, names in parts.items()
+        for name in names
+        if name.startswith("benchmark.") and module.split(".")[1] != name.split(".")[1] and layer(name) <= layer(module)
+    }
+
+
+def test_packages_import_only_lower_layers():
+    assert upward_imports() - UPWARD_IMPORTS == set()
+
+
+def test_every_module_stands_on_a_layer():
+    for module in modules():
+        if module.startswith("benchmark."):
+            layer(module)
+
+
+def test_modules_do_not_import_one_another():
+    assert import_graph.cycles(graph()) - CYCLES == set()
+
+
+def test_removed_violations_leave_the_lists():
+    assert UPWARD_IMPORTS - upward_imports() == set(), "these are gone: remove their lines from UPWARD_IMPORTS"
+    assert CYCLES - import_graph.cycles(graph()) == set(), "these are gone: remove their lines from CYCLES"
+
+
+def test_imports_are_found_wherever_they_stand():
+    source = """
+import benchmark.disk
+from benchmark.records import files, schema as s
+from benchmark.records.files import read
+if TYPE_CHECKING:
+    from benchmark.board import board
+else:
+    import benchmark.stats.ranks
+def late():
+    with open("x"):
+        import benchmark.site.build as build
+"""
+    known = {"benchmark.records.files", "benchmark.records.schema", "benchmark.board.board"}
+    always = {
+        "benchmark.disk",
+        "benchmark.records.files",
+        "benchmark.records.schema",
+        "benchmark.stats.ranks",
+        "benchmark.site.build",
+    }
+    tree = ast.parse(source)
+    assert set(import_graph.imported_names(tree, known, typing=True)) == always | {"benchmark.board.board"}
+    assert set(import_graph.imported_names(tree, known, typing=False)) == always
+
+
+def test_cycles_are_found():
+    arrows = {"a": "b", "b": "c", "c": "b", "d": "d", "e": "a"}
+    found = import_graph.cycles({name: frozenset(targets) for name, targets in arrows.items()})
+    assert found == {frozenset("bc"), frozenset("d")}
+
+
+# ------------------------------------------------------------------------------------------------------ cost and size
 
 
 @pytest.mark.parametrize(
@@ -71,63 +179,88 @@ def test_cheap_imports(module):
 
 
 def test_modules_stay_readable():
-    for package in ALLOWED:
-        for path in files(package):
-            assert len(path.read_text().splitlines()) <= 480, path
-            assert path.stem != "utils"
+    for path in modules().values():
+        assert len(path.read_text().splitlines()) <= 480, path
+        assert path.stem != "utils"
 
 
-STAGES = {
-    "embeddings": ["rebeca/encoders/*.py", "rebeca/space.py", "benchmark/runner/embed.py"],
-    "judge": ["rebeca/ncf/model.py", "rebeca/ncf/training.py", "rebeca/ncf/verifier.py", "rebeca/population.py"],
-    "fit": [
-        "rebeca/train_prior.py", "rebeca/prior/*.py", "rebeca/generator.py", "rebeca/taste.py", "baselines/*.py",
-        "rebeca/data/*.py", "rebeca/worlds/*.py", "rebeca/population.py",
-    ],
-    "pictures": [
-        "rebeca/prior/sampling.py", "rebeca/decoders/*.py", "benchmark/runner/images.py", "rebeca/seeds.py",
-        "benchmark/runner/world.py", "rebeca/data/catalogue.py", "rebeca/tinyworld/models.py",
-        "rebeca/tinyworld/words.py",
-    ],
-    "scores": ["benchmark/scorers/*.py", "rebeca/tinyworld/taste.py", "rebeca/tinyworld/world.py"],
-    "verifier": ["benchmark/runner/held_out_scores.py", "rebeca/population.py"],
-    "records": [
-        "benchmark/analysis/analyse.py", "benchmark/stats/*.py", "benchmark/runner/scoring.py",
-        "benchmark/runner/write_records.py",
-        "benchmark/records/gallery.py",
-    ],
-}  # fmt: skip
+# ------------------------------------------------------------------------------------------------------------- stages
+
+ENTRY_MODULES = {
+    "embeddings": ("benchmark.runner.embed", "rebeca.encoders.names"),
+    "judge": ("rebeca.ncf.options", "rebeca.ncf.verifier"),
+    "fit": ("rebeca.generator", "baselines.catalogue", "baselines.folder", "baselines.prompts", "rebeca.data.names"),
+    "pictures": (
+        "benchmark.runner.images",
+        "benchmark.runner.world",
+        "rebeca.decoders.nearest",
+        "rebeca.decoders.stable_diffusion",
+    ),
+    "scores": (
+        "benchmark.scorers.coverage",
+        "benchmark.scorers.hpsv2",
+        "benchmark.scorers.judges",
+        "benchmark.scorers.laion",
+        "benchmark.scorers.observed",
+    ),
+    "verifier": ("benchmark.runner.held_out_scores",),
+    "records": ("benchmark.analysis.analyse", "benchmark.runner.scoring", "benchmark.runner.write_records"),
+}
+"""What computes each stage: where the harness enters it, and the plug-ins that it loads by name."""
+
+DECIDES_NOTHING = {
+    "benchmark.runner.progress": "says how far the run is",
+    "benchmark.task.registry": "finds classes by their names",
+    "benchmark.task.yaml_source": "finds the line of a mistake",
+    "rebeca.errors": "messages and exit codes",
+    "rebeca.places": "where the cache lies",
+    "rebeca.quiet": "silences other packages",
+}
+"""Modules that no result depends on, with the reason."""
 
 
-def fingerprint(patterns):
-    """SHA-256 over the syntax trees; comments, layout and docstrings do not count."""
-    digest = hashlib.sha256()
-    for pattern in patterns:
-        for path in sorted(ROOT.glob(pattern)):
-            tree = ast.parse(path.read_text())
-            for node in ast.walk(tree):
-                body = getattr(node, "body", None)
-                first = body[0] if isinstance(body, list) and body else None
-                if (
-                    isinstance(first, ast.Expr)
-                    and isinstance(first.value, ast.Constant)
-                    and isinstance(first.value.value, str)
-                ):
-                    node.body = body[1:]
-            digest.update(path.relative_to(ROOT).as_posix().encode() + ast.dump(tree).encode())
-    return digest.hexdigest()[:16]
+def modules_of(stage):
+    """The stage's entry modules and all that they import when they run, but for what decides nothing."""
+    unknown = set(ENTRY_MODULES[stage]) - modules().keys()
+    assert not unknown, f"ENTRY_MODULES names modules that are gone: {sorted(unknown)}"
+    return reachable(ENTRY_MODULES[stage], graph(typing=False)) - DECIDES_NOTHING.keys()
+
+
+def fingerprints():
+    """Versions of the stages, and the fingerprint of every module that belongs to one."""
+    names = set().union(*(modules_of(stage) for stage in ENTRY_MODULES))
+    return {
+        "versions": dict(sorted(STAGE_VERSIONS.items())),
+        "modules": {name: import_graph.fingerprint(name) for name in sorted(names)},
+    }
+
+
+def test_every_stage_has_entry_modules():
+    assert set(ENTRY_MODULES) == set(STAGE_VERSIONS)
+    assert DECIDES_NOTHING.keys() <= modules().keys()
+
+
+def test_a_stage_holds_all_that_its_entry_modules_import():
+    assert "rebeca.prior.network" in modules_of("fit")  # through generator, train_prior and training
+    assert "rebeca.seeds" in modules_of("pictures")
+    assert "benchmark.stats.ranks" in modules_of("records")
+    assert not any(inside(name, "benchmark.commands") for stage in ENTRY_MODULES for name in modules_of(stage))
 
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="syntax trees are written down for Python 3.11")
 def test_no_stage_changes_unnoticed():
-    """When this fails: raise the stage's version in benchmark/runner/store.py if results could change, then
-    write the new fingerprints with ``python -m tests.test_architecture``."""
-    assert set(STAGES) == set(STAGE_VERSIONS)
-    known = json.loads((ROOT / "tests" / "stages.json").read_text())
-    for stage, patterns in STAGES.items():
-        assert known[stage] == [STAGE_VERSIONS[stage], fingerprint(patterns)], stage
+    """When this fails: raise the versions of these stages in benchmark/runner/store.py if their results could
+    change, then write the new fingerprints with ``python -m tests.test_architecture``."""
+    known = json.loads(FINGERPRINTS.read_text())
+    now = fingerprints()
+    old, new = known["modules"], now["modules"]
+    changed = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+    stages = {stage: sorted(changed & modules_of(stage)) for stage in ENTRY_MODULES}
+    assert not changed, {stage: names for stage, names in stages.items() if names} or sorted(changed)
+    assert known["versions"] == now["versions"]
 
+
+FINGERPRINTS = ROOT / "tests" / "stages.json"
 
 if __name__ == "__main__":
-    state = {stage: [STAGE_VERSIONS[stage], fingerprint(patterns)] for stage, patterns in STAGES.items()}
-    (ROOT / "tests" / "stages.json").write_text(json.dumps(state, indent=1, sort_keys=True) + "\n")
+    FINGERPRINTS.write_text(json.dumps(fingerprints(), indent=1) + "\n")

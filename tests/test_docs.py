@@ -1,6 +1,8 @@
-"""What the docs show is run: Python is executed, commands are parsed, task snippets are read, links are followed."""
+"""What the docs show is run: Python and quick-start commands are executed, other commands parsed, links followed."""
 
 import re
+import shlex
+import shutil
 
 import click
 import pytest
@@ -9,59 +11,169 @@ import yaml
 from benchmark.commands.main import main
 from benchmark.task import registry
 from rebeca.params import make_params
-from tests.conftest import ROOT, TINY, make_folder
+from tests.conftest import ROOT, TINY, invoke, make_folder
 
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "CHANGELOG.md",
+    ROOT / "results" / "README.md",
+    *DOCS,
     *sorted((ROOT / "tasks").glob("*.md")),
 ]
+KINDS = {"tutorial", "how-to", "reference", "explanation", "reports"}
+PUBLISHED = sorted((ROOT / "results").glob("*/*/_task"))
+SHORT = ["--limit-users", "2", "--set", "generators.rebeca.params.max_steps=20", "--set", "decoder.params.steps=1",
+         "--set", "judges.verifier.params={nets: 1, epochs: 1}", "--set", "judges.auditor.params={nets: 1, epochs: 1}",
+         "--set", "analysis.permutations=99", "--set", "analysis.bootstrap=99"]  # fmt: skip
+"""Added to ``run`` in the quick start, whose full length is that of ``make demo``."""
 
 
 def blocks(page, language):
     return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
 
 
-PYTHON = [(p, code) for p in PAGES for code in blocks(p, "python")]
-COMMANDS = [
-    (p, line.partition("#")[0].split())
-    for p in PAGES
-    for code in blocks(p, "sh")
-    for line in code.splitlines()
-    if line.startswith("rebeca-bench")
-]
+def commands(page, text):
+    """Command lines of the project in a block of shell, without comments and variables before them."""
+    for line in text.splitlines():
+        words = shlex.split(line, comments=True)
+        while words and "=" in words[0] and not words[0].startswith("-"):
+            words = words[1:]
+        if words and words[0].rpartition("/")[2] == "rebeca-bench":
+            yield page, words[1:]
 
 
-@pytest.mark.parametrize(("page", "code"), PYTHON, ids=[p.name for p, _ in PYTHON])
-def test_python_runs(page, code, tmp_path, monkeypatch):
+def name_of(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+PYTHON = [(page, code) for page in PAGES for code in blocks(page, "python")]
+COMMANDS = [found for page in PAGES for text in blocks(page, "sh") for found in commands(page, text)]
+NOT_YET_OPTIONS = {"--images"}
+"""Described before they are written; empty from the commit that writes them."""
+README = (ROOT / "README.md").read_text()
+QUICK_START = README[README.index("## Quick start") :].partition("\n## ")[0]
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """An empty folder that has what a checkout has, and a cache of its own."""
+    for name in ("results", "tasks", "scripts"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("page", "code"), PYTHON, ids=[name_of(page) for page, _ in PYTHON])
+def test_python_runs(page, code, checkout):
+    if "results/" in code and not PUBLISHED:
+        pytest.skip("there are no published records in this checkout")
     exec(compile(code, str(page), "exec"), {"__name__": "docs"})  # the docs' own code
 
 
-@pytest.mark.parametrize(("page", "words"), COMMANDS, ids=[" ".join(w) for _, w in COMMANDS])
+@pytest.mark.parametrize(("page", "words"), COMMANDS, ids=[" ".join(words) for _, words in COMMANDS])
 def test_commands_are_valid(page, words):
-    command, rest = main, words[1:]
+    command, rest = main, words
     context = click.Context(main)
     while isinstance(command, click.Group):
         rest = rest[1:] if rest[0] == "--debug" else rest
         name, command, rest = command.resolve_command(context, rest)
-    command.make_context(name, list(rest))
+    try:
+        command.make_context(name, list(rest))
+    except click.NoSuchOption as error:
+        if error.option_name not in NOT_YET_OPTIONS:
+            raise
+        pytest.xfail(f"{error.option_name} comes with the next change of the command line")
+
+
+@pytest.mark.skipif(not PUBLISHED, reason="there are no published records in this checkout")
+@pytest.mark.parametrize(("page", "words"), COMMANDS, ids=[" ".join(words) for _, words in COMMANDS])
+def test_commands_name_records_that_exist(page, words):
+    for word in words:
+        if re.match(r"results/[\w-]+", word):
+            assert (ROOT / word).exists(), word
+
+
+@pytest.mark.skipif(not PUBLISHED, reason="there are no published records in this checkout")
+def test_the_quick_start_works(checkout, monkeypatch):
+    """As typed and in order; only ``run`` is shortened. What it would leave are the published records of that task."""
+    ran = [
+        words
+        for _, words in commands(ROOT / "README.md", "\n".join(re.findall(r"```sh\n(.*?)```", QUICK_START, re.DOTALL)))
+    ]
+    assert [words[0] for words in ran][:3] == ["doctor", "tasks", "run"]
+    for words in ran:
+        if words[0] == "run":
+            assert "complete" not in invoke(*words, *SHORT, "--quiet")
+            kept = checkout / "cache" / "rebeca-bench" / "records" / words[1]
+            shutil.copytree(ROOT / "results" / words[1], kept, dirs_exist_ok=True)
+        else:
+            invoke(*words)
+    assert (checkout / "dist" / "site" / "index.html").is_file()
+    assert list((checkout / "dist" / "figures").rglob("*.pdf"))
 
 
 def test_there_are_commands_and_code():
-    assert len(COMMANDS) > 12
-    assert len(PYTHON) >= 3
+    assert len(COMMANDS) > 40
+    assert len(PYTHON) >= 4
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
-        if "://" not in target:
-            assert (page.parent / target).exists(), target
+    for target, _, heading in re.findall(r"\]\(([^)#]*)(#([^)]*))?\)", page.read_text()):
+        if "://" in target:
+            continue
+        file = page.parent / target if target else page
+        assert file.exists(), target
+        if heading:
+            assert heading in headings(file), f"{target}#{heading}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def headings(page):
+    """Anchors of a page, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_page_has_a_kind_and_stands_in_the_index():
+    index = (ROOT / "docs" / "README.md").read_text()
+    for page in DOCS:
+        place = page.relative_to(ROOT / "docs")
+        if place.name != "README.md":
+            assert place.parts[0] in KINDS, place
+            assert f"({place.as_posix()})" in index, place
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "reports").glob("*.md")), ids=name_of)
+def test_reports_say_when_and_with_what(page):
+    top = page.read_text()[:1500]
+    assert page.read_text().startswith("# Report: ")
+    assert re.search(r"\b20\d\d-\d\d-\d\d\b", top), "a date"
+    assert re.search(r"\bcommits? [0-9a-f]{8}\b", top), "a commit"
+    assert re.search(r"\b\d+\.\d+\.\d+\b", top), "a version"
+
+
+NOT_YET = {
+    "runner/run_task.py", "runner/addresses.py", "runner/stage.py", "runner/task_data.py", "runner/materials.py",
+    "runner/judges.py", "runner/fits.py", "runner/decode.py", "task/declared.py", "rebeca/interfaces/generator.py",
+}  # fmt: skip
+"""Described before they are written; empty from the commit that writes them."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_files_that_are_named_exist(page):
+    """Paths of code in code spans, from the root or below ``benchmark/``; those of a report are of its commit."""
+    if page.parent.name == "reports":
+        return
+    places = "|".join(path.name for root in (ROOT, ROOT / "benchmark") for path in root.iterdir() if path.is_dir())
+    for path in re.findall(rf"`((?:{places})/[\w./-]+\.\w+)`", page.read_text()):
+        known = path.removeprefix("benchmark/") in NOT_YET or path.startswith("results/")
+        assert known or (ROOT / path).exists() or (ROOT / "benchmark" / path).exists(), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_task_snippets_name_real_things(page):
     for text in blocks(page, "yaml"):
         for generator in yaml.safe_load(text)["generators"]:
@@ -71,14 +183,14 @@ def test_task_snippets_name_real_things(page):
 
 
 def test_the_generator_of_the_docs_works_in_a_task(tmp_path, monkeypatch):
-    """The class shown in docs/submit.md, registered and run like anybody's."""
+    """The class shown in docs/how-to/write-a-plugin.md, registered and run like anybody's."""
     from benchmark.runner.run_task import run_task
     from benchmark.runner.store import Store
     from benchmark.task.resolve import load_task
 
-    code = next(code for page, code in PYTHON if page.name == "submit.md")
+    code = next(code for page, code in PYTHON if page.name == "write-a-plugin.md")
     space = {"__name__": "my_package"}
-    exec(compile(code, "submit.md", "exec"), space)
+    exec(compile(code, "write-a-plugin.md", "exec"), space)
     real = registry.load
     fake = lambda group, name: space["Lucky"] if (group, name) == ("generators", "lucky") else real(group, name)  # noqa: E731
     monkeypatch.setattr(registry, "load", fake)

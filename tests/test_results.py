@@ -6,6 +6,7 @@ from benchmark.records.verify import verify
 from tests.conftest import ROOT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "folder", sorted(p.parent for p in (ROOT / "results").glob("*/*/_task")), ids=lambda p: p.parent.name
 )

@@ -214,7 +214,7 @@ def _cautions(
     generators: Mapping[str, GeneratorResults],
     families: Mapping[str, Family],
 ) -> list[Caution]:
-    """Where the calibration says that tests or intervals may not keep their level here (docs/calibration.md)."""
+    """Where tests or intervals may not keep their level here, see docs/reports/calibration.md."""
     cautions = []
     if users < FEW_USERS:
         cautions.append(Caution("few-users", (str(users),)))

@@ -169,9 +169,14 @@ class HeldOutScores:
     def where(self, rows: Bools) -> HeldOutScores:
         """Some of the rows."""
         return HeldOutScores(
-            self.user[rows], self.item[rows], self.split[rows], self.label[rows], self.judge[rows], self.score[rows],
+            self.user[rows],
+            self.item[rows],
+            self.split[rows],
+            self.label[rows],
+            self.judge[rows],
+            self.score[rows],
             self.share[rows],
-        )  # fmt: skip
+        )
 
     def of(self, judge: str, split: str, share: float = 1.0) -> HeldOutScores:
         """The rows of one judge."""

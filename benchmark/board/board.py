@@ -10,12 +10,12 @@ from pathlib import Path
 
 from benchmark.analysis.judges import JudgeReport
 from benchmark.analysis.measures import MEANINGS, Measure, both_by
-from benchmark.analysis.results import Agreement, Comparison, Family, Interval, Personal, Rank, Validity
+from benchmark.analysis.results import Agreement, Comparison, Family, Personal, Validity
 from benchmark.board.columns import Column, Columns
 from benchmark.board.finding import finding_of
 from benchmark.board.flags import flags_of, gaps, twins
+from benchmark.board.row import Row
 from benchmark.records.attestation import status_of
-from benchmark.records.costs import seconds_per_image
 from benchmark.records.files import read_comparison, read_record
 from benchmark.records.schema import FailedGenerator, GeneratorRecord, TaskHeader, TaskRecord
 from rebeca.errors import printable
@@ -28,86 +28,8 @@ CAUTIONS = {
     "skewed-values": "Skewed values, {measure} ({where}): the true coverage of this interval may be below 95 %.",
     "skewed-differences": "Skewed differences, {measure} ({where}): sign flips can reject too often.",
 }
-"""By kind; the figures behind each sentence are in docs/calibration.md."""
+"""By kind; the figures behind each sentence are in docs/reports/calibration.md."""
 NOT_FROZEN = "The task was not written down before the first image, or was changed since: everything is exploratory."
-LAST = -1e9
-"""Sorts what has no value behind everything else."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Row:
-    """One generator.
-
-    Attributes:
-        id: Its id.
-        title: Its name, unique on the board.
-        rank: By the primary scorer, or None.
-        lifts: Personal results by scorer: the primary one first, then those that know best.
-        flags: Words.
-        record: The whole record.
-    """
-
-    id: str
-    title: str
-    rank: Rank | None
-    lifts: Mapping[str, Personal]
-    flags: list[str]
-    record: GeneratorRecord
-
-    @property
-    def family(self) -> str:
-        """``rebeca``, ``catalogue``, ..."""
-        return self.record.generator.family
-
-    @property
-    def ranked(self) -> bool:
-        """Whether it takes part in the ranks."""
-        return self.record.generator.ranked
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """What makes it privileged."""
-        return self.record.generator.needs
-
-    def interval(self, measure: Measure) -> Interval | None:
-        """Interval of a measure or a lift; None where there is no estimate."""
-        return self.lift(measure.scorer) if measure.is_lift else self.measure(measure.scorer)
-
-    def measure(self, name: str) -> Interval | None:
-        """Interval of a measure, or None."""
-        summary = self.record.summary.get(name)
-        return summary.interval if summary is not None and summary.interval.known else None
-
-    def lift(self, scorer: str) -> Interval | None:
-        """Interval of the personal lift by a scorer, or None."""
-        personal = self.lifts.get(scorer)
-        return personal.lift if personal is not None and personal.lift is not None and personal.lift.known else None
-
-    def cell(self, column: Column) -> Interval | None:
-        """Interval of a cell, or None."""
-        if column.is_gap:
-            gap = self.record.gap
-            return gap if gap is not None and gap.known else None
-        return self.interval(column.measure)
-
-    def estimate(self, name: str) -> float:
-        """Mean of a measure; lowest of all where there is none."""
-        interval = self.measure(name)
-        return LAST if interval is None or interval.estimate is None else interval.estimate
-
-    def card(self, measure: str) -> ScorerCard:
-        """What a measure is."""
-        return self.record.measures[measure].card
-
-    @property
-    def seconds(self) -> float | None:
-        """Wall seconds per image, fits aside; None where the record's run took them from the store."""
-        return seconds_per_image(self.record)
-
-    @property
-    def failures(self) -> float:
-        """Share of the images asked for that failed."""
-        return 1 - self.record.images.valid / self.record.images.requested
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +71,7 @@ class Board:
     @cached_property
     def finding(self) -> str:
         """One or two sentences written from the numbers."""
-        return finding_of(self)
+        return finding_of(self.rows, self.measures, self.users, self.record.spec.analysis.alpha, self.judges)
 
     def row(self, generator: str) -> Row:
         """The row of a generator."""

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
+from benchmark.analysis.judges import JudgeReport
 from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED, VERIFIER
+from benchmark.board.columns import Columns
 from benchmark.board.format_numbers import count, number
+from benchmark.board.row import Row
 from benchmark.stats.levels import FEWEST_USERS
-
-if TYPE_CHECKING:
-    from benchmark.board.board import Board, Row
 
 IN_WORDS = {OBSERVED: "real ratings", GROUND_TRUTH: "the ground truth", VERIFIER: "the verifier"}
 """By role of a scorer."""
 
 
-def finding_of(board: Board) -> str:
-    """Names the leader on preference, and who is most personal by the best judge that the world has."""
-    ranked = [row for row in board.rows if row.ranked and row.measure(board.primary)]
+def finding_of(
+    rows: Sequence[Row], measures: Columns, users: int, alpha: float, judges: Mapping[str, JudgeReport]
+) -> str:
+    """Names the leader on preference, and who is most personal by the best judge that the world has.
+
+    Args:
+        rows: Best first.
+        measures: What the board can show.
+        users: Users that images were made for.
+        alpha: Level of the tests.
+        judges: The verifier's report.
+    """
+    ranked = [row for row in rows if row.ranked and row.measure(measures.primary)]
     if len(ranked) < 2:
         return ""
-    if board.users < FEWEST_USERS:
-        return f"{count(board.users)} cannot say who leads: nothing is tested below {FEWEST_USERS}."
-    sentences = [_leader(ranked), _most_personal(board, ranked)]
-    population = board.judges.get("population")
-    gain = None if population is None else population.verifier_gain
+    if users < FEWEST_USERS:
+        return f"{count(users)} cannot say who leads: nothing is tested below {FEWEST_USERS}."
+    sentences = [_leader(ranked), _most_personal(ranked, measures, alpha)]
+    gain = judges["population"].verifier_gain if "population" in judges else None
     if gain is not None and gain.low is not None and gain.low <= 0:
         sentences.append("The verifier does not clearly beat the population model here: its lifts prove little.")
     return " ".join(sentence for sentence in sentences if sentence)
@@ -41,15 +49,14 @@ def _leader(ranked: Sequence[Row]) -> str:
     return f"{first.title} is liked most, but no other is clearly behind."
 
 
-def _most_personal(board: Board, ranked: Sequence[Row]) -> str:
-    judge = board.truth
+def _most_personal(ranked: Sequence[Row], measures: Columns, alpha: float) -> str:
+    judge = measures.truth
     if judge is None or not any(row.lift(judge) for row in ranked):
-        judge = board.primary
+        judge = measures.primary
     if not any(row.lift(judge) for row in ranked):
         return ""
-    role = board.cards[judge].role
-    words = IN_WORDS.get(role, board.card_name(judge))
-    proven = _proven_lifts(board, ranked, judge)
+    words = IN_WORDS.get(measures.cards[judge].role, measures.cards[judge].name)
+    proven = _proven_lifts(ranked, judge, alpha)
     if not proven:
         return f"By {words}, nobody is clearly personal."
     estimate, low, best = max(proven, key=lambda lift: lift[0])
@@ -61,7 +68,7 @@ def _most_personal(board: Board, ranked: Sequence[Row]) -> str:
     return f"By {words}, {best.title} has the highest personal lift ({number(estimate, 3, sign=True)}{beside})."
 
 
-def _proven_lifts(board: Board, ranked: Sequence[Row], judge: str) -> list[tuple[float, float, Row]]:
+def _proven_lifts(ranked: Sequence[Row], judge: str, alpha: float) -> list[tuple[float, float, Row]]:
     """Estimate, lower end and row where the interval lies above zero and the adjusted personalisation test rejects."""
     import numpy as np
 
@@ -73,7 +80,6 @@ def _proven_lifts(board: Board, ranked: Sequence[Row], judge: str) -> list[tuple
         if lift is not None and lift.estimate is not None and lift.low is not None and test is not None:
             tested.append((lift.estimate, lift.low, row, test.p))
     adjusted = holm(np.array([p for *_, p in tested]))
-    alpha = board.record.spec.analysis.alpha
     return [
         (estimate, low, row)
         for (estimate, low, row, _), p in zip(tested, adjusted, strict=True)

@@ -11,8 +11,9 @@ import numpy as np
 from benchmark.analysis.analyse import gap_values
 from benchmark.analysis.inputs import HeldOutScores, Rows, with_lifts
 from benchmark.analysis.measures import GAP
-from benchmark.board.board import Board, Row
+from benchmark.board.board import Board
 from benchmark.board.columns import Column
+from benchmark.board.row import Row
 from benchmark.records.files import TASK_FOLDER
 from benchmark.records.rows import HELD_OUT, read_held_out, read_rows
 from benchmark.stats.intervals import resampling_weights

@@ -72,9 +72,12 @@ def data() -> None:
 @click.argument("name", type=click.Choice(["flickr-aes"]))
 @click.option("--root", type=click.Path(path_type=Path), required=True, help="Where its files lie.")
 @click.option(
-    "--duplicates", type=click.Choice(["refuse", "first"]), default="first", show_default=True,
+    "--duplicates",
+    type=click.Choice(["refuse", "first"]),
+    default="first",
+    show_default=True,
     help="What becomes of a picture that a person rated twice.",
-)  # fmt: skip
+)
 @_json
 @click.pass_obj
 def prepare(debug: bool, name: str, root: Path, duplicates: Any, as_json: bool) -> None:
@@ -108,13 +111,19 @@ def dev() -> None:
 
 @dev.command("make-weights")
 @click.option(
-    "--layout", "layouts", multiple=True, metavar="NAME",
+    "--layout",
+    "layouts",
+    multiple=True,
+    metavar="NAME",
     help="sd15, ip-adapter, vit-h, vit-l, vit-g, hpsv2, hpsv2.1 or laion; may be given several times  [default: all]",
-)  # fmt: skip
+)
 @click.option(
-    "--size", type=click.Choice(["tiny", "full"]), default="tiny", show_default=True,
+    "--size",
+    type=click.Choice(["tiny", "full"]),
+    default="tiny",
+    show_default=True,
     help="The published shapes, or the same tensors, small.",
-)  # fmt: skip
+)
 @click.option("--out", type=click.Path(path_type=Path), help="As $REBECA_WEIGHTS  [default: that folder]")
 @click.option("--seed", default=0, show_default=True)
 @click.pass_obj

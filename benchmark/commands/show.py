@@ -161,9 +161,19 @@ def print_comparisons(records: Path, a: str, b: str, found: Sequence[MeasureComp
     analysis = board.record.spec.analysis
     table = Table(box=None, pad_edge=False, header_style="bold")
     headings = (
-        "measure", f"{a} minus {b}", "unit", "d_z", f"users who prefer {a}", f"image of {a} beats one of {b}",
-        "skewness", "detectable", "p, max-T", "p, Holm", "verdict", "",
-    )  # fmt: skip
+        "measure",
+        f"{a} minus {b}",
+        "unit",
+        "d_z",
+        f"users who prefer {a}",
+        f"image of {a} beats one of {b}",
+        "skewness",
+        "detectable",
+        "p, max-T",
+        "p, Holm",
+        "verdict",
+        "",
+    )
     for heading in headings:
         table.add_column(heading, no_wrap=True)
     for each in found:

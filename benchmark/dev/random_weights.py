@@ -26,9 +26,15 @@ if TYPE_CHECKING:
 
 Size = Literal["tiny", "full"]
 LAYOUTS = {
-    "sd15": "sd15", "ip-adapter": "ip-adapter-sd15", "vit-h": "vit-h", "vit-l": "vit-l", "vit-g": "vit-g",
-    "hpsv2": "hpsv2.0", "hpsv2.1": "hpsv2.1", "laion": "laion-v2",
-}  # fmt: skip
+    "sd15": "sd15",
+    "ip-adapter": "ip-adapter-sd15",
+    "vit-h": "vit-h",
+    "vit-l": "vit-l",
+    "vit-g": "vit-g",
+    "hpsv2": "hpsv2.0",
+    "hpsv2.1": "hpsv2.1",
+    "laion": "laion-v2",
+}
 """What ``dev make-weights --layout`` takes, and the published name whose place it takes."""
 HEADS = 16
 """Attention heads of ViT-H's and ViT-bigG's towers; tiny ones have as many."""
@@ -55,9 +61,12 @@ class Tower:
     def config(self) -> dict[str, Any]:
         """As transformers names it."""
         return {
-            "hidden_size": self.width, "num_hidden_layers": self.layers, "num_attention_heads": self.heads,
-            "intermediate_size": self.inner, "projection_dim": self.projection,
-        }  # fmt: skip
+            "hidden_size": self.width,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "intermediate_size": self.inner,
+            "projection_dim": self.projection,
+        }
 
 
 VISION = {
@@ -73,8 +82,10 @@ AUTOENCODER = {"full": (128, 256, 512, 512), "tiny": (16, 16, 32, 32)}
 GROUPS = {"full": 32, "tiny": 8}
 LATENT = {"full": 64, "tiny": 8}
 ADAPTER_TOKENS = 4
-HPS = {"full": (1024, Tower(1280, 32, HEADS, 5120, 1024), Tower(1024, 24, HEADS, 4096, 1024)),
-       "tiny": (64, Tower(64, 2, HEADS, 256, 64), Tower(64, 2, HEADS, 256, 64))}  # fmt: skip
+HPS = {
+    "full": (1024, Tower(1280, 32, HEADS, 5120, 1024), Tower(1024, 24, HEADS, 4096, 1024)),
+    "tiny": (64, Tower(64, 2, HEADS, 256, 64), Tower(64, 2, HEADS, 256, 64)),
+}
 """Embedding, image tower, text tower."""
 HEAD = (1024, 128, 64, 16, 1)
 HEAD_LAYERS = (0, 2, 4, 6, 7)
@@ -185,10 +196,13 @@ def _unet(size: Size) -> Any:
 
     return _on_no_device(
         lambda: UNet2DConditionModel(
-            sample_size=LATENT[size], cross_attention_dim=TEXT[size].width, attention_head_dim=8,
-            block_out_channels=CHANNELS[size], norm_num_groups=GROUPS[size],
+            sample_size=LATENT[size],
+            cross_attention_dim=TEXT[size].width,
+            attention_head_dim=8,
+            block_out_channels=CHANNELS[size],
+            norm_num_groups=GROUPS[size],
         )
-    )  # fmt: skip
+    )
 
 
 def _vae(size: Size) -> Any:
@@ -196,20 +210,28 @@ def _vae(size: Size) -> Any:
 
     return _on_no_device(
         lambda: AutoencoderKL(
-            down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-            block_out_channels=AUTOENCODER[size], layers_per_block=2, norm_num_groups=GROUPS[size],
-            sample_size=LATENT[size] * 8, scaling_factor=0.18215,
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            block_out_channels=AUTOENCODER[size],
+            layers_per_block=2,
+            norm_num_groups=GROUPS[size],
+            sample_size=LATENT[size] * 8,
+            scaling_factor=0.18215,
         )
-    )  # fmt: skip
+    )
 
 
 def _text_config(size: Size) -> Any:
     from transformers import CLIPTextConfig
 
     return CLIPTextConfig(
-        vocab_size=49408, max_position_embeddings=77, hidden_act="quick_gelu", bos_token_id=0, eos_token_id=2,
+        vocab_size=49408,
+        max_position_embeddings=77,
+        hidden_act="quick_gelu",
+        bos_token_id=0,
+        eos_token_id=2,
         **TEXT[size].config(),
-    )  # fmt: skip
+    )
 
 
 def _vision_config(layout: str, size: Size) -> Any:
@@ -248,20 +270,30 @@ def _hps(size: Size) -> Any:
 
     dim, image, words = HPS[size]
     vision = {
-        "width": image.width, "layers": image.layers, "head_width": image.width // image.heads, "patch_size": PATCH,
+        "width": image.width,
+        "layers": image.layers,
+        "head_width": image.width // image.heads,
+        "patch_size": PATCH,
         "image_size": PICTURE[size],
-    }  # fmt: skip
-    text = {"context_length": 77, "vocab_size": 49408, "width": words.width, "heads": words.heads,
-            "layers": words.layers}  # fmt: skip
+    }
+    text = {
+        "context_length": 77,
+        "vocab_size": 49408,
+        "width": words.width,
+        "heads": words.heads,
+        "layers": words.layers,
+    }
     return _on_no_device(lambda: CLIP(dim, vision, text))
 
 
 def _adapter_shapes(size: Size) -> dict[str, tuple[int, ...]]:
     cross, image = TEXT[size].width, VISION["vit-h"][size].projection
     shapes: dict[str, tuple[int, ...]] = {
-        "image_proj.proj.weight": (ADAPTER_TOKENS * cross, image), "image_proj.proj.bias": (ADAPTER_TOKENS * cross,),
-        "image_proj.norm.weight": (cross,), "image_proj.norm.bias": (cross,),
-    }  # fmt: skip
+        "image_proj.proj.weight": (ADAPTER_TOKENS * cross, image),
+        "image_proj.proj.bias": (ADAPTER_TOKENS * cross,),
+        "image_proj.norm.weight": (cross,),
+        "image_proj.norm.bias": (cross,),
+    }
     unet = _unet(size)
     widths = unet.config.block_out_channels
     number = 1
@@ -333,18 +365,25 @@ def _write_sd15(folder: Path, one: Published, size: Size, seed: int) -> None:
         extra = _position_ids("sd15", size) if name == "text_encoder" else {}
         save_weights(folder / name / f"{stem}.safetensors", _tensors(shapes, seed) | extra)
     PNDMScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True, set_alpha_to_one=False,
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        skip_prk_steps=True,
+        set_alpha_to_one=False,
         steps_offset=1,
-    ).save_pretrained(folder / "scheduler")  # fmt: skip
+    ).save_pretrained(folder / "scheduler")
     _write_tokenizer(folder / "tokenizer")
     index = {
-        "_class_name": "StableDiffusionPipeline", "_diffusers_version": "0.6.0",
+        "_class_name": "StableDiffusionPipeline",
+        "_diffusers_version": "0.6.0",
         "feature_extractor": ["transformers", "CLIPImageProcessor"],
         "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
-        "scheduler": ["diffusers", "PNDMScheduler"], "text_encoder": ["transformers", "CLIPTextModel"],
-        "tokenizer": ["transformers", "CLIPTokenizer"], "unet": ["diffusers", "UNet2DConditionModel"],
+        "scheduler": ["diffusers", "PNDMScheduler"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
         "vae": ["diffusers", "AutoencoderKL"],
-    }  # fmt: skip
+    }
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
 
@@ -361,8 +400,12 @@ def _write_tokenizer(folder: Path) -> None:
     vocabulary = {word: number for number, word in enumerate(words)}
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n", encoding="utf-8")
-    special = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
-               "pad_token": "<|endoftext|>"}  # fmt: skip
+    special = {
+        "bos_token": "<|startoftext|>",
+        "eos_token": "<|endoftext|>",
+        "unk_token": "<|endoftext|>",
+        "pad_token": "<|endoftext|>",
+    }
     (folder / "special_tokens_map.json").write_text(json.dumps(special, indent=1) + "\n", encoding="utf-8")
     about = special | {"model_max_length": 77, "tokenizer_class": "CLIPTokenizer", "do_lower_case": True}
     (folder / "tokenizer_config.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")

@@ -45,9 +45,8 @@ def write_made_up(root: Path, people: int, pictures: int, ratings: int, seed: in
         chosen = np.sort(rng.choice(pictures, min(ratings, pictures), replace=False))
         taste = 3 + 2 * np.cos(2 * np.pi * (hue[chosen] - liked[person])) + rng.normal(0, NOISE, len(chosen))
         rows += [
-            f" A{person:03d}, {names[i]}, {round(float(t))}"
-            for i, t in zip(chosen, np.clip(taste, 1, 5), strict=True)
-        ]  # fmt: skip
+            f" A{person:03d}, {names[i]}, {round(float(t))}" for i, t in zip(chosen, np.clip(taste, 1, 5), strict=True)
+        ]
     (root / TABLE).write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 
 from benchmark.analysis.measures import PRIOR as PRIOR_ROLE
 from benchmark.analysis.measures import with_role
-from benchmark.board.board import Row
 from benchmark.board.format_numbers import number
+from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.style import Figure, Size, heat
 from rebeca.seeds import canonical_json
@@ -35,11 +35,14 @@ def guidance(tables: Tables) -> list[Figure]:
             continue
         found += [
             _map(
-                tables, grid, f"guidance-{measure}-{statistic}", f"{statistic} {name}",
+                tables,
+                grid,
+                f"guidance-{measure}-{statistic}",
+                f"{statistic} {name}",
                 _image_statistic(tables, measure, statistic),
             )
             for statistic in ("mean", "median")
-        ]  # fmt: skip
+        ]
     if prior is not None and any(row.measure(prior) for row, _, _ in grid):
         after, before = (_image_statistic(tables, measure, "mean") for measure in (tables.primary, prior))
         found.append(

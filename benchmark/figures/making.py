@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark.board.board import Row
 from benchmark.board.format_numbers import brief
+from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.plane import spread
 from benchmark.figures.spreads import telling
@@ -167,21 +167,25 @@ def _cost(tables: Tables) -> Figure | None:
             .encode(x=x, y=y)
         )
         dots = base.mark_point(filled=True, size=size.font * 6).encode(
-            x=x, y=y, color=family_colour(rows), shape=family_shape(rows), description="generator:N",
+            x=x,
+            y=y,
+            color=family_colour(rows),
+            shape=family_shape(rows),
+            description="generator:N",
             opacity=alt.condition("datum.front", alt.value(1.0), alt.value(0.5)),
-        )  # fmt: skip
+        )
         text = {"fontSize": size.font, "color": INK, "dy": -size.font * 0.7}
         middle = float(np.sqrt(data["seconds"].min() * data["seconds"].max()))
         names = [
-            alt.Chart(part).mark_text(align=side, dx=gap, **text).encode(
-                x=x, y=alt.Y("at:Q", title="preference"), text="generator:N"
-            )
+            alt.Chart(part)
+            .mark_text(align=side, dx=gap, **text)
+            .encode(x=x, y=alt.Y("at:Q", title="preference"), text="generator:N")
             for part, side, gap in (
                 (labels[labels["seconds"] <= middle], "left", size.font * 0.8),
                 (labels[labels["seconds"] > middle], "right", -size.font * 0.8),
             )
             if len(part)
-        ]  # fmt: skip
+        ]
         return alt.layer(line, dots, *names).properties(width=size.width, height=height)
 
     titles = {row.id: row.title for row in rows}

@@ -10,8 +10,8 @@ import pandas as pd
 
 from benchmark.analysis.measures import Measure, both_by
 from benchmark.analysis.results import Comparison
-from benchmark.board.board import Row
 from benchmark.board.format_numbers import number, with_interval
+from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.style import BLUE, INK, Figure, Size, heat, left_out, shortened, shown
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.measures import both_by
-from benchmark.board.board import Row
 from benchmark.board.format_numbers import number, percent
+from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.style import BLUE, GRID, Figure, Size, heat, left_out, ranked, shown
 from rebeca.arrays import Bools

@@ -11,9 +11,9 @@ import pandas as pd
 
 from benchmark.analysis.inputs import lifts_of
 from benchmark.analysis.results import PermutationTest
-from benchmark.board.board import Row
 from benchmark.board.finding import IN_WORDS
 from benchmark.board.format_numbers import number, p_value
+from benchmark.board.row import Row
 from benchmark.board.tables import DRAWS, Tables
 from benchmark.figures.spreads import telling
 from benchmark.figures.style import BLUE, ORANGE, Figure, Size, ranked

@@ -12,8 +12,9 @@ import pandas as pd
 
 from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED
 from benchmark.analysis.results import Interval
-from benchmark.board.board import Board, Row
+from benchmark.board.board import Board
 from benchmark.board.format_numbers import with_interval
+from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.style import INK, SOFT, Figure, Size, family_colour, family_scale, family_shape, shortened
 
@@ -77,9 +78,13 @@ def _points(rows: Sequence[Row], judge: str) -> pd.DataFrame:
             continue
         said = f"{row.title}: preference {with_interval(like)}, personal lift {with_interval(lift, True)}"
         point: dict[str, Any] = {
-            "id": row.id, "title": row.title, "family": row.family, "ranked": row.ranked,
-            "description": said + ("" if row.ranked else "; unranked"), "href": f"{LINK}{row.id}.html",
-        }  # fmt: skip
+            "id": row.id,
+            "title": row.title,
+            "family": row.family,
+            "ranked": row.ranked,
+            "description": said + ("" if row.ranked else "; unranked"),
+            "href": f"{LINK}{row.id}.html",
+        }
         points.append(point | ends_of("like", like) | ends_of("lift", lift))
     return pd.DataFrame(points)
 
@@ -149,11 +154,17 @@ def _draw(points: pd.DataFrame, board: Board, size: Size, x_title: str) -> Any:
     thin = {"strokeWidth": 1.2, "aria": False}
     crossed = base if len(data) <= MOST_CROSSES else alt.Chart(data[data["named"]])
     mark = base.mark_point(filled=True, size=size.font * 6).encode(
-        x=x("like"), y=y("lift"), color=colour, shape=shape, description="description:N", href="href:N",
+        x=x("like"),
+        y=y("lift"),
+        color=colour,
+        shape=shape,
+        description="description:N",
+        href="href:N",
         opacity=alt.condition("datum.named", alt.value(1.0), alt.value(0.75)),
-        fillOpacity=alt.condition("datum.ranked", alt.value(1.0), alt.value(0.0)), stroke=stroke,
+        fillOpacity=alt.condition("datum.ranked", alt.value(1.0), alt.value(0.0)),
+        stroke=stroke,
         strokeWidth=alt.value(1.4),
-    )  # fmt: skip
+    )
     reference = alt.Chart(data[data["id"] == board.reference])
     return alt.layer(
         zero.mark_rule(color=INK, strokeDash=[3, 3], opacity=0.7, aria=False).encode(

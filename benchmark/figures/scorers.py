@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.measures import AUDITOR, PRIOR, VERIFIER, with_role
-from benchmark.board.board import Row
 from benchmark.board.format_numbers import number, with_ends
+from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.style import BLUE, GRID, INK, Figure, Size, family_colour, family_shape
 
@@ -115,8 +115,10 @@ def _aesthetics(tables: Tables, scorer: str) -> Figure | None:
         return dots.encode(
             x=alt.X("aesthetics:Q", title=name, scale=alt.Scale(zero=False)),
             y=alt.Y("preference:Q", title="preference by the verifier", scale=alt.Scale(zero=False)),
-            color=family_colour(rows), shape=family_shape(rows), description="generator:N",
-        ).properties(width=size.width, height=round(size.width * 0.5))  # fmt: skip
+            color=family_colour(rows),
+            shape=family_shape(rows),
+            description="generator:N",
+        ).properties(width=size.width, height=round(size.width * 0.5))
 
     title = (
         f"Within a user, {name} and the verifier agree by {number(within, 2, True)} (Spearman)"

@@ -9,8 +9,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.board.board import Row
 from benchmark.board.format_numbers import percent
+from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.style import (
     BLUE,
@@ -72,16 +72,20 @@ def _ecdf(tables: Tables, rows: list[Row]) -> Figure:
 
     def draw(size: Size) -> Any:
         colour = alt.Color(
-            "generator:N", sort=names, scale=alt.Scale(domain=names, range=PALETTE[: len(names)]),
+            "generator:N",
+            sort=names,
+            scale=alt.Scale(domain=names, range=PALETTE[: len(names)]),
             legend=alt.Legend(title=None, orient="bottom", columns=2 if size.width > 250 else 1),
-        )  # fmt: skip
+        )
         dash = alt.StrokeDash("generator:N", sort=names, legend=None, scale=alt.Scale(domain=names))
         lines = alt.Chart(data).mark_line(interpolate="step-after", strokeWidth=1.6)
         x = alt.X("value:Q", title="a person's mean preference")
         return lines.encode(
-            x=x, y=alt.Y("share:Q", title="share of people at or below", axis=alt.Axis(format="%")), color=colour,
+            x=x,
+            y=alt.Y("share:Q", title="share of people at or below", axis=alt.Axis(format="%")),
+            color=colour,
             strokeDash=dash,
-        ).properties(width=size.width, height=round(size.width * 0.5))  # fmt: skip
+        ).properties(width=size.width, height=round(size.width * 0.5))
 
     medians = [f"{row.title}: median {np.nanmedian(tables.value(row.id, tables.primary)):.3f}" for row in kept]
     best = max(ranked(rows), key=lambda row: float(np.nanmedian(tables.value(row.id, tables.primary))))
@@ -147,10 +151,17 @@ def _violins(tables: Tables, rows: list[Row]) -> Figure:
             base.mark_bar(height=size.font * 0.6).encode(x="q25:Q", x2="q75:Q", y=y, color=colour),
             base.mark_point(filled=True, fill=PAPER, stroke=INK, size=size.font * 3, opacity=1).encode(x="q50:Q", y=y),
         ]
-        outline = alt.Chart(shape).mark_area(opacity=0.35).encode(
-            x=alt.X("value:Q", title="a person's mean preference"),
-            y=alt.Y("up:Q", title=None, axis=labels, scale=scale), y2="down:Q", color=colour, detail="generator:N",
-        )  # fmt: skip
+        outline = (
+            alt.Chart(shape)
+            .mark_area(opacity=0.35)
+            .encode(
+                x=alt.X("value:Q", title="a person's mean preference"),
+                y=alt.Y("up:Q", title=None, axis=labels, scale=scale),
+                y2="down:Q",
+                color=colour,
+                detail="generator:N",
+            )
+        )
         drawn = [outline, *layers] if len(shape) else layers
         return alt.layer(*drawn).properties(width=size.width * 0.75, height=step * len(names))
 

@@ -14,16 +14,24 @@ import pandas as pd
 import vl_convert
 from PIL import Image
 
-from benchmark.board.board import Row
+from benchmark.board.row import Row
 from rebeca.errors import printable
 
 FAMILY_COLOURS = {
-    "rebeca": "#0072B2", "catalogue": "#E69F00", "prompt": "#009E73", "external": "#CC79A7", "control": "#56B4E9",
-}  # fmt: skip
+    "rebeca": "#0072B2",
+    "catalogue": "#E69F00",
+    "prompt": "#009E73",
+    "external": "#CC79A7",
+    "control": "#56B4E9",
+}
 """Okabe and Ito's palette: told apart by people who see few colours, and by shape besides."""
 FAMILY_SHAPES = {
-    "rebeca": "circle", "catalogue": "square", "prompt": "triangle-up", "external": "diamond", "control": "cross",
-}  # fmt: skip
+    "rebeca": "circle",
+    "catalogue": "square",
+    "prompt": "triangle-up",
+    "external": "diamond",
+    "control": "cross",
+}
 BLUE, ORANGE, GREEN, PINK, SKY, RED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
 INK, SOFT, GRID, PAPER = "#1a1a1a", "#5c5c58", "#d9d9d6", "#fcfcfa"
 DARK = {INK: "#ececea", SOFT: "#a8a8a4", GRID: "#3a3a38", PAPER: "#161615", BLUE: "#4aa3df", GREEN: "#1dbd93"}

@@ -110,9 +110,12 @@ def _pack(
     folder.mkdir(parents=True, exist_ok=True)
     compressed = [name for name in schema.names if name != "image"]
     pq.write_table(
-        table, folder / PACKED, use_dictionary=compressed, write_statistics=False,
+        table,
+        folder / PACKED,
+        use_dictionary=compressed,
+        write_statistics=False,
         compression={name: "zstd" if name in compressed else "none" for name in schema.names},
-    )  # fmt: skip
+    )
 
 
 def encode_lossless(pixels: Pixels) -> bytes:

@@ -36,25 +36,40 @@ Column = npt.NDArray[Any]
 
 SCORES = pa.schema(
     [
-        ("user", pa.string()), ("replicate", pa.int32()), ("seed", pa.uint64()), ("digest", pa.string()),
-        ("item", pa.int32()), ("failure", pa.string()), ("scorer", pa.string()), ("score", pa.float64()),
+        ("user", pa.string()),
+        ("replicate", pa.int32()),
+        ("seed", pa.uint64()),
+        ("digest", pa.string()),
+        ("item", pa.int32()),
+        ("failure", pa.string()),
+        ("scorer", pa.string()),
+        ("score", pa.float64()),
     ]
-)  # fmt: skip
+)
 USERS = pa.schema(
     [
-        ("user", pa.string()), ("measure", pa.string()), ("value", pa.float64()), ("worst", pa.float64()),
-        ("lowest", pa.float64()), ("images", pa.int32()),
+        ("user", pa.string()),
+        ("measure", pa.string()),
+        ("value", pa.float64()),
+        ("worst", pa.float64()),
+        ("lowest", pa.float64()),
+        ("images", pa.int32()),
     ]
-)  # fmt: skip
+)
 PAIRS = pa.schema(
     [("scorer", pa.string()), ("judge", pa.int32()), ("target", pa.int32()), ("mean", pa.float64()), ("n", pa.int32())]
 )
 JUDGED = pa.schema(
     [
-        ("user", pa.int32()), ("item", pa.int32()), ("split", pa.string()), ("label", pa.bool_()),
-        ("judge", pa.string()), ("score", pa.float64()), ("share", pa.float64()),
+        ("user", pa.int32()),
+        ("item", pa.int32()),
+        ("split", pa.string()),
+        ("label", pa.bool_()),
+        ("judge", pa.string()),
+        ("score", pa.float64()),
+        ("share", pa.float64()),
     ]
-)  # fmt: skip
+)
 
 
 def write_rows(folder: Path, rows: Rows, users: Sequence[str], seeds: Ints, failure: Sequence[str]) -> None:
@@ -71,10 +86,15 @@ def write_rows(folder: Path, rows: Rows, users: Sequence[str], seeds: Ints, fail
     tables = []
     for scorer, scores in rows.scores.items():
         columns = {
-            "user": np.repeat(users, k).tolist(), "replicate": np.tile(np.arange(k), people), "seed": seeds,
-            "digest": rows.digest.ravel().tolist(), "item": rows.item.ravel(), "failure": list(failure),
-            "scorer": [scorer] * (people * k), "score": pa.array(scores.ravel(), from_pandas=True),
-        }  # fmt: skip
+            "user": np.repeat(users, k).tolist(),
+            "replicate": np.tile(np.arange(k), people),
+            "seed": seeds,
+            "digest": rows.digest.ravel().tolist(),
+            "item": rows.item.ravel(),
+            "failure": list(failure),
+            "scorer": [scorer] * (people * k),
+            "score": pa.array(scores.ravel(), from_pandas=True),
+        }
         tables.append(pa.table(columns, schema=SCORES))
     _write(folder / "scores.parquet", tables)
     values, worst = rows.values("exclude"), rows.values("worst")
@@ -82,19 +102,25 @@ def write_rows(folder: Path, rows: Rows, users: Sequence[str], seeds: Ints, fail
     for measure, value in values.items():
         lowest = rows.lowest.get(measure, np.full(people, np.nan))
         columns = {
-            "user": list(users), "measure": [measure] * people, "value": pa.array(value, from_pandas=True),
-            "worst": pa.array(worst[measure], from_pandas=True), "lowest": pa.array(lowest, from_pandas=True),
+            "user": list(users),
+            "measure": [measure] * people,
+            "value": pa.array(value, from_pandas=True),
+            "worst": pa.array(worst[measure], from_pandas=True),
+            "lowest": pa.array(lowest, from_pandas=True),
             "images": _scored(rows, measure),
-        }  # fmt: skip
+        }
         tables.append(pa.table(columns, schema=USERS))
     _write(folder / "users.parquet", tables)
     tables = [PAIRS.empty_table()]
     for scorer, pairs in rows.pairs.items():
         judge, target = np.nonzero(np.isfinite(pairs))
         columns = {
-            "scorer": [scorer] * len(judge), "judge": judge, "target": target, "mean": pairs[judge, target],
+            "scorer": [scorer] * len(judge),
+            "judge": judge,
+            "target": target,
+            "mean": pairs[judge, target],
             "n": rows.images[target],
-        }  # fmt: skip
+        }
         tables.append(pa.table(columns, schema=PAIRS))
     _write(folder / "pairs.parquet", tables)
 

@@ -1,8 +1,8 @@
 """The strict model of records: every field with its type, range and meaning.
 
 Records are validated when they are written and again before anything reads them. The results are those of
-:mod:`benchmark.analysis.results`. docs/records.md is generated from it, and ``rebeca-bench schema --record`` prints
-its JSON Schema.
+:mod:`benchmark.analysis.results`. docs/reference/records.md is generated from it, and ``rebeca-bench schema --record``
+prints its JSON Schema.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from PIL import Image
 
 from rebeca.arrays import Floats, Pixels
 from rebeca.data.catalogue import MOST_PIXELS, Catalogue
-from rebeca.errors import GeneratorError
+from rebeca.errors import PluginError
 from rebeca.interfaces import GeneratedImage, Request
 
 BATCH = "batch.json"
@@ -94,24 +94,24 @@ def check(answer: object, request: Request, catalogue: Catalogue, generator: str
     """Checks what a generator answered to a request.
 
     Raises:
-        GeneratorError: If it is no image at all; one that is missing or blank is a counted failure.
+        PluginError: If it is no image at all; one that is missing or blank is a counted failure.
     """
     where = f"generator '{generator}', user '{request.user}', image {request.replicate}"
     if answer is None:
         return ImageRow(request.user, request.replicate, request.seed, "", -1, "missing")
     if not isinstance(answer, GeneratedImage):
-        raise GeneratorError(f"{where}: expected a GeneratedImage, got {type(answer).__name__}")
+        raise PluginError(f"{where}: expected a GeneratedImage, got {type(answer).__name__}")
     pixels: Any = answer.pixels
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         got = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
-        raise GeneratorError(f"{where}: expected uint8 RGB [height, width, 3], got {got}")
+        raise PluginError(f"{where}: expected uint8 RGB [height, width, 3], got {got}")
     if answer.embedding is not None and not np.isfinite(answer.embedding).all():
-        raise GeneratorError(f"{where}: the embedding holds a number that is not finite")
+        raise PluginError(f"{where}: the embedding holds a number that is not finite")
     item = -1 if answer.item is None else int(answer.item)
     if item >= len(catalogue):
-        raise GeneratorError(f"{where}: the data set has no item {item}")
+        raise PluginError(f"{where}: the data set has no item {item}")
     if not 0 < pixels.shape[0] * pixels.shape[1] <= MOST_PIXELS:
-        raise GeneratorError(
+        raise PluginError(
             f"{where}: {pixels.shape[1]} x {pixels.shape[0]} pixels; an image has 1 to {MOST_PIXELS:,} of them"
         )
     digest = catalogue.digest(item) if item >= 0 else answer.digest()
@@ -142,7 +142,7 @@ def write_unit(
         generator: Its id, for messages.
 
     Raises:
-        GeneratorError: If there are too few or too many answers, or one breaks the contract.
+        PluginError: If there are too few or too many answers, or one breaks the contract.
     """
     rows: list[ImageRow] = []
     embeddings: list[Floats | None] = []
@@ -153,7 +153,7 @@ def write_unit(
             try:
                 answer = next(answers)
             except StopIteration:
-                raise GeneratorError(
+                raise PluginError(
                     f"generator '{generator}' answered {len(rows)} of {len(requests)} requests",
                     hint="generate must yield one image, or None, per request",
                 ) from None
@@ -169,7 +169,7 @@ def write_unit(
         for future in waiting:
             future.result()
     if next(answers, None) is not None:
-        raise GeneratorError(f"generator '{generator}' answered more than {len(requests)} requests")
+        raise PluginError(f"generator '{generator}' answered more than {len(requests)} requests")
     _write_table(folder, rows)
     known = [np.asarray(embedding, np.float32) for embedding in embeddings if embedding is not None]
     if known:

@@ -141,7 +141,7 @@ def _seal(site: Path, stamp: str) -> str:
 
 def _method(folder: Path, env: Environment) -> None:
     docs = bundled("docs")
-    text, images = method_page(docs / "statistics.md")
+    text, images = method_page(docs / "explanation" / "statistics.md")
     _write(folder / "method.html", env, "method.html", root=".", text=text)
     (folder / "method").mkdir()
     for name in images:
@@ -189,10 +189,19 @@ class _Pages:
         """Writes a page; ``place`` is relative to the folder of the task."""
         below = "/" in place
         _write(
-            self.folder / place, self.env, template, root="../../.." if below else "../..", here=".." if below else ".",
-            board=self.tables.board, tables=self.tables, gallery=self.gallery, users=self.users, figures=self.figures,
-            has_images=bool(self.gallery.users), **values,
-        )  # fmt: skip
+            self.folder / place,
+            self.env,
+            template,
+            root="../../.." if below else "../..",
+            here=".." if below else ".",
+            board=self.tables.board,
+            tables=self.tables,
+            gallery=self.gallery,
+            users=self.users,
+            figures=self.figures,
+            has_images=bool(self.gallery.users),
+            **values,
+        )
 
 
 def _task(folder: Path, env: Environment, board: Board, private: Path | None) -> Example:
@@ -206,19 +215,28 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
     columns = board.all_columns()
     opening = view.opening(tables, gallery)
     pages.write(
-        "index.html", "leaderboard.html", page="leaderboard", hero=hero, columns=columns,
-        scales={column.key: view.scale_of(board, column) for column in columns}, verdicts=view.verdicts(board),
-        hidden=view.hidden_at_first(board, columns), opening=opening, common=view.common_flags(board),
-    )  # fmt: skip
+        "index.html",
+        "leaderboard.html",
+        page="leaderboard",
+        hero=hero,
+        columns=columns,
+        scales={column.key: view.scale_of(board, column) for column in columns},
+        verdicts=view.verdicts(board),
+        hidden=view.hidden_at_first(board, columns),
+        opening=opening,
+        common=view.common_flags(board),
+    )
     for page in ("personal", "compare", "people", "verifier", "figures", *(["validity"] if board.validity else [])):
         histogram = {u: view.histogram(tables, u) for u in range(len(tables.users))} if page == "people" else {}
         pages.write(f"{page}.html", f"{page}.html", page=page, histogram=histogram)
     _each_generator(pages)
     _each_user(pages)
     texts = {
-        "leaderboard.json": data.leaderboard_json(board), "leaderboard.csv": data.leaderboard_csv(board),
-        "pairs.js": data.pairs_script(board), "segments.js": data.segments_script(tables),
-    }  # fmt: skip
+        "leaderboard.json": data.leaderboard_json(board),
+        "leaderboard.csv": data.leaderboard_csv(board),
+        "pairs.js": data.pairs_script(board),
+        "segments.js": data.segments_script(tables),
+    }
     for name, text in texts.items():
         (folder / "data" / name).write_text(text, encoding="utf-8")
     return Example(board, opening, gallery, pages.users)
@@ -228,10 +246,14 @@ def _each_generator(pages: _Pages) -> None:
     tables, gallery = pages.tables, pages.gallery
     for row in tables.board.rows:
         pages.write(
-            f"generators/{row.id}.html", "generator.html", page="generator", row=row,
-            columns=tables.board.all_columns(), galleries=view.galleries(tables, gallery, row),
+            f"generators/{row.id}.html",
+            "generator.html",
+            page="generator",
+            row=row,
+            columns=tables.board.all_columns(),
+            galleries=view.galleries(tables, gallery, row),
             guidance=guidance_of(row),
-        )  # fmt: skip
+        )
         script = data.generator_script(tables, row, gallery)
         (pages.folder / "data" / f"generator-{row.id}.js").write_text(script, encoding="utf-8")
 
@@ -240,9 +262,13 @@ def _each_user(pages: _Pages) -> None:
     tables, gallery = pages.tables, pages.gallery
     for user in gallery.users:
         pages.write(
-            f"people/{user}.html", "person.html", page="person", user=user,
-            made=view.made_for(tables, gallery, user), histogram=view.histogram(tables, user),
-        )  # fmt: skip
+            f"people/{user}.html",
+            "person.html",
+            page="person",
+            user=user,
+            made=view.made_for(tables, gallery, user),
+            histogram=view.histogram(tables, user),
+        )
 
 
 def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Figure]], Markup | None]:
@@ -257,9 +283,10 @@ def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Figure]], Mar
         plain = svg(figure, SIZES["page"], title=False)
         files = {
             f"{figure.name}.svg": adaptive(plain).encode(),
-            f"{figure.name}.png": png(drawn), f"{figure.name}.pdf": pdf(drawn),
+            f"{figure.name}.png": png(drawn),
+            f"{figure.name}.pdf": pdf(drawn),
             f"{figure.name}.csv": figure.data.to_csv(index=False, lineterminator="\n").encode(),
-        }  # fmt: skip
+        }
         for name, content in files.items():
             (folder / name).write_bytes(content)
         found.setdefault(heading, []).append(figure)

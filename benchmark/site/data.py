@@ -12,7 +12,8 @@ import numpy as np
 
 from benchmark.analysis.measures import both_by
 from benchmark.analysis.results import Interval
-from benchmark.board.board import Board, Row
+from benchmark.board.board import Board
+from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.site.images import Gallery
 from benchmark.stats.intervals import mean_intervals
@@ -39,22 +40,33 @@ def leaderboard_json(board: Board) -> str:
     columns = board.all_columns()
     rows = [
         {
-            "id": row.id, "title": row.title, "family": row.family, "ranked": row.ranked,
+            "id": row.id,
+            "title": row.title,
+            "family": row.family,
+            "ranked": row.ranked,
             "rank": None if row.rank is None else asdict(row.rank),
-            "cells": {column.key: _ends(row.cell(column)) for column in columns}, "seconds_per_image": row.seconds,
-            "failures": row.failures, "status": board.row_status(row), "flags": row.flags,
+            "cells": {column.key: _ends(row.cell(column)) for column in columns},
+            "seconds_per_image": row.seconds,
+            "failures": row.failures,
+            "status": board.row_status(row),
+            "flags": row.flags,
         }
         for row in board.rows
-    ]  # fmt: skip
+    ]
     described = [
         {"key": c.key, "heading": c.heading, "unit": c.unit, "direction": c.direction, "meaning": c.meaning}
         for c in columns
     ]
     found = {
-        "task": board.task.model_dump(), "users": board.users, "primary": board.primary, "reference": board.reference,
-        "created": board.record.provenance.created, "digest": board.record.digest, "columns": described,
+        "task": board.task.model_dump(),
+        "users": board.users,
+        "primary": board.primary,
+        "reference": board.reference,
+        "created": board.record.provenance.created,
+        "digest": board.record.digest,
+        "columns": described,
         "generators": rows,
-    }  # fmt: skip
+    }
     return json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
@@ -70,9 +82,18 @@ def leaderboard_csv(board: Board) -> str:
         rank = ("", "", "") if row.rank is None else (row.rank.low, row.rank.high, row.rank.group)
         cells = [value for column in columns for value in _ends(row.cell(column)) or [None] * 3]
         writer.writerow(
-            [row.id, plain(row.title), row.family, *rank, *cells, row.seconds, row.failures, board.row_status(row),
-             "; ".join(row.flags)]
-        )  # fmt: skip
+            [
+                row.id,
+                plain(row.title),
+                row.family,
+                *rank,
+                *cells,
+                row.seconds,
+                row.failures,
+                board.row_status(row),
+                "; ".join(row.flags),
+            ]
+        )
     return out.getvalue()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from benchmark.board.board import Row
+from benchmark.board.row import Row
 
 
 class Line(BaseModel):

@@ -1,4 +1,4 @@
-"""The method page: docs/statistics.md as HTML, so that site and docs say the same."""
+"""The method page: docs/explanation/statistics.md as HTML, so that site and docs say the same."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-PICTURES = re.compile(r'src="images/statistics/([\w.-]+)"')
+PICTURES = re.compile(r'src="\.\./images/statistics/([\w.-]+)"')
 LINKS = re.compile(r'<a href="(?!https://)[^"]*">(.*?)</a>', re.DOTALL)
 HEADINGS = re.compile(r"<(/?)h([1-5])>")
 

@@ -11,9 +11,10 @@ from markupsafe import Markup
 
 from benchmark.analysis.measures import GAP, both_by
 from benchmark.analysis.results import Comparison, Interval
-from benchmark.board.board import LAST, Board, Row
+from benchmark.board.board import Board
 from benchmark.board.columns import Column
 from benchmark.board.format_numbers import decimals_for, number
+from benchmark.board.row import LAST, Row
 from benchmark.board.tables import Tables
 from benchmark.records.schema import RatedItem
 from benchmark.site.images import Gallery, Shown, best_first
@@ -146,11 +147,14 @@ def opening(tables: Tables, gallery: Gallery) -> list[UserGallery]:
     scores = tables.rows[tables.board.reference].scores[tables.primary]
     return [
         UserGallery(
-            u, gallery.liked[u][:OPENING_IMAGES], [], best_first(shown[u], scores)[:OPENING_IMAGES],
+            u,
+            gallery.liked[u][:OPENING_IMAGES],
+            [],
+            best_first(shown[u], scores)[:OPENING_IMAGES],
             short_mean(scores[u]),
         )
         for u in chosen
-    ]  # fmt: skip
+    ]
 
 
 def galleries(tables: Tables, gallery: Gallery, row: Row) -> list[UserGallery]:

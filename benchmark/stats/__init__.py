@@ -1,1 +1,1 @@
-"""Statistics with people as the unit; numpy and scipy only. Explained in docs/statistics.md."""
+"""Statistics with people as the unit; numpy and scipy only. Explained in docs/explanation/statistics.md."""

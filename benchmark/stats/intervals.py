@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
 
 T_UP_TO = 60
-"""Student's t up to this many people, BCa above (coverage in docs/statistics.md)."""
+"""Student's t up to this many people, BCa above (coverage in docs/explanation/statistics.md)."""
 FEW_USERS = 30
 """Below this many people every interval is marked."""
 SKEWED = 1.0

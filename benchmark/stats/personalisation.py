@@ -171,7 +171,7 @@ def picture_shuffle(scores: Floats, owner: Ints, draws: int, rng: np.random.Gene
     """The published scheme: user labels shuffled over single pictures, median over users of their mean score.
 
     Kept for reproduction. It is anti-conservative wherever a person's pictures resemble each other: at a nominal 5 %
-    it rejects up to a quarter of true null hypotheses (docs/calibration.md).
+    it rejects up to a quarter of true null hypotheses (docs/reports/calibration.md).
 
     Args:
         scores: float [users, n]; every picture by every person.

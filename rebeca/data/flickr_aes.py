@@ -153,13 +153,18 @@ def facts(ratings: Interactions, repeated: int) -> Facts:
     validation = np.minimum(each - test, HELD_BACK)
     return Facts(
         {
-            "people": ratings.num_users, "pictures": ratings.num_items, "ratings": len(ratings),
-            "training": int((each - test - validation).sum()), "validation": int(validation.sum()),
-            "test": int(test.sum()), "fewest ratings a person": int(each.min()),
-            "most ratings a person": int(each.max()), "share of likes": float((ratings.rating >= LIKE_AT).mean()),
+            "people": ratings.num_users,
+            "pictures": ratings.num_items,
+            "ratings": len(ratings),
+            "training": int((each - test - validation).sum()),
+            "validation": int(validation.sum()),
+            "test": int(test.sum()),
+            "fewest ratings a person": int(each.min()),
+            "most ratings a person": int(each.max()),
+            "share of likes": float((ratings.rating >= LIKE_AT).mean()),
         },
         repeated,
-    )  # fmt: skip
+    )
 
 
 def _read(root: Path, duplicates: Literal["refuse", "first"]) -> tuple[Interactions, FolderSource, int]:

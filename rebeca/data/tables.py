@@ -83,7 +83,7 @@ def _check_size(path: Path) -> None:
 
 def _check_ids(path: Path, name: str, column: pd.Series[str]) -> None:
     _check_length(path, name, column, LONGEST_ID)
-    bad = (column == "") | ~column.map(str.isprintable)
+    bad = (column == "") | ~column.map(str.isprintable).astype(bool)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise DataError(

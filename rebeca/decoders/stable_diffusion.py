@@ -101,9 +101,15 @@ class StableDiffusionParams:
     def files(self) -> Files:
         """What :func:`load_pipeline` depends on."""
         return Files(
-            self.model, self.revision, self.adapter, self.adapter_revision, self.adapter_file, self.dtype,
-            self.channels_last, self.compile,
-        )  # fmt: skip
+            self.model,
+            self.revision,
+            self.adapter,
+            self.adapter_revision,
+            self.adapter_file,
+            self.dtype,
+            self.channels_last,
+            self.compile,
+        )
 
 
 class StableDiffusion(Decoder[StableDiffusionParams]):
@@ -280,13 +286,23 @@ def load_pipeline(files: Files, device: str) -> Any:
     hint = "give folders, or prefetch with: hf download REPOSITORY --revision COMMIT"
     with reading(message, MissingDependency, hint), quiet():
         pipe = RowByRow.from_pretrained(
-            folder, revision=files.revision, dtype=getattr(torch, precision(files.dtype, device)), safety_checker=None,
-            feature_extractor=None, requires_safety_checker=False, use_safetensors=True, low_cpu_mem_usage=False,
-        )  # fmt: skip
+            folder,
+            revision=files.revision,
+            dtype=getattr(torch, precision(files.dtype, device)),
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+            use_safetensors=True,
+            low_cpu_mem_usage=False,
+        )
         pipe.load_ip_adapter(
-            adapter_folder, subfolder="models", weight_name=adapter_name, image_encoder_folder=None,
-            revision=files.adapter_revision, low_cpu_mem_usage=False,
-        )  # fmt: skip
+            adapter_folder,
+            subfolder="models",
+            weight_name=adapter_name,
+            image_encoder_folder=None,
+            revision=files.adapter_revision,
+            low_cpu_mem_usage=False,
+        )
         _adapter_width(pipe)
     pipe.set_progress_bar_config(disable=True)
     pipe = pipe.to(device)

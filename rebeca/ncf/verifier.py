@@ -2,7 +2,7 @@
 
 ``ncf`` is the default: several small networks on a few principal directions of the embeddings, each with a fixed
 population logit (what everybody likes) as input, averaged. ``ncf-published`` is one network of the published shape and
-training. Both are judged by their AUC within user beside a population control (docs/statistics.md).
+training. Both are judged by their AUC within user beside a population control (docs/explanation/statistics.md).
 """
 
 from __future__ import annotations
@@ -68,13 +68,24 @@ class Verifier:
             self.population = fit_population(train, embeddings, substream(seed, "population"))
             logits = out_of_fold(train, embeddings, seed=substream(seed, "folds")).astype(np.float32)
         shape = NCFShape(
-            train.num_users, points.shape[1], p.d, tuple(p.mlp_layers), p.dropout, p.population, p.user_scale,
+            train.num_users,
+            points.shape[1],
+            p.d,
+            tuple(p.mlp_layers),
+            p.dropout,
+            p.population,
+            p.user_scale,
             p.linear_item,
-        )  # fmt: skip
+        )
         options = NCFOptions(
-            lr=p.lr, weight_decay=p.weight_decay, user_weight_decay=p.user_weight_decay, epochs=p.epochs,
-            patience=p.patience, batch=p.batch, decoupled=p.decoupled,
-        )  # fmt: skip
+            lr=p.lr,
+            weight_decay=p.weight_decay,
+            user_weight_decay=p.user_weight_decay,
+            epochs=p.epochs,
+            patience=p.patience,
+            batch=p.batch,
+            decoupled=p.decoupled,
+        )
         rows = Rows(train.user, train.item, train.liked, points, logits)
         folds = held_back(train, p.hold_back, p.nets, substream(seed, "held-back"))
         for index in range(p.nets):
@@ -139,9 +150,11 @@ class Verifier:
         self.space = LinearSpace(**described["space"], arrays=arrays)
         if "population" in described:
             self.population = PopulationModel(
-                tensors["population.centre"].numpy(), tensors["population.anchors"].numpy(),
-                tensors["population.weights"].numpy(), **described["population"],
-            )  # fmt: skip
+                tensors["population.centre"].numpy(),
+                tensors["population.anchors"].numpy(),
+                tensors["population.weights"].numpy(),
+                **described["population"],
+            )
         self.histories = [
             NCFHistory(tuple(h["train"]), tuple(h["validation"]), h["best_epoch"], h["best_validation"])
             for h in described["histories"]

@@ -141,11 +141,14 @@ class MLPPrior(nn.Module):
         )
         self.blocks = nn.ModuleList(
             nn.Sequential(
-                nn.Linear(hidden, hidden), nn.BatchNorm1d(hidden), nn.GELU(), nn.Linear(hidden, hidden),
+                nn.Linear(hidden, hidden),
+                nn.BatchNorm1d(hidden),
+                nn.GELU(),
+                nn.Linear(hidden, hidden),
                 nn.BatchNorm1d(hidden),
             )
             for _ in range(shape.layers)
-        )  # fmt: skip
+        )
         self.activation = nn.GELU()
         self.last = nn.Linear(hidden, shape.dim)
 

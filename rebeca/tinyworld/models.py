@@ -45,7 +45,7 @@ def weights_file(part: str, folder: Path = WEIGHTS) -> Path:
     path = folder / f"{part}.safetensors"
     if not path.is_file():
         raise MissingDependency(
-            f"{path}: these weights are not there", hint="python -m rebeca.tinyworld.train makes them anew"
+            f"{path}: these weights are not there", hint="python -m scripts.tinyworld.train makes them anew"
         )
     return path
 
@@ -132,10 +132,9 @@ def _write(path: Path, tensors: dict[str, Tensor]) -> None:
 
 def load_clip(name: str, weights: Path = WEIGHTS) -> Any:
     """One of the shipped CLIPs (:data:`CLIPS`), for evaluation."""
-    from rebeca.tinyworld.training import clip
+    from rebeca.tinyworld import networks
 
-    eyes = {e.name: e for e in clip.ALL} | {"hps": clip.PRIOR}
-    model = clip.build(eyes[name])
+    model = networks.build_clip(networks.CLIPS[name])
     model.load_state_dict(read_part(weights, name))
     return model.eval()
 
@@ -172,18 +171,18 @@ def _write_stable_diffusion(weights: Path, folder: Path) -> None:
     from diffusers import PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    from rebeca.tinyworld.training import autoencoder, diffusion
+    from rebeca.tinyworld import networks
 
     card = json.loads((weights / "card.json").read_text(encoding="utf-8"))
-    vae = autoencoder.build()
+    vae = networks.build_autoencoder()
     vae.load_state_dict(read_part(weights, "autoencoder"))
     vae.register_to_config(scaling_factor=card["scaling_factor"])
-    unet = UNet2DConditionModel(**diffusion.SHAPE)
+    unet = UNet2DConditionModel(**networks.UNET)
     unet.load_state_dict(read_part(weights, "diffusion"))
     clip = load_clip("prior-encoder", weights)
     text = CLIPTextModel(clip.config.text_config)
     text.load_state_dict(clip.text_model.state_dict())
-    scheduler = PNDMScheduler(skip_prk_steps=True, **diffusion.SCHEDULE)
+    scheduler = PNDMScheduler(skip_prk_steps=True, **networks.SCHEDULE)
     StableDiffusionPipeline(
         vae=vae,
         text_encoder=text,

@@ -24,7 +24,6 @@ RIDGES, CLOUDS, PUFFS, STARS, TREES, HOUSES, BOATS, FLOWERS = 3, 3, 4, 16, 6, 2,
 OCTAVES = (4, 8, 16, 32)
 """Intervals of the octaves of a ridge's outline."""
 HOUSE_COLOURS = ("white", "red", "yellow")
-GRADES = ("saturation", "contrast", "brightness", "warmth")
 GRADE_WORDS = (("muted", "vivid"), ("soft", "crisp"), ("dark", "bright"), ("cool", "warm"))
 GRADE_WORD_AT = 0.8
 """A grade is named from so many standard deviations on."""
@@ -176,9 +175,15 @@ def _discs(rng: np.random.Generator, time: Ints, horizon: Floats) -> tuple[Ints,
 
 
 def _standing(
-    rng: np.random.Generator, n: int, slots: int, horizon: Floats, water: Bools, size: tuple[float, float], *,
+    rng: np.random.Generator,
+    n: int,
+    slots: int,
+    horizon: Floats,
+    water: Bools,
+    size: tuple[float, float],
+    *,
     apart: bool = False,
-) -> Floats:  # fmt: skip
+) -> Floats:
     """x, foot and size of things that stand on the ground, far to near; at a lake they stand on its far shore."""
     depth = np.sort(rng.random((n, slots)), axis=1)
     depth = np.where(water[:, None], 0.06, depth)

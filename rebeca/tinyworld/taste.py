@@ -15,8 +15,15 @@ from rebeca.arrays import Floats, Ints, Pixels
 from rebeca.seeds import seed_of
 
 FEATURES = (
-    "brightness", "contrast", "colourfulness", "warmth", "saturation", "vertical gradient", "green share", "blue share",
-)  # fmt: skip
+    "brightness",
+    "contrast",
+    "colourfulness",
+    "warmth",
+    "saturation",
+    "vertical gradient",
+    "green share",
+    "blue share",
+)
 CENTRE = np.array([0.4939, 0.127, 0.2481, -0.0213, 0.2691, -0.0141, 0.061, 0.4068])
 SPREAD = np.array([0.1838, 0.0282, 0.1166, 0.2016, 0.1236, 0.122, 0.1207, 0.2527])
 """Mean and standard deviation of the features over 6,000 postcards, see rebeca/tinyworld/facts.py."""

@@ -81,7 +81,7 @@ def test_factorisation_knows_nothing_of_unseen_pictures(tiny, tmp_path):
 
 
 def test_factorisation_recovers_a_low_rank_matrix():
-    from tests.rebeca.test_data import interactions
+    from tests.builders import interactions
 
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(40, 2)) @ rng.normal(size=(2, 30)) * 3

@@ -20,7 +20,7 @@ def missing(what):
     """On CI nothing is skipped."""
     if os.environ.get("CI"):
         pytest.fail(f"{what} is missing; .ci/run installs it")
-    pytest.skip(f"needs {what}; see docs/testing.md")
+    pytest.skip(f"needs {what}; see docs/explanation/testing.md")
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import ROOT, invoke
-from tests.test_scripts import load
+from tests.scripts.test_scripts import load
 
 OASIS = """
 extends: {root}/tasks/oasis.yaml
@@ -37,7 +37,7 @@ def test_sprites_by_hand():
 
 
 def test_oasis_by_hand(shared, tmp_path):
-    """Real people's ratings in four blocks; the whole task's records were checked likewise, see docs/oasis.md."""
+    """Real ratings in four blocks; the whole task's records were checked likewise, see docs/reports/oasis.md."""
     path = tmp_path / "oasis.yaml"
     path.write_text(OASIS.format(root=ROOT, data=shared / "data" / "oasis"))
     invoke("run", path, "--workdir", tmp_path / "w", "--quiet")

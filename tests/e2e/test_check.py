@@ -13,7 +13,7 @@ from tests.conftest import TINY, invoke
 def published(done, tmp_path):
     """Records and weights of the tiny task in a folder of results."""
     results = tmp_path / "results"
-    run = ("run", done / "tiny.yaml", "--workdir", done / "w", "--site", done / "site", "--quiet")
+    run = ("run", done / "tiny.yaml", "--workdir", done / "w", "--quiet")
     invoke(*run, "--publish", results, "--with-weights")
     return results
 
@@ -68,7 +68,7 @@ def test_what_moved_is_named(done, published, elsewhere):
         made_elsewhere(published)
     found = json.loads(check(done, published, "--json", "--quiet", code=1))
     assert found["users"] == ["u3", "u5"]
-    assert found["pictures"] == [["rebeca", "u5", 2]]
+    assert found["images"] == [["rebeca", "u5", 2]]
     assert [score[:4] for score in found["scores"]] == [["rebeca", "ncf", "u3", 1]]
     assert found["verdicts"][0][:3] == ["ncf", one["a"], one["b"]]
     output = check(done, published, "--quiet", code=1)
@@ -107,6 +107,6 @@ def test_only_a_folder_of_its_own_is_gone_on_in(done, published, tmp_path):
 
 def test_weights_of_other_records_are_not_left_behind(done, published):
     assert (published / "tiny" / "v1-weights").is_dir()
-    run = ("run", done / "tiny.yaml", "--workdir", done / "w", "--site", done / "site", "--quiet")
+    run = ("run", done / "tiny.yaml", "--workdir", done / "w", "--quiet")
     invoke(*run, "--publish", published)
     assert not (published / "tiny" / "v1-weights").exists()

@@ -29,16 +29,16 @@ def test_what_is_changed_after_the_first_picture_is_exploratory(tiny):
     record, declared = families(tiny)
     assert declared == {"ncf", "lift:ncf"}
     assert record["analysis"]["frozen"]
-    assert record["provenance"]["declared"] <= record["provenance"]["made"]
+    assert record["provenance"]["declared"] <= record["provenance"]["created"]
 
     change(tiny, "scorer: ncf", "scorer: auditor")  # the other judge looked better
-    output = run(tiny)
+    output = run(tiny, "--site", tiny.parent / "site")
     assert "changed after pictures were made" in output
     assert "analysis: every comparison is exploratory" in output
     record, declared = families(tiny)
     assert not record["analysis"]["frozen"]
     assert not declared
-    page = (tiny.parent / "w" / "site" / "tasks" / "tiny" / "index.html").read_text()
+    page = (tiny.parent / "site" / "tasks" / "tiny" / "index.html").read_text()
     assert "everything is exploratory" in page
     assert "All comparisons are exploratory." in page
     invoke("verify", tiny.parent / "w" / "records" / "tiny" / "v1")
@@ -88,7 +88,7 @@ def test_a_generator_may_be_added_and_a_pilot_spoils_nothing(tiny):
     run(tiny, "--quiet")
     assert families(tiny)[1] == {"ncf", "lift:ncf"}
     board = read_board(tiny.parent / "w" / "records" / "tiny" / "v1")
-    assert board.comparison["provenance"]["added"] == ["more"]
+    assert board.record.provenance.added == ("more",)
     assert [row.id for row in board.rows if "added later" in row.flags] == ["more"]
 
 
@@ -156,18 +156,18 @@ def test_a_damaged_declaration_is_named(tiny):
 def test_a_level_that_no_test_can_reach_is_refused(tiny):
     few = ("--limit-users", 6, "--set", "analysis.alpha=0.03")
     message = invoke("run", tiny, "--workdir", tiny.parent / "w", *few, code=2)
-    assert "6 people and 199 flips give no p below 0.031" in message
+    assert "6 users and 199 flips give no p below 0.031" in message
     assert not (tiny.parent / "w" / "pictures").exists()
 
 
 @pytest.mark.parametrize("share", [0.5, 0.25])
 def test_the_verifier_is_fitted_on_fewer_ratings(tiny, share):
     tiny.write_text(TINY.replace("learning_curve: [0.5]", f"learning_curve: [{share}]"))
-    run(tiny, "--quiet")
+    run(tiny, "--quiet", "--site", tiny.parent / "site")
     record, _ = families(tiny)
     assert [point["share"] for point in record["judges"]["verifier"]["learning_curve"]] == [share, 1.0]
     assert [point["share"] for point in record["judges"]["auditor"]["learning_curve"]] == [1.0]
-    page = (tiny.parent / "w" / "site" / "tasks" / "tiny" / "verifier.html").read_text()
+    page = (tiny.parent / "site" / "tasks" / "tiny" / "verifier.html").read_text()
     for figure in ("roc", "calibration", "learning-curve"):
         assert f'id="{figure}"' in page
     assert "Do the scorers agree?" in page

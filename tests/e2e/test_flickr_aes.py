@@ -48,8 +48,8 @@ def test_the_smoke_task_runs_from_the_check_to_the_page(smoke):
     assert all(" random " in identity for identity in weights.values())
     record = json.loads((records(folder) / "rebeca-published" / "record.json").read_text())
     assert {"ncf", "auditor", "ncf-prior", "hpsv2", "laion", "precision@1"} <= set(record["summary"])
-    assert record["pictures"]["valid"] == record["pictures"]["requested"] == 16
-    assert record["pictures"]["different"] == 16
+    assert record["images"]["valid"] == record["images"]["requested"] == 16
+    assert record["images"]["different"] == 16
     assert record["provenance"]["batches"]["rebeca-published"] == [8]
     assert "all agree" in invoke("verify", records(folder))
 
@@ -103,7 +103,7 @@ def test_the_published_settings_are_in_the_task():
     assert (spec["images"], spec["seed"], spec["judges"]["ratings"]) == (25, 42, "shared")
     grid = json.loads(invoke("validate", "flickr-aes-cross-guidance", "--json"))["spec"]
     cells = {(g["params"]["prior_guidance"], g["decoder"]["image_guidance"]) for g in grid["generators"]}
-    assert len(cells) == 25 and grid["pictures"] == 10
+    assert len(cells) == 25 and grid["images"] == 10
     prompts = json.loads(invoke("validate", "flickr-aes-prompts", "--json"))["spec"]["generators"]
     assert len({g["decoder"]["prompt"] for g in prompts[:3]}) == 3
 

@@ -16,22 +16,23 @@ import pytest
 from benchmark.runner.reproduce import compare
 from benchmark.runner.store import Store
 from benchmark.task.resolve import load_task
-from tests.conftest import TINY, invoke
+from tests.conftest import TINY, WITHOUT_PAGE, invoke
 from tests.running import find
 
 KILLS = int(os.environ.get("REBECA_KILLS", "20"))
 """The nightly job asks for 200."""
-RUN = "from benchmark.commands.main import main; main()"
+MAIN = "from benchmark.commands.main import main; main()"
+RUN = f"{WITHOUT_PAGE}; {MAIN}"
 
 
 def command(task, workdir, *more):
     return ["run", str(task), "--workdir", str(workdir), "--quiet", *map(str, more)]
 
 
-def start(task, workdir, *more, environment=None, **options):
-    """The command in a process of its own."""
+def start(task, workdir, *more, code=RUN, environment=None, **options):
+    """The command in a process of its own, without the page unless ``code`` is MAIN."""
     return subprocess.Popen(
-        [sys.executable, "-c", RUN, *command(task, workdir, *more)],
+        [sys.executable, "-c", code, *command(task, workdir, *more)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | (environment or {}), **options,
     )  # fmt: skip
@@ -39,7 +40,7 @@ def start(task, workdir, *more, environment=None, **options):
 
 def same_records(a, b):
     """Byte for byte, but for provenance (times, memory, command) and the hashes that hold it."""
-    assert compare(a, b)["bytes"] == []
+    assert compare(a, b).bytes == []
 
 
 def whole(task, workdir):
@@ -59,15 +60,15 @@ def test_seconds_a_picture_count_the_pictures_that_they_were_spent_on(tiny, monk
     invoke(*command(tiny, workdir))
     records = workdir / "records" / "tiny" / "v1"
     row = next(row for row in read_board(records).rows if row.id == "rebeca")
-    assert row.record["provenance"]["painted"]["rebeca"] == row.record["pictures"]["requested"] == 36
+    assert row.record.provenance.decoded["rebeca"] == row.record.images.requested == 36
     store = Store(workdir, print)
     shutil.rmtree(store.folder(find(load_task(tiny), workdir).generators[row.id].units[-1]))
     shutil.rmtree(records)
     invoke(*command(tiny, workdir))
     row = next(row for row in read_board(records).rows if row.id == "rebeca")
-    origin = row.record["provenance"]
-    assert origin["painted"] == {"rebeca": 6}  # of two people, three each
-    assert row.seconds == origin["seconds"]["pictures rebeca"] / 6
+    origin = row.record.provenance
+    assert origin.decoded == {"rebeca": 6}  # of two users, three each
+    assert row.seconds == origin.seconds["pictures rebeca"] / 6
 
 
 STAGES = ["data", "embeddings", "judge", "fit", "images", "scores", "held-out", "records", "site"]
@@ -86,7 +87,7 @@ def state(workdir, stage):
 def killed_in(task, workdir, stage, delay):
     """Starts the command, waits until the stage begins something, kills after a delay; whether it got so far."""
     before = state(workdir, stage)
-    process = start(task, workdir)
+    process = start(task, workdir, code=MAIN)
     while process.poll() is None and state(workdir, stage) <= before:
         time.sleep(0.001)
     time.sleep(delay)
@@ -96,6 +97,7 @@ def killed_in(task, workdir, stage, delay):
     return process.returncode != 0
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_of_every_stage_and_resumed(tiny):
     """Each kill is followed by a run that is killed in turn; what is left at the end is what was never disturbed."""
     undisturbed = tiny.parent / "undisturbed"
@@ -164,8 +166,15 @@ def test_two_runs_at_once_take_turns(tiny):
     assert "all agree" in invoke("verify", workdir / "records" / "tiny" / "v1")
 
 
-@pytest.mark.parametrize("moment", [0.3, 6])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code", "moment"),
+    [
+        (signal.SIGINT, 130, 6),
+        pytest.param(signal.SIGINT, 130, 0.3, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 143, 6, marks=pytest.mark.slow),
+        (signal.SIGTERM, 143, 0.3),
+    ],
+)
 def test_signals_end_with_one_message(tiny, number, code, moment):
     """Also where the tests run in the background of a shell, which has SIGINT ignored there."""
     workdir = tiny.parent / "w"
@@ -302,8 +311,17 @@ def test_a_damaged_page_is_built_again(done, tmp_path):
     assert page.read_bytes() == whole_page
 
 
-@pytest.mark.parametrize("damage", ["cut", "edited", "emptied", "manifest", "removed"])
-@pytest.mark.parametrize("stage", ["data", "embeddings", "judge", "fit", "images", "scores", "held-out"])
+DAMAGES = ("cut", "edited", "emptied", "manifest", "removed")
+ARTEFACTS = ("data", "embeddings", "judge", "fit", "images", "scores", "held-out")
+EVERY_DAMAGE = [
+    pytest.param(stage, damage, marks=() if (i - j) % len(DAMAGES) == 0 else pytest.mark.slow)
+    for i, stage in enumerate(ARTEFACTS)
+    for j, damage in enumerate(DAMAGES)
+]
+"""Every stage and every damage once or twice; all pairs of them where slow tests run."""
+
+
+@pytest.mark.parametrize(("stage", "damage"), EVERY_DAMAGE)
 def test_any_damaged_artefact_is_made_again(done, tmp_path, stage, damage):
     workdir = tmp_path / "w"
     shutil.copytree(done / "w", workdir)

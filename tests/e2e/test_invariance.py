@@ -71,6 +71,7 @@ def finished(process):
     assert process.returncode == 0, errors
 
 
+@pytest.mark.slow
 def test_processors(done, tmp_path):
     """Two threads unless somebody asks for another number, however many processors there are."""
     task, unset = copy_of(done, tmp_path), {"OMP_NUM_THREADS": ""}

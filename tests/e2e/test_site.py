@@ -5,14 +5,17 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmark.board.format_numbers import decimals_for, number
+from benchmark.records.gallery import encode_lossless
 from tests.conftest import invoke
-from tests.e2e.test_verify import edit_json, mend
+from tests.e2e.test_malformed import png
+from tests.e2e.test_verify import edit_json, edit_rows, mend
 
 VERSION = "tiny/v1"
 
@@ -87,10 +90,10 @@ def test_every_number_of_the_leaderboard_is_the_records(done):
             "–" if rank is None else str(rank["low"]) + (f"–{rank['high']}" if rank["low"] != rank["high"] else "")
         )
         assert by_key["rank"]["text"] == low_high + ("" if rank is None else rank["group"])
-        requested = record["pictures"]["requested"]
+        requested = record["images"]["requested"]
         spent = record["provenance"]["seconds"][f"pictures {name}"] / requested
         assert float(by_key["seconds"]["v"]) == pytest.approx(spent, rel=1e-4)
-        assert float(by_key["failures"]["v"]) == 1 - record["pictures"]["valid"] / requested
+        assert float(by_key["failures"]["v"]) == 1 - record["images"]["valid"] / requested
         against = [
             c for c in comparison["results"]["families"]["ncf"]["comparisons"] if {c["a"], c["b"]} == {name, "rebeca"}
         ]
@@ -122,7 +125,7 @@ def test_two_builds_are_equal_in_every_byte(done, tmp_path):
     assert [f for f in files[0] if (sites[0] / f).read_bytes() != (sites[1] / f).read_bytes()] == []
 
 
-def test_a_site_is_built_anew_only_where_something_changed(done, tmp_path):
+def test_a_site_is_built_anew_only_where_something_changed(done, tmp_path, few_figures):
     site = tmp_path / "site"
     invoke("site", "build", done / "w" / "records", "--out", site)
     page = site / "tasks" / "tiny" / "index.html"
@@ -158,7 +161,7 @@ def retitled(records, title):
     edit = records / "rebeca" / "record.json"
     record = json.loads(edit.read_text())
     record["generator"]["title"] = title
-    record["summary"]["ncf"]["card"]["meaning"] = title
+    record["measures"]["ncf"]["card"]["meaning"] = title
     edit.write_text(json.dumps(record))
     path = records / "_task" / "comparison.json"
     comparison = json.loads(path.read_text())
@@ -168,10 +171,34 @@ def retitled(records, title):
     mend(records)
 
 
+@pytest.fixture
+def few_figures(monkeypatch):
+    """Only the first figure is drawn, where a test is not about figures: they take most of the time."""
+    from benchmark.figures import build
+
+    every = build.figures_of
+    monkeypatch.setattr(build, "figures_of", lambda tables: islice(every(tables), 1))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("title", HOSTILE)
-def test_hostile_text_stays_text(records, tmp_path, title):
+def test_every_hostile_text_stays_text_everywhere(records, tmp_path, title):
     retitled(records, title)
-    site = tmp_path / "site"
+    assert_text_stays_text(records, tmp_path / "site")
+
+
+def test_hostile_texts_stay_text(records, tmp_path):
+    """Another one at every place, in one site."""
+    retitled(records, HOSTILE[0])
+    names = json.loads((records / "_task" / "comparison.json").read_text())["order"]
+    for name, title in zip(names, HOSTILE[1:], strict=True):
+        edit_json(records, f"{name}/record.json", "generator/title", lambda _, title=title: title)
+        edit_json(records, f"{name}/record.json", "summary/ncf/card/meaning", lambda _, title=title: title)
+    mend(records)
+    assert_text_stays_text(records, tmp_path / "site")
+
+
+def assert_text_stays_text(records, site):
     invoke("site", "build", records, "--out", site)
     for path in site.rglob("*.html"):
         text = path.read_text()
@@ -203,19 +230,19 @@ class Tags(HTMLParser):
             assert not str(attributes.get(name, "")).lower().strip().startswith(("javascript:", "http:", "//", "data:"))
 
 
-def test_nothing_that_hides_or_turns_text_reaches_a_page(records, tmp_path):
+def test_nothing_that_hides_or_turns_text_reaches_a_page(records, tmp_path, few_figures):
     hidden = "\u202egnp.exe\u202c\u200b\u0007"
     edit_json(records, "_task/comparison.json", "data/title", lambda v: v + hidden)
     edit_json(records, "_task/comparison.json", "data/licence", lambda v: v + hidden)
-    edit_json(records, "rebeca/record.json", "summary/ncf/card/meaning", lambda v: v + hidden)
-    edit_json(records, "rebeca/record.json", "summary/ncf/card/unit", lambda v: v + hidden)
+    edit_json(records, "rebeca/record.json", "measures/ncf/card/meaning", lambda v: v + hidden)
+    edit_json(records, "rebeca/record.json", "measures/ncf/card/unit", lambda v: v + hidden)
     mend(records)
     invoke("site", "build", records, "--out", tmp_path / "site")
     for path in (tmp_path / "site").rglob("*.html"):
         assert not set(hidden) - set("gnp.exe") & set(path.read_text()), path
 
 
-def test_generators_of_one_title_are_told_apart(records, tmp_path):
+def test_generators_of_one_title_are_told_apart(records, tmp_path, few_figures):
     for name in ("rebeca", "rebeca-no-user"):
         edit_json(records, f"{name}/record.json", "generator/title", lambda _: "Ours")
     mend(records)
@@ -224,7 +251,7 @@ def test_generators_of_one_title_are_told_apart(records, tmp_path):
     assert "Ours (rebeca)" in text and "Ours (rebeca-no-user)" in text
 
 
-def test_a_title_of_ten_million_letters_builds(records, tmp_path):
+def test_a_title_of_ten_million_letters_builds(records, tmp_path, few_figures):
     retitled(records, "A" * 10_000_000)
     assert "10,000,000" in invoke("site", "build", records, "--out", tmp_path / "site", code=7)
 
@@ -241,8 +268,9 @@ DAMAGES = {
     "a NaN": (not_a_number, "NaN is no JSON number"),
     "a newer schema": (lambda r: edit_json(r, COMPARISON, "schema", lambda v: v + 1), "install that one"),
     "an older schema": (lambda r: edit_json(r, RECORD, "schema", lambda v: v - 1), "it was written by another version"),
-    "no picture": (lambda r: first_picture(r).write_bytes(b"<svg onload=alert(1)>"), "not a readable picture"),
-    "another picture": (lambda r: shutil.copyfile(other_picture(r), first_picture(r)), "is another picture"),
+    "no image": (lambda r: edit_images(r, b"<svg onload=alert(1)>"), "not a readable picture"),
+    "another image": (lambda r: edit_images(r, encode_lossless(np.ones((9, 9, 3), np.uint8))), "is another image"),
+    "a bomb": (lambda r: edit_images(r, png(60_000, 60_000)), "too many pixels"),
     "no parquet": (lambda r: (r / "rebeca" / "scores.parquet").write_bytes(b"PAR1"), "cannot be read"),
     "a path": (lambda r: edit_json(r, COMPARISON, "order/0", lambda _: "../../etc"), "String should match pattern"),
     "no status": (lambda r: (r / "attestation.json").write_text('{"status": "certified"}'), "is no attestation"),
@@ -256,15 +284,15 @@ def test_damage_is_refused_by_name(records, tmp_path, damage, message):
     assert not (tmp_path / "site").exists()
 
 
-def first_picture(records):
-    return sorted((records / "rebeca" / "pictures").glob("*.png"))[0]
+def edit_images(records, image):
+    def change(table):
+        for row in table.index[table["image"].map(len) > 0]:
+            table.at[row, "image"] = image
+
+    edit_rows(records, "rebeca/images.parquet", change)
 
 
-def other_picture(records):
-    return sorted((records / "rebeca" / "pictures").glob("*.png"))[1]
-
-
-def test_verified_records_say_so_until_they_change(records, tmp_path):
+def test_verified_records_say_so_until_they_change(records, tmp_path, few_figures):
     site = tmp_path / "site" / "tasks" / "tiny" / "index.html"
     invoke("site", "build", records, "--out", tmp_path / "site")
     assert " · self-reported" in site.read_text()
@@ -278,17 +306,19 @@ def test_verified_records_say_so_until_they_change(records, tmp_path):
     assert " · self-reported" in site.read_text()
 
 
-def test_pictures_that_may_not_be_republished_are_shown_only_in_a_private_build(tmp_path):
+def test_pictures_that_may_not_be_republished_are_shown_only_in_a_private_build(tmp_path, few_figures):
     from tests.conftest import TINY, make_folder
 
     make_folder(tmp_path / "data")
     (tmp_path / "tiny.yaml").write_text(TINY.replace(", redistribute: true", ""))
     invoke("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--site", tmp_path / "site", "--quiet")
     assert "all agree" in invoke("verify", tmp_path / "w" / "records" / VERSION)
-    assert not list((tmp_path / "site").rglob("*.webp")) and not list((tmp_path / "w" / "records").rglob("*.png"))
+    assert not list((tmp_path / "site").rglob("*.webp")) and not list(
+        (tmp_path / "w" / "records").rglob("images.parquet")
+    )
     assert "may not be republished" in (tmp_path / "site" / "tasks" / "tiny" / "people.html").read_text()
-    private = tmp_path / "w" / "private-pictures" / "tiny"
-    invoke("site", "build", tmp_path / "w" / "records", "--out", tmp_path / "mine", "--pictures", private)
+    private = tmp_path / "w" / "private-images"
+    invoke("site", "build", tmp_path / "w" / "records", "--out", tmp_path / "mine", "--images", private)
     assert len(list((tmp_path / "mine").rglob("*.webp"))) > 10
     assert 'class="pic"' in (tmp_path / "mine" / "tasks" / "tiny" / "people" / "0.html").read_text()
 
@@ -300,7 +330,7 @@ REPORT = {
 }  # fmt: skip
 
 
-def test_speed_is_shown_with_device_and_date(records, tmp_path):
+def test_speed_is_shown_with_device_and_date(records, tmp_path, few_figures):
     root = records.parent.parent
     path = root / "perf" / "h100.json"
     path.parent.mkdir()

@@ -20,14 +20,14 @@ def test_records_are_complete_and_verify(done):
     records = done / "w" / "records" / "tiny" / "v1"
     assert "all agree" in invoke("verify", records)
     record = json.loads((records / "rebeca" / "record.json").read_text())
-    assert record["pictures"]["requested"] == 36
-    assert record["summary"]["ncf"]["people"] == 12
+    assert record["images"]["requested"] == 36
+    assert record["summary"]["ncf"]["users"] == 12
     assert record["personal"]["observed"]["estimable"] == 12
     assert record["provenance"]["command"].startswith("rebeca-bench")
     assert str(done) not in json.dumps(record["provenance"])
     scores = pd.read_parquet(records / "rebeca" / "scores.parquet")
     assert len(scores) == 36 * 4
-    assert (records / "rebeca" / "pictures").is_dir()
+    assert (records / "rebeca" / "images.parquet").is_file()
 
 
 def test_scores_are_what_they_say(done):
@@ -68,7 +68,7 @@ def test_running_again_makes_nothing(done):
 def test_two_runs_are_equal(done, tmp_path):
     invoke("run", done / "tiny.yaml", "--workdir", tmp_path / "w", "--site", tmp_path / "s", "--quiet")
     a, b = (root / "w" / "records" / "tiny" / "v1" for root in (done, tmp_path))
-    assert compare(a, b)["bytes"] == []
+    assert compare(a, b).bytes == []
 
 
 def test_limiting_people_changes_no_picture_of_those_who_stay(done, tmp_path):
@@ -89,8 +89,8 @@ def test_limiting_people_changes_no_picture_of_those_who_stay(done, tmp_path):
 def test_one_person_leads_nobody_to_a_finding(done, tmp_path):
     invoke("run", done / "tiny.yaml", "--workdir", tmp_path / "w", "--limit-users", 1, "--quiet")
     output = invoke("show", "tiny", "--workdir", tmp_path / "w")
-    assert "A tiny task: 1 person" in output
-    assert "1 person cannot say who leads: nothing is tested below 6." in output
+    assert "A tiny task: 1 user" in output
+    assert "1 user cannot say who leads: nothing is tested below 6." in output
     assert "leads on preference" not in output
 
 
@@ -126,12 +126,12 @@ def test_show_compare_plan_and_json(done):
     assert "needs judge" in next(g for g in board["generators"] if g["id"] == "catalogue-verifier")["flags"]
     one = json.loads(invoke("compare", "tiny", "rebeca", "catalogue-random", "--workdir", done / "w", "--json"))
     two = json.loads(invoke("compare", "tiny", "catalogue-random", "rebeca", "--workdir", done / "w", "--json"))
-    a, b = one["comparisons"][0], two["comparisons"][0]
+    a, b = one["comparisons"][0]["comparison"], two["comparisons"][0]["comparison"]
     assert a["difference"]["estimate"] == -b["difference"]["estimate"]
     assert a["test"] == b["test"]
     assert "did you mean 'rebeca'" in invoke("compare", "tiny", "rebecca", "rebeca", "--workdir", done / "w", code=2)
     plan = json.loads(invoke("plan", done / "tiny.yaml", "--workdir", done / "w", "--json"))
-    assert all(row["fit_there"] and row["units"] == row["units_there"] for row in plan["generators"])
+    assert all(row["fit_cached"] and row["units"] == row["units_cached"] for row in plan["generators"])
     assert len({row["fit"] for row in plan["generators"]}) == 3  # the three arms of rebeca share one
 
 
@@ -206,13 +206,13 @@ def test_pictures_from_a_folder_and_their_failures(tmp_path, failures):
     (tmp_path / "tiny.yaml").write_text(text + f"failures: {failures}\n")
     run = ("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--quiet")
     if failures == "abort":
-        assert "2 of 36 pictures failed, the first for user 'u2', picture 1: blank" in invoke(*run, code=5)
+        assert "2 of 36 images failed, the first for user 'u2', image 1: blank" in invoke(*run, code=5)
         return
     invoke(*run)
     records = tmp_path / "w" / "records" / "tiny" / "v1"
     assert "all agree" in invoke("verify", records)
     record = json.loads((records / "mine" / "record.json").read_text())
-    assert record["pictures"]["failures"] == {"blank": 1, "missing": 1}
+    assert record["images"]["failures"] == {"blank": 1, "missing": 1}
     both = record["summary"]["ncf"]
     assert both["worst"] != both["exclude"]
     assert both["interval"]["estimate"] == pytest.approx(both[failures])
@@ -265,11 +265,11 @@ def test_an_incomplete_generator_takes_nobody_from_the_others(done, tmp_path):
     pair = ("compare", "tiny", "rebeca", "catalogue-random", "--json", "--workdir")
     with_few, without = (json.loads(invoke(*pair, r / "w"))["comparisons"] for r in (tmp_path, done))
     for a, b in zip(with_few, without, strict=True):
-        assert a["difference"]["n"] == b["difference"]["n"] == 12
-        assert a["test"]["p"] == b["test"]["p"], a["measure"]
+        assert a["comparison"]["difference"]["n"] == b["comparison"]["difference"]["n"] == 12
+        assert a["comparison"]["test"]["p"] == b["comparison"]["test"]["p"], a["measure"]
     assert "all agree" in invoke("verify", tmp_path / "w" / "records" / "tiny" / "v1")  # people without pictures, too
     few = json.loads(invoke("compare", "tiny", "rebeca", "few", "--json", "--workdir", tmp_path / "w"))["comparisons"]
-    assert next(c for c in few if c["measure"] == "ncf")["verdict"] == "described"
+    assert next(c for c in few if c["measure"] == "ncf")["comparison"]["verdict"] == "described"
 
 
 def test_a_new_task_for_own_data_runs(tmp_path):

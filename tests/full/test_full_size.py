@@ -11,7 +11,10 @@ import pytest
 from tests.conftest import ROOT
 
 FULL = os.environ.get("REBECA_FULL")
-pytestmark = pytest.mark.skipif(FULL is None, reason="REBECA_FULL is not set; see docs/testing.md")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(FULL is None, reason="REBECA_FULL is not set; see docs/explanation/testing.md"),
+]
 
 
 def test_hpsv2_equals_the_package_on_a_full_size_checkpoint(monkeypatch):

@@ -10,8 +10,8 @@ from rebeca.errors import SpecError
 from rebeca.generator import Rebeca, RebecaParams
 from rebeca.seeds import SeedScheme
 from rebeca.train_prior import read_config, run
+from tests.builders import interactions
 from tests.conftest import make_folder
-from tests.rebeca.test_data import interactions
 
 CONFIG = """
 data: {path: data, scale: [1, 7], like_at: 4}

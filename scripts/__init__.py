@@ -1,0 +1,1 @@
+"""Programs behind the docs, the shipped weights and the checks of the project."""

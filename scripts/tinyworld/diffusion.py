@@ -1,0 +1,152 @@
+"""Part ``diffusion``: UNet and IP-Adapter together, on latents, captions and image embeddings.
+
+Every fifth step sees text alone with the adapter off, as the pipeline does without it; in the others the caption
+is often left out, so that the picture's embedding must carry the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from rebeca.tinyworld.networks import SCHEDULE, TEXT_WIDTH, UNET
+from rebeca.tinyworld.words import token_ids
+from scripts.tinyworld.autoencoder import latents
+from scripts.tinyworld.clip import image_embeds
+from scripts.tinyworld.data import TRAIN_PICTURES, postcards, some
+from scripts.tinyworld.loop import Recipe, train
+
+RECIPE = Recipe(steps=5000, batch=64, lr=2.4e-3, weight_decay=0.01, average=0.9985, seed=21)
+TOKENS = 4
+"""Tokens that the adapter makes of an embedding."""
+TEXT_ONLY_EVERY = 5
+DROP_TEXT = {True: 0.12, False: 0.75}
+"""By whether the adapter is off."""
+DROP_PICTURE = 0.1
+CHUNK = 250
+
+
+def build(dim: int) -> Any:
+    """The UNet with an adapter for embeddings of ``dim`` numbers, with random weights."""
+    from diffusers import UNet2DConditionModel
+
+    torch.manual_seed(RECIPE.seed)
+    unet = UNet2DConditionModel(**UNET)
+    adapter: dict[str, dict[str, Tensor]] = {
+        "image_proj": {
+            "proj.weight": torch.randn(TOKENS * TEXT_WIDTH, dim) * dim**-0.5,
+            "proj.bias": torch.zeros(TOKENS * TEXT_WIDTH),
+            "norm.weight": torch.ones(TEXT_WIDTH),
+            "norm.bias": torch.zeros(TEXT_WIDTH),
+        },
+        "ip_adapter": {},
+    }
+    for index, (name, width) in enumerate(cross_attentions(unet)):
+        for matrix in ("to_k_ip", "to_v_ip"):
+            adapter["ip_adapter"][f"{2 * index + 1}.{matrix}.weight"] = (
+                torch.randn(width, TEXT_WIDTH) * TEXT_WIDTH**-0.5
+            )
+        assert name.endswith("attn2.processor")
+    unet._load_ip_adapter_weights([adapter], low_cpu_mem_usage=False)
+    return unet
+
+
+def cross_attentions(unet: Any) -> list[tuple[str, int]]:
+    """Names and widths of the cross-attentions, in the order of the published adapter file."""
+    out = []
+    for name in unet.attn_processors:
+        if name.endswith("attn2.processor"):
+            block = unet.get_submodule(name.removesuffix(".processor"))
+            out.append((name, int(block.to_q.out_features)))
+    return out
+
+
+def adapter_weights(unet: Any) -> dict[str, Tensor]:
+    """The adapter's tensors under the names of the published file."""
+    out = {}
+    projection = unet.encoder_hid_proj.image_projection_layers[0]
+    for name, ours in (("proj", "image_embeds"), ("norm", "norm")):
+        layer = getattr(projection, ours)
+        out[f"image_proj.{name}.weight"], out[f"image_proj.{name}.bias"] = layer.weight, layer.bias
+    for index, (name, _) in enumerate(cross_attentions(unet)):
+        processor = unet.attn_processors[name]
+        out[f"ip_adapter.{2 * index + 1}.to_k_ip.weight"] = processor.to_k_ip[0].weight
+        out[f"ip_adapter.{2 * index + 1}.to_v_ip.weight"] = processor.to_v_ip[0].weight
+    return {key: value.detach() for key, value in out.items()}
+
+
+def plain_weights(unet: Any) -> dict[str, Tensor]:
+    """The UNet's tensors without the adapter's."""
+    return {k: v for k, v in unet.state_dict().items() if "_ip." not in k and not k.startswith("encoder_hid_proj.")}
+
+
+def set_scale(unet: Any, scale: float) -> None:
+    """How much the adapter says."""
+    for processor in unet.attn_processors.values():
+        if hasattr(processor, "scale"):
+            processor.scale = [scale]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Material:
+    latents: Tensor
+    text: Tensor
+    no_text: Tensor
+    embeds: Tensor
+
+
+@torch.inference_mode()
+def _material(autoencoder: Any, clip: Any, tokenizer: Path, device: str) -> _Material:
+    data = postcards("train", TRAIN_PICTURES)
+    autoencoder.to(device)
+    clip.to(device)
+    pixels, ids = data.pixels.to(device), token_ids(tokenizer, data.captions).to(device)
+    starts = range(0, len(data), CHUNK)
+    z = torch.cat([latents(autoencoder, pixels[i : i + CHUNK]) for i in starts])
+    text = torch.cat([clip.text_model(input_ids=ids[i : i + CHUNK]).last_hidden_state for i in starts])
+    embeds = torch.cat([image_embeds(clip, pixels[i : i + CHUNK]) for i in starts])
+    no_text = clip.text_model(input_ids=token_ids(tokenizer, ("",)).to(device)).last_hidden_state
+    return _Material(z * autoencoder.config.scaling_factor, text, no_text, embeds)
+
+
+def run(
+    autoencoder: Any, clip: Any, tokenizer: Path, folder: Path, device: str, say: Callable[[str], None]
+) -> tuple[Any, list[dict[str, float]]]:
+    """Trains both; random numbers are drawn on the processor, whatever the device."""
+    from diffusers import DDPMScheduler
+
+    material = _material(autoencoder, clip, tokenizer, device)
+    schedule = DDPMScheduler(**SCHEDULE)
+    unet = build(clip.config.projection_dim).to(device, memory_format=torch.channels_last)
+
+    def loss(step: int, random: torch.Generator) -> dict[str, Tensor]:
+        size = RECIPE.batch
+        rows = some(len(material.latents), size, random).to(device)
+        text_only = step % TEXT_ONLY_EVERY == 0
+        set_scale(unet, 0.0 if text_only else 1.0)
+        noise = torch.randn((size, *material.latents.shape[1:]), generator=random).to(device)
+        t = torch.randint(0, SCHEDULE["num_train_timesteps"], (size,), generator=random).to(device)
+        dropped = torch.rand(2, size, generator=random).to(device)
+        no_text = (dropped[0] < DROP_TEXT[text_only]).view(-1, 1, 1)
+        no_picture = (dropped[1] < DROP_PICTURE).view(-1, 1)
+        text = torch.where(no_text, material.no_text, material.text[rows])
+        embeds = torch.where(no_picture, 0.0, material.embeds[rows])
+        z = material.latents[rows]
+        predicted = unet(
+            schedule.add_noise(z, noise, t),
+            t,
+            encoder_hidden_states=text,
+            added_cond_kwargs={"image_embeds": [embeds[:, None]]},
+        ).sample
+        error = mse_loss(predicted, schedule.get_velocity(z, noise, t))
+        return {"text": error} if text_only else {"picture": error}
+
+    history = train("diffusion", unet, RECIPE, loss, folder / "diffusion.checkpoint", say, (autoencoder, clip))
+    set_scale(unet, 1.0)
+    return unet, history

@@ -1,0 +1,60 @@
+"""Likeness of people, who wins with whom, and groups of alike taste."""
+
+import numpy as np
+import pytest
+
+from benchmark.figures.people import people
+from benchmark.figures.style import SIZES
+
+
+@pytest.fixture(scope="module")
+def found(tables):
+    return {figure.name: figure for figure in people(tables)}
+
+
+def test_which_figures_there_are(found):
+    assert list(found) == ["likeness", "wins", "personas"]
+
+
+def test_likeness_is_a_symmetric_table_of_correlations(tables, found):
+    data = found["likeness"].data
+    assert len(data) == len(tables.users) ** 2
+    place = {user: i for i, user in enumerate(tables.users)}
+    for _, cell in data.iterrows():
+        expected = tables.likeness[place[cell["person"]], place[cell["other"]]]
+        assert cell["likeness"] == pytest.approx(expected, abs=1e-4)
+    assert (data[data["person"] == data["other"]]["likeness"] == 1).all()
+
+
+def test_the_winner_is_behind_nobody(tables, found):
+    rows = [row for row in tables.board.rows if row.ranked]
+    values = tables.table(tables.primary, rows)
+    best = values.max(axis=1)
+    for _, cell in found["wins"].data.iterrows():
+        user, row = tables.users.index(cell["person"]), [row.title for row in rows].index(cell["generator"])
+        assert cell["behind"] == pytest.approx(best[user] - values[user, row])
+    won = values >= best[:, None] - 1e-12
+    totals = (won / won.sum(axis=1, keepdims=True)).sum(axis=0)
+    assert found["wins"].title.startswith(f"{rows[int(np.argmax(totals))].title} is the best for ")
+
+
+def test_groups_are_the_personas(tables, found):
+    labels, _ = tables.personas
+    data = found["personas"].data
+    for _, cell in data[data["measure"] == "preference"].iterrows():
+        row = next(row for row in tables.board.rows if row.title == cell["generator"])
+        own = labels == int(cell["persona"].removeprefix("persona ")) - 1
+        assert cell["people"] == own.sum()
+        assert cell["mean"] == pytest.approx(np.nanmean(tables.value(row.id, tables.primary)[own]))
+
+
+@pytest.mark.parametrize("name", ["likeness", "wins", "personas"])
+def test_they_are_drawn(found, name):
+    assert found[name].draw(SIZES["page"]).to_dict()
+
+
+def test_few_people_make_no_groups(miniature_tables):
+    labels, silhouette = miniature_tables.personas
+    assert not labels.any() and silhouette == 0
+    likeness, wins = people(miniature_tables)
+    assert (likeness.name, wins.name) == ("likeness", "wins")

@@ -1,0 +1,52 @@
+"""Scorers beside each other."""
+
+import numpy as np
+import pytest
+
+from benchmark.figures.scorers import scorers
+from benchmark.figures.style import SIZES
+
+
+@pytest.fixture(scope="module")
+def found(miniature_tables):
+    return {figure.name: figure for figure in scorers(miniature_tables)}
+
+
+def test_which_figures_there_are(found, tables):
+    assert list(found) == ["decoding", "bland-altman", "laion-verifier", "prompts"]
+    assert [figure.name for figure in scorers(tables)] == ["bland-altman"]
+
+
+def test_decoding_shows_the_references_images(miniature_tables, found):
+    scores = miniature_tables.rows[miniature_tables.board.reference].scores
+    before, after = scores["ncf-prior"].ravel(), scores["ncf"].ravel()
+    data = found["decoding"].data
+    assert data["before"].tolist() == pytest.approx(before) and data["after"].tolist() == pytest.approx(after)
+    assert f"correlation {np.corrcoef(before, after)[0, 1]:.2f}" in found["decoding"].alt
+
+
+def test_bland_altman_by_hand(tables):
+    (figure,) = scorers(tables)
+    verifier, auditor = (tables.value(tables.board.reference, name) for name in ("ncf", "auditor"))
+    assert figure.data["difference"].tolist() == pytest.approx(verifier - auditor)
+    assert figure.data["mean"].tolist() == pytest.approx((verifier + auditor) / 2)
+    more = "more" if (verifier - auditor).mean() > 0 else "less"
+    assert f"says {abs((verifier - auditor).mean()):.3f} {more} than the auditor" in figure.title
+
+
+def test_beauty_stands_beside_preference(miniature_tables, found):
+    for _, point in found["laion-verifier"].data.iterrows():
+        row = next(row for row in miniature_tables.board.rows if row.title == point["generator"])
+        assert point["preference"] == pytest.approx(np.nanmean(miniature_tables.value(row.id, "ncf")))
+        assert point["laion"] == pytest.approx(np.nanmean(miniature_tables.value(row.id, "laion")))
+
+
+def test_levels_of_prompts_begin_with_none(found):
+    levels = found["prompts"].data.drop_duplicates("generator").set_index("generator")["level"]
+    assert levels.iloc[0] == "no prompt"
+    assert levels["persona"] == "words: persona" and levels["published"] == "words: published-2"
+
+
+@pytest.mark.parametrize("name", ["decoding", "bland-altman", "laion-verifier", "prompts"])
+def test_they_are_drawn(found, name):
+    assert found[name].draw(SIZES["page"]).to_dict()

@@ -1,0 +1,67 @@
+"""How people's preferences spread."""
+
+import numpy as np
+import pytest
+
+from benchmark.figures.spreads import LINES, spreads, telling
+from benchmark.figures.style import SIZES
+from benchmark.stats.intervals import wilson
+
+
+@pytest.fixture(scope="module")
+def found(tables):
+    return {figure.name: figure for figure in spreads(tables)}
+
+
+def of(tables, title):
+    row = next(row for row in tables.board.rows if row.title == title)
+    values = tables.value(row.id, tables.primary)
+    return values[np.isfinite(values)]
+
+
+def test_which_figures_there_are(found):
+    assert list(found) == ["ecdf", "violins", "thresholds"]
+
+
+def test_the_curve_counts_people_at_or_below(tables, found):
+    for title, curve in found["ecdf"].data.groupby("generator"):
+        values = of(tables, title)
+        for value, share in zip(curve["value"], curve["share"], strict=True):
+            assert share == pytest.approx((values <= value).mean())
+
+
+def test_the_best_median_is_the_finding(tables, found):
+    medians = {row.title: np.median(of(tables, row.title)) for row in tables.board.rows if row.ranked}
+    best = max(medians, key=medians.get)
+    assert found["ecdf"].title == f"Half of the people give {best} more than {medians[best]:.2f}"
+
+
+def test_boxes_are_quantiles(tables, found):
+    for _, box in found["violins"].data.iterrows():
+        quantiles = np.quantile(of(tables, box["generator"]), [0.05, 0.25, 0.5, 0.75, 0.95])
+        assert box[["q05", "q25", "q50", "q75", "q95"]].tolist() == pytest.approx(quantiles)
+
+
+def test_shares_above_a_threshold_have_wilsons_interval(tables, found):
+    for _, bar in found["thresholds"].data.iterrows():
+        values, threshold = of(tables, bar["generator"]), float(bar["threshold"].removeprefix("above "))
+        above = int((values > threshold).sum())
+        assert bar["share"] == above / len(values)
+        assert (bar["low"], bar["high"]) == pytest.approx(wilson(above, len(values)))
+
+
+@pytest.mark.parametrize("name", ["ecdf", "violins", "thresholds"])
+def test_they_are_drawn(found, name):
+    chart = found[name].draw(SIZES["page"]).to_dict()
+    marks = [layer["mark"]["type"] for layer in (chart.get("spec") or chart).get("layer", [chart])]
+    assert marks == {"ecdf": ["line"], "violins": ["area", "rule", "bar", "point"], "thresholds": ["bar", "rule"]}[name]
+
+
+def test_the_telling_rows_hold_the_reference_and_every_family(miniature_tables):
+    rows = miniature_tables.board.rows
+    kept = telling(miniature_tables, rows, LINES)
+    assert len(kept) == LINES < len(rows)
+    assert miniature_tables.board.reference in {row.id for row in kept}
+    assert {row.family for row in kept} == {row.family for row in rows}
+    order = [row.id for row in rows]
+    assert [order.index(row.id) for row in kept] == sorted(order.index(row.id) for row in kept)

@@ -1,0 +1,65 @@
+"""CLIPs of open_clip and transformers from a folder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark.runner.plugins import build_encoder
+from benchmark.task.encoders import resolve_encoder
+from benchmark.task.file import EncoderSpec
+from rebeca.errors import MissingDependency
+
+PICTURES = [np.random.default_rng(i).integers(0, 255, (40, 40, 3)).astype(np.uint8) for i in range(12)]
+
+
+def resolved(use, **rest):
+    return resolve_encoder(EncoderSpec.model_validate({"use": use, **rest}), Path())
+
+
+def encoder(use, **rest):
+    return build_encoder(resolved(use, **rest), "cpu")
+
+
+def test_a_tiny_clip_loads_from_a_folder(tmp_path):
+    from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    config = CLIPVisionConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=8,
+        projection_dim=12,
+    )  # fmt: skip
+    CLIPVisionModelWithProjection(config).save_pretrained(tmp_path)
+    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(tmp_path)
+    clip = encoder(f"transformers:{tmp_path}")
+    out = clip.encode(PICTURES[:3])
+    assert out.shape == (3, 12)
+    first = resolved(f"transformers:{tmp_path}").address()
+    assert first == resolved(f"transformers:{tmp_path}").address()
+    (tmp_path / "preprocessor_config.json").write_text("{}")  # how images are prepared counts, too
+    assert resolved(f"transformers:{tmp_path}").address()["fingerprint"] != first["fingerprint"]
+
+
+def test_open_clip_never_returns_a_random_model():
+    with pytest.raises(MissingDependency):
+        encoder("open_clip:ViT-B-32/no-such-weights").encode(PICTURES[:1])
+    with pytest.raises(MissingDependency, match="no weights 'no-such-weights'"):
+        resolved("open_clip:ViT-B-32/no-such-weights").address()
+
+
+def test_open_clip_loads_a_local_checkpoint(tmp_path, monkeypatch):
+    import open_clip
+    import torch
+
+    config = {
+        "embed_dim": 16,
+        "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "patch_size": 8, "head_width": 16},
+        "text_cfg": {"context_length": 8, "vocab_size": 64, "width": 16, "heads": 2, "layers": 1},
+    }
+    import json
+
+    (tmp_path / "tiny-test.json").write_text(json.dumps(config))
+    open_clip.add_model_config(tmp_path)
+    model = open_clip.create_model("tiny-test")
+    torch.save(model.state_dict(), tmp_path / "weights.pt")
+    clip = encoder(f"open_clip:tiny-test/{tmp_path / 'weights.pt'}")
+    assert clip.encode(PICTURES[:2]).shape == (2, 16)

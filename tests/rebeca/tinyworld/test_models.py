@@ -1,0 +1,55 @@
+"""The shipped weights: small, those of the card, and written out whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from benchmark.runner.plugins import build_encoder
+from benchmark.task.encoders import named_encoder
+from rebeca.errors import MissingDependency
+from rebeca.tinyworld import models
+from rebeca.tinyworld.models import CARD, PARTS, WEIGHTS, layouts, weights_digest
+
+MOST_BYTES = 15_000_000
+
+
+def test_weights_are_small_and_are_those_of_the_card():
+    card = json.loads(CARD.read_text(encoding="utf-8"))
+    assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < MOST_BYTES
+    assert card["sha256"] == weights_digest()
+
+
+def test_weights_that_are_not_there_are_named(tmp_path):
+    with pytest.raises(MissingDependency, match="these weights are not there"):
+        weights_digest(tmp_path)
+    assert len(PARTS) == 8
+
+
+def test_loading_says_nothing_on_the_terminal(capfd):
+    images = [np.zeros((128, 128, 3), np.uint8)]
+    build_encoder(named_encoder("tinyworld:prior-encoder", Path()), "cpu").encode(images)
+    said = capfd.readouterr()
+    assert said.out + said.err == ""
+
+
+def test_layouts_are_written_once_and_again_after_a_loss(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    layouts.cache_clear()
+    try:
+        first = layouts()
+        stamp = (first / models.ADAPTER).stat().st_mtime_ns
+        layouts.cache_clear()
+        assert layouts() == first and (first / models.ADAPTER).stat().st_mtime_ns == stamp
+        assert [path.name for path in first.parent.iterdir()] == [first.name]
+        for damage in (lambda path: path.unlink(), lambda path: path.write_bytes(b"short")):
+            damage(first / models.ADAPTER)
+            layouts.cache_clear()
+            assert layouts() == first and load_file(first / models.ADAPTER)
+        assert [path.name for path in first.parent.iterdir()] == [first.name]
+    finally:
+        layouts.cache_clear()

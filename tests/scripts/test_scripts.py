@@ -1,0 +1,75 @@
+"""The scripts behind the docs' numbers."""
+
+import importlib
+
+import numpy as np
+import pytest
+
+
+def load(name):
+    return importlib.import_module(f"scripts.{name}")
+
+
+def test_published_figures_are_reduced_as_published(shared):
+    published = load("sprites_seeds").published(shared / "golden" / "dsprites" / "precision_recall_results.json")
+    np.testing.assert_allclose(published["rebeca"][0], [0.800, 0.840, 0.792, 0.767, 0.781], atol=6e-4)
+    np.testing.assert_allclose(published["mean"][0], 0.75)
+    np.testing.assert_allclose(published["random"][0], [0.200, 0.315, 0.273, 0.288, 0.266], atol=6e-4)
+    assert [round(published[m][1], 4) for m in ("rebeca", "mean", "random")] == [0.0166, 0.0006, 0.0057]
+
+
+def test_lift_of_choices_by_hand():
+    from tests.builders import interactions
+
+    ratings = interactions([0, 0, 1, 1], [0, 1, 0, 1], [7, 1, 2, 4])
+    lift, _ = load("oasis_prior").lift(np.array([[0], [1]]), ratings, np.zeros(2, int))
+    assert lift == pytest.approx(((7 - 1) + (4 - 2)) / 2)
+
+
+def test_every_field_of_a_record_is_documented():
+    script = load("record_fields")
+    assert script.describe() in script.PAGE.read_text(), "run: python scripts/record_fields.py"
+
+
+@pytest.mark.slow
+def test_the_gpu_check_runs_anywhere_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    import json
+
+    from click.testing import CliRunner
+
+    from benchmark.site.speed import read_reports
+
+    script = load("gpu_check")
+    monkeypatch.setenv("REBECA_WEIGHTS", "")  # the script's own folder is forgotten afterwards
+    ran = []
+    for name, stage in list(script.STAGES.items()):
+        if name == "smoke":  # a test of its own
+            monkeypatch.setitem(script.STAGES, name, lambda check: ran.append("smoke") or {"seconds": 0})
+        else:
+            monkeypatch.setitem(script.STAGES, name, lambda check, s=stage, n=name: ran.append(n) or s(check))
+    arguments = ["--size", "tiny", "--device", "cpu", "--folder", tmp_path / "w", "--out", tmp_path / "results/perf"]
+    stopped = CliRunner().invoke(script.main, [str(a) for a in [*arguments, "--seconds", "-1"]])
+    assert "0 of 6 stages are done" in stopped.output
+    done = CliRunner().invoke(script.main, [str(a) for a in arguments])
+    assert done.exit_code == 0, done.output + str(done.exception)
+    assert ran == list(script.STAGES)
+    again = CliRunner().invoke(script.main, [str(a) for a in arguments])
+    assert again.exit_code == 0 and ran == list(script.STAGES)  # nothing is measured twice
+    (report,) = read_reports([tmp_path / "results"])
+    assert (
+        report.size == "tiny"
+        and report.device.startswith("cpu")
+        and set(report.figures.model_dump(by_alias=True)) == set(script.LIMITS)
+    )
+    raw = json.loads((tmp_path / "results/perf/cpu-tiny.json").read_text())
+    assert set(raw["stages"]["painting"]["batches"]) == {"1", "8"} and raw["weights"] == "random"
+
+
+def test_without_a_gpu_the_gpu_check_says_so(tmp_path):
+    import torch
+    from click.testing import CliRunner
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    stopped = CliRunner().invoke(load("gpu_check").main, ["--folder", str(tmp_path)])
+    assert stopped.exit_code == 2 and "there is no CUDA device here" in stopped.output

@@ -1,0 +1,95 @@
+"""Workflows and make targets: well formed, and what they call exists."""
+
+import re
+import shlex
+import tomllib
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+MAKEFILE = (ROOT / "Makefile").read_text()
+TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE)) | {".venv/.ready"}
+
+
+def jobs(path):
+    return yaml.safe_load(path.read_text())["jobs"]
+
+
+def commands(job):
+    """Every line that a job runs, those of its matrix in place of the expression."""
+    listed = job.get("strategy", {}).get("matrix", {}).get("job", [])
+    for step in job["steps"]:
+        if "run" in step:
+            yield from listed if step["run"] == "${{ matrix.job }}" else [step["run"]]
+
+
+def make_targets(command):
+    words = shlex.split(command.replace("&&", " && "))
+    for place, word in enumerate(words):
+        if word == "make":
+            for target in words[place + 1 :]:
+                if target == "&&":
+                    break
+                yield target
+
+
+def test_there_are_workflows():
+    assert {path.stem for path in WORKFLOWS} == {"ci", "nightly", "pages", "release"}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_are_whole(path):
+    workflow = yaml.safe_load(path.read_text())
+    assert workflow["name"] == path.stem
+    assert workflow[True]  # YAML 1.1 reads the key "on" so
+    assert workflow["permissions"]["contents"] == "read"
+    for name, job in workflow["jobs"].items():
+        assert {"runs-on", "timeout-minutes", "steps"} <= job.keys(), name
+        assert all(("uses" in step) != ("run" in step) for step in job["steps"]), name
+        assert all("@" in step["uses"] for step in job["steps"] if "uses" in step), name
+        needed = job.get("needs", [])
+        assert set([needed] if isinstance(needed, str) else needed) <= workflow["jobs"].keys(), name
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_call_what_exists(path):
+    for job in jobs(path).values():
+        for command in commands(job):
+            assert set(make_targets(command)) <= TARGETS, command
+            for name in re.findall(r"(?:tests|scripts|\.ci)/[\w./-]+", command):
+                assert (ROOT / name).exists(), command
+
+
+def test_ci_calls_make_targets_and_ends_with_the_tests():
+    lines = [line.partition("#")[0].strip() for line in (ROOT / ".ci" / "run").read_text().splitlines()]
+    made = [line.removeprefix("make ") for line in lines if line.startswith("make ")]
+    assert set(made) <= TARGETS
+    assert made == ["lint", "types", "packages", "test-all"]
+    assert lines[-1] == "make test-all"
+
+
+def test_only_the_publishing_job_may_identify_itself():
+    release = jobs(ROOT / ".github" / "workflows" / "release.yml")
+    assert [name for name, job in release.items() if "id-token" in job.get("permissions", {})] == ["publish"]
+    assert not any("secrets." in path.read_text() for path in WORKFLOWS)
+
+
+def test_every_dependency_is_pinned_in_the_constraints():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pinned = [re.split("==", line)[0] for line in (ROOT / "constraints.txt").read_text().splitlines()]
+    known = {re.sub(r"[-_.]+", "-", name).lower() for name in pinned}
+    extras = project["optional-dependencies"]
+    for requirement in (*project["dependencies"], *extras["offline"], *extras["dev"], *extras["lora"]):
+        name = re.match(r"[\w.-]+", requirement)[0]
+        assert re.sub(r"[-_.]+", "-", name).lower() in known, requirement
+
+
+def test_every_bound_has_its_reason_beside_it():
+    text = (ROOT / "pyproject.toml").read_text()
+    block = text[text.index("\ndependencies = [") : text.index("[project.optional-dependencies]")]
+    for line in block.splitlines():
+        if line.strip().startswith('"'):
+            assert "# " in line, line
