@@ -355,7 +355,7 @@ def _hashed_files(folder: Path | None) -> dict[str, str]:
     """SHA-256 of every file below a folder, by relative name; links are followed."""
     if folder is None:
         return {}
-    files = {}
+    files: dict[str, Path] = {}
     entered: set[str] = set()
     for place, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)

@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from rebeca.arrays import Floats, Pixels
-from rebeca.data.catalogue import MOST_PIXELS, Catalogue
+from rebeca.data.catalogue import Catalogue
 from rebeca.errors import PluginError
 from rebeca.interfaces import GeneratedImage, Request
+from rebeca.pixels import MOST_PIXELS
 
 BATCH = "batch.json"
 EMBEDDINGS = "embeddings.npy"

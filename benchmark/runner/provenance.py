@@ -20,6 +20,7 @@ from benchmark.runner.devices import device_name
 from benchmark.runner.freeze import Declaration
 from benchmark.runner.images import read_batches
 from benchmark.runner.progress import Timing
+from benchmark.task.encoders import named_encoder
 from benchmark.task.resolve import Task
 from rebeca.device import on_processor, precision
 from rebeca.published import identity, names_in
@@ -127,8 +128,11 @@ def machine(device: str) -> Machine:
 def _precisions(task: Task, addresses: Addresses, device: str) -> str:
     """Of all decoders, scorers and encoders of a task, e.g. ``float16, float32``."""
     params = [spec.decoder for spec in task.generators] + [entry.params for entry in task.scorers]
-    for address in addresses.encoders.values():
-        encoder = address.encoder
+    encoders = [address.encoder for address in addresses.encoders.values()]
+    encoders += [
+        named_encoder(text, task.source.parent) for flags in addresses.scorers.values() for text in flags.encoders
+    ]
+    for encoder in encoders:
         while encoder.of is not None:  # what lies below a projection
             encoder = encoder.of
         params.append(encoder.params)

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from rebeca.errors import PluginError
 from rebeca.interfaces import Plain
 
@@ -24,7 +26,7 @@ def write_report(folder: Path, report: Mapping[str, Plain], generator: str) -> N
     path.write_text(json.dumps(report, indent=1, sort_keys=True), encoding="utf-8")
 
 
-def read_report(folder: Path) -> Mapping[str, Plain]:
+def read_report(folder: Path) -> Mapping[str, JsonValue]:
     """What :func:`write_report` wrote."""
-    report: Mapping[str, Plain] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+    report: Mapping[str, JsonValue] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
     return report

@@ -22,7 +22,7 @@ from benchmark.task.declared import ScorerFlags
 from benchmark.task.encoders import named_encoder
 from benchmark.task.resolve import Task
 from rebeca.arrays import Floats, Ints, Pixels
-from rebeca.errors import PluginError
+from rebeca.errors import PluginError, SpecError
 from rebeca.interfaces import Encoder, ScoredImages, Scorer, ScorerCard, ScorerContext, SetScorer
 from rebeca.pixels import decode_image
 
@@ -91,28 +91,32 @@ class Scorers:
 
     def __init__(self, task: Task, addresses: Addresses, materials: Materials) -> None:
         self._entries = {entry.id: entry for entry in task.scorers}
-        self._base = task.source.parent
-        self._needs = {name: flags.needs for name, flags in addresses.scorers.items()}
-        self._materials = materials
+        self._base, self._flags, self._materials = task.source.parent, addresses.scorers, materials
         self._built: dict[str, Scorer[Any] | SetScorer[Any]] = {}
 
     def get(self, name: str) -> Scorer[Any] | SetScorer[Any]:
         """A scorer."""
         if name not in self._built:
             entry = self._entries[name]
-            context = scorer_context(self._needs[name], self._materials, self._base)
+            context = scorer_context(name, self._flags[name], self._materials, self._base)
             self._built[name] = build_scorer(entry.use, entry.params, context, entry.id)
         return self._built[name]
 
 
-def scorer_context(needs: frozenset[str], materials: Materials, base: Path) -> ScorerContext:
+def scorer_context(name: str, flags: ScorerFlags, materials: Materials, base: Path) -> ScorerContext:
     """What a scorer is given.
 
     Args:
-        needs: What it asks for.
+        name: Its id, for messages.
+        flags: What it asks for.
         materials: Out of these.
         base: Folder from which encoders name files.
+
+    Raises:
+        SpecError: If it needs a ground truth that the data do not have.
     """
+    if "ground-truth" in flags.needs and materials.world.dataset.ground_truth is None:
+        raise SpecError(f"the scorer '{name}' needs a synthetic world", hint="use 'observed' with real ratings")
     world = materials.world
     offers: dict[str, Callable[[], Any]] = {
         "verifier": lambda: materials.judges["verifier"],
@@ -125,10 +129,12 @@ def scorer_context(needs: frozenset[str], materials: Materials, base: Path) -> S
     }
 
     def encoder(text: str) -> Encoder[Any]:
+        if text not in flags.encoders:
+            raise PluginError(f"it uses the encoder '{text}'", hint="name it in encoders(params)")
         return build_encoder(named_encoder(text, base), materials.device)
 
     return ScorerContext(
-        {need: offers[need] for need in needs},
+        {need: offers[need] for need in flags.needs},
         users=world.dataset.ratings.user_ids,
         catalogue=world.dataset.catalogue,
         training_items=world.division.training_items,
@@ -234,7 +240,7 @@ def score(
     return GeneratorScores(images, np.searchsorted(users, scored.user), scored, by_image, by_user, cards)
 
 
-def _check_complete(arrays: Mapping[str, Floats], flags: ScorerFlags, scorer: str, images: ScoredImages) -> None:
+def _check_complete(arrays: Mapping[str, Floats | Ints], flags: ScorerFlags, scorer: str, images: ScoredImages) -> None:
     """Refuses gaps of a scorer that can ask every user about every image; ground truth may not know an image."""
     if flags.of_sets or flags.card.is_ground_truth or "everyone" not in arrays:
         return
@@ -257,7 +263,7 @@ def _restricted(images: ScoredImages, needs: frozenset[str]) -> ScoredImages:
     return replace(images, embedding_of=embedding)
 
 
-def score_arrays(scorer: Scorer[Any] | SetScorer[Any], images: ScoredImages, users: Ints) -> dict[str, Floats]:
+def score_arrays(scorer: Scorer[Any] | SetScorer[Any], images: ScoredImages, users: Ints) -> dict[str, Floats | Ints]:
     """What is kept of a scorer's answers.
 
     Args:

@@ -17,6 +17,7 @@ from benchmark.runner.scoring import (
     scored_images,
     scorer_context,
 )
+from benchmark.task.declared import ScorerFlags
 from rebeca.errors import PluginError, SpecError
 from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard, SetScorer
 
@@ -167,10 +168,16 @@ def test_only_embeddings_that_were_asked_for(prepared, images):
 
 
 def test_a_scorer_is_given_what_it_asked_for(prepared, tmp_path):
-    context = scorer_context(frozenset({"held-out", "ground-truth"}), prepared.materials, tmp_path)
+    def given(*needs):
+        flags = ScorerFlags(False, frozenset(needs), ("fourier:8",), {})
+        return scorer_context("mine", flags, prepared.materials, tmp_path)
+
+    context = given("held-out")
     assert context.held_out is prepared.world.division.test
-    with pytest.raises(SpecError, match="no ground truth"):
-        _ = context.ground_truth
     with pytest.raises(PluginError, match="'verifier', which its needs"):
         _ = context.verifier
+    with pytest.raises(SpecError, match="'mine' needs a synthetic world"):
+        given("ground-truth")
     assert context.encoder("fourier:8").dim == 120
+    with pytest.raises(PluginError, match="uses the encoder 'fourier:9'"):
+        context.encoder("fourier:9")
