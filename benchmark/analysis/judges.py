@@ -10,57 +10,19 @@ from benchmark.analysis.measures import CONTROLS, JUDGES, MEANINGS, VERIFIER
 from benchmark.analysis.results import Count, Ends, Interval, Share
 from benchmark.stats.intervals import mean_interval, resampling_weights
 from benchmark.stats.random import stream
-from benchmark.stats.verifier import auc, auc_by_user, auc_over_users, bootstrap_rows_auc, calibration, roc
+from benchmark.stats.verifier import (
+    Calibration,
+    Curve,
+    auc,
+    auc_by_user,
+    auc_over_users,
+    bootstrap_rows_auc,
+    calibration,
+    roc,
+)
 from rebeca.arrays import Floats
 
 ROWS_BOOTSTRAP = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """A ROC curve; empty where a label is missing.
-
-    Attributes:
-        false_positive: Shares of disliked ratings above a threshold.
-        true_positive: Shares of liked ratings above it.
-    """
-
-    false_positive: tuple[Share, ...]
-    true_positive: tuple[Share, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationBin:
-    """Ratings whose probability lies in one bin.
-
-    Attributes:
-        low: Lower edge.
-        high: Upper edge.
-        n: Ratings.
-        mean: Mean probability.
-        share: Share liked.
-    """
-
-    low: Share
-    high: Share
-    n: Count
-    mean: Share
-    share: Share
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Do the probabilities mean what they say?
-
-    Attributes:
-        bins: Ten of equal width, empty ones left out.
-        expected_error: Mean absolute gap, weighted by rows.
-        brier: Mean squared error.
-    """
-
-    bins: tuple[CalibrationBin, ...]
-    expected_error: Share
-    brier: Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +106,7 @@ def judge_report(scores: HeldOutScores, users: int, draws: int, name: str) -> Ma
             len(test),
             Interval.of(mean_interval(within[judge], weights)),
             Interval.of(auc_over_users(test.user, test.label, test.score, weights)),
-            _roc(test),
+            roc(test.label, test.score),
         )
         reports[judge] = _fitted(report, scores, judge, weights, name) if judge in JUDGES else report
     for control in CONTROLS:
@@ -163,8 +125,8 @@ def _fitted(report: JudgeReport, scores: HeldOutScores, judge: str, weights: Flo
     return replace(
         report,
         auc_pooled_rows_interval=Ends(_known(low), _known(high)),
-        calibration=_calibration(test),
-        train=TrainReport(len(train), _known(pooled), _within(train, weights), _roc(train)),
+        calibration=calibration(test.label, test.score),
+        train=TrainReport(len(train), _known(pooled), _within(train, weights), roc(train.label, train.score)),
         learning_curve=tuple(CurvePoint(share, _within(scores.of(judge, "test", share), weights)) for share in shares),
     )
 
@@ -172,17 +134,6 @@ def _fitted(report: JudgeReport, scores: HeldOutScores, judge: str, weights: Flo
 def _within(scores: HeldOutScores, weights: Floats) -> Interval:
     by_user = auc_by_user(scores.user, scores.label, scores.score, weights.shape[1])
     return Interval.of(mean_interval(by_user, weights))
-
-
-def _roc(scores: HeldOutScores) -> Curve:
-    curve = roc(scores.label, scores.score)
-    return Curve(tuple(curve["false_positive"]), tuple(curve["true_positive"]))
-
-
-def _calibration(scores: HeldOutScores) -> Calibration:
-    found = calibration(scores.label, scores.score)
-    bins = tuple(CalibrationBin(**row) for row in found["bins"])
-    return Calibration(bins, found["expected_error"], found["brier"])
 
 
 def _known(value: float) -> float | None:

@@ -49,15 +49,6 @@ class Interval:
         """Whether the values are so skewed that the nominal coverage is in doubt."""
         return self.skewness is not None and abs(self.skewness) > SKEWED
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON; an interval that does not exist has null ends."""
-        low, high, estimate = (v if np.isfinite(v) else None for v in (self.low, self.high, self.estimate))
-        both = None if self.bootstrap_t is None else {"low": self.bootstrap_t[0], "high": self.bootstrap_t[1]}
-        return {
-            "estimate": estimate, "low": low, "high": high, "method": self.method, "n": self.n,
-            "skewness": self.skewness, "bootstrap_t": both,
-        }  # fmt: skip
-
 
 def resampling_weights(n: int, draws: int, rng: np.random.Generator, strata: npt.NDArray[Any] | None = None) -> Floats:
     """float64 [draws, n]; each row says how often each person is drawn, divided by n.
