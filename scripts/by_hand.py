@@ -308,7 +308,7 @@ def check_agreement(check: Check, folder: Path, comparison: dict[str, Any]) -> N
     for one in comparison["results"]["agreement"]:
         both = [(user, s[one["a"]], s[one["b"]]) for (user, _), s in seen.items() if one["a"] in s and one["b"] in s]
         what = f"{one['a']} and {one['b']}"
-        check.same(f"{what}: pictures", len(both), one["pictures"])
+        check.same(f"{what}: images", len(both), one["images"])
         for name, correlate in (("pearson", pearsonr), ("spearman", spearmanr)):
             pooled = correlate([x for _, x, _ in both], [y for _, _, y in both]).statistic
             check.same(f"{what}: pooled {name}", pooled, one["pooled"][name]["estimate"], 1e-6)

@@ -14,6 +14,7 @@ import csv
 import itertools
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     with path.open(newline="", encoding="utf-8") as stream:
         rows: list[dict[str, Any]] = list(csv.DictReader(stream))
     for row in rows:
-        row |= {name: int(row[name]) for name in ("people", "runs")}
+        row |= {name: int(row[name]) for name in ("users", "runs")}
         row |= {name: float(row[name]) for name in ("correlation", "rate")}
         row |= {name: row[name] == "True" for name in ("off", "on_board")}
     return rows
@@ -49,8 +50,8 @@ def read(path: Path) -> list[dict[str, Any]]:
 def tables(rows: list[dict[str, Any]]) -> str:
     """Markdown: what the board uses, without and with skewed values; what it does not use; every rate that is off."""
     board = [row for row in rows if row["on_board"]]
-    off = sorted({(row["quantity"], row["condition"], row["people"]) for row in board if row["off"]})
-    by_case = [[row for row in board if (row["quantity"], row["condition"], row["people"]) == case] for case in off]
+    off = sorted({(row["quantity"], row["condition"], row["users"]) for row in board if row["off"]})
+    by_case = [[row for row in board if (row["quantity"], row["condition"], row["users"]) == case] for case in off]
     lines = [
         f"| {quantity} | {condition} | {people} | {min(r['rate'] for r in case):.3f} to"
         f" {max(r['rate'] for r in case):.3f} | {sum(r['off'] for r in case)} of {len(case)} |"
@@ -91,7 +92,7 @@ def _table(rows: list[dict[str, Any]], chosen: Callable[[dict[str, Any]], bool])
     for name, quantity in QUANTITIES.items():
         own = [row for row in rows if row["quantity"] == name and chosen(row)]
         if own:
-            cells_ = [_cell([row for row in own if row["people"] == people]) for people in PEOPLE]
+            cells_ = [_cell([row for row in own if row["users"] == people]) for people in PEOPLE]
             nominal = "" if quantity.nominal is None else f"{quantity.nominal:.2f}"
             lines.append(f"| {quantity.kind}: {name} | {nominal} | {' | '.join(cells_)} |")
     return lines
@@ -122,13 +123,13 @@ def main(runs: int, workers: int, out: Path, write_page: bool) -> None:
     done = set()
     if out.exists():
         with out.open(newline="", encoding="utf-8") as stream:
-            done = {(int(row["people"]), float(row["correlation"])) for row in csv.DictReader(stream)}
+            done = {(int(row["users"]), float(row["correlation"])) for row in csv.DictReader(stream)}
     for people, correlation in itertools.product(PEOPLE, CORRELATIONS):
         if (people, correlation) in done:
             continue
         started = time.perf_counter()
         rates = calibrate(cells(Shape(people, PICTURES, correlation), LIFT, runs), SEED, workers)
-        lines = [rate.to_json() for rate in rates]
+        lines = [asdict(rate.line()) for rate in rates]
         new = not out.exists()
         with out.open("a", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, list(lines[0]))

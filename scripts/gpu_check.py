@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,7 +41,7 @@ from benchmark.runner.provenance import git_state, machine
 from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams, load_pipeline
 from rebeca.device import empty_cache
 from rebeca.errors import RebecaError, out_of_memory
-from rebeca.interfaces import Request
+from rebeca.interfaces import DecoderContext, Request
 from rebeca.published import locate
 from rebeca.space import LinearSpace
 
@@ -80,7 +80,7 @@ class Check:
 
     def decoder(self, **changes: Any) -> StableDiffusion:
         """With a batch."""
-        return StableDiffusion(self.params(**changes), LinearSpace(), self.device)
+        return StableDiffusion(self.params(**changes), DecoderContext.alone(LinearSpace(), self.device))
 
     def vectors(self, count: int) -> Any:
         """float32 [count, dim]; one a picture, as wide as the adapter takes them."""
@@ -158,10 +158,10 @@ def stage_smoke(check: Check) -> dict[str, Any]:
             raise RebecaError(f"rebeca-bench {' '.join(command[:3])} failed:\n{done.stderr[-3000:]}")
     shown = json.loads(done.stdout)
     records = next((check.folder / "work" / "records").glob("*/v*"))
-    origin = read_comparison(records)["provenance"]
+    origin = read_comparison(records).provenance
     return {
         "seconds": round(time.perf_counter() - started, 1), "generators": len(shown["generators"]),
-        "page bytes": Path(shown["page"]).stat().st_size, "seconds by part": origin["seconds"],
+        "page bytes": Path(shown["page"]).stat().st_size, "seconds by part": dict(origin.seconds),
     }  # fmt: skip
 
 
@@ -244,28 +244,32 @@ def stage_scorers(check: Check) -> dict[str, Any]:
     """Pictures a second of every scorer and encoder that a run asks, one at a time, from pixels to numbers."""
     from benchmark.scorers.hpsv2 import HPSv2Params, HPSv2Scorer
     from benchmark.scorers.laion import LaionParams, LaionScorer
-    from rebeca.encoders.published import PublishedEncoder
+    from rebeca.encoders.published import Published, PublishedParams
+    from rebeca.interfaces import EncoderContext
 
     count = 256 if check.full and check.on_gpu else 4
     side = 512 if check.full else 64
     pixels = [np.random.default_rng(i).integers(0, 256, (side, side, 3)).astype(np.uint8) for i in range(count)]
 
+    def tower(name: Any) -> Published:
+        return Published(PublishedParams(name), EncoderContext(check.device))
+
     def hpsv2() -> Callable[[], Any]:
         spec = HPSv2Params(weights="published:hpsv2.0", dtype="auto")
-        context: Any = SimpleNamespace(spec=spec, device=check.device)
-        scorer = HPSv2Scorer(context)
+        context: Any = SimpleNamespace(device=check.device)
+        scorer = HPSv2Scorer(spec, context)
         return lambda: [scorer.score_pixels(pixels[i : i + spec.batch]) for i in range(0, count, spec.batch)]
 
     def laion() -> Callable[[], Any]:
         spec = LaionParams(backbone="published:vit-l", weights="published:laion-v2")
-        context: Any = SimpleNamespace(spec=spec, device=check.device)
-        scorer = LaionScorer(context)
+        context: Any = SimpleNamespace(device=check.device, encoder=lambda name: tower(name.partition(":")[2]))
+        scorer = LaionScorer(spec, context)
         return lambda: scorer.score_pixels(pixels)
 
     def encoder(name: str) -> Callable[[], Callable[[], Any]]:
         def build() -> Callable[[], Any]:
-            tower = PublishedEncoder(name, check.device)
-            return lambda: tower.encode(pixels)
+            loaded = tower(name)
+            return lambda: loaded.encode(pixels)
 
         return build
 
@@ -340,7 +344,9 @@ STAGES = {
 
 def state_of(check: Check) -> str:
     """SHA-256 over all that a figure depends on besides the device: code, packages, parameters."""
-    digest = hashlib.sha256(json.dumps([machine(check.device), check.size, check.steps], sort_keys=True).encode())
+    digest = hashlib.sha256(
+        json.dumps([asdict(machine(check.device)), check.size, check.steps], sort_keys=True).encode()
+    )
     for path in sorted([*(ROOT / "rebeca").rglob("*.py"), *(ROOT / "benchmark").rglob("*.py"), Path(__file__)]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -398,12 +404,13 @@ def main(size: str, device: str, folder: Path, out: Path, limit: int) -> None:
             temporary.write_text(json.dumps(found | {"state": state}, indent=1), encoding="utf-8")
             temporary.replace(path)
             click.echo(f"  {json.dumps(found[part])}")
-        figures = summary(found)
+        figures, git = summary(found), git_state()
         report = {
             "device": name if device != "cpu" else f"cpu, {torch.get_num_threads()} threads", "size": size,
             "weights": "random", "steps": check.steps,
             "made": datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat(),
-            "git": git_state(), "packages": machine(device)["packages"], "figures": figures, "stages": found,
+            "git": None if git is None else git.model_dump(), "packages": machine(device).packages,
+            "figures": figures, "stages": found,
         }  # fmt: skip
         out.mkdir(parents=True, exist_ok=True)
         target = out / f"{name.lower().replace(' ', '-')}{'' if size == 'full' else '-tiny'}.json"

@@ -6,10 +6,15 @@ python scripts/record_fields.py --check    # fails where the page is behind
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+import re
 import sys
 import types
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import click
 from pydantic import BaseModel
@@ -22,17 +27,17 @@ START, END = "<!-- fields: made by scripts/record_fields.py -->", "<!-- end of f
 
 def describe() -> str:
     """Markdown: a table a model, in the order in which they are met."""
-    parts, waiting, seen = [], [GeneratorRecord, TaskRecord], set()
+    waiting: list[type] = [GeneratorRecord, TaskRecord]
+    parts, seen = [], set()
     while waiting:
         model = waiting.pop(0)
         if model in seen:
             continue
         seen.add(model)
         rows = []
-        for name, field in model.model_fields.items():
-            annotation = field.annotation
-            waiting += [inner for inner in models_in(annotation) if inner not in seen]
-            rows.append(f"| `{field.alias or name}` | {kind(annotation)} | {field.description or ''} |")
+        for field in fields_of(model):
+            waiting += [inner for inner in models_in(field.annotation) if inner not in seen]
+            rows.append(f"| `{field.name}` | {kind(field.annotation)} | {field.meaning} |")
         intro = (model.__doc__ or "").strip().splitlines()[0]
         parts.append(
             "\n".join([f"### {model.__name__}", "", intro, "", "| field | type | meaning |", "|---|---|---|", *rows])
@@ -40,9 +45,41 @@ def describe() -> str:
     return "\n\n".join(parts)
 
 
-def models_in(annotation: Any) -> list[type[BaseModel]]:
+@dataclass(frozen=True)
+class Field:
+    """A field of a record."""
+
+    name: str
+    annotation: Any
+    meaning: str
+
+
+def fields_of(model: type) -> list[Field]:
+    """Of a pydantic model from its descriptions, of a dataclass from the ``Attributes`` of its docstring."""
+    if issubclass(model, BaseModel):
+        fields = model.model_fields.items()
+        return [Field(field.alias or name, field.annotation, field.description or "") for name, field in fields]
+    meanings = attributes(model)
+    hints = get_type_hints(model, include_extras=True)
+    return [Field(field.name, hints[field.name], meanings[field.name]) for field in dataclasses.fields(model)]
+
+
+def attributes(model: type) -> dict[str, str]:
+    """Meaning by name, from a docstring in Google style."""
+    _, _, section = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")
+    entries = re.split(r"\n    (?=\w+: )", "\n" + section)
+    pairs = (entry.split(": ", 1) for entry in entries if ": " in entry)
+    return {name.strip(): " ".join(meaning.split()) for name, meaning in pairs}
+
+
+def is_model(annotation: Any) -> bool:
+    """Whether it has fields of its own."""
+    return isinstance(annotation, type) and (issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation))
+
+
+def models_in(annotation: Any) -> list[type]:
     """Models that an annotation mentions."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if is_model(annotation):
         return [annotation]
     return [model for inner in get_args(annotation) for model in models_in(inner)]
 
@@ -58,11 +95,11 @@ def kind(annotation: Any) -> str:
         return " or ".join(f"`{value}`" for value in inner)
     if origin in (types.UnionType,) or str(origin) == "typing.Union":
         return " or ".join(kind(part) for part in inner)
-    if origin is list:
+    if origin in (list, tuple):
         return f"list of {kind(inner[0])}"
-    if origin is dict:
+    if origin in (dict, Mapping):
         return f"object of {kind(inner[1])}"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if is_model(annotation):
         return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
     return {str: "text", int: "integer", float: "number", bool: "true or false"}.get(annotation, "anything")
 

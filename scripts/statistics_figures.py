@@ -5,6 +5,7 @@ python scripts/statistics_figures.py
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +102,11 @@ def _histogram(null: Any, observed: float, title: str, axis: str) -> Any:
 
 def flips() -> None:
     """|t| with signs flipped, of one pair alone and of the largest in the family."""
-    comparison, rows = read_all(RECORDS)
-    family = comparison["results"]["families"]["ncf"]
+    task, rows = read_all(RECORDS)
+    family = task.results.families["ncf"]
     values = {row.id: row.values("exclude")["ncf"] for row in rows}
-    d = np.column_stack([values[one["a"]] - values[one["b"]] for one in family["comparisons"]])
-    names = [(one["a"], one["b"]) for one in family["comparisons"]]
+    d = np.column_stack([values[pair.a] - values[pair.b] for pair in family.comparisons])
+    names = [(pair.a, pair.b) for pair in family.comparisons]
     chosen = names.index(("rebeca-no-user", "catalogue-most-liked"))
     rng = stream("figure", "flips")
     signs = rng.integers(0, 2, (4000, len(d))) * 2.0 - 1
@@ -186,9 +187,8 @@ def verdicts() -> None:
 
 def ranks() -> None:
     """Rank intervals and tie groups of sprites."""
-    comparison = read_comparison(RECORDS)
-    found = comparison["results"]["families"]["ncf"]["ranks"]
-    data = pd.DataFrame([{"generator": name, **rank} for name, rank in found.items()])
+    found = read_comparison(RECORDS).results.families["ncf"].ranks
+    data = pd.DataFrame([{"generator": name, **asdict(rank)} for name, rank in found.items()])
     data["left"], data["right"] = data["low"] - 0.15, data["high"] + 0.15
     order = list(data.sort_values("order")["generator"])
     base = alt.Chart(data).encode(y=alt.Y("generator:N", sort=order, title=None))

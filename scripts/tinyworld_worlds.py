@@ -15,12 +15,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from benchmark.board.format_numbers import with_interval
 from benchmark.records.files import read_record
-from benchmark.runner.progress import Reporter
-from benchmark.runner.run import Run
-from benchmark.runner.write_records import make_records
+from benchmark.records.schema import GeneratorRecord
+from benchmark.runner.run_task import run_task
+from benchmark.runner.store import Store
 from benchmark.task.bundled import find_task
 from benchmark.task.resolve import limited, load_task
 
@@ -37,25 +37,23 @@ CHEAP = (
 )
 
 
-def measured(world: int, arms: Sequence[str], overrides: Sequence[str], workdir: Path) -> dict[str, dict[str, Any]]:
+def measured(world: int, arms: Sequence[str], overrides: Sequence[str], workdir: Path) -> dict[str, GeneratorRecord]:
     """Records by arm of one world, made where they are missing."""
     task = load_task(find_task("tinyworld"), (f"data.params.seed={world}", f"seed={world}", *overrides))
-    run = Run(limited(task, tuple(arms)), workdir, reporter=Reporter(quiet=True))
-    with run.store.locked():
-        folder = make_records(run, ["scripts/tinyworld_worlds.py"])
+    store = Store(workdir, sys.stderr.write)
+    with store.locked():
+        folder = run_task(limited(task, tuple(arms)), store, command=["scripts/tinyworld_worlds.py"]).records
     return {arm: read_record(folder / arm) for arm in arms}
 
 
-def row(world: int, arm: str, record: dict[str, Any]) -> float:
+def row(world: int, arm: str, record: GeneratorRecord) -> float:
     """Prints an arm's figures; returns its p-value."""
-    truth, lift = record["summary"]["ground-truth"]["interval"], record["personal"]["ground-truth"]["lift"]
-    p = float(record["personal"]["ncf"]["median_double_centred"]["p"])
-    sys.stdout.write(
-        f"{world:5d}  {arm:22s}  {truth['estimate']:.3f} ({truth['low']:.3f} to {truth['high']:.3f})"
-        f"  {lift['estimate']:+.3f} ({lift['low']:+.3f} to {lift['high']:+.3f})  {p:.4f}\n"
-    )
+    truth, lift = record.summary["ground-truth"].interval, record.personal["ground-truth"].lift
+    test = record.personal["ncf"].median_double_centred
+    assert test is not None
+    sys.stdout.write(f"{world:5d}  {arm:22s}  {with_interval(truth)}  {with_interval(lift, sign=True)}  {test.p:.4f}\n")
     sys.stdout.flush()
-    return p
+    return test.p
 
 
 def main() -> None:

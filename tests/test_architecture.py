@@ -76,12 +76,6 @@ LAYERS = (
 """Packages of ``benchmark``, top first. Each imports only itself and the layers below it."""
 
 UPWARD_IMPORTS = {
-    ("benchmark.analysis.analyse", "benchmark.records.schema"),
-    ("benchmark.analysis.judges", "benchmark.records.rows"),
-    ("benchmark.analysis.judges", "benchmark.records.schema"),
-    ("benchmark.records.gallery", "benchmark.runner.images"),
-    ("benchmark.records.gallery", "benchmark.runner.world"),
-    ("benchmark.records.verify", "benchmark.runner.write_records"),
     ("benchmark.scorers.laion", "benchmark.runner.world"),
 }
 """Imports against the layers that are still to be removed. Remove a line with its import; add none."""

@@ -187,8 +187,8 @@ def test_task_snippets_name_real_things(page):
 
 def test_the_generator_of_the_docs_works_in_a_task(tmp_path, monkeypatch):
     """The class shown in docs/how-to/write-a-plugin.md, registered and run like anybody's."""
-    from benchmark.runner.run import Run
-    from benchmark.runner.write_records import make_records
+    from benchmark.runner.run_task import run_task
+    from benchmark.runner.store import Store
     from benchmark.task.resolve import load_task
 
     code = next(code for page, code in PYTHON if page.name == "write-a-plugin.md")
@@ -202,5 +202,5 @@ def test_the_generator_of_the_docs_works_in_a_task(tmp_path, monkeypatch):
         "  - {id: catalogue-random", "  - {id: lucky, use: lucky, params: {number: 2}}\n  - {id: catalogue-random"
     )
     (tmp_path / "t.yaml").write_text(task)
-    records = make_records(Run(load_task(tmp_path / "t.yaml"), tmp_path / "w"), ["docs"])
+    records = run_task(load_task(tmp_path / "t.yaml"), Store(tmp_path / "w", print)).records
     assert (records / "lucky" / "record.json").is_file()

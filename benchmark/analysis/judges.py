@@ -1,18 +1,18 @@
-"""What is reported about the judges, from the rows of ``verifier.parquet``. Pure, so that ``verify`` can repeat it."""
+"""What is reported about the judges, from their scores of held-out ratings. Pure, so that ``verify`` can repeat it."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-import numpy as np
-import pyarrow as pa
-
-from benchmark.records.rows import read_columns
-from benchmark.records.schema import MEANINGS
+from benchmark.analysis.inputs import HeldOutScores
+from benchmark.analysis.measures import CONTROLS, JUDGES, MEANINGS, VERIFIER
+from benchmark.analysis.results import Count, Ends, Interval, Share
 from benchmark.stats.intervals import mean_interval, resampling_weights
 from benchmark.stats.random import stream
 from benchmark.stats.verifier import (
+    Calibration,
+    Curve,
     auc,
     auc_by_user,
     auc_over_users,
@@ -21,104 +21,120 @@ from benchmark.stats.verifier import (
     roc,
 )
 from rebeca.arrays import Floats
-from rebeca.errors import RecordError
 
-JUDGES = ("verifier", "auditor")
-CONTROLS = ("population", "user mean", "users permuted")
 ROWS_BOOTSTRAP = 1000
-JUDGED = pa.schema(
-    [
-        ("user", pa.int32()), ("item", pa.int32()), ("split", pa.string()), ("label", pa.bool_()),
-        ("judge", pa.string()), ("score", pa.float64()), ("share", pa.float64()),
-    ]
-)  # fmt: skip
 
 
-def judge_report(rows: dict[str, Any], people: int, draws: int, name: str) -> dict[str, Any]:
-    """Everything that is reported about the judges.
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    """The judge on its own training ratings.
+
+    Attributes:
+        rows: Ratings.
+        auc_pooled: AUC over all rows.
+        auc_within_user: Mean AUC within user.
+        roc: ROC curve.
+    """
+
+    rows: Count
+    auc_pooled: Share | None
+    auc_within_user: Interval
+    roc: Curve
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """One fit of the learning curve.
+
+    Attributes:
+        share: Share of each user's training ratings.
+        auc_within_user: On the same held-out ratings.
+    """
+
+    share: Share
+    auc_within_user: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeReport:
+    """A judge, control or ceiling on the held-out ratings.
+
+    Attributes:
+        meaning: What it is.
+        rows: Held-out ratings.
+        auc_within_user: Mean over users with both labels.
+        auc_pooled: Over all rows, users drawn.
+        roc: ROC curve.
+        auc_pooled_rows_interval: Judges only: as published, rows drawn, which is too narrow.
+        calibration: Judges only.
+        train: Judges only: on their training ratings.
+        learning_curve: Judges only; empty for others.
+        verifier_gain: Controls only: the verifier minus it, within user.
+    """
+
+    meaning: str
+    rows: Count
+    auc_within_user: Interval
+    auc_pooled: Interval
+    roc: Curve
+    auc_pooled_rows_interval: Ends | None = None
+    calibration: Calibration | None = None
+    train: TrainReport | None = None
+    learning_curve: tuple[CurvePoint, ...] = ()
+    verifier_gain: Interval | None = None
+
+
+def judge_report(scores: HeldOutScores, users: int, draws: int, name: str) -> Mapping[str, JudgeReport]:
+    """Everything that is reported about the judges, in the order of :data:`MEANINGS`.
 
     Args:
-        rows: Columns of ``verifier.parquet`` as arrays.
-        people: People of the data set.
-        draws: Bootstrap draws over people, the same for all judges.
+        scores: Of held-out and training ratings.
+        users: Users of the data set.
+        draws: Bootstrap draws over users, the same for all judges.
         name: Names the random streams.
     """
-    report: dict[str, Any] = {}
+    reports: dict[str, JudgeReport] = {}
     within: dict[str, Floats] = {}
-    weights = resampling_weights(people, draws, stream(name, "judges"))
-    for judge in MEANINGS:
-        test = _select(rows, judge, "test")
-        if not len(test["label"]):
+    weights = resampling_weights(users, draws, stream(name, "judges"))
+    for judge, meaning in MEANINGS.items():
+        test = scores.of(judge, "test")
+        if not len(test):
             continue
-        within[judge] = auc_by_user(test["user"], test["label"], test["score"], people)
-        pooled = auc_over_users(test["user"], test["label"], test["score"], weights)
-        entry: dict[str, Any] = {
-            "meaning": MEANINGS[judge],
-            "rows": len(test["label"]),
-            "auc_within_user": mean_interval(within[judge], weights).to_json(),
-            "auc_pooled": pooled.to_json(),
-            "roc": roc(test["label"], test["score"]),
-        }
-        if judge in JUDGES:
-            entry |= _own_report(rows, judge, test, weights, name)
-        report[judge] = entry
-    for judge in CONTROLS:
-        if judge in within and "verifier" in within:
-            report[judge]["verifier_gain"] = mean_interval(within["verifier"] - within[judge], weights).to_json()
-    return report
+        within[judge] = auc_by_user(test.user, test.label, test.score, users)
+        report = JudgeReport(
+            meaning,
+            len(test),
+            Interval.of(mean_interval(within[judge], weights)),
+            Interval.of(auc_over_users(test.user, test.label, test.score, weights)),
+            roc(test.label, test.score),
+        )
+        reports[judge] = _fitted(report, scores, judge, weights, name) if judge in JUDGES else report
+    for control in CONTROLS:
+        if control in within and VERIFIER in within:
+            gain = mean_interval(within[VERIFIER] - within[control], weights)
+            reports[control] = replace(reports[control], verifier_gain=Interval.of(gain))
+    return reports
 
 
-def _own_report(rows: dict[str, Any], judge: str, test: dict[str, Any], weights: Floats, name: str) -> dict[str, Any]:
-    """What only a fitted judge has: training ratings, probabilities, and fits on fewer ratings."""
-    people = weights.shape[1]
-    low, high = bootstrap_rows_auc(test["label"], test["score"], ROWS_BOOTSTRAP, stream(name, "auc-rows", judge))
-    train = _select(rows, judge, "train")
-    curve = []
-    for share in sorted({float(s) for s in rows["share"][rows["judge"] == judge]}):
-        part = _select(rows, judge, "test", share)
-        by_user = auc_by_user(part["user"], part["label"], part["score"], people)
-        curve.append({"share": share, "auc_within_user": mean_interval(by_user, weights).to_json()})
-    return {
-        "auc_pooled_rows_interval": {"low": low, "high": high},
-        "calibration": calibration(test["label"], test["score"]),
-        "train": {
-            "rows": len(train["label"]),
-            "auc_pooled": auc(train["label"], train["score"]),
-            "auc_within_user": mean_interval(
-                auc_by_user(train["user"], train["label"], train["score"], people), weights
-            ).to_json(),
-            "roc": roc(train["label"], train["score"]),
-        },
-        "learning_curve": curve,
-    }
+def _fitted(report: JudgeReport, scores: HeldOutScores, judge: str, weights: Floats, name: str) -> JudgeReport:
+    """Adds what only a fitted judge has: training ratings, probabilities, and fits on fewer ratings."""
+    test, train = scores.of(judge, "test"), scores.of(judge, "train")
+    low, high = bootstrap_rows_auc(test.label, test.score, ROWS_BOOTSTRAP, stream(name, "auc-rows", judge))
+    pooled = auc(train.label, train.score)
+    shares = sorted({float(share) for share in scores.share[scores.judge == judge]})
+    return replace(
+        report,
+        auc_pooled_rows_interval=Ends(_known(low), _known(high)),
+        calibration=calibration(test.label, test.score),
+        train=TrainReport(len(train), _known(pooled), _within(train, weights), roc(train.label, train.score)),
+        learning_curve=tuple(CurvePoint(share, _within(scores.of(judge, "test", share), weights)) for share in shares),
+    )
 
 
-def _select(rows: dict[str, Any], judge: str, split: str, share: float = 1.0) -> dict[str, Any]:
-    own = (rows["judge"] == judge) & (rows["split"] == split) & (rows["share"] == share)
-    return {column: rows[column][own] for column in ("user", "label", "score")}
+def _within(scores: HeldOutScores, weights: Floats) -> Interval:
+    by_user = auc_by_user(scores.user, scores.label, scores.score, weights.shape[1])
+    return Interval.of(mean_interval(by_user, weights))
 
 
-def read_judged(path: Path, people: int) -> dict[str, Any]:
-    """Columns of ``verifier.parquet`` as arrays, checked.
-
-    Args:
-        path: The file.
-        people: People of the data set.
-
-    Raises:
-        RecordError: If it cannot be read, a column is missing or of another type, or a value is impossible.
-    """
-    rows = read_columns(path, JUDGED)
-    if len(rows["user"]) and not (rows["user"].min() >= 0 and rows["user"].max() < people):
-        raise RecordError(f"{path}: a person outside 0 to {people - 1}")
-    if len(rows["item"]) and rows["item"].min() < 0:
-        raise RecordError(f"{path}: a picture below 0")
-    if not np.isfinite(rows["score"]).all():
-        raise RecordError(f"{path}: a score that is not finite")
-    probability = np.isin(rows["judge"], JUDGES)
-    if ((rows["score"] < 0) | (rows["score"] > 1))[probability].any():
-        raise RecordError(f"{path}: a judge's probability outside [0, 1]")
-    names = [np.unique(rows[c].astype(np.str_), return_inverse=True)[1] for c in ("judge", "split", "share")]
-    if np.unique(np.stack([*names, rows["user"], rows["item"]]), axis=1).shape[1] != len(rows["user"]):
-        raise RecordError(f"{path}: a rating is given twice")
-    return rows
+def _known(value: float) -> float | None:
+    return None if value != value else value  # NaN is not equal to itself

@@ -1,66 +1,64 @@
-"""Words that warn about a row: what it was granted, what failed, what it copies, what its judges disagree on."""
+"""Words that warn about a row: what makes it privileged, what failed, what it copies, what its judges disagree on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from benchmark.analysis.measures import GAP
 from benchmark.board.format_numbers import percent
+from benchmark.records.schema import GeneratorRecord, TaskRecord
 
-GAP = "gap"
 
-
-def twins(records: Mapping[str, dict[str, Any]]) -> dict[str, str]:
-    """Generators whose every picture is another generator's too, and which one; changed parameters are named."""
+def twins(records: Mapping[str, GeneratorRecord]) -> dict[str, str]:
+    """Generators whose every image is another generator's too, and which one; changed parameters are named."""
     by_digest: dict[str, list[str]] = {}
     for name, record in records.items():
-        by_digest.setdefault(record["pictures"]["digest"], []).append(name)
+        by_digest.setdefault(record.images.digest, []).append(name)
     found = {}
     for same in by_digest.values():
         for name in same if len(same) > 1 else []:
-            other = next(o for o in same if o != name)
-            found[name] = other + (
-                " despite other parameters" if _settings(records[name]) != _settings(records[other]) else ""
-            )
+            other = next(twin for twin in same if twin != name)
+            alike = _same_settings(records[name], records[other])
+            found[name] = other if alike else f"{other} despite other parameters"
     return found
 
 
-def gaps(records: Mapping[str, dict[str, Any]], reference: str) -> set[str]:
+def gaps(records: Mapping[str, GeneratorRecord], reference: str) -> set[str]:
     """Who pleases the verifier beyond the auditor by clearly more than the reference does."""
-    base = records[reference]["gap"] if reference in records else None
-    if base is None or base["high"] is None:
+    base = records[reference].gap if reference in records else None
+    if base is None or base.high is None:
         return set()
-    limit = max(base["high"], 0.0)
-    return {name for name, record in records.items() if (gap := record["gap"]) and (gap["low"] or 0.0) > limit}
+    limit = max(base.high, 0.0)
+    return {name for name, record in records.items() if record.gap and (record.gap.low or 0.0) > limit}
 
 
-def _settings(record: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(record["generator"][key] for key in ("use", "params", "decoder"))
+def _same_settings(a: GeneratorRecord, b: GeneratorRecord) -> bool:
+    one, other = a.generator, b.generator
+    return (one.use, one.params, one.decoder) == (other.use, other.params, other.decoder)
 
 
-def flags_of(record: dict[str, Any], comparison: dict[str, Any], twin: str | None, gap: bool) -> list[str]:
+def flags_of(record: GeneratorRecord, task: TaskRecord, twin: str | None, gap: bool) -> list[str]:
     """All of a row's flags."""
-    flags = [f"needs {need}" for need in record["generator"]["needs"]]
-    pictures = record["pictures"]
-    failed = pictures["requested"] - pictures["valid"]
+    generator, images = record.generator, record.images
+    flags = [f"needs {need}" for need in generator.needs]
+    failed = images.requested - images.valid
     if failed:
-        flags.append(f"failures {percent(failed / pictures['requested'])}")
+        flags.append(f"failures {percent(failed / images.requested)}")
     if twin is not None:
         flags.append(f"identical to {twin}")
-    if pictures.get("copies"):
-        flags.append(f"copies {percent(pictures['copies'] / pictures['requested'])}")
-    people = max((summary["people"] for summary in record["summary"].values()), default=0)
-    if record["generator"]["claims_personal"] and people > 1 and pictures["different"] * people <= pictures["valid"]:
+    if images.copies:
+        flags.append(f"copies {percent(images.copies / images.requested)}")
+    users = max((summary.users for summary in record.summary.values()), default=0)
+    if generator.claims_personal and users > 1 and images.different * users <= images.valid:
         flags.append("same for everybody")
     if gap:
         flags.append(GAP)
-    name = record["generator"]["id"]
-    for caution in comparison["results"]["cautions"]:
-        flag = caution["kind"].replace("-", " ")
-        if flag not in flags and (caution["kind"] == "few-users" or name in caution["where"]):
+    for caution in task.results.cautions:
+        flag = caution.kind.replace("-", " ")
+        if flag not in flags and (caution.kind == "few-users" or generator.id in caution.where):
             flags.append(flag)
-    if name in comparison["provenance"].get("added", []):
+    if generator.id in task.provenance.added:
         flags.append("added later")
-    if comparison["task"]["modified"]:
+    if task.task.modified:
         flags.append("modified")
     return flags

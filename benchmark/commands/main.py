@@ -90,6 +90,7 @@ def validate(debug: bool, task: str, overrides: tuple[str, ...], limit_users: in
 @main.command()
 @_task_options
 @_workdir
+@click.option("--device", default="cpu", show_default=True, help="Torch device of the run.")
 @click.option("--pilot", type=click.Path(path_type=Path), help="Records of an earlier or smaller run of the task.")
 @_json
 @click.pass_obj
@@ -99,17 +100,18 @@ def plan(
     overrides: tuple[str, ...],
     limit_users: int | None,
     workdir: Path | None,
+    device: str,
     pilot: Path | None,
     as_json: bool,
 ) -> None:
-    """Say what a run would make and cost, what is there already, and what it could detect."""
+    """Say what a run would compute and cost, what is cached, and what it could detect."""
     with one_message(debug):
         resolved = _load(task, overrides, limit_users)
         if not as_json:
             click.echo(f"{resolved.file.title}: reading the data ...")
         from benchmark.commands.plan import plan_task, print_plan
 
-        found = plan_task(resolved, workdir or cache_folder(), pilot)
+        found = plan_task(resolved, workdir or cache_folder(), pilot, device)
         if as_json:
             _print_json(found)
         else:
@@ -142,13 +144,13 @@ def run(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Run a task: fit, make pictures, score, test, write records, build the page. Run again to go on."""
+    """Run a task: fit, decode, score, analyse, write records, build the page. Run again to go on."""
     with one_message(debug):
         from benchmark.runner.devices import check_device
         from benchmark.runner.progress import Reporter
         from benchmark.runner.publish import publish as copy_records
-        from benchmark.runner.run import Run
-        from benchmark.runner.write_records import make_records
+        from benchmark.runner.run_task import run_task
+        from benchmark.runner.store import Store
         from benchmark.site.build import build_site
         from benchmark.task.resolve import limited
 
@@ -159,15 +161,17 @@ def run(
         where = workdir or cache_folder()
         reporter = Reporter(quiet=quiet)
         reporter.say(f"{resolved.file.title} ({len(resolved.generators)} generators, work folder {where})")
-        one = Run(resolved, where, device, reporter)
-        with one.store.locked():
-            records = make_records(one, ["rebeca-bench", *sys.argv[1:]])
-            published = copy_records(one, records, publish, with_weights) if publish else None
+        store, published = Store(where, reporter.say), None
+        with store.locked():
+            result = run_task(resolved, store, device, reporter, ["rebeca-bench", *sys.argv[1:]])
+            records = result.records
+            if publish is not None:
+                published = copy_records(resolved, result.addresses, store, records, publish, with_weights)
             page = build_site([records], site or where / "site")
         if as_json:
             from benchmark.commands.show import summary
 
-            _print_json(summary(records) | {"records": str(records), "page": str(page)})
+            _print_json(summary(records), records=str(records), page=str(page))
             return
         from benchmark.commands.show import print_board
 
@@ -242,7 +246,7 @@ def verify(debug: bool, records: Path, attest: bool, as_json: bool) -> None:
             _print_json(found)
         else:
             click.echo(
-                f"{records}: {found['generators']} generators, {found['files']} files, {found['numbers']:,} numbers"
+                f"{records}: {found.generators} generators, {found.files} files, {found.numbers:,} numbers"
                 " recomputed; all agree"
             )
 
@@ -277,37 +281,40 @@ def check_run_(
 ) -> None:
     """Run a task again from nothing and compare with published records; exit code 1 where something moved."""
     with one_message(debug):
-        from benchmark.commands.check import check_run, print_check
+        from benchmark.commands.check import print_check
+        from benchmark.commands.show import find_records
         from benchmark.records.attestation import attest as say
         from benchmark.runner.devices import check_device
         from benchmark.runner.progress import Reporter
+        from benchmark.runner.reproduce import reproduce
 
         check_device(device)
         resolved = _load(task, overrides, None)
-        found = check_run(resolved, against, workdir, device, Reporter(quiet=quiet), ["rebeca-bench", *sys.argv[1:]])
-        if attest and found["equal"]:
-            say(Path(found["against"]), "reproduced")
+        folder = against if (against / "_task").is_dir() else find_records(resolved.file.id, (against,))
+        found = reproduce(resolved, folder, workdir, device, Reporter(quiet=quiet), ["rebeca-bench", *sys.argv[1:]])
+        if attest and found.equal:
+            say(Path(found.against), "reproduced")
         if as_json:
             _print_json(found)
         else:
             print_check(found)
-        if not found["equal"]:
+        if not found.equal:
             sys.exit(MOVED)
 
 
 @main.command()
 @click.argument("task")
-@click.option("--users", type=click.IntRange(2), help="People  [default: as in the records]")
-@click.option("--pictures", type=click.IntRange(1), help="Pictures a person  [default: as in the records]")
+@click.option("--users", type=click.IntRange(2), help="Users  [default: as in the records]")
+@click.option("--images", type=click.IntRange(1), help="Images per user  [default: as in the records]")
 @click.option(
     "--correlation",
     type=click.FloatRange(0, 0.99),
-    help="Of two pictures of one set for one judge  [default: estimated from the records]",
+    help="Of two images of one set for one judge  [default: estimated from the records]",
 )
 @click.option(
     "--lift", type=float, help="Planted lift, in standard deviations of a score  [default: as in the records]"
 )
-@click.option("--runs", type=click.IntRange(20), default=2000, show_default=True, help="Simulated runs a cell.")
+@click.option("--runs", type=click.IntRange(20), default=2000, show_default=True, help="Simulated runs per cell.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
 @_workdir
 @_results
@@ -317,7 +324,7 @@ def calibrate(
     debug: bool,
     task: str,
     users: int | None,
-    pictures: int | None,
+    images: int | None,
     correlation: float | None,
     lift: float | None,
     runs: int,
@@ -328,10 +335,10 @@ def calibrate(
 ) -> None:
     """Check the board's tests and intervals on simulated tasks of this task's shape."""
     with one_message(debug):
-        from benchmark.commands.calibrate import calibrate_task, print_calibration
+        from benchmark.commands.calibrate import TaskShape, calibrate_task, print_calibration
         from benchmark.runner.progress import Reporter
 
-        given = {"users": users, "pictures": pictures, "correlation": correlation, "lift": lift}
+        given = TaskShape(users, images, correlation, lift)
         where = roots or ((workdir or cache_folder()) / "records",)
         found = calibrate_task(task, where, given, runs, workers, Reporter(quiet=as_json))
         if as_json:
@@ -413,19 +420,22 @@ def site() -> None:
 @site.command("build")
 @click.argument("roots", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("dist/site"), show_default=True)
-@click.option("--pictures", type=click.Path(path_type=Path),
-              help="Pictures of data that may not be republished; for a site that is not.")  # fmt: skip
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Images of data that may not be republished, for a private site: private-images in a work folder.",
+)
 @_workdir
 @_json
 @click.pass_obj
 def site_build(
-    debug: bool, roots: tuple[Path, ...], out: Path, pictures: Path | None, workdir: Path | None, as_json: bool
+    debug: bool, roots: tuple[Path, ...], out: Path, images: Path | None, workdir: Path | None, as_json: bool
 ) -> None:
     """Build the site from folders of records (those of the work folder by default)."""
     with one_message(debug):
         from benchmark.site.build import build_site
 
-        page = build_site(list(roots) or [(workdir or cache_folder()) / "records"], out, pictures)
+        page = build_site(list(roots) or [(workdir or cache_folder()) / "records"], out, images)
         if as_json:
             _print_json({"page": str(page)})
         else:
@@ -459,5 +469,9 @@ def _load(name: str, overrides: tuple[str, ...], limit_users: int | None) -> Any
     return load_task(find_task(name), overrides, limit_users)
 
 
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False))
+def _print_json(value: Any, **more: str) -> None:
+    """Prints data as JSON, with further keys."""
+    from pydantic_core import to_jsonable_python
+
+    data = to_jsonable_python(value)
+    click.echo(json.dumps(data | more if more else data, indent=1, sort_keys=True, ensure_ascii=False))

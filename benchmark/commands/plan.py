@@ -1,134 +1,218 @@
-"""``rebeca-bench plan``: what a run would make and cost, what is there already, and what it could detect."""
+"""``rebeca-bench plan``: what a run would compute and cost, what is cached, and what it could detect."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from benchmark.analysis.measures import Measure
 from benchmark.board.format_numbers import number
 from benchmark.commands.show import wide_console
+from benchmark.planning.pilot import MeasureReach, Pilot
 from benchmark.planning.pilot import pilot as read_pilot
 from benchmark.records.files import newest_records
-from benchmark.records.schema import LIFT
-from benchmark.runner.run import Run
+from benchmark.runner.addresses import Addresses, find_addresses
+from benchmark.runner.store import Store
+from benchmark.runner.task_data import find_data
 from benchmark.stats.levels import FEWEST_USERS, detectable, smallest_p
-from benchmark.task.resolve import Task
+from benchmark.task.resolve import ResolvedGenerator, Task
 
 
-def plan_task(task: Task, workdir: Path, pilot_folder: Path | None) -> dict[str, Any]:
-    """Counts the work, measures what is there, and estimates from a pilot what could be detected.
+@dataclass(frozen=True, slots=True)
+class GeneratorPlan:
+    """What a run would do for one generator.
+
+    Attributes:
+        generator: Its id.
+        fit: Start of the address of its fit.
+        fit_cached: Whether that is in the store.
+        units: Work units.
+        units_cached: Those in the store.
+        images: Images.
+        images_cached: Those in the store.
+        bytes_cached: Size of these.
+    """
+
+    generator: str
+    fit: str
+    fit_cached: bool
+    units: int
+    units_cached: int
+    images: int
+    images_cached: int
+    bytes_cached: int
+
+
+@dataclass(frozen=True, slots=True)
+class PilotPlan:
+    """What a pilot says about the plan.
+
+    Attributes:
+        records: Its records.
+        users: Its users.
+        images_per_user: Its images per user.
+        correlation: Of two images of one set.
+        measures: What could be found, by declared measure.
+    """
+
+    records: str
+    users: int
+    images_per_user: int
+    correlation: float | None
+    measures: Sequence[MeasureReach]
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a run would compute and cost.
+
+    Attributes:
+        title: Of the task.
+        hash: Of the task.
+        users: Users.
+        images_per_user: Images per user, by the task.
+        generators: Per generator.
+        fits: Different fits.
+        images: Images of all generators.
+        images_cached: Those in the store.
+        bytes: Estimated size of all images; None where none is cached.
+        seconds_left: Estimated from the pilot; None without one.
+        smallest_p: That a comparison can have; None where nothing is tested.
+        margin: Equivalence margin.
+        detectable_in_sd: Smallest detectable difference in standard deviations of a user's difference.
+        pilot: What earlier records say; None without any.
+    """
+
+    title: str
+    hash: str
+    users: int
+    images_per_user: int
+    generators: Sequence[GeneratorPlan]
+    fits: int
+    images: int
+    images_cached: int
+    bytes: int | None
+    seconds_left: float | None
+    smallest_p: float | None
+    margin: float
+    detectable_in_sd: float
+    pilot: PilotPlan | None
+
+
+def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str = "cpu") -> RunPlan:
+    """Counts the work, measures what is cached, and estimates from a pilot what could be detected.
 
     Args:
         task: The task.
         workdir: Work folder.
         pilot_folder: Records of an earlier run; by default the newest of this task in the work folder.
+        device: Torch device of the run; what another kind of device computed is not counted.
 
     Raises:
         RecordError: If the pilot cannot be read.
     """
-    run = Run(task, workdir)
-    people = len(run.world.users)
-    rows, size, there_pictures = [], 0, 0
-    units = run.units()
-    for spec in task.generators:
-        k = task.images_of(spec)
-        folders = [run.store.folder("pictures", key) for key in run.picture_keys(spec)]
-        there = [folder for folder in folders if folder.is_dir()]
-        fit = run.fit_key(spec)
-        size += sum(path.stat().st_size for folder in there for path in folder.rglob("*") if path.is_file())
-        there_pictures += k * sum(len(unit) for unit, folder in zip(units, folders, strict=True) if folder in there)
-        rows.append(
-            {
-                "generator": spec.id,
-                "fit": fit[:12],
-                "fit_there": run.store.folder("fit", fit).is_dir(),
-                "units": len(folders),
-                "units_there": len(there),
-                "pictures": people * k,
-            }
-        )
+    store = Store(workdir, lambda _: None)
+    data = find_data(task, store)
+    addresses = find_addresses(task, device, data.users, data.addresses)
+    users, analysis = len(data.users), task.file.analysis
+    generators = [_generator(task, spec, addresses, store) for spec in task.generators]
+    images = sum(plan.images for plan in generators)
+    cached = sum(plan.images_cached for plan in generators)
+    size = sum(plan.bytes_cached for plan in generators)
     folder = pilot_folder or newest_records(workdir / "records" / task.file.id)
     pilot = None if folder is None else read_pilot(folder)
-    total = people * sum(task.images_of(spec) for spec in task.generators)
-    margin = task.file.analysis.equivalence_margin
-    seconds = None if pilot is None or pilot.seconds is None else pilot.seconds * (total - there_pictures)
-    return {
-        "title": task.file.title,
-        "hash": task.hash(),
-        "people": people,
-        "images_per_user": task.file.images,
-        "generators": rows,
-        "fits": len({row["fit"] for row in rows}),
-        "pictures": total,
-        "pictures_there": there_pictures,
-        "bytes": None if not there_pictures else round(size / there_pictures * total),
-        "seconds_left": seconds,
-        "smallest_p": smallest_p(people, task.file.analysis.permutations) if people >= FEWEST_USERS else None,
-        "margin": margin,
-        "detectable_in_sd": detectable(task.file.analysis.alpha) / float(np.sqrt(people)),
-        "pilot": None
-        if pilot is None
-        else {
-            "records": str(folder),
-            "people": pilot.people,
-            "images_per_user": pilot.pictures,
-            "correlation": pilot.correlation,
-            "measures": [one.to_json(people, k, margin, task.file.analysis.alpha) for one in pilot.detectable],
-        },
-    }
+    return RunPlan(
+        title=task.file.title,
+        hash=task.hash(),
+        users=users,
+        images_per_user=task.file.images,
+        generators=generators,
+        fits=len({plan.fit for plan in generators}),
+        images=images,
+        images_cached=cached,
+        bytes=round(size / cached * images) if cached else None,
+        seconds_left=None if pilot is None or pilot.seconds is None else pilot.seconds * (images - cached),
+        smallest_p=smallest_p(users, analysis.permutations) if users >= FEWEST_USERS else None,
+        margin=analysis.equivalence_margin,
+        detectable_in_sd=detectable(analysis.alpha) / float(np.sqrt(users)),
+        pilot=None if pilot is None else _pilot(task, users, pilot, str(folder)),
+    )
 
 
-def print_plan(found: dict[str, Any]) -> None:
+def _pilot(task: Task, users: int, pilot: Pilot, folder: str) -> PilotPlan:
+    analysis = task.file.analysis
+    reference = next((spec for spec in task.generators if spec.id == analysis.reference), task.generators[0])
+    images = task.images_of(reference)
+    reach = [found.reach(users, images, analysis.equivalence_margin, analysis.alpha) for found in pilot.detectable]
+    return PilotPlan(folder, pilot.users, pilot.images, pilot.correlation, reach)
+
+
+def _generator(task: Task, spec: ResolvedGenerator, addresses: Addresses, store: Store) -> GeneratorPlan:
+    k, own = task.images_of(spec), addresses.generators[spec.id]
+    units = list(zip(addresses.units, (store.folder(unit) for unit in own.units), strict=True))
+    cached = [(unit, folder) for unit, folder in units if folder.is_dir()]
+    return GeneratorPlan(
+        generator=spec.id,
+        fit=own.fit.key[:12],
+        fit_cached=store.folder(own.fit).is_dir(),
+        units=len(units),
+        units_cached=len(cached),
+        images=k * sum(len(unit) for unit, _ in units),
+        images_cached=k * sum(len(unit) for unit, _ in cached),
+        bytes_cached=sum(path.stat().st_size for _, folder in cached for path in folder.rglob("*") if path.is_file()),
+    )
+
+
+def print_plan(plan: RunPlan) -> None:
     """Prints the plan."""
     console = wide_console()
-    console.print(f"{found['title']}: {found['people']} people x {found['images_per_user']} pictures")
-    width = max(len(row["generator"]) for row in found["generators"])
-    for row in found["generators"]:
-        fit = "there" if row["fit_there"] else "to do"
-        console.print(
-            f"  {row['generator']:{width}s}  fit {row['fit']} {fit:5s}  units {row['units_there']}/{row['units']}"
-        )
+    console.print(f"{plan.title}: {plan.users} users x {plan.images_per_user} images")
+    width = max(len(generator.generator) for generator in plan.generators)
+    for generator in plan.generators:
+        fit = "cached" if generator.fit_cached else "to do"
+        units = f"{generator.units_cached}/{generator.units}"
+        console.print(f"  {generator.generator:{width}s}  fit {generator.fit} {fit:6s}  units {units}")
     console.print(
-        f"  {found['fits']} fits, {found['pictures']:,} pictures ({found['pictures_there']:,} there),"
-        f" {_size(found['bytes'])} on disk, {_duration(found['seconds_left'])} for missing pictures and their scores"
+        f"  {plan.fits} fits, {plan.images:,} images ({plan.images_cached:,} cached), {_size(plan.bytes)} on disk,"
+        f" {_duration(plan.seconds_left)} for missing images and their scores"
     )
-    _print_detectable(console, found)
+    _print_detectable(console, plan)
 
 
-def _print_detectable(console: Console, found: dict[str, Any]) -> None:
-    if found["smallest_p"] is None:
-        console.print(f"under {FEWEST_USERS} people nothing is tested, only described")
+def _print_detectable(console: Console, plan: RunPlan) -> None:
+    if plan.smallest_p is None:
+        console.print(f"under {FEWEST_USERS} users nothing is tested, only described")
     else:
-        console.print(f"smallest p of a comparison: {found['smallest_p']:.2g}")
-    if found["pilot"] is None:
+        console.print(f"smallest p of a comparison: {plan.smallest_p:.2g}")
+    pilot = plan.pilot
+    if pilot is None:
         console.print(
-            f"smallest detectable difference: {found['detectable_in_sd']:.2f} standard deviations of a person's"
+            f"smallest detectable difference: {plan.detectable_in_sd:.2f} standard deviations of a user's"
             " difference (80 % power); for one in raw units run a pilot first, e.g. with --limit-users 20"
         )
         return
-    pilot = found["pilot"]
     console.print(
-        f"from {pilot['records']} ({pilot['people']} people x {pilot['images_per_user']} pictures,"
-        f" two pictures of a set correlate at {number(pilot['correlation'], 2)}); one pair, unadjusted, 80 % power:"
+        f"from {pilot.records} ({pilot.users} users x {pilot.images_per_user} images,"
+        f" two images of a set correlate at {number(pilot.correlation, 2)}); one pair, unadjusted, 80 % power:"
     )
-    for one in pilot["measures"]:
+    for measure in pilot.measures:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column(f"smallest detectable difference, {one['measure'].replace(LIFT, 'personal lift, ')}")
-        counts = sorted({cell["pictures"] for cell in one["table"]})
-        for count in counts:
-            table.add_column(f"{count} pictures", justify="right")
-        for people in sorted({cell["people"] for cell in one["table"]}):
-            cells = {cell["pictures"]: cell["detectable"] for cell in one["table"] if cell["people"] == people}
-            table.add_row(f"  {people} people", *(number(cells[count], 4) for count in counts))
+        table.add_column(f"smallest detectable difference, {Measure.parse(measure.measure).label}")
+        for images in sorted({reach.images for reach in measure.table}):
+            table.add_column(f"{images} images", justify="right")
+        for users in sorted({reach.users for reach in measure.table}):
+            row = sorted((reach for reach in measure.table if reach.users == users), key=lambda reach: reach.images)
+            table.add_row(f"  {users} users", *(number(reach.detectable, 4) for reach in row))
         console.print(table)
         console.print(
-            f"  a difference of the margin {found['margin']:g} is found by {one['people_for_margin']:,} people, and"
-            f" equal generators are called equivalent by {one['people_for_equivalence']:,} (80 % power each)"
+            f"  a difference of the margin {plan.margin:g} is found by {measure.users_for_margin:,} users, and"
+            f" equal generators are called equivalent by {measure.users_for_equivalence:,} (80 % power each)"
         )
 
 

@@ -160,4 +160,6 @@ def make_data(debug: bool, name: str, root: Path, people: int, pictures: int, ra
 
 
 def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False))
+    from pydantic_core import to_jsonable_python
+
+    click.echo(json.dumps(to_jsonable_python(value), indent=1, sort_keys=True, ensure_ascii=False))

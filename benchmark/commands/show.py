@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmark.board.board import NOT_FROZEN, Board, read_board, turned_round
-from benchmark.board.format_numbers import MISSING, count, number, p_value, with_interval
+from benchmark.analysis.judges import JudgeReport
+from benchmark.analysis.measures import Measure
+from benchmark.analysis.results import Comparison, Interval, Rank
+from benchmark.board.board import NOT_FROZEN, Board, read_board
+from benchmark.board.format_numbers import count, number, p_value, with_interval
 from benchmark.records.files import newest_records
-from benchmark.records.schema import LIFT
+from benchmark.records.schema import FailedGenerator, TaskHeader
 from benchmark.task.yaml_source import read_yaml
 from rebeca.errors import SpecError, did_you_mean
 
@@ -40,29 +43,50 @@ def find_records(task: str, roots: Sequence[Path]) -> Path:
     )
 
 
-def summary(records: Path) -> dict[str, Any]:
-    """The board as JSON."""
+@dataclass(frozen=True, slots=True)
+class GeneratorSummary:
+    """One row of a board."""
+
+    id: str
+    title: str
+    ranked: bool
+    rank: Rank | None
+    preference: Interval | None
+    personal_lift: Interval | None
+    measures: Mapping[str, Interval | None]
+    lifts: Mapping[str, Interval | None]
+    flags: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class BoardSummary:
+    """A board, for ``--json``."""
+
+    task: TaskHeader
+    users: int
+    generators: Sequence[GeneratorSummary]
+    failed: Sequence[FailedGenerator]
+    judges: Mapping[str, JudgeReport]
+
+
+def summary(records: Path) -> BoardSummary:
+    """The board as data."""
     board = read_board(records)
-    return {
-        "task": board.task,
-        "people": board.people,
-        "generators": [
-            {
-                "id": row.id,
-                "title": row.title,
-                "ranked": row.ranked,
-                "rank": row.rank,
-                "preference": row.measure(board.primary),
-                "personal_lift": row.lift(board.primary),
-                "measures": {name: row.measure(name) for name in row.measures},
-                "lifts": {name: row.lift(name) for name in row.lifts},
-                "flags": row.flags,
-            }
-            for row in board.rows
-        ],
-        "failed": board.failed,
-        "judges": board.judges,
-    }
+    rows = [
+        GeneratorSummary(
+            id=row.id,
+            title=row.title,
+            ranked=row.ranked,
+            rank=row.rank,
+            preference=row.measure(board.primary),
+            personal_lift=row.lift(board.primary),
+            measures={name: row.measure(name) for name in row.record.summary},
+            lifts={name: row.lift(name) for name in row.lifts},
+            flags=row.flags,
+        )
+        for row in board.rows
+    ]
+    return BoardSummary(board.task, board.users, rows, board.failed, board.judges)
 
 
 def print_board(records: Path) -> None:
@@ -70,28 +94,43 @@ def print_board(records: Path) -> None:
     board = read_board(records)
     console = wide_console()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    columns = [column for column in board.columns() if column.measure in (board.primary, board.truth())]
+    columns = [column for column in board.columns() if column.measure.scorer in (board.primary, board.truth)]
     table.add_column("rank", no_wrap=True)
     table.add_column("generator", no_wrap=True)
     for column in columns:
         table.add_column(column.heading, no_wrap=True)
     table.add_column("flags", no_wrap=True)
     for row in board.rows:
-        rank = "" if row.rank is None else f"{row.rank['text']} {row.rank['group']}"
-        cells = [MISSING if (cell := row.cell(c)) is None else with_interval(cell, c.signed) for c in columns]
+        rank = "" if row.rank is None else f"{row.rank.text} {row.rank.group}"
+        cells = [with_interval(row.cell(column), column.signed) for column in columns]
         table.add_row(rank, row.title, *cells, ", ".join(row.flags))
-    console.print(f"[bold]{board.title}[/bold]: {count(board.people)}")
+    console.print(f"[bold]{board.title}[/bold]: {count(board.users)}")
     console.print(table)
     if board.finding:
         console.print(board.finding)
-    for one in board.failed:
-        console.print(f"without a row: {one['title']} ({one['reason']})", markup=False)
+    for failed in board.failed:
+        console.print(f"without a row: {failed.title} ({failed.reason})", markup=False)
     for caution in [*([] if board.frozen else [NOT_FROZEN]), *board.cautions()]:
         console.print(f"caution: {caution}")
     console.print(_judges(board))
 
 
-def comparisons(records: Path, a: str, b: str) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class MeasureComparison:
+    """A recorded comparison of two generators.
+
+    Attributes:
+        measure: Of which measure.
+        declared: Whether it was decided on before the first image.
+        comparison: The first generator minus the second.
+    """
+
+    measure: str
+    declared: bool
+    comparison: Comparison
+
+
+def comparisons(records: Path, a: str, b: str) -> list[MeasureComparison]:
     """Every recorded comparison of two generators, as a minus b.
 
     Raises:
@@ -102,34 +141,32 @@ def comparisons(records: Path, a: str, b: str) -> list[dict[str, Any]]:
     for name in (a, b):
         if name not in ids:
             raise SpecError(f"no generator '{name}' in {records}", hint=did_you_mean(name, ids))
-    found = []
-    for measure, family in board.families.items():
-        for one in family["comparisons"]:
-            if {one["a"], one["b"]} == {a, b}:
-                swap = one["a"] != a
-                found.append(
-                    {"measure": measure, "declared": family["declared"], **(turned_round(one) if swap else one)}
-                )
+    found = [
+        MeasureComparison(measure, family.declared, comparison.seen_from(a))
+        for measure, family in board.families.items()
+        for comparison in family.comparisons
+        if {comparison.a, comparison.b} == {a, b}
+    ]
     if not found:
         raise SpecError(
             f"'{a}' and '{b}' were not compared",
             hint="unranked rows are described, not tested; the family is declared in analysis.family",
         )
-    return sorted(found, key=lambda c: (not c["declared"], c["measure"]))
+    return sorted(found, key=lambda each: (not each.declared, each.measure))
 
 
-def print_comparisons(records: Path, a: str, b: str, found: Sequence[dict[str, Any]]) -> None:
-    """Prints one line a measure."""
+def print_comparisons(records: Path, a: str, b: str, found: Sequence[MeasureComparison]) -> None:
+    """Prints one line per measure."""
     board = read_board(records)
-    analysis = board.comparison["spec"]["analysis"]
+    analysis = board.record.spec.analysis
     table = Table(box=None, pad_edge=False, header_style="bold")
     headings = (
         "measure",
         f"{a} minus {b}",
         "unit",
         "d_z",
-        f"people who prefer {a}",
-        f"picture of {a} beats one of {b}",
+        f"users who prefer {a}",
+        f"image of {a} beats one of {b}",
         "skewness",
         "detectable",
         "p, max-T",
@@ -139,28 +176,28 @@ def print_comparisons(records: Path, a: str, b: str, found: Sequence[dict[str, A
     )
     for heading in headings:
         table.add_column(heading, no_wrap=True)
-    for one in found:
-        test, prefer, beats = one["test"] or {}, one["prefer"], one["beats"]
-        card = board.card(one["measure"].removeprefix(LIFT))
+    for each in found:
+        measure, pair = Measure.parse(each.measure), each.comparison
+        card, test, prefer = board.cards[measure.scorer], pair.test, pair.prefer
         table.add_row(
-            one["measure"].replace(LIFT, "personal lift, "),
-            with_interval(one["difference"], sign=True),
-            str(card.get("unit", "")) + ("" if card.get("higher_is_better", True) else ", lower is better"),
-            number(one["effect"], 2, sign=True),
-            f"{number(prefer['share'], 2)} ({number(prefer['low'], 2)} to {number(prefer['high'], 2)})",
-            "" if beats is None else with_interval(beats),
-            number(one["difference"]["skewness"], 1, sign=True),
-            number(one["detectable"], 4),
-            p_value(test.get("p_max_t")),
-            p_value(test.get("p_holm")),
-            one["verdict"] + (" (skewed)" if one["skewed"] else ""),
-            "" if one["declared"] else "exploratory",
+            measure.label,
+            with_interval(pair.difference, sign=True),
+            card.unit + ("" if card.higher_is_better else ", lower is better"),
+            number(pair.effect, 2, sign=True),
+            f"{number(prefer.share, 2)} ({number(prefer.low, 2)} to {number(prefer.high, 2)})",
+            "" if pair.beats is None else with_interval(pair.beats),
+            number(pair.difference.skewness, 1, sign=True),
+            number(pair.detectable, 4),
+            p_value(None if test is None else test.p_max_t),
+            p_value(None if test is None else test.p_holm),
+            pair.verdict + (" (skewed)" if pair.skewed else ""),
+            "" if each.declared else "exploratory",
         )
     console = wide_console()
     console.print(table)
     console.print(
-        f"adjusted over {analysis['family'].replace('-', ' ')}, level {analysis['alpha']:g}; equivalent within"
-        f" {analysis['equivalence_margin']:g} (declared measures only); detectable:"
+        f"adjusted over {analysis.family.replace('-', ' ')}, level {analysis.alpha:g}; equivalent within"
+        f" {analysis.equivalence_margin:g} (declared measures only); detectable:"
         " smallest difference that this pair alone, unadjusted, finds with 80 % power"
     )
 
@@ -175,13 +212,13 @@ def _judges(board: Board) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("held-out ratings", "AUC within user", "AUC pooled", "verifier minus it", ""):
         table.add_column(heading, no_wrap=True)
-    for name, entry in board.judges.items():
-        gain = entry.get("verifier_gain")
+    for name, report in board.judges.items():
+        gain = report.verifier_gain
         table.add_row(
             name,
-            with_interval(entry["auc_within_user"]),
-            with_interval(entry["auc_pooled"]),
+            with_interval(report.auc_within_user),
+            with_interval(report.auc_pooled),
             with_interval(gain, sign=True) if gain else "",
-            entry["meaning"],
+            report.meaning,
         )
     return table

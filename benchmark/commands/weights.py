@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
@@ -27,42 +27,76 @@ def needed(task: str | None) -> list[Published]:
     return [ALL[name] for name in names_in(load_task(find_task(task)).to_json())]
 
 
-def describe(task: str | None) -> list[dict[str, Any]]:
-    """A dictionary each: name, title, repository, revision, licence, parameters, gigabytes, files with their hashes."""
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """A file of published weights."""
+
+    name: str
+    sha256: str | None
+    bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Published weights, and where they are looked for."""
+
+    name: str
+    title: str
+    repository: str
+    revision: str | None
+    licence: str
+    parameters_millions: float
+    gigabytes: float
+    files: Sequence[WeightsFile]
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedWeights:
+    """Weights that are here, with the digest that was computed."""
+
+    name: str
+    origin: str
+    path: str
+    digest: str
+
+
+def describe(task: str | None) -> list[Weights]:
+    """What a task names, or everything that is known."""
     return [
-        {
-            "name": one.name,
-            "title": one.title,
-            "repository": one.repository,
-            "revision": one.revision,
-            "licence": one.licence,
-            "parameters_millions": one.parameters,
-            "gigabytes": one.gigabytes,
-            "files": [{"name": file.name, "sha256": file.sha256, "bytes": file.size} for file in one.files],
-            "folder": str(weights_root() / one.folder),
-        }
-        for one in needed(task)
+        Weights(
+            name=published.name,
+            title=published.title,
+            repository=published.repository,
+            revision=published.revision,
+            licence=published.licence,
+            parameters_millions=published.parameters,
+            gigabytes=published.gigabytes,
+            files=[WeightsFile(file.name, file.sha256, file.size) for file in published.files],
+            folder=str(weights_root() / published.folder),
+        )
+        for published in needed(task)
     ]
 
 
-def check(task: str | None) -> list[dict[str, Any]]:
-    """Name, origin, path and digest of everything that a task needs.
+def check(task: str | None) -> list[CheckedWeights]:
+    """Hashes everything that a task needs.
 
     Raises:
         MissingDependency: Naming everything that is absent or is not what it should be.
     """
-    found, problems, hints = [], [], []
-    for one in needed(task):
+    checked, problems, hints = [], [], []
+    for published in needed(task):
         try:
-            there = find(one.name)
+            found = find(published.name)
         except MissingDependency as error:
             problems.append(error.message)
             hints.append(error.hint)
         else:
-            found.append({"name": one.name, "origin": there.origin, "path": str(there.source), "digest": there.digest})
+            checked.append(CheckedWeights(published.name, found.origin, str(found.source), found.digest))
     if problems:
         raise MissingDependency("\n  ".join(problems), hint="\n  ".join(dict.fromkeys(hints)))
-    return found
+    return checked
 
 
 def fetch(what: Sequence[str], say: Callable[[str], None]) -> Iterator[tuple[str, Path]]:
@@ -129,26 +163,25 @@ def _out_of_reach(one: Published) -> MissingDependency:
     )
 
 
-def print_weights(found: list[dict[str, Any]]) -> None:
+def print_weights(known: Sequence[Weights]) -> None:
     """A table, and every file's hash below it."""
     table = Table("name", "what", "millions", "GB", "licence", "repository", box=None, pad_edge=False)
-    for one in found:
-        size = f"{one['gigabytes']:.2f}"
-        where = one["repository"] + (f"@{one['revision'][:12]}" if one["revision"] else "")
-        table.add_row(one["name"], one["title"], f"{one['parameters_millions']:,.0f}", size, one["licence"], where)
+    for weights in known:
+        where = weights.repository + (f"@{weights.revision[:12]}" if weights.revision else "")
+        size, millions = f"{weights.gigabytes:.2f}", f"{weights.parameters_millions:,.0f}"
+        table.add_row(weights.name, weights.title, millions, size, weights.licence, where)
     console = wide_console()
     console.print(table)
-    for one in found:
-        for file in one["files"]:
-            if file["sha256"]:
-                console.print(f"{file['sha256']}  {file['name']}", highlight=False)
+    for file in (file for weights in known for file in weights.files):
+        if file.sha256:
+            console.print(f"{file.sha256}  {file.name}", highlight=False)
     console.print(f"looked for in {weights_root()} ($REBECA_WEIGHTS) and in the hub's cache", highlight=False)
 
 
-def print_checked(found: list[dict[str, Any]]) -> None:
-    """A line each, and a warning where weights are random."""
+def print_checked(checked: Sequence[CheckedWeights]) -> None:
+    """One line per name, and a warning where weights are random."""
     console = wide_console()
-    for one in found:
-        console.print(f"{one['name']:18s} {one['origin']:10s} {one['digest'][:16]}  {one['path']}", highlight=False)
-    if any(one["origin"] == "random" for one in found):
+    for weights in checked:
+        console.print(f"{weights.name:18s} {weights.origin:10s} {weights.digest[:16]}  {weights.path}", highlight=False)
+    if any(weights.origin == "random" for weights in checked):
         console.print("random weights: everything runs, and no number means anything", style="yellow")

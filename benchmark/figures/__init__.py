@@ -1,1 +1,1 @@
-"""Figures of a task, from its records alone; one module a family, listed in :mod:`benchmark.figures.build`."""
+"""Figures of a task, from its records alone; one module per family, listed in :mod:`benchmark.figures.build`."""

@@ -11,8 +11,9 @@ from benchmark.board.tables import Tables
 from benchmark.figures.guidance import guidance
 from benchmark.figures.judges import judges
 from benchmark.figures.making import making
+from benchmark.figures.pairs import pairs
 from benchmark.figures.people import people
-from benchmark.figures.permutations import tests
+from benchmark.figures.permutations import permutations
 from benchmark.figures.plane import planes
 from benchmark.figures.ranks import ranks
 from benchmark.figures.scorers import scorers
@@ -22,7 +23,7 @@ from benchmark.figures.validity import validity
 
 FAMILIES = {
     "Preference and personal lift": planes,
-    "Ranks and pairs": lambda tables: [*ranks(tables), *tests(tables)],
+    "Ranks and pairs": lambda tables: [*ranks(tables), *permutations(tables), *pairs(tables)],
     "How people differ": lambda tables: [*spreads(tables), *people(tables)],
     "Guidance": guidance,
     "Judges": judges,

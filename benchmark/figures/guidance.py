@@ -9,8 +9,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.board.board import Row
+from benchmark.analysis.measures import PRIOR as PRIOR_ROLE
+from benchmark.analysis.measures import with_role
 from benchmark.board.format_numbers import number
+from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.style import Figure, Size, heat
 from rebeca.seeds import canonical_json
@@ -19,17 +21,17 @@ PRIOR, IMAGE = "prior_guidance", "image_guidance"
 
 
 def guidance(tables: Tables) -> list[Figure]:
-    """Heat maps over a grid of both guidances: mean and median preference, LAION, and the change by decoding."""
+    """Heat maps over a grid of both guidances: mean and median preference, aesthetics, and the change by decoding."""
     grid = _grid(tables.board.rows)
     if not grid:
         return []
     found = []
-    for measure, name in (
-        (tables.primary, "preference"),
-        ("laion", tables.board.card_name("laion")),
-        ("ncf-prior", "preference before decoding"),
-    ):
-        if not any(measure in row.measures and row.measure(measure) for row, _, _ in grid):
+    board, prior = tables.board, with_role(tables.board.cards, PRIOR_ROLE)
+    names = {tables.primary: "preference", **{name: board.card_name(name) for name in board.measures.aesthetics}}
+    if prior is not None:
+        names[prior] = "preference before decoding"
+    for measure, name in names.items():
+        if not any(row.measure(measure) for row, _, _ in grid):
             continue
         found += [
             _map(
@@ -37,12 +39,12 @@ def guidance(tables: Tables) -> list[Figure]:
                 grid,
                 f"guidance-{measure}-{statistic}",
                 f"{statistic} {name}",
-                _picture_statistic(tables, measure, statistic),
+                _image_statistic(tables, measure, statistic),
             )
             for statistic in ("mean", "median")
         ]
-    if any(row.measure("ncf-prior") for row, _, _ in grid):
-        after, before = (_picture_statistic(tables, measure, "mean") for measure in (tables.primary, "ncf-prior"))
+    if prior is not None and any(row.measure(prior) for row, _, _ in grid):
+        after, before = (_image_statistic(tables, measure, "mean") for measure in (tables.primary, prior))
         found.append(
             _map(
                 tables,
@@ -56,7 +58,7 @@ def guidance(tables: Tables) -> list[Figure]:
     return found
 
 
-def _picture_statistic(tables: Tables, measure: str, statistic: str) -> Callable[[Row], float]:
+def _image_statistic(tables: Tables, measure: str, statistic: str) -> Callable[[Row], float]:
     def of(row: Row) -> float:
         scores = tables.rows[row.id].scores.get(measure)
         known = scores[np.isfinite(scores)] if scores is not None else np.array([])
@@ -71,12 +73,12 @@ def _grid(rows: Sequence[Row]) -> list[tuple[Row, float, float]]:
     """Generators that differ in the two guidances alone: the largest such group with two values of each, or nothing."""
     groups: dict[str, list[tuple[Row, float, float]]] = {}
     for row in rows:
-        generator = row.record["generator"]
-        params, decoder = dict(generator["params"]), dict(generator["decoder"])
+        generator = row.record.generator
+        params, decoder = dict(generator.params), dict(generator.decoder)
         prior, image = params.pop(PRIOR, None), decoder.pop(IMAGE, None)
         if prior is None or image is None:
             continue
-        rest = canonical_json([generator["use"], params, decoder, generator.get("images")])
+        rest = canonical_json([generator.use, params, decoder, generator.images])
         groups.setdefault(rest, []).append((row, float(prior), float(image)))
     best = max(groups.values(), key=len, default=[])
     enough = all(len({point[k] for point in best}) >= 2 for k in (1, 2))
@@ -114,5 +116,5 @@ def _map(
         text,
         data,
         draw,
-        "Over all pictures of a generator; guidance 0 ignores the condition, 1 is conditional.",
+        "Over all images of a generator; guidance 0 ignores the condition, 1 is conditional.",
     )

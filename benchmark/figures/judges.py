@@ -8,9 +8,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis.judges import JUDGES
+from benchmark.analysis.measures import CEILING, JUDGES, VERIFIER
 from benchmark.board.format_numbers import number, with_interval
 from benchmark.board.tables import DRAWS, Tables
+from benchmark.figures.plane import ends_of
 from benchmark.figures.style import BLUE, GRID, INK, ORANGE, SOFT, Figure, Size
 from benchmark.stats.intervals import resampling_weights
 from benchmark.stats.random import stream
@@ -29,26 +30,26 @@ def judges(tables: Tables) -> list[Figure]:
 
 
 def _finding(tables: Tables) -> str:
-    verifier = tables.board.judges["verifier"]["auc_within_user"]
-    control = tables.board.judges.get("population", {}).get("verifier_gain")
-    text = f"Within a person the verifier puts a liked picture first {number(verifier['estimate'], 2)} of the time"
-    if control is None or control["estimate"] is None:
+    verifier = tables.board.judges[VERIFIER].auc_within_user
+    population = tables.board.judges.get("population")
+    gain = None if population is None else population.verifier_gain
+    text = f"Within a user the verifier puts a liked image first {number(verifier.estimate, 2)} of the time"
+    if gain is None or gain.estimate is None:
         return text
-    if control["low"] is None or control["low"] <= 0 <= control["high"]:
+    if gain.low is None or gain.high is None or gain.low <= 0 <= gain.high:
         return f"{text}, not clearly more or less than taste in common"
-    more = "more" if control["estimate"] > 0 else "less"
-    return f"{text}, {number(abs(control['estimate']), 2)} {more} than taste in common"
+    more = "more" if gain.estimate > 0 else "less"
+    return f"{text}, {number(abs(gain.estimate), 2)} {more} than taste in common"
 
 
 def _dots(tables: Tables) -> Figure | None:
     rows = []
-    for name, entry in tables.board.judges.items():
-        interval = entry["auc_within_user"]
-        if interval["estimate"] is None:
+    for name, report in tables.board.judges.items():
+        if not report.auc_within_user.known:
             continue
-        kind = "judge" if name in JUDGES else "ceiling" if "others" in name else "control"
-        low, high = (interval[end] if interval[end] is not None else interval["estimate"] for end in ("low", "high"))
-        rows.append({"judge": name, "auc": interval["estimate"], "low": low, "high": high, "kind": kind})
+        kind = "judge" if name in JUDGES else "ceiling" if name == CEILING else "control"
+        ends = ends_of("auc", report.auc_within_user)
+        rows.append({"judge": name, "auc": ends["auc"], "low": ends["auc_low"], "high": ends["auc_high"], "kind": kind})
     data = pd.DataFrame(rows)
     if data.empty:
         return None
@@ -58,7 +59,7 @@ def _dots(tables: Tables) -> Figure | None:
         scale = alt.Scale(domain=present, range=[KINDS[kind] for kind in present])
         colour = alt.Color("kind:N", scale=scale, **BELOW)
         y = alt.Y("judge:N", sort=data["judge"].tolist(), title=None)
-        x_title = "AUC within a person's held-out ratings (0.5: by chance)"
+        x_title = "AUC within a user's held-out ratings (0.5: by chance)"
         base, chance = alt.Chart(data), alt.Chart(pd.DataFrame({"auc": [0.5]}))
         return alt.layer(
             chance.mark_rule(color=INK, strokeDash=[3, 3], opacity=0.6).encode(x="auc:Q"),
@@ -70,21 +71,23 @@ def _dots(tables: Tables) -> Figure | None:
             ),
         ).properties(width=size.width, height=size.font * 2.6 * len(rows))
 
-    text = "; ".join(f"{n}: {with_interval(e['auc_within_user'])}" for n, e in tables.board.judges.items())
-    return Figure("judges", _finding(tables), text, data, draw, "Each dot is a mean over people, with its interval.")
+    text = "; ".join(f"{n}: {with_interval(report.auc_within_user)}" for n, report in tables.board.judges.items())
+    return Figure("judges", _finding(tables), text, data, draw, "Each dot is a mean over users, with its interval.")
 
 
 def _roc(tables: Tables) -> Figure | None:
     rows = []
     for name in JUDGES:
-        entry = tables.board.judges.get(name)
-        for ratings, curve in (("held-out", entry["roc"]), ("training", entry["train"]["roc"])) if entry else ():
-            for x, y in zip(curve["false_positive"], curve["true_positive"], strict=True):
+        report = tables.board.judges.get(name)
+        if report is None or report.train is None:
+            continue
+        for ratings, curve in (("held-out", report.roc), ("training", report.train.roc)):
+            for x, y in zip(curve.false_positive, curve.true_positive, strict=True):
                 rows.append({"judge": name, "ratings": ratings, "false_positive": x, "true_positive": y})
     data = pd.DataFrame(rows)
     if data.empty:
         return None
-    pooled = {name: tables.board.judges[name]["auc_pooled"] for name in JUDGES if name in tables.board.judges}
+    pooled = {name: tables.board.judges[name].auc_pooled for name in JUDGES if name in tables.board.judges}
     diagonal = pd.DataFrame({"false_positive": [0.0, 1.0], "true_positive": [0.0, 1.0]})
 
     def draw(size: Size) -> Any:
@@ -99,21 +102,18 @@ def _roc(tables: Tables) -> Figure | None:
         ).properties(width=side, height=side)
 
     text = "; ".join(f"{name}: pooled AUC {with_interval(value)}" for name, value in pooled.items())
-    title = (
-        f"On held-out ratings of all people together the verifier's AUC is {number(pooled['verifier']['estimate'], 2)}"
-    )
+    title = f"On held-out ratings of all users together the verifier's AUC is {number(pooled[VERIFIER].estimate, 2)}"
     return Figure("roc", title, text, data, draw, "Pooled curves also reward knowing who is lenient.")
 
 
 def _bootstrap(tables: Tables) -> Figure | None:
-    judged, board = tables.judged, tables.board
-    people = len(board.comparison["user_ids"])
-    weights = resampling_weights(people, DRAWS, stream(tables.plan.name, "site-auc"))
+    board, users = tables.board, len(tables.board.record.user_ids)
+    weights = resampling_weights(users, DRAWS, stream(tables.plan.name, "site-auc"))
     rows, text = [], []
     ends: tuple[float, float] = ()  # type: ignore[assignment]  # of the first judge, the verifier
     for name in board.judges:
-        own = (judged["judge"] == name) & (judged["split"] == "test") & (judged["share"] == 1)
-        by_user = auc_by_user(judged["user"][own], judged["label"][own], judged["score"][own], people)
+        test = tables.held_out.of(name, "test")
+        by_user = auc_by_user(test.user, test.label, test.score, users)
         known = np.isfinite(by_user)
         total = weights[:, known].sum(axis=1)
         draws = (weights[:, known] @ by_user[known])[total > 0] / total[total > 0]
@@ -135,22 +135,23 @@ def _bootstrap(tables: Tables) -> Figure | None:
         row = alt.Row(
             "judge:N", sort=list(board.judges), title=None, header=alt.Header(labelAngle=0, labelAlign="left")
         )
-        x = alt.X("auc:Q", title="mean AUC within user, people drawn again", scale=alt.Scale(zero=False))
+        x = alt.X("auc:Q", title="mean AUC within user, users drawn again", scale=alt.Scale(zero=False))
         y = alt.Y("share:Q", title=None, axis=None, stack=None)
         area = alt.Chart(data).mark_area(color=BLUE, opacity=0.75, interpolate="step")
         return area.encode(x=x, y=y, row=row).properties(width=round(size.width * 0.75), height=size.font * 4)
 
-    title = f"Draw other people, and the verifier's AUC moves between {ends[0]:.2f} and {ends[1]:.2f}"
-    return Figure("bootstrap-auc", title, "; ".join(text), data, draw, f"{DRAWS:,} bootstrap draws of people.")
+    title = f"Draw other users, and the verifier's AUC moves between {ends[0]:.2f} and {ends[1]:.2f}"
+    return Figure("bootstrap-auc", title, "; ".join(text), data, draw, f"{DRAWS:,} bootstrap draws of users.")
 
 
 def _calibration(tables: Tables) -> Figure | None:
-    found = tables.board.judges
+    judges = tables.board.judges
+    found = {name: calibration for name in JUDGES if name in judges and (calibration := judges[name].calibration)}
     data = pd.DataFrame(
         [
-            {"judge": name, "mean": b["mean"], "share": b["share"], "ratings": b["n"]}
-            for name in JUDGES
-            for b in (found.get(name, {}).get("calibration") or {}).get("bins", [])
+            {"judge": name, "mean": part.mean, "share": part.share, "ratings": part.n}
+            for name, calibration in found.items()
+            for part in calibration.bins
         ]
     )
     if data.empty:
@@ -169,18 +170,23 @@ def _calibration(tables: Tables) -> Figure | None:
         line = alt.Chart(diagonal).mark_line(color=GRID).encode(x=x, y=y)
         return alt.layer(line, base.mark_line(opacity=0.6), dots).properties(width=side, height=side)
 
-    errors = {name: found[name]["calibration"]["expected_error"] for name in JUDGES if name in found}
+    errors = {name: calibration.expected_error for name, calibration in found.items()}
     text = "; ".join(f"{name}: expected calibration error {number(error)}" for name, error in errors.items())
-    title = f"The verifier's probabilities are off by {number(errors['verifier'], 2)} on average"
+    title = f"The verifier's probabilities are off by {number(errors[VERIFIER], 2)} on average"
     return Figure("calibration", title, text, data, draw, "On the diagonal, probabilities mean what they say.")
 
 
 def _learning(tables: Tables) -> Figure | None:
-    curve = tables.board.judges.get("verifier", {}).get("learning_curve") or []
+    verifier = tables.board.judges.get(VERIFIER)
+    curve = () if verifier is None else verifier.learning_curve
     if len(curve) < 2:
         return None
+    intervals = [point.auc_within_user for point in curve]
     data = pd.DataFrame(
-        [{"share": p["share"], **{k: p["auc_within_user"][k] for k in ("estimate", "low", "high")}} for p in curve]
+        [
+            {"share": point.share, "estimate": auc.estimate, "low": auc.low, "high": auc.high}
+            for point, auc in zip(curve, intervals, strict=True)
+        ]
     )
 
     def draw(size: Size) -> Any:
@@ -196,10 +202,10 @@ def _learning(tables: Tables) -> Figure | None:
             base.mark_circle(color=BLUE, size=size.font * 5, opacity=1).encode(y=y),
         ).properties(width=round(size.width * 0.7), height=round(size.width * 0.45))
 
-    first, last = curve[0]["auc_within_user"]["estimate"], curve[-1]["auc_within_user"]["estimate"]
-    gain = number(last - first, 3, True)
-    title = f"With all ratings instead of {100 * curve[0]['share']:.0f} % the verifier's AUC changes by {gain}"
-    text = "; ".join(f"{p['share']:.0%}: {with_interval(p['auc_within_user'])}" for p in curve)
+    first, last = intervals[0].estimate, intervals[-1].estimate
+    gain = number(None if first is None or last is None else last - first, 3, True)
+    title = f"With all ratings instead of {100 * curve[0].share:.0f} % the verifier's AUC changes by {gain}"
+    text = "; ".join(f"{point.share:.0%}: {with_interval(point.auc_within_user)}" for point in curve)
     return Figure(
         "learning-curve", title, text, data, draw, "AUC within user, fitted on shares of everybody's ratings."
     )

@@ -1,4 +1,4 @@
-"""How pictures came about: training of the prior, and what they cost."""
+"""How images came about: training of the prior, and what they cost."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 import altair as alt
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark.board.board import Row
 from benchmark.board.format_numbers import brief
+from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.plane import spread
 from benchmark.figures.spreads import telling
@@ -38,31 +39,50 @@ def making(tables: Tables) -> list[Figure]:
     return [figure for figure in found if figure is not None]
 
 
-def history_of(row: Row) -> dict[str, Any]:
-    """What a fit recorded of its training; empty where it recorded nothing."""
-    found = row.record["fit"]["report"].get("history", {})
-    fine = (
-        isinstance(found, dict) and isinstance(found.get("train"), list) and isinstance(found.get("validation"), list)
-    )
-    return found if fine else {}
+class History(BaseModel):
+    """What a fit recorded of its training; reports are free in form.
+
+    Attributes:
+        train: Loss per epoch on training ratings.
+        validation: Loss per epoch on validation ratings.
+        best_epoch: The one that was kept.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+    train: tuple[float, ...] = Field(min_length=1)
+    validation: tuple[float, ...] = Field(min_length=1)
+    best_epoch: int | None = None
+
+    @property
+    def best(self) -> int:
+        """The epoch that was kept."""
+        return int(np.argmin(self.validation)) if self.best_epoch is None else self.best_epoch
+
+
+def history_of(row: Row) -> History | None:
+    """What a fit recorded of its training; None where it recorded nothing of this form."""
+    try:
+        return History.model_validate(row.record.fit.report.get("history"))
+    except ValidationError:
+        return None
 
 
 def _training(tables: Tables) -> Figure | None:
     by_fit: dict[str, Row] = {}
     for row in sorted(tables.board.rows, key=lambda row: row.id != tables.board.reference):
-        if history_of(row):
-            by_fit.setdefault(row.record["fit"]["key"], row)
+        if history_of(row) is not None:
+            by_fit.setdefault(row.record.fit.key, row)
     rows = telling(tables, list(by_fit.values()), CURVES) if by_fit else []
-    parts = []
-    for row in rows:
-        history = history_of(row)
-        for kind in ("train", "validation"):
-            parts += [
-                {"generator": row.title, "loss": v, "epoch": k + 1, "ratings": kind}
-                for k, v in enumerate(history[kind])
-                if isinstance(v, float)
-            ]
-    data = pd.DataFrame(parts)
+    histories = {row.id: history for row in rows if (history := history_of(row)) is not None}
+    data = pd.DataFrame(
+        [
+            {"generator": row.title, "loss": loss, "epoch": k + 1, "ratings": kind}
+            for row in rows
+            for kind, losses in (("train", histories[row.id].train), ("validation", histories[row.id].validation))
+            for k, loss in enumerate(losses)
+        ]
+    )
     if data.empty:
         return None
     names = [row.title for row in rows]
@@ -88,12 +108,12 @@ def _training(tables: Tables) -> Figure | None:
         ).properties(width=size.width, height=round(size.width * 0.45))
 
     reference = next((row for row in rows if row.id == tables.board.reference), rows[0])
-    history = history_of(reference)
-    best = int(history.get("best_epoch", int(np.argmin(history["validation"]))))
+    history = histories[reference.id]
     title = (
-        f"{reference.title}'s prior was best on validation ratings after {best + 1} of {len(history['train'])} epochs"
+        f"{reference.title}'s prior was best on validation ratings after {history.best + 1} of"
+        f" {len(history.train)} epochs"
     )
-    text = "; ".join(f"{row.title}: lowest validation loss {min(history_of(row)['validation']):.4f}" for row in rows)
+    text = "; ".join(f"{row.title}: lowest validation loss {min(histories[row.id].validation):.4f}" for row in rows)
     return Figure(
         "training",
         title,
@@ -114,7 +134,7 @@ def _cost(tables: Tables) -> Figure | None:
             "generator": row.title,
             "family": row.family,
             "seconds": max(row.seconds or 0.0, 1e-6),
-            "preference": (row.measure(tables.primary) or {})["estimate"],
+            "preference": row.estimate(tables.primary),
         }
         for row in rows
     ]
@@ -127,7 +147,7 @@ def _cost(tables: Tables) -> Figure | None:
     data["front"] = data["id"].isin(front)
 
     def draw(size: Size) -> Any:
-        x = alt.X("seconds:Q", title="seconds a picture", scale=alt.Scale(type="log", padding=size.font))
+        x = alt.X("seconds:Q", title="seconds per image", scale=alt.Scale(type="log", padding=size.font))
         y = alt.Y("preference:Q", title="preference", scale=alt.Scale(zero=False))
         base, own = alt.Chart(data), data[data["front"]].tail(NAMED)
         height = round(size.width * 0.5)
@@ -173,8 +193,8 @@ def _cost(tables: Tables) -> Figure | None:
     spent = float(data["seconds"].iloc[data["id"].tolist().index(dearest)])
     title = (
         f"{len(front)} of {len(rows)} generators give the most for their time; the best of them, {titles[dearest]},"
-        f" takes {brief(spent)} s a picture"
+        f" takes {brief(spent)} s per image"
     )
-    text = "; ".join(f"{p['generator']}: {brief(p['seconds'])} s, {p['preference']:.3f}" for p in points)
-    note = f"Dashed: the Pareto front. Wall seconds on {tables.board.comparison['provenance']['device']}, fits aside."
+    text = "; ".join(f"{row.title}: {brief(row.seconds)} s, {row.estimate(tables.primary):.3f}" for row in rows)
+    note = f"Dashed: the Pareto front. Wall seconds on {tables.board.record.provenance.device}, fits aside."
     return Figure("cost", title, text, data.drop(columns="id"), draw, note)

@@ -8,11 +8,11 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.board.board import Row
+from benchmark.analysis.measures import both_by
 from benchmark.board.format_numbers import number, percent
+from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.style import BLUE, GRID, Figure, Size, heat, left_out, ranked, shown
-from benchmark.records.schema import LIFT
 from rebeca.arrays import Bools
 
 MOST_PEOPLE = 48
@@ -140,7 +140,7 @@ def _personas(tables: Tables) -> Figure | None:
     groups = list(range(int(labels.max()) + 1))
     cells = []
     for row in kept:
-        for measure, what in ((tables.primary, "preference"), (LIFT + tables.primary, "personal lift")):
+        for measure, what in ((measure.key, measure.kind) for measure in both_by(tables.primary)):
             for k in groups:
                 values = tables.value(row.id, measure)[labels == k]
                 if np.isfinite(values).any():

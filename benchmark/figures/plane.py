@@ -10,8 +10,11 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.board.board import Board, Row
+from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED
+from benchmark.analysis.results import Interval
+from benchmark.board.board import Board
 from benchmark.board.format_numbers import with_interval
+from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.style import INK, SOFT, Figure, Size, family_colour, family_scale, family_shape, shortened
 
@@ -19,24 +22,26 @@ LABELS = 8
 """Generators that are named directly; the others answer to hover and focus, and stand in the table."""
 MOST_CROSSES = 60
 """With more generators only the named ones show their intervals, which would cover each other."""
+BY = {OBSERVED: "By users' own ratings", GROUND_TRUTH: "By the ground truth"}
+"""How a plane by a scorer of this role begins."""
 LINK = "generators/"
 LABEL_ROOM = 0.62
 """Room for names on the right, as a share of the data's width."""
 
 
 def planes(tables: Tables) -> list[Figure]:
-    """The plane by the primary scorer, and by the truth or by real ratings where these judge everybody."""
+    """The plane by the primary scorer, and by the ground truth or by real ratings where these judge everybody."""
     board = tables.board
     found = [plane(board, board.primary, "plane", "preference (probability)")]
-    truth = board.truth()
+    truth = board.truth
     if truth is not None and truth != board.primary and any(row.lift(truth) for row in board.rows):
-        found.append(plane(board, truth, f"plane-{truth}", str(board.card(truth)["unit"])))
+        found.append(plane(board, truth, f"plane-{truth}", board.cards[truth].unit))
     return [figure for figure in found if figure is not None]
 
 
 def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
     """Preference and lift by one judge; None where no generator has both."""
-    points = pd.DataFrame(_points(board.rows, judge))
+    points = _points(board.rows, judge)
     if points.empty:
         return None
     named = _named(points, board.reference)
@@ -45,13 +50,12 @@ def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
     def draw(size: Size) -> Any:
         return _draw(points, board, size, x_title)
 
-    by = {"observed": "By people's own ratings", "ground-truth": "By the ground truth"}.get(judge)
+    by = BY.get(board.cards[judge].role)
     title = board.finding if by is None else f"{by}: {_most(points)}"
     text = "; ".join(str(label) for label in points["description"])
     note = (
-        "Right: people like the pictures. Up: people like their own pictures more than those made for others; a"
-        " crowd-pleaser sits at zero. Crosses are 95 % intervals over people. Hollow: granted the judge, held-out"
-        " ratings or the truth, and unranked."
+        "Right: users like the images. Up: users like their own images more than those generated for others; a"
+        " crowd-pleaser sits at zero. Crosses are 95 % intervals over users. Hollow: privileged, and unranked."
     )
     return Figure(name, title, text, points.drop(columns=["href", "description"]), draw, note, answers=True)
 
@@ -66,11 +70,11 @@ def _most(points: pd.DataFrame) -> str:
     return f"{liked['title']} is liked most, {lifted['title']} has the highest personal lift{others}"
 
 
-def _points(rows: Sequence[Row], judge: str) -> list[dict[str, Any]]:
-    out = []
+def _points(rows: Sequence[Row], judge: str) -> pd.DataFrame:
+    points = []
     for row in rows:
         like, lift = row.measure(judge), row.lift(judge)
-        if like is None or lift is None or lift["estimate"] is None:
+        if like is None or lift is None:
             continue
         said = f"{row.title}: preference {with_interval(like)}, personal lift {with_interval(lift, True)}"
         point: dict[str, Any] = {
@@ -81,18 +85,20 @@ def _points(rows: Sequence[Row], judge: str) -> list[dict[str, Any]]:
             "description": said + ("" if row.ranked else "; unranked"),
             "href": f"{LINK}{row.id}.html",
         }
-        for field, cell in (("like", like), ("lift", lift)):
-            point[field] = cell["estimate"]
-            for end in ("low", "high"):
-                point[f"{field}_{end}"] = cell[end] if cell[end] is not None else cell["estimate"]
-        out.append(point)
-    return out
+        points.append(point | ends_of("like", like) | ends_of("lift", lift))
+    return pd.DataFrame(points)
+
+
+def ends_of(name: str, interval: Interval) -> dict[str, float | None]:
+    """Columns of a figure: the estimate and both ends, which are the estimate where there is no interval."""
+    low, high = (end if end is not None else interval.estimate for end in (interval.low, interval.high))
+    return {name: interval.estimate, f"{name}_low": low, f"{name}_high": high}
 
 
 def _named(points: pd.DataFrame, reference: str) -> set[str]:
-    """Who is named directly: the reference, those that nobody beats on both axes, the best and worst, one a family.
+    """Who is named directly: the reference, those that nobody beats on both axes, the best and worst, one per family.
 
-    Of the ranked ones first; what was granted the judge or the truth is named where there is room.
+    Of the ranked ones first; privileged ones are named where there is room.
     """
     order = points.sort_values(["ranked", "like"], ascending=False)
     first = order[order["ranked"]] if order["ranked"].any() else order

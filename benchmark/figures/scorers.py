@@ -1,4 +1,4 @@
-"""Scorers beside each other: before and after decoding, verifier and auditor, verifier and LAION, levels of prompts."""
+"""Scorers beside each other: before and after decoding, verifier and auditor, aesthetics, levels of prompts."""
 
 from __future__ import annotations
 
@@ -8,71 +8,74 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.board.board import Row
-from benchmark.board.format_numbers import number, with_interval
+from benchmark.analysis.measures import AUDITOR, PRIOR, VERIFIER, with_role
+from benchmark.board.format_numbers import number, with_ends
+from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.style import BLUE, GRID, INK, Figure, Size, family_colour, family_shape
 
-MOST_PICTURES = 400
+MOST_IMAGES = 400
 
 
 def scorers(tables: Tables) -> list[Figure]:
     """Those figures whose scorers the task has."""
-    found = [_decoding(tables), _bland_altman(tables), _aesthetics(tables), _prompts(tables)]
+    aesthetics = [_aesthetics(tables, scorer) for scorer in tables.board.measures.aesthetics]
+    found = [_decoding(tables), _bland_altman(tables), *aesthetics, _prompts(tables)]
     return [figure for figure in found if figure is not None]
 
 
 def _reference(tables: Tables) -> Row:
-    return next(row for row in tables.board.rows if row.id == tables.board.reference)
+    return tables.board.row(tables.board.reference)
 
 
 def _decoding(tables: Tables) -> Figure | None:
     row = _reference(tables)
     scores = tables.rows[row.id].scores
-    if "ncf-prior" not in scores:
+    prior = with_role(tables.board.cards, PRIOR)
+    if prior is None or prior not in scores:
         return None
-    before, after = scores["ncf-prior"].ravel(), scores[tables.primary].ravel()
+    before, after = scores[prior].ravel(), scores[tables.primary].ravel()
     known = np.isfinite(before) & np.isfinite(after)
     if known.sum() < 3:
         return None
-    step = max(1, int(known.sum()) // MOST_PICTURES)
+    step = max(1, int(known.sum()) // MOST_IMAGES)
     data = pd.DataFrame({"before": before[known][::step], "after": after[known][::step]})
     change = float((after[known] - before[known]).mean())
     diagonal = pd.DataFrame({"before": [0.0, 1.0], "after": [0.0, 1.0]})
 
     def draw(size: Size) -> Any:
         x = alt.X("before:Q", title="what the prior sampled", scale=alt.Scale(domain=[0, 1]))
-        y = alt.Y("after:Q", title="the picture", scale=alt.Scale(domain=[0, 1]))
+        y = alt.Y("after:Q", title="the image", scale=alt.Scale(domain=[0, 1]))
         side = round(size.width * 0.7)
         line = alt.Chart(diagonal).mark_line(color=GRID).encode(x=x, y=y)
         dots = alt.Chart(data).mark_circle(color=BLUE, opacity=0.35, size=size.font * 2).encode(x=x, y=y)
         return alt.layer(line, dots).properties(width=side, height=side)
 
-    title = f"Decoding changes the preference for {row.title}'s pictures by {number(change, 3, True)} on average"
+    title = f"Decoding changes the preference for {row.title}'s images by {number(change, 3, True)} on average"
     r = float(np.corrcoef(before[known], after[known])[0, 1])
     means = f"before {before[known].mean():.3f}, after {after[known].mean():.3f}"
-    text = f"{int(known.sum())} pictures: {means}, correlation {r:.2f}."
-    note = (
-        "Two verifiers: one in the prior's own space, one in another; points below the line lose by becoming pictures."
-    )
+    text = f"{int(known.sum())} images: {means}, correlation {r:.2f}."
+    note = "Two verifiers: one in the prior's own space, one in another; points below the line lose by becoming images."
     return Figure("decoding", title, text, data, draw, note)
 
 
 def _bland_altman(tables: Tables) -> Figure | None:
     row = _reference(tables)
-    verifier, auditor = tables.value(row.id, "ncf"), tables.value(row.id, "auditor")
+    verifier, auditor = (
+        tables.value(row.id, with_role(tables.board.cards, role) or "") for role in (VERIFIER, AUDITOR)
+    )
     known = np.isfinite(verifier) & np.isfinite(auditor)
     if known.sum() < 3:
         return None
     difference = (verifier - auditor)[known]
     data = pd.DataFrame(
-        {"person": np.array(tables.users)[known], "mean": (verifier + auditor)[known] / 2, "difference": difference}
+        {"user": np.array(tables.users)[known], "mean": (verifier + auditor)[known] / 2, "difference": difference}
     )
     middle, spread = float(difference.mean()), 1.96 * float(difference.std(ddof=1))
     lines = pd.DataFrame({"difference": [middle - spread, middle, middle + spread], "what": ["limit", "mean", "limit"]})
 
     def draw(size: Size) -> Any:
-        x = alt.X("mean:Q", title="mean of verifier and auditor, a person", scale=alt.Scale(zero=False))
+        x = alt.X("mean:Q", title="mean of verifier and auditor, per user", scale=alt.Scale(zero=False))
         y = alt.Y("difference:Q", title="verifier minus auditor")
         dots = alt.Chart(data).mark_circle(color=BLUE, opacity=0.6, size=size.font * 3).encode(x=x, y=y)
         dash = alt.StrokeDash("what:N", scale=alt.Scale(domain=["mean", "limit"], range=[[1, 0], [4, 3]]), legend=None)
@@ -82,62 +85,60 @@ def _bland_altman(tables: Tables) -> Figure | None:
     more = "more" if middle > 0 else "less"
     title = f"For {row.title} the verifier says {number(abs(middle), 3)} {more} than the auditor"
     ends = f"{number(middle - spread, 3, True)} and {number(middle + spread, 3, True)}"
-    text = f"Mean difference {number(middle, 3, True)}; for 95 % of the people between {ends}."
+    text = f"Mean difference {number(middle, 3, True)}; for 95 % of the users between {ends}."
     return Figure(
-        "bland-altman", title, text, data, draw, "Each dot is a person. Solid: mean; dashed: 1.96 standard deviations."
+        "bland-altman", title, text, data, draw, "Each dot is a user. Solid: mean; dashed: 1.96 standard deviations."
     )
 
 
-def _aesthetics(tables: Tables) -> Figure | None:
-    rows = [row for row in tables.board.rows if row.measure("laion") and row.measure(tables.primary)]
+def _aesthetics(tables: Tables, scorer: str) -> Figure | None:
+    rows = [row for row in tables.board.rows if row.measure(scorer) and row.measure(tables.primary)]
     if len(rows) < 3:
         return None
-    points = [
-        {
-            "generator": row.title,
-            "family": row.family,
-            "preference": (row.measure(tables.primary) or {})["estimate"],
-            "laion": (row.measure("laion") or {})["estimate"],
-        }
-        for row in rows
-    ]
-    data = pd.DataFrame(points)
-    laion = tables.board.card_name("laion")
-    entry = next((one for one in tables.board.agreement if one["b"] == "laion"), None)
-    within = entry["within_user"]["spearman"] if entry else None
+    name = tables.board.card_name(scorer)
+    data = pd.DataFrame(
+        [
+            {
+                "generator": row.title,
+                "family": row.family,
+                "preference": row.estimate(tables.primary),
+                "aesthetics": row.estimate(scorer),
+            }
+            for row in rows
+        ]
+    )
+    agreement = next((pair for pair in tables.board.agreement if pair.b == scorer), None)
+    within = None if agreement is None else agreement.within_user.spearman.estimate
 
     def draw(size: Size) -> Any:
         dots = alt.Chart(data).mark_point(filled=True, size=size.font * 6, opacity=0.9)
         return dots.encode(
-            x=alt.X("laion:Q", title=laion, scale=alt.Scale(zero=False)),
+            x=alt.X("aesthetics:Q", title=name, scale=alt.Scale(zero=False)),
             y=alt.Y("preference:Q", title="preference by the verifier", scale=alt.Scale(zero=False)),
             color=family_colour(rows),
             shape=family_shape(rows),
             description="generator:N",
         ).properties(width=size.width, height=round(size.width * 0.5))
 
-    told = (
-        f"within a person, {laion} and the verifier agree by {number(within['estimate'], 2, True)}"
-        if within
-        else f"{laion} beside the verifier"
+    title = (
+        f"Within a user, {name} and the verifier agree by {number(within, 2, True)} (Spearman)"
+        if within is not None
+        else f"{name} beside the verifier"
     )
-    text = "; ".join(f"{p['generator']}: {laion} {p['laion']:.2f}, preference {p['preference']:.3f}" for p in points)
-    return Figure(
-        "laion-verifier",
-        told[0].upper() + told[1:] + (" (Spearman)" if within else ""),
-        text,
-        data,
-        draw,
-        "Each mark is a generator. What is beautiful to all need not be what a person likes.",
+    text = "; ".join(
+        f"{p['generator']}: {name} {p['aesthetics']:.2f}, preference {p['preference']:.3f}" for _, p in data.iterrows()
     )
+    note = "Each mark is a generator. What is beautiful to all need not be what a user likes."
+    return Figure(f"{scorer}-verifier", title, text, data, draw, note)
 
 
 def _prompts(tables: Tables) -> Figure | None:
-    measures = [name for name in ("laion", "hpsv2") if any(row.measure(name) for row in tables.board.rows)]
+    aesthetics = tables.board.measures.aesthetics
+    measures = [name for name in aesthetics if any(row.measure(name) for row in tables.board.rows)]
     rows = []
     for row in tables.board.rows:
-        words = row.record["generator"]["params"].get("words")
-        prompt = row.record["generator"]["decoder"].get("prompt")
+        words = row.record.generator.params.get("words")
+        prompt = row.record.generator.decoder.get("prompt")
         level = f"words: {words}" if words is not None else f"prompt: {prompt}" if prompt else None
         if level is not None:
             rows.append((row, level))
@@ -150,12 +151,14 @@ def _prompts(tables: Tables) -> Figure | None:
             {
                 "generator": row.title,
                 "level": level,
-                "measure": row.measures[name]["card"]["name"],
-                **{k: (row.measure(name) or {})[k] for k in ("estimate", "low", "high")},
+                "measure": row.card(name).name,
+                "estimate": interval.estimate,
+                "low": interval.low,
+                "high": interval.high,
             }
             for row, level in rows
             for name in measures
-            if row.measure(name)
+            if (interval := row.measure(name)) is not None
         ]
     )
     names = [row.title for row, _ in rows]
@@ -179,7 +182,7 @@ def _prompts(tables: Tables) -> Figure | None:
     score = number(best["estimate"], 2)
     title = f"Of the levels of prompts, {best['generator']} scores highest on {best['measure']} ({score})"
     text = "; ".join(
-        f"{name}, {with_interval({'estimate': e, 'low': a, 'high': b})}"
+        f"{name}, {with_ends(e, a, b)}"
         for name, e, a, b in zip(first["generator"], first["estimate"], first["low"], first["high"], strict=True)
     )
-    return Figure("prompts", title, text, data, draw, "Means over people with their intervals.")
+    return Figure("prompts", title, text, data, draw, "Means over users with their intervals.")

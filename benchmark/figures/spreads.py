@@ -9,8 +9,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.board.board import Row
 from benchmark.board.format_numbers import percent
+from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.style import (
     BLUE,
@@ -44,7 +44,7 @@ def spreads(tables: Tables) -> list[Figure]:
     if not rows:
         return []
     found = [_ecdf(tables, rows), _violins(tables, rows)]
-    if tables.board.card(tables.primary)["unit"] == "probability":
+    if tables.board.cards[tables.primary].unit == "probability":
         found.append(_thresholds(tables, rows))
     return found
 

@@ -14,7 +14,7 @@ import pandas as pd
 import vl_convert
 from PIL import Image
 
-from benchmark.board.board import Row
+from benchmark.board.row import Row
 from rebeca.errors import printable
 
 FAMILY_COLOURS = {

@@ -10,7 +10,6 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.special import gammaln, hyp2f1
@@ -167,24 +166,43 @@ class Rate:
         wrong = self.rate - nominal if self.quantity.kind == LEVEL else nominal - self.rate
         return wrong > BEYOND * self.error
 
-    def to_json(self) -> dict[str, Any]:
+    def line(self) -> Line:
         """A line of the table."""
-        shape = self.cell.shape
-        return {
-            "world": self.cell.world,
-            "condition": self.cell.condition,
-            "people": shape.users,
-            "pictures": shape.pictures,
-            "correlation": shape.correlation,
-            "quantity": self.quantity.name,
-            "kind": self.quantity.kind,
-            "nominal": self.quantity.nominal,
-            "on_board": self.quantity.on_board,
-            "rate": self.rate,
-            "runs": self.runs,
-            "error": self.error,
-            "off": self.off,
-        }
+        cell, quantity = self.cell, self.quantity
+        return Line(
+            world=cell.world,
+            condition=cell.condition,
+            users=cell.shape.users,
+            images=cell.shape.pictures,
+            correlation=cell.shape.correlation,
+            quantity=quantity.name,
+            kind=quantity.kind,
+            nominal=quantity.nominal,
+            on_board=quantity.on_board,
+            rate=self.rate,
+            runs=self.runs,
+            error=self.error,
+            off=self.off,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A rate with all that names it, as tables keep it."""
+
+    world: str
+    condition: str
+    users: int
+    images: int
+    correlation: float
+    quantity: str
+    kind: str
+    nominal: float | None
+    on_board: bool
+    rate: float
+    runs: int
+    error: float
+    off: bool
 
 
 def cells(shape: Shape, lift: float, runs: int) -> list[Cell]:

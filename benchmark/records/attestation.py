@@ -1,4 +1,4 @@
-"""What somebody other than the author found out about records: verified, or even reproduced. It lies beside them.
+"""What somebody other than the author reported about records: verified, or even reproduced. It lies beside them.
 
 ``<root>/<task id>/v<version>/attestation.json`` holds a status and the digest of the record that it is about, so that
 it ends with any change of the record. Records without one are self-reported.
@@ -6,16 +6,16 @@ it ends with any change of the record. Records without one are self-reported.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import rebeca
 from benchmark.disk import write_atomically
 from benchmark.records.files import read_comparison
+from benchmark.records.schema import TaskRecord
 from rebeca.errors import RecordError
 
 ATTESTATION = "attestation.json"
@@ -23,7 +23,7 @@ SELF_REPORTED = "self-reported"
 MEANINGS = {
     SELF_REPORTED: "Nobody but the author of the records has looked at the numbers.",
     "verified": "Every number was computed again from the record's own rows.",
-    "reproduced": "All pictures were made again, elsewhere, and gave the same board.",
+    "reproduced": "All images were generated again, elsewhere, and gave the same board.",
 }
 
 
@@ -39,20 +39,18 @@ class Attestation(BaseModel):
 
 
 def attest(folder: Path, status: Literal["verified", "reproduced"]) -> Path:
-    """Writes down what was found out about the records of a task version; "verified" never replaces "reproduced"."""
-    comparison = read_comparison(folder)
+    """Writes down the status of the records of a task version; "verified" never replaces "reproduced"."""
+    record = read_comparison(folder)
     path = folder / ATTESTATION
-    if status == "verified" and status_of(folder, comparison) == "reproduced":
+    if status == "verified" and status_of(folder, record) == "reproduced":
         return path
-    made = Attestation(
-        status=status, digest=comparison["digest"], project=rebeca.__version__,
-        at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    )  # fmt: skip
-    write_atomically(path, json.dumps(made.model_dump(), indent=1, sort_keys=True).encode() + b"\n")
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    attestation = Attestation(status=status, digest=record.digest, project=rebeca.__version__, at=at)
+    write_atomically(path, attestation.model_dump_json(indent=1).encode() + b"\n")
     return path
 
 
-def status_of(folder: Path, comparison: dict[str, Any]) -> str:
+def status_of(folder: Path, record: TaskRecord) -> str:
     """``self-reported``, ``verified`` or ``reproduced``.
 
     Raises:
@@ -62,7 +60,7 @@ def status_of(folder: Path, comparison: dict[str, Any]) -> str:
     if not path.exists():
         return SELF_REPORTED
     try:
-        found = Attestation.model_validate_json(path.read_bytes())
+        attestation = Attestation.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise RecordError(f"{path}: is no attestation", hint="delete it, and verify the records again") from error
-    return found.status if found.digest == comparison["digest"] else SELF_REPORTED
+    return attestation.status if attestation.digest == record.digest else SELF_REPORTED

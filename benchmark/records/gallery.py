@@ -1,58 +1,211 @@
-"""How people rated in training, for records: a histogram of everybody, and some pictures of the galleries' people."""
+"""Images that records carry: which ones, packed in Parquet files; and how users rated in training.
+
+``images.parquet`` of a generator holds the first images of the gallery's users, ``_task/images.parquet`` the items that
+these users liked and disliked. Images are lossless WebP files in a column; one that occurs again has no bytes of its
+own. Images of data that may not be republished are packed alike, in the work folder instead of the records.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
 
-from benchmark.runner.images import png
-from benchmark.runner.world import World
-from rebeca.arrays import Bools, Floats, Ints
+from benchmark.analysis.inputs import Rows
+from benchmark.records.rows import read_columns
+from benchmark.records.schema import RatedItem, ShownImage, ShownTaste, Taste
+from rebeca.arrays import Bools, Floats, Ints, Pixels
 from rebeca.data.catalogue import Catalogue
+from rebeca.data.dataset import Dataset
 from rebeca.data.interactions import Interactions
 from rebeca.data.splits import Division
-from rebeca.seeds import digest_of
+from rebeca.errors import DataError, RecordError
+from rebeca.pixels import decode_image, pixels_digest
+from rebeca.seeds import SeedScheme, digest_of
 
+PACKED = "images.parquet"
+GALLERY_USERS = 24
+GALLERY_IMAGES = 4
+"""Images per user of the gallery."""
 LIKED, DISLIKED = 6, 3
 MOST_LEVELS = 11
 """Ratings with more values than this are counted in ranges."""
 RANGES = 10
+LONGEST_WEBP_SIDE = 16_383
+"""The format has 14 bits for a side; longer images are packed as PNG."""
+MOST_PACKED_BYTES = 1 << 30
+"""A packed file that declares more is refused; 96 images of a million pixels take a tenth of it."""
+ENCODED_AT_ONCE = 32
+"""Decoded images held in memory."""
+
+IMAGES = pa.schema([("user", pa.string()), ("replicate", pa.int32()), ("digest", pa.string()), ("image", pa.binary())])
+ITEMS = pa.schema([("item", pa.int32()), ("digest", pa.string()), ("image", pa.binary())])
 
 
-def taste_of(world: World, shown: set[str]) -> dict[str, Any]:
-    """What a task's record says of its people's taste; held-out ratings play no part.
+def gallery_users(seeds: SeedScheme, ids: Sequence[str]) -> frozenset[str]:
+    """The users whose first images a record carries: drawn by the task's seed, the same for every generator."""
+    chosen = np.random.default_rng(seeds.fit("gallery")).permutation(len(ids))[:GALLERY_USERS]
+    return frozenset(ids[int(i)] for i in chosen)
+
+
+def shown_images(rows: Rows, seeds: SeedScheme, ids: Sequence[str]) -> tuple[ShownImage, ...]:
+    """The images that a generator's record carries, in order."""
+    gallery = gallery_users(seeds, ids)
+    return tuple(
+        ShownImage(user=user, replicate=k, digest=str(rows.digest[u, k]))
+        for u, user in enumerate(ids)
+        if user in gallery
+        for k in range(min(GALLERY_IMAGES, rows.per_user))
+        if not rows.failed[u, k]
+    )
+
+
+def pack_images(folder: Path, shown: Sequence[ShownImage], pixels: Callable[[ShownImage], Pixels]) -> None:
+    """Writes ``images.parquet`` of a generator."""
+    named = {image.digest: image for image in reversed(shown)}
+    columns = [image.user for image in shown], [image.replicate for image in shown]
+    _pack(folder, IMAGES, columns, [image.digest for image in shown], lambda digest: pixels(named[digest]))
+
+
+def pack_examples(folder: Path, taste: Taste, catalogue: Catalogue) -> None:
+    """Writes ``images.parquet`` of a task: the items that its taste shows, each once."""
+    items = example_items(taste)
+    named = {digest: item for item, digest in reversed(items)}
+    _pack(
+        folder,
+        ITEMS,
+        ([item for item, _ in items],),
+        [digest for _, digest in items],
+        lambda digest: catalogue.pixels(named[digest]),
+    )
+
+
+def example_items(taste: Taste) -> list[tuple[int, str]]:
+    """Index and digest of every item that a taste shows, in the order of the data set."""
+    return sorted({(example.item, example.digest) for example in taste.examples})
+
+
+def _pack(
+    folder: Path,
+    schema: pa.Schema,
+    columns: Sequence[Sequence[str] | Sequence[int]],
+    digests: Sequence[str],
+    pixels: Callable[[str], Pixels],
+) -> None:
+    different = list(dict.fromkeys(digests))
+    encoded: dict[str, bytes] = {}
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(different), ENCODED_AT_ONCE):
+            part = different[start : start + ENCODED_AT_ONCE]
+            encoded |= zip(part, pool.map(encode_lossless, [pixels(digest) for digest in part]), strict=True)
+    bytes_once = [encoded.pop(digest, b"") for digest in digests]
+    table = pa.table([*columns, digests, bytes_once], schema=schema)
+    folder.mkdir(parents=True, exist_ok=True)
+    compressed = [name for name in schema.names if name != "image"]
+    pq.write_table(
+        table,
+        folder / PACKED,
+        use_dictionary=compressed,
+        write_statistics=False,
+        compression={name: "zstd" if name in compressed else "none" for name in schema.names},
+    )
+
+
+def encode_lossless(pixels: Pixels) -> bytes:
+    """A file with exactly these pixels; the same pixels always give the same bytes."""
+    buffer = BytesIO()
+    image = Image.fromarray(pixels)
+    if max(image.size) > LONGEST_WEBP_SIDE:
+        image.save(buffer, "PNG")
+    else:
+        image.save(buffer, "WEBP", lossless=True, exact=True, method=4, quality=50)
+    return buffer.getvalue()
+
+
+def unpack(folder: Path, schema: pa.Schema) -> dict[str, bytes]:
+    """Image files by digest, not decoded; nothing where the folder has no ``images.parquet``.
+
+    Raises:
+        RecordError: If the file cannot be read, or is too large.
+    """
+    path = folder / PACKED
+    if not path.exists():
+        return {}
+    columns = read_columns(path, schema, MOST_PACKED_BYTES)
+    return {str(digest): data for digest, data in zip(columns["digest"], columns["image"], strict=True) if len(data)}
+
+
+def decode_packed(folder: Path, digest: str, data: bytes) -> Pixels:
+    """Decodes one image and checks it against its digest.
+
+    Raises:
+        RecordError: If it is no image, is too large, or is another one.
+    """
+    where = f"{folder / PACKED}: {digest[:16]}"
+    hint = "run: rebeca-bench verify, on these records"
+    try:
+        pixels = decode_image(data, where)
+    except DataError as error:
+        raise RecordError(error.message, hint=hint) from error
+    if pixels_digest(pixels) != digest:
+        raise RecordError(f"{where}: is another image", hint=hint)
+    return pixels
+
+
+def check_images(folder: Path, shown: Sequence[ShownImage]) -> None:
+    """Checks that ``images.parquet`` holds exactly these images.
+
+    Raises:
+        RecordError: If it does not.
+    """
+    _check(folder, IMAGES, [(image.user, image.replicate, image.digest) for image in shown])
+
+
+def check_examples(folder: Path, taste: Taste) -> None:
+    """As :func:`check_images`, for the items that a taste shows."""
+    _check(folder, ITEMS, example_items(taste))
+
+
+def _check(folder: Path, schema: pa.Schema, expected: Sequence[tuple[str | int, ...]]) -> None:
+    columns = read_columns(folder / PACKED, schema, MOST_PACKED_BYTES)
+    keys = [columns[name].tolist() for name in schema.names if name != "image"]
+    if list(zip(*keys, strict=True)) != list(expected):
+        raise RecordError(f"{folder / PACKED}: does not hold exactly the images that are shown")
+    seen: set[str] = set()
+    for digest, data in zip(columns["digest"].tolist(), columns["image"].tolist(), strict=True):
+        if bool(data) == (digest in seen):
+            raise RecordError(f"{folder / PACKED}: {digest[:16]} has its bytes twice, or none")
+        if data:
+            decode_packed(folder, digest, data)
+        seen.add(digest)
+
+
+def taste_of(dataset: Dataset, division: Division, users: Ints, shown: frozenset[str]) -> Taste:
+    """What a task's record says of its users' taste; held-out ratings play no part.
 
     Args:
-        world: Data, divided.
-        shown: Ids of the people whose pictures are shown.
+        dataset: Ratings and items.
+        division: Who sees which ratings.
+        users: int [m]; users that images are made for.
+        shown: Ids of the users whose images are shown.
     """
-    rows = training_ratings(world.dataset.ratings, world.division)
-    labels, level = _levels(rows.rating, world.dataset.scale)
+    rows = training_ratings(dataset.ratings, division)
+    labels, level = _levels(rows.rating, dataset.scale)
     counts = np.zeros((rows.num_users, len(labels)), np.int64)
     np.add.at(counts, (rows.user, level), 1)
-    own = [(int(u), world.dataset.ratings.user_ids[int(u)]) for u in world.users]
-    return {
-        "levels": labels,
-        "counts": counts[world.users].tolist(),
-        "shown": [_examples(rows, world.dataset.catalogue, u, name) for u, name in own if name in shown],
-    }
-
-
-def write_examples(folder: Path, taste: dict[str, Any], catalogue: Catalogue) -> None:
-    """Writes the pictures that a taste shows, named by their digests."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for one in examples(taste):
-        path = folder / f"{one['digest']}.png"
-        if not path.exists():
-            path.write_bytes(png(catalogue.pixels(one["item"])))
-
-
-def examples(taste: dict[str, Any]) -> list[dict[str, Any]]:
-    """All pictures that a taste shows."""
-    return [one for person in taste["shown"] for one in (*person["liked"], *person["disliked"])]
+    named = [(int(user), dataset.ratings.user_ids[int(user)]) for user in users]
+    return Taste(
+        levels=tuple(labels),
+        counts=tuple(tuple(row) for row in counts[users].tolist()),
+        shown=tuple(examples_of(rows, dataset.catalogue, user, name) for user, name in named if name in shown),
+    )
 
 
 def training_ratings(ratings: Interactions, division: Division) -> Interactions:
@@ -62,8 +215,8 @@ def training_ratings(ratings: Interactions, division: Division) -> Interactions:
         rated[party.train.user, party.train.item] = 1 + party.train.liked
     label = rated[ratings.user, ratings.item]
     kept: Bools = label > 0
-    found = ratings.where(kept)
-    return Interactions(found.user, found.item, found.rating, label[kept] == 2, found.user_ids, found.item_ids)
+    rows = ratings.where(kept)
+    return Interactions(rows.user, rows.item, rows.rating, label[kept] == 2, rows.user_ids, rows.item_ids)
 
 
 def _levels(rating: Floats, scale: tuple[float, float]) -> tuple[list[str], Ints]:
@@ -75,20 +228,22 @@ def _levels(rating: Floats, scale: tuple[float, float]) -> tuple[list[str], Ints
     return [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges)], level
 
 
-def _examples(rows: Interactions, catalogue: Catalogue, user: int, name: str) -> dict[str, Any]:
-    own = rows.where(rows.user == user)
-    # equal ratings in an order of their own: catalogues are often sorted by kind
+def examples_of(rows: Interactions, catalogue: Catalogue, user: int, name: str) -> ShownTaste:
+    """A user's highest and lowest rated training items.
 
+    Equal ratings are in an order of their own, for items are often sorted by kind.
+    """
+    own = rows.where(rows.user == user)
     mixed = np.array([digest_of(rows.item_ids[item]) for item in own.item.tolist()])
 
-    def chosen(order: Ints, these: Bools, most: int) -> list[dict[str, Any]]:
-        return [
-            {"item": int(own.item[i]), "digest": catalogue.digest(int(own.item[i])), "rating": float(own.rating[i])}
+    def chosen(order: Ints, these: Bools, most: int) -> tuple[RatedItem, ...]:
+        return tuple(
+            RatedItem(item=int(own.item[i]), digest=catalogue.digest(int(own.item[i])), rating=float(own.rating[i]))
             for i in order[these[order]][:most]
-        ]
+        )
 
-    return {
-        "user": name,
-        "liked": chosen(np.lexsort((mixed, -own.rating)), own.liked, LIKED),
-        "disliked": chosen(np.lexsort((mixed, own.rating)), ~own.liked, DISLIKED),
-    }
+    return ShownTaste(
+        user=name,
+        liked=chosen(np.lexsort((mixed, -own.rating)), own.liked, LIKED),
+        disliked=chosen(np.lexsort((mixed, own.rating)), ~own.liked, DISLIKED),
+    )

@@ -2,44 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from pydantic import ValidationError
 
-from benchmark.analysis.analyse import Rows, analyse
-from benchmark.analysis.judges import judge_report, read_judged
+from benchmark.analysis.analyse import analyse
+from benchmark.analysis.inputs import Rows
+from benchmark.analysis.judges import JudgeReport, judge_report
+from benchmark.analysis.results import Analysis, PermutationTest
 from benchmark.records.attestation import ATTESTATION
-from benchmark.records.files import TASK_FOLDER, file_digests, own_digest, read_comparison, read_record
-from benchmark.records.gallery import examples
-from benchmark.records.rows import read_rows
-from benchmark.records.verify_cross import check_judges, check_people, check_together
-from benchmark.runner.write_records import GALLERY_PICTURES, gallery_people, plan_of, with_numbers
+from benchmark.records.files import (
+    COMPARISON,
+    RECORD,
+    TASK_FOLDER,
+    file_digests,
+    own_digest,
+    read_any,
+    read_comparison,
+    read_record,
+)
+from benchmark.records.gallery import PACKED, check_examples, check_images, gallery_users, shown_images
+from benchmark.records.rows import HELD_OUT, read_held_out, read_rows
+from benchmark.records.schema import GeneratorRecord, TaskRecord
+from benchmark.records.verify_cross import check_judges, check_together, check_users
 from benchmark.task import registry
-from benchmark.task.file import TaskFile
-from benchmark.task.resolve import analysis_hash
-from rebeca.data.catalogue import decode_image
-from rebeca.errors import DataError, RecordError, SpecError
-from rebeca.interfaces import pixels_digest
+from benchmark.task.declared import generator_flags
+from benchmark.task.spec import GeneratorEntry
+from rebeca.errors import RecordError, SpecError
 from rebeca.params import make_params
-from rebeca.seeds import SeedScheme, canonical_json, digest_of
 
-GENERATOR_FILES = {"record.json", "scores.parquet", "users.parquet", "pairs.parquet"}
+GENERATOR_FILES = frozenset({RECORD, "scores.parquet", "users.parquet", "pairs.parquet"})
 MATCHES = 1e-7
 """Recomputed numbers must agree to this, relative; sums in another order differ by less."""
 MATCHES_NEAR_ZERO = 1e-12
 
 
-def verify(folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was checked.
+
+    Attributes:
+        generators: Generators.
+        files: Files whose hash was computed.
+        numbers: Numbers that were recomputed.
+    """
+
+    generators: int
+    files: int
+    numbers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """Everything that follows from the rows.
+
+    Attributes:
+        analysis: Of the generators.
+        judges: Of the judges.
+    """
+
+    analysis: Analysis
+    judges: Mapping[str, JudgeReport]
+
+
+def verify(folder: Path) -> Verified:
     """Checks the records of one task version.
 
     Args:
         folder: ``<root>/<task id>/v<version>``.
-
-    Returns:
-        What was checked: numbers, files, generators.
 
     Raises:
         RecordError: Naming the first thing that does not add up.
@@ -50,260 +82,206 @@ def verify(folder: Path) -> dict[str, Any]:
             f"{folder} holds no records",
             hint=f"did you mean {below[0]}?" if below else "name <records>/<task>/v<version>",
         )
-    try:
-        return _verified(folder)
-    except (
-        KeyError,
-        IndexError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        RecursionError,
-        OSError,
-        pa.ArrowException,
-    ) as error:
-        raise RecordError(f"{folder}: is no record ({type(error).__name__}: {error})") from error
-
-
-def _verified(folder: Path) -> dict[str, Any]:
-    comparison = read_comparison(folder)
-    _check_files(folder, comparison)
-    _check_task(folder, comparison)
-    rows, records = [], {}
-    for name in comparison["order"]:
+    task = read_comparison(folder)
+    _check_files(folder, task)
+    _check_task(folder, task)
+    check_users(folder, task)
+    records, rows = {}, []
+    for name in task.order:
         record = read_record(folder / name)
-        _check_generator(folder / name, name, record, comparison)
-        rows.append(read_rows(folder / name, record, comparison["spec"], comparison["users"]["id"]))
-        _check_published_scheme(folder / name, record, rows[-1])
-        _check_shown(folder / name, record, comparison, rows[-1])
+        _check_generator(folder / name, name, record, task)
+        rows.append(read_rows(folder / name, record, task.spec, task.users.id))
+        _check_published_schemes(folder / name, record, rows[-1])
+        _check_shown(folder / name, record, task, rows[-1])
         records[name] = record
-    check_together(folder, comparison, records, rows)
-    _check_taste(folder, comparison)
-    again = recomputed(folder, comparison, rows)
-    checked = 0
-    for name, record in records.items():
-        found = with_numbers(record, again["generators"][name])
-        for part in ("summary", "personal", "gap"):
-            checked += _same(record[part], found[part], f"{name}: {part}")
-    if "validity" not in comparison["results"]:  # records that were written before the board's order was checked
-        del again["results"]["validity"]
-    checked += _same(comparison["results"], again["results"], "comparison: results")
-    checked += _same(comparison["judges"], again["judges"], "comparison: judges")
-    files = sum(len(f) for f in comparison["records"].values())
-    return {"generators": len(records), "files": files, "numbers": checked}
+    check_together(folder, task, records, rows)
+    _check_taste(folder, task)
+    again = recomputed(folder, task, rows)
+    numbers = sum(_same(record.results, again.analysis.generators[name], name) for name, record in records.items())
+    numbers += _same(task.results, again.analysis.task, "comparison: results")
+    numbers += _same(task.judges, again.judges, "comparison: judges")
+    return Verified(len(records), sum(len(files) for files in task.records.values()), numbers)
 
 
-def recomputed(folder: Path, comparison: dict[str, Any], rows: list[Rows]) -> dict[str, Any]:
-    """``generators``, ``results`` and ``judges`` as the rows give them."""
-    spec, users = comparison["spec"], comparison["users"]
-    plan = plan_of(spec, comparison["analysis"]["hash"], comparison["analysis"]["frozen"])
-    found = analyse(plan, rows, np.array(users["block"]), np.array(users["stratum"]))
-    people = len(comparison["user_ids"])
-    columns = read_judged(folder / TASK_FOLDER / "verifier.parquet", people)
-    check_judges(folder, comparison, columns)
-    return {
-        "generators": found["generators"],
-        "results": {name: value for name, value in found.items() if name != "generators"},
-        "judges": judge_report(columns, people, plan.bootstrap, plan.name),
-    }
+def recomputed(folder: Path, task: TaskRecord, rows: Sequence[Rows]) -> Recomputed:
+    """What the rows give."""
+    plan, users = task.plan, len(task.user_ids)
+    analysis = analyse(plan, rows, np.array(task.users.block, np.int64), np.array(task.users.stratum, np.int64))
+    scores = read_held_out(folder / TASK_FOLDER / HELD_OUT, users)
+    check_judges(folder, task, scores)
+    return Recomputed(analysis, judge_report(scores, users, plan.bootstrap, plan.name))
 
 
-def _check_files(folder: Path, comparison: dict[str, Any]) -> None:
-    if comparison["digest"] != own_digest(comparison):
+def _check_files(folder: Path, task: TaskRecord) -> None:
+    if task.digest != own_digest(read_any(folder / TASK_FOLDER / COMPARISON)):
         raise RecordError(f"{folder / TASK_FOLDER}: comparison.json was changed (its digest is another)")
-    expected = {*comparison["order"], TASK_FOLDER}
-    if set(comparison["records"]) != expected:
+    expected = {*task.order, TASK_FOLDER}
+    if set(task.records) != expected:
         raise RecordError(f"{folder}: the list of files does not cover exactly the generators of the task")
     added = sorted({path.name for path in folder.iterdir()} - expected - {ATTESTATION})
     if added:
         raise RecordError(f"{folder}: {added[0]} belongs to no generator of the task")
-    for name, files in comparison["records"].items():
-        own = {"verifier.parquet"} if name == TASK_FOLDER else GENERATOR_FILES
-        strange = sorted(file for file in files if file not in own and not file.startswith("pictures/"))
-        if strange or not own <= set(files):
-            raise RecordError(f"{folder / name}: files are missing or added: {strange or sorted(own - set(files))}")
+    packed = {PACKED} if task.data.redistribute else set()
+    for name, listed in task.records.items():
+        own = ({HELD_OUT} if name == TASK_FOLDER else GENERATOR_FILES) | packed
+        if set(listed) != own:
+            raise RecordError(f"{folder / name}: files are missing or added: {sorted(set(listed) ^ own)}")
         if not (folder / name).is_dir():
             raise RecordError(f"{folder / name}: is missing")
-        found = file_digests(folder / name)
-        if set(found) != set(files):
-            raise RecordError(f"{folder / name}: files are missing or added: {sorted(set(found) ^ set(files))[:3]}")
-        for file, digest in files.items():
-            if found[file] != digest:
+        present = file_digests(folder / name)
+        if set(present) != own:
+            raise RecordError(f"{folder / name}: files are missing or added: {sorted(set(present) ^ own)[:3]}")
+        for file, digest in listed.items():
+            if present[file] != digest:
                 raise RecordError(f"{folder / name / file}: was changed (its SHA-256 is another)")
 
 
-def _check_task(folder: Path, comparison: dict[str, Any]) -> None:
-    spec, header = comparison["spec"], comparison["task"]
-    try:
-        resolved = TaskFile.model_validate(spec).to_json()
-    except ValidationError as error:
-        key = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise RecordError(f"{folder}: the spec is no task file: {key}: {error.errors()[0]['msg']}") from error
-    for key in (key for key in resolved if key not in ("generators", "scorers")):
-        if canonical_json(spec.get(key)) != canonical_json(resolved[key]):
-            raise RecordError(f"{folder}: the spec is not resolved: {key}")
-    if header["hash"] != digest_of(spec):
+def _check_task(folder: Path, task: TaskRecord) -> None:
+    spec, header, origin = task.spec, task.task, task.provenance
+    if spec.data.path is not None:
+        raise RecordError(f"{folder}: the spec is not resolved: data.path")
+    if header.hash != spec.hash():
         raise RecordError(f"{folder}: the task hash does not belong to the spec")
-    if comparison["analysis"]["hash"] != analysis_hash(spec):
+    if task.analysis.hash != spec.analysis_hash():
         raise RecordError(f"{folder}: the analysis hash does not belong to the spec")
-    if [header[key] for key in ("id", "version", "title")] != [spec[key] for key in ("id", "version", "title")]:
+    if (header.id, header.version, header.title) != (spec.id, spec.version, spec.title):
         raise RecordError(f"{folder}: the task's id, version or title is not that of the spec")
-    failed = _failed(folder, comparison)
-    if comparison["order"] != [one["id"] for one in spec["generators"] if one["id"] not in failed]:
-        raise RecordError(f"{folder}: the records are of other generators than the spec's")
-    if len(set(comparison["order"])) != len(comparison["order"]):
+    ids = [entry.id for entry in spec.generators]
+    if len(set(ids)) != len(ids):
         raise RecordError(f"{folder}: a generator is given twice")
-    origin = comparison["provenance"]
-    if origin["seed"] != spec["seed"]:
+    failed = _failed(folder, task)
+    if list(task.order) != [name for name in ids if name not in failed]:
+        raise RecordError(f"{folder}: the records are of other generators than the spec's")
+    if origin.seed != spec.seed:
         raise RecordError(f"{folder}: the provenance has another seed than the spec")
-    if comparison["analysis"]["frozen"] and not (origin["declared"] and origin["declared"] <= origin["made"]):
+    if task.analysis.frozen and not (origin.declared and origin.declared <= origin.created):
         raise RecordError(f"{folder}: frozen, but not declared before the record was made")
-    unknown = set(origin.get("added", [])) - {one["id"] for one in spec["generators"]}
+    unknown = set(origin.added) - set(ids)
     if unknown:
         raise RecordError(f"{folder}: generators are called added that the spec does not have: {sorted(unknown)}")
-    people = len(comparison["users"]["id"])
-    most = {one["id"]: people * (one.get("images") or spec["images"]) for one in spec["generators"]}
-    for name, count in origin.get("painted", {}).items():
+    most = {entry.id: len(task.users.id) * spec.images_of(entry) for entry in spec.generators}
+    for name, count in origin.decoded.items():
         if count > most.get(name, 0):
-            raise RecordError(f"{folder}: {count} pictures of '{name}' are called painted, of {most.get(name, 0)}")
-    check_people(folder, comparison)
+            raise RecordError(f"{folder}: {count} images of '{name}' are called decoded, of {most.get(name, 0)}")
 
 
-def _failed(folder: Path, comparison: dict[str, Any]) -> list[str]:
+def _failed(folder: Path, task: TaskRecord) -> set[str]:
     """Ids of generators without a row; those of the project cannot be among them."""
-    entries = {one["id"]: one for one in comparison["spec"]["generators"]}
-    failed = comparison.get("failed", [])
-    for one in failed:
-        entry = entries.get(one["id"], {})
-        use = entry.get("use")
-        if entry.get("title") != one["title"] or (
-            use in registry.names("generators") and not registry.is_foreign("generators", use)
+    for failed in task.failed:
+        entry = task.spec.generator(failed.id)
+        if (
+            entry is None
+            or entry.title != failed.title
+            or (entry.use in registry.names("generators") and not registry.is_foreign("generators", entry.use))
         ):
-            raise RecordError(
-                f"{folder}: '{one['id']}' cannot have failed: only a third-party generator of the spec can"
-            )
-    return [one["id"] for one in failed]
+            raise RecordError(f"{folder}: '{failed.id}' cannot have failed: only a plug-in generator of the spec can")
+    return {failed.id for failed in task.failed}
 
 
-def _check_generator(folder: Path, name: str, record: dict[str, Any], comparison: dict[str, Any]) -> None:
-    for part in ("task", "provenance"):
-        if record[part] != comparison[part]:
-            raise RecordError(f"{folder}: '{part}' is not that of the task's record")
-    generator = record["generator"]
-    entry = next(one for one in comparison["spec"]["generators"] if one["id"] == name)
-    if {key: generator.get(key) for key in entry} != entry:
+def _check_generator(folder: Path, name: str, record: GeneratorRecord, task: TaskRecord) -> None:
+    if record.task != task.task:
+        raise RecordError(f"{folder}: 'task' is not that of the task's record")
+    if record.provenance != task.provenance:
+        raise RecordError(f"{folder}: 'provenance' is not that of the task's record")
+    generator, entry = record.generator, task.spec.generator(name)
+    if any(getattr(generator, key) != getattr(entry, key) for key in GeneratorEntry.model_fields):
         raise RecordError(f"{folder}: the generator is not the one of the spec")
-    if generator["use"] in registry.names("generators"):  # one that is not installed here is taken at its word
-        kind = registry.load("generators", generator["use"])
+    if generator.use in registry.names("generators"):  # one that is not installed here is taken at its word
+        kind = registry.plugin_class("generator", generator.use)
         try:
-            made = kind(make_params(kind.Params, generator["params"], str(folder)))
+            flags = generator_flags(generator.use, make_params(kind.Params, generator.params, str(folder)), name)
         except SpecError as error:
             raise RecordError(f"{folder}: {error.message}") from error
-        said = {"needs": sorted(made.needs), "family": made.family, "claims_personal": made.claims_personal}
+        said = {"needs": tuple(sorted(flags.needs)), "family": flags.family, "claims_personal": flags.claims_personal}
         for key, value in said.items():
-            if generator[key] != value:
-                raise RecordError(f"{folder}: '{key}' is {generator[key]}, the generator says {value}")
-    if generator["ranked"] == bool(generator["needs"]):
+            if getattr(generator, key) != value:
+                raise RecordError(f"{folder}: '{key}' is {getattr(generator, key)}, the generator says {value}")
+    if generator.ranked == bool(generator.needs):
         raise RecordError(f"{folder}: 'ranked' contradicts 'needs'")
 
 
-def _check_published_scheme(folder: Path, record: dict[str, Any], rows: Rows) -> None:
+def _check_published_schemes(folder: Path, record: GeneratorRecord, rows: Rows) -> None:
     """What follows from the rows: the observed value, p from b and B, z. The null needs every single score of all."""
-    for scorer, personal in record["personal"].items():
-        found = personal["published_scheme"]
-        if found is None:
-            continue
-        values = rows.values("exclude")[scorer] * (1 if rows.higher[scorer] else -1)
-        expected = {
-            "statistic": float(np.median(values[np.isfinite(values)])),
-            "p": (found["at_least"] + 1) / (found["permutations"] + 1),
-            "z": (found["statistic"] - found["null_mean"]) / found["null_sd"] if found["null_sd"] > 0 else None,
-        }
-        if found["at_least"] > found["permutations"]:
-            raise RecordError(f"{folder}: published scheme of '{scorer}': b is larger than B")
-        _same({key: found[key] for key in expected}, expected, f"{folder}: published scheme of '{scorer}'")
+    for scorer, test in record.published_schemes.items():
+        where = f"{folder}: published scheme of '{scorer}'"
+        if scorer not in rows.pairs:
+            raise RecordError(f"{where}: not everybody can be asked by this scorer")
+        if test.at_least > test.permutations:
+            raise RecordError(f"{where}: b is larger than B")
+        values = rows.values("exclude")[scorer] * (1 if rows.higher(scorer) else -1)
+        expected = PermutationTest(
+            statistic=float(np.median(values[np.isfinite(values)])),
+            null_mean=test.null_mean,
+            null_sd=test.null_sd,
+            at_least=test.at_least,
+            permutations=test.permutations,
+            p=(test.at_least + 1) / (test.permutations + 1),
+            z=(test.statistic - test.null_mean) / test.null_sd if test.null_sd > 0 else None,
+        )
+        _same(test, expected, where)
 
 
-def _check_shown(folder: Path, record: dict[str, Any], comparison: dict[str, Any], rows: Rows) -> None:
-    """Exactly the pictures that a record of this seed carries, and each the one that its name says."""
-    spec, users = comparison["spec"], comparison["users"]["id"]
-    people = gallery_people(SeedScheme(spec["id"], spec["version"], spec["seed"]), users)
-    expected = [
-        {"user": user, "replicate": k, "digest": str(rows.digest[u, k])}
-        for u, user in enumerate(users)
-        for k in range(min(GALLERY_PICTURES, rows.digest.shape[1]))
-        if comparison["data"]["redistribute"] and user in people and not rows.failed[u, k]
-    ]
-    if record["pictures"]["shown"] != expected:
-        raise RecordError(f"{folder}: pictures.shown: not the first pictures of the people drawn by the task's seed")
-    _check_pictures(folder, {picture["digest"] for picture in expected})
+def _check_shown(folder: Path, record: GeneratorRecord, task: TaskRecord, rows: Rows) -> None:
+    """Exactly the images that a record of this seed carries, and each the one that its digest says."""
+    expected = shown_images(rows, task.spec.seeds, task.users.id) if task.data.redistribute else ()
+    if record.images.shown != expected:
+        raise RecordError(f"{folder}: images.shown: not the first images of the users drawn by the task's seed")
+    if task.data.redistribute:
+        check_images(folder, expected)
 
 
-def _check_taste(folder: Path, comparison: dict[str, Any]) -> None:
-    """Of everybody once; shown of the galleries' people only; never a held-out rating; each picture is what it says."""
-    taste, users, spec = comparison["taste"], comparison["users"]["id"], comparison["spec"]
-    where = folder / TASK_FOLDER
-    if taste is None:
-        _check_pictures(where, set())
-        return
-    if len(taste["counts"]) != len(users) or {len(row) for row in taste["counts"]} > {len(taste["levels"])}:
-        raise RecordError(f"{where}: taste.counts: not one number a person and level")
-    people = gallery_people(SeedScheme(spec["id"], spec["version"], spec["seed"]), users)
-    if [one["user"] for one in taste["shown"]] != [user for user in users if user in people]:
-        raise RecordError(f"{where}: taste.shown: not the people drawn by the task's seed")
-    index = {name: i for i, name in enumerate(comparison["user_ids"])}
-    judged = read_judged(where / "verifier.parquet", len(index))
-    held_out = judged["split"] == "test"
-    hidden = set(zip(judged["user"][held_out].tolist(), judged["item"][held_out].tolist(), strict=True))
-    for person in taste["shown"]:
-        for one in (*person["liked"], *person["disliked"]):
-            if (index[person["user"]], one["item"]) in hidden:
-                raise RecordError(f"{where}: taste.shown: picture {one['item']} is held out for '{person['user']}'")
-    public = comparison["data"]["redistribute"]
-    _check_pictures(where, {one["digest"] for one in examples(taste)} if public else set())
+def _check_taste(folder: Path, task: TaskRecord) -> None:
+    """Of everybody once; shown of the galleries' users only; never a held-out rating; each item is what it says."""
+    taste, users, where = task.taste, task.users.id, folder / TASK_FOLDER
+    if len(taste.counts) != len(users) or {len(row) for row in taste.counts} > {len(taste.levels)}:
+        raise RecordError(f"{where}: taste.counts: not one number per user and level")
+    gallery = gallery_users(task.spec.seeds, users)
+    if [shown.user for shown in taste.shown] != [user for user in users if user in gallery]:
+        raise RecordError(f"{where}: taste.shown: not the users drawn by the task's seed")
+    index = {name: i for i, name in enumerate(task.user_ids)}
+    scores = read_held_out(where / HELD_OUT, len(index))
+    held_out = scores.where(np.asarray(scores.split == "test"))
+    hidden = set(zip(held_out.user.tolist(), held_out.item.tolist(), strict=True))
+    for shown in taste.shown:
+        for example in shown.examples:
+            if (index[shown.user], example.item) in hidden:
+                raise RecordError(f"{where}: taste.shown: item {example.item} is held out for '{shown.user}'")
+    if task.data.redistribute:
+        check_examples(where, taste)
 
 
-def _check_pictures(folder: Path, digests: set[str]) -> None:
-    """``pictures/`` holds exactly these, each the one that its name says."""
-    below = sorted((folder / "pictures").iterdir()) if (folder / "pictures").is_dir() else []
-    if {path.name for path in below} != {f"{digest}.png" for digest in digests}:
-        raise RecordError(f"{folder}: pictures/ does not hold exactly the pictures that are shown")
-    for path in below:
-        try:
-            found = pixels_digest(decode_image(path.read_bytes(), str(path)))
-        except DataError as error:
-            raise RecordError(error.message) from error
-        if found != path.stem:
-            raise RecordError(f"{path}: is another picture")
-
-
-def _same(found: Any, expected: Any, where: str) -> int:
+def _same(recorded: object, computed: object, where: str) -> int:
     """How many numbers were compared.
 
     Raises:
         RecordError: At the first difference.
     """
-    if isinstance(expected, dict):
-        if not isinstance(found, dict) or set(found) != set(expected):
+    if isinstance(computed, Mapping):
+        if not isinstance(recorded, Mapping) or set(recorded) != set(computed):
             raise RecordError(f"{where}: fields differ")
-        return sum(_same(found[key], expected[key], f"{where}.{key}") for key in expected)
-    if isinstance(expected, list | tuple):
-        if not isinstance(found, list) or len(found) != len(expected):
-            raise RecordError(f"{where}: {len(found) if isinstance(found, list) else 'no'} entries")
-        return sum(_same(f, e, f"{where}[{i}]") for i, (f, e) in enumerate(zip(found, expected, strict=True)))
-    if isinstance(expected, bool | str) or expected is None:
-        if expected != found:
-            raise RecordError(f"{where}: recorded {found!r}, recomputed {expected!r}")
+        return sum(_same(recorded[key], value, f"{where}: {key}") for key, value in computed.items())
+    if isinstance(computed, tuple):
+        if not isinstance(recorded, tuple) or len(recorded) != len(computed):
+            raise RecordError(f"{where}: {len(recorded) if isinstance(recorded, tuple) else 'no'} entries")
+        return sum(_same(a, b, f"{where}[{i}]") for i, (a, b) in enumerate(zip(recorded, computed, strict=True)))
+    if is_dataclass(computed):
+        if type(recorded) is not type(computed):
+            raise RecordError(f"{where}: recorded {recorded!r}, recomputed {computed!r}")
+        return sum(_same(a, b, f"{where}: {key}") for key, a, b in _fields_of(recorded, computed))
+    if isinstance(computed, bool | str) or computed is None:
+        if computed != recorded:
+            raise RecordError(f"{where}: recorded {recorded!r}, recomputed {computed!r}")
         return 0
-    value = float(expected)
-    if not np.isfinite(value):
-        if found is not None:
-            raise RecordError(f"{where}: recorded {found!r}, recomputed none")
-        return 1
     if (
-        not isinstance(found, int | float)
-        or isinstance(found, bool)
-        or not np.isclose(found, value, rtol=MATCHES, atol=MATCHES_NEAR_ZERO)
+        not isinstance(recorded, int | float)
+        or isinstance(recorded, bool)
+        or not isinstance(computed, int | float)
+        or not np.isclose(recorded, computed, rtol=MATCHES, atol=MATCHES_NEAR_ZERO)
     ):
-        raise RecordError(f"{where}: recorded {found!r}, recomputed {value!r}")
+        raise RecordError(f"{where}: recorded {recorded!r}, recomputed {computed!r}")
     return 1
+
+
+def _fields_of(recorded: object, computed: object) -> Iterator[tuple[str, object, object]]:
+    for field in fields(computed):  # type: ignore[arg-type]
+        yield field.name, getattr(recorded, field.name), getattr(computed, field.name)

@@ -1,181 +1,172 @@
-"""What the parts of a record say about each other: people, scorers, judges, and the same picture in many places."""
+"""What the parts of a record say about each other: users, scorers, judges, and the same image in many places."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from benchmark.analysis.analyse import Rows
-from benchmark.analysis.judges import CONTROLS, JUDGES
-from benchmark.scorers.judges import PRIOR_SCORER
+from benchmark.analysis.inputs import HeldOutScores, Rows
+from benchmark.analysis.measures import AUDITOR, CEILING, CONTROLS, JUDGES, VERIFIER
+from benchmark.records.rows import HELD_OUT
+from benchmark.records.schema import GeneratorRecord, TaskRecord
 from benchmark.task import registry
+from rebeca.arrays import Bools, Ints
 from rebeca.errors import RecordError
+from rebeca.interfaces import Scorer
 
 SAME_SCORE = 1e-5
-"""One picture's score by one person may differ this much between generators: other batches, other rounding."""
-JUDGE_SCORERS = ("ncf", "auditor")
-"""Scorers that can always be asked for everybody, so that the published scheme is in the record."""
+"""One image's score by one user may differ this much between generators: other batches, other rounding."""
+HAS_PUBLISHED_SCHEME = (VERIFIER, AUDITOR)
+"""Roles of scorers that can always be asked for everybody, so that the published scheme is in the record."""
+TWO_ORIGINS = "prior"
+"""Role of a scorer whose score depends on how an image was generated, and not on its pixels alone."""
 
 
-def check_people(folder: Path, comparison: dict[str, Any]) -> None:
-    """People, blocks and strata against the spec.
+def check_users(folder: Path, task: TaskRecord) -> None:
+    """Users, blocks and strata against the spec.
 
     Raises:
         RecordError: Naming the first thing that does not add up.
     """
-    spec, users, ids = comparison["spec"], comparison["users"], comparison["user_ids"]
-    if len(set(users["id"])) != len(users["id"]) or not set(users["id"]) <= set(ids) or len(set(ids)) != len(ids):
-        raise RecordError(f"{folder}: users: a person is given twice, or is not in the data")
-    if {len(users[key]) for key in users} != {len(users["id"])}:
+    users, ids, spec, data = task.users, task.user_ids, task.spec, task.data
+    if len(set(users.id)) != len(users.id) or not set(users.id) <= set(ids) or len(set(ids)) != len(ids):
+        raise RecordError(f"{folder}: users: a user is given twice, or is not in the data")
+    if not len(users.id) == len(users.block) == len(users.stratum):
         raise RecordError(f"{folder}: users: ids, blocks and strata are not of one length")
-    if comparison["data"]["people"] != len(ids):
-        raise RecordError(f"{folder}: data.people: recorded {comparison['data']['people']}, found {len(ids)}")
-    wanted = spec["users"]
-    everybody = wanted["segment"] == "all" and wanted["limit"] is None
-    if (everybody and users["id"] != ids) or (wanted["limit"] is not None and len(users["id"]) > wanted["limit"]):
-        raise RecordError(f"{folder}: users: {len(users['id'])} people, not those that the spec asks for")
-    blocks = set(users["block"])
-    if blocks and (
-        max(blocks) >= comparison["data"]["blocks"] or (everybody and len(blocks) != comparison["data"]["blocks"])
-    ):
-        raise RecordError(f"{folder}: data.blocks: recorded {comparison['data']['blocks']}, found {len(blocks)}")
-    strata = spec["analysis"]["strata"]
-    found, block = np.array(users["stratum"]), np.array(users["block"])
-    same = {(int(b), int(s)) for b, s in zip(block, found, strict=True)}
-    if (not strata and found.any()) or (strata == ["block"] and len(same) != len(blocks)):
+    if data.users != len(ids):
+        raise RecordError(f"{folder}: data.users: recorded {data.users}, computed {len(ids)}")
+    wanted = spec.users
+    everybody = wanted.segment == "all" and wanted.limit is None
+    if (everybody and users.id != ids) or (wanted.limit is not None and len(users.id) > wanted.limit):
+        raise RecordError(f"{folder}: users: {len(users.id)} users, not those that the spec asks for")
+    blocks = set(users.block)
+    if blocks and (max(blocks) >= data.blocks or (everybody and len(blocks) != data.blocks)):
+        raise RecordError(f"{folder}: data.blocks: recorded {data.blocks}, computed {len(blocks)}")
+    strata = spec.analysis.strata
+    same = set(zip(users.block, users.stratum, strict=True))
+    if (not strata and any(users.stratum)) or (strata == ["block"] and len(same) != len(blocks)):
         raise RecordError(f"{folder}: users.stratum does not follow from the spec's strata")
 
 
 def check_together(
-    folder: Path, comparison: dict[str, Any], records: Mapping[str, dict[str, Any]], rows: Sequence[Rows]
+    folder: Path, task: TaskRecord, records: Mapping[str, GeneratorRecord], rows: Sequence[Rows]
 ) -> None:
-    """Scorers against the spec, and everything that several generators say about one scorer or one picture.
+    """Scorers against the spec, and everything that several generators say about one scorer or one image.
 
     Raises:
         RecordError: Naming the first thing that does not add up.
     """
-    _check_scorers(folder, comparison, records, rows)
-    _check_pictures(folder, comparison, rows)
-    block = np.array(comparison["users"]["block"])
+    _check_scorers(folder, task, records, rows)
+    _check_images(folder, task, rows)
+    block = np.array(task.users.block, np.int64)
     for row in rows:
         _check_opinions(folder / row.id, records[row.id], row, block)
 
 
 def _check_scorers(
-    folder: Path, comparison: dict[str, Any], records: Mapping[str, dict[str, Any]], rows: Sequence[Rows]
+    folder: Path, task: TaskRecord, records: Mapping[str, GeneratorRecord], rows: Sequence[Rows]
 ) -> None:
-    declared = [entry["use"] for entry in comparison["spec"]["scorers"]]
-    known = set(registry.names("scorers"))
-    of_pictures = {name for name in declared if name not in known or hasattr(registry.load("scorers", name), "score")}
-    first = records[rows[0].id]["summary"]
+    declared = {entry.id: entry.use for entry in task.spec.scorers}
+    installed = set(registry.names("scorers"))
+    of_images = {
+        name
+        for name, use in declared.items()
+        if use in installed and issubclass(registry.plugin_class("scorer", use), Scorer)
+    }
+    first = records[rows[0].id].measures
     for row in rows:
-        summary = records[row.id]["summary"]
-        if not (set(row.scores) <= set(declared) and of_pictures & known <= set(row.scores)):
-            raise RecordError(
-                f"{folder / row.id}: scorers {sorted(row.scores)}, the spec asks for {sorted(of_pictures)}"
-            )
-        if set(summary) != set(first):
+        measures = records[row.id].measures
+        if not of_images <= set(row.scores) <= set(declared):
+            raise RecordError(f"{folder / row.id}: scorers {sorted(row.scores)}, the spec asks for {sorted(of_images)}")
+        if set(measures) != set(first):
             raise RecordError(f"{folder / row.id}: other measures than {folder / rows[0].id}")
-        for measure, entry in summary.items():
-            if {**entry["card"], "everyone": 0} != {**first[measure]["card"], "everyone": 0}:
+        for measure, info in measures.items():
+            if info.card != first[measure].card:
                 raise RecordError(f"{folder / row.id}: the card of '{measure}' is not that of the other generators")
         for scorer, lowest in row.lowest.items():
             if not np.allclose(lowest, rows[0].lowest[scorer], rtol=SAME_SCORE, atol=SAME_SCORE, equal_nan=True):
                 raise RecordError(f"{folder / row.id}: 'lowest' of '{scorer}' is not that of the other generators")
 
 
-def _check_pictures(folder: Path, comparison: dict[str, Any], rows: Sequence[Rows]) -> None:
-    """One picture has one catalogue number, and one person's score of it is the same in every generator."""
-    people = len(comparison["users"]["id"])
+def _check_images(folder: Path, task: TaskRecord, rows: Sequence[Rows]) -> None:
+    """One image is one item, and one user's score of it is the same in every generator."""
     for row in rows:
-        if (row.item < -1).any() or (row.item >= comparison["data"]["pictures"]).any():
-            raise RecordError(
-                f"{folder / row.id}: scores.parquet: an item outside -1 to {comparison['data']['pictures'] - 1}"
-            )
+        if (row.item < -1).any() or (row.item >= task.data.items).any():
+            raise RecordError(f"{folder / row.id}: scores.parquet: an item outside -1 to {task.data.items - 1}")
     digest = np.concatenate([row.digest.ravel() for row in rows])
     item = np.concatenate([row.item.ravel() for row in rows])
     names, code = np.unique(digest, return_inverse=True)
-    there = (digest != "") & (item >= 0)
-    pairs = np.unique(np.stack([code[there], item[there]]), axis=1)
-    for name in pairs:
-        if len(np.unique(name)) != len(name):
-            raise RecordError(
-                f"{folder}: scores.parquet: a picture has two catalogue numbers, or a number two pictures"
-            )
-    user = np.concatenate([np.repeat(np.arange(people), row.digest.shape[1]) for row in rows])
-    key = user * len(names) + code
-    of_pixels = {scorer for row in rows for scorer in row.scores} - {PRIOR_SCORER}  # one picture can have two origins
-    for scorer in of_pixels:
+    of_items = (digest != "") & (item >= 0)
+    pairs = np.unique(np.stack([code[of_items], item[of_items]]), axis=1)
+    if any(len(np.unique(side)) != len(side) for side in pairs):
+        raise RecordError(f"{folder}: scores.parquet: an image is two items, or an item two images")
+    user = np.concatenate([np.repeat(np.arange(len(row.digest)), row.per_user) for row in rows])
+    image_and_user = user * len(names) + code
+    for scorer in dict.fromkeys(name for row in rows for name, card in row.cards.items() if card.role != TWO_ORIGINS):
         score = np.concatenate([row.scores.get(scorer, np.full(row.digest.shape, np.nan)).ravel() for row in rows])
-        known = np.isfinite(score) & (digest != "")
-        _, group = np.unique(key[known], return_inverse=True)
+        known: Bools = np.isfinite(score) & (digest != "")
+        _, group = np.unique(image_and_user[known], return_inverse=True)
         low, high = np.full(group.max(initial=-1) + 1, np.inf), np.full(group.max(initial=-1) + 1, -np.inf)
         np.minimum.at(low, group, score[known])
         np.maximum.at(high, group, score[known])
-        if (high - low > SAME_SCORE * (1 + np.abs(high))).any():
-            where = user[known][(high - low > SAME_SCORE * (1 + np.abs(high)))[group]][0]
-            person = comparison["users"]["id"][where]
-            raise RecordError(f"{folder}: scores.parquet: '{scorer}' scores one picture for '{person}' in two ways")
+        differ = high - low > SAME_SCORE * (1 + np.abs(high))
+        if differ.any():
+            name = task.users.id[int(user[known][differ[group]][0])]
+            raise RecordError(f"{folder}: scores.parquet: '{scorer}' scores one image for '{name}' in two ways")
 
 
-def _check_opinions(folder: Path, record: dict[str, Any], row: Rows, block: Any) -> None:
+def _check_opinions(folder: Path, record: GeneratorRecord, row: Rows, block: Ints) -> None:
     """A scorer that everybody can be asked by was asked by everybody in the block, for every set that has a score."""
     own = row.values("exclude")
     for scorer in row.scores:
-        card = record["summary"][scorer]["card"]
-        there = np.isfinite(own[scorer])
-        if not card["everyone"]:
+        scored = np.isfinite(own[scorer])
+        if not record.measures[scorer].everyone:
             if scorer in row.pairs:
                 raise RecordError(f"{folder}: pairs.parquet: not everybody can be asked by '{scorer}'")
             continue
         if scorer not in row.pairs:
-            if there.any():
+            if scored.any():
                 raise RecordError(f"{folder}: pairs.parquet: '{scorer}' is missing")
             continue
-        expected = (block[:, None] == block[None, :]) & there[None, :]
+        expected = (block[:, None] == block[None, :]) & scored[None, :]
         if (np.isfinite(row.pairs[scorer]) != expected).any():
             raise RecordError(f"{folder}: pairs.parquet: '{scorer}' is not complete within blocks")
-        published = record["personal"].get(scorer, {}).get("published_scheme")
-        if scorer in JUDGE_SCORERS and published is None and row.pictures.any():
-            raise RecordError(f"{folder}: personal.{scorer}: the published scheme is missing")
+        wanted = row.cards[scorer].role in HAS_PUBLISHED_SCHEME
+        if wanted and scorer not in record.published_schemes and row.images.any():
+            raise RecordError(f"{folder}: published_schemes: that of '{scorer}' is missing")
 
 
-def check_judges(folder: Path, comparison: dict[str, Any], columns: dict[str, Any]) -> None:
-    """Every judge, control and share of the learning curve is there, on the same held-out ratings and labels.
+def check_judges(folder: Path, task: TaskRecord, scores: HeldOutScores) -> None:
+    """Every judge, control and share of the learning curve is present, on the same held-out ratings and labels.
 
     Raises:
         RecordError: Naming the first thing that does not add up.
     """
-    path = folder / "_task" / "verifier.parquet"
-    spec, pictures = comparison["spec"]["judges"], comparison["data"]["pictures"]
-    if len(columns["item"]) and columns["item"].max() >= pictures:
-        raise RecordError(f"{path}: a picture above {pictures - 1}")
-    test = columns["split"] == "test"
-    judges = ["verifier", *(["auditor"] if spec["auditor"] is not None else [])]
-    shares = [1.0, *spec["learning_curve"]]
-    wanted = [("verifier", share) for share in shares] + [(judge, 1.0) for judge in [*judges[1:], *CONTROLS]]
-    found = {(str(j), float(s)) for j, s in zip(columns["judge"][test], columns["share"][test], strict=True)}
-    if not set(wanted) <= found or not found <= {*wanted, ("others' mean", 1.0)}:
-        raise RecordError(f"{path}: judges {sorted(found)}, expected {sorted(wanted)}")
-    reference = _keys(columns, test & (columns["judge"] == "verifier") & (columns["share"] == 1))
-    if len(reference) != comparison["data"]["test_ratings"]:
-        raise RecordError(
-            f"{path}: {len(reference)} held-out ratings, the record says {comparison['data']['test_ratings']}"
-        )
-    for judge, share in sorted(found):
-        own = _keys(columns, test & (columns["judge"] == judge) & (columns["share"] == share))
-        if not np.array_equal(own, reference):
+    path = folder / "_task" / HELD_OUT
+    spec, items = task.spec.judges, task.data.items
+    if len(scores) and scores.item.max() >= items:
+        raise RecordError(f"{path}: an item above {items - 1}")
+    judges = [VERIFIER, *([AUDITOR] if spec.auditor is not None else [])]
+    wanted = [(VERIFIER, share) for share in (1.0, *spec.learning_curve)]
+    wanted += [(judge, 1.0) for judge in [*judges[1:], *CONTROLS]]
+    test = scores.where(np.asarray(scores.split == "test"))
+    present = {(str(j), float(s)) for j, s in zip(test.judge, test.share, strict=True)}
+    if not set(wanted) <= present or not present <= {*wanted, (CEILING, 1.0)}:
+        raise RecordError(f"{path}: judges {sorted(present)}, expected {sorted(wanted)}")
+    reference = _keys(scores.of(VERIFIER, "test"))
+    if len(reference) != task.data.test_ratings:
+        raise RecordError(f"{path}: {len(reference)} held-out ratings, the record says {task.data.test_ratings}")
+    for judge, share in sorted(present):
+        if not np.array_equal(_keys(scores.of(judge, "test", share)), reference):
             raise RecordError(f"{path}: '{judge}' ({share:g}) has other held-out ratings or labels than the verifier")
     for judge in JUDGES:
-        train = (columns["split"] == "train") & (columns["judge"] == judge)
-        if (judge in judges) != bool(train.any()):
+        if (judge in judges) != bool(((scores.split == "train") & (scores.judge == judge)).any()):
             raise RecordError(f"{path}: training ratings of '{judge}' are missing or too many")
 
 
-def _keys(columns: dict[str, Any], own: Any) -> Any:
-    """Rows (person, picture, label), sorted."""
-    table = np.stack([columns["user"][own], columns["item"][own], columns["label"][own].astype(np.int32)], axis=1)
-    return table[np.lexsort(table.T[::-1])]
+def _keys(scores: HeldOutScores) -> Ints:
+    """Int [n, 3]: user, item, label; sorted."""
+    table = np.stack([scores.user, scores.item, scores.label.astype(np.int32)], axis=1)
+    return np.asarray(table[np.lexsort(table.T[::-1])])

@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from benchmark.board.board import Board, Row, turned_round
+from benchmark.analysis.measures import both_by
+from benchmark.analysis.results import Interval
+from benchmark.board.board import Board
+from benchmark.board.row import Row
 from benchmark.board.tables import Tables
-from benchmark.records.schema import LIFT
-from benchmark.site.pictures import Gallery
+from benchmark.site.images import Gallery
 from benchmark.stats.intervals import mean_intervals
 from rebeca.errors import printable
 from rebeca.seeds import SeedScheme
@@ -41,9 +44,9 @@ def leaderboard_json(board: Board) -> str:
             "title": row.title,
             "family": row.family,
             "ranked": row.ranked,
-            "rank": row.rank,
-            "cells": {c.key: _ends(row.cell(c)) for c in columns},
-            "seconds_a_picture": row.seconds,
+            "rank": None if row.rank is None else asdict(row.rank),
+            "cells": {column.key: _ends(row.cell(column)) for column in columns},
+            "seconds_per_image": row.seconds,
             "failures": row.failures,
             "status": board.row_status(row),
             "flags": row.flags,
@@ -55,12 +58,12 @@ def leaderboard_json(board: Board) -> str:
         for c in columns
     ]
     found = {
-        "task": board.task,
-        "people": board.people,
+        "task": board.task.model_dump(),
+        "users": board.users,
         "primary": board.primary,
         "reference": board.reference,
-        "made": board.comparison["provenance"]["made"],
-        "digest": board.comparison["digest"],
+        "created": board.record.provenance.created,
+        "digest": board.record.digest,
         "columns": described,
         "generators": rows,
     }
@@ -68,38 +71,23 @@ def leaderboard_json(board: Board) -> str:
 
 
 def leaderboard_csv(board: Board) -> str:
-    """The board as a table: three columns a measure; an apostrophe before what a spreadsheet would calculate."""
+    """The board as a table: three columns per measure; an apostrophe before what a spreadsheet would calculate."""
     columns = board.all_columns()
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     ends = [f"{column.key}{part}" for column in columns for part in ("", " low", " high")]
-    writer.writerow(
-        [
-            "id",
-            "title",
-            "family",
-            "rank low",
-            "rank high",
-            "group",
-            *ends,
-            "seconds a picture",
-            "failures",
-            "status",
-            "flags",
-        ]
-    )
+    first = ("id", "title", "family", "rank low", "rank high", "group")
+    writer.writerow([*first, *ends, "seconds per image", "failures", "status", "flags"])
     for row in board.rows:
-        rank = row.rank or {"low": "", "high": "", "group": ""}
-        cells = [_ends(row.cell(column)) or [None] * 3 for column in columns]
+        rank = ("", "", "") if row.rank is None else (row.rank.low, row.rank.high, row.rank.group)
+        cells = [value for column in columns for value in _ends(row.cell(column)) or [None] * 3]
         writer.writerow(
             [
                 row.id,
                 plain(row.title),
                 row.family,
-                rank["low"],
-                rank["high"],
-                rank["group"],
-                *(value for cell in cells for value in cell),
+                *rank,
+                *cells,
                 row.seconds,
                 row.failures,
                 board.row_status(row),
@@ -114,74 +102,73 @@ def plain(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def _ends(cell: dict[str, Any] | None) -> list[float | None] | None:
-    return None if cell is None else [cell["estimate"], cell["low"], cell["high"]]
+def _ends(cell: Interval | None) -> list[float | None] | None:
+    return None if cell is None else [cell.estimate, cell.low, cell.high]
 
 
 def pairs_script(board: Board) -> str:
     """Every tested pair of what was declared: difference, ends, adjusted p, verdict; A minus B."""
     index = {row.id: i for i, row in enumerate(board.rows)}
-    found: dict[str, list[Any]] = {}
-    for measure in (board.primary, LIFT + board.primary):
-        for one in board.families.get(measure, {}).get("comparisons", []):
-            if index[one["a"]] > index[one["b"]]:
-                one = turned_round(one)
-            ends = [short(one["difference"][end]) for end in ("estimate", "low", "high")]
-            p = one["test"]["p_max_t"] if one["test"] else None
-            found.setdefault(measure, []).append([index[one["a"]], index[one["b"]], *ends, short(p), one["verdict"]])
-    return script({"ids": [row.id for row in board.rows], "pairs": found})
+    pairs: dict[str, list[list[int | float | str | None]]] = {}
+    for measure in both_by(board.primary):
+        for recorded in board.comparisons(measure):
+            pair = recorded.reversed() if index[recorded.a] > index[recorded.b] else recorded
+            ends = [short(value) for value in _ends(pair.difference) or ()]
+            pairs.setdefault(measure.key, []).append([index[pair.a], index[pair.b], *ends, short(pair.p), pair.verdict])
+    return script({"ids": [row.id for row in board.rows], "pairs": pairs})
 
 
 def segments_script(tables: Tables) -> str:
-    """Every cell for every segment of people: mean and ends; for looking, nothing is tested in segments."""
+    """Every cell for every segment of users: mean and ends; for looking, nothing is tested in segments."""
     board = tables.board
     columns = board.all_columns()
-    per_row = [[tables.of(column, row) for column in columns] for row in board.rows]
-    table = np.column_stack([values for row in per_row for values in row])
-    found = []
+    table = np.column_stack([tables.of(column, row) for row in board.rows for column in columns])
+    segments = []
     for segment in tables.segments[1:]:
-        own = segment.people
+        own = segment.users
         weights = tables.weights[:, own]
         totals = weights.sum(axis=1, keepdims=True)
         weights = np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0)
-        intervals = iter(mean_intervals(table[own], weights))
+        intervals = iter([Interval.of(found) for found in mean_intervals(table[own], weights)])
         cells = [[_rounded(next(intervals)) for _ in columns] for _ in board.rows]
-        found.append({"id": segment.id, "name": segment.name, "people": int(own.sum()), "cells": cells})
-    return script({"columns": [column.key for column in columns], "segments": found})
+        segments.append({"id": segment.id, "name": segment.name, "users": int(own.sum()), "cells": cells})
+    return script({"columns": [column.key for column in columns], "segments": segments})
 
 
-def _rounded(interval: Any) -> list[float | None] | None:
+def _rounded(interval: Interval) -> list[float | None] | None:
     ends = [short(value) for value in (interval.estimate, interval.low, interval.high)]
     return None if ends[0] is None else ends
 
 
 def generator_script(tables: Tables, row: Row, gallery: Gallery) -> str:
-    """What the dialog and the comparison need of one generator: everybody's values, and its shown pictures."""
+    """What the dialog and the comparison need of one generator: everybody's values, and its shown images."""
     columns, rows = tables.board.all_columns(), tables.rows[row.id]
     values = {column.key: [short(float(v)) for v in tables.of(column, row)] for column in columns}
-    spec, generator = tables.board.comparison["spec"], row.record["generator"]
-    seeds = SeedScheme(spec["id"], spec["version"], spec["seed"], generator["offset"])
-    pictures = []
-    for user, shown in gallery.by_generator.get(row.id, {}).items():
-        for one in shown:
-            scores = {name: short(float(table[user, one.replicate])) for name, table in rows.scores.items()}
-            place = percentile(tables, user, float(rows.scores[tables.primary][user, one.replicate]))
-            seed = seeds.picture(tables.users[user], one.replicate, generator["noise_group"])
-            pictures.append([user, one.replicate, one.digest, str(seed), scores, place])
+    spec, generator = tables.board.record.spec, row.record.generator
+    seeds = SeedScheme(spec.id, spec.version, spec.seed, generator.offset)
+    own = gallery.by_generator.get(row.id, {})
+    images = []
+    for user, shown in own.items():
+        for image in shown:
+            scores = {name: short(float(table[user, image.replicate])) for name, table in rows.scores.items()}
+            place = percentile(tables, user, float(rows.scores[tables.primary][user, image.replicate]))
+            seed = seeds.picture(tables.users[user], image.replicate, generator.noise_group)
+            images.append([user, image.replicate, image.digest, str(seed), scores, place])
     opinions = rows.pairs.get(tables.primary)
     others = {}
-    if opinions is not None:
-        for user in gallery.by_generator.get(row.id, {}):
-            said = np.delete(opinions[:, user], user)
-            others[str(user)] = [round(float(v), 3) for v in np.sort(said[np.isfinite(said)])]
-    names = {name: row.measures[name]["card"]["name"] for name in rows.scores}
+    for user in own:
+        if opinions is None:
+            break
+        said = np.delete(opinions[:, user], user)
+        others[str(user)] = [round(float(v), 3) for v in np.sort(said[np.isfinite(said)])]
+    names = {name: row.card(name).name for name in rows.scores}
+    users = {str(user): printable(tables.users[user]) for user in own}
     found = {"id": row.id, "title": row.title, "names": names, "values": values}
-    people = {str(user): printable(tables.users[user]) for user in gallery.by_generator.get(row.id, {})}
-    return script(found | {"pictures": pictures, "others": others, "people": people})
+    return script(found | {"images": images, "others": others, "users": users})
 
 
 def percentile(tables: Tables, user: int, score: float) -> int | None:
-    """Per cent of all pictures that any generator made for this person which score lower."""
+    """Per cent of all images that any generator returned for this user which score lower."""
     everything = tables.scores_for[user]
     if not len(everything) or not np.isfinite(score):
         return None

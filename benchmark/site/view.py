@@ -5,32 +5,36 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
-from benchmark.board.board import Board, Column, Row, turned_round
+from benchmark.analysis.measures import GAP, both_by
+from benchmark.analysis.results import Comparison, Interval
+from benchmark.board.board import Board
+from benchmark.board.columns import Column
 from benchmark.board.format_numbers import decimals_for, number
+from benchmark.board.row import LAST, Row
 from benchmark.board.tables import Tables
-from benchmark.records.schema import LIFT
-from benchmark.site.pictures import Gallery, Shown, best_first
+from benchmark.records.schema import RatedItem
+from benchmark.site.images import Gallery, Shown, best_first
+from benchmark.task.spec import GeneratorEntry
+from rebeca.arrays import Floats
 
 WHISKER = 72
 MARGIN = 4
-OPENING_PEOPLE = 3
-OPENING_PICTURES = 3
-SHOWN_AT_FIRST = ("hpsv2", "laion", "ground-truth", "lift:ground-truth", "observed", "lift:observed", "gap")
-"""Columns that the script shows before it is asked, beside preference and lift; without it all are there."""
+OPENING_USERS = 3
+OPENING_IMAGES = 3
 
 
 def hidden_at_first(board: Board, columns: Sequence[Column]) -> list[str]:
-    """Keys of the columns that the script hides until they are asked for."""
-    shown = {board.primary, LIFT + board.primary, *SHOWN_AT_FIRST}
+    """Keys of the columns that the script hides until they are asked for; without it all are visible."""
+    decisive = [board.primary, *([] if board.truth is None else [board.truth])]
+    shown = {measure.key for scorer in decisive for measure in both_by(scorer)} | {GAP, *board.measures.aesthetics}
     found = [column.key for column in columns if column.key not in shown]
     if not any(row.failures for row in board.rows):
         found.append("failures")
-    if 2 * sum(row.seconds is None for row in board.rows) > len(board.rows):  # pictures came from a store
+    if 2 * sum(row.seconds is None for row in board.rows) > len(board.rows):  # images came from a store
         found.append("seconds")
     if len({board.row_status(row) for row in board.rows}) == 1:  # said above the table
         found.append("status")
@@ -66,112 +70,129 @@ class Scale:
 def scale_of(board: Board, column: Column) -> Scale:
     """Holds every interval of a column, and zero where the column holds differences."""
     cells = [row.cell(column) for row in board.rows]
-    ends = [v for cell in cells if cell for v in (cell["low"], cell["high"], cell["estimate"]) if v is not None]
+    ends = [v for cell in cells if cell for v in (cell.low, cell.high, cell.estimate) if v is not None]
     ends += [0.0] if column.signed else []
     return Scale(min(ends), max(ends)) if ends else Scale(0.0, 1.0)
 
 
-def cell_html(cell: dict[str, Any] | None, column: Column, scale: Scale) -> Markup:
+def cell_html(cell: Interval | None, column: Column, scale: Scale) -> Markup:
     """A table cell: value, whisker, interval as text, and the value for sorting."""
-    if cell is None:
+    if cell is None or cell.estimate is None:
         return Markup("<td>–</td>")
-    decimals = decimals_for(cell["low"], cell["high"])
-    value = number(cell["estimate"], decimals, column.signed)
+    decimals = decimals_for(cell.low, cell.high)
+    value = number(cell.estimate, decimals, column.signed)
     line, words = "", ""
-    if cell["low"] is not None and cell["high"] is not None:
-        line = f"M{scale.x(cell['low'])} 6H{scale.x(cell['high'])}"
-        words = f"<small>{number(cell['low'], decimals)} to {number(cell['high'], decimals)}</small>"
+    if cell.low is not None and cell.high is not None:
+        line = f"M{scale.x(cell.low)} 6H{scale.x(cell.high)}"
+        words = f"<small>{number(cell.low, decimals)} to {number(cell.high, decimals)}</small>"
     zero = f'<path class=z d="M{scale.x(0.0)} 0V12"/>' if column.signed else ""
-    drawn = f'<svg class=w>{zero}<path d="{line}M{scale.x(cell["estimate"])} 3v6"/></svg>'
-    return Markup(f"<td data-v={cell['estimate']:.5g}>{value}{drawn}{words}</td>")  # noqa: S704 - numbers only
+    drawn = f'<svg class=w>{zero}<path d="{line}M{scale.x(cell.estimate)} 3v6"/></svg>'
+    return Markup(f"<td data-v={cell.estimate:.5g}>{value}{drawn}{words}</td>")  # noqa: S704 - numbers only
 
 
-def verdicts(board: Board) -> dict[str, dict[str, dict[str, Any] | None]]:
-    """Generator -> ``preference`` and ``lift`` -> its comparison with the reference, as it minus the reference."""
-    found: dict[str, dict[str, dict[str, Any] | None]] = {
-        row.id: {"preference": None, "lift": None} for row in board.rows
-    }
-    for name, measure in (("preference", board.primary), ("lift", LIFT + board.primary)):
-        for one in board.families.get(measure, {}).get("comparisons", []):
-            if board.reference == one["b"]:
-                found[one["a"]][name] = one
-            elif board.reference == one["a"]:
-                found[one["b"]][name] = turned_round(one)
+@dataclass(slots=True)
+class Verdicts:
+    """A generator's comparisons with the reference, as it minus the reference; None where not tested."""
+
+    preference: Comparison | None = None
+    lift: Comparison | None = None
+
+
+def verdicts(board: Board) -> dict[str, Verdicts]:
+    """By generator."""
+    found = {row.id: Verdicts() for row in board.rows}
+    for measure in both_by(board.primary):
+        for recorded in board.comparisons(measure):
+            if board.reference in (recorded.a, recorded.b):
+                other = recorded.b if recorded.a == board.reference else recorded.a
+                setattr(found[other], measure.slug, recorded.seen_from(other))
     return found
 
 
-def settings(record: dict[str, Any]) -> list[tuple[str, Any]]:
+def settings(generator: GeneratorEntry) -> list[tuple[str, object]]:
     """Parameters of a generator and of its decoder, by name."""
-    generator = record["generator"]
-    own = sorted(generator["params"].items())
-    return own + [(f"decoder: {name}", value) for name, value in sorted(generator["decoder"].items())]
+    own: list[tuple[str, object]] = sorted(generator.params.items())
+    return own + [(f"decoder: {name}", value) for name, value in sorted(generator.decoder.items())]
 
 
-def opening(tables: Tables, gallery: Gallery) -> list[dict[str, Any]]:
-    """Three people of different taste: what they liked, and what the reference made for each."""
-    made = gallery.by_generator.get(tables.board.reference, {})
-    people = [u for u in gallery.people if u in made and gallery.liked.get(u)]
-    if not people:
+@dataclass(frozen=True, slots=True)
+class UserGallery:
+    """One user's images by one generator, best first, beside what the user rated.
+
+    Attributes:
+        user: Index of the user.
+        liked: Training items that the user liked.
+        disliked: Those that the user did not like.
+        images: By the generator.
+        value: Mean score of the user's images; None without any.
+    """
+
+    user: int
+    liked: Sequence[RatedItem]
+    disliked: Sequence[RatedItem]
+    images: Sequence[Shown]
+    value: float | None
+
+
+def opening(tables: Tables, gallery: Gallery) -> list[UserGallery]:
+    """Three users of different taste: what they liked, and what the reference made for each."""
+    shown = gallery.by_generator.get(tables.board.reference, {})
+    users = [u for u in gallery.users if u in shown and gallery.liked.get(u)]
+    if not users:
         return []
-    chosen = people[:1]
-    while len(chosen) < min(OPENING_PEOPLE, len(people)):
-        chosen.append(
-            min((u for u in people if u not in chosen), key=lambda u: (float(tables.likeness[u, chosen].max()), u))
-        )
+    chosen = users[:1]
+    while len(chosen) < min(OPENING_USERS, len(users)):
+        others = (u for u in users if u not in chosen)
+        chosen.append(min(others, key=lambda u: (float(tables.likeness[u, chosen].max()), u)))
     scores = tables.rows[tables.board.reference].scores[tables.primary]
     return [
-        {
-            "user": u,
-            "liked": gallery.liked[u][:OPENING_PICTURES],
-            "made": best_first(made[u], scores)[:OPENING_PICTURES],
-        }
+        UserGallery(
+            u,
+            gallery.liked[u][:OPENING_IMAGES],
+            [],
+            best_first(shown[u], scores)[:OPENING_IMAGES],
+            short_mean(scores[u]),
+        )
         for u in chosen
     ]
 
 
-def galleries(tables: Tables, gallery: Gallery, row: Row) -> list[dict[str, Any]]:
-    """One generator's pictures, a person each, best first."""
+def galleries(tables: Tables, gallery: Gallery, row: Row) -> list[UserGallery]:
+    """One generator's images user by user, best first."""
     scores = tables.rows[row.id].scores[tables.primary]
     return [
-        {
-            "user": u,
-            "liked": gallery.liked.get(u, []),
-            "disliked": gallery.disliked.get(u, []),
-            "made": best_first(made, scores),
-            "value": short_mean(scores[u]),
-        }
-        for u, made in sorted(gallery.by_generator.get(row.id, {}).items())
+        UserGallery(
+            u, gallery.liked.get(u, []), gallery.disliked.get(u, []), best_first(shown, scores), short_mean(scores[u])
+        )
+        for u, shown in sorted(gallery.by_generator.get(row.id, {}).items())
     ]
 
 
-def short_mean(scores: Any) -> float | None:
+def short_mean(scores: Floats) -> float | None:
     """Mean of the finite ones; None without any."""
     known = scores[np.isfinite(scores)]
     return float(known.mean()) if len(known) else None
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What one generator made for one person."""
+class MadeFor:
+    """What one generator returned for one user."""
 
     row: Row
-    pictures: list[Shown]
+    images: Sequence[Shown]
     preference: float | None
     lift: float | None
     truth: float | None
 
 
-def made_for(tables: Tables, gallery: Gallery, user: int) -> list[Made]:
-    """Everything that was made for a person, what the person would like most first."""
-    board, truth = tables.board, tables.board.truth()
+def made_for(tables: Tables, gallery: Gallery, user: int) -> list[MadeFor]:
+    """Everything that was generated for a user, what the user would like most first."""
+    keys = (*(measure.key for measure in both_by(tables.primary)), tables.board.truth or "")
     found = []
-    for row in board.rows:
-        values = [
-            _finite(tables.value(row.id, measure)[user])
-            for measure in (board.primary, LIFT + board.primary, truth or "")
-        ]
-        found.append(Made(row, gallery.by_generator.get(row.id, {}).get(user, []), values[0], values[1], values[2]))
-    return sorted(found, key=lambda one: (-(one.preference if one.preference is not None else -1e9), one.row.id))
+    for row in tables.board.rows:
+        values = [_finite(tables.value(row.id, key)[user]) for key in keys]
+        found.append(MadeFor(row, gallery.by_generator.get(row.id, {}).get(user, []), *values))
+    return sorted(found, key=lambda each: (-(LAST if each.preference is None else each.preference), each.row.id))
 
 
 def _finite(value: float) -> float | None:
@@ -179,9 +200,9 @@ def _finite(value: float) -> float | None:
 
 
 def histogram(tables: Tables, user: int) -> list[tuple[str, int]]:
-    """Level of rating, and how often the person gave it in training; empty for records that do not say."""
-    taste = tables.board.comparison["taste"]
-    return [] if taste is None else list(zip(taste["levels"], taste["counts"][user], strict=True))
+    """Level of rating, and how often the user gave it in training."""
+    taste = tables.board.record.taste
+    return list(zip(taste.levels, taste.counts[user], strict=True))
 
 
 def bars(counts: Sequence[tuple[str, int]]) -> Markup:

@@ -7,7 +7,7 @@ max-T (Westfall and Young 1993; Romano and Wolf 2005) know how the pairs depend 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -142,20 +142,6 @@ class Comparison:
     detectable: float | None
     test: SignFlips | None
     verdict: str
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON."""
-        return {
-            "difference": self.difference.to_json(),
-            "inner": {"low": self.inner.low, "high": self.inner.high},
-            "effect": self.effect,
-            "prefer": {"share": self.prefer[0], "low": self.prefer[1], "high": self.prefer[2]},
-            "beats": None if self.beats is None else self.beats.to_json(),
-            "detectable": self.detectable,
-            "skewed": self.difference.skewed,
-            "test": None if self.test is None else asdict(self.test),
-            "verdict": self.verdict,
-        }
 
 
 @dataclass(frozen=True, slots=True)

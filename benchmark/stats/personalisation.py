@@ -52,18 +52,6 @@ class PermutationResult:
         """Observed minus null mean in null standard deviations; None where the null does not vary."""
         return (self.statistic - self.null_mean) / self.null_sd if self.null_sd > 0 else None
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON with p and z."""
-        return {
-            "statistic": self.statistic,
-            "null_mean": self.null_mean,
-            "null_sd": self.null_sd,
-            "at_least": self.at_least,
-            "permutations": self.permutations,
-            "p": self.p,
-            "z": self.z,
-        }
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stratum:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -88,16 +89,24 @@ def bootstrap_rows_auc(liked: Bools, score: Floats, draws: int, rng: np.random.G
     return float(low), float(high)
 
 
-def roc(liked: Bools, score: Floats, points: int = ROC_POINTS) -> dict[str, list[float]]:
-    """The ROC curve at evenly spaced false positive rates, linear between thresholds.
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A ROC curve; empty where a label is missing.
 
-    Returns:
-        ``false_positive`` and ``true_positive``, each of ``points`` numbers in [0, 1]; both empty where a label is
-        missing.
+    Attributes:
+        false_positive: Shares of disliked ratings above a threshold.
+        true_positive: Shares of liked ratings above it.
     """
+
+    false_positive: tuple[float, ...]
+    true_positive: tuple[float, ...]
+
+
+def roc(liked: Bools, score: Floats, points: int = ROC_POINTS) -> Curve:
+    """The ROC curve at evenly spaced false positive rates, linear between thresholds."""
     positives, negatives = int(liked.sum()), int((~liked).sum())
     if not positives or not negatives:
-        return {"false_positive": [], "true_positive": []}
+        return Curve((), ())
     order = np.argsort(-score, kind="stable")
     last_of_tie = np.append(np.diff(score[order]) != 0, True)
     true = np.concatenate([[0], np.cumsum(liked[order])[last_of_tie] / positives])
@@ -106,16 +115,45 @@ def roc(liked: Bools, score: Floats, points: int = ROC_POINTS) -> dict[str, list
     # where the curve rises vertically the highest point counts
     keep = np.append(np.diff(false) > 0, True)
     curve = np.interp(grid, false[keep], true[keep])
-    return {"false_positive": grid.tolist(), "true_positive": curve.tolist()}
+    return Curve(tuple(grid.tolist()), tuple(curve.tolist()))
 
 
-def calibration(liked: Bools, probability: Floats, bins: int = CALIBRATION_BINS) -> dict[str, Any]:
-    """Reliability in equal-width bins, expected calibration error and Brier score.
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """Ratings whose probability lies in one bin.
 
-    Returns:
-        ``bins`` (low, high, n, mean probability, share liked), ``expected_error`` (mean absolute gap, weighted by
-        rows) and ``brier``.
+    Attributes:
+        low: Lower edge.
+        high: Upper edge.
+        n: Ratings.
+        mean: Mean probability.
+        share: Share liked.
     """
+
+    low: float
+    high: float
+    n: int
+    mean: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Do the probabilities mean what they say?
+
+    Attributes:
+        bins: Ten of equal width, empty ones left out.
+        expected_error: Mean absolute gap, weighted by rows.
+        brier: Mean squared error.
+    """
+
+    bins: tuple[CalibrationBin, ...]
+    expected_error: float
+    brier: float
+
+
+def calibration(liked: Bools, probability: Floats, bins: int = CALIBRATION_BINS) -> Calibration:
+    """Reliability in equal-width bins, expected calibration error and Brier score."""
     edges = np.linspace(0, 1, bins + 1)
     index = np.clip(np.digitize(probability, edges[1:-1]), 0, bins - 1)
     rows = []
@@ -126,6 +164,6 @@ def calibration(liked: Bools, probability: Floats, bins: int = CALIBRATION_BINS)
         if n:
             mean, share = float(probability[own].mean()), float(liked[own].mean())
             gap += n / len(liked) * abs(mean - share)
-            rows.append({"low": float(edges[b]), "high": float(edges[b + 1]), "n": n, "mean": mean, "share": share})
+            rows.append(CalibrationBin(float(edges[b]), float(edges[b + 1]), n, mean, share))
     brier = float(np.mean(np.square(probability - liked)))
-    return {"bins": rows, "expected_error": gap, "brier": brier}
+    return Calibration(tuple(rows), gap, brier)

@@ -9,12 +9,14 @@ Writes below ``docs/images/tinyworld``; pixels are doubled where there are few a
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
+
+from benchmark.records import gallery
+from benchmark.records.files import read_comparison, read_record
 
 IMAGES = Path(__file__).resolve().parent.parent.parent / "docs" / "images" / "tinyworld"
 ZOOM = 2
@@ -64,7 +66,7 @@ def models() -> Image.Image:
 
 def arms(records: Path) -> Image.Image:
     """A block an arm: the same people, four pictures each."""
-    order = json.loads((records / "_task" / "comparison.json").read_text(encoding="utf-8"))["order"]
+    order = read_comparison(records).order
     people, columns, zoom = (3, 4, 1) if len(order) > MANY else (6, 3, ZOOM)
     blocks = [block(records / name, people, zoom) for name in order]
     width, height = blocks[0].size
@@ -78,18 +80,18 @@ def arms(records: Path) -> Image.Image:
 
 def block(folder: Path, people: int, zoom: int) -> Image.Image:
     """The title and the pictures of one arm; a person a row."""
-    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    record, packed = read_record(folder), gallery.unpack(folder, gallery.IMAGES)
     shown: dict[str, dict[int, str]] = {}
-    for one in record["pictures"]["shown"]:
-        shown.setdefault(one["user"], {})[one["replicate"]] = one["digest"]
+    for image in record.images.shown:
+        shown.setdefault(image.user, {})[image.replicate] = image.digest
     pixels = np.full((people, EACH, SIDE, SIDE, 3), 255, np.uint8)
     for row, user in enumerate(sorted(shown)[:people]):
         for replicate, digest in shown[user].items():
             if replicate < EACH:
-                pixels[row, replicate] = np.asarray(Image.open(folder / "pictures" / f"{digest}.png").convert("RGB"))
+                pixels[row, replicate] = gallery.decode_packed(folder, digest, packed[digest])
     painted = grid(pixels, zoom)
     out = Image.new("RGB", (painted.width, painted.height + HEADING), "white")
-    ImageDraw.Draw(out).text((0, 2), record["generator"]["title"], fill="black")
+    ImageDraw.Draw(out).text((0, 2), record.generator.title, fill="black")
     out.paste(painted, (0, HEADING))
     return out
 

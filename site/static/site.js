@@ -32,7 +32,7 @@
     return loaded[name];
   }
 
-  /* numbers as on the server: benchmark/numbers.py has the rules */
+  /* numbers as on the server: benchmark/board/format_numbers.py has the rules */
   const MINUS = "\u2212", MISSING = "\u2013";
   function decimalsFor(low, high) {
     if (low === null || high === null || !(high > low)) return 3;
@@ -157,11 +157,11 @@
     const menu = make("details", { class: "columns" }, make("summary", {}, "Columns"), boxes);
     menu.addEventListener("keydown", (event) => { if (event.key === "Escape") { menu.open = false; $("summary", menu).focus(); } });
     document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; });
-    controls.append(label("Search", search), label("Family", family), menu, label("Reference", reference), label("People", segment),
+    controls.append(label("Search", search), label("Family", family), menu, label("Reference", reference), label("Users", segment),
       make("button", { type: "button", onclick: () => { restore(new URLSearchParams()); remember(); } }, "Reset"));
     controls.hidden = false;
     load("segments").then((found) => {
-      found.segments.forEach((one) => segment.append(make("option", { value: one.id }, `${one.name} (${one.people})`)));
+      found.segments.forEach((one) => segment.append(make("option", { value: one.id }, `${one.name} (${one.users})`)));
       const wanted = query().get("segment");
       if (wanted && found.segments.some((one) => one.id === wanted)) { segment.value = wanted; segments(); }
     });
@@ -195,7 +195,7 @@
     function tell(shown) {
       const parts = [];
       if (shown !== undefined && shown < rows.length) parts.push(`${shown} of ${rows.length} generators`);
-      if (segment.value !== "all") parts.push(`${segment.selectedOptions[0].textContent}: means and intervals of these people alone; ranks and verdicts are of everybody, and nothing is tested in segments`);
+      if (segment.value !== "all") parts.push(`${segment.selectedOptions[0].textContent}: means and intervals of these users alone; ranks and verdicts are of everybody, and nothing is tested in segments`);
       said.textContent = parts.join(". ");
     }
     function verdicts() {
@@ -305,9 +305,9 @@
       const links = make("p", {}, make("a", { href: `generators/${row.id}.html` }, "All about it"), " \u00b7 ", make("a", { href: `compare.html?a=${encodeURIComponent(reference.value === row.id ? rows.find((other) => other !== row).id : reference.value)}&b=${encodeURIComponent(row.id)}` }, `Compare with ${names[reference.value === row.id ? rows.find((other) => other !== row).id : reference.value]}`));
       cell.append(links);
       load(`generator-${row.id}`).then((found) => {
-        const first = found.pictures.filter((picture) => picture[1] === 0).slice(0, 12);
-        if (!first.length) { cell.append(make("p", {}, "No pictures may be shown.")); return; }
-        cell.append(make("p", {}, "The first picture of each of these people:"), make("div", { class: "strip" }, ...first.map((picture) => thumb(found, picture))));
+        const first = found.images.filter((picture) => picture[1] === 0).slice(0, 12);
+        if (!first.length) { cell.append(make("p", {}, "No images may be shown.")); return; }
+        cell.append(make("p", {}, "The first image of each of these users:"), make("div", { class: "strip" }, ...first.map((picture) => thumb(found, picture))));
       });
     }
     restore(query());
@@ -316,7 +316,7 @@
   function thumb(generator, picture) {
     const [user, replicate, digest] = picture;
     const src = `${here}/pictures/${digest}.webp`;
-    const image = make("img", { src, alt: `picture ${replicate + 1} for ${generator.people[user]} by ${generator.title}`, width: 64, height: 64, loading: "lazy" });
+    const image = make("img", { src, alt: `image ${replicate + 1} for ${generator.users[user]} by ${generator.title}`, width: 64, height: 64, loading: "lazy" });
     return make("a", { class: "pic", href: src, "data-g": generator.id, "data-u": user, "data-k": replicate }, image);
   }
 
@@ -368,23 +368,23 @@
       if (!dialog.open) dialog.showModal();
       if (!link.dataset.g) {
         const digest = link.href.split("/").pop().replace(".webp", "");
-        facts.append(list([["what", "a training picture; its rating is the person's own"], ["digest", code(digest)]]));
+        facts.append(list([["what", "a training item; its rating is the user's own"], ["digest", code(digest)]]));
         return;
       }
       load(`generator-${link.dataset.g}`).then((found) => {
         if (current !== link) return;
-        const picture = found.pictures.find((one) => one[0] === Number(link.dataset.u) && one[1] === Number(link.dataset.k));
+        const picture = found.images.find((one) => one[0] === Number(link.dataset.u) && one[1] === Number(link.dataset.k));
         if (!picture) return;
         const [user, replicate, digest, seed, scores, place] = picture;
-        const person = make("a", { href: `${here}/people/${user}.html` }, found.people[user]);
+        const person = make("a", { href: `${here}/people/${user}.html` }, found.users[user]);
         const lines = Object.entries(scores).map(([name, value]) => [found.names[name], number(value, 3)]);
         const primary = document.body.dataset.primary;
-        if (place !== null) lines.push(["percentile", `above ${place} % of all pictures made for this person, by: ${found.names[primary]}`]);
+        if (place !== null) lines.push(["percentile", `above ${place} % of all images generated for this user, by: ${found.names[primary]}`]);
         lines.unshift(["for", person]);
         lines.push(["seed", code(seed)], ["digest", code(digest)], ["settings", make("a", { href: `${here}/generators/${found.id}.html` }, found.title)]);
         facts.append(list(lines));
         const others = found.others[user];
-        if (others && others.length && others[0] >= 0 && others[others.length - 1] <= 1) facts.append(make("p", { class: "note" }, "What the others would say of this person's set (thin) and the person (thick), from 0 to 1:"), strip(others, found, user));
+        if (others && others.length && others[0] >= 0 && others[others.length - 1] <= 1) facts.append(make("p", { class: "note" }, "What the others would say of this user's set (thin) and the user (thick), from 0 to 1:"), strip(others, found, user));
       });
     }
     const code = (text) => make("code", {}, text);
@@ -394,7 +394,7 @@
     function strip(others, found, user) {
       const svg = make("svg", { class: "others", viewBox: "0 0 200 28", preserveAspectRatio: "none", role: "img" });
       const own = found.values[document.body.dataset.primary][user];
-      svg.setAttribute("aria-label", `Others from ${number(others[0], 2)} to ${number(others[others.length - 1], 2)}, the person ${number(own, 2)}`);
+      svg.setAttribute("aria-label", `Others from ${number(others[0], 2)} to ${number(others[others.length - 1], 2)}, the user ${number(own, 2)}`);
       others.forEach((value) => svg.append(make("line", { x1: value * 200, x2: value * 200, y1: 8, y2: 20 })));
       if (own !== null) svg.append(make("line", { class: "own", x1: own * 200, x2: own * 200, y1: 2, y2: 26 }));
       return svg;
@@ -479,7 +479,7 @@
     }
     function plot(points, xTitle, yTitle, kind) {
       const W = 520, H = 380, L = 56, B = 44, T = 12, R = 12;
-      const svg = make("svg", { class: "plot", viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `${points.length} people; across: ${xTitle}; upwards: ${yTitle}` });
+      const svg = make("svg", { class: "plot", viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `${points.length} users; across: ${xTitle}; upwards: ${yTitle}` });
       if (!points.length) return svg;
       const range = (k, more) => { const all = points.map((p) => p[k]).concat(more); const low = Math.min(...all), high = Math.max(...all), pad = (high - low || 1) * 0.05; return [low - pad, high + pad]; };
       const gaps = points.map((p) => p[1]), m = mean(gaps), s = gaps.length > 1 ? 1.96 * spread(gaps) : 0;
@@ -503,12 +503,12 @@
       const people = both(left.values[primary], right.values[primary]).map(([k, u, v]) => [k, u - v]).sort((x, y) => y[1] - x[1]);
       const body = make("tbody");
       people.forEach(([k, gap]) => {
-        const strip = (one) => make("div", { class: "strip" }, ...one.pictures.filter((picture) => picture[0] === k).sort((p, q) => p[1] - q[1]).map((picture) => thumb(one, picture)));
+        const strip = (one) => make("div", { class: "strip" }, ...one.images.filter((picture) => picture[0] === k).sort((p, q) => p[1] - q[1]).map((picture) => thumb(one, picture)));
         const name = shown.has(k) ? make("a", { href: `people/${k}.html` }, told.names[k]) : told.names[k];
         const pictures = shown.has(k) ? [make("td", {}, strip(left)), make("td", {}, strip(right))] : [make("td", {}, MISSING), make("td", {}, MISSING)];
         body.append(make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, number(gap, 3, true)), ...pictures));
       });
-      const head = make("thead", {}, make("tr", {}, ...["person", "A minus B", `A: ${left.title}`, `B: ${right.title}`].map((text) => make("th", { scope: "col" }, text))));
+      const head = make("thead", {}, make("tr", {}, ...["user", "A minus B", `A: ${left.title}`, `B: ${right.title}`].map((text) => make("th", { scope: "col" }, text))));
       box.replaceChildren(make("div", { class: "scroll", role: "region", "aria-label": "Gains and losses", tabindex: 0 }, make("table", {}, head, body)));
     }
     draw();

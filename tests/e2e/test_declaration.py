@@ -29,7 +29,7 @@ def test_what_is_changed_after_the_first_picture_is_exploratory(tiny):
     record, declared = families(tiny)
     assert declared == {"ncf", "lift:ncf"}
     assert record["analysis"]["frozen"]
-    assert record["provenance"]["declared"] <= record["provenance"]["made"]
+    assert record["provenance"]["declared"] <= record["provenance"]["created"]
 
     change(tiny, "scorer: ncf", "scorer: auditor")  # the other judge looked better
     output = run(tiny, "--site", tiny.parent / "site")
@@ -88,7 +88,7 @@ def test_a_generator_may_be_added_and_a_pilot_spoils_nothing(tiny):
     run(tiny, "--quiet")
     assert families(tiny)[1] == {"ncf", "lift:ncf"}
     board = read_board(tiny.parent / "w" / "records" / "tiny" / "v1")
-    assert board.comparison["provenance"]["added"] == ["more"]
+    assert board.record.provenance.added == ("more",)
     assert [row.id for row in board.rows if "added later" in row.flags] == ["more"]
 
 
@@ -156,7 +156,7 @@ def test_a_damaged_declaration_is_named(tiny):
 def test_a_level_that_no_test_can_reach_is_refused(tiny):
     few = ("--limit-users", 6, "--set", "analysis.alpha=0.03")
     message = invoke("run", tiny, "--workdir", tiny.parent / "w", *few, code=2)
-    assert "6 people and 199 flips give no p below 0.031" in message
+    assert "6 users and 199 flips give no p below 0.031" in message
     assert not (tiny.parent / "w" / "pictures").exists()
 
 

@@ -46,8 +46,8 @@ def test_the_smoke_task_runs_from_the_check_to_the_page(smoke):
     assert all(" random " in identity for identity in weights.values())
     record = json.loads((records(folder) / "rebeca-published" / "record.json").read_text())
     assert {"ncf", "auditor", "ncf-prior", "hpsv2", "laion", "precision@1"} <= set(record["summary"])
-    assert record["pictures"]["valid"] == record["pictures"]["requested"] == 16
-    assert record["pictures"]["different"] == 16
+    assert record["images"]["valid"] == record["images"]["requested"] == 16
+    assert record["images"]["different"] == 16
     assert record["provenance"]["batches"]["rebeca-published"] == [8]
     assert "all agree" in invoke("verify", records(folder))
 

@@ -42,7 +42,7 @@ def test_every_scorer_judges_painted_pictures(run):
         of_image = table[table["scorer"] != "ncf-prior"]  # what was not decoded from a vector has no score by this one
         assert np.isfinite(of_image["score"]).all()
         assert table[table["scorer"] == "ground-truth"]["score"].between(0, 1).all()
-    assert record(folder, "rebeca")["summary"]["hpsv2"]["card"]["name"] == "HPSv2 stand-in"
+    assert record(folder, "rebeca")["measures"]["hpsv2"]["card"]["name"] == "HPSv2 stand-in"
 
 
 def test_arms_of_one_fit_share_it_and_the_others_do_not(run):
@@ -53,7 +53,7 @@ def test_arms_of_one_fit_share_it_and_the_others_do_not(run):
 
 def test_a_generator_may_make_fewer_pictures(run):
     folder, _ = run
-    assert record(folder, "best")["pictures"]["requested"] == 7
+    assert record(folder, "best")["images"]["requested"] == 7
     assert (
         record(folder, "best")["generator"]["needs"] == ["judge"] and not record(folder, "best")["generator"]["ranked"]
     )
@@ -94,19 +94,22 @@ def test_parameters_that_change_nothing_are_flagged(run):
     flags = {row["id"]: row["flags"] for row in shown["generators"]}
     assert "identical to rebeca" in " ".join(flags["same-prompt"])
     assert not any("identical" in flag for flag in flags["guided"])
-    digests = {name: record(folder, name)["pictures"]["digest"] for name in ("rebeca", "guided", "same-prompt")}
+    digests = {name: record(folder, name)["images"]["digest"] for name in ("rebeca", "guided", "same-prompt")}
     assert digests["rebeca"] == digests["same-prompt"] != digests["guided"]
 
 
 def test_units_and_batches_do_not_change_a_picture(run, tmp_path, monkeypatch):
     folder, _ = run
-    from benchmark.runner import run as runner
-    from benchmark.runner.run import Run
+    from benchmark.runner import addresses
+    from benchmark.runner.decode import fit_and_decode
+    from benchmark.runner.freeze import Freezer
+    from tests.running import Running
 
-    monkeypatch.setattr(runner, "USERS_PER_UNIT", 3)
-    again = Run(load_task(folder / "task.yaml"), folder / "work")
+    monkeypatch.setattr(addresses, "USERS_PER_UNIT", 3)
+    again = Running.of(load_task(folder / "task.yaml"), folder / "work")
+    freezer = Freezer(folder / "work", again.task)
     spec = again.task.generators[0]
-    made = [row for part in again.make_pictures(spec) for row in again.scored_pictures([part])[0]]
+    made = fit_and_decode(again.task, spec, again.addresses, again.materials, again.stages, freezer).rows
     whole = rows(folder, "rebeca").query("scorer == 'ncf'")
     assert [row.seed for row in made] == whole["seed"].tolist()
     same = [row.digest == digest for row, digest in zip(made, whole["digest"], strict=True)]

@@ -7,11 +7,12 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from benchmark.records.files import COMPARISON, file_digests, own_digest
+from benchmark.records.gallery import encode_lossless
 from benchmark.records.schema import SCHEMA
 from tests.conftest import invoke
+from tests.e2e.test_malformed import png
 
 COMPARISON_PATH = f"_task/{COMPARISON}"
 
@@ -78,12 +79,12 @@ JSON_EDITS = {
     "b of a test": (MINE, "personal/ncf/median_double_centred/at_least", lambda b: b + 1),
     "end of an interval": (MINE, "summary/ncf/interval/low", lambda low: low + 0.001),
     "mean": (MINE, "summary/ncf/interval/estimate", lambda mean: mean + 0.001),
-    "people": (MINE, "summary/ncf/people", lambda n: n + 1),
-    "published p": (MINE, "personal/ncf/published_scheme/p", lambda p: p / 2),
-    "published statistic": (MINE, "personal/ncf/published_scheme/statistic", lambda s: s + 0.01),
-    "valid pictures": (MINE, "pictures/valid", lambda n: n - 1),
-    "digest of the pictures": (MINE, "pictures/digest", lambda d: d[::-1]),
-    "direction of a scorer": (MINE, "summary/ncf/card/higher_is_better", lambda up: not up),
+    "users": (MINE, "summary/ncf/users", lambda n: n + 1),
+    "published p": (MINE, "published_schemes/ncf/p", lambda p: p / 2),
+    "published statistic": (MINE, "published_schemes/ncf/statistic", lambda s: s + 0.01),
+    "valid images": (MINE, "images/valid", lambda n: n - 1),
+    "digest of the images": (MINE, "images/digest", lambda d: d[::-1]),
+    "direction of a scorer": (MINE, "measures/ncf/card/higher_is_better", lambda up: not up),
     "parameter": (MINE, "generator/params/steps", lambda n: n + 1),
     "provenance": (MINE, "provenance/seed", lambda seed: seed + 1),
     "needs": ("catalogue-verifier/record.json", "generator/needs", lambda _: []),
@@ -97,7 +98,7 @@ JSON_EDITS = {
     "first place": (COMPARISON_PATH, f"{RANK}/probability_first", lambda _: 1.0),
     "adjusted p": (COMPARISON_PATH, f"{FIRST}/test/p_max_t", lambda _: 0.001),
     "verdict": (COMPARISON_PATH, f"{FIRST}/verdict", lambda _: "better"),
-    "picture against picture": (COMPARISON_PATH, f"{FIRST}/beats/estimate", lambda b: b / 2),
+    "image against image": (COMPARISON_PATH, f"{FIRST}/beats/estimate", lambda b: b / 2),
     "declared": (COMPARISON_PATH, "results/families/auditor/declared", lambda _: True),
     "caution": (COMPARISON_PATH, "results/cautions", lambda _: []),
     "agreement": (COMPARISON_PATH, "results/agreement/0/pooled/pearson/estimate", lambda _: 0.99),
@@ -126,7 +127,7 @@ ROW_EDITS = {
     "opinion about the own set": ("rebeca/pairs.parquet", set_at(0, "mean", 0.9)),
     "opinion doubled": ("rebeca/pairs.parquet", doubled(4)),
     "opinion of nobody": ("rebeca/pairs.parquet", set_at(1, "judge", 99)),
-    "number of pictures": ("rebeca/pairs.parquet", set_at(1, "n", 2)),
+    "number of images": ("rebeca/pairs.parquet", set_at(1, "n", 2)),
     "column renamed": ("rebeca/pairs.parquet", lambda t: t.rename(columns={"mean": "average"})),
     "verifier's score": ("_task/verifier.parquet", set_at(2, "score", 0.99)),
     "label": ("_task/verifier.parquet", lambda t: t.assign(label=np.where(t.index == 2, ~t.label, t.label))),
@@ -168,13 +169,39 @@ def test_an_edited_hash_file_or_picture_is_caught(records):
     (records / "rebeca" / "notes.txt").write_text("hello")
     assert "missing or added: ['notes.txt']" in invoke("verify", records, code=7)
     (records / "rebeca" / "notes.txt").unlink()
-    path = next((records / "rebeca" / "pictures").glob("*.png"))
-    Image.new("RGB", (24, 24), (9, 9, 9)).save(path)
+
+
+@pytest.mark.parametrize(
+    ("file", "image", "message"),
+    [
+        ("rebeca/images.parquet", encode_lossless(np.full((24, 24, 3), 9, np.uint8)), "is another image"),
+        ("_task/images.parquet", encode_lossless(np.full((24, 24, 3), 9, np.uint8)), "is another image"),
+        ("rebeca/images.parquet", b"no image", "not a readable picture"),
+        ("rebeca/images.parquet", b"", "has its bytes twice, or none"),
+        ("rebeca/images.parquet", png(60_000, 60_000), "too many pixels"),
+    ],
+    ids=["another image", "another item", "no image", "no bytes", "a decompression bomb"],
+)
+def test_an_edited_image_is_caught(records, file, image, message):
+    def change(table):
+        table.at[0, "image"] = image
+
+    edit_rows(records, file, change)
+    caught(records, hashes_mended=False)
     mend(records)
-    assert "is another picture" in invoke("verify", records, code=7)
-    path.write_bytes(b"no picture")
+    assert message in caught(records, hashes_mended=True)
+
+
+def test_packed_images_that_unpack_to_too_much_are_refused(records, monkeypatch):
+    monkeypatch.setattr("benchmark.records.gallery.MOST_PACKED_BYTES", 1000)
+    assert "bytes unpacked are too many" in invoke("verify", records, code=7)
+    assert "bytes unpacked are too many" in invoke("site", "build", records, "--out", records / "site", code=7)
+
+
+def test_an_image_too_many_is_caught(records):
+    edit_rows(records, "rebeca/images.parquet", doubled(0))
     mend(records)
-    assert "not a readable picture" in invoke("verify", records, code=7)
+    assert "does not hold exactly the images that are shown" in caught(records, hashes_mended=True)
 
 
 @pytest.mark.parametrize(
@@ -210,19 +237,17 @@ def test_a_file_that_is_no_parquet_is_refused(records, file):
 
 def forge(folder):
     """Computes every number again from edited rows, with the project's own functions, and mends the hashes."""
-    from benchmark.records.files import read_any
+    from benchmark.records.files import read_comparison, read_record, write_comparison, write_record
     from benchmark.records.rows import read_rows
     from benchmark.records.verify import recomputed
-    from benchmark.runner.write_records import with_numbers
 
-    comparison = read_any(folder / COMPARISON_PATH)
-    records = {name: read_any(folder / name / "record.json") for name in comparison["order"]}
-    rows = [read_rows(folder / n, r, comparison["spec"], comparison["users"]["id"]) for n, r in records.items()]
-    again = recomputed(folder, comparison, rows)
+    task = read_comparison(folder)
+    records = {name: read_record(folder / name) for name in task.order}
+    rows = [read_rows(folder / name, record, task.spec, task.users.id) for name, record in records.items()]
+    again = recomputed(folder, task, rows)
     for name, record in records.items():
-        (folder / name / "record.json").write_text(json.dumps(with_numbers(record, again["generators"][name])))
-    (folder / COMPARISON_PATH).write_text(json.dumps(comparison | {k: again[k] for k in ("results", "judges")}))
-    mend(folder)
+        write_record(folder / name, record.with_results(again.analysis.generators[name]))
+    write_comparison(folder, task.model_copy(update={"results": again.analysis.task, "judges": again.judges}))
 
 
 def higher(table):
@@ -251,7 +276,7 @@ def forged_scores(folder):
         found["statistic"] = float(np.median(means))
         return found | {"z": (found["statistic"] - found["null_mean"]) / found["null_sd"]}
 
-    edit_json(folder, MINE, "personal/ncf/published_scheme", published)
+    edit_json(folder, MINE, "published_schemes/ncf", published)
 
 
 def lowest_of_one(folder):
@@ -269,7 +294,7 @@ def one_opinion_less(folder):
 def no_opinions(folder):
     edit_rows(folder, "rebeca/pairs.parquet", lambda t: t[t.scorer != "ncf"])
     record = json.loads((folder / MINE).read_text())
-    del record["personal"]["ncf"]
+    del record["personal"]["ncf"], record["published_schemes"]["ncf"]
     (folder / MINE).write_text(json.dumps(record))
 
 
@@ -296,11 +321,11 @@ def rows_of(judge, **more):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (forged_scores, "scores one picture for"),
+        (forged_scores, "scores one image for"),
         (lowest_of_one, "'lowest' of"),
         (one_opinion_less, "is not complete within blocks"),
         (no_opinions, "'ncf' is missing"),
-        (other_item, "two catalogue numbers|an item outside"),
+        (other_item, "two items|an item outside"),
         (rows_of("population"), "judges "),
         (rows_of("auditor", split="train"), "training ratings of 'auditor'"),
         (rows_of("verifier", share=0.5), "judges "),
@@ -328,13 +353,13 @@ def in_every_record(folder, change):
 
 
 WHOLE = {
-    "direction": (MINE, "summary/observed/card/higher_is_better", lambda _: False),
-    "unit": (MINE, "summary/diversity/card/unit", lambda _: "probability"),
-    "published scheme left out": (MINE, "personal/ncf/published_scheme", lambda _: None),
-    "pictures not shown": (MINE, "pictures/shown", lambda _: []),
+    "direction": (MINE, "measures/observed/card/higher_is_better", lambda _: False),
+    "unit": (MINE, "measures/diversity/card/unit", lambda _: "probability"),
+    "published scheme left out": (MINE, "published_schemes", lambda _: {}),
+    "images not shown": (MINE, "images/shown", lambda _: []),
     "strata": (COMPARISON_PATH, "users/stratum", lambda s: list(range(len(s)))),
     "blocks": (COMPARISON_PATH, "data/blocks", lambda _: 77),
-    "catalogue": (COMPARISON_PATH, "data/pictures", lambda _: 1),
+    "items": (COMPARISON_PATH, "data/items", lambda _: 1),
     "limit": (COMPARISON_PATH, "spec/users/limit", lambda _: 3),
     "scorers": (COMPARISON_PATH, "spec/scorers", lambda s: s[:1]),
     "learning curve": (COMPARISON_PATH, "spec/judges/learning_curve", lambda _: []),
@@ -349,14 +374,14 @@ WHOLE = {
 @pytest.mark.parametrize("name", WHOLE)
 def test_what_the_parts_of_a_record_say_must_agree(records, name):
     """Edits that no recomputed number contradicts, with the hashes of spec and analysis mended as well."""
-    from benchmark.task.resolve import analysis_hash
+    from benchmark.task.spec import DECLARED
     from rebeca.seeds import digest_of
 
     file, keys, change = WHOLE[name]
     edit_json(records, file, keys, change)
     spec = json.loads((records / COMPARISON_PATH).read_text())["spec"]
     try:
-        task, analysis = digest_of(spec), analysis_hash(spec)
+        task, analysis = digest_of(spec), digest_of({key: spec[key] for key in DECLARED})
     except (KeyError, UnicodeError):
         task = analysis = "0" * 64
     in_every_record(records, lambda record: record["task"].update(hash=task))
@@ -376,9 +401,9 @@ def test_a_declaration_needs_a_time(records):
     ("said", "named"),
     [
         ({"added": ["nobody"]}, "called added that the spec does not have"),
-        ({"painted": {"rebeca": 10**6}}, "are called painted, of"),
-        ({"painted": {"nobody": 1}}, "are called painted, of 0"),
-        ({"painted": {"rebeca": 0}}, "greater than or equal to 1"),
+        ({"decoded": {"rebeca": 10**6}}, "are called decoded, of"),
+        ({"decoded": {"nobody": 1}}, "are called decoded, of 0"),
+        ({"decoded": {"rebeca": 0}}, "greater than or equal to 1"),
     ],
 )  # fmt: skip
 def test_what_is_said_of_the_run_is_possible(records, said, named):
@@ -387,7 +412,7 @@ def test_what_is_said_of_the_run_is_possible(records, said, named):
     assert named in invoke("verify", records, code=7)
 
 
-@pytest.mark.parametrize("added", ["rebeca/comparison.json", "other/record.json", "rebeca/pictures/more.zzz"])
+@pytest.mark.parametrize("added", ["rebeca/comparison.json", "other/record.json", "rebeca/more.zzz"])
 def test_added_files_are_noticed(records, added):
     (records / added).parent.mkdir(exist_ok=True)
     (records / added).write_text("{}")

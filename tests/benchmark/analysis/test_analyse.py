@@ -5,10 +5,17 @@ import dataclasses
 import numpy as np
 import pytest
 
-from benchmark.analysis.analyse import Plan, Rows, analyse
-from benchmark.records.schema import LIFT
+from benchmark.analysis.analyse import analyse
+from benchmark.analysis.inputs import Plan, Rows
+from benchmark.analysis.measures import LIFT
+from benchmark.analysis.results import Caution
+from rebeca.interfaces import ScorerCard
 
-PEOPLE, K = 12, 4
+USERS, K = 12, 4
+
+
+def card(higher=True, **more):
+    return ScorerCard("Verifier", "probability", higher, "Likes it.", **more)
 
 
 def plan(**changes):
@@ -28,7 +35,7 @@ def rows(name, scores, higher=True, ranked=True, lowest=0.0, failed=None, effect
     digest = np.array([[f"{name}{u}{k}" for k in range(pictures)] for u in range(people)])
     return Rows(
         name, ranked, digest, np.full(failed.shape, -1), failed, {"ncf": scores}, {"ncf": np.full(people, lowest)},
-        {"ncf": higher}, {}, {"ncf": pairs},
+        {"ncf": card(higher)}, {}, {"ncf": pairs},
     )  # fmt: skip
 
 
@@ -38,50 +45,50 @@ def run(generators, block=None, **changes):
     return analyse(plan(**changes), generators, block, np.zeros(people, np.int64))
 
 
-def noise(seed=0, people=PEOPLE):
+def noise(seed=0, people=USERS):
     return np.random.default_rng(seed).random((people, K))
 
 
 def comparison(found, measure="ncf"):
-    return found["families"][measure]["comparisons"][0]
+    return found.task.families[measure].comparisons[0]
 
 
 def test_equal_pictures_are_identical():
     one = comparison(run([rows("a", noise()), rows("b", noise())]))
-    assert one["verdict"] == "identical"
-    assert one["test"]["p"] == 1
-    assert one["difference"]["method"] == "exact"
-    assert one["beats"]["estimate"] == pytest.approx(0.5)
+    assert one.verdict == "identical"
+    assert one.test.p == 1
+    assert one.difference.method == "exact"
+    assert one.beats.estimate == pytest.approx(0.5)
 
 
 def test_constant_scores_have_exact_intervals():
-    found = run([rows("a", np.full((PEOPLE, K), 0.5)), rows("b", np.full((PEOPLE, K), 0.25))])
-    assert found["generators"]["a"]["summary"]["ncf"]["interval"]["method"] == "exact"
-    assert comparison(found)["effect"] is None
-    assert comparison(found)["verdict"] == "better"
-    personal = found["generators"]["a"]["personal"]["ncf"]
-    assert personal["median_double_centred"]["p"] == 1
-    assert personal["median_double_centred"]["z"] is None
+    found = run([rows("a", np.full((USERS, K), 0.5)), rows("b", np.full((USERS, K), 0.25))])
+    assert found.generators["a"].summary["ncf"].interval.method == "exact"
+    assert comparison(found).effect is None
+    assert comparison(found).verdict == "better"
+    personal = found.generators["a"].personal["ncf"]
+    assert personal.median_double_centred.p == 1
+    assert personal.median_double_centred.z is None
 
 
 def test_one_person_is_described():
     found = run([rows("a", noise(0, 1)), rows("b", noise(1, 1))])
-    assert found["generators"]["a"]["personal"]["ncf"]["estimable"] == 0
-    assert found["generators"]["a"]["personal"]["ncf"]["lift"] is None
-    assert comparison(found)["verdict"] == "described"
-    assert comparison(found)["difference"]["method"] == "none"
-    assert {"kind": "few-users", "where": ["1"]} in found["cautions"]
+    assert found.generators["a"].personal["ncf"].estimable == 0
+    assert found.generators["a"].personal["ncf"].lift is None
+    assert comparison(found).verdict == "described"
+    assert comparison(found).difference.method == "none"
+    assert Caution("few-users", ("1",)) in found.task.cautions
 
 
 def test_an_empty_person_leaves_and_is_counted():
-    failed = np.zeros((PEOPLE, K), bool)
+    failed = np.zeros((USERS, K), bool)
     failed[3] = True
     found = run([rows("a", noise(0), failed=failed), rows("b", noise(1))])
-    summary = found["generators"]["a"]["summary"]["ncf"]
-    assert (summary["people"], summary["without"]) == (PEOPLE - 1, 1)
-    assert comparison(found)["difference"]["n"] == PEOPLE - 1
-    assert found["generators"]["a"]["personal"]["ncf"]["not_estimable"] == 1
-    assert {"kind": "unequal-pictures", "where": ["a"]} in found["cautions"]
+    summary = found.generators["a"].summary["ncf"]
+    assert (summary.users, summary.without) == (USERS - 1, 1)
+    assert comparison(found).difference.n == USERS - 1
+    assert found.generators["a"].personal["ncf"].not_estimable == 1
+    assert Caution("unequal-images", ("a",)) in found.task.cautions
 
 
 def test_infinities_are_refused():
@@ -92,101 +99,101 @@ def test_infinities_are_refused():
 
 
 def test_failures_count_as_the_worst_score_in_means_and_lifts():
-    failed = np.zeros((PEOPLE, K), bool)
+    failed = np.zeros((USERS, K), bool)
     failed[:, 0] = True
     generators = [rows("a", noise(0), failed=failed, lowest=-1.0, effect=0.4), rows("b", noise(1))]
     kept, worst = run(generators), run(generators, failures="worst")
     values = noise(0)[:, 1:]
     for found, decided in ((kept, values.mean()), (worst, (values.sum(axis=1) - 1).mean() / K)):
-        summary = found["generators"]["a"]["summary"]["ncf"]
-        assert summary["interval"]["estimate"] == pytest.approx(decided)
-        assert summary["exclude"] == pytest.approx(values.mean())
-        assert summary["worst"] == pytest.approx((values.sum(axis=1) - 1).mean() / K)
-        personal = found["generators"]["a"]["personal"]["ncf"]
-        assert personal["exclude"] == pytest.approx(0.4)
-        assert personal["worst"] == pytest.approx(0.4 * (K - 1) / K)  # what failed pleases nobody more
-    assert worst["generators"]["a"]["personal"]["ncf"]["estimable"] == PEOPLE
+        summary = found.generators["a"].summary["ncf"]
+        assert summary.interval.estimate == pytest.approx(decided)
+        assert summary.exclude == pytest.approx(values.mean())
+        assert summary.worst == pytest.approx((values.sum(axis=1) - 1).mean() / K)
+        personal = found.generators["a"].personal["ncf"]
+        assert personal.exclude == pytest.approx(0.4)
+        assert personal.worst == pytest.approx(0.4 * (K - 1) / K)  # what failed pleases nobody more
+    assert worst.generators["a"].personal["ncf"].estimable == USERS
 
 
 def test_lower_can_be_better():
     low, high = rows("a", noise(0), higher=False, effect=-0.3), rows("b", noise(1) + 2, higher=False)
     found = run([low, high])
-    assert comparison(found)["verdict"] == "better"
-    assert comparison(found)["difference"]["estimate"] < 0
-    assert comparison(found)["prefer"]["share"] == 1
-    assert comparison(found)["beats"]["estimate"] == 1
-    ranks = found["families"]["ncf"]["ranks"]
-    assert (ranks["a"]["order"], ranks["b"]["order"]) == (1, 2)
-    assert ranks["a"]["probability_first"] == 1
+    assert comparison(found).verdict == "better"
+    assert comparison(found).difference.estimate < 0
+    assert comparison(found).prefer.share == 1
+    assert comparison(found).beats.estimate == 1
+    ranks = found.task.families["ncf"].ranks
+    assert (ranks["a"].order, ranks["b"].order) == (1, 2)
+    assert ranks["a"].probability_first == 1
     # own pictures score .3 lower than others': that is personal
-    assert found["generators"]["a"]["personal"]["ncf"]["lift"]["estimate"] == pytest.approx(0.3)
-    assert found["families"][LIFT + "ncf"]["ranks"]["a"]["order"] == 1
+    assert found.generators["a"].personal["ncf"].lift.estimate == pytest.approx(0.3)
+    assert found.task.families[LIFT + "ncf"].ranks["a"].order == 1
 
 
 def test_what_was_not_frozen_is_exploratory():
     generators = [rows("a", noise(0)), rows("b", noise(1))]
-    assert run(generators)["families"]["ncf"]["declared"]
-    assert not run(generators, frozen=False)["families"]["ncf"]["declared"]
+    assert run(generators).task.families["ncf"].declared
+    assert not run(generators, frozen=False).task.families["ncf"].declared
 
 
 def test_unranked_generators_are_not_compared():
     found = run([rows("a", noise(0)), rows("b", noise(1)), rows("c", noise(2), ranked=False)])
-    assert found["families"]["ncf"]["generators"] == ["a", "b"]
-    assert "c" in found["generators"]
+    assert found.task.families["ncf"].generators == ("a", "b")
+    assert "c" in found.generators
 
 
 def test_people_are_moved_within_blocks():
-    block = np.repeat([0, 1], PEOPLE // 2)
+    block = np.repeat([0, 1], USERS // 2)
     one = rows("a", noise(0), effect=0.2)
     pairs = one.pairs["ncf"].copy()
     pairs[block[:, None] != block[None, :]] = np.nan
     found = run([dataclasses.replace(one, pairs={"ncf": pairs})], block=block)
-    assert found["generators"]["a"]["personal"]["ncf"]["estimable"] == PEOPLE
-    assert found["generators"]["a"]["personal"]["ncf"]["lift"]["estimate"] == pytest.approx(0.2)
+    assert found.generators["a"].personal["ncf"].estimable == USERS
+    assert found.generators["a"].personal["ncf"].lift.estimate == pytest.approx(0.2)
 
 
 def test_skewed_differences_are_marked_with_both_intervals():
     skewed = np.exp(np.random.default_rng(0).normal(size=(40, 1)) * 1.5) + np.zeros((40, K))
     found = run([rows("a", skewed), rows("b", noise(1, 40))])
-    difference = comparison(found)["difference"]
-    assert difference["skewness"] > 1
-    assert difference["method"] == "student-t"
-    assert difference["bootstrap_t"]["high"] > difference["high"]
-    assert {(c["kind"], c["measure"]) for c in found["cautions"]} >= {
+    difference = comparison(found).difference
+    assert difference.skewness > 1
+    assert difference.method == "student-t"
+    assert difference.bootstrap_t.high > difference.high
+    assert {(c.kind, c.measure) for c in found.task.cautions} >= {
         ("skewed-values", "ncf"),
         ("skewed-differences", "ncf"),
     }
-    declared = comparison(run([rows("a", skewed), rows("b", noise(1, 40))], interval="bootstrap-t"))["difference"]
-    assert (declared["method"], declared["bootstrap_t"]) == ("bootstrap-t", None)
-    assert declared["high"] == pytest.approx(difference["bootstrap_t"]["high"])
+    declared = comparison(run([rows("a", skewed), rows("b", noise(1, 40))], interval="bootstrap-t")).difference
+    assert (declared.method, declared.bootstrap_t) == ("bootstrap-t", None)
+    assert declared.high == pytest.approx(difference.bootstrap_t.high)
 
 
 def test_agreement_counts_every_picture_of_a_person_once():
     a, b = rows("a", noise(0)), rows("b", noise(1))
-    other = {"ncf": True, "auditor": True}
+    cards = {"ncf": card(), "auditor": card()}
     with_auditor = [
-        dataclasses.replace(r, scores=r.scores | {"auditor": -2 * r.scores["ncf"]}, higher=other) for r in (a, b)
+        dataclasses.replace(r, scores=r.scores | {"auditor": -2 * r.scores["ncf"]}, cards=cards) for r in (a, b)
     ]
-    (one,) = run(with_auditor)["agreement"]
-    assert (one["a"], one["b"]) == ("ncf", "auditor")
-    assert one["pictures"] == 2 * PEOPLE * K
+    (one,) = run(with_auditor).task.agreement
+    assert (one.a, one.b) == ("ncf", "auditor")
+    assert one.images == 2 * USERS * K
     for kind in ("within_user", "pooled"):
         for name in ("pearson", "spearman"):
-            assert one[kind][name]["estimate"] == pytest.approx(-1)
+            assert getattr(getattr(one, kind), name).estimate == pytest.approx(-1)
     same = [with_auditor[0], dataclasses.replace(with_auditor[0], id="b")]
-    assert run(same)["agreement"][0]["pictures"] == PEOPLE * K
+    assert run(same).task.agreement[0].images == USERS * K
 
 
 def test_a_pair_does_not_depend_on_who_else_is_there():
     pair = [rows("a", noise(0)), rows("b", noise(1))]
     alone, with_third = run(pair), run([*pair, rows("c", noise(2))])
     for name in ("p", "at_least"):
-        assert comparison(alone)["test"][name] == comparison(with_third)["test"][name]
-    assert comparison(alone)["difference"] == comparison(with_third)["difference"]
-    assert alone["generators"]["a"] == with_third["generators"]["a"]
+        assert getattr(comparison(alone).test, name) == getattr(comparison(with_third).test, name)
+    assert comparison(alone).difference == comparison(with_third).difference
+    assert alone.generators["a"] == with_third.generators["a"]
 
 
 def test_bigger_shifts_give_smaller_p():
-    p = [comparison(run([rows("a", noise(0) + shift), rows("b", noise(1))]))["test"]["p"] for shift in (0, 0.1, 0.3, 1)]
+    p = [comparison(run([rows("a", noise(0) + shift), rows("b", noise(1))])).test.p for shift in (0, 0.1, 0.3, 1)]
     assert p == sorted(p, reverse=True)
     assert p[-1] < 0.01

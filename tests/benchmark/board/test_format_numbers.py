@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.board.format_numbers import count, decimals_for, number, p_value, percent, with_interval
+from benchmark.analysis.results import Interval
+from benchmark.board.format_numbers import count, decimals_for, number, p_value, percent, with_ends, with_interval
 
 
 @pytest.mark.parametrize(
@@ -14,10 +15,10 @@ def test_no_more_digits_than_the_interval_supports(low, high, decimals):
 
 
 def test_an_interval_in_words():
-    interval = {"estimate": 0.7663, "low": 0.7451, "high": 0.7869}
-    assert with_interval(interval) == "0.766 (0.745 to 0.787)"
-    assert with_interval({"estimate": -0.024, "low": -0.05, "high": 0.002}, sign=True) == "−0.024 (−0.050 to +0.002)"
-    assert with_interval({"estimate": 0.5, "low": None, "high": None}) == "0.500"
+    assert with_interval(Interval(0.7663, 0.7451, 0.7869, "bca", 80)) == "0.766 (0.745 to 0.787)"
+    assert with_ends(-0.024, -0.05, 0.002, sign=True) == "−0.024 (−0.050 to +0.002)"
+    assert with_ends(0.5, None, None) == "0.500"
+    assert with_interval(None) == "–"
 
 
 def test_special_numbers():
@@ -34,5 +35,5 @@ def test_a_written_number_is_within_rounding(value, decimals):
     assert abs(written - value) <= 0.5 * 10**-decimals + 1e-9 * abs(value)
 
 
-def test_people_are_counted():
-    assert [count(people) for people in (0, 1, 2, 12_345)] == ["0 people", "1 person", "2 people", "12,345 people"]
+def test_users_are_counted():
+    assert [count(users) for users in (0, 1, 2, 12_345)] == ["0 users", "1 user", "2 users", "12,345 users"]

@@ -68,7 +68,7 @@ def test_what_moved_is_named(done, published, elsewhere):
         made_elsewhere(published)
     found = json.loads(check(done, published, "--json", "--quiet", code=1))
     assert found["users"] == ["u3", "u5"]
-    assert found["pictures"] == [["rebeca", "u5", 2]]
+    assert found["images"] == [["rebeca", "u5", 2]]
     assert [score[:4] for score in found["scores"]] == [["rebeca", "ncf", "u3", 1]]
     assert found["verdicts"][0][:3] == ["ncf", one["a"], one["b"]]
     output = check(done, published, "--quiet", code=1)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmark.analysis.analyse import Rows
+from benchmark.analysis.inputs import Rows
+from benchmark.analysis.measures import Measure
 from benchmark.planning.calibration import (
     LEVEL,
     Cell,
@@ -24,6 +25,7 @@ from benchmark.stats.simulation import (
     true_auc,
 )
 from benchmark.stats.verifier import auc, auc_by_user
+from rebeca.interfaces import ScorerCard
 from tests.conftest import ROOT, TINY, invoke, make_folder
 from tests.scripts.test_scripts import load
 
@@ -57,7 +59,18 @@ def made(scores, name):
     people, k = scores.shape
     digest = np.array([[f"{name}-{u}-{i}" for i in range(k)] for u in range(people)])
     none = np.zeros((people, k), bool)
-    return Rows(name, True, digest, none - 1, none, {"ncf": scores}, {}, {"ncf": True}, {}, {})
+    return Rows(
+        name,
+        True,
+        digest,
+        none - 1,
+        none,
+        {"ncf": scores},
+        {},
+        {"ncf": ScorerCard("Verifier", "score", True, "")},
+        {},
+        {},
+    )
 
 
 def test_paired_arms_gain_from_more_pictures():
@@ -66,7 +79,7 @@ def test_paired_arms_gain_from_more_pictures():
     shared = random.normal(size=(60, 8))
     a = shared + 0.3 * random.normal(size=(60, 8))
     b = shared + 0.3 * random.normal(size=(60, 8))
-    found = estimate("ncf", [made(a, "a"), made(b, "b")], {}, [("a", "b")])
+    found = estimate(Measure("ncf"), [made(a, "a"), made(b, "b")], {}, [("a", "b")])
     more = [found.at(60, k, 0.05) for k in (8, 16, 32)]
     assert more == sorted(more, reverse=True)
     assert more[2] < 0.8 * more[0]
@@ -80,9 +93,9 @@ def test_a_pilot_asks_the_generators_with_as_many_pictures_as_the_reference(tmp_
     (tmp_path / "tiny.yaml").write_text(text)
     invoke("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--quiet")
     found = pilot(tmp_path / "w" / "records" / "tiny" / "v1")
-    assert found.pictures == 4 and found.correlation is not None and found.seconds > 0
-    assert [one.measure for one in found.detectable] == ["ncf", "lift:ncf"]
-    assert "4 pictures" in invoke("plan", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w")
+    assert found.images == 4 and found.correlation is not None and found.seconds > 0
+    assert [each.measure.key for each in found.detectable] == ["ncf", "lift:ncf"]
+    assert "4 images" in invoke("plan", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w")
 
 
 def test_true_aucs_are_those_of_many_people():
@@ -146,7 +159,7 @@ def test_the_committed_table_is_what_the_command_gives(world, condition, people)
     script = load("calibration_table")
     rows = script.read(ROOT / "docs" / "reports" / "calibration.csv")
     assert min(row["runs"] for row in rows) >= 2000
-    assert {(row["people"], row["correlation"]) for row in rows} == {
+    assert {(row["users"], row["correlation"]) for row in rows} == {
         (p, c) for p in script.PEOPLE for c in script.CORRELATIONS
     }
     cell = Cell(world, condition, Shape(people, script.PICTURES, 0.3), script.LIFT, 2000)
@@ -154,7 +167,7 @@ def test_the_committed_table_is_what_the_command_gives(world, condition, people)
         (row,) = [
             r
             for r in rows
-            if (r["world"], r["condition"], r["people"], r["correlation"], r["quantity"])
+            if (r["world"], r["condition"], r["users"], r["correlation"], r["quantity"])
             == (world, condition, people, 0.3, rate.quantity.name)
         ]
         assert row["rate"] == pytest.approx(rate.rate, abs=0.0011), rate  # two runs of 2,000 for other processors
@@ -172,13 +185,13 @@ def test_plan_says_what_more_would_buy(done, tmp_path):
 
     plan = ("plan", done / "tiny.yaml", "--json", "--workdir")
     found = json.loads(invoke(*plan, done / "w"))
-    assert found["pictures"] == found["pictures_there"] == 180
+    assert found["images"] == found["images_cached"] == 180
     assert found["bytes"] > 0
     ncf = next(m for m in found["pilot"]["measures"] if m["measure"] == "ncf")
-    table = {(cell["people"], cell["pictures"]): cell["detectable"] for cell in ncf["table"]}
+    table = {(cell["users"], cell["images"]): cell["detectable"] for cell in ncf["table"]}
     assert table[12, 3] == pytest.approx(2 * table[48, 3])
     assert table[12, 12] <= table[12, 6] <= table[12, 3]
-    assert ncf["people_for_margin"] > 12
+    assert ncf["users_for_margin"] > 12
     bare = json.loads(invoke(*plan, tmp_path / "w"))
     assert bare["pilot"] is None
     assert bare["detectable_in_sd"] == pytest.approx(2.8 / np.sqrt(12))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmark.records.gallery import _examples
+from benchmark.records.gallery import examples_of
 from rebeca.data.interactions import Interactions
 
 
@@ -18,12 +18,12 @@ def test_equal_ratings_are_not_shown_in_the_order_of_the_catalogue():
         np.zeros(n, np.int64), np.arange(n), np.repeat([1.0, 0.0], n // 2), np.repeat([True, False], n // 2),
         ("ann",), tuple(f"item-{i}" for i in range(n)),
     )  # fmt: skip
-    shown = _examples(ratings, Digests(), 0, "ann")
-    liked, disliked = ([one["item"] for one in shown[name]] for name in ("liked", "disliked"))
+    shown = examples_of(ratings, Digests(), 0, "ann")
+    liked, disliked = ([example.item for example in examples] for examples in (shown.liked, shown.disliked))
     assert len(liked) == 6 and len(disliked) == 3
     assert max(liked) < 100 <= min(disliked)
     assert max(liked) - min(liked) > 30
-    again = _examples(ratings.where(np.random.default_rng(0).permutation(n)), Digests(), 0, "ann")
+    again = examples_of(ratings.where(np.random.default_rng(0).permutation(n)), Digests(), 0, "ann")
     assert again == shown
 
 
@@ -31,6 +31,6 @@ def test_higher_ratings_come_first():
     ratings = Interactions(
         np.zeros(9, np.int64), np.arange(9), np.arange(9.0), np.arange(9) > 3, ("ann",), tuple("abcdefghi")
     )
-    shown = _examples(ratings, Digests(), 0, "ann")
-    assert [one["item"] for one in shown["liked"]] == [8, 7, 6, 5, 4]
-    assert [one["item"] for one in shown["disliked"]] == [0, 1, 2]
+    shown = examples_of(ratings, Digests(), 0, "ann")
+    assert [example.item for example in shown.liked] == [8, 7, 6, 5, 4]
+    assert [example.item for example in shown.disliked] == [0, 1, 2]

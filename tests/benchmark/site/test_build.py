@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from benchmark.board.format_numbers import decimals_for, number
+from benchmark.records.gallery import encode_lossless
 from tests.conftest import invoke
-from tests.e2e.test_verify import edit_json, mend
+from tests.e2e.test_malformed import png
+from tests.e2e.test_verify import edit_json, edit_rows, mend
 
 VERSION = "tiny/v1"
 
@@ -88,10 +90,10 @@ def test_every_number_of_the_leaderboard_is_the_records(done):
             "–" if rank is None else str(rank["low"]) + (f"–{rank['high']}" if rank["low"] != rank["high"] else "")
         )
         assert by_key["rank"]["text"] == low_high + ("" if rank is None else rank["group"])
-        requested = record["pictures"]["requested"]
+        requested = record["images"]["requested"]
         spent = record["provenance"]["seconds"][f"pictures {name}"] / requested
         assert float(by_key["seconds"]["v"]) == pytest.approx(spent, rel=1e-4)
-        assert float(by_key["failures"]["v"]) == 1 - record["pictures"]["valid"] / requested
+        assert float(by_key["failures"]["v"]) == 1 - record["images"]["valid"] / requested
         against = [
             c for c in comparison["results"]["families"]["ncf"]["comparisons"] if {c["a"], c["b"]} == {name, "rebeca"}
         ]
@@ -159,7 +161,7 @@ def retitled(records, title):
     edit = records / "rebeca" / "record.json"
     record = json.loads(edit.read_text())
     record["generator"]["title"] = title
-    record["summary"]["ncf"]["card"]["meaning"] = title
+    record["measures"]["ncf"]["card"]["meaning"] = title
     edit.write_text(json.dumps(record))
     path = records / "_task" / "comparison.json"
     comparison = json.loads(path.read_text())
@@ -232,8 +234,8 @@ def test_nothing_that_hides_or_turns_text_reaches_a_page(records, tmp_path, few_
     hidden = "\u202egnp.exe\u202c\u200b\u0007"
     edit_json(records, "_task/comparison.json", "data/title", lambda v: v + hidden)
     edit_json(records, "_task/comparison.json", "data/licence", lambda v: v + hidden)
-    edit_json(records, "rebeca/record.json", "summary/ncf/card/meaning", lambda v: v + hidden)
-    edit_json(records, "rebeca/record.json", "summary/ncf/card/unit", lambda v: v + hidden)
+    edit_json(records, "rebeca/record.json", "measures/ncf/card/meaning", lambda v: v + hidden)
+    edit_json(records, "rebeca/record.json", "measures/ncf/card/unit", lambda v: v + hidden)
     mend(records)
     invoke("site", "build", records, "--out", tmp_path / "site")
     for path in (tmp_path / "site").rglob("*.html"):
@@ -266,8 +268,9 @@ DAMAGES = {
     "a NaN": (not_a_number, "NaN is no JSON number"),
     "a newer schema": (lambda r: edit_json(r, COMPARISON, "schema", lambda v: v + 1), "install that one"),
     "an older schema": (lambda r: edit_json(r, RECORD, "schema", lambda v: v - 1), "it was written by another version"),
-    "no picture": (lambda r: first_picture(r).write_bytes(b"<svg onload=alert(1)>"), "not a readable picture"),
-    "another picture": (lambda r: shutil.copyfile(other_picture(r), first_picture(r)), "is another picture"),
+    "no image": (lambda r: edit_images(r, b"<svg onload=alert(1)>"), "not a readable picture"),
+    "another image": (lambda r: edit_images(r, encode_lossless(np.ones((9, 9, 3), np.uint8))), "is another image"),
+    "a bomb": (lambda r: edit_images(r, png(60_000, 60_000)), "too many pixels"),
     "no parquet": (lambda r: (r / "rebeca" / "scores.parquet").write_bytes(b"PAR1"), "cannot be read"),
     "a path": (lambda r: edit_json(r, COMPARISON, "order/0", lambda _: "../../etc"), "String should match pattern"),
     "no status": (lambda r: (r / "attestation.json").write_text('{"status": "certified"}'), "is no attestation"),
@@ -281,12 +284,12 @@ def test_damage_is_refused_by_name(records, tmp_path, damage, message):
     assert not (tmp_path / "site").exists()
 
 
-def first_picture(records):
-    return sorted((records / "rebeca" / "pictures").glob("*.png"))[0]
+def edit_images(records, image):
+    def change(table):
+        for row in table.index[table["image"].map(len) > 0]:
+            table.at[row, "image"] = image
 
-
-def other_picture(records):
-    return sorted((records / "rebeca" / "pictures").glob("*.png"))[1]
+    edit_rows(records, "rebeca/images.parquet", change)
 
 
 def test_verified_records_say_so_until_they_change(records, tmp_path, few_figures):
@@ -310,10 +313,12 @@ def test_pictures_that_may_not_be_republished_are_shown_only_in_a_private_build(
     (tmp_path / "tiny.yaml").write_text(TINY.replace(", redistribute: true", ""))
     invoke("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--site", tmp_path / "site", "--quiet")
     assert "all agree" in invoke("verify", tmp_path / "w" / "records" / VERSION)
-    assert not list((tmp_path / "site").rglob("*.webp")) and not list((tmp_path / "w" / "records").rglob("*.png"))
+    assert not list((tmp_path / "site").rglob("*.webp")) and not list(
+        (tmp_path / "w" / "records").rglob("images.parquet")
+    )
     assert "may not be republished" in (tmp_path / "site" / "tasks" / "tiny" / "people.html").read_text()
-    private = tmp_path / "w" / "private-pictures" / "tiny"
-    invoke("site", "build", tmp_path / "w" / "records", "--out", tmp_path / "mine", "--pictures", private)
+    private = tmp_path / "w" / "private-images"
+    invoke("site", "build", tmp_path / "w" / "records", "--out", tmp_path / "mine", "--images", private)
     assert len(list((tmp_path / "mine").rglob("*.webp"))) > 10
     assert 'class="pic"' in (tmp_path / "mine" / "tasks" / "tiny" / "people" / "0.html").read_text()
 

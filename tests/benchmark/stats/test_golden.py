@@ -12,10 +12,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmark.analysis import results
 from benchmark.stats import agreement, comparison, intervals, levels, personalisation, ranks, simulation, verifier
 from benchmark.stats.random import stream
 
 GOLDEN = Path(__file__).with_name("golden.json")
+
+
+def recorded(found):
+    """As records hold it."""
+    kinds = {
+        intervals.Interval: results.Interval.of,
+        personalisation.PermutationResult: results.PermutationTest.of,
+        comparison.Comparison: lambda pair: results.Comparison.of("a", "b", pair),
+    }
+    raw = asdict(kinds[type(found)](found))
+    if isinstance(found, comparison.Comparison):  # with NaN where records hold nothing
+        raw["inner"] = {"low": found.inner.low, "high": found.inner.high}
+        raw["prefer"] = dict(zip(("share", "low", "high"), found.prefer, strict=True))
+    return {key: value for key, value in raw.items() if key not in ("a", "b")}
 
 
 def values(people, columns, seed=0, skewed=False):
@@ -56,23 +71,23 @@ def of_intervals():
                 found = intervals.mean_intervals(table, weights(len(table)), confidence, method)
                 yield (
                     f"mean of {name}, {method}, {confidence}",
-                    [one.to_json() | {"skewed": one.skewed} for one in found],
+                    [recorded(one) | {"skewed": one.skewed} for one in found],
                 )
-    yield "mean of three", intervals.mean_interval(values(3, 1)[:, 0], weights(3)).to_json()
+    yield "mean of three", recorded(intervals.mean_interval(values(3, 1)[:, 0], weights(3)))
     for skew in (1.0, 1.0 + 1e-9):
         yield (
             f"constant up to {skew}",
-            intervals.mean_interval(np.array([1e6, 1e6 + skew * 1e-6]), weights(2)).to_json(),
+            recorded(intervals.mean_interval(np.array([1e6, 1e6 + skew * 1e-6]), weights(2))),
         )
     some = values(80, 2, 4)
     some[:, 1] = 0.5
-    yield "one constant column of two", [one.to_json() for one in intervals.mean_intervals(some, weights(80))]
+    yield "one constant column of two", [recorded(one) for one in intervals.mean_intervals(some, weights(80))]
     yield (
         "bootstrap-t of ties",
-        intervals.mean_interval(np.array([0.0, 0, 0, 0, 1e-4]), weights(5), 0.95, "bootstrap-t").to_json(),
+        recorded(intervals.mean_interval(np.array([0.0, 0, 0, 0, 1e-4]), weights(5), 0.95, "bootstrap-t")),
     )
-    yield "percentile of two", intervals.percentile(0.5, np.array([0.2, 0.4, 0.9]), 2).to_json()
-    yield "percentile of one", intervals.percentile(0.5, np.array([0.2, 0.4, 0.9]), 1).to_json()
+    yield "percentile of two", recorded(intervals.percentile(0.5, np.array([0.2, 0.4, 0.9]), 2))
+    yield "percentile of one", recorded(intervals.percentile(0.5, np.array([0.2, 0.4, 0.9]), 1))
     yield (
         "bca, many equal to the mean",
         intervals.bca(np.array([0.0, 1, 2, 1]), np.array([1.0, 1, 1, 0.5, 1.5, 2]), 0.9),
@@ -83,10 +98,10 @@ def of_intervals():
     yield "bca", intervals.bca(one, draws, 0.95)
     yield "bca at 80 %", intervals.bca(one, draws, 0.8)
     yield "bca outside", intervals.bca(one, draws + 10, 0.95)
-    yield "percentile", intervals.percentile(one.mean(), draws, 20).to_json()
-    yield "percentile at 90 %", intervals.percentile(one.mean(), draws, 20, 0.9).to_json()
-    yield "percentile with holes", intervals.percentile(0.5, np.array([np.nan, 0.2, 0.4, 0.9, np.nan]), 3).to_json()
-    yield "percentile of nothing", intervals.percentile(math.nan, np.array([np.nan, np.nan]), 2).to_json()
+    yield "percentile", recorded(intervals.percentile(one.mean(), draws, 20))
+    yield "percentile at 90 %", recorded(intervals.percentile(one.mean(), draws, 20, 0.9))
+    yield "percentile with holes", recorded(intervals.percentile(0.5, np.array([np.nan, 0.2, 0.4, 0.9, np.nan]), 3))
+    yield "percentile of nothing", recorded(intervals.percentile(math.nan, np.array([np.nan, np.nan]), 2))
     yield "wilson", [intervals.wilson(k, n) for k, n in ((0, 5), (2.5, 5), (5, 5), (30, 60), (0, 0))]
     yield "wilson at 90 %", intervals.wilson(7, 9, 0.9)
 
@@ -108,16 +123,16 @@ def of_comparison():
                 rules = comparison.Rules(499, 0.05, margin, higher)
                 beats = np.clip(0.5 + table / 8, 0, 1) if margin else None
                 found = comparison.compare(table, weights(people), rules, np.random.default_rng(4), beats)
-                yield f"compare {people} {margin} {higher}", [one.to_json() for one in found]
+                yield f"compare {people} {margin} {higher}", [recorded(one) for one in found]
     for interval in ("auto", "bootstrap-t"):
         table = values(14, 2, 9, skewed=True)
         rules = comparison.Rules(199, 0.05, 0.5, True, interval)
         found = comparison.compare(table, weights(14), rules, np.random.default_rng(4), table)
-        yield f"compare skewed, {interval}", [one.to_json() for one in found]
+        yield f"compare skewed, {interval}", [recorded(one) for one in found]
     nobody = np.full((7, 1), np.nan)
     yield (
         "compare nobody",
-        comparison.compare(nobody, weights(7), comparison.Rules(99, 0.05), np.random.default_rng(4))[0].to_json(),
+        recorded(comparison.compare(nobody, weights(7), comparison.Rules(99, 0.05), np.random.default_rng(4))[0]),
     )
     edge = comparison.Rules(199, 0.05, 0.5)
     for p_max_t in (0.05, 0.0501):
@@ -150,10 +165,10 @@ def of_personalisation():
     yield "permutations", [p.tolist() for p in personalisation.permutations_within([4, 3], 5, np.random.default_rng(5))]
     for draws in (9, 299):
         moved = personalisation.permutations_within([len(s.users) for s in strata], draws, np.random.default_rng(6))
-        yield f"block {draws}", [one.to_json() for one in personalisation.block_permutation(strata, moved)]
+        yield f"block {draws}", [recorded(one) for one in personalisation.block_permutation(strata, moved)]
     three = [personalisation.Stratum(np.arange(m), values(m, m, m)) for m in (4, 3, 5)]
     moved = personalisation.permutations_within([4, 3, 5], 19, np.random.default_rng(6))
-    yield "block of three strata", [one.to_json() for one in personalisation.block_permutation(three, moved)]
+    yield "block of three strata", [recorded(one) for one in personalisation.block_permutation(three, moved)]
     one_picture = personalisation.strata_of(values(4, 4, 2), np.zeros(4, int), np.array([1, 1, 0, 0]))
     yield "strata of one picture", [one_picture[1], *one_picture[0]]
     flat = np.arange(25.0).reshape(5, 5)
@@ -164,18 +179,18 @@ def of_personalisation():
     few = np.array([0, 0, 1, 3, 3, 3])  # one person has one picture, one has none
     yield (
         "picture shuffle of few",
-        personalisation.picture_shuffle(values(4, 6, 13), few, 49, np.random.default_rng(7)).to_json(),
+        recorded(personalisation.picture_shuffle(values(4, 6, 13), few, 49, np.random.default_rng(7))),
     )
     large = np.repeat(np.arange(20), 2000)
     found = personalisation.picture_shuffle(values(20, 40_000, 13), large, 150, np.random.default_rng(7))
-    yield "picture shuffle in blocks", found.to_json()
+    yield "picture shuffle in blocks", recorded(found)
     yield "own set rank of large numbers", [p.tolist() for p in personalisation.own_set_rank(table * 1e9)]
     owner = np.repeat(np.arange(4), 3)
     scores = values(4, 12, 13)
     found = personalisation.picture_shuffle(scores, owner, 99, np.random.default_rng(7))
-    yield "picture shuffle", found.to_json() | {"p": found.p, "z": found.z}
+    yield "picture shuffle", recorded(found) | {"p": found.p, "z": found.z}
     found = personalisation.picture_shuffle(np.full((4, 12), 0.5), owner, 99, np.random.default_rng(7))
-    yield "picture shuffle of nothing", found.to_json()
+    yield "picture shuffle of nothing", recorded(found)
     yield "own set rank", [part.tolist() for part in personalisation.own_set_rank(np.round(table, 0))]
     yield "own set rank with gaps", [part.tolist() for part in personalisation.own_set_rank(gaps)]
 
@@ -188,10 +203,10 @@ def of_verifier():
     yield "auc", verifier.auc(liked, score)
     yield "auc of one kind", verifier.auc(np.ones(4, bool), np.arange(4.0))
     yield "auc by user", verifier.auc_by_user(user, liked, score, 9).tolist()
-    yield "auc over users", verifier.auc_over_users(user, liked, score, weights(8, 40)).to_json()
+    yield "auc over users", recorded(verifier.auc_over_users(user, liked, score, weights(8, 40)))
     yield (
         "auc over users of one kind",
-        verifier.auc_over_users(user, np.ones(80, bool), score, weights(8, 40)).to_json(),
+        recorded(verifier.auc_over_users(user, np.ones(80, bool), score, weights(8, 40))),
     )
     yield "rows bootstrap", verifier.bootstrap_rows_auc(liked, score, 80, np.random.default_rng(8))
     yield (
@@ -200,7 +215,7 @@ def of_verifier():
     )
     lone = np.array([True, False, False, True, False])
     people = np.array([0, 0, 1, 2, 3])
-    yield "auc over users with one rating", verifier.auc_over_users(people, lone, score[:5], weights(4, 40)).to_json()
+    yield "auc over users with one rating", recorded(verifier.auc_over_users(people, lone, score[:5], weights(4, 40)))
     yield "roc of equal scores", verifier.roc(lone, np.full(5, 0.5))
     yield "roc", verifier.roc(liked, score)
     yield "roc of few points", verifier.roc(liked, score, 7)
@@ -226,16 +241,16 @@ def of_agreement_and_ranks():
         "against": (x, -same),
     }.items():
         found, people = agreement.correlation_within(user, a, b, weights(7, 40))
-        yield f"within, {name}", [found.to_json(), people]
-        yield f"pooled, {name}", agreement.correlation_pooled(user, a, b, weights(7, 40)).to_json()
+        yield f"within, {name}", [recorded(found), people]
+        yield f"pooled, {name}", recorded(agreement.correlation_pooled(user, a, b, weights(7, 40)))
         yield f"ranks within, {name}", agreement.ranks_within(user, np.round(a, 0)).tolist()
     lonely = np.array([0, 0, 1, 2, 2, 2])
     found, people = agreement.correlation_within(lonely, x[:6], y[:6], weights(3, 40))
-    yield "within, one rating", [found.to_json(), people]
+    yield "within, one rating", [recorded(found), people]
     many = np.repeat(np.arange(70), 4)
     a, b = values(280, 2, 23).T
     found, people = agreement.correlation_within(many, a, a + b, weights(70, 80))
-    yield "within, many people", [found.to_json(), people]
+    yield "within, many people", [recorded(found), people]
     yield "midranks", ranks.midranks(np.array([3.0, 1.0, 3.0, 2.0, 2.0, 2.0])).tolist()
     better = {("a", "b"): True, ("a", "c"): True, ("b", "c"): False, ("d", "a"): True}
     yield "rank intervals", ranks.rank_intervals(["a", "b", "c", "d"], better)

@@ -30,11 +30,11 @@ def test_one_class_has_no_auc():
 def test_calibration_of_a_perfect_and_of_a_constant_judge():
     liked = np.array([True, False] * 50)
     perfect = calibration(liked, liked.astype(float))
-    assert perfect["brier"] == 0
-    assert perfect["expected_error"] == 0
+    assert perfect.brier == 0
+    assert perfect.expected_error == 0
     constant = calibration(liked, np.full(100, 0.9))
-    assert constant["expected_error"] == pytest.approx(0.4)
-    assert constant["brier"] == pytest.approx(brier_score_loss(liked, np.full(100, 0.9)))
+    assert constant.expected_error == pytest.approx(0.4)
+    assert constant.brier == pytest.approx(brier_score_loss(liked, np.full(100, 0.9)))
 
 
 def test_rows_bootstrap_contains_the_auc():
@@ -78,6 +78,6 @@ def test_roc_lies_on_scikit_learns_curve():
     curve = roc(liked, score)
     false, true, _ = roc_curve(liked, score, drop_intermediate=False)
     keep = np.append(np.diff(false) > 0, True)
-    np.testing.assert_allclose(curve["true_positive"], np.interp(curve["false_positive"], false[keep], true[keep]))
-    assert np.trapezoid(curve["true_positive"], curve["false_positive"]) == pytest.approx(auc(liked, score), abs=0.02)
-    assert roc(np.ones(5, bool), np.arange(5.0))["true_positive"] == []
+    np.testing.assert_allclose(curve.true_positive, np.interp(curve.false_positive, false[keep], true[keep]))
+    assert np.trapezoid(curve.true_positive, curve.false_positive) == pytest.approx(auc(liked, score), abs=0.02)
+    assert roc(np.ones(5, bool), np.arange(5.0)).true_positive == ()

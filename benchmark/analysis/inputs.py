@@ -1,0 +1,204 @@
+"""What the analysis is given: the plan that was declared, the rows of every generator, the held-out scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmark.analysis.measures import LIFT, both_by
+from benchmark.stats.personalisation import Stratum, personal_lift, strata_of
+from rebeca.arrays import Bools, Floats, Ints
+from rebeca.interfaces import ScorerCard
+
+READINGS = ("exclude", "worst")
+"""Readings of failures: left out, or counted as the user's lowest score."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """What one generator returned, image by image, with everybody's scores.
+
+    Attributes:
+        id: The generator.
+        ranked: False for privileged generators.
+        digest: str [users, K]; SHA-256 of every image, empty for a missing one.
+        item: int [users, K]; index of the item that the image is, or -1.
+        failed: bool [users, K].
+        scores: float64 [users, K] per scorer of single images; NaN for failures and where there is no answer.
+        lowest: float64 [users] per scorer; the user's lowest score over the training items, NaN where unknown.
+        cards: Per scorer of single images.
+        sets: float64 [users] per measure of whole sets; NaN where a user has none.
+        pairs: float64 [users, users] per scorer that can be asked for everybody: S[judge, target], over valid images.
+    """
+
+    id: str
+    ranked: bool
+    digest: npt.NDArray[np.str_]
+    item: Ints
+    failed: Bools
+    scores: Mapping[str, Floats]
+    lowest: Mapping[str, Floats]
+    cards: Mapping[str, ScorerCard]
+    sets: Mapping[str, Floats]
+    pairs: Mapping[str, Floats]
+
+    def __post_init__(self) -> None:
+        for name, values in (*self.scores.items(), *self.sets.items(), *self.pairs.items()):
+            if np.isinf(values).any():
+                raise ValueError(f"generator '{self.id}' has an infinite value of '{name}'")
+
+    @property
+    def images(self) -> Ints:
+        """Valid images, int [users]."""
+        return np.asarray((~self.failed).sum(axis=1))
+
+    @property
+    def failures(self) -> Ints:
+        """Failures, int [users]."""
+        return np.asarray(self.failed.sum(axis=1))
+
+    @property
+    def per_user(self) -> int:
+        """Images per user that were asked for."""
+        return self.digest.shape[1]
+
+    def higher(self, scorer: str) -> bool:
+        """Whether a high score is the better one."""
+        return self.cards[scorer].higher_is_better
+
+    def read(self, scorer: str, reading: str) -> Floats:
+        """float64 [users, K]; single scores, where ``worst`` gives failures the user's lowest score."""
+        scores = self.scores[scorer]
+        if reading != "worst" or not self._worst_differs(scorer):
+            return scores
+        return np.where(self.failed, self.lowest[scorer][:, None], scores)
+
+    def values(self, reading: str) -> dict[str, Floats]:
+        """float64 [users] per measure: means over images; ``worst`` takes failures for the user's lowest score."""
+        out = {}
+        for scorer in self.scores:
+            scores = self.read(scorer, reading)
+            known = np.isfinite(scores)
+            total, count = np.where(known, scores, 0.0).sum(axis=1), known.sum(axis=1)
+            out[scorer] = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+        return out | dict(self.sets)
+
+    def opinions(self, scorer: str, reading: str) -> tuple[Floats, Ints]:
+        """S[judge, target] and how many images each target's mean is over, under a reading of failures."""
+        pairs = self.pairs[scorer]
+        if reading != "worst" or not self._worst_differs(scorer):
+            return pairs, self.images
+        total = np.where(self.images > 0, pairs, 0.0) * self.images + self.lowest[scorer][:, None] * self.failures
+        return total / self.per_user, np.full(len(self.digest), self.per_user)
+
+    def _worst_differs(self, scorer: str) -> bool:
+        """Whether something failed, and what it counts is known."""
+        return bool(self.failed.any()) and scorer in self.lowest and bool(np.isfinite(self.lowest[scorer]).all())
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was decided before the first image.
+
+    Attributes:
+        name: Analysis hash; names the random streams.
+        primary: Scorer that decides.
+        reference: Generator that others are compared with.
+        family: ``against-reference`` or ``all-pairs``.
+        alpha: Level.
+        margin: Equivalence margin.
+        permutations: Permutations and sign flips.
+        bootstrap: Bootstrap draws.
+        interval: Method of the intervals, ``auto`` or ``bootstrap-t``.
+        failures: ``exclude`` or ``worst``: which reading decides.
+        frozen: Whether it was written down before the first image; otherwise nothing counts as declared.
+    """
+
+    name: str
+    primary: str
+    reference: str
+    family: str
+    alpha: float
+    margin: float
+    permutations: int
+    bootstrap: int
+    interval: str
+    failures: str
+    frozen: bool
+
+    @property
+    def reading(self) -> str:
+        """The reading of failures that decides."""
+        return "worst" if self.failures == "worst" else "exclude"
+
+    def decides(self, measure: str) -> bool:
+        """Whether a measure is preference or personal lift by the primary scorer."""
+        return measure in {decided.key for decided in both_by(self.primary)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOutScores:
+    """Scores of held-out and training ratings, one row per rating, judge and share.
+
+    Attributes:
+        user: int [n]; index of the user.
+        item: int [n].
+        split: str [n]; ``test`` or ``train``.
+        label: bool [n]; whether the user liked the item.
+        judge: str [n]; judge, control or ceiling.
+        score: float64 [n].
+        share: float64 [n]; share of each user's training ratings on which the judge was fitted.
+    """
+
+    user: Ints
+    item: Ints
+    split: npt.NDArray[Any]
+    label: Bools
+    judge: npt.NDArray[Any]
+    score: Floats
+    share: Floats
+
+    def rows(self, judge: str, split: str, share: float = 1.0) -> Bools:
+        """Bool [n]; the rows of one judge."""
+        return np.asarray((self.judge == judge) & (self.split == split) & (self.share == share))
+
+    def where(self, rows: Bools) -> HeldOutScores:
+        """Some of the rows."""
+        return HeldOutScores(
+            self.user[rows],
+            self.item[rows],
+            self.split[rows],
+            self.label[rows],
+            self.judge[rows],
+            self.score[rows],
+            self.share[rows],
+        )
+
+    def of(self, judge: str, split: str, share: float = 1.0) -> HeldOutScores:
+        """The rows of one judge."""
+        return self.where(self.rows(judge, split, share))
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+
+def lifts_of(row: Rows, scorer: str, reading: str, block: Ints) -> tuple[Floats, list[Stratum]]:
+    """float64 [users], every user's lift, NaN where it is not estimable; and the strata of those who have one.
+
+    Scores that are better low change their sign first, so that a positive lift is always the better one.
+    """
+    pairs, images = row.opinions(scorer, reading)
+    strata, _ = strata_of(pairs if row.higher(scorer) else -pairs, block, images)
+    lifts = np.full(len(block), np.nan)
+    for stratum in strata:
+        lifts[stratum.users] = personal_lift(stratum.scores)
+    return lifts, strata
+
+
+def with_lifts(row: Rows, reading: str, block: Ints) -> dict[str, Floats]:
+    """float64 [users] per measure, personal lifts included."""
+    return row.values(reading) | {LIFT + scorer: lifts_of(row, scorer, reading, block)[0] for scorer in row.pairs}

@@ -1,0 +1,83 @@
+"""Names of measures and of judges, and how a measure is read: a scorer's preference, or the personal lift by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rebeca.interfaces import ScorerCard
+
+LIFT = "lift:"
+"""Prefix of the key of a personal lift."""
+GAP = "gap"
+"""Key of verifier minus auditor."""
+VERIFIER, AUDITOR = "verifier", "auditor"
+OBSERVED, GROUND_TRUTH, PRIOR, AESTHETIC = "observed", "ground-truth", "prior", "aesthetic"
+"""Roles of scorers; so are ``verifier`` and ``auditor``."""
+DIVERSITY, PRECISION = "diversity", "precision@"
+"""Measures of sets that a board shows first: a name, and the start of one."""
+JUDGES = (VERIFIER, AUDITOR)
+CONTROLS = ("population", "user mean", "users permuted")
+CEILING = "others' mean"
+MEANINGS = {
+    VERIFIER: "the verifier",
+    AUDITOR: "the auditor",
+    "population": "control: the same images and ratings without users",
+    "user mean": "control: how often this user likes anything",
+    "users permuted": "control: the verifier asked as another user of the same block",
+    CEILING: "ceiling: mean held-out rating of the image by all other users",
+}
+"""What each judge, control or ceiling on the held-out ratings is."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Measure:
+    """A number per user: what a scorer says of the user's images, or how personal they are by that scorer.
+
+    Attributes:
+        scorer: Id of a scorer, or name of a measure of whole sets.
+        is_lift: Whether it is the personal lift.
+    """
+
+    scorer: str
+    is_lift: bool = False
+
+    @classmethod
+    def parse(cls, key: str) -> Measure:
+        """The inverse of :attr:`key`."""
+        return cls(key.removeprefix(LIFT), key.startswith(LIFT))
+
+    @property
+    def key(self) -> str:
+        """Its name in records and addresses: ``ncf``, ``lift:ncf``."""
+        return LIFT + self.scorer if self.is_lift else self.scorer
+
+    @property
+    def kind(self) -> str:
+        """``preference`` or ``personal lift``."""
+        return "personal lift" if self.is_lift else "preference"
+
+    @property
+    def slug(self) -> str:
+        """``preference`` or ``lift``, for names of files."""
+        return "lift" if self.is_lift else "preference"
+
+    @property
+    def label(self) -> str:
+        """For readers: ``ncf``, ``personal lift, ncf``."""
+        return f"personal lift, {self.scorer}" if self.is_lift else self.scorer
+
+
+def both_by(scorer: str) -> tuple[Measure, Measure]:
+    """Preference and personal lift by a scorer."""
+    return Measure(scorer), Measure(scorer, is_lift=True)
+
+
+def all_with_role(cards: Mapping[str, ScorerCard], role: str) -> list[str]:
+    """Every scorer with a role."""
+    return [name for name, card in cards.items() if card.role == role]
+
+
+def with_role(cards: Mapping[str, ScorerCard], role: str) -> str | None:
+    """The first scorer with a role; None where there is none."""
+    return next((name for name, card in cards.items() if card.role == role), None)

@@ -1,0 +1,454 @@
+"""Results of the analysis: computed once, kept in records and shown on boards as the same frozen objects.
+
+A number that does not exist is None here, while arrays and :mod:`benchmark.stats` hold NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from benchmark.stats import comparison, intervals, personalisation
+from benchmark.stats.levels import VERDICTS
+
+Count = Annotated[int, Ge(0), Le(2**53)]
+AtLeastOne = Annotated[int, Ge(1), Le(2**53)]
+Share = Annotated[float, Ge(0), Le(1)]
+PValue = Annotated[float, Gt(0), Le(1)]
+NotNegative = Annotated[float, Ge(0)]
+Method = Literal["student-t", "bca", "bootstrap-t", "percentile", "exact", "none"]
+Verdict = Literal[VERDICTS]  # type: ignore[valid-type]
+REVERSED = {"better": "worse", "worse": "better"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Two ends of an interval.
+
+    Attributes:
+        low: Lower end; null where there is no interval.
+        high: Upper end.
+    """
+
+    low: float | None
+    high: float | None
+
+    def turned(self, turn: Callable[[float], float]) -> Ends:
+        """The ends of a value that a decreasing function maps."""
+        return Ends(_maybe(turn, self.high), _maybe(turn, self.low))
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean over users with its 95 % interval.
+
+    Attributes:
+        estimate: The mean; null where nobody has a value.
+        low: Lower end; null where there is no interval.
+        high: Upper end.
+        method: How the ends were computed; `exact` for constant values, `none` for too few users.
+        n: Users.
+        skewness: Of the values; null for constant values.
+        bootstrap_t: Ends by the bootstrap-t, where the skewness exceeds 1 in size.
+    """
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    method: Method
+    n: Count
+    skewness: float | None = None
+    bootstrap_t: Ends | None = None
+
+    @classmethod
+    def of(cls, found: intervals.Interval) -> Interval:
+        """From the statistics, where numbers that do not exist are NaN."""
+        both = None if found.bootstrap_t is None else Ends(*found.bootstrap_t)
+        estimate, low, high = _finite(found.estimate), _finite(found.low), _finite(found.high)
+        return cls(estimate, low, high, found.method, found.n, found.skewness, both)  # type: ignore[arg-type]
+
+    @property
+    def known(self) -> bool:
+        """Whether there is an estimate."""
+        return self.estimate is not None
+
+    def turned(self, turn: Callable[[float], float]) -> Interval:
+        """The interval of minus, or one minus, the value."""
+        return replace(
+            self,
+            estimate=_maybe(turn, self.estimate),
+            low=_maybe(turn, self.high),
+            high=_maybe(turn, self.low),
+            skewness=_maybe(_minus, self.skewness),
+            bootstrap_t=None if self.bootstrap_t is None else self.bootstrap_t.turned(turn),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ShareInterval:
+    """A share of users with Wilson's interval; null without users.
+
+    Attributes:
+        share: The share.
+        low: Lower end.
+        high: Upper end.
+    """
+
+    share: Share | None
+    low: Share | None
+    high: Share | None
+
+
+@dataclass(frozen=True, slots=True)
+class PermutationTest:
+    """A one-sided permutation test.
+
+    Attributes:
+        statistic: Observed value.
+        null_mean: Mean over permutations.
+        null_sd: Standard deviation over permutations.
+        at_least: Permutations whose value was at least the observed one (b).
+        permutations: Permutations (B).
+        p: (b + 1) / (B + 1).
+        z: (statistic - null_mean) / null_sd; null where the null does not vary.
+    """
+
+    statistic: float
+    null_mean: float
+    null_sd: NotNegative
+    at_least: Count
+    permutations: AtLeastOne
+    p: PValue
+    z: float | None
+
+    @classmethod
+    def of(cls, found: personalisation.PermutationResult) -> PermutationTest:
+        """From the statistics."""
+        return cls(
+            found.statistic, found.null_mean, found.null_sd, found.at_least, found.permutations, found.p, found.z
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One measure of one generator.
+
+    Attributes:
+        interval: Under the reading of failures that decides.
+        users: Users with a value.
+        without: Users without one.
+        exclude: Mean when failures are left out.
+        worst: Mean when a failure counts as the user's lowest score.
+    """
+
+    interval: Interval
+    users: Count
+    without: Count
+    exclude: float | None
+    worst: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """Is it personal, by one scorer? Null where nobody can be compared.
+
+    Attributes:
+        estimable: Users in a stratum of two or more with equally many images.
+        not_estimable: The others.
+        lift: Personal lift; positive is better, whatever the scorer's direction.
+        median_double_centred: The test that decides (T2).
+        mean: The test on the mean of S[u, u] (T1).
+        own_set_beats: Share of other users' sets that the own set beats.
+        reciprocal_rank: One over the own set's rank.
+        exclude: Mean lift when failures are left out.
+        worst: Mean lift when a failure counts as each judge's lowest score.
+    """
+
+    estimable: Count
+    not_estimable: Count
+    exclude: float | None
+    worst: float | None
+    lift: Interval | None = None
+    median_double_centred: PermutationTest | None = None
+    mean: PermutationTest | None = None
+    own_set_beats: Interval | None = None
+    reciprocal_rank: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorResults:
+    """What the analysis says of one generator.
+
+    Attributes:
+        summary: By measure.
+        personal: By scorer.
+        gap: Verifier minus auditor; large where only the verifier is pleased. Null without both.
+    """
+
+    summary: Mapping[str, Summary]
+    personal: Mapping[str, Personal]
+    gap: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One pair, A minus B.
+
+    Attributes:
+        a: A.
+        b: B.
+        difference: Mean difference over the users that both have.
+        inner: Its interval at 1 - 2 alpha, by which equivalence is decided.
+        effect: Paired d_z; null for constant differences.
+        prefer: Share of users for whom A is better, ties one half.
+        beats: Mean over users of P(image of A beats image of B).
+        detectable: Smallest difference that is found with 80 % power.
+        skewed: Whether the skewness of the differences exceeds 1 in size.
+        test: Two-sided sign flips; null below six users.
+        verdict: `better`, `worse`, `identical`, `equivalent`, `inconclusive`, `described`.
+    """
+
+    a: str
+    b: str
+    difference: Interval
+    inner: Ends
+    effect: float | None
+    prefer: ShareInterval
+    beats: Interval | None
+    detectable: NotNegative | None
+    skewed: bool
+    test: comparison.SignFlips | None
+    verdict: Verdict
+
+    @classmethod
+    def of(cls, a: str, b: str, found: comparison.Comparison) -> Comparison:
+        """From the statistics."""
+        return cls(
+            a=a,
+            b=b,
+            difference=Interval.of(found.difference),
+            inner=Ends(_finite(found.inner.low), _finite(found.inner.high)),
+            effect=found.effect,
+            prefer=ShareInterval(*(_finite(value) for value in found.prefer)),
+            beats=None if found.beats is None else Interval.of(found.beats),
+            detectable=found.detectable,
+            skewed=found.difference.skewed,
+            test=found.test,
+            verdict=found.verdict,
+        )
+
+    @property
+    def p(self) -> float | None:
+        """P-value, adjusted over the family by max-T; None where nothing was tested."""
+        return None if self.test is None else self.test.p_max_t
+
+    def seen_from(self, generator: str) -> Comparison:
+        """The comparison as ``generator`` minus the other one."""
+        return self if self.a == generator else self.reversed()
+
+    def reversed(self) -> Comparison:
+        """The comparison of B and A."""
+        prefer = self.prefer
+        return replace(
+            self,
+            a=self.b,
+            b=self.a,
+            difference=self.difference.turned(_minus),
+            inner=self.inner.turned(_minus),
+            effect=_maybe(_minus, self.effect),
+            prefer=ShareInterval(
+                _maybe(_one_minus, prefer.share), _maybe(_one_minus, prefer.high), _maybe(_one_minus, prefer.low)
+            ),
+            beats=None if self.beats is None else self.beats.turned(_one_minus),
+            verdict=REVERSED.get(self.verdict, self.verdict),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """A generator's rank.
+
+    Attributes:
+        low: 1 + generators significantly better.
+        high: Generators less those significantly worse.
+        group: Tie group; empty unless all pairs were tested.
+        probability_first: Share of bootstrap draws in which it is first.
+        order: Place by the mean.
+    """
+
+    low: AtLeastOne
+    high: AtLeastOne
+    group: str
+    probability_first: Share
+    order: AtLeastOne
+
+    @property
+    def text(self) -> str:
+        """``2``, or ``2–3``."""
+        return str(self.low) if self.low == self.high else f"{self.low}–{self.high}"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """All comparisons of one measure.
+
+    Attributes:
+        declared: Whether it was decided on before the first image; otherwise exploratory.
+        hash: Of analysis, measure, generators and pairs: what adjusted p and ranks rest on.
+        generators: Ranked generators that have the measure.
+        users: Users that all of them have; ranks rest on these.
+        left_out: The others.
+        comparisons: Pair by pair.
+        ranks: By generator.
+    """
+
+    declared: bool
+    hash: str
+    generators: tuple[str, ...]
+    users: Count
+    left_out: Count
+    comparisons: tuple[Comparison, ...]
+    ranks: Mapping[str, Rank]
+
+
+@dataclass(frozen=True, slots=True)
+class Correlations:
+    """Pearson's and Spearman's correlation.
+
+    Attributes:
+        pearson: Of the scores.
+        spearman: Of their ranks.
+    """
+
+    pearson: Interval
+    spearman: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Two scorers on the same images.
+
+    Attributes:
+        a: The primary scorer.
+        b: The other.
+        images: Different images of different users that both score.
+        users: Users.
+        without: Users left out within user: fewer than three images, or constant scores.
+        within_user: Mean over users of their own correlation.
+        pooled: Over all images, interval over users.
+    """
+
+    a: str
+    b: str
+    images: Count
+    users: Count
+    without: Count
+    within_user: Correlations
+    pooled: Correlations
+
+
+@dataclass(frozen=True, slots=True)
+class Inversion:
+    """Two generators that the board orders one way and the ground truth the other.
+
+    Attributes:
+        a: Which the board puts first.
+        b: Which the ground truth puts first.
+        judged: A minus B by the primary scorer.
+        ground_truth: A minus B by the ground truth.
+        audited: A minus B by the auditor; negative where it sides with the ground truth.
+    """
+
+    a: str
+    b: str
+    judged: float
+    ground_truth: float
+    audited: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """Does the board put generators in the order of the ground truth?
+
+    Attributes:
+        measure: What the board orders by; `lift:` before a scorer means its personal lift.
+        ground_truth: The same by a scorer that knows the ground truth.
+        generators: Ranked generators that both measure.
+        users: Users with a value for all of them.
+        tau: Kendall's tau-a; its ends are the middle 95 % when users are drawn again, which lean low.
+        inversions: Pairs in another order.
+    """
+
+    measure: str
+    ground_truth: str
+    generators: tuple[str, ...]
+    users: Count
+    tau: Interval
+    inversions: tuple[Inversion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Why the true coverage or level may not be the nominal one.
+
+    Attributes:
+        kind: Why.
+        where: Number of users, generators or pairs.
+        measure: Of which measure.
+    """
+
+    kind: Literal["few-users", "unequal-images", "skewed-values", "skewed-differences"]
+    where: tuple[str, ...]
+    measure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResults:
+    """What the comparison of all generators says.
+
+    Attributes:
+        users: Users that images were made for.
+        families: By measure; `lift:` before a scorer means its personal lift.
+        agreement: The primary scorer beside the others.
+        validity: The board's order beside that of the ground truth, where a scorer knows it.
+        cautions: Few users, unequal numbers of images, skewed values or differences of what was declared.
+    """
+
+    users: Count
+    families: Mapping[str, Family]
+    agreement: tuple[Agreement, ...]
+    validity: tuple[Validity, ...]
+    cautions: tuple[Caution, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Everything that a board says.
+
+    Attributes:
+        generators: By id.
+        task: Comparisons, ranks, agreement, validity, cautions.
+    """
+
+    generators: Mapping[str, GeneratorResults]
+    task: TaskResults
+
+
+def _maybe(turn: Callable[[float], float], value: float | None) -> float | None:
+    return None if value is None else turn(value)
+
+
+def _minus(value: float) -> float:
+    return -value
+
+
+def _one_minus(value: float) -> float:
+    return 1 - value
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,92 @@
+"""One generator on a leaderboard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchmark.analysis.measures import Measure
+from benchmark.analysis.results import Interval, Personal, Rank
+from benchmark.board.columns import Column
+from benchmark.records.costs import seconds_per_image
+from benchmark.records.schema import GeneratorRecord
+from rebeca.interfaces import ScorerCard
+
+LAST = -1e9
+"""Sorts what has no value behind everything else."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One generator.
+
+    Attributes:
+        id: Its id.
+        title: Its name, unique on the board.
+        rank: By the primary scorer, or None.
+        lifts: Personal results by scorer: the primary one first, then those that know best.
+        flags: Words.
+        record: The whole record.
+    """
+
+    id: str
+    title: str
+    rank: Rank | None
+    lifts: Mapping[str, Personal]
+    flags: list[str]
+    record: GeneratorRecord
+
+    @property
+    def family(self) -> str:
+        """``rebeca``, ``catalogue``, ..."""
+        return self.record.generator.family
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it takes part in the ranks."""
+        return self.record.generator.ranked
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What makes it privileged."""
+        return self.record.generator.needs
+
+    def interval(self, measure: Measure) -> Interval | None:
+        """Interval of a measure or a lift; None where there is no estimate."""
+        return self.lift(measure.scorer) if measure.is_lift else self.measure(measure.scorer)
+
+    def measure(self, name: str) -> Interval | None:
+        """Interval of a measure, or None."""
+        summary = self.record.summary.get(name)
+        return summary.interval if summary is not None and summary.interval.known else None
+
+    def lift(self, scorer: str) -> Interval | None:
+        """Interval of the personal lift by a scorer, or None."""
+        personal = self.lifts.get(scorer)
+        return personal.lift if personal is not None and personal.lift is not None and personal.lift.known else None
+
+    def cell(self, column: Column) -> Interval | None:
+        """Interval of a cell, or None."""
+        if column.is_gap:
+            gap = self.record.gap
+            return gap if gap is not None and gap.known else None
+        return self.interval(column.measure)
+
+    def estimate(self, name: str) -> float:
+        """Mean of a measure; lowest of all where there is none."""
+        interval = self.measure(name)
+        return LAST if interval is None or interval.estimate is None else interval.estimate
+
+    def card(self, measure: str) -> ScorerCard:
+        """What a measure is."""
+        return self.record.measures[measure].card
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall seconds per image, fits aside; None where the record's run took them from the store."""
+        return seconds_per_image(self.record)
+
+    @property
+    def failures(self) -> float:
+        """Share of the images asked for that failed."""
+        return 1 - self.record.images.valid / self.record.images.requested

@@ -1,0 +1,143 @@
+"""Images of a site: decoded, checked against their digests and encoded anew, so that no file is passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+from benchmark.board.tables import Tables
+from benchmark.records.files import TASK_FOLDER
+from benchmark.records.gallery import IMAGES, ITEMS, decode_packed, gallery_users, shown_images, unpack
+from benchmark.records.schema import RatedItem
+from rebeca.arrays import Floats
+from rebeca.errors import RecordError
+
+LOSSLESS_UP_TO = 256
+"""Longest side of images that keep every pixel; larger ones are photographs."""
+LONGEST_SIDE = 512
+QUALITY = 82
+USERS = 14
+"""Users whose images pages show, of those that the record carries; with all, a site outgrows its host."""
+AT_ONCE = 128
+"""Images held in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An image on a page.
+
+    Attributes:
+        digest: Of its pixels; the file's name.
+        user: Index of the user.
+        replicate: Which of the user's images.
+    """
+
+    digest: str
+    user: int
+    replicate: int
+
+
+@dataclass(slots=True)
+class Gallery:
+    """Which images a task's pages show.
+
+    Attributes:
+        users: Indices of the users with images, in order.
+        by_generator: For each generator, images by user.
+        liked: Training items that a user liked, with ratings.
+        disliked: Those that a user did not like.
+        size: Width and height of every image by digest.
+    """
+
+    users: list[int] = field(default_factory=list)
+    by_generator: dict[str, dict[int, list[Shown]]] = field(default_factory=dict)
+    liked: dict[int, list[RatedItem]] = field(default_factory=dict)
+    disliked: dict[int, list[RatedItem]] = field(default_factory=dict)
+    size: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def make_gallery(tables: Tables, folder: Path, private: Path | None) -> Gallery:
+    """Writes the images of a task below ``folder`` and says what was written.
+
+    Args:
+        tables: The task.
+        folder: Where to.
+        private: ``private-images`` of a work folder, for a site that is not published.
+
+    Raises:
+        RecordError: If a file is no image, or another one than its digest says.
+    """
+    board, gallery = tables.board, Gallery()
+    source = packed_root(tables, private)
+    if source is None:
+        return gallery
+    index = {user: u for u, user in enumerate(tables.users)}
+    gallery.users = sorted(index[user] for user in gallery_users(board.record.spec.seeds, tables.users))[:USERS]
+    folder.mkdir(parents=True, exist_ok=True)
+    for row in board.rows:
+        packed = unpack(source / row.id, IMAGES)
+        shown = [
+            Shown(image.digest, index[image.user], image.replicate)
+            for image in shown_images(tables.rows[row.id], board.record.spec.seeds, tables.users)
+            if image.digest in packed and index[image.user] in gallery.users
+        ]
+        by_user: dict[int, list[Shown]] = {}
+        for image in shown:
+            by_user.setdefault(image.user, []).append(image)
+        gallery.by_generator[row.id] = by_user
+        _write(gallery, folder, source / row.id, {image.digest: packed[image.digest] for image in shown})
+    packed = unpack(source / TASK_FOLDER, ITEMS)
+    for taste in board.record.taste.shown:
+        if taste.user not in index:
+            raise RecordError(f"{board.folder}: taste.shown: '{taste.user}' is not among the users")
+        if (user := index[taste.user]) in gallery.users:
+            gallery.liked[user] = [example for example in taste.liked if example.digest in packed]
+            gallery.disliked[user] = [example for example in taste.disliked if example.digest in packed]
+    rated = [example for lists in (gallery.liked, gallery.disliked) for each in lists.values() for example in each]
+    _write(gallery, folder, source / TASK_FOLDER, {example.digest: packed[example.digest] for example in rated})
+    return gallery
+
+
+def packed_root(tables: Tables, private: Path | None) -> Path | None:
+    """Folder of the packed images of a task's generators; None where they may not be shown."""
+    board = tables.board
+    if board.record.data.redistribute:
+        return board.folder
+    return None if private is None else private / board.folder.parent.name / board.folder.name
+
+
+def _write(gallery: Gallery, folder: Path, source: Path, packed: Mapping[str, bytes]) -> None:
+    """Writes images that are not written yet, and notes their sizes."""
+    names = [digest for digest in packed if digest not in gallery.size]
+    with ThreadPoolExecutor() as pool:  # encoding takes most of the time
+        for start in range(0, len(names), AT_ONCE):
+            part = names[start : start + AT_ONCE]
+            images = [Image.fromarray(decode_packed(source, digest, packed[digest])) for digest in part]
+            for digest, image in zip(part, images, strict=True):
+                gallery.size[digest] = (image.width, image.height)
+            list(pool.map(lambda image, digest: _encode(image, folder / f"{digest}.webp"), images, part))
+
+
+def _encode(image: Image.Image, path: Path) -> None:
+    """Without loss where every pixel counts; the same image always gives the same file."""
+    buffer = BytesIO()
+    if max(image.size) <= LOSSLESS_UP_TO:
+        image.save(buffer, "WEBP", lossless=True, method=2, quality=25)
+    else:
+        image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+        image.save(buffer, "WEBP", quality=QUALITY, method=4)
+    path.write_bytes(buffer.getvalue())
+
+
+def best_first(shown: Sequence[Shown], scores: Floats) -> list[Shown]:
+    """A user's images, highest score first; those without one last."""
+    return sorted(shown, key=lambda image: (-_known(float(scores[image.user, image.replicate])), image.replicate))
+
+
+def _known(score: float) -> float:
+    return score if score == score else -1e9  # NaN is not equal to itself

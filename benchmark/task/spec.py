@@ -1,0 +1,86 @@
+"""The resolved task as records keep it: every default spelled out, sweeps expanded, nothing of this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from benchmark.task.file import ID, AnalysisSpec, DataSpec, EncoderSpec, JudgesSpec, Use, UsersSpec
+from rebeca.seeds import SeedScheme, digest_of
+
+DECLARED = ("id", "version", "seed", "users", "images", "failures", "analysis")
+"""Keys that make up the declaration."""
+
+
+class _Resolved(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class GeneratorEntry(_Resolved):
+    """A generator with everything spelled out."""
+
+    id: str = Field(pattern=ID, max_length=120, description="Id, unique in the task.")
+    title: str = Field(description="Title.")
+    use: str = Field(description="Registered name.")
+    params: dict[str, Any] = Field(description="Parameters, every default spelled out.")
+    decoder: dict[str, Any] = Field(description="Parameters of the decoder.")
+    noise_group: str = Field(pattern=ID, max_length=120, description="Generators of one group share their noise.")
+    offset: int = Field(description="Part of the seeds.")
+    images: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        description="Images per user, where they differ from the task's."
+    )
+
+
+class ScorerEntry(_Resolved):
+    """A scorer with its parameters."""
+
+    id: str = Field(description="Names its measure.")
+    use: str = Field(description="Registered name.")
+    params: dict[str, Any] = Field(description="Parameters, every default spelled out.")
+
+
+class Spec(_Resolved):
+    """The resolved task file."""
+
+    schema_: Literal[1] = Field(alias="schema", description="Version of the schema of task files.")
+    id: str = Field(pattern=ID, max_length=80, description="Id of the task.")
+    version: Annotated[int, Field(ge=1)] = Field(description="Version of the task.")
+    title: str = Field(description="Title.")
+    seed: int = Field(description="Seed of everything that is drawn.")
+    data: DataSpec = Field(description="Data set and split; the path is null.")
+    judges: JudgesSpec = Field(description="Verifier, auditor, learning curve.")
+    users: UsersSpec = Field(description="Which users images are made for.")
+    images: Annotated[int, Field(ge=1, le=10_000)] = Field(description="Images per user.")
+    encoder: EncoderSpec = Field(description="The generators' encoder.")
+    decoder: Use = Field(description="From embeddings to images.")
+    generators: list[GeneratorEntry] = Field(description="Sweeps expanded.", min_length=1)
+    scorers: list[ScorerEntry] = Field(description="In order.", min_length=1)
+    failures: Literal["exclude", "worst", "abort"] = Field(description="How failures count.")
+    analysis: AnalysisSpec = Field(description="What was decided beforehand.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def hash(self) -> str:
+        """SHA-256 of all of it."""
+        return digest_of(self.to_json())
+
+    def analysis_hash(self) -> str:
+        """SHA-256 of the declaration; it names the random streams of the analysis."""
+        spec = self.to_json()
+        return digest_of({key: spec[key] for key in DECLARED})
+
+    @property
+    def seeds(self) -> SeedScheme:
+        """The task's seeds."""
+        return SeedScheme(self.id, self.version, self.seed)
+
+    def generator(self, name: str) -> GeneratorEntry | None:
+        """The entry of a generator; None where there is none."""
+        return next((entry for entry in self.generators if entry.id == name), None)
+
+    def images_of(self, generator: GeneratorEntry) -> int:
+        """Images per user by a generator."""
+        return generator.images or self.images

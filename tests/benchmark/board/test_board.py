@@ -1,0 +1,92 @@
+"""A board read from records: rows, findings, flags."""
+
+import dataclasses
+
+import pytest
+
+from benchmark.board.board import read_board
+from benchmark.board.finding import finding_of
+from benchmark.board.flags import flags_of, gaps, twins
+from benchmark.records.files import read_comparison, read_record
+
+
+@pytest.fixture(scope="module")
+def records(done):
+    return done / "w" / "records" / "tiny" / "v1"
+
+
+@pytest.fixture(scope="module")
+def board(records):
+    return read_board(records)
+
+
+@pytest.fixture(scope="module")
+def generators(records):
+    return {name: read_record(records / name) for name in read_comparison(records).order}
+
+
+def test_rows_are_sorted_and_unranked_ones_last(board):
+    assert [row.ranked for row in board.rows] == [True] * 4 + [False]
+    estimates = [row.estimate("ncf") for row in board.rows if row.ranked]
+    assert estimates == sorted(estimates, reverse=True)
+    assert board.rows[-1].rank is None and board.rows[0].rank.order == 1
+
+
+def test_cells_are_the_records_intervals(board):
+    row = board.row("rebeca")
+    by_key = {column.key: row.cell(column) for column in board.all_columns()}
+    assert by_key["ncf"] == row.record.summary["ncf"].interval
+    assert by_key["lift:ncf"] == row.record.personal["ncf"].lift
+    assert by_key["gap"] == row.record.gap
+    assert row.measure("nothing") is None and row.lift("nothing") is None and row.estimate("nothing") < -1e8
+
+
+def test_comparisons_are_seen_from_the_generator(board):
+    pairs = board.against_others("catalogue-random")
+    assert len(pairs) == 6 and {pair.a for _, pair in pairs} == {"catalogue-random"}
+
+
+def test_a_finding_names_nobody_where_there_are_too_few(board):
+    said = finding_of(board.rows, board.measures, 5, 0.05, {})
+    assert said == "5 users cannot say who leads: nothing is tested below 6."
+    assert finding_of(board.rows[:1], board.measures, 12, 0.05, {}) == ""
+
+
+def test_a_leader_needs_a_rank_of_its_own(board):
+    first, *others = board.rows
+    leads = dataclasses.replace(first, rank=dataclasses.replace(first.rank, low=1, high=1))
+    assert finding_of([leads, *others], board.measures, 12, 0.05, {}).startswith(f"{first.title} leads on preference.")
+    near = dataclasses.replace(first, rank=dataclasses.replace(first.rank, low=1, high=2))
+    assert "1 other may be as good" in finding_of([near, *others], board.measures, 12, 0.05, {})
+
+
+def edited(record, **images):
+    return record.model_copy(update={"images": record.images.model_copy(update=images)})
+
+
+def test_flags(records, generators):
+    task, record = read_comparison(records), generators["rebeca"]
+    assert flags_of(record, task, None, False) == ["few users"]
+    assert "failures 50 %" in flags_of(edited(record, valid=18), task, None, False)
+    assert "copies 50 %" in flags_of(edited(record, copies=18), task, None, False)
+    assert "same for everybody" in flags_of(edited(record, different=3), task, None, False)
+    assert flags_of(record, task, "another", True)[:2] == ["identical to another", "gap"]
+    assert "needs judge" in flags_of(generators["catalogue-verifier"], task, None, False)
+
+
+def test_twins_have_the_same_images(generators):
+    assert twins(generators) == {}
+    digest = generators["rebeca"].images.digest
+    same = {**generators, "rebeca-no-user": edited(generators["rebeca-no-user"], digest=digest)}
+    assert twins(same) == {
+        "rebeca": "rebeca-no-user despite other parameters",
+        "rebeca-no-user": "rebeca despite other parameters",
+    }
+
+
+def test_a_gap_is_wide_beyond_the_reference(generators):
+    def with_gap(record, low, high):
+        return record.model_copy(update={"gap": dataclasses.replace(record.gap, low=low, high=high)})
+
+    both = {"a": with_gap(generators["rebeca"], -0.1, 0.1), "b": with_gap(generators["rebeca"], 0.2, 0.3)}
+    assert gaps(both, "a") == {"b"} and gaps(both, "b") == set() and gaps(both, "nobody") == set()
