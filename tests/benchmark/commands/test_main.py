@@ -67,8 +67,8 @@ def test_figures_are_written(done, tmp_path, monkeypatch):
 def test_calibrate_on_records_and_on_a_given_shape(done):
     found = json.loads(invoke("calibrate", "tiny", "--workdir", done / "w", "--runs", 20, "--workers", 1, "--json"))
     assert found["shape"] == "estimated from records"
-    assert (found["people"], found["pictures"]) == (12, 3)
+    assert (found["users"], found["images"]) == (12, 3)
     assert {line["quantity"] for line in found["summary"]} >= {"lift, interval", "max-T, one generator better"}
-    given = ("--users", 6, "--pictures", 2, "--correlation", 0.2, "--runs", 20, "--workers", 1)
-    assert "6 people x 2 pictures, correlation 0.2 (given)" in invoke("calibrate", "anything", *given)
+    given = ("--users", 6, "--images", 2, "--correlation", 0.2, "--runs", 20, "--workers", 1)
+    assert "6 users x 2 images, correlation 0.2 (given)" in invoke("calibrate", "anything", *given)
     assert "or give --users" in invoke("calibrate", "nothing", "--workdir", done / "w", code=2)
