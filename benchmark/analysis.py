@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from benchmark.record_file import LIFT
 from benchmark.stats.agreement import correlation_pooled, correlation_within, ranks_within
-from benchmark.stats.comparison import Rules, compare, picture_wins
+from benchmark.stats.comparison import Rules, compare, paired_differences, picture_wins
 from benchmark.stats.intervals import FEW_USERS, SKEWED, kept_weights, mean_interval, percentile, resampling_weights
 from benchmark.stats.personalisation import (
     Stratum,
@@ -28,6 +28,7 @@ from benchmark.stats.random import stream
 from benchmark.stats.ranks import inversions, kendall, probability_first, rank_intervals
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.seeds import digest_of
+from rebeca.ties import levels
 
 READINGS = ("exclude", "worst")
 VERIFIER, AUDITOR = "ncf", "auditor"
@@ -184,7 +185,7 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
     }
 
 
-def _summary(plan: Plan, measure: str, both: Mapping[str, Mapping[str, Floats]], weights: Floats) -> dict[str, Any]:
+def _summary(plan: Plan, measure: str, both: Mapping[str, Mapping[str, Floats]], weights: Ints) -> dict[str, Any]:
     decided = both[plan.reading][measure]
     known = np.isfinite(decided)
     out = {
@@ -195,7 +196,7 @@ def _summary(plan: Plan, measure: str, both: Mapping[str, Mapping[str, Floats]],
     return out | {reading: _mean(values[measure]) for reading, values in both.items()}
 
 
-def _gap(plan: Plan, values: Mapping[str, Floats], weights: Floats) -> dict[str, Any]:
+def _gap(plan: Plan, values: Mapping[str, Floats], weights: Ints) -> dict[str, Any]:
     """Verifier minus auditor, mean over people; both are probabilities."""
     return mean_interval(values[VERIFIER] - values[AUDITOR], weights, method=plan.interval).to_json()
 
@@ -206,7 +207,7 @@ def _mean(values: Floats) -> float | None:
 
 
 def _personal(
-    plan: Plan, row: Rows, scorer: str, block: Ints, weights: Floats, cache: dict[tuple[int, ...], list[Ints]]
+    plan: Plan, row: Rows, scorer: str, block: Ints, weights: Ints, cache: dict[tuple[int, ...], list[Ints]]
 ) -> tuple[Floats, dict[str, Any]]:
     """Lifts of all people under the deciding reading, and everything that is said about them."""
     decided, strata = lifts_of(row, scorer, plan.reading, block)
@@ -252,7 +253,7 @@ def _family(
     measure: str,
     rows: Sequence[Rows],
     values: Mapping[str, Mapping[str, Floats]],
-    weights: Floats,
+    weights: Ints,
 ) -> dict[str, Any]:
     """Comparisons of one measure among the ranked generators that have it.
 
@@ -279,7 +280,7 @@ def _family(
     is_lift = measure.startswith(LIFT)
     higher = is_lift or by_id[ids[0]].higher[measure]
     column = {name: i for i, name in enumerate(ids)}
-    differences = np.column_stack([table[:, column[a]] - table[:, column[b]] for a, b in pairs])
+    differences = np.column_stack([paired_differences(table[:, column[a]], table[:, column[b]]) for a, b in pairs])
     beats = None
     if not is_lift:
         scores = {name: by_id[name].read(measure, plan.reading) for name in ids}
@@ -295,7 +296,8 @@ def _family(
     good = table[common] if higher else -table[common]
     first = probability_first(good, kept_weights(weights, common))
     intervals = rank_intervals(ids, better)
-    order = sorted(ids, key=lambda name: (-float(good[:, column[name]].mean()), name))
+    place = levels(good.mean(axis=0))
+    order = sorted(ids, key=lambda name: (-place[column[name]], name))
     groups = _tie_groups(order, better) if plan.family == "all-pairs" else {}
     out["ranks"] = {
         name: {
@@ -317,7 +319,7 @@ def pairs_of(plan: Plan, ids: Sequence[str]) -> list[tuple[str, str]]:
     return [(plan.reference, b) for b in ids if b != plan.reference] if plan.reference in ids else []
 
 
-def _agreement(plan: Plan, rows: Sequence[Rows], weights: Floats) -> list[dict[str, Any]]:
+def _agreement(plan: Plan, rows: Sequence[Rows], weights: Ints) -> list[dict[str, Any]]:
     """The primary scorer beside every other scorer of single pictures, on the ranked generators' different pictures."""
     ranked = [row for row in rows if row.ranked and plan.primary in row.scores]
     if not ranked:
@@ -358,7 +360,7 @@ def _agreement(plan: Plan, rows: Sequence[Rows], weights: Floats) -> list[dict[s
 
 
 def _validity(
-    plan: Plan, rows: Sequence[Rows], values: Mapping[str, Mapping[str, Floats]], weights: Floats
+    plan: Plan, rows: Sequence[Rows], values: Mapping[str, Mapping[str, Floats]], weights: Ints
 ) -> list[dict[str, Any]]:
     """Does the board put the ranked generators in the truth's order, by preference and by lift?"""
     ranked = [row for row in rows if row.ranked and plan.primary in row.scores]

@@ -25,10 +25,10 @@ STAGE_VERSIONS = {
     "embeddings": 1,
     "judge": 2,
     "fit": 1,
-    "pictures": 2,
-    "scores": 2,
+    "pictures": 3,
+    "scores": 3,
     "verifier": 2,
-    "records": 5,
+    "records": 6,
 }
 """Raised whenever a stage could give other results from the same inputs."""
 

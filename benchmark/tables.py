@@ -86,8 +86,8 @@ class Tables:
         return read_judged(path, len(self.board.comparison["user_ids"]))
 
     @cached_property
-    def weights(self) -> Floats:
-        """float64 [draws, people]; one set of draws for everything that is shown."""
+    def weights(self) -> Ints:
+        """int64 [draws, people]; one set of draws for everything that is shown."""
         return resampling_weights(len(self.users), DRAWS, stream(self.plan.name, "site"))
 
     @cached_property
@@ -95,7 +95,7 @@ class Tables:
         """For each person, the primary scorer's values of all pictures that any generator made, sorted."""
         tables = [self.rows[row.id].scores[self.primary] for row in self.board.rows]
         own = [np.concatenate([table[user] for table in tables]) for user in range(len(self.users))]
-        return [np.sort(scores[np.isfinite(scores)]) for scores in own]
+        return [np.sort(scores[np.isfinite(scores)], kind="stable") for scores in own]
 
     @cached_property
     def ratings(self) -> Ints:
@@ -162,7 +162,7 @@ class Tables:
         sizes = np.bincount(best[0])
         first = [int(np.flatnonzero(best[0] == label)[0]) for label in range(len(sizes))]
         order = sorted(range(len(sizes)), key=lambda label: (-sizes[label], first[label]))
-        return np.argsort(order)[best[0]], best[1]
+        return np.argsort(order, kind="stable")[best[0]], best[1]
 
     @cached_property
     def segments(self) -> list[Segment]:

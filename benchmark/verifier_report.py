@@ -20,7 +20,7 @@ from benchmark.stats.verifier import (
     calibration,
     roc,
 )
-from rebeca.arrays import Floats
+from rebeca.arrays import Floats, Ints
 from rebeca.errors import RecordError
 
 JUDGES = ("verifier", "auditor")
@@ -68,7 +68,7 @@ def judge_report(rows: dict[str, Any], people: int, draws: int, name: str) -> di
     return report
 
 
-def _own_report(rows: dict[str, Any], judge: str, test: dict[str, Any], weights: Floats, name: str) -> dict[str, Any]:
+def _own_report(rows: dict[str, Any], judge: str, test: dict[str, Any], weights: Ints, name: str) -> dict[str, Any]:
     """What only a fitted judge has: training ratings, probabilities, and fits on fewer ratings."""
     people = weights.shape[1]
     low, high = bootstrap_rows_auc(test["label"], test["score"], ROWS_BOOTSTRAP, stream(name, "auc-rows", judge))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from benchmark.figures.style import BLUE, GRID, INK, ORANGE, SOFT, Figure, Size
 from benchmark.numbers import number, with_interval
+from benchmark.stats.exact import resampled_means
 from benchmark.stats.intervals import resampling_weights
 from benchmark.stats.random import stream
 from benchmark.stats.verifier import auc_by_user
@@ -115,8 +116,7 @@ def _bootstrap(tables: Tables) -> Figure | None:
         own = (judged["judge"] == name) & (judged["split"] == "test") & (judged["share"] == 1)
         by_user = auc_by_user(judged["user"][own], judged["label"][own], judged["score"][own], people)
         known = np.isfinite(by_user)
-        total = weights[:, known].sum(axis=1)
-        draws = (weights[:, known] @ by_user[known])[total > 0] / total[total > 0]
+        draws = resampled_means(weights[:, known], by_user[known])
         if not len(draws) or np.ptp(draws) < 1e-9:
             continue
         counts, edges = np.histogram(draws, BINS)

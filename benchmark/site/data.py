@@ -117,10 +117,7 @@ def segments_script(tables: Tables) -> str:
     found = []
     for segment in tables.segments[1:]:
         own = segment.people
-        weights = tables.weights[:, own]
-        totals = weights.sum(axis=1, keepdims=True)
-        weights = np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0)
-        intervals = iter(mean_intervals(table[own], weights))
+        intervals = iter(mean_intervals(table[own], tables.weights[:, own]))
         cells = [[_rounded(next(intervals)) for _ in columns] for _ in board.rows]
         found.append({"id": segment.id, "name": segment.name, "people": int(own.sum()), "cells": cells})
     return script({"columns": [column.key for column in columns], "segments": found})
@@ -149,7 +146,7 @@ def generator_script(tables: Tables, row: Row, gallery: Gallery) -> str:
     if opinions is not None:
         for user in gallery.by_generator.get(row.id, {}):
             said = np.delete(opinions[:, user], user)
-            others[str(user)] = [round(float(v), 3) for v in np.sort(said[np.isfinite(said)])]
+            others[str(user)] = [round(float(v), 3) for v in np.sort(said[np.isfinite(said)], kind="stable")]
     names = {name: row.measures[name]["card"]["name"] for name in rows.scores}
     found = {"id": row.id, "title": row.title, "names": names, "values": values}
     people = {str(user): printable(tables.users[user]) for user in gallery.by_generator.get(row.id, {})}
