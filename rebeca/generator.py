@@ -27,6 +27,7 @@ from rebeca.prior.user_rows import UserRows
 from rebeca.seeds import seed_of, substream
 from rebeca.space import LinearSpace
 from rebeca.taste import DEFAULT_RIDGE
+from rebeca.ties import best_first
 
 CHOICE_PICTURES = 4
 """Pictures a person when guidance is chosen on validation ratings; few, because few candidates are held back."""
@@ -299,8 +300,8 @@ class Rebeca(Generator):
                 lifts[row] = personal[own[found]].mean()
             error = float(lifts.std(ddof=1) / np.sqrt(len(lifts))) if len(lifts) > 1 else None
             table.append({"prior_guidance": guidance, "personal_rating": float(lifts.mean()), "standard_error": error})
-        best = max(table, key=lambda row: row["personal_rating"])  # type: ignore[arg-type,return-value]
-        return {"chosen": best["prior_guidance"], "table": table, "people": len(people)}
+        best = best_first(np.array([row["personal_rating"] for row in table]))[0]
+        return {"chosen": table[best]["prior_guidance"], "table": table, "people": len(people)}
 
 
 def _liked(judge: Any, pictures: Sequence[Picture | None], users: Ints) -> Floats:

@@ -45,10 +45,11 @@ def test_the_harness_reaches_generators_through_the_registry_only():
 
 
 def test_statistics_know_numpy_and_scipy_only():
+    """And how numbers are compared, which knows numpy only."""
     for path in files("benchmark/stats"):
         for name in imports(path):
             top = name.partition(".")[0]
-            own = name.startswith("benchmark.stats")
+            own = name.startswith("benchmark.stats") or name == "rebeca.ties"
             assert own or top in {"numpy", "scipy"} or top in sys.stdlib_module_names, f"{path}: {name}"
 
 
@@ -69,22 +70,68 @@ def test_modules_stay_readable():
             assert path.stem != "utils"
 
 
+SORTS = {"sort", "argsort", "sort_values"}
+UNSTABLE = {"argpartition", "topk", "nlargest", "nsmallest"}
+
+
+def keyword(call, name):
+    return next((k.value.value for k in call.keywords if k.arg == name and isinstance(k.value, ast.Constant)), None)
+
+
+def unstable(tree):
+    """Lines of sorts that leave the order of ties to the processor: lists sort stably, arrays, tables and tensors do
+    so only when asked. A list is known by its key."""
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        of_a_list = node.func.attr == "sort" and any(k.arg == "key" for k in node.keywords)
+        asked = keyword(node, "kind") == "stable" or keyword(node, "stable") is True
+        if node.func.attr in UNSTABLE or (node.func.attr in SORTS and not of_a_list and not asked):
+            yield node.lineno
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("np.argsort(x)", [1]),
+        ("np.sort(x, axis=1)", [1]),
+        ("x.sort()", [1]),
+        ("scores.topk(3)", [1]),
+        ("table.sort_values('a')", [1]),
+        ("np.argsort(x, kind='quicksort')", [1]),
+        ("np.argsort(x, kind='stable')", []),
+        ("x.argsort(stable=True)", []),
+        ("rows.sort(key=len)", []),
+    ],
+)
+def test_unstable_sorts_are_seen(code, found):
+    assert list(unstable(ast.parse(code))) == found
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_no_order_rests_on_an_unstable_sort(package):
+    """Which of two equal numbers comes first differs between processors' vector units."""
+    found = [f"{path}:{line}" for path in files(package) for line in unstable(ast.parse(path.read_text()))]
+    assert found == []
+
+
 STAGES = {
-    "embeddings": ["rebeca/encoders/*.py", "rebeca/space.py", "benchmark/embedding.py"],
+    "embeddings": ["rebeca/encoders/*.py", "rebeca/space.py", "rebeca/ties.py", "benchmark/embedding.py"],
     "judge": ["rebeca/ncf/model.py", "rebeca/ncf/training.py", "rebeca/ncf/verifier.py", "rebeca/population.py"],
     "fit": [
         "rebeca/train_prior.py", "rebeca/prior/*.py", "rebeca/generator.py", "rebeca/taste.py", "baselines/*.py",
-        "rebeca/data/*.py", "rebeca/worlds/*.py", "rebeca/population.py",
+        "rebeca/data/*.py", "rebeca/worlds/*.py", "rebeca/population.py", "rebeca/ties.py",
     ],
     "pictures": [
         "rebeca/prior/sampling.py", "rebeca/decoders/*.py", "benchmark/pictures.py", "rebeca/seeds.py",
         "benchmark/world.py", "rebeca/data/catalogue.py", "rebeca/tinyworld/models.py", "rebeca/tinyworld/words.py",
+        "rebeca/ties.py",
     ],
-    "scores": ["benchmark/scorers/*.py", "rebeca/tinyworld/taste.py", "rebeca/tinyworld/world.py"],
+    "scores": ["benchmark/scorers/*.py", "rebeca/tinyworld/taste.py", "rebeca/tinyworld/world.py", "rebeca/ties.py"],
     "verifier": ["benchmark/diagnostics.py", "rebeca/population.py"],
     "records": [
         "benchmark/analysis.py", "benchmark/stats/*.py", "benchmark/scoring.py", "benchmark/records.py",
-        "benchmark/taste.py",
+        "benchmark/taste.py", "rebeca/ties.py",
     ],
 }  # fmt: skip
 

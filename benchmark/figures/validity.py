@@ -47,7 +47,7 @@ def _scatter(tables: Tables, one: dict[str, Any]) -> Figure | None:
     data = pd.DataFrame(points)
     places = data[["board", "truth"]].rank(ascending=False)
     data["apart"] = (places["board"] - places["truth"]).abs().astype(float)
-    named = data[data["apart"] >= 1].sort_values(["apart", "id"], ascending=[False, True]).head(NAMED)
+    named = data[data["apart"] >= 1].sort_values(["apart", "id"], ascending=[False, True], kind="stable").head(NAMED)
     what = "personal lift" if one["measure"].startswith(LIFT) else "preference"
     unit = str(board.card(one["truth"].removeprefix(LIFT))["unit"])
 

@@ -12,6 +12,7 @@ from benchmark.scorers.context import ScorerContext
 from rebeca.arrays import Floats, Ints, unit_rows
 from rebeca.interfaces import NoParams, ScoredPictures, Scorer, ScorerCard, SetScorer
 from rebeca.params import Count
+from rebeca.ties import best_first
 
 
 class DiversityScorer(SetScorer):
@@ -153,7 +154,8 @@ class PrecisionRecallScorer(SetScorer):
             if liked.sum() < self._params.least_likes or not len(own):
                 continue
             vectors = unit[pictures.item[own]] if made is None else made[own]
-            ranking = np.argsort(-(vectors @ unit[self._test.item[held]].T), axis=1, kind="stable")
+            cosine = vectors.astype(np.float64) @ unit[self._test.item[held]].T.astype(np.float64)
+            ranking = np.stack([best_first(row) for row in cosine])
             for k in self._params.at:
                 found = [self._found(part, k) for part in np.array_split(ranking, self._params.runs)]
                 out[f"precision@{k}"][row] = np.mean([liked[rows].mean() for rows in found])

@@ -8,6 +8,7 @@ from benchmark.scorers.context import ScorerContext
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import SpecError
 from rebeca.interfaces import NoParams, ScoredPictures, Scorer, ScorerCard
+from rebeca.ties import TIE, size_of
 
 
 class ObservedScorer(Scorer):
@@ -107,7 +108,8 @@ class TopUtilityScorer(TruthScorer):
             "Right pictures", "share", True, "Share of pictures than which this person has no better one, by the truth."
         )
         users = np.arange(len(context.dataset.block_of_user))
-        self._best = self._utility(users[:, None], self._items[None, :]).max(axis=1)
+        utility = self._utility(users[:, None], self._items[None, :])
+        self._enough = utility.max(axis=1) - TIE * size_of(utility)
 
     @property
     def fingerprint(self) -> str:
@@ -117,12 +119,12 @@ class TopUtilityScorer(TruthScorer):
     def score(self, pictures: ScoredPictures, users: Ints) -> Floats:
         """float64 [n]; 1 or 0."""
         utility = super().score(pictures, users)
-        return np.where(np.isnan(utility), np.nan, utility >= self._best[users])
+        return np.where(np.isnan(utility), np.nan, utility >= self._enough[users])
 
     def score_all(self, pictures: ScoredPictures, users: Ints) -> Floats:
         """float64 [users, n]; 1 or 0."""
         utility = super().score_all(pictures, users)
-        return np.where(np.isnan(utility), np.nan, utility >= self._best[users][:, None])
+        return np.where(np.isnan(utility), np.nan, utility >= self._enough[users][:, None])
 
     def worst(self, users: Ints) -> Floats:
         """float64 [users]; 0."""

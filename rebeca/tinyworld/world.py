@@ -13,6 +13,7 @@ from rebeca.data.dataset import Dataset, Truth
 from rebeca.data.interactions import Interactions
 from rebeca.interfaces import ScorerCard
 from rebeca.params import Count
+from rebeca.ties import TIE, size_of
 from rebeca.tinyworld.render import render
 from rebeca.tinyworld.scenes import captions, draw_scenes
 from rebeca.tinyworld.taste import draw_people, draw_ratings, features
@@ -54,7 +55,7 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
         tuple(f"person-{u:03d}" for u in range(params.users)),
         tuple(f"postcard-{i:04d}" for i in range(params.pictures)),
     )
-    ladder = np.sort(utility, axis=1)
+    ladder = np.sort(utility, axis=1, kind="stable")
     known = percentile(ladder, utility)
 
     def of_items(users: Ints, items: Ints) -> Floats:
@@ -78,7 +79,11 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
 
 
 def percentile(ladder: Floats, utility: Floats) -> Floats:
-    """float64 [users, n]; mid-rank of utilities among a person's sorted utilities ``ladder`` [users, items], 0 to 1."""
-    below = np.stack([np.searchsorted(row, own, "left") for row, own in zip(ladder, utility, strict=True)])
-    up_to = np.stack([np.searchsorted(row, own, "right") for row, own in zip(ladder, utility, strict=True)])
+    """float64 [users, n]; mid-rank of utilities among a person's sorted utilities ``ladder`` [users, items], 0 to 1.
+
+    Utilities within :data:`rebeca.ties.TIE` are tied, since one image asked for alone or among others rounds otherwise.
+    """
+    tie = TIE * size_of(ladder)
+    below = np.stack([np.searchsorted(row, own - tie, "left") for row, own in zip(ladder, utility, strict=True)])
+    up_to = np.stack([np.searchsorted(row, own + tie, "right") for row, own in zip(ladder, utility, strict=True)])
     return np.asarray((below + up_to) / (2.0 * ladder.shape[1]))
