@@ -1,8 +1,8 @@
 """Entry points of the data sets."""
 
 import pytest
-
 from rebeca.data.names import FlickrAesData, FlickrAesParams, FolderData, FolderDataParams, SpritesData, TinyworldData
+
 from rebeca.errors import SpecError
 from tests.conftest import make_folder
 
