@@ -63,7 +63,7 @@ def make_records(folder: Path, generators: int, people: int, size: int = 64) -> 
         shown[name] = _pictures(target / name / "pictures", rows[-1], users, drawn, rng, size)
     found = analyse(plan, rows, np.zeros(people, np.int64), np.zeros(people, np.int64))
     scheme = SeedScheme("large", header["version"], spec["seed"], entry["offset"])
-    seeds = np.array([scheme.picture(u, k, entry["noise_group"]) for u in users for k in range(PICTURES)], np.uint64)
+    seeds = np.array([scheme.image(u, k, entry["noise_group"]) for u in users for k in range(PICTURES)], np.uint64)
     for name, one in zip(names, rows, strict=True):
         write_rows(target / name, one, tuple(users), seeds, [""] * (people * PICTURES))
         made = [[u, k, str(one.digest[i, k])] for i, u in enumerate(users) for k in range(PICTURES)]
