@@ -105,12 +105,12 @@ def answers(run, spec, people):
 def test_the_order_in_which_a_data_set_gives_its_ratings(tiny, monkeypatch):
     """Addresses do not know it, so nothing else may: a judge in the store would have seen what are test ratings now."""
     task = load_task(tiny)
-    source = registry.load("datasets", task.file.data.kind)
+    source = registry.plugin_class("data set", task.file.data.kind)
     whole = source.read
     one = build_world(task)
 
-    def turned(path, params):
-        data = whole(path, params)
+    def turned(self):
+        data = whole(self)
         order = np.random.default_rng(5).permutation(len(data.ratings))
         return replace(data, ratings=data.ratings.where(order))
 
