@@ -16,8 +16,8 @@ import numpy as np
 from baselines.factorisation import factorise
 from rebeca.arrays import Floats, unit_rows
 from rebeca.data.interactions import Interactions
-from rebeca.errors import GeneratorError
-from rebeca.interfaces import FitContext, GeneratedImage, Generator, Request, whole_users
+from rebeca.errors import PluginError
+from rebeca.interfaces import GeneratedImage, Generator, GeneratorContext, Request, whole_users
 from rebeca.params import Count, NotNegative
 from rebeca.population import fit_population, population_scores
 from rebeca.seeds import substream
@@ -27,8 +27,10 @@ from rebeca.taste import DEFAULT_RIDGE, ridge_tastes
 RankBy = Literal[
     "random", "most-liked", "centroid", "ridge", "neighbours", "matrix-factorisation", "verifier", "heldout-likes"
 ]
-NEEDS: dict[str, frozenset[str]] = {"verifier": frozenset({"judge"}), "heldout-likes": frozenset({"heldout"})}
+NEEDS: dict[str, frozenset[str]] = {"verifier": frozenset({"judge"}), "heldout-likes": frozenset({"held-out"})}
 IMPERSONAL = ("random", "most-liked")
+SEEDED = ("most-liked", "ridge", "matrix-factorisation")
+"""Rankings whose fit draws random numbers."""
 TASTE_DIMS = 32
 NEIGHBOUR_LENGTH = 0.8
 """Length of the neighbours' kernel, in chords between centred unit embeddings."""
@@ -53,35 +55,35 @@ class CatalogueParams:
     factors: Count = 16
 
 
-class Catalogue(Generator):
+class CatalogueGenerator(Generator[CatalogueParams]):
     """The generator; see the module's description."""
 
     Params = CatalogueParams
     family = "catalogue"
 
-    def __init__(self, params: CatalogueParams | None = None) -> None:
-        self.params = params or CatalogueParams()
-        self._context: FitContext | None = None
+    def __init__(self, params: CatalogueParams, context: GeneratorContext) -> None:
+        super().__init__(params, context)
         self._scores: Floats | None = None
+        self._fitted = False
 
-    @property
-    def fit_parameters(self) -> frozenset[str]:
-        """All of them."""
-        return frozenset(CatalogueParams.__dataclass_fields__)
+    @classmethod
+    def needs(cls, params: CatalogueParams) -> frozenset[str]:
+        """``judge`` or ``held-out`` for the two privileged rankings."""
+        return NEEDS.get(params.rank_by, frozenset())
 
-    @property
-    def needs(self) -> frozenset[str]:
-        """``judge`` or ``heldout`` for the two rankings that cheat."""
-        return NEEDS.get(self.params.rank_by, frozenset())
+    @classmethod
+    def claims_personal(cls, params: CatalogueParams) -> bool:
+        """Random and most-liked items are the same for everybody."""
+        return params.rank_by not in IMPERSONAL
 
-    @property
-    def claims_personal(self) -> bool:
-        """Random and most-liked pictures are the same for everybody."""
-        return self.params.rank_by not in IMPERSONAL
+    @classmethod
+    def fit_varies(cls, params: CatalogueParams) -> bool:
+        """Only some rankings draw random numbers during the fit."""
+        return params.rank_by in SEEDED
 
-    def fit(self, train: Interactions, context: FitContext) -> None:
+    def fit(self, train: Interactions) -> None:
         """Scores the whole catalogue for everybody."""
-        rankings: dict[str, Callable[[Interactions, FitContext], Floats | None]] = {
+        rankings: dict[str, Callable[[Interactions, GeneratorContext], Floats | None]] = {
             "random": lambda train, context: None,
             "most-liked": _most_liked,
             "centroid": _centroid,
@@ -92,33 +94,33 @@ class Catalogue(Generator):
             "heldout-likes": _heldout,
         }
         assert set(rankings) == set(get_args(RankBy))
-        self._context = context
-        self._scores = rankings[self.params.rank_by](train, context)
+        self._scores = rankings[self.params.rank_by](train, self.context)
+        self._fitted = True
 
     def save(self, folder: Path) -> None:
         """Writes the scores, float32 [users or 1, items]."""
         scores = np.zeros((0, 0), np.float32) if self._scores is None else self._scores.astype(np.float32)
         np.save(folder / "scores.npy", scores)
 
-    def load(self, folder: Path, context: FitContext) -> None:
+    def load(self, folder: Path) -> None:
         """Reads what :meth:`save` wrote."""
         scores = np.load(folder / "scores.npy", allow_pickle=False)
         self._scores = scores if scores.size else None
-        self._context = context
+        self._fitted = True
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
         """The best candidates first; ``random`` draws each picture by the request's seed."""
-        context = self._context
-        if context is None:
-            raise GeneratorError("catalogue was asked to generate before it was fitted or loaded")
+        context = self.context
+        if not self._fitted:
+            raise PluginError("it was asked to generate before it was fitted or loaded")
         index = {name: i for i, name in enumerate(context.users)}
         for group in whole_users(requests):
             user = index[group[0].user]
             candidates = context.candidates.of(user)
             if len(candidates) < len(group):
-                raise GeneratorError(
+                raise PluginError(
                     f"user '{group[0].user}' has {len(candidates)} candidate pictures for {len(group)} requests",
-                    hint="lower pictures, or hold out more items",
+                    hint="lower images, or hold out more items",
                 )
             for item in self._chosen(user, candidates.tolist(), group):
                 yield GeneratedImage(context.catalogue.pixels(item), item=item)
@@ -135,12 +137,12 @@ class Catalogue(Generator):
         return [candidates[i] for i in np.lexsort((ties, -scores))[: len(group)]]
 
 
-def _most_liked(train: Interactions, context: FitContext) -> Floats:
+def _most_liked(train: Interactions, context: GeneratorContext) -> Floats:
     """[1, items]; the same for everybody."""
     return population_scores(train, context.embeddings, context.fit_seed)[None, :]
 
 
-def _centroid(train: Interactions, context: FitContext) -> Floats:
+def _centroid(train: Interactions, context: GeneratorContext) -> Floats:
     """[users, items]; cosine to the mean embedding of the person's likes, both centred on the training pictures."""
     directions = _directions(context)
     centroids = np.zeros((train.num_users, directions.shape[1]))
@@ -149,7 +151,7 @@ def _centroid(train: Interactions, context: FitContext) -> Floats:
     return np.asarray(unit_rows(centroids) @ directions.T)
 
 
-def _ridge(train: Interactions, context: FitContext, ridge: float) -> Floats:
+def _ridge(train: Interactions, context: GeneratorContext, ridge: float) -> Floats:
     """[users, items]; population prediction in rating units plus the person's own regression on directions."""
     space = LinearSpace("pca", TASTE_DIMS).fit(context.embeddings[context.training_items])
     points = space.forward(context.embeddings)
@@ -159,7 +161,7 @@ def _ridge(train: Interactions, context: FitContext, ridge: float) -> Floats:
     return np.asarray(population[None, :] * float(residual.std()) + tastes @ points.T.astype(np.float64))
 
 
-def _neighbours(train: Interactions, context: FitContext) -> Floats:
+def _neighbours(train: Interactions, context: GeneratorContext) -> Floats:
     """[users, items]; kernel-weighted mean of the person's own centred ratings of near pictures."""
     directions = _directions(context)
     residual = train.rating - train.user_mean()[train.user]
@@ -175,31 +177,30 @@ def _neighbours(train: Interactions, context: FitContext) -> Floats:
     return np.asarray(np.divide(values @ kernel.T, weight, out=np.zeros_like(weight), where=weight > 0))
 
 
-def _factorised(train: Interactions, context: FitContext, factors: int) -> Floats:
+def _factorised(train: Interactions, context: GeneratorContext, factors: int) -> Floats:
     known = np.zeros(train.num_items, bool)
     known[train.item] = True
     unseen = [u for u in range(train.num_users) if not known[context.candidates.of(u)].any()]
     if unseen:
-        raise GeneratorError(
+        raise PluginError(
             f"matrix factorisation knows none of the candidates of user '{train.user_ids[unseen[0]]}'",
             hint="use it with split.kind: per-user, where people share pictures; here use ridge or neighbours",
         )
     return factorise(train, factors, context.fit_seed)
 
 
-def _verifier(train: Interactions, context: FitContext) -> Floats:
-    scores: Floats = context.grants["judge"].catalogue_scores()
-    return scores
+def _verifier(train: Interactions, context: GeneratorContext) -> Floats:
+    return context.privileges.judge.catalogue_scores()
 
 
-def _heldout(train: Interactions, context: FitContext) -> Floats:
+def _heldout(train: Interactions, context: GeneratorContext) -> Floats:
     """[users, items]; the person's own held-out rating, below everything else where there is none."""
-    heldout: Interactions = context.grants["heldout"]
+    heldout = context.privileges.held_out
     scores = np.full((train.num_users, train.num_items), float(heldout.rating.min()) - 1)
     scores[heldout.user, heldout.item] = heldout.rating
     return scores
 
 
-def _directions(context: FitContext) -> Floats:
+def _directions(context: GeneratorContext) -> Floats:
     embeddings = context.embeddings.astype(np.float64)
     return unit_rows(embeddings - embeddings[context.training_items].mean(axis=0))

@@ -17,8 +17,8 @@ import numpy as np
 
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.data.interactions import Interactions
-from rebeca.errors import GeneratorError
-from rebeca.interfaces import FitContext, GeneratedImage, Generator, Request
+from rebeca.errors import PluginError
+from rebeca.interfaces import GeneratedImage, Generator, GeneratorContext, Request
 from rebeca.params import Count, Positive
 from rebeca.space import LinearSpace
 
@@ -52,41 +52,41 @@ class PromptsParams:
     smoothing: Positive = 1.0
 
 
-class Prompts(Generator):
+class Prompts(Generator[PromptsParams]):
     """The generator; see the module's description."""
 
     Params = PromptsParams
     family = "prompt"
 
-    def __init__(self, params: PromptsParams | None = None) -> None:
-        self.params = params or PromptsParams()
-        self._context: FitContext | None = None
-        self._found: dict[str, list[list[str]]] = {}
+    def __init__(self, params: PromptsParams, context: GeneratorContext) -> None:
+        super().__init__(params, context)
+        self._words: dict[str, list[list[str]]] = {}
         self._order: list[str] = []
+        self._fitted = False
 
-    @property
-    def fit_parameters(self) -> frozenset[str]:
-        """All of them."""
-        return frozenset(PromptsParams.__dataclass_fields__)
+    @classmethod
+    def claims_personal(cls, params: PromptsParams) -> bool:
+        """Only a persona is a user's own."""
+        return params.words == "persona"
 
-    @property
-    def claims_personal(self) -> bool:
-        """Only a persona is a person's own."""
-        return self.params.words == "persona"
+    @classmethod
+    def fit_varies(cls, params: PromptsParams) -> bool:
+        """Words are counted, not drawn."""
+        return False
 
-    def fit(self, train: Interactions, context: FitContext) -> None:
-        """Finds words where they are to be found.
+    def fit(self, train: Interactions) -> None:
+        """Finds words in captions where they are to be found.
 
         Raises:
-            GeneratorError: If the pictures have no captions.
+            PluginError: If the items have no captions.
         """
-        self._context = context
+        self._fitted = True
         p = self.params
         if p.words in PUBLISHED:
             return
-        captions = context.catalogue.captions
+        captions = self.context.catalogue.captions
         if not any(captions):
-            raise GeneratorError(
+            raise PluginError(
                 f"words: {p.words} needs captions, and the data set has none",
                 hint="add a column 'caption' to items.csv",
             )
@@ -98,27 +98,27 @@ class Prompts(Generator):
             return [[vocabulary[i] for i in _ends(odds, p.keywords * 2, best)] for best in (True, False)]
 
         if p.words == "population":
-            self._found = dict.fromkeys(train.user_ids, ends(np.ones(len(train), bool)))
+            self._words = dict.fromkeys(train.user_ids, ends(np.ones(len(train), bool)))
         else:
-            self._found = {user: ends(train.user == index) for index, user in enumerate(train.user_ids)}
+            self._words = {user: ends(train.user == index) for index, user in enumerate(train.user_ids)}
 
     def save(self, folder: Path) -> None:
         """Writes everybody's words."""
-        found = {"words": self._found, "order": self._order}
-        (folder / "words.json").write_text(json.dumps(found, indent=1, sort_keys=True), encoding="utf-8")
+        kept = {"words": self._words, "order": self._order}
+        (folder / "words.json").write_text(json.dumps(kept, indent=1, sort_keys=True), encoding="utf-8")
 
-    def load(self, folder: Path, context: FitContext) -> None:
+    def load(self, folder: Path) -> None:
         """Reads what :meth:`save` wrote."""
-        self._context = context
-        found = json.loads((folder / "words.json").read_text(encoding="utf-8"))
-        self._found, self._order = found["words"], found["order"]
+        kept = json.loads((folder / "words.json").read_text(encoding="utf-8"))
+        self._words, self._order = kept["words"], kept["order"]
+        self._fitted = True
 
     def prompts_of(self, user: str, replicate: int) -> tuple[str, str]:
         """Prompt and negative prompt of one picture."""
         p = self.params
         if p.words in PUBLISHED:
             return PUBLISHED[p.words]
-        wanted, unwanted = self._found[user]
+        wanted, unwanted = self._words[user]
         kept = (p.keywords + 1) // 2
         turning = wanted[kept:]
         more = p.keywords - kept
@@ -127,10 +127,10 @@ class Prompts(Generator):
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
         """One picture a request."""
-        if self._context is None:
-            raise GeneratorError("prompts was asked to generate before it was fitted or loaded")
+        if not self._fitted:
+            raise PluginError("it was asked to generate before it was fitted or loaded")
         words = [self.prompts_of(request.user, request.replicate) for request in requests]
-        decoder = self._context.decoder(LinearSpace())
+        decoder = self.context.decoder(LinearSpace())
         yield from decoder.decode_prompts([w for w, _ in words], [n for _, n in words], requests)
 
     def _sentence(self, words: list[str]) -> str:

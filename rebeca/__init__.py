@@ -1,22 +1,87 @@
-"""REBECA: pictures made for a person, learned from ratings alone.
+"""REBECA: images generated for one user, learned from ratings alone.
 
-The public vocabulary. Importing it imports neither torch nor pandas, and numpy only once a name is used.
+The public vocabulary: base classes and contexts of the seven kinds of plug-in, and what they exchange. Importing it
+imports neither torch nor pandas, and numpy only once a name is used.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rebeca.data.catalogue import Candidates, Catalogue
+    from rebeca.data.dataset import Dataset, GroundTruth
     from rebeca.data.interactions import Interactions
-    from rebeca.interfaces import Decoder, Encoder, GeneratedImage, Generator, Request, Scorer
+    from rebeca.data.splits import Part
+    from rebeca.errors import DataError, MissingDependency, PluginError, SpecError
+    from rebeca.interfaces import (
+        DatasetContext,
+        DatasetSource,
+        Decoder,
+        DecoderContext,
+        Encoder,
+        EncoderContext,
+        FittedJudge,
+        GeneratedImage,
+        Generator,
+        GeneratorContext,
+        Judge,
+        JudgeContext,
+        NoParams,
+        Request,
+        ScoredImages,
+        Scorer,
+        ScorerCard,
+        ScorerContext,
+        SetScorer,
+        Space,
+    )
 
 __version__ = "0.1.0"
 
-__all__ = ["Decoder", "Encoder", "GeneratedImage", "Generator", "Interactions", "Request", "Scorer"]
+__all__ = [
+    "Candidates",
+    "Catalogue",
+    "DataError",
+    "Dataset",
+    "DatasetContext",
+    "DatasetSource",
+    "Decoder",
+    "DecoderContext",
+    "Encoder",
+    "EncoderContext",
+    "FittedJudge",
+    "GeneratedImage",
+    "Generator",
+    "GeneratorContext",
+    "GroundTruth",
+    "Interactions",
+    "Judge",
+    "JudgeContext",
+    "MissingDependency",
+    "NoParams",
+    "Part",
+    "PluginError",
+    "Request",
+    "ScoredImages",
+    "Scorer",
+    "ScorerCard",
+    "ScorerContext",
+    "SetScorer",
+    "Space",
+    "SpecError",
+]
+
+_HOMES = {
+    "rebeca.data.catalogue": ("Candidates", "Catalogue"),
+    "rebeca.data.dataset": ("Dataset", "GroundTruth"),
+    "rebeca.data.interactions": ("Interactions",),
+    "rebeca.data.splits": ("Part",),
+    "rebeca.errors": ("DataError", "MissingDependency", "PluginError", "SpecError"),
+}
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'rebeca' has no attribute '{name}'")
-    home = "rebeca.data.interactions" if name == "Interactions" else "rebeca.interfaces"
+    home = next((module for module, names in _HOMES.items() if name in names), "rebeca.interfaces")
     return getattr(import_module(home), name)

@@ -14,9 +14,14 @@ from rebeca.errors import out_of_memory
 T = TypeVar("T")
 
 
+def device_class(device: str) -> str:
+    """``cpu``, ``cuda`` or ``mps``: the kind of a torch device, without its number."""
+    return device.partition(":")[0]
+
+
 def on_processor(device: str) -> bool:
     """Whether a torch device shares the machine's own memory."""
-    return device.partition(":")[0] == "cpu"
+    return device_class(device) == "cpu"
 
 
 def precision(dtype: str, device: str) -> str:

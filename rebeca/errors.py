@@ -4,7 +4,7 @@ RebecaError
 ├── SpecError            a task file says something impossible (exit code 2)
 ├── DataError            a data set holds something impossible (exit code 3)
 ├── MissingDependency    an optional package or its weights are absent (exit code 4)
-├── GeneratorError       a generator, scorer, encoder or decoder broke its contract (exit code 5)
+├── PluginError          a plug-in broke its contract (exit code 5)
 ├── StoreError           the work folder cannot be used (exit code 6)
 └── RecordError          a record is damaged or does not add up (exit code 7)
 
@@ -70,10 +70,14 @@ class MissingDependency(RebecaError):
     exit_code = 4
 
 
-class GeneratorError(RebecaError):
-    """A generator, scorer, encoder or decoder broke its contract."""
+class PluginError(RebecaError):
+    """A generator, scorer, judge, encoder, decoder or data set broke its contract; the message says which."""
 
     exit_code = 5
+
+
+GeneratorError = PluginError
+"""The name before judges, encoders, decoders and data sets could break it, too."""
 
 
 class StoreError(RebecaError):

@@ -8,169 +8,103 @@ people shuffled (``users: shuffled``). ``train_users: nobody`` retrains without 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import numpy as np
 
 from rebeca.arrays import Floats, Ints
 from rebeca.data.interactions import Interactions
 from rebeca.data.splits import thinned
-from rebeca.decoders.nearest import NearestParams, NearestPicture, nearest
-from rebeca.errors import GeneratorError, SpecError
-from rebeca.interfaces import Decoder, FitContext, GeneratedImage, Generator, Request
-from rebeca.params import Count, NotNegative, Positive, Probability, Share
-from rebeca.prior.options import DISLIKE, LIKE, Objective, PriorShape, SamplingOptions, Schedule
-from rebeca.prior.user_rows import UserRows
+from rebeca.decoders.nearest import NearestParams, nearest
+from rebeca.errors import PluginError, SpecError
+from rebeca.interfaces import Decoder, FittedJudge, GeneratedImage, Generator, GeneratorContext, Plain, Request
+from rebeca.options import SAMPLING_ONLY, RebecaParams
+from rebeca.prior.options import DISLIKE, LIKE, PriorShape, SamplingOptions
 from rebeca.seeds import seed_of, substream
 from rebeca.space import LinearSpace
-from rebeca.taste import DEFAULT_RIDGE
 
 CHOICE_PICTURES = 4
 """Pictures a person when guidance is chosen on validation ratings; few, because few candidates are held back."""
 
 
 @dataclass(frozen=True, slots=True)
-class RebecaParams:
-    """Parameters of a task file; the defaults are the published configuration.
+class GuidanceRow:
+    """One value of ``guidance_grid`` on validation ratings.
 
     Attributes:
-        normalize: Space of the prior: ``none``, ``l2``, ``l2-clamp``, ``standardize`` or ``pca``.
-        dims: Directions kept by ``pca``.
-        scale: Standard deviation of a ``pca`` direction.
-        network: ``transformer`` or ``mlp``.
-        tokens: Tokens of the transformer.
-        hidden: Width.
-        heads: Attention heads.
-        layers: Blocks.
-        residual: ``reference`` or ``fixed`` cross-attention.
-        user_rows: ``learned`` or ``taste``.
-        freeze_user_rows: Whether user rows stay as they start.
-        ridge: Penalty of the taste model.
-        ratings_share: Share of each person's training ratings that the fit sees; a smaller share is a part of a
-            larger one. Validation ratings stay whole.
-        train_users: ``own``, or ``nobody`` to train without people.
-        objective: What the network predicts.
-        schedule: Noise schedule.
-        lr: Learning rate.
-        weight_decay: Weight decay.
-        batch: Rows a training step.
-        samples_per_user: Rows of each person an epoch.
-        drop_user: Condition dropout of the person.
-        drop_score: Condition dropout of the rating.
-        epochs: At most so many epochs.
-        max_steps: At most so many steps.
-        patience: Epochs without improvement before stopping.
-        guidance_grid: Values among which ``prior_guidance: validation`` chooses.
-        sampler: A diffusers scheduler.
-        steps: Solver steps.
-        prior_guidance: Guidance of the prior, or ``validation``.
-        sample_batch: Embeddings sampled at once.
-        condition: What the sampling is conditioned on.
-        rating: Which rating is asked for.
-        best_of: Pictures made for each one that is kept, the one that the verifier likes best; needs the judge. The
-            first has the picture's own seed, the j-th after it that seed's stream ``candidate-j``.
-        users: ``own`` or ``shuffled`` (a uniform permutation of all people, fixed points allowed).
+        prior_guidance: The value.
+        personal_rating: Mean rating of the nearest validation images, both means taken out.
+        standard_error: Over users; None where there is one only.
     """
 
-    normalize: Literal["none", "l2", "l2-clamp", "standardize", "pca"] = "none"
-    dims: Count = 16
-    scale: Positive = 1.0
-    network: Literal["transformer", "mlp"] = "transformer"
-    tokens: Count = 32
-    hidden: Count = 128
-    heads: Count = 8
-    layers: Count = 6
-    residual: Literal["reference", "fixed"] = "reference"
-    user_rows: UserRows = "learned"
-    freeze_user_rows: bool = False
-    ridge: NotNegative = DEFAULT_RIDGE
-    ratings_share: Share = 1.0
-    train_users: Literal["own", "nobody"] = "own"
-    objective: Objective = "sample"
-    schedule: Schedule = "squaredcos_cap_v2"
-    lr: Positive = 1e-4
-    weight_decay: NotNegative = 1e-5
-    batch: Count = 64
-    samples_per_user: Count = 100
-    drop_user: Probability = 0.15
-    drop_score: Probability = 0.15
-    epochs: Count = 2001
-    max_steps: Count | None = None
-    patience: Count | None = 50
-    guidance_grid: tuple[float, ...] = ()
-    sampler: str = "DDPMScheduler"
-    steps: Count = 1000
-    prior_guidance: float | Literal["validation"] = 5.0
-    sample_batch: Count = 1024
-    condition: tuple[Literal["user", "rating"], ...] = ("user", "rating")
-    rating: Literal["like", "dislike"] = "like"
-    best_of: Count = 1
-    users: Literal["own", "shuffled"] = "own"
-    LATER: ClassVar[tuple[str, ...]] = ("ratings_share", "best_of")
+    prior_guidance: float
+    personal_rating: float
+    standard_error: float | None
 
 
-SAMPLING_ONLY = frozenset(
-    {"sampler", "steps", "prior_guidance", "sample_batch", "condition", "rating", "best_of", "users"}
-)
-
-
-class Rebeca(Generator):
+class Rebeca(Generator[RebecaParams]):
     """The generator; see the module's description."""
 
     Params = RebecaParams
     family = "rebeca"
-    granted_at = "generate"
+    privileged_at = "generate"
 
-    def __init__(self, params: RebecaParams | None = None) -> None:
-        self.params = params or RebecaParams()
-        if self.params.prior_guidance == "validation" and not self.params.guidance_grid:
-            raise SpecError("prior_guidance: validation needs guidance_grid", hint="e.g. guidance_grid: [1, 3, 6, 10]")
-        self._context: FitContext | None = None
-        self._decoder: Decoder | None = None
+    def __init__(self, params: RebecaParams, context: GeneratorContext) -> None:
+        super().__init__(params, context)
+        self._decoder: Decoder[Any] | None = None
         self._model: Any = None
         self._space = LinearSpace()
         self._shape: PriorShape | None = None
-        self.report: dict[str, Any] = {}
+        self._report: Mapping[str, Plain] = {}
+        self._chosen: float | None = None
 
-    @property
-    def fit_parameters(self) -> frozenset[str]:
+    @classmethod
+    def fit_parameters(cls, params: RebecaParams) -> frozenset[str]:
         """All but those of sampling; where the fit chooses the guidance it samples, and depends on solver and steps."""
-        own = frozenset(RebecaParams.__dataclass_fields__) - SAMPLING_ONLY
-        return own | {"sampler", "steps"} if self.params.guidance_grid else own
+        own = super().fit_parameters(params) - SAMPLING_ONLY
+        return own | {"sampler", "steps"} if params.guidance_grid else own
 
-    @property
-    def needs(self) -> frozenset[str]:
-        """The judge, to choose the best of several pictures."""
-        return frozenset({"judge"}) if self.params.best_of > 1 else frozenset()
+    @classmethod
+    def needs(cls, params: RebecaParams) -> frozenset[str]:
+        """The judge, to choose the best of several images."""
+        return frozenset({"judge"}) if params.best_of > 1 else frozenset()
 
-    @property
-    def claims_personal(self) -> bool:
-        """Without the person, or with people shuffled, nothing is meant to be personal but what a judge chooses."""
-        p = self.params
+    @classmethod
+    def claims_personal(cls, params: RebecaParams) -> bool:
+        """Without the user, or with users shuffled, nothing is meant to be personal but what a judge chooses."""
+        p = params
         return p.best_of > 1 or ("user" in p.condition and p.users == "own" and p.train_users == "own")
 
-    def fit(self, train: Interactions, context: FitContext) -> None:
+    def fit(self, train: Interactions) -> None:
         """Trains the prior; chooses the guidance on validation ratings where asked for."""
         from rebeca.train_prior import train_prior
 
-        p = self.params
-        self._decoder_of(context, LinearSpace())  # refuses before the work
+        p, context = self.params, self.context
+        self._decoder_of(LinearSpace())  # refuses before the work
         train = thinned(train, p.ratings_share, context.seeds.fit("ratings-share"))
         trained = train_prior(
             p, train, context.validation, context.embeddings, context.training_items, context.fit_seed,
             context.device, context.workdir / "prior.checkpoint", context.progress,
         )  # fmt: skip
-        self._bind(context, trained.space, trained.shape, trained.model)
+        self._bind(trained.space, trained.shape, trained.model)
         count = sum(weight.numel() for weight in trained.model.parameters())
-        self.report = {"history": trained.history.to_json(), "parameters": count}
+        report: dict[str, Plain] = {"history": trained.history.to_json(), "parameters": count}
         if p.guidance_grid:
-            self.report["guidance"] = self._choose_guidance(context, trained.points)
+            table, people = self._compare_guidance(trained.points)
+            self._chosen = max(table, key=lambda row: row.personal_rating).prior_guidance
+            rows = [asdict(row) for row in table]
+            report["guidance"] = {"chosen": self._chosen, "table": rows, "people": people}
+        self._report = report
+
+    def report(self) -> Mapping[str, Plain]:
+        """Losses by epoch, number of parameters, and how the guidance was chosen where it was."""
+        return self._report
 
     def save(self, folder: Path) -> None:
-        """Writes weights, space and report."""
+        """Writes weights, space and the chosen guidance."""
         from safetensors.numpy import save as numpy_bytes
 
         from rebeca.weights import save_weights
@@ -179,10 +113,10 @@ class Rebeca(Generator):
         save_weights(folder / "prior.safetensors", self._model.state_dict())
         arrays = {name: np.ascontiguousarray(array) for name, array in self._space.arrays.items()}
         (folder / "space.safetensors").write_bytes(numpy_bytes(arrays))
-        described = {"shape": self._shape.to_json(), "space": self._space.to_json(), "report": self.report}
+        described = {"shape": self._shape.to_json(), "space": self._space.to_json(), "guidance": self._chosen}
         (folder / "prior.json").write_text(json.dumps(described, indent=1, sort_keys=True), encoding="utf-8")
 
-    def load(self, folder: Path, context: FitContext) -> None:
+    def load(self, folder: Path) -> None:
         """Reads what :meth:`save` wrote."""
         from safetensors.numpy import load_file as load_numpy
         from safetensors.torch import load_file
@@ -194,42 +128,44 @@ class Rebeca(Generator):
         shape = PriorShape(**described["shape"])
         model = build_prior(shape, 0)
         model.load_state_dict(load_file(folder / "prior.safetensors"))
-        self._bind(context, space, shape, model.to(context.device).eval())
-        self.report = described["report"]
+        self._bind(space, shape, model.to(self.context.device).eval())
+        self._chosen = described["guidance"]
 
     @property
     def prior_guidance(self) -> float:
         """The guidance in force."""
-        guidance = self.params.prior_guidance
-        return float(self.report["guidance"]["chosen"]) if guidance == "validation" else float(guidance)
+        guidance = self._chosen if self.params.prior_guidance == "validation" else self.params.prior_guidance
+        if guidance is None:
+            raise PluginError("it was asked to generate before it was fitted or loaded")
+        return float(guidance)
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
         """Samples one embedding a request and decodes them."""
-        if self._context is None or self._decoder is None:
-            raise GeneratorError("rebeca was asked to generate before it was fitted or loaded")
-        pictures = self._decoder.decode(self.sample(requests), requests)
-        yield from self._best(list(pictures), requests) if self.params.best_of > 1 else pictures
+        if self._decoder is None:
+            raise PluginError("it was asked to generate before it was fitted or loaded")
+        images = self._decoder.decode(self.sample(requests), requests)
+        yield from self._best(list(images), requests) if self.params.best_of > 1 else images
 
     def _best(self, first: list[GeneratedImage | None], requests: Sequence[Request]) -> list[GeneratedImage | None]:
         """Of several pictures for every request, the one that the verifier likes best for that person."""
-        assert self._context is not None and self._decoder is not None
-        judge = self._context.grants["judge"]
-        index = {name: i for i, name in enumerate(self._context.users)}
+        assert self._decoder is not None
+        judge = self.context.privileges.judge
+        index = {name: i for i, name in enumerate(self.context.users)}
         users = np.array([index[request.user] for request in requests])
         best, liked = first, _liked(judge, first, users)
         for j in range(1, self.params.best_of):
             others = [replace(request, seed=substream(request.seed, f"candidate-{j}")) for request in requests]
-            made = list(self._decoder.decode(self.sample(others), others))
-            scores = _liked(judge, made, users)
-            best = [new if s > old else kept for new, kept, s, old in zip(made, best, scores, liked, strict=True)]
+            candidates = list(self._decoder.decode(self.sample(others), others))
+            scores = _liked(judge, candidates, users)
+            best = [new if s > old else kept for new, kept, s, old in zip(candidates, best, scores, liked, strict=True)]
             liked = np.maximum(liked, scores)
         return best
 
     def sample(self, requests: Sequence[Request]) -> Floats:
         """float32 [n, prior dim]; one embedding a request."""
-        assert self._context is not None and self._shape is not None
+        assert self._shape is not None
         p = self.params
-        index = {name: i for i, name in enumerate(self._context.users)}
+        index = {name: i for i, name in enumerate(self.context.users)}
         users: Ints = np.array([index[request.user] for request in requests], dtype=np.int64)
         if p.users == "shuffled":
             users = self._permutation(len(index))[users]
@@ -239,28 +175,26 @@ class Rebeca(Generator):
         return self._sample(users, score, [request.seed for request in requests], self.prior_guidance)
 
     def _permutation(self, size: int) -> Ints:
-        assert self._context is not None
-        return np.random.default_rng(self._context.seeds.fit("shuffled-users")).permutation(size)
+        return np.random.default_rng(self.context.seeds.fit("shuffled-users")).permutation(size)
 
     def _sample(self, users: Ints, score: int, seeds: Sequence[int], guidance: float) -> Floats:
         from rebeca.prior.sampling import sample_prior
 
-        assert self._context is not None
         p = self.params
         options = SamplingOptions(p.sampler, p.steps, guidance, p.sample_batch)
         scores = np.full(len(users), score)
         return sample_prior(
-            self._model, users, scores, seeds, p.objective, p.schedule, options, self._context.device,
-            self._context.progress,
+            self._model, users, scores, seeds, p.objective, p.schedule, options, self.context.device,
+            self.context.progress,
         )  # fmt: skip
 
-    def _bind(self, context: FitContext, space: LinearSpace, shape: PriorShape, model: Any) -> None:
-        self._context, self._space, self._shape, self._model = context, space, shape, model
-        self._decoder = self._decoder_of(context, space)
+    def _bind(self, space: LinearSpace, shape: PriorShape, model: Any) -> None:
+        self._space, self._shape, self._model = space, shape, model
+        self._decoder = self._decoder_of(space)
 
-    def _decoder_of(self, context: FitContext, space: LinearSpace) -> Decoder:
-        decoder = context.decoder(space)
-        if self.params.best_of > 1 and isinstance(decoder, NearestPicture) and not decoder.params.repeats:
+    def _decoder_of(self, space: LinearSpace) -> Decoder[Any]:
+        decoder = self.context.decoder(space)
+        if self.params.best_of > 1 and not decoder.repeats:
             raise SpecError(
                 "best_of: the best of several could be the same catalogue picture twice, and decoder.params.repeats is "
                 "false",
@@ -268,8 +202,9 @@ class Rebeca(Generator):
             )
         return decoder
 
-    def _choose_guidance(self, context: FitContext, points: Floats) -> dict[str, Any]:
-        """The guidance whose nearest validation pictures have the highest personal rating (both means taken out)."""
+    def _compare_guidance(self, points: Floats) -> tuple[list[GuidanceRow], int]:
+        """Personal rating of the nearest validation images for every value, and the number of users that count."""
+        context = self.context
         held = context.validation
         residual = held.rating - held.user_mean()[held.user]
         item_mean = np.nan_to_num(replace(held, rating=residual).item_mean())
@@ -278,7 +213,7 @@ class Rebeca(Generator):
         bounds = np.searchsorted(held.user[order], np.arange(held.num_users + 1))
         people = np.flatnonzero(np.diff(bounds) > CHOICE_PICTURES)
         if not len(people):
-            raise GeneratorError(
+            raise PluginError(
                 "prior_guidance: validation found nobody with enough validation ratings",
                 hint=f"everybody needs more than {CHOICE_PICTURES}; raise split.validation",
             )
@@ -298,15 +233,14 @@ class Rebeca(Generator):
                 found = nearest(mine, points[held.item[own]], params)
                 lifts[row] = personal[own[found]].mean()
             error = float(lifts.std(ddof=1) / np.sqrt(len(lifts))) if len(lifts) > 1 else None
-            table.append({"prior_guidance": guidance, "personal_rating": float(lifts.mean()), "standard_error": error})
-        best = max(table, key=lambda row: row["personal_rating"])  # type: ignore[arg-type,return-value]
-        return {"chosen": best["prior_guidance"], "table": table, "people": len(people)}
+            table.append(GuidanceRow(guidance, float(lifts.mean()), error))
+        return table, len(people)
 
 
-def _liked(judge: Any, pictures: Sequence[GeneratedImage | None], users: Ints) -> Floats:
-    """float64 [n]; the judge's scores, minus infinity for a picture that failed."""
-    there = np.array([picture is not None for picture in pictures], bool)
-    scores = np.full(len(pictures), -np.inf)
-    if there.any():
-        scores[there] = judge.score([picture.pixels for picture in pictures if picture is not None], users[there])
+def _liked(judge: FittedJudge, images: Sequence[GeneratedImage | None], users: Ints) -> Floats:
+    """float64 [n]; the judge's scores, minus infinity for an image that failed."""
+    valid = np.array([image is not None for image in images], bool)
+    scores = np.full(len(images), -np.inf)
+    if valid.any():
+        scores[valid] = judge.score([image.pixels for image in images if image is not None], users[valid])
     return scores

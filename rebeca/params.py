@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import PurePath
 from typing import Annotated, Any
@@ -51,6 +51,9 @@ def make_params(kind: type[Any], raw: Mapping[str, Any], where: str) -> Any:
         return _adapter(kind).validate_python(dict(raw))
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "value_error":  # what a __post_init__ says
+            said = str(first["ctx"]["error"])
+            raise ParamError(f"{where}: {said}", first["loc"]) from error
         path = ".".join(str(part) for part in first["loc"])
         message = f"{where}.{path}: {first['msg'].lower()}, found {shortened(first.get('input'))}"
         raise ParamError(message, first["loc"]) from error
@@ -61,9 +64,6 @@ def params_json(params: Any) -> dict[str, Any]:
 
     ``LOCATIONS`` names parameters that are left out, ``FILES`` and ``PATHS`` those of which only the file's name is
     kept; what lies there is part of addresses by its contents.
-
-    ``LATER`` names parameters that came after records were published, with defaults that change nothing: they are left
-    out at their defaults, so that addresses, seeds and hashes stay what they were.
     """
     dumped: dict[str, Any] = _adapter(type(params)).dump_python(params, mode="json")
     for name in getattr(type(params), "LOCATIONS", ()):
@@ -71,10 +71,25 @@ def params_json(params: Any) -> dict[str, Any]:
     for name in (*getattr(type(params), "FILES", ()), *getattr(type(params), "PATHS", ())):
         if dumped[name] is not None and PurePath(dumped[name]).is_absolute():
             dumped[name] = PurePath(dumped[name]).name
-    for name in getattr(type(params), "LATER", ()):
-        if dumped[name] == getattr(type(params)(), name):
-            del dumped[name]
     return dumped
+
+
+def changed_params(params: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
+    """JSON of those parameters that differ from their defaults, or have none.
+
+    Args:
+        params: A ``Params`` dataclass.
+        names: Only these; all by default.
+    """
+    dumped = params_json(params)
+    wanted = dumped.keys() if names is None else dumped.keys() & set(names)
+    changed = (field.name for field in dataclasses.fields(params) if getattr(params, field.name) != _default_of(field))
+    return {name: dumped[name] for name in sorted(wanted & set(changed))}
+
+
+def _default_of(field: dataclasses.Field[Any]) -> Any:
+    """The default, or what no value equals where there is none."""
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def shortened(value: object) -> str:

@@ -13,7 +13,6 @@ place of the published ones below ``$REBECA_WEIGHTS`` and are called random wher
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rebeca.errors import MissingDependency, SpecError, did_you_mean
+from rebeca.hashes import file_hash
 from rebeca.places import cache_folder
 from rebeca.seeds import digest_of
 
@@ -32,7 +32,6 @@ PREFIX = "published:"
 CARD = "random-weights.json"
 """Beside random weights: how large, and the SHA-256 of every file."""
 LINKS = "links"
-VERIFIED = "verified.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +324,7 @@ def _find(name: str, root: str, home: str) -> Found:
                 f"weights '{PREFIX}{name}': {folder / CARD} does not list {file.name}",
                 hint="the folder mixes random weights with others: empty it",
             )
-        hashes[file.name] = sha256_of(path)
+        hashes[file.name] = file_hash(path)
         if wanted is not None and hashes[file.name] != wanted:
             said = "its card says" if made is not None else "the published file has"
             raise MissingDependency(
@@ -360,33 +359,6 @@ def how_to_fetch(one: Published) -> str:
         files = ", ".join(file.name for file in one.files)
         return f"fetch {files} from {one.repository} by hand and put it into {weights_root() / one.folder}"
     return f"rebeca-bench weights fetch {one.name}"
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file; remembered for as long as size and time of the file stay."""
-    about = path.stat()
-    key, now = str(path.resolve()), [about.st_size, about.st_mtime_ns]
-    store = cache_folder() / VERIFIED
-    known = _read_known(store)
-    if known.get(key, [None])[:2] == now:
-        return str(known[key][2])
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    known = _read_known(store) | {key: [*now, digest]}
-    store.parent.mkdir(parents=True, exist_ok=True)
-    temporary = store.with_name(f"{store.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(known, indent=1, sort_keys=True), encoding="utf-8")
-    temporary.replace(store)
-    return digest
-
-
-def _read_known(store: Path) -> dict[str, list[Any]]:
-    try:
-        found = json.loads(store.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # it only saves time
-        return {}
-    fine = isinstance(found, dict) and all(isinstance(v, list) and len(v) == 3 for v in found.values())
-    return found if fine else {}
 
 
 def _card(folder: Path) -> dict[str, str] | None:

@@ -1,9 +1,13 @@
-"""Seeds that depend on what a picture is, never on when or beside what it is made.
+"""Seeds that depend on what an image or a fit is, never on when, where or beside what it is made.
 
-A picture's seed is the first 8 bytes of SHA-256 over the canonical JSON of
-``[task id, version, seed, offset, noise group, user, replicate]``. Arms of a task share the noise group
+An image's seed is the first 8 bytes of SHA-256 over the canonical JSON of
+``[task id, version, seed, offset, noise group, user, replicate]``. Generators of a task share the noise group
 ``default``, so that they are paired. Streams (``prior-init``, ``prior-step``, ``decoder``, ``candidate-j``)
-are hashed from the picture's seed; each has a random generator of its own.
+are hashed from the image's seed; each has a random generator of its own.
+
+A fit's seed is made in the same way of ``["fit", task id, version, seed, role, name, parameters, fit number]``. Of the
+parameters only those count that differ from their defaults, so a new parameter moves no seed as long as its default
+keeps the old behaviour. The device, the embeddings and the project's version are in no seed.
 """
 
 from __future__ import annotations
@@ -65,8 +69,20 @@ class SeedScheme:
         return seed_of(self.task_id, self.version, self.seed, self.offset, noise_group, user, replicate)
 
     def fit(self, key: str) -> int:
-        """Seed of a fit, or of any other draw that is named by ``key``."""
+        """Seed of a draw that is named by ``key``, such as the users of the gallery."""
         return seed_of(self.task_id, self.version, self.seed, key)
+
+    def fitting(self, role: str, use: str, params: object, number: int = 0) -> int:
+        """Seed of a fit.
+
+        Args:
+            role: ``generator``, or the role of a judge or encoder, e.g. ``judge verifier`` or ``encoder task``.
+            use: Registered name.
+            params: JSON of those parameters that the fit depends on and that differ from their defaults; see
+                :func:`rebeca.params.changed_params`.
+            number: Counts the repetitions of one fit.
+        """
+        return seed_of("fit", self.task_id, self.version, self.seed, role, use, params, number)
 
 
 def torch_generator(seed: int) -> torch.Generator:

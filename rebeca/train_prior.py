@@ -34,9 +34,9 @@ from rebeca.arrays import Floats
 from rebeca.data.folder import read_folder
 from rebeca.data.interactions import Interactions
 from rebeca.data.splits import Division, SplitRule, divide
-from rebeca.encoders.precomputed import Precomputed
-from rebeca.errors import RebecaError, SpecError, did_you_mean
-from rebeca.generator import RebecaParams
+from rebeca.encoders.precomputed import read_embeddings
+from rebeca.errors import DataError, RebecaError, SpecError, did_you_mean
+from rebeca.options import RebecaParams
 from rebeca.params import make_params
 from rebeca.prior.options import PriorOptions, PriorShape
 from rebeca.prior.training import PriorHistory, PriorTraining
@@ -185,9 +185,10 @@ def run(config: Path, output: Path) -> list[dict[str, Any]]:
     base = config.parent
     scale = raw["data"]["scale"]
     data = read_folder((base / raw["data"]["path"]).resolve(), (float(scale[0]), float(scale[1])))
-    embeddings = Precomputed((base / raw["embeddings"]).resolve()).encode(
-        [data.catalogue.pixels(0)] * len(data.catalogue), list(range(len(data.catalogue)))
-    )
+    path = (base / raw["embeddings"]).resolve()
+    embeddings = read_embeddings(path)[: len(data.catalogue)]
+    if len(embeddings) < len(data.catalogue):
+        raise DataError(f"{path}: {len(embeddings)} rows for {len(data.catalogue)} items")
     seed = int(raw.get("seed", 42))
     rule = SplitRule(**(raw.get("split") or {}), ratings="shared")
     division = divide(data.ratings, rule, raw["data"]["like_at"], data.catalogue.block, seed)

@@ -65,17 +65,6 @@ def weights_hash(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def folder_digest(folder: Path) -> str:
-    """SHA-256 over names and contents of all files below a folder; of nothing where there is none."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
-        if path.is_file():
-            digest.update(path.relative_to(folder).as_posix().encode())
-            with path.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
-
-
 def save_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Writes tensors as safetensors, from whatever device."""
     from safetensors.torch import save

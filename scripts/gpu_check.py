@@ -41,7 +41,7 @@ from benchmark.runner.provenance import git_state, machine
 from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams, load_pipeline
 from rebeca.device import empty_cache
 from rebeca.errors import RebecaError, out_of_memory
-from rebeca.interfaces import Request
+from rebeca.interfaces import DecoderContext, Request
 from rebeca.published import locate
 from rebeca.space import LinearSpace
 
@@ -80,7 +80,7 @@ class Check:
 
     def decoder(self, **changes: Any) -> StableDiffusion:
         """With a batch."""
-        return StableDiffusion(self.params(**changes), LinearSpace(), self.device)
+        return StableDiffusion(self.params(**changes), DecoderContext.alone(LinearSpace(), self.device))
 
     def vectors(self, count: int) -> Any:
         """float32 [count, dim]; one a picture, as wide as the adapter takes them."""
@@ -244,28 +244,32 @@ def stage_scorers(check: Check) -> dict[str, Any]:
     """Pictures a second of every scorer and encoder that a run asks, one at a time, from pixels to numbers."""
     from benchmark.scorers.hpsv2 import HPSv2Params, HPSv2Scorer
     from benchmark.scorers.laion import LaionParams, LaionScorer
-    from rebeca.encoders.published import PublishedEncoder
+    from rebeca.encoders.published import Published, PublishedParams
+    from rebeca.interfaces import EncoderContext
 
     count = 256 if check.full and check.on_gpu else 4
     side = 512 if check.full else 64
     pixels = [np.random.default_rng(i).integers(0, 256, (side, side, 3)).astype(np.uint8) for i in range(count)]
 
+    def tower(name: Any) -> Published:
+        return Published(PublishedParams(name), EncoderContext(check.device))
+
     def hpsv2() -> Callable[[], Any]:
         spec = HPSv2Params(weights="published:hpsv2.0", dtype="auto")
-        context: Any = SimpleNamespace(spec=spec, device=check.device)
-        scorer = HPSv2Scorer(context)
+        context: Any = SimpleNamespace(device=check.device)
+        scorer = HPSv2Scorer(spec, context)
         return lambda: [scorer.score_pixels(pixels[i : i + spec.batch]) for i in range(0, count, spec.batch)]
 
     def laion() -> Callable[[], Any]:
         spec = LaionParams(backbone="published:vit-l", weights="published:laion-v2")
-        context: Any = SimpleNamespace(spec=spec, device=check.device)
-        scorer = LaionScorer(context)
+        context: Any = SimpleNamespace(device=check.device, encoder=lambda name: tower(name.partition(":")[2]))
+        scorer = LaionScorer(spec, context)
         return lambda: scorer.score_pixels(pixels)
 
     def encoder(name: str) -> Callable[[], Callable[[], Any]]:
         def build() -> Callable[[], Any]:
-            tower = PublishedEncoder(name, check.device)
-            return lambda: tower.encode(pixels)
+            loaded = tower(name)
+            return lambda: loaded.encode(pixels)
 
         return build
 

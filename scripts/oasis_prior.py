@@ -14,7 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.runner.run import Run
+from benchmark.runner.addresses import find_addresses
+from benchmark.runner.decode import load_generator, requests_of
+from benchmark.runner.fits import Decoders, fit_generator
+from benchmark.runner.materials import prepare
+from benchmark.runner.progress import Reporter
+from benchmark.runner.stage import Stages
+from benchmark.runner.store import Store
+from benchmark.runner.task_data import find_data
 from benchmark.stats.personalisation import personal_lift, strata_of
 from benchmark.task.resolve import load_task
 from rebeca.arrays import Ints
@@ -35,10 +42,18 @@ def main() -> None:
     changes = [f"generators.{given.generator}.params.{change}" for change in ("guidance_grid=[]", *given.set)]
     changes.append(f"generators.{given.generator}.params.prior_guidance=1.0")
     task = load_task(Path(given.task), (f"data.path={given.data}", f"seed={given.split}", *changes))
-    run = Run(task, given.workdir)
+    reporter = Reporter()
+    stages = Stages(Store(given.workdir, reporter.say), reporter)
+    data = find_data(task, stages.store)
+    addresses = find_addresses(task, "cpu", data.users, data.addresses)
+    materials = prepare(data.read(), addresses, "cpu", stages)
     spec = next(g for g in task.generators if g.id == given.generator)
-    division, candidates = run.world.division, run.world.candidates
-    block = run.world.dataset.catalogue.block
+    own = addresses.generators[spec.id]
+    fit = fit_generator(task, spec, own, materials, stages)
+    world = materials.world
+    division, candidates = world.division, world.candidates
+    block = world.dataset.catalogue.block
+    requests = requests_of(task, spec, world.user_ids)
     for guidance in given.guidance:
         one = replace(spec, params=replace(spec.params, prior_guidance=guidance))
         cells = []
@@ -47,10 +62,11 @@ def main() -> None:
             (division.test_items, division.test),
         ):
             of_block = np.stack([items & (block == b) for b in range(int(block.max()) + 1)])
-            run.world = replace(run.world, candidates=replace(candidates, of_block=of_block))
-            requests = run.requests(one, run.world.user_ids)
-            chosen = np.array([p.item for p in run.fitted(one).generate(requests) if p is not None])
-            cells.append(lift(chosen.reshape(-1, task.file.images), ratings, run.world.dataset.block_of_user))
+            shown = replace(materials, world=replace(world, candidates=replace(candidates, of_block=of_block)))
+            decoders = Decoders(task, one, shown, stages.store.root)
+            generator = load_generator(task, one, own, fit, shown, decoders, given.workdir)
+            chosen = np.array([image.item for image in generator.generate(requests) if image is not None])
+            cells.append(lift(chosen.reshape(-1, task.file.images), ratings, world.dataset.block_of_user))
         (validation, _), (test, error) = cells
         sys.stdout.write(
             f"split {given.split}  {' '.join(given.set) or 'as in the task'}  guidance {guidance:g}:"

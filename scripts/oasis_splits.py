@@ -13,13 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.runner.run import Run
+from benchmark.runner.addresses import find_addresses
+from benchmark.runner.embed import Encoders, embed
+from benchmark.runner.judges import fit_judge, fitted_judge
+from benchmark.runner.progress import Reporter
+from benchmark.runner.stage import Stages
+from benchmark.runner.store import Store
+from benchmark.runner.task_data import find_data
 from benchmark.stats.intervals import mean_interval, resampling_weights
 from benchmark.stats.verifier import auc_by_user
-from benchmark.task import registry
-from benchmark.task.resolve import load_task
-from rebeca.ncf.verifier import Verifier, joined
-from rebeca.params import make_params
+from benchmark.task.resolve import Task, load_task
 from rebeca.population import population_scores
 
 BOOTSTRAP = 9999
@@ -39,7 +42,7 @@ def main() -> None:
     sys.stdout.write("split   population   verifier      gain   ceiling   people\n")
     for split in given.splits:
         overrides = (f"data.path={given.data}", f"seed={split}", f"judges.verifier.use={given.judge}", *given.set)
-        gains.append(one_split(Run(load_task(Path(given.task), overrides), given.workdir), split))
+        gains.append(one_split(load_task(Path(given.task), overrides), given.workdir, split))
     table = np.array(gains)
     known = np.nanmean(table[:, np.isfinite(table).any(axis=0)], axis=0)
     weights = resampling_weights(len(known), BOOTSTRAP, np.random.default_rng(0))
@@ -51,20 +54,20 @@ def main() -> None:
     )
 
 
-def one_split(run: Run, split: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Each person's gain in within-user AUC."""
-    world = run.world
+def one_split(task: Task, workdir: Path, split: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Each user's gain in within-user AUC."""
+    reporter = Reporter()
+    stages = Stages(Store(workdir, reporter.say), reporter)
+    data = find_data(task, stages.store)
+    addresses, world = find_addresses(task, "cpu", data.users, data.addresses), data.read()
     test, users = world.division.test, world.dataset.ratings.num_users
-    embeddings = run.embeddings("verifier")
-    judge = run.task.file.judges.verifier
-    params = make_params(registry.load("judges", judge.use), judge.params, "judge")
-    verifier = Verifier(params).fit(
-        world.division.verifier, embeddings, world.division.training_items, run.task.seeds.fit("judge-verifier")
-    )
-    scores = verifier.score_all(embeddings)
-    population = population_scores(
-        joined(world.division.verifier), embeddings, run.task.seeds.fit("population-control")
-    )
+    catalogue = world.dataset.catalogue
+    encoders = Encoders(addresses.encoders, catalogue, world.division.training_items, "cpu")
+    embeddings = embed("verifier", encoders, addresses.encoders["verifier"], catalogue, stages)
+    judge = addresses.judges["verifier"]
+    folder = fit_judge(judge, embeddings, world, "cpu", stages)
+    scores = fitted_judge(judge, folder, embeddings, encoders, world, "cpu").catalogue_scores()
+    population = population_scores(world.division.verifier.joined(), embeddings, task.seeds.fit("population-control"))
     item_mean = test.item_mean()
     own = auc_by_user(test.user, test.liked, scores[test.user, test.item], users)
     control = auc_by_user(test.user, test.liked, population[test.item], users)

@@ -15,10 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.runner.run import Run
-from benchmark.runner.scoring import score_generator
+from benchmark.runner.addresses import find_addresses
+from benchmark.runner.freeze import Freezer
+from benchmark.runner.materials import prepare
+from benchmark.runner.pipeline import make_images, score_all
+from benchmark.runner.progress import Reporter
+from benchmark.runner.scoring import GeneratorScores
+from benchmark.runner.stage import Stages
+from benchmark.runner.store import Store
+from benchmark.runner.task_data import find_data
 from benchmark.task.bundled import find_task
-from benchmark.task.resolve import limited, load_task
+from benchmark.task.resolve import Task, limited, load_task
 from rebeca.worlds.sprites import exact_values
 
 AT = (1, 5, 10, 20, 25)
@@ -35,19 +42,28 @@ def main() -> None:
     sys.stdout.write(f"{'':34s}{heading}   right   R@25\n")
     for seed in given.seeds:
         task = load_task(find_task("sprites"), (f"data.params.seed={seed}",) if seed else ())
-        run = Run(limited(task, ("rebeca", "catalogue-random")), given.workdir)
-        for spec in run.task.generators:
-            scores = score_generator(run, spec)
-            precision = [float(np.nanmean(scores.by_person[f"precision@{k}"])) for k in AT]
-            right = float(np.nanmean(scores.by_picture["top-utility"].own))
-            recall = float(np.nanmean(scores.by_person["recall@25"]))
-            line(f"{spec.title}, draw {seed}", precision, right, recall)
+        for scores in scored(limited(task, ("rebeca", "catalogue-random")), given.workdir):
+            precision = [float(np.nanmean(scores.by_user[f"precision@{k}"])) for k in AT]
+            right = float(np.nanmean(scores.by_image["top-utility"].own))
+            recall = float(np.nanmean(scores.by_user["recall@25"]))
+            line(f"{scores.images.spec.title}, draw {seed}", precision, right, recall)
     exact = exact_values()
     line("exact sampler", [exact["truth"]] * len(AT), exact["top-utility"], None)
     if given.golden is not None:
         for name, (precision, recall) in published(given.golden / "precision_recall_results.json").items():
             line(f"published, {name}", precision, None, recall)
     sys.stdout.write("precision is roughly comparable; recall is not: the published candidates are ten times as many\n")
+
+
+def scored(task: Task, workdir: Path) -> list[GeneratorScores]:
+    """Scores of all generators of a task."""
+    reporter = Reporter()
+    stages = Stages(Store(workdir, reporter.say), reporter)
+    data = find_data(task, stages.store)
+    addresses = find_addresses(task, "cpu", data.users, data.addresses)
+    materials = prepare(data.read(), addresses, "cpu", stages)
+    images, _ = make_images(task, addresses, materials, stages, Freezer(workdir, task))
+    return score_all(task, images, addresses, materials, stages)
 
 
 def line(name: str, precision: list[float], right: float | None, recall: float | None) -> None:

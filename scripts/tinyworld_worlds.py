@@ -19,9 +19,8 @@ from pathlib import Path
 from benchmark.board.format_numbers import with_interval
 from benchmark.records.files import read_record
 from benchmark.records.schema import GeneratorRecord
-from benchmark.runner.progress import Reporter
-from benchmark.runner.run import Run
-from benchmark.runner.write_records import make_records
+from benchmark.runner.run_task import run_task
+from benchmark.runner.store import Store
 from benchmark.task.bundled import find_task
 from benchmark.task.resolve import limited, load_task
 
@@ -41,9 +40,9 @@ CHEAP = (
 def measured(world: int, arms: Sequence[str], overrides: Sequence[str], workdir: Path) -> dict[str, GeneratorRecord]:
     """Records by arm of one world, made where they are missing."""
     task = load_task(find_task("tinyworld"), (f"data.params.seed={world}", f"seed={world}", *overrides))
-    run = Run(limited(task, tuple(arms)), workdir, reporter=Reporter(quiet=True))
-    with run.store.locked():
-        folder = make_records(run, ["scripts/tinyworld_worlds.py"])
+    store = Store(workdir, sys.stderr.write)
+    with store.locked():
+        folder = run_task(limited(task, tuple(arms)), store, command=["scripts/tinyworld_worlds.py"]).records
     return {arm: read_record(folder / arm) for arm in arms}
 
 

@@ -1,4 +1,4 @@
-"""A generator of somebody else's, which does whatever its parameters ask for; installed into a folder by a fixture."""
+"""A generator of another package, which does whatever its parameters ask for; installed into a folder by a fixture."""
 
 import ctypes
 import os
@@ -18,30 +18,24 @@ class WildParams:
     how: str = "well"
 
 
-class Wild(Generator):
+class Wild(Generator[WildParams]):
     Params = WildParams
 
-    def __init__(self, params):
-        self.params = params
+    def __init__(self, params, context):
+        if params.how == "constructor":
+            raise ZeroDivisionError("cannot be built")
+        super().__init__(params, context)
 
-    @property
-    def fit_parameters(self):
-        return frozenset({"how"})
-
-    def fit(self, train, context):
-        self.misbehave("fit", context)
+    def fit(self, train):
+        self.misbehave("fit")
 
     def save(self, folder):
-        if self.params.how == "writes-outside":
-            (folder.parent.parent / "mine.txt").write_text("here")
-        if self.params.how == "edits-others":
-            victim = next((folder.parent.parent.parent / "embeddings").rglob("embeddings.npy"))
-            victim.write_bytes(victim.read_bytes()[:-1] + b"x")
-
-    def load(self, folder, context):
         pass
 
-    def misbehave(self, where, context=None):
+    def load(self, folder):
+        pass
+
+    def misbehave(self, where):
         how = self.params.how
         if how == "raises":
             raise KeyError("out of ideas")

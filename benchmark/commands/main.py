@@ -90,6 +90,7 @@ def validate(debug: bool, task: str, overrides: tuple[str, ...], limit_users: in
 @main.command()
 @_task_options
 @_workdir
+@click.option("--device", default="cpu", show_default=True, help="Torch device of the run.")
 @click.option("--pilot", type=click.Path(path_type=Path), help="Records of an earlier or smaller run of the task.")
 @_json
 @click.pass_obj
@@ -99,17 +100,18 @@ def plan(
     overrides: tuple[str, ...],
     limit_users: int | None,
     workdir: Path | None,
+    device: str,
     pilot: Path | None,
     as_json: bool,
 ) -> None:
-    """Say what a run would make and cost, what is there already, and what it could detect."""
+    """Say what a run would compute and cost, what is cached, and what it could detect."""
     with one_message(debug):
         resolved = _load(task, overrides, limit_users)
         if not as_json:
             click.echo(f"{resolved.file.title}: reading the data ...")
         from benchmark.commands.plan import plan_task, print_plan
 
-        found = plan_task(resolved, workdir or cache_folder(), pilot)
+        found = plan_task(resolved, workdir or cache_folder(), pilot, device)
         if as_json:
             _print_json(found)
         else:
@@ -142,13 +144,13 @@ def run(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Run a task: fit, make pictures, score, test, write records, build the page. Run again to go on."""
+    """Run a task: fit, decode, score, analyse, write records, build the page. Run again to go on."""
     with one_message(debug):
         from benchmark.runner.devices import check_device
         from benchmark.runner.progress import Reporter
         from benchmark.runner.publish import publish as copy_records
-        from benchmark.runner.run import Run
-        from benchmark.runner.write_records import make_records
+        from benchmark.runner.run_task import run_task
+        from benchmark.runner.store import Store
         from benchmark.site.build import build_site
         from benchmark.task.resolve import limited
 
@@ -159,10 +161,12 @@ def run(
         where = workdir or cache_folder()
         reporter = Reporter(quiet=quiet)
         reporter.say(f"{resolved.file.title} ({len(resolved.generators)} generators, work folder {where})")
-        one = Run(resolved, where, device, reporter)
-        with one.store.locked():
-            records = make_records(one, ["rebeca-bench", *sys.argv[1:]])
-            published = copy_records(one, records, publish, with_weights) if publish else None
+        store, published = Store(where, reporter.say), None
+        with store.locked():
+            result = run_task(resolved, store, device, reporter, ["rebeca-bench", *sys.argv[1:]])
+            records = result.records
+            if publish is not None:
+                published = copy_records(resolved, result.addresses, store, records, publish, with_weights)
             page = build_site([records], site or where / "site")
         if as_json:
             from benchmark.commands.show import summary
@@ -277,14 +281,17 @@ def check_run_(
 ) -> None:
     """Run a task again from nothing and compare with published records; exit code 1 where something moved."""
     with one_message(debug):
-        from benchmark.commands.check import check_run, print_check
+        from benchmark.commands.check import print_check
+        from benchmark.commands.show import find_records
         from benchmark.records.attestation import attest as say
         from benchmark.runner.devices import check_device
         from benchmark.runner.progress import Reporter
+        from benchmark.runner.reproduce import reproduce
 
         check_device(device)
         resolved = _load(task, overrides, None)
-        found = check_run(resolved, against, workdir, device, Reporter(quiet=quiet), ["rebeca-bench", *sys.argv[1:]])
+        folder = against if (against / "_task").is_dir() else find_records(resolved.file.id, (against,))
+        found = reproduce(resolved, folder, workdir, device, Reporter(quiet=quiet), ["rebeca-bench", *sys.argv[1:]])
         if attest and found.equal:
             say(Path(found.against), "reproduced")
         if as_json:

@@ -17,7 +17,9 @@ from benchmark.commands.show import wide_console
 from benchmark.planning.pilot import MeasureReach, Pilot
 from benchmark.planning.pilot import pilot as read_pilot
 from benchmark.records.files import newest_records
-from benchmark.runner.run import Run
+from benchmark.runner.addresses import Addresses, find_addresses
+from benchmark.runner.store import Store
+from benchmark.runner.task_data import find_data
 from benchmark.stats.levels import FEWEST_USERS, detectable, smallest_p
 from benchmark.task.resolve import ResolvedGenerator, Task
 
@@ -103,20 +105,23 @@ class RunPlan:
     pilot: PilotPlan | None
 
 
-def plan_task(task: Task, workdir: Path, pilot_folder: Path | None) -> RunPlan:
+def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str = "cpu") -> RunPlan:
     """Counts the work, measures what is cached, and estimates from a pilot what could be detected.
 
     Args:
         task: The task.
         workdir: Work folder.
         pilot_folder: Records of an earlier run; by default the newest of this task in the work folder.
+        device: Torch device of the run; what another kind of device computed is not counted.
 
     Raises:
         RecordError: If the pilot cannot be read.
     """
-    run = Run(task, workdir)
-    users, analysis = len(run.world.users), task.file.analysis
-    generators = [_generator(run, spec) for spec in task.generators]
+    store = Store(workdir, lambda _: None)
+    data = find_data(task, store)
+    addresses = find_addresses(task, device, data.users, data.addresses)
+    users, analysis = len(data.users), task.file.analysis
+    generators = [_generator(task, spec, addresses, store) for spec in task.generators]
     images = sum(plan.images for plan in generators)
     cached = sum(plan.images_cached for plan in generators)
     size = sum(plan.bytes_cached for plan in generators)
@@ -148,14 +153,14 @@ def _pilot(task: Task, users: int, pilot: Pilot, folder: str) -> PilotPlan:
     return PilotPlan(folder, pilot.users, pilot.images, pilot.correlation, reach)
 
 
-def _generator(run: Run, spec: ResolvedGenerator) -> GeneratorPlan:
-    k, fit = run.task.images_of(spec), run.fit_key(spec)
-    units = list(zip(run.units(), (run.store.folder("pictures", key) for key in run.picture_keys(spec)), strict=True))
+def _generator(task: Task, spec: ResolvedGenerator, addresses: Addresses, store: Store) -> GeneratorPlan:
+    k, own = task.images_of(spec), addresses.generators[spec.id]
+    units = list(zip(addresses.units, (store.folder(unit) for unit in own.units), strict=True))
     cached = [(unit, folder) for unit, folder in units if folder.is_dir()]
     return GeneratorPlan(
         generator=spec.id,
-        fit=fit[:12],
-        fit_cached=run.store.folder("fit", fit).is_dir(),
+        fit=own.fit.key[:12],
+        fit_cached=store.folder(own.fit).is_dir(),
         units=len(units),
         units_cached=len(cached),
         images=k * sum(len(unit) for unit, _ in units),

@@ -22,12 +22,12 @@ from benchmark.analysis.inputs import Rows
 from benchmark.records.rows import read_columns
 from benchmark.records.schema import RatedItem, ShownImage, ShownTaste, Taste
 from rebeca.arrays import Bools, Floats, Ints, Pixels
-from rebeca.data.catalogue import Catalogue, decode_image
+from rebeca.data.catalogue import Catalogue
 from rebeca.data.dataset import Dataset
 from rebeca.data.interactions import Interactions
 from rebeca.data.splits import Division
 from rebeca.errors import DataError, RecordError
-from rebeca.interfaces import pixels_digest
+from rebeca.pixels import decode_image, pixels_digest
 from rebeca.seeds import SeedScheme, digest_of
 
 PACKED = "images.parquet"

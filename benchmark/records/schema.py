@@ -34,7 +34,7 @@ SCHEMA: Literal[1] = 1
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=ID, max_length=120)]
-Need = Literal["judge", "heldout", "ground-truth"]
+Need = Literal["judge", "held-out", "ground-truth"]
 
 
 class Strict(BaseModel):
@@ -117,6 +117,16 @@ class EncoderInfo(Strict):
     address: Sha256 = Field(description="Address of the embeddings in the store.")
 
 
+class PluginInfo(Strict):
+    """A plug-in of another distribution."""
+
+    kind: str = Field(description="`generator`, `scorer`, `judge`, `encoder`, `decoder` or `data set`.")
+    name: str = Field(description="Registered name.")
+    distribution: str = Field(description="The distribution that registers it; empty where it has no metadata.")
+    version: str = Field(description="Of the distribution.")
+    hash: Sha256 = Field(description="Over its files, its version and those of its direct requirements.")
+
+
 class Provenance(Strict):
     """Where the numbers come from."""
 
@@ -133,6 +143,7 @@ class Provenance(Strict):
     weights: Mapping[str, str] = Field(
         description="Published weights by name: name, `published` or `random`, and the start of their digest."
     )
+    plugins: tuple[PluginInfo, ...] = Field(description="Plug-ins of other distributions.")
     batches: Mapping[str, tuple[Count, ...]] = Field(
         description="By generator: images decoded at once; several numbers where another device went on."
     )

@@ -28,6 +28,7 @@ from benchmark.records.rows import HELD_OUT, read_held_out, read_rows
 from benchmark.records.schema import GeneratorRecord, TaskRecord
 from benchmark.records.verify_cross import check_judges, check_together, check_users
 from benchmark.task import registry
+from benchmark.task.declared import generator_flags
 from benchmark.task.spec import GeneratorEntry
 from rebeca.errors import RecordError, SpecError
 from rebeca.params import make_params
@@ -186,13 +187,13 @@ def _check_generator(folder: Path, name: str, record: GeneratorRecord, task: Tas
     if any(getattr(generator, key) != getattr(entry, key) for key in GeneratorEntry.model_fields):
         raise RecordError(f"{folder}: the generator is not the one of the spec")
     if generator.use in registry.names("generators"):  # one that is not installed here is taken at its word
-        kind = registry.load("generators", generator.use)
+        kind = registry.plugin_class("generator", generator.use)
         try:
-            built = kind(make_params(kind.Params, generator.params, str(folder)))
+            flags = generator_flags(generator.use, make_params(kind.Params, generator.params, str(folder)), name)
         except SpecError as error:
             raise RecordError(f"{folder}: {error.message}") from error
-        own = (tuple(sorted(built.needs)), built.family, built.claims_personal)
-        for key, value in zip(("needs", "family", "claims_personal"), own, strict=True):
+        said = {"needs": tuple(sorted(flags.needs)), "family": flags.family, "claims_personal": flags.claims_personal}
+        for key, value in said.items():
             if getattr(generator, key) != value:
                 raise RecordError(f"{folder}: '{key}' is {getattr(generator, key)}, the generator says {value}")
     if generator.ranked == bool(generator.needs):

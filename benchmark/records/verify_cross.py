@@ -14,6 +14,7 @@ from benchmark.records.schema import GeneratorRecord, TaskRecord
 from benchmark.task import registry
 from rebeca.arrays import Bools, Ints
 from rebeca.errors import RecordError
+from rebeca.interfaces import Scorer
 
 SAME_SCORE = 1e-5
 """One image's score by one user may differ this much between generators: other batches, other rounding."""
@@ -68,9 +69,11 @@ def _check_scorers(
     folder: Path, task: TaskRecord, records: Mapping[str, GeneratorRecord], rows: Sequence[Rows]
 ) -> None:
     declared = {entry.id: entry.use for entry in task.spec.scorers}
-    known = set(registry.names("scorers"))
+    installed = set(registry.names("scorers"))
     of_images = {
-        name for name, use in declared.items() if use in known and hasattr(registry.load("scorers", use), "score")
+        name
+        for name, use in declared.items()
+        if use in installed and issubclass(registry.plugin_class("scorer", use), Scorer)
     }
     first = records[rows[0].id].measures
     for row in rows:

@@ -1,4 +1,4 @@
-"""Whether a device is there, what it is, and how much fits on it."""
+"""Whether a device is available, what it is, and how much fits on it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rebeca.device import on_processor
+from benchmark.task.declared import address_of
+from rebeca.device import device_class, on_processor
 from rebeca.errors import SpecError
 from rebeca.seeds import digest_of
 
@@ -16,27 +17,31 @@ if TYPE_CHECKING:
 
 def device_name(device: str) -> str:
     """Which device it is, as its maker calls it."""
-    if device.partition(":")[0] != "cuda":
+    if device_class(device) != "cuda":
         return device
     import torch
 
     return torch.cuda.get_device_name(torch.device(device))
 
 
-def rehearsed(decoder: Decoder, inputs: Any, device: str, folder: Path) -> int | None:
-    """How many pictures a decoder makes at once: what an earlier run on this kind of device found, or tried out now.
+def rehearsed(decoder: Decoder[Any], use: str, params: Any, device: str, folder: Path) -> int | None:
+    """How many images fit into one batch: as an earlier run on this kind of device measured, or measured now.
 
-    Half precision rounds otherwise in another batch, so a resumed run must not choose anew.
+    In half precision another batch rounds differently, so a resumed run must not choose anew.
 
     Args:
         decoder: The decoder.
-        inputs: All that its pictures depend on, as JSON.
+        use: Its registered name.
+        params: Its parameters.
         device: Torch device.
-        folder: Where what was found is kept.
+        folder: Where measured batches are kept.
+
+    Returns:
+        None where the batch does not matter.
     """
     if on_processor(device):
         return decoder.rehearse()
-    path = folder / f"{digest_of([inputs, device_name(device)])}.json"
+    path = folder / f"{digest_of([address_of('decoder', use, params), device_name(device)])}.json"
     if path.is_file():
         return decoder.rehearse(int(json.loads(path.read_text(encoding="utf-8"))["batch"]))
     batch = decoder.rehearse()
@@ -49,7 +54,7 @@ def rehearsed(decoder: Decoder, inputs: Any, device: str, folder: Path) -> int |
 
 
 def check_device(device: str) -> None:
-    """Refuses a device that is not there, before any work.
+    """Refuses a device that this machine does not have, before any work.
 
     Raises:
         SpecError: Naming it.

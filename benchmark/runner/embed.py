@@ -1,79 +1,129 @@
-"""The catalogue in an encoder's space: encoded in chunks, so that an interruption costs one of them at most."""
+"""Embed: the catalogue in the space of every encoder of the task.
+
+Items are encoded in chunks, so that an interruption costs one of them at most.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmark.runner.addresses import EncoderAddress
 from benchmark.runner.images import LazyPixels
-from rebeca.arrays import Floats
+from benchmark.runner.plugins import build_encoder
+from benchmark.runner.stage import Stages
+from rebeca.arrays import Bools, Floats
 from rebeca.data.catalogue import Catalogue
-from rebeca.errors import GeneratorError
 from rebeca.interfaces import Encoder
 
 FILE = "embeddings.npy"
 PROGRESS = "progress.json"
 CHUNK = 2048
-"""Pictures; a multiple of every encoder's own batch. With another one the last batch of a chunk is a smaller one."""
+"""Items; a multiple of every encoder's own batch. With another number the last batch of a chunk is a smaller one."""
 MAPPED_FROM = 64 << 20
-"""Bytes from which on vectors stay on the disk and are read where they are used."""
+"""Bytes from which on embeddings stay on the disk and are read where they are used."""
+
+
+class Encoders:
+    """The encoders of a task by role, built when first asked for, and fitted then where they learn.
+
+    Args:
+        addresses: What each role's encoder is.
+        catalogue: All items.
+        training_items: bool [items]; what encoders may learn from.
+        device: Torch device.
+    """
+
+    def __init__(
+        self, addresses: Mapping[str, EncoderAddress], catalogue: Catalogue, training_items: Bools, device: str
+    ) -> None:
+        self._addresses, self._catalogue, self._training_items = addresses, catalogue, training_items
+        self._device = device
+        self._built: dict[str, Encoder[Any]] = {}
+
+    def get(self, role: str) -> Encoder[Any]:
+        """The encoder of a role, ready to encode."""
+        if role not in self._built:
+            self._built[role] = self._ready(self._addresses[role])
+        return self._built[role]
+
+    def release(self) -> None:
+        """Forgets encoders that can be built again without learning anew, and with them their memory."""
+        self._built = {role: encoder for role, encoder in self._built.items() if self._addresses[role].learns}
+
+    def _ready(self, address: EncoderAddress) -> Encoder[Any]:
+        encoder = build_encoder(address.encoder, self._device)
+        if address.learns:
+            items = np.flatnonzero(self._training_items).tolist()
+            encoder.fit(LazyPixels(self._catalogue.pixels, items), items, address.seed)
+        return encoder
+
+
+def embed(role: str, encoders: Encoders, address: EncoderAddress, catalogue: Catalogue, stages: Stages) -> Floats:
+    """float32 [items, dim]; the catalogue in a role's space.
+
+    Raises:
+        PluginError: If the encoder breaks its contract.
+    """
+    unfinished = stages.store.root / "checkpoints" / f"embeddings-{address.embeddings.key}"
+
+    def write(folder: Path, report: Callable[[int, int, str], None]) -> None:
+        encoded = encode_catalogue(encoders.get(role), catalogue, unfinished, report)
+        shutil.copyfile(encoded, folder / encoded.name)
+
+    folder = stages.make(address.embeddings, f"encode ({role})", write)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    return read_vectors(folder / FILE)
 
 
 def encode_catalogue(
-    encoder: Encoder, catalogue: Catalogue, folder: Path, report: Callable[[int, int, str], None]
+    encoder: Encoder[Any], catalogue: Catalogue, folder: Path, report: Callable[[int, int, str], None]
 ) -> Path:
-    """Encodes every picture, going on where an earlier call stopped.
+    """Encodes every item, going on where an earlier call stopped.
 
     Args:
         encoder: A fitted encoder.
-        catalogue: The pictures.
-        folder: Where the unfinished file lies; named by all that the vectors depend on.
-        report: Told how many pictures are done.
+        catalogue: The items.
+        folder: Where the unfinished file lies; named by all that the embeddings depend on.
+        report: Told how many items are done.
 
     Returns:
         float32 [items, dim] as ``.npy``.
-
-    Raises:
-        GeneratorError: If the encoder gave a number that is not finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shape = (len(catalogue), encoder.dim)
     vectors, done = _opened(folder, shape)
     for start in range(done, shape[0], CHUNK):
         items = range(start, min(start + CHUNK, shape[0]))
-        found = encoder.encode(LazyPixels(catalogue.pixels, items), list(items))
-        bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
-        if len(bad):
-            name = catalogue.item_ids[start + int(bad[0])]
-            raise GeneratorError(f"encoder '{encoder.name}' gave a number that is not finite for '{name}'")
-        vectors[start : items.stop] = found
+        vectors[start : items.stop] = encoder.encode(LazyPixels(catalogue.pixels, items), list(items))
         vectors.flush()
         temporary = folder / f"{PROGRESS}.tmp"
         temporary.write_text(json.dumps({"done": items.stop}), encoding="utf-8")
         temporary.replace(folder / PROGRESS)
-        report(items.stop, shape[0], "pictures")
+        report(items.stop, shape[0], "items")
     return folder / FILE
 
 
 def read_vectors(path: Path) -> Floats:
-    """float32 [items, dim]; large ones stay on the disk, read-only."""
+    """float32 [items, dim]; large files stay on the disk, read-only."""
     mode: Any = "r" if path.stat().st_size >= MAPPED_FROM else None
     vectors: Floats = np.load(path, mmap_mode=mode, allow_pickle=False)
     return vectors
 
 
 def _opened(folder: Path, shape: tuple[int, int]) -> tuple[Any, int]:
-    """The unfinished file and how many rows of it count; a new one where there is none of this shape."""
+    """The unfinished file and how many of its rows count; a new one unless it has this shape."""
     path = folder / FILE
     try:
         done = int(json.loads((folder / PROGRESS).read_text(encoding="utf-8"))["done"])
         vectors = np.lib.format.open_memmap(path, mode="r+")
         if vectors.shape == shape and vectors.dtype == np.float32 and 0 <= done <= shape[0]:
             return vectors, done
-    except (FileNotFoundError, ValueError, KeyError, TypeError):  # nothing there, or cut short: begin anew
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # absent or cut short: begin anew
         pass
     return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape), 0

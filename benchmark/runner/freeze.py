@@ -1,15 +1,15 @@
-"""What decides is written down before the first picture is made, and a later change is seen.
+"""The declaration: what decides is written down before the first image is made, and a later change is noticed.
 
-``<work folder>/frozen/<task id>-v<version>.json`` holds the resolved task as it was then, and when that was. Whoever
-looks at pictures and then changes how, by whom or on what they are judged, or drops a generator, finds every comparison
-labelled exploratory; a new version of the task starts anew, with other seeds and other pictures. Generators may be
-added, and are named as added.
+``<work folder>/frozen/<task id>-v<version>.json`` holds the resolved task and the time. A task that changes after its
+first image, in how, by whom or on what images are judged, or that drops a generator, has only exploratory comparisons.
+A new version of the task starts anew, with other seeds and other images. Generators may be added; they are named.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from benchmark.disk import write_atomically
 from benchmark.task.resolve import Task
 from rebeca.errors import StoreError
+from rebeca.interfaces import Plain
 
 FREE = ("schema", "title")
 """Keys of a task that decide nothing."""
@@ -27,10 +28,10 @@ class Declaration:
     """What is known about the declaration of a task.
 
     Attributes:
-        frozen: Whether today's task was written down before the first picture.
+        frozen: Whether today's task was written down before the first image.
         at: When it was written down, in UTC; None where it was not.
         why_not: One sentence where ``frozen`` is false.
-        added: Generators that came after the first picture.
+        added: Generators that came after the first image.
     """
 
     frozen: bool
@@ -39,59 +40,75 @@ class Declaration:
     added: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Frozen:
+    """What the file holds: the task, whether an image of it was made, and when it was written down."""
+
+    spec: Mapping[str, Plain]
+    images: bool
+    at: str
+
+
 class Freezer:
     """One task's declaration in a work folder; a modified task has one of its own."""
 
     def __init__(self, workdir: Path, task: Task) -> None:
         own = f"-modified-{task.hash()[:8]}" if task.modified else ""
         self._path = workdir / "frozen" / f"{task.file.id}-v{task.file.version}{own}.json"
-        self._spec: dict[str, Any] = {key: value for key, value in task.to_json().items() if key not in FREE}
+        self._spec: Mapping[str, Plain] = {key: value for key, value in task.to_json().items() if key not in FREE}
 
-    def declare(self, pictures_exist: bool) -> Declaration:
-        """Writes the task down where no picture was made yet; otherwise says whether it is what was written down.
+    def declare(self, images_exist: bool) -> Declaration:
+        """Writes the task down before its first image; afterwards says whether it still is what was written down.
 
         Args:
-            pictures_exist: Whether a picture of the task is in the store.
+            images_exist: Whether an image of the task is in the store.
 
         Raises:
             StoreError: If the file cannot be read.
         """
-        found = self._read() if self._path.exists() else None
-        if not pictures_exist and (found is None or not found["pictures"]):
+        frozen = self._read()
+        if not images_exist and (frozen is None or not frozen.images):
             at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            self._write(self._spec, False, at)
+            self._write(_Frozen(self._spec, False, at))
             return Declaration(True, at)
-        if found is None:
-            return Declaration(False, None, "pictures were there before the task was written down")
-        changed = sorted(key for key in self._spec if key != "generators" and found["spec"].get(key) != self._spec[key])
-        dropped = [one["id"] for one in found["spec"]["generators"] if one not in self._spec["generators"]]
+        if frozen is None:
+            return Declaration(False, None, "images existed before the task was written down")
+        before, now = _generators(frozen.spec), _generators(self._spec)
+        changed = sorted(key for key in self._spec if key != "generators" and frozen.spec.get(key) != self._spec[key])
+        dropped = [name for name, entry in before.items() if now.get(name) != entry]
         if dropped:
             changed.append(f"generators ({', '.join(dropped)})")
         if changed:
             what = ", ".join(changed)
-            return Declaration(False, found["at"], f"changed after pictures were made (declared {found['at']}): {what}")
-        before = {one["id"] for one in found["spec"]["generators"]}
-        added = tuple(one["id"] for one in self._spec["generators"] if one["id"] not in before)
-        return Declaration(True, found["at"], added=added)
+            return Declaration(False, frozen.at, f"changed after images were made (declared {frozen.at}): {what}")
+        return Declaration(True, frozen.at, added=tuple(name for name in now if name not in before))
 
-    def kept(self) -> None:
-        """Marks that a picture was kept: from now on a change is a change of mind, whatever the store still holds."""
-        found = self._read() if self._path.exists() else None
-        if found is not None and not found["pictures"]:
-            self._write(found["spec"], True, found["at"])
+    def images_made(self) -> None:
+        """Notes that an image was made: from now on the declaration stands, whatever the store still holds."""
+        frozen = self._read()
+        if frozen is not None and not frozen.images:
+            self._write(replace(frozen, images=True))
 
-    def _write(self, spec: dict[str, Any], pictures: bool, at: str) -> None:
+    def _write(self, frozen: _Frozen) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"spec": spec, "pictures": pictures, "at": at}, indent=1, sort_keys=True)
+        text = json.dumps(asdict(frozen), indent=1, sort_keys=True)
         write_atomically(self._path, text.encode() + b"\n")
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> _Frozen | None:
+        """What was written down; None where nothing was."""
         try:
-            found: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
-            if not (isinstance(found["at"], str) and isinstance(found["pictures"], bool)):
-                raise ValueError("no time, or no word about pictures")
-            if not isinstance(found["spec"], dict) or not all("id" in one for one in found["spec"]["generators"]):
-                raise ValueError("no task")
+            frozen = _Frozen(**json.loads(self._path.read_text(encoding="utf-8")))
+            if not (isinstance(frozen.at, str) and isinstance(frozen.images, bool)):
+                raise ValueError("no time, or no word about images")
+            _generators(frozen.spec)
+        except FileNotFoundError:
+            return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{self._path}: cannot be read ({error})", hint="raise the task's version") from error
-        return found
+        return frozen
+
+
+def _generators(spec: Mapping[str, Plain]) -> dict[str, Plain]:
+    """The entries of generators by id."""
+    entries: Any = spec["generators"]
+    return {str(entry["id"]): entry for entry in entries}

@@ -1,4 +1,4 @@
-"""The verifier on trial: its scores of every held-out rating beside controls on the same rows."""
+"""Judges on trial: their scores of every held-out rating beside controls on the same rows."""
 
 from __future__ import annotations
 
@@ -8,72 +8,108 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmark.runner.run import Run
-from benchmark.runner.store import stage_key
+from benchmark.runner.addresses import PRIOR, Addresses
+from benchmark.runner.materials import Materials
+from benchmark.runner.progress import Report
+from benchmark.runner.stage import Stages
+from benchmark.runner.world import World
 from rebeca.arrays import Floats
 from rebeca.data.interactions import Interactions
 from rebeca.data.splits import Part
 from rebeca.population import population_scores
+from rebeca.seeds import SeedScheme
+
+FILE = "verifier.parquet"
 
 
-def verifier_rows(run: Run) -> tuple[Path, str]:
-    """The folder of ``verifier.parquet`` (user, item, split, label, judge, score, share) and its address.
+def score_held_out(
+    addresses: Addresses, materials: Materials, shares: list[float], seeds: SeedScheme, stages: Stages
+) -> Path:
+    """The file with every judge's scores of its training ratings and of the held-out ratings.
 
-    ``share`` is the share of each person's training ratings that the judge was fitted on: 1, and the smaller ones of
-    the verifier's learning curve.
+    Columns are user, item, split, label, judge, score and share; the last is the share of each user's training ratings
+    that the judge was fitted on: 1, and the smaller ones of the verifier's learning curve.
+
+    Args:
+        addresses: Where it belongs.
+        materials: Judges and data.
+        shares: Of the learning curve.
+        seeds: The task's.
+        stages: Takes it from the store, or makes it.
     """
-    shares = run.task.file.judges.learning_curve
-    inputs = {
-        "judges": {role: judge.fingerprint for role, judge in run.judges.items()},
-        "shares": [run.judge("verifier", share).fingerprint for share in shares],
-        "ratings": run.world.fingerprint,
-    }
-    key = stage_key("verifier", inputs)
 
-    def write(folder: Path) -> None:
-        from rebeca.ncf.verifier import joined
+    def write(folder: Path, _: Report) -> None:
+        tables = judge_tables(materials, seeds) + curve_tables(materials, shares)
+        pq.write_table(pa.concat_tables(tables).combine_chunks(), folder / FILE, compression="zstd")
 
-        tables = []
-        for role, judge in run.judges.items():
-            part: Part = getattr(run.world.division, role)
-            scores = judge.catalogue_scores()
-            tables.append(_table(role, "test", run.world.division.test, _at(scores, run.world.division.test)))
-            tables.append(_table(role, "train", part.train, _at(scores, part.train)))
-            if role == "verifier":
-                tables += _controls(run, joined(part), scores)
-        test = run.world.division.test
-        for share in shares:
-            scores = run.judge("verifier", share).catalogue_scores()
-            tables.append(_table("verifier", "test", test, _at(scores, test), share))
-        pq.write_table(pa.concat_tables(tables).combine_chunks(), folder / "verifier.parquet", compression="zstd")
-
-    return run.make("verifier", key, inputs, write, "score held-out ratings"), key
+    return stages.make(addresses.held_out, "score held-out ratings", write) / FILE
 
 
-def _controls(run: Run, train: Interactions, scores: Floats) -> list[pa.Table]:
-    test = run.world.division.test
-    rng = np.random.default_rng(run.task.seeds.fit("permuted-users"))
-    block = run.world.dataset.block_of_user
+def judge_tables(materials: Materials, seeds: SeedScheme) -> list[pa.Table]:
+    """Rows of the verifier with its controls, and of the auditor."""
+    world = materials.world
+    test = world.division.test
+    tables = []
+    for role, judge in materials.judges.items():
+        if role == PRIOR:
+            continue
+        part: Part = getattr(world.division, role)
+        scores = judge.catalogue_scores()
+        tables.append(_table(role, "test", test, _at(scores, test)))
+        tables.append(_table(role, "train", part.train, _at(scores, part.train)))
+        if role == "verifier":
+            tables += control_tables(world, part.joined(), scores, materials.embeddings[role], seeds)
+    return tables
+
+
+def curve_tables(materials: Materials, shares: list[float]) -> list[pa.Table]:
+    """Rows of the verifier on its learning curve."""
+    test = materials.world.division.test
+    return [
+        _table("verifier", "test", test, _at(judge.catalogue_scores(), test), share)
+        for share, judge in zip(shares, materials.curve, strict=True)
+    ]
+
+
+def control_tables(
+    world: World, train: Interactions, scores: Floats, embeddings: Floats, seeds: SeedScheme
+) -> list[pa.Table]:
+    """Rows of what a judge should beat, and of what it can hardly reach.
+
+    Args:
+        world: The data.
+        train: All ratings of the verifier.
+        scores: float64 [users, items]; the verifier's.
+        embeddings: float32 [items, dim]; in the verifier's space.
+        seeds: The task's.
+    """
+    test, block = world.division.test, world.dataset.block_of_user
+    rng = np.random.default_rng(seeds.fit("permuted-users"))
     permuted = np.arange(test.num_users)
-    for b in np.unique(block):
-        own = np.flatnonzero(block == b)
+    for number in np.unique(block):
+        own = np.flatnonzero(block == number)
         permuted[own] = rng.permutation(own)
-    embeddings = run.embeddings("verifier")
-    population = population_scores(train, embeddings, run.task.seeds.fit("population-control"))
+    population = population_scores(train, embeddings, seeds.fit("population-control"))
     likes = np.bincount(train.user, weights=train.liked, minlength=train.num_users)
     share = likes / np.maximum(train.ratings_per_user(), 1)
-    count = np.bincount(test.item, minlength=test.num_items)
-    total = np.bincount(test.item, weights=test.rating, minlength=test.num_items)
-    others = count[test.item] - 1
-    ceiling = np.divide(total[test.item] - test.rating, others, out=np.full(len(test), np.nan), where=others > 0)
     columns = {
         "population": population[test.item],
         "user mean": share[test.user],
         "users permuted": scores[permuted[test.user], test.item],
     }
-    if np.isfinite(ceiling).all():
-        columns["others' mean"] = ceiling
+    others = others_mean(test)
+    if np.isfinite(others).all():
+        columns["others' mean"] = others
     return [_table(name, "test", test, values) for name, values in columns.items()]
+
+
+def others_mean(ratings: Interactions) -> Floats:
+    """float64 [ratings]; the mean of the other users' ratings of the same item, NaN where there are none."""
+    count = np.bincount(ratings.item, minlength=ratings.num_items)
+    total = np.bincount(ratings.item, weights=ratings.rating, minlength=ratings.num_items)
+    others = count[ratings.item] - 1
+    out = np.full(len(ratings), np.nan)
+    return np.divide(total[ratings.item] - ratings.rating, others, out=out, where=others > 0)
 
 
 def _at(scores: Floats, rows: Interactions) -> Floats:

@@ -1,4 +1,4 @@
-"""Pictures of a unit of work: what a generator made, checked, and stored without copies of catalogue pictures."""
+"""Images of a work unit: what a generator returned, checked, and stored without copies of the data set's items."""
 
 from __future__ import annotations
 
@@ -19,29 +19,32 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from rebeca.arrays import Floats, Pixels
-from rebeca.data.catalogue import MOST_PIXELS, Catalogue
-from rebeca.errors import GeneratorError
+from rebeca.data.catalogue import Catalogue
+from rebeca.errors import PluginError
 from rebeca.interfaces import GeneratedImage, Request
+from rebeca.pixels import MOST_PIXELS
 
 BATCH = "batch.json"
+EMBEDDINGS = "embeddings.npy"
+TABLE = "images.parquet"
 WRITERS = 4
-"""Threads that pack and write pictures."""
+"""Threads that compress and write images."""
 MOST_WAITING = 64
-"""Pictures that wait to be written; then the generator waits."""
+"""Images that wait to be written; then the generator waits."""
 BLANK_DEVIATION = 1.0
-"""A picture whose pixels vary less than this (of 255) shows nothing."""
+"""An image whose pixels vary less than this (of 255) shows nothing."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Made:
-    """One picture as it is stored.
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """What is stored of one request's answer, pixels aside.
 
     Attributes:
-        user: Person's id.
-        replicate: Within the person.
+        user: Id.
+        replicate: Counted per user.
         seed: The image's seed.
-        digest: SHA-256 of the pixels, empty when missing.
-        item: Catalogue index, or -1.
+        digest: SHA-256 of the pixels, empty where the image is missing.
+        item: Index of the item that the generator chose, or -1.
         failure: ``missing``, ``blank``, or empty.
     """
 
@@ -53,31 +56,32 @@ class Made:
     failure: str
 
 
-class KeptPixels:
-    """Pictures that were just made or read, by digest, so that every scorer need not decode them again."""
+class PixelCache:
+    """The images of one generator as scorers read them, so that not every scorer has to decode them again.
 
-    def __init__(self, most: int | None = None) -> None:
-        self.most = _an_eighth_of_memory() if most is None else most
+    Args:
+        read: Gives the pixels of a digest.
+        most: Bytes that are kept; by default an eighth of the machine's memory.
+    """
+
+    def __init__(self, read: Callable[[str], Pixels], most: int | None = None) -> None:
+        self._read = read
+        self._most = _an_eighth_of_memory() if most is None else most
         self._bytes = 0
         self._kept: dict[str, Pixels] = {}
         self._lock = threading.Lock()
 
-    def add(self, digest: str, pixels: Pixels) -> None:
-        """Keeps a picture while there is room."""
+    def get(self, digest: str) -> Pixels:
+        """uint8 RGB [height, width, 3]."""
+        kept = self._kept.get(digest)
+        if kept is not None:
+            return kept
+        pixels = self._read(digest)
         with self._lock:
-            if digest not in self._kept and self._bytes + pixels.nbytes <= self.most:
+            if digest not in self._kept and self._bytes + pixels.nbytes <= self._most:
                 self._kept[digest] = pixels
                 self._bytes += pixels.nbytes
-
-    def get(self, digest: str) -> Pixels | None:
-        """A picture, where it was kept."""
-        return self._kept.get(digest)
-
-    def clear(self) -> None:
-        """Forgets all."""
-        with self._lock:
-            self._kept.clear()
-            self._bytes = 0
+        return pixels
 
 
 def _an_eighth_of_memory() -> int:
@@ -87,33 +91,33 @@ def _an_eighth_of_memory() -> int:
         return 512 << 20
 
 
-def check(picture: object, request: Request, catalogue: Catalogue, generator: str) -> Made:
+def check(answer: object, request: Request, catalogue: Catalogue, generator: str) -> ImageRow:
     """Checks what a generator answered to a request.
 
     Raises:
-        GeneratorError: If it is no picture at all; a picture that is missing or blank is a counted failure.
+        PluginError: If it is no image at all; one that is missing or blank is a counted failure.
     """
-    where = f"generator '{generator}', user '{request.user}', picture {request.replicate}"
-    if picture is None:
-        return Made(request.user, request.replicate, request.seed, "", -1, "missing")
-    if not isinstance(picture, GeneratedImage):
-        raise GeneratorError(f"{where}: expected a GeneratedImage, got {type(picture).__name__}")
-    pixels: Any = picture.pixels
+    where = f"generator '{generator}', user '{request.user}', image {request.replicate}"
+    if answer is None:
+        return ImageRow(request.user, request.replicate, request.seed, "", -1, "missing")
+    if not isinstance(answer, GeneratedImage):
+        raise PluginError(f"{where}: expected a GeneratedImage, got {type(answer).__name__}")
+    pixels: Any = answer.pixels
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-        found = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
-        raise GeneratorError(f"{where}: expected uint8 RGB [height, width, 3], got {found}")
-    if picture.embedding is not None and not np.isfinite(picture.embedding).all():
-        raise GeneratorError(f"{where}: the embedding holds a number that is not finite")
-    item = -1 if picture.item is None else int(picture.item)
+        got = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+        raise PluginError(f"{where}: expected uint8 RGB [height, width, 3], got {got}")
+    if answer.embedding is not None and not np.isfinite(answer.embedding).all():
+        raise PluginError(f"{where}: the embedding holds a number that is not finite")
+    item = -1 if answer.item is None else int(answer.item)
     if item >= len(catalogue):
-        raise GeneratorError(f"{where}: there is no catalogue picture {item}")
+        raise PluginError(f"{where}: the data set has no item {item}")
     if not 0 < pixels.shape[0] * pixels.shape[1] <= MOST_PIXELS:
-        raise GeneratorError(
-            f"{where}: {pixels.shape[1]} x {pixels.shape[0]} pixels; a picture has 1 to {MOST_PIXELS:,} of them"
+        raise PluginError(
+            f"{where}: {pixels.shape[1]} x {pixels.shape[0]} pixels; an image has 1 to {MOST_PIXELS:,} of them"
         )
-    digest = catalogue.digest(item) if item >= 0 else picture.digest()
+    digest = catalogue.digest(item) if item >= 0 else answer.digest()
     blank = item < 0 and _deviation(pixels) < BLANK_DEVIATION
-    return Made(request.user, request.replicate, request.seed, digest, item, "blank" if blank else "")
+    return ImageRow(request.user, request.replicate, request.seed, digest, item, "blank" if blank else "")
 
 
 def _deviation(pixels: Pixels) -> float:
@@ -125,81 +129,77 @@ def _deviation(pixels: Pixels) -> float:
 
 
 def write_unit(
-    folder: Path,
-    answers: Iterator[object],
-    requests: Sequence[Request],
-    catalogue: Catalogue,
-    generator: str,
-    kept: KeptPixels | None = None,
+    folder: Path, answers: Iterator[object], requests: Sequence[Request], catalogue: Catalogue, generator: str
 ) -> None:
     """Takes a generator's answers to ``requests`` and writes them into a folder.
 
-    Files are packed and written beside the making of the next pictures.
+    Files are compressed and written while the next images are made.
 
     Args:
         folder: Where to.
-        answers: One a request.
+        answers: One per request.
         requests: What was asked for.
-        catalogue: All pictures of the data set.
+        catalogue: All items of the data set.
         generator: Its id, for messages.
-        kept: Takes the pictures for the scorers.
 
     Raises:
-        GeneratorError: If there are too few or too many answers, or one breaks the contract.
+        PluginError: If there are too few or too many answers, or one breaks the contract.
     """
-    made: list[Made] = []
+    rows: list[ImageRow] = []
     embeddings: list[Floats | None] = []
-    seen: set[str] = set()
+    written: set[str] = set()
     with ThreadPoolExecutor(WRITERS) as pool:
-        writing: deque[Future[int]] = deque()
+        waiting: deque[Future[int]] = deque()
         for request in requests:
             try:
                 answer = next(answers)
             except StopIteration:
-                raise GeneratorError(
-                    f"generator '{generator}' answered {len(made)} of {len(requests)} requests",
-                    hint="generate must yield one picture, or None, a request",
+                raise PluginError(
+                    f"generator '{generator}' answered {len(rows)} of {len(requests)} requests",
+                    hint="generate must yield one image, or None, per request",
                 ) from None
             row = check(answer, request, catalogue, generator)
-            made.append(row)
+            rows.append(row)
             embeddings.append(answer.embedding if isinstance(answer, GeneratedImage) else None)
-            if isinstance(answer, GeneratedImage) and row.item < 0 and row.digest not in seen:
-                seen.add(row.digest)
+            if isinstance(answer, GeneratedImage) and row.item < 0 and row.digest not in written:
+                written.add(row.digest)
                 pixels = answer.pixels.copy()  # a generator may use its array again while this one waits
-                if kept is not None:
-                    kept.add(row.digest, pixels)
-                writing.append(pool.submit(_write_png, folder / f"{row.digest}.png", pixels))
-            while len(writing) > MOST_WAITING:
-                writing.popleft().result()
-        for one in writing:
-            one.result()
+                waiting.append(pool.submit(_write_png, folder / f"{row.digest}.png", pixels))
+            while len(waiting) > MOST_WAITING:
+                waiting.popleft().result()
+        for future in waiting:
+            future.result()
     if next(answers, None) is not None:
-        raise GeneratorError(f"generator '{generator}' answered more than {len(requests)} requests")
-    table = pa.table(
-        {
-            "user": [m.user for m in made],
-            "replicate": pa.array([m.replicate for m in made], pa.int32()),
-            "seed": pa.array([m.seed for m in made], pa.uint64()),
-            "digest": [m.digest for m in made],
-            "item": pa.array([m.item for m in made], pa.int32()),
-            "failure": [m.failure for m in made],
-        }
-    )
-    pq.write_table(table, folder / "pictures.parquet")
-    known = [np.asarray(e, np.float32) for e in embeddings if e is not None]
+        raise PluginError(f"generator '{generator}' answered more than {len(requests)} requests")
+    _write_table(folder, rows)
+    known = [np.asarray(embedding, np.float32) for embedding in embeddings if embedding is not None]
     if known:
         unknown = np.full_like(known[0], np.nan)
-        vectors = [unknown if e is None else np.asarray(e, np.float32) for e in embeddings]
-        np.save(folder / "embeddings.npy", np.stack(vectors))
+        vectors = [unknown if vector is None else np.asarray(vector, np.float32) for vector in embeddings]
+        np.save(folder / EMBEDDINGS, np.stack(vectors))
+
+
+def _write_table(folder: Path, rows: Sequence[ImageRow]) -> None:
+    table = pa.table(
+        {
+            "user": [row.user for row in rows],
+            "replicate": pa.array([row.replicate for row in rows], pa.int32()),
+            "seed": pa.array([row.seed for row in rows], pa.uint64()),
+            "digest": [row.digest for row in rows],
+            "item": pa.array([row.item for row in rows], pa.int32()),
+            "failure": [row.failure for row in rows],
+        }
+    )
+    pq.write_table(table, folder / TABLE)
 
 
 def write_batch(folder: Path, batch: int) -> None:
-    """Writes how many pictures of a unit were made at once."""
+    """Writes how many images of a work unit were made at once."""
     (folder / BATCH).write_text(json.dumps(batch), encoding="utf-8")
 
 
 def read_batches(folders: Sequence[Path]) -> list[int]:
-    """Every number of pictures that units were made with at once; none where it does not matter."""
+    """Every number of images that work units were made with at once; none where it does not matter."""
     paths = [folder / BATCH for folder in folders]
     return sorted({int(json.loads(path.read_text(encoding="utf-8"))) for path in paths if path.is_file()})
 
@@ -208,15 +208,15 @@ def _write_png(path: Path, pixels: Pixels) -> int:
     return path.write_bytes(png(pixels))
 
 
-def read_unit(folder: Path) -> list[Made]:
+def read_unit(folder: Path) -> list[ImageRow]:
     """Reads what :func:`write_unit` wrote, without pixels."""
-    columns = pq.read_table(folder / "pictures.parquet").to_pydict()
-    return [Made(*values) for values in zip(*(columns[name] for name in Made.__slots__), strict=True)]
+    columns = pq.read_table(folder / TABLE).to_pydict()
+    return [ImageRow(*values) for values in zip(*(columns[name] for name in ImageRow.__slots__), strict=True)]
 
 
 def read_embeddings(folders: Sequence[Path]) -> Floats:
-    """float32 [pictures, dim]; what the units' pictures were decoded from, NaN where the generator did not say."""
-    paths = [folder / "embeddings.npy" for folder in folders]
+    """float32 [images, dim]; what the images were decoded from, NaN where the generator did not say."""
+    paths = [folder / EMBEDDINGS for folder in folders]
     known = {path: np.load(path, allow_pickle=False) for path in paths if path.is_file()}
     dim = max((vectors.shape[1] for vectors in known.values()), default=1)
     parts = [
@@ -234,7 +234,7 @@ def png(pixels: Pixels) -> bytes:
 
 
 class LazyPixels(Sequence[Pixels]):
-    """Pictures that are read when an encoder asks for them."""
+    """Images that are read when an encoder asks for them."""
 
     def __init__(self, read: Callable[[int], Pixels], items: Sequence[int]) -> None:
         self._read, self._items = read, items

@@ -1,8 +1,8 @@
-"""Third-party generators in a child process, so that a crash, a hang or a leak costs one row and nothing else.
+"""Plug-in generators in a child process, so that a crash, a hang or a leak costs one row and nothing else.
 
-The child is this module: it gets the task through its standard input, makes the generator's pictures into the same
-store by the same code, and tells how it goes through a pipe, a JSON object a line. It dies with its parent. This keeps
-accidents apart, not attackers: the child has the rights of whoever started the run.
+The child is this module: it gets its job through its standard input, decodes the generator's images into the same
+store by the same code, and reports through a pipe, one JSON object per line. It dies with its parent. This protects
+against accidents, not against attackers: the child has the rights of whoever started the run.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
+from benchmark.runner.addresses import Addresses
 from benchmark.runner.progress import Report, Reporter
-from benchmark.task import registry
-from rebeca.errors import GeneratorError, RebecaError, StoreError, disk_full, out_of_memory
-
-if TYPE_CHECKING:
-    from benchmark.runner.run import Run
-    from benchmark.task.file import IsolateSpec
-    from benchmark.task.resolve import ResolvedGenerator, Task
+from benchmark.runner.stage import Stages
+from benchmark.runner.store import Store
+from benchmark.task.file import IsolateSpec
+from benchmark.task.registry import identity
+from benchmark.task.resolve import ResolvedGenerator, Task
+from rebeca.errors import PluginError, RebecaError, StoreError, disk_full, out_of_memory
 
 LONGEST_MESSAGE = 1 << 16
 SECONDS_BETWEEN_MESSAGES = 0.2
@@ -40,37 +40,65 @@ SECONDS_TO_LEAVE = 10.0
 class _Job:
     task: Task
     generator: ResolvedGenerator
+    addresses: Addresses
     workdir: Path
     device: str
     limits: IsolateSpec
 
 
-def make_in_child(run: Run, spec: ResolvedGenerator) -> GeneratorError | None:
-    """Makes the pictures of a third-party generator that are missing, in a process of its own.
+def decode_in_child(task: Task, spec: ResolvedGenerator, addresses: Addresses, device: str, stages: Stages) -> None:
+    """Fits a plug-in generator and decodes its images in a process of its own, as far as they are missing.
 
-    Does nothing where the task does not ask for it, the generator is the project's own, or nothing is missing.
-
-    Returns:
-        How the child failed, where it did.
+    Does nothing where the task does not ask for it, or the generator is the project's own.
 
     Raises:
+        PluginError: If the child failed, in whatever way.
         StoreError: If it found the work folder full or not writable.
     """
-    limits = run.task.file.isolation
-    if limits is None or not registry.is_foreign("generators", spec.use) or run.has_all_pictures(spec):
-        return None
-    run.prepare(spec)
-    started = time.perf_counter()
-    with run.reporter.stage(f"{spec.id}, in a child process") as report:
-        run.reporter.say(f"  {spec.id}, in a child process ...")
+    limits, own = task.file.isolation, addresses.generators[spec.id]
+    if limits is None or identity("generator", spec.use).is_own:
+        return
+    if all(stages.store.find(address) is not None for address in (own.fit, *own.units)):
+        return
+    title, started = f"child process of {spec.id}", time.perf_counter()
+    with stages.reporter.stage(title) as report:
+        stages.reporter.say(f"  {title} ...")
         try:
-            _watch(_Job(run.task, spec, run.store.root, run.device, limits), run.reporter, report)
-        except GeneratorError as error:
-            return error
+            _watch(_Job(task, spec, addresses, stages.store.root, device, limits), stages.reporter, report)
         finally:
-            run.store.sweep()
-            run.timing.add(f"child process of {spec.id}", time.perf_counter() - started)
-    return None
+            stages.store.sweep()
+            stages.timing.add(title, time.perf_counter() - started)
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """What a child says: progress, a line for people, or its last word.
+
+    Attributes:
+        progress: Done, total, note.
+        say: A line.
+        done: Whether all images are made.
+        error: What went wrong.
+        hint: What to do about it.
+        machine: Whether the work folder is full or not writable.
+    """
+
+    progress: tuple[int, int, str] | None = None
+    say: str = ""
+    done: bool = False
+    error: str = ""
+    hint: str = ""
+    machine: bool = False
+
+    @classmethod
+    def parsed(cls, line: bytes) -> _Message | None:
+        """A message out of its JSON; None where a generator wrote something else into the pipe."""
+        try:
+            message = cls(**json.loads(line))
+        except (ValueError, TypeError):
+            return None
+        sound = message.progress is None or len(message.progress) == 3
+        return message if sound and isinstance(message.error, str) and isinstance(message.say, str) else None
 
 
 def _watch(job: _Job, reporter: Reporter, report: Report) -> None:
@@ -95,27 +123,27 @@ def _watch(job: _Job, reporter: Reporter, report: Report) -> None:
                 child.stdin.flush()
             last = _listen(child, messages, job.limits.seconds, reporter, report)
             if last is None:
-                raise GeneratorError(
+                raise PluginError(
                     f"{name} was stopped after {job.limits.seconds:g} s", hint="isolate.seconds sets the time limit"
                 )
-            code = 0 if last else _exit_code(child)
+            code = 0 if last.done or last.error else _exit_code(child)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)  # and whatever it started
             child.wait()
             with contextlib.suppress(BrokenPipeError):
                 child.stdin.close()
-    if last.get("done"):
+    if last.done:
         return
-    if "error" in last:
-        kind = StoreError if last.get("machine") else GeneratorError
-        raise kind(str(last["error"]), hint=str(last.get("hint", "")))
-    raise GeneratorError(f"{name} {_end(code, job.limits)}")
+    if last.error:
+        kind = StoreError if last.machine else PluginError
+        raise kind(last.error, hint=str(last.hint))
+    raise PluginError(f"{name} {_end(code, job.limits)}")
 
 
 def _listen(
     child: subprocess.Popen[bytes], messages: Any, seconds: float, reporter: Reporter, report: Report
-) -> dict[str, Any] | None:
+) -> _Message | None:
     """Passes on what the child says; its last word, an empty one if it ended without, None when its time was up."""
     deadline = time.monotonic() + seconds
     rest = b""
@@ -124,20 +152,22 @@ def _listen(
         while (left := deadline - time.monotonic()) > 0:
             if not selector.select(min(left, SECONDS_BETWEEN_LOOKS)):
                 if child.poll() is not None:  # something that it started may hold the pipe open
-                    return {}
+                    return _Message()
                 continue
             data = messages.read(LONGEST_MESSAGE)
             if not data:
-                return {}
+                return _Message()
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
-                said = _parsed(line)
-                if "progress" in said:
-                    report(*said["progress"])
-                elif "say" in said:
-                    reporter.say(str(said["say"]))
-                elif said:
-                    return said  # its last word; whether it can leave after that does not matter
+                message = _Message.parsed(line)
+                if message is None:
+                    continue
+                if message.progress is not None:
+                    report(*message.progress)
+                elif message.say:
+                    reporter.say(message.say)
+                elif message.done or message.error:
+                    return message  # its last word; whether it can leave after that does not matter
             rest = rest[:LONGEST_MESSAGE]
     return None
 
@@ -149,14 +179,6 @@ def _exit_code(child: subprocess.Popen[bytes]) -> int:
     except subprocess.TimeoutExpired:
         child.kill()
         return child.wait()
-
-
-def _parsed(line: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _end(code: int, limits: IsolateSpec) -> str:
@@ -179,14 +201,14 @@ class _Relay(Reporter):
         self._stream = stream
         self._next = 0.0
 
-    def tell(self, **message: Any) -> None:
+    def tell(self, message: _Message) -> None:
         """One message."""
-        self._stream.write(json.dumps(message) + "\n")
+        self._stream.write(json.dumps(asdict(message)) + "\n")
         self._stream.flush()
 
     def say(self, text: str) -> None:
         """One line for people."""
-        self.tell(say=text)
+        self.tell(_Message(say=text))
 
     @contextlib.contextmanager
     def stage(self, title: str) -> Iterator[Report]:
@@ -195,30 +217,35 @@ class _Relay(Reporter):
         def report(done: int, total: int, note: str) -> None:
             if time.monotonic() >= self._next:
                 self._next = time.monotonic() + SECONDS_BETWEEN_MESSAGES
-                self.tell(progress=[int(done), int(total), str(note)[:200]])
+                self.tell(_Message(progress=(int(done), int(total), str(note)[:200])))
 
         yield report
 
 
 def _work(job: _Job, relay: _Relay) -> None:
-    from benchmark.runner.run import Run
+    from benchmark.runner.decode import fit_and_decode
+    from benchmark.runner.freeze import Freezer
+    from benchmark.runner.materials import prepare
+    from benchmark.runner.world import build_world
 
-    run = Run(job.task, job.workdir, job.device, relay)
     name = f"generator '{job.generator.id}'"
+    stages = Stages(Store(job.workdir, relay.say), relay)
     try:
-        run.make_pictures(job.generator)
+        materials = prepare(build_world(job.task), job.addresses, job.device, stages)
+        fit_and_decode(job.task, job.generator, job.addresses, materials, stages, Freezer(job.workdir, job.task))
     except RebecaError as error:
-        relay.tell(error=error.message[: LONGEST_MESSAGE // 8], hint=error.hint, machine=isinstance(error, StoreError))
+        said = error.message[: LONGEST_MESSAGE // 8]
+        relay.tell(_Message(error=said, hint=error.hint, machine=isinstance(error, StoreError)))
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
-        relay.tell(error=f"{name} ran out of memory{_limit(job.limits)}")
+        relay.tell(_Message(error=f"{name} ran out of memory{_limit(job.limits)}"))
     except OSError as error:
         if not disk_full(error):
             raise
-        relay.tell(error=str(error), machine=True)
+        relay.tell(_Message(error=str(error), machine=True))
     else:
-        relay.tell(done=True)
+        relay.tell(_Message(done=True))
 
 
 def _die_with_parent(lifeline: int, messages: int) -> None:

@@ -11,18 +11,19 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import rebeca
-from benchmark.records.schema import EncoderInfo, GitState, Provenance
+from benchmark.records.schema import EncoderInfo, GitState, PluginInfo, Provenance
+from benchmark.runner.addresses import USERS_PER_UNIT, Addresses
+from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.devices import device_name
+from benchmark.runner.freeze import Declaration
 from benchmark.runner.images import read_batches
+from benchmark.runner.progress import Timing
+from benchmark.task.encoders import named_encoder
+from benchmark.task.resolve import Task
 from rebeca.device import on_processor, precision
-from rebeca.published import identity, is_published, names_in
-
-if TYPE_CHECKING:
-    from benchmark.runner.freeze import Declaration
-    from benchmark.runner.run import Run
+from rebeca.published import identity, names_in
 
 PACKAGES = (
     "torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "numpy", "scipy", "pandas", "pyarrow",
@@ -32,12 +33,29 @@ SECRET = re.compile(r"(?i)(token|secret|password|key)(=|:)\S+")
 ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^\s/]+/)+")
 
 
-def provenance(run: Run, command: Sequence[str], declaration: Declaration) -> Provenance:
-    """What a record says about its making."""
-    from benchmark.runner.run import USERS_PER_UNIT
+def provenance(
+    task: Task,
+    addresses: Addresses,
+    images: Sequence[GeneratorImages],
+    device: str,
+    timing: Timing,
+    command: Sequence[str],
+    declaration: Declaration,
+) -> Provenance:
+    """What a record says about its making.
 
-    here = machine(run.device)
-    roles = ("task", *run.judges)
+    Args:
+        task: The task.
+        addresses: Of everything that the records rest on.
+        images: Of all generators.
+        device: Torch device.
+        timing: Seconds per stage.
+        command: The command line.
+        declaration: When the task was written down.
+    """
+    here = machine(device)
+    encoders = addresses.encoders.items()
+    batches = {each.spec.id: tuple(read_batches(each.folders)) for each in images}
     return Provenance(
         project=rebeca.__version__,
         git=git_state(),
@@ -47,31 +65,25 @@ def provenance(run: Run, command: Sequence[str], declaration: Declaration) -> Pr
         threads=here.threads,
         packages=here.packages,
         device=here.device,
-        dtype=_precisions(run),
+        dtype=_precisions(task, addresses, device),
         users_per_unit=USERS_PER_UNIT,
-        weights={name: identity(name) for name in names_in(run.task.to_json())},
-        batches=_batches(run),
-        encoders={role: EncoderInfo(use=run.role_spec(role).use, address=run.embeddings_key(role)) for role in roles},
-        judges={role: judge.fingerprint for role, judge in run.judges.items()},
-        seed=run.task.file.seed,
+        weights={name: identity(name) for name in names_in(task.to_json())},
+        plugins=tuple(
+            PluginInfo(kind=p.kind, name=p.name, distribution=p.distribution, version=p.version, hash=p.hash)
+            for p in addresses.plugins
+        ),
+        batches={name: sizes for name, sizes in batches.items() if sizes},
+        encoders={role: EncoderInfo(use=each.encoder.text, address=each.embeddings.key) for role, each in encoders},
+        judges={role: judge.fit.key for role, judge in addresses.judges.items()},
+        seed=task.file.seed,
         command=clean_command(command),
         declared=declaration.at,
         added=declaration.added,
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        decoded=dict(sorted(run.painted.items())),
-        seconds={name: round(value, 3) for name, value in sorted(run.timing.seconds.items())},
+        decoded={each.spec.id: each.decoded for each in images if each.decoded},
+        seconds={name: round(value, 3) for name, value in sorted(timing.seconds.items())},
         peak_memory_mb=_peak_memory(),
     )
-
-
-def _batches(run: Run) -> dict[str, tuple[int, ...]]:
-    """By generator, as its units say: also those of an earlier run or of another process."""
-    batches = {}
-    for spec in run.task.generators:
-        folders = [run.store.folder("pictures", key) for key in run.picture_keys(spec)]
-        if sizes := read_batches(folders):
-            batches[spec.id] = tuple(sizes)
-    return batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +125,19 @@ def machine(device: str) -> Machine:
     )
 
 
-def _precisions(run: Run) -> str:
+def _precisions(task: Task, addresses: Addresses, device: str) -> str:
     """Of all decoders, scorers and encoders of a task, e.g. ``float16, float32``."""
-    asked: list[Any] = [getattr(spec.decoder, "dtype", None) for spec in run.task.generators]
-    for entry in run.task.scorers:
-        tower = "auto" if is_published(getattr(entry.params, "backbone", None)) else None
-        asked.append(getattr(entry.params, "dtype", tower))
-    for role in ("task", *run.judges):
-        spec = run.role_spec(role)
-        while spec.of is not None:  # what lies below a projection
-            spec = spec.of
-        asked.append(spec.params.get("dtype", "auto" if is_published(spec.use) else None))
-    return ", ".join(sorted({precision(one if isinstance(one, str) else "float32", run.device) for one in asked}))
+    params = [spec.decoder for spec in task.generators] + [entry.params for entry in task.scorers]
+    encoders = [address.encoder for address in addresses.encoders.values()]
+    encoders += [
+        named_encoder(text, task.source.parent) for flags in addresses.scorers.values() for text in flags.encoders
+    ]
+    for encoder in encoders:
+        while encoder.of is not None:  # what lies below a projection
+            encoder = encoder.of
+        params.append(encoder.params)
+    named = (getattr(each, "dtype", None) for each in params)
+    return ", ".join(sorted({precision(dtype if isinstance(dtype, str) else "float32", device) for dtype in named}))
 
 
 def _below_torch() -> dict[str, str]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmark.disk import replace_folder
-from benchmark.records.files import COMPARISON, TASK_FOLDER, read_any
+from benchmark.records.files import COMPARISON, TASK_FOLDER, read_any, read_comparison
+from benchmark.runner.addresses import Addresses
+from benchmark.runner.store import Address, Store
+from benchmark.task.resolve import Task
 from rebeca.errors import SpecError
 from rebeca.published import find, names_in
-
-if TYPE_CHECKING:
-    from benchmark.runner.run import Run
 
 
 def weights_folder(records: Path) -> Path:
@@ -20,12 +19,14 @@ def weights_folder(records: Path) -> Path:
     return records.with_name(f"{records.name}-weights")
 
 
-def publish(run: Run, records: Path, target: Path, with_weights: bool) -> Path:
+def publish(task: Task, addresses: Addresses, store: Store, records: Path, target: Path, with_weights: bool) -> Path:
     """Copies the records of a run; they replace what was there, whole.
 
     Args:
-        run: The run.
-        records: Its records.
+        task: The task.
+        addresses: Of everything that the records rest on.
+        store: The work folder.
+        records: The records in it.
         target: Folder of records of several tasks.
         with_weights: Copy embeddings, judges and fits as well; without, those of earlier records go.
 
@@ -33,21 +34,19 @@ def publish(run: Run, records: Path, target: Path, with_weights: bool) -> Path:
         Where the records lie now.
 
     Raises:
-        SpecError: If the task is modified, its weights are random, its pictures may not be redistributed (with
-            weights), or another task is there.
+        SpecError: If the task is modified, its weights are random, its images may not be redistributed (with
+            weights), or another task lies there.
     """
-    if run.task.modified:
+    if task.modified:
         raise SpecError("a modified task is not published", hint="run it without --set and --limit-users")
-    random = sorted(name for name in names_in(run.task.to_json()) if find(name).origin == "random")
+    random = sorted(name for name in names_in(task.to_json()) if find(name).origin == "random")
     if random:
         raise SpecError(
             f"made with random weights ({', '.join(random)}), which measure nothing", hint="fetch the published ones"
         )
-    if with_weights and not run.world.dataset.redistribute:
-        raise SpecError(
-            "weights hold embeddings of pictures that may not be redistributed", hint="publish without them"
-        )
-    place = target / records.relative_to(run.store.root / "records")
+    if with_weights and not read_comparison(records).data.redistribute:
+        raise SpecError("weights hold embeddings of images that may not be redistributed", hint="publish without them")
+    place = target / records.relative_to(store.root / "records")
     if (place / TASK_FOLDER / COMPARISON).is_file():
         old, new = (read_any(folder / TASK_FOLDER / COMPARISON)["task"]["hash"] for folder in (place, records))
         if old != new:
@@ -63,10 +62,10 @@ def publish(run: Run, records: Path, target: Path, with_weights: bool) -> Path:
         shutil.rmtree(weights, ignore_errors=True)  # they would belong to other records
         return place
     fresh = _empty_beside(weights)
-    for stage, key in learned(run):
-        folder = run.store.find(stage, key)
+    for address in learned(addresses):
+        folder = store.find(address)
         if folder is not None:  # a generator that failed has learned nothing
-            shutil.copytree(folder, fresh / folder.relative_to(run.store.root))
+            shutil.copytree(folder, fresh / folder.relative_to(store.root))
     replace_folder(fresh, weights)
     return place
 
@@ -77,11 +76,8 @@ def _empty_beside(place: Path) -> Path:
     return fresh
 
 
-def learned(run: Run) -> list[tuple[str, str]]:
-    """Stage and address of all that was learned for a task, and of the embeddings that it was learned on."""
-    task = run.task
-    judged = [("judge", run.judge_key(role)) for role in run.judges]
-    judged += [("judge", run.judge_key("verifier", share)) for share in task.file.judges.learning_curve]
-    judged += [("judge", run.judge_key("prior"))] * any(entry.use == "ncf-prior" for entry in task.scorers)
-    embedded = [("embeddings", run.embeddings_key(role)) for role in ("task", *run.judges)]
-    return list(dict.fromkeys([*embedded, *judged, *(("fit", run.fit_key(g)) for g in task.generators)]))
+def learned(addresses: Addresses) -> list[Address]:
+    """All that was learned for a task, and the embeddings that it was learned on; each once."""
+    embeddings = [each.embeddings for each in addresses.encoders.values()]
+    judges = [judge.fit for judge in (*addresses.judges.values(), *addresses.curve)]
+    return list(dict.fromkeys([*embeddings, *judges, *(each.fit for each in addresses.generators.values())]))

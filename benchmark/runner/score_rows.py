@@ -6,8 +6,7 @@ import numpy as np
 
 from benchmark.analysis.inputs import Rows
 from benchmark.analysis.results import PermutationTest
-from benchmark.runner.plugins import build_generator
-from benchmark.runner.scoring import GeneratorScores, pair_means
+from benchmark.runner.scoring import GeneratorScores
 from benchmark.runner.world import World
 from benchmark.stats.personalisation import picture_shuffle
 from benchmark.stats.random import stream
@@ -33,36 +32,37 @@ def bootstrap_strata(task: Task, block: Ints, cold: Bools) -> Ints:
 
 def rows_of(scores: GeneratorScores, world: World, task: Task) -> Rows:
     """A generator's scores as the analysis reads them."""
-    shape = len(world.users), task.images_of(scores.spec)
-    failed = np.array([bool(image.failure) for image in scores.made]).reshape(shape)
+    spec = scores.images.spec
+    shape = len(world.users), task.images_of(spec)
+    failed = np.array([bool(image.failure) for image in scores.images.rows]).reshape(shape)
     block = world.dataset.block_of_user[world.users]
     by_scorer: dict[str, Floats] = {}
     pairs: dict[str, Floats] = {}
-    for scorer, single in scores.by_picture.items():
+    for scorer, single in scores.by_image.items():
         by_scorer[scorer] = np.full(shape, np.nan)
         by_scorer[scorer][~failed] = single.own
         if single.everyone is not None:
-            table = pair_means(single, scores.owner, len(world.users))
+            table = single.pair_means(scores.owner, len(world.users))
             table[block[:, None] != block[None, :]] = np.nan
             if np.isfinite(table).any():  # a scorer of items has no answer to generated images
                 pairs[scorer] = table
     return Rows(
-        id=scores.spec.id,
-        ranked=not build_generator(scores.spec).needs,
-        digest=np.array([image.digest for image in scores.made], np.str_).reshape(shape),
-        item=np.array([image.item for image in scores.made], np.int64).reshape(shape),
+        id=spec.id,
+        ranked=not spec.flags().needs,
+        digest=np.array([image.digest for image in scores.images.rows], np.str_).reshape(shape),
+        item=np.array([image.item for image in scores.images.rows], np.int64).reshape(shape),
         failed=failed,
         scores=by_scorer,
-        lowest={scorer: single.worst for scorer, single in scores.by_picture.items()},
-        cards={scorer: single.card for scorer, single in scores.by_picture.items()},
-        sets=scores.by_person,
+        lowest={scorer: single.worst for scorer, single in scores.by_image.items()},
+        cards={scorer: single.card for scorer, single in scores.by_image.items()},
+        sets=scores.by_user,
         pairs=pairs,
     )
 
 
 def published_scheme(scores: GeneratorScores, scorer: str, name: str) -> PermutationTest | None:
     """The published test, anti-conservative and kept for reproduction; None where not everybody has an answer."""
-    single = scores.by_picture[scorer]
+    single = scores.by_image[scorer]
     if single.everyone is None or not np.isfinite(single.everyone).all():
         return None
     table = single.everyone[:, single.position] * (1 if single.card.higher_is_better else -1)

@@ -1,142 +1,288 @@
-"""Scores of one generator: a row a picture, a table of everybody's opinion, and a value a person."""
+"""Score: every generator's images by every scorer of the task."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmark.runner.images import Made
-from benchmark.runner.run import Run
-from benchmark.runner.store import stage_key
-from benchmark.task.resolve import ResolvedGenerator, ResolvedScorer, check_primary
-from rebeca.arrays import Floats, Ints
-from rebeca.errors import GeneratorError
-from rebeca.interfaces import ScoredImages, Scorer, ScorerCard
+from benchmark.runner.addresses import PRIOR, Addresses
+from benchmark.runner.decode import GeneratorImages
+from benchmark.runner.embed import Encoders
+from benchmark.runner.images import LazyPixels, PixelCache, read_embeddings
+from benchmark.runner.materials import Materials
+from benchmark.runner.plugins import build_encoder, build_scorer
+from benchmark.runner.progress import Report
+from benchmark.runner.stage import Stages
+from benchmark.task.declared import ScorerFlags
+from benchmark.task.encoders import named_encoder
+from benchmark.task.resolve import Task
+from rebeca.arrays import Floats, Ints, Pixels
+from rebeca.errors import PluginError, SpecError
+from rebeca.interfaces import Encoder, ScoredImages, Scorer, ScorerCard, ScorerContext, SetScorer
+from rebeca.pixels import decode_image
+
+NEED_OF_SPACE = {"task": "embeddings", "verifier": "verifier", "auditor": "auditor", PRIOR: PRIOR}
+"""What a scorer has to name in ``needs`` before it may ask for the embeddings of images in a space."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PictureScores:
-    """One scorer on one generator's pictures.
+class ImageScores:
+    """One scorer of single images on one generator.
 
     Attributes:
         card: What the site says about the scorer.
-        is_ground_truth: Whether it knows the truth.
-        own: float64 [pictures]; by the person for whom it was made, NaN without an answer.
-        everyone: float64 [people, different pictures], or None where not everybody can be asked.
-        position: int [pictures]; column of ``everyone``.
-        worst: float64 [people]; each person's lowest score over the training catalogue.
+        own: float64 [images]; by the user for whom each was made, NaN without an answer.
+        everyone: float64 [users, different images], or None where not every user can be asked.
+        position: int [images]; column of ``everyone``.
+        worst: float64 [users]; what a failed image counts where failures count.
     """
 
     card: ScorerCard
-    is_ground_truth: bool
     own: Floats
     everyone: Floats | None
     position: Ints
     worst: Floats
 
+    def pair_means(self, owner: Ints, users: int) -> Floats:
+        """S [judges, owners]; mean of the finite scores that each user gives to each user's images.
+
+        Args:
+            owner: int [images]; row of the user for whom each image was made.
+            users: Number of users.
+        """
+        assert self.everyone is not None
+        full = self.everyone[:, self.position]
+        known = np.isfinite(full)
+        membership = np.zeros((full.shape[1], users))
+        membership[np.arange(len(owner)), owner] = 1.0
+        total = np.where(known, full, 0.0) @ membership
+        count = known.astype(np.float64) @ membership
+        return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GeneratorScores:
-    """Everything that is known about one generator's pictures.
+    """All scores of one generator's images.
 
     Attributes:
-        spec: The generator.
-        made: Every request's answer, failures included.
-        owner: int [pictures]; row of ``users`` for whom each valid picture was made.
-        pictures: The valid pictures.
-        by_picture: Scores of picture scorers, by scorer.
-        by_person: Measures of set scorers, float64 [people], by measure.
+        images: The images, failures included.
+        owner: int [valid images]; row of the user for whom each valid image was made.
+        scored: The valid images.
+        by_image: Scores of scorers of single images, by scorer.
+        by_user: Measures of set scorers, float64 [users], by measure.
         cards: Cards of those measures.
-        keys: Addresses of the score artefacts, by scorer.
     """
 
-    spec: ResolvedGenerator
-    made: list[Made]
+    images: GeneratorImages
     owner: Ints
-    pictures: ScoredImages
-    by_picture: dict[str, PictureScores]
-    by_person: dict[str, Floats]
-    cards: dict[str, ScorerCard]
-    keys: dict[str, str]
+    scored: ScoredImages
+    by_image: Mapping[str, ImageScores]
+    by_user: Mapping[str, Floats]
+    cards: Mapping[str, ScorerCard]
 
 
-def score_generator(run: Run, spec: ResolvedGenerator) -> GeneratorScores:
-    """Makes the generator's pictures where they are missing and scores them by every scorer of the task."""
-    made, pictures = run.scored_pictures(run.make_pictures(spec))
-    users = run.world.users
-    owner = np.searchsorted(users, pictures.user)
-    unit_keys = run.picture_keys(spec)
-    by_picture: dict[str, PictureScores] = {}
-    by_person: dict[str, Floats] = {}
+class Scorers:
+    """The scorers of a task by id, built when first asked for."""
+
+    def __init__(self, task: Task, addresses: Addresses, materials: Materials) -> None:
+        self._entries = {entry.id: entry for entry in task.scorers}
+        self._base, self._flags, self._materials = task.source.parent, addresses.scorers, materials
+        self._built: dict[str, Scorer[Any] | SetScorer[Any]] = {}
+
+    def get(self, name: str) -> Scorer[Any] | SetScorer[Any]:
+        """A scorer."""
+        if name not in self._built:
+            entry = self._entries[name]
+            context = scorer_context(name, self._flags[name], self._materials, self._base)
+            self._built[name] = build_scorer(entry.use, entry.params, context, entry.id)
+        return self._built[name]
+
+
+def scorer_context(name: str, flags: ScorerFlags, materials: Materials, base: Path) -> ScorerContext:
+    """What a scorer is given.
+
+    Args:
+        name: Its id, for messages.
+        flags: What it asks for.
+        materials: Out of these.
+        base: Folder from which encoders name files.
+
+    Raises:
+        SpecError: If it needs a ground truth that the data do not have.
+    """
+    if "ground-truth" in flags.needs and materials.world.dataset.ground_truth is None:
+        raise SpecError(f"the scorer '{name}' needs a synthetic world", hint="use 'observed' with real ratings")
+    world = materials.world
+    offers: dict[str, Callable[[], Any]] = {
+        "verifier": lambda: materials.judges["verifier"],
+        "auditor": lambda: materials.judges["auditor"],
+        PRIOR: lambda: materials.judges[PRIOR],
+        "training": lambda: world.division.generators.train,
+        "held-out": lambda: world.division.test,
+        "ground-truth": materials.ground_truth,
+        "embeddings": lambda: materials.embeddings["task"],
+    }
+
+    def encoder(text: str) -> Encoder[Any]:
+        if text not in flags.encoders:
+            raise PluginError(f"it uses the encoder '{text}'", hint="name it in encoders(params)")
+        return build_encoder(named_encoder(text, base), materials.device)
+
+    return ScorerContext(
+        {need: offers[need] for need in flags.needs},
+        users=world.dataset.ratings.user_ids,
+        catalogue=world.dataset.catalogue,
+        training_items=world.division.training_items,
+        block_of_user=world.dataset.block_of_user,
+        scale=world.dataset.scale,
+        encoder=encoder,
+        device=materials.device,
+    )
+
+
+class ImageVectors:
+    """Embeddings of generated images by role; equal images of different generators are encoded once."""
+
+    def __init__(self, encoders: Encoders) -> None:
+        self._encoders = encoders
+        self._vectors: dict[tuple[str, str], Floats] = {}
+
+    def encode(self, role: str, digests: Sequence[str], read: Callable[[str], Pixels]) -> Floats:
+        """float32 [n, dim]; ``read`` gives the pixels of a digest."""
+        new = [digest for digest in dict.fromkeys(digests) if (role, digest) not in self._vectors]
+        if new:
+            images = LazyPixels(lambda i: read(new[i]), range(len(new)))
+            encoded = self._encoders.get(role).encode(images, [None] * len(new))
+            self._vectors |= {(role, digest): vector for digest, vector in zip(new, encoded, strict=True)}
+        return np.stack([self._vectors[role, digest] for digest in digests])
+
+
+def scored_images(images: GeneratorImages, materials: Materials, vectors: ImageVectors) -> ScoredImages:
+    """The valid images of a generator as scorers see them."""
+    catalogue = materials.world.dataset.catalogue
+    valid = [row for row in images.rows if not row.failure]
+    index = {name: i for i, name in enumerate(materials.world.dataset.ratings.user_ids)}
+    digests = tuple(row.digest for row in valid)
+    item = np.array([row.item for row in valid], dtype=np.int64)
+    first: dict[str, int] = {}
+    unique = np.array([first.setdefault(digest, i) for i, digest in enumerate(digests)], dtype=np.int64)
+    cache = PixelCache(partial(_read_pixels, images.image_files()))
+
+    def pixels(i: int) -> Pixels:
+        return catalogue.pixels(valid[i].item) if valid[i].item >= 0 else cache.get(valid[i].digest)
+
+    def embedding(role: str) -> Floats:
+        if role == PRIOR:
+            return read_embeddings(images.folders)[[not row.failure for row in images.rows]]
+        table = materials.embeddings[role]
+        out = np.empty((len(valid), table.shape[1]), np.float32)
+        out[item >= 0] = table[item[item >= 0]]
+        new = np.flatnonzero(item < 0)
+        if len(new):
+            out[new] = vectors.encode(role, [digests[i] for i in new], cache.get)
+        return out
+
+    return ScoredImages(
+        user=np.array([index[row.user] for row in valid], dtype=np.int64),
+        replicate=np.array([row.replicate for row in valid], dtype=np.int64),
+        digest=digests,
+        item=item,
+        unique=unique,
+        embedding_of=embedding,
+        pixels_of=pixels,
+    )
+
+
+def _read_pixels(files: Mapping[str, Path], digest: str) -> Pixels:
+    return decode_image(files[digest].read_bytes(), str(files[digest]))
+
+
+def score(
+    images: GeneratorImages,
+    scorers: Scorers,
+    addresses: Addresses,
+    materials: Materials,
+    vectors: ImageVectors,
+    stages: Stages,
+) -> GeneratorScores:
+    """Scores a generator's images by every scorer, or takes the scores from the store.
+
+    Raises:
+        PluginError: If a scorer breaks its contract.
+    """
+    name, users = images.spec.id, materials.world.users
+    scored = scored_images(images, materials, vectors)
+    by_image: dict[str, ImageScores] = {}
+    by_user: dict[str, Floats] = {}
     cards: dict[str, ScorerCard] = {}
-    keys: dict[str, str] = {}
-    for entry in run.task.scorers:
-        scorer = run.scorer(entry)
-        if entry.use == run.task.file.analysis.primary.scorer:
-            check_primary(entry.use, scorer.card)  # scorers may have a card of their own only when built
-        inputs = {"scorer": [entry.use, scorer.fingerprint], "pictures": unit_keys}
-        key = stage_key("scores", inputs)
-        keys[entry.use] = key
+    for scorer, flags in addresses.scorers.items():
 
-        def write(folder: Path, scorer: Any = scorer, entry: ResolvedScorer = entry) -> None:
-            arrays = _picture_arrays(scorer, pictures, users) if isinstance(scorer, Scorer) else {}
-            if not isinstance(scorer, Scorer):
-                arrays = {name: np.asarray(v, np.float64) for name, v in scorer.score_sets(pictures, users).items()}
-            _check(arrays, entry.use)
-            np.savez(folder / "scores.npz", **dict(arrays.items()))  # type: ignore[arg-type]
+        def write(folder: Path, _: Report, scorer: str = scorer, flags: ScorerFlags = flags) -> None:
+            own = _restricted(scored, flags.needs)
+            arrays = score_arrays(scorers.get(scorer), own, users)
+            _check_complete(arrays, flags, scorer, own)
+            np.savez(folder / "scores.npz", **arrays)  # type: ignore[arg-type]
 
-        folder = run.make("scores", key, inputs, write, f"score {spec.id} by {entry.use}", announce=False)
+        folder = stages.make(addresses.scores[name, scorer], f"score {name} by {scorer}", write, announce=False)
         with np.load(folder / "scores.npz", allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        if isinstance(scorer, Scorer):
-            by_picture[entry.use] = PictureScores(
-                scorer.card,
-                scorer.is_ground_truth,
-                arrays["own"],
-                arrays.get("everyone"),
-                arrays["position"],
-                arrays["worst"],
-            )
+            arrays = {measure: stored[measure] for measure in stored.files}
+        if flags.of_sets:
+            by_user |= arrays
+            cards |= flags.cards
         else:
-            by_person |= arrays
-            cards |= scorer.cards
-    return GeneratorScores(spec, made, owner, pictures, by_picture, by_person, cards, keys)
+            everyone = arrays.get("everyone")
+            by_image[scorer] = ImageScores(flags.card, arrays["own"], everyone, arrays["position"], arrays["worst"])
+    return GeneratorScores(images, np.searchsorted(users, scored.user), scored, by_image, by_user, cards)
 
 
-def pair_means(scores: PictureScores, owner: Ints, people: int) -> Floats:
-    """S [judges, owners]; mean of the finite scores that each person gives to each person's pictures."""
-    assert scores.everyone is not None
-    full = scores.everyone[:, scores.position]
-    known = np.isfinite(full)
-    membership = np.zeros((full.shape[1], people))
-    membership[np.arange(len(owner)), owner] = 1.0
-    total = np.where(known, full, 0.0) @ membership
-    count = known.astype(np.float64) @ membership
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+def _check_complete(arrays: Mapping[str, Floats | Ints], flags: ScorerFlags, scorer: str, images: ScoredImages) -> None:
+    """Refuses gaps of a scorer that can ask every user about every image; ground truth may not know an image."""
+    if flags.of_sets or flags.card.is_ground_truth or "everyone" not in arrays:
+        return
+    gaps = np.flatnonzero(np.isnan(arrays["own"]))
+    if len(gaps):
+        raise PluginError(f"scorer '{scorer}' gave no number for image {images.digest[int(gaps[0])][:12]}")
 
 
-def _picture_arrays(scorer: Scorer, pictures: ScoredImages, users: Ints) -> dict[str, Floats]:
-    first, position = np.unique(pictures.unique, return_inverse=True)
-    arrays: dict[str, Any] = {"position": position.astype(np.int64), "worst": np.full(len(users), np.nan)}
-    if scorer.judges_everyone:  # the person's own opinion out of everybody's: asked apart, it would round otherwise
-        arrays["everyone"] = np.asarray(scorer.score_all(pictures, users)[:, first], np.float64)
-        arrays["own"] = arrays["everyone"][np.searchsorted(users, pictures.user), position]
-    else:
-        arrays["own"] = np.asarray(scorer.score(pictures, pictures.user), np.float64)
-    worst = getattr(scorer, "worst", None)
-    if worst is not None:
-        arrays["worst"] = np.asarray(worst(users), np.float64)
-    if scorer.judges_everyone and not scorer.is_ground_truth and np.isnan(arrays["own"]).any():
-        row = int(np.flatnonzero(np.isnan(arrays["own"]))[0])
-        raise GeneratorError(f"scorer '{scorer.card.name}' gave no number for picture {pictures.digest[row][:12]}")
-    return arrays
+def _restricted(images: ScoredImages, needs: frozenset[str]) -> ScoredImages:
+    """The images for a scorer that may ask for embeddings only in spaces which its needs name."""
+
+    def embedding(role: str) -> Floats:
+        need = NEED_OF_SPACE.get(role)
+        if need is None:
+            raise PluginError(f"it asks for embeddings in the space '{role}'; allowed: {', '.join(NEED_OF_SPACE)}")
+        if need not in needs:
+            raise PluginError(f"it uses embeddings in the space '{role}'", hint=f"name '{need}' in needs(params)")
+        return images.embedding_of(role)
+
+    return replace(images, embedding_of=embedding)
 
 
-def _check(arrays: Mapping[str, Floats], scorer: str) -> None:
-    for name, values in arrays.items():
-        if np.isinf(values).any():
-            raise GeneratorError(f"scorer '{scorer}' gave an infinite value ({name})")
+def score_arrays(scorer: Scorer[Any] | SetScorer[Any], images: ScoredImages, users: Ints) -> dict[str, Floats | Ints]:
+    """What is kept of a scorer's answers.
+
+    Args:
+        scorer: The scorer.
+        images: n valid images.
+        users: int [users]; indices of the users that images were made for.
+
+    Returns:
+        Of a set scorer its measures, float64 [users]. Of a scorer ``own`` [n], ``position`` [n], ``worst`` [users]
+        and, where every user can be asked, ``everyone`` [users, different images].
+    """
+    if isinstance(scorer, SetScorer):
+        return {measure: np.asarray(v, np.float64) for measure, v in scorer.score_sets(images, users).items()}
+    first, position = np.unique(images.unique, return_inverse=True)
+    worst = np.asarray(scorer.worst(users), np.float64)
+    if not scorer.judges_everyone:
+        own = np.asarray(scorer.score(images, images.user), np.float64)
+        return {"position": position, "worst": worst, "own": own}
+    # a user's own scores are taken from everybody's: computed apart, they would round differently
+    everyone = np.asarray(scorer.score_all(images, users)[:, first], np.float64)
+    own = everyone[np.searchsorted(users, images.user), position]
+    return {"position": position, "worst": worst, "everyone": everyone, "own": own}

@@ -1,7 +1,7 @@
 """Artefacts on disk, addressed by what they were made from.
 
 An artefact is a folder of files with a manifest of their SHA-256. It is written beside its place and renamed into it,
-so that it is there whole or not at all. A damaged one is noticed when it is read, set aside and made again.
+so that it is either complete or absent. A damaged one is noticed when it is looked up, set aside and made again.
 """
 
 from __future__ import annotations
@@ -14,28 +14,50 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmark.disk import file_digest, sync_files, sync_path, write_atomically
 from rebeca.errors import StoreError, disk_full
-from rebeca.seeds import digest_of
+from rebeca.seeds import canonical_json, digest_of
 
 MANIFEST = "artefact.json"
 STAGE_VERSIONS = {
-    "embeddings": 1,
-    "judge": 2,
-    "fit": 1,
-    "pictures": 2,
-    "scores": 2,
-    "verifier": 2,
-    "records": 6,
+    "data": 1,
+    "embeddings": 2,
+    "judge": 3,
+    "fit": 2,
+    "images": 3,
+    "scores": 3,
+    "held-out": 3,
+    "records": 7,
 }
 """Raised whenever a stage could give other results from the same inputs."""
 
 
-def stage_key(stage: str, inputs: dict[str, Any]) -> str:
-    """The address of an artefact: SHA-256 of stage, stage version and canonical inputs."""
-    return digest_of([stage, STAGE_VERSIONS[stage], inputs])
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Names an artefact by what it is made from.
+
+    Attributes:
+        stage: A key of :data:`STAGE_VERSIONS`.
+        inputs: Canonical JSON of everything that the artefact depends on, but for the stage's own code.
+    """
+
+    stage: str
+    inputs: str
+
+    @classmethod
+    def of(cls, stage: str, **inputs: object) -> Address:
+        """The address of a stage's result for these inputs.
+
+        Raises:
+            TypeError: If an input is not JSON.
+        """
+        return cls(stage, canonical_json(inputs))
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of stage, stage version and inputs."""
+        return digest_of([self.stage, STAGE_VERSIONS[self.stage], json.loads(self.inputs)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,37 +72,38 @@ class Store:
     root: Path
     notify: Callable[[str], None]
 
-    def folder(self, stage: str, key: str) -> Path:
-        """Where an artefact lies."""
-        return self.root / stage / key[:2] / key
+    def folder(self, address: Address) -> Path:
+        """Where an artefact lies, or would lie."""
+        key = address.key
+        return self.root / address.stage / key[:2] / key
 
-    def find(self, stage: str, key: str) -> Path | None:
-        """The folder of an intact artefact, or None; a damaged one is set aside."""
-        folder = self.folder(stage, key)
+    def find(self, address: Address) -> Path | None:
+        """The folder of an intact artefact, or None; every byte is read, and a damaged artefact is set aside."""
+        folder = self.folder(address)
         if not folder.is_dir():
             return None
-        problem = _problem(folder)
+        problem = _problem(folder, address)
         if problem is None:
             return folder
-        aside = self.root / "set-aside" / f"{stage}-{key[:16]}-{os.getpid()}"
+        aside = self.root / "set-aside" / f"{address.stage}-{folder.name[:16]}-{os.getpid()}"
         aside.parent.mkdir(parents=True, exist_ok=True)
         if aside.exists():
             shutil.rmtree(aside)
         folder.rename(aside)
-        self.notify(f"{stage} {key[:12]}: {problem}; set aside as {aside} and made again")
+        self.notify(f"{address.stage} {folder.name[:12]}: {problem}; set aside as {aside} and made again")
         return None
 
-    def make(self, stage: str, key: str, inputs: dict[str, Any], write: Callable[[Path], None]) -> Path:
+    def make(self, address: Address, write: Callable[[Path], None]) -> Path:
         """Returns the artefact, making it with ``write(folder)`` where it is missing.
 
         Raises:
             StoreError: If the disk is full or the folder cannot be written.
         """
-        found = self.find(stage, key)
-        if found is not None:
-            return found
-        folder = self.folder(stage, key)
-        temporary = folder.with_name(f".{key[:16]}-{os.getpid()}")
+        intact = self.find(address)
+        if intact is not None:
+            return intact
+        folder = self.folder(address)
+        temporary = folder.with_name(f".{folder.name[:16]}-{os.getpid()}")
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             if temporary.exists():
@@ -88,8 +111,7 @@ class Store:
             temporary.mkdir()
             write(temporary)
             files = {str(p.relative_to(temporary)): file_digest(p) for p in sorted(temporary.rglob("*")) if p.is_file()}
-            manifest = {"stage": stage, "version": STAGE_VERSIONS[stage], "inputs": inputs, "files": files}
-            write_atomically(temporary / MANIFEST, json.dumps(manifest, sort_keys=True, indent=1).encode())
+            write_atomically(temporary / MANIFEST, _manifest(address, files))
             sync_files(temporary)
             temporary.rename(folder)
             sync_path(folder.parent)
@@ -131,12 +153,25 @@ class Store:
                 shutil.rmtree(leftover)
 
 
-def _problem(folder: Path) -> str | None:
+def _manifest(address: Address, files: dict[str, str]) -> bytes:
+    """What an artefact is made from, and the SHA-256 of its files by name."""
+    manifest = {
+        "stage": address.stage,
+        "version": STAGE_VERSIONS[address.stage],
+        "inputs": json.loads(address.inputs),
+        "files": files,
+    }
+    return json.dumps(manifest, sort_keys=True, indent=1).encode()
+
+
+def _problem(folder: Path, address: Address) -> str | None:
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        files = dict(manifest["files"])
+        written = (folder / MANIFEST).read_bytes()
+        files = dict(json.loads(written)["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"its manifest cannot be read ({error})"
+    if written != _manifest(address, files):
+        return "its manifest was changed"
     present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} - {MANIFEST}
     if present != set(files):
         return f"files are missing or added: {sorted(present ^ set(files))[:3]}"

@@ -1,23 +1,20 @@
-"""The data side of a run: data set, division, candidates, people, encoders. Cheap to build, free of torch."""
+"""The data side of a run: data set, division, candidates, users. Cheap to build, free of torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmark.task import registry
-from benchmark.task.file import EncoderSpec
+from benchmark.runner.plugins import build
 from benchmark.task.resolve import Task
 from rebeca.arrays import Ints
 from rebeca.data.catalogue import Candidates
 from rebeca.data.dataset import Dataset
 from rebeca.data.splits import Division, SplitRule, divide
 from rebeca.errors import SpecError
-from rebeca.interfaces import Encoder
-from rebeca.params import make_params
+from rebeca.interfaces import DatasetContext
 from rebeca.seeds import digest_of, seed_of
 
 
@@ -48,11 +45,9 @@ class World:
 def build_world(task: Task) -> World:
     """Reads the data set and divides it."""
     spec = task.file.data
-    source = registry.load("datasets", spec.kind)
-    params = make_params(source.Params, spec.params, "data.params")
-    found: Dataset = source.read(task.data_path, params)
-    order = np.lexsort((found.ratings.item, found.ratings.user))  # no address knows the order, so it decides nothing
-    dataset = replace(found, ratings=found.ratings.where(order))
+    read = build("data set", spec.kind, task.data, DatasetContext(task.data_path)).read()
+    order = np.lexsort((read.ratings.item, read.ratings.user))  # row order is in no address, so rows are sorted
+    dataset = replace(read, ratings=read.ratings.where(order))
     rule = SplitRule(
         spec.split.kind, spec.split.test, spec.split.validation, task.file.judges.ratings, spec.split.cold_share,
         spec.split.keep,
@@ -69,29 +64,6 @@ def build_world(task: Task) -> World:
     )
     users = _people(task, dataset, division)
     return World(dataset, division, _candidates(dataset, division), users, fingerprint)
-
-
-def make_encoder(spec: EncoderSpec, device: str, base: Path) -> Encoder:
-    """Builds the encoder that a task names, without loading its weights; files are relative to ``base``."""
-    name, _, argument = spec.use.partition(":")
-    if name == "pca":
-        from rebeca.encoders.simple import PCAEncoder
-
-        if spec.of is None or not argument.isdigit() or int(argument) < 1:
-            raise SpecError(
-                f"encoder '{spec.use}': pca needs a size and an encoder below it",
-                hint="write encoder: {use: 'pca:16', of: fourier}",
-            )
-        unknown = sorted(set(spec.params) - {"scale"})
-        if unknown:
-            raise SpecError(f"encoder 'pca' has no parameter '{unknown[0]}'", hint="allowed: scale")
-        return PCAEncoder(int(argument), make_encoder(spec.of, device, base), float(spec.params.get("scale", 1.0)))
-    if spec.of is not None:
-        raise SpecError(f"encoder '{spec.use}' takes no encoder below it", hint="only pca does")
-    if name == "precomputed" or (name == "transformers" and (base / argument).exists()):
-        argument = str(base / argument)
-    encoder: Encoder = registry.load("encoders", name)(argument, device, **spec.params)
-    return encoder
 
 
 def _people(task: Task, dataset: Dataset, division: Division) -> Ints:

@@ -1,55 +1,58 @@
-"""How varied, how new, and how well the pictures cover what a person likes."""
+"""How varied the images are, how new, and how well they cover what a user likes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from benchmark.scorers.context import ScorerContext
 from rebeca.arrays import Floats, Ints, unit_rows
-from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard, SetScorer
+from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard, ScorerContext, SetScorer
 from rebeca.params import Count
 
 
-class DiversityScorer(SetScorer):
-    """``diversity``: mean cosine distance between a person's pictures, and the share of different pictures.
+class DiversityScorer(SetScorer[NoParams]):
+    """``diversity``: mean cosine distance between a user's images, and the share of different images.
 
-    Distances are between embeddings centred on the training catalogue: 0 for copies, about 1 for unrelated pictures.
+    Distances are between embeddings centred on the training catalogue: 0 for copies, about 1 for unrelated images.
     """
 
-    Params = NoParams
-    cards = {
+    CARDS: ClassVar[Mapping[str, ScorerCard]] = {
         "diversity": ScorerCard(
-            "Diversity", "cosine distance", True, "How different one person's pictures are from each other."
+            "Diversity", "cosine distance", True, "How different one user's images are from each other."
         ),
-        "distinct": ScorerCard("Distinct", "share", True, "Share of a person's pictures that are not repeats."),
+        "distinct": ScorerCard("Distinct", "share", True, "Share of a user's images that are not repeats."),
         "spread": ScorerCard(
-            "Spread", "cosine distance", True, "How different this person's mean picture is from the others' means."
+            "Spread", "cosine distance", True, "How different this user's mean image is from the others' means."
         ),
     }
 
-    def __init__(self, context: ScorerContext) -> None:
-        self._centre = context.catalogue_embeddings()[context.division.training_items].mean(axis=0)
-        self._fingerprint = f"diversity/1/{context.data_fingerprint}"
+    def __init__(self, params: NoParams, context: ScorerContext) -> None:
+        super().__init__(params, context)
+        self._centre = context.embeddings[context.training_items].mean(axis=0)
 
-    @property
-    def fingerprint(self) -> str:
-        """Address of data and division."""
-        return self._fingerprint
+    @classmethod
+    def needs(cls, params: NoParams) -> frozenset[str]:
+        """The items' embeddings, for their mean."""
+        return frozenset({"embeddings"})
 
-    def score_sets(self, pictures: ScoredImages, users: Ints) -> Mapping[str, Floats]:
+    @classmethod
+    def cards(cls, params: NoParams) -> Mapping[str, ScorerCard]:
+        """``diversity``, ``distinct`` and ``spread``."""
+        return cls.CARDS
+
+    def score_sets(self, images: ScoredImages, users: Ints) -> Mapping[str, Floats]:
         """``diversity``, ``distinct`` and ``spread``, float64 [users]."""
-        unit = unit_rows(pictures.embedding_of("task") - self._centre)
-        out = {name: np.full(len(users), np.nan) for name in self.cards}
+        unit = unit_rows(images.embedding_of("task") - self._centre)
+        out = {name: np.full(len(users), np.nan) for name in self.CARDS}
         means = np.zeros((len(users), unit.shape[1]))
         for row, user in enumerate(users):
-            own = np.flatnonzero(pictures.user == user)
+            own = np.flatnonzero(images.user == user)
             if not len(own):
                 continue
-            out["distinct"][row] = len(np.unique(pictures.unique[own])) / len(own)
+            out["distinct"][row] = len(np.unique(images.unique[own])) / len(own)
             means[row] = unit[own].mean(axis=0)
             if len(own) > 1:
                 cosine = unit[own] @ unit[own].T
@@ -62,30 +65,32 @@ class DiversityScorer(SetScorer):
         return out
 
 
-class NearestTrainingScorer(Scorer):
-    """``nearest-training``: cosine distance to the nearest picture that the person rated in training."""
+class NearestTrainingScorer(Scorer[NoParams]):
+    """``nearest-training``: cosine distance to the nearest item that the user rated in training."""
 
-    Params = NoParams
-    card = ScorerCard(
-        "Novelty", "cosine distance", True,
-        "Distance to the nearest picture that this person had rated in training; close to 0 means a copy.",
-    )  # fmt: skip
-
-    def __init__(self, context: ScorerContext) -> None:
-        embeddings = context.catalogue_embeddings()
-        self._centre = embeddings[context.division.training_items].mean(axis=0)
+    def __init__(self, params: NoParams, context: ScorerContext) -> None:
+        super().__init__(params, context)
+        embeddings = context.embeddings
+        self._centre = embeddings[context.training_items].mean(axis=0)
         self._catalogue = unit_rows(embeddings - self._centre)
-        self._train = context.division.generators.train
-        self._fingerprint = f"nearest-training/1/{context.data_fingerprint}"
+        self._train = context.training
 
-    @property
-    def fingerprint(self) -> str:
-        """Address of data and division."""
-        return self._fingerprint
+    @classmethod
+    def needs(cls, params: NoParams) -> frozenset[str]:
+        """Training ratings, and the items' embeddings."""
+        return frozenset({"training", "embeddings"})
 
-    def score(self, pictures: ScoredImages, users: Ints) -> Floats:
-        """float64 [n]; NaN for people without training ratings."""
-        unit = unit_rows(pictures.embedding_of("task") - self._centre)
+    @classmethod
+    def card(cls, params: NoParams) -> ScorerCard:
+        """The same for every data set."""
+        return ScorerCard(
+            "Novelty", "cosine distance", True,
+            "Distance to the nearest item that this user had rated in training; close to 0 means a copy.",
+        )  # fmt: skip
+
+    def score(self, images: ScoredImages, users: Ints) -> Floats:
+        """float64 [n]; NaN for users without training ratings."""
+        unit = unit_rows(images.embedding_of("task") - self._centre)
         out = np.full(len(users), np.nan)
         for user in np.unique(users):
             rated = self._train.item[self._train.rows_of(int(user))]
@@ -101,10 +106,10 @@ class PrecisionRecallParams:
 
     Attributes:
         at: Values of k.
-        by: ``samples`` (published synthetic experiment: the nearest held-out picture of each of the first k) or
-            ``neighbours`` (published comparison: the k nearest held-out pictures of every picture).
-        runs: A person's pictures are this many independent runs one after the other; results are averaged.
-        least_likes: People with fewer held-out likes are left out.
+        by: ``samples`` (published synthetic experiment: the nearest held-out item of each of the first k images) or
+            ``neighbours`` (published comparison: the k nearest held-out items of every image).
+        runs: A user's images are this many independent runs one after the other; results are averaged.
+        least_likes: Users with fewer held-out likes are left out.
     """
 
     at: tuple[Count, ...] = (1, 5)
@@ -113,52 +118,54 @@ class PrecisionRecallParams:
     least_likes: Count = 3
 
 
-class PrecisionRecallScorer(SetScorer):
-    """``precision-recall``: share of found held-out pictures that the person liked, and of likes found."""
+class PrecisionRecallScorer(SetScorer[PrecisionRecallParams]):
+    """``precision-recall``: share of retrieved held-out items that the user liked, and of likes retrieved.
+
+    Every image retrieves its nearest held-out items by cosine.
+    """
 
     Params = PrecisionRecallParams
 
-    def __init__(self, context: ScorerContext) -> None:
-        self._params: PrecisionRecallParams = context.spec
-        self._test = context.division.test
-        self._embeddings = context.catalogue_embeddings()
-        self._fingerprint = f"precision-recall/1/{context.data_fingerprint}/{self._params}"
+    @classmethod
+    def needs(cls, params: PrecisionRecallParams) -> frozenset[str]:
+        """Held-out ratings, and the items' embeddings."""
+        return frozenset({"held-out", "embeddings"})
+
+    @classmethod
+    def cards(cls, params: PrecisionRecallParams) -> Mapping[str, ScorerCard]:
+        """``precision@k`` and ``recall@k`` for every k."""
         cards = {}
-        for k in self._params.at:
-            how = f"the first {k} pictures" if self._params.by == "samples" else f"{k} neighbours of every picture"
+        for k in params.at:
+            how = f"the first {k} images" if params.by == "samples" else f"{k} neighbours of every image"
             cards[f"precision@{k}"] = ScorerCard(
-                f"Precision at {k}", "share", True, f"Share of held-out pictures found by {how} that the person liked."
+                f"Precision at {k}", "share", True, f"Share of held-out items retrieved by {how} that the user liked."
             )
             cards[f"recall@{k}"] = ScorerCard(
-                f"Recall at {k}", "share", True, f"Share of the person's held-out likes found by {how}."
+                f"Recall at {k}", "share", True, f"Share of the user's held-out likes retrieved by {how}."
             )
-        self.cards = cards
+        return cards
 
-    @property
-    def fingerprint(self) -> str:
-        """Address of data, division and parameters."""
-        return self._fingerprint
-
-    def score_sets(self, pictures: ScoredImages, users: Ints) -> Mapping[str, Floats]:
-        """One array a measure, float64 [users]; NaN for people with too few held-out likes."""
-        out = {name: np.full(len(users), np.nan) for name in self.cards}
-        unit = unit_rows(self._embeddings)
-        made = None if (pictures.item >= 0).all() else unit_rows(pictures.embedding_of("task"))
-        order = np.argsort(self._test.user, kind="stable")
-        bounds = np.searchsorted(self._test.user[order], np.arange(self._test.num_users + 1))
+    def score_sets(self, images: ScoredImages, users: Ints) -> Mapping[str, Floats]:
+        """One array per measure, float64 [users]; NaN for users with too few held-out likes."""
+        out = {name: np.full(len(users), np.nan) for name in self.cards(self.params)}
+        test = self.context.held_out
+        unit = unit_rows(self.context.embeddings)
+        vectors_of = None if (images.item >= 0).all() else unit_rows(images.embedding_of("task"))
+        order = np.argsort(test.user, kind="stable")
+        bounds = np.searchsorted(test.user[order], np.arange(test.num_users + 1))
         for row, user in enumerate(users):
             held = order[bounds[user] : bounds[user + 1]]
-            liked = self._test.liked[held]
-            own = np.flatnonzero(pictures.user == user)
-            if liked.sum() < self._params.least_likes or not len(own):
+            liked = test.liked[held]
+            own = np.flatnonzero(images.user == user)
+            if liked.sum() < self.params.least_likes or not len(own):
                 continue
-            vectors = unit[pictures.item[own]] if made is None else made[own]
-            ranking = np.argsort(-(vectors @ unit[self._test.item[held]].T), axis=1, kind="stable")
-            for k in self._params.at:
-                found = [self._found(part, k) for part in np.array_split(ranking, self._params.runs)]
-                out[f"precision@{k}"][row] = np.mean([liked[rows].mean() for rows in found])
-                out[f"recall@{k}"][row] = np.mean([liked[rows].sum() / liked.sum() for rows in found])
+            vectors = unit[images.item[own]] if vectors_of is None else vectors_of[own]
+            ranking = np.argsort(-(vectors @ unit[test.item[held]].T), axis=1, kind="stable")
+            for k in self.params.at:
+                runs = [self._retrieved(part, k) for part in np.array_split(ranking, self.params.runs)]
+                out[f"precision@{k}"][row] = np.mean([liked[rows].mean() for rows in runs])
+                out[f"recall@{k}"][row] = np.mean([liked[rows].sum() / liked.sum() for rows in runs])
         return out
 
-    def _found(self, ranking: Ints, k: int) -> Ints:
-        return np.unique(ranking[:k, 0] if self._params.by == "samples" else ranking[:, :k])
+    def _retrieved(self, ranking: Ints, k: int) -> Ints:
+        return np.unique(ranking[:k, 0] if self.params.by == "samples" else ranking[:, :k])

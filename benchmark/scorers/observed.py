@@ -1,136 +1,130 @@
-"""What people really said, and what a made world knows."""
+"""Users' held-out ratings, and the ground truth of synthetic worlds."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from benchmark.scorers.context import ScorerContext
 from rebeca.arrays import Floats, Ints
-from rebeca.errors import SpecError
-from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard
+from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard, ScorerContext
 
 
-class ObservedScorer(Scorer):
-    """``observed``: the person's own held-out rating of a catalogue picture.
+class ObservedScorer(Scorer[NoParams]):
+    """``observed``: the user's own held-out rating of an item.
 
-    Where everybody in a block rated everything in it, every person can be asked about every picture, and personal
-    lift is measured in real ratings.
+    Where everybody in a block rated everything in it, every user can be asked about every image, and personal lift is
+    measured in real ratings.
     """
 
-    Params = NoParams
-    is_ground_truth = True
-
-    def __init__(self, context: ScorerContext) -> None:
-        test, data = context.division.test, context.dataset
+    def __init__(self, params: NoParams, context: ScorerContext) -> None:
+        super().__init__(params, context)
+        test = context.held_out
         self._ratings = test.matrix()
-        low, high = data.scale
-        self.card = ScorerCard(
-            "Observed rating", f"rating {low:g} to {high:g}", True,
-            "The rating that this very person gave to this picture; no model had seen it.",
-            role="observed", is_ground_truth=True,
-        )  # fmt: skip
-        self._fingerprint = f"observed/1/{context.data_fingerprint}"
+        high = context.scale[1]
         self._lowest = np.nan_to_num(np.nanmin(np.column_stack([self._ratings, np.full(len(self._ratings), high)]), 1))
         items = np.unique(test.item)
-        same_block = data.block_of_user[:, None] == data.catalogue.block[items][None, :]
+        same_block = context.block_of_user[:, None] == context.catalogue.block[items][None, :]
         self.judges_everyone = bool(np.isfinite(self._ratings[:, items][same_block]).all())
 
-    @property
-    def fingerprint(self) -> str:
-        """Address of data and division."""
-        return self._fingerprint
+    @classmethod
+    def needs(cls, params: NoParams) -> frozenset[str]:
+        """The held-out ratings."""
+        return frozenset({"held-out"})
 
-    def score(self, pictures: ScoredImages, users: Ints) -> Floats:
-        """float64 [n]; NaN for made pictures and for pictures that the person did not rate."""
-        known = pictures.item >= 0
-        return np.where(known, self._ratings[users, np.where(known, pictures.item, 0)], np.nan)
+    @classmethod
+    def card(cls, params: NoParams) -> ScorerCard:
+        """The same for every data set."""
+        return ScorerCard(
+            "Observed rating", "rating", True,
+            "The rating that this very user gave to this item; no model had seen it.",
+            role="observed", is_ground_truth=True,
+        )  # fmt: skip
 
-    def score_all(self, pictures: ScoredImages, users: Ints) -> Floats:
+    def score(self, images: ScoredImages, users: Ints) -> Floats:
+        """float64 [n]; NaN for generated images and for items that the user did not rate."""
+        known = images.item >= 0
+        return np.where(known, self._ratings[users, np.where(known, images.item, 0)], np.nan)
+
+    def score_all(self, images: ScoredImages, users: Ints) -> Floats:
         """float64 [users, n]; NaN across blocks."""
-        known = pictures.item >= 0
-        table = self._ratings[np.ix_(users, np.where(known, pictures.item, 0))]
+        known = images.item >= 0
+        table = self._ratings[np.ix_(users, np.where(known, images.item, 0))]
         table[:, ~known] = np.nan
         return table
 
     def worst(self, users: Ints) -> Floats:
-        """float64 [users]; the person's lowest held-out rating."""
+        """float64 [users]; the user's lowest held-out rating."""
         return np.asarray(self._lowest[users])
 
 
-class GroundTruthScorer(Scorer):
+class GroundTruthScorer(Scorer[NoParams]):
     """``ground-truth``: the utility that a synthetic world knows. It validates and never selects anything."""
 
-    Params = NoParams
-    is_ground_truth = True
     judges_everyone = True
 
-    def __init__(self, context: ScorerContext) -> None:
-        truth = context.dataset.ground_truth
-        if truth is None:
-            raise SpecError(
-                "the scorer 'ground-truth' needs a synthetic world", hint="use 'observed' with real ratings"
-            )
-        self._utility, self._of_pictures = truth.utility, truth.of_pictures
-        self._items = np.arange(len(context.dataset.catalogue))
-        self.card = replace(truth.card, role="ground-truth", is_ground_truth=True)
-        self._fingerprint = f"ground-truth/2/{context.data_fingerprint}"
+    def __init__(self, params: NoParams, context: ScorerContext) -> None:
+        super().__init__(params, context)
+        self._known = context.ground_truth
+        self._items = np.arange(len(context.catalogue))
 
-    @property
-    def fingerprint(self) -> str:
-        """Address of the world."""
-        return self._fingerprint
+    @classmethod
+    def needs(cls, params: NoParams) -> frozenset[str]:
+        """A synthetic world's knowledge."""
+        return frozenset({"ground-truth"})
 
-    def score(self, pictures: ScoredImages, users: Ints) -> Floats:
-        """float64 [n]; NaN for pictures from outside the catalogue where the world knows the catalogue only."""
+    @classmethod
+    def card(cls, params: NoParams) -> ScorerCard:
+        """The same for every world; what its numbers mean stands with the data set."""
+        return ScorerCard(
+            "Ground truth", "the world's own scale", True,
+            "What this image is worth to this user, known by construction of the synthetic world.",
+            role="ground-truth", is_ground_truth=True,
+        )  # fmt: skip
+
+    def score(self, images: ScoredImages, users: Ints) -> Floats:
+        """float64 [n]; NaN for images from outside the catalogue where the world knows the catalogue only."""
         everyone = np.unique(users)
-        return np.asarray(self.score_all(pictures, everyone)[np.searchsorted(everyone, users), np.arange(len(users))])
+        return np.asarray(self.score_all(images, everyone)[np.searchsorted(everyone, users), np.arange(len(users))])
 
-    def score_all(self, pictures: ScoredImages, users: Ints) -> Floats:
+    def score_all(self, images: ScoredImages, users: Ints) -> Floats:
         """float64 [users, n]."""
-        known = pictures.item >= 0
-        values = self._utility(users[:, None], np.where(known, pictures.item, 0)[None, :]).astype(np.float64)
+        known = images.item >= 0
+        values = self._known.utility(users[:, None], np.where(known, images.item, 0)[None, :]).astype(np.float64)
         values = np.where(known[None, :], values, np.nan)
-        made = np.flatnonzero(~known)
-        if self._of_pictures is not None and len(made):
-            first, position = np.unique(pictures.unique[made], return_inverse=True)
-            values[:, made] = self._of_pictures(pictures.pixels_of(int(i)) for i in first)[users][:, position]
+        new = np.flatnonzero(~known)
+        if self._known.of_pictures is not None and len(new):
+            first, position = np.unique(images.unique[new], return_inverse=True)
+            values[:, new] = self._known.of_pictures(images.pixels_of(int(i)) for i in first)[users][:, position]
         return values
 
     def worst(self, users: Ints) -> Floats:
         """float64 [users]; lowest utility over the catalogue."""
-        return np.asarray(self._utility(users[:, None], self._items[None, :]).min(axis=1), np.float64)
+        return np.asarray(self._known.utility(users[:, None], self._items[None, :]).min(axis=1), np.float64)
 
 
 class TopUtilityScorer(GroundTruthScorer):
-    """``top-utility``: whether no catalogue picture is better for the person; in sprites, right shape and colour."""
+    """``top-utility``: whether no item is better for the user; in sprites, right shape and colour."""
 
-    def __init__(self, context: ScorerContext) -> None:
-        super().__init__(context)
-        self.card = ScorerCard(
-            "Right images",
-            "share",
-            True,
-            "Share of images than which this user has no better one, by the ground truth.",
-            is_ground_truth=True,
-        )
-        users = np.arange(len(context.dataset.block_of_user))
-        self._best = self._utility(users[:, None], self._items[None, :]).max(axis=1)
+    def __init__(self, params: NoParams, context: ScorerContext) -> None:
+        super().__init__(params, context)
+        users = np.arange(len(context.users))
+        self._best = self._known.utility(users[:, None], self._items[None, :]).max(axis=1)
 
-    @property
-    def fingerprint(self) -> str:
-        """Address of the world."""
-        return f"top-{self._fingerprint}"
+    @classmethod
+    def card(cls, params: NoParams) -> ScorerCard:
+        """The same for every world."""
+        return ScorerCard(
+            "Right images", "share", True,
+            "Share of images than which this user has no better one, by the ground truth.", is_ground_truth=True,
+        )  # fmt: skip
 
-    def score(self, pictures: ScoredImages, users: Ints) -> Floats:
+    def score(self, images: ScoredImages, users: Ints) -> Floats:
         """float64 [n]; 1 or 0."""
-        utility = super().score(pictures, users)
+        utility = super().score(images, users)
         return np.where(np.isnan(utility), np.nan, utility >= self._best[users])
 
-    def score_all(self, pictures: ScoredImages, users: Ints) -> Floats:
+    def score_all(self, images: ScoredImages, users: Ints) -> Floats:
         """float64 [users, n]; 1 or 0."""
-        utility = super().score_all(pictures, users)
+        utility = super().score_all(images, users)
         return np.where(np.isnan(utility), np.nan, utility >= self._best[users][:, None])
 
     def worst(self, users: Ints) -> Floats:

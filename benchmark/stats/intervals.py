@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri, stdtrit
 
 Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
@@ -117,6 +116,8 @@ def skewness(values: Floats) -> Floats:
 
 def _complete(values: Floats, weights: Floats, mask: Bools, confidence: float, method: str) -> list[Interval]:
     """Intervals of columns [n, c] that all have the same people."""
+    from scipy.special import stdtrit  # a quarter of a second, which showing a leaderboard need not wait for
+
     n = len(values)
     mean = values.mean(axis=0) if n else np.full(values.shape[1], np.nan)
     if n < 2:
@@ -162,6 +163,8 @@ def bca(values: Floats, draws: Floats, confidence: float) -> tuple[float, float]
         draws: float [B]; bootstrap means.
         confidence: E.g. 0.95.
     """
+    from scipy.special import ndtr, ndtri
+
     below = np.mean(draws < values.mean()) + 0.5 * np.mean(draws == values.mean())
     bias = ndtri(np.clip(below, 1 / (len(draws) + 1), len(draws) / (len(draws) + 1)))
     acceleration = float(skewness(values)) / (6 * np.sqrt(len(values)))
@@ -217,6 +220,8 @@ def percentile(estimate: float, draws: Floats, people: int, confidence: float = 
 
 def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval for a share (Wilson 1927); successes may be halves."""
+    from scipy.special import ndtri
+
     if n == 0:
         return float("nan"), float("nan")
     z = float(ndtri((1 + confidence) / 2))

@@ -22,11 +22,20 @@ class Use(_Strict):
     params: dict[str, Any] = Field(default_factory=dict, description="Parameters of its own.")
 
 
+class ScorerSpec(Use):
+    """A scorer; a bare string is short for ``use``."""
+
+    id: str | None = Field(
+        default=None, pattern=ID, max_length=120,
+        description="Names its measure; the registered name by default. Needed where a scorer stands twice.",
+    )  # fmt: skip
+
+
 class EncoderSpec(_Strict):
     """An image encoder; a bare string is short for ``use``."""
 
     use: str = Field(description="Registered name, with an argument after a colon, e.g. pca:16.")
-    of: EncoderSpec | None = Field(default=None, description="The encoder below pca.")
+    of: EncoderSpec | None = Field(default=None, description="The encoder below, for those that take one.")
     params: dict[str, Any] = Field(default_factory=dict, description="Parameters of its own.")
 
 
@@ -97,7 +106,7 @@ class GeneratorSpec(_Strict):
 class PrimarySpec(_Strict):
     """The number that decides."""
 
-    scorer: str = "ncf"
+    scorer: str = Field(default="ncf", description="Id of a scorer of single images.")
     statistic: Literal["mean"] = "mean"
 
 
@@ -118,7 +127,7 @@ class AnalysisSpec(_Strict):
 
 
 class IsolateSpec(_Strict):
-    """Limits of the child process in which a third-party generator fits and makes its pictures."""
+    """Limits of the child process in which a generator of another package fits and makes its pictures."""
 
     seconds: Annotated[float, Field(gt=0)] = 3600
     memory_mb: Annotated[int, Field(ge=1024)] | None = Field(
@@ -141,10 +150,11 @@ class TaskFile(_Strict):
     encoder: EncoderSpec
     decoder: Use
     generators: Annotated[list[GeneratorSpec], Field(min_length=1)]
-    scorers: Annotated[list[str | Use], Field(min_length=1)]
+    scorers: Annotated[list[str | ScorerSpec], Field(min_length=1)]
     failures: Literal["exclude", "worst", "abort"] = "exclude"
     isolate: bool | IsolateSpec = Field(
-        default=False, description="Third-party generators run in a child process; one that fails loses its row only."
+        default=False,
+        description="Generators of other packages run in a child process; one that fails loses its row only.",
     )
     analysis: AnalysisSpec
 

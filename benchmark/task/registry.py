@@ -1,22 +1,79 @@
-"""Finding generators, scorers, encoders, decoders, data sets and judges by name, through entry points.
+"""Finding plug-ins by name, through entry points; whose code they are; and one message for whatever they do wrong.
 
-The project's own register in ``pyproject.toml`` like anybody else's. Nothing is imported until it is asked for.
+The project's own plug-ins register in ``pyproject.toml`` like anybody else's. Nothing is imported before it
+is asked for.
 """
 
 from __future__ import annotations
 
-import hashlib
+import importlib.util
 import inspect
-import sys
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, is_dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
-from rebeca.errors import MissingDependency, SpecError, did_you_mean
+import rebeca
+from rebeca.errors import (
+    MissingDependency,
+    PluginError,
+    RebecaError,
+    SpecError,
+    did_you_mean,
+    disk_full,
+    out_of_memory,
+)
+from rebeca.hashes import hash_of_files
+from rebeca.interfaces import DatasetSource, Decoder, Encoder, Generator, Judge, Scorer, SetScorer
+from rebeca.seeds import digest_of
 
 Group = Literal["generators", "scorers", "encoders", "decoders", "datasets", "judges"]
+Kind = Literal["generator", "scorer", "encoder", "decoder", "data set", "judge"]
+"""Set scorers register among the scorers, so that a task names both alike."""
+GROUPS: dict[Kind, Group] = {
+    "generator": "generators", "scorer": "scorers", "encoder": "encoders", "decoder": "decoders",
+    "data set": "datasets", "judge": "judges",
+}  # fmt: skip
+KINDS: dict[Group, Kind] = {group: kind for kind, group in GROUPS.items()}
+BASES: dict[Kind, tuple[type[Any], ...]] = {
+    "generator": (Generator,), "scorer": (Scorer, SetScorer), "encoder": (Encoder,), "decoder": (Decoder,),
+    "data set": (DatasetSource,), "judge": (Judge,),
+}  # fmt: skip
 OWN = ("rebeca", "baselines", "benchmark")
+DISTRIBUTION = "rebeca-bench"
+WHERE = "rebeca-bench --debug run ... shows where"
+LONGEST_SAID = 1000
+REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class PluginIdentity:
+    """Whose code a plug-in is; part of every address that depends on it.
+
+    Attributes:
+        kind: ``generator``, ``scorer``, ``encoder``, ``decoder``, ``data set`` or ``judge``.
+        name: Registered name.
+        distribution: The package that registers it; empty where its metadata are missing.
+        version: Of that package.
+        hash: SHA-256 over the package's files, its version and the versions of its direct requirements; empty for the
+            project's own code, which stage versions cover.
+    """
+
+    kind: Kind
+    name: str
+    distribution: str
+    version: str
+    hash: str
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the project's own code."""
+        return not self.hash
 
 
 @cache
@@ -31,43 +88,190 @@ def load(group: Group, name: str) -> Any:
     Raises:
         SpecError: If there is none, with the nearest spelling.
         MissingDependency: If importing it fails for want of a package.
+        PluginError: If importing it fails otherwise.
     """
-    points = _points(group)
+    points, kind = _points(group), KINDS[group]
     if name not in points:
         hint = f"{did_you_mean(name, points)}; others are found once their package is installed"
-        raise SpecError(f"no {group[:-1]} is called '{name}'", hint=hint)
+        raise SpecError(f"no {kind} is called '{name}'", hint=hint)
     try:
         return points[name].load()
     except ModuleNotFoundError as error:
         raise MissingDependency(
-            f"{group[:-1]} '{name}' needs the package '{error.name}'", hint=f"pip install {error.name}"
+            f"{kind} '{name}' needs the package '{error.name}'", hint=f"pip install {error.name}"
         ) from error
     except (AttributeError, ImportError) as error:
-        raise SpecError(
-            f"{group[:-1]} '{name}' is registered as {points[name].value}, which is not there ({error})"
+        raise PluginError(
+            f"{kind} '{name}' is registered as {points[name].value}, which is not there ({error})"
         ) from error
     except Exception as error:
-        raise SpecError(
-            f"{group[:-1]} '{name}': importing {points[name].value} failed: {type(error).__name__}: {error}"
+        raise PluginError(
+            f"{kind} '{name}': importing {points[name].value} failed: {type(error).__name__}: {_said(error)}"
         ) from error
+
+
+@overload
+def plugin_class(kind: Literal["generator"], name: str) -> type[Generator[Any]]: ...
+@overload
+def plugin_class(kind: Literal["scorer"], name: str) -> type[Scorer[Any]] | type[SetScorer[Any]]: ...
+@overload
+def plugin_class(kind: Literal["encoder"], name: str) -> type[Encoder[Any]]: ...
+@overload
+def plugin_class(kind: Literal["decoder"], name: str) -> type[Decoder[Any]]: ...
+@overload
+def plugin_class(kind: Literal["data set"], name: str) -> type[DatasetSource[Any]]: ...
+@overload
+def plugin_class(kind: Literal["judge"], name: str) -> type[Judge[Any]]: ...
+@overload
+def plugin_class(kind: Kind, name: str) -> type[Any]: ...
+def plugin_class(kind: Kind, name: str) -> type[Any]:
+    """The class behind a name, checked.
+
+    Args:
+        kind: What is looked for.
+        name: Registered name.
+
+    Raises:
+        SpecError: If nothing has this name.
+        MissingDependency: If importing it fails for want of a package.
+        PluginError: If it is no class of this kind, an abstract one, or its ``Params`` is no dataclass.
+    """
+    found: Any = load(GROUPS[kind], name)
+    bases = BASES[kind]
+    wanted = " or ".join(f"rebeca.{base.__name__}" for base in bases)
+    if not (isinstance(found, type) and issubclass(found, bases)):
+        what = f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
+        raise PluginError(f"{kind} '{name}' is {what}, which is not derived from {wanted}")
+    plugin: Any = found
+    if inspect.isabstract(plugin):
+        missing = ", ".join(sorted(plugin.__abstractmethods__))
+        raise PluginError(f"{kind} '{name}': the class {plugin.__name__} does not define {missing}")
+    if not (isinstance(plugin.Params, type) and is_dataclass(plugin.Params)):
+        raise PluginError(f"{kind} '{name}': {plugin.__name__}.Params is no dataclass")
+    return plugin
+
+
+def identity(kind: Kind, name: str) -> PluginIdentity:
+    """Whose code a plug-in is. Its files are read again only where their size or time changed.
+
+    Raises:
+        SpecError: If nothing has this name.
+        PluginError: If its files cannot be found or read.
+    """
+    points = _points(GROUPS[kind])
+    if name not in points:
+        load(GROUPS[kind], name)
+    point = points[name]
+    if point.module.partition(".")[0] in OWN:
+        return PluginIdentity(kind, name, DISTRIBUTION, rebeca.__version__, "")
+    with guarded(kind, name):
+        dist = point.dist
+        own_version = "" if dist is None else dist.version
+        files = _files_of(dist, point.module)
+        if not files:
+            raise PluginError(f"{kind} '{name}': the files of {point.module} cannot be found")
+        parts = [own_version, {} if dist is None else _requirements(dist), hash_of_files(files)]
+        return PluginIdentity(kind, name, "" if dist is None else dist.name, own_version, digest_of(parts))
 
 
 def is_foreign(group: Group, name: str) -> bool:
-    """Whether the code behind a name is not the project's own."""
-    module: str = load(group, name).__module__
-    return module.partition(".")[0] not in OWN
+    """Whether the code behind a name is from another package."""
+    return not identity(KINDS[group], name).is_own
 
 
-def foreign_code(group: Group, name: str) -> str | None:
-    """SHA-256 of the module behind a name that is not the project's own, so that changed code is never taken for done.
+@contextmanager
+def guarded(kind: str, name: str) -> Iterator[None]:
+    """Turns whatever a plug-in raises into one message with its kind and name.
 
-    The project's own code is watched by stage versions instead.
+    Errors of the task file, the data and the machine (a full disk, exhausted memory) stay what they are.
+
+    Args:
+        kind: E.g. ``generator``; begins the message.
+        name: How the task calls it.
+
+    Raises:
+        PluginError: For everything else.
     """
-    module = load(group, name).__module__
-    if not is_foreign(group, name):
-        return None
-    source = inspect.getsourcefile(sys.modules[module]) if module in sys.modules else None
-    return module if source is None else hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    label = f"{kind} '{name}'"
+    try:
+        yield
+    except PluginError as error:
+        if label in error.message:
+            raise
+        raise PluginError(f"{label}: {error.message}", hint=error.hint) from error
+    except RebecaError:
+        raise
+    except Exception as error:  # a plug-in's own code: anything can come, and it must be named
+        if disk_full(error) or out_of_memory(error):
+            raise
+        raise PluginError(f"{label} failed: {type(error).__name__}: {_said(error)}", hint=WHERE) from error
+
+
+def _said(error: Exception) -> str:
+    text = str(error)
+    return text if len(text) <= LONGEST_SAID else f"{text[:LONGEST_SAID]}..."
+
+
+def _files_of(dist: Distribution | None, module: str) -> dict[str, Path]:
+    """All files of a distribution by name; of its import packages where it is editable or lists no files."""
+    listed = [] if dist is None or _is_editable(dist) else dist.files or []
+    files = {path.as_posix(): Path(str(path.locate())) for path in listed if _counts(Path(path))}
+    files = {name: path for name, path in files.items() if path.is_file()}
+    if files:
+        return files
+    tops = [] if dist is None else (dist.read_text("top_level.txt") or "").split()
+    for package in dict.fromkeys([module, *tops]):
+        files |= _package_files(package)
+    return files
+
+
+def _package_files(module: str) -> dict[str, Path]:
+    """Files of the outermost package, or the single file, of a module; of a namespace package its part."""
+    parts = module.split(".")
+    for depth in range(1, len(parts) + 1):
+        name = ".".join(parts[:depth])
+        spec = importlib.util.find_spec(name)
+        if spec is None:
+            return {}
+        if spec.origin is not None and spec.submodule_search_locations is None:
+            return {name: Path(spec.origin)}
+        if spec.origin is not None or depth == len(parts):
+            folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+            return {
+                f"{name}/{path.relative_to(folder).as_posix()}": path
+                for folder in folders
+                for path in sorted(folder.rglob("*"))
+                if path.is_file() and _counts(path.relative_to(folder))
+            }
+    return {}
+
+
+def _counts(path: Path) -> bool:
+    """Whether a file is the package's own: neither metadata of the installation, nor compiled anew by Python."""
+    meta = any(part.endswith((".dist-info", ".egg-info")) or part == "__pycache__" for part in path.parts)
+    return not meta and path.suffix != ".pyc"
+
+
+def _is_editable(dist: Distribution) -> bool:
+    try:
+        about = json.loads(dist.read_text("direct_url.json") or "{}")
+    except ValueError:
+        return False
+    return isinstance(about, dict) and bool(about.get("dir_info", {}).get("editable"))
+
+
+def _requirements(dist: Distribution) -> dict[str, str]:
+    """Versions of direct requirements that are installed; those of extras are left out."""
+    out = {}
+    for text in dist.requires or ():
+        found = REQUIREMENT.match(text)
+        if found is None or re.search(r"\bextra\s*==", text):
+            continue
+        try:
+            out[found[0].lower()] = version(found[0])
+        except PackageNotFoundError:
+            out[found[0].lower()] = ""
+    return out
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,17 +14,18 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from benchmark.stats.levels import smallest_p
-from benchmark.task import registry
-from benchmark.task.file import ENCODER_KEYS, ID, EncoderSpec, GeneratorSpec, TaskFile, Use
-from benchmark.task.paths import placed, with_content
+from benchmark.task.declared import GeneratorFlags, ScorerFlags, generator_flags, scorer_flags
+from benchmark.task.encoders import ResolvedEncoder, named_encoder, resolve_encoder
+from benchmark.task.file import ENCODER_KEYS, ID, GeneratorSpec, JudgeSpec, ScorerSpec, TaskFile
+from benchmark.task.merge import override, with_extends
+from benchmark.task.paths import placed
+from benchmark.task.registry import plugin_class
 from benchmark.task.spec import Spec
-from benchmark.task.yaml_source import KeyPath, Source, parse_scalar, read_yaml
+from benchmark.task.yaml_source import KeyPath, Source, read_yaml
 from rebeca.errors import SpecError, did_you_mean
-from rebeca.interfaces import ScorerCard
 from rebeca.params import ParamError, make_params, params_json, shortened
 from rebeca.seeds import SeedScheme
 
-DEEPEST_EXTENDS = 5
 LARGEST_SWEEP = 500
 
 
@@ -65,17 +66,47 @@ class ResolvedGenerator:
             "images": self.images,
         }
 
+    def flags(self) -> GeneratorFlags:
+        """What the generator says of itself, without being built."""
+        return generator_flags(self.use, self.params, self.id)
+
 
 @dataclass(frozen=True, slots=True)
 class ResolvedScorer:
-    """A scorer with its parameters."""
+    """A scorer or set scorer with its parameters.
+
+    Attributes:
+        use: Registered name.
+        params: Its ``Params`` dataclass.
+        id: Unique in the task; names the measure. By default the registered name.
+    """
 
     use: str
     params: Any
+    id: str
 
     def to_json(self) -> dict[str, Any]:
-        """JSON."""
-        return {"id": self.use, "use": self.use, "params": params_json(self.params)}
+        """JSON with every default spelled out."""
+        return {"id": self.id, "use": self.use, "params": params_json(self.params)}
+
+    def flags(self) -> ScorerFlags:
+        """What the scorer says of itself, without being built."""
+        return scorer_flags(self.use, self.params, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedJudge:
+    """A judge with everything spelled out.
+
+    Attributes:
+        use: Registered name.
+        params: Its ``Params`` dataclass.
+        encoder: In whose space it judges.
+    """
+
+    use: str
+    params: Any
+    encoder: ResolvedEncoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +119,9 @@ class Task:
         data_path: Absolute path of the data, where there is one.
         generators: With sweeps expanded.
         scorers: In order.
+        encoder: The task's.
+        judges: ``verifier`` and, where there is one, ``auditor``.
+        data: Parameters of the data set.
         modified: Whether ``--set`` or ``--limit-users`` changed what could change a result.
     """
 
@@ -96,6 +130,9 @@ class Task:
     data_path: Path | None
     generators: tuple[ResolvedGenerator, ...]
     scorers: tuple[ResolvedScorer, ...]
+    encoder: ResolvedEncoder
+    judges: Mapping[str, ResolvedJudge]
+    data: Any
     modified: bool
 
     def images_of(self, generator: ResolvedGenerator) -> int:
@@ -139,11 +176,11 @@ def load_task(path: Path, overrides: tuple[str, ...] = (), limit_users: int | No
     Raises:
         SpecError: With file, line, key, what was found and what is allowed.
     """
-    source = _with_extends(read_yaml(path), 0)
+    source = with_extends(read_yaml(path), 0)
     as_written = _validate(source)
     base = path.parent
     for text in overrides:
-        if _override(source, text) == ("data", "path"):
+        if override(source, text) == ("data", "path"):
             base = Path.cwd()  # typed in a shell, so relative to where it was typed
     if limit_users is not None:
         source.data.setdefault("users", {})["limit"] = limit_users
@@ -153,64 +190,23 @@ def load_task(path: Path, overrides: tuple[str, ...] = (), limit_users: int | No
     generators = _generators(file, source)
     scorers = tuple(_scorer(entry, index, source) for index, entry in enumerate(file.scorers))
     _check(file, source, generators, scorers)
-    return Task(file, path, data_path, generators, scorers, modified)
+    with _at(source, "encoder"):
+        encoder = resolve_encoder(file.encoder, path.parent)
+    judges = {
+        role: _judge(spec, role, source)
+        for role, spec in (("verifier", file.judges.verifier), ("auditor", file.judges.auditor))
+        if spec is not None
+    }
+    with _at(source, "data", "kind"):
+        kind = plugin_class("data set", file.data.kind)
+    with _at(source, "data", "params"):
+        data = make_params(kind.Params, file.data.params, "data.params")
+    return Task(file, path, data_path, generators, scorers, encoder, judges, data, modified)
 
 
 def _what_decides(file: TaskFile) -> TaskFile:
     """Without where the data lie and in which process generators run."""
     return file.model_copy(update={"data": file.data.model_copy(update={"path": None}), "isolate": False})
-
-
-def _with_extends(source: Source, depth: int) -> Source:
-    """Merges the file named by ``extends`` below this one: mappings merge, everything else is replaced."""
-    name = source.data.pop("extends", None)
-    if name is None:
-        return source
-    if not isinstance(name, str) or depth >= DEEPEST_EXTENDS:
-        raise SpecError(f"{source.at(('extends',))}: extends: expected the name of a task file, found {name!r}")
-    parent = _with_extends(read_yaml(source.path.parent / name), depth + 1)
-    lines = {**parent.lines, **source.lines}
-    return Source(source.path, _merged(parent.data, source.data), lines)
-
-
-def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    out = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, dict) and isinstance(out.get(key), dict)
-        out[key] = _merged(out[key], value) if both else value
-    return out
-
-
-def _override(source: Source, text: str) -> KeyPath:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise SpecError(f"--set {text}: expected a.b=value")
-    parts = key.split(".")
-    node: Any = source.data
-    path: list[str | int] = []
-    for position, part in enumerate(parts):
-        step: str | int = part
-        if isinstance(node, list):
-            found = [i for i, entry in enumerate(node) if isinstance(entry, dict) and entry.get("id") == part]
-            if found:
-                step = found[0]
-            elif part.isdigit() and int(part) < len(node):
-                step = int(part)
-            else:
-                ids = [str(e["id"]) for e in node if isinstance(e, dict) and "id" in e]
-                raise SpecError(f"--set {text}: '{part}' is no element there", hint=did_you_mean(part, ids))
-        elif not isinstance(node, dict):
-            raise SpecError(f"--set {text}: '{'.'.join(parts[:position])}' holds a value, not keys")
-        path.append(step)
-        if position == len(parts) - 1:
-            node[step] = parse_scalar(value)
-        elif isinstance(node, dict):
-            if part in ENCODER_KEYS and isinstance(node.get(part), str):
-                node[part] = {"use": node[part]}
-            node = node.setdefault(part, {})
-        else:
-            node = node[step]
-    return tuple(path)
 
 
 def _validate(source: Source) -> TaskFile:
@@ -235,7 +231,9 @@ def _expand_encoders(node: Any) -> Any:
 
 
 def _explain(error: Any, source: Source) -> SpecError:
-    path: KeyPath = tuple(part for part in error["loc"] if part not in ("str", "Use", "float", "bool", "IsolateSpec"))
+    path: KeyPath = tuple(
+        part for part in error["loc"] if part not in ("str", "ScorerSpec", "float", "bool", "IsolateSpec")
+    )
     name = ".".join(str(part) for part in path)
     where = source.at(path)
     kind = error["type"]
@@ -286,9 +284,10 @@ def _at(source: Source, *path: str | int) -> Iterator[None]:
 
 def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]:
     with _at(source, "decoder"):
-        decoder_params = registry.load("decoders", file.decoder.use).Params
+        decoder_params = plugin_class("decoder", file.decoder.use).Params
     with _at(source, "decoder", "params"):
         make_params(decoder_params, file.decoder.params, "decoder.params")
+    base_folder = source.path.parent
     by_id: dict[str, GeneratorSpec] = {}
     out: list[ResolvedGenerator] = []
     for index, spec in enumerate(file.generators):
@@ -315,24 +314,23 @@ def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]
         if spec.use is None or spec.id is None:
             raise SpecError(f"{where}: a generator needs 'id' and 'use' (or 'extends')")
         with _at(source, "generators", index):
-            kind = registry.load("generators", spec.use).Params
+            kind = plugin_class("generator", spec.use).Params
         if not spec.sweep:
             if spec.id in by_id:
                 raise SpecError(f"{where}: the generator id '{spec.id}' is given twice")
             by_id[spec.id] = spec
-        for one in _swept(spec, kind, where):
-            assert one.id is not None
-            raw_params = with_content(one.params, source.path.parent) if spec.use == "folder" else one.params
+        for arm in _swept(spec, kind, where):
+            assert arm.id is not None
             with _at(source, "generators", index, "params"):
-                params = make_params(kind, raw_params, f"generators.{one.id}.params")
+                params = make_params(kind, placed(kind, arm.params, base_folder), f"generators.{arm.id}.params")
             with _at(source, "generators", index, "decoder"):
-                raw = placed(decoder_params, {**file.decoder.params, **one.decoder}, source.path.parent)
-                decoder = make_params(decoder_params, raw, f"generators.{one.id}.decoder")
-            if any(existing.id == one.id for existing in out):
-                raise SpecError(f"{where}: the generator id '{one.id}' is given twice")
+                raw = placed(decoder_params, {**file.decoder.params, **arm.decoder}, base_folder)
+                decoder = make_params(decoder_params, raw, f"generators.{arm.id}.decoder")
+            if any(existing.id == arm.id for existing in out):
+                raise SpecError(f"{where}: the generator id '{arm.id}' is given twice")
             out.append(
                 ResolvedGenerator(
-                    one.id, one.title or one.id, spec.use, params, decoder, one.noise_group, one.offset, one.images
+                    arm.id, arm.title or arm.id, spec.use, params, decoder, arm.noise_group, arm.offset, arm.images
                 )
             )
     return tuple(out)
@@ -367,13 +365,22 @@ def _swept(spec: GeneratorSpec, kind: type[Any], where: str) -> list[GeneratorSp
     return out
 
 
-def _scorer(entry: str | Use, index: int, source: Source) -> ResolvedScorer:
-    use = entry if isinstance(entry, Use) else Use(use=entry)
+def _scorer(entry: str | ScorerSpec, index: int, source: Source) -> ResolvedScorer:
+    spec = entry if isinstance(entry, ScorerSpec) else ScorerSpec(use=entry)
     with _at(source, "scorers", index):
-        kind = registry.load("scorers", use.use)
+        kind = plugin_class("scorer", spec.use)
     with _at(source, "scorers", index, "params"):
-        raw = placed(kind.Params, use.params, source.path.parent)
-        return ResolvedScorer(use.use, make_params(kind.Params, raw, f"scorers.{use.use}"))
+        raw = placed(kind.Params, spec.params, source.path.parent)
+        return ResolvedScorer(spec.use, make_params(kind.Params, raw, f"scorers.{spec.use}"), spec.id or spec.use)
+
+
+def _judge(spec: JudgeSpec, role: str, source: Source) -> ResolvedJudge:
+    with _at(source, "judges", role):
+        kind = plugin_class("judge", spec.use)
+        encoder = resolve_encoder(spec.encoder, source.path.parent)
+    with _at(source, "judges", role, "params"):
+        raw = placed(kind.Params, spec.params, source.path.parent)
+        return ResolvedJudge(spec.use, make_params(kind.Params, raw, f"judges.{role}.params"), encoder)
 
 
 def _check(
@@ -385,41 +392,7 @@ def _check(
             f"{source.at(('analysis', 'reference'))}: no generator '{file.analysis.reference}'",
             hint=did_you_mean(file.analysis.reference, ids),
         )
-    used = [scorer.use for scorer in scorers]
-    if len(set(used)) != len(used):
-        raise SpecError(f"{source.at(('scorers',))}: a scorer is given twice")
-    if file.analysis.primary.scorer not in used:
-        raise SpecError(
-            f"{source.at(('analysis', 'primary'))}: the primary scorer '{file.analysis.primary.scorer}' is not among"
-            " the scorers",
-            hint=did_you_mean(file.analysis.primary.scorer, used),
-        )
-    primary = registry.load("scorers", file.analysis.primary.scorer)
-    if not hasattr(primary, "score"):
-        raise SpecError(
-            f"{source.at(('analysis', 'primary'))}: '{file.analysis.primary.scorer}' scores sets of pictures and cannot"
-            " be the primary scorer",
-            hint="use a scorer of single pictures, e.g. ncf",
-        )
-    card = getattr(primary, "card", None)
-    if isinstance(card, ScorerCard):  # others have theirs only when they are built
-        check_primary(file.analysis.primary.scorer, card)
-    if "auditor" in used and file.judges.auditor is None:
-        raise SpecError(f"{source.at(('scorers',))}: the scorer 'auditor' needs judges.auditor")
-    for role in ("verifier", "auditor"):
-        judge = getattr(file.judges, role)
-        if judge is not None:
-            with _at(source, "judges", role):
-                kind = registry.load("judges", judge.use)
-                _check_encoder(judge.encoder)
-            with _at(source, "judges", role, "params"):
-                make_params(kind, judge.params, f"judges.{role}.params")
-    with _at(source, "encoder"):
-        _check_encoder(file.encoder)
-    with _at(source, "data", "kind"):
-        kind = registry.load("datasets", file.data.kind).Params
-    with _at(source, "data", "params"):
-        make_params(kind, file.data.params, "data.params")
+    _check_scorers(file, source, scorers)
     if smallest_p(31, file.analysis.permutations) > file.analysis.alpha:
         raise SpecError(
             f"{source.at(('analysis', 'permutations'))}: {file.analysis.permutations} permutations can never give"
@@ -434,26 +407,44 @@ def _check(
         )
 
 
-def check_primary(name: str, card: ScorerCard) -> None:
-    """Refuses a scorer that is better low where it decides: a board puts the highest first.
-
-    Raises:
-        SpecError: Naming it.
-    """
-    if not card.higher_is_better:
+def _check_scorers(file: TaskFile, source: Source, scorers: tuple[ResolvedScorer, ...]) -> None:
+    seen: set[str] = set()
+    measures: dict[str, str] = {}
+    for index, scorer in enumerate(scorers):
+        where = source.at(("scorers", index))
+        if scorer.id in seen:
+            raise SpecError(
+                f"{where}: the scorer '{scorer.id}' is given twice", hint="give one of them an 'id' of its own"
+            )
+        seen.add(scorer.id)
+        flags = scorer.flags()
+        for measure in flags.cards if flags.of_sets else (scorer.id,):
+            if measure in measures:
+                raise SpecError(f"{where}: '{scorer.id}' and '{measures[measure]}' both measure '{measure}'")
+            measures[measure] = scorer.id
+        if "auditor" in flags.needs and file.judges.auditor is None:
+            raise SpecError(f"{where}: the scorer '{scorer.id}' needs judges.auditor")
+        with _at(source, "scorers", index, "params"):
+            for name in flags.encoders:
+                named_encoder(name, source.path.parent)
+    primary = next((scorer for scorer in scorers if scorer.id == file.analysis.primary.scorer), None)
+    where = source.at(("analysis", "primary"))
+    if primary is None:
         raise SpecError(
-            f"analysis.primary: '{name}' is better low, and the board puts the highest first",
+            f"{where}: the primary scorer '{file.analysis.primary.scorer}' is not among the scorers",
+            hint=did_you_mean(file.analysis.primary.scorer, seen),
+        )
+    flags = primary.flags()
+    if flags.of_sets:
+        raise SpecError(
+            f"{where}: '{primary.id}' scores sets of images and cannot be the primary scorer",
+            hint="use a scorer of single images, e.g. ncf",
+        )
+    if not flags.card.higher_is_better:
+        raise SpecError(
+            f"{where}: '{primary.id}' is better low, and the leaderboard puts the highest first",
             hint="let the scorer give its number with the sign turned round",
         )
-
-
-def _check_encoder(spec: EncoderSpec) -> None:
-    name = spec.use.partition(":")[0]
-    known = (*registry.names("encoders"), "pca")
-    if name not in known:
-        raise SpecError(f"no encoder is called '{name}'", hint=did_you_mean(name, known))
-    if spec.of is not None:
-        _check_encoder(spec.of)
 
 
 def limited(task: Task, ids: tuple[str, ...]) -> Task:

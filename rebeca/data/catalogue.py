@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import lzma
 import threading
-import warnings
 import zipfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from rebeca.arrays import Bools, Ints, Pixels
 from rebeca.errors import DataError
-from rebeca.interfaces import pixels_digest
-
-MOST_PIXELS = 64_000_000
-"""Larger pictures are refused by their header, before any pixel is decoded."""
+from rebeca.pixels import MOST_PIXELS, decode_image, pixels_digest
+from rebeca.seeds import digest_of
 
 DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError, OSError)
 """What :mod:`zipfile` raises for archives that are damaged, encrypted, or packed in a way it does not know."""
@@ -90,32 +83,6 @@ class ZipSource:
         return decode_image(data, name)
 
 
-def decode_image(data: bytes, name: str) -> Pixels:
-    """Decodes one picture file to RGB.
-
-    Raises:
-        DataError: If it is no picture, is damaged, or has more than :data:`MOST_PIXELS` pixels.
-    """
-    try:
-        with _bombs_are_errors(), Image.open(BytesIO(data)) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise DataError(f"{name}: {image.width} x {image.height} pixels are too many (at most {MOST_PIXELS:,})")
-            return np.asarray(image.convert("RGB"))
-    except UnidentifiedImageError as error:
-        raise DataError(f"{name}: not a readable picture") from error
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise DataError(f"{name}: too many pixels (at most {MOST_PIXELS:,}; {error})") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{name}: not a readable picture ({error})") from error
-
-
-@contextmanager
-def _bombs_are_errors() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield
-
-
 @dataclass(slots=True, eq=False)
 class Catalogue:
     """All pictures of a data set.
@@ -162,8 +129,6 @@ class Catalogue:
 
     def fingerprint(self) -> str:
         """Changes with any pixel, id or caption, or the order of pictures."""
-        from rebeca.seeds import digest_of
-
         described = [self.captions] if any(self.captions) else []
         digests = [self.digest(i) for i in range(len(self))]
         return digest_of([self.item_ids, digests, [int(b) for b in self.block], *described])

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rebeca.arrays import Floats, Ints, Pixels
-from rebeca.data.catalogue import Catalogue
+from rebeca.data.catalogue import ArraySource, Catalogue
 from rebeca.data.interactions import Interactions
 from rebeca.errors import DataError
-from rebeca.interfaces import ScorerCard
 from rebeca.seeds import digest_of
 
 
@@ -20,13 +19,15 @@ class GroundTruth:
     """What a world knows about its people's taste.
 
     Attributes:
-        card: What the site says about it.
+        unit: Unit of the utility, e.g. ``probability``.
+        meaning: One sentence for readers.
         utility: ``utility(users, items) -> float``; for index arrays that broadcast.
         exact: Named values that an exact sampler of p(picture | liked) would reach, for reports.
         of_pictures: ``of_pictures(pictures) -> float [all users, n]``; where any picture's utility is known.
     """
 
-    card: ScorerCard
+    unit: str
+    meaning: str
     utility: Callable[[Ints, Ints], Floats]
     exact: Mapping[str, float]
     of_pictures: Callable[[Iterable[Pixels]], Floats] | None = None
@@ -55,6 +56,33 @@ class Dataset:
     block_of_user: Ints
     scale: tuple[float, float]
     ground_truth: GroundTruth | None = None
+
+    @classmethod
+    def in_memory(
+        cls,
+        title: str,
+        pixels: Pixels,
+        ratings: Interactions,
+        scale: tuple[float, float],
+        *,
+        licence: str = "not declared",
+        redistribute: bool = False,
+        ground_truth: GroundTruth | None = None,
+    ) -> Dataset:
+        """A data set of images in memory; blocks are found from the ratings.
+
+        Args:
+            title: Name for readers.
+            pixels: uint8 RGB [items, height, width, 3].
+            ratings: All ratings; ``liked`` is set by the split.
+            scale: Lowest and highest possible rating.
+            licence: Terms, in one line.
+            redistribute: Whether images may be copied into records and pages.
+            ground_truth: The known taste, in synthetic worlds.
+        """
+        block_of_user, block_of_item = find_blocks(ratings)
+        catalogue = Catalogue(ratings.item_ids, ArraySource(pixels), block_of_item)
+        return cls(title, licence, redistribute, catalogue, ratings, block_of_user, scale, ground_truth)
 
     def fingerprint(self) -> str:
         """Changes with any picture or rating."""

@@ -28,7 +28,7 @@ from rebeca.data.folder import picture_files
 from rebeca.data.interactions import Interactions
 from rebeca.data.tables import read_ratings, read_table
 from rebeca.errors import DataError
-from rebeca.interfaces import pixels_digest
+from rebeca.pixels import pixels_digest
 
 TABLE = "FLICKR-AES_image_labeled_by_each_worker.csv"
 PICTURES = "40K"

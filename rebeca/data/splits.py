@@ -15,7 +15,7 @@ those of pictures by block, so that leaving one person out changes nobody else's
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -61,6 +61,17 @@ class Part:
     def thinned(self, share: float, seed: int) -> Part:
         """A share of each person's ratings, at least one of each kind; smaller shares are parts of larger ones."""
         return Part(thinned(self.train, share, seed), thinned(self.validation, share, seed))
+
+    def joined(self) -> Interactions:
+        """Training and validation ratings as one."""
+        a, b = self.train, self.validation
+        return replace(
+            a,
+            user=np.concatenate([a.user, b.user]),
+            item=np.concatenate([a.item, b.item]),
+            rating=np.concatenate([a.rating, b.rating]),
+            liked=np.concatenate([a.liked, b.liked]),
+        )
 
 
 def thinned(rows: Interactions, share: float, seed: int) -> Interactions:

@@ -1,4 +1,4 @@
-"""Decoding to the nearest catalogue picture: a generator without a GPU, as in the published synthetic experiment."""
+"""Decoding to the nearest item: a generator without a GPU, as in the published synthetic experiment."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Literal
 import numpy as np
 
 from rebeca.arrays import Floats, Ints, unit_rows
-from rebeca.data.catalogue import Candidates, Catalogue
-from rebeca.errors import GeneratorError
-from rebeca.interfaces import Decoder, GeneratedImage, Request, Space, whole_users
+from rebeca.errors import PluginError
+from rebeca.interfaces import Decoder, DecoderContext, GeneratedImage, Request, whole_users
 
 Metric = Literal["euclidean", "cosine"]
 
@@ -22,79 +21,56 @@ class NearestParams:
 
     Attributes:
         metric: Distance in the prior's space.
-        repeats: Whether a person may get the same picture twice; without, pictures are chosen in replicate order.
+        repeats: Whether a user may get the same item twice; without, items are chosen in replicate order.
     """
 
     metric: Metric = "euclidean"
     repeats: bool = False
 
 
-class NearestPicture(Decoder):
-    """Answers every point with the nearest of the person's candidates."""
+class NearestItem(Decoder[NearestParams]):
+    """Answers every point with the nearest of the user's candidates."""
 
     Params = NearestParams
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        points: Floats,
-        candidates: Candidates,
-        params: NearestParams | None = None,
-        space: Space | None = None,
-    ) -> None:
-        """Prepares the decoder.
+    def __init__(self, params: NearestParams, context: DecoderContext) -> None:
+        super().__init__(params, context)
+        self._points = context.space.forward(context.embeddings)
+        self._index = {user: index for index, user in enumerate(context.candidates.user_ids)}
 
-        Args:
-            catalogue: The pictures.
-            points: float [items, prior dim]; the catalogue in the prior's space.
-            candidates: Who may be shown what.
-            params: Metric and repeats.
-            space: The prior's; None where it is the encoder's own.
-        """
-        self.catalogue = catalogue
-        self.points = points
-        self.candidates = candidates
-        self.params = params or NearestParams()
-        self.space = space
-        self._index = {user: index for index, user in enumerate(candidates.user_ids)}
-
-    @classmethod
-    def bind(
-        cls,
-        catalogue: Catalogue,
-        embeddings: Floats,
-        candidates: Candidates,
-        params: NearestParams,
-        space: Space,
-        device: str,
-    ) -> NearestPicture:
-        """The decoder for a prior that works in ``space``; ``embeddings`` are the catalogue in the encoder's space."""
-        return cls(catalogue, space.forward(embeddings), candidates, params, space)
+    @property
+    def repeats(self) -> bool:
+        """As the parameters say."""
+        return self.params.repeats
 
     def decode(self, points: Floats, requests: Sequence[Request]) -> list[GeneratedImage]:
-        """One picture a request; the point, in the encoder's space, is kept as the picture's embedding.
+        """One item per request; the point, in the encoder's space, is kept as the image's embedding.
+
+        Args:
+            points: float [n, prior dim].
+            requests: n requests of whole users.
 
         Raises:
-            GeneratorError: If a person has fewer candidates than requests and repeats are not allowed.
+            PluginError: If a user has fewer candidates than requests and repeats are not allowed.
         """
-        pictures: list[GeneratedImage] = []
-        vectors = points if self.space is None else self.space.inverse(points)
+        context = self.context
+        images: list[GeneratedImage] = []
+        vectors = context.space.inverse(points)
         start = 0
         for group in whole_users(requests):
             own, kept = points[start : start + len(group)], vectors[start : start + len(group)]
             start += len(group)
-            allowed = self.candidates.of(self._index[group[0].user])
+            allowed = context.candidates.of(self._index[group[0].user])
             if not len(allowed) or (not self.params.repeats and len(allowed) < len(group)):
-                raise GeneratorError(
+                raise PluginError(
                     f"user '{group[0].user}' has {len(allowed)} candidate pictures for {len(group)} requests",
-                    hint="lower pictures, hold out more items, or set decoder.params.repeats: true",
+                    hint="lower images, hold out more items, or set decoder.params.repeats: true",
                 )
-            chosen = nearest(own, self.points[allowed], self.params)
+            chosen = nearest(own, self._points[allowed], self.params)
             for vector, item in zip(kept, allowed[chosen], strict=True):
-                pictures.append(
-                    GeneratedImage(self.catalogue.pixels(int(item)), np.asarray(vector, np.float32), int(item))
-                )
-        return pictures
+                pixels = context.catalogue.pixels(int(item))
+                images.append(GeneratedImage(pixels, np.asarray(vector, np.float32), int(item)))
+        return images
 
 
 def nearest(points: Floats, candidates: Floats, params: NearestParams) -> Ints:

@@ -18,15 +18,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from rebeca.arrays import Floats, Pixels
-from rebeca.data.catalogue import Candidates, Catalogue
 from rebeca.device import empty_cache, on_processor, precision
-from rebeca.errors import GeneratorError, MissingDependency, SpecError, did_you_mean, out_of_memory
-from rebeca.interfaces import Decoder, GeneratedImage, Request, Space, whole_users
+from rebeca.errors import MissingDependency, PluginError, SpecError, did_you_mean, out_of_memory
+from rebeca.hashes import tree_hash
+from rebeca.interfaces import Decoder, DecoderContext, GeneratedImage, Request, whole_users
 from rebeca.params import AtLeastOne, Count, NotNegative
 from rebeca.published import identity, is_published, locate
 from rebeca.quiet import quiet
 from rebeca.seeds import digest_of, substream, torch_generator
-from rebeca.weights import folder_digest, reading
+from rebeca.weights import reading
 
 TINYWORLD = "tinyworld"
 LORA_FILE = "pytorch_lora_weights.safetensors"
@@ -94,7 +94,6 @@ class StableDiffusionParams:
     compile: bool = False
     lora: str | None = None
     lora_scale: NotNegative = 1.0
-    LATER: ClassVar[tuple[str, ...]] = ("channels_last", "compile", "lora", "lora_scale")
     PATHS: ClassVar[tuple[str, ...]] = ("model", "adapter")
     FILES: ClassVar[tuple[str, ...]] = ("lora",)
 
@@ -113,30 +112,20 @@ class StableDiffusionParams:
         )
 
 
-class StableDiffusion(Decoder):
-    """``stable-diffusion-ip-adapter``."""
+class StableDiffusion(Decoder[StableDiffusionParams]):
+    """``stable-diffusion-ip-adapter``.
+
+    Source: Ye et al. 2023, IP-Adapter, arXiv 2308.06721; Rombach et al. 2022, arXiv 2112.10752.
+    """
 
     Params = StableDiffusionParams
 
-    def __init__(self, params: StableDiffusionParams, space: Space, device: str = "cpu") -> None:
-        self.params, self.space, self.device = params, space, device
+    def __init__(self, params: StableDiffusionParams, context: DecoderContext) -> None:
+        super().__init__(params, context)
         self.batch: int = params.batch
 
     @classmethod
-    def bind(
-        cls,
-        catalogue: Catalogue,
-        embeddings: Floats,
-        candidates: Candidates,
-        params: StableDiffusionParams,
-        space: Space,
-        device: str,
-    ) -> StableDiffusion:
-        """The decoder for a prior that works in ``space``; the catalogue plays no part."""
-        return cls(params, space, device)
-
-    @classmethod
-    def weights(cls, params: StableDiffusionParams) -> str:
+    def fingerprint(cls, params: StableDiffusionParams) -> str:
         """SHA-256 over the files that decoding reads."""
         base = weights_of(params.files)
         return base if params.lora is None else digest_of([base, lora_digest(params.lora)])
@@ -167,20 +156,20 @@ class StableDiffusion(Decoder):
     @property
     def _elsewhere(self) -> bool:
         """Whether the device has a memory of its own."""
-        return not on_processor(self.device)
+        return not on_processor(self.context.device)
 
     def _try(self) -> None:
-        width = _adapter_width(load_pipeline(self.params.files, self.device))
+        width = _adapter_width(load_pipeline(self.params.files, self.context.device))
         requests = [Request("nobody", k, k) for k in range(self.batch)]
         empty = [""] * self.batch
-        once = StableDiffusion(replace(self.params, steps=1, lora=None), self.space, self.device)
+        once = StableDiffusion(replace(self.params, steps=1, lora=None), self.context)
         once.batch = self.batch
         list(once.paint(requests, empty, empty, np.zeros((self.batch, width), np.float32)))
 
     def decode(self, points: Floats, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
         """One picture a request; the vector that the adapter was given is kept as the picture's embedding."""
         p = self.params
-        words, vectors = [p.prompt] * len(requests), self.space.inverse(points)
+        words, vectors = [p.prompt] * len(requests), self.context.space.inverse(points)
         pixels = self.paint(requests, words, [p.negative_prompt] * len(requests), vectors)
         for made, vector in zip(pixels, vectors, strict=True):
             yield None if made is None else GeneratedImage(made, np.asarray(vector, np.float32))
@@ -207,10 +196,10 @@ class StableDiffusion(Decoder):
             negative_prompts: Words to stay away from.
             embeddings: float [n, dim] un-normalised image embeddings, or None to leave the adapter off.
         """
-        pipe = load_pipeline(self.params.files, self.device)
+        pipe = load_pipeline(self.params.files, self.context.device)
         for folder, first, last in self._groups(requests):
             with _lora(pipe, folder, self.params.lora_scale):
-                words = _encode_words(pipe, {*prompts[first:last], *negative_prompts[first:last]}, self.device)
+                words = _encode_words(pipe, {*prompts[first:last], *negative_prompts[first:last]}, self.context.device)
                 for start in range(first, last, self.batch):
                     rows = [min(i, last - 1) for i in range(start, start + self.batch)]
                     made = self._batch(
@@ -242,14 +231,14 @@ class StableDiffusion(Decoder):
         pipe.set_ip_adapter_scale(0.0 if vectors is None else p.adapter_scale)
         dtype = pipe.unet.dtype
         width = _adapter_width(pipe)
-        embeds = torch.zeros(len(seeds), 1, width, dtype=dtype, device=self.device)
+        embeds = torch.zeros(len(seeds), 1, width, dtype=dtype, device=self.context.device)
         if vectors is not None:
             if vectors.shape[1] != width:
-                raise GeneratorError(
+                raise PluginError(
                     f"embeddings of {vectors.shape[1]} numbers for an adapter that takes {width}",
                     hint="the task's encoder must be the adapter's image encoder",
                 )
-            embeds[:, 0] = torch.as_tensor(vectors, dtype=dtype, device=self.device)
+            embeds[:, 0] = torch.as_tensor(vectors, dtype=dtype, device=self.context.device)
         guided = p.image_guidance > 1
         if guided:
             embeds = torch.cat([torch.zeros_like(embeds), embeds])
@@ -332,20 +321,19 @@ def lora_of(pattern: str, user: str) -> Path:
     """The folder of a person's LoRA.
 
     Raises:
-        GeneratorError: If the id leads out of the folder that the pattern names.
+        PluginError: If the id leads out of the folder that the pattern names.
     """
     root = Path(pattern.partition(USER)[0]).resolve()
     folder = Path(pattern.replace(USER, user)).resolve()
     if not folder.is_relative_to(root if root.is_dir() else root.parent):
-        raise GeneratorError(f"decoder.lora: user id '{user}' points outside {root}")
+        raise PluginError(f"decoder.lora: user id '{user}' points outside {root}")
     return folder
 
 
-@cache
 def lora_digest(pattern: str) -> str:
     """SHA-256 over the LoRA, or over everybody's."""
     root = Path(pattern.partition(USER)[0]) if USER in pattern else Path(pattern)
-    return folder_digest(root if root.is_dir() else root.parent)
+    return tree_hash(root if root.is_dir() else root.parent)
 
 
 @contextmanager
@@ -371,7 +359,6 @@ def _lora(pipe: Any, folder: Path | None, scale: float) -> Iterator[None]:
         pipe.unload_lora_weights()
 
 
-@cache
 def weights_of(files: Files) -> str:
     """SHA-256 over names and contents of folders, and over commits of repositories.
 
@@ -395,7 +382,7 @@ def _contents(name: str, commit: str | None, key: str) -> str:
     if is_published(name):
         return identity(name)
     if Path(name).is_dir():
-        return folder_digest(Path(name))
+        return tree_hash(Path(name))
     if commit is None or not COMMIT.fullmatch(commit):
         raise SpecError(
             f"decoder.params.{key}: '{name}' is no folder here, and a repository needs its commit, found {commit!r}",

@@ -1,9 +1,12 @@
-"""CLIP image encoders through open_clip and transformers; weights come from a cache or a folder."""
+"""CLIP image encoders through open_clip and transformers; weights come from a cache, a folder, or the miniature."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -11,103 +14,221 @@ from PIL import Image
 from rebeca.arrays import Floats, Pixels
 from rebeca.device import in_halves
 from rebeca.errors import MissingDependency, SpecError
+from rebeca.hashes import file_hash, hash_of_files
 from rebeca.interfaces import Encoder
 from rebeca.quiet import quiet
-from rebeca.seeds import digest_of
-from rebeca.weights import reading, weights_hash
+from rebeca.weights import reading
 
+P = TypeVar("P")
 BATCH = 32
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
-"""Of RGB in [0, 1], as every CLIP model was trained with."""
 
 
-class OpenClipEncoder(Encoder):
-    """``open_clip:<model>/<pretrained>``, e.g. ``open_clip:ViT-H-14/laion2b_s32b_b79k``; un-normalised features.
+@dataclass(frozen=True, slots=True)
+class OpenClipParams:
+    """Parameters of a task file.
 
-    ``pretrained`` may be a local checkpoint file. A random model is never returned silently.
+    Attributes:
+        model: ``<model>/<pretrained>``, given after the colon. ``pretrained`` may be a local checkpoint file.
     """
 
-    def __init__(self, model: str, pretrained: str, device: str = "cpu") -> None:
-        if model == "ViT-L-14" and pretrained == "openai":
+    model: str
+
+    def __post_init__(self) -> None:
+        name, _, pretrained = self.model.partition("/")
+        if not name or not pretrained:
+            raise SpecError(
+                f"encoder 'open_clip:{self.model}' names no weights", hint="write open_clip:<model>/<pretrained>"
+            )
+        if (name, pretrained) == ("ViT-L-14", "openai"):
             raise SpecError(
                 "open_clip builds ViT-L-14/openai with the wrong activation", hint="use ViT-L-14-quickgelu/openai"
             )
-        import open_clip
 
-        self.name = f"open_clip:{model}/{pretrained}"
-        self.device = device
-        hint = "prefetch them into the hub cache, or name a local checkpoint file after the slash"
-        with reading(f"{self.name}: weights are not available", MissingDependency, hint):
-            net, _, self._prepare = open_clip.create_model_and_transforms(
-                model, pretrained=pretrained, require_pretrained=True
+
+class OpenClip(Encoder[OpenClipParams]):
+    """``open_clip:<model>/<pretrained>``, e.g. ``open_clip:ViT-H-14/laion2b_s32b_b79k``; un-normalised features.
+
+    A random model is never returned silently. Only weights that open_clip knows by a tag need its import, and with it
+    torch's, for their hash.
+    """
+
+    Params = OpenClipParams
+    ARGUMENT = "model"
+
+    @classmethod
+    def fingerprint(cls, params: OpenClipParams) -> str:
+        """Hash of the checkpoint.
+
+        Raises:
+            MissingDependency: If it is not there.
+        """
+        name, _, pretrained = params.model.partition("/")
+        if Path(pretrained).is_file():
+            return file_hash(Path(pretrained))
+        with _weights_of(params):
+            import open_clip
+
+            known = open_clip.get_pretrained_cfg(name, pretrained)
+            if not known:
+                raise ValueError(f"open_clip knows no weights '{pretrained}' of '{name}'")
+            return file_hash(Path(open_clip.download_pretrained(known)))
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        """Network and preparation."""
+        name, _, pretrained = self.params.model.partition("/")
+        with _weights_of(self.params):
+            import open_clip
+
+            net, _, prepare = open_clip.create_model_and_transforms(
+                name, pretrained=pretrained, require_pretrained=True
             )
-        self._net: Any = net.eval().to(device)
-        self.dim = int(self._net.visual.output_dim)
-        self._hash = weights_hash(self._net.visual.state_dict())
+        return net.eval().to(self.context.device), prepare
 
     @property
-    def fingerprint(self) -> str:
-        """Name and weights."""
-        return f"{self.name}/1/{self._hash}"
+    def dim(self) -> int:
+        """Length of the tower's output."""
+        return int(self._loaded[0].visual.output_dim)
 
-    def encode(self, pictures: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
+    def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
         """float32 [n, dim]."""
         import torch
 
+        net, prepare = self._loaded
+
         def features(batch: Sequence[Pixels]) -> Any:
-            x = torch.stack([self._prepare(Image.fromarray(p)) for p in batch]).to(self.device)
-            return self._net.encode_image(x)
+            return net.encode_image(torch.stack([prepare(Image.fromarray(p)) for p in batch]).to(self.context.device))
 
-        return _in_batches(pictures, self.dim, features)
+        return _in_batches(images, self.dim, features)
 
 
-class TransformersEncoder(Encoder):
-    """``transformers:<repository or folder>``: image embeddings of a CLIP vision model with projection."""
+def _weights_of(params: OpenClipParams) -> Any:
+    hint = "prefetch them into the hub cache, or name a local checkpoint file after the slash"
+    return reading(f"open_clip:{params.model}: weights are not available", MissingDependency, hint)
 
-    def __init__(self, source: str, device: str = "cpu", name: str | None = None) -> None:
+
+class ClipFolder(Encoder[P]):
+    """A CLIP vision model with projection in transformers' layout, un-normalised as IP-Adapter takes it."""
+
+    def source(self) -> str:
+        """Folder or repository."""
+        raise NotImplementedError
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        """Network and preparation."""
         from transformers import AutoImageProcessor, CLIPVisionModelWithProjection
 
-        self.name = name or f"transformers:{source}"
-        self.device = device
-        hint = (
-            f"hf download {source}, or give a folder with config.json, preprocessor_config.json and model.safetensors"
-        )
+        source = self.source()
         # quiet: a whole CLIP's folder holds a text tower, too, which would be reported as unexpected
-        with reading(f"{self.name}: not available", MissingDependency, hint), quiet():
+        with _folder_of(source), quiet():
             net = CLIPVisionModelWithProjection.from_pretrained(source, use_safetensors=True)
-            self._processor: Any = AutoImageProcessor.from_pretrained(source)
-        self._net: Any = net.eval().to(device)
-        self.dim = int(net.config.projection_dim)
-        self._hash = weights_hash(net.state_dict())
-        if name is None:  # a shipped model's preparation is the code's, somebody's folder's is the folder's
-            self._hash += f"/{digest_of([type(self._processor).__name__, self._processor.to_dict()])}"
+            processor = AutoImageProcessor.from_pretrained(source)
+        return net.eval().to(self.context.device), processor
 
     @property
-    def fingerprint(self) -> str:
-        """Name, weights and, of a folder or repository, how pictures are prepared."""
-        return f"{self.name}/1/{self._hash}"
+    def dim(self) -> int:
+        """Length of the projection."""
+        return int(self._loaded[0].config.projection_dim)
 
-    def encode(self, pictures: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
-        """float32 [n, dim]; un-normalised, as IP-Adapter takes them."""
+    def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
+        """float32 [n, dim]."""
+        net, processor = self._loaded
 
         def features(batch: Sequence[Pixels]) -> Any:
-            x = self._processor(images=[Image.fromarray(p) for p in batch], return_tensors="pt")["pixel_values"]
-            return self._net(pixel_values=x.to(self.device)).image_embeds
+            x = processor(images=[Image.fromarray(p) for p in batch], return_tensors="pt")["pixel_values"]
+            return net(pixel_values=x.to(self.context.device)).image_embeds
 
-        return _in_batches(pictures, self.dim, features)
+        return _in_batches(images, self.dim, features)
 
 
-def _in_batches(pictures: Sequence[Pixels], dim: int, features: Callable[[Sequence[Pixels]], Any]) -> Floats:
+@dataclass(frozen=True, slots=True)
+class TransformersParams:
+    """Parameters of a task file.
+
+    Attributes:
+        source: A repository of the hub, or a folder relative to the task file; given after the colon.
+    """
+
+    PATHS: ClassVar[tuple[str, ...]] = ("source",)
+    source: str
+
+
+class Transformers(ClipFolder[TransformersParams]):
+    """``transformers:<repository or folder>``."""
+
+    Params = TransformersParams
+    ARGUMENT = "source"
+
+    @classmethod
+    def fingerprint(cls, params: TransformersParams) -> str:
+        """Hash of weights and configurations.
+
+        Raises:
+            MissingDependency: If they are neither a folder nor in the hub's cache.
+        """
+        folder = Path(params.source)
+        with _folder_of(params.source):
+            if not folder.is_dir():
+                from huggingface_hub import snapshot_download
+
+                folder = Path(snapshot_download(params.source, local_files_only=True))
+            files = {path.name: path for path in folder.iterdir() if path.suffix in (".json", ".safetensors")}
+            if not any(name.endswith(".safetensors") for name in files):
+                raise ValueError(f"{folder} holds no safetensors")
+            return hash_of_files(files)
+
+    def source(self) -> str:
+        """As the task says."""
+        return self.params.source
+
+
+def _folder_of(source: str) -> Any:
+    hint = f"hf download {source}, or give a folder with config.json, preprocessor_config.json and model.safetensors"
+    return reading(f"transformers:{source}: not available", MissingDependency, hint)
+
+
+@dataclass(frozen=True, slots=True)
+class TinyworldEncoderParams:
+    """Parameters of a task file.
+
+    Attributes:
+        name: One of the miniature's three CLIPs; given after the colon.
+    """
+
+    name: Literal["prior-encoder", "verifier-encoder", "auditor-encoder"]
+
+
+class TinyworldEncoder(ClipFolder[TinyworldEncoderParams]):
+    """``tinyworld:<name>``: one of the miniature's three CLIPs, whose weights are shipped."""
+
+    Params = TinyworldEncoderParams
+    ARGUMENT = "name"
+
+    @classmethod
+    def fingerprint(cls, params: TinyworldEncoderParams) -> str:
+        """Hash of the shipped weights."""
+        from rebeca.tinyworld.models import LAYOUT, weights_file
+
+        return f"{file_hash(weights_file(params.name))}/{LAYOUT}"
+
+    def source(self) -> str:
+        """Where the shipped weights are written out."""
+        from rebeca.tinyworld.models import layouts
+
+        return str(layouts() / "clip" / self.params.name)
+
+
+def _in_batches(images: Sequence[Pixels], dim: int, features: Callable[[Sequence[Pixels]], Any]) -> Floats:
     import torch
 
     def vectors(batch: Sequence[Pixels]) -> Floats:
         with torch.inference_mode():
-            found: Floats = features(batch).float().cpu().numpy()
-        return found
+            embeddings: Floats = features(batch).float().cpu().numpy()
+        return embeddings
 
-    out = np.empty((len(pictures), dim), np.float32)
-    for start in range(0, len(pictures), BATCH):
-        batch = pictures[start : start + BATCH]
+    out = np.empty((len(images), dim), np.float32)
+    for start in range(0, len(images), BATCH):
+        batch = images[start : start + BATCH]
         out[start : start + len(batch)] = in_halves(vectors, batch)
     return out

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
 
 from rebeca.arrays import Floats, Pixels
-from rebeca.errors import MissingDependency, SpecError
-from rebeca.interfaces import Encoder
+from rebeca.errors import MissingDependency
+from rebeca.hashes import file_hash
+from rebeca.interfaces import Encoder, NoParams
 
 SIZES = {0: 224, 1: 240, 2: 260}
 MEAN, DEVIATION = 127.0, 128.0
@@ -23,50 +24,68 @@ BATCH = 32
 REMEDY = 'pip install "rebeca-bench[offline]"'
 
 
-class EfficientNetLite(Encoder):
-    """Mean of the last feature map, 1,280 numbers; the whole picture is resized to a square (bicubic)."""
+class EfficientNetLite(Encoder[NoParams]):
+    """Mean of the last feature map, 1,280 numbers; the whole image is resized to a square (bicubic).
 
-    def __init__(self, variant: int, device: str = "cpu") -> None:
-        if variant not in SIZES:
-            raise SpecError(f"there is no efficientnet-lite{variant}", hint="use 0, 1 or 2")
-        self.variant = variant
-        self.name = f"efficientnet-lite{variant}"
-        self.dim = 1280
-        self.device = device
-        self._weights = weights_file(variant)
-        self._net: Any = None
+    Source: Tan and Le 2019, EfficientNet, arXiv 1905.11946; the Lite variants.
+    """
+
+    VARIANT: ClassVar[int]
+
+    @classmethod
+    def fingerprint(cls, params: NoParams) -> str:
+        """Hash of the checkpoint in its package."""
+        return file_hash(weights_file(cls.VARIANT))
 
     @property
-    def fingerprint(self) -> str:
-        """Name, preprocessing version and weights."""
-        return f"{self.name}/1/{hashlib.sha256(self._weights.read_bytes()).hexdigest()}"
+    def dim(self) -> int:
+        """1,280 in every variant."""
+        return 1280
 
-    def encode(self, pictures: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
+    def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
         """float32 [n, 1280]."""
         import torch
 
-        if self._net is None:
-            self._net = self._load()
-        size = SIZES[self.variant]
-        out = np.empty((len(pictures), self.dim), np.float32)
+        size = SIZES[self.VARIANT]
+        out = np.empty((len(images), self.dim), np.float32)
         with torch.inference_mode():
-            for start in range(0, len(pictures), BATCH):
+            for start in range(0, len(images), BATCH):
                 resized = [
                     np.asarray(Image.fromarray(p).resize((size, size), Image.Resampling.BICUBIC), np.float32)
-                    for p in pictures[start : start + BATCH]
+                    for p in images[start : start + BATCH]
                 ]
-                x = torch.from_numpy((np.stack(resized) - MEAN) / DEVIATION).permute(0, 3, 1, 2).to(self.device)
-                features = self._net.extract_features(x).mean(dim=(2, 3))
+                x = torch.from_numpy((np.stack(resized) - MEAN) / DEVIATION).permute(0, 3, 1, 2)
+                features = self._net.extract_features(x.to(self.context.device)).mean(dim=(2, 3))
                 out[start : start + len(resized)] = features.float().cpu().numpy()
         return out
 
-    def _load(self) -> Any:
+    @cached_property
+    def _net(self) -> Any:
+        weights = weights_file(self.VARIANT)
         import torch
         from efficientnet_lite_pytorch import EfficientNet
 
-        net = EfficientNet.from_name(self.name)
-        net.load_state_dict(torch.load(self._weights, map_location="cpu", weights_only=True), strict=True)
-        return net.eval().to(self.device)
+        net = EfficientNet.from_name(f"efficientnet-lite{self.VARIANT}")
+        net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True), strict=True)
+        return net.eval().to(self.context.device)
+
+
+class EfficientNetLite0(EfficientNetLite):
+    """``efficientnet-lite0``, at 224 pixels."""
+
+    VARIANT = 0
+
+
+class EfficientNetLite1(EfficientNetLite):
+    """``efficientnet-lite1``, at 240 pixels."""
+
+    VARIANT = 1
+
+
+class EfficientNetLite2(EfficientNetLite):
+    """``efficientnet-lite2``, at 260 pixels."""
+
+    VARIANT = 2
 
 
 def weights_file(variant: int) -> Path:

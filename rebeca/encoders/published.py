@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 import numpy as np
 
 from rebeca.arrays import Floats, Pixels
 from rebeca.device import in_halves, precision
-from rebeca.errors import MissingDependency, SpecError
+from rebeca.errors import MissingDependency
 from rebeca.interfaces import Encoder
+from rebeca.params import Count
 from rebeca.published import PREFIX, identity, locate
 from rebeca.quiet import quiet
 from rebeca.weights import reading
@@ -25,77 +27,96 @@ READERS = 8
 _TOWERS: WeakValueDictionary[tuple[str, str, str], Any] = WeakValueDictionary()
 """Towers by weights, precision and device; the auditor and LAION look through one, for as long as either is there. A
 cache of the process, as the pipeline is: it changes no result."""
-DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 
-class PublishedEncoder(Encoder):
-    """``published:vit-h``, ``vit-g`` or ``vit-l``: un-normalised embeddings, as IP-Adapter takes them.
+@dataclass(frozen=True, slots=True)
+class _Config:
+    image_size: int
+    projection_dim: int
 
-    Pictures are brought to the tower's size by transformers' own preparation, on the device: shortest side, bicubic
-    with antialiasing, middle square, CLIP's mean and deviation.
 
-    Args:
-        name: After the colon.
-        device: Torch device.
-        dtype: ``auto`` is half precision on a GPU and single elsewhere; vectors are single precision either way.
-        batch: Pictures at once; halved where memory is short.
+@dataclass(frozen=True, slots=True)
+class PublishedParams:
+    """Parameters of a task file.
+
+    Attributes:
+        name: One of the published image towers; given after the colon.
+        dtype: ``auto`` is half precision on a GPU and single elsewhere; embeddings are single precision either way.
+        batch: Images per batch; halved where memory is short.
     """
 
-    def __init__(self, name: str, device: str = "cpu", dtype: str = "auto", batch: int = BATCH) -> None:
-        if dtype not in DTYPES:
-            raise SpecError(f"encoder '{PREFIX}{name}': dtype is {dtype!r}", hint=f"allowed: {', '.join(DTYPES)}")
-        if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-            raise SpecError(f"encoder '{PREFIX}{name}': batch is {batch!r}, expected a positive whole number")
-        self.name, self.device, self.dtype, self._batch = f"{PREFIX}{name}", device, dtype, batch
+    name: Literal["vit-h", "vit-g", "vit-l"]
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    batch: Count = BATCH
+
+
+class Published(Encoder[PublishedParams]):
+    """``published:vit-h``, ``vit-g`` or ``vit-l``: un-normalised embeddings, as IP-Adapter takes them.
+
+    Images are brought to the tower's size by transformers' own preparation, on the device: shortest side, bicubic with
+    antialiasing, middle square, CLIP's mean and deviation.
+    """
+
+    Params = PublishedParams
+    ARGUMENT = "name"
+
+    @classmethod
+    def fingerprint(cls, params: PublishedParams) -> str:
+        """Name, origin and hash of the weights.
+
+        Raises:
+            MissingDependency: If they are not there, or not what they should be.
+        """
+        return identity(params.name)
+
+    @property
+    def _name(self) -> str:
+        return f"{PREFIX}{self.params.name}"
 
     @cached_property
-    def _config(self) -> dict[str, Any]:
-        path = locate(self.name) / "config.json"
-        with reading(f"encoder '{self.name}': {path} cannot be read", MissingDependency):
-            found = json.loads(path.read_text(encoding="utf-8"))
-            own: dict[str, Any] = found.get("vision_config", found)  # a whole CLIP keeps its image tower's apart
-            return {"image_size": int(own["image_size"]), "projection_dim": int(found["projection_dim"])}
+    def _config(self) -> _Config:
+        path = locate(self._name) / "config.json"
+        with reading(f"encoder '{self._name}': {path} cannot be read", MissingDependency):
+            whole = json.loads(path.read_text(encoding="utf-8"))
+            own = whole.get("vision_config", whole)  # a whole CLIP keeps its image tower's apart
+            return _Config(int(own["image_size"]), int(whole["projection_dim"]))
 
     @property
-    def dim(self) -> int:  # type: ignore[override]
-        """Numbers of a vector."""
-        return int(self._config["projection_dim"])
-
-    @property
-    def fingerprint(self) -> str:
-        """Weights and precision."""
-        return f"published/1/{identity(self.name)}/{self.dtype}"
+    def dim(self) -> int:
+        """Length of the projection."""
+        return self._config.projection_dim
 
     @cached_property
     def _net(self) -> Any:
         import torch
         from transformers import CLIPVisionModelWithProjection
 
-        dtype = precision(self.dtype, self.device)
-        key = (identity(self.name), dtype, self.device)
-        if (there := _TOWERS.get(key)) is not None:
-            return there
+        device = self.context.device
+        dtype = precision(self.params.dtype, device)
+        key = (identity(self._name), dtype, device)
+        if (kept := _TOWERS.get(key)) is not None:
+            return kept
         hint = "rebeca-bench weights check TASK"
-        with reading(f"encoder '{self.name}' cannot be loaded", MissingDependency, hint), quiet():
+        with reading(f"encoder '{self._name}' cannot be loaded", MissingDependency, hint), quiet():
             net = CLIPVisionModelWithProjection.from_pretrained(
-                str(locate(self.name)), use_safetensors=True, dtype=getattr(torch, dtype)
+                str(locate(self._name)), use_safetensors=True, dtype=getattr(torch, dtype)
             )
-        net = _TOWERS[key] = net.eval().to(self.device)
+        net = _TOWERS[key] = net.eval().to(device)
         return net
 
     @cached_property
     def _prepare(self) -> Any:
         from transformers import CLIPImageProcessor
 
-        side = int(self._config["image_size"])
+        side = self._config.image_size
         return CLIPImageProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
 
-    def encode(self, pictures: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
+    def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
         """float32 [n, dim]."""
-        out = np.empty((len(pictures), self.dim), np.float32)
+        out = np.empty((len(images), self.dim), np.float32)
         start = 0
         with ThreadPoolExecutor(READERS) as pool:
-            for batch in _ahead(pictures, self._batch, pool):
+            for batch in _ahead(images, self.params.batch, pool):
                 out[start : start + len(batch)] = in_halves(self._features, batch)
                 start += len(batch)
         return out
@@ -105,18 +126,18 @@ class PublishedEncoder(Encoder):
 
         with torch.inference_mode():
             # on the device before anything else: preparing 512 x 512 pixels costs a core 3 ms a picture
-            raw = [torch.from_numpy(np.array(picture)).to(self.device).permute(2, 0, 1) for picture in batch]
-            x = self._prepare(images=raw, return_tensors="pt", device=self.device)["pixel_values"]
-            made: Floats = self._net(pixel_values=x.to(self._net.dtype)).image_embeds.float().cpu().numpy()
-        return made
+            raw = [torch.from_numpy(np.array(image)).to(self.context.device).permute(2, 0, 1) for image in batch]
+            x = self._prepare(images=raw, return_tensors="pt", device=self.context.device)["pixel_values"]
+            embeddings: Floats = self._net(pixel_values=x.to(self._net.dtype)).image_embeds.float().cpu().numpy()
+        return embeddings
 
 
-def _ahead(pictures: Sequence[Pixels], size: int, pool: ThreadPoolExecutor) -> Iterator[list[Pixels]]:
+def _ahead(images: Sequence[Pixels], size: int, pool: ThreadPoolExecutor) -> Iterator[list[Pixels]]:
     """Batches of pictures; the next one is read while this one is used."""
-    starts = range(0, len(pictures), size)
-    waiting = [pool.submit(pictures.__getitem__, i) for i in range(min(size, len(pictures)))]
+    starts = range(0, len(images), size)
+    waiting = [pool.submit(images.__getitem__, i) for i in range(min(size, len(images)))]
     for start in starts:
-        batch = [one.result() for one in waiting]
-        following = range(start + size, min(start + 2 * size, len(pictures)))
-        waiting = [pool.submit(pictures.__getitem__, i) for i in following]
+        batch = [future.result() for future in waiting]
+        following = range(start + size, min(start + 2 * size, len(images)))
+        waiting = [pool.submit(images.__getitem__, i) for i in following]
         yield batch

@@ -3,72 +3,113 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from rebeca.arrays import Floats, Pixels
-from rebeca.errors import GeneratorError, SpecError
-from rebeca.interfaces import Encoder
+from rebeca.errors import PluginError, SpecError
+from rebeca.interfaces import Encoder, EncoderContext
+from rebeca.params import Count, Positive
 from rebeca.space import LinearSpace
 
 
-class FourierEncoder(Encoder):
-    """Log amplitude of the two-dimensional Fourier transform of each colour channel.
+@dataclass(frozen=True, slots=True)
+class FourierParams:
+    """Parameters of a task file.
 
-    The amplitude does not change when a shape moves, so shape and colour remain; half of the spectrum is kept
-    because pictures are real.
+    Attributes:
+        size: Side in pixels to which images are brought; given after the colon.
     """
 
-    def __init__(self, size: int = 32) -> None:
-        self.size = size
-        self.name = f"fourier:{size}"
-        self.dim = 3 * size * (size // 2 + 1)
+    size: Count = 32
+
+
+class Fourier(Encoder[FourierParams]):
+    """``fourier:<size>``: log amplitude of the two-dimensional Fourier transform of each colour channel.
+
+    The amplitude does not change when a shape moves, so shape and colour remain; half of the spectrum is kept because
+    images are real.
+    """
+
+    Params = FourierParams
+    ARGUMENT = "size"
 
     @property
-    def fingerprint(self) -> str:
-        """Name and version."""
-        return f"{self.name}/1"
+    def dim(self) -> int:
+        """Three channels times half a spectrum."""
+        return 3 * self.params.size * (self.params.size // 2 + 1)
 
-    def encode(self, pictures: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
+    def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
         """float32 [n, dim]."""
-        out = np.empty((len(pictures), self.dim), np.float32)
-        for row, picture in enumerate(pictures):
-            small = Image.fromarray(picture).resize((self.size, self.size), Image.Resampling.BOX)
+        out = np.empty((len(images), self.dim), np.float32)
+        size = self.params.size
+        for row, image in enumerate(images):
+            small = Image.fromarray(image).resize((size, size), Image.Resampling.BOX)
             channels = np.asarray(small, np.float64).transpose(2, 0, 1) / 255
             out[row] = np.log1p(np.abs(np.fft.rfft2(channels))).reshape(-1)
         return out
 
 
-class PCAEncoder(Encoder):
-    """``pca:<dim>`` over another encoder: leading directions of the training pictures at unit variance times scale."""
+@dataclass(frozen=True, slots=True)
+class PCAParams:
+    """Parameters of a task file.
 
-    def __init__(self, dim: int, base: Encoder, scale: float = 1.0) -> None:
-        self.base = base
-        self.dim = dim
-        self.name = f"pca:{dim}({base.name})"
-        self.space = LinearSpace("pca", dim, scale)
+    Attributes:
+        dims: Directions that are kept; given after the colon.
+        scale: Standard deviation of a direction.
+    """
+
+    dims: Count
+    scale: Positive = 1.0
+
+
+class PCA(Encoder[PCAParams]):
+    """``pca:<dims>`` over another encoder: leading directions of the training images, of one standard deviation each.
+
+    Where the images span fewer than ``dims`` directions, fewer are kept.
+    """
+
+    Params = PCAParams
+    ARGUMENT = "dims"
+    TAKES_ENCODER = True
+
+    def __init__(self, params: PCAParams, context: EncoderContext) -> None:
+        super().__init__(params, context)
+        self._base = context.below
+        self._space = LinearSpace("pca", params.dims, params.scale)
 
     @property
-    def learns(self) -> bool:
+    def dim(self) -> int:
+        """Directions that are kept."""
+        return len(self._space.arrays["deviation"]) if self._space.arrays else self.params.dims
+
+    @classmethod
+    def learns(cls, params: PCAParams) -> bool:
         """PCA learns its directions."""
         return True
 
-    @property
-    def fingerprint(self) -> str:
-        """Base, size and scale; with the training pictures these decide the directions."""
-        return f"{self.name}/1/{self.space.scale:g}/{self.base.fingerprint}"
+    def fit(self, images: Sequence[Pixels], items: Sequence[int], seed: int) -> None:
+        """Fits the directions.
 
-    def fit(self, pictures: Sequence[Pixels], items: Sequence[int], seed: int) -> None:
-        """Fits the directions; where the pictures span fewer than ``dim``, fewer are kept."""
-        embeddings = self.base.encode(pictures, list(items))
-        if self.dim > embeddings.shape[1]:
-            raise SpecError(f"encoder '{self.name}': {embeddings.shape[1]} dimensions have no {self.dim} directions")
-        self.space.fit(embeddings)
-        self.dim = len(self.space.arrays["deviation"])
+        Raises:
+            SpecError: If the encoder below has fewer than ``dims`` dimensions.
+        """
+        embeddings = self._base.encode(images, list(items))
+        if self.params.dims > embeddings.shape[1]:
+            raise SpecError(
+                f"encoder 'pca:{self.params.dims}': {embeddings.shape[1]} dimensions have no {self.params.dims}"
+                " directions"
+            )
+        self._space.fit(embeddings)
 
-    def encode(self, pictures: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
-        """float32 [n, dim]."""
-        if not self.space.arrays:
-            raise GeneratorError(f"{self.name} was asked to encode before it was fitted")
-        return self.space.forward(self.base.encode(pictures, items))
+    def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
+        """float32 [n, dim].
+
+        Raises:
+            PluginError: If it was not fitted.
+        """
+        if not self._space.arrays:
+            raise PluginError("it was asked to encode before it was fitted")
+        return self._space.forward(self._base.encode(images, items))

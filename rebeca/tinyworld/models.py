@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rebeca.errors import MissingDependency
+from rebeca.hashes import file_hashes
 from rebeca.places import cache_folder
 from rebeca.quiet import quiet
 
@@ -35,16 +36,27 @@ LAYOUT = 1
 """Raised when what is written changes."""
 
 
+def weights_file(part: str, folder: Path = WEIGHTS) -> Path:
+    """The shipped tensors of a part, see :data:`PARTS`.
+
+    Raises:
+        MissingDependency: If they are not there.
+    """
+    path = folder / f"{part}.safetensors"
+    if not path.is_file():
+        raise MissingDependency(
+            f"{path}: these weights are not there", hint="python -m scripts.tinyworld.train makes them anew"
+        )
+    return path
+
+
 def weights_digest(folder: Path = WEIGHTS) -> str:
     """SHA-256 over all shipped tensors."""
     digest = hashlib.sha256()
-    for part in PARTS:
-        path = folder / f"{part}.safetensors"
-        if not path.exists():
-            raise MissingDependency(
-                f"{path}: these weights are not there", hint="python -m scripts.tinyworld.train makes them anew"
-            )
-        digest.update(part.encode() + hashlib.sha256(path.read_bytes()).digest())
+    paths = {part: weights_file(part, folder) for part in PARTS}
+    hashes = file_hashes(paths.values())
+    for part, path in paths.items():
+        digest.update(part.encode() + bytes.fromhex(hashes[path]))
     digest.update(str(LAYOUT).encode())
     return digest.hexdigest()
 

@@ -11,19 +11,14 @@ from rebeca.arrays import Floats, Ints, Pixels
 from rebeca.data.catalogue import ArraySource, Catalogue
 from rebeca.data.dataset import Dataset, GroundTruth
 from rebeca.data.interactions import Interactions
-from rebeca.interfaces import ScorerCard
 from rebeca.params import Count
 from rebeca.tinyworld.render import render
 from rebeca.tinyworld.scenes import captions, draw_scenes
 from rebeca.tinyworld.taste import draw_people, draw_ratings, features
 
 SCALE = (1.0, 5.0)
-CARD = ScorerCard(
-    "True percentile",
-    "percentile 0 to 1",
-    True,
-    "Share of this world's postcards that this person truly likes less, known by construction; ties count one half.",
-)
+UNIT = "percentile 0 to 1"
+MEANING = "Share of this world's postcards that this user truly likes less, known by construction; ties count one half."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +70,7 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
         ratings=ratings,
         block_of_user=np.zeros(params.users, np.int64),
         scale=SCALE,
-        ground_truth=GroundTruth(CARD, of_items, {}, of_pictures),
+        ground_truth=GroundTruth(UNIT, MEANING, of_items, {}, of_pictures),
     )
 
 

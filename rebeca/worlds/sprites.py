@@ -15,7 +15,6 @@ from rebeca.arrays import Bools, Floats, Ints, Pixels
 from rebeca.data.catalogue import ArraySource, Catalogue
 from rebeca.data.dataset import Dataset, GroundTruth
 from rebeca.data.interactions import Interactions
-from rebeca.interfaces import ScorerCard
 from rebeca.params import Count
 from rebeca.seeds import seed_of
 
@@ -54,7 +53,7 @@ def exact_values() -> dict[str, float]:
     wrong, half, right = LIKE_PROBABILITY
     weights = np.array([wrong, 2 * half, right])
     shares = weights / weights.sum()
-    return {"top-utility": float(shares[2]), "truth": float(shares @ np.array(LIKE_PROBABILITY))}
+    return {"top-utility": float(shares[2]), "ground-truth": float(shares @ np.array(LIKE_PROBABILITY))}
 
 
 def make_sprites(params: SpritesParams) -> Dataset:
@@ -77,9 +76,7 @@ def make_sprites(params: SpritesParams) -> Dataset:
         user_ids,
         item_ids,
     )
-    card = ScorerCard(
-        "truth", "probability", True, "Probability with which this person likes this sprite, known by construction."
-    )
+    meaning = "Probability with which this user likes this sprite, known by construction."
 
     def utility(users: Ints, items: Ints) -> Floats:
         return like_probability_of(taste[users], combination[items])
@@ -92,7 +89,7 @@ def make_sprites(params: SpritesParams) -> Dataset:
         ratings=ratings,
         block_of_user=np.zeros(num_users, np.int64),
         scale=(0.0, 1.0),
-        ground_truth=GroundTruth(card, utility, exact_values()),
+        ground_truth=GroundTruth("probability", meaning, utility, exact_values()),
     )
 
 

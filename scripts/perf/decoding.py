@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams
-from rebeca.interfaces import Request
+from rebeca.interfaces import DecoderContext, Request
 from rebeca.space import LinearSpace
 
 PICTURES = 64
@@ -24,7 +24,7 @@ TIMES = 3
 
 def seconds(batch: int, steps: int) -> float:
     """A picture."""
-    decoder = StableDiffusion(StableDiffusionParams(steps=steps, batch=batch), LinearSpace())
+    decoder = StableDiffusion(StableDiffusionParams(steps=steps, batch=batch), DecoderContext.alone(LinearSpace()))
     points = np.random.default_rng(0).normal(0, 0.6, (PICTURES, 96)).astype(np.float32)
     requests = [Request("anybody", i, i) for i in range(PICTURES)]
     taken = []

@@ -96,8 +96,8 @@ def main(task: str, data: str | None) -> None:
     watch(MODELS, PriorTraining, "run", "__init__")
     watch(MODELS, sampling, "sample_prior")
     import baselines.catalogue
-    from benchmark.runner import run as runner
-    from benchmark.runner import write_records as records
+    from benchmark.runner import task_data, write_records
+    from benchmark.runner.run_task import run_task
     from benchmark.runner.store import Store
     from benchmark.site import build
     from rebeca.data.catalogue import Catalogue
@@ -105,21 +105,20 @@ def main(task: str, data: str | None) -> None:
 
     watch(MODELS, baselines.catalogue.Catalogue, "fit", "generate")
     watch(MODELS, NearestPicture, "decode")
-    watch("data", runner, "build_world")
+    watch("data", task_data, "build_world")
     watch("data", Catalogue, "pixels", "digest", "fingerprint")
     watch("store", Store, "find", "make")
-    watch("statistics", records, "analyse", "judge_report")
+    watch("statistics", write_records, "analyse", "judge_report")
     watch("page", build, "build_site")
-    from benchmark.runner.progress import Reporter
     from benchmark.task.bundled import find_task
     from benchmark.task.resolve import load_task
 
     resolved = load_task(find_task(task), () if data is None else (f"data.path={data}",))
     with tempfile.TemporaryDirectory() as folder:
-        one = runner.Run(resolved, Path(folder) / "w", "cpu", Reporter(quiet=True))
-        with one.store.locked():
-            made = timed("records", records.make_records)(one, ["rebeca-bench"])
-            build.build_site([made], Path(folder) / "site")
+        store = Store(Path(folder) / "w", lambda _: None)
+        with store.locked():
+            result = timed("records", run_task)(resolved, store)
+            build.build_site([result.records], Path(folder) / "site")
     charge()
     wall = time.perf_counter() - started
     click.echo(f"{task}: {wall:.1f} s on the wall")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, mse_loss, normalize
 
-from rebeca.encoders.clip import CLIP_DEVIATION, CLIP_MEAN
+from rebeca.pixels import CLIP_DEVIATION, CLIP_MEAN
 from rebeca.tinyworld.networks import CLIPS, build_clip
 from rebeca.tinyworld.words import token_ids
 from scripts.tinyworld.data import TRAIN_PICTURES, postcards, signed, some

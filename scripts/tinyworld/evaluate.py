@@ -21,7 +21,7 @@ from torch.nn.functional import normalize
 
 from rebeca.arrays import Floats, Pixels
 from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams
-from rebeca.interfaces import Request
+from rebeca.interfaces import DecoderContext, Request
 from rebeca.seeds import seed_of
 from rebeca.space import LinearSpace
 from rebeca.tinyworld.facts import LIKE_AT, MODELS_SEED, TEST_PICTURES
@@ -116,7 +116,9 @@ def _requests(count: int) -> list[Request]:
 
 
 def _decoder(guidance: float) -> StableDiffusion:
-    return StableDiffusion(StableDiffusionParams(steps=STEPS, image_guidance=guidance), LinearSpace())
+    return StableDiffusion(
+        StableDiffusionParams(steps=STEPS, image_guidance=guidance), DecoderContext.alone(LinearSpace())
+    )
 
 
 def _stack(pictures: Iterable[Pixels | None]) -> Tensor:

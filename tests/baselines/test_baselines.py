@@ -1,24 +1,26 @@
 """The contract of every generator: what it promises whatever it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from baselines.catalogue import Catalogue, CatalogueParams
+from baselines.catalogue import CatalogueGenerator, CatalogueParams
 from baselines.factorisation import factorise
 from baselines.folder import Folder, FolderParams
-from benchmark.runner.run import Run
 from benchmark.task.resolve import load_task
 from rebeca.interfaces import GeneratedImage, Request
+from tests.running import Running
 
 PER_USER = ("data.split.kind=per-user", "data.split.test=8", "data.split.validation=4")
 RANKINGS = ["random", "most-liked", "centroid", "ridge", "neighbours", "verifier", "heldout-likes"]
 
 
 def generate(tiny, tmp_path, params, overrides=()):
-    run = Run(load_task(tiny, ("images=3", *overrides)), tmp_path / "w")
-    spec = run.task.generators[0]
-    spec = type(spec)("g", "g", params[0], params[1], spec.decoder, "default", 0)
+    task = load_task(tiny, ("images=3", *overrides))
+    spec = replace(task.generators[0], id="g", title="g", use=params[0], params=params[1])
+    run = Running.of(replace(task, generators=(spec,)), tmp_path / "w")
     generator = run.fitted(spec)
     requests = run.requests(spec, run.world.user_ids)
     return run, requests, list(generator.generate(requests))
@@ -46,20 +48,20 @@ def test_catalogue_per_user(tiny, tmp_path, rank_by):
 
 
 def test_rebeca(tiny, tmp_path):
-    run = Run(load_task(tiny), tmp_path / "w")
+    run = Running.of(load_task(tiny), tmp_path / "w")
     for spec in run.task.generators[:3]:
         requests = run.requests(spec, run.world.user_ids)
         check(run, requests, list(run.fitted(spec).generate(requests)))
 
 
 def test_trained_without_people_gives_everybody_the_same_distribution(tiny, tmp_path):
-    run = Run(load_task(tiny, ("generators.rebeca.params.train_users=nobody",)), tmp_path / "w")
+    run = Running.of(load_task(tiny, ("generators.rebeca.params.train_users=nobody",)), tmp_path / "w")
     spec = run.task.generators[0]
     generator = run.fitted(spec)
     requests = [Request(user, 0, 5) for user in run.world.user_ids]
-    points = generator.sample(requests)
+    points = generator.inner.sample(requests)
     np.testing.assert_allclose(points, np.broadcast_to(points[0], points.shape), atol=1e-5)
-    assert not generator.claims_personal
+    assert not spec.flags().claims_personal
 
 
 def test_own_heldout_likes_are_the_best_there_is(tiny, tmp_path):
@@ -72,9 +74,9 @@ def test_own_heldout_likes_are_the_best_there_is(tiny, tmp_path):
 
 
 def test_factorisation_knows_nothing_of_unseen_pictures(tiny, tmp_path):
-    from rebeca.errors import GeneratorError
+    from rebeca.errors import PluginError
 
-    with pytest.raises(GeneratorError, match="matrix factorisation knows none of the candidates"):
+    with pytest.raises(PluginError, match="matrix factorisation knows none of the candidates"):
         generate(tiny, tmp_path, ("catalogue", CatalogueParams("matrix-factorisation")))
 
 
@@ -91,15 +93,17 @@ def test_factorisation_recovers_a_low_rank_matrix():
 
 
 def test_needs_are_declared():
-    assert Catalogue(CatalogueParams("verifier")).needs == {"judge"}
-    assert Catalogue(CatalogueParams("heldout-likes")).needs == {"heldout"}
-    assert Catalogue(CatalogueParams("ridge")).needs == frozenset()
+    assert CatalogueGenerator.needs(CatalogueParams("verifier")) == {"judge"}
+    assert CatalogueGenerator.needs(CatalogueParams("heldout-likes")) == {"held-out"}
+    assert CatalogueGenerator.needs(CatalogueParams("ridge")) == frozenset()
+    assert CatalogueGenerator.fit_varies(CatalogueParams("ridge"))
+    assert not CatalogueGenerator.fit_varies(CatalogueParams("centroid"))
 
 
 def test_folder_reads_pictures_and_names_missing_ones(tmp_path):
     (tmp_path / "ann").mkdir()
     Image.fromarray(np.full((5, 4, 3), 9, np.uint8)).save(tmp_path / "ann" / "0.png")
-    generator = Folder(FolderParams(str(tmp_path)))
+    generator = Folder(FolderParams(str(tmp_path)), None)
     found = list(generator.generate([Request("ann", 0, 0), Request("ann", 1, 0)]))
     assert found[0].pixels.shape == (5, 4, 3)
     assert found[1] is None

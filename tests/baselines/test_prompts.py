@@ -7,7 +7,7 @@ import pytest
 
 from baselines.prompts import PUBLISHED, Prompts, PromptsParams, log_odds
 from rebeca.data.interactions import Interactions
-from rebeca.errors import GeneratorError
+from rebeca.errors import PluginError
 from rebeca.interfaces import GeneratedImage, Request
 
 CAPTIONS = (
@@ -47,9 +47,9 @@ def ratings(likes):
 
 
 def fitted(words, likes=("vivid", "night"), **params):
-    generator = Prompts(PromptsParams(words, **params))
     context = Context(CAPTIONS)
-    generator.fit(ratings(likes), context)
+    generator = Prompts(PromptsParams(words, **params), context)
+    generator.fit(ratings(likes))
     return generator, context
 
 
@@ -58,14 +58,14 @@ def test_a_persona_is_made_of_the_words_of_ones_likes():
     first, second = generator.prompts_of("u0", 0), generator.prompts_of("u1", 0)
     assert "vivid" in first[0].split() and "muted" in first[1].split()
     assert "night" in second[0].split() and "noon" in second[1].split()
-    assert generator.claims_personal
+    assert Prompts.claims_personal(PromptsParams("persona"))
 
 
 def test_the_population_is_the_same_for_everybody():
     generator, _ = fitted("population", likes=("vivid", "vivid", "night"))
     assert generator.prompts_of("u0", 1) == generator.prompts_of("u2", 1)
     assert "vivid" in generator.prompts_of("u0", 0)[0].split()
-    assert not generator.claims_personal
+    assert not Prompts.claims_personal(PromptsParams("population"))
 
 
 @pytest.mark.parametrize("level", sorted(PUBLISHED))
@@ -78,20 +78,20 @@ def test_published_levels_reach_the_decoder_word_for_word(level):
 def test_words_are_kept_and_read_back(tmp_path):
     generator, context = fitted("persona")
     generator.save(tmp_path)
-    again = Prompts(PromptsParams("persona"))
-    again.load(tmp_path, context)
+    again = Prompts(PromptsParams("persona"), context)
+    again.load(tmp_path)
     assert again.prompts_of("u1", 3) == generator.prompts_of("u1", 3)
 
 
 def test_a_prompt_reads_in_the_order_of_captions():
     generator, _ = fitted("persona", likes=("vivid",), keywords=3)
-    generator._found["u0"][0] = ["noon", "vivid", "lake"]
+    generator._words["u0"][0] = ["noon", "vivid", "lake"]
     assert generator.prompts_of("u0", 0)[0] == "vivid lake noon"
 
 
 def test_turning_words_turn():
     generator, _ = fitted("persona", likes=("vivid",), keywords=2)
-    generator._found["u0"][0] = ["vivid", "lake", "noon"]
+    generator._words["u0"][0] = ["vivid", "lake", "noon"]
     assert [generator.prompts_of("u0", k)[0] for k in range(3)] == ["vivid lake", "vivid noon", "vivid lake"]
 
 
@@ -112,5 +112,5 @@ def test_log_odds_by_hand():
 
 
 def test_pictures_without_captions_are_named():
-    with pytest.raises(GeneratorError, match="needs captions"):
-        Prompts(PromptsParams("persona")).fit(ratings(("vivid",)), Context(("",) * len(CAPTIONS)))
+    with pytest.raises(PluginError, match="needs captions"):
+        Prompts(PromptsParams("persona"), Context(("",) * len(CAPTIONS))).fit(ratings(("vivid",)))

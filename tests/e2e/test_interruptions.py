@@ -13,9 +13,11 @@ import time
 
 import pytest
 
-from benchmark.commands.check import compare
+from benchmark.runner.reproduce import compare
+from benchmark.runner.store import Store
 from benchmark.task.resolve import load_task
 from tests.conftest import TINY, WITHOUT_PAGE, invoke
+from tests.running import find
 
 KILLS = int(os.environ.get("REBECA_KILLS", "20"))
 """The nightly job asks for 200."""
@@ -51,18 +53,16 @@ def whole(task, workdir):
 def test_seconds_a_picture_count_the_pictures_that_they_were_spent_on(tiny, monkeypatch):
     """After a resume they were divided by all pictures, those of the earlier run included."""
     from benchmark.board.board import read_board
-    from benchmark.runner import run as runner
+    from benchmark.runner import addresses
 
-    monkeypatch.setattr(runner, "USERS_PER_UNIT", 5)
+    monkeypatch.setattr(addresses, "USERS_PER_UNIT", 5)
     workdir = tiny.parent / "w"
     invoke(*command(tiny, workdir))
     records = workdir / "records" / "tiny" / "v1"
     row = next(row for row in read_board(records).rows if row.id == "rebeca")
     assert row.record.provenance.decoded["rebeca"] == row.record.images.requested == 36
-    task = load_task(tiny)
-    run = runner.Run(task, workdir)
-    last = run.picture_keys(next(one for one in task.generators if one.id == row.id))[-1]
-    shutil.rmtree(run.store.folder("pictures", last))
+    store = Store(workdir, print)
+    shutil.rmtree(store.folder(find(load_task(tiny), workdir).generators[row.id].units[-1]))
     shutil.rmtree(records)
     invoke(*command(tiny, workdir))
     row = next(row for row in read_board(records).rows if row.id == "rebeca")
@@ -71,7 +71,7 @@ def test_seconds_a_picture_count_the_pictures_that_they_were_spent_on(tiny, monk
     assert row.seconds == origin.seconds["pictures rebeca"] / 6
 
 
-STAGES = ["embeddings", "judge", "fit", "pictures", "scores", "verifier", "records", "site"]
+STAGES = ["data", "embeddings", "judge", "fit", "images", "scores", "held-out", "records", "site"]
 
 
 def state(workdir, stage):
@@ -312,7 +312,7 @@ def test_a_damaged_page_is_built_again(done, tmp_path):
 
 
 DAMAGES = ("cut", "edited", "emptied", "manifest", "removed")
-ARTEFACTS = ("embeddings", "judge", "fit", "pictures", "scores", "verifier")
+ARTEFACTS = ("data", "embeddings", "judge", "fit", "images", "scores", "held-out")
 EVERY_DAMAGE = [
     pytest.param(stage, damage, marks=() if (i - j) % len(DAMAGES) == 0 else pytest.mark.slow)
     for i, stage in enumerate(ARTEFACTS)

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.runner import run as runner
-from benchmark.runner.run import Run
+from benchmark.runner import addresses
 from benchmark.runner.world import build_world
 from benchmark.task import registry
 from benchmark.task.resolve import load_task
 from tests.conftest import TINY, invoke
 from tests.e2e.test_interruptions import same_records, start
+from tests.running import Running
 
 GENERATORS = ("rebeca", "rebeca-no-user", "rebeca-shuffled-users", "catalogue-random", "catalogue-verifier")
 
@@ -55,7 +55,7 @@ def test_the_order_of_ratings(done, tmp_path):
 
 @pytest.mark.parametrize("people", [1, 5])
 def test_people_a_unit(done, tmp_path, monkeypatch, people):
-    monkeypatch.setattr(runner, "USERS_PER_UNIT", people)
+    monkeypatch.setattr(addresses, "USERS_PER_UNIT", people)
     invoke("run", copy_of(done, tmp_path), "--workdir", tmp_path / "w", "--quiet")
     assert_same(done / "w", tmp_path / "w")
 
@@ -87,7 +87,7 @@ def test_processors(done, tmp_path):
 @pytest.mark.parametrize("generator", range(len(GENERATORS)))
 def test_the_order_of_people(done, tmp_path, generator):
     """Asked for people in another order, a generator gives everybody what it gave them before."""
-    run = Run(load_task(copy_of(done, tmp_path)), done / "w")
+    run = Running.of(load_task(copy_of(done, tmp_path)), done / "w")
     spec = run.task.generators[generator]
     people = run.world.user_ids
     there = {(r.user, r.replicate): p for r, p in answers(run, spec, people)}

@@ -8,11 +8,9 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
-from benchmark.commands.check import compare
-from benchmark.commands.main import main
+from benchmark.runner.reproduce import compare
 from tests.conftest import TINY, invoke, make_folder
 
 
@@ -108,7 +106,7 @@ def test_the_order_of_generators_changes_nothing(done, tmp_path):
 def test_a_damaged_artefact_is_set_aside_and_made_again(done, tmp_path):
     work = tmp_path / "w"
     shutil.copytree(done / "w", work)
-    victim = next((work / "pictures").rglob("pictures.parquet"))
+    victim = next((work / "images").rglob("images.parquet"))
     victim.write_bytes(victim.read_bytes()[:-9])
     shutil.rmtree(work / "records")
     output = invoke("run", done / "tiny.yaml", "--workdir", work)
@@ -136,8 +134,9 @@ def test_show_compare_plan_and_json(done):
 
 
 def test_guidance_chosen_on_validation_belongs_to_its_sampler(done, tmp_path):
-    from benchmark.runner.run import Run
+    from benchmark.runner.reports import read_report
     from benchmark.task.resolve import load_task
+    from tests.running import Running, find
 
     grid = (
         "data.split.validation=0.4",
@@ -145,15 +144,16 @@ def test_guidance_chosen_on_validation_belongs_to_its_sampler(done, tmp_path):
         "generators.rebeca.params.prior_guidance=validation",
     )
     for name, more in (("a", ()), ("b", ("generators.rebeca.params.steps=6",))):
-        run = Run(load_task(done / "tiny.yaml", grid + more), tmp_path / name)
+        run = Running.of(load_task(done / "tiny.yaml", grid + more), tmp_path / name)
         spec = run.task.generators[0]
         generator = run.fitted(spec)
-        assert generator.prior_guidance in (1.0, 4.0)
-        assert len(generator.report["guidance"]["table"]) == 2
-    plain = [Run(load_task(done / "tiny.yaml", m), tmp_path) for m in ((), more)]
-    assert len({r.fit_key(r.task.generators[0]) for r in plain}) == 1
-    chosen = [Run(load_task(done / "tiny.yaml", grid + m), tmp_path) for m in ((), more)]
-    assert len({r.fit_key(r.task.generators[0]) for r in chosen}) == 2
+        assert generator.inner.prior_guidance in (1.0, 4.0)
+        fit = run.stages.store.folder(run.addresses.generators[spec.id].fit)
+        assert len(read_report(fit)["guidance"]["table"]) == 2
+    plain = [find(load_task(done / "tiny.yaml", m), tmp_path) for m in ((), more)]
+    assert len({found.generators["rebeca"].fit for found in plain}) == 1
+    chosen = [find(load_task(done / "tiny.yaml", grid + m), tmp_path) for m in ((), more)]
+    assert len({found.generators["rebeca"].fit for found in chosen}) == 2
 
 
 def test_publish_copies_records_and_refuses_modified_tasks(done, tmp_path):
@@ -302,32 +302,6 @@ def test_a_generator_that_breaks_its_contract_is_named(tiny, tmp_path, monkeypat
         assert message in invoke("run", tiny, "--workdir", tmp_path / "w", "--quiet", code=5)
 
 
-def test_changed_third_party_code_is_not_taken_for_done(tiny, tmp_path, monkeypatch):
-    from benchmark.runner.run import Run
-    from benchmark.task import registry
-    from benchmark.task.resolve import load_task
-
-    source = tmp_path / "someone.py"
-    monkeypatch.syspath_prepend(str(tmp_path))
-    keys = []
-    for text in ("one", "two"):
-        source.write_text(f"from baselines.catalogue import Catalogue\nclass Mine(Catalogue):\n    word = '{text}'\n")
-        sys.modules.pop("someone", None)
-        import someone
-
-        real = registry.load
-        fake = lambda group, name: someone.Mine if name == "mine" else real(group, name)  # noqa: B023, E731
-        with monkeypatch.context() as patch:
-            patch.setattr(registry, "load", fake)
-            tiny.write_text(
-                TINY.replace("use: catalogue, params: {rank_by: random}", "use: mine, params: {rank_by: random}")
-            )
-            run = Run(load_task(tiny), tmp_path / "w")
-            keys.append([run.fit_key(g) for g in run.task.generators])
-    assert keys[0][0] == keys[1][0]
-    assert keys[0][3] != keys[1][3]
-
-
 def test_devices_that_are_not_there(tiny, tmp_path):
     assert "no such kind of device" in invoke("run", tiny, "--workdir", tmp_path, "--device", "gpu", code=2)
 
@@ -355,16 +329,3 @@ def test_help_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_a_wrong_command_is_answered_with_the_right_one():
-    result = CliRunner().invoke(main, ["rnu"])
-    assert result.exit_code == 2
-    assert "did you mean 'run'" in result.output
-
-
-def test_doctor_and_tasks():
-    report = json.loads(invoke("doctor", "--json"))
-    assert all(check["fine"] or check["remedy"] for check in report["checks"])
-    assert "sprites" in invoke("tasks")
-    assert "rebeca" in report["registered"]["generators"]

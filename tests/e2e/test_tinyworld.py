@@ -100,13 +100,16 @@ def test_parameters_that_change_nothing_are_flagged(run):
 
 def test_units_and_batches_do_not_change_a_picture(run, tmp_path, monkeypatch):
     folder, _ = run
-    from benchmark.runner import run as runner
-    from benchmark.runner.run import Run
+    from benchmark.runner import addresses
+    from benchmark.runner.decode import fit_and_decode
+    from benchmark.runner.freeze import Freezer
+    from tests.running import Running
 
-    monkeypatch.setattr(runner, "USERS_PER_UNIT", 3)
-    again = Run(load_task(folder / "task.yaml"), folder / "work")
+    monkeypatch.setattr(addresses, "USERS_PER_UNIT", 3)
+    again = Running.of(load_task(folder / "task.yaml"), folder / "work")
+    freezer = Freezer(folder / "work", again.task)
     spec = again.task.generators[0]
-    made = [row for part in again.make_pictures(spec) for row in again.scored_pictures([part])[0]]
+    made = fit_and_decode(again.task, spec, again.addresses, again.materials, again.stages, freezer).rows
     whole = rows(folder, "rebeca").query("scorer == 'ncf'")
     assert [row.seed for row in made] == whole["seed"].tolist()
     same = [row.digest == digest for row, digest in zip(made, whole["digest"], strict=True)]

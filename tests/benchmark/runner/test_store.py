@@ -8,7 +8,7 @@ import time
 import pytest
 
 from benchmark.disk import file_digest, replace_folder, write_atomically
-from benchmark.runner.store import STAGE_VERSIONS, Store, stage_key
+from benchmark.runner.store import STAGE_VERSIONS, Address, Store
 from rebeca.errors import StoreError
 
 
@@ -26,17 +26,19 @@ def write(folder):
     (folder / "a.txt").write_text("content")
 
 
+ADDRESS = Address.of("fit", value=1)
+
+
 def make(store, value=1):
-    inputs = {"value": value}
-    return store.make("fit", stage_key("fit", inputs), inputs, write)
+    return store.make(Address.of("fit", value=value), write)
 
 
 def test_made_once_and_found_again(store, said):
     made = make(store)
-    key = stage_key("fit", {"value": 1})
-    assert made == store.folder("fit", key) == store.root / "fit" / key[:2] / key
+    key = ADDRESS.key
+    assert made == store.folder(ADDRESS) == store.root / "fit" / key[:2] / key
     before = {path: path.stat().st_mtime_ns for path in made.iterdir()}
-    assert make(store) == made == store.find("fit", key)
+    assert make(store) == made == store.find(ADDRESS)
     assert {path: path.stat().st_mtime_ns for path in made.iterdir()} == before
     assert make(store, 2) != made
     assert not said
@@ -48,13 +50,14 @@ def test_the_manifest_says_what_was_made_from_what(store):
         (folder / "below").mkdir()
         (folder / "below" / "a.txt").write_bytes(b"content")
 
-    made = store.make("fit", "ab" * 32, {"z": 1, "a": [None]}, nested)
+    address = Address.of("fit", z=1, a=[None])
+    made = store.make(address, nested)
     digest = hashlib.sha256(b"content").hexdigest()
     expected = {"files": {"below/a.txt": digest}, "inputs": {"a": [None], "z": 1}, "stage": "fit"}
     text = (made / "artefact.json").read_text()
     assert json.loads(text) == expected | {"version": STAGE_VERSIONS["fit"]}
     assert text == json.dumps(json.loads(text), sort_keys=True, indent=1)
-    assert store.find("fit", "ab" * 32) == made
+    assert store.find(address) == made
     assert file_digest(made / "below" / "a.txt") == digest
 
 
@@ -89,9 +92,9 @@ def test_a_failure_leaves_nothing(store):
         raise ValueError("half way")
 
     with pytest.raises(ValueError, match="half way"):
-        store.make("fit", "ab" * 32, {}, failing)
+        store.make(ADDRESS, failing)
     assert not [p for p in store.root.rglob("*") if p.is_file()]
-    assert store.find("fit", "ab" * 32) is None
+    assert store.find(ADDRESS) is None
 
 
 def test_the_kind_of_damage_is_named(store, said):
@@ -121,11 +124,11 @@ def test_what_a_killed_run_left_is_swept(store):
 
 
 def test_a_leftover_of_the_same_process_is_no_obstacle(store):
-    folder = store.folder("fit", "ab" * 32)
-    leftover = folder.with_name(f".{'ab' * 8}-{os.getpid()}")
+    folder = store.folder(ADDRESS)
+    leftover = folder.with_name(f".{ADDRESS.key[:16]}-{os.getpid()}")
     leftover.mkdir(parents=True)
     (leftover / "old.txt").write_text("old")
-    made = store.make("fit", "ab" * 32, {}, write)
+    made = store.make(ADDRESS, write)
     assert sorted(path.name for path in made.iterdir()) == ["a.txt", "artefact.json"]
     assert not leftover.exists()
 
@@ -143,12 +146,12 @@ def test_a_failing_write_names_what_and_where(store, error, message, hint):
         raise error
 
     with pytest.raises(StoreError) as caught:
-        store.make("fit", "ab" * 32, {}, failing)
+        store.make(ADDRESS, failing)
     assert message in caught.value.message
     assert caught.value.hint.startswith(hint)
     assert caught.value.hint.endswith("run again to go on")
     if not error.filename:
-        assert caught.value.message.startswith(str(store.folder("fit", "ab" * 32)))
+        assert caught.value.message.startswith(str(store.folder(ADDRESS)))
 
 
 def test_a_folder_takes_the_place_of_another(tmp_path):
@@ -233,5 +236,19 @@ def test_a_second_run_waits(tmp_path, said):
         assert said == [f"another run uses {tmp_path}; waiting for it to end"]
 
 
-def test_keys_depend_on_stage_and_inputs():
-    assert len({stage_key("fit", {}), stage_key("judge", {}), stage_key("fit", {"a": 1})}) == 3
+def test_keys_depend_on_stage_and_inputs_and_not_on_their_order():
+    assert len({Address.of(stage, **inputs).key for stage in ("fit", "judge") for inputs in ({}, {"a": 1})}) == 4
+    assert Address.of("fit", a=1, b=[2.5]) == Address.of("fit", b=[2.5], a=1)
+
+
+def test_keys_depend_on_the_version_of_the_stage(monkeypatch):
+    before = ADDRESS.key
+    monkeypatch.setitem(STAGE_VERSIONS, "fit", STAGE_VERSIONS["fit"] + 1)
+    assert ADDRESS.key != before
+
+
+def test_inputs_are_json():
+    with pytest.raises(TypeError):
+        Address.of("fit", a=object())
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        Address.of("fit", a=float("nan"))

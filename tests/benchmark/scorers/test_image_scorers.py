@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from benchmark.scorers.hpsv2 import HPSv2Params, HPSv2Scorer, prepared
-from benchmark.scorers.laion import LaionParams, LaionScorer, read_head
+from benchmark.runner.plugins import build_encoder
+from benchmark.scorers.hpsv2 import HPSv2Params, HPSv2Scorer
+from benchmark.scorers.laion import LaionParams, LaionScorer
+from benchmark.task.encoders import named_encoder
 from rebeca.errors import DataError, MissingDependency, SpecError
 from rebeca.interfaces import ScoredImages
+from rebeca.scorers.hpsv2 import prepared
+from rebeca.scorers.laion import read_head
 
 TINY = {
     "embed_dim": 32,
@@ -24,7 +29,7 @@ PROMPT = "Realistic image, finely detailed, with balanced composition and harmon
 
 
 def scorer(kind, params):
-    return kind(SimpleNamespace(spec=params, device="cpu"))
+    return kind(params, SimpleNamespace(device="cpu", encoder=lambda n: build_encoder(named_encoder(n, Path()), "cpu")))
 
 
 def pictures(sizes, seed=0):
@@ -81,7 +86,7 @@ def test_a_thread_of_a_picture_and_one_that_needs_no_resize_are_padded(size):
 
 def test_the_package_knows_one_backbone(tiny_hps):
     with pytest.raises(SpecError, match="knows ViT-H-14 only, not ViT-tiny-hps"):
-        scorer(HPSv2Scorer, HPSv2Params("ViT-tiny-hps", str(tiny_hps), engine="hpsv2-package"))
+        HPSv2Params("ViT-tiny-hps", str(tiny_hps), engine="hpsv2-package")
 
 
 def test_damaged_checkpoints_are_one_message(tiny_hps):
@@ -91,11 +96,10 @@ def test_damaged_checkpoints_are_one_message(tiny_hps):
             scorer(HPSv2Scorer, HPSv2Params(backbone, str(tiny_hps))).score_pixels(pictures([(8, 8)]))
 
 
-def test_a_prompt_or_a_version_makes_other_scores_and_another_fingerprint(tiny_hps):
+def test_another_prompt_makes_other_scores(tiny_hps):
     first = scorer(HPSv2Scorer, HPSv2Params("ViT-tiny-hps", str(tiny_hps), PROMPT))
     other = scorer(HPSv2Scorer, HPSv2Params("ViT-tiny-hps", str(tiny_hps), "."))
     made = pictures([(56, 56)])
-    assert first.fingerprint != other.fingerprint
     assert first.score_pixels(made)[0] != other.score_pixels(made)[0]
 
 
@@ -112,7 +116,7 @@ def test_the_product_is_single_where_the_network_is_half(tiny_hps):
 def test_short_memory_halves_a_batch(tiny_hps, monkeypatch):
     made = pictures([(56, 56)] * 5)
     hps = scorer(HPSv2Scorer, HPSv2Params("ViT-tiny-hps", str(tiny_hps), PROMPT))
-    wanted, whole, tried = hps.score_pixels(made), hps._net.encode_image, []
+    wanted, whole, tried = hps.score_pixels(made), hps._model.net.encode_image, []
 
     def short(x):
         tried.append(len(x))
@@ -120,7 +124,7 @@ def test_short_memory_halves_a_batch(tiny_hps, monkeypatch):
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return whole(x)
 
-    monkeypatch.setattr(hps._net, "encode_image", short)
+    monkeypatch.setattr(hps._model.net, "encode_image", short)
     np.testing.assert_allclose(hps.score_pixels(made), wanted, atol=1e-6)
     assert tried == [5, 2, 3, 1, 2]
 
@@ -145,30 +149,33 @@ def test_every_different_picture_is_scored_once(tiny_hps):
 
 def test_missing_weights_are_named(tmp_path):
     with pytest.raises(SpecError, match="weights is not set"):
-        scorer(HPSv2Scorer, HPSv2Params())
+        HPSv2Params()
     with pytest.raises(MissingDependency, match="is not there"):
         scorer(HPSv2Scorer, HPSv2Params("ViT-B-32", str(tmp_path / "no.pt"))).score_pixels(pictures([(8, 8)]))
+    with pytest.raises(MissingDependency, match="is not there"):
+        HPSv2Scorer.fingerprint(HPSv2Params("ViT-B-32", str(tmp_path / "no.pt")))
+    with pytest.raises(MissingDependency, match="is not there"):
+        LaionScorer.fingerprint(LaionParams(weights=str(tmp_path / "no.pt")))
     with pytest.raises(SpecError, match="weights is not set"):
-        scorer(LaionScorer, LaionParams())
+        LaionParams()
     with pytest.raises(MissingDependency, match="is not there"):
         read_head(tmp_path / "no.pth")
 
 
 def test_the_real_head_gives_the_golden_ratings(shared):
     folder = shared / "golden" / "laion"
-    weight, bias = read_head(folder / "sac+logos+ava1-l14-linearMSE.pth")
+    head = read_head(folder / "sac+logos+ava1-l14-linearMSE.pth")
     vectors = np.load(folder / "vit_l_14_rating0to9.npy", allow_pickle=False).astype(np.float64)
-    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     expected = [1.656, 2.359, 3.070, 3.673, 4.238, 4.701, 5.073, 5.365, 5.577, 5.747]
-    assert np.abs(vectors @ weight + bias - expected).max() < 1e-3
+    assert np.abs(head.score(vectors) - expected).max() < 1e-3
 
 
 def test_a_head_folds_into_one_linear_map(tmp_path):
     layers = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.Identity(), torch.nn.Linear(4, 1))
     torch.save({f"layers.{k}": v for k, v in layers.state_dict().items()}, tmp_path / "head.pth")
-    weight, bias = read_head(tmp_path / "head.pth")
+    head = read_head(tmp_path / "head.pth")
     x = torch.randn(5, 6)
-    assert np.allclose(layers(x)[:, 0].detach().numpy(), x.numpy() @ weight + bias, atol=1e-6)
+    assert np.allclose(layers(x)[:, 0].detach().numpy(), x.numpy() @ head.weight + head.bias, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -205,6 +212,7 @@ def test_damaged_and_foreign_heads_are_refused(tmp_path):
 def test_the_stand_ins_say_what_they_are():
     hps = scorer(HPSv2Scorer, HPSv2Params("tinyworld"))
     laion = scorer(LaionScorer, LaionParams("tinyworld"))
-    assert hps.card.name == "HPSv2 stand-in" and laion.card.name == "LAION stand-in"
+    assert HPSv2Scorer.card(hps.params).name == "HPSv2 stand-in"
+    assert LaionScorer.card(laion.params).name == "LAION stand-in"
     made = pictures([(64, 64)] * 3)
     assert np.isfinite(hps.score_pixels(made)).all() and np.isfinite(laion.score_pixels(made)).all()

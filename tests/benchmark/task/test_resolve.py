@@ -23,7 +23,7 @@ def edit(tiny, old, new):
 def test_a_scorer_that_is_better_low_cannot_decide(tiny, monkeypatch):
     """The board puts the highest first, and calls it liked most."""
     load_task(tiny)
-    monkeypatch.setattr(VerifierScorer, "card", replace(VerifierScorer.card, higher_is_better=False))
+    monkeypatch.setattr(VerifierScorer, "CARD", replace(VerifierScorer.CARD, higher_is_better=False))
     with pytest.raises(SpecError, match="'ncf' is better low"):
         load_task(tiny)
 

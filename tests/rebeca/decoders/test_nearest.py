@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from rebeca.data.catalogue import ArraySource, Candidates, Catalogue
-from rebeca.decoders.nearest import NearestParams, NearestPicture, nearest
-from rebeca.errors import GeneratorError
-from rebeca.interfaces import Request
+from rebeca.decoders.nearest import NearestItem, NearestParams, nearest
+from rebeca.errors import PluginError
+from rebeca.interfaces import DecoderContext, Request
+from rebeca.space import LinearSpace
 
 
 def test_nearest_by_both_metrics():
@@ -20,10 +21,10 @@ def test_decodes_for_whole_users_among_their_candidates():
     catalogue = Catalogue(tuple("abcde"), ArraySource(pixels), np.zeros(5, int))
     points = np.arange(5.0)[:, None]
     candidates = Candidates(("x", "y"), np.ones((1, 5), bool), np.zeros(2, int), (np.array([0]), np.array([4])))
-    decoder = NearestPicture(catalogue, points, candidates)
+    decoder = NearestItem(NearestParams(), DecoderContext(catalogue, points, candidates, LinearSpace()))
     requests = [Request("x", 0, 1), Request("x", 1, 2), Request("y", 0, 3)]
     found = decoder.decode(np.array([[0.0], [0.0], [9.0]]), requests)
     assert [p.item for p in found] == [1, 2, 3]
     assert found[0].pixels[0, 0, 0] == 1
-    with pytest.raises(GeneratorError, match="user 'x' has 4 candidate pictures for 5 requests"):
+    with pytest.raises(PluginError, match="user 'x' has 4 candidate pictures for 5 requests"):
         decoder.decode(np.zeros((5, 1)), [Request("x", k, k) for k in range(5)])

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPModel, CLIPVisionModelWithProjection
 
 from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams, load_pipeline
-from rebeca.errors import GeneratorError, MissingDependency, SpecError
-from rebeca.interfaces import Request
+from rebeca.errors import MissingDependency, PluginError, SpecError
+from rebeca.interfaces import DecoderContext, Request
 from rebeca.quiet import quiet
 from rebeca.seeds import torch_generator
 from rebeca.space import LinearSpace
@@ -24,7 +24,9 @@ PEOPLE = 8
 
 
 def decoder(**params):
-    return StableDiffusion(StableDiffusionParams(**{"steps": 3, "batch": PEOPLE, **params}), LinearSpace())
+    return StableDiffusion(
+        StableDiffusionParams(**{"steps": 3, "batch": PEOPLE, **params}), DecoderContext.alone(LinearSpace())
+    )
 
 
 def requests(count):
@@ -109,7 +111,7 @@ def test_words_alone_leave_the_adapter_off():
 
 
 def test_mistakes_are_named(tmp_path):
-    with pytest.raises(GeneratorError, match="embeddings of 5 numbers for an adapter that takes 96"):
+    with pytest.raises(PluginError, match="embeddings of 5 numbers for an adapter that takes 96"):
         list(decoder().decode(np.zeros((1, 5), np.float32), requests(1)))
     with pytest.raises(SpecError, match="diffusers has no 'EulerScheduler'"):
         list(decoder(scheduler="EulerScheduler").decode(embeddings(1), requests(1)))
@@ -135,7 +137,7 @@ def test_damaged_weights_and_adapters_of_another_kind_are_one_message(tmp_path):
 
 def test_a_repository_needs_its_commit_and_a_folder_is_known_by_its_content(tmp_path):
     def digest(**params):
-        return StableDiffusion.weights(StableDiffusionParams(**params))
+        return StableDiffusion.fingerprint(StableDiffusionParams(**params))
 
     with pytest.raises(SpecError, match=r"decoder\.params\.revision: 'a/model'.*found None"):
         digest(model="a/model")

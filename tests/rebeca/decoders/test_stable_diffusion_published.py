@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from rebeca.decoders import stable_diffusion
 from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams, load_pipeline, lora_of
-from rebeca.errors import GeneratorError, MissingDependency, SpecError
-from rebeca.interfaces import Request
+from rebeca.errors import MissingDependency, PluginError, SpecError
+from rebeca.interfaces import DecoderContext, Request
 from rebeca.params import make_params
 from rebeca.space import LinearSpace
 
@@ -22,7 +21,7 @@ PEOPLE, DIM = 8, 64
 
 def decoder(**params):
     given = {"model": "published:sd15", "adapter": "published:ip-adapter-sd15", "steps": 2, "batch": PEOPLE, **params}
-    return StableDiffusion(StableDiffusionParams(**given), LinearSpace())
+    return StableDiffusion(StableDiffusionParams(**given), DecoderContext.alone(LinearSpace()))
 
 
 def requests(count=PEOPLE):
@@ -41,7 +40,6 @@ def made(count=PEOPLE, points=None, **params):
 @pytest.fixture(autouse=True)
 def weights(published):
     load_pipeline.cache_clear()
-    stable_diffusion.weights_of.cache_clear()
     return published
 
 
@@ -125,8 +123,8 @@ def test_a_picture_that_failed_takes_no_vector_from_the_others(tmp_path):
 
 def test_an_array_that_a_generator_uses_again_is_kept_as_it_was(tmp_path):
     from benchmark.runner.images import KeptPixels, read_unit, write_unit
-    from rebeca.data.catalogue import decode_image
-    from rebeca.interfaces import GeneratedImage, pixels_digest
+    from rebeca.interfaces import GeneratedImage
+    from rebeca.pixels import decode_image, pixels_digest
 
     class Empty:
         def __len__(self):
@@ -293,10 +291,9 @@ def test_everybody_has_a_lora_of_their_own(tmp_path):
     params = StableDiffusionParams(
         model="published:sd15", adapter="published:ip-adapter-sd15", lora=pattern
     )  # fmt: skip
-    first = StableDiffusion.weights(params)
+    first = StableDiffusion.fingerprint(params)
     shutil.rmtree(tmp_path / "person-2")
-    stable_diffusion.lora_digest.cache_clear()
-    assert StableDiffusion.weights(params) != first
+    assert StableDiffusion.fingerprint(params) != first
 
 
 def test_a_lora_that_is_missing_damaged_or_elsewhere_is_named(tmp_path):
@@ -308,7 +305,7 @@ def test_a_lora_that_is_missing_damaged_or_elsewhere_is_named(tmp_path):
         made(1, lora=str(tmp_path / "bad"))
     (tmp_path / "loras").mkdir()
     assert lora_of(str(tmp_path / "loras" / "{user}"), "ann") == tmp_path / "loras" / "ann"
-    with pytest.raises(GeneratorError, match="points outside"):
+    with pytest.raises(PluginError, match="points outside"):
         lora_of(str(tmp_path / "loras" / "{user}"), "../../etc")
 
 

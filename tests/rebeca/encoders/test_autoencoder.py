@@ -4,14 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.runner.world import make_encoder
+from benchmark.runner.plugins import build_encoder
+from benchmark.task.encoders import resolve_encoder
 from benchmark.task.file import EncoderSpec
 
 PICTURES = [np.random.default_rng(i).integers(0, 255, (40, 40, 3)).astype(np.uint8) for i in range(12)]
 
 
 def encoder(use, **rest):
-    return make_encoder(EncoderSpec.model_validate({"use": use, **rest}), "cpu", Path())
+    return build_encoder(resolve_encoder(EncoderSpec.model_validate({"use": use, **rest}), Path()), "cpu")
 
 
 def test_autoencoder_learns_and_repeats():

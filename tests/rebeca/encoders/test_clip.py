@@ -5,15 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.runner.world import make_encoder
+from benchmark.runner.plugins import build_encoder
+from benchmark.task.encoders import resolve_encoder
 from benchmark.task.file import EncoderSpec
-from rebeca.errors import SpecError
+from rebeca.errors import MissingDependency
 
 PICTURES = [np.random.default_rng(i).integers(0, 255, (40, 40, 3)).astype(np.uint8) for i in range(12)]
 
 
+def resolved(use, **rest):
+    return resolve_encoder(EncoderSpec.model_validate({"use": use, **rest}), Path())
+
+
 def encoder(use, **rest):
-    return make_encoder(EncoderSpec.model_validate({"use": use, **rest}), "cpu", Path())
+    return build_encoder(resolved(use, **rest), "cpu")
 
 
 def test_a_tiny_clip_loads_from_a_folder(tmp_path):
@@ -28,14 +33,17 @@ def test_a_tiny_clip_loads_from_a_folder(tmp_path):
     clip = encoder(f"transformers:{tmp_path}")
     out = clip.encode(PICTURES[:3])
     assert out.shape == (3, 12)
-    assert clip.fingerprint == encoder(f"transformers:{tmp_path}").fingerprint
+    first = resolved(f"transformers:{tmp_path}").address()
+    assert first == resolved(f"transformers:{tmp_path}").address()
+    (tmp_path / "preprocessor_config.json").write_text("{}")  # how images are prepared counts, too
+    assert resolved(f"transformers:{tmp_path}").address()["fingerprint"] != first["fingerprint"]
 
 
 def test_open_clip_never_returns_a_random_model():
-    from rebeca.errors import MissingDependency
-
-    with pytest.raises((MissingDependency, SpecError)):
-        encoder("open_clip:ViT-B-32/no-such-weights")
+    with pytest.raises(MissingDependency):
+        encoder("open_clip:ViT-B-32/no-such-weights").encode(PICTURES[:1])
+    with pytest.raises(MissingDependency, match="no weights 'no-such-weights'"):
+        resolved("open_clip:ViT-B-32/no-such-weights").address()
 
 
 def test_open_clip_loads_a_local_checkpoint(tmp_path, monkeypatch):

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.runner.world import make_encoder
+from benchmark.runner.plugins import build_encoder
+from benchmark.task.encoders import resolve_encoder
 from benchmark.task.file import EncoderSpec
 from rebeca.errors import DataError
 
@@ -13,7 +14,7 @@ PICTURES = [np.random.default_rng(i).integers(0, 255, (40, 40, 3)).astype(np.uin
 
 
 def encoder(use, **rest):
-    return make_encoder(EncoderSpec.model_validate({"use": use, **rest}), "cpu", Path())
+    return build_encoder(resolve_encoder(EncoderSpec.model_validate({"use": use, **rest}), Path()), "cpu")
 
 
 def test_precomputed(tmp_path):
@@ -26,4 +27,4 @@ def test_precomputed(tmp_path):
     table[4, 0] = np.nan
     np.save(tmp_path / "e.npy", table)
     with pytest.raises(DataError, match="row 4"):
-        encoder(f"precomputed:{tmp_path / 'e.npy'}")
+        encoder(f"precomputed:{tmp_path / 'e.npy'}").encode(PICTURES[:1], [0])

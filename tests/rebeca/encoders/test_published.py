@@ -5,20 +5,26 @@ from __future__ import annotations
 import gc
 import shutil
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from benchmark.runner.world import make_encoder
+from benchmark.runner.plugins import build_encoder
+from benchmark.task.encoders import resolve_encoder
 from benchmark.task.file import EncoderSpec
 from rebeca.errors import SpecError
 
 PICTURES = [np.random.default_rng(i).integers(0, 255, (40 + 9 * i, 60, 3)).astype(np.uint8) for i in range(5)]
 
 
+def resolved(name, **params):
+    return resolve_encoder(EncoderSpec.model_validate({"use": f"published:{name}", "params": params}), Path())
+
+
 def encoder(name, **params):
-    return make_encoder(EncoderSpec.model_validate({"use": f"published:{name}", "params": params}), "cpu", None)
+    return build_encoder(resolved(name, **params), "cpu")
 
 
 @pytest.fixture
@@ -52,9 +58,9 @@ def test_towers_equal_transformers_own_preparation(published):
     np.testing.assert_allclose(encoder("vit-h").encode(PICTURES), wanted, atol=1e-5)
 
 
-def test_precision_is_part_of_the_fingerprint_and_answers_are_single(published):
+def test_precision_is_part_of_the_address_and_answers_are_single(published):
     half = encoder("vit-h", dtype="bfloat16")
-    assert half.fingerprint != encoder("vit-h").fingerprint
+    assert resolved("vit-h", dtype="bfloat16").address() != resolved("vit-h").address()
     found = half.encode(PICTURES)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, encoder("vit-h").encode(PICTURES), atol=0.2)
@@ -62,8 +68,8 @@ def test_precision_is_part_of_the_fingerprint_and_answers_are_single(published):
 
 def test_two_encoders_of_the_same_weights_share_a_tower(published):
     first, second, half = encoder("vit-l"), encoder("vit-l"), encoder("vit-l", dtype="bfloat16")
-    assert first._net is second._net and half._net is not first._net
-    gone = weakref.ref(first._net)
+    assert first.inner._net is second.inner._net and half.inner._net is not first.inner._net
+    gone = weakref.ref(first.inner._net)
     del first, second
     gc.collect()
     assert gone() is None
@@ -71,7 +77,7 @@ def test_two_encoders_of_the_same_weights_share_a_tower(published):
 
 def test_short_memory_halves_a_batch(published, monkeypatch):
     tower = encoder("vit-h")
-    wanted, net, sizes = tower.encode(PICTURES), tower._net, []
+    wanted, net, sizes = tower.encode(PICTURES), tower.inner._net, []
 
     class Small:
         dtype = net.dtype
@@ -82,17 +88,17 @@ def test_short_memory_halves_a_batch(published, monkeypatch):
                 raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
             return net(pixel_values=pixel_values)
 
-    monkeypatch.setitem(tower.__dict__, "_net", Small())
+    monkeypatch.setitem(tower.inner.__dict__, "_net", Small())
     np.testing.assert_allclose(tower.encode(PICTURES), wanted, atol=1e-5)
     assert sizes[0] == 5 and max(sizes[-2:]) <= 2
 
 
 def test_encoders_name_their_mistakes(published, copied):
-    with pytest.raises(SpecError, match="'published:vit-x' is unknown"):
+    with pytest.raises(SpecError, match="found 'vit-x'"):
         encoder("vit-x")
     with pytest.raises(SpecError, match="no parameter 'size'"):
         encoder("vit-h", size=3)
-    with pytest.raises(SpecError, match="dtype is 'int8'"):
+    with pytest.raises(SpecError, match=r"dtype: .*found 'int8'"):
         encoder("vit-h", dtype="int8")
-    with pytest.raises(SpecError, match="batch is 0"):
+    with pytest.raises(SpecError, match=r"batch: .*found 0"):
         encoder("vit-h", batch=0)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from rebeca.encoders.names import tinyworld
+from benchmark.runner.plugins import build_encoder
+from benchmark.task.encoders import named_encoder
 from rebeca.errors import MissingDependency
 from rebeca.tinyworld import models
 from rebeca.tinyworld.models import CARD, PARTS, WEIGHTS, layouts, weights_digest
@@ -28,7 +31,8 @@ def test_weights_that_are_not_there_are_named(tmp_path):
 
 
 def test_loading_says_nothing_on_the_terminal(capfd):
-    tinyworld("prior-encoder", "cpu")
+    images = [np.zeros((128, 128, 3), np.uint8)]
+    build_encoder(named_encoder("tinyworld:prior-encoder", Path()), "cpu").encode(images)
     said = capfd.readouterr()
     assert said.out + said.err == ""
 

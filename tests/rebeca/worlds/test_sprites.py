@@ -14,7 +14,7 @@ from rebeca.worlds.sprites import (
 def test_exact_values_are_those_of_the_published_world():
     exact = exact_values()
     assert exact["top-utility"] == pytest.approx(0.819, abs=5e-4)
-    assert exact["truth"] == pytest.approx(0.795, abs=5e-4)
+    assert exact["ground-truth"] == pytest.approx(0.795, abs=5e-4)
 
 
 def test_everybody_rates_everything_as_the_probabilities_say():

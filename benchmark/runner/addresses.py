@@ -1,0 +1,373 @@
+"""Every cache key of a run, computed beforehand from declarations: nothing is read, drawn, built or loaded for it.
+
+An address names what a result depends on: parameters of the task file, seeds, the class of the device, the code and
+weights of plug-ins, and the hashes of the data set's files. The project's own code is covered by the versions of its
+stages. Addresses hold the keys of what they rest on, so that a change moves all dependants and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from benchmark.runner.store import STAGE_VERSIONS, Address
+from benchmark.task.declared import GeneratorFlags, ScorerFlags, address_of, fingerprint
+from benchmark.task.encoders import ResolvedEncoder, named_encoder
+from benchmark.task.registry import Kind, PluginIdentity, identity, plugin_class
+from benchmark.task.resolve import ResolvedGenerator, ResolvedScorer, Task
+from rebeca.device import device_class
+from rebeca.errors import SpecError
+from rebeca.hashes import file_hashes
+from rebeca.params import changed_params, params_json
+from rebeca.seeds import digest_of
+
+USERS_PER_UNIT = 64
+"""Users per work unit: a crash loses at most the unit in hand."""
+PRIOR = "prior"
+"""The judge that is the verifier refitted in the space of the task's encoder."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataAddresses:
+    """What identifies a task's data.
+
+    Attributes:
+        items: SHA-256 over all that the items depend on.
+        ratings: SHA-256 over all that items, ratings and their division depend on.
+        users: Address of the ids of those users that images are made for.
+    """
+
+    items: str
+    ratings: str
+    users: Address
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderAddress:
+    """An encoder in one of its roles.
+
+    Attributes:
+        encoder: The encoder.
+        learns: Whether it learns from training items.
+        seed: Seed of what it learns.
+        embeddings: Address of the catalogue in its space.
+    """
+
+    encoder: ResolvedEncoder
+    learns: bool
+    seed: int
+    embeddings: Address
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeAddress:
+    """A fit of a judge.
+
+    Attributes:
+        role: ``verifier``, ``auditor`` or ``prior``.
+        use: Registered name.
+        params: Its ``Params``.
+        space: Role of the encoder in whose space it judges: its own, or ``task`` for ``prior``.
+        share: Share of each user's ratings that it is fitted on; below 1 on the verifier's learning curve.
+        seed: Seed of the fit.
+        fit: Address of the fit.
+    """
+
+    role: str
+    use: str
+    params: Any
+    space: str
+    share: float
+    seed: int
+    fit: Address
+
+    @property
+    def part(self) -> str:
+        """Whose ratings it is fitted on: ``verifier`` or ``auditor``."""
+        return "verifier" if self.role == PRIOR else self.role
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorAddress:
+    """A generator.
+
+    Attributes:
+        flags: What it says of itself.
+        seed: Seed of its fit.
+        fit: Address of its fit; equal for generators that differ only in how they sample.
+        units: Addresses of its work units, in the order of :attr:`Addresses.units`.
+    """
+
+    flags: GeneratorFlags
+    seed: int
+    fit: Address
+    units: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """All addresses of a run, and what plug-ins say of themselves.
+
+    Attributes:
+        data: Of the data set.
+        units: Ids of the users of each work unit.
+        encoders: By role: ``task``, ``verifier``, ``auditor``.
+        judges: Those of the task by role, and ``prior`` where a scorer needs it.
+        curve: The verifier on shares of its ratings, in the order of ``judges.learning_curve``.
+        generators: By id.
+        scorers: What scorers say of themselves, by id.
+        scores: By generator and scorer.
+        held_out: The judges' scores of held-out ratings.
+        plugins: Plug-ins that come from other distributions.
+    """
+
+    data: DataAddresses
+    units: tuple[tuple[str, ...], ...]
+    encoders: Mapping[str, EncoderAddress]
+    judges: Mapping[str, JudgeAddress]
+    curve: tuple[JudgeAddress, ...]
+    generators: Mapping[str, GeneratorAddress]
+    scorers: Mapping[str, ScorerFlags]
+    scores: Mapping[tuple[str, str], Address]
+    held_out: Address
+    plugins: tuple[PluginIdentity, ...]
+
+    def artefacts(self) -> Iterator[Address]:
+        """Every artefact that the task uses, each once."""
+        addresses = [self.data.users, *(each.embeddings for each in self.encoders.values())]
+        addresses += [judge.fit for judge in (*self.judges.values(), *self.curve)]
+        addresses += [each.fit for each in self.generators.values()]
+        addresses += [unit for each in self.generators.values() for unit in each.units]
+        yield from dict.fromkeys([*addresses, *self.scores.values(), self.held_out])
+
+    def images(self) -> Iterator[Address]:
+        """Every work unit of every generator."""
+        for generator in self.generators.values():
+            yield from generator.units
+
+
+def data_addresses(task: Task) -> DataAddresses:
+    """What identifies the task's data: its kind and parameters, and the hashes of the files that it reads.
+
+    Names of files count, the folder in which they lie does not.
+    """
+    spec = task.file.data
+    source = plugin_class("data set", spec.kind)
+    files = _hashed_files(task.data_path)
+    of_ratings = {name for name in files if _matches(name, source.RATING_FILES)}
+    of_items = {name for name in files if _matches(name, source.ITEM_FILES)} - of_ratings
+    items = digest_of(
+        {
+            "version": STAGE_VERSIONS["data"],
+            "source": address_of("data set", spec.kind, task.data),
+            "files": {name: files[name] for name in of_items},
+        }
+    )
+    ratings = digest_of(
+        {
+            "items": items,
+            "files": {name: files[name] for name in of_ratings},
+            "like_at": spec.like_at,
+            "split": spec.split.model_dump(mode="json"),
+            "ratings": task.file.judges.ratings,
+            "seed": task.file.seed,
+        }
+    )
+    users = Address.of("data", ratings=ratings, users=task.file.users.model_dump(mode="json"))
+    return DataAddresses(items, ratings, users)
+
+
+def find_addresses(task: Task, device: str, users: Sequence[str], data: DataAddresses) -> Addresses:
+    """All addresses of a run.
+
+    Args:
+        task: The task.
+        device: Torch device; only its class counts, so that ``cuda:0`` and ``cuda:1`` share everything.
+        users: Ids of the users that images are made for.
+        data: What identifies the data.
+    """
+    units = tuple(tuple(users[start : start + USERS_PER_UNIT]) for start in range(0, len(users), USERS_PER_UNIT))
+    flags = {entry.id: entry.flags() for entry in task.scorers}
+    kind = device_class(device)
+    encoders = _encoder_addresses(task, kind, data)
+    judges = {
+        role: _judge_address(task, kind, data, encoders, role, 1.0)
+        for role in (*task.judges, PRIOR)
+        if role != PRIOR or any(PRIOR in each.needs for each in flags.values())
+    }
+    curve = tuple(
+        _judge_address(task, kind, data, encoders, "verifier", share) for share in task.file.judges.learning_curve
+    )
+    generators = {
+        spec.id: _generator_address(task, spec, kind, data, encoders["task"].embeddings, judges["verifier"].fit, units)
+        for spec in task.generators
+    }
+    held_out = Address.of(
+        "held-out",
+        judges={role: judge.fit.key for role, judge in judges.items() if role != PRIOR},
+        curve=[judge.fit.key for judge in curve],
+        embeddings=encoders["verifier"].embeddings.key,
+        ratings=data.ratings,
+        seeds=_seed_names(task),
+    )
+    rests_on = {role: judge.fit.key for role, judge in judges.items()} | {
+        "training": data.ratings,
+        "held-out": data.ratings,
+        "ground-truth": data.items,
+        "embeddings": encoders["task"].embeddings.key,
+    }
+    scores = {
+        (spec.id, entry.id): _score_address(entry, flags[entry.id], generators[spec.id].units, data, rests_on, task)
+        for spec in task.generators
+        for entry in task.scorers
+    }
+    return Addresses(data, units, encoders, judges, curve, generators, flags, scores, held_out, _plugins(task))
+
+
+def _encoder_addresses(task: Task, device: str, data: DataAddresses) -> dict[str, EncoderAddress]:
+    found = {}
+    for role, encoder in encoders_of(task).items():
+        seed = task.seeds.fitting(f"encoder {role}", encoder.use, _changed_encoder(encoder))
+        learned = {"ratings": data.ratings, "seed": seed} if encoder.learns else None
+        embeddings = Address.of(
+            "embeddings", items=data.items, encoder=encoder.address(), learned=learned, device=device
+        )
+        found[role] = EncoderAddress(encoder, encoder.learns, seed, embeddings)
+    return found
+
+
+def encoders_of(task: Task) -> dict[str, ResolvedEncoder]:
+    """The encoders of a task by role: ``task``, ``verifier``, ``auditor``."""
+    return {"task": task.encoder} | {role: judge.encoder for role, judge in task.judges.items()}
+
+
+def _changed_encoder(encoder: ResolvedEncoder) -> object:
+    below = None if encoder.of is None else _changed_encoder(encoder.of)
+    return [encoder.use, changed_params(encoder.params), below]
+
+
+def _judge_address(
+    task: Task, device: str, data: DataAddresses, encoders: Mapping[str, EncoderAddress], role: str, share: float
+) -> JudgeAddress:
+    spec, space = (task.judges["verifier"], "task") if role == PRIOR else (task.judges[role], role)
+    seed = task.seeds.fitting(f"judge {role}", spec.use, changed_params(spec.params))
+    fit = Address.of(
+        "judge",
+        judge=address_of("judge", spec.use, spec.params),
+        embeddings=encoders[space].embeddings.key,
+        ratings=data.ratings,
+        role=role,
+        share=share,
+        seed=seed,
+        device=device,
+    )
+    return JudgeAddress(role, spec.use, spec.params, space, share, seed, fit)
+
+
+def _generator_address(
+    task: Task,
+    spec: ResolvedGenerator,
+    device: str,
+    data: DataAddresses,
+    embeddings: Address,
+    verifier: Address,
+    units: Sequence[tuple[str, ...]],
+) -> GeneratorAddress:
+    flags = spec.flags()
+    params = params_json(spec.params)
+    judge = verifier.key if "judge" in flags.needs else None
+    seed = task.seeds.fitting("generator", spec.use, changed_params(spec.params, flags.fit_parameters))
+    fit = Address.of(
+        "fit",
+        use=spec.use,
+        code=identity("generator", spec.use).hash,
+        fingerprint=fingerprint("generator", spec.use, spec.params),
+        params={name: params[name] for name in flags.fit_parameters if name in params},
+        embeddings=embeddings.key,
+        ratings=data.ratings,
+        judge=judge if flags.privileged_at == "fit" else None,
+        seed=seed,
+        device=device,
+    )
+    decoder = task.file.decoder.use
+    made_of = {
+        "fit": fit.key,
+        "params": params,
+        "judge": judge,
+        "decoder": address_of("decoder", decoder, spec.decoder),
+        "seeds": [*_seed_names(task), spec.offset, spec.noise_group],
+        "images": task.images_of(spec),
+        "device": device,
+    }
+    return GeneratorAddress(flags, seed, fit, tuple(Address.of("images", **made_of, users=unit) for unit in units))
+
+
+def _score_address(
+    scorer: ResolvedScorer,
+    flags: ScorerFlags,
+    units: Sequence[Address],
+    data: DataAddresses,
+    rests_on: Mapping[str, str],
+    task: Task,
+) -> Address:
+    """The address of one scorer's scores of one generator.
+
+    Raises:
+        SpecError: If it needs a judge that the task does not have.
+    """
+    missing = sorted(flags.needs - rests_on.keys())
+    if missing:
+        raise SpecError(f"scorer '{scorer.id}' needs the {missing[0]}", hint=f"add judges.{missing[0]} to the task")
+    return Address.of(
+        "scores",
+        scorer=address_of("scorer", scorer.use, scorer.params),
+        needs={need: rests_on[need] for need in flags.needs},
+        encoders=[named_encoder(text, task.source.parent).address() for text in flags.encoders],
+        ratings=data.ratings,
+        units=[unit.key for unit in units],
+    )
+
+
+def _seed_names(task: Task) -> list[str | int]:
+    return [task.file.id, task.file.version, task.file.seed]
+
+
+def _plugins(task: Task) -> tuple[PluginIdentity, ...]:
+    """All plug-ins of the task that come from other distributions, sorted by kind and name."""
+    used: list[tuple[Kind, str]] = [("data set", task.file.data.kind), ("decoder", task.file.decoder.use)]
+    used += [("generator", spec.use) for spec in task.generators]
+    used += [("scorer", entry.use) for entry in task.scorers]
+    used += [("judge", judge.use) for judge in task.judges.values()]
+    for encoder in encoders_of(task).values():
+        below: ResolvedEncoder | None = encoder
+        while below is not None:
+            used.append(("encoder", below.use))
+            below = below.of
+    found = (identity(kind, name) for kind, name in sorted(set(used)))
+    return tuple(each for each in found if not each.is_own)
+
+
+def _hashed_files(folder: Path | None) -> dict[str, str]:
+    """SHA-256 of every file below a folder, by relative name; links are followed."""
+    if folder is None:
+        return {}
+    files: dict[str, Path] = {}
+    entered: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in entered:  # links in a circle
+            folders.clear()
+            continue
+        entered.add(real)
+        files |= {path.relative_to(folder).as_posix(): path for path in (Path(place) / name for name in names)}
+    files = {name: path for name, path in files.items() if path.is_file()}
+    hashes = file_hashes(files.values())
+    return {name: hashes[path] for name, path in files.items()}
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

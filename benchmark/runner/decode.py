@@ -1,0 +1,143 @@
+"""Decode: the images of every generator, made in work units of a few whole users."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmark.runner.addresses import Addresses, GeneratorAddress
+from benchmark.runner.fits import Decoders, fit_generator, generator_context
+from benchmark.runner.freeze import Freezer
+from benchmark.runner.images import ImageRow, read_unit, write_batch, write_unit
+from benchmark.runner.materials import Materials
+from benchmark.runner.plugins import build
+from benchmark.runner.stage import Stages
+from benchmark.task.resolve import ResolvedGenerator, Task
+from rebeca.interfaces import Generator, Request
+from rebeca.seeds import SeedScheme
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GeneratorImages:
+    """All images of a generator.
+
+    Attributes:
+        spec: The generator.
+        folders: One per work unit.
+        rows: One per request, failures included, in the order of users and replicates.
+        decoded: Images that this process made itself.
+    """
+
+    spec: ResolvedGenerator
+    folders: tuple[Path, ...]
+    rows: tuple[ImageRow, ...]
+    decoded: int
+
+    @property
+    def failures(self) -> tuple[ImageRow, ...]:
+        """Requests without a valid image."""
+        return tuple(row for row in self.rows if row.failure)
+
+    def image_files(self) -> dict[str, Path]:
+        """The file of every generated image, by digest."""
+        return {path.stem: path for folder in self.folders for path in folder.glob("*.png")}
+
+
+def fit_and_decode(
+    task: Task, spec: ResolvedGenerator, addresses: Addresses, materials: Materials, stages: Stages, freezer: Freezer
+) -> GeneratorImages:
+    """Fits a generator and decodes its images, as far as either is missing in the store."""
+    own = addresses.generators[spec.id]
+    fit = fit_generator(task, spec, own, materials, stages)
+    return decode(task, spec, own, addresses.units, fit, materials, stages, freezer)
+
+
+def requests_of(task: Task, spec: ResolvedGenerator, users: Sequence[str]) -> list[Request]:
+    """The requests of some users, with their seeds."""
+    seeds = SeedScheme(task.file.id, task.file.version, task.file.seed, spec.offset)
+    return [
+        Request(user, k, seeds.picture(user, k, spec.noise_group))
+        for user in users
+        for k in range(task.images_of(spec))
+    ]
+
+
+def load_generator(
+    task: Task, spec: ResolvedGenerator, address: GeneratorAddress, fit: Path, materials: Materials, decoders: Decoders,
+    workdir: Path,
+) -> Generator[Any]:  # fmt: skip
+    """A generator that is ready to generate.
+
+    Args:
+        task: The task.
+        spec: The generator.
+        address: Its address.
+        fit: The folder of its fit.
+        materials: What it may be given.
+        decoders: Builds its decoder.
+        workdir: An empty folder for temporary files.
+    """
+    context = generator_context(task, spec, address, materials, decoders, workdir)
+    generator = build("generator", spec.use, spec.params, context, spec.id)
+    generator.load(fit)
+    return generator
+
+
+def decode(
+    task: Task,
+    spec: ResolvedGenerator,
+    address: GeneratorAddress,
+    units: Sequence[Sequence[str]],
+    fit: Path,
+    materials: Materials,
+    stages: Stages,
+    freezer: Freezer,
+) -> GeneratorImages:
+    """Makes the work units of a generator that are missing.
+
+    Args:
+        task: The task.
+        spec: The generator.
+        address: Its addresses.
+        units: Ids of the users of each work unit.
+        fit: The folder of its fit.
+        materials: What it may be given.
+        stages: The store, and who is told.
+        freezer: Learns that images exist.
+
+    Raises:
+        PluginError: If the generator fails or breaks its contract.
+    """
+    store, title = stages.store, f"pictures {spec.id}"
+    missing = [number for number, unit in enumerate(address.units) if store.find(unit) is None]
+    decoded = 0
+    if missing:
+        stages.reporter.say(f"  {title} ...")
+        decoders = Decoders(task, spec, materials, store.root)
+        with TemporaryDirectory(prefix="rebeca-") as workdir, stages.reporter.stage(title) as report:
+            generator = load_generator(task, spec, address, fit, materials, decoders, Path(workdir))
+            started = time.perf_counter()
+            for done, number in enumerate(missing, start=1):
+                requests = requests_of(task, spec, units[number])
+
+                def write(folder: Path, requests: list[Request] = requests) -> None:
+                    answers = iter(generator.generate(requests))
+                    write_unit(folder, answers, requests, materials.world.dataset.catalogue, spec.id)
+                    if decoders.batch is not None:
+                        write_batch(folder, decoders.batch)
+
+                store.make(address.units[number], write)
+                freezer.images_made()
+                decoded += len(requests)
+                report(done, len(missing), "work units")
+            stages.timing.add(title, time.perf_counter() - started)
+    return read_images(spec, [store.folder(unit) for unit in address.units], decoded)
+
+
+def read_images(spec: ResolvedGenerator, folders: Sequence[Path], decoded: int = 0) -> GeneratorImages:
+    """What the work units of a generator hold, pixels aside."""
+    return GeneratorImages(spec, tuple(folders), tuple(row for folder in folders for row in read_unit(folder)), decoded)

@@ -1,0 +1,87 @@
+"""Fit judges: the verifier, the auditor, the verifier in the prior's space, and those of the learning curve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from benchmark.runner.addresses import JudgeAddress
+from benchmark.runner.embed import Encoders
+from benchmark.runner.plugins import build
+from benchmark.runner.stage import Stages
+from benchmark.runner.world import World
+from rebeca.arrays import Floats
+from rebeca.data.splits import Part
+from rebeca.interfaces import FittedJudge, Judge, JudgeContext, no_progress
+from rebeca.seeds import substream
+
+
+def fit_judge(address: JudgeAddress, embeddings: Floats, world: World, device: str, stages: Stages) -> Path:
+    """The folder of a fitted judge.
+
+    Args:
+        address: Which judge, on what, with which seed.
+        embeddings: float32 [items, dim]; the catalogue in its space.
+        world: The data.
+        device: Torch device.
+        stages: Takes it from the store, or makes it.
+    """
+    part = part_of(address, world)
+
+    def write(folder: Path, report: Callable[[int, int, str], None]) -> None:
+        judge = _built(address, world, device, report)
+        judge.fit(part, embeddings)
+        judge.save(folder)
+
+    share = f" on {address.share:.0%} of the ratings" if address.share < 1 else ""
+    return stages.make(address.fit, f"fit {address.role}{share}", write)
+
+
+def part_of(address: JudgeAddress, world: World) -> Part:
+    """The ratings that a judge is fitted on."""
+    own: Part = getattr(world.division, address.part)
+    return own if address.share == 1 else own.thinned(address.share, substream(address.seed, "share"))
+
+
+def fitted_judge(
+    address: JudgeAddress, folder: Path, embeddings: Floats, encoders: Encoders, world: World, device: str
+) -> FittedJudge:
+    """A judge for scorers and generators; its model and its encoder are loaded when they are first used.
+
+    Args:
+        address: The judge.
+        folder: What :func:`fit_judge` gave.
+        embeddings: float32 [items, dim]; the catalogue in its space.
+        encoders: Encoders by role.
+        world: The data.
+        device: Torch device.
+    """
+    return FittedJudge(
+        model=_LoadedWhenAsked(address, folder, world, device),
+        catalogue=lambda: embeddings,
+        encode=lambda images: encoders.get(address.space).encode(images),
+        fingerprint=address.fit.key,
+    )
+
+
+def _built(address: JudgeAddress, world: World, device: str, progress: Callable[[int, int, str], None]) -> Judge[Any]:
+    context = JudgeContext(
+        world.dataset.ratings.user_ids, world.division.training_items, address.seed, device, progress
+    )
+    return build("judge", address.use, address.params, context)
+
+
+class _LoadedWhenAsked:
+    def __init__(self, address: JudgeAddress, folder: Path, world: World, device: str) -> None:
+        self._address, self._folder, self._world, self._device = address, folder, world, device
+
+    def __call__(self) -> Judge[Any]:
+        return self._judge
+
+    @cached_property
+    def _judge(self) -> Judge[Any]:
+        judge = _built(self._address, self._world, self._device, no_progress)
+        judge.load(self._folder)
+        return judge

@@ -1,0 +1,64 @@
+"""What fits, decoders and scorers work with: the data, their embeddings, and fitted judges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchmark.runner.addresses import Addresses
+from benchmark.runner.embed import Encoders, embed
+from benchmark.runner.judges import fit_judge, fitted_judge
+from benchmark.runner.stage import Stages
+from benchmark.runner.world import World
+from rebeca.arrays import Floats
+from rebeca.data.dataset import GroundTruth
+from rebeca.errors import SpecError
+from rebeca.interfaces import FittedJudge
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Materials:
+    """What the stages after the judges share.
+
+    Attributes:
+        world: The data, divided.
+        encoders: By role.
+        embeddings: By role, float32 [items, dim].
+        judges: By role.
+        curve: The verifier on shares of its ratings, in the order of ``judges.learning_curve``.
+        device: Torch device.
+    """
+
+    world: World
+    encoders: Encoders
+    embeddings: Mapping[str, Floats]
+    judges: Mapping[str, FittedJudge]
+    curve: tuple[FittedJudge, ...]
+    device: str
+
+    def ground_truth(self) -> GroundTruth:
+        """What a synthetic world knows.
+
+        Raises:
+            SpecError: If the data set has no ground truth.
+        """
+        known = self.world.dataset.ground_truth
+        if known is None:
+            raise SpecError("the data set has no ground truth", hint="use 'observed' with real ratings")
+        return known
+
+
+def prepare(world: World, addresses: Addresses, device: str, stages: Stages) -> Materials:
+    """Embeds the catalogue for every role and fits all judges, or takes both from the store."""
+    catalogue, division = world.dataset.catalogue, world.division
+    encoders = Encoders(addresses.encoders, catalogue, division.training_items, device)
+    embeddings = {
+        role: embed(role, encoders, address, catalogue, stages) for role, address in addresses.encoders.items()
+    }
+    fitted = []
+    for address in (*addresses.judges.values(), *addresses.curve):
+        own = embeddings[address.space]
+        folder = fit_judge(address, own, world, device, stages)
+        fitted.append(fitted_judge(address, folder, own, encoders, world, device))
+    judges = dict(zip(addresses.judges, fitted, strict=False))
+    return Materials(world, encoders, embeddings, judges, tuple(fitted[len(judges) :]), device)

@@ -1,0 +1,243 @@
+"""Reproduction: does a task still give what was published?
+
+Where processor, packages and threads are those of the published run, everything is computed anew from nothing and every
+byte must be the same. Elsewhere training gives slightly different weights, because no two processors round alike. There
+the published weights are used where they lie beside the records (``run --publish --with-weights``), and scores may
+differ by :data:`TOLERANCE`; verdicts may not.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmark.records.files import COMPARISON, RECORD, TASK_FOLDER, file_digests, read_comparison, read_record
+from benchmark.records.schema import TaskRecord
+from benchmark.runner.progress import Reporter
+from benchmark.runner.provenance import machine
+from benchmark.runner.publish import weights_folder
+from benchmark.runner.run_task import run_task
+from benchmark.runner.store import Store
+from benchmark.task.resolve import Task
+from rebeca.errors import RecordError, SpecError
+
+TOLERANCE = 1e-4
+FREE = {"provenance", "records", "digest"}
+"""Keys of records that hold times and the hashes of what holds them."""
+BEGUN = "begun-by-check-run"
+"""Marks a work folder that was empty when a check began."""
+NONE = "–"
+"""Stands for a verdict that only the other side has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differences:
+    """What differs between two records of one task.
+
+    Attributes:
+        bytes: Files that are not equal, times aside.
+        rows: Generators that only one side has.
+        images: Other images: generator, user, replicate.
+        scores: Further apart than :data:`TOLERANCE`: generator, scorer, user, replicate, published, here.
+        measures: Likewise: generator, measure, user, published, here.
+        verdicts: Other ones: measure, a, b, published, here.
+        largest: The largest difference of a score.
+        users: Everybody named in these.
+    """
+
+    bytes: Sequence[str]
+    rows: Sequence[str]
+    images: Sequence[tuple[str, str, int]]
+    scores: Sequence[tuple[str, str, str, int, float, float]]
+    measures: Sequence[tuple[str, str, str, float, float]]
+    verdicts: Sequence[tuple[str, str, str, str, str]]
+    largest: float
+    users: Sequence[str]
+
+    @property
+    def moved(self) -> bool:
+        """Whether a score, a measure, a verdict or a row is another one."""
+        return any((self.scores, self.measures, self.verdicts, self.rows))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check(Differences):
+    """A run beside published records.
+
+    Attributes:
+        against: The published records.
+        machine: ``the same`` or ``another``.
+        differs: What another machine has otherwise.
+        weights: ``published`` or ``made again``.
+        equal: Whether the task still gives what was published.
+    """
+
+    against: str
+    machine: str
+    differs: Sequence[str]
+    weights: str
+    equal: bool
+
+
+def reproduce(
+    task: Task, folder: Path, workdir: Path | None, device: str, reporter: Reporter, command: Sequence[str]
+) -> Check:
+    """Runs a task in a fresh work folder and compares it with published records.
+
+    Args:
+        task: The task.
+        folder: Its published records.
+        workdir: Work folder to use, and to go on in, instead of a temporary one.
+        device: Torch device.
+        reporter: Told what goes on.
+        command: The command line, for the provenance.
+
+    Raises:
+        SpecError: If the records are of another task, or the work folder is of another run.
+        RecordError: If they cannot be read.
+    """
+    published = read_comparison(folder)
+    _check_same_task(task, folder, published)
+    if workdir is not None and workdir.is_dir() and any(workdir.iterdir()) and not (workdir / BEGUN).exists():
+        raise SpecError(
+            f"{workdir} holds something already, so that not everything would be made again",
+            hint="name an empty folder, or one of an earlier check run",
+        )
+    with tempfile.TemporaryDirectory(prefix="rebeca-check-") as temporary:
+        store = Store(workdir or Path(temporary), reporter.say)
+        with store.locked():
+            (store.root / BEGUN).touch()
+            differs = machine(device).differs_from(published.provenance)
+            weights = weights_folder(folder)
+            used = bool(differs) and weights.is_dir()
+            if used:
+                shutil.copytree(weights, store.root, dirs_exist_ok=True)
+            _say(reporter, folder, differs, used)
+            differences = compare(folder, run_task(task, store, device, reporter, command).records)
+    return Check(
+        **{field.name: getattr(differences, field.name) for field in fields(differences)},
+        against=str(folder),
+        machine="another" if differs else "the same",
+        differs=differs,
+        weights="published" if used else "made again",
+        equal=not differences.moved if differs else not differences.bytes,
+    )
+
+
+def compare(published: Path, here: Path) -> Differences:
+    """What differs between two records of one task."""
+    old, new = read_comparison(published), read_comparison(here)
+    both = [name for name in old.order if name in new.order]
+    parts = [_compare_rows(name, published / name, here / name) for name in both]
+    images = [image for part in parts for image in part.images]
+    scores = [score for part in parts for score in part.scores]
+    measures = [measure for part in parts for measure in part.measures]
+    users = {image[1] for image in images} | {score[2] for score in scores} | {measure[2] for measure in measures}
+    return Differences(
+        bytes=_other_files(published, here, both),
+        rows=sorted({*old.order} ^ {*new.order}),
+        images=images,
+        scores=scores,
+        measures=measures,
+        verdicts=_other_verdicts(old, new),
+        largest=max((part.largest for part in parts), default=0.0),
+        users=sorted(users),
+    )
+
+
+def _say(reporter: Reporter, folder: Path, differs: list[str], used: bool) -> None:
+    if not differs:
+        reporter.say(f"  the machine is that of {folder}: everything is made again, every byte must be the same")
+        return
+    how = "with the published weights" if used else "with weights trained here (there are no published ones)"
+    reporter.say(f"  not the machine of {folder} ({', '.join(differs)}): scores within {TOLERANCE:g}, {how}")
+
+
+def _check_same_task(task: Task, folder: Path, published: TaskRecord) -> None:
+    if published.task.hash == task.hash():
+        return
+    mine, other = task.to_json(), published.spec.to_json()
+    changed = sorted(key for key in {*mine, *other} if mine.get(key) != other.get(key))
+    raise SpecError(
+        f"{folder} holds another task: {', '.join(changed) or 'the hash'} differs",
+        hint="a task that changed needs a new version and new records",
+    )
+
+
+def _other_files(published: Path, here: Path, generators: Sequence[str]) -> list[str]:
+    """Files that differ; JSON is compared without times, and without the hashes of what holds them."""
+    different = []
+    for name in generators:
+        different += [f"{name}/{file}" for file in _other_digests(published / name, here / name)]
+        old, new = (read_record(root / name).model_dump(exclude=FREE) for root in (published, here))
+        if old != new:
+            different.append(f"{name}/{RECORD}")
+    different += [f"{TASK_FOLDER}/{file}" for file in _other_digests(published / TASK_FOLDER, here / TASK_FOLDER)]
+    old, new = (read_comparison(root).model_dump(exclude=FREE) for root in (published, here))
+    return different if old == new else [*different, f"{TASK_FOLDER}/{COMPARISON}"]
+
+
+def _other_digests(published: Path, here: Path) -> list[str]:
+    old, new = file_digests(published), file_digests(here)
+    return [file for file in sorted({*old, *new} - {RECORD}) if old.get(file) != new.get(file)]
+
+
+def _other_verdicts(old: TaskRecord, new: TaskRecord) -> list[tuple[str, str, str, str, str]]:
+    before, after = _verdicts(old), _verdicts(new)
+    keys = sorted({*before, *after})
+    return [(*key, before.get(key, NONE), after.get(key, NONE)) for key in keys if before.get(key) != after.get(key)]
+
+
+def _verdicts(task: TaskRecord) -> dict[tuple[str, str, str], str]:
+    families = task.results.families.items()
+    return {(measure, pair.a, pair.b): pair.verdict for measure, family in families for pair in family.comparisons}
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """What moved in one generator's rows; as in :class:`Differences`."""
+
+    images: list[tuple[str, str, int]]
+    scores: list[tuple[str, str, str, int, float, float]]
+    measures: list[tuple[str, str, str, float, float]]
+    largest: float
+
+
+def _compare_rows(name: str, published: Path, here: Path) -> _Moved:
+    key = ["scorer", "user", "replicate"]
+    both = _joined(published / "scores.parquet", here / "scores.parquet", key)
+    other = both[(both.digest_old != both.digest_new) | (both.failure_old != both.failure_new)]
+    images = dict.fromkeys(zip(other["user"].astype(str), other["replicate"].astype(int), strict=True))
+    apart = both[_apart(both.score_old, both.score_new)]
+    scores = zip(*(apart[column].tolist() for column in (*key, "score_old", "score_new")), strict=True)
+    per_user = _joined(published / "users.parquet", here / "users.parquet", ["measure", "user"])
+    apart = per_user[_apart(per_user.value_old, per_user.value_new)]
+    measures = zip(*(apart[column].tolist() for column in ("measure", "user", "value_old", "value_new")), strict=True)
+    return _Moved(
+        images=[(name, user, replicate) for user, replicate in images],
+        scores=[(name, *row) for row in scores],
+        measures=[(name, *row) for row in measures],
+        largest=float(np.nanmax(np.abs(both.score_old - both.score_new), initial=0.0)),
+    )
+
+
+def _joined(published: Path, here: Path, key: list[str]) -> pd.DataFrame:
+    old, new = pd.read_parquet(published), pd.read_parquet(here)
+    joined = old.merge(new, on=key, how="outer", suffixes=("_old", "_new"), indicator=True)
+    lonely = joined[joined._merge != "both"]
+    if len(lonely):
+        row = lonely.iloc[0]
+        raise RecordError(f"{published}: only one side has {', '.join(f'{k} {row[k]}' for k in key)}")
+    return joined
+
+
+def _apart(old: pd.Series[float], new: pd.Series[float]) -> Any:
+    """Further apart than the tolerance, or a number on one side only."""
+    return (np.abs(old - new) > TOLERANCE) | (old.isna() != new.isna())

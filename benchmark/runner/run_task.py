@@ -1,0 +1,133 @@
+"""A run, from the task file to the records. Interrupted, it goes on where it stopped; run again, it changes nothing.
+
+With nothing to do neither torch nor the data set is loaded: importing this module is cheap, and what computes anything
+is imported where it begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.records.files import COMPARISON, TASK_FOLDER, file_digests, own_digest, read_any, read_comparison
+from benchmark.records.schema import SCHEMA
+from benchmark.runner.addresses import Addresses, find_addresses
+from benchmark.runner.freeze import Declaration, Freezer
+from benchmark.runner.places import record_root
+from benchmark.runner.progress import Reporter
+from benchmark.runner.stage import Stages
+from benchmark.runner.store import STAGE_VERSIONS, Store
+from benchmark.runner.task_data import find_data, keep_users
+from benchmark.stats.levels import FEWEST_USERS, smallest_p
+from benchmark.task.resolve import Task
+from rebeca.errors import RecordError, SpecError
+from rebeca.seeds import digest_of
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run left behind.
+
+    Attributes:
+        records: The folder of the task's records.
+        addresses: Of everything that they rest on.
+    """
+
+    records: Path
+    addresses: Addresses
+
+
+def run_task(
+    task: Task, store: Store, device: str = "cpu", reporter: Reporter | None = None, command: Sequence[str] = ()
+) -> RunResult:
+    """Runs a task: embed, fit judges, fit generators, decode, score, analyse, write records.
+
+    Every stage takes what the store holds and makes what is missing. Where nothing is missing and the records are
+    intact, nothing is loaded. The caller holds the store's lock.
+
+    Args:
+        task: The task.
+        store: The work folder.
+        device: Torch device.
+        reporter: Told what goes on; nobody by default.
+        command: The command line, for the records.
+
+    Raises:
+        RebecaError: Naming what stopped the run.
+    """
+    stages = Stages(store, reporter or Reporter(quiet=True))
+    data = find_data(task, store)
+    keep_users(data, store)
+    check_reach(task, len(data.users))
+    addresses = find_addresses(task, device, data.users, data.addresses)
+    freezer = Freezer(store.root, task)
+    declaration = declare(freezer, addresses, stages)
+    target, address = record_root(store.root / "records", task), record_address(task, addresses, declaration)
+    current = is_current(target, address)
+    if current and all_intact(store, addresses):
+        return RunResult(target, addresses)
+    from benchmark.runner import pipeline
+
+    materials = pipeline.prepare(data.read(), addresses, device, stages)
+    images, failed = pipeline.make_images(task, addresses, materials, stages, freezer)
+    scores = pipeline.score_all(task, images, addresses, materials, stages)
+    held_out = pipeline.score_held_out(addresses, materials, task.file.judges.learning_curve, task.seeds, stages)
+    if not current:  # otherwise only artefacts were damaged
+        fits = pipeline.fit_records(images, addresses, store)
+        origin = pipeline.provenance(task, addresses, images, device, stages.timing, command, declaration)
+        outcome = pipeline.Outcome(scores, failed, held_out, fits, declaration.frozen, address, origin)
+        pipeline.replace_records(target, task, materials.world, outcome, stages)
+    return RunResult(target, addresses)
+
+
+def check_reach(task: Task, users: int) -> None:
+    """A family of tests that can never reject is a mistake in the task file.
+
+    Raises:
+        SpecError: If the smallest p of so many users lies above the level.
+    """
+    analysis = task.file.analysis
+    smallest = smallest_p(users, analysis.permutations)
+    if users >= FEWEST_USERS and smallest > analysis.alpha:
+        raise SpecError(
+            f"{task.source}: {users} users and {analysis.permutations} flips give no p below {smallest:.2g}, so that"
+            f" nothing can be found at alpha {analysis.alpha:g}",
+            hint="use more users, or a larger analysis.alpha",
+        )
+
+
+def declare(freezer: Freezer, addresses: Addresses, stages: Stages) -> Declaration:
+    """Writes the declaration down before the first image, and says where it no longer holds."""
+    declaration = freezer.declare(any(stages.store.folder(unit).is_dir() for unit in addresses.images()))
+    if declaration.why_not:
+        stages.reporter.say(
+            f"  {declaration.why_not}: every comparison is exploratory until the task's version is raised"
+        )
+    return declaration
+
+
+def record_address(task: Task, addresses: Addresses, declaration: Declaration) -> str:
+    """Changes whenever the records could."""
+    artefacts = [artefact.key for artefact in addresses.artefacts()]
+    return digest_of([SCHEMA, STAGE_VERSIONS, task.to_json(), task.modified, declaration.frozen, artefacts])
+
+
+def is_current(target: Path, address: str) -> bool:
+    """Whether intact and complete records of this address lie at ``target``; every byte is read."""
+    try:
+        record = read_comparison(target)
+        return (
+            record.address == address
+            and not record.failed
+            and record.digest == own_digest(read_any(target / TASK_FOLDER / COMPARISON))
+            and all(file_digests(target / name) == files for name, files in record.records.items())
+        )
+    except RecordError:
+        return False
+
+
+def all_intact(store: Store, addresses: Addresses) -> bool:
+    """Whether every artefact of a task is in the store; every byte is read, and what is damaged is set aside."""
+    damaged = [artefact for artefact in addresses.artefacts() if store.find(artefact) is None]
+    return not damaged

@@ -1,0 +1,81 @@
+"""Encoders as tasks name them: a registered name, an argument after a colon, parameters, an encoder below."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.task.declared import address_of, learns
+from benchmark.task.file import EncoderSpec
+from benchmark.task.paths import placed
+from benchmark.task.registry import plugin_class
+from rebeca.errors import SpecError
+from rebeca.params import make_params, params_json
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedEncoder:
+    """An encoder with its parameters.
+
+    Attributes:
+        text: As the task names it, e.g. ``pca:16``.
+        use: Registered name, e.g. ``pca``.
+        params: Its ``Params``.
+        of: The encoder below it, where it takes one.
+    """
+
+    text: str
+    use: str
+    params: Any
+    of: ResolvedEncoder | None = None
+
+    @property
+    def learns(self) -> bool:
+        """Whether it, or an encoder below it, learns from training items."""
+        return learns(self.use, self.params) or (self.of is not None and self.of.learns)
+
+    def address(self) -> dict[str, Any]:
+        """Code, parameters and weights, with those of the encoder below; no weights are loaded."""
+        below = None if self.of is None else self.of.address()
+        return address_of("encoder", self.use, self.params) | {"of": below}
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON with every default spelled out."""
+        below = None if self.of is None else self.of.to_json()
+        return {"use": self.use, "params": params_json(self.params), "of": below}
+
+
+def resolve_encoder(spec: EncoderSpec, base: Path) -> ResolvedEncoder:
+    """Reads an encoder's parameters; nothing is built.
+
+    Args:
+        spec: As the task names it.
+        base: Folder from which files are named.
+
+    Raises:
+        SpecError: Naming what does not fit.
+    """
+    use, colon, argument = spec.use.partition(":")
+    kind = plugin_class("encoder", use)
+    raw = dict(spec.params)
+    if colon:
+        if kind.ARGUMENT is None:
+            raise SpecError(f"encoder '{use}' takes nothing after a colon, found '{argument}'")
+        if kind.ARGUMENT in raw:
+            raise SpecError(f"encoder '{spec.use}': params.{kind.ARGUMENT} is already given after the colon")
+        raw[kind.ARGUMENT] = argument
+    if kind.TAKES_ENCODER and spec.of is None:
+        raise SpecError(
+            f"encoder '{spec.use}' needs an encoder below it", hint=f"write encoder: {{use: '{spec.use}', of: ...}}"
+        )
+    if spec.of is not None and not kind.TAKES_ENCODER:
+        raise SpecError(f"encoder '{spec.use}' takes no encoder below it")
+    params = make_params(kind.Params, placed(kind.Params, raw, base), f"encoder '{spec.use}'")
+    below = None if spec.of is None else resolve_encoder(spec.of, base)
+    return ResolvedEncoder(spec.use, use, params, below)
+
+
+def named_encoder(text: str, base: Path) -> ResolvedEncoder:
+    """An encoder by its name alone, e.g. ``published:vit-l``; see :func:`resolve_encoder`."""
+    return resolve_encoder(EncoderSpec(use=text), base)

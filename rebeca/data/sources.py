@@ -1,0 +1,94 @@
+"""The project's own data sets as plug-ins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from rebeca.interfaces import DatasetSource
+from rebeca.tinyworld.world import TinyworldParams, make_tinyworld
+from rebeca.worlds.sprites import SpritesParams, make_sprites
+
+if TYPE_CHECKING:
+    from rebeca.data.dataset import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class FolderDataParams:
+    """What a task declares about a folder data set.
+
+    Attributes:
+        scale: Lowest and highest possible rating.
+        title: Name for readers.
+        licence: Terms, in one line.
+        redistribute: Whether images may be copied into records and pages.
+    """
+
+    scale: tuple[float, float]
+    title: str = ""
+    licence: str = ""
+    redistribute: bool = False
+
+    def __post_init__(self) -> None:
+        low, high = self.scale
+        if not low < high:
+            raise ValueError(f"scale: {low:g} is not below {high:g}")
+
+
+class FolderData(DatasetSource[FolderDataParams]):
+    """``kind: folder``: ratings.csv, items.csv and images, see docs/your-own-data.md."""
+
+    Params = FolderDataParams
+    ITEM_FILES = ("items.csv", "images.zip", "images/*")
+    RATING_FILES = ("ratings.csv", "ratings.csv.gz", "ratings.parquet")
+
+    def read(self) -> Dataset:
+        """Reads the folder that the task names."""
+        from rebeca.data.folder import read_folder
+
+        p = self.params
+        return read_folder(self.context.folder, p.scale, p.title, p.licence, p.redistribute)
+
+
+@dataclass(frozen=True, slots=True)
+class FlickrAesParams:
+    """Parameters of a task file.
+
+    Attributes:
+        duplicates: What becomes of an item that a user rated twice: ``refuse``, or the ``first`` rating counts.
+    """
+
+    duplicates: Literal["refuse", "first"] = "refuse"
+
+
+class FlickrAesData(DatasetSource[FlickrAesParams]):
+    """``kind: flickr-aes``: the published files, see docs/flickr-aes.md."""
+
+    Params = FlickrAesParams
+    ITEM_FILES = ("FLICKR-AES_image_labeled_by_each_worker.csv", "40K/*")
+
+    def read(self) -> Dataset:
+        """Reads the published files from the folder that the task names."""
+        from rebeca.data.flickr_aes import read_flickr_aes
+
+        return read_flickr_aes(self.context.folder, self.params.duplicates)
+
+
+class SpritesData(DatasetSource[SpritesParams]):
+    """``kind: sprites``: four shapes-and-colours and four tastes, see docs/sprites.md."""
+
+    Params = SpritesParams
+
+    def read(self) -> Dataset:
+        """Draws the world."""
+        return make_sprites(self.params)
+
+
+class TinyworldData(DatasetSource[TinyworldParams]):
+    """``kind: tinyworld``: postcards and users with a known taste, see docs/tinyworld.md."""
+
+    Params = TinyworldParams
+
+    def read(self) -> Dataset:
+        """Draws the world."""
+        return make_tinyworld(self.params)

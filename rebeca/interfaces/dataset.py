@@ -1,0 +1,75 @@
+"""Data sets: ratings and items, read from files or drawn."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from rebeca.errors import SpecError
+from rebeca.interfaces.plugin import Plugin
+
+if TYPE_CHECKING:
+    from rebeca.data.dataset import Dataset
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetContext:
+    """What a data set's source is given.
+
+    Attributes:
+        path: The folder that the task names with ``data.path``, absolute, or None.
+    """
+
+    path: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder.
+
+        Raises:
+            SpecError: If the task names none.
+        """
+        if self.path is None:
+            raise SpecError(
+                "data.path is not set", hint="name the folder in the task file, or with --set data.path=FOLDER"
+            )
+        return self.path
+
+
+class DatasetSource(Plugin[P, DatasetContext]):
+    """Reads or draws a data set.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import Catalogue, Dataset, DatasetContext, DatasetSource, Interactions, NoParams
+        >>> class GreyLevels(DatasetSource[NoParams]):
+        ...     def read(self):
+        ...         users, items = (tuple(f"{kind}{i}" for i in range(12)) for kind in "ui")
+        ...         user, item = (index.ravel() for index in np.indices((12, 12)))
+        ...         rating = 1.0 + (user + item) % 5
+        ...         ratings = Interactions(user, item, rating, rating > 3, users, items)
+        ...         grey = np.arange(12, dtype=np.uint8)[:, None, None, None] * np.full((1, 8, 8, 3), 20, np.uint8)
+        ...         return Dataset.in_memory("Grey levels", grey, ratings, scale=(1.0, 5.0))
+        >>> len(GreyLevels(NoParams(), DatasetContext()).read().catalogue)
+        12
+
+    Attributes:
+        ITEM_FILES: Names or patterns, relative to the task's folder, of the files that :meth:`read` reads. A change of
+            one of them makes everything anew that rests on the data; other files may change.
+        RATING_FILES: Those that hold nothing but ratings; a change leaves the items' embeddings as they are.
+    """
+
+    ITEM_FILES: ClassVar[tuple[str, ...]] = ("*",)
+    RATING_FILES: ClassVar[tuple[str, ...]] = ()
+
+    @abc.abstractmethod
+    def read(self) -> Dataset:
+        """The data set.
+
+        Raises:
+            DataError: Naming file, row and value of the first problem.
+        """

@@ -1,0 +1,106 @@
+"""Decoders: embeddings, or prompts, to images."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from rebeca.arrays import Floats
+from rebeca.errors import PluginError
+from rebeca.interfaces.images import GeneratedImage, Request, Space
+from rebeca.interfaces.plugin import Plugin
+
+if TYPE_CHECKING:
+    from rebeca.data.catalogue import Candidates, Catalogue
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecoderContext:
+    """What a decoder is given.
+
+    Attributes:
+        catalogue: All items of the data set, without ratings.
+        embeddings: The catalogue in the space of the task's encoder, float32 [items, dim].
+        candidates: Which items may be shown to whom.
+        space: Maps between the encoder's space and the one in which the generator's points lie.
+        device: Torch device name.
+    """
+
+    catalogue: Catalogue
+    embeddings: Floats
+    candidates: Candidates
+    space: Space
+    device: str = "cpu"
+
+    @classmethod
+    def alone(cls, space: Space, device: str = "cpu") -> DecoderContext:
+        """A context without items, for decoders that do not choose among them, outside of any task."""
+        from rebeca.data.catalogue import ArraySource, Candidates, Catalogue
+
+        nobody, nothing = np.zeros(0, np.int64), np.zeros((0, 1, 1, 3), np.uint8)
+        catalogue = Catalogue((), ArraySource(nothing), nobody)
+        candidates = Candidates((), np.zeros((1, 0), bool), nobody)
+        return cls(catalogue, np.zeros((0, 0), np.float32), candidates, space, device)
+
+
+class Decoder(Plugin[P, DecoderContext]):
+    """Turns points of a generator's embedding space into images.
+
+    Example:
+        >>> import numpy as np
+        >>> from dataclasses import dataclass
+        >>> from rebeca import Decoder, GeneratedImage
+        >>> @dataclass(frozen=True)
+        ... class StripesParams:
+        ...     side: int = 16
+        >>> class Stripes(Decoder[StripesParams]):
+        ...     Params = StripesParams
+        ...     def decode(self, points, requests):
+        ...         for vector in self.context.space.inverse(points):
+        ...             levels = np.interp(np.linspace(0, 1, self.params.side), np.linspace(0, 1, len(vector)), vector)
+        ...             grey = np.clip(128 + 64 * levels, 0, 255).astype(np.uint8)
+        ...             pixels = np.broadcast_to(grey[:, None, None], (len(grey), len(grey), 3))
+        ...             yield GeneratedImage(pixels.copy(), embedding=vector.astype(np.float32))
+    """
+
+    @abc.abstractmethod
+    def decode(self, points: Floats, requests: Sequence[Request]) -> Iterable[GeneratedImage | None]:
+        """Decodes points into n images, None where one failed.
+
+        Images may come one after another: who needs them all at once makes a list.
+
+        Args:
+            points: float [n, prior dim].
+            requests: n requests of whole users in order; take randomness from their seeds.
+        """
+
+    def decode_prompts(
+        self, prompts: Sequence[str], negative_prompts: Sequence[str], requests: Sequence[Request]
+    ) -> Iterable[GeneratedImage | None]:
+        """Generates n images from text alone, None where one failed.
+
+        Raises:
+            PluginError: If this decoder reads no text.
+        """
+        raise PluginError(
+            f"the decoder {type(self).__name__} reads no words", hint="use stable-diffusion-ip-adapter with prompts"
+        )
+
+    @property
+    def repeats(self) -> bool:
+        """Whether one user may get the same image twice in one call of :meth:`decode`."""
+        return True
+
+    def rehearse(self, batch: int | None = None) -> int | None:
+        """Finds how many images fit into one batch, before the first one counts; None where it does not matter.
+
+        Args:
+            batch: What an earlier rehearsal on this kind of device found; it is used again.
+        """
+        return None

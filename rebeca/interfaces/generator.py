@@ -1,0 +1,171 @@
+"""Generators: images for users."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from rebeca.arrays import Bools, Floats
+from rebeca.data.interactions import Interactions
+from rebeca.interfaces.decoder import Decoder
+from rebeca.interfaces.encoder import Encoder
+from rebeca.interfaces.images import GeneratedImage, Request, Space
+from rebeca.interfaces.judge import FittedJudge, no_progress
+from rebeca.interfaces.plugin import Offers, Plugin
+from rebeca.seeds import SeedScheme
+
+if TYPE_CHECKING:
+    from rebeca.data.catalogue import Candidates, Catalogue
+    from rebeca.data.dataset import GroundTruth
+
+P = TypeVar("P")
+
+PRIVILEGES = ("judge", "held-out", "ground-truth")
+"""What a generator may ask for beyond its training ratings. Asking marks its row and leaves it unranked."""
+
+Plain = float | int | str | bool | None | Sequence["Plain"] | Mapping[str, "Plain"]
+"""What a report may hold: finite numbers, text, and lists and mappings of them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Privileges(Offers):
+    """What a privileged generator was given; a property raises where its need was not declared."""
+
+    @property
+    def judge(self) -> FittedJudge:
+        """The verifier."""
+        judge: FittedJudge = self._get("judge")
+        return judge
+
+    @property
+    def held_out(self) -> Interactions:
+        """The users' held-out ratings."""
+        ratings: Interactions = self._get("held-out")
+        return ratings
+
+    @property
+    def ground_truth(self) -> GroundTruth:
+        """What a synthetic world knows."""
+        known: GroundTruth = self._get("ground-truth")
+        return known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GeneratorContext:
+    """What a generator is given besides training ratings.
+
+    Attributes:
+        users: Ids of all users of the data set, in the order of the user index.
+        catalogue: All items, without ratings.
+        candidates: Which items may be shown to whom.
+        embeddings: The catalogue in the space of the task's encoder, float32 [items, dim].
+        training_items: bool [items]; the items that fits may look at.
+        validation: Ratings for early stopping and for choices, out of the generators' own part.
+        encoder: Gives the task's encoder, fitted where it learns.
+        decoder: Builds the task's decoder for points of a space.
+        seeds: Seeds of the task.
+        fit_seed: Seed of this fit.
+        device: Torch device name.
+        workdir: A folder for checkpoints and temporary files of this fit.
+        progress: Called with (done, total, note).
+        privileges: What ``needs`` names.
+    """
+
+    users: tuple[str, ...]
+    catalogue: Catalogue
+    candidates: Candidates
+    embeddings: Floats
+    training_items: Bools
+    validation: Interactions
+    encoder: Callable[[], Encoder[Any]]
+    decoder: Callable[[Space], Decoder[Any]]
+    seeds: SeedScheme
+    fit_seed: int
+    device: str
+    workdir: Path
+    progress: Callable[[int, int, str], None] = no_progress
+    privileges: Privileges = field(default_factory=Privileges)
+
+
+class Generator(Plugin[P, GeneratorContext]):
+    """Returns images for users.
+
+    Example:
+        >>> import numpy as np
+        >>> from dataclasses import dataclass
+        >>> from rebeca import GeneratedImage, Generator
+        >>> @dataclass(frozen=True)
+        ... class NoiseParams:
+        ...     side: int = 16
+        >>> class Noise(Generator[NoiseParams]):
+        ...     Params = NoiseParams
+        ...     def fit(self, train):
+        ...         pass
+        ...     def save(self, folder):
+        ...         pass
+        ...     def load(self, folder):
+        ...         pass
+        ...     def generate(self, requests):
+        ...         for request in requests:
+        ...             rng = np.random.default_rng(request.seed)
+        ...             yield GeneratedImage(rng.integers(0, 256, (self.params.side, self.params.side, 3), np.uint8))
+
+    Attributes:
+        family: Shown on the leaderboard: ``rebeca``, ``catalogue``, ``prompt``, ``control`` or ``external``.
+        privileged_at: Where it uses what it ``needs``: in the ``fit``, or only in ``generate``.
+    """
+
+    family: ClassVar[str] = "external"
+    privileged_at: ClassVar[Literal["fit", "generate"]] = "fit"
+
+    @classmethod
+    def needs(cls, params: P) -> frozenset[str]:
+        """Privileges it asks for, a subset of :data:`PRIVILEGES`; nothing, for a generator that is to be ranked."""
+        return frozenset()
+
+    @classmethod
+    def fit_parameters(cls, params: P) -> frozenset[str]:
+        """Names of the parameters that the fit depends on; equal values share one fit. All of them by default."""
+        return frozenset(each.name for each in dataclasses.fields(cls.Params))
+
+    @classmethod
+    def claims_personal(cls, params: P) -> bool:
+        """Whether images are meant to differ between users because of their taste."""
+        return True
+
+    @classmethod
+    def fit_varies(cls, params: P) -> bool:
+        """Whether another seed of the fit gives another fit; one without randomness is fitted once."""
+        return True
+
+    @abc.abstractmethod
+    def fit(self, train: Interactions) -> None:
+        """Learns from training ratings."""
+
+    @abc.abstractmethod
+    def save(self, folder: Path) -> None:
+        """Writes what the fit learned into an empty folder."""
+
+    @abc.abstractmethod
+    def load(self, folder: Path) -> None:
+        """Reads what :meth:`save` wrote."""
+
+    def report(self) -> Mapping[str, Plain]:
+        """What the fit says about itself, e.g. losses and a chosen guidance; saved beside the fit, shown on its page.
+
+        Asked once, after :meth:`fit` and :meth:`save`.
+        """
+        return {}
+
+    @abc.abstractmethod
+    def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
+        """Yields one image per request, or None where there is none.
+
+        Args:
+            requests: All requests of whole users in replicate order; take randomness from their seeds, so that an image
+                does not depend on what is asked for beside it.
+        """

@@ -1,0 +1,116 @@
+"""Judges: models that predict whether a user likes an image."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from rebeca.arrays import Bools, Floats, Ints, Pixels
+from rebeca.interfaces.plugin import Plugin
+
+if TYPE_CHECKING:
+    from rebeca.data.splits import Part
+
+P = TypeVar("P")
+
+
+def no_progress(done: int, total: int, note: str) -> None:
+    """A ``progress`` that nobody sees."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JudgeContext:
+    """What a judge is given.
+
+    Attributes:
+        users: Ids of all users of the data set, in the order of the user index.
+        training_items: bool [items]; items whose embeddings may be looked at during the fit.
+        seed: Seed of the fit.
+        device: Torch device name.
+        progress: Called with (done, total, note).
+    """
+
+    users: tuple[str, ...]
+    training_items: Bools
+    seed: int = 0
+    device: str = "cpu"
+    progress: Callable[[int, int, str], None] = no_progress
+
+
+class Judge(Plugin[P, JudgeContext]):
+    """Predicts, for any user and any image, the probability that the user likes it.
+
+    Example:
+        >>> import json
+        >>> import numpy as np
+        >>> from rebeca import Judge, NoParams
+        >>> class LikeRate(Judge[NoParams]):
+        ...     def fit(self, part, embeddings):
+        ...         likes = np.bincount(part.train.user, part.train.liked, part.train.num_users)
+        ...         self.rate = (likes + 1) / (part.train.ratings_per_user() + 2)
+        ...     def save(self, folder):
+        ...         (folder / "rate.json").write_text(json.dumps(self.rate.tolist()))
+        ...     def load(self, folder):
+        ...         self.rate = np.array(json.loads((folder / "rate.json").read_text()))
+        ...     def score_all(self, embeddings, users=None):
+        ...         rate = self.rate if users is None else self.rate[users]
+        ...         return np.repeat(rate[:, None], len(embeddings), axis=1)
+    """
+
+    @abc.abstractmethod
+    def fit(self, part: Part, embeddings: Floats) -> None:
+        """Learns from the judge's own ratings.
+
+        Args:
+            part: Training and validation ratings.
+            embeddings: The catalogue in the space of the judge's encoder, float32 [items, dim].
+        """
+
+    @abc.abstractmethod
+    def save(self, folder: Path) -> None:
+        """Writes what the fit learned into an empty folder."""
+
+    @abc.abstractmethod
+    def load(self, folder: Path) -> None:
+        """Reads what :meth:`save` wrote."""
+
+    @abc.abstractmethod
+    def score_all(self, embeddings: Floats, users: Ints | None = None) -> Floats:
+        """Probabilities that users like images, float64 [users, n] in [0, 1].
+
+        Args:
+            embeddings: float32 [n, dim] in the space of the judge's encoder.
+            users: User indices; everybody by default.
+        """
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedJudge:
+    """A fitted judge with its encoder and the catalogue, for scorers and privileged generators.
+
+    Attributes:
+        model: Gives the judge; loaded when it is first asked for.
+        catalogue: Gives the catalogue in the space of the judge's encoder, float32 [items, dim].
+        encode: Turns images into embeddings of that space, float32 [n, dim].
+        fingerprint: Address of the fit.
+    """
+
+    model: Callable[[], Judge[Any]]
+    catalogue: Callable[[], Floats]
+    encode: Callable[[Sequence[Pixels]], Floats]
+    fingerprint: str = ""
+
+    def score(self, images: Sequence[Pixels], users: Ints) -> Floats:
+        """float64 [n] in [0, 1]; probability that user ``users[i]`` likes image i."""
+        everyone = np.unique(users)
+        table = self.model().score_all(self.encode(images), everyone)
+        return np.asarray(table[np.searchsorted(everyone, users), np.arange(len(users))])
+
+    def catalogue_scores(self) -> Floats:
+        """float64 [users, items] in [0, 1]; every item by every user."""
+        return self.model().score_all(self.catalogue())

@@ -1,0 +1,72 @@
+"""What the seven kinds of plug-in share: parameters, a context, and answers that need neither model nor data."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
+
+from rebeca.errors import PluginError
+
+P = TypeVar("P")
+"""The parameters' dataclass."""
+C = TypeVar("C")
+"""The context's dataclass."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoParams:
+    """For classes without parameters."""
+
+
+class Plugin(abc.ABC, Generic[P, C]):
+    """What generators, scorers, set scorers, judges, encoders, decoders and data sets have in common.
+
+    A plug-in names a frozen dataclass ``Params`` and is built as ``Class(params, context)``. The harness reads the
+    parameters of a task file into ``Params``; unknown names, wrong types and values out of range are errors of the
+    task file. ``Params.__post_init__`` may raise ValueError where values do not go together.
+
+    The class methods are asked before anything is built. They see parameters only, and import no torch.
+
+    Attributes:
+        Params: Dataclass of the parameters.
+        params: The parameters, where the constructor is not overridden.
+        context: What the harness gives, likewise.
+    """
+
+    Params: ClassVar[type[Any]] = NoParams
+
+    def __init__(self, params: P, context: C) -> None:
+        self.params = params
+        self.context = context
+
+    @classmethod
+    def needs(cls, params: P) -> frozenset[str]:
+        """What the plug-in asks the harness for, see the kind's own base class; nothing by default."""
+        return frozenset()
+
+    @classmethod
+    def fingerprint(cls, params: P) -> str:
+        """Identifies what results depend on besides parameters and code, such as the SHA-256 of weights or files.
+
+        The harness adds the plug-in's code, its version, and its parameters by itself. Files are hashed with
+        ``rebeca.hashes.file_hash``, which reads a file again only when its size or time changed.
+        """
+        return ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Offers:
+    """What a plug-in asked for with ``needs``: properties of subclasses, which raise where a need was not declared.
+
+    Attributes:
+        given: Makes what was asked for, by need.
+    """
+
+    given: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+
+    def _get(self, need: str) -> Any:
+        if need not in self.given:
+            raise PluginError(f"it uses '{need}', which its needs() does not name", hint="name it in needs(params)")
+        return self.given[need]()

@@ -1,0 +1,238 @@
+"""Scorers: numbers for single images, or for all images of a user."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+
+from rebeca.arrays import Bools, Floats, Ints, Pixels
+from rebeca.interfaces.encoder import Encoder
+from rebeca.interfaces.judge import FittedJudge
+from rebeca.interfaces.plugin import Offers, Plugin
+
+if TYPE_CHECKING:
+    from rebeca.data.catalogue import Catalogue
+    from rebeca.data.dataset import GroundTruth
+    from rebeca.data.interactions import Interactions
+
+P = TypeVar("P")
+
+Role = Literal["", "verifier", "auditor", "prior", "observed", "ground-truth"]
+"""What part a scorer plays on a leaderboard; most play none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerCard:
+    """What the site says about a measure.
+
+    Attributes:
+        name: Short heading.
+        unit: Unit of the numbers, e.g. ``probability``.
+        higher_is_better: Direction.
+        meaning: One sentence.
+        reference: Source of the measure.
+        role: ``verifier``, ``auditor``, ``prior``, ``observed`` or ``ground-truth`` where it is that.
+        is_ground_truth: Whether it knows users' real ratings or a world's ground truth. Ground truth validates and
+            never selects.
+    """
+
+    name: str
+    unit: str
+    higher_is_better: bool
+    meaning: str
+    reference: str = ""
+    role: Role = ""
+    is_ground_truth: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredImages:
+    """Images of one generator, in one flat order, as scorers see them.
+
+    Attributes:
+        user: int [n]; index of the user for whom the image was generated.
+        replicate: int [n].
+        digest: One SHA-256 per image; equal images have equal digests.
+        item: int [n]; catalogue index or -1.
+        unique: Index of the first image with the same digest, int [n].
+        embedding_of: Gives the embeddings of all images in a space, float32 [n, dim]: of the ``task``'s encoder, of the
+            ``verifier``'s, of the ``auditor``'s; for ``prior``, what they were decoded from, NaN where unknown.
+        pixels_of: Gives the pixels of image i.
+    """
+
+    user: Ints
+    replicate: Ints
+    digest: tuple[str, ...]
+    item: Ints
+    unique: Ints
+    embedding_of: Callable[[str], Floats]
+    pixels_of: Callable[[int], Pixels]
+
+    def __len__(self) -> int:
+        return len(self.digest)
+
+
+NEEDS = ("verifier", "auditor", "prior", "training", "held-out", "ground-truth", "embeddings")
+"""What a scorer may ask for: judges, ratings, what a synthetic world knows, and the items' embeddings."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ScorerContext(Offers):
+    """What scorers and set scorers are given: what ``needs`` names, as properties, and the following.
+
+    Attributes:
+        users: Ids of all users of the data set, in the order of the user index.
+        catalogue: All items, without ratings.
+        training_items: bool [items]; items that models could see during fits.
+        block_of_user: int [users]; blocks share neither users nor items.
+        scale: Lowest and highest possible rating.
+        encoder: Gives an encoder by the name that a task would use; the scorer names it in ``encoders`` as well.
+        device: Torch device name.
+    """
+
+    users: tuple[str, ...]
+    catalogue: Catalogue
+    training_items: Bools
+    block_of_user: Ints
+    scale: tuple[float, float]
+    encoder: Callable[[str], Encoder[Any]]
+    device: str = "cpu"
+
+    @property
+    def verifier(self) -> FittedJudge:
+        """The judge that scores images."""
+        judge: FittedJudge = self._get("verifier")
+        return judge
+
+    @property
+    def auditor(self) -> FittedJudge:
+        """The second judge, which no generator is given."""
+        judge: FittedJudge = self._get("auditor")
+        return judge
+
+    @property
+    def prior(self) -> FittedJudge:
+        """The verifier refitted in the space of the task's encoder."""
+        judge: FittedJudge = self._get("prior")
+        return judge
+
+    @property
+    def training(self) -> Interactions:
+        """Training ratings of the generators."""
+        ratings: Interactions = self._get("training")
+        return ratings
+
+    @property
+    def held_out(self) -> Interactions:
+        """The users' held-out ratings."""
+        ratings: Interactions = self._get("held-out")
+        return ratings
+
+    @property
+    def ground_truth(self) -> GroundTruth:
+        """What a synthetic world knows."""
+        known: GroundTruth = self._get("ground-truth")
+        return known
+
+    @property
+    def embeddings(self) -> Floats:
+        """float32 [items, dim]; the items in the space of the task's encoder."""
+        vectors: Floats = self._get("embeddings")
+        return vectors
+
+
+class Scorer(Plugin[P, ScorerContext]):
+    """Scores single images for users.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import NoParams, Scorer, ScorerCard
+        >>> class Brightness(Scorer[NoParams]):
+        ...     @classmethod
+        ...     def card(cls, params):
+        ...         return ScorerCard("Brightness", "grey level 0 to 255", True, "Mean of the image's pixels.")
+        ...     def score(self, images, users):
+        ...         return np.array([images.pixels_of(i).mean() for i in range(len(images))])
+
+    Attributes:
+        judges_everyone: Whether every user can be asked about every image; then personal lift can be computed. May
+            depend on the data, and is read after the scorer was built.
+    """
+
+    judges_everyone: bool = False
+
+    @classmethod
+    def needs(cls, params: P) -> frozenset[str]:
+        """What its scores rest on, a subset of :data:`NEEDS`; nothing, for what reads the image alone."""
+        return frozenset()
+
+    @classmethod
+    @abc.abstractmethod
+    def card(cls, params: P) -> ScorerCard:
+        """What the site says about it."""
+
+    @classmethod
+    def encoders(cls, params: P) -> tuple[str, ...]:
+        """Names of encoders that it asks its context for, as a task would write them; none by default."""
+        return ()
+
+    @abc.abstractmethod
+    def score(self, images: ScoredImages, users: Ints) -> Floats:
+        """float64 [n]; score of image i for user ``users[i]``, NaN where there is no answer.
+
+        Args:
+            images: n images.
+            users: int [n]; user indices.
+        """
+
+    def score_all(self, images: ScoredImages, users: Ints) -> Floats:
+        """float64 [users, n]; every image for every one of ``users``; only where ``judges_everyone``."""
+        raise NotImplementedError
+
+    def worst(self, users: Ints) -> Floats:
+        """float64 [users]; what a failed image counts for each user where failures count; NaN where unknown."""
+        return np.full(len(users), np.nan)
+
+
+class SetScorer(Plugin[P, ScorerContext]):
+    """Scores all images of a user together; one number per user and measure.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import NoParams, ScorerCard, SetScorer
+        >>> class DistinctImages(SetScorer[NoParams]):
+        ...     @classmethod
+        ...     def cards(cls, params):
+        ...         return {"distinct-images": ScorerCard("Distinct", "images", True, "Different images of a user.")}
+        ...     def score_sets(self, images, users):
+        ...         counts = [len(np.unique(images.unique[images.user == user])) for user in users]
+        ...         return {"distinct-images": np.array(counts, float)}
+    """
+
+    @classmethod
+    def needs(cls, params: P) -> frozenset[str]:
+        """What its scores rest on, a subset of :data:`NEEDS`; nothing, for what reads the images alone."""
+        return frozenset()
+
+    @classmethod
+    @abc.abstractmethod
+    def cards(cls, params: P) -> Mapping[str, ScorerCard]:
+        """What the site says about each measure, by the measure's name."""
+
+    @classmethod
+    def encoders(cls, params: P) -> tuple[str, ...]:
+        """Names of encoders that it asks its context for, as a task would write them; none by default."""
+        return ()
+
+    @abc.abstractmethod
+    def score_sets(self, images: ScoredImages, users: Ints) -> Mapping[str, Floats]:
+        """For each measure of ``cards`` float64 [users]; NaN where a user has no value.
+
+        Args:
+            images: n images.
+            users: int [users]; indices of the users to score.
+        """

@@ -1,0 +1,100 @@
+"""Parameters of the generator ``rebeca``, in one place for the generator and for training its prior alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rebeca.errors import SpecError
+from rebeca.params import Count, NotNegative, Positive, Probability, Share
+from rebeca.prior.options import Objective, Schedule
+from rebeca.prior.user_rows import UserRows
+from rebeca.taste import DEFAULT_RIDGE
+
+
+@dataclass(frozen=True, slots=True)
+class RebecaParams:
+    """Parameters of a task file; the defaults are the published configuration.
+
+    Attributes:
+        normalize: Space of the prior: ``none``, ``l2``, ``l2-clamp``, ``standardize`` or ``pca``.
+        dims: Directions kept by ``pca``.
+        scale: Standard deviation of a ``pca`` direction.
+        network: ``transformer`` or ``mlp``.
+        tokens: Tokens of the transformer.
+        hidden: Width.
+        heads: Attention heads.
+        layers: Blocks.
+        residual: ``reference`` or ``fixed`` cross-attention.
+        user_rows: ``learned`` or ``taste``.
+        freeze_user_rows: Whether user rows stay as they start.
+        ridge: Penalty of the taste model.
+        ratings_share: Share of each person's training ratings that the fit sees; a smaller share is a part of a
+            larger one. Validation ratings stay whole.
+        train_users: ``own``, or ``nobody`` to train without people.
+        objective: What the network predicts.
+        schedule: Noise schedule.
+        lr: Learning rate.
+        weight_decay: Weight decay.
+        batch: Rows a training step.
+        samples_per_user: Rows of each person an epoch.
+        drop_user: Condition dropout of the person.
+        drop_score: Condition dropout of the rating.
+        epochs: At most so many epochs.
+        max_steps: At most so many steps.
+        patience: Epochs without improvement before stopping.
+        guidance_grid: Values among which ``prior_guidance: validation`` chooses.
+        sampler: A diffusers scheduler.
+        steps: Solver steps.
+        prior_guidance: Guidance of the prior, or ``validation``.
+        sample_batch: Embeddings sampled at once.
+        condition: What the sampling is conditioned on.
+        rating: Which rating is asked for.
+        best_of: Pictures made for each one that is kept, the one that the verifier likes best; needs the judge. The
+            first has the picture's own seed, the j-th after it that seed's stream ``candidate-j``.
+        users: ``own`` or ``shuffled`` (a uniform permutation of all people, fixed points allowed).
+    """
+
+    normalize: Literal["none", "l2", "l2-clamp", "standardize", "pca"] = "none"
+    dims: Count = 16
+    scale: Positive = 1.0
+    network: Literal["transformer", "mlp"] = "transformer"
+    tokens: Count = 32
+    hidden: Count = 128
+    heads: Count = 8
+    layers: Count = 6
+    residual: Literal["reference", "fixed"] = "reference"
+    user_rows: UserRows = "learned"
+    freeze_user_rows: bool = False
+    ridge: NotNegative = DEFAULT_RIDGE
+    ratings_share: Share = 1.0
+    train_users: Literal["own", "nobody"] = "own"
+    objective: Objective = "sample"
+    schedule: Schedule = "squaredcos_cap_v2"
+    lr: Positive = 1e-4
+    weight_decay: NotNegative = 1e-5
+    batch: Count = 64
+    samples_per_user: Count = 100
+    drop_user: Probability = 0.15
+    drop_score: Probability = 0.15
+    epochs: Count = 2001
+    max_steps: Count | None = None
+    patience: Count | None = 50
+    guidance_grid: tuple[float, ...] = ()
+    sampler: str = "DDPMScheduler"
+    steps: Count = 1000
+    prior_guidance: float | Literal["validation"] = 5.0
+    sample_batch: Count = 1024
+    condition: tuple[Literal["user", "rating"], ...] = ("user", "rating")
+    rating: Literal["like", "dislike"] = "like"
+    best_of: Count = 1
+    users: Literal["own", "shuffled"] = "own"
+
+    def __post_init__(self) -> None:
+        if self.prior_guidance == "validation" and not self.guidance_grid:
+            raise SpecError("prior_guidance: validation needs guidance_grid", hint="e.g. guidance_grid: [1, 3, 6, 10]")
+
+
+SAMPLING_ONLY = frozenset(
+    {"sampler", "steps", "prior_guidance", "sample_batch", "condition", "rating", "best_of", "users"}
+)

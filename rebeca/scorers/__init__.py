@@ -1,0 +1,1 @@
+"""Published models that score images: images and prompts in, numbers out."""

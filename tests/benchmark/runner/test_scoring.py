@@ -1,0 +1,183 @@
+"""Scores of images: every scorer once, given what it asked for, and kept as it said them."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from benchmark.runner import scoring as module
+from benchmark.runner.decode import fit_and_decode
+from benchmark.runner.freeze import Freezer
+from benchmark.runner.scoring import (
+    ImageScores,
+    ImageVectors,
+    Scorers,
+    score,
+    score_arrays,
+    scored_images,
+    scorer_context,
+)
+from benchmark.task.declared import ScorerFlags
+from rebeca.errors import PluginError, SpecError
+from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard, SetScorer
+
+CARD = ScorerCard("Fake", "unit", True, "A number.")
+
+
+class Constant(Scorer):
+    """The image's index, whoever asks."""
+
+    @classmethod
+    def card(cls, params):
+        return CARD
+
+    def score(self, images, users):
+        return np.arange(len(images), dtype=float)
+
+
+class Everyone(Constant):
+    """User's index times ten plus the first equal image's index."""
+
+    judges_everyone = True
+
+    def score_all(self, images, users):
+        return 10.0 * users[:, None] + images.unique[None, :]
+
+
+class Count(SetScorer):
+    """Images per user."""
+
+    @classmethod
+    def cards(cls, params):
+        return {"count": CARD}
+
+    def score_sets(self, images, users):
+        return {"count": np.array([(images.user == user).sum() for user in users])}
+
+
+def four_images():
+    """Of users 2 and 5; the second and the fourth are equal."""
+    unique = np.array([0, 1, 2, 1])
+    return ScoredImages(
+        np.array([2, 2, 5, 5]), np.array([0, 1, 0, 1]), tuple("abcb"), np.full(4, -1), unique,
+        lambda role: np.zeros((4, 2), np.float32), lambda i: np.zeros((2, 2, 3), np.uint8),
+    )  # fmt: skip
+
+
+USERS = np.array([2, 5])
+
+
+def test_what_is_kept_of_a_scorer():
+    arrays = score_arrays(Constant(NoParams(), None), four_images(), USERS)
+    assert arrays["own"].tolist() == [0, 1, 2, 3]
+    assert "everyone" not in arrays and np.isnan(arrays["worst"]).all()
+
+
+def test_a_users_own_scores_are_taken_from_everybodys():
+    arrays = score_arrays(Everyone(NoParams(), None), four_images(), USERS)
+    assert arrays["everyone"].tolist() == [[20, 21, 22], [50, 51, 52]]
+    assert arrays["position"].tolist() == [0, 1, 2, 1]
+    assert arrays["own"].tolist() == [20, 21, 52, 51]
+
+
+def test_what_is_kept_of_a_set_scorer():
+    assert score_arrays(Count(NoParams(), None), four_images(), USERS)["count"].tolist() == [2, 2]
+
+
+def test_pair_means_by_hand():
+    everyone = np.array([[1.0, 2.0, np.nan], [5.0, 7.0, 9.0]])
+    scores = ImageScores(CARD, np.zeros(4), everyone, np.array([0, 1, 2, 1]), np.zeros(2))
+    means = scores.pair_means(np.array([0, 0, 1, 1]), 2)
+    assert means.tolist() == [[1.5, 2.0], [6.0, 8.0]]
+
+
+@pytest.fixture(scope="module")
+def images(prepared):
+    freezer = Freezer(prepared.stages.store.root, prepared.task)
+    return [
+        fit_and_decode(prepared.task, spec, prepared.addresses, prepared.materials, prepared.stages, freezer)
+        for spec in prepared.task.generators
+    ]
+
+
+def scored(prepared, images, stages=None):
+    scorers = Scorers(prepared.task, prepared.addresses, prepared.materials)
+    vectors = ImageVectors(prepared.materials.encoders)
+    return score(images, scorers, prepared.addresses, prepared.materials, vectors, stages or prepared.stages)
+
+
+def test_a_generator_by_every_scorer(prepared, images):
+    scores = scored(prepared, images[0])
+    assert list(scores.by_image) == ["ncf", "auditor", "observed", "nearest-training"]
+    assert set(scores.by_user) == set(scores.cards) >= {"diversity", "precision@1"}
+    assert scores.owner.tolist() == np.repeat(range(12), 3).tolist()
+    judge = prepared.materials.judges["verifier"].catalogue_scores()
+    own = scores.by_image["ncf"]
+    np.testing.assert_allclose(own.own, judge[scores.scored.user, scores.scored.item], atol=1e-6)
+    assert own.everyone.shape == (12, len(set(scores.scored.digest)))
+
+
+def test_cached_scores_need_no_scorer(prepared, images, monkeypatch):
+    before = scored(prepared, images[1])
+    monkeypatch.setattr(module, "build_scorer", lambda *arguments: pytest.fail("a scorer was built"))
+    after = scored(prepared, images[1])
+    assert np.array_equal(before.by_image["ncf"].own, after.by_image["ncf"].own)
+    assert before.cards == after.cards
+
+
+def test_one_damaged_score_is_made_again_and_no_other(prepared, images, monkeypatch):
+    scored(prepared, images[2])
+    built = []
+    real = module.build_scorer
+    monkeypatch.setattr(module, "build_scorer", lambda *a: (built.append(a[0]), real(*a))[1])
+    shutil.rmtree(prepared.stages.store.folder(prepared.addresses.scores[images[2].spec.id, "auditor"]))
+    scored(prepared, images[2])
+    assert built == ["auditor"]
+
+
+def test_embeddings_of_generated_images_are_encoded_once(prepared, monkeypatch):
+    asked = []
+
+    class Encoder:
+        def encode(self, images, items):
+            asked.append(len(images))
+            return np.array([[image[0, 0, 0]] for image in images], np.float32)
+
+    class Encoders:
+        def get(self, role):
+            return Encoder()
+
+    vectors = ImageVectors(Encoders())
+
+    def read(digest):
+        return np.full((2, 2, 3), int(digest), np.uint8)
+
+    assert vectors.encode("task", ["3", "1", "3"], read).tolist() == [[3], [1], [3]]
+    assert vectors.encode("task", ["1", "2"], read).tolist() == [[1], [2]]
+    assert vectors.encode("verifier", ["1"], read).tolist() == [[1]]
+    assert asked == [2, 1, 1]
+
+
+def test_only_embeddings_that_were_asked_for(prepared, images):
+    every = scored_images(images[0], prepared.materials, ImageVectors(prepared.materials.encoders))
+    assert module._restricted(every, frozenset({"embeddings"})).embedding_of("task").shape == (36, 4)
+    with pytest.raises(PluginError, match="in the space 'auditor'"):
+        module._restricted(every, frozenset({"embeddings"})).embedding_of("auditor")
+    with pytest.raises(PluginError, match="in the space 'mine'; allowed: task"):
+        module._restricted(every, frozenset()).embedding_of("mine")
+
+
+def test_a_scorer_is_given_what_it_asked_for(prepared, tmp_path):
+    def given(*needs):
+        flags = ScorerFlags(False, frozenset(needs), ("fourier:8",), {})
+        return scorer_context("mine", flags, prepared.materials, tmp_path)
+
+    context = given("held-out")
+    assert context.held_out is prepared.world.division.test
+    with pytest.raises(PluginError, match="'verifier', which its needs"):
+        _ = context.verifier
+    with pytest.raises(SpecError, match="'mine' needs a synthetic world"):
+        given("ground-truth")
+    assert context.encoder("fourier:8").dim == 120
+    with pytest.raises(PluginError, match="uses the encoder 'fourier:9'"):
+        context.encoder("fourier:9")
