@@ -29,7 +29,7 @@ BLUE, ORANGE, GREY, RED = "#0072B2", "#E69F00", "#737373", "#D55E00"
 WIDTH, HEIGHT = 340, 200
 FONT = "DejaVu Sans, Helvetica, Arial, sans-serif"
 SHOWN = 12
-"""People in the table of opinions, three of each taste; the world gives tastes in turn."""
+"""Users in the table of opinions, three per taste; the world gives tastes in turn."""
 TASTES = 4
 
 
@@ -42,20 +42,20 @@ def save(name: str, chart: Any) -> None:
 
 
 def opinions() -> None:
-    """S of twelve people, as it is and with leniency and quality taken out."""
+    """S of twelve users, as it is and with leniency and quality subtracted."""
     _, rows = read_all(RECORDS)
     pairs = next(row for row in rows if row.id == "rebeca").pairs["ground-truth"]
-    people = np.concatenate([np.arange(taste, len(pairs), TASTES)[: SHOWN // TASTES] for taste in range(TASTES)])
+    users = np.concatenate([np.arange(taste, len(pairs), TASTES)[: SHOWN // TASTES] for taste in range(TASTES)])
     parts = []
     for title, table in (
-        ("what u thinks of v's pictures", pairs),
-        ("leniency and quality taken out", double_centred(pairs)),
+        ("score by u of the images for v", pairs),
+        ("leniency and quality subtracted", double_centred(pairs)),
     ):
         data = pd.DataFrame(
             [
                 {"judge": i + 1, "set": j + 1, "value": table[u, v]}
-                for i, u in enumerate(people)
-                for j, v in enumerate(people)
+                for i, u in enumerate(users)
+                for j, v in enumerate(users)
             ]
         )
         scale = alt.Scale(scheme="blueorange", domainMid=0) if table.min() < 0 else alt.Scale(scheme="blues")
@@ -63,7 +63,7 @@ def opinions() -> None:
             alt.Chart(data, title=alt.TitleParams(title, fontSize=12, anchor="start"))
             .mark_rect()
             .encode(
-                x=alt.X("set:O", title="pictures made for"),
+                x=alt.X("set:O", title="images made for"),
                 y=alt.Y("judge:O", title="judged by"),
                 color=alt.Color("value:Q", scale=scale, legend=alt.Legend(title=None, gradientLength=120)),
             )
@@ -73,10 +73,10 @@ def opinions() -> None:
 
 
 def whole_sets() -> None:
-    """The null of the whole-set test, with and without the person in the prior."""
+    """The null of the whole-set test, with and without the user in the prior."""
     _, rows = read_all(RECORDS)
     parts = []
-    for name, title in (("rebeca-no-user", "REBECA without the person"), ("rebeca", "REBECA")):
+    for name, title in (("rebeca-no-user", "REBECA without the user"), ("rebeca", "REBECA")):
         centred = double_centred(next(row for row in rows if row.id == name).pairs["ncf"])
         (moved,) = permutations_within([len(centred)], 4000, stream("figure", name))
         null = np.median(centred[np.arange(len(centred)), moved], axis=1)
@@ -110,9 +110,9 @@ def flips() -> None:
     chosen = names.index(("rebeca-no-user", "catalogue-most-liked"))
     rng = stream("figure", "flips")
     signs = rng.integers(0, 2, (4000, len(d))) * 2.0 - 1
-    square, people = np.square(d).sum(axis=0), np.full(d.shape[1], len(d))
-    t = studentised(cosine(signs @ d, square, people), people)
-    observed = float(studentised(cosine(d.sum(axis=0), square, people), people)[chosen])
+    square, users = np.square(d).sum(axis=0), np.full(d.shape[1], len(d))
+    t = studentised(cosine(signs @ d, square, users), users)
+    observed = float(studentised(cosine(d.sum(axis=0), square, users), users)[chosen])
     parts = [
         _histogram(t[:, chosen], observed, "this pair alone: p", "|t|"),
         _histogram(t.max(axis=1), observed, f"largest of {len(names)} pairs: adjusted p", "|t|"),
@@ -121,8 +121,8 @@ def flips() -> None:
 
 
 def coverage() -> None:
-    """How often intervals hold the truth, by people."""
-    table = pd.read_csv(ROOT / "docs" / "reports" / "calibration.csv")
+    """How often intervals contain the true value, by number of users."""
+    table = pd.read_csv(ROOT / "docs" / "reports" / "calibration.csv").rename(columns={"people": "users"})
     lines = []
     for label, quantity, condition in (
         ("difference, not skewed", "difference, interval", "equal"),
@@ -132,7 +132,7 @@ def coverage() -> None:
     ):
         own = table[(table["quantity"] == quantity) & (table["condition"] == condition)]
         lines.append(own.groupby("users", as_index=False)["rate"].mean().assign(case=label))
-    save("coverage", _lines(pd.concat(lines), "users", "share of intervals that hold the truth", 0.95))
+    save("coverage", _lines(pd.concat(lines), "users", "share of intervals with the true value", 0.95))
 
 
 def published() -> None:
@@ -151,7 +151,7 @@ def published() -> None:
 
 def _lines(data: Any, x: str, title: str, nominal: float) -> Any:
     base = alt.Chart(data).encode(
-        x=alt.X(f"{x}:Q", title=x if x == "users" else "correlation of two pictures of one set",
+        x=alt.X(f"{x}:Q", title=x if x == "users" else "correlation of two images of one set",
                 scale=alt.Scale(type="log" if x == "users" else "linear", nice=False),
                 axis=alt.Axis(values=sorted(data[x].unique()))),
         y=alt.Y("rate:Q", title=title, scale=alt.Scale(zero=nominal < 0.5)),
@@ -200,17 +200,17 @@ def ranks() -> None:
 
 
 def aucs() -> None:
-    """Six people's held-out ratings: lenient people are easy to tell, their own likes are not."""
+    """Held-out ratings of six users: lenient users are easy to tell, their own likes are not."""
     user, liked, score = simulate_ratings(Shape(6, 1, 0.8), 24, stream("figure", "auc"))
-    data = pd.DataFrame({"person": user + 1, "score": score, "rating": np.where(liked, "liked", "not liked")})
-    data["y"] = data["person"] + np.where(liked, -0.12, 0.12)
-    colours = alt.Scale(domain=["liked", "not liked"], range=[BLUE, ORANGE])
+    data = pd.DataFrame({"user": user + 1, "score": score, "rating": np.where(liked, "liked", "disliked")})
+    data["y"] = data["user"] + np.where(liked, -0.12, 0.12)
+    colours = alt.Scale(domain=["liked", "disliked"], range=[BLUE, ORANGE])
     chart = (
         alt.Chart(data)
         .mark_tick(thickness=2, size=14)
         .encode(
             x=alt.X("score:Q", title="the verifier's score"),
-            y=alt.Y("y:Q", title="person", axis=alt.Axis(values=[1, 2, 3, 4, 5, 6])),
+            y=alt.Y("y:Q", title="user", axis=alt.Axis(values=[1, 2, 3, 4, 5, 6])),
             color=alt.Color("rating:N", scale=colours, legend=alt.Legend(title=None)),
         )
     )
@@ -218,33 +218,33 @@ def aucs() -> None:
 
 
 def agreement() -> None:
-    """The verifier beside the auditor, on different pictures of two people."""
+    """The verifier beside the auditor, on the distinct images of two users."""
     _, rows = read_all(RECORDS)
     points: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
         for u in (0, 5) if row.ranked else ():
             for k, digest in enumerate(row.digest[u]):
                 scores = {"verifier": row.scores["ncf"][u, k], "auditor": row.scores["auditor"][u, k]}
-                points[str(u), str(digest)] = {"person": f"person {u + 1}", **scores}
+                points[str(u), str(digest)] = {"user": f"user {u + 1}", **scores}
     chart = alt.Chart(pd.DataFrame(list(points.values()))).mark_circle(size=30).encode(
         x=alt.X("auditor:Q", title="by the auditor"), y=alt.Y("verifier:Q", title="by the verifier"),
-        color=alt.Color("person:N", legend=alt.Legend(title=None), scale=alt.Scale(range=[BLUE, ORANGE])),
+        color=alt.Color("user:N", legend=alt.Legend(title=None), scale=alt.Scale(range=[BLUE, ORANGE])),
     )  # fmt: skip
     save("agreement", chart.properties(width=WIDTH, height=HEIGHT))
 
 
 def power() -> None:
-    """Smallest detectable difference by people and pictures."""
-    people = np.array([8, 15, 30, 60, 120, 210, 400])
+    """Smallest detectable difference by users and images."""
+    users = np.array([8, 15, 30, 60, 120, 210, 400])
     data = pd.concat(
         [
-            pd.DataFrame({"people": people, "case": f"{k} pictures",
-                          "rate": detectable(0.05) * np.sqrt((0.3 + 0.7 / k) * 2 / people)})
+            pd.DataFrame({"users": users, "case": "1 image" if k == 1 else f"{k} images",
+                          "rate": detectable(0.05) * np.sqrt((0.3 + 0.7 / k) * 2 / users)})
             for k in (1, 5, 25)
         ]
     )  # fmt: skip
     base = alt.Chart(data).encode(
-        x=alt.X("people:Q", scale=alt.Scale(type="log", nice=False), axis=alt.Axis(values=people.tolist())),
+        x=alt.X("users:Q", scale=alt.Scale(type="log", nice=False), axis=alt.Axis(values=users.tolist())),
         y=alt.Y("rate:Q", title="smallest detectable difference (sd)"),
         color=alt.Color(
             "case:N", legend=alt.Legend(title=None), sort=None, scale=alt.Scale(range=[GREY, ORANGE, BLUE])

@@ -110,8 +110,8 @@ def _tasks(offline: bool) -> list[TaskStatus]:
 
 def _python() -> Fact:
     found = platform.python_version_tuple()
-    fine = (3, 11) <= (int(found[0]), int(found[1])) < (3, 13)
-    return _fact("python", fine, platform.python_version(), "use Python 3.11 or 3.12")
+    fine = (int(found[0]), int(found[1])) >= (3, 11)
+    return _fact("python", fine, platform.python_version(), "use Python 3.11 or newer")
 
 
 def _device() -> Fact:

@@ -10,16 +10,15 @@ from markupsafe import Markup
 
 PICTURES = re.compile(r'src="\.\./images/statistics/([\w.-]+)"')
 LINKS = re.compile(r'<a href="(?!https://)[^"]*">(.*?)</a>', re.DOTALL)
-HEADINGS = re.compile(r"<(/?)h([1-5])>")
 
 
 def method_page(source: Path) -> tuple[Markup, list[str]]:
     """HTML of a Markdown file, and the pictures that it shows.
 
-    Raw HTML is not passed on, links to other files of the docs become plain text, and headings go down a level.
+    Raw HTML is not passed on, and links to other files of the docs become plain text.
     """
     html = MarkdownIt("commonmark", {"html": False}).enable("table").render(source.read_text(encoding="utf-8"))
     pictures = PICTURES.findall(html)
     html = PICTURES.sub(r'src="method/\1" loading="lazy"', html)
     html = LINKS.sub(r"\1", html).replace("<pre>", '<pre tabindex="0">')
-    return Markup(HEADINGS.sub(lambda tag: f"<{tag[1]}h{int(tag[2])}>", html)), pictures  # noqa: S704 - the project's own text
+    return Markup(html), pictures  # noqa: S704 - the project's own text

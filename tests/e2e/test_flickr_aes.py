@@ -8,8 +8,6 @@ import pytest
 
 from tests.conftest import invoke
 
-TASKS = ("flickr-aes", "flickr-aes-cross-guidance", "flickr-aes-prompts", "flickr-aes-smoke")
-
 
 @pytest.fixture(scope="module")
 def smoke(random_weights, tmp_path_factory):
@@ -88,12 +86,6 @@ def test_other_weights_make_other_pictures(smoke, tmp_path, monkeypatch):
     assert len({p.name for p in (folder / "w" / "pictures").glob("*/*")} - pictures) == 4
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_every_published_task_names_its_weights(task):
-    found = {one["name"] for one in json.loads(invoke("weights", "list", task, "--json"))}
-    assert {"sd15", "ip-adapter-sd15", "vit-h", "vit-g", "vit-l", "hpsv2.0", "laion-v2"} == found
-
-
 def test_the_published_settings_are_in_the_task():
     spec = json.loads(invoke("validate", "flickr-aes", "--json"))["spec"]
     published = spec["generators"][0]
@@ -106,70 +98,6 @@ def test_the_published_settings_are_in_the_task():
     assert len(cells) == 25 and grid["images"] == 10
     prompts = json.loads(invoke("validate", "flickr-aes-prompts", "--json"))["spec"]["generators"]
     assert len({g["decoder"]["prompt"] for g in prompts[:3]}) == 3
-
-
-def test_missing_weights_stop_a_run_with_all_their_names(tmp_path, monkeypatch):
-    monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path))
-    output = invoke("weights", "check", "flickr-aes", code=4)
-    assert output.count("neither in") == 7 and "rebeca-bench weights fetch sd15" in output
-
-
-def test_a_gated_repository_and_one_out_of_reach_are_named(tmp_path, monkeypatch):
-    import huggingface_hub
-    from huggingface_hub import errors
-
-    monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path))
-    assert "by hand" in invoke("weights", "fetch", "laion-v2", code=4)
-    assert "cannot be reached from here" in invoke("weights", "fetch", "sd15", code=4)
-
-    def raising(error):
-        def download(*_, **__):
-            raise error
-
-        return download
-
-    gated = errors.GatedRepoError.__new__(errors.GatedRepoError)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", raising(gated))
-    assert "asks for its licence to be accepted first" in invoke("weights", "fetch", "vit-h", code=4)
-    gone = errors.RepositoryNotFoundError.__new__(errors.RepositoryNotFoundError)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", raising(gone))
-    assert "is not on the hub any more" in invoke("weights", "fetch", "vit-h", code=4)
-
-
-def test_random_weights_are_not_taken_for_fetched_ones(published):
-    assert "holds random weights" in invoke("weights", "fetch", "sd15", code=4)
-
-
-def test_a_hub_that_only_warns_is_still_out_of_reach(tmp_path, monkeypatch):
-    """With something in the folder already, the hub's client warns and returns."""
-    import huggingface_hub
-
-    (tmp_path / "h94--IP-Adapter" / "models").mkdir(parents=True)
-    monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path))
-    assert "cannot be reached from here" in invoke("weights", "fetch", "vit-g", code=4)
-
-
-def test_what_was_fetched_is_checked(tmp_path, monkeypatch):
-    import huggingface_hub
-
-    asked = {}
-
-    def download(repository, revision, local_dir, allow_patterns):
-        asked.update(repository=repository, revision=revision, patterns=allow_patterns)
-        from pathlib import Path
-
-        for name in allow_patterns:
-            path = Path(local_dir) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"something else")
-
-    monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    output = invoke("weights", "fetch", "ip-adapter-sd15", code=4)
-    assert "the published file has 289b45f16d04" in output
-    assert asked["repository"] == "h94/IP-Adapter" and asked["revision"].startswith("018e4027")
-    assert asked["patterns"] == ["models/ip-adapter_sd15.safetensors"]
 
 
 def test_without_a_gpu_the_device_is_refused_before_any_work(smoke):

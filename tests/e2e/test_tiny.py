@@ -8,10 +8,8 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
-from benchmark.commands.main import main
 from benchmark.runner.reproduce import compare
 from tests.conftest import TINY, invoke, make_folder
 
@@ -331,16 +329,3 @@ def test_help_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_a_wrong_command_is_answered_with_the_right_one():
-    result = CliRunner().invoke(main, ["rnu"])
-    assert result.exit_code == 2
-    assert "did you mean 'run'" in result.output
-
-
-def test_doctor_and_tasks():
-    report = json.loads(invoke("doctor", "--json"))
-    assert all(check["fine"] or check["remedy"] for check in report["checks"])
-    assert "sprites" in invoke("tasks")
-    assert "rebeca" in report["registered"]["generators"]

@@ -180,18 +180,6 @@ def test_the_page_is_made_from_the_table():
     assert page == (reports / "calibration.md").read_text(), "python scripts/calibration_table.py --page"
 
 
-def test_calibrate_on_records_and_on_a_given_shape(done):
-    import json
-
-    found = json.loads(invoke("calibrate", "tiny", "--workdir", done / "w", "--runs", 20, "--workers", 1, "--json"))
-    assert found["shape"] == "estimated from records"
-    assert (found["users"], found["images"]) == (12, 3)
-    assert {line["quantity"] for line in found["summary"]} >= {"lift, interval", "max-T, one generator better"}
-    given = ("--users", 6, "--images", 2, "--correlation", 0.2, "--runs", 20, "--workers", 1)
-    assert "6 users x 2 images, correlation 0.2 (given)" in invoke("calibrate", "anything", *given)
-    assert "or give --users" in invoke("calibrate", "nothing", "--workdir", done / "w", code=2)
-
-
 def test_plan_says_what_more_would_buy(done, tmp_path):
     import json
 

@@ -1,0 +1,99 @@
+"""Every end of a command has one message and its exit code."""
+
+import errno
+import os
+import shutil
+import signal
+import threading
+import time
+
+import pytest
+
+from benchmark.commands import exits
+from rebeca.errors import DataError, GeneratorError, SpecError, StoreError
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def ended(error, capsys, debug=False):
+    with pytest.raises(SystemExit) as left, exits.one_message(debug):
+        raise error
+    return left.value.code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(SpecError("x"), 2), (DataError("x"), 3), (GeneratorError("x"), 5), (StoreError("x"), 6)]
+)
+def test_each_kind_of_mistake_has_its_code(error, code, capsys):
+    assert ended(error, capsys) == (code, "error: x\n")
+
+
+def test_a_hint_stands_below_and_nothing_moves_the_cursor(capsys):
+    code, said = ended(SpecError("a\x1b[2Jb", hint="do c"), capsys)
+    assert code == 2 and "\x1b" not in said and said.endswith("hint: do c\n")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate\nmore")])
+def test_exhausted_memory(error, capsys):
+    code, said = ended(error, capsys)
+    assert code == exits.OUT_OF_MEMORY and said.startswith("error: out of memory") and exits.GO_ON in said
+    assert "more" not in said.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left", "/x"),
+            "/x: No space left\n  hint: free disk space",
+        ),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), "/x: Permission denied\n  hint: check the folder"),
+        (shutil.Error([("a", "b", "is full")]), "b: cannot be written (is full)"),
+    ],
+)
+def test_what_the_system_refuses(error, message, capsys):
+    code, said = ended(error, capsys)
+    assert code == StoreError.exit_code and said.startswith(f"error: {message}")
+
+
+def test_a_reader_that_went_away_is_told_nothing(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    assert ended(BrokenPipeError(), capsys) == (1, "")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals(number, code, capsys):
+    with pytest.raises(SystemExit) as left, exits.one_message(False):
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+    assert left.value.code == code and exits.GO_ON in capsys.readouterr().err
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_other_errors_and_debugging_show_the_traceback():
+    with pytest.raises(RuntimeError, match="a bug"), exits.one_message(False):
+        raise RuntimeError("a bug")
+    for error in (SpecError("x"), OSError("x"), MemoryError()):
+        with pytest.raises(type(error)), exits.one_message(True):
+            raise error
+
+
+def test_other_threads_leave_signals_alone():
+    found = []
+
+    def work():
+        with exits.one_message(False):
+            found.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [signal.getsignal(signal.SIGTERM)]

@@ -1,0 +1,109 @@
+"""What templates are given."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from benchmark.site.pictures import Shown, best_first, make_gallery
+
+from benchmark.site import view
+
+
+@pytest.fixture(scope="module")
+def gallery(tables, tmp_path_factory):
+    return make_gallery(tables, tmp_path_factory.mktemp("pictures"), None)
+
+
+def test_a_scale_maps_its_ends_to_the_margins():
+    scale = view.Scale(2.0, 4.0)
+    assert (scale.x(2.0), scale.x(3.0), scale.x(4.0)) == ("4.0", "36.0", "68.0")
+    assert view.Scale(1.0, 1.0).x(1.0) == "4.0"
+
+
+def test_a_cell_holds_value_interval_and_whisker():
+    column = SimpleNamespace(signed=True)
+    cell = {"estimate": 0.25, "low": -0.5, "high": 1.0}
+    html = view.cell_html(cell, column, view.Scale(-1.0, 1.0))
+    assert html.startswith("<td data-v=0.25>+0.2") and "<small>" in html and "class=z" in html
+    assert "M20.0 6H68.0" in html and "M44.0 3v6" in html
+    bare = view.cell_html(
+        {"estimate": 0.25, "low": None, "high": None}, SimpleNamespace(signed=False), view.Scale(0, 1)
+    )
+    assert "<small>" not in bare and "class=z" not in bare
+    assert view.cell_html(None, column, view.Scale(0, 1)) == "<td>–</td>"
+
+
+def test_columns_hidden_at_first_and_shown_make_all(tables):
+    columns = tables.board.all_columns()
+    hidden = view.hidden_at_first(tables.board, columns)
+    shown, more = view.measured(tables.board)
+    assert tables.primary not in hidden and "failures" in hidden and "status" in hidden
+    assert len(shown) + more == len(columns)
+
+
+def test_flags_of_most_rows_are_said_once():
+    rows = [SimpleNamespace(flags=flags) for flags in (["a", "b"], ["a"], ["c"])]
+    assert view.common_flags(SimpleNamespace(rows=rows)) == ["a"]
+
+
+def test_verdicts_are_against_the_reference(tables):
+    found = view.verdicts(tables.board)
+    assert found[tables.board.reference] == {"preference": None, "lift": None}
+    for row in tables.board.rows:
+        if row.ranked and row.id != tables.board.reference:
+            assert found[row.id]["preference"] is not None and found[row.id]["lift"] is not None
+
+
+def test_bars_are_as_high_as_their_counts():
+    html = view.bars([("1", 2), ("2", 0), ("3", 4)])
+    assert html.count("<rect") == 3
+    assert 'y="21" width="18" height="19"' in html and 'y="2" width="18" height="38"' in html
+    assert "<rect" not in view.bars([])
+
+
+def test_means_leave_out_what_is_missing():
+    assert view.short_mean(np.array([1.0, np.nan, 2.0])) == 1.5
+    assert view.short_mean(np.array([np.nan])) is None
+
+
+def test_the_best_image_comes_first():
+    scores = np.array([[0.1, np.nan, 0.9, 0.9]])
+    shown = [Shown(str(k), 0, k) for k in range(4)]
+    assert [one.replicate for one in best_first(shown, scores)] == [2, 3, 0, 1]
+
+
+def test_a_gallery_holds_what_records_carry(tables, gallery):
+    assert gallery.people == sorted(gallery.people) and len(gallery.people) > 2
+    assert set(gallery.by_generator) == {row.id for row in tables.board.rows}
+    for made in gallery.by_generator.values():
+        for user, shown in made.items():
+            assert all(one.user == user and gallery.size[one.digest] == (24, 24) for one in shown)
+
+
+def test_the_opening_shows_people_of_different_taste(tables, gallery):
+    found = view.opening(tables, gallery)
+    people = [one["user"] for one in found]
+    assert len(set(people)) == len(found) == view.OPENING_PEOPLE
+    others = [u for u in gallery.people if u != people[0]]
+    assert tables.likeness[people[1], people[0]] == min(tables.likeness[u, people[0]] for u in others)
+    assert all(0 < len(one["liked"]) <= view.OPENING_PICTURES for one in found)
+
+
+def test_everything_made_for_a_person_best_first(tables, gallery):
+    made = view.made_for(tables, gallery, gallery.people[0])
+    values = [tables.value(one.row.id, tables.primary)[gallery.people[0]] for one in made]
+    assert values == sorted(values, reverse=True)
+    assert [one.preference for one in made] == values
+
+
+def test_galleries_are_one_person_each(tables, gallery):
+    row = tables.board.rows[0]
+    found = view.galleries(tables, gallery, row)
+    assert [one["user"] for one in found] == sorted(gallery.by_generator[row.id])
+    for one in found:
+        assert one["value"] == pytest.approx(tables.value(row.id, tables.primary)[one["user"]])
+
+
+def test_a_histogram_counts_training_ratings(tables):
+    for user in range(3):
+        assert sum(count for _, count in view.histogram(tables, user)) == tables.ratings[user]
