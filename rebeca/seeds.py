@@ -64,8 +64,8 @@ class SeedScheme:
     seed: int
     offset: int = 0
 
-    def picture(self, user: str, replicate: int, noise_group: str = DEFAULT_NOISE_GROUP) -> int:
-        """Seed of one picture."""
+    def image(self, user: str, replicate: int, noise_group: str = DEFAULT_NOISE_GROUP) -> int:
+        """Seed of an image."""
         return seed_of(self.task_id, self.version, self.seed, self.offset, noise_group, user, replicate)
 
     def fit(self, key: str) -> int:

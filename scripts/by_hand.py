@@ -287,7 +287,7 @@ def check_judges(check: Check, folder: Path, comparison: dict[str, Any]) -> None
             people[row["user"]].append(row)
         areas = [a for a in (area(mine) for mine in people.values()) if a is not None]
         interval(check, f"{judge}, AUC within user", areas, entry["auc_within_user"])
-        if "calibration" not in entry:
+        if entry["calibration"] is None:
             continue
         brier = mean([(r["score"] - r["label"]) ** 2 for r in own])
         check.same(f"{judge}: Brier", brier, entry["calibration"]["brier"])

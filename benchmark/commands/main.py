@@ -50,9 +50,12 @@ def _task_options(command: Command) -> Command:
 _workdir = click.option("--workdir", type=click.Path(path_type=Path), help="Work folder  [default: the user's cache]")
 _json = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 _results = click.option(
-    "--results", "roots", type=click.Path(path_type=Path), multiple=True,
+    "--results",
+    "roots",
+    type=click.Path(path_type=Path),
+    multiple=True,
     help="Folder of records; may be given several times  [default: that of the work folder]",
-)  # fmt: skip
+)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -123,8 +126,14 @@ def plan(
 @_workdir
 @click.option("--only", multiple=True, metavar="ID", help="Only these generators; the task is then a modified one.")
 @click.option("--device", default="cpu", show_default=True, help="Torch device.")
-@click.option("--publish", type=click.Path(path_type=Path), is_flag=False, flag_value=Path("results"), default=None,
-              help="Copy the records to a folder  [results when no folder is given]")  # fmt: skip
+@click.option(
+    "--publish",
+    type=click.Path(path_type=Path),
+    is_flag=False,
+    flag_value=Path("results"),
+    default=None,
+    help="Copy the records to a folder  [results when no folder is given]",
+)
 @click.option("--with-weights", is_flag=True, help="Publish what was learned as well, beside the records.")
 @click.option("--site", type=click.Path(path_type=Path), help="Where to build the page  [default: in the work folder]")
 @click.option("--quiet", is_flag=True, help="Say nothing but the result.")

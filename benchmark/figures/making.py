@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -147,46 +148,7 @@ def _cost(tables: Tables) -> Figure | None:
     data["front"] = data["id"].isin(front)
 
     def draw(size: Size) -> Any:
-        x = alt.X("seconds:Q", title="seconds per image", scale=alt.Scale(type="log", padding=size.font))
-        y = alt.Y("preference:Q", title="preference", scale=alt.Scale(zero=False))
-        base, own = alt.Chart(data), data[data["front"]].tail(NAMED)
-        height = round(size.width * 0.5)
-        span = float(np.ptp(data["preference"])) or 1.0
-        labels = own.assign(
-            at=spread(
-                own["preference"].tolist(),
-                own["seconds"].tolist(),
-                1.3 * size.font / height * span,
-                float(data["preference"].min()),
-                float(data["preference"].max()),
-            )
-        )
-        line = (
-            alt.Chart(data[data["front"]])
-            .mark_line(color=SOFT, interpolate="step-after", strokeDash=[4, 3])
-            .encode(x=x, y=y)
-        )
-        dots = base.mark_point(filled=True, size=size.font * 6).encode(
-            x=x,
-            y=y,
-            color=family_colour(rows),
-            shape=family_shape(rows),
-            description="generator:N",
-            opacity=alt.condition("datum.front", alt.value(1.0), alt.value(0.5)),
-        )
-        text = {"fontSize": size.font, "color": INK, "dy": -size.font * 0.7}
-        middle = float(np.sqrt(data["seconds"].min() * data["seconds"].max()))
-        names = [
-            alt.Chart(part)
-            .mark_text(align=side, dx=gap, **text)
-            .encode(x=x, y=alt.Y("at:Q", title="preference"), text="generator:N")
-            for part, side, gap in (
-                (labels[labels["seconds"] <= middle], "left", size.font * 0.8),
-                (labels[labels["seconds"] > middle], "right", -size.font * 0.8),
-            )
-            if len(part)
-        ]
-        return alt.layer(line, dots, *names).properties(width=size.width, height=height)
+        return _draw_cost(data, rows, size)
 
     titles = {row.id: row.title for row in rows}
     dearest = front[-1]
@@ -198,3 +160,46 @@ def _cost(tables: Tables) -> Figure | None:
     text = "; ".join(f"{row.title}: {brief(row.seconds)} s, {row.estimate(tables.primary):.3f}" for row in rows)
     note = f"Dashed: the Pareto front. Wall seconds on {tables.board.record.provenance.device}, fits aside."
     return Figure("cost", title, text, data.drop(columns="id"), draw, note)
+
+
+def _draw_cost(data: pd.DataFrame, rows: Sequence[Row], size: Size) -> Any:
+    x = alt.X("seconds:Q", title="seconds per image", scale=alt.Scale(type="log", padding=size.font))
+    y = alt.Y("preference:Q", title="preference", scale=alt.Scale(zero=False))
+    base, own = alt.Chart(data), data[data["front"]].tail(NAMED)
+    height = round(size.width * 0.5)
+    span = float(np.ptp(data["preference"])) or 1.0
+    labels = own.assign(
+        at=spread(
+            own["preference"].tolist(),
+            own["seconds"].tolist(),
+            1.3 * size.font / height * span,
+            float(data["preference"].min()),
+            float(data["preference"].max()),
+        )
+    )
+    line = (
+        alt.Chart(data[data["front"]])
+        .mark_line(color=SOFT, interpolate="step-after", strokeDash=[4, 3])
+        .encode(x=x, y=y)
+    )
+    dots = base.mark_point(filled=True, size=size.font * 6).encode(
+        x=x,
+        y=y,
+        color=family_colour(rows),
+        shape=family_shape(rows),
+        description="generator:N",
+        opacity=alt.condition("datum.front", alt.value(1.0), alt.value(0.5)),
+    )
+    text = {"fontSize": size.font, "color": INK, "dy": -size.font * 0.7}
+    middle = float(np.sqrt(data["seconds"].min() * data["seconds"].max()))
+    names = [
+        alt.Chart(part)
+        .mark_text(align=side, dx=gap, **text)
+        .encode(x=x, y=alt.Y("at:Q", title="preference"), text="generator:N")
+        for part, side, gap in (
+            (labels[labels["seconds"] <= middle], "left", size.font * 0.8),
+            (labels[labels["seconds"] > middle], "right", -size.font * 0.8),
+        )
+        if len(part)
+    ]
+    return alt.layer(line, dots, *names).properties(width=size.width, height=height)

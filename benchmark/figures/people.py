@@ -1,7 +1,8 @@
-"""People: how alike they are, who wins whom, and groups of alike taste."""
+"""Users: how alike they are, who wins whom, and groups of alike taste."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -21,13 +22,13 @@ MOST_PLACES = 12
 
 
 def people(tables: Tables) -> list[Figure]:
-    """Likeness, wins a user, personas."""
+    """Likeness, wins per user, personas."""
     found = [_likeness(tables), _wins(tables), _personas(tables)]
     return [figure for figure in found if figure is not None]
 
 
 def order_of(tables: Tables) -> np.ndarray[Any, Any]:
-    """People by persona, then by their likeness to it; figures of many people share this order."""
+    """Users by persona, then by their likeness to it; figures of many users share this order."""
     labels, _ = tables.personas
     own = np.array([tables.likeness[i][labels == labels[i]].mean() for i in range(len(labels))])
     return np.lexsort((-levels(own), labels))
@@ -46,7 +47,7 @@ def _likeness(tables: Tables) -> Figure | None:
         {
             "row": i.ravel(),
             "column": j.ravel(),
-            "person": [names[k] for k in i.ravel()],
+            "user": [names[k] for k in i.ravel()],
             "other": [names[k] for k in j.ravel()],
             "likeness": table.ravel().round(4),
         }
@@ -63,14 +64,14 @@ def _likeness(tables: Tables) -> Figure | None:
     labels, silhouette = tables.personas
     groups = int(labels.max()) + 1
     title = (
-        f"Cut into {groups} groups of alike taste, people show {_structure(silhouette)} (silhouette {silhouette:.2f})"
+        f"Cut into {groups} groups of alike taste, users show {_structure(silhouette)} (silhouette {silhouette:.2f})"
         if labels.any()
-        else "People do not fall into groups of taste"
+        else "Users do not fall into groups of taste"
     )
-    text = f"Correlation between two people's opinions: from {off.min():.2f} to {off.max():.2f}, mean {off.mean():.2f}."
-    note = "Each row and column is a person, sorted by persona; blue: alike, brown: opposite taste."
+    text = f"Correlation between two users' opinions: from {off.min():.2f} to {off.max():.2f}, mean {off.mean():.2f}."
+    note = "Each row and column is a user, sorted by persona; blue: alike, brown: opposite taste."
     if len(tables.users) > MOST_PEOPLE:
-        note += f" The {MOST_PEOPLE} of {len(tables.users)} people, from all groups."
+        note += f" The {MOST_PEOPLE} of {len(tables.users)} users, from all groups."
     return Figure("likeness", title, text, data, draw, note)
 
 
@@ -97,7 +98,7 @@ def _wins(tables: Tables) -> Figure | None:
     columns = {row.id: k for k, row in enumerate(rows)}
     cells = [
         {
-            "person": tables.users[i],
+            "user": tables.users[i],
             "place": at,
             "generator": row.title,
             "behind": float(top[place[i], 0] - values[i, columns[row.id]]),
@@ -117,11 +118,9 @@ def _wins(tables: Tables) -> Figure | None:
 
     totals = share.sum(axis=0)
     best = int(np.argmax(totals))
-    title = f"{rows[best].title} is the best for {percent(totals[best] / known.sum())} of the people"
-    text = "; ".join(f"{row.title}: {number(totals[columns[row.id]], 1)} people" for row in kept)
-    note = (
-        f"{left_out(kept, rows)} Columns are people, sorted by persona; dark: the best for that person, or close to it."
-    )
+    title = f"{rows[best].title} is the best for {percent(totals[best] / known.sum())} of the users"
+    text = "; ".join(f"{row.title}: {number(totals[columns[row.id]], 1)} users" for row in kept)
+    note = f"{left_out(kept, rows)} Columns are users, sorted by persona; dark: the best for that user, or close to it."
     return Figure("wins", title, text, data, draw, note.strip())
 
 
@@ -151,48 +150,50 @@ def _personas(tables: Tables) -> Figure | None:
                             "persona": f"persona {k + 1}",
                             "measure": what,
                             "mean": float(np.nanmean(values)),
-                            "people": int((labels == k).sum()),
+                            "users": int((labels == k).sum()),
                         }
                     )
     data = pd.DataFrame(cells)
     names = [row.title for row in kept]
 
     def draw(size: Size) -> Any:
-        y = alt.Y("generator:N", sort=names, title=None)
-        columns = []
-        for what in ("preference", "personal lift"):
-            own = data[data["measure"] == what]
-            shape = alt.Shape("persona:N", legend=alt.Legend(title=None, orient="bottom", columns=3))
-            line = alt.Chart(own).mark_line(color=GRID, strokeWidth=2).encode(x="mean:Q", y=y, detail="generator:N")
-            colour = alt.Color(
-                "persona:N",
-                legend=alt.Legend(title=None, orient="bottom", columns=3),
-                scale=alt.Scale(range=[BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"]),
-            )
-            dots = (
-                alt.Chart(own)
-                .mark_point(filled=True, size=size.font * 4, opacity=1)
-                .encode(
-                    x=alt.X("mean:Q", title=what, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
-                    y=y if what == "preference" else y.axis(None),
-                    color=colour,
-                    shape=shape,
-                )
-            )
-            columns.append(
-                alt.layer(line, dots).properties(width=round(size.width * 0.34), height=size.font * 2.0 * len(names))
-            )
-        return alt.hconcat(*columns)
+        return _draw_personas(data, names, size)
 
     spread = data[data["measure"] == "preference"].groupby("generator")["mean"].agg(["min", "max"])
     gaps = {row.id: _gap(tables, row, labels) for row in ranked(rows)}
     widest = max(ranked(rows), key=lambda row: gaps[row.id])
-    title = (
-        f"{widest.title} serves groups of people most unequally: {number(gaps[widest.id], 2)} between best and worst"
-    )
+    title = f"{widest.title} serves groups of users most unequally: {number(gaps[widest.id], 2)} between best and worst"
     text = "; ".join(
         f"{g}: {a:.3f} to {b:.3f}" for g, a, b in zip(spread.index, spread["min"], spread["max"], strict=True)
     )
     sizes = ", ".join(f"{k + 1}: {int((labels == k).sum())}" for k in groups)
-    note = f"{left_out(kept, rows)} People of persona {sizes}."
+    note = f"{left_out(kept, rows)} Users of persona {sizes}."
     return Figure("personas", title, text, data, draw, note.strip())
+
+
+def _draw_personas(data: pd.DataFrame, names: Sequence[str], size: Size) -> Any:
+    y = alt.Y("generator:N", sort=names, title=None)
+    columns = []
+    for what in ("preference", "personal lift"):
+        own = data[data["measure"] == what]
+        shape = alt.Shape("persona:N", legend=alt.Legend(title=None, orient="bottom", columns=3))
+        line = alt.Chart(own).mark_line(color=GRID, strokeWidth=2).encode(x="mean:Q", y=y, detail="generator:N")
+        colour = alt.Color(
+            "persona:N",
+            legend=alt.Legend(title=None, orient="bottom", columns=3),
+            scale=alt.Scale(range=[BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"]),
+        )
+        dots = (
+            alt.Chart(own)
+            .mark_point(filled=True, size=size.font * 4, opacity=1)
+            .encode(
+                x=alt.X("mean:Q", title=what, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
+                y=y if what == "preference" else y.axis(None),
+                color=colour,
+                shape=shape,
+            )
+        )
+        columns.append(
+            alt.layer(line, dots).properties(width=round(size.width * 0.34), height=size.font * 2.0 * len(names))
+        )
+    return alt.hconcat(*columns)

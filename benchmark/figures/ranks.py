@@ -1,4 +1,4 @@
-"""How stable ranks are when people are drawn again."""
+"""How stable ranks are when users are drawn again."""
 
 from __future__ import annotations
 
@@ -68,6 +68,6 @@ def ranks(tables: Tables) -> list[Figure]:
     for row in kept:
         low, high = np.quantile(place[:, column[row.id]], [0.025, 0.975])
         text.append(f"{row.title}: ranks {low:.0f} to {high:.0f}")
-    drawn = f"{len(place):,} bootstrap draws of people; per cent of the draws. Equal means share the better rank."
+    drawn = f"{len(place):,} bootstrap draws of users; per cent of the draws. Equal means share the better rank."
     note = f"{left_out(kept, rows)} {drawn}"
     return [Figure("rank-stability", title, "; ".join(text), data, draw, note.strip())]

@@ -1,8 +1,9 @@
-"""How people's preferences spread: ECDFs, violins with boxes, and shares of people above a threshold."""
+"""How users' preferences spread: ECDFs, violins with boxes, and shares of users above a threshold."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -39,7 +40,7 @@ GRID_POINTS = 60
 
 
 def spreads(tables: Tables) -> list[Figure]:
-    """ECDF, violins, thresholds; of the person's mean preference."""
+    """ECDF, violins, thresholds; of the user's mean preference."""
     rows = [row for row in tables.board.rows if np.isfinite(tables.value(row.id, tables.primary)).sum() > 1]
     if not rows:
         return []
@@ -79,17 +80,17 @@ def _ecdf(tables: Tables, rows: list[Row]) -> Figure:
         )
         dash = alt.StrokeDash("generator:N", sort=names, legend=None, scale=alt.Scale(domain=names))
         lines = alt.Chart(data).mark_line(interpolate="step-after", strokeWidth=1.6)
-        x = alt.X("value:Q", title="a person's mean preference")
+        x = alt.X("value:Q", title="a user's mean preference")
         return lines.encode(
             x=x,
-            y=alt.Y("share:Q", title="share of people at or below", axis=alt.Axis(format="%")),
+            y=alt.Y("share:Q", title="share of users at or below", axis=alt.Axis(format="%")),
             color=colour,
             strokeDash=dash,
         ).properties(width=size.width, height=round(size.width * 0.5))
 
     medians = [f"{row.title}: median {np.nanmedian(tables.value(row.id, tables.primary)):.3f}" for row in kept]
     best = max(ranked(rows), key=lambda row: float(np.nanmedian(tables.value(row.id, tables.primary))))
-    title = f"Half of the people give {best.title} more than {np.nanmedian(tables.value(best.id, tables.primary)):.2f}"
+    title = f"Half of the users give {best.title} more than {np.nanmedian(tables.value(best.id, tables.primary)):.2f}"
     return Figure(
         "ecdf", title, "; ".join(medians), data, draw, f"{left_out(kept, rows)} Further right is better.".strip()
     )
@@ -130,50 +131,54 @@ def _violins(tables: Tables, rows: list[Row]) -> Figure:
         shape["up"], shape["down"] = at - 0.42 * shape["density"], at + 0.42 * shape["density"]
 
     def draw(size: Size) -> Any:
-        step = size.font * 2.6
-        labels = alt.Axis(
-            values=list(places.values()),
-            labelExpr=f"{json.dumps(names)}[datum.value]",
-            grid=False,
-            labelOverlap=False,
-            tickCount=len(names),
-        )
-        scale = alt.Scale(domain=[-0.6, len(names) - 0.4], reverse=True, nice=False)
-        x, y = (
-            alt.X("q05:Q", title="a person's mean preference"),
-            alt.Y("place:Q", title=None, axis=labels, scale=scale),
-        )
-        families = alt.Scale(domain=list(FAMILY_COLOURS), range=list(FAMILY_COLOURS.values()))
-        colour = alt.Color("family:N", scale=families, legend=None)
-        base = alt.Chart(box)
-        layers = [
-            base.mark_rule(color=INK, strokeWidth=1).encode(x=x, x2="q95:Q", y=y),
-            base.mark_bar(height=size.font * 0.6).encode(x="q25:Q", x2="q75:Q", y=y, color=colour),
-            base.mark_point(filled=True, fill=PAPER, stroke=INK, size=size.font * 3, opacity=1).encode(x="q50:Q", y=y),
-        ]
-        outline = (
-            alt.Chart(shape)
-            .mark_area(opacity=0.35)
-            .encode(
-                x=alt.X("value:Q", title="a person's mean preference"),
-                y=alt.Y("up:Q", title=None, axis=labels, scale=scale),
-                y2="down:Q",
-                color=colour,
-                detail="generator:N",
-            )
-        )
-        drawn = [outline, *layers] if len(shape) else layers
-        return alt.layer(*drawn).properties(width=size.width * 0.75, height=step * len(names))
+        return _draw_violins(box, shape, names, size)
 
     text = "; ".join(
-        f"{b['generator']}: median {b['q50']:.3f}, half of the people {b['q25']:.3f} to {b['q75']:.3f}" for b in boxes
+        f"{b['generator']}: median {b['q50']:.3f}, half of the users {b['q25']:.3f} to {b['q75']:.3f}" for b in boxes
     )
     halves = {row.id: np.nanquantile(tables.value(row.id, tables.primary), [0.25, 0.75]) for row in ranked(rows)}
     widest = max(ranked(rows), key=lambda row: float(np.ptp(halves[row.id])))
     low, high = halves[widest.id]
-    title = f"People differ most over {widest.title}: half of them lie between {low:.2f} and {high:.2f}"
+    title = f"Users differ most over {widest.title}: half of them lie between {low:.2f} and {high:.2f}"
     note = f"{left_out(kept, rows)} Outline: density; bar: middle half; line: 5th to 95th percentile; dot: median."
     return Figure("violins", title, text, box, draw, note.strip())
+
+
+def _draw_violins(box: pd.DataFrame, shape: pd.DataFrame, names: Sequence[str], size: Size) -> Any:
+    step = size.font * 2.6
+    labels = alt.Axis(
+        values=list(range(len(names))),
+        labelExpr=f"{json.dumps(list(names))}[datum.value]",
+        grid=False,
+        labelOverlap=False,
+        tickCount=len(names),
+    )
+    scale = alt.Scale(domain=[-0.6, len(names) - 0.4], reverse=True, nice=False)
+    x, y = (
+        alt.X("q05:Q", title="a user's mean preference"),
+        alt.Y("place:Q", title=None, axis=labels, scale=scale),
+    )
+    families = alt.Scale(domain=list(FAMILY_COLOURS), range=list(FAMILY_COLOURS.values()))
+    colour = alt.Color("family:N", scale=families, legend=None)
+    base = alt.Chart(box)
+    layers = [
+        base.mark_rule(color=INK, strokeWidth=1).encode(x=x, x2="q95:Q", y=y),
+        base.mark_bar(height=size.font * 0.6).encode(x="q25:Q", x2="q75:Q", y=y, color=colour),
+        base.mark_point(filled=True, fill=PAPER, stroke=INK, size=size.font * 3, opacity=1).encode(x="q50:Q", y=y),
+    ]
+    outline = (
+        alt.Chart(shape)
+        .mark_area(opacity=0.35)
+        .encode(
+            x=alt.X("value:Q", title="a user's mean preference"),
+            y=alt.Y("up:Q", title=None, axis=labels, scale=scale),
+            y2="down:Q",
+            color=colour,
+            detail="generator:N",
+        )
+    )
+    drawn = [outline, *layers] if len(shape) else layers
+    return alt.layer(*drawn).properties(width=size.width * 0.75, height=step * len(names))
 
 
 def _thresholds(tables: Tables, rows: list[Row]) -> Figure:
@@ -202,7 +207,7 @@ def _thresholds(tables: Tables, rows: list[Row]) -> Figure:
         y = alt.Y("generator:N", sort=names, title=None)
         base = alt.Chart(frame)
         bars = base.mark_bar(color=BLUE, height=size.font).encode(
-            x=alt.X("share:Q", title="share of people", axis=alt.Axis(format="%", tickCount=3)), y=y
+            x=alt.X("share:Q", title="share of users", axis=alt.Axis(format="%", tickCount=3)), y=y
         )
         whiskers = base.mark_rule(color=INK).encode(x="low:Q", x2="high:Q", y=y)
         width = round(size.width * 0.72 / len(THRESHOLDS))
@@ -213,7 +218,7 @@ def _thresholds(tables: Tables, rows: list[Row]) -> Figure:
     middle = [d for d in data if d["threshold"] == f"above {THRESHOLDS[1]:g}"]
     best = max(middle, key=lambda d: d["share"])
     title = (
-        f"{best['generator']} gives {percent(best['share'])} of the people pictures that they like with a probability"
+        f"{best['generator']} gives {percent(best['share'])} of the users images that they like with a probability"
         f" above {THRESHOLDS[1]:g}"
     )
     text = "; ".join(f"{d['generator']}: {percent(d['share'])}" for d in middle)

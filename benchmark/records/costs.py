@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from benchmark.analysis.inputs import Rows
 from benchmark.records.schema import GeneratorRecord, Provenance
 
-IMAGES, SCORE, BY = "pictures ", "score ", " by "
-"""How a run names its stages: ``pictures rebeca``, ``score rebeca by ncf``."""
+IMAGES, SCORE, BY = "images ", "score ", " by "
+"""How a run names its stages: ``images rebeca``, ``score rebeca by ncf``."""
 
 
 def seconds_per_image(record: GeneratorRecord) -> float | None:

@@ -275,7 +275,7 @@ def _check_seeds(
     seeds = SeedScheme(scheme.task_id, scheme.version, scheme.seed, generator.offset)
     for u, user in enumerate(users):
         for replicate, seed in enumerate(images.seed[u].tolist()):
-            if seeds.picture(user, replicate, generator.noise_group) != seed:
+            if seeds.image(user, replicate, generator.noise_group) != seed:
                 raise RecordError(
                     f"{folder}: scores.parquet: user '{user}', image {replicate}: the seed {seed} is not this image's"
                 )

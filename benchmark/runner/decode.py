@@ -60,16 +60,19 @@ def requests_of(task: Task, spec: ResolvedGenerator, users: Sequence[str]) -> li
     """The requests of some users, with their seeds."""
     seeds = SeedScheme(task.file.id, task.file.version, task.file.seed, spec.offset)
     return [
-        Request(user, k, seeds.picture(user, k, spec.noise_group))
-        for user in users
-        for k in range(task.images_of(spec))
+        Request(user, k, seeds.image(user, k, spec.noise_group)) for user in users for k in range(task.images_of(spec))
     ]
 
 
 def load_generator(
-    task: Task, spec: ResolvedGenerator, address: GeneratorAddress, fit: Path, materials: Materials, decoders: Decoders,
+    task: Task,
+    spec: ResolvedGenerator,
+    address: GeneratorAddress,
+    fit: Path,
+    materials: Materials,
+    decoders: Decoders,
     workdir: Path,
-) -> Generator[Any]:  # fmt: skip
+) -> Generator[Any]:
     """A generator that is ready to generate.
 
     Args:
@@ -112,7 +115,7 @@ def decode(
     Raises:
         PluginError: If the generator fails or breaks its contract.
     """
-    store, title = stages.store, f"pictures {spec.id}"
+    store, title = stages.store, f"images {spec.id}"
     missing = [number for number, unit in enumerate(address.units) if store.find(unit) is None]
     decoded = 0
     if missing:

@@ -72,7 +72,7 @@ def decode_in_child(task: Task, spec: ResolvedGenerator, addresses: Addresses, d
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """What a child says: progress, a line for people, or its last word.
+    """What a child says: progress, a line to print, or its last word.
 
     Attributes:
         progress: Done, total, note.
@@ -110,9 +110,12 @@ def _watch(job: _Job, reporter: Reporter, report: Report) -> None:
     with os.fdopen(reader, "rb", buffering=0) as messages, os.fdopen(ours, "wb"):
         try:
             child = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=sys.__stderr__, pass_fds=(writer, lifeline),
+                command,
+                stdin=subprocess.PIPE,
+                stdout=sys.__stderr__,
+                pass_fds=(writer, lifeline),
                 start_new_session=True,
-            )  # fmt: skip
+            )
         finally:
             os.close(writer)
             os.close(lifeline)
@@ -207,7 +210,7 @@ class _Relay(Reporter):
         self._stream.flush()
 
     def say(self, text: str) -> None:
-        """One line for people."""
+        """One line to print."""
         self.tell(_Message(say=text))
 
     @contextlib.contextmanager

@@ -17,7 +17,7 @@ Report = Callable[[int, int, str], None]
 
 
 class Reporter:
-    """Tells a person what is going on.
+    """Tells the terminal what is going on.
 
     Messages go to standard error, so that ``--json`` output stays clean; bars appear on a terminal only.
     """
@@ -42,9 +42,13 @@ class Reporter:
             yield silent
             return
         columns = (
-            TextColumn("  {task.description}"), BarColumn(24), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(),
+            TextColumn("  {task.description}"),
+            BarColumn(24),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
-        )  # fmt: skip
+        )
         with Progress(*columns, console=self.console, transient=True) as progress:
             bar = progress.add_task(title, total=None, note="")
 

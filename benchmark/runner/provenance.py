@@ -26,9 +26,18 @@ from rebeca.device import on_processor, precision
 from rebeca.published import identity, names_in
 
 PACKAGES = (
-    "torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "numpy", "scipy", "pandas", "pyarrow",
-    "pillow", "safetensors",
-)  # fmt: skip
+    "torch",
+    "torchvision",
+    "diffusers",
+    "transformers",
+    "open_clip_torch",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "pillow",
+    "safetensors",
+)
 SECRET = re.compile(r"(?i)(token|secret|password|key)(=|:)\S+")
 ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^\s/]+/)+")
 

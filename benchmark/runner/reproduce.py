@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,9 @@ from benchmark.task.resolve import Task
 from rebeca.errors import RecordError, SpecError
 
 TOLERANCE = 1e-4
-FREE = {"provenance", "records", "digest"}
-"""Keys of records that hold times and the hashes of what holds them."""
+FREE_IN_GENERATOR: Mapping[str, bool | set[str]] = {"provenance": True, "fit": {"key"}}
+FREE_IN_TASK = {"provenance", "records", "digest", "address"}
+"""Keys of records that hold times, addresses, and the hashes of what holds them."""
 BEGUN = "begun-by-check-run"
 """Marks a work folder that was empty when a check began."""
 NONE = "–"
@@ -172,15 +173,15 @@ def _check_same_task(task: Task, folder: Path, published: TaskRecord) -> None:
 
 
 def _other_files(published: Path, here: Path, generators: Sequence[str]) -> list[str]:
-    """Files that differ; JSON is compared without times, and without the hashes of what holds them."""
+    """Files that differ; JSON is compared without times and addresses, and without the hashes of what holds them."""
     different = []
     for name in generators:
         different += [f"{name}/{file}" for file in _other_digests(published / name, here / name)]
-        old, new = (read_record(root / name).model_dump(exclude=FREE) for root in (published, here))
+        old, new = (read_record(root / name).model_dump(exclude=FREE_IN_GENERATOR) for root in (published, here))
         if old != new:
             different.append(f"{name}/{RECORD}")
     different += [f"{TASK_FOLDER}/{file}" for file in _other_digests(published / TASK_FOLDER, here / TASK_FOLDER)]
-    old, new = (read_comparison(root).model_dump(exclude=FREE) for root in (published, here))
+    old, new = (read_comparison(root).model_dump(exclude=FREE_IN_TASK) for root in (published, here))
     return different if old == new else [*different, f"{TASK_FOLDER}/{COMPARISON}"]
 
 

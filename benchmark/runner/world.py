@@ -23,10 +23,10 @@ class World:
     """Data of a task, divided.
 
     Attributes:
-        dataset: Ratings and pictures.
+        dataset: Ratings and items.
         division: Who sees which ratings.
-        candidates: Who may be shown which catalogue pictures.
-        users: int [m]; people that pictures are made for.
+        candidates: Who may be shown which items.
+        users: int [m]; users that images are made for.
         fingerprint: Address of data and division.
     """
 
@@ -38,7 +38,7 @@ class World:
 
     @property
     def user_ids(self) -> tuple[str, ...]:
-        """Ids of the people that pictures are made for."""
+        """Ids of the users that images are made for."""
         return tuple(self.dataset.ratings.user_ids[int(u)] for u in self.users)
 
 
@@ -49,9 +49,13 @@ def build_world(task: Task) -> World:
     order = np.lexsort((read.ratings.item, read.ratings.user))  # row order is in no address, so rows are sorted
     dataset = replace(read, ratings=read.ratings.where(order))
     rule = SplitRule(
-        spec.split.kind, spec.split.test, spec.split.validation, task.file.judges.ratings, spec.split.cold_share,
+        spec.split.kind,
+        spec.split.test,
+        spec.split.validation,
+        task.file.judges.ratings,
+        spec.split.cold_share,
         spec.split.keep,
-    )  # fmt: skip
+    )
     division = divide(dataset.ratings, rule, spec.like_at, dataset.catalogue.block, task.file.seed)
     fingerprint = digest_of(
         {
@@ -62,11 +66,11 @@ def build_world(task: Task) -> World:
             "seed": task.file.seed,
         }
     )
-    users = _people(task, dataset, division)
+    users = _users(task, dataset, division)
     return World(dataset, division, _candidates(dataset, division), users, fingerprint)
 
 
-def _people(task: Task, dataset: Dataset, division: Division) -> Ints:
+def _users(task: Task, dataset: Dataset, division: Division) -> Ints:
     users = np.arange(dataset.ratings.num_users)
     if task.file.users.segment != "all":
         users = users[division.cold == (task.file.users.segment == "cold")]

@@ -36,6 +36,7 @@ from benchmark.records.schema import (
     ShownImage,
     TaskHeader,
     TaskRecord,
+    Taste,
     Users,
     plan_of,
 )
@@ -113,8 +114,6 @@ def write_records(places: Places, task: Task, world: World, outcome: Outcome) ->
         write_generator(places, record, scores, row, world.user_ids, task)
     (places.records / TASK_FOLDER).mkdir(parents=True)
     shutil.copyfile(outcome.held_out, places.records / TASK_FOLDER / HELD_OUT)
-    taste = taste_of(world.dataset, world.division, world.users, gallery_users(task.seeds, world.user_ids))
-    pack_examples(places.images / TASK_FOLDER, taste, world.dataset.catalogue)
     comparison = TaskRecord(
         schema=SCHEMA,
         kind="task",
@@ -129,12 +128,20 @@ def write_records(places: Places, task: Task, world: World, outcome: Outcome) ->
         failed=tuple(outcome.failed),
         results=analysis.task,
         judges=judges,
-        taste=taste,
+        taste=write_taste(places, task, world),
         provenance=origin,
         records={},
         digest=UNSET,
     )
     return write_comparison(places.records, comparison)
+
+
+def write_taste(places: Places, task: Task, world: World) -> Taste:
+    """How users rated in training; writes the items that it shows."""
+    gallery = gallery_users(task.seeds, world.user_ids)
+    taste = taste_of(world.dataset, world.division, world.users, gallery)
+    pack_examples(places.images / TASK_FOLDER, taste, world.dataset.catalogue)
+    return taste
 
 
 def warn_of_another(task: Task, target: Path, reporter: Reporter) -> None:

@@ -149,7 +149,7 @@ def generator_script(tables: Tables, row: Row, gallery: Gallery) -> str:
         for image in shown:
             scores = {name: short(float(table[user, image.replicate])) for name, table in rows.scores.items()}
             place = percentile(tables, user, float(rows.scores[tables.primary][user, image.replicate]))
-            seed = seeds.picture(tables.users[user], image.replicate, generator.noise_group)
+            seed = seeds.image(tables.users[user], image.replicate, generator.noise_group)
             images.append([user, image.replicate, image.digest, str(seed), scores, place])
     opinions = rows.pairs.get(tables.primary)
     others = {}

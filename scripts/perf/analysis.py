@@ -15,7 +15,9 @@ import time
 import click
 import numpy as np
 
-from benchmark.analysis.analyse import Plan, Rows, analyse
+from benchmark.analysis.analyse import analyse
+from benchmark.analysis.inputs import Plan, Rows
+from rebeca.interfaces import ScorerCard
 
 
 def world(people: int, generators: int, pictures: int, seed: int = 0) -> list[Rows]:
@@ -37,7 +39,7 @@ def world(people: int, generators: int, pictures: int, seed: int = 0) -> list[Ro
                 np.zeros((people, pictures), bool),
                 {"ncf": scores},
                 {"ncf": np.full(people, -5.0)},
-                {"ncf": True},
+                {"ncf": ScorerCard("Verifier", "score", True, "")},
                 {},
                 {"ncf": pairs},
             )
@@ -62,7 +64,7 @@ def main(people: int, generators: int, pictures: int, draws: int, repeat: int) -
         started = time.perf_counter()
         found = analyse(plan, rows, none, none)
         seconds.append(time.perf_counter() - started)
-    pairs = len(found["families"]["ncf"]["comparisons"])
+    pairs = len(found.task.families["ncf"].comparisons)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     click.echo(
         f"{people} people, {generators} generators, {pairs} pairs, {draws} draws:"

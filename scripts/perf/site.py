@@ -17,109 +17,139 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 
-from benchmark.analysis.analyse import Rows, analyse
+from benchmark.analysis.analyse import analyse
+from benchmark.analysis.inputs import Rows
 from benchmark.records.files import TASK_FOLDER, read_comparison, read_record, write_comparison, write_record
-from benchmark.records.rows import write_rows
-from benchmark.runner.images import png
-from benchmark.runner.write_records import GALLERY_PICTURES, gallery_people, plan_of, with_numbers
-from benchmark.task.resolve import analysis_hash
+from benchmark.records.gallery import pack_images, shown_images
+from benchmark.records.rows import HELD_OUT, image_digests, write_rows
+from benchmark.records.schema import AnalysisRecord, GeneratorRecord, ShownImage, Taste, Users, plan_of
+from benchmark.task.spec import Spec
+from rebeca.arrays import Floats
 from rebeca.interfaces import pixels_digest
-from rebeca.seeds import SeedScheme, digest_of
+from rebeca.seeds import digest_of
 
 TEMPLATE = Path(__file__).resolve().parent.parent.parent / "results" / "tinyworld-quick" / "v3"
-PICTURES = 4
+IMAGES = 4
 LIMITS = {"seconds": 60, "memory_mb": 1000, "page_kb": 500, "sort_ms": 50}
 
 
 def make_records(folder: Path, generators: int, people: int, size: int = 64) -> Path:
-    """Writes made-up records of a task called ``large``; gives their version folder."""
+    """Writes synthetic records of a task called ``large``; gives their version folder."""
     rng = np.random.default_rng(0)
-    comparison, record = read_comparison(TEMPLATE), read_record(TEMPLATE / "rebeca")
-    users = [f"person-{u:03d}" for u in range(people)]
+    task, record = read_comparison(TEMPLATE), read_record(TEMPLATE / "rebeca")
+    users = tuple(f"user-{u:03d}" for u in range(people))
     names = [f"generator-{g:03d}" for g in range(generators)]
-    spec = comparison["spec"] | {"id": "large", "title": "Large", "pictures": PICTURES}
-    entry = next(one for one in spec["generators"] if one["id"] == "rebeca")
-    spec["generators"] = [entry | {"id": name, "title": f"Generator {name}"} for name in names]
-    spec["analysis"] = spec["analysis"] | {
-        "reference": names[0],
-        "family": "against-reference",
-        "bootstrap": 499,
-        "permutations": 499,
-    }
-    header = comparison["task"] | {"id": "large", "title": "Large", "hash": digest_of(spec)}
-    plan = plan_of(spec, analysis_hash(spec), True)
-    target = folder / "large" / f"v{header['version']}"
-    drawn = gallery_people(SeedScheme("large", header["version"], spec["seed"]), users)
+    spec = _spec(task.spec, names)
+    target = folder / "large" / f"v{spec.version}"
+    header = task.task.model_copy(update={"id": spec.id, "title": spec.title, "hash": spec.hash()})
     taste = rng.normal(size=(people, 4))
-    rows, shown = [], {}
-    for name in names:
-        rows.append(_rows(name, rng, taste, record, people))
-        shown[name] = _pictures(target / name / "pictures", rows[-1], users, drawn, rng, size)
-    found = analyse(plan, rows, np.zeros(people, np.int64), np.zeros(people, np.int64))
-    scheme = SeedScheme("large", header["version"], spec["seed"], entry["offset"])
-    seeds = np.array([scheme.picture(u, k, entry["noise_group"]) for u in users for k in range(PICTURES)], np.uint64)
-    for name, one in zip(names, rows, strict=True):
-        write_rows(target / name, one, tuple(users), seeds, [""] * (people * PICTURES))
-        made = [[u, k, str(one.digest[i, k])] for i, u in enumerate(users) for k in range(PICTURES)]
-        pictures = record["pictures"] | {
-            "requested": len(made), "valid": len(made), "different": len({m[2] for m in made}), "from_catalogue": 0,
-            "failures": {}, "digest": digest_of(made), "set_digest": digest_of(sorted(m[2] for m in made)),
-            "shown": shown[name],
-        }  # fmt: skip
-        generator = record["generator"] | {"id": name, "title": f"Generator {name}"}
-        own = record | {"task": header, "generator": generator, "pictures": pictures}
-        write_record(target / name, with_numbers(own, found["generators"][name]))
+    rows = [_rows(name, rng, taste, record, people) for name in names]
+    shown = [_images(target / row.id, row, spec, users, rng, size) for row in rows]
+    none = np.zeros(people, np.int64)
+    analysis = analyse(plan_of(spec, True), rows, none, none)
+    for row, images in zip(rows, shown, strict=True):
+        entry = spec.generator(row.id)
+        assert entry is not None
+        seeds = [spec.seeds.image(user, k, entry.noise_group) for user in users for k in range(IMAGES)]
+        write_rows(target / row.id, row, users, np.array(seeds, np.uint64), [""] * len(seeds))
+        digest, set_digest = image_digests(users, row.digest)
+        own = {
+            "requested": len(seeds),
+            "valid": len(seeds),
+            "different": len(np.unique(row.digest)),
+            "from_catalogue": 0,
+            "copies": 0,
+            "failures": {},
+            "digest": digest,
+            "set_digest": set_digest,
+            "shown": images,
+        }
+        update = {
+            "task": header,
+            "generator": record.generator.model_copy(update={"id": row.id, "title": entry.title}),
+            "images": record.images.model_copy(update=own),
+        }
+        write_record(target / row.id, record.model_copy(update=update).with_results(analysis.generators[row.id]))
     (target / TASK_FOLDER).mkdir()
-    shutil.copyfile(TEMPLATE / TASK_FOLDER / "verifier.parquet", target / TASK_FOLDER / "verifier.parquet")
-    everybody = [*comparison["user_ids"], *users]
-    task = comparison | {
-        "task": header, "spec": spec, "analysis": {"hash": analysis_hash(spec), "frozen": True},
-        "users": {"id": users, "block": [0] * people, "stratum": [0] * people}, "order": names, "user_ids": everybody,
-        "results": {key: value for key, value in found.items() if key != "generators"},
-        "taste": {"levels": list("12345"), "counts": rng.integers(1, 40, (people, 5)).tolist(), "shown": []},
-    }  # fmt: skip
-    write_comparison(target, task)
+    shutil.copyfile(TEMPLATE / TASK_FOLDER / HELD_OUT, target / TASK_FOLDER / HELD_OUT)
+    counts = tuple(tuple(row) for row in rng.integers(1, 40, (people, 5)).tolist())
+    changes = {
+        "task": header,
+        "spec": spec,
+        "analysis": AnalysisRecord(hash=spec.analysis_hash(), frozen=True),
+        "users": Users(id=users, block=(0,) * people, stratum=(0,) * people),
+        "order": tuple(names),
+        "user_ids": (*task.user_ids, *users),
+        "results": analysis.task,
+        "taste": Taste(levels=tuple("12345"), counts=counts, shown=()),
+    }
+    write_comparison(target, task.model_copy(update=changes))
     return target
 
 
-def _rows(name: str, rng: Any, taste: Any, record: dict[str, Any], people: int) -> Rows:
+def _spec(template: Spec, names: list[str]) -> Spec:
+    entry = template.generator("rebeca")
+    assert entry is not None
+    changes = {"reference": names[0], "family": "against-reference", "bootstrap": 499, "permutations": 499}
+    return template.model_copy(
+        update={
+            "id": "large",
+            "title": "Large",
+            "images": IMAGES,
+            "generators": [
+                entry.model_copy(update={"id": n, "title": f"Generator {n}", "images": None}) for n in names
+            ],
+            "analysis": template.analysis.model_copy(update=changes),
+        }
+    )
+
+
+def _rows(name: str, rng: np.random.Generator, taste: Floats, record: GeneratorRecord, people: int) -> Rows:
     level, personal = rng.uniform(-1, 2), rng.uniform(0, 1)
-    made = personal * taste[:, None] + rng.normal(size=(people, PICTURES, taste.shape[1]))
-    everyone = 1 / (1 + np.exp(-(level + np.einsum("jd,tkd->jtk", taste, made) / 2)))
+    vectors = personal * taste[:, None] + rng.normal(size=(people, IMAGES, taste.shape[1]))
+    everyone = 1 / (1 + np.exp(-(level + np.einsum("jd,tkd->jtk", taste, vectors) / 2)))
     own = everyone[np.arange(people), np.arange(people)]
-    measures = record["summary"]
-    scores = {"ncf": own} | {m: own + rng.normal(0, 0.05, own.shape) for m in measures if m in ("hpsv2", "laion")}
-    pairs = {"ncf": everyone.mean(axis=2)}
-    for scorer in ("auditor", "ground-truth"):
-        noisy = np.clip(everyone + rng.normal(0, 0.05, everyone.shape), 0, 1)
-        scores[scorer], pairs[scorer] = noisy[np.arange(people), np.arange(people)], noisy.mean(axis=2)
-    sets = {m: rng.uniform(size=people) for m in measures if m not in scores}
-    digest = np.array([[digest_of([name, u, k]) for k in range(PICTURES)] for u in range(people)])
+    scores, pairs = {}, {}
+    for scorer, info in record.measures.items():
+        if info.of_images and info.everyone:
+            noisy = np.clip(everyone + rng.normal(0, 0.05, everyone.shape), 0, 1)
+            scores[scorer], pairs[scorer] = noisy[np.arange(people), np.arange(people)], noisy.mean(axis=2)
+        elif info.of_images:
+            scores[scorer] = own + rng.normal(0, 0.05, own.shape)
     return Rows(
-        id=name, ranked=True, digest=digest, item=np.full((people, PICTURES), -1),
-        failed=np.zeros((people, PICTURES), bool), scores=scores, lowest={m: np.zeros(people) for m in scores},
-        higher=dict.fromkeys(scores, True), sets=sets, pairs=pairs, ground_truths=frozenset({"ground-truth"}),
-    )  # fmt: skip
+        id=name,
+        ranked=True,
+        digest=np.array([[digest_of([name, u, k]) for k in range(IMAGES)] for u in range(people)]),
+        item=np.full((people, IMAGES), -1),
+        failed=np.zeros((people, IMAGES), bool),
+        scores=scores,
+        lowest={scorer: np.zeros(people) for scorer in scores},
+        cards={scorer: record.measures[scorer].card for scorer in scores},
+        sets={measure: rng.uniform(size=people) for measure in record.measures if measure not in scores},
+        pairs=pairs,
+    )
 
 
-def _pictures(folder: Path, rows: Rows, users: list[str], drawn: set[str], rng: Any, size: int) -> list[dict[str, Any]]:
-    folder.mkdir(parents=True)
-    shown = []
+def _images(
+    folder: Path, rows: Rows, spec: Spec, users: Sequence[str], rng: np.random.Generator, size: int
+) -> tuple[ShownImage, ...]:
+    """Draws the images that the record carries, puts their digests into the rows, and packs them."""
     ramp = np.linspace(0, 200, size, dtype=np.uint8)
-    for u, user in enumerate(users):
-        for k in range(GALLERY_PICTURES if user in drawn else 0):
-            pixels = (
-                np.zeros((size, size, 3), np.uint8) + rng.integers(0, 50, (size, 1, 3)).astype(np.uint8) + ramp[:, None]
-            )
-            rows.digest[u, k] = pixels_digest(pixels)
-            (folder / f"{rows.digest[u, k]}.png").write_bytes(png(pixels))
-            shown.append({"user": user, "replicate": k, "digest": str(rows.digest[u, k])})
+    index = {user: u for u, user in enumerate(users)}
+    drawn = {}
+    for image in shown_images(rows, spec.seeds, users):
+        noise = rng.integers(0, 50, (size, 1, 3)).astype(np.uint8)
+        pixels = np.zeros((size, size, 3), np.uint8) + noise + ramp[:, None]
+        rows.digest[index[image.user], image.replicate] = pixels_digest(pixels)
+        drawn[pixels_digest(pixels)] = pixels
+    shown = shown_images(rows, spec.seeds, users)
+    pack_images(folder, shown, lambda image: drawn[image.digest])
     return shown
 
 

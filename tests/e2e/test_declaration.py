@@ -112,7 +112,7 @@ def test_pictures_without_a_declaration_are_never_declared(tiny):
     run(tiny, "--quiet")
     for path in (tiny.parent / "w" / "frozen").iterdir():
         path.unlink()
-    assert "pictures were there before the task was written down" in run(tiny)
+    assert "images existed before the task was written down" in run(tiny)
     change(tiny, "scorers:", "  - {id: more, use: catalogue, params: {rank_by: centroid}}\nscorers:")
     for _ in range(2):
         run(tiny, "--quiet")

@@ -128,13 +128,13 @@ def test_exhausted_memory_is_one_message_and_the_run_goes_on(random_weights, tmp
 
 def test_an_interrupted_encoding_goes_on_where_it_stopped(random_weights, tmp_path, monkeypatch):
     from benchmark.runner import embed as embedding
-    from rebeca.encoders.published import PublishedEncoder
+    from rebeca.encoders.published import Published
 
     monkeypatch.setenv("REBECA_WEIGHTS", str(random_weights))
     invoke("dev", "make-data", "flickr-aes", "--root", tmp_path / "data", "--people", 10, "--pictures", 80)
     invoke("data", "prepare", "flickr-aes", "--root", tmp_path / "data")
     monkeypatch.setattr(embedding, "CHUNK", 16)
-    encode, chunks, again = PublishedEncoder.encode, [], []
+    encode, chunks, again = Published.encode, [], []
 
     def stopping(self, pictures, items=None):
         if len(chunks) == 3:
@@ -143,11 +143,11 @@ def test_an_interrupted_encoding_goes_on_where_it_stopped(random_weights, tmp_pa
         return encode(self, pictures, items)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PublishedEncoder, "encode", stopping)
+        patch.setattr(Published, "encode", stopping)
         run(tmp_path, code=130)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            PublishedEncoder, "encode",
+            Published, "encode",
             lambda self, pictures, items=None: again.append((items or [None])[0]) or encode(self, pictures, items),
         )  # fmt: skip
         run(tmp_path)
@@ -157,7 +157,7 @@ def test_an_interrupted_encoding_goes_on_where_it_stopped(random_weights, tmp_pa
 
 def test_a_kill_between_encoding_and_the_store_costs_no_vector(random_weights, tmp_path, monkeypatch):
     from benchmark.runner.store import Store
-    from rebeca.encoders.published import PublishedEncoder
+    from rebeca.encoders.published import Published
 
     monkeypatch.setenv("REBECA_WEIGHTS", str(random_weights))
     invoke("dev", "make-data", "flickr-aes", "--root", tmp_path / "data", "--people", 10, "--pictures", 80)
@@ -173,12 +173,12 @@ def test_a_kill_between_encoding_and_the_store_costs_no_vector(random_weights, t
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Store, "make", killed)
         run(tmp_path, code=130)
-    encode, again = PublishedEncoder.encode, []
+    encode, again = Published.encode, []
 
     def noted(self, pictures, items=None):
-        again.append((self.name, (items or [None])[0]))
+        again.append((self._name, (items or [None])[0]))
         return encode(self, pictures, items)
 
-    monkeypatch.setattr(PublishedEncoder, "encode", noted)
+    monkeypatch.setattr(Published, "encode", noted)
     run(tmp_path)
     assert ("published:vit-h", 0) not in again and ("published:vit-g", 0) in again

@@ -24,7 +24,7 @@ BREAKS_THE_CONTRACT = {
     "huge": "9000 x 9000 pixels",
     "text": "expected a GeneratedImage, got str",
     "nan-embedding": "the embedding holds a number that is not finite",
-    "no-such-item": "there is no catalogue picture 1000000",
+    "no-such-item": "the data set has no item 1000000",
     "constructor": "failed: ZeroDivisionError: cannot be built",
 }
 CRASHES = {
@@ -125,6 +125,10 @@ def test_a_process_of_its_own_changes_no_picture(installed, done, tmp_path):
     assert (a / "well" / "scores.parquet").read_bytes() == (b / "well" / "scores.parquet").read_bytes()
     one, two = (json.loads((folder / "_task" / "comparison.json").read_text()) for folder in (a, b))
     assert one["task"]["hash"] == two["task"]["hash"]
+    (plugin,) = one["provenance"]["plugins"]
+    digest = plugin.pop("hash")
+    assert plugin == {"kind": "generator", "name": "wild", "distribution": "wild", "version": "1.0"}
+    assert [digest] == [entry["hash"] for entry in two["provenance"]["plugins"]] and len(digest) == 64
     assert one["results"] == two["results"]
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from rebeca import train_prior
 from rebeca.errors import SpecError
-from rebeca.generator import Rebeca, RebecaParams
+from rebeca.generator import Rebeca
+from rebeca.options import RebecaParams
 from rebeca.seeds import SeedScheme
 from rebeca.train_prior import read_config, run
 from tests.builders import interactions
@@ -62,7 +63,7 @@ def test_arms_with_fewer_ratings_see_a_part_of_those_with_more(monkeypatch):
         )  # fmt: skip
         train = interactions(np.repeat(np.arange(4), 16), np.tile(np.arange(16), 4), np.ones(64))
         with pytest.raises(Stop):
-            Rebeca(RebecaParams(ratings_share=share)).fit(train, context)
+            Rebeca(RebecaParams(ratings_share=share), context).fit(train)
         return kept[0]
 
     eighth, quarter, half, whole = (seen(share) for share in (0.125, 0.25, 0.5, 1.0))

@@ -37,7 +37,7 @@ def test_only_missing_units_are_decoded(running):
     assert again.decoded == 15
     assert again.rows == whole.rows and again.folders == whole.folders
     assert decode(running, 0).decoded == 0
-    assert running.stages.timing.seconds["pictures rebeca"] > 0
+    assert running.stages.timing.seconds["images rebeca"] > 0
 
 
 def test_units_do_not_change_an_image(running, prepared):
@@ -61,7 +61,7 @@ def test_seeds_are_those_of_the_scheme(prepared):
     spec = prepared.task.generators[0]
     requests = requests_of(prepared.task, spec, ("b", "a"))
     assert [(request.user, request.replicate) for request in requests] == [(u, k) for u in "ba" for k in range(3)]
-    assert requests[4].seed == SeedScheme("tiny", 1, 7).picture("a", 1)
+    assert requests[4].seed == SeedScheme("tiny", 1, 7).image("a", 1)
 
 
 def test_images_are_read_without_a_generator(running):
