@@ -23,6 +23,7 @@ from rebeca.population import fit_population, population_scores
 from rebeca.seeds import substream
 from rebeca.space import LinearSpace
 from rebeca.taste import DEFAULT_RIDGE, ridge_tastes
+from rebeca.ties import TIE_OF_SCORES, levels
 
 RankBy = Literal[
     "random", "most-liked", "centroid", "ridge", "neighbours", "matrix-factorisation", "verifier", "heldout-likes"
@@ -132,7 +133,7 @@ class CatalogueGenerator(Generator[CatalogueParams]):
                 draw = np.random.default_rng(substream(request.seed, "catalogue-random"))
                 chosen.append(candidates.pop(int(draw.integers(len(candidates)))))
             return chosen
-        scores = self._scores[user if len(self._scores) > 1 else 0, candidates].astype(np.float32)
+        scores = levels(self._scores[user if len(self._scores) > 1 else 0, candidates], TIE_OF_SCORES)
         ties = np.random.default_rng(substream(group[0].seed, "catalogue-ties")).random(len(candidates))
         return [candidates[i] for i in np.lexsort((ties, -scores))[: len(group)]]
 

@@ -21,6 +21,7 @@ from rebeca.errors import PluginError
 from rebeca.interfaces import GeneratedImage, Generator, GeneratorContext, Request
 from rebeca.params import Count, Positive
 from rebeca.space import LinearSpace
+from rebeca.ties import best_first, direction, size_of
 
 Words = Literal["published-0", "published-1", "published-2", "population", "persona"]
 PUBLISHED: dict[str, tuple[str, str]] = {
@@ -160,8 +161,8 @@ def log_odds(holds: Floats, item: Ints, liked: Bools, least: int, smoothing: flo
 
 def _ends(odds: Floats, count: int, best: bool) -> Ints:
     """The words with the highest (or lowest) odds that are above (below) zero, most telling first."""
-    order = np.argsort(-odds if best else odds, kind="stable")  # NaN goes last
-    telling = [i for i in order if (odds[i] > 0 if best else odds[i] < 0)]
+    wanted = direction(odds if best else -odds, size_of(odds)) > 0
+    telling = [i for i in best_first(odds if best else -odds) if wanted[i]]
     return np.array(telling[:count], np.int64)
 
 
@@ -182,4 +183,5 @@ def _reading_order(captions: Sequence[str]) -> list[str]:
         words = caption.lower().split()
         for place, word in enumerate(words):
             places.setdefault(word, []).append(place / len(words))
-    return sorted(places, key=lambda word: (float(np.mean(places[word])), word))
+    words = sorted(places)
+    return [words[i] for i in best_first(-np.array([np.mean(places[word]) for word in words]))]

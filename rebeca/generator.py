@@ -25,6 +25,7 @@ from rebeca.options import SAMPLING_ONLY, RebecaParams
 from rebeca.prior.options import DISLIKE, LIKE, PriorShape, SamplingOptions
 from rebeca.seeds import seed_of, substream
 from rebeca.space import LinearSpace
+from rebeca.ties import best_first
 
 CHOICE_PICTURES = 4
 """Pictures a person when guidance is chosen on validation ratings; few, because few candidates are held back."""
@@ -94,7 +95,8 @@ class Rebeca(Generator[RebecaParams]):
         report: dict[str, Plain] = {"history": trained.history.to_json(), "parameters": count}
         if p.guidance_grid:
             table, people = self._compare_guidance(trained.points)
-            self._chosen = max(table, key=lambda row: row.personal_rating).prior_guidance
+            best = best_first(np.array([row.personal_rating for row in table]))[0]
+            self._chosen = table[best].prior_guidance
             rows = [asdict(row) for row in table]
             report["guidance"] = {"chosen": self._chosen, "table": rows, "people": people}
         self._report = report

@@ -149,7 +149,7 @@ def _solve(targets: ItemTargets, anchors: Floats, length: float, share: float) -
 def _subset(targets: ItemTargets, most: int, seed: int) -> ItemTargets:
     if len(targets.item) <= most:
         return targets
-    keep = np.sort(np.random.default_rng(seed % 2**63).choice(len(targets.item), most, replace=False))
+    keep = np.sort(np.random.default_rng(seed % 2**63).choice(len(targets.item), most, replace=False), kind="stable")
     return ItemTargets(targets.item[keep], targets.value[keep], targets.raters[keep])
 
 

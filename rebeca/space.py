@@ -14,6 +14,7 @@ import numpy as np
 
 from rebeca.arrays import Floats
 from rebeca.errors import SpecError, did_you_mean
+from rebeca.ties import is_highest
 
 KINDS = ("none", "l2", "l2-clamp", "standardize", "pca")
 CLAMP = 5.0
@@ -88,6 +89,7 @@ class LinearSpace:
 
 
 def _signs(basis: Floats) -> Floats:
-    """Makes the largest entry of each direction positive: the sign of a singular vector is arbitrary."""
-    largest = np.take_along_axis(basis, np.abs(basis).argmax(axis=1)[:, None], axis=1)[:, 0]
+    """Makes the largest entry of each direction positive, of tied ones the first: a singular vector's is arbitrary."""
+    place = is_highest(np.abs(basis)).argmax(axis=1)
+    largest = np.take_along_axis(basis, place[:, None], axis=1)[:, 0]
     return np.where(largest < 0, -1.0, 1.0)

@@ -250,17 +250,21 @@ def check_pair(check: Check, what: str, one: dict[str, Any], difference: dict, p
     interval(check, what, d, one["difference"])
     check.same(f"{what}: d_z", mean(d) / deviation if deviation > 1e-12 else None, one["effect"])
     check.same(f"{what}: detectable", 2.8 * deviation / math.sqrt(n), one["detectable"])
-    share = (sum(v > 0 for v in d) + 0.5 * sum(v == 0 for v in d)) / n
+    share = mean([over(v, 0.0, 1e-9 * max(map(abs, d))) for v in d])
     low, high = wilson(share, n)
     for name, hand in (("share", share), ("low", low), ("high", high)):
         check.same(f"{what}: prefer, {name}", hand, one["prefer"][name])
     if one["beats"] is None:
         return
-    wins = []
-    for user in difference:
-        a, b = pictures[one["a"]][user], pictures[one["b"]][user]
-        wins.append(mean([1.0 if x > y else 0.5 if x == y else 0.0 for x in a for y in b]))
+    both = [(pictures[one["a"]][user], pictures[one["b"]][user]) for user in difference]
+    largest = max(abs(score) for sets in both for scores in sets for score in scores)
+    wins = [mean([over(x, y, 1e-6 * largest) for x in a for y in b]) for a, b in both]
     check.same(f"{what}: picture beats picture", mean(wins), one["beats"]["estimate"])
+
+
+def over(x: float, y: float, tie: float) -> float:
+    """1 where x is above y, one half where they are equal but for rounding."""
+    return 0.5 if abs(x - y) <= tie else float(x > y)
 
 
 def area(rows: list[dict[str, Any]]) -> float | None:
@@ -269,7 +273,7 @@ def area(rows: list[dict[str, Any]]) -> float | None:
     bad = sorted(r["score"] for r in rows if not r["label"])
     if not good or not bad:
         return None
-    return sum((x > y) + 0.5 * (x == y) for x in good for y in bad) / (len(good) * len(bad))
+    return mean([over(x, y, 1e-9) for x in good for y in bad])
 
 
 def check_judges(check: Check, folder: Path, comparison: dict[str, Any]) -> None:

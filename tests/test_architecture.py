@@ -54,7 +54,8 @@ def test_the_harness_reaches_generators_through_the_registry_only():
 def test_statistics_know_numpy_and_scipy_only():
     for module, names in all_imports().items():
         for name in names if inside(module, "benchmark.stats") else ():
-            known = inside(name, "benchmark.stats") or top(name) in {"numpy", "scipy", *sys.stdlib_module_names}
+            own = inside(name, "benchmark.stats") or name == "rebeca.ties"  # how numbers are compared
+            known = own or top(name) in {"numpy", "scipy", *sys.stdlib_module_names}
             assert known, f"{module} imports {name}"
 
 
@@ -150,6 +151,54 @@ def test_cycles_are_found():
     arrows = {"a": "b", "b": "c", "c": "b", "d": "d", "e": "a"}
     found = import_graph.cycles({name: frozenset(targets) for name, targets in arrows.items()})
     assert found == {frozenset("bc"), frozenset("d")}
+
+
+# ----------------------------------------------------------------------------------------------------------- sorting
+
+SORTS = {"sort", "argsort", "sort_values"}
+UNSTABLE = {"argpartition", "topk", "nlargest", "nsmallest"}
+
+
+def keyword(call, name):
+    return next((k.value.value for k in call.keywords if k.arg == name and isinstance(k.value, ast.Constant)), None)
+
+
+def unstable(tree):
+    """Lines of sorts that leave the order of ties to the processor: lists sort stably, arrays, tables and tensors do
+    so only when asked. A list is known by its key."""
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        of_a_list = node.func.attr == "sort" and any(k.arg == "key" for k in node.keywords)
+        asked = keyword(node, "kind") == "stable" or keyword(node, "stable") is True
+        if node.func.attr in UNSTABLE or (node.func.attr in SORTS and not of_a_list and not asked):
+            yield node.lineno
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("np.argsort(x)", [1]),
+        ("np.sort(x, axis=1)", [1]),
+        ("x.sort()", [1]),
+        ("scores.topk(3)", [1]),
+        ("table.sort_values('a')", [1]),
+        ("np.argsort(x, kind='quicksort')", [1]),
+        ("np.argsort(x, kind='stable')", []),
+        ("x.argsort(stable=True)", []),
+        ("rows.sort(key=len)", []),
+    ],
+)
+def test_unstable_sorts_are_seen(code, found):
+    assert list(unstable(ast.parse(code))) == found
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_no_order_rests_on_an_unstable_sort(package):
+    """Which of two equal numbers comes first differs between processors' vector units."""
+    paths = sorted((ROOT / package).rglob("*.py"))
+    found = [f"{path}:{line}" for path in paths for line in unstable(ast.parse(path.read_text()))]
+    assert found == []
 
 
 # ------------------------------------------------------------------------------------------------------ cost and size

@@ -15,7 +15,7 @@ from benchmark.stats.ranks import inversions, kendall
 from rebeca.arrays import Bools, Floats, Ints
 
 
-def agreement(plan: Plan, rows: Sequence[Rows], weights: Floats) -> Iterator[Agreement]:
+def agreement(plan: Plan, rows: Sequence[Rows], weights: Ints) -> Iterator[Agreement]:
     """The primary scorer beside every other scorer of single images, on the ranked generators' different images."""
     ranked = [row for row in rows if row.ranked and plan.primary in row.scores]
     if not ranked:
@@ -35,7 +35,7 @@ def agreement(plan: Plan, rows: Sequence[Rows], weights: Floats) -> Iterator[Agr
             yield _agreement(plan.primary, scorer, user[first][both], primary[both], other[both], weights)
 
 
-def _agreement(a: str, b: str, user: Ints, x: Floats, y: Floats, weights: Floats) -> Agreement:
+def _agreement(a: str, b: str, user: Ints, x: Floats, y: Floats, weights: Ints) -> Agreement:
     """Of two scorers; ``user``, ``x`` and ``y`` hold one entry per image."""
     pearson, without = correlation_within(user, x, y, weights)
     spearman, _ = correlation_within(user, ranks_within(user, x), ranks_within(user, y), weights)
@@ -54,7 +54,7 @@ def _agreement(a: str, b: str, user: Ints, x: Floats, y: Floats, weights: Floats
 
 
 def validity(
-    plan: Plan, rows: Sequence[Rows], values: Mapping[str, Mapping[str, Floats]], weights: Floats
+    plan: Plan, rows: Sequence[Rows], values: Mapping[str, Mapping[str, Floats]], weights: Ints
 ) -> Iterator[Validity]:
     """Does the board put the ranked generators in the order of the ground truth, by preference and by lift?"""
     ranked = [row for row in rows if row.ranked and plan.primary in row.scores]
@@ -73,7 +73,7 @@ def _validity(
     known: Measure,
     ranked: Sequence[Rows],
     values: Mapping[str, Mapping[str, Floats]],
-    weights: Floats,
+    weights: Ints,
 ) -> Validity | None:
     chosen = [
         row for row in ranked if all(np.isfinite(values[row.id].get(m.key, np.nan)).any() for m in (judged, known))

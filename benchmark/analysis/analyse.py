@@ -26,13 +26,14 @@ from benchmark.analysis.results import (
     Summary,
     TaskResults,
 )
-from benchmark.stats.comparison import Rules, compare, picture_wins
+from benchmark.stats.comparison import Rules, compare, paired_differences, picture_wins
 from benchmark.stats.intervals import FEW_USERS, SKEWED, kept_weights, mean_interval, resampling_weights
 from benchmark.stats.personalisation import Stratum, block_permutation, own_set_rank, permutations_within
 from benchmark.stats.random import stream
 from benchmark.stats.ranks import probability_first, rank_intervals
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.seeds import digest_of
+from rebeca.ties import levels
 
 Values = Mapping[str, Mapping[str, Floats]]
 """float64 [users] by generator and measure."""
@@ -77,7 +78,7 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
     )
 
 
-def _summary(plan: Plan, measure: str, readings: Values, weights: Floats) -> Summary:
+def _summary(plan: Plan, measure: str, readings: Values, weights: Ints) -> Summary:
     decided = readings[plan.reading][measure]
     known = np.isfinite(decided)
     return Summary(
@@ -95,7 +96,7 @@ def gap_values(row: Rows, values: Mapping[str, Floats]) -> Floats | None:
     return None if verifier is None or auditor is None else values[verifier] - values[auditor]
 
 
-def _gap(plan: Plan, row: Rows, values: Mapping[str, Floats], weights: Floats) -> Interval | None:
+def _gap(plan: Plan, row: Rows, values: Mapping[str, Floats], weights: Ints) -> Interval | None:
     gap = gap_values(row, values)
     return None if gap is None else Interval.of(mean_interval(gap, weights, method=plan.interval))
 
@@ -105,9 +106,7 @@ def _mean(values: Floats) -> float | None:
     return float(finite.mean()) if len(finite) else None
 
 
-def _personal(
-    plan: Plan, row: Rows, scorer: str, block: Ints, weights: Floats, moved: Moved
-) -> tuple[Floats, Personal]:
+def _personal(plan: Plan, row: Rows, scorer: str, block: Ints, weights: Ints, moved: Moved) -> tuple[Floats, Personal]:
     """Lifts of all users under the deciding reading, and everything that is said about them."""
     decided, strata = lifts_of(row, scorer, plan.reading, block)
     other = next(reading for reading in READINGS if reading != plan.reading)
@@ -135,7 +134,7 @@ def _permutations(plan: Plan, strata: Sequence[Stratum], moved: Moved) -> list[I
     return moved[sizes]
 
 
-def _family(plan: Plan, measure: str, rows: Sequence[Rows], values: Values, weights: Floats) -> Family:
+def _family(plan: Plan, measure: str, rows: Sequence[Rows], values: Values, weights: Ints) -> Family:
     """Comparisons of one measure among the ranked generators that have it.
 
     A pair is compared on the users that both have; the ranks' bootstrap is on the users that all have. Ties are
@@ -160,7 +159,7 @@ def _family(plan: Plan, measure: str, rows: Sequence[Rows], values: Values, weig
 
 
 def _comparisons(
-    plan: Plan, measure: str, rows: Sequence[Rows], table: Floats, higher: bool, weights: Floats
+    plan: Plan, measure: str, rows: Sequence[Rows], table: Floats, higher: bool, weights: Ints
 ) -> tuple[Comparison, ...]:
     """Every pair of the family; ``table`` is float64 [users, generators]."""
     ids = [row.id for row in rows]
@@ -168,7 +167,7 @@ def _comparisons(
     if not pairs:
         return ()
     column = {name: i for i, name in enumerate(ids)}
-    differences = np.column_stack([table[:, column[a]] - table[:, column[b]] for a, b in pairs])
+    differences = np.column_stack([paired_differences(table[:, column[a]], table[:, column[b]]) for a, b in pairs])
     beats = None
     if not Measure.parse(measure).is_lift:
         scores = {row.id: row.read(measure, plan.reading) for row in rows}
@@ -180,7 +179,7 @@ def _comparisons(
 
 
 def _ranks(
-    plan: Plan, ids: Sequence[str], comparisons: Sequence[Comparison], table: Floats, common: Bools, weights: Floats
+    plan: Plan, ids: Sequence[str], comparisons: Sequence[Comparison], table: Floats, common: Bools, weights: Ints
 ) -> dict[str, Rank]:
     """Ranks by generator; ``table`` is float64 [users, generators], higher is better."""
     if not common.any():
@@ -192,7 +191,8 @@ def _ranks(
     column = {name: i for i, name in enumerate(ids)}
     first = probability_first(good, kept_weights(weights, common))
     limits = rank_intervals(ids, better)
-    order = sorted(ids, key=lambda name: (-float(good[:, column[name]].mean()), name))
+    level = levels(good.mean(axis=0))
+    order = sorted(ids, key=lambda name: (-level[column[name]], name))
     groups = _tie_groups(order, better) if plan.family == "all-pairs" else {}
     return {
         name: Rank(*limits[name], groups.get(name, ""), float(first[column[name]]), place)

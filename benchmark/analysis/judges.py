@@ -20,7 +20,7 @@ from benchmark.stats.verifier import (
     calibration,
     roc,
 )
-from rebeca.arrays import Floats
+from rebeca.arrays import Floats, Ints
 
 ROWS_BOOTSTRAP = 1000
 
@@ -116,7 +116,7 @@ def judge_report(scores: HeldOutScores, users: int, draws: int, name: str) -> Ma
     return reports
 
 
-def _fitted(report: JudgeReport, scores: HeldOutScores, judge: str, weights: Floats, name: str) -> JudgeReport:
+def _fitted(report: JudgeReport, scores: HeldOutScores, judge: str, weights: Ints, name: str) -> JudgeReport:
     """Adds what only a fitted judge has: training ratings, probabilities, and fits on fewer ratings."""
     test, train = scores.of(judge, "test"), scores.of(judge, "train")
     low, high = bootstrap_rows_auc(test.label, test.score, ROWS_BOOTSTRAP, stream(name, "auc-rows", judge))
@@ -131,7 +131,7 @@ def _fitted(report: JudgeReport, scores: HeldOutScores, judge: str, weights: Flo
     )
 
 
-def _within(scores: HeldOutScores, weights: Floats) -> Interval:
+def _within(scores: HeldOutScores, weights: Ints) -> Interval:
     by_user = auc_by_user(scores.user, scores.label, scores.score, weights.shape[1])
     return Interval.of(mean_interval(by_user, weights))
 

@@ -83,8 +83,8 @@ class Tables:
         return read_held_out(self.board.folder / TASK_FOLDER / HELD_OUT, len(self.board.record.user_ids))
 
     @cached_property
-    def weights(self) -> Floats:
-        """float64 [draws, users]; one set of draws for everything that is shown."""
+    def weights(self) -> Ints:
+        """int64 [draws, users]; one set of draws for everything that is shown."""
         return resampling_weights(len(self.users), DRAWS, stream(self.plan.name, "site"))
 
     @cached_property
@@ -92,7 +92,7 @@ class Tables:
         """For each user, the primary scorer's values of all images that any generator returned, sorted."""
         tables = [self.rows[row.id].scores[self.primary] for row in self.board.rows]
         own = [np.concatenate([table[user] for table in tables]) for user in range(len(self.users))]
-        return [np.sort(scores[np.isfinite(scores)]) for scores in own]
+        return [np.sort(scores[np.isfinite(scores)], kind="stable") for scores in own]
 
     @cached_property
     def ratings(self) -> Ints:
@@ -153,7 +153,7 @@ class Tables:
         sizes = np.bincount(best[0])
         first = [int(np.flatnonzero(best[0] == label)[0]) for label in range(len(sizes))]
         order = sorted(range(len(sizes)), key=lambda label: (-sizes[label], first[label]))
-        return np.argsort(order)[best[0]], best[1]
+        return np.argsort(order, kind="stable")[best[0]], best[1]
 
     @cached_property
     def segments(self) -> list[Segment]:

@@ -42,7 +42,7 @@ def write_made_up(root: Path, people: int, pictures: int, ratings: int, seed: in
     rows = [" worker, imagePair, score"]
     liked = rng.uniform(0, 1, people)
     for person in range(people):
-        chosen = np.sort(rng.choice(pictures, min(ratings, pictures), replace=False))
+        chosen = np.sort(rng.choice(pictures, min(ratings, pictures), replace=False), kind="stable")
         taste = 3 + 2 * np.cos(2 * np.pi * (hue[chosen] - liked[person])) + rng.normal(0, NOISE, len(chosen))
         rows += [
             f" A{person:03d}, {names[i]}, {round(float(t))}" for i, t in zip(chosen, np.clip(taste, 1, 5), strict=True)

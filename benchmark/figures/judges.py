@@ -13,6 +13,7 @@ from benchmark.board.format_numbers import number, with_interval
 from benchmark.board.tables import DRAWS, Tables
 from benchmark.figures.plane import ends_of
 from benchmark.figures.style import BLUE, GRID, INK, ORANGE, SOFT, Figure, Size
+from benchmark.stats.exact import resampled_means
 from benchmark.stats.intervals import resampling_weights
 from benchmark.stats.random import stream
 from benchmark.stats.verifier import auc_by_user
@@ -115,8 +116,7 @@ def _bootstrap(tables: Tables) -> Figure | None:
         test = tables.held_out.of(name, "test")
         by_user = auc_by_user(test.user, test.label, test.score, users)
         known = np.isfinite(by_user)
-        total = weights[:, known].sum(axis=1)
-        draws = (weights[:, known] @ by_user[known])[total > 0] / total[total > 0]
+        draws = resampled_means(weights[:, known], by_user[known])
         if not len(draws) or np.ptp(draws) < 1e-9:
             continue
         counts, edges = np.histogram(draws, BINS)

@@ -139,7 +139,7 @@ def _cost(tables: Tables) -> Figure | None:
         }
         for row in rows
     ]
-    data = pd.DataFrame(points).sort_values(["seconds", "preference"], ascending=[True, False])
+    data = pd.DataFrame(points).sort_values(["seconds", "preference"], ascending=[True, False], kind="stable")
     best, front = -np.inf, []
     for _, point in data.iterrows():
         if point["preference"] > best:

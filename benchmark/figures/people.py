@@ -15,6 +15,7 @@ from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.style import BLUE, GRID, Figure, Size, heat, left_out, ranked, shown
 from rebeca.arrays import Bools
+from rebeca.ties import is_highest, levels
 
 MOST_PEOPLE = 48
 MOST_PLACES = 12
@@ -30,7 +31,7 @@ def order_of(tables: Tables) -> np.ndarray[Any, Any]:
     """Users by persona, then by their likeness to it; figures of many users share this order."""
     labels, _ = tables.personas
     own = np.array([tables.likeness[i][labels == labels[i]].mean() for i in range(len(labels))])
-    return np.lexsort((-own, labels))
+    return np.lexsort((-levels(own), labels))
 
 
 def _likeness(tables: Tables) -> Figure | None:
@@ -89,7 +90,7 @@ def _wins(tables: Tables) -> Figure | None:
     if not known.any():
         return None
     top = values[known].max(axis=1, keepdims=True)
-    won = values[known] >= top - 1e-12
+    won = is_highest(values[known])
     share = won / won.sum(axis=1, keepdims=True)
     kept = shown(rows, tables.board.reference)
     order = [i for i in order_of(tables) if known[i]]

@@ -100,7 +100,7 @@ def _named(points: pd.DataFrame, reference: str) -> set[str]:
 
     Of the ranked ones first; privileged ones are named where there is room.
     """
-    order = points.sort_values(["ranked", "like"], ascending=False)
+    order = points.sort_values(["ranked", "like"], ascending=False, kind="stable")
     first = order[order["ranked"]] if order["ranked"].any() else order
     wanted = [reference, str(first["id"].iloc[0]), str(first["id"].iloc[int(np.argmax(first["lift"]))])]
     wanted += [str(first["id"].iloc[-1])]

@@ -11,7 +11,9 @@ import pandas as pd
 from benchmark.board.format_numbers import percent
 from benchmark.board.tables import Tables
 from benchmark.figures.style import Figure, Size, heat, left_out, shown
-from benchmark.stats.ranks import EQUAL, probability_first
+from benchmark.stats.exact import resampled_means
+from benchmark.stats.ranks import probability_first
+from rebeca.ties import direction, size_of
 
 
 def ranks(tables: Tables) -> list[Figure]:
@@ -24,8 +26,9 @@ def ranks(tables: Tables) -> list[Figure]:
     if known.sum() < 2:
         return []
     weights = tables.weights[:, known]
-    means = weights[weights.any(axis=1)] @ values[known]
-    place = np.column_stack([1 + (means > means[:, [k]] + EQUAL).sum(axis=1) for k in range(len(rows))])
+    means = resampled_means(weights, values[known])
+    size = size_of(means)
+    place = np.column_stack([1 + (direction(means - means[:, [k]], size) > 0).sum(axis=1) for k in range(len(rows))])
     shares = probability_first(values[known], weights)
     kept = shown(rows, tables.board.reference)
     column = {row.id: i for i, row in enumerate(rows)}

@@ -63,7 +63,7 @@ def _ecdf(tables: Tables, rows: list[Row]) -> Figure:
     kept = telling(tables, rows, LINES)
     parts = []
     for row in kept:
-        values = np.sort(tables.value(row.id, tables.primary))
+        values = np.sort(tables.value(row.id, tables.primary), kind="stable")
         values = values[np.isfinite(values)]
         parts.append(
             pd.DataFrame({"generator": row.title, "value": values, "share": (np.arange(len(values)) + 1) / len(values)})

@@ -78,7 +78,7 @@ def _scatter(tables: Tables, validity: Validity) -> Figure | None:
 
 
 def _draw(data: pd.DataFrame, board: Board, size: Size, x_title: str, y_title: str) -> Any:
-    named = data[data["apart"] >= 1].sort_values(["apart", "id"], ascending=[False, True]).head(NAMED)
+    named = data[data["apart"] >= 1].sort_values(["apart", "id"], ascending=[False, True], kind="stable").head(NAMED)
     height = round(size.width * 0.6)
     low, high = float(data["truth_low"].min()), float(data["truth_high"].max())
     margin = (high - low) or 1.0

@@ -38,7 +38,7 @@ from benchmark.stats.simulation import (
     true_auc,
 )
 from benchmark.stats.verifier import auc_by_user, auc_over_users, bootstrap_rows_auc
-from rebeca.arrays import Floats
+from rebeca.arrays import Floats, Ints
 
 ALPHA = 0.05
 RUNS_A_BLOCK = 50
@@ -285,7 +285,7 @@ def _block(job: tuple[Cell, int, int, int]) -> dict[str, tuple[int, int]]:
     return counter.counts
 
 
-def _sets(cell: Cell, weights: Floats, truth: dict[str, float], rng: np.random.Generator, counter: _Counter) -> None:
+def _sets(cell: Cell, weights: Ints, truth: dict[str, float], rng: np.random.Generator, counter: _Counter) -> None:
     for lift in (0.0, cell.lift):
         scores, owner = simulate_sets(cell.shape, cell.condition, lift, rng)
         counts = np.bincount(owner, minlength=cell.shape.users)
@@ -319,7 +319,7 @@ PAIRS = [(a, b) for a in range(GENERATORS) for b in range(a + 1, GENERATORS)]
 
 
 def _generators(
-    cell: Cell, weights: Floats, truth: dict[str, float], rng: np.random.Generator, counter: _Counter
+    cell: Cell, weights: Ints, truth: dict[str, float], rng: np.random.Generator, counter: _Counter
 ) -> None:
     rules = Rules(FLIPS, ALPHA)
     null = simulate_generators(cell.shape, cell.condition, np.zeros(GENERATORS), rng)
@@ -356,7 +356,7 @@ def _generators(
     counter.add("Holm, one generator better", min(t.p_holm for t in true_nulls) <= ALPHA)
 
 
-def _compared(scores: Floats, weights: Floats, rules: Rules, rng: np.random.Generator) -> list[Comparison]:
+def _compared(scores: Floats, weights: Ints, rules: Rules, rng: np.random.Generator) -> list[Comparison]:
     values = np.nanmean(scores, axis=2)
     differences = np.column_stack([values[a] - values[b] for a, b in PAIRS])
     beats = np.column_stack([picture_wins(scores[a], scores[b]) for a, b in PAIRS])
@@ -377,9 +377,7 @@ def _generator_truth(cell: Cell) -> dict[str, float]:
     return _TRUTH[cell]
 
 
-def _verifier(
-    cell: Cell, weights: Floats, truth: dict[str, float], rng: np.random.Generator, counter: _Counter
-) -> None:
+def _verifier(cell: Cell, weights: Ints, truth: dict[str, float], rng: np.random.Generator, counter: _Counter) -> None:
     user, liked, score = simulate_ratings(cell.shape, RATINGS_A_PERSON, rng)
     within, pooled = true_auc(cell.shape.correlation)
     by_user = auc_by_user(user, liked, score, cell.shape.users)
@@ -389,9 +387,7 @@ def _verifier(
     counter.add("AUC pooled, rows drawn", low <= pooled <= high)
 
 
-def _agreement(
-    cell: Cell, weights: Floats, truth: dict[str, float], rng: np.random.Generator, counter: _Counter
-) -> None:
+def _agreement(cell: Cell, weights: Ints, truth: dict[str, float], rng: np.random.Generator, counter: _Counter) -> None:
     if cell.shape.pictures < 3:  # a person's own pictures have no correlation
         return
     user, first, second = simulate_scorers(cell.shape, AGREEMENT, rng)

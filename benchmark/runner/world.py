@@ -75,7 +75,7 @@ def _people(task: Task, dataset: Dataset, division: Division) -> Ints:
     limit = task.file.users.limit
     if limit is not None and limit < len(users):
         ids = dataset.ratings.user_ids
-        users = np.sort(np.array(sorted(users.tolist(), key=lambda u: seed_of("limit-users", ids[u]))[:limit]))
+        users = np.array(sorted(sorted(users.tolist(), key=lambda u: seed_of("limit-users", ids[u]))[:limit]))
     return users
 
 

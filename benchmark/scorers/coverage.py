@@ -11,6 +11,7 @@ import numpy as np
 from rebeca.arrays import Floats, Ints, unit_rows
 from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard, ScorerContext, SetScorer
 from rebeca.params import Count
+from rebeca.ties import best_first
 
 
 class DiversityScorer(SetScorer[NoParams]):
@@ -160,7 +161,8 @@ class PrecisionRecallScorer(SetScorer[PrecisionRecallParams]):
             if liked.sum() < self.params.least_likes or not len(own):
                 continue
             vectors = unit[images.item[own]] if vectors_of is None else vectors_of[own]
-            ranking = np.argsort(-(vectors @ unit[test.item[held]].T), axis=1, kind="stable")
+            cosine = vectors.astype(np.float64) @ unit[test.item[held]].T.astype(np.float64)
+            ranking = np.stack([best_first(row) for row in cosine])
             for k in self.params.at:
                 runs = [self._retrieved(part, k) for part in np.array_split(ranking, self.params.runs)]
                 out[f"precision@{k}"][row] = np.mean([liked[rows].mean() for rows in runs])

@@ -6,6 +6,7 @@ import numpy as np
 
 from rebeca.arrays import Floats, Ints
 from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard, ScorerContext
+from rebeca.ties import TIE, size_of
 
 
 class ObservedScorer(Scorer[NoParams]):
@@ -107,7 +108,8 @@ class TopUtilityScorer(GroundTruthScorer):
     def __init__(self, params: NoParams, context: ScorerContext) -> None:
         super().__init__(params, context)
         users = np.arange(len(context.users))
-        self._best = self._known.utility(users[:, None], self._items[None, :]).max(axis=1)
+        utility = self._known.utility(users[:, None], self._items[None, :])
+        self._enough = utility.max(axis=1) - TIE * size_of(utility)
 
     @classmethod
     def card(cls, params: NoParams) -> ScorerCard:
@@ -120,12 +122,12 @@ class TopUtilityScorer(GroundTruthScorer):
     def score(self, images: ScoredImages, users: Ints) -> Floats:
         """float64 [n]; 1 or 0."""
         utility = super().score(images, users)
-        return np.where(np.isnan(utility), np.nan, utility >= self._best[users])
+        return np.where(np.isnan(utility), np.nan, utility >= self._enough[users])
 
     def score_all(self, images: ScoredImages, users: Ints) -> Floats:
         """float64 [users, n]; 1 or 0."""
         utility = super().score_all(images, users)
-        return np.where(np.isnan(utility), np.nan, utility >= self._best[users][:, None])
+        return np.where(np.isnan(utility), np.nan, utility >= self._enough[users][:, None])
 
     def worst(self, users: Ints) -> Floats:
         """float64 [users]; 0."""

@@ -126,10 +126,7 @@ def segments_script(tables: Tables) -> str:
     segments = []
     for segment in tables.segments[1:]:
         own = segment.users
-        weights = tables.weights[:, own]
-        totals = weights.sum(axis=1, keepdims=True)
-        weights = np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0)
-        intervals = iter([Interval.of(found) for found in mean_intervals(table[own], weights)])
+        intervals = iter([Interval.of(found) for found in mean_intervals(table[own], tables.weights[:, own])])
         cells = [[_rounded(next(intervals)) for _ in columns] for _ in board.rows]
         segments.append({"id": segment.id, "name": segment.name, "users": int(own.sum()), "cells": cells})
     return script({"columns": [column.key for column in columns], "segments": segments})
@@ -160,7 +157,7 @@ def generator_script(tables: Tables, row: Row, gallery: Gallery) -> str:
         if opinions is None:
             break
         said = np.delete(opinions[:, user], user)
-        others[str(user)] = [round(float(v), 3) for v in np.sort(said[np.isfinite(said)])]
+        others[str(user)] = [round(float(v), 3) for v in np.sort(said[np.isfinite(said)], kind="stable")]
     names = {name: row.card(name).name for name in rows.scores}
     users = {str(user): printable(tables.users[user]) for user in own}
     found = {"id": row.id, "title": row.title, "names": names, "values": values}

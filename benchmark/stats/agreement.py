@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmark.stats.exact import whole_products
 from benchmark.stats.intervals import CONSTANT, Interval, mean_interval, percentile
 from benchmark.stats.ranks import midranks
 
@@ -14,7 +15,7 @@ Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 
 
-def correlation_within(user: Ints, x: Floats, y: Floats, weights: Floats) -> tuple[Interval, int]:
+def correlation_within(user: Ints, x: Floats, y: Floats, weights: Ints) -> tuple[Interval, int]:
     """Mean over people of the Pearson correlation of their own rows.
 
     What is left when everybody's level is taken out: whether two scorers order one person's pictures alike. For
@@ -24,7 +25,7 @@ def correlation_within(user: Ints, x: Floats, y: Floats, weights: Floats) -> tup
         user: int [rows].
         x: float [rows]; scores of the same picture for the same person.
         y: float [rows].
-        weights: float [draws, people].
+        weights: int [draws, people].
 
     Returns:
         The mean with its interval over people, and how many people with rows have no correlation: fewer than three
@@ -39,7 +40,7 @@ def correlation_within(user: Ints, x: Floats, y: Floats, weights: Floats) -> tup
     return mean_interval(values, weights), int(((n > 0) & ~np.isfinite(values)).sum())
 
 
-def correlation_pooled(user: Ints, x: Floats, y: Floats, weights: Floats) -> Interval:
+def correlation_pooled(user: Ints, x: Floats, y: Floats, weights: Ints) -> Interval:
     """Pearson correlation over all rows, with a percentile bootstrap interval over people.
 
     Each person's sums are made once and weighed in every draw. For Spearman's correlation pass ranks over all rows;
@@ -48,7 +49,7 @@ def correlation_pooled(user: Ints, x: Floats, y: Floats, weights: Floats) -> Int
     people = weights.shape[1]
     sums = _sums(user, x, y, people)
     estimate = float(_pearson(sums.sum(axis=1, keepdims=True))[0])
-    draws = _pearson(np.stack([weights @ row for row in sums]))
+    draws = _pearson(whole_products(weights, sums.T).T)
     return percentile(estimate, draws, len(np.unique(user)))
 
 

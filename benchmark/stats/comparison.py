@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmark.stats.exact import whole_products
 from benchmark.stats.intervals import Interval, mean_intervals, wilson
 from benchmark.stats.levels import FEWEST_USERS, detectable
+from rebeca.ties import TIE, TIE_OF_SCORES, direction, size_of
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 
-TIE = 1e-9
-"""Flips whose cosine is smaller than the observed one by no more than this share count as equal to it."""
 FLIPS_PER_BLOCK = 512
 """Fixed, so that the signs drawn do not depend on how many pairs there are."""
 MOST_ENUMERATED = 30
@@ -73,6 +73,9 @@ def sign_flips(differences: Floats, flips: int, rng: np.random.Generator) -> lis
             on its own people only.
         flips: Random flips; all 2**people are enumerated when they are no more.
         rng: Random numbers; one sign a person serves all pairs.
+
+    A flip counts where its cosine is at least the observed one, or below it by no more than a share of
+    :data:`rebeca.ties.TIE`.
     """
     people, pairs = differences.shape
     known = np.isfinite(differences)
@@ -90,10 +93,10 @@ def sign_flips(differences: Floats, flips: int, rng: np.random.Generator) -> lis
         rows = min(FLIPS_PER_BLOCK, count - start)
         if enumerated:
             bits = (np.arange(start, start + rows)[:, None] >> np.arange(people)[None, :]) & 1
-            signs = 1.0 - 2.0 * bits
+            signs = 1 - 2 * bits
         else:
-            signs = rng.integers(0, 2, size=(rows, people), dtype=np.int8) * 2.0 - 1.0
-        t = studentised(cosine(signs @ d, square, n), n)
+            signs = rng.integers(0, 2, size=(rows, people), dtype=np.int8) * 2 - 1
+        t = studentised(cosine(whole_products(signs, d), square, n), n)
         raw += (t >= tolerant).sum(axis=0)
         # successive maxima from the least to the most significant pair
         running = np.maximum.accumulate(t[:, order[::-1]], axis=1)[:, ::-1]
@@ -164,13 +167,14 @@ class Rules:
 
 
 def compare(
-    differences: Floats, weights: Floats, rules: Rules, rng: np.random.Generator, beats: Floats | None = None
+    differences: Floats, weights: Ints, rules: Rules, rng: np.random.Generator, beats: Floats | None = None
 ) -> list[Comparison]:
     """Describes and tests every pair of a family.
 
     Args:
-        differences: float [people, pairs]; A minus B of every pair, NaN where one of both has no value.
-        weights: float [draws, people]; bootstrap weights over all people.
+        differences: float [people, pairs]; A minus B of every pair by :func:`paired_differences`, NaN where one of
+            both has no value.
+        weights: int [draws, people]; bootstrap weights over all people.
         rules: How the family is judged.
         rng: Random numbers of the test.
         beats: float [people, pairs] from :func:`picture_wins`; None for measures of whole sets.
@@ -191,8 +195,15 @@ def compare(
     return [_describe(differences[:, k], outer[k], inner[k], wins[k], tests[k], rules) for k in range(len(outer))]
 
 
+def paired_differences(a: Floats, b: Floats) -> Floats:
+    """float64 [people]; A minus B per person, 0 where they are equal but for rounding; NaN stays."""
+    return np.asarray(np.where(direction(a - b, size_of(a, b)) == 0, 0.0, a - b))
+
+
 def picture_wins(a: Floats, b: Floats, higher_is_better: bool = True) -> Floats:
     """float64 [people]; each person's P(a picture of A is better than a picture of B), ties one half.
+
+    Scores within :data:`rebeca.ties.TIE_OF_SCORES` are tied: one picture may be scored in two batches.
 
     Args:
         a: float [people, pictures of A]; NaN for pictures without a score.
@@ -203,12 +214,13 @@ def picture_wins(a: Floats, b: Floats, higher_is_better: bool = True) -> Floats:
         NaN for people without a scored picture of both.
     """
     left, right = (a, b) if higher_is_better else (b, a)
+    tolerance = TIE_OF_SCORES * size_of(a, b)
     above, equal = np.zeros(len(a)), np.zeros(len(a))
     step = max(1, ROUNDS_AT_ONCE // max(1, a.shape[1] * b.shape[1]))
     for start in range(0, len(a), step):
-        one, other = left[start : start + step, :, None], right[start : start + step, None, :]
-        above[start : start + step] = (one > other).sum(axis=(1, 2))
-        equal[start : start + step] = (one == other).sum(axis=(1, 2))
+        gap = left[start : start + step, :, None] - right[start : start + step, None, :]
+        above[start : start + step] = (gap > tolerance).sum(axis=(1, 2))
+        equal[start : start + step] = (np.abs(gap) <= tolerance).sum(axis=(1, 2))
     rounds = np.isfinite(a).sum(axis=1) * np.isfinite(b).sum(axis=1)
     return np.divide(above + equal / 2, rounds, out=np.full(len(a), np.nan), where=rounds > 0)
 

@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmark.stats.exact import resampled_means
+from rebeca.ties import direction, size_of
+
 Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.integer[Any]]
 Bools = npt.NDArray[np.bool_]
 
 T_UP_TO = 60
@@ -19,6 +23,8 @@ SKEWED = 1.0
 """Above this skewness, in size, the nominal coverage is in doubt and the bootstrap-t ends are given as well."""
 CONSTANT = 1e-12
 """Values that differ by less than this share of their size do not differ."""
+LEVEL_DECIMALS = 12
+"""Quantile levels of BCa are rounded to these, as mathematical libraries differ in the sixteenth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,42 +56,37 @@ class Interval:
         return self.skewness is not None and abs(self.skewness) > SKEWED
 
 
-def resampling_weights(n: int, draws: int, rng: np.random.Generator, strata: npt.NDArray[Any] | None = None) -> Floats:
-    """float64 [draws, n]; each row says how often each person is drawn, divided by n.
+def resampling_weights(n: int, draws: int, rng: np.random.Generator, strata: npt.NDArray[Any] | None = None) -> Ints:
+    """int64 [draws, n]; each row says how often each person is drawn, n in all.
 
     One set of weights serves all generators and scorers of a task, so that differences, ranks and intervals come
     from the same draws. With ``strata`` (int [n]) people are resampled within their stratum.
     """
     if strata is None:
         strata = np.zeros(n, np.int64)
-    weights = np.zeros((draws, n))
+    weights = np.zeros((draws, n), np.int64)
     for stratum in np.unique(strata):
         own = np.flatnonzero(strata == stratum)
         weights[:, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=draws)
-    weights /= max(n, 1)
     return weights
 
 
-def kept_weights(weights: Floats, known: Bools) -> Floats:
-    """float64 [draws, known people]; the same draws among those who have a value; each draw's weights sum to 1."""
-    if known.all():
-        return weights
-    own = weights[:, known]
-    totals = own.sum(axis=1, keepdims=True)
-    return np.divide(own, totals, out=np.zeros_like(own), where=totals > 0)
+def kept_weights(weights: Ints, known: Bools) -> Ints:
+    """Int [draws, known people]; the same draws among those who have a value; a draw may hold nobody."""
+    return weights if known.all() else weights[:, known]
 
 
-def mean_interval(values: Floats, weights: Floats, confidence: float = 0.95, method: str = "auto") -> Interval:
+def mean_interval(values: Floats, weights: Ints, confidence: float = 0.95, method: str = "auto") -> Interval:
     """Interval for the mean of one value a person; see :func:`mean_intervals`."""
     return mean_intervals(np.asarray(values, np.float64)[:, None], weights, confidence, method)[0]
 
 
-def mean_intervals(table: Floats, weights: Floats, confidence: float = 0.95, method: str = "auto") -> list[Interval]:
+def mean_intervals(table: Floats, weights: Ints, confidence: float = 0.95, method: str = "auto") -> list[Interval]:
     """Intervals for the means of many columns from the same draws.
 
     Args:
         table: float [people, columns]; NaN where a person has no value.
-        weights: float [draws, people] from :func:`resampling_weights`.
+        weights: int [draws, people] from :func:`resampling_weights`.
         confidence: E.g. 0.95.
         method: ``auto`` (Student's t up to 60 people, bootstrap BCa above) or ``bootstrap-t``.
 
@@ -111,10 +112,12 @@ def mean_intervals(table: Floats, weights: Floats, confidence: float = 0.95, met
 def skewness(values: Floats) -> Floats:
     """Third central moment over the cubed standard deviation, down the first axis; values must vary."""
     centred = values - values.mean(axis=0)
-    return np.asarray((centred**3).mean(axis=0) / np.square(centred).mean(axis=0) ** 1.5)
+    square = np.square(centred)
+    variance = square.mean(axis=0)
+    return np.asarray((square * centred).mean(axis=0) / (variance * np.sqrt(variance)))  # powers differ by processor
 
 
-def _complete(values: Floats, weights: Floats, mask: Bools, confidence: float, method: str) -> list[Interval]:
+def _complete(values: Floats, weights: Ints, mask: Bools, confidence: float, method: str) -> list[Interval]:
     """Intervals of columns [n, c] that all have the same people."""
     from scipy.special import stdtrit  # a quarter of a second, which showing a leaderboard need not wait for
 
@@ -130,10 +133,9 @@ def _complete(values: Floats, weights: Floats, mask: Bools, confidence: float, m
     studentised = (np.abs(lopsided) > SKEWED) | (method == "bootstrap-t")
     bca_wanted = method == "auto" and n > T_UP_TO
     drawn = ~constant & (studentised | bca_wanted)
-    own = kept_weights(weights, mask) if drawn.any() else weights
-    own = own[own.any(axis=1)]  # a draw of people without values says nothing
+    own = kept_weights(weights, mask)
     place = np.cumsum(drawn) - 1
-    draws = own @ values[:, drawn] if drawn.any() else np.empty((0, 0))
+    draws = resampled_means(own, values[:, drawn]) if drawn.any() else np.empty((0, 0))
     out = []
     for c in range(values.shape[1]):
         m = float(mean[c])
@@ -142,7 +144,8 @@ def _complete(values: Floats, weights: Floats, mask: Bools, confidence: float, m
             continue
         both = None
         if studentised[c]:
-            both = bootstrap_t(values[:, c], draws[:, place[c]], own @ np.square(values[:, c]), confidence)
+            squares = resampled_means(own, np.square(values[:, c]))
+            both = bootstrap_t(values[:, c], draws[:, place[c]], squares, confidence)
         if method == "bootstrap-t" and both is not None:
             low, high, how = *both, "bootstrap-t"
         elif bca_wanted:
@@ -160,17 +163,18 @@ def bca(values: Floats, draws: Floats, confidence: float) -> tuple[float, float]
 
     Args:
         values: float [n]; the data. For a mean the jackknife acceleration is skewness / (6 sqrt(n)).
-        draws: float [B]; bootstrap means.
+        draws: float [B]; bootstrap means. Those within :data:`rebeca.ties.TIE` of the mean count as equal to it.
         confidence: E.g. 0.95.
     """
     from scipy.special import ndtr, ndtri
 
-    below = np.mean(draws < values.mean()) + 0.5 * np.mean(draws == values.mean())
+    side = direction(draws - values.mean(), size_of(values))
+    below = np.mean(side < 0) + 0.5 * np.mean(side == 0)
     bias = ndtri(np.clip(below, 1 / (len(draws) + 1), len(draws) / (len(draws) + 1)))
     acceleration = float(skewness(values)) / (6 * np.sqrt(len(values)))
     z = ndtri(np.array([(1 - confidence) / 2, (1 + confidence) / 2]))
     levels = ndtr(bias + (bias + z) / (1 - acceleration * (bias + z)))
-    low, high = np.quantile(draws, levels)
+    low, high = np.quantile(draws, np.round(levels, LEVEL_DECIMALS))
     return float(low), float(high)
 
 
@@ -194,7 +198,7 @@ def bootstrap_t(values: Floats, draws: Floats, squares: Floats, confidence: floa
     away = np.where(np.abs(draws - mean) <= CONSTANT * max(1.0, abs(mean)), 0.0, draws - mean)
     t = np.divide(away, np.sqrt(variance / (n - 1)), out=np.copysign(np.inf, away), where=varies)
     t[~varies & (away == 0)] = 0.0
-    outer, levels = np.sort(t), np.array([(1 - confidence) / 2, (1 + confidence) / 2])
+    outer, levels = np.sort(t, kind="stable"), np.array([(1 - confidence) / 2, (1 + confidence) / 2])
     first, last = int(levels[0] * (len(t) - 1)), int(np.ceil(levels[1] * (len(t) - 1)))
     if not np.isfinite(outer[[first, last]]).all():
         return None

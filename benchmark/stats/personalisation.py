@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rebeca.ties import TIE
+
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 
-TIE = 1e-9
-"""Values within this relative distance count as equal, so that rounding decides nothing."""
 ROUNDING = 1e-12
 """Centred scores below this share of the largest score are zero but for rounding."""
 GATHERED_AT_ONCE = 4_000_000

@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating[Any]]
+from benchmark.stats.exact import resampled_means
+from rebeca.ties import best_first, direction, is_highest, levels, size_of
 
-EQUAL = 1e-12
-"""Means this near are equal but for rounding."""
+Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.integer[Any]]
 
 
 def midranks(values: Floats) -> Floats:
-    """float64 [n]; rank of each value from 1, equal values share their mean rank.
+    """float64 [n]; rank of each value from 1, tied values share their mean rank.
 
     As ``scipy.stats.rankdata``; importing ``scipy.stats`` takes longer than most commands.
     """
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    place = levels(values)
+    counts = np.bincount(place)
     return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place])
 
 
@@ -38,47 +40,50 @@ def rank_intervals(ids: Sequence[str], better: Mapping[tuple[str, str], bool]) -
     return intervals
 
 
-def probability_first(values: Floats, weights: Floats) -> Floats:
+def probability_first(values: Floats, weights: Ints) -> Floats:
     """float64 [generators]; share of bootstrap draws in which each generator has the highest mean, ties shared.
 
     Args:
         values: float [people, generators]; higher is better.
-        weights: float [draws, people] from :func:`benchmark.stats.intervals.kept_weights`; draws that hold none of
+        weights: int [draws, people] from :func:`benchmark.stats.intervals.kept_weights`; draws that hold none of
             these people are left out.
     """
-    means = weights[weights.any(axis=1)] @ values
-    first = means >= means.max(axis=1, keepdims=True) - EQUAL
+    first = is_highest(resampled_means(weights, values))
     return np.asarray((first / first.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
-def kendall(a: Floats, b: Floats, weights: Floats) -> tuple[float, Floats]:
+def kendall(a: Floats, b: Floats, weights: Ints) -> tuple[float, Floats]:
     """Kendall's tau-a between two orders of generators by their means over people: do two measures order them alike?
 
     Args:
         a: float [people, generators]; higher is better, as in ``b``, whose people and generators are the same.
         b: float [people, generators].
-        weights: float [draws, people] of a bootstrap over people.
+        weights: int [draws, people] of a bootstrap over people.
 
     Returns:
-        (Concordant minus discordant pairs) / pairs, and the same in every draw, float64 [draws]. Pairs that are equal
+        (Concordant minus discordant pairs) / pairs, and the same in every draw, float64 [draws]. Pairs that are tied
         by either measure count as neither. NaN for fewer than two generators.
     """
     pairs = a.shape[1] * (a.shape[1] - 1) // 2
     if not pairs:
         return float("nan"), np.full(len(weights), np.nan)
-    left, right = (np.vstack([values.mean(axis=0), weights[weights.any(axis=1)] @ values]) for values in (a, b))
+    left, right = (np.vstack([values.mean(axis=0), resampled_means(weights, values)]) for values in (a, b))
     total = np.zeros(len(left))
     for first in range(a.shape[1] - 1):
         total += (
-            np.sign(left[:, first, None] - left[:, first + 1 :])
-            * np.sign(right[:, first, None] - right[:, first + 1 :])
+            direction(left[:, first, None] - left[:, first + 1 :], size_of(left))
+            * direction(right[:, first, None] - right[:, first + 1 :], size_of(right))
         ).sum(axis=1)
     return float(total[0] / pairs), total[1:] / pairs
 
 
 def inversions(a: Floats, b: Floats) -> list[tuple[int, int]]:
-    """Pairs (first, second) of generators that ``a`` puts the other way round than ``b``; float [generators] each."""
-    order = np.argsort(-a, kind="stable")
+    """Pairs (first, second) of generators that ``a`` puts the other way round than ``b``; float [generators] each.
+
+    A pair that is tied by either is not among them.
+    """
+    order = best_first(a)
+    above, below = direction(a[:, None] - a, size_of(a)) > 0, direction(b[:, None] - b, size_of(b)) < 0
     return [
-        (int(i), int(j)) for place, i in enumerate(order) for j in order[place + 1 :] if a[i] > a[j] and b[i] < b[j]
+        (int(i), int(j)) for place, i in enumerate(order) for j in order[place + 1 :] if above[i, j] and below[i, j]
     ]

@@ -70,7 +70,7 @@ def picture_counts(shape: Shape, tied_to: Floats | None) -> Ints:
     if tied_to is None:
         return np.full(shape.users, shape.pictures)
     few = max(1, shape.pictures // 2)
-    upper = np.argsort(np.argsort(tied_to)) >= shape.users // 2
+    upper = np.argsort(np.argsort(tied_to, kind="stable"), kind="stable") >= shape.users // 2
     return np.where(upper, shape.pictures + few, few)
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from benchmark.stats.intervals import Interval, percentile
 from benchmark.stats.ranks import midranks
+from rebeca.ties import levels
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
@@ -40,41 +41,43 @@ def auc_by_user(user: Ints, liked: Bools, score: Floats, num_users: int) -> Floa
     return values
 
 
-def auc_over_users(user: Ints, liked: Bools, score: Floats, weights: Floats) -> Interval:
+def auc_over_users(user: Ints, liked: Bools, score: Floats, weights: Ints) -> Interval:
     """Pooled AUC with a percentile bootstrap interval over people.
 
     The pooled AUC counts, for every pair of people (u, v), the liked rows of u that score above not liked rows of v.
     These counts are made once; a draw that takes person u w[u] times weighs them by w[u] w[v], so that all draws are
-    one quadratic form, and exact (the clustered AUC of Obuchowski 1997, resampled).
+    one quadratic form in halves of whole numbers, and exact (the clustered AUC of Obuchowski 1997, resampled).
 
     Args:
         user: int [rows].
         liked: bool [rows].
         score: float [rows].
-        weights: float [draws, people].
+        weights: int [draws, people].
     """
     people = weights.shape[1]
-    order = np.lexsort((score, user))
-    user, liked, score = user[order], liked[order], score[order]
-    owner, good = user[liked], score[liked]
+    place = levels(score)
+    order = np.lexsort((place, user))
+    user, liked, place = user[order], liked[order], place[order]
+    owner, good = user[liked], place[liked]
     likes = np.bincount(owner, minlength=people)
     dislikes = np.bincount(user[~liked], minlength=people)
     wins = np.zeros((people, people))
     bounds = np.searchsorted(user[~liked], np.arange(people + 1))
-    bad = score[~liked]
+    bad = place[~liked]
     for v in np.flatnonzero(dislikes):
         own = bad[bounds[v] : bounds[v + 1]]
         below = (np.searchsorted(own, good, "left") + np.searchsorted(own, good, "right")) / 2
         wins[:, v] = np.bincount(owner, weights=below, minlength=people)
     with np.errstate(divide="ignore", invalid="ignore"):
         estimate = wins.sum() / (likes.sum() * dislikes.sum())
-        draws = ((weights @ wins) * weights).sum(axis=1) / ((weights @ likes) * (weights @ dislikes))
+        drawn = weights.astype(np.float64)
+        draws = ((drawn @ wins) * drawn).sum(axis=1) / ((weights @ likes) * (weights @ dislikes))
     return percentile(float(estimate), draws, int(((likes > 0) | (dislikes > 0)).sum()))
 
 
 def bootstrap_rows_auc(liked: Bools, score: Floats, draws: int, rng: np.random.Generator) -> tuple[float, float]:
     """The published interval: percentile bootstrap over rows of the pooled AUC (too narrow; see docs)."""
-    _, rank = np.unique(score, return_inverse=True)
+    rank = levels(score)
     place = 2 * rank + liked  # rows of equal score and label count together
     size = 2 * (int(rank.max()) + 1)
     values = np.empty(draws)
@@ -107,8 +110,9 @@ def roc(liked: Bools, score: Floats, points: int = ROC_POINTS) -> Curve:
     positives, negatives = int(liked.sum()), int((~liked).sum())
     if not positives or not negatives:
         return Curve((), ())
-    order = np.argsort(-score, kind="stable")
-    last_of_tie = np.append(np.diff(score[order]) != 0, True)
+    place = levels(score)
+    order = np.argsort(-place, kind="stable")
+    last_of_tie = np.append(np.diff(place[order]) != 0, True)
     true = np.concatenate([[0], np.cumsum(liked[order])[last_of_tie] / positives])
     false = np.concatenate([[0], np.cumsum(~liked[order])[last_of_tie] / negatives])
     grid = np.linspace(0, 1, points)

@@ -105,7 +105,7 @@ def find_blocks(ratings: Interactions) -> tuple[Ints, Ints]:
     edges = coo_matrix((np.ones(len(ratings)), (ratings.user, ratings.item + ratings.num_users)), shape=(size, size))
     _, component = connected_components(edges, directed=False)
     _, first, numbered = np.unique(component, return_index=True, return_inverse=True)
-    order = np.argsort(np.argsort(first))[numbered]
+    order = np.argsort(np.argsort(first, kind="stable"), kind="stable")[numbered]
     return order[: ratings.num_users], order[ratings.num_users :]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from rebeca.arrays import Floats, Ints, unit_rows
 from rebeca.errors import PluginError
 from rebeca.interfaces import Decoder, DecoderContext, GeneratedImage, Request, whole_users
+from rebeca.ties import is_highest
 
 Metric = Literal["euclidean", "cosine"]
 
@@ -74,14 +75,18 @@ class NearestItem(Decoder[NearestParams]):
 
 
 def nearest(points: Floats, candidates: Floats, params: NearestParams) -> Ints:
-    """Int [n]; row of ``candidates`` [m, dim] nearest to each of ``points`` [n, dim]; ties go to the first row."""
+    """Int [n]; row of ``candidates`` [m, dim] nearest to each of ``points`` [n, dim]; ties go to the first row.
+
+    In double precision, whatever the arguments: copies of one candidate must tie.
+    """
+    points, candidates = points.astype(np.float64), candidates.astype(np.float64)
     if params.metric == "cosine":
         points, candidates = unit_rows(points), unit_rows(candidates)
     distance = np.square(points).sum(axis=1)[:, None] - 2.0 * points @ candidates.T + np.square(candidates).sum(axis=1)
     if params.repeats:
-        return distance.argmin(axis=1)
+        return is_highest(-distance).argmax(axis=1)
     chosen = np.empty(len(points), np.int64)
     for row in range(len(points)):
-        chosen[row] = distance[row].argmin()
+        chosen[row] = is_highest(-distance[row]).argmax()
         distance[:, chosen[row]] = np.inf
     return chosen

@@ -185,7 +185,7 @@ def _standing(
     apart: bool = False,
 ) -> Floats:
     """x, foot and size of things that stand on the ground, far to near; at a lake they stand on its far shore."""
-    depth = np.sort(rng.random((n, slots)), axis=1)
+    depth = np.sort(rng.random((n, slots)), axis=1, kind="stable")
     depth = np.where(water[:, None], 0.06, depth)
     foot = horizon[:, None] + 1.5 + depth * (60.0 - horizon[:, None] - 1.5)
     scale = np.where(water[:, None], 0.62, 0.55 + 0.45 * depth)
@@ -199,7 +199,7 @@ def _standing(
 
 
 def _floating(rng: np.random.Generator, n: int, horizon: Floats) -> Floats:
-    depth = np.sort(rng.uniform(0.3, 0.9, (n, BOATS)), axis=1)
+    depth = np.sort(rng.uniform(0.3, 0.9, (n, BOATS)), axis=1, kind="stable")
     foot = horizon[:, None] + depth * (61.0 - horizon[:, None])
     left = rng.random(n) < 0.5
     x = np.where(

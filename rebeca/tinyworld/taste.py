@@ -139,7 +139,7 @@ def draw_ratings(people: People, utility: Floats, seed: int) -> tuple[Ints, Ints
     rng = np.random.default_rng(seed_of("tinyworld", seed, "ratings"))
     users, items, ratings = [], [], []
     for user in range(len(utility)):
-        seen = np.sort(rng.permutation(utility.shape[1])[: people.ratings[user]])
+        seen = np.sort(rng.permutation(utility.shape[1])[: people.ratings[user]], kind="stable")
         heard = utility[user, seen] + people.habit[user] + rng.normal(0, NOISE, len(seen))
         users.append(np.full(len(seen), user))
         items.append(seen)

@@ -12,6 +12,7 @@ from rebeca.data.catalogue import ArraySource, Catalogue
 from rebeca.data.dataset import Dataset, GroundTruth
 from rebeca.data.interactions import Interactions
 from rebeca.params import Count
+from rebeca.ties import TIE, size_of
 from rebeca.tinyworld.render import render
 from rebeca.tinyworld.scenes import captions, draw_scenes
 from rebeca.tinyworld.taste import draw_people, draw_ratings, features
@@ -51,7 +52,7 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
         tuple(f"person-{u:03d}" for u in range(params.users)),
         tuple(f"postcard-{i:04d}" for i in range(params.items)),
     )
-    ladder = np.sort(utility, axis=1)
+    ladder = np.sort(utility, axis=1, kind="stable")
     known = percentile(ladder, utility)
 
     def of_items(users: Ints, items: Ints) -> Floats:
@@ -75,7 +76,11 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
 
 
 def percentile(ladder: Floats, utility: Floats) -> Floats:
-    """float64 [users, n]; mid-rank of utilities among a person's sorted utilities ``ladder`` [users, items], 0 to 1."""
-    below = np.stack([np.searchsorted(row, own, "left") for row, own in zip(ladder, utility, strict=True)])
-    up_to = np.stack([np.searchsorted(row, own, "right") for row, own in zip(ladder, utility, strict=True)])
+    """float64 [users, n]; mid-rank of utilities among a person's sorted utilities ``ladder`` [users, items], 0 to 1.
+
+    Utilities within :data:`rebeca.ties.TIE` are tied, since one image asked for alone or among others rounds otherwise.
+    """
+    tie = TIE * size_of(ladder)
+    below = np.stack([np.searchsorted(row, own - tie, "left") for row, own in zip(ladder, utility, strict=True)])
+    up_to = np.stack([np.searchsorted(row, own + tie, "right") for row, own in zip(ladder, utility, strict=True)])
     return np.asarray((below + up_to) / (2.0 * ladder.shape[1]))

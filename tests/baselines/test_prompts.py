@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from baselines.prompts import PUBLISHED, Prompts, PromptsParams, log_odds
+from baselines.prompts import PUBLISHED, Prompts, PromptsParams, _ends, log_odds
 from rebeca.data.interactions import Interactions
 from rebeca.errors import PluginError
 from rebeca.interfaces import GeneratedImage, Request
@@ -109,6 +109,13 @@ def test_log_odds_by_hand():
     assert odds == pytest.approx([np.log(3 / 5) - np.log(1 / 5), np.log(2 / 6) - np.log(2 / 4), np.log(3 / 5)])
     assert np.isnan(log_odds(holds, item, liked, 5, 1.0)).all()
     assert np.isnan(log_odds(holds, item, np.ones(4, bool), 1, 1.0)).all()
+
+
+def test_words_that_tell_equally_much_keep_the_order_of_the_vocabulary():
+    """Logarithms differ in the last digit between processors."""
+    odds = np.array([0.3, np.nan, 0.1 + 0.2, -1.0, 0.9, 1e-17])
+    assert _ends(odds, 9, best=True).tolist() == [4, 0, 2]
+    assert _ends(-odds, 2, best=False).tolist() == [4, 0]
 
 
 def test_pictures_without_captions_are_named():

@@ -11,7 +11,9 @@ import pytest
 from benchmark.records.files import COMPARISON, file_digests, own_digest
 from benchmark.records.gallery import encode_lossless
 from benchmark.records.schema import SCHEMA
-from tests.conftest import invoke
+from benchmark.stats.intervals import resampling_weights
+from benchmark.stats.random import stream
+from tests.conftest import invoke, make_folder
 from tests.e2e.test_malformed import png
 
 COMPARISON_PATH = f"_task/{COMPARISON}"
@@ -277,6 +279,59 @@ def forged_scores(folder):
         return found | {"z": (found["statistic"] - found["null_mean"]) / found["null_sd"]}
 
     edit_json(folder, MINE, "published_schemes/ncf", published)
+
+
+MANY = """
+schema: 1
+id: many
+version: 1
+title: Users enough for BCa
+seed: 3
+data:
+  kind: folder
+  path: data
+  params: {scale: [1, 7]}
+  like_at: 4
+  split: {kind: held-out-items, test: 0.34, validation: 0.25}
+judges:
+  verifier: {use: ncf, encoder: "fourier:8", params: {nets: 1, dims: 4, epochs: 2, patience: 2}}
+  auditor: null
+  ratings: shared
+images: 3
+encoder: "fourier:8"
+decoder: {use: nearest-picture}
+generators:
+  - {id: random, use: catalogue, params: {rank_by: random}}
+  - {id: most-liked, use: catalogue, params: {rank_by: most-liked}}
+scorers: [ncf, observed]
+analysis: {primary: {scorer: observed, statistic: mean}, reference: random, permutations: 199, bootstrap: 199}
+"""
+
+
+def test_an_end_moved_to_the_next_order_statistic_is_caught(tmp_path):
+    """Ends of BCa are order statistics of bootstrap means; ratings lie on a lattice, so their neighbours are near."""
+    make_folder(tmp_path / "data", users=70)
+    (tmp_path / "many.yaml").write_text(MANY)
+    invoke("run", tmp_path / "many.yaml", "--workdir", tmp_path / "w", "--quiet")
+    folder = tmp_path / "w" / "records" / "many" / "v1"
+    comparison = json.loads((folder / COMPARISON_PATH).read_text())
+    weights = resampling_weights(70, 199, stream(comparison["analysis"]["hash"], "bootstrap"))
+    users = pd.read_parquet(folder / "random" / "users.parquet")
+    place = {user: i for i, user in enumerate(comparison["users"]["id"])}
+    own = users[users.measure == "observed"].assign(place=lambda t: t.user.map(place)).sort_values("place")
+    draws = np.unique(np.round(weights @ own["value"].to_numpy() / 70, 9))
+    for end in ("low", "high"):
+        keys = f"summary/observed/interval/{end}"
+        found, last = at(json.loads((folder / "random" / "record.json").read_text()), keys)
+        assert found["method"] == "bca"
+        next_lower = draws[draws < found[last] - 1e-9].max()
+        assert 0 < found[last] - next_lower < 0.02
+        edit_json(folder, "random/record.json", keys, lambda _, new=next_lower: float(new))
+        mend(folder)
+        assert f"{end}: recorded" in invoke("verify", folder, code=7)
+        edit_json(folder, "random/record.json", keys, lambda _, old=found[last]: old)
+        mend(folder)
+    invoke("verify", folder)
 
 
 def lowest_of_one(folder):

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
+from benchmark.stats.exact import resampled_means
 from benchmark.stats.intervals import (
     bootstrap_t,
     kept_weights,
@@ -47,7 +48,7 @@ def test_the_order_of_people_changes_nothing():
     order = np.random.default_rng(2).permutation(80)
     w = weights(80)
     one, two = mean_interval(x, w), mean_interval(x[order], w[:, order])
-    assert (one.low, one.high) == (pytest.approx(two.low), pytest.approx(two.high))
+    assert (one.low, one.high) == (pytest.approx(two.low, rel=1e-14), pytest.approx(two.high, rel=1e-14))
 
 
 def test_bootstrap_t_by_hand():
@@ -56,11 +57,11 @@ def test_bootstrap_t_by_hand():
     w = weights(25)
     t = []
     for row in w:
-        drawn = np.repeat(x, np.round(row * 25).astype(int))
+        drawn = np.repeat(x, row)
         t.append((drawn.mean() - x.mean()) / (drawn.std(ddof=1) / 5))
     upper, lower = np.quantile(t, [0.975, 0.025])
     error = x.std(ddof=1) / 5
-    low, high = bootstrap_t(x, w @ x, w @ x**2, 0.95)
+    low, high = bootstrap_t(x, w @ x / 25, w @ x**2 / 25, 0.95)
     assert (low, high) == (pytest.approx(x.mean() - upper * error), pytest.approx(x.mean() - lower * error))
     assert mean_interval(x, w, method="bootstrap-t").low == pytest.approx(low)
 
@@ -98,7 +99,28 @@ def test_odd_values_have_named_outcomes():
     assert percentile(0.5, np.full(9, np.nan), 9).method == "none"
 
 
-def test_draws_without_anybody_known_are_zero():
-    w = np.array([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])
+def test_draws_without_anybody_known_hold_nobody():
+    w = np.array([[1, 1, 0], [0, 0, 2]])
     kept = kept_weights(w, np.array([True, True, False]))
-    np.testing.assert_allclose(kept, [[0.5, 0.5], [0, 0]])
+    assert kept.tolist() == [[1, 1], [0, 0]]
+    assert resampled_means(kept, np.array([1.0, 2.0])).tolist() == [1.5]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_draws_that_equal_the_mean_count_half_whatever_the_order_of_adding(seed):
+    """Shares of 32 wins add up to the mean in many draws. Sums in another order once fell on either side of it."""
+    rng = np.random.default_rng(seed)
+    wins = np.round(rng.normal(29, 2, 100)).clip(0, 32).astype(int)
+    w = weights(100, 999)
+    centre, sums = wins.sum(), w @ wins  # whole numbers
+    below = np.mean(sums < centre) + 0.5 * np.mean(sums == centre)
+    assert np.mean(sums == centre) > 0.005
+    x = wins / 32
+    bias, z = special.ndtri(below), special.ndtri([0.025, 0.975])
+    acceleration = stats.skew(x) / 60
+    levels = special.ndtr(bias + (bias + z) / (1 - acceleration * (bias + z)))
+    low, high = np.quantile(sums / 3200, levels)
+    for _ in range(5):
+        order = rng.permutation(100)
+        found = mean_interval(x[order], w[:, order])
+        assert (found.low, found.high) == (pytest.approx(low, abs=1e-12), pytest.approx(high, abs=1e-12))

@@ -1,12 +1,13 @@
 """Ranks, their intervals, and how far two orders agree."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 from benchmark.stats.intervals import resampling_weights
-from benchmark.stats.ranks import inversions, kendall
+from benchmark.stats.ranks import inversions, kendall, midranks, probability_first
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -40,7 +41,7 @@ def test_inversions_are_the_discordant_pairs(seed):
 @given(SEEDS)
 def test_order_of_people_and_scale_change_nothing(seed):
     a, b, _ = drawn(seed)
-    weights = np.full((1, 9), 1 / 9)
+    weights = np.ones((1, 9), int)
     shuffled = np.random.default_rng(seed).permutation(9)
     assert kendall(a, b, weights)[0] == kendall(a[shuffled], 3 * b[shuffled] + 1, weights)[0]
 
@@ -51,6 +52,15 @@ def test_the_same_order_the_reverse_and_ties():
     assert kendall(a, np.zeros_like(a), weights)[0] == 0
     assert inversions(np.array([3.0, 2.0, 1.0]), np.array([1.0, 1.0, 2.0])) == [(0, 2), (1, 2)]
     assert np.isnan(kendall(a[:, :1], a[:, :1], weights)[0])
+
+
+def test_means_that_are_equal_but_for_rounding_are_tied():
+    means = np.array([[0.1 + 0.2, 0.3, 0.0]])  # the first two are one number on paper
+    one, other = np.ones((1, 1), int), np.array([[1.0, 2.0, 0.0]])
+    assert kendall(means, other, one)[0] == pytest.approx(2 / 3)
+    assert inversions(means[0], other[0]) == []
+    assert probability_first(means, one).tolist() == [0.5, 0.5, 0.0]
+    assert midranks(means[0]).tolist() == [2.5, 2.5, 1.0]
 
 
 def test_redrawing_leans_low_where_two_measures_have_one_order():

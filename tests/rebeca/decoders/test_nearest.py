@@ -16,6 +16,18 @@ def test_nearest_by_both_metrics():
     assert nearest(np.array([[0.3, 0.3]]), candidates, NearestParams("cosine")).tolist() == [2]
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_copies_of_a_candidate_tie_wherever_they_lie(metric):
+    """A kernel's last columns are added up otherwise, and a copy there was nearer by rounding."""
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=(7, 33)).astype(np.float32)
+    points = (own[rng.integers(0, 7, 200)] + rng.normal(0, 0.1, (200, 33))).astype(np.float32)
+    found = nearest(
+        points, np.concatenate([own, own, own * np.float32(1 + 1e-15)]), NearestParams(metric, repeats=True)
+    )
+    np.testing.assert_array_equal(found, nearest(points, own, NearestParams(metric, repeats=True)))
+
+
 def test_decodes_for_whole_users_among_their_candidates():
     pixels = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
     catalogue = Catalogue(tuple("abcde"), ArraySource(pixels), np.zeros(5, int))

@@ -80,6 +80,11 @@ def test_percentiles_are_mid_ranks() -> None:
     assert percentile(ladder, np.array([[-1.0, 0.0, 1.0, 1.5, 9.0]])).tolist() == [[0.0, 0.125, 0.5, 0.75, 1.0]]
 
 
+def test_percentiles_of_what_is_equal_but_for_rounding_are_equal() -> None:
+    ladder = np.array([[0.0, 0.3, 2.0]])
+    assert percentile(ladder, np.array([[0.1 + 0.2, 0.3, 0.3 - 1e-16]])).tolist() == [[0.5, 0.5, 0.5]]
+
+
 def test_the_truth_of_a_catalogue_picture_is_the_truth_of_its_pixels() -> None:
     world = make_tinyworld(TinyworldParams(items=40, users=3))
     assert world.ground_truth is not None and world.ground_truth.of_pictures is not None
