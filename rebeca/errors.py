@@ -111,9 +111,9 @@ def printable(text: str) -> str:
 RENAMED = {
     "pictures": ("images", "items"),
     "truth": ("ground-truth",),
-    "prior-encoder": ("prior-encoder",),
-    "verifier-encoder": ("verifier-encoder",),
-    "auditor-encoder": ("auditor-encoder",),
+    "prior-eyes": ("prior-encoder",),
+    "verifier-eyes": ("verifier-encoder",),
+    "auditor-eyes": ("auditor-encoder",),
 }
 """Old spellings in task files, and what they are called now."""
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from rebeca.errors import MissingDependency
-from rebeca.weights import reading
+from rebeca.weights import folder_digest, load_checkpoint, reading, save_checkpoint, save_weights, weights_hash
 
 
 @pytest.mark.parametrize(
@@ -16,3 +18,43 @@ from rebeca.weights import reading
 def test_a_full_disk_and_exhausted_memory_are_not_called_damaged_weights(error):
     with pytest.raises(type(error)), reading("weights", MissingDependency):
         raise error
+
+
+def test_a_library_that_cannot_read_a_file_is_one_message():
+    with pytest.raises(MissingDependency, match=r"weights \(first line\)"), reading("weights", MissingDependency, "x"):
+        raise ValueError("first line\nsecond line")
+    with pytest.raises(MissingDependency, match=r"weights \(EOFError\)"), reading("weights", MissingDependency):
+        raise EOFError
+
+
+def test_hashes_follow_names_shapes_and_values():
+    first = {"a": torch.zeros(2, 3), "b": torch.ones(2)}
+    assert weights_hash(first) == weights_hash(dict(reversed(first.items())))
+    for other in ({"a": torch.zeros(3, 2)}, {"c": torch.zeros(2, 3)}, {"a": torch.ones(2, 3)}):
+        assert weights_hash({**first, **other}) != weights_hash(first)
+    assert weights_hash({"a": torch.zeros(2, dtype=torch.float16)}) != weights_hash({"a": torch.zeros(2)})
+
+
+def test_a_folder_is_known_by_names_and_contents(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a").write_bytes(b"1")
+    first = folder_digest(tmp_path)
+    (tmp_path / "sub" / "a").rename(tmp_path / "b")
+    assert folder_digest(tmp_path) != first
+    assert folder_digest(tmp_path / "nowhere") == folder_digest(tmp_path / "sub")
+
+
+def test_tensors_go_to_disk_and_back(tmp_path):
+    save_weights(tmp_path / "w.safetensors", {"a": torch.arange(6.0).view(2, 3).T})
+    assert torch.equal(load_file(tmp_path / "w.safetensors")["a"], torch.arange(6.0).view(2, 3).T)
+
+
+def test_a_checkpoint_is_whole_or_set_aside(tmp_path):
+    path = tmp_path / "sub" / "a.checkpoint"
+    assert load_checkpoint(path, "cpu") is None
+    save_checkpoint(path, {"step": 3, "x": torch.ones(2)})
+    state = load_checkpoint(path, "cpu")
+    assert state["step"] == 3 and torch.equal(state["x"], torch.ones(2))
+    path.write_bytes(path.read_bytes()[:-1])
+    assert load_checkpoint(path, "cpu") is None
+    assert [found.name for found in path.parent.iterdir()] == ["a.damaged"]

@@ -1,12 +1,14 @@
 """Folder data sets: what is read, and how mistakes are named."""
 
 import gzip
+import shutil
 import zipfile
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from rebeca.data.folder import read_folder
+from rebeca.data.folder import rating_scale, read_folder
 from rebeca.errors import DataError
 from tests.conftest import make_folder
 
@@ -82,3 +84,40 @@ def test_a_symbolic_link_out_of_the_folder_is_refused(tmp_path):
     (folder / "images" / "0.png").symlink_to(outside)
     with pytest.raises(DataError, match="points outside"):
         read_folder(folder, SCALE)
+
+
+def test_the_scale_is_that_of_the_ratings(tmp_path):
+    folder = make_folder(tmp_path, users=3, items=6)
+    values = np.loadtxt(folder / "ratings.csv", delimiter=",", skiprows=1, usecols=2)
+    assert rating_scale(folder) == (values.min(), values.max())
+    (folder / "ratings.csv").write_text("user,item,rating\nu0,i0,3\nu0,i1,3\n")
+    with pytest.raises(DataError, match="every rating is 3"):
+        rating_scale(folder)
+    (folder / "ratings.csv").unlink()
+    with pytest.raises(DataError, match="no ratings"):
+        rating_scale(folder)
+
+
+def test_declared_blocks_are_taken_and_missing_parts_named(tmp_path):
+    folder = make_folder(tmp_path, users=4, items=6)
+    items = (folder / "items.csv").read_text().splitlines()
+    rows = [f"{line},{'block' if k == 0 else 'ab'[k % 2]}" for k, line in enumerate(items)]
+    (folder / "items.csv").write_text("\n".join(rows) + "\n")
+    ratings = (folder / "ratings.csv").read_text().splitlines()
+    kept = [line for line in ratings[1:] if (int(line[1]) + int(line.split(",")[1][1:])) % 2 == 0]
+    (folder / "ratings.csv").write_text("\n".join([ratings[0], *kept]) + "\n")
+    data = read_folder(folder, SCALE)
+    assert data.catalogue.block.tolist() == [1, 0, 1, 0, 1, 0]
+    assert data.block_of_user.tolist() == [1, 0, 1, 0]
+    shutil.rmtree(folder / "images")
+    with pytest.raises(DataError, match="no pictures"):
+        read_folder(folder, SCALE)
+    (folder / "images.zip").write_bytes(b"no archive")
+    with pytest.raises(DataError, match="not a readable zip archive"):
+        read_folder(folder, SCALE)
+    with zipfile.ZipFile(folder / "images.zip", "w") as archive:
+        archive.writestr("0.png", b"")
+    with pytest.raises(DataError, match=r"row 3: file '1\.png' is not in"):
+        read_folder(folder, SCALE)
+    with pytest.raises(DataError, match="no such folder"):
+        read_folder(folder / "nowhere", SCALE)

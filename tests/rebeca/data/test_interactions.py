@@ -28,3 +28,21 @@ def test_smaller_shares_of_ratings_are_parts_of_larger_ones():
     assert part.thinned(0.5, 3).train.ratings_per_user().tolist() == [1, 1, 4, 10, 15, 0]
     assert {*zip(*[iter(part.thinned(0.5, 4).train.item)], strict=True)} != {(i,) for _, i in kept[1]}
     assert len(part.thinned(0.5, 3).validation) == 0
+
+
+def test_means_and_table():
+    ratings = interactions([0, 0, 1], [0, 2, 2], [2, 4, 7], users=3, items=4)
+    assert np.array_equal(ratings.user_mean(), [3, 7, np.nan], equal_nan=True)
+    assert np.array_equal(ratings.item_mean(), [2, np.nan, 5.5, np.nan], equal_nan=True)
+    table = np.full((3, 4), np.nan)
+    table[0, 0], table[0, 2], table[1, 2] = 2, 4, 7
+    assert np.array_equal(ratings.matrix(), table, equal_nan=True)
+    assert ratings.where(ratings.user == 0).rating.tolist() == [2, 4]
+    assert ratings.where(np.array([2, 0])).rating.tolist() == [7, 2]
+
+
+def test_medians_need_ratings_of_everybody():
+    ratings = interactions([0, 1], [0, 0], [2, 4])
+    with pytest.raises(DataError, match="'u1' has none"):
+        like(ratings, "user-median", ratings.where(ratings.user == 0))
+    assert like(ratings, 4).liked.tolist() == [False, True]

@@ -1,0 +1,49 @@
+"""Parameters are read strictly."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+
+from rebeca.params import Count, ParamError, Share, make_params, params_json, shortened
+
+
+@dataclass(frozen=True)
+class Some:
+    LOCATIONS: ClassVar = ("place",)
+    FILES: ClassVar = ("file",)
+
+    count: Count = 2
+    share: Share = 0.5
+    place: str = "here"
+    file: str | None = None
+    pair: tuple[float, float] = (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({"cuont": 1}, "where: no parameter 'cuont'"),
+        ({"count": 0}, "where.count: input should be greater than or equal to 1, found 0"),
+        ({"share": float("nan")}, "where.share: not a finite number, found nan"),
+        ({"pair": [0.0, float("inf")]}, "where.pair: not a finite number"),
+        ({"pair": {"a": float("inf")}}, "where.pair: not a finite number"),
+        ({"pair": [0.0, "x"]}, "where.pair.1: input should be a valid number"),
+        ({"share": 2.0}, "found 2.0"),
+    ],
+)
+def test_mistakes_are_named(raw, message):
+    with pytest.raises(ParamError) as raised:
+        make_params(Some, raw, "where")
+    assert message in raised.value.message and raised.value.path
+
+
+def test_json_spells_out_defaults_and_leaves_out_places():
+    made = make_params(Some, {"count": 3, "file": "/somewhere/e.npy", "place": "there"}, "where")
+    assert params_json(made) == {"count": 3, "share": 0.5, "file": "e.npy", "pair": [0.0, 1.0]}
+    assert params_json(Some(file="sub/e.npy"))["file"] == "sub/e.npy"
+
+
+def test_long_values_are_shortened():
+    assert shortened("x" * 200) == repr("x" * 200)[:77] + "..."
+    assert shortened(1) == "1"
