@@ -68,7 +68,7 @@ def test_seconds_a_picture_count_the_pictures_that_they_were_spent_on(tiny, monk
     row = next(row for row in read_board(records).rows if row.id == "rebeca")
     origin = row.record.provenance
     assert origin.decoded == {"rebeca": 6}  # of two users, three each
-    assert row.seconds == origin.seconds["pictures rebeca"] / 6
+    assert row.seconds == origin.seconds["images rebeca"] / 6
 
 
 STAGES = ["data", "embeddings", "judge", "fit", "images", "scores", "held-out", "records", "site"]

@@ -24,13 +24,13 @@ def with_seconds(record, seconds, decoded):
 
 
 def test_seconds_of_a_resumed_run_count_its_own_images(record):
-    assert seconds_per_image(with_seconds(record, {"pictures rebeca": 12.0}, {"rebeca": 6})) == 2
-    assert seconds_per_image(with_seconds(record, {"pictures rebeca": 36.0}, {})) == 1
+    assert seconds_per_image(with_seconds(record, {"images rebeca": 12.0}, {"rebeca": 6})) == 2
+    assert seconds_per_image(with_seconds(record, {"images rebeca": 36.0}, {})) == 1
     assert seconds_per_image(with_seconds(record, {}, {})) is None
 
 
 def test_generating_and_scoring_are_each_over_their_own_images(record):
-    seconds = {"pictures a": 12.0, "score a by ncf": 3.0, "score b by ncf": 3.0, "fit a": 100.0}
+    seconds = {"images a": 12.0, "score a by ncf": 3.0, "score b by ncf": 3.0, "fit a": 100.0}
     origin = with_seconds(record, seconds, {"a": 4}).provenance
     assert seconds_with_scores(origin, [rows("a"), rows("b")]) == pytest.approx(12 / 4 + 6 / 12)
     assert seconds_with_scores(origin, [rows("b")]) is None

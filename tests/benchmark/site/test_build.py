@@ -91,7 +91,7 @@ def test_every_number_of_the_leaderboard_is_the_records(done):
         )
         assert by_key["rank"]["text"] == low_high + ("" if rank is None else rank["group"])
         requested = record["images"]["requested"]
-        spent = record["provenance"]["seconds"][f"pictures {name}"] / requested
+        spent = record["provenance"]["seconds"][f"images {name}"] / requested
         assert float(by_key["seconds"]["v"]) == pytest.approx(spent, rel=1e-4)
         assert float(by_key["failures"]["v"]) == 1 - record["images"]["valid"] / requested
         against = [
