@@ -44,11 +44,11 @@ from benchmark.stats import agreement, comparison, intervals, ranks, verifier
 rng = np.random.default_rng(0)
 shares = rng.integers(0, 65, (100, 300)) / 64  # kernels of OpenBLAS differ on large tables only
 weights = intervals.resampling_weights(100, 999, np.random.default_rng(1))
-print([one.to_json() for one in intervals.mean_intervals(shares, weights)])
+print(intervals.mean_intervals(shares, weights))
 table = rng.integers(0, 73, (100, 7)) / 72
 table[rng.random(table.shape) < 0.02] = np.nan
 whole = np.nan_to_num(table)
-print([one.to_json() for one in intervals.mean_intervals(table, weights, method="bootstrap-t")])
+print(intervals.mean_intervals(table, weights, method="bootstrap-t"))
 print(comparison.sign_flips(table[:, 1:] - table[:, :-1], 999, np.random.default_rng(2)))
 print(ranks.probability_first(whole, weights).tolist(), ranks.kendall(whole, whole[:, ::-1], weights)[1].tolist())
 user, liked = np.repeat(np.arange(100), 7), rng.random(700) < 0.4

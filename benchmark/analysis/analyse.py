@@ -191,8 +191,8 @@ def _ranks(
     column = {name: i for i, name in enumerate(ids)}
     first = probability_first(good, kept_weights(weights, common))
     limits = rank_intervals(ids, better)
-    place = levels(good.mean(axis=0))
-    order = sorted(ids, key=lambda name: (-place[column[name]], name))
+    level = levels(good.mean(axis=0))
+    order = sorted(ids, key=lambda name: (-level[column[name]], name))
     groups = _tie_groups(order, better) if plan.family == "all-pairs" else {}
     return {
         name: Rank(*limits[name], groups.get(name, ""), float(first[column[name]]), place)

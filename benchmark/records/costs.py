@@ -7,24 +7,31 @@ from collections.abc import Sequence
 from benchmark.analysis.inputs import Rows
 from benchmark.records.schema import GeneratorRecord, Provenance
 
-IMAGES, SCORE, BY = "images ", "score ", " by "
-"""How a run names its stages: ``images rebeca``, ``score rebeca by ncf``."""
+
+def images_stage(generator: str) -> str:
+    """What a run calls the generation of images."""
+    return f"images {generator}"
+
+
+def score_stage(generator: str, scorer: str) -> str:
+    """What a run calls the scoring of a generator's images."""
+    return f"score {generator} by {scorer}"
 
 
 def seconds_per_image(record: GeneratorRecord) -> float | None:
     """Wall seconds per image of one generator, fits aside; None where the run took them from the store."""
     origin, name = record.provenance, record.generator.id
-    spent = origin.seconds.get(IMAGES + name)
+    spent = origin.seconds.get(images_stage(name))
     return None if spent is None else spent / origin.decoded.get(name, record.images.requested)
 
 
 def seconds_with_scores(origin: Provenance, rows: Sequence[Rows]) -> float | None:
     """Wall seconds per image for generating and scoring, each over the images that it was spent on."""
-    generated = [row for row in rows if IMAGES + row.id in origin.seconds]
+    generated = [row for row in rows if images_stage(row.id) in origin.seconds]
     images = sum(origin.decoded.get(row.id, row.digest.size) for row in generated)
     if not images:
         return None
-    generating = sum(origin.seconds[IMAGES + row.id] for row in generated)
+    generating = sum(origin.seconds[images_stage(row.id)] for row in generated)
     scoring = {row.id: _scoring(origin, row.id) for row in rows}
     scored = sum(row.digest.size for row in rows if scoring[row.id] is not None)
     spent = sum(seconds for seconds in scoring.values() if seconds is not None)
@@ -33,5 +40,5 @@ def seconds_with_scores(origin: Provenance, rows: Sequence[Rows]) -> float | Non
 
 def _scoring(origin: Provenance, generator: str) -> float | None:
     """Seconds of all its scorers; None where all scores came from the store."""
-    spent = [seconds for stage, seconds in origin.seconds.items() if stage.startswith(SCORE + generator + BY)]
+    spent = [seconds for stage, seconds in origin.seconds.items() if stage.startswith(score_stage(generator, ""))]
     return sum(spent) if spent else None

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmark.records.costs import images_stage
 from benchmark.runner.addresses import Addresses, GeneratorAddress
 from benchmark.runner.fits import Decoders, fit_generator, generator_context
 from benchmark.runner.freeze import Freezer
@@ -115,7 +116,7 @@ def decode(
     Raises:
         PluginError: If the generator fails or breaks its contract.
     """
-    store, title = stages.store, f"images {spec.id}"
+    store, title = stages.store, images_stage(spec.id)
     missing = [number for number, unit in enumerate(address.units) if store.find(unit) is None]
     decoded = 0
     if missing:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.records.costs import score_stage
 from benchmark.runner.addresses import PRIOR, Addresses
 from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.embed import Encoders
@@ -228,7 +229,7 @@ def score(
             _check_complete(arrays, flags, scorer, own)
             np.savez(folder / "scores.npz", **arrays)  # type: ignore[arg-type]
 
-        folder = stages.make(addresses.scores[name, scorer], f"score {name} by {scorer}", write, announce=False)
+        folder = stages.make(addresses.scores[name, scorer], score_stage(name, scorer), write, announce=False)
         with np.load(folder / "scores.npz", allow_pickle=False) as stored:
             arrays = {measure: stored[measure] for measure in stored.files}
         if flags.of_sets:

@@ -24,11 +24,11 @@ STAGE_VERSIONS = {
     "data": 1,
     "embeddings": 2,
     "judge": 3,
-    "fit": 2,
-    "images": 3,
-    "scores": 3,
+    "fit": 3,
+    "images": 4,
+    "scores": 4,
     "held-out": 3,
-    "records": 7,
+    "records": 8,
 }
 """Raised whenever a stage could give other results from the same inputs."""
 

@@ -81,10 +81,10 @@ class HPSv2Scorer(PixelScorer[HPSv2Params]):
                 "HPSv2 stand-in", "cosine", True,
                 "Cosine with a model that learned which of two postcards synthetic raters choose; the miniature's"
                 " stand-in.",
-                REFERENCE,
+                REFERENCE, role="aesthetic",
             )  # fmt: skip
         meaning = f"What people would choose, by a model of their choices, under the prompt '{params.prompt}'."
-        return ScorerCard(f"HPSv2 {params.version}", "cosine", True, meaning, REFERENCE)
+        return ScorerCard(f"HPSv2 {params.version}", "cosine", True, meaning, REFERENCE, role="aesthetic")
 
     @classmethod
     def fingerprint(cls, params: HPSv2Params) -> str:

@@ -61,9 +61,10 @@ class LaionScorer(PixelScorer[LaionParams]):
             return ScorerCard(
                 "LAION stand-in", "rating 1 to 5", True,
                 "Mean rating of twenty synthetic raters, by a linear model; the miniature's stand-in.", REFERENCE,
+                role="aesthetic",
             )  # fmt: skip
         meaning = "Mean rating of beauty that people would give, by a linear model."
-        return ScorerCard("LAION aesthetics v2", "rating 1 to 10", True, meaning, REFERENCE)
+        return ScorerCard("LAION aesthetics v2", "rating 1 to 10", True, meaning, REFERENCE, role="aesthetic")
 
     @classmethod
     def encoders(cls, params: LaionParams) -> tuple[str, ...]:

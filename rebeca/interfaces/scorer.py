@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 P = TypeVar("P")
 
-Role = Literal["", "verifier", "auditor", "prior", "observed", "ground-truth"]
+Role = Literal["", "verifier", "auditor", "prior", "observed", "ground-truth", "aesthetic"]
 """What part a scorer plays on a leaderboard; most play none."""
 
 
@@ -35,7 +35,8 @@ class ScorerCard:
         higher_is_better: Direction.
         meaning: One sentence.
         reference: Source of the measure.
-        role: ``verifier``, ``auditor``, ``prior``, ``observed`` or ``ground-truth`` where it is that.
+        role: ``verifier``, ``auditor``, ``prior``, ``observed``, ``ground-truth``, or ``aesthetic`` for what pleases
+            everybody; empty otherwise.
         is_ground_truth: Whether it knows users' real ratings or a world's ground truth. Ground truth validates and
             never selects.
     """

@@ -31,7 +31,7 @@ from benchmark.records.rows import HELD_OUT, image_digests, write_rows
 from benchmark.records.schema import AnalysisRecord, GeneratorRecord, ShownImage, Taste, Users, plan_of
 from benchmark.task.spec import Spec
 from rebeca.arrays import Floats
-from rebeca.interfaces import pixels_digest
+from rebeca.pixels import pixels_digest
 from rebeca.seeds import digest_of
 
 TEMPLATE = Path(__file__).resolve().parent.parent.parent / "results" / "tinyworld-quick" / "v3"

@@ -285,7 +285,7 @@ MANY = """
 schema: 1
 id: many
 version: 1
-title: People enough for BCa
+title: Users enough for BCa
 seed: 3
 data:
   kind: folder
@@ -297,7 +297,7 @@ judges:
   verifier: {use: ncf, encoder: "fourier:8", params: {nets: 1, dims: 4, epochs: 2, patience: 2}}
   auditor: null
   ratings: shared
-pictures: 3
+images: 3
 encoder: "fourier:8"
 decoder: {use: nearest-picture}
 generators:

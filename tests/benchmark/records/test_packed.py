@@ -17,9 +17,8 @@ from benchmark.records.gallery import (
     unpack,
 )
 from benchmark.records.schema import ShownImage
-from rebeca.data.catalogue import decode_image
 from rebeca.errors import RecordError
-from rebeca.interfaces import pixels_digest
+from rebeca.pixels import decode_image, pixels_digest
 from tests.e2e.test_malformed import png
 
 RANDOM = np.random.default_rng(0)

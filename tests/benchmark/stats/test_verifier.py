@@ -41,7 +41,7 @@ def test_scores_that_are_equal_but_for_rounding_are_tied():
     """As the scores of two copies of an item that were added up in another order."""
     liked, score = np.array([True, False, True, False]), np.array([0.1 + 0.2, 0.3, 0.6, 0.1])
     assert auc(liked, score) == 3.5 / 4
-    assert roc(liked, score, 3)["true_positive"] == [0.5, 1.0, 1.0]
+    assert roc(liked, score, 3).true_positive == (0.5, 1.0, 1.0)
     everybody = np.array([0, 0, 1, 1])
     assert auc_over_users(everybody, liked, score, np.ones((3, 2), int)).estimate == 3.5 / 4
 
