@@ -9,7 +9,7 @@ import yaml
 from benchmark.commands.main import main
 from benchmark.task import registry
 from rebeca.params import make_params
-from tests.conftest import ROOT, TINY, make_folder
+from tests.conftest import ROOT
 
 PAGES = [
     ROOT / "README.md",
@@ -51,7 +51,7 @@ def test_commands_are_valid(page, words):
 
 def test_there_are_commands_and_code():
     assert len(COMMANDS) > 12
-    assert len(PYTHON) >= 3
+    assert PYTHON
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -68,24 +68,3 @@ def test_task_snippets_name_real_things(page):
             if "use" in generator:
                 kind = registry.load("generators", generator["use"])
                 make_params(kind.Params, generator.get("params", {}), "docs")
-
-
-def test_the_generator_of_the_docs_works_in_a_task(tmp_path, monkeypatch):
-    """The class shown in docs/submit.md, registered and run like anybody's."""
-    from benchmark.runner.run import Run
-    from benchmark.runner.write_records import make_records
-    from benchmark.task.resolve import load_task
-
-    code = next(code for page, code in PYTHON if page.name == "submit.md")
-    space = {"__name__": "my_package"}
-    exec(compile(code, "submit.md", "exec"), space)
-    real = registry.load
-    fake = lambda group, name: space["Lucky"] if (group, name) == ("generators", "lucky") else real(group, name)  # noqa: E731
-    monkeypatch.setattr(registry, "load", fake)
-    make_folder(tmp_path / "data")
-    task = TINY.replace(
-        "  - {id: catalogue-random", "  - {id: lucky, use: lucky, params: {number: 2}}\n  - {id: catalogue-random"
-    )
-    (tmp_path / "t.yaml").write_text(task)
-    records = make_records(Run(load_task(tmp_path / "t.yaml"), tmp_path / "w"), ["docs"])
-    assert (records / "lucky" / "record.json").is_file()

@@ -21,9 +21,6 @@ from rebeca.weights import reading
 
 P = TypeVar("P")
 BATCH = 32
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
-"""Of RGB in [0, 1], as every CLIP model was trained with."""
 
 
 @dataclass(frozen=True, slots=True)

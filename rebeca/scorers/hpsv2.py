@@ -18,8 +18,8 @@ import numpy as np
 
 from rebeca.arrays import Floats, Pixels
 from rebeca.device import in_halves
-from rebeca.encoders.clip import CLIP_DEVIATION, CLIP_MEAN
 from rebeca.errors import MissingDependency
+from rebeca.pixels import CLIP_DEVIATION, CLIP_MEAN
 from rebeca.weights import reading
 
 HEADS = 16

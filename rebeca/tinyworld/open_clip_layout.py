@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rebeca.encoders.clip import CLIP_DEVIATION, CLIP_MEAN
+from rebeca.pixels import CLIP_DEVIATION, CLIP_MEAN
 from rebeca.tinyworld.words import CONTEXT
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, mse_loss, normalize
 
-from rebeca.encoders.clip import CLIP_DEVIATION, CLIP_MEAN
+from rebeca.pixels import CLIP_DEVIATION, CLIP_MEAN
 from rebeca.tinyworld.training.data import TRAIN_PICTURES, postcards, signed, some
 from rebeca.tinyworld.training.loop import Recipe, train
 from rebeca.tinyworld.words import CONTEXT, symbols, token_ids
