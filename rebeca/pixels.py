@@ -20,6 +20,10 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 """Of RGB in [0, 1], as every CLIP model was trained with."""
 
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
+"""Of RGB in [0, 1], as every CLIP model was trained with."""
+
 
 def decode_image(data: bytes, name: str) -> Pixels:
     """Decodes one image file.

@@ -208,6 +208,7 @@ def test_no_order_rests_on_an_unstable_sort(package):
     "module",
     [
         "rebeca",
+        "rebeca.interfaces",
         "benchmark.task.resolve",
         "benchmark.commands.main",
         "benchmark.commands.show",
@@ -218,6 +219,27 @@ def test_no_order_rests_on_an_unstable_sort(package):
 def test_cheap_imports(module):
     heavy = ("torch", "transformers", "diffusers", "pandas")
     code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_plugins_say_beforehand_needs_no_torch():
+    """Of every task that is bundled: cards, needs, fingerprints of shipped weights; nothing is built."""
+    code = """
+import sys
+from benchmark.task.bundled import folder
+from benchmark.task.registry import plugin_class
+from benchmark.task.resolve import load_task
+for path in sorted(folder("tasks").glob("*.yaml")):
+    task = load_task(path)
+    [spec.flags() for spec in (*task.generators, *task.scorers)]
+    if "tinyworld" in path.stem or "sprites" in path.stem:
+        [encoder.address() for encoder in (task.encoder, *(judge.encoder for judge in task.judges.values()))]
+        [plugin_class("scorer", scorer.use).fingerprint(scorer.params) for scorer in task.scorers]
+        decoder = plugin_class("decoder", task.file.decoder.use)
+        [decoder.fingerprint(spec.decoder) for spec in task.generators]
+print([m for m in ("torch", "transformers", "diffusers", "pandas") if m in sys.modules])
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

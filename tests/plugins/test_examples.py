@@ -1,0 +1,60 @@
+"""The page's seven examples, word for word, make up a task that runs, and each is as short as it says."""
+
+import ast
+import doctest
+import importlib
+import json
+
+import pytest
+
+from tests.conftest import invoke
+from tests.plugins.conftest import EXAMPLES
+
+KINDS = ("Generator", "Scorer", "SetScorer", "Judge", "Encoder", "Decoder", "DatasetSource")
+MODULES = ("generator", "scorer", "judge", "encoder", "decoder", "dataset")
+
+
+def test_a_task_of_seven_plugins_runs_and_verifies(plugins, task, tmp_path):
+    workdir = ("--workdir", tmp_path / "w")
+    invoke("run", task, *workdir, "--quiet")
+    records = tmp_path / "w" / "records" / "shades" / "v1"
+    assert "all agree" in invoke("verify", records)
+    rows = json.loads(invoke("show", "shades", "--json", *workdir))
+    assert "brightness" in json.dumps(rows) and "colours" in json.dumps(rows)
+    again = invoke("run", task, *workdir)
+    assert "encode" not in again and "fit" not in again
+
+
+def test_a_scorer_may_stand_twice_under_two_ids(plugins, task, tmp_path):
+    task.write_text(task.read_text().replace("brightness,", "brightness, {id: brightness-2, use: brightness},"))
+    invoke("run", task, "--workdir", tmp_path / "w", "--quiet")
+    records = tmp_path / "w" / "records" / "shades" / "v1"
+    summary = json.loads((records / "lucky" / "record.json").read_text())["summary"]
+    assert {"brightness", "brightness-2"} <= set(summary)
+    assert summary["brightness"]["interval"] == summary["brightness-2"]["interval"]
+    assert "all agree" in invoke("verify", records)
+
+
+def test_there_is_one_example_of_each_kind():
+    bases = []
+    for code in EXAMPLES:
+        classes = [node for node in ast.parse(code).body if isinstance(node, ast.ClassDef)]
+        plugin = classes[-1]
+        assert plugin.end_lineno - plugin.lineno < 25, plugin.name
+        bases.append(plugin.bases[0].value.id)
+    assert sorted(bases) == sorted(KINDS)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_base_classes_show_an_example_that_runs(name):
+    module = importlib.import_module(f"rebeca.interfaces.{name}")
+    result = doctest.testmod(module)
+    assert result.attempted >= 4 and not result.failed
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_public_base_class_has_one(kind):
+    import rebeca
+
+    lines = [line for line in getattr(rebeca, kind).__doc__.splitlines() if line.strip().startswith((">>>", "..."))]
+    assert 5 <= len(lines) <= 25, kind
