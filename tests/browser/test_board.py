@@ -8,6 +8,8 @@ import pytest
 
 from tests.browser.conftest import until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def board(open_page, site):

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PAGES = [
     "index.html", "method.html", "tasks/tiny/index.html", "tasks/tiny/personal.html", "tasks/tiny/compare.html",
     "tasks/tiny/people.html", "tasks/tiny/figures.html", "tasks/tiny/verifier.html", "tasks/tiny/validity.html",
