@@ -18,7 +18,7 @@ demo: $(STAMP)
 	HF_HUB_OFFLINE=1 $(BIN)/rebeca-bench run tinyworld-quick --workdir .work --site dist/site
 
 site: $(STAMP)
-	$(BIN)/rebeca-bench site build results/tinyworld results/sprites --out dist/site
+	$(BIN)/rebeca-bench site build results/tinyworld-quick results/sprites --out dist/site
 
 test: $(STAMP)
 	$(PYTEST) $(SPREAD)
