@@ -17,9 +17,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
+
+from pydantic import TypeAdapter, ValidationError
 
 from benchmark.runner.progress import Report, Reporter
 from benchmark.task.registry import identity
@@ -43,6 +45,27 @@ class _Job:
     workdir: Path
     device: str
     limits: IsolateSpec
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """What the child tells, one JSON object per line.
+
+    Attributes:
+        progress: Done, total, note.
+        say: A line for people.
+        error: How it failed; then nothing follows.
+        hint: What to do about it.
+        machine: Whether the machine failed, and not the generator.
+        done: That it is done; then nothing follows.
+    """
+
+    progress: tuple[int, int, str] | None = None
+    say: str | None = None
+    error: str | None = None
+    hint: str = ""
+    machine: bool = False
+    done: bool = False
 
 
 def make_in_child(run: Run, spec: ResolvedGenerator) -> PluginError | None:
@@ -98,25 +121,24 @@ def _watch(job: _Job, reporter: Reporter, report: Report) -> None:
                 raise PluginError(
                     f"{name} was stopped after {job.limits.seconds:g} s", hint="isolate.seconds sets the time limit"
                 )
-            code = 0 if last else _exit_code(child)
+            code = 0 if last.done or last.error is not None else _exit_code(child)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)  # and whatever it started
             child.wait()
             with contextlib.suppress(BrokenPipeError):
                 child.stdin.close()
-    if last.get("done"):
+    if last.done:
         return
-    if "error" in last:
-        kind = StoreError if last.get("machine") else PluginError
-        raise kind(str(last["error"]), hint=str(last.get("hint", "")))
+    if last.error is not None:
+        raise (StoreError if last.machine else PluginError)(last.error, hint=last.hint)
     raise PluginError(f"{name} {_end(code, job.limits)}")
 
 
 def _listen(
     child: subprocess.Popen[bytes], messages: Any, seconds: float, reporter: Reporter, report: Report
-) -> dict[str, Any] | None:
-    """Passes on what the child says; its last word, an empty one if it ended without, None when its time was up."""
+) -> _Message | None:
+    """Passes on what the child says; its last message, an empty one if it ended without, None when its time was up."""
     deadline = time.monotonic() + seconds
     rest = b""
     with selectors.DefaultSelector() as selector:
@@ -124,20 +146,20 @@ def _listen(
         while (left := deadline - time.monotonic()) > 0:
             if not selector.select(min(left, SECONDS_BETWEEN_LOOKS)):
                 if child.poll() is not None:  # something that it started may hold the pipe open
-                    return {}
+                    return _Message()
                 continue
             data = messages.read(LONGEST_MESSAGE)
             if not data:
-                return {}
+                return _Message()
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
-                said = _parsed(line)
-                if "progress" in said:
-                    report(*said["progress"])
-                elif "say" in said:
-                    reporter.say(str(said["say"]))
-                elif said:
-                    return said  # its last word; whether it can leave after that does not matter
+                message = _parsed(line)
+                if message.progress is not None:
+                    report(*message.progress)
+                elif message.say is not None:
+                    reporter.say(message.say)
+                elif message.done or message.error is not None:
+                    return message  # its last one; whether it can leave after that does not matter
             rest = rest[:LONGEST_MESSAGE]
     return None
 
@@ -151,12 +173,12 @@ def _exit_code(child: subprocess.Popen[bytes]) -> int:
         return child.wait()
 
 
-def _parsed(line: bytes) -> dict[str, Any]:
+def _parsed(line: bytes) -> _Message:
+    """A message; an empty one for a line that is none, which a generator may have written."""
     try:
-        found = json.loads(line)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        return TypeAdapter(_Message).validate_json(line)
+    except ValidationError:
+        return _Message()
 
 
 def _end(code: int, limits: IsolateSpec) -> str:
@@ -179,14 +201,14 @@ class _Relay(Reporter):
         self._stream = stream
         self._next = 0.0
 
-    def tell(self, **message: Any) -> None:
+    def tell(self, message: _Message) -> None:
         """One message."""
-        self._stream.write(json.dumps(message) + "\n")
+        self._stream.write(json.dumps(asdict(message)) + "\n")
         self._stream.flush()
 
     def say(self, text: str) -> None:
         """One line for people."""
-        self.tell(say=text)
+        self.tell(_Message(say=text))
 
     @contextlib.contextmanager
     def stage(self, title: str) -> Iterator[Report]:
@@ -195,7 +217,7 @@ class _Relay(Reporter):
         def report(done: int, total: int, note: str) -> None:
             if time.monotonic() >= self._next:
                 self._next = time.monotonic() + SECONDS_BETWEEN_MESSAGES
-                self.tell(progress=[int(done), int(total), str(note)[:200]])
+                self.tell(_Message(progress=(int(done), int(total), str(note)[:200])))
 
         yield report
 
@@ -208,17 +230,18 @@ def _work(job: _Job, relay: _Relay) -> None:
     try:
         run.make_pictures(job.generator)
     except RebecaError as error:
-        relay.tell(error=error.message[: LONGEST_MESSAGE // 8], hint=error.hint, machine=isinstance(error, StoreError))
+        said, machine = error.message[: LONGEST_MESSAGE // 8], isinstance(error, StoreError)
+        relay.tell(_Message(error=said, hint=error.hint, machine=machine))
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
-        relay.tell(error=f"{name} ran out of memory{_limit(job.limits)}")
+        relay.tell(_Message(error=f"{name} ran out of memory{_limit(job.limits)}"))
     except OSError as error:
         if not disk_full(error):
             raise
-        relay.tell(error=str(error), machine=True)
+        relay.tell(_Message(error=str(error), machine=True))
     else:
-        relay.tell(done=True)
+        relay.tell(_Message(done=True))
 
 
 def _die_with_parent(lifeline: int, messages: int) -> None:

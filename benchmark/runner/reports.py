@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rebeca.errors import PluginError
-from rebeca.interfaces import Plain
+from rebeca.plain import Plain
 
 REPORT = "report.json"
 

@@ -10,10 +10,11 @@ import open_clip
 import pytest
 import torch
 from click.testing import CliRunner
-from rebeca.encoders.names import tinyworld
 from safetensors.torch import load_file
 
+from rebeca.encoders.clip import TinyworldEncoder, TinyworldEncoderParams
 from rebeca.errors import MissingDependency
+from rebeca.interfaces import EncoderContext
 from rebeca.tinyworld import models
 from rebeca.tinyworld.evaluate import AIMS
 from rebeca.tinyworld.models import CARD, PARTS, WEIGHTS, layouts, weights_digest
@@ -48,7 +49,7 @@ def test_weights_that_are_not_there_are_named(tmp_path):
 
 
 def test_loading_says_nothing_on_the_terminal(capfd):
-    tinyworld("prior-encoder", "cpu")
+    assert TinyworldEncoder(TinyworldEncoderParams("prior-encoder"), EncoderContext()).dim == 96
     said = capfd.readouterr()
     assert said.out + said.err == ""
 
