@@ -20,8 +20,9 @@ from rebeca.data.interactions import Interactions
 from rebeca.data.splits import thinned
 from rebeca.decoders.nearest import NearestParams, nearest
 from rebeca.errors import PluginError, SpecError
-from rebeca.interfaces import Decoder, FittedJudge, GeneratedImage, Generator, GeneratorContext, Plain, Request
+from rebeca.interfaces import Decoder, FittedJudge, GeneratedImage, Generator, GeneratorContext, Request
 from rebeca.options import SAMPLING_ONLY, RebecaParams
+from rebeca.plain import Plain
 from rebeca.prior.options import DISLIKE, LIKE, PriorShape, SamplingOptions
 from rebeca.seeds import seed_of, substream
 from rebeca.space import LinearSpace

@@ -10,12 +10,15 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import PurePath
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import TypeAdapter, ValidationError
 
 from rebeca.errors import SpecError, did_you_mean
+from rebeca.plain import Plain
+
+T = TypeVar("T")
 
 Count = Annotated[int, Ge(1)]
 Whole = Annotated[int, Ge(0)]
@@ -35,20 +38,20 @@ class ParamError(SpecError):
         self.path = path
 
 
-def make_params(kind: type[Any], raw: Mapping[str, Any], where: str) -> Any:
+def make_params(kind: type[T], raw: Mapping[str, object], where: str) -> T:
     """Builds a ``Params`` dataclass from a mapping, strictly.
 
     Raises:
         ParamError: Naming the first unknown, missing, ill-typed or impossible parameter.
     """
-    fields = {field.name for field in dataclasses.fields(kind)}
+    fields = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for name, value in raw.items():
         if name not in fields:
             raise ParamError(f"{where}: no parameter '{name}'", (name,), hint=did_you_mean(str(name), fields))
         if not _finite(value):
             raise ParamError(f"{where}.{name}: not a finite number, found {shortened(value)}", (name,))
     try:
-        return _adapter(kind).validate_python(dict(raw))
+        params: T = _adapter(kind).validate_python(dict(raw))
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "value_error":  # what a __post_init__ says
@@ -57,20 +60,22 @@ def make_params(kind: type[Any], raw: Mapping[str, Any], where: str) -> Any:
         path = ".".join(str(part) for part in first["loc"])
         message = f"{where}.{path}: {first['msg'].lower()}, found {shortened(first.get('input'))}"
         raise ParamError(message, first["loc"]) from error
+    return params
 
 
-def params_json(params: Any) -> dict[str, Any]:
+def params_json(params: Any) -> dict[str, Plain]:
     """JSON of a ``Params`` dataclass with every default spelled out, without places on this machine.
 
     ``LOCATIONS`` names parameters that are left out, ``FILES`` and ``PATHS`` those of which only the file's name is
     kept; what lies there is part of addresses by its contents.
     """
-    dumped: dict[str, Any] = _adapter(type(params)).dump_python(params, mode="json")
+    dumped: dict[str, Plain] = _adapter(type(params)).dump_python(params, mode="json")
     for name in getattr(type(params), "LOCATIONS", ()):
         del dumped[name]
     for name in (*getattr(type(params), "FILES", ()), *getattr(type(params), "PATHS", ())):
-        if dumped[name] is not None and PurePath(dumped[name]).is_absolute():
-            dumped[name] = PurePath(dumped[name]).name
+        value = dumped[name]
+        if isinstance(value, str) and PurePath(value).is_absolute():
+            dumped[name] = PurePath(value).name
     return dumped
 
 

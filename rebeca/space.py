@@ -7,13 +7,14 @@ from few ratings.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from rebeca.arrays import Floats
 from rebeca.errors import SpecError, did_you_mean
+from rebeca.plain import Plain
 from rebeca.ties import is_highest
 
 KINDS = ("none", "l2", "l2-clamp", "standardize", "pca")
@@ -83,7 +84,7 @@ class LinearSpace:
             x = x * CLAMP
         return x.astype(np.float32)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Mapping[str, Plain]:
         """JSON without the arrays."""
         return {"kind": self.kind, "dim": self.dim, "scale": self.scale}
 

@@ -21,7 +21,7 @@ import csv
 import hashlib
 import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from rebeca.encoders.precomputed import read_embeddings
 from rebeca.errors import DataError, RebecaError, SpecError, did_you_mean
 from rebeca.options import RebecaParams
 from rebeca.params import make_params
+from rebeca.plain import Plain
 from rebeca.prior.options import PriorOptions, PriorShape
 from rebeca.prior.training import PriorHistory, PriorTraining
 from rebeca.prior.user_rows import taste_rows
@@ -132,7 +133,36 @@ def train_prior(
     return TrainedPrior(model, shape, space, points, history)
 
 
-def read_config(path: Path) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """A config file; see the module's description.
+
+    Attributes:
+        data: Folder of the data set.
+        scale: Lowest and highest possible rating.
+        like_at: Rating from which on an item is liked, or ``user-median``.
+        embeddings: File of embeddings.
+        split: Changed fields of :class:`rebeca.data.splits.SplitRule`, or None.
+        seed: Divides ratings and draws everything.
+        prior: Changed parameters of the generator, or None.
+        grid: Values of parameters; every combination is trained.
+        select: ``validation-loss`` or ``none``.
+        device: Torch device, or None for the processor.
+    """
+
+    data: Path
+    scale: tuple[float, float]
+    like_at: float | str
+    embeddings: Path
+    split: Mapping[str, object] | None
+    seed: int
+    prior: Mapping[str, object] | None
+    grid: Mapping[str, Sequence[Plain]]
+    select: str
+    device: str | None
+
+
+def read_config(path: Path) -> TrainConfig:
     """Reads and checks a config file.
 
     Raises:
@@ -162,7 +192,13 @@ def read_config(path: Path) -> dict[str, Any]:
         raise SpecError(
             f"{path}: losses of different {mixed[0]} cannot be compared", hint="say select: none, and judge by pictures"
         )
-    return raw | {"select": rule}
+    base, data = path.parent, raw["data"]
+    low, high = data["scale"]
+    return TrainConfig(
+        (base / data["path"]).resolve(), (float(low), float(high)), data["like_at"],
+        (base / raw["embeddings"]).resolve(), raw.get("split"), int(raw.get("seed", 42)), raw.get("prior"), grid, rule,
+        raw.get("device"),
+    )  # fmt: skip
 
 
 @click.command()
@@ -179,29 +215,26 @@ def main(config: Path, output: Path) -> None:
         sys.exit(error.exit_code)
 
 
-def run(config: Path, output: Path) -> list[dict[str, Any]]:
+def run(config: Path, output: Path) -> list[Mapping[str, Plain]]:
     """Trains every configuration; returns the rows of ``results.csv``, best first where a rule was declared."""
-    raw = read_config(config)
-    base = config.parent
-    scale = raw["data"]["scale"]
-    data = read_folder((base / raw["data"]["path"]).resolve(), (float(scale[0]), float(scale[1])))
-    path = (base / raw["embeddings"]).resolve()
-    embeddings = read_embeddings(path)[: len(data.catalogue)]
+    c = read_config(config)
+    data = read_folder(c.data, c.scale)
+    embeddings = read_embeddings(c.embeddings)[: len(data.catalogue)]
     if len(embeddings) < len(data.catalogue):
-        raise DataError(f"{path}: {len(embeddings)} rows for {len(data.catalogue)} items")
-    seed = int(raw.get("seed", 42))
-    rule = SplitRule(**(raw.get("split") or {}), ratings="shared")
-    division = divide(data.ratings, rule, raw["data"]["like_at"], data.catalogue.block, seed)
-    grid: dict[str, list[Any]] = raw.get("grid") or {}
+        raise DataError(f"{c.embeddings}: {len(embeddings)} rows for {len(data.catalogue)} items")
+    rule = make_params(SplitRule, {**(c.split or {}), "ratings": "shared"}, "split")
+    division = divide(data.ratings, rule, c.like_at, data.catalogue.block, c.seed)
     vectors = hashlib.sha256(np.ascontiguousarray(embeddings).tobytes()).hexdigest()
-    about = [data.fingerprint(), vectors, raw["data"]["like_at"], raw.get("split"), raw.get("device")]
-    rows = []
-    for values in itertools.product(*grid.values()):
-        chosen = dict(zip(grid, values, strict=True))
-        rows.append(_one(raw, chosen, division, embeddings, seed, about, output))
-    if raw["select"] == "validation-loss":
-        rows.sort(key=lambda row: float(row["validation_loss"]))
-        (output / "best").write_text(str(rows[0]["folder"]) + "\n", encoding="utf-8")
+    about = digest_of([data.fingerprint(), vectors, c.like_at, c.split, c.device])
+    trained = []
+    for values in itertools.product(*c.grid.values()):
+        chosen = dict(zip(c.grid, values, strict=True))
+        trained.append(_train_one(c, chosen, division, embeddings, about, output))
+    if c.select == "validation-loss":
+        trained.sort(key=lambda found: found[0])
+    rows = [row for _, row in trained]
+    if c.select == "validation-loss":
+        (output / "best").write_text(f"{rows[0]['folder']}\n", encoding="utf-8")
     with (output / "results.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
         writer.writeheader()
@@ -209,19 +242,14 @@ def run(config: Path, output: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _one(
-    raw: dict[str, Any],
-    chosen: dict[str, Any],
-    division: Division,
-    embeddings: Floats,
-    seed: int,
-    about: list[Any],
-    output: Path,
-) -> dict[str, Any]:
+def _train_one(
+    config: TrainConfig, chosen: Mapping[str, Plain], division: Division, embeddings: Floats, about: str, output: Path
+) -> tuple[float, Mapping[str, Plain]]:
+    """Best validation loss, and the row of ``results.csv``."""
     from rebeca.weights import save_weights
 
-    params = make_params(RebecaParams, {**(raw.get("prior") or {}), **chosen}, "prior")
-    name = "prior-" + digest_of([raw.get("prior"), chosen, seed, about])[:12]
+    params = make_params(RebecaParams, {**(config.prior or {}), **chosen}, "prior")
+    name = "prior-" + digest_of([config.prior, chosen, config.seed, about])[:12]
     folder = output / name
     folder.mkdir(parents=True, exist_ok=True)
     part = division.generators
@@ -231,21 +259,20 @@ def _one(
         part.validation,
         embeddings,
         division.training_items,
-        seed_of("train-prior", seed),
-        raw.get("device", "cpu"),
+        seed_of("train-prior", config.seed),
+        config.device or "cpu",
         folder / "checkpoint",
     )
     save_weights(folder / "prior.safetensors", trained.model.state_dict())
     (folder / "losses.csv").write_text(_losses(trained.history), encoding="utf-8")
     best = min(trained.history.validation, default=float("nan"))
-    click.echo(
-        f"{name}  {chosen or 'as configured'}  validation loss {best:.5f} after {len(trained.history.train)} epochs"
-    )
-    return {
+    epochs = len(trained.history.train)
+    click.echo(f"{name}  {dict(chosen) or 'as configured'}  validation loss {best:.5f} after {epochs} epochs")
+    return best, {
         "folder": name,
         **chosen,
         "validation_loss": best,
-        "epochs": len(trained.history.train),
+        "epochs": epochs,
         "steps": trained.history.steps,
         "parameters": sum(value.numel() for value in trained.model.parameters()),
     }

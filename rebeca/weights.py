@@ -72,7 +72,7 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
     path.write_bytes(save({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}))
 
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+def save_checkpoint(path: Path, state: Mapping[str, object]) -> None:
     """Writes the state of an unfinished fit, whole or not at all, after the SHA-256 of it."""
     import torch
 
@@ -88,7 +88,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
-def load_checkpoint(path: Path, device: str) -> dict[str, Any] | None:
+def load_checkpoint(path: Path, device: str) -> Any:
     """What :func:`save_checkpoint` wrote, or None where there is nothing; a damaged file is renamed ``*.damaged``."""
     import torch
 
@@ -98,5 +98,4 @@ def load_checkpoint(path: Path, device: str) -> dict[str, Any] | None:
     if hashlib.sha256(raw[32:]).digest() != raw[:32]:
         path.replace(path.with_suffix(DAMAGED))
         return None
-    state: dict[str, Any] = torch.load(BytesIO(raw[32:]), map_location=device, weights_only=True)
-    return state
+    return torch.load(BytesIO(raw[32:]), map_location=device, weights_only=True)

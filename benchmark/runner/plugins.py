@@ -31,7 +31,6 @@ from rebeca.interfaces import (
     GeneratorContext,
     Judge,
     JudgeContext,
-    Plain,
     Request,
     ScoredImages,
     Scorer,
@@ -39,6 +38,7 @@ from rebeca.interfaces import (
     ScorerContext,
     SetScorer,
 )
+from rebeca.plain import Plain
 from rebeca.seeds import canonical_json
 
 __all__ = ["PluginIdentity", "build", "build_encoder", "build_scorer", "guarded", "identity", "plugin_class"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from rebeca.errors import PluginError
-from rebeca.interfaces import Plain
+from rebeca.plain import Plain
 
 REPORT = "report.json"
 

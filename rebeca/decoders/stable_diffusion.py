@@ -13,9 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 from rebeca.arrays import Floats, Pixels
 from rebeca.device import empty_cache, on_processor, precision
@@ -426,7 +429,7 @@ def _scheduler(name: str, config: Any) -> Any:
     return kind.from_config(config)
 
 
-def _encode_words(pipe: Any, texts: set[str], device: str) -> dict[str, Any]:
+def _encode_words(pipe: Any, texts: set[str], device: str) -> dict[str, Tensor]:
     """Each different text once, in an order of their own."""
     import torch
 

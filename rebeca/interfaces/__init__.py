@@ -6,7 +6,7 @@ Importing it imports neither torch nor pandas, so that a plug-in can be written 
 from rebeca.interfaces.dataset import DatasetContext, DatasetSource
 from rebeca.interfaces.decoder import Decoder, DecoderContext
 from rebeca.interfaces.encoder import Encoder, EncoderContext
-from rebeca.interfaces.generator import PRIVILEGES, Generator, GeneratorContext, Plain, Privileges
+from rebeca.interfaces.generator import PRIVILEGES, Generator, GeneratorContext, Privileges
 from rebeca.interfaces.images import GeneratedImage, Request, Space, whole_users
 from rebeca.interfaces.judge import FittedJudge, Judge, JudgeContext, no_progress
 from rebeca.interfaces.plugin import NoParams, Plugin
@@ -28,7 +28,6 @@ __all__ = [
     "Judge",
     "JudgeContext",
     "NoParams",
-    "Plain",
     "Plugin",
     "Privileges",
     "Request",

@@ -16,6 +16,7 @@ from rebeca.interfaces.encoder import Encoder
 from rebeca.interfaces.images import GeneratedImage, Request, Space
 from rebeca.interfaces.judge import FittedJudge, no_progress
 from rebeca.interfaces.plugin import Offers, Plugin
+from rebeca.plain import Plain
 from rebeca.seeds import SeedScheme
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ P = TypeVar("P")
 
 PRIVILEGES = ("judge", "held-out", "ground-truth")
 """What a generator may ask for beyond its training ratings. Asking marks its row and leaves it unranked."""
-
-Plain = float | int | str | bool | None | Sequence["Plain"] | Mapping[str, "Plain"]
-"""What a report may hold: finite numbers, text, and lists and mappings of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

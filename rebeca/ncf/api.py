@@ -10,7 +10,7 @@ Models are saved as safetensors and JSON; the original's pickles are not read.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -24,6 +24,7 @@ from rebeca.arrays import Floats, Ints
 from rebeca.errors import DataError
 from rebeca.ncf.model import NCFModel, NCFShape, shape_from_json
 from rebeca.ncf.training import NCFHistory, NCFOptions, Rows, fit_ncf
+from rebeca.plain import Plain
 from rebeca.weights import save_weights
 
 VALIDATION_SHARE = 0.1
@@ -100,7 +101,7 @@ class NCF:
 
     device: str = "cpu"
     model: NCFModel | None = None
-    results: list[dict[str, Any]] | None = None
+    results: list[Mapping[str, Plain]] | None = None
 
     def fit(
         self,
@@ -130,7 +131,7 @@ class NCF:
             self.results.append({**settings, "validation_loss": history.best_validation, "epochs": len(history.train)})
             if history.best_validation < best:
                 best, self.model = history.best_validation, model
-        self.results.sort(key=lambda row: float(row["validation_loss"]))
+        self.results.sort(key=_validation_loss)
         return self
 
     @torch.inference_mode()
@@ -181,6 +182,12 @@ class NCF:
         if self.model is None:
             raise DataError("this NCF has no network yet", hint="call fit or load first")
         return self.model
+
+
+def _validation_loss(row: Mapping[str, Plain]) -> float:
+    loss = row["validation_loss"]
+    assert isinstance(loss, float)
+    return loss
 
 
 def _checked(U: Ints, E: Floats, Y: Ints) -> tuple[Ints, Floats, np.ndarray[Any, np.dtype[np.bool_]]]:

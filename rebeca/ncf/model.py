@@ -12,12 +12,14 @@ the network spends its few ratings on what is personal. It is off in the publish
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from rebeca.plain import Plain
 
 PAIRS_AT_ONCE = 1 << 15
 """Pairs whose hidden layers are held at once when everybody scores everything: fits the cache of one core."""
@@ -47,7 +49,7 @@ class NCFShape:
     user_scale: float = 1.0
     linear_item: bool = True
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Mapping[str, Plain]:
         """JSON for a saved model."""
         return asdict(self)
 
@@ -141,7 +143,7 @@ def build_ncf(shape: NCFShape, seed: int) -> NCFModel:
         return NCFModel(shape)
 
 
-def shape_from_json(raw: dict[str, Any]) -> NCFShape:
+def shape_from_json(raw: Any) -> NCFShape:
     """The inverse of :meth:`NCFShape.to_json`."""
     return NCFShape(**{**raw, "mlp_layers": _ints(raw["mlp_layers"])})
 

@@ -24,6 +24,7 @@ from rebeca.errors import DataError
 from rebeca.ncf.model import NCFModel, NCFShape, shape_from_json
 from rebeca.ncf.options import VerifierParams
 from rebeca.ncf.training import NCFHistory, NCFOptions, Rows, fit_ncf
+from rebeca.plain import Plain
 from rebeca.population import PopulationModel, fit_population, out_of_fold
 from rebeca.seeds import substream
 from rebeca.space import LinearSpace
@@ -119,7 +120,7 @@ class Verifier:
         for index, net in enumerate(self.nets):
             tensors |= {f"net{index}.{k}": v for k, v in net.state_dict().items()}
         tensors |= {f"space.{k}": torch.as_tensor(np.ascontiguousarray(v)) for k, v in self.space.arrays.items()}
-        described: dict[str, Any] = {
+        described: dict[str, Plain] = {
             "shape": self.nets[0].shape.to_json(),
             "nets": len(self.nets),
             "space": self.space.to_json(),

@@ -60,7 +60,7 @@ def make_scheduler(sampler: str, objective: Objective, schedule: Schedule, steps
     kind = getattr(diffusers, sampler, None)
     if kind is None or not sampler.endswith("Scheduler"):
         raise SpecError(f"diffusers has no scheduler '{sampler}'", hint=did_you_mean(sampler, SAMPLERS))
-    options: dict[str, Any] = {
+    options: dict[str, object] = {
         "num_train_timesteps": TRAIN_STEPS,
         "trained_betas": betas_of(schedule).numpy(),
         "prediction_type": objective,

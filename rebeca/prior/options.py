@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from rebeca.plain import Plain
 
 Objective = Literal["sample", "epsilon", "v_prediction"]
 Schedule = Literal["squaredcos_cap_v2", "laplace"]
@@ -51,7 +54,7 @@ class PriorShape:
         """Width of a row of the user table."""
         return self.hidden if self.network == "transformer" else 16
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Mapping[str, Plain]:
         """JSON for a saved model."""
         return asdict(self)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from torch.nn.functional import mse_loss
 
 from rebeca.arrays import Floats, Ints
 from rebeca.data.interactions import Interactions
+from rebeca.plain import Plain
 from rebeca.prior.diffusion import TRAIN_STEPS, Noising
 from rebeca.prior.network import PriorNetwork, build_prior
 from rebeca.prior.options import PriorOptions, PriorShape
@@ -38,7 +39,7 @@ class PriorHistory:
     best_epoch: int
     steps: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Mapping[str, Plain]:
         """JSON for records and figures."""
         return {
             "train": list(self.train),
@@ -245,7 +246,7 @@ class PriorTraining:
             },
         )
 
-    def _load(self, state: dict[str, Any]) -> None:
+    def _load(self, state: Any) -> None:
         self.model.load_state_dict(state["model"])
         self.best_state = state["best"]
         self.optimiser.load_state_dict(state["optimiser"])

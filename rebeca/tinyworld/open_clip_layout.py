@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rebeca.pixels import CLIP_DEVIATION, CLIP_MEAN
+from rebeca.plain import Plain
 from rebeca.tinyworld.words import CONTEXT
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def open_clip_config(config: Any) -> dict[str, Any]:
+def open_clip_config(config: Any) -> Mapping[str, Plain]:
     """What open_clip reads from ``open_clip_config.json``, for a transformers ``CLIPConfig``."""
     vision, text = config.vision_config, config.text_config
     model = {
@@ -64,7 +66,7 @@ def open_clip_tensors(clip: Any) -> dict[str, Tensor]:
     return {name: tensor.contiguous() for name, tensor in out.items()}
 
 
-def _block(state: dict[str, Any], theirs: str, ours: str) -> dict[str, Any]:
+def _block(state: Mapping[str, Tensor], theirs: str, ours: str) -> dict[str, Tensor]:
     import torch
 
     out = {}
