@@ -17,7 +17,7 @@ from typing import Any
 from benchmark.disk import write_atomically
 from benchmark.task.resolve import Task
 from rebeca.errors import StoreError
-from rebeca.interfaces import Plain
+from rebeca.plain import Plain
 
 FREE = ("schema", "title")
 """Keys of a task that decide nothing."""
