@@ -5,24 +5,23 @@ Heavy packages are imported inside the commands that need them, so that ``--help
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from benchmark.commands.exits import one_message
+from benchmark.commands.options import json_option, load, print_json, results_option, task_options, workdir_option
+from benchmark.commands.pages import figures, site
 from benchmark.commands.published import data, dev, weights
+from benchmark.commands.records import check, verify
 from rebeca.errors import did_you_mean
 from rebeca.places import cache_folder
 
-MOVED = 1
 THREADS = "2"
 """Unless ``OMP_NUM_THREADS`` says otherwise; how sums are rounded hangs on the number of threads."""
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class _Group(click.Group):
@@ -37,27 +36,6 @@ class _Group(click.Group):
             raise
 
 
-def _task_options(command: Command) -> Command:
-    for option in (
-        click.argument("task"),
-        click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a key of the task file."),
-        click.option("--limit-users", type=click.IntRange(1), help="Make pictures for so many people only."),
-    ):
-        command = option(command)
-    return command
-
-
-_workdir = click.option("--workdir", type=click.Path(path_type=Path), help="Work folder  [default: the user's cache]")
-_json = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-_results = click.option(
-    "--results",
-    "roots",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    help="Folder of records; may be given several times  [default: that of the work folder]",
-)
-
-
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rebeca-bench")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
@@ -69,20 +47,20 @@ def main(ctx: click.Context, debug: bool) -> None:
         os.environ["OMP_NUM_THREADS"] = THREADS
 
 
-for _group in (weights, data, dev):
-    main.add_command(_group)
+for _command in (verify, check, site, figures, weights, data, dev):
+    main.add_command(_command)
 
 
 @main.command()
-@_task_options
-@_json
+@task_options
+@json_option
 @click.pass_obj
 def validate(debug: bool, task: str, overrides: tuple[str, ...], limit_users: int | None, as_json: bool) -> None:
     """Check a task file."""
     with one_message(debug):
-        resolved = _load(task, overrides, limit_users)
+        resolved = load(task, overrides, limit_users)
         if as_json:
-            _print_json({"hash": resolved.hash(), "spec": resolved.to_json()})
+            print_json({"hash": resolved.hash(), "spec": resolved.to_json()})
         else:
             click.echo(
                 f"{resolved.source}: the task file is fine ({len(resolved.generators)} generators, hash"
@@ -91,11 +69,11 @@ def validate(debug: bool, task: str, overrides: tuple[str, ...], limit_users: in
 
 
 @main.command()
-@_task_options
-@_workdir
+@task_options
+@workdir_option
 @click.option("--device", default="cpu", show_default=True, help="Torch device of the run.")
 @click.option("--pilot", type=click.Path(path_type=Path), help="Records of an earlier or smaller run of the task.")
-@_json
+@json_option
 @click.pass_obj
 def plan(
     debug: bool,
@@ -109,21 +87,21 @@ def plan(
 ) -> None:
     """Say what a run would compute and cost, what is cached, and what it could detect."""
     with one_message(debug):
-        resolved = _load(task, overrides, limit_users)
+        resolved = load(task, overrides, limit_users)
         if not as_json:
             click.echo(f"{resolved.file.title}: reading the data ...")
         from benchmark.commands.plan import plan_task, print_plan
 
         found = plan_task(resolved, workdir or cache_folder(), pilot, device)
         if as_json:
-            _print_json(found)
+            print_json(found)
         else:
             print_plan(found)
 
 
 @main.command()
-@_task_options
-@_workdir
+@task_options
+@workdir_option
 @click.option("--only", multiple=True, metavar="ID", help="Only these generators; the task is then a modified one.")
 @click.option("--device", default="cpu", show_default=True, help="Torch device.")
 @click.option(
@@ -137,7 +115,7 @@ def plan(
 @click.option("--with-weights", is_flag=True, help="Publish what was learned as well, beside the records.")
 @click.option("--site", type=click.Path(path_type=Path), help="Where to build the page  [default: in the work folder]")
 @click.option("--quiet", is_flag=True, help="Say nothing but the result.")
-@_json
+@json_option
 @click.pass_obj
 def run(
     debug: bool,
@@ -164,7 +142,7 @@ def run(
         from benchmark.task.resolve import limited
 
         check_device(device)
-        resolved = _load(task, overrides, limit_users)
+        resolved = load(task, overrides, limit_users)
         if only:
             resolved = limited(resolved, only)
         where = workdir or cache_folder()
@@ -180,7 +158,7 @@ def run(
         if as_json:
             from benchmark.commands.show import summary
 
-            _print_json(summary(records), records=str(records), page=str(page))
+            print_json(summary(records), records=str(records), page=str(page))
             return
         from benchmark.commands.show import print_board
 
@@ -193,9 +171,9 @@ def run(
 
 @main.command()
 @click.argument("task")
-@_workdir
-@_results
-@_json
+@workdir_option
+@results_option
+@json_option
 @click.pass_obj
 def show(debug: bool, task: str, workdir: Path | None, roots: tuple[Path, ...], as_json: bool) -> None:
     """Print the leaderboard of a task that was run."""
@@ -204,7 +182,7 @@ def show(debug: bool, task: str, workdir: Path | None, roots: tuple[Path, ...], 
 
         records = find_records(task, roots or ((workdir or cache_folder()) / "records",))
         if as_json:
-            _print_json(summary(records))
+            print_json(summary(records))
         else:
             print_board(records)
 
@@ -213,9 +191,9 @@ def show(debug: bool, task: str, workdir: Path | None, roots: tuple[Path, ...], 
 @click.argument("task")
 @click.argument("a")
 @click.argument("b")
-@_workdir
-@_results
-@_json
+@workdir_option
+@results_option
+@json_option
 @click.pass_obj
 def compare(
     debug: bool, task: str, a: str, b: str, workdir: Path | None, roots: tuple[Path, ...], as_json: bool
@@ -227,88 +205,9 @@ def compare(
         records = find_records(task, roots or ((workdir or cache_folder()) / "records",))
         found = comparisons(records, a, b)
         if as_json:
-            _print_json({"a": a, "b": b, "comparisons": found})
+            print_json({"a": a, "b": b, "comparisons": found})
         else:
             print_comparisons(records, a, b, found)
-
-
-_attest = click.option(
-    "--attest", is_flag=True, help="Where all is well, say so beside the records; the site shows it."
-)
-
-
-@main.command()
-@click.argument("records", type=click.Path(path_type=Path))
-@_attest
-@_json
-@click.pass_obj
-def verify(debug: bool, records: Path, attest: bool, as_json: bool) -> None:
-    """Check the records of a task: hashes, ranges, and every number recomputed from the rows."""
-    with one_message(debug):
-        from benchmark.records.attestation import attest as say
-        from benchmark.records.verify import verify as check
-
-        found = check(records)
-        if attest:
-            say(records, "verified")
-        if as_json:
-            _print_json(found)
-        else:
-            click.echo(
-                f"{records}: {found.generators} generators, {found.files} files, {found.numbers:,} numbers"
-                " recomputed; all agree"
-            )
-
-
-@main.group()
-def check() -> None:
-    """Regression tests, for CI."""
-
-
-@check.command("run")
-@click.argument("task")
-@click.option("--set", "overrides", multiple=True, metavar="data.path=FOLDER", help="Where the data lie.")
-@click.option(
-    "--against", type=click.Path(path_type=Path), required=True, help="Published records, or a folder of them."
-)
-@click.option("--workdir", type=click.Path(path_type=Path), help="Work folder to go on in  [default: a temporary one]")
-@click.option("--device", default="cpu", show_default=True, help="Torch device.")
-@click.option("--quiet", is_flag=True, help="Say nothing but the result.")
-@_attest
-@_json
-@click.pass_obj
-def check_run_(
-    debug: bool,
-    task: str,
-    overrides: tuple[str, ...],
-    against: Path,
-    workdir: Path | None,
-    device: str,
-    quiet: bool,
-    attest: bool,
-    as_json: bool,
-) -> None:
-    """Run a task again from nothing and compare with published records; exit code 1 where something moved."""
-    with one_message(debug):
-        from benchmark.commands.check import print_check
-        from benchmark.commands.show import find_records
-        from benchmark.records.attestation import attest as say
-        from benchmark.runner.devices import check_device
-        from benchmark.runner.progress import Reporter
-        from benchmark.runner.reproduce import reproduce
-
-        check_device(device)
-        resolved = _load(task, overrides, None)
-        folder = against if (against / "_task").is_dir() else find_records(resolved.file.id, (against,))
-        found = reproduce(resolved, folder, workdir, device, Reporter(quiet=quiet), ["rebeca-bench", *sys.argv[1:]])
-        if attest and found.equal:
-            say(Path(found.against), "reproduced")
-        if as_json:
-            _print_json(found)
-        else:
-            print_check(found)
-        if not found.equal:
-            sys.exit(MOVED)
 
 
 @main.command()
@@ -325,9 +224,9 @@ def check_run_(
 )
 @click.option("--runs", type=click.IntRange(20), default=2000, show_default=True, help="Simulated runs per cell.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
-@_workdir
-@_results
-@_json
+@workdir_option
+@results_option
+@json_option
 @click.pass_obj
 def calibrate(
     debug: bool,
@@ -351,7 +250,7 @@ def calibrate(
         where = roots or ((workdir or cache_folder()) / "records",)
         found = calibrate_task(task, where, given, runs, workers, Reporter(quiet=as_json))
         if as_json:
-            _print_json(found)
+            print_json(found)
         else:
             print_calibration(found)
 
@@ -363,28 +262,28 @@ def schema(record: bool) -> None:
     if record:
         from benchmark.records.schema import json_schema as record_schema
 
-        _print_json(record_schema())
+        print_json(record_schema())
         return
     from benchmark.task.file import json_schema
 
-    _print_json(json_schema())
+    print_json(json_schema())
 
 
 @main.command()
-@_json
+@json_option
 def doctor(as_json: bool) -> None:
     """Say what this machine can run, and how to add what is missing."""
     from benchmark.commands.doctor import examine, print_report
 
     found = examine()
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         print_report(found)
 
 
 @main.command()
-@_json
+@json_option
 def tasks(as_json: bool) -> None:
     """List the tasks that come with the package."""
     from benchmark.task.bundled import folder
@@ -392,7 +291,7 @@ def tasks(as_json: bool) -> None:
 
     found = {path.stem: str(read_yaml(path).data.get("title", "")) for path in sorted(folder("tasks").glob("*.yaml"))}
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for name, title in found.items():
         click.echo(f"{name:20s} {title}")
@@ -407,7 +306,7 @@ def new() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), help="Task file to write  [default: FOLDER/task.yaml]")
 @click.option("--force", is_flag=True, help="Overwrite it.")
-@_json
+@json_option
 @click.pass_obj
 def new_task(debug: bool, folder: Path, output: Path | None, force: bool, as_json: bool) -> None:
     """Write a commented task file for a folder of pictures and ratings, ready to run."""
@@ -416,71 +315,6 @@ def new_task(debug: bool, folder: Path, output: Path | None, force: bool, as_jso
 
         path = write_task(folder, output or folder / "task.yaml", force)
         if as_json:
-            _print_json({"task": str(path)})
+            print_json({"task": str(path)})
         else:
             click.echo(f"wrote {path}\nnext: rebeca-bench run {path}")
-
-
-@main.group()
-def site() -> None:
-    """The leaderboard as a static site."""
-
-
-@site.command("build")
-@click.argument("roots", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), default=Path("dist/site"), show_default=True)
-@click.option(
-    "--images",
-    type=click.Path(path_type=Path),
-    help="Images of data that may not be republished, for a private site: private-images in a work folder.",
-)
-@_workdir
-@_json
-@click.pass_obj
-def site_build(
-    debug: bool, roots: tuple[Path, ...], out: Path, images: Path | None, workdir: Path | None, as_json: bool
-) -> None:
-    """Build the site from folders of records (those of the work folder by default)."""
-    with one_message(debug):
-        from benchmark.site.build import build_site
-
-        page = build_site(list(roots) or [(workdir or cache_folder()) / "records"], out, images)
-        if as_json:
-            _print_json({"page": str(page)})
-        else:
-            click.echo(f"page  {page}")
-
-
-@main.command()
-@click.argument("task")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
-@_workdir
-@_results
-@_json
-@click.pass_obj
-def figures(debug: bool, task: str, out: Path, workdir: Path | None, roots: tuple[Path, ...], as_json: bool) -> None:
-    """Draw every figure of a task for print: SVG, PDF, PNG in one and two columns, and the CSV behind each."""
-    with one_message(debug):
-        from benchmark.commands.show import find_records
-        from benchmark.figures.build import write_figures
-
-        written = write_figures(find_records(task, roots or ((workdir or cache_folder()) / "records",)), out)
-        if as_json:
-            _print_json([str(path) for path in written])
-        else:
-            click.echo(f"wrote {len(written)} files to {out}")
-
-
-def _load(name: str, overrides: tuple[str, ...], limit_users: int | None) -> Any:
-    from benchmark.task.bundled import find_task
-    from benchmark.task.resolve import load_task
-
-    return load_task(find_task(name), overrides, limit_users)
-
-
-def _print_json(value: Any, **more: str) -> None:
-    """Prints data as JSON, with further keys."""
-    from pydantic_core import to_jsonable_python
-
-    data = to_jsonable_python(value)
-    click.echo(json.dumps(data | more if more else data, indent=1, sort_keys=True, ensure_ascii=False))

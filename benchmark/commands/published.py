@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from benchmark.commands.exits import one_message
-
-_json = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+from benchmark.commands.options import json_option, print_json
 
 
 @click.group()
@@ -20,7 +18,7 @@ def weights() -> None:
 
 @weights.command("list")
 @click.argument("task", required=False)
-@_json
+@json_option
 @click.pass_obj
 def list_(debug: bool, task: str | None, as_json: bool) -> None:
     """Name revision, size, licence and SHA-256 of all that a task needs, or of all that are known."""
@@ -29,14 +27,14 @@ def list_(debug: bool, task: str | None, as_json: bool) -> None:
 
         found = describe(task)
         if as_json:
-            _print_json(found)
+            print_json(found)
         else:
             print_weights(found)
 
 
 @weights.command()
 @click.argument("task", required=False)
-@_json
+@json_option
 @click.pass_obj
 def check(debug: bool, task: str | None, as_json: bool) -> None:
     """Hash everything that a task needs; exit code 4 where something is absent or is not what it should be."""
@@ -46,7 +44,7 @@ def check(debug: bool, task: str | None, as_json: bool) -> None:
 
         found = look(task)
         if as_json:
-            _print_json(found)
+            print_json(found)
         else:
             print_checked(found)
 
@@ -78,7 +76,7 @@ def data() -> None:
     show_default=True,
     help="What becomes of a picture that a person rated twice.",
 )
-@_json
+@json_option
 @click.pass_obj
 def prepare(debug: bool, name: str, root: Path, duplicates: Any, as_json: bool) -> None:
     """Open every picture once, write the index that runs need, and compare with what was published."""
@@ -90,7 +88,7 @@ def prepare(debug: bool, name: str, root: Path, duplicates: Any, as_json: bool) 
         with Reporter(quiet=as_json).stage(f"prepare {name}") as report:
             found = make(root, duplicates, lambda done, total: report(done, total, "pictures"))
         if as_json:
-            _print_json({"found": found.found, "repeated": found.repeated, "as_published": found.as_published})
+            print_json({"found": found.found, "repeated": found.repeated, "as_published": found.as_published})
             return
         for key, value in found.found.items():
             said = f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
@@ -157,9 +155,3 @@ def make_data(debug: bool, name: str, root: Path, people: int, pictures: int, ra
 
         write_made_up(root, people, pictures, ratings, seed)
         click.echo(f"made up: {root}\nnext: rebeca-bench data prepare {name} --root {root}")
-
-
-def _print_json(value: Any) -> None:
-    from pydantic_core import to_jsonable_python
-
-    click.echo(json.dumps(to_jsonable_python(value), indent=1, sort_keys=True, ensure_ascii=False))

@@ -1,0 +1,55 @@
+"""Options that several commands share, and what they all do with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from benchmark.task.resolve import Task
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def task_options(command: Command) -> Command:
+    """The task, ``--set`` and ``--limit-users``."""
+    for option in (
+        click.argument("task"),
+        click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a key of the task file."),
+        click.option("--limit-users", type=click.IntRange(1), help="Make pictures for so many people only."),
+    ):
+        command = option(command)
+    return command
+
+
+workdir_option = click.option(
+    "--workdir", type=click.Path(path_type=Path), help="Work folder  [default: the user's cache]"
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+results_option = click.option(
+    "--results",
+    "roots",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Folder of records; may be given several times  [default: that of the work folder]",
+)
+
+
+def load(name: str, overrides: tuple[str, ...], limit_users: int | None) -> Task:
+    """The task of that name or in that file, resolved."""
+    from benchmark.task.bundled import find_task
+    from benchmark.task.resolve import load_task
+
+    return load_task(find_task(name), overrides, limit_users)
+
+
+def print_json(value: Any, **more: str) -> None:
+    """Prints data as JSON, with further keys."""
+    from pydantic_core import to_jsonable_python
+
+    data = to_jsonable_python(value)
+    click.echo(json.dumps(data | more if more else data, indent=1, sort_keys=True, ensure_ascii=False))
