@@ -33,7 +33,7 @@ def test_what_is_changed_after_the_first_picture_is_exploratory(tiny):
 
     change(tiny, "scorer: ncf", "scorer: auditor")  # the other judge looked better
     output = run(tiny, "--site", tiny.parent / "site")
-    assert "changed after pictures were made" in output
+    assert "changed after images were made" in output
     assert "analysis: every comparison is exploratory" in output
     record, declared = families(tiny)
     assert not record["analysis"]["frozen"]
@@ -56,7 +56,7 @@ def test_what_is_changed_after_the_first_picture_is_exploratory(tiny):
 def test_how_failures_count_is_part_of_the_declaration(tiny):
     run(tiny, "--quiet")
     tiny.write_text(tiny.read_text() + "failures: worst\n")
-    assert "changed after pictures were made" in run(tiny)
+    assert "changed after images were made" in run(tiny)
 
 
 @pytest.mark.parametrize(
@@ -124,11 +124,11 @@ def test_a_crash_before_the_mark_loses_no_declaration(tiny):
     run(tiny, "--quiet")
     path = tiny.parent / "w" / "frozen" / "tiny-v1.json"
     found = json.loads(path.read_text())
-    path.write_text(json.dumps(found | {"pictures": False}))
+    path.write_text(json.dumps(found | {"images": False}))
     change(tiny, "scorer: ncf", "scorer: auditor")
     change(tiny, "scorers:", "  - {id: more, use: catalogue, params: {rank_by: centroid}}\nscorers:")
     for _ in range(2):
-        assert "changed after pictures were made" in run(tiny)
+        assert "changed after images were made" in run(tiny)
     assert json.loads(path.read_text()) == found
 
 
@@ -157,7 +157,7 @@ def test_a_level_that_no_test_can_reach_is_refused(tiny):
     few = ("--limit-users", 6, "--set", "analysis.alpha=0.03")
     message = invoke("run", tiny, "--workdir", tiny.parent / "w", *few, code=2)
     assert "6 users and 199 flips give no p below 0.031" in message
-    assert not (tiny.parent / "w" / "pictures").exists()
+    assert not (tiny.parent / "w" / "images").exists()
 
 
 @pytest.mark.parametrize("share", [0.5, 0.25])

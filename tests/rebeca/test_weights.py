@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from rebeca.errors import MissingDependency
-from rebeca.weights import folder_digest, load_checkpoint, reading, save_checkpoint, save_weights, weights_hash
+from rebeca.hashes import tree_hash
+from rebeca.weights import load_checkpoint, reading, save_checkpoint, save_weights, weights_hash
 
 
 @pytest.mark.parametrize(
@@ -38,10 +39,10 @@ def test_hashes_follow_names_shapes_and_values():
 def test_a_folder_is_known_by_names_and_contents(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "a").write_bytes(b"1")
-    first = folder_digest(tmp_path)
+    first = tree_hash(tmp_path)
     (tmp_path / "sub" / "a").rename(tmp_path / "b")
-    assert folder_digest(tmp_path) != first
-    assert folder_digest(tmp_path / "nowhere") == folder_digest(tmp_path / "sub")
+    assert tree_hash(tmp_path) != first
+    assert tree_hash(tmp_path / "nowhere") == tree_hash(tmp_path / "sub")
 
 
 def test_tensors_go_to_disk_and_back(tmp_path):

@@ -122,7 +122,7 @@ def test_a_picture_that_failed_takes_no_vector_from_the_others(tmp_path):
 
 
 def test_an_array_that_a_generator_uses_again_is_kept_as_it_was(tmp_path):
-    from benchmark.runner.images import KeptPixels, read_unit, write_unit
+    from benchmark.runner.images import read_unit, write_unit
     from rebeca.interfaces import GeneratedImage
     from rebeca.pixels import decode_image, pixels_digest
 
@@ -136,13 +136,11 @@ def test_an_array_that_a_generator_uses_again_is_kept_as_it_was(tmp_path):
             array[:] = np.random.default_rng(k).integers(0, 256, array.shape)
             yield GeneratedImage(array)
 
-    kept = KeptPixels()
-    write_unit(tmp_path, reusing(), requests(), Empty(), "somebody", kept)
+    write_unit(tmp_path, reusing(), requests(), Empty(), "somebody")
     rows = read_unit(tmp_path)
     assert len({row.digest for row in rows}) == 8
     for row in rows:
         assert pixels_digest(decode_image((tmp_path / f"{row.digest}.png").read_bytes(), "x")) == row.digest
-        assert pixels_digest(kept.get(row.digest)) == row.digest
 
 
 def test_pictures_come_a_batch_at_a_time(monkeypatch):
@@ -226,6 +224,10 @@ def test_on_the_processor_nothing_is_tried(monkeypatch):
 
 def test_a_rehearsal_is_remembered_by_device(tmp_path, monkeypatch):
     from benchmark.runner import devices
+    from rebeca.decoders.nearest import NearestParams
+
+    euclidean, cosine = NearestParams("euclidean"), NearestParams("cosine")
+    use = "nearest-picture"
 
     class Rehearsing:
         calls = []
@@ -236,13 +238,13 @@ def test_a_rehearsal_is_remembered_by_device(tmp_path, monkeypatch):
 
     monkeypatch.setattr(devices, "device_name", lambda device: "H100")
     one = Rehearsing()
-    assert devices.rehearsed(one, ["x"], "cuda", tmp_path) == 16
-    assert devices.rehearsed(one, ["x"], "cuda", tmp_path) == 16
-    assert devices.rehearsed(one, ["y"], "cuda", tmp_path) == 16
+    assert devices.rehearsed(one, use, euclidean, "cuda", tmp_path) == 16
+    assert devices.rehearsed(one, use, euclidean, "cuda", tmp_path) == 16
+    assert devices.rehearsed(one, use, cosine, "cuda", tmp_path) == 16
     monkeypatch.setattr(devices, "device_name", lambda device: "H200")
-    devices.rehearsed(one, ["x"], "cuda", tmp_path)
+    devices.rehearsed(one, use, euclidean, "cuda", tmp_path)
     assert one.calls == [None, 16, None, None]
-    assert devices.rehearsed(one, ["x"], "cpu", tmp_path) == 16 and one.calls[-1] is None
+    assert devices.rehearsed(one, use, euclidean, "cpu", tmp_path) == 16 and one.calls[-1] is None
 
 
 # -- LoRA -----------------------------------------------------------------------------------------------------------
