@@ -81,9 +81,9 @@ def test_other_weights_make_other_pictures(smoke, tmp_path, monkeypatch):
     for layout in LAYOUTS:
         make_weights(layout, "tiny", tmp_path, seed=1)
     monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path))
-    pictures = {p.name for p in (folder / "w" / "pictures").glob("*/*")}
+    pictures = {p.name for p in (folder / "w" / "images").glob("*/*")}
     run(folder)
-    assert len({p.name for p in (folder / "w" / "pictures").glob("*/*")} - pictures) == 4
+    assert len({p.name for p in (folder / "w" / "images").glob("*/*")} - pictures) == 4
 
 
 def test_the_published_settings_are_in_the_task():
@@ -164,9 +164,9 @@ def test_a_kill_between_encoding_and_the_store_costs_no_vector(random_weights, t
     invoke("data", "prepare", "flickr-aes", "--root", tmp_path / "data")
     make = Store.make
 
-    def killed(self, stage, key, inputs, write):
-        if stage != "embeddings":
-            return make(self, stage, key, inputs, write)
+    def killed(self, address, write):
+        if address.stage != "embeddings":
+            return make(self, address, write)
         write(tmp_path)
         raise KeyboardInterrupt
 
