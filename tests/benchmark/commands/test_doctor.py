@@ -33,15 +33,15 @@ def without_packages(monkeypatch):
 
 def test_what_is_missing_has_a_remedy(without_packages):
     found = doctor.examine()
-    checks = {check["name"]: check for check in found["checks"]}
-    assert not checks["torch"]["fine"] and checks["torch"]["remedy"] == doctor.INSTALL_CORE
-    assert checks["device"]["detail"] == "unknown without torch"
-    assert checks["offline encoders"]["remedy"] == doctor.INSTALL_OFFLINE
-    assert doctor.INSTALL_OFFLINE in next(task["status"] for task in found["tasks"] if task["id"] == "oasis")
+    checks = {check.name: check for check in found.checks}
+    assert not checks["torch"].fine and checks["torch"].remedy == doctor.INSTALL_CORE
+    assert checks["device"].detail == "unknown without torch"
+    assert checks["offline encoders"].remedy == doctor.INSTALL_OFFLINE
+    assert doctor.INSTALL_OFFLINE in next(task.status for task in found.tasks if task.id == "oasis")
 
 
 @pytest.mark.parametrize(("version", "fine"), [("3.10", False), ("3.11", True), ("3.14", True)])
 def test_old_pythons_are_refused(monkeypatch, version, fine):
     monkeypatch.setattr(doctor.platform, "python_version_tuple", lambda: (*version.split("."), "0"))
-    check = next(check for check in doctor.examine()["checks"] if check["name"] == "python")
-    assert check["fine"] == fine
+    check = next(check for check in doctor.examine().checks if check.name == "python")
+    assert check.fine == fine

@@ -7,22 +7,22 @@ from tests.conftest import invoke
 
 def test_before_a_run_everything_is_to_do(tiny):
     found = json.loads(invoke("plan", tiny, "--workdir", tiny.parent / "w", "--json"))
-    assert (found["people"], found["images_per_user"], found["fits"]) == (12, 3, 3)
-    assert found["pictures"] == 5 * 12 * 3 and found["pictures_there"] == 0
+    assert (found["users"], found["images_per_user"], found["fits"]) == (12, 3, 3)
+    assert found["images"] == 5 * 12 * 3 and found["images_cached"] == 0
     assert found["bytes"] is None and found["smallest_p"] == 0.005
     output = invoke("plan", tiny, "--workdir", tiny.parent / "w")
-    assert "A tiny task: 12 people x 3 pictures" in output
-    assert "180 pictures (0 there), an unknown size on disk, an unknown time" in output
+    assert "A tiny task: 12 users x 3 images" in output
+    assert "180 images (0 cached), an unknown size on disk, an unknown time" in output
     assert "smallest p of a comparison: 0.005" in output
 
 
 def test_after_a_run_everything_is_there_and_a_pilot_tells_what_can_be_seen(done):
     output = invoke("plan", done / "tiny.yaml", "--workdir", done / "w")
-    assert "180 pictures (180 there)" in output and "to do" not in output
+    assert "180 images (180 cached)" in output and "to do" not in output
     assert "smallest detectable difference, ncf" in output and "80 % power" in output
-    assert "two pictures of a set correlate at" in output
+    assert "two images of a set correlate at" in output
 
 
 def test_few_people_are_described(done):
     output = invoke("plan", done / "tiny.yaml", "--workdir", done / "w", "--limit-users", 4)
-    assert "under 6 people nothing is tested, only described" in output
+    assert "under 6 users nothing is tested, only described" in output

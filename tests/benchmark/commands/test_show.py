@@ -32,7 +32,7 @@ def test_missing_records_have_a_hint(done):
 
 def test_the_board_is_printed_in_its_order(done, tables):
     output = invoke("show", "tiny", "--workdir", done / "w")
-    assert output.startswith("A tiny task: 12 people")
+    assert output.startswith("A tiny task: 12 users")
     lines = [next(line for line in output.splitlines() if f" {row.title} " in line) for row in tables.board.rows]
     places = [output.index(line) for line in lines]
     assert places == sorted(places)
@@ -45,11 +45,11 @@ def test_the_board_is_printed_in_its_order(done, tables):
 def test_a_comparison_turns_round(done, records, tables):
     forth = comparisons(records, "rebeca", "catalogue-random")
     back = comparisons(records, "catalogue-random", "rebeca")
-    assert [one["measure"] for one in forth] == [one["measure"] for one in back]
+    assert [one.measure for one in forth] == [one.measure for one in back]
     means = [np.mean(tables.value(name, "ncf")) for name in ("rebeca", "catalogue-random")]
-    assert forth[0]["declared"]
-    own = next(one for one in forth if one["measure"] == "ncf")
-    assert own["difference"]["estimate"] == pytest.approx(means[0] - means[1])
+    assert forth[0].declared
+    own = next(one for one in forth if one.measure == "ncf")
+    assert own.comparison.difference.estimate == pytest.approx(means[0] - means[1])
     output = invoke("compare", "tiny", "rebeca", "catalogue-random", "--workdir", done / "w")
     assert "rebeca minus catalogue-random" in output and "adjusted over all pairs, level 0.05" in output
     assert f"{means[0] - means[1]:+.3f}" in output

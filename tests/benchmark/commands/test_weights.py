@@ -18,7 +18,7 @@ def test_a_task_names_what_it_needs():
 
 
 def test_random_weights_are_listed_as_such(published):
-    rows = {row["name"]: row for row in describe("flickr-aes")}
+    rows = {weights.name: weights for weights in describe("flickr-aes")}
     assert set(rows) == {one.name for one in needed("flickr-aes")}
     output = invoke("weights", "list", "flickr-aes")
     assert all(name in output for name in rows)

@@ -13,7 +13,7 @@ def found(miniature_tables):
 
 
 def test_which_maps_there_are(found, tables):
-    measures = ("ncf", "laion", "ncf-prior")
+    measures = ("ncf", "hpsv2", "laion", "ncf-prior")
     wanted = [f"guidance-{measure}-{statistic}" for measure in measures for statistic in ("mean", "median")]
     assert list(found) == [*wanted, "guidance-change"]
     assert guidance(tables) == []

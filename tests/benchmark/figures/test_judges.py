@@ -18,13 +18,13 @@ def test_which_figures_there_are(found):
 
 
 def held_out(tables, judge):
-    judged = tables.judged
-    own = (judged["judge"] == judge) & (judged["split"] == "test") & (judged["share"] == 1)
-    return judged["user"][own], judged["label"][own], judged["score"][own]
+    scores = tables.held_out
+    own = (scores.judge == judge) & (scores.split == "test") & (scores.share == 1)
+    return scores.user[own], scores.label[own], scores.score[own]
 
 
 @pytest.mark.parametrize("judge", ["verifier", "auditor"])
-def test_dots_are_means_within_people(tables, found, judge):
+def test_dots_are_means_within_users(tables, found, judge):
     user, label, score = held_out(tables, judge)
     both = [u for u in np.unique(user) if len(np.unique(label[user == u])) > 1]
     areas = [roc_auc_score(label[user == u], score[user == u]) for u in both]

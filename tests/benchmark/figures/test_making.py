@@ -17,9 +17,9 @@ def test_losses_are_those_of_the_fit(tables, found):
     reference = next(row for row in tables.board.rows if row.id == tables.board.reference)
     history = history_of(reference)
     own = data[data["generator"] == reference.title]
-    for kind in ("train", "validation"):
-        assert own[own["ratings"] == kind]["loss"].tolist() == history[kind]
-    assert f"lowest validation loss {min(history['validation']):.4f}" in found["training"].alt
+    for kind, losses in (("train", history.train), ("validation", history.validation)):
+        assert own[own["ratings"] == kind]["loss"].tolist() == list(losses)
+    assert f"lowest validation loss {min(history.validation):.4f}" in found["training"].alt
     assert set(data["generator"]) == {reference.title}  # the other arms share this fit, or have none
 
 

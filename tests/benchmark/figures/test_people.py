@@ -1,4 +1,4 @@
-"""Likeness of people, who wins with whom, and groups of alike taste."""
+"""Likeness of users, who wins with whom, and groups of alike taste."""
 
 import numpy as np
 import pytest
@@ -21,9 +21,9 @@ def test_likeness_is_a_symmetric_table_of_correlations(tables, found):
     assert len(data) == len(tables.users) ** 2
     place = {user: i for i, user in enumerate(tables.users)}
     for _, cell in data.iterrows():
-        expected = tables.likeness[place[cell["person"]], place[cell["other"]]]
+        expected = tables.likeness[place[cell["user"]], place[cell["other"]]]
         assert cell["likeness"] == pytest.approx(expected, abs=1e-4)
-    assert (data[data["person"] == data["other"]]["likeness"] == 1).all()
+    assert (data[data["user"] == data["other"]]["likeness"] == 1).all()
 
 
 def test_the_winner_is_behind_nobody(tables, found):
@@ -31,7 +31,7 @@ def test_the_winner_is_behind_nobody(tables, found):
     values = tables.table(tables.primary, rows)
     best = values.max(axis=1)
     for _, cell in found["wins"].data.iterrows():
-        user, row = tables.users.index(cell["person"]), [row.title for row in rows].index(cell["generator"])
+        user, row = tables.users.index(cell["user"]), [row.title for row in rows].index(cell["generator"])
         assert cell["behind"] == pytest.approx(best[user] - values[user, row])
     won = values >= best[:, None] - 1e-12
     totals = (won / won.sum(axis=1, keepdims=True)).sum(axis=0)
@@ -44,7 +44,7 @@ def test_groups_are_the_personas(tables, found):
     for _, cell in data[data["measure"] == "preference"].iterrows():
         row = next(row for row in tables.board.rows if row.title == cell["generator"])
         own = labels == int(cell["persona"].removeprefix("persona ")) - 1
-        assert cell["people"] == own.sum()
+        assert cell["users"] == own.sum()
         assert cell["mean"] == pytest.approx(np.nanmean(tables.value(row.id, tables.primary)[own]))
 
 
@@ -53,7 +53,7 @@ def test_they_are_drawn(found, name):
     assert found[name].draw(SIZES["page"]).to_dict()
 
 
-def test_few_people_make_no_groups(miniature_tables):
+def test_few_users_make_no_groups(miniature_tables):
     labels, silhouette = miniature_tables.personas
     assert not labels.any() and silhouette == 0
     likeness, wins = people(miniature_tables)

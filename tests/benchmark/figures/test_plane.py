@@ -7,7 +7,7 @@ from benchmark.figures.plane import beside, planes, spread, ticks
 from benchmark.figures.style import SIZES
 
 
-def test_points_are_means_over_people(tables):
+def test_points_are_means_over_users(tables):
     first, observed = planes(tables)
     assert (first.name, observed.name) == ("plane", "plane-observed")
     for figure, judge in ((first, "ncf"), (observed, "observed")):
@@ -19,7 +19,7 @@ def test_points_are_means_over_people(tables):
             assert point["like"] == pytest.approx(np.nanmean(tables.value(name, judge)))
             assert point["like_low"] <= point["like"] <= point["like_high"]
             assert point["lift_low"] <= point["lift"] <= point["lift_high"]
-    assert observed.title.startswith("By people's own ratings: ")
+    assert observed.title.startswith("By users' own ratings: ")
     assert "catalogue-verifier" in first.alt and "; unranked" in first.alt
 
 

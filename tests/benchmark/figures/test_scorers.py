@@ -13,7 +13,7 @@ def found(miniature_tables):
 
 
 def test_which_figures_there_are(found, tables):
-    assert list(found) == ["decoding", "bland-altman", "laion-verifier", "prompts"]
+    assert list(found) == ["decoding", "bland-altman", "hpsv2-verifier", "laion-verifier", "prompts"]
     assert [figure.name for figure in scorers(tables)] == ["bland-altman"]
 
 
@@ -34,11 +34,12 @@ def test_bland_altman_by_hand(tables):
     assert f"says {abs((verifier - auditor).mean()):.3f} {more} than the auditor" in figure.title
 
 
-def test_beauty_stands_beside_preference(miniature_tables, found):
-    for _, point in found["laion-verifier"].data.iterrows():
+@pytest.mark.parametrize("scorer", ["hpsv2", "laion"])
+def test_beauty_stands_beside_preference(miniature_tables, found, scorer):
+    for _, point in found[f"{scorer}-verifier"].data.iterrows():
         row = next(row for row in miniature_tables.board.rows if row.title == point["generator"])
         assert point["preference"] == pytest.approx(np.nanmean(miniature_tables.value(row.id, "ncf")))
-        assert point["laion"] == pytest.approx(np.nanmean(miniature_tables.value(row.id, "laion")))
+        assert point["aesthetics"] == pytest.approx(np.nanmean(miniature_tables.value(row.id, scorer)))
 
 
 def test_levels_of_prompts_begin_with_none(found):
@@ -47,6 +48,6 @@ def test_levels_of_prompts_begin_with_none(found):
     assert levels["persona"] == "words: persona" and levels["published"] == "words: published-2"
 
 
-@pytest.mark.parametrize("name", ["decoding", "bland-altman", "laion-verifier", "prompts"])
+@pytest.mark.parametrize("name", ["decoding", "bland-altman", "hpsv2-verifier", "laion-verifier", "prompts"])
 def test_they_are_drawn(found, name):
     assert found[name].draw(SIZES["page"]).to_dict()

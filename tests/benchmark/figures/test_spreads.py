@@ -1,4 +1,4 @@
-"""How people's preferences spread."""
+"""How users' preferences spread."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_which_figures_there_are(found):
     assert list(found) == ["ecdf", "violins", "thresholds"]
 
 
-def test_the_curve_counts_people_at_or_below(tables, found):
+def test_the_curve_counts_users_at_or_below(tables, found):
     for title, curve in found["ecdf"].data.groupby("generator"):
         values = of(tables, title)
         for value, share in zip(curve["value"], curve["share"], strict=True):
@@ -33,7 +33,7 @@ def test_the_curve_counts_people_at_or_below(tables, found):
 def test_the_best_median_is_the_finding(tables, found):
     medians = {row.title: np.median(of(tables, row.title)) for row in tables.board.rows if row.ranked}
     best = max(medians, key=medians.get)
-    assert found["ecdf"].title == f"Half of the people give {best} more than {medians[best]:.2f}"
+    assert found["ecdf"].title == f"Half of the users give {best} more than {medians[best]:.2f}"
 
 
 def test_boxes_are_quantiles(tables, found):

@@ -1,6 +1,11 @@
 """Files that a task names lie where the task file says."""
 
-from benchmark.task.paths import placed, with_content
+from benchmark.task.paths import placed
+
+
+class Folder:
+    LOCATIONS = ("path",)
+    CONTENTS = {"content": "path"}
 
 
 class Kind:
@@ -25,8 +30,8 @@ def test_what_is_no_file_stays_as_it_is(tmp_path):
 def test_a_folders_content_becomes_a_parameter(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "a.png").write_bytes(b"1")
-    first = with_content({"path": "images", "more": 1}, tmp_path)
+    first = placed(Folder, {"path": "images", "more": 1}, tmp_path)
     assert first["path"] == str(tmp_path / "images") and first["more"] == 1
     (tmp_path / "images" / "a.png").write_bytes(b"2")
-    assert with_content({"path": "images"}, tmp_path)["content"] != first["content"]
-    assert with_content({"number": 1}, tmp_path) == {"number": 1}
+    assert placed(Folder, {"path": "images"}, tmp_path)["content"] != first["content"]
+    assert placed(Folder, {"number": 1}, tmp_path) == {"number": 1}

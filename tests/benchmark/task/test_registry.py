@@ -5,7 +5,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from benchmark.task import registry
-from rebeca.errors import MissingDependency, SpecError
+from rebeca.errors import MissingDependency, PluginError, SpecError
 
 
 @pytest.fixture
@@ -25,8 +25,7 @@ def registered(monkeypatch, tmp_path):
 def test_the_projects_own_are_registered_like_anybodys():
     assert {"rebeca", "catalogue", "folder", "prompts"} <= set(registry.names("generators"))
     assert registry.load("scorers", "ncf").__name__ == "VerifierScorer"
-    assert not registry.is_foreign("generators", "rebeca")
-    assert registry.foreign_code("generators", "rebeca") is None
+    assert registry.identity("generator", "rebeca").is_own
 
 
 def test_misspelt_names_have_a_hint():
@@ -35,20 +34,12 @@ def test_misspelt_names_have_a_hint():
     assert "did you mean 'rebeca'" in str(raised.value.hint)
 
 
-def test_other_peoples_code_is_known_by_its_hash(registered):
-    registered("class Mine:\n    pass\n")
-    assert registry.is_foreign("generators", "mine")
-    first = registry.foreign_code("generators", "mine")
-    registered("class Mine:\n    changed = True\n")
-    assert len(first) == 64 and registry.foreign_code("generators", "mine") != first
-
-
 @pytest.mark.parametrize(
     ("text", "kind", "message"),
     [
         ("import no_such_package_anywhere", MissingDependency, "needs the package 'no_such_package_anywhere'"),
-        ("class Other:\n    pass\n", SpecError, "registered as somebodys:Mine, which is not there"),
-        ("raise ValueError('no')", SpecError, "importing somebodys:Mine failed: ValueError: no"),
+        ("class Other:\n    pass\n", PluginError, "registered as somebodys:Mine, which is not there"),
+        ("raise ValueError('no')", PluginError, "importing somebodys:Mine failed: ValueError: no"),
     ],
 )
 def test_what_cannot_be_imported_is_named(registered, text, kind, message):
