@@ -11,4 +11,4 @@ from tests.conftest import ROOT
     "folder", sorted(p.parent for p in (ROOT / "results").glob("*/*/_task")), ids=lambda p: p.parent.name
 )
 def test_published_records_verify(folder):
-    assert verify(folder)["numbers"] > 1000
+    assert verify(folder).numbers > 1000

@@ -193,7 +193,7 @@ def test_hostile_texts_stay_text(records, tmp_path):
     names = json.loads((records / "_task" / "comparison.json").read_text())["order"]
     for name, title in zip(names, HOSTILE[1:], strict=True):
         edit_json(records, f"{name}/record.json", "generator/title", lambda _, title=title: title)
-        edit_json(records, f"{name}/record.json", "summary/ncf/card/meaning", lambda _, title=title: title)
+        edit_json(records, f"{name}/record.json", "measures/ncf/card/meaning", lambda _, title=title: title)
     mend(records)
     assert_text_stays_text(records, tmp_path / "site")
 
@@ -288,8 +288,11 @@ def edit_images(records, image):
     def change(table):
         for row in table.index[table["image"].map(len) > 0]:
             table.at[row, "image"] = image
+        return table
 
-    edit_rows(records, "rebeca/images.parquet", change)
+    for path in records.glob("*/images.parquet"):  # generators share items, and each is decoded once
+        if path.parent.name != "_task":
+            edit_rows(records, path.relative_to(records), change)
 
 
 def test_verified_records_say_so_until_they_change(records, tmp_path, few_figures):

@@ -6,9 +6,9 @@ import json
 
 import numpy as np
 import pytest
-from benchmark.site.pictures import Gallery
 
 from benchmark.site import data
+from benchmark.site.images import Gallery
 
 
 def value_of(script):

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from benchmark.site.pictures import Shown, best_first, make_gallery
 
 from benchmark.site import view
+from benchmark.site.images import Shown, best_first, make_gallery
 
 
 @pytest.fixture(scope="module")
