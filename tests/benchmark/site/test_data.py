@@ -53,14 +53,14 @@ def test_pairs_are_differences_of_means(tables):
             assert low <= difference <= high and 0 < p <= 1 and verdict
 
 
-def test_segments_are_means_over_their_people(tables):
+def test_segments_are_means_over_their_users(tables):
     found = value_of(data.segments_script(tables))
     assert [one["id"] for one in found["segments"]] == [segment.id for segment in tables.segments[1:]]
     column = found["columns"].index(tables.primary)
     for one, segment in zip(found["segments"], tables.segments[1:], strict=True):
-        assert one["people"] == segment.people.sum()
+        assert one["users"] == segment.users.sum()
         for row, cells in zip(tables.board.rows, one["cells"], strict=True):
-            expected = tables.value(row.id, tables.primary)[segment.people].mean()
+            expected = tables.value(row.id, tables.primary)[segment.users].mean()
             assert cells[column][0] == pytest.approx(expected, rel=1e-4)
 
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from benchmark.analysis.results import Interval
 from benchmark.site import view
 from benchmark.site.images import Shown, best_first, make_gallery
 
@@ -22,13 +23,12 @@ def test_a_scale_maps_its_ends_to_the_margins():
 
 def test_a_cell_holds_value_interval_and_whisker():
     column = SimpleNamespace(signed=True)
-    cell = {"estimate": 0.25, "low": -0.5, "high": 1.0}
+    cell = Interval(0.25, -0.5, 1.0, "student-t", 9, None, None)
     html = view.cell_html(cell, column, view.Scale(-1.0, 1.0))
     assert html.startswith("<td data-v=0.25>+0.2") and "<small>" in html and "class=z" in html
     assert "M20.0 6H68.0" in html and "M44.0 3v6" in html
-    bare = view.cell_html(
-        {"estimate": 0.25, "low": None, "high": None}, SimpleNamespace(signed=False), view.Scale(0, 1)
-    )
+    alone = Interval(0.25, None, None, "none", 1, None, None)
+    bare = view.cell_html(alone, SimpleNamespace(signed=False), view.Scale(0, 1))
     assert "<small>" not in bare and "class=z" not in bare
     assert view.cell_html(None, column, view.Scale(0, 1)) == "<td>–</td>"
 
@@ -48,10 +48,10 @@ def test_flags_of_most_rows_are_said_once():
 
 def test_verdicts_are_against_the_reference(tables):
     found = view.verdicts(tables.board)
-    assert found[tables.board.reference] == {"preference": None, "lift": None}
+    assert found[tables.board.reference] == view.Verdicts()
     for row in tables.board.rows:
         if row.ranked and row.id != tables.board.reference:
-            assert found[row.id]["preference"] is not None and found[row.id]["lift"] is not None
+            assert found[row.id].preference is not None and found[row.id].lift is not None
 
 
 def test_bars_are_as_high_as_their_counts():
@@ -73,7 +73,7 @@ def test_the_best_image_comes_first():
 
 
 def test_a_gallery_holds_what_records_carry(tables, gallery):
-    assert gallery.people == sorted(gallery.people) and len(gallery.people) > 2
+    assert gallery.users == sorted(gallery.users) and len(gallery.users) > 2
     assert set(gallery.by_generator) == {row.id for row in tables.board.rows}
     for made in gallery.by_generator.values():
         for user, shown in made.items():
@@ -82,16 +82,16 @@ def test_a_gallery_holds_what_records_carry(tables, gallery):
 
 def test_the_opening_shows_people_of_different_taste(tables, gallery):
     found = view.opening(tables, gallery)
-    people = [one["user"] for one in found]
-    assert len(set(people)) == len(found) == view.OPENING_PEOPLE
-    others = [u for u in gallery.people if u != people[0]]
-    assert tables.likeness[people[1], people[0]] == min(tables.likeness[u, people[0]] for u in others)
-    assert all(0 < len(one["liked"]) <= view.OPENING_PICTURES for one in found)
+    users = [one.user for one in found]
+    assert len(set(users)) == len(found) == view.OPENING_USERS
+    others = [u for u in gallery.users if u != users[0]]
+    assert tables.likeness[users[1], users[0]] == min(tables.likeness[u, users[0]] for u in others)
+    assert all(0 < len(one.liked) <= view.OPENING_IMAGES for one in found)
 
 
 def test_everything_made_for_a_person_best_first(tables, gallery):
-    made = view.made_for(tables, gallery, gallery.people[0])
-    values = [tables.value(one.row.id, tables.primary)[gallery.people[0]] for one in made]
+    made = view.made_for(tables, gallery, gallery.users[0])
+    values = [tables.value(one.row.id, tables.primary)[gallery.users[0]] for one in made]
     assert values == sorted(values, reverse=True)
     assert [one.preference for one in made] == values
 
@@ -99,9 +99,9 @@ def test_everything_made_for_a_person_best_first(tables, gallery):
 def test_galleries_are_one_person_each(tables, gallery):
     row = tables.board.rows[0]
     found = view.galleries(tables, gallery, row)
-    assert [one["user"] for one in found] == sorted(gallery.by_generator[row.id])
+    assert [one.user for one in found] == sorted(gallery.by_generator[row.id])
     for one in found:
-        assert one["value"] == pytest.approx(tables.value(row.id, tables.primary)[one["user"]])
+        assert one.value == pytest.approx(tables.value(row.id, tables.primary)[one.user])
 
 
 def test_a_histogram_counts_training_ratings(tables):
