@@ -1,1 +1,1 @@
-"""Generators to compare with: catalogue retrieval and pictures that exist already."""
+"""Generators to compare with: catalogue retrieval and images that exist already."""

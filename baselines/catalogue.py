@@ -1,6 +1,6 @@
-"""Catalogue retrieval: show people pictures that exist, ranked by something simple.
+"""Catalogue retrieval: show users items that exist, ranked by something simple.
 
-Every ranking gives a score to every candidate of a person; the K best are shown, without repeats, best first. Equal
+Every ranking gives a score to every candidate of a user; the K best are shown, without repeats, best first. Equal
 scores are ordered by a seeded draw.
 """
 
@@ -42,11 +42,11 @@ class CatalogueParams:
     """Parameters of a task file.
 
     Attributes:
-        rank_by: ``random``; ``most-liked`` (shrunken mean of others' centred ratings; for pictures that nobody rated,
-            predicted from embeddings); ``centroid`` (nearest to the mean of the person's likes); ``ridge`` (a
-            regression a person on top of the population model); ``neighbours`` (kernel-weighted ratings of near
-            pictures); ``matrix-factorisation`` (where people share pictures); ``verifier`` (needs the judge);
-            ``heldout-likes`` (needs the person's own held-out rating).
+        rank_by: ``random``; ``most-liked`` (shrunken mean of others' centred ratings; for items that nobody rated,
+            predicted from embeddings); ``centroid`` (nearest to the mean of the user's likes); ``ridge`` (a
+            regression a user on top of the population model); ``neighbours`` (kernel-weighted ratings of near
+            items); ``matrix-factorisation`` (where users share items); ``verifier`` (needs the judge);
+            ``heldout-likes`` (needs the user's own held-out rating).
         ridge: Penalty of ``ridge``.
         factors: Factors of ``matrix-factorisation``.
     """
@@ -110,7 +110,7 @@ class CatalogueGenerator(Generator[CatalogueParams]):
         self._fitted = True
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
-        """The best candidates first; ``random`` draws each picture by the request's seed."""
+        """The best candidates first; ``random`` draws each item by the request's seed."""
         context = self.context
         if not self._fitted:
             raise PluginError("it was asked to generate before it was fitted or loaded")
@@ -144,7 +144,7 @@ def _most_liked(train: Interactions, context: GeneratorContext) -> Floats:
 
 
 def _centroid(train: Interactions, context: GeneratorContext) -> Floats:
-    """[users, items]; cosine to the mean embedding of the person's likes, both centred on the training pictures."""
+    """[users, items]; cosine to the mean embedding of the user's likes, both centred on the training items."""
     directions = _directions(context)
     centroids = np.zeros((train.num_users, directions.shape[1]))
     likes = train.where(train.liked)
@@ -153,7 +153,7 @@ def _centroid(train: Interactions, context: GeneratorContext) -> Floats:
 
 
 def _ridge(train: Interactions, context: GeneratorContext, ridge: float) -> Floats:
-    """[users, items]; population prediction in rating units plus the person's own regression on directions."""
+    """[users, items]; population prediction in rating units plus the user's own regression on directions."""
     space = LinearSpace("pca", TASTE_DIMS).fit(context.embeddings[context.training_items])
     points = space.forward(context.embeddings)
     residual = train.rating - train.user_mean()[train.user]
@@ -163,7 +163,7 @@ def _ridge(train: Interactions, context: GeneratorContext, ridge: float) -> Floa
 
 
 def _neighbours(train: Interactions, context: GeneratorContext) -> Floats:
-    """[users, items]; kernel-weighted mean of the person's own centred ratings of near pictures."""
+    """[users, items]; kernel-weighted mean of the user's own centred ratings of near items."""
     directions = _directions(context)
     residual = train.rating - train.user_mean()[train.user]
     rated = np.unique(train.item)
@@ -195,7 +195,7 @@ def _verifier(train: Interactions, context: GeneratorContext) -> Floats:
 
 
 def _heldout(train: Interactions, context: GeneratorContext) -> Floats:
-    """[users, items]; the person's own held-out rating, below everything else where there is none."""
+    """[users, items]; the user's own held-out rating, below everything else where there is none."""
     heldout = context.privileges.held_out
     scores = np.full((train.num_users, train.num_items), float(heldout.rating.min()) - 1)
     scores[heldout.user, heldout.item] = heldout.rating

@@ -15,7 +15,7 @@ BIAS_PENALTY = 5.0
 def factorise(train: Interactions, factors: int, seed: int) -> Floats:
     """float64 [users, items]; predicted rating of everything by everybody.
 
-    Pictures and people without ratings get their bias and the mean alone.
+    Items and users without ratings get their bias and the mean alone.
     """
     rng = np.random.default_rng(seed)
     mean = float(train.rating.mean())

@@ -1,6 +1,6 @@
-"""Pictures that exist already: ``DIR/<user>/<replicate>.png``.
+"""Images that exist already: ``DIR/<user>/<replicate>.png``.
 
-Anybody who has generated pictures can be on a board today, whatever made them.
+Anybody who has generated images can be on a board today, whatever made them.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class FolderParams:
     """Parameters of a task file.
 
     Attributes:
-        path: The folder, relative to the task file; one folder a person, one file a replicate, counted from 0.
+        path: The folder, relative to the task file; one folder per user, one file per replicate, counted from 0.
         content: SHA-256 over the files; filled in by the harness, so that changed images are read again.
-        personal: Whether the pictures were made for the person whose folder they are in.
+        personal: Whether the images were made for the user whose folder they are in.
     """
 
     LOCATIONS: ClassVar[tuple[str, ...]] = ("path",)
@@ -70,7 +70,7 @@ class Folder(Generator[FolderParams]):
         """Nothing to read."""
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
-        """Reads one file a request; a missing file is a missing picture, which the harness counts and names."""
+        """Reads one file per request; a missing file is a missing image, which the harness counts and names."""
         root = Path(self.params.path).resolve()
         for request in requests:
             stem = root / request.user / str(request.replicate)

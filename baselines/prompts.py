@@ -1,8 +1,8 @@
-"""Prompt-only baselines: words in, pictures out, no image embedding.
+"""Prompt-only baselines: words in, images out, no image embedding.
 
 ``published-0`` to ``published-2`` are the three levels of the original, the same for everybody. ``population`` and
-``persona`` find words in the captions of training pictures: those that stand out among liked pictures, of everybody
-or of the person, by smoothed log-odds.
+``persona`` find words in the captions of training images: those that stand out among liked images, of everybody
+or of the user, by smoothed log-odds.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class PromptsParams:
 
     Attributes:
         words: ``published-0``, ``published-1``, ``published-2``, ``population`` or ``persona``.
-        keywords: Words of a prompt that is found; half of them stay, the others take turns from picture to picture.
-        least: Rated pictures in which a word must stand.
+        keywords: Words of a prompt that is found; half of them stay, the others take turns from image to image.
+        least: Rated images in which a word must stand.
         smoothing: Added to every count.
     """
 
@@ -115,7 +115,7 @@ class Prompts(Generator[PromptsParams]):
         self._fitted = True
 
     def prompts_of(self, user: str, replicate: int) -> tuple[str, str]:
-        """Prompt and negative prompt of one picture."""
+        """Prompt and negative prompt of one image."""
         p = self.params
         if p.words in PUBLISHED:
             return PUBLISHED[p.words]
@@ -127,7 +127,7 @@ class Prompts(Generator[PromptsParams]):
         return self._sentence([*wanted[:kept], *turn]), self._sentence(unwanted[:kept])
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
-        """One picture a request."""
+        """One image per request."""
         if not self._fitted:
             raise PluginError("it was asked to generate before it was fitted or loaded")
         words = [self.prompts_of(request.user, request.replicate) for request in requests]
@@ -140,15 +140,15 @@ class Prompts(Generator[PromptsParams]):
 
 
 def log_odds(holds: Floats, item: Ints, liked: Bools, least: int, smoothing: float) -> Floats:
-    """float64 [words]; log-odds of a word among the words of liked pictures, less those among the others'.
+    """float64 [words]; log-odds of a word among the words of liked images, less those among the others'.
 
     NaN for words below ``least``, and for all where nothing, or everything, is liked.
 
     Args:
         holds: float [items, words]; 1 where a caption holds a word.
-        item: int [n]; rated pictures.
+        item: int [n]; rated images.
         liked: bool [n].
-        least: Rated pictures in which a word must stand.
+        least: Rated images in which a word must stand.
         smoothing: Added to every count.
     """
     count = np.stack([np.bincount(item[rows], minlength=len(holds)) @ holds for rows in (liked, ~liked)])

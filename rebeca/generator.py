@@ -1,8 +1,8 @@
-"""REBECA as a generator: fit the prior on ratings, sample embeddings that a person likes, decode them.
+"""REBECA as a generator: fit the prior on ratings, sample embeddings that a user likes, decode them.
 
-The controls are the same generator with other sampling parameters, so they share its fit: without the person
+The controls are the same generator with other sampling parameters, so they share its fit: without the user
 (``condition: [rating]``), without the rating (``condition: [user]``), asked for dislikes (``rating: dislike``), or with
-people shuffled (``users: shuffled``). ``train_users: nobody`` retrains without people.
+users shuffled (``users: shuffled``). ``train_users: nobody`` retrains without users.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from rebeca.space import LinearSpace
 from rebeca.ties import best_first
 
 CHOICE_PICTURES = 4
-"""Pictures a person when guidance is chosen on validation ratings; few, because few candidates are held back."""
+"""Images per user when guidance is chosen on validation ratings; few, because few candidates are held back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +143,14 @@ class Rebeca(Generator[RebecaParams]):
         return float(guidance)
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
-        """Samples one embedding a request and decodes them."""
+        """Samples one embedding per request and decodes them."""
         if self._decoder is None:
             raise PluginError("it was asked to generate before it was fitted or loaded")
         images = self._decoder.decode(self.sample(requests), requests)
         yield from self._best(list(images), requests) if self.params.best_of > 1 else images
 
     def _best(self, first: list[GeneratedImage | None], requests: Sequence[Request]) -> list[GeneratedImage | None]:
-        """Of several pictures for every request, the one that the verifier likes best for that person."""
+        """Of several images for every request, the one that the verifier likes best for that user."""
         assert self._decoder is not None
         judge = self.context.privileges.judge
         index = {name: i for i, name in enumerate(self.context.users)}
@@ -165,7 +165,7 @@ class Rebeca(Generator[RebecaParams]):
         return best
 
     def sample(self, requests: Sequence[Request]) -> Floats:
-        """float32 [n, prior dim]; one embedding a request."""
+        """float32 [n, prior dim]; one embedding per request."""
         assert self._shape is not None
         p = self.params
         index = {name: i for i, name in enumerate(self.context.users)}

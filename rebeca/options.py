@@ -29,16 +29,16 @@ class RebecaParams:
         user_rows: ``learned`` or ``taste``.
         freeze_user_rows: Whether user rows stay as they start.
         ridge: Penalty of the taste model.
-        ratings_share: Share of each person's training ratings that the fit sees; a smaller share is a part of a
+        ratings_share: Share of each user's training ratings that the fit sees; a smaller share is a part of a
             larger one. Validation ratings stay whole.
-        train_users: ``own``, or ``nobody`` to train without people.
+        train_users: ``own``, or ``nobody`` to train without users.
         objective: What the network predicts.
         schedule: Noise schedule.
         lr: Learning rate.
         weight_decay: Weight decay.
         batch: Rows a training step.
-        samples_per_user: Rows of each person an epoch.
-        drop_user: Condition dropout of the person.
+        samples_per_user: Rows of each user an epoch.
+        drop_user: Condition dropout of the user.
         drop_score: Condition dropout of the rating.
         epochs: At most so many epochs.
         max_steps: At most so many steps.
@@ -50,9 +50,9 @@ class RebecaParams:
         sample_batch: Embeddings sampled at once.
         condition: What the sampling is conditioned on.
         rating: Which rating is asked for.
-        best_of: Pictures made for each one that is kept, the one that the verifier likes best; needs the judge. The
-            first has the picture's own seed, the j-th after it that seed's stream ``candidate-j``.
-        users: ``own`` or ``shuffled`` (a uniform permutation of all people, fixed points allowed).
+        best_of: Images made for each one that is kept, the one that the verifier likes best; needs the judge. The
+            first has the image's own seed, the j-th after it that seed's stream ``candidate-j``.
+        users: ``own`` or ``shuffled`` (a uniform permutation of all users, fixed points allowed).
     """
 
     normalize: Literal["none", "l2", "l2-clamp", "standardize", "pca"] = "none"

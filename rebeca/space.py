@@ -45,7 +45,7 @@ class LinearSpace:
             raise SpecError(f"unknown normalisation '{self.kind}'", hint=did_you_mean(self.kind, KINDS))
 
     def fit(self, embeddings: Floats) -> LinearSpace:
-        """Learns from training pictures' embeddings, float [n, dim in]; returns itself.
+        """Learns from training images' embeddings, float [n, dim in]; returns itself.
 
         Where they span fewer directions than asked for, fewer are kept.
         """

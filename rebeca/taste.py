@@ -1,4 +1,4 @@
-"""Simple taste models: one ridge regression a person, from embeddings to ratings.
+"""Simple taste models: one ridge regression a user, from embeddings to ratings.
 
 They start the prior's user rows (few ratings teach a learned table little) and serve as a retrieval baseline.
 """
@@ -11,14 +11,14 @@ from rebeca.arrays import Floats
 from rebeca.data.interactions import Interactions
 
 DEFAULT_RIDGE = 30.0
-"""In units of unit-variance directions: a person with 30 ratings is shrunk by about one half."""
+"""In units of unit-variance directions: a user with 30 ratings is shrunk by about one half."""
 
 
 def ridge_tastes(train: Interactions, points: Floats, ridge: float = DEFAULT_RIDGE) -> Floats:
-    """Each person's weights over the directions of an embedding space.
+    """Each user's weights over the directions of an embedding space.
 
-    Ratings are centred on the person's mean and on the picture's mean residual, so that the weights hold what is
-    personal; people without ratings get zeros.
+    Ratings are centred on the user's mean and on the item's mean residual, so that the weights hold what is
+    personal; users without ratings get zeros.
 
     Args:
         train: Training ratings.
@@ -36,7 +36,7 @@ def ridge_tastes(train: Interactions, points: Floats, ridge: float = DEFAULT_RID
 
 
 def ridge_by_user(train: Interactions, target: Floats, points: Floats, ridge: float) -> Floats:
-    """float64 [num_users, dim]; solves ``(X'X + ridge I) w = X'y`` over every person's own rows."""
+    """float64 [num_users, dim]; solves ``(X'X + ridge I) w = X'y`` over every user's own rows."""
     dim = points.shape[1]
     points = points.astype(np.float64)
     weights = np.zeros((train.num_users, dim))

@@ -88,7 +88,7 @@ def train_prior(
         train: Training ratings.
         validation: Ratings for early stopping.
         embeddings: float32 [items, dim]; the whole catalogue.
-        training_items: bool [items]; pictures from which the space may be learned.
+        training_items: bool [items]; items from which the space may be learned.
         seed: Seed of the fit.
         device: Torch device.
         checkpoint: File to resume from.

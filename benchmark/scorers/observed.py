@@ -92,9 +92,9 @@ class GroundTruthScorer(Scorer[NoParams]):
         values = self._known.utility(users[:, None], np.where(known, images.item, 0)[None, :]).astype(np.float64)
         values = np.where(known[None, :], values, np.nan)
         new = np.flatnonzero(~known)
-        if self._known.of_pictures is not None and len(new):
+        if self._known.of_images is not None and len(new):
             first, position = np.unique(images.unique[new], return_inverse=True)
-            values[:, new] = self._known.of_pictures(images.pixels_of(int(i)) for i in first)[users][:, position]
+            values[:, new] = self._known.of_images(images.pixels_of(int(i)) for i in first)[users][:, position]
         return values
 
     def worst(self, users: Ints) -> Floats:

@@ -80,7 +80,7 @@ class JudgesSpec(_Strict):
 
 
 class UsersSpec(_Strict):
-    """Which people pictures are made for; fits always use everybody."""
+    """Which users images are made for; fits always use everybody."""
 
     segment: Literal["all", "seen", "cold"] = "all"
     limit: Annotated[int, Field(ge=1)] | None = None
@@ -111,7 +111,7 @@ class PrimarySpec(_Strict):
 
 
 class AnalysisSpec(_Strict):
-    """What was decided before the first picture."""
+    """What was decided before the first image."""
 
     primary: PrimarySpec = PrimarySpec()
     reference: str
@@ -127,7 +127,7 @@ class AnalysisSpec(_Strict):
 
 
 class IsolateSpec(_Strict):
-    """Limits of the child process in which a generator of another package fits and makes its pictures."""
+    """Limits of the child process in which a generator of another package fits and makes its images."""
 
     seconds: Annotated[float, Field(gt=0)] = 3600
     memory_mb: Annotated[int, Field(ge=1024)] | None = Field(

@@ -136,7 +136,7 @@ class Task:
     modified: bool
 
     def images_of(self, generator: ResolvedGenerator) -> int:
-        """Pictures a person by a generator."""
+        """Images per user by a generator."""
         return generator.images or self.file.images
 
     @property

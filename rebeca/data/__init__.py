@@ -1,1 +1,1 @@
-"""Ratings, pictures and how they are divided."""
+"""Ratings, items and how they are divided."""

@@ -1,4 +1,4 @@
-"""The pictures of a data set, without their ratings, and who may be shown which."""
+"""The items of a data set, without their ratings, and who may be shown which."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, Run
 """What :mod:`zipfile` raises for archives that are damaged, encrypted, or packed in a way it does not know."""
 
 KEPT_BYTES = 256 << 20
-"""Decoded pictures kept in memory: some 5,000 of 128 pixels square."""
+"""Decoded items kept in memory: some 5,000 of 128 pixels square."""
 
 
 class PixelSource(Protocol):
     """Where pixels come from."""
 
     def read(self, index: int) -> Pixels:
-        """uint8 RGB [height, width, 3] of catalogue picture ``index``."""
+        """uint8 RGB [height, width, 3] of item ``index``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArraySource:
-    """Pictures in memory, uint8 [n, height, width, 3]."""
+    """Items in memory, uint8 [n, height, width, 3]."""
 
     pixels: Pixels
 
     def read(self, index: int) -> Pixels:
-        """One picture."""
+        """One item."""
         picture: Pixels = self.pixels[index]
         return picture
 
@@ -85,12 +85,12 @@ class ZipSource:
 
 @dataclass(slots=True, eq=False)
 class Catalogue:
-    """All pictures of a data set.
+    """All items of a data set.
 
     Attributes:
         item_ids: Ids.
         source: Pixels.
-        block: int [items]; pictures of one block share their raters.
+        block: int [items]; items of one block share their raters.
         captions: Captions where there are some, else empty strings.
     """
 
@@ -107,7 +107,7 @@ class Catalogue:
         return len(self.item_ids)
 
     def pixels(self, index: int) -> Pixels:
-        """uint8 RGB [height, width, 3]; the most recent pictures stay in memory."""
+        """uint8 RGB [height, width, 3]; the most recent items stay in memory."""
         with self._lock:
             if index in self._pixels:
                 self._pixels.move_to_end(index)
@@ -128,7 +128,7 @@ class Catalogue:
         return self._digests[index]
 
     def fingerprint(self) -> str:
-        """Changes with any pixel, id or caption, or the order of pictures."""
+        """Changes with any pixel, id or caption, or the order of items."""
         described = [self.captions] if any(self.captions) else []
         digests = [self.digest(i) for i in range(len(self))]
         return digest_of([self.item_ids, digests, [int(b) for b in self.block], *described])
@@ -136,16 +136,16 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """Which catalogue pictures retrieval and nearest-picture decoding may choose for a person.
+    """Which items retrieval and nearest-item decoding may choose for a user.
 
-    With ``held-out-items`` the held-out pictures of the person's block; otherwise every catalogue picture that the
-    person did not rate in training.
+    With ``held-out-items`` the held-out items of the user's block; otherwise every item that the
+    user did not rate in training.
 
     Attributes:
         user_ids: Ids, in the order of the user index.
         of_block: bool [blocks, items]; candidates of each block.
         block_of_user: int [users].
-        rated: Item indices that each person rated in training, or None with ``held-out-items``.
+        rated: Item indices that each user rated in training, or None with ``held-out-items``.
     """
 
     user_ids: tuple[str, ...]
@@ -154,7 +154,7 @@ class Candidates:
     rated: tuple[Ints, ...] | None = None
 
     def of(self, user: int) -> Ints:
-        """Int [m]; candidate items of the person, ascending."""
+        """Int [m]; candidate items of the user, ascending."""
         mask = self.of_block[self.block_of_user[user]]
         if self.rated is not None:
             mask = mask.copy()

@@ -1,4 +1,4 @@
-"""A data set: ratings, pictures, blocks, and what may be done with them."""
+"""A data set: ratings, items, blocks, and what may be done with them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from rebeca.seeds import digest_of
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroundTruth:
-    """What a world knows about its people's taste.
+    """What a world knows about its users' taste.
 
     Attributes:
         unit: Unit of the utility, e.g. ``probability``.
         meaning: One sentence for readers.
         utility: ``utility(users, items) -> float``; for index arrays that broadcast.
-        exact: Named values that an exact sampler of p(picture | liked) would reach, for reports.
-        of_pictures: ``of_pictures(pictures) -> float [all users, n]``; where any picture's utility is known.
+        exact: Named values that an exact sampler of p(item | liked) would reach, for reports.
+        of_images: ``of_images(pictures) -> float [all users, n]``; where any item's utility is known.
     """
 
     unit: str
     meaning: str
     utility: Callable[[Ints, Ints], Floats]
     exact: Mapping[str, float]
-    of_pictures: Callable[[Iterable[Pixels]], Floats] | None = None
+    of_images: Callable[[Iterable[Pixels]], Floats] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,10 +40,10 @@ class Dataset:
     Attributes:
         title: Name for readers.
         licence: Terms, in one line.
-        redistribute: Whether pictures may be copied into records and pages.
-        catalogue: Pictures.
+        redistribute: Whether items may be copied into records and pages.
+        catalogue: Items.
         ratings: All ratings; ``liked`` is set by the split.
-        block_of_user: int [users]; blocks share neither people nor pictures.
+        block_of_user: int [users]; blocks share neither users nor items.
         scale: Lowest and highest possible rating.
         ground_truth: The known taste, in synthetic worlds.
     """
@@ -85,7 +85,7 @@ class Dataset:
         return cls(title, licence, redistribute, catalogue, ratings, block_of_user, scale, ground_truth)
 
     def fingerprint(self) -> str:
-        """Changes with any picture or rating."""
+        """Changes with any item or rating."""
         r = self.ratings
         rows = np.lexsort((r.item, r.user))
         table = [r.user[rows].tolist(), r.item[rows].tolist(), r.rating[rows].tolist()]
@@ -93,10 +93,10 @@ class Dataset:
 
 
 def find_blocks(ratings: Interactions) -> tuple[Ints, Ints]:
-    """Connected components of the graph of people and pictures, numbered by first person.
+    """Connected components of the graph of users and items, numbered by first user.
 
     Returns:
-        int [users] and int [items]. A picture that nobody rated belongs to a block of its own.
+        int [users] and int [items]. An item that nobody rated belongs to a block of its own.
     """
     from scipy.sparse import coo_matrix  # takes a tenth of a second
     from scipy.sparse.csgraph import connected_components
@@ -110,10 +110,10 @@ def find_blocks(ratings: Interactions) -> tuple[Ints, Ints]:
 
 
 def user_blocks(ratings: Interactions, block_of_item: Ints) -> Ints:
-    """Int [users]; the block of every person's pictures.
+    """Int [users]; the block of every user's items.
 
     Raises:
-        DataError: If somebody rated pictures of two blocks.
+        DataError: If somebody rated items of two blocks.
     """
     blocks = np.full(ratings.num_users, -1)
     blocks[ratings.user] = block_of_item[ratings.item]

@@ -1,4 +1,4 @@
-"""FLICKR-AES: 40,988 photographs, rated from 1 to 5 by 210 people (Ren et al. 2017, Personalized Image Aesthetics).
+"""FLICKR-AES: 40,988 photographs, rated from 1 to 5 by 210 users (Ren et al. 2017, Personalized Image Aesthetics).
 
 ::
 
@@ -7,7 +7,7 @@
       40K/                                          the files that imagePair names
 
 The data set is not bundled and its photographs are not passed on. ``rebeca-bench data prepare flickr-aes --root ROOT``
-opens every picture once and writes an index, so that no run has to decode all of them to know what they are.
+opens every item once and writes an index, so that no run has to decode all of them to know what they are.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ PUBLISHED = {"people": 210, "ratings": 193_208, "training": 189_008, "validation
 """What an executed notebook of the original printed."""
 LICENCE = "photographs under their authors' Creative Commons licences; not redistributed here"
 AT_ONCE = 512
-"""Pictures between two writes of the index: what an interruption costs."""
+"""Items between two writes of the index: what an interruption costs."""
 Index = dict[str, tuple[int, int, str]]
 """File -> bytes, time of the last change in nanoseconds, SHA-256 of its pixels."""
 
@@ -55,7 +55,7 @@ class Facts:
 
     Attributes:
         found: Numbers by name.
-        repeated: Ratings of a picture that the same person rated before; the first one counts.
+        repeated: Ratings of an item that the same user rated before; the first one counts.
     """
 
     found: dict[str, float]
@@ -72,7 +72,7 @@ def read_flickr_aes(root: Path, duplicates: Literal["refuse", "first"] = "refuse
 
     Args:
         root: Where they lie.
-        duplicates: What becomes of a picture that a person rated twice: an error, or the first rating counts.
+        duplicates: What becomes of an item that a user rated twice: an error, or the first rating counts.
 
     Raises:
         DataError: Naming file, row and value of the first problem, or that the data were not prepared.
@@ -102,15 +102,15 @@ def read_flickr_aes(root: Path, duplicates: Literal["refuse", "first"] = "refuse
 
 
 def prepare(root: Path, duplicates: Literal["refuse", "first"], report: Callable[[int, int], None]) -> Facts:
-    """Opens every picture that was not opened before, and writes the index; goes on where an earlier call stopped.
+    """Opens every item that was not opened before, and writes the index; goes on where an earlier call stopped.
 
     Args:
         root: Where the published files lie.
         duplicates: As :func:`read_flickr_aes`.
-        report: Told how many of how many pictures are done.
+        report: Told how many of how many items are done.
 
     Raises:
-        DataError: If something is missing; or, after all others were opened, naming the pictures that are damaged.
+        DataError: If something is missing; or, after all others were opened, naming the items that are damaged.
     """
     ratings, source, repeated = _read(root, duplicates)
     index = _read_index(root / INDEX)
@@ -147,7 +147,7 @@ def prepare(root: Path, duplicates: Literal["refuse", "first"], report: Callable
 
 
 def facts(ratings: Interactions, repeated: int) -> Facts:
-    """Counts, and those of the published division: ten ratings a person for test, ten for validation."""
+    """Counts, and those of the published division: ten ratings per user for test, ten for validation."""
     each = ratings.ratings_per_user()
     test = np.minimum(each, HELD_BACK)
     validation = np.minimum(each - test, HELD_BACK)
@@ -168,7 +168,7 @@ def facts(ratings: Interactions, repeated: int) -> Facts:
 
 
 def _read(root: Path, duplicates: Literal["refuse", "first"]) -> tuple[Interactions, FolderSource, int]:
-    """Ratings, pictures, and how many ratings were repetitions."""
+    """Ratings, items, and how many ratings were repetitions."""
     path = root / TABLE
     if not path.is_file() or not (root / PICTURES).is_dir():
         absent = path if not path.is_file() else root / PICTURES
@@ -185,7 +185,7 @@ def _read(root: Path, duplicates: Literal["refuse", "first"]) -> tuple[Interacti
 
 
 def _first_rows(column: pd.Series[str], names: list[str]) -> list[int]:
-    """Rows of the file, as a spreadsheet counts, that name each picture first."""
+    """Rows of the file, as a spreadsheet counts, that name each item first."""
     first = column[~column.duplicated()]
     row = dict(zip(first, (int(i) + 2 for i in first.index), strict=True))
     return [row[name] for name in names]
@@ -197,7 +197,7 @@ def _is_current(path: Path, known: tuple[int, int, str] | None) -> bool:
 
 
 def _read_index(path: Path) -> Index:
-    """What was prepared; nothing where the file is missing or damaged, since it is made from the pictures alone."""
+    """What was prepared; nothing where the file is missing or damaged, since it is made from the items alone."""
     try:
         raw: Any = json.loads(path.read_text(encoding="utf-8"))
         return {str(name): (int(size), int(changed), str(digest)) for name, (size, changed, digest) in raw.items()}

@@ -1,4 +1,4 @@
-"""A data set that anybody can bring: a folder with ratings, a list of pictures, and the pictures.
+"""A data set that anybody can bring: a folder with ratings, a list of items, and the items.
 
 ::
 
@@ -42,7 +42,7 @@ def read_folder(
         scale: Lowest and highest possible rating, as declared by the task.
         title: Name for readers; by default the folder's.
         licence: Terms, in one line.
-        redistribute: Whether pictures may be copied into records and pages.
+        redistribute: Whether items may be copied into records and pages.
 
     Raises:
         DataError: Naming file, row and value of the first problem.

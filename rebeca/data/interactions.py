@@ -1,4 +1,4 @@
-"""User-by-picture ratings."""
+"""User-by-item ratings."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Interactions:
         item: int32 [n]; index into ``item_ids``.
         rating: float64 [n]; on the data set's own scale.
         liked: bool [n]; the rating as a yes or no (see :func:`like`).
-        user_ids: Ids of all people, also of those without a row here.
-        item_ids: Ids of all pictures.
+        user_ids: Ids of all users, also of those without a row here.
+        item_ids: Ids of all items.
     """
 
     user: Ints
@@ -36,12 +36,12 @@ class Interactions:
 
     @property
     def num_users(self) -> int:
-        """People of the data set, with or without rows here."""
+        """Users of the data set, with or without rows here."""
         return len(self.user_ids)
 
     @property
     def num_items(self) -> int:
-        """Pictures of the data set, with or without rows here."""
+        """Items of the data set, with or without rows here."""
         return len(self.item_ids)
 
     def where(self, rows: Bools | Ints) -> Self:
@@ -51,11 +51,11 @@ class Interactions:
         )
 
     def ratings_per_user(self) -> Ints:
-        """int64 [num_users]; rows of each person."""
+        """int64 [num_users]; rows of each user."""
         return np.bincount(self.user, minlength=self.num_users)
 
     def rows_of(self, user: int) -> Ints:
-        """Row numbers of one person."""
+        """Row numbers of one user."""
         return np.flatnonzero(self.user == user)
 
     def user_mean(self) -> Floats:
@@ -84,13 +84,13 @@ def like(ratings: Interactions, like_at: float | str, reference: Interactions | 
 
     Args:
         ratings: The rows to label.
-        like_at: A rating from which on a picture is liked, or ``user-median``: liked when above the person's
+        like_at: A rating from which on an item is liked, or ``user-median``: liked when above the user's
             own median.
         reference: Rows from which the medians are taken (training ratings, so that nothing leaks); by default
             ``ratings`` itself.
 
     Raises:
-        DataError: If a person has rows here but none in ``reference``, with ``user-median``.
+        DataError: If a user has rows here but none in ``reference``, with ``user-median``.
     """
     if like_at != "user-median":
         return replace(ratings, liked=ratings.rating >= float(like_at))

@@ -3,14 +3,14 @@
 Four kinds of test part:
 
 - ``per-user`` (published): for everybody ``test`` ratings, then ``validation`` ratings, drawn without replacement.
-- ``per-user-exact``: the same, whatever share of a person's ratings it takes (``per-user`` gives validation a quarter
-  of what a person has at most).
-- ``held-out-items``: in every block a share of the pictures, with all their ratings.
-- ``cold-users``: as ``per-user``, but a share of the people keep only ``keep`` training ratings.
+- ``per-user-exact``: the same, whatever share of a user's ratings it takes (``per-user`` gives validation a quarter
+  of what a user has at most).
+- ``held-out-items``: in every block a share of the items, with all their ratings.
+- ``cold-users``: as ``per-user``, but a share of the users keep only ``keep`` training ratings.
 
 What remains is used by generators, verifier and auditor alike (``shared``; as published, generators and verifier
 learn from the same ratings) or divided in 40 / 30 / 30 (``disjoint``). Draws of ratings are seeded by user and
-those of pictures by block, so that leaving one person out changes nobody else's; which people are cold is one draw.
+those of items by block, so that leaving one user out changes nobody else's; which users are cold is one draw.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rebeca.seeds import seed_of
 
 SHARES = (0.4, 0.3, 0.3)
 LARGEST_VALIDATION_SHARE = 0.25
-"""A part gives at most this share of a person's rows to validation, so that few ratings still train something."""
+"""A part gives at most this share of a user's rows to validation, so that few ratings still train something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ class SplitRule:
 
     Attributes:
         kind: ``per-user``, ``per-user-exact``, ``held-out-items`` or ``cold-users``.
-        test: Ratings a person, or the share of a block's pictures.
-        validation: Ratings a person, or the share of the remaining pictures.
+        test: Ratings per user, or the share of a block's items.
+        validation: Ratings per user, or the share of the remaining items.
         ratings: ``shared`` or ``disjoint``.
-        cold_share: Share of people that are cold.
-        keep: Training ratings that a cold person keeps.
+        cold_share: Share of users that are cold.
+        keep: Training ratings that a cold user keeps.
     """
 
     kind: Literal["per-user", "per-user-exact", "held-out-items", "cold-users"] = "per-user"
@@ -59,7 +59,7 @@ class Part:
     validation: Interactions
 
     def thinned(self, share: float, seed: int) -> Part:
-        """A share of each person's ratings, at least one of each kind; smaller shares are parts of larger ones."""
+        """A share of each user's ratings, at least one of each kind; smaller shares are parts of larger ones."""
         return Part(thinned(self.train, share, seed), thinned(self.validation, share, seed))
 
     def joined(self) -> Interactions:
@@ -75,7 +75,7 @@ class Part:
 
 
 def thinned(rows: Interactions, share: float, seed: int) -> Interactions:
-    """A share of each person's rows, at least one; smaller shares are parts of larger ones."""
+    """A share of each user's rows, at least one; smaller shares are parts of larger ones."""
     if share == 1:
         return rows
     order = np.lexsort((np.random.default_rng(seed).random(len(rows)), rows.user))
@@ -94,10 +94,10 @@ class Division:
         verifier: What the verifier learns from.
         auditor: What the auditor learns from.
         test: Ratings that nobody sees but scorers that declare it.
-        training_items: bool [items]; pictures that models may look at during fits.
-        validation_items: bool [items]; with ``held-out-items``, the pictures held back for choices.
-        test_items: bool [items]; with ``held-out-items``, the held-out pictures.
-        cold: bool [users]; the people with few training ratings by design.
+        training_items: bool [items]; items that models may look at during fits.
+        validation_items: bool [items]; with ``held-out-items``, the items held back for choices.
+        test_items: bool [items]; with ``held-out-items``, the held-out items.
+        cold: bool [users]; the users with few training ratings by design.
     """
 
     generators: Part

@@ -1,4 +1,4 @@
-"""Tables of ratings and pictures that come from outside: read as text, measured before, checked row by row.
+"""Tables of ratings and items that come from outside: read as text, measured before, checked row by row.
 
 Every error names file, row and value; rows are counted as a spreadsheet shows them, the header being row 1.
 """
@@ -109,7 +109,7 @@ def read_ratings(
     Args:
         table: What :func:`read_table` gave.
         path: Its file, for messages.
-        item_ids: Every picture.
+        item_ids: Every item.
         scale: Lowest and highest possible rating.
     """
     if table.empty:

@@ -1,1 +1,1 @@
-"""Decoders: points of a prior's space to pictures."""
+"""Decoders: points of a prior's space to images."""

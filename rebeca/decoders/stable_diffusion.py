@@ -1,8 +1,8 @@
-"""Stable Diffusion with IP-Adapter as a decoder: embeddings or prompts in, pictures out, people mixed in a batch.
+"""Stable Diffusion with IP-Adapter as a decoder: embeddings or prompts in, images out, users mixed in a batch.
 
-Stock diffusers repeats and splits the image embeddings of a batch in a way that mixes its pictures (diffusers issue
-9813); the pipeline here hands them through row by row. Every picture draws its noise from a generator of its own, and
-short batches are filled up, so that a picture does not depend on what is made beside it.
+Stock diffusers repeats and splits the image embeddings of a batch in a way that mixes its images (diffusers issue
+9813); the pipeline here hands them through row by row. Every image draws its noise from a generator of its own, and
+short batches are filled up, so that an image does not depend on what is made beside it.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ class StableDiffusionParams:
         adapter_scale: How much the embedding says.
         prompt: Words beside the embedding.
         negative_prompt: Words to stay away from, with guidance.
-        size: Side of a picture in pixels; the model's own where None.
-        batch: Pictures at once; halved before the first picture where a device has no memory for so many.
+        size: Side of an image in pixels; the model's own where None.
+        batch: Images at once; halved before the first image where a device has no memory for so many.
         dtype: ``float32``, ``float16``, ``bfloat16``, or ``auto``: half precision on a GPU, single elsewhere.
-        channels_last: The UNet's and the autoencoder's memory layout; faster on a GPU, and then pictures may depend on
+        channels_last: The UNet's and the autoencoder's memory layout; faster on a GPU, and then images may depend on
             the batch in their last bit.
-        compile: Compile the UNet; pays on a GPU after some hundred pictures.
-        lora: Folder of a LoRA for this generator, relative to the task file; ``{user}`` in it names one a person.
+        compile: Compile the UNet; pays on a GPU after some hundred images.
+        lora: Folder of a LoRA for this generator, relative to the task file; ``{user}`` in it names one per user.
         lora_scale: How much it says.
     """
 
@@ -134,7 +134,7 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
         return base if params.lora is None else digest_of([base, lora_digest(params.lora)])
 
     def rehearse(self, batch: int | None = None) -> int:
-        """Finds how many pictures fit on the device, before the first one counts.
+        """Finds how many images fit on the device, before the first one counts.
 
         Args:
             batch: What an earlier rehearsal found; then nothing is tried.
@@ -170,7 +170,7 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
         list(once.paint(requests, empty, empty, np.zeros((self.batch, width), np.float32)))
 
     def decode(self, points: Floats, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
-        """One picture a request; the vector that the adapter was given is kept as the picture's embedding."""
+        """One image per request; the vector that the adapter was given is kept as the image's embedding."""
         p = self.params
         words, vectors = [p.prompt] * len(requests), self.context.space.inverse(points)
         pixels = self.paint(requests, words, [p.negative_prompt] * len(requests), vectors)
@@ -180,7 +180,7 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
     def decode_prompts(
         self, prompts: Sequence[str], negative_prompts: Sequence[str], requests: Sequence[Request]
     ) -> Iterator[GeneratedImage | None]:
-        """One picture a request from words alone, with the adapter off."""
+        """One image per request from words alone, with the adapter off."""
         pixels = self.paint(requests, prompts, negative_prompts, None)
         return (None if made is None else GeneratedImage(made) for made in pixels)
 
@@ -191,11 +191,11 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
         negative_prompts: Sequence[str],
         embeddings: Floats | None,
     ) -> Iterator[Pixels | None]:
-        """uint8 RGB pictures, one a request; None for one that holds numbers which are not finite. A batch at a time.
+        """uint8 RGB images, one per request; None for one that holds numbers which are not finite. A batch at a time.
 
         Args:
             requests: Whose seeds draw the noise.
-            prompts: Words of each picture.
+            prompts: Words of each image.
             negative_prompts: Words to stay away from.
             embeddings: float [n, dim] un-normalised image embeddings, or None to leave the adapter off.
         """
@@ -321,7 +321,7 @@ def load_pipeline(files: Files, device: str) -> Any:
 
 
 def lora_of(pattern: str, user: str) -> Path:
-    """The folder of a person's LoRA.
+    """The folder of a user's LoRA.
 
     Raises:
         PluginError: If the id leads out of the folder that the pattern names.

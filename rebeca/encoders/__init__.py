@@ -1,1 +1,1 @@
-"""Image encoders: pictures to vectors."""
+"""Image encoders: images to vectors."""

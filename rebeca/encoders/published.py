@@ -1,4 +1,4 @@
-"""CLIP's published image towers, prepared and run on the device; loaded when the first picture comes."""
+"""CLIP's published image towers, prepared and run on the device; loaded when the first image comes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rebeca.weights import reading
 
 BATCH = 64
 READERS = 8
-"""Threads that read and decode pictures ahead of the device."""
+"""Threads that read and decode images ahead of the device."""
 _TOWERS: WeakValueDictionary[tuple[str, str, str], Any] = WeakValueDictionary()
 """Towers by weights, precision and device; the auditor and LAION look through one, for as long as either is there. A
 cache of the process, as the pipeline is: it changes no result."""
@@ -125,7 +125,7 @@ class Published(Encoder[PublishedParams]):
         import torch
 
         with torch.inference_mode():
-            # on the device before anything else: preparing 512 x 512 pixels costs a core 3 ms a picture
+            # on the device before anything else: preparing 512 x 512 pixels costs a core 3 ms an image
             raw = [torch.from_numpy(np.array(image)).to(self.context.device).permute(2, 0, 1) for image in batch]
             x = self._prepare(images=raw, return_tensors="pt", device=self.context.device)["pixel_values"]
             embeddings: Floats = self._net(pixel_values=x.to(self._net.dtype)).image_embeds.float().cpu().numpy()
@@ -133,7 +133,7 @@ class Published(Encoder[PublishedParams]):
 
 
 def _ahead(images: Sequence[Pixels], size: int, pool: ThreadPoolExecutor) -> Iterator[list[Pixels]]:
-    """Batches of pictures; the next one is read while this one is used."""
+    """Batches of images; the next one is read while this one is used."""
     starts = range(0, len(images), size)
     waiting = [pool.submit(images.__getitem__, i) for i in range(min(size, len(images)))]
     for start in starts:

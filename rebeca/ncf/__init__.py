@@ -1,1 +1,1 @@
-"""Neural collaborative filtering: the verifier that says whether a person would like a picture."""
+"""Neural collaborative filtering: the verifier that says whether a user would like an item."""

@@ -62,7 +62,7 @@ def train_ncf(
 
     Args:
         U: int [n]; user index of each row.
-        E: float [n, dim]; picture embedding of each row.
+        E: float [n, dim]; item embedding of each row.
         Y: [n]; 1 for a like.
         d: Width of both branches.
         mlp_layers: Hidden layers.
@@ -72,7 +72,7 @@ def train_ncf(
         epochs: At most so many full-batch steps.
         patience: Epochs without improvement before stopping.
         tolerance: Smallest improvement that counts.
-        num_users: People; by default the largest index + 1.
+        num_users: Users; by default the largest index + 1.
         seed: Initialisation and dropout; the inner validation part is always drawn with 42.
         device: Torch device.
 
@@ -116,7 +116,7 @@ class NCF:
 
         Args:
             U: int [n]; user indices.
-            E: float [n, dim]; picture embeddings.
+            E: float [n, dim]; item embeddings.
             Y: [n]; likes.
             grid: Values by name; by default the published :data:`GRID`, which takes long.
             seed: As for :func:`train_ncf`.
@@ -136,7 +136,7 @@ class NCF:
 
     @torch.inference_mode()
     def predict(self, U: Ints, E: Floats) -> Floats:
-        """float32 [n]; probability that person U[i] likes the picture E[i]."""
+        """float32 [n]; probability that user U[i] likes the item E[i]."""
         model = self._fitted()
         users, table, _ = _checked(U, E, np.arange(len(U)) % 2)
         parts = []
@@ -148,7 +148,7 @@ class NCF:
         return np.concatenate(parts)
 
     def score(self, U: Ints, E: Floats) -> dict[int, dict[str, float]]:
-        """Mean score of every person's pictures and its standard error, std / sqrt(n)."""
+        """Mean score of every user's items and its standard error, std / sqrt(n)."""
         predicted = self.predict(U, E).astype(np.float64)
         out: dict[int, dict[str, float]] = {}
         for user in np.unique(U):

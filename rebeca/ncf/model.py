@@ -1,12 +1,12 @@
-"""The network of the verifier (He et al. 2017, arXiv 1708.05031, with item ids replaced by picture embeddings).
+"""The network of the verifier (He et al. 2017, arXiv 1708.05031, with item ids replaced by item embeddings).
 
-For a person u and a picture embedding E::
+For a user u and an item embedding E::
 
     g     = P_gmf[u] * (W_gmf E + b)
     m     = MLP([P_mlp[u]; W_mlp E + b])          each layer Linear, ReLU, Dropout
     logit = Linear([g; m]) + b_user[u] + (w_item . E + c)  (+ gain * population logit)
 
-The last term is an addition of this project: a fixed prediction of how much everybody likes the picture, so that
+The last term is an addition of this project: a fixed prediction of how much everybody likes the item, so that
 the network spends its few ratings on what is personal. It is off in the published configuration.
 """
 
@@ -30,8 +30,8 @@ class NCFShape:
     """Everything that is needed to build the network again.
 
     Attributes:
-        num_users: People.
-        emb_dim: Numbers of a picture embedding.
+        num_users: Users.
+        emb_dim: Numbers of an item embedding.
         d: Width of both branches.
         mlp_layers: Widths of the hidden layers.
         dropout: After each hidden layer.
@@ -81,7 +81,7 @@ class NCFModel(nn.Module):
             nn.init.zeros_(self.user_bias.weight)
 
     def forward(self, users: Tensor, embeddings: Tensor, population: Tensor | None = None) -> Tensor:
-        """Logits [B] for user indices [B] and picture embeddings [B, emb_dim]; population logits [B]."""
+        """Logits [B] for user indices [B] and item embeddings [B, emb_dim]; population logits [B]."""
         product = self.user_gmf(users) * self.item_gmf(embeddings)
         joined = torch.cat([self.user_mlp(users), self.item_mlp(embeddings)], dim=1)
         logit = self.fuse(torch.cat([product, self.mlp(joined)], dim=1)) + self.user_bias(users)
@@ -98,9 +98,9 @@ class NCFModel(nn.Module):
 
     @torch.inference_mode()
     def all_pairs(self, embeddings: Tensor, population: Tensor | None = None, users: Tensor | None = None) -> Tensor:
-        """Logits [users, n] of every person for every picture, without forming the pairs' inputs.
+        """Logits [users, n] of every user for every item, without forming the pairs' inputs.
 
-        The product branch is one matrix product. The first hidden layer is a sum of a user part and a picture part;
+        The product branch is one matrix product. The first hidden layer is a sum of a user part and an item part;
         only the later layers run over pairs, in blocks that stay in the cache.
 
         Args:

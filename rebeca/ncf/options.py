@@ -14,7 +14,7 @@ class VerifierParams:
 
     Attributes:
         nets: Networks that are averaged.
-        hold_back: For early stopping: ``items``, each network holds back another share of the pictures (those to be
+        hold_back: For early stopping: ``items``, each network holds back another share of the items (those to be
             judged are new, too), and validation ratings are trained on; or ``rows``, a random tenth of the training
             rows, as published.
         dims: Principal directions of the embeddings; 0 takes them as they are.

@@ -1,6 +1,6 @@
 """Training the verifier's network.
 
-As published: full-batch Adam on binary cross-entropy in which every person has equal total weight, learning rate
+As published: full-batch Adam on binary cross-entropy in which every user has equal total weight, learning rate
 halved on a plateau, early stopping on an inner validation part, best state restored.
 """
 
@@ -50,14 +50,14 @@ class NCFOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Training rows: person, picture and label, with the pictures' embeddings in one table.
+    """Training rows: user, item and label, with the items' embeddings in one table.
 
     Attributes:
         user: int [n].
         picture: int [n]; row of ``table``.
         liked: bool [n].
-        table: float32 [pictures, emb_dim].
-        population: float32 [pictures] or None.
+        table: float32 [items, emb_dim].
+        population: float32 [items] or None.
     """
 
     user: Ints
@@ -78,7 +78,7 @@ class NCFHistory:
 
 
 def equal_user_weights(user: Ints, num_users: int) -> Floats:
-    """float64 [n]; 1 / (rows of the person * people with rows): every person has equal total weight, sum 1."""
+    """float64 [n]; 1 / (rows of the user * users with rows): every user has equal total weight, sum 1."""
     count = np.bincount(user, minlength=num_users)
     return 1.0 / (count[user] * np.count_nonzero(count))
 

@@ -1,4 +1,4 @@
-"""The verifier: a probability that a person likes a picture, for any person and any picture.
+"""The verifier: a probability that a user likes an item, for any user and any item.
 
 ``ncf`` is the default: several small networks on a few principal directions of the embeddings, each with a fixed
 population logit (what everybody likes) as input, averaged. ``ncf-published`` is one network of the published shape and
@@ -33,7 +33,7 @@ from rebeca.weights import save_weights
 HELD_BACK_ROWS = 0.1
 """Published: a random tenth."""
 FEWEST_FOLDS = 8
-"""No network holds back more than an eighth of the pictures."""
+"""No network holds back more than an eighth of the items."""
 
 
 class Verifier:
@@ -53,7 +53,7 @@ class Verifier:
         Args:
             part: Training and validation ratings.
             embeddings: float32 [items, dim]; the catalogue.
-            training_items: bool [items]; pictures from which directions may be learned.
+            training_items: bool [items]; items from which directions may be learned.
             seed: Seed of the fit.
             progress: Called with (done, total, note).
         """
@@ -98,7 +98,7 @@ class Verifier:
         return self
 
     def score_all(self, embeddings: Floats, users: Ints | None = None) -> Floats:
-        """float64 [users, n]; probability that each person likes each picture, mean logit of the networks.
+        """float64 [users, n]; probability that each user likes each item, mean logit of the networks.
 
         Args:
             embeddings: float32 [n, dim] in the verifier's encoder space.
@@ -179,7 +179,7 @@ def held_back(train: Interactions, by: str, nets: int, seed: int) -> list[Bools]
     """For every network bool [rows]; what it holds back for early stopping, at least one row and never all.
 
     Raises:
-        DataError: If all ratings are of one picture.
+        DataError: If all ratings are of one item.
     """
     rng = np.random.default_rng(seed)
     if by == "rows":

@@ -1,1 +1,1 @@
-"""The diffusion prior over image embeddings, conditioned on a person and a rating."""
+"""The diffusion prior over image embeddings, conditioned on a user and a rating."""

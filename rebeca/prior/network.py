@@ -1,8 +1,8 @@
 """The prior's networks.
 
-``transformer`` is the published one: the embedding is split into tokens by a learned map, blocks attend to a person,
+``transformer`` is the published one: the embedding is split into tokens by a learned map, blocks attend to a user,
 a rating and a time token, and adaptive layer norm modulates by their mean. ``mlp`` is the small network of the
-published synthetic experiment. Both predict from a noisy embedding x, a time t, a person and a rating.
+published synthetic experiment. Both predict from a noisy embedding x, a time t, a user and a rating.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class PriorBlock(nn.Module):
 
 
 class TransformerPrior(nn.Module):
-    """The published network; 4,411,174 parameters at dim 1024, 210 people, 32 tokens, 128 wide, 6 layers."""
+    """The published network; 4,411,174 parameters at dim 1024, 210 users, 32 tokens, 128 wide, 6 layers."""
 
     def __init__(self, shape: PriorShape) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class TransformerPrior(nn.Module):
 class MLPPrior(nn.Module):
     """The network of the published synthetic experiment: one wide layer, residual blocks, input skip.
 
-    Time is the usual sinusoidal embedding of 100 numbers; person and rating have 16 each.
+    Time is the usual sinusoidal embedding of 100 numbers; user and rating have 16 each.
     """
 
     TIME_WIDTH = 100

@@ -20,7 +20,7 @@ class PriorShape:
 
     Attributes:
         dim: Numbers of an embedding.
-        num_users: People; index ``num_users`` stands for nobody in particular.
+        num_users: Users; index ``num_users`` stands for nobody in particular.
         network: ``transformer`` or ``mlp``.
         tokens: Tokens an embedding is split into; must divide ``dim``.
         hidden: Width.
@@ -41,7 +41,7 @@ class PriorShape:
 
     @property
     def null_user(self) -> int:
-        """Index of the null person."""
+        """Index of the null user."""
         return self.num_users
 
     @property
@@ -69,8 +69,8 @@ class PriorOptions:
         lr: AdamW's learning rate.
         weight_decay: AdamW's weight decay.
         batch: Rows a step.
-        samples_per_user: At most so many rows of each person an epoch.
-        drop_user: Probability that the person is replaced by the null person.
+        samples_per_user: At most so many rows of each user an epoch.
+        drop_user: Probability that the user is replaced by the null user.
         drop_score: Probability that the rating is replaced by the null rating, independently.
         epochs: At most so many epochs.
         max_steps: At most so many steps; None for no limit.

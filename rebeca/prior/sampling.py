@@ -1,4 +1,4 @@
-"""Sampling embeddings from the prior: everybody's pictures in one stream of fixed-size batches.
+"""Sampling embeddings from the prior: everybody's items in one stream of fixed-size batches.
 
 Guidance: ``f_null + w (f(user, rating) - f_null)`` in the network's own output space. w = 0 ignores the condition,
 w = 1 is conditional, above 1 extrapolates. Both passes run as one batch.
@@ -36,9 +36,9 @@ def sample_prior(
 
     Args:
         model: A trained prior.
-        users: int [n]; person of each row, or the null person.
+        users: int [n]; user of each row, or the null user.
         scores: int [n]; rating of each row, or the null rating.
-        seeds: n picture seeds; the noise of a row depends on its seed alone.
+        seeds: n item seeds; the noise of a row depends on its seed alone.
         objective: What the network predicts.
         schedule: Noise schedule of the training.
         options: How to sample.

@@ -1,4 +1,4 @@
-"""Training the prior: balanced sampling of people, independent condition dropout, early stopping, resume."""
+"""Training the prior: balanced sampling of users, independent condition dropout, early stopping, resume."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class PriorHistory:
 
 
 def balanced_epoch(order: Ints, bounds: Ints, samples: int, rng: np.random.Generator) -> Ints:
-    """Row numbers of one epoch: min(samples, own rows) of each person without replacement, all permuted.
+    """Row numbers of one epoch: min(samples, own rows) of each user without replacement, all permuted.
 
     Args:
-        order: int [n]; row numbers sorted by person.
-        bounds: int [people + 1]; where each person's rows begin in ``order``.
-        samples: At most so many rows a person.
+        order: int [n]; row numbers sorted by user.
+        bounds: int [users + 1]; where each user's rows begin in ``order``.
+        samples: At most so many rows per user.
         rng: Random numbers.
     """
     noise = rng.random(len(order))

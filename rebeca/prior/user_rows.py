@@ -1,8 +1,8 @@
-"""Where a person's row of the prior's user table starts.
+"""Where a user's row of the prior's user table starts.
 
-``learned`` draws rows from N(0, 1), as published. ``taste`` starts them from a ridge regression on the person's own
+``learned`` draws rows from N(0, 1), as published. ``taste`` starts them from a ridge regression on the user's own
 training ratings, turned into the table's width by a fixed random rotation and brought to unit variance; with about
-100 ratings a person a learned table learns little, because the loss hardly differs between people.
+100 ratings per user a learned table learns little, because the loss hardly differs between users.
 """
 
 from __future__ import annotations

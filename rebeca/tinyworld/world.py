@@ -58,7 +58,7 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
     def of_items(users: Ints, items: Ints) -> Floats:
         return np.asarray(known[users, items])
 
-    def of_pictures(pictures: Iterable[Pixels]) -> Floats:
+    def of_images(pictures: Iterable[Pixels]) -> Floats:
         return percentile(ladder, people.utility(features(pictures)))
 
     return Dataset(
@@ -71,7 +71,7 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
         ratings=ratings,
         block_of_user=np.zeros(params.users, np.int64),
         scale=SCALE,
-        ground_truth=GroundTruth(UNIT, MEANING, of_items, {}, of_pictures),
+        ground_truth=GroundTruth(UNIT, MEANING, of_items, {}, of_images),
     )
 
 

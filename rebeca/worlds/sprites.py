@@ -1,7 +1,7 @@
 """Sprites: four shapes-and-colours, four tastes, known like-probabilities.
 
 The world of the published synthetic experiment, drawn anew (the original uses dSprites): a heart or a square, red or
-blue, somewhere on a black 64 x 64 picture at any angle. A person's taste is one shape and one colour; a picture is
+blue, somewhere on a black 64 x 64 image at any angle. A user's taste is one shape and one colour; an image is
 liked with probability .95, .10 or .01 when two, one or none of them match.
 """
 
@@ -35,9 +35,9 @@ class SpritesParams:
     """Size of the world.
 
     Attributes:
-        sprites: Pictures of each combination.
-        users_per_taste: People of each taste; 1 as published.
-        seed: Draws pictures and likes.
+        sprites: Images of each combination.
+        users_per_taste: Users of each taste; 1 as published.
+        seed: Draws images and likes.
     """
 
     sprites: Count = 1000
@@ -46,9 +46,9 @@ class SpritesParams:
 
 
 def exact_values() -> dict[str, float]:
-    """What an exact sampler of p(picture | liked) reaches: share of right combinations, and expected precision.
+    """What an exact sampler of p(image | liked) reaches: share of right combinations, and expected precision.
 
-    A person's likes come from one right, two half-right and one wrong combination in equal numbers.
+    A user's likes come from one right, two half-right and one wrong combination in equal numbers.
     """
     wrong, half, right = LIKE_PROBABILITY
     weights = np.array([wrong, 2 * half, right])
@@ -57,7 +57,7 @@ def exact_values() -> dict[str, float]:
 
 
 def make_sprites(params: SpritesParams) -> Dataset:
-    """Draws pictures and ratings (1 like, 0 no like): everybody rates everything."""
+    """Draws images and ratings (1 like, 0 no like): everybody rates everything."""
     combination = np.repeat(np.arange(COMBINATIONS), params.sprites)
     rng = np.random.default_rng(seed_of("sprites", params.seed, "pictures"))
     pixels = render(combination, rng)
@@ -94,7 +94,7 @@ def make_sprites(params: SpritesParams) -> Dataset:
 
 
 def like_probability(taste: Ints, combination: Ints) -> Floats:
-    """float64 [users, pictures]; for every taste and combination (0 to 3: shape * 2 + colour)."""
+    """float64 [users, images]; for every taste and combination (0 to 3: shape * 2 + colour)."""
     return like_probability_of(taste[:, None], combination[None, :])
 
 
@@ -105,7 +105,7 @@ def like_probability_of(taste: Ints, combination: Ints) -> Floats:
 
 
 def render(combination: Ints, rng: np.random.Generator) -> Pixels:
-    """uint8 [n, 64, 64, 3]; one sprite a picture at a random place and angle, drawn at twice the size and averaged."""
+    """uint8 [n, 64, 64, 3]; one sprite an image at a random place and angle, drawn at twice the size and averaged."""
     n = len(combination)
     margin = RADIUS * np.sqrt(2) + 1
     centre = rng.uniform(margin, SIZE - margin, (n, 2)).astype(np.float32)

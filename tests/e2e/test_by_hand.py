@@ -36,6 +36,7 @@ def test_sprites_by_hand():
     assert check.agree > 1000
 
 
+@pytest.mark.slow
 def test_oasis_by_hand(shared, tmp_path):
     """Real ratings in four blocks; the whole task's records were checked likewise, see docs/reports/oasis.md."""
     path = tmp_path / "oasis.yaml"

@@ -74,6 +74,7 @@ def test_what_random_weights_made_is_not_published(smoke, published, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_other_weights_make_other_pictures(smoke, tmp_path, monkeypatch):
     from benchmark.dev.random_weights import LAYOUTS, make_weights
 
@@ -109,6 +110,7 @@ def test_without_a_gpu_the_device_is_refused_before_any_work(smoke):
     assert "there is no CUDA device here" in run(folder, "--device", "cuda", code=2)
 
 
+@pytest.mark.slow
 def test_exhausted_memory_is_one_message_and_the_run_goes_on(random_weights, tmp_path, monkeypatch):
     from rebeca.decoders.stable_diffusion import StableDiffusion
 
@@ -126,6 +128,7 @@ def test_exhausted_memory_is_one_message_and_the_run_goes_on(random_weights, tmp
     assert "few users" in run(tmp_path)
 
 
+@pytest.mark.slow
 def test_an_interrupted_encoding_goes_on_where_it_stopped(random_weights, tmp_path, monkeypatch):
     from benchmark.runner import embed as embedding
     from rebeca.encoders.published import Published
@@ -155,6 +158,7 @@ def test_an_interrupted_encoding_goes_on_where_it_stopped(random_weights, tmp_pa
     assert not list((tmp_path / "w" / "checkpoints").glob("embeddings-*"))
 
 
+@pytest.mark.slow
 def test_a_kill_between_encoding_and_the_store_costs_no_vector(random_weights, tmp_path, monkeypatch):
     from benchmark.runner.store import Store
     from rebeca.encoders.published import Published

@@ -73,6 +73,7 @@ def test_whatever_breaks_the_contract_is_named(installed, done, tmp_path, how):
     assert len(output) < 2000
 
 
+@pytest.mark.slow
 def test_what_fails_in_its_own_process_loses_its_row_and_nothing_else(installed, done, tmp_path):
     """All at once; what stays is what a task without them says."""
     shutil.copytree(done / "data", tmp_path / "data")

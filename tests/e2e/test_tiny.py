@@ -217,7 +217,7 @@ def test_pictures_from_a_folder_and_their_failures(tmp_path, failures):
     assert "failures 6 %" in invoke("show", "tiny", "--workdir", tmp_path / "w")
 
 
-def test_folders_of_pictures_are_known_by_content(done, tmp_path):
+def test_folders_of_images_are_known_by_content(done, tmp_path):
     from benchmark.task.resolve import load_task
 
     text = (

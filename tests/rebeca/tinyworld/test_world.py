@@ -87,8 +87,8 @@ def test_percentiles_of_what_is_equal_but_for_rounding_are_equal() -> None:
 
 def test_the_truth_of_a_catalogue_picture_is_the_truth_of_its_pixels() -> None:
     world = make_tinyworld(TinyworldParams(items=40, users=3))
-    assert world.ground_truth is not None and world.ground_truth.of_pictures is not None
-    by_pixels = world.ground_truth.of_pictures(world.catalogue.pixels(i) for i in range(40))
+    assert world.ground_truth is not None and world.ground_truth.of_images is not None
+    by_pixels = world.ground_truth.of_images(world.catalogue.pixels(i) for i in range(40))
     by_item = world.ground_truth.utility(np.arange(3)[:, None], np.arange(40)[None, :])
     assert np.array_equal(by_pixels, by_item)
     assert np.allclose(by_pixels.mean(axis=1), 0.5)
