@@ -13,9 +13,9 @@ import pytest
 
 from benchmark.board.format_numbers import decimals_for, number
 from benchmark.records.gallery import encode_lossless
+from tests.benchmark.records.test_verify import edit_json, edit_rows, mend
 from tests.conftest import invoke
 from tests.e2e.test_malformed import png
-from tests.e2e.test_verify import edit_json, edit_rows, mend
 
 VERSION = "tiny/v1"
 
