@@ -1,4 +1,4 @@
-"""From the rows of records to everything the board says. Pure: the same rows always give the same numbers.
+"""From the rows of records to every number of the leaderboard. Pure: the same rows always give the same numbers.
 
 ``run`` and ``verify`` both call :func:`analyse`; the first on rows that it just computed, the second on those of
 records.
@@ -26,7 +26,7 @@ from benchmark.analysis.results import (
     Summary,
     TaskResults,
 )
-from benchmark.stats.comparison import Rules, compare, paired_differences, picture_wins
+from benchmark.stats.comparison import Rules, compare, image_wins, paired_differences
 from benchmark.stats.intervals import FEW_USERS, SKEWED, kept_weights, mean_interval, resampling_weights
 from benchmark.stats.personalisation import Stratum, block_permutation, own_set_rank, permutations_within
 from benchmark.stats.random import stream
@@ -42,7 +42,7 @@ Moved = dict[tuple[int, ...], list[Ints]]
 
 
 def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Ints) -> Analysis:
-    """Computes every number of the board.
+    """Computes every number of the leaderboard.
 
     Args:
         plan: What was decided beforehand.
@@ -107,7 +107,7 @@ def _mean(values: Floats) -> float | None:
 
 
 def _personal(plan: Plan, row: Rows, scorer: str, block: Ints, weights: Ints, moved: Moved) -> tuple[Floats, Personal]:
-    """Lifts of all users under the deciding reading, and everything that is said about them."""
+    """Lifts of all users under the deciding reading, and what is reported about them."""
     decided, strata = lifts_of(row, scorer, plan.reading, block)
     other = next(reading for reading in READINGS if reading != plan.reading)
     lifts = {plan.reading: decided, other: lifts_of(row, scorer, other, block)[0] if row.failed.any() else decided}
@@ -171,7 +171,7 @@ def _comparisons(
     beats = None
     if not Measure.parse(measure).is_lift:
         scores = {row.id: row.read(measure, plan.reading) for row in rows}
-        beats = np.column_stack([picture_wins(scores[a], scores[b], higher) for a, b in pairs])
+        beats = np.column_stack([image_wins(scores[a], scores[b], higher) for a, b in pairs])
     margin = plan.margin if plan.decides(measure) else None
     rules = Rules(plan.permutations, plan.alpha, margin, higher, plan.interval)
     results = compare(differences, weights, rules, stream(plan.name, "sign-flips", measure), beats)

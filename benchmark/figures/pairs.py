@@ -13,7 +13,7 @@ from benchmark.analysis.results import Comparison
 from benchmark.board.format_numbers import number, with_interval
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
-from benchmark.figures.style import BLUE, INK, Figure, Size, heat, left_out, shortened, shown
+from benchmark.figures.style import BLUE, INK, Figure, Size, heat, left_out, present, shortened, shown
 
 LONGEST = 46
 """Letters of a generator's name beside a matrix."""
@@ -21,8 +21,7 @@ LONGEST = 46
 
 def pairs(tables: Tables) -> list[Figure]:
     """Preference and personal lift by the primary scorer."""
-    found = [_pairs(tables, measure) for measure in both_by(tables.primary)]
-    return [figure for figure in found if figure is not None]
+    return present(*(_pairs(tables, measure) for measure in both_by(tables.primary)))
 
 
 def _pairs(tables: Tables, measure: Measure) -> Figure | None:
@@ -31,9 +30,8 @@ def _pairs(tables: Tables, measure: Measure) -> Figure | None:
         return None
     rows = [row for row in tables.board.rows if row.id in family.generators]
     kept = shown(rows, tables.board.reference)
-    if tables.plan.family != "all-pairs":
-        return _forest(tables, measure, kept, left_out(kept, rows))
-    return _matrix(tables, measure, kept, left_out(kept, rows))
+    draw = _matrix if tables.plan.family == "all-pairs" else _forest
+    return draw(tables, measure, kept, left_out(kept, rows))
 
 
 def _matrix(tables: Tables, measure: Measure, kept: Sequence[Row], cut: str) -> Figure | None:
@@ -63,8 +61,8 @@ def _matrix(tables: Tables, measure: Measure, kept: Sequence[Row], cut: str) -> 
         return heat(size, data, x, y, "difference", diverging=True, cell=(side, max(side * 0.6, size.font * 1.3)))
 
     tested = [pair.p for pair in comparisons if pair.p is not None]
-    sure = sum(p <= tables.plan.alpha for p in tested)
-    title = f"{sure} of {len(tested)} pairs differ in {measure.kind}, all pairs taken together"
+    different = sum(p <= tables.plan.alpha for p in tested)
+    title = f"{different} of {len(tested)} pairs differ in {measure.kind}, all pairs taken together"
     own = [pair.seen_from(tables.board.reference) for pair in pairs if tables.board.reference in (pair.a, pair.b)]
     text = "; ".join(f"minus {titles[pair.b]}: {with_interval(pair.difference, True)}" for pair in own)
     reference = tables.board.titles.get(tables.board.reference, "")

@@ -1,7 +1,8 @@
-"""How stable ranks are when users are drawn again."""
+"""How stable ranks are over bootstrap draws of users."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import altair as alt
@@ -32,20 +33,14 @@ def ranks(tables: Tables) -> list[Figure]:
     shares = probability_first(values[known], weights)
     kept = shown(rows, tables.board.reference)
     column = {row.id: i for i, row in enumerate(rows)}
-    cells = []
-    for row in kept:
-        at, counts = np.unique(place[:, column[row.id]], return_counts=True)
-        for rank, count in zip(at.tolist(), counts.tolist(), strict=True):
-            share = count / len(place)
-            cells.append(
-                {
-                    "generator": row.title,
-                    "rank": rank,
-                    "share": share,
-                    "text": f"{100 * share:.0f}" if share >= 0.05 and len(rows) <= 14 else "",
-                }
-            )
-    data = pd.DataFrame(cells)
+    data = pd.DataFrame(
+        [
+            {"generator": row.title, "rank": rank, "share": count / len(place)}
+            for row in kept
+            for rank, count in sorted(Counter(place[:, column[row.id]].tolist()).items())
+        ]
+    )
+    data["text"] = [f"{100 * share:.0f}" if share >= 0.05 and len(rows) <= 14 else "" for share in data["share"]]
     names = [row.title for row in kept]
 
     def draw(size: Size) -> Any:
@@ -62,12 +57,9 @@ def ranks(tables: Tables) -> list[Figure]:
         return heat(size, data, x, y, "share", title="share of draws", domain=(0.0, 1.0), cell=(width, size.font * 1.7))
 
     first = max(kept, key=lambda row: float(shares[column[row.id]]))
-    certain = float(shares[column[first.id]])
-    title = f"{first.title} comes first in {percent(certain)} of the draws"
-    text = []
-    for row in kept:
-        low, high = np.quantile(place[:, column[row.id]], [0.025, 0.975])
-        text.append(f"{row.title}: ranks {low:.0f} to {high:.0f}")
+    title = f"{first.title} comes first in {percent(float(shares[column[first.id]]))} of the draws"
+    low, high = np.quantile(place, [0.025, 0.975], axis=0)
+    text = [f"{row.title}: ranks {low[column[row.id]]:.0f} to {high[column[row.id]]:.0f}" for row in kept]
     drawn = f"{len(place):,} bootstrap draws of users; per cent of the draws. Equal means share the better rank."
     note = f"{left_out(kept, rows)} {drawn}"
     return [Figure("rank-stability", title, "; ".join(text), data, draw, note.strip())]
