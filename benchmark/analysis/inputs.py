@@ -63,7 +63,6 @@ class Rows:
 
     @property
     def per_user(self) -> int:
-        """Images per user that were asked for."""
         return self.digest.shape[1]
 
     def higher(self, scorer: str) -> bool:
@@ -131,7 +130,6 @@ class Plan:
 
     @property
     def reading(self) -> str:
-        """The reading of failures that decides."""
         return "worst" if self.failures == "worst" else "exclude"
 
     def decides(self, measure: str) -> bool:
@@ -162,7 +160,6 @@ class HeldOutScores:
     share: Floats
 
     def rows(self, judge: str, split: str, share: float = 1.0) -> Bools:
-        """Bool [n]; the rows of one judge."""
         return np.asarray((self.judge == judge) & (self.split == split) & (self.share == share))
 
     def where(self, rows: Bools) -> HeldOutScores:

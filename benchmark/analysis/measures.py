@@ -69,7 +69,6 @@ class Measure:
 
 
 def both_by(scorer: str) -> tuple[Measure, Measure]:
-    """Preference and personal lift by a scorer."""
     return Measure(scorer), Measure(scorer, is_lift=True)
 
 

@@ -51,7 +51,6 @@ class Board:
 
     @property
     def task(self) -> TaskHeader:
-        """Id, version, title, hash, modified."""
         return self.record.task
 
     @property
@@ -60,17 +59,14 @@ class Board:
 
     @property
     def primary(self) -> str:
-        """The scorer that decides."""
         return self.record.spec.analysis.primary.scorer
 
     @property
     def reference(self) -> str:
-        """The generator that the task compares the others with."""
         return self.record.spec.analysis.reference
 
     @cached_property
     def finding(self) -> str:
-        """One or two sentences written from the numbers."""
         return finding_of(self.rows, self.measures, self.users, self.record.spec.analysis.alpha, self.judges)
 
     def row(self, generator: str) -> Row:
@@ -93,7 +89,6 @@ class Board:
 
     @property
     def judges(self) -> dict[str, JudgeReport]:
-        """The verifier's report: judges, controls, ceiling."""
         return {name: self.record.judges[name] for name in MEANINGS if name in self.record.judges}
 
     @property
@@ -125,7 +120,6 @@ class Board:
 
     @property
     def failed(self) -> tuple[FailedGenerator, ...]:
-        """Generators that have no row."""
         return self.record.failed
 
     def cautions(self) -> list[str]:
@@ -152,7 +146,6 @@ class Board:
 
     @cached_property
     def cards(self) -> dict[str, ScorerCard]:
-        """By measure, of all generators."""
         return {name: info.card for row in self.rows for name, info in row.record.measures.items()}
 
     def card_name(self, measure: str) -> str:
@@ -160,7 +153,6 @@ class Board:
 
     @cached_property
     def measures(self) -> Columns:
-        """What the leaderboard can show."""
         lifted = frozenset(name for row in self.rows for name in row.lifts if row.lift(name) is not None)
         has_gap = any(row.record.gap is not None for row in self.rows)
         return Columns(self.primary, self.cards, lifted, has_gap)
@@ -171,7 +163,6 @@ class Board:
         return self.measures.best_informed
 
     def columns(self) -> list[Column]:
-        """What the terminal shows first."""
         return self.measures.first()
 
     def all_columns(self) -> list[Column]:
@@ -179,7 +170,6 @@ class Board:
 
 
 def read_board(folder: Path) -> Board:
-    """Reads the records of one task version."""
     task = read_comparison(folder)
     primary, reference = task.spec.analysis.primary.scorer, task.spec.analysis.reference
     ranks = task.results.families[primary].ranks if primary in task.results.families else {}

@@ -88,7 +88,6 @@ class Columns:
 
     @property
     def aesthetics(self) -> list[str]:
-        """Scorers of what pleases all users."""
         return all_with_role(self.cards, AESTHETIC)
 
     def first(self) -> list[Column]:

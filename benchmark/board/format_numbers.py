@@ -17,7 +17,6 @@ DEFAULT_DECIMALS = 3
 
 
 def decimals_for(low: float | None, high: float | None) -> int:
-    """Decimals that an interval supports."""
     if low is None or high is None or not high > low:
         return DEFAULT_DECIMALS
     half = (high - low) / 2

@@ -38,17 +38,14 @@ class Row:
 
     @property
     def family(self) -> str:
-        """``rebeca``, ``catalogue``, ..."""
         return self.record.generator.family
 
     @property
     def ranked(self) -> bool:
-        """Whether it takes part in the ranks."""
         return self.record.generator.ranked
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What makes it privileged."""
         return self.record.generator.needs
 
     def interval(self, measure: Measure) -> Interval | None:
@@ -56,12 +53,10 @@ class Row:
         return self.lift(measure.scorer) if measure.is_lift else self.measure(measure.scorer)
 
     def measure(self, name: str) -> Interval | None:
-        """Interval of a measure, or None."""
         summary = self.record.summary.get(name)
         return summary.interval if summary is not None and summary.interval.known else None
 
     def lift(self, scorer: str) -> Interval | None:
-        """Interval of the personal lift by a scorer, or None."""
         personal = self.lifts.get(scorer)
         return personal.lift if personal is not None and personal.lift is not None and personal.lift.known else None
 

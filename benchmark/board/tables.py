@@ -78,7 +78,6 @@ class Tables:
 
     @cached_property
     def held_out(self) -> HeldOutScores:
-        """The judges' scores of held-out and training ratings."""
         return read_held_out(self.board.folder / TASK_FOLDER / HELD_OUT, len(self.board.record.user_ids))
 
     @cached_property

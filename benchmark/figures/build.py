@@ -11,10 +11,9 @@ from benchmark.board.tables import Tables
 from benchmark.figures.guidance import guidance
 from benchmark.figures.judges import judges
 from benchmark.figures.making import making
-from benchmark.figures.pairs import pairs
+from benchmark.figures.pairs import pairs, ranks
 from benchmark.figures.permutations import permutations
 from benchmark.figures.plane import planes
-from benchmark.figures.ranks import ranks
 from benchmark.figures.scorers import scorers
 from benchmark.figures.spreads import spreads
 from benchmark.figures.style import SIZES, Figure, pdf, png, svg

@@ -17,18 +17,13 @@ from benchmark.board.tables import Tables
 from benchmark.figures.plane import spread
 from benchmark.figures.spreads import telling
 from benchmark.figures.style import (
-    BLUE,
-    GREEN,
     INK,
-    ORANGE,
-    PINK,
-    RED,
-    SKY,
     SOFT,
     Figure,
     Size,
     family_colour,
     family_shape,
+    line_colour,
     present,
 )
 
@@ -58,7 +53,6 @@ class History(BaseModel):
 
     @property
     def best(self) -> int:
-        """The epoch that was kept."""
         return int(np.argmin(self.validation)) if self.best_epoch is None else self.best_epoch
 
 
@@ -90,12 +84,6 @@ def _training(tables: Tables) -> Figure | None:
     names = [row.title for row in rows]
 
     def draw(size: Size) -> Any:
-        colour = alt.Color(
-            "generator:N",
-            sort=names,
-            scale=alt.Scale(domain=names, range=[BLUE, ORANGE, GREEN, PINK, SKY, RED][: len(names)]),
-            legend=alt.Legend(title=None, orient="bottom", columns=2 if size.width > 250 else 1),
-        )
         dash = alt.StrokeDash(
             "ratings:N",
             scale=alt.Scale(domain=["validation", "train"], range=[[1, 0], [2, 2]]),
@@ -105,7 +93,7 @@ def _training(tables: Tables) -> Figure | None:
         return lines.encode(
             x=alt.X("epoch:Q"),
             y=alt.Y("loss:Q", title="loss", scale=alt.Scale(zero=False, type="log")),
-            color=colour,
+            color=line_colour(names, size),
             strokeDash=dash,
         ).properties(width=size.width, height=round(size.width * 0.45))
 

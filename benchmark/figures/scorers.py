@@ -17,7 +17,6 @@ MOST_IMAGES = 400
 
 
 def scorers(tables: Tables) -> list[Figure]:
-    """Those figures whose scorers the task has."""
     aesthetics = [_aesthetics(tables, scorer) for scorer in tables.board.measures.aesthetics]
     return present(_decoding(tables), _bland_altman(tables), *aesthetics, _prompts(tables))
 

@@ -17,16 +17,12 @@ from benchmark.board.tables import Tables
 from benchmark.figures.style import (
     BLUE,
     FAMILY_COLOURS,
-    GREEN,
     INK,
-    ORANGE,
     PAPER,
-    PINK,
-    RED,
-    SKY,
     Figure,
     Size,
     left_out,
+    line_colour,
     ranked,
     shown,
 )
@@ -34,7 +30,6 @@ from benchmark.stats.intervals import wilson
 
 LINES = 6
 """Curves in one panel; more cannot be told apart."""
-PALETTE = [BLUE, ORANGE, GREEN, PINK, SKY, RED]
 THRESHOLDS = (0.5, 0.7, 0.9)
 VIOLINS = 14
 GRID_POINTS = 60
@@ -73,19 +68,12 @@ def _ecdf(tables: Tables, rows: list[Row]) -> Figure:
     names = [row.title for row in kept]
 
     def draw(size: Size) -> Any:
-        colour = alt.Color(
-            "generator:N",
-            sort=names,
-            scale=alt.Scale(domain=names, range=PALETTE[: len(names)]),
-            legend=alt.Legend(title=None, orient="bottom", columns=2 if size.width > 250 else 1),
-        )
         dash = alt.StrokeDash("generator:N", sort=names, legend=None, scale=alt.Scale(domain=names))
         lines = alt.Chart(data).mark_line(interpolate="step-after", strokeWidth=1.6)
-        x = alt.X("value:Q", title="a user's mean preference")
         return lines.encode(
-            x=x,
+            x=alt.X("value:Q", title="a user's mean preference"),
             y=alt.Y("share:Q", title="share of users at or below", axis=alt.Axis(format="%")),
-            color=colour,
+            color=line_colour(names, size),
             strokeDash=dash,
         ).properties(width=size.width, height=round(size.width * 0.5))
 

@@ -33,6 +33,7 @@ FAMILY_SHAPES = {
     "control": "cross",
 }
 BLUE, ORANGE, GREEN, PINK, SKY, RED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
+PALETTE = [BLUE, ORANGE, GREEN, PINK, SKY, RED]
 INK, SOFT, GRID, PAPER = "#1a1a1a", "#5c5c58", "#d9d9d6", "#fcfcfa"
 DARK = {INK: "#ececea", SOFT: "#a8a8a4", GRID: "#3a3a38", PAPER: "#161615", BLUE: "#4aa3df", GREEN: "#1dbd93"}
 """What takes the place of these on a dark page: text, lines, and the two of the palette that are too dark for it."""
@@ -209,13 +210,21 @@ def left_out(kept: Sequence[Row], rows: Sequence[Row]) -> str:
     return f"The first {len(kept)} of {len(rows)} generators by preference." if len(kept) < len(rows) else ""
 
 
+def line_colour(names: Sequence[str], size: Size) -> alt.Color:
+    """A colour per generator, for up to six lines."""
+    return alt.Color(
+        "generator:N",
+        sort=list(names),
+        scale=alt.Scale(domain=list(names), range=PALETTE[: len(names)]),
+        legend=alt.Legend(title=None, orient="bottom", columns=2 if size.width > 250 else 1),
+    )
+
+
 def family_colour(rows: Sequence[Row]) -> alt.Color:
-    """Colour by family, with a legend below."""
     return alt.Color("family:N", scale=family_scale(rows), legend=alt.Legend(title=None, orient="bottom"))
 
 
 def family_scale(rows: Sequence[Row]) -> alt.Scale:
-    """Colours of the families among the rows."""
     families = present_families(rows)
     return alt.Scale(domain=families, range=[FAMILY_COLOURS[family] for family in families])
 
@@ -229,8 +238,7 @@ def family_shape(rows: Sequence[Row]) -> alt.Shape:
 
 def present_families(rows: Sequence[Row]) -> list[str]:
     """Families in the palette's order."""
-    present_ones = {row.family for row in rows}
-    return [family for family in FAMILY_COLOURS if family in present_ones]
+    return [family for family in FAMILY_COLOURS if any(row.family == family for row in rows)]
 
 
 def heat(size: Size, data: pd.DataFrame, x: Any, y: Any, value: str, **options: Any) -> Any:

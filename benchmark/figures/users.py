@@ -14,7 +14,7 @@ from benchmark.analysis.measures import both_by
 from benchmark.board.format_numbers import number, percent
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
-from benchmark.figures.style import BLUE, GRID, Figure, Size, heat, left_out, present, ranked, shown
+from benchmark.figures.style import GRID, PALETTE, Figure, Size, heat, left_out, present, ranked, shown
 from rebeca.arrays import Bools
 from rebeca.ties import is_highest, levels
 
@@ -179,7 +179,7 @@ def _draw_personas(data: pd.DataFrame, names: Sequence[str], size: Size) -> Any:
         colour = alt.Color(
             "persona:N",
             legend=alt.Legend(title=None, orient="bottom", columns=3),
-            scale=alt.Scale(range=[BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"]),
+            scale=alt.Scale(range=PALETTE),
         )
         dots = (
             alt.Chart(own)

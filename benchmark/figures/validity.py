@@ -33,13 +33,9 @@ def _points(tables: Tables, validity: Validity) -> pd.DataFrame:
     points = []
     for row in tables.board.rows:
         cells = {side: row.interval(measure) for side, measure in sides.items()}
-        if row.id not in validity.generators:
-            continue
-        point: dict[str, Any] = {"id": row.id, "generator": row.title, "family": row.family}
-        for side, cell in cells.items():
-            point |= {} if cell is None else ends_of(side, cell)
-        if None not in cells.values():
-            points.append(point)
+        ends = [ends_of(side, cell) for side, cell in cells.items() if cell is not None]
+        if row.id in validity.generators and len(ends) == 2:
+            points.append({"id": row.id, "generator": row.title, "family": row.family, **ends[0], **ends[1]})
     data = pd.DataFrame(points)
     if len(data):
         places = data[["leaderboard", "ground_truth"]].rank(ascending=False)

@@ -94,7 +94,6 @@ class Detectable:
         return None if spread is None else detectable(alpha) * spread / float(np.sqrt(users))
 
     def reach(self, users: int, images: int, margin: float, alpha: float) -> MeasureReach:
-        """The estimates for planned numbers of users and images per user."""
         spread = float(np.median(self.spreads))
         return MeasureReach(
             measure=self.measure.key,

@@ -24,5 +24,4 @@ def equivalent(alpha: float) -> float:
 
 
 def smallest_p(users: int, flips: int) -> float:
-    """The smallest p that a two-sided sign-flip test can give."""
     return 2 / 2**users if users <= 30 and 2**users <= flips else 1 / (flips + 1)

@@ -152,7 +152,6 @@ class Calibration:
 
 
 def calibration(liked: Bools, probability: Floats, bins: int = CALIBRATION_BINS) -> Calibration:
-    """Reliability in equal-width bins, expected calibration error and Brier score."""
     edges = np.linspace(0, 1, bins + 1)
     index = np.clip(np.digitize(probability, edges[1:-1]), 0, bins - 1)
     rows = []
