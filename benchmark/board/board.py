@@ -154,8 +154,7 @@ class Board:
     @cached_property
     def measures(self) -> Columns:
         lifted = frozenset(name for row in self.rows for name in row.lifts if row.lift(name) is not None)
-        has_gap = any(row.record.gap is not None for row in self.rows)
-        return Columns(self.primary, self.cards, lifted, has_gap)
+        return Columns(self.primary, self.cards, lifted, any(row.record.gap is not None for row in self.rows))
 
     @property
     def best_informed(self) -> str | None:

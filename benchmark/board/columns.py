@@ -97,8 +97,9 @@ class Columns:
             name = self.best_informed_name
             columns += self._both(self.best_informed, name.removesuffix("s"), f"lift, {name}")
             if name == "ground truth":
-                known = [name for name, card in self.cards.items() if card.is_ground_truth and not card.role]
-                columns += self._plain(known)
+                columns += self._plain(
+                    name for name, card in self.cards.items() if card.is_ground_truth and not card.role
+                )
         auditor = with_role(self.cards, AUDITOR)
         if auditor is not None and auditor != self.primary:
             columns += self._both(auditor, "auditor", "lift, auditor")

@@ -122,8 +122,7 @@ def _named(points: pd.DataFrame, reference: str) -> set[str]:
     places = points[["like", "lift"]].to_numpy()
     places = (places - places.mean(axis=0)) / np.maximum(places.std(axis=0), 1e-12)
     while len(wanted) < min(LABELS, len(ids)):  # next, whoever stands farthest from the named ones
-        named = places[[ids.index(name) for name in wanted]]
-        distance = np.linalg.norm(places[:, None] - named[None], axis=2).min(axis=1)
+        distance = np.linalg.norm(places[:, None] - places[[ids.index(name) for name in wanted]], axis=2).min(axis=1)
         distance[[name in wanted for name in ids]] = -1.0
         wanted.append(ids[int(np.argmax(distance))])
     return set(wanted)
@@ -148,8 +147,8 @@ def _draw(data: pd.DataFrame, board: Board, x_title: str, size: Size) -> Any:
 
     labels = beside(data[data["named"]], ("like", "lift", "title"), high + 0.06 * margin, limits, size, height)
     base, few = alt.Chart(data), alt.Chart(labels)
-    ends = pd.DataFrame({"lift": [0.0], "from": low - 0.04 * margin, "to": high + 0.04 * margin})
-    zero = alt.Chart(ends)  # ends before the names, which it would strike through
+    # the line at zero ends before the names, which it would strike through
+    zero = alt.Chart(pd.DataFrame({"lift": [0.0], "from": low - 0.04 * margin, "to": high + 0.04 * margin}))
     faint = alt.condition("datum.named", alt.value(0.6), alt.value(0.22))
     colour, shape = family_colour(board.rows), family_shape(board.rows)
     stroke = alt.Stroke("family:N", scale=family_scale(board.rows), legend=None)

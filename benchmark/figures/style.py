@@ -258,8 +258,7 @@ def heat(size: Size, data: pd.DataFrame, x: Any, y: Any, value: str, **options: 
         high = max(abs(low), abs(high), 1e-9)
         low = -high
     low, high = options.get("domain", (low, high))
-    colours = DIVERGING if diverging else SEQUENTIAL
-    scale = alt.Scale(domain=[low, high], range=colours, interpolate="lab")
+    scale = alt.Scale(domain=[low, high], range=DIVERGING if diverging else SEQUENTIAL, interpolate="lab")
     legend = alt.Legend(title=options.get("title", value), orient="right", gradientLength=90)
     base = alt.Chart(data).encode(x=x, y=y)
     middle, reach = (low + high) / 2, (high - low) / 2

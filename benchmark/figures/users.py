@@ -111,11 +111,10 @@ def _wins(tables: Tables) -> Figure | None:
     names = [row.title for row in kept]
 
     def draw(size: Size) -> Any:
-        x = alt.X("place:O", axis=None)
-        y = alt.Y("generator:N", sort=names, title=None)
+        x, y = alt.X("place:O", axis=None), alt.Y("generator:N", sort=names, title=None)
         drawn = data.assign(near=-data["behind"])[["place", "generator", "near"]]
-        width = size.width * 0.7 / len(order)
-        return heat(size, drawn, x, y, "near", title="minus the best", cell=(width, size.font * 1.5))
+        cell = (size.width * 0.7 / len(order), size.font * 1.5)
+        return heat(size, drawn, x, y, "near", title="minus the best", cell=cell)
 
     totals = share.sum(axis=0)
     best = int(np.argmax(totals))

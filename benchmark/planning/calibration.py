@@ -305,16 +305,15 @@ def _sets(cell: Cell, weights: Ints, rng: np.random.Generator, counter: _Counter
         if lift == 0.0:
             counter.add("whole-set test, median of centred scores", median_test.p <= ALPHA)
             counter.add("whole-set test, mean", mean_test.p <= ALPHA)
-            shuffled = image_shuffle(scores, owner, PERMUTATIONS, rng)
-            counter.add("published scheme, single images", shuffled.p <= ALPHA)
+            published = image_shuffle(scores, owner, PERMUTATIONS, rng)
+            counter.add("published scheme, single images", published.p <= ALPHA)
             counter.covers("lift, interval without an effect", interval, 0.0)
             counter.covers("share of sets that the own set beats", mean_interval(beats, weights), 0.5)
         else:
             counter.add("whole-set test, power at the planted lift", median_test.p <= ALPHA)
             if cell.condition != "quality by leniency":  # on a probability scale the true lift has no formula
                 counter.covers("lift, interval", interval, lift)
-                studentised = mean_interval(lifts, weights, method="bootstrap-t")
-                counter.covers("lift, bootstrap-t", studentised, lift)
+                counter.covers("lift, bootstrap-t", mean_interval(lifts, weights, method="bootstrap-t"), lift)
 
 
 PAIRS = [(a, b) for a in range(GENERATORS) for b in range(a + 1, GENERATORS)]

@@ -41,8 +41,7 @@ def correlation_pooled(user: Ints, x: Floats, y: Floats, weights: Ints) -> Inter
     Each user's sums are computed once and weighted in every draw. For Spearman's correlation pass ranks over all rows;
     the ranks are then those of all users, also in a draw.
     """
-    users = weights.shape[1]
-    sums = _sums(user, x, y, users)
+    sums = _sums(user, x, y, weights.shape[1])
     estimate = float(_pearson(sums.sum(axis=1, keepdims=True))[0])
     draws = _pearson(whole_products(weights, sums.T).T)
     return percentile(estimate, draws, len(np.unique(user)))

@@ -88,8 +88,7 @@ def sign_flips(differences: Floats, flips: int, rng: np.random.Generator) -> lis
     for start in range(0, count, FLIPS_PER_BLOCK):
         rows = min(FLIPS_PER_BLOCK, count - start)
         if enumerated:
-            bits = (np.arange(start, start + rows)[:, None] >> np.arange(users)[None, :]) & 1
-            signs = 1 - 2 * bits
+            signs = 1 - 2 * ((np.arange(start, start + rows)[:, None] >> np.arange(users)[None, :]) & 1)
         else:
             signs = rng.integers(0, 2, size=(rows, users), dtype=np.int8) * 2 - 1
         t = studentised(cosine(whole_products(signs, d), square, n), n)

@@ -174,8 +174,7 @@ def image_shuffle(scores: Floats, owner: Ints, draws: int, rng: np.random.Genera
     base = judge * scores.shape[1]
 
     def medians(images: Ints) -> Floats:
-        gathered = flat[base + images]
-        return _row_medians(np.add.reduceat(gathered, bounds, axis=1) / count)
+        return _row_medians(np.add.reduceat(flat[base + images], bounds, axis=1) / count)
 
     observed = float(medians(order[None, :])[0])
     null = np.empty(draws)

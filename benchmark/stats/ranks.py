@@ -28,12 +28,9 @@ def rank_intervals(ids: Sequence[str], better: Mapping[tuple[str, str], bool]) -
         ids: Ranked generators.
         better: (a, b) -> whether a is significantly better than b; pairs that were not tested are absent.
     """
-    intervals = {}
-    for name in ids:
-        above = sum(better.get((other, name), False) for other in ids)
-        below = sum(better.get((name, other), False) for other in ids)
-        intervals[name] = (1 + above, len(ids) - below)
-    return intervals
+    above = {name: sum(better.get((other, name), False) for other in ids) for name in ids}
+    below = {name: sum(better.get((name, other), False) for other in ids) for name in ids}
+    return {name: (1 + above[name], len(ids) - below[name]) for name in ids}
 
 
 def probability_first(values: Floats, weights: Ints) -> Floats:

@@ -91,14 +91,11 @@ def simulate_sets(shape: Shape, condition: str, lift: float, rng: np.random.Gene
     """
     users, rho = shape.users, shape.correlation
     leniency = rng.normal(size=users) * LENIENCY if condition != "equal" else np.zeros(users)
-    quality = np.zeros(users)
+    quality = QUALITY * leniency if condition == "quality by leniency" else np.zeros(users)
     if condition in ("quality", "images by quality"):
         quality = rng.normal(size=users) * QUALITY
-    if condition == "quality by leniency":
-        quality = QUALITY * leniency
     tied = {"images by leniency": leniency, "images by quality": quality}.get(condition)
-    counts = image_counts(shape, tied)
-    owner = np.repeat(np.arange(users), counts)
+    owner = np.repeat(np.arange(users), image_counts(shape, tied))
     strength = np.ones(users)
     if condition == "skewed":  # mean square 1
         strength = np.exp(rng.normal(size=users) * STRENGTH_SPREAD - STRENGTH_SPREAD**2)

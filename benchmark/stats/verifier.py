@@ -113,8 +113,7 @@ def roc(liked: Bools, score: Floats, points: int = ROC_POINTS) -> Curve:
     grid = np.linspace(0, 1, points)
     # where the curve rises vertically the highest point counts
     keep = np.append(np.diff(false) > 0, True)
-    curve = np.interp(grid, false[keep], true[keep])
-    return Curve(tuple(grid.tolist()), tuple(curve.tolist()))
+    return Curve(tuple(grid.tolist()), tuple(np.interp(grid, false[keep], true[keep]).tolist()))
 
 
 @dataclass(frozen=True, slots=True)
