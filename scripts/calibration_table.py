@@ -4,7 +4,7 @@
     python scripts/calibration_table.py --runs 200 --out /tmp/short.csv
     python scripts/calibration_table.py --page          # the tables of docs/reports/calibration.md from the numbers
 
-The rates come from ``benchmark.planning.calibration``, which asks the board's own functions;
+The rates come from ``benchmark.planning.calibration``, which calls the functions that the leaderboard uses;
 ``rebeca-bench calibrate TASK`` does the same for one task's shape.
 """
 
@@ -23,14 +23,12 @@ import click
 from benchmark.planning.calibration import QUANTITIES, calibrate, cells
 from benchmark.stats.simulation import Shape
 
-PEOPLE = (8, 30, 60, 210)
+USERS = (8, 30, 60, 210)
 CORRELATIONS = (0.0, 0.1, 0.3, 0.6)
-PICTURES = 8
+IMAGES = 8
 LIFT = 0.3
-"""Planted lift, in standard deviations of a picture's score."""
+"""Planted lift, in standard deviations of an image's score."""
 SEED = 1
-
-
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "reports"
 START, END = "<!-- tables: made by scripts/calibration_table.py --page -->", "<!-- end of tables -->"
 SKEWED = "skewed"
@@ -48,25 +46,25 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def tables(rows: list[dict[str, Any]]) -> str:
-    """Markdown: what the board uses, without and with skewed values; what it does not use; every rate that is off."""
-    board = [row for row in rows if row["on_board"]]
-    off = sorted({(row["quantity"], row["condition"], row["users"]) for row in board if row["off"]})
-    by_case = [[row for row in board if (row["quantity"], row["condition"], row["users"]) == case] for case in off]
+    """Markdown: what the leaderboard uses, without and with skewed values; what it does not; every rate that is off."""
+    used = [row for row in rows if row["on_board"]]
+    off = sorted({(row["quantity"], row["condition"], row["users"]) for row in used if row["off"]})
+    by_case = [[row for row in used if (row["quantity"], row["condition"], row["users"]) == case] for case in off]
     lines = [
-        f"| {quantity} | {condition} | {people} | {min(r['rate'] for r in case):.3f} to"
+        f"| {quantity} | {condition} | {users} | {min(r['rate'] for r in case):.3f} to"
         f" {max(r['rate'] for r in case):.3f} | {sum(r['off'] for r in case)} of {len(case)} |"
-        for (quantity, condition, people), case in zip(off, by_case, strict=True)
+        for (quantity, condition, users), case in zip(off, by_case, strict=True)
     ]
-    count = sum(row["off"] for row in board)
+    count = sum(row["off"] for row in used)
     return "\n".join(
         [
             "### Values that are not skewed",
             "",
-            *_table(board, lambda row: not row["condition"].startswith(SKEWED)),
+            *_table(used, lambda row: not row["condition"].startswith(SKEWED)),
             "",
             "### Skewed values",
             "",
-            *_table(board, lambda row: row["condition"].startswith(SKEWED)),
+            *_table(used, lambda row: row["condition"].startswith(SKEWED)),
             "",
             "### Shown beside, decides nothing",
             "",
@@ -74,10 +72,10 @@ def tables(rows: list[dict[str, Any]]) -> str:
             "",
             "### Every case off",
             "",
-            f"{count} of {len(board)} rates of the board. By case: the range over the four correlations, and how many"
-            " of them are off.",
+            f"{count} of {len(used)} rates of the leaderboard. By case: the range over the four correlations, and"
+            " how many of them are off.",
             "",
-            "| quantity | condition | people | rate | off |",
+            "| quantity | condition | users | rate | off |",
             "|---|---|---|---|---|",
             *lines,
         ]
@@ -86,13 +84,13 @@ def tables(rows: list[dict[str, Any]]) -> str:
 
 def _table(rows: list[dict[str, Any]], chosen: Callable[[dict[str, Any]], bool]) -> list[str]:
     lines = [
-        f"| | nominal | {' | '.join(f'{people} people' for people in PEOPLE)} |",
-        "|---|---|" + "---|" * len(PEOPLE),
+        f"| | nominal | {' | '.join(f'{users} users' for users in USERS)} |",
+        "|---|---|" + "---|" * len(USERS),
     ]
     for name, quantity in QUANTITIES.items():
         own = [row for row in rows if row["quantity"] == name and chosen(row)]
         if own:
-            cells_ = [_cell([row for row in own if row["users"] == people]) for people in PEOPLE]
+            cells_ = [_cell([row for row in own if row["users"] == users]) for users in USERS]
             nominal = "" if quantity.nominal is None else f"{quantity.nominal:.2f}"
             lines.append(f"| {quantity.kind}: {name} | {nominal} | {' | '.join(cells_)} |")
     return lines
@@ -111,12 +109,12 @@ def page(rows: list[dict[str, Any]]) -> str:
 
 
 @click.command()
-@click.option("--runs", default=2000, show_default=True, help="Simulated runs a cell.")
+@click.option("--runs", default=2000, show_default=True, help="Simulated runs per cell.")
 @click.option("--workers", default=2, show_default=True, help="Processes; the numbers do not depend on them.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("docs/reports/calibration.csv"), show_default=True)
 @click.option("--page", "write_page", is_flag=True, help="Only write the tables of docs/reports/calibration.md.")
 def main(runs: int, workers: int, out: Path, write_page: bool) -> None:
-    """Counts rejections and coverage; shapes that the file already holds are not made again."""
+    """Counts rejections and coverage; shapes that the file already holds are skipped."""
     if write_page:
         (DOCS / "calibration.md").write_text(page(read(out)), encoding="utf-8")
         return
@@ -124,11 +122,11 @@ def main(runs: int, workers: int, out: Path, write_page: bool) -> None:
     if out.exists():
         with out.open(newline="", encoding="utf-8") as stream:
             done = {(int(row["users"]), float(row["correlation"])) for row in csv.DictReader(stream)}
-    for people, correlation in itertools.product(PEOPLE, CORRELATIONS):
-        if (people, correlation) in done:
+    for users, correlation in itertools.product(USERS, CORRELATIONS):
+        if (users, correlation) in done:
             continue
         started = time.perf_counter()
-        rates = calibrate(cells(Shape(people, PICTURES, correlation), LIFT, runs), SEED, workers)
+        rates = calibrate(cells(Shape(users, IMAGES, correlation), LIFT, runs), SEED, workers)
         lines = [asdict(rate.line()) for rate in rates]
         new = not out.exists()
         with out.open("a", newline="", encoding="utf-8") as stream:
@@ -137,7 +135,7 @@ def main(runs: int, workers: int, out: Path, write_page: bool) -> None:
                 writer.writeheader()
             writer.writerows(lines)
         off = sum(rate.off and rate.quantity.on_board for rate in rates)
-        click.echo(f"{people} people, correlation {correlation}: {len(rates)} rates, {off} off,"
+        click.echo(f"{users} users, correlation {correlation}: {len(rates)} rates, {off} off,"
                    f" {time.perf_counter() - started:.0f} s")  # fmt: skip
 
 

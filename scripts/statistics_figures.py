@@ -122,7 +122,7 @@ def flips() -> None:
 
 def coverage() -> None:
     """How often intervals contain the true value, by number of users."""
-    table = pd.read_csv(ROOT / "docs" / "reports" / "calibration.csv").rename(columns={"people": "users"})
+    table = pd.read_csv(ROOT / "docs" / "reports" / "calibration.csv")
     lines = []
     for label, quantity, condition in (
         ("difference, not skewed", "difference, interval", "equal"),
@@ -140,7 +140,7 @@ def published() -> None:
     table = pd.read_csv(ROOT / "docs" / "reports" / "calibration.csv")
     table = table[(table["condition"] == "equal") & (table["kind"] == "level") & (table["world"] == "sets")]
     names = {
-        "published scheme, single pictures": "published scheme",
+        "published scheme, single images": "published scheme",
         "whole-set test, median of centred scores": "whole sets (decides)",
     }
     table = table[table["quantity"].isin(names)]
@@ -187,8 +187,8 @@ def verdicts() -> None:
 
 def ranks() -> None:
     """Rank intervals and tie groups of sprites."""
-    found = read_comparison(RECORDS).results.families["ncf"].ranks
-    data = pd.DataFrame([{"generator": name, **asdict(rank)} for name, rank in found.items()])
+    ranks = read_comparison(RECORDS).results.families["ncf"].ranks
+    data = pd.DataFrame([{"generator": name, **asdict(rank)} for name, rank in ranks.items()])
     data["left"], data["right"] = data["low"] - 0.15, data["high"] + 0.15
     order = list(data.sort_values("order")["generator"])
     base = alt.Chart(data).encode(y=alt.Y("generator:N", sort=order, title=None))

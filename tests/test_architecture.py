@@ -54,7 +54,7 @@ def test_the_harness_reaches_generators_through_the_registry_only():
 def test_statistics_know_numpy_and_scipy_only():
     for module, names in all_imports().items():
         for name in names if inside(module, "benchmark.stats") else ():
-            own = inside(name, "benchmark.stats") or name == "rebeca.ties"  # how numbers are compared
+            own = inside(name, "benchmark.stats") or name in {"rebeca.arrays", "rebeca.ties"}  # types and comparisons
             known = own or top(name) in {"numpy", "scipy", *sys.stdlib_module_names}
             assert known, f"{module} imports {name}"
 

@@ -1,4 +1,4 @@
-"""The primary scorer beside the others, and the board's order beside that of the ground truth."""
+"""The primary scorer beside the others, and the leaderboard's order beside that of the ground truth."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ def _agreement(a: str, b: str, user: Ints, x: Floats, y: Floats, weights: Ints) 
 def validity(
     plan: Plan, rows: Sequence[Rows], values: Mapping[str, Mapping[str, Floats]], weights: Ints
 ) -> Iterator[Validity]:
-    """Does the board put the ranked generators in the order of the ground truth, by preference and by lift?"""
+    """Does the leaderboard put the ranked generators in the order of the ground truth, by preference and by lift?"""
     ranked = [row for row in rows if row.ranked and plan.primary in row.scores]
     if len(ranked) < 2:
         return
-    knowing = [{name for name, card in row.cards.items() if card.is_ground_truth} for row in ranked]
-    for scorer in sorted(set.intersection(*knowing)):
+    ground_truths = [{name for name, card in row.cards.items() if card.is_ground_truth} for row in ranked]
+    for scorer in sorted(set.intersection(*ground_truths)):
         for is_lift in (False, True):
-            found = _validity(Measure(plan.primary, is_lift), Measure(scorer, is_lift), ranked, values, weights)
-            if found is not None:
-                yield found
+            result = _validity(Measure(plan.primary, is_lift), Measure(scorer, is_lift), ranked, values, weights)
+            if result is not None:
+                yield result
 
 
 def _validity(
@@ -84,8 +84,8 @@ def _validity(
     common: Bools = np.asarray(np.isfinite(np.column_stack(tables)).all(axis=1))
     if not common.any():
         return None
-    board, truth = (table[common] for table in tables)
-    estimate, draws = kendall(board, truth, kept_weights(weights, common))
+    judged_values, known_values = (table[common] for table in tables)
+    estimate, draws = kendall(judged_values, known_values, kept_weights(weights, common))
     auditor = with_role(chosen[0].cards, AUDITOR)
     audited = None
     if auditor is not None:
@@ -98,21 +98,25 @@ def _validity(
         generators=tuple(row.id for row in chosen),
         users=int(common.sum()),
         tau=Interval.of(percentile(estimate, draws, int(common.sum()))),
-        inversions=_inversions([row.id for row in chosen], board.mean(axis=0), truth.mean(axis=0), audited),
+        inversions=_inversions(
+            [row.id for row in chosen], judged_values.mean(axis=0), known_values.mean(axis=0), audited
+        ),
     )
 
 
-def _inversions(ids: Sequence[str], board: Floats, truth: Floats, audited: Floats | None) -> tuple[Inversion, ...]:
+def _inversions(
+    ids: Sequence[str], primary: Floats, ground_truth: Floats, audited: Floats | None
+) -> tuple[Inversion, ...]:
     """From means over users, float64 [generators] each."""
     return tuple(
         Inversion(
             ids[i],
             ids[j],
-            float(board[i] - board[j]),
-            float(truth[i] - truth[j]),
+            float(primary[i] - primary[j]),
+            float(ground_truth[i] - ground_truth[j]),
             None if audited is None else float(audited[i] - audited[j]),
         )
-        for i, j in inversions(board, truth)
+        for i, j in inversions(primary, ground_truth)
     )
 
 

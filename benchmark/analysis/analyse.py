@@ -1,4 +1,4 @@
-"""From the rows of records to everything the board says. Pure: the same rows always give the same numbers.
+"""From the rows of records to every number of the leaderboard. Pure: the same rows always give the same numbers.
 
 ``run`` and ``verify`` both call :func:`analyse`; the first on rows that it just computed, the second on those of
 records.
@@ -7,6 +7,8 @@ records.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count, product
+from string import ascii_lowercase
 
 import numpy as np
 
@@ -26,7 +28,7 @@ from benchmark.analysis.results import (
     Summary,
     TaskResults,
 )
-from benchmark.stats.comparison import Rules, compare, paired_differences, picture_wins
+from benchmark.stats.comparison import Rules, compare, image_wins, paired_differences
 from benchmark.stats.intervals import FEW_USERS, SKEWED, kept_weights, mean_interval, resampling_weights
 from benchmark.stats.personalisation import Stratum, block_permutation, own_set_rank, permutations_within
 from benchmark.stats.random import stream
@@ -42,7 +44,7 @@ Moved = dict[tuple[int, ...], list[Ints]]
 
 
 def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Ints) -> Analysis:
-    """Computes every number of the board.
+    """Computes every number of the leaderboard.
 
     Args:
         plan: What was decided beforehand.
@@ -62,7 +64,9 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
         lifts, personal = {}, {}
         for scorer in row.pairs:
             lifts[LIFT + scorer], personal[scorer] = _personal(plan, row, scorer, block, weights, moved)
-        generators[row.id] = GeneratorResults(summary, personal, _gap(plan, row, decided, weights))
+        gap = gap_values(row, decided)
+        gap_interval = None if gap is None else Interval.of(mean_interval(gap, weights, method=plan.interval))
+        generators[row.id] = GeneratorResults(summary, personal, gap_interval)
         values[row.id] = decided | lifts
     measures = {measure for row in rows for measure in values[row.id] if Measure.parse(measure).scorer in row.scores}
     families = {measure: _family(plan, measure, rows, values, weights) for measure in sorted(measures)}
@@ -96,18 +100,13 @@ def gap_values(row: Rows, values: Mapping[str, Floats]) -> Floats | None:
     return None if verifier is None or auditor is None else values[verifier] - values[auditor]
 
 
-def _gap(plan: Plan, row: Rows, values: Mapping[str, Floats], weights: Ints) -> Interval | None:
-    gap = gap_values(row, values)
-    return None if gap is None else Interval.of(mean_interval(gap, weights, method=plan.interval))
-
-
 def _mean(values: Floats) -> float | None:
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if len(finite) else None
 
 
 def _personal(plan: Plan, row: Rows, scorer: str, block: Ints, weights: Ints, moved: Moved) -> tuple[Floats, Personal]:
-    """Lifts of all users under the deciding reading, and everything that is said about them."""
+    """Lifts of all users under the deciding reading, and what is reported about them."""
     decided, strata = lifts_of(row, scorer, plan.reading, block)
     other = next(reading for reading in READINGS if reading != plan.reading)
     lifts = {plan.reading: decided, other: lifts_of(row, scorer, other, block)[0] if row.failed.any() else decided}
@@ -171,7 +170,7 @@ def _comparisons(
     beats = None
     if not Measure.parse(measure).is_lift:
         scores = {row.id: row.read(measure, plan.reading) for row in rows}
-        beats = np.column_stack([picture_wins(scores[a], scores[b], higher) for a, b in pairs])
+        beats = np.column_stack([image_wins(scores[a], scores[b], higher) for a, b in pairs])
     margin = plan.margin if plan.decides(measure) else None
     rules = Rules(plan.permutations, plan.alpha, margin, higher, plan.interval)
     results = compare(differences, weights, rules, stream(plan.name, "sign-flips", measure), beats)
@@ -201,7 +200,6 @@ def _ranks(
 
 
 def pairs_of(plan: Plan, ids: Sequence[str]) -> list[tuple[str, str]]:
-    """The pairs of the declared family among these generators."""
     if plan.family == "all-pairs":
         return [(a, b) for i, a in enumerate(ids) for b in ids[i + 1 :]]
     return [(plan.reference, b) for b in ids if b != plan.reference] if plan.reference in ids else []
@@ -242,22 +240,13 @@ def _interval(results: GeneratorResults, measure: Measure) -> Interval | None:
 
 
 def _tie_groups(order: Sequence[str], better: Mapping[tuple[str, str], bool]) -> dict[str, str]:
-    """A letter per group, from the best down: it ends where a member is significantly better than the next."""
+    """A letter per group (a to z, aa, ...), from the best down; the next starts below a significantly better member."""
+    names = ("".join(letters) for length in count(1) for letters in product(ascii_lowercase, repeat=length))
     groups: dict[str, str] = {}
-    members: list[str] = []
-    number = 0
-    for name in order:
-        if any(better.get((member, name), False) for member in members):
-            number, members = number + 1, []
-        members.append(name)
-        groups[name] = _letters(number)
+    group, members = next(names), list[str]()
+    for generator in order:
+        if any(better.get((member, generator), False) for member in members):
+            group, members = next(names), []
+        members.append(generator)
+        groups[generator] = group
     return groups
-
-
-def _letters(number: int) -> str:
-    text = ""
-    number += 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        text = chr(ord("a") + rest) + text
-    return text

@@ -1,4 +1,4 @@
-"""What the analysis is given: the plan that was declared, the rows of every generator, the held-out scores."""
+"""Inputs of the analysis: the plan that was declared, the rows of every generator, the held-out scores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READINGS = ("exclude", "worst")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """What one generator returned, image by image, with everybody's scores.
+    """What one generator returned, image by image, with the scores of all users.
 
     Attributes:
         id: The generator.
@@ -28,11 +28,11 @@ class Rows:
         digest: str [users, K]; SHA-256 of every image, empty for a missing one.
         item: int [users, K]; index of the item that the image is, or -1.
         failed: bool [users, K].
-        scores: float64 [users, K] per scorer of single images; NaN for failures and where there is no answer.
+        scores: float64 [users, K] per scorer of single images; NaN for failures and where the scorer gave none.
         lowest: float64 [users] per scorer; the user's lowest score over the training items, NaN where unknown.
         cards: Per scorer of single images.
         sets: float64 [users] per measure of whole sets; NaN where a user has none.
-        pairs: float64 [users, users] per scorer that can be asked for everybody: S[judge, target], over valid images.
+        pairs: float64 [users, users] per scorer that can score for every user: S[judge, target], over valid images.
     """
 
     id: str
@@ -63,11 +63,9 @@ class Rows:
 
     @property
     def per_user(self) -> int:
-        """Images per user that were asked for."""
         return self.digest.shape[1]
 
     def higher(self, scorer: str) -> bool:
-        """Whether a high score is the better one."""
         return self.cards[scorer].higher_is_better
 
     def read(self, scorer: str, reading: str) -> Floats:
@@ -79,13 +77,13 @@ class Rows:
 
     def values(self, reading: str) -> dict[str, Floats]:
         """float64 [users] per measure: means over images; ``worst`` takes failures for the user's lowest score."""
-        out = {}
+        means = {}
         for scorer in self.scores:
             scores = self.read(scorer, reading)
             known = np.isfinite(scores)
             total, count = np.where(known, scores, 0.0).sum(axis=1), known.sum(axis=1)
-            out[scorer] = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
-        return out | dict(self.sets)
+            means[scorer] = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+        return means | dict(self.sets)
 
     def opinions(self, scorer: str, reading: str) -> tuple[Floats, Ints]:
         """S[judge, target] and how many images each target's mean is over, under a reading of failures."""
@@ -96,7 +94,7 @@ class Rows:
         return total / self.per_user, np.full(len(self.digest), self.per_user)
 
     def _worst_differs(self, scorer: str) -> bool:
-        """Whether something failed, and what it counts is known."""
+        """Whether an image failed and the score that it counts is known."""
         return bool(self.failed.any()) and scorer in self.lowest and bool(np.isfinite(self.lowest[scorer]).all())
 
 
@@ -132,7 +130,6 @@ class Plan:
 
     @property
     def reading(self) -> str:
-        """The reading of failures that decides."""
         return "worst" if self.failures == "worst" else "exclude"
 
     def decides(self, measure: str) -> bool:
@@ -163,11 +160,9 @@ class HeldOutScores:
     share: Floats
 
     def rows(self, judge: str, split: str, share: float = 1.0) -> Bools:
-        """Bool [n]; the rows of one judge."""
         return np.asarray((self.judge == judge) & (self.split == split) & (self.share == share))
 
     def where(self, rows: Bools) -> HeldOutScores:
-        """Some of the rows."""
         return HeldOutScores(
             self.user[rows],
             self.item[rows],
@@ -179,7 +174,6 @@ class HeldOutScores:
         )
 
     def of(self, judge: str, split: str, share: float = 1.0) -> HeldOutScores:
-        """The rows of one judge."""
         return self.where(self.rows(judge, split, share))
 
     def __len__(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from benchmark.analysis.inputs import HeldOutScores
 from benchmark.analysis.measures import CONTROLS, JUDGES, MEANINGS, VERIFIER
-from benchmark.analysis.results import Count, Ends, Interval, Share
+from benchmark.analysis.results import Count, Ends, Interval, Share, finite
 from benchmark.stats.intervals import mean_interval, resampling_weights
 from benchmark.stats.random import stream
 from benchmark.stats.verifier import (
@@ -120,13 +120,14 @@ def _fitted(report: JudgeReport, scores: HeldOutScores, judge: str, weights: Int
     """Adds what only a fitted judge has: training ratings, probabilities, and fits on fewer ratings."""
     test, train = scores.of(judge, "test"), scores.of(judge, "train")
     low, high = bootstrap_rows_auc(test.label, test.score, ROWS_BOOTSTRAP, stream(name, "auc-rows", judge))
-    pooled = auc(train.label, train.score)
     shares = sorted({float(share) for share in scores.share[scores.judge == judge]})
     return replace(
         report,
-        auc_pooled_rows_interval=Ends(_known(low), _known(high)),
+        auc_pooled_rows_interval=Ends(finite(low), finite(high)),
         calibration=calibration(test.label, test.score),
-        train=TrainReport(len(train), _known(pooled), _within(train, weights), roc(train.label, train.score)),
+        train=TrainReport(
+            len(train), finite(auc(train.label, train.score)), _within(train, weights), roc(train.label, train.score)
+        ),
         learning_curve=tuple(CurvePoint(share, _within(scores.of(judge, "test", share), weights)) for share in shares),
     )
 
@@ -134,7 +135,3 @@ def _fitted(report: JudgeReport, scores: HeldOutScores, judge: str, weights: Int
 def _within(scores: HeldOutScores, weights: Ints) -> Interval:
     by_user = auc_by_user(scores.user, scores.label, scores.score, weights.shape[1])
     return Interval.of(mean_interval(by_user, weights))
-
-
-def _known(value: float) -> float | None:
-    return None if value != value else value  # NaN is not equal to itself

@@ -15,7 +15,7 @@ VERIFIER, AUDITOR = "verifier", "auditor"
 OBSERVED, GROUND_TRUTH, PRIOR, AESTHETIC = "observed", "ground-truth", "prior", "aesthetic"
 """Roles of scorers; so are ``verifier`` and ``auditor``."""
 DIVERSITY, PRECISION = "diversity", "precision@"
-"""Measures of sets that a board shows first: a name, and the start of one."""
+"""Measures of sets that a leaderboard shows first: a name, and the start of one."""
 JUDGES = (VERIFIER, AUDITOR)
 CONTROLS = ("population", "user mean", "users permuted")
 CEILING = "others' mean"
@@ -32,7 +32,7 @@ MEANINGS = {
 
 @dataclass(frozen=True, slots=True, order=True)
 class Measure:
-    """A number per user: what a scorer says of the user's images, or how personal they are by that scorer.
+    """A number per user: a scorer's score of the user's images, or how personal they are by that scorer.
 
     Attributes:
         scorer: Id of a scorer, or name of a measure of whole sets.
@@ -49,7 +49,7 @@ class Measure:
 
     @property
     def key(self) -> str:
-        """Its name in records and addresses: ``ncf``, ``lift:ncf``."""
+        """Its name in records and URLs: ``ncf``, ``lift:ncf``."""
         return LIFT + self.scorer if self.is_lift else self.scorer
 
     @property
@@ -64,17 +64,15 @@ class Measure:
 
     @property
     def label(self) -> str:
-        """For readers: ``ncf``, ``personal lift, ncf``."""
+        """For display: ``ncf``, ``personal lift, ncf``."""
         return f"personal lift, {self.scorer}" if self.is_lift else self.scorer
 
 
 def both_by(scorer: str) -> tuple[Measure, Measure]:
-    """Preference and personal lift by a scorer."""
     return Measure(scorer), Measure(scorer, is_lift=True)
 
 
 def all_with_role(cards: Mapping[str, ScorerCard], role: str) -> list[str]:
-    """Every scorer with a role."""
     return [name for name, card in cards.items() if card.role == role]
 
 

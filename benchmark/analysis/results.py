@@ -1,4 +1,4 @@
-"""Results of the analysis: computed once, kept in records and shown on boards as the same frozen objects.
+"""Results of the analysis: computed once, kept in records and shown on leaderboards as the same frozen objects.
 
 A number that does not exist is None here, while arrays and :mod:`benchmark.stats` hold NaN.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from operator import neg
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
@@ -65,15 +66,14 @@ class Interval:
     bootstrap_t: Ends | None = None
 
     @classmethod
-    def of(cls, found: intervals.Interval) -> Interval:
+    def of(cls, result: intervals.Interval) -> Interval:
         """From the statistics, where numbers that do not exist are NaN."""
-        both = None if found.bootstrap_t is None else Ends(*found.bootstrap_t)
-        estimate, low, high = _finite(found.estimate), _finite(found.low), _finite(found.high)
-        return cls(estimate, low, high, found.method, found.n, found.skewness, both)  # type: ignore[arg-type]
+        bootstrap_t = None if result.bootstrap_t is None else Ends(*result.bootstrap_t)
+        estimate, low, high = (finite(value) for value in (result.estimate, result.low, result.high))
+        return cls(estimate, low, high, result.method, result.n, result.skewness, bootstrap_t)  # type: ignore[arg-type]
 
     @property
     def known(self) -> bool:
-        """Whether there is an estimate."""
         return self.estimate is not None
 
     def turned(self, turn: Callable[[float], float]) -> Interval:
@@ -83,7 +83,7 @@ class Interval:
             estimate=_maybe(turn, self.estimate),
             low=_maybe(turn, self.high),
             high=_maybe(turn, self.low),
-            skewness=_maybe(_minus, self.skewness),
+            skewness=_maybe(neg, self.skewness),
             bootstrap_t=None if self.bootstrap_t is None else self.bootstrap_t.turned(turn),
         )
 
@@ -126,11 +126,8 @@ class PermutationTest:
     z: float | None
 
     @classmethod
-    def of(cls, found: personalisation.PermutationResult) -> PermutationTest:
-        """From the statistics."""
-        return cls(
-            found.statistic, found.null_mean, found.null_sd, found.at_least, found.permutations, found.p, found.z
-        )
+    def of(cls, result: personalisation.PermutationResult) -> PermutationTest:
+        return cls(**asdict(result), p=result.p, z=result.z)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +178,7 @@ class Personal:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorResults:
-    """What the analysis says of one generator.
+    """The analysis of one generator.
 
     Attributes:
         summary: By measure.
@@ -206,7 +203,7 @@ class Comparison:
         effect: Paired d_z; null for constant differences.
         prefer: Share of users for whom A is better, ties one half.
         beats: Mean over users of P(image of A beats image of B).
-        detectable: Smallest difference that is found with 80 % power.
+        detectable: Smallest difference that this pair detects with 80 % power, unadjusted.
         skewed: Whether the skewness of the differences exceeds 1 in size.
         test: Two-sided sign flips; null below six users.
         verdict: `better`, `worse`, `identical`, `equivalent`, `inconclusive`, `described`.
@@ -225,20 +222,19 @@ class Comparison:
     verdict: Verdict
 
     @classmethod
-    def of(cls, a: str, b: str, found: comparison.Comparison) -> Comparison:
-        """From the statistics."""
+    def of(cls, a: str, b: str, result: comparison.Comparison) -> Comparison:
         return cls(
             a=a,
             b=b,
-            difference=Interval.of(found.difference),
-            inner=Ends(_finite(found.inner.low), _finite(found.inner.high)),
-            effect=found.effect,
-            prefer=ShareInterval(*(_finite(value) for value in found.prefer)),
-            beats=None if found.beats is None else Interval.of(found.beats),
-            detectable=found.detectable,
-            skewed=found.difference.skewed,
-            test=found.test,
-            verdict=found.verdict,
+            difference=Interval.of(result.difference),
+            inner=Ends(finite(result.inner.low), finite(result.inner.high)),
+            effect=result.effect,
+            prefer=ShareInterval(*(finite(value) for value in result.prefer)),
+            beats=None if result.beats is None else Interval.of(result.beats),
+            detectable=result.detectable,
+            skewed=result.difference.skewed,
+            test=result.test,
+            verdict=result.verdict,
         )
 
     @property
@@ -251,15 +247,14 @@ class Comparison:
         return self if self.a == generator else self.reversed()
 
     def reversed(self) -> Comparison:
-        """The comparison of B and A."""
         prefer = self.prefer
         return replace(
             self,
             a=self.b,
             b=self.a,
-            difference=self.difference.turned(_minus),
-            inner=self.inner.turned(_minus),
-            effect=_maybe(_minus, self.effect),
+            difference=self.difference.turned(neg),
+            inner=self.inner.turned(neg),
+            effect=_maybe(neg, self.effect),
             prefer=ShareInterval(
                 _maybe(_one_minus, prefer.share), _maybe(_one_minus, prefer.high), _maybe(_one_minus, prefer.low)
             ),
@@ -302,7 +297,7 @@ class Family:
         generators: Ranked generators that have the measure.
         users: Users that all of them have; ranks rest on these.
         left_out: The others.
-        comparisons: Pair by pair.
+        comparisons: One per pair.
         ranks: By generator.
     """
 
@@ -353,10 +348,10 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Inversion:
-    """Two generators that the board orders one way and the ground truth the other.
+    """Two generators that the leaderboard orders one way and the ground truth the other.
 
     Attributes:
-        a: Which the board puts first.
+        a: Which the leaderboard puts first.
         b: Which the ground truth puts first.
         judged: A minus B by the primary scorer.
         ground_truth: A minus B by the ground truth.
@@ -372,10 +367,10 @@ class Inversion:
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """Does the board put generators in the order of the ground truth?
+    """Does the leaderboard put generators in the order of the ground truth?
 
     Attributes:
-        measure: What the board orders by; `lift:` before a scorer means its personal lift.
+        measure: What the leaderboard orders by; `lift:` before a scorer means its personal lift.
         ground_truth: The same by a scorer that knows the ground truth.
         generators: Ranked generators that both measure.
         users: Users with a value for all of them.
@@ -408,13 +403,13 @@ class Caution:
 
 @dataclass(frozen=True, slots=True)
 class TaskResults:
-    """What the comparison of all generators says.
+    """The comparison of all generators.
 
     Attributes:
         users: Users that images were made for.
         families: By measure; `lift:` before a scorer means its personal lift.
         agreement: The primary scorer beside the others.
-        validity: The board's order beside that of the ground truth, where a scorer knows it.
+        validity: The leaderboard's order beside that of the ground truth, where a scorer knows it.
         cautions: Few users, unequal numbers of images, skewed values or differences of what was declared.
     """
 
@@ -427,7 +422,7 @@ class TaskResults:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Everything that a board says.
+    """Every number on a leaderboard.
 
     Attributes:
         generators: By id.
@@ -442,13 +437,10 @@ def _maybe(turn: Callable[[float], float], value: float | None) -> float | None:
     return None if value is None else turn(value)
 
 
-def _minus(value: float) -> float:
-    return -value
-
-
 def _one_minus(value: float) -> float:
     return 1 - value
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """None for NaN and infinity."""
     return float(value) if math.isfinite(value) else None

@@ -22,6 +22,7 @@ from rebeca.errors import printable
 from rebeca.interfaces import ScorerCard
 
 NAMED = 4
+"""Users, generators or pairs that a caution names."""
 CAUTIONS = {
     "few-users": "Few users ({where}): the true coverage of 95 % intervals may be below 95 %.",
     "unequal-images": "Unequal numbers of images ({where}): lifts compare users who have equally many.",
@@ -50,31 +51,25 @@ class Board:
 
     @property
     def task(self) -> TaskHeader:
-        """Id, version, title, hash, modified."""
         return self.record.task
 
     @property
     def title(self) -> str:
-        """The task's title."""
         return printable(self.task.title)
 
     @property
     def primary(self) -> str:
-        """Scorer that decides."""
         return self.record.spec.analysis.primary.scorer
 
     @property
     def reference(self) -> str:
-        """The generator that the task compares the others with."""
         return self.record.spec.analysis.reference
 
     @cached_property
     def finding(self) -> str:
-        """One or two sentences written from the numbers."""
         return finding_of(self.rows, self.measures, self.users, self.record.spec.analysis.alpha, self.judges)
 
     def row(self, generator: str) -> Row:
-        """The row of a generator."""
         return next(row for row in self.rows if row.id == generator)
 
     def row_status(self, row: Row) -> str:
@@ -94,27 +89,23 @@ class Board:
 
     @property
     def judges(self) -> dict[str, JudgeReport]:
-        """The verifier's report: judges, controls, ceiling."""
         return {name: self.record.judges[name] for name in MEANINGS if name in self.record.judges}
 
     @property
     def families(self) -> Mapping[str, Family]:
-        """Comparisons by measure."""
         return self.record.results.families
 
     @property
     def agreement(self) -> tuple[Agreement, ...]:
-        """The primary scorer beside the others."""
         return self.record.results.agreement
 
     @property
     def validity(self) -> tuple[Validity, ...]:
-        """The board's order beside that of the ground truth; empty where nobody knows it."""
+        """The leaderboard's order beside that of the ground truth; empty where no scorer knows it."""
         return self.record.results.validity
 
     @property
     def titles(self) -> dict[str, str]:
-        """Titles by id."""
         return {row.id: row.title for row in self.rows}
 
     @property
@@ -129,26 +120,23 @@ class Board:
 
     @property
     def failed(self) -> tuple[FailedGenerator, ...]:
-        """Generators that have no row."""
         return self.record.failed
 
     def cautions(self) -> list[str]:
-        """What the calibration says against taking these numbers at their word, a sentence each."""
+        """Where the calibration found intervals or tests to be off their nominal level, one sentence per case."""
         sentences = []
         for caution in self.record.results.cautions:
             where, more = ", ".join(caution.where[:NAMED]), len(caution.where) - NAMED
-            named = f"{where} and {more} more" if more > 0 else where
+            where += f" and {more} more" if more > 0 else ""
             measure = "" if caution.measure is None else Measure.parse(caution.measure).label
-            sentences.append(CAUTIONS[caution.kind].format(where=named, measure=measure))
+            sentences.append(CAUTIONS[caution.kind].format(where=where, measure=measure))
         return sentences
 
     def comparisons(self, measure: Measure) -> tuple[Comparison, ...]:
-        """Comparisons of a measure."""
-        family = self.families.get(measure.key)
-        return () if family is None else family.comparisons
+        return self.families[measure.key].comparisons if measure.key in self.families else ()
 
     def against_others(self, generator: str) -> list[tuple[Measure, Comparison]]:
-        """Declared measures and comparisons of a generator, as it minus the other."""
+        """Declared measures and comparisons of a generator, each as the generator minus the other."""
         return [
             (measure, comparison.seen_from(generator))
             for measure in both_by(self.primary)
@@ -158,50 +146,42 @@ class Board:
 
     @cached_property
     def cards(self) -> dict[str, ScorerCard]:
-        """By measure, of all generators."""
         return {name: info.card for row in self.rows for name, info in row.record.measures.items()}
 
     def card_name(self, measure: str) -> str:
-        """Heading of a measure."""
         return self.cards[measure].name if measure in self.cards else measure
 
     @cached_property
     def measures(self) -> Columns:
-        """What the board can show."""
         lifted = frozenset(name for row in self.rows for name in row.lifts if row.lift(name) is not None)
-        has_gap = any(row.record.gap is not None for row in self.rows)
-        return Columns(self.primary, self.cards, lifted, has_gap)
+        return Columns(self.primary, self.cards, lifted, any(row.record.gap is not None for row in self.rows))
 
     @property
-    def truth(self) -> str | None:
+    def best_informed(self) -> str | None:
         """The scorer that knows best: the ground truth of a synthetic world, else observed ratings."""
-        return self.measures.truth
+        return self.measures.best_informed
 
     def columns(self) -> list[Column]:
-        """What the terminal shows first."""
         return self.measures.first()
 
     def all_columns(self) -> list[Column]:
-        """Every measure."""
         return self.measures.everything()
 
 
 def read_board(folder: Path) -> Board:
-    """Reads the records of one task version."""
     task = read_comparison(folder)
     primary, reference = task.spec.analysis.primary.scorer, task.spec.analysis.reference
-    family = task.results.families.get(primary)
-    ranks = {} if family is None else family.ranks
+    ranks = task.results.families[primary].ranks if primary in task.results.families else {}
     records = {name: read_record(folder / name) for name in task.order}
     titles = Counter(record.generator.title for record in records.values())
-    same, wide = twins(records), gaps(records, reference)
+    twin_of, with_gap = twins(records), gaps(records, reference)
     rows = [
         Row(
             id=name,
             title=_title(record, titles),
             rank=ranks.get(name),
             lifts=_ordered(record, primary),
-            flags=flags_of(record, task, same.get(name), name in wide),
+            flags=flags_of(record, task, twin_of.get(name), name in with_gap),
             record=record,
         )
         for name, record in records.items()
@@ -218,6 +198,6 @@ def _ordered(record: GeneratorRecord, primary: str) -> dict[str, Personal]:
 
 
 def _title(record: GeneratorRecord, titles: Counter[str]) -> str:
-    """For readers; with the id where several generators have the same."""
+    """With the id where several generators have the same title."""
     generator = record.generator
     return printable(generator.title if titles[generator.title] == 1 else f"{generator.title} ({generator.id})")

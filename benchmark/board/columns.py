@@ -25,7 +25,7 @@ GAP_MEANING = "Verifier minus auditor: large where a generator pleases the verif
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of the board.
+    """One column of the leaderboard.
 
     Attributes:
         heading: Short.
@@ -43,7 +43,6 @@ class Column:
 
     @property
     def is_gap(self) -> bool:
-        """Whether it is verifier minus auditor."""
         return self.measure.scorer == GAP
 
     @property
@@ -53,18 +52,17 @@ class Column:
 
     @property
     def key(self) -> str:
-        """Names it in addresses and downloads: a measure, or ``lift:`` and a scorer, or ``gap``."""
+        """Names it in URLs and downloads: a measure, or ``lift:`` and a scorer, or ``gap``."""
         return self.measure.key
 
     @property
     def direction(self) -> str:
-        """In words."""
         return {True: "higher is better", False: "lower is better", None: "near zero is better"}[self.higher_is_better]
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What a board can show.
+    """What a leaderboard can show.
 
     Attributes:
         primary: Scorer that decides.
@@ -79,29 +77,29 @@ class Columns:
     has_gap: bool
 
     @property
-    def truth(self) -> str | None:
+    def best_informed(self) -> str | None:
         """The scorer that knows best: the ground truth of a synthetic world, else observed ratings."""
         return with_role(self.cards, GROUND_TRUTH) or with_role(self.cards, OBSERVED)
 
     @property
-    def truth_in_words(self) -> str:
+    def best_informed_name(self) -> str:
         """``ground truth`` or ``real ratings``."""
-        return "real ratings" if self.truth is None or self._role(self.truth) == OBSERVED else "ground truth"
+        return "ground truth" if with_role(self.cards, GROUND_TRUTH) else "real ratings"
 
     @property
     def aesthetics(self) -> list[str]:
-        """Scorers of what pleases everybody."""
         return all_with_role(self.cards, AESTHETIC)
 
     def first(self) -> list[Column]:
         """Preference and lift by the primary scorer, by the ground truth, then auditor, diversity and precision."""
-        columns = [*self._both(self.primary, "preference", "personal lift")]
-        if self.truth is not None:
-            word = self.truth_in_words
-            columns += self._both(self.truth, "real rating" if word == "real ratings" else word, f"lift, {word}")
-            if self._role(self.truth) == GROUND_TRUTH:
-                known = [name for name, card in self.cards.items() if card.is_ground_truth and not card.role]
-                columns += self._plain(known)
+        columns = self._both(self.primary, "preference", "personal lift")
+        if self.best_informed is not None:
+            name = self.best_informed_name
+            columns += self._both(self.best_informed, name.removesuffix("s"), f"lift, {name}")
+            if name == "ground truth":
+                columns += self._plain(
+                    name for name, card in self.cards.items() if card.is_ground_truth and not card.role
+                )
         auditor = with_role(self.cards, AUDITOR)
         if auditor is not None and auditor != self.primary:
             columns += self._both(auditor, "auditor", "lift, auditor")
@@ -114,8 +112,7 @@ class Columns:
         columns = self.first()
         shown = {column.key for column in columns}
         after = 2 if len(columns) > 1 and columns[1].measure.is_lift else 1
-        aesthetics = self._plain(name for name in self.aesthetics if name not in shown)
-        columns[after:after] = aesthetics
+        columns[after:after] = self._plain(name for name in self.aesthetics if name not in shown)
         if self.has_gap:
             place = next((i for i, column in enumerate(columns) if column.key == DIVERSITY), len(columns))
             columns.insert(place, Column("auditor gap", Measure(GAP), "probability", GAP_MEANING, None))
@@ -139,9 +136,6 @@ class Columns:
             Column(_lower(card.name), Measure(name), card.unit, card.meaning, card.higher_is_better)
             for name, card in cards
         ]
-
-    def _role(self, scorer: str) -> str:
-        return self.cards[scorer].role
 
 
 def _lower(name: str) -> str:

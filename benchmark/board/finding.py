@@ -1,4 +1,4 @@
-"""What the numbers of a board say, in one or two sentences."""
+"""The finding of a leaderboard in one or two sentences, written from its numbers."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ IN_WORDS = {OBSERVED: "real ratings", GROUND_TRUTH: "the ground truth", VERIFIER
 def finding_of(
     rows: Sequence[Row], measures: Columns, users: int, alpha: float, judges: Mapping[str, JudgeReport]
 ) -> str:
-    """Names the leader on preference, and who is most personal by the best judge that the world has.
+    """Names the leader on preference, and the generator that is most personal by the scorer that knows best.
 
     Args:
         rows: Best first.
-        measures: What the board can show.
+        measures: What the leaderboard can show.
         users: Users that images were made for.
         alpha: Level of the tests.
         judges: The verifier's report.
@@ -50,7 +50,7 @@ def _leader(ranked: Sequence[Row]) -> str:
 
 
 def _most_personal(ranked: Sequence[Row], measures: Columns, alpha: float) -> str:
-    judge = measures.truth
+    judge = measures.best_informed
     if judge is None or not any(row.lift(judge) for row in ranked):
         judge = measures.primary
     if not any(row.lift(judge) for row in ranked):

@@ -1,4 +1,4 @@
-"""Words that warn about a row: what makes it privileged, what failed, what it copies, what its judges disagree on."""
+"""Warnings beside a row: privileges, failures, copied images, judges that disagree."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from benchmark.records.schema import GeneratorRecord, TaskRecord
 
 
 def twins(records: Mapping[str, GeneratorRecord]) -> dict[str, str]:
-    """Generators whose every image is another generator's too, and which one; changed parameters are named."""
+    """Generators that returned the same images as another one, and which one; other parameters are mentioned."""
     by_digest: dict[str, list[str]] = {}
     for name, record in records.items():
         by_digest.setdefault(record.images.digest, []).append(name)
-    found = {}
+    twin_of = {}
     for same in by_digest.values():
         for name in same if len(same) > 1 else []:
-            other = next(twin for twin in same if twin != name)
-            alike = _same_settings(records[name], records[other])
-            found[name] = other if alike else f"{other} despite other parameters"
-    return found
+            twin = next(other for other in same if other != name)
+            alike = _settings(records[name]) == _settings(records[twin])
+            twin_of[name] = twin if alike else f"{twin} despite other parameters"
+    return twin_of
 
 
 def gaps(records: Mapping[str, GeneratorRecord], reference: str) -> set[str]:
-    """Who pleases the verifier beyond the auditor by clearly more than the reference does."""
+    """Generators whose verifier score exceeds the auditor's by clearly more than that of the reference does."""
     base = records[reference].gap if reference in records else None
     if base is None or base.high is None:
         return set()
@@ -32,13 +32,11 @@ def gaps(records: Mapping[str, GeneratorRecord], reference: str) -> set[str]:
     return {name for name, record in records.items() if record.gap and (record.gap.low or 0.0) > limit}
 
 
-def _same_settings(a: GeneratorRecord, b: GeneratorRecord) -> bool:
-    one, other = a.generator, b.generator
-    return (one.use, one.params, one.decoder) == (other.use, other.params, other.decoder)
+def _settings(record: GeneratorRecord) -> tuple[object, ...]:
+    return record.generator.use, record.generator.params, record.generator.decoder
 
 
 def flags_of(record: GeneratorRecord, task: TaskRecord, twin: str | None, gap: bool) -> list[str]:
-    """All of a row's flags."""
     generator, images = record.generator, record.images
     flags = [f"needs {need}" for need in generator.needs]
     failed = images.requested - images.valid

@@ -8,7 +8,8 @@ sign; a missing number is an en dash; a p below .001 is "< .001".
 from __future__ import annotations
 
 import math
-from typing import Protocol
+
+from benchmark.analysis.results import Interval
 
 MISSING = "–"
 MOST_DECIMALS = 4
@@ -16,7 +17,6 @@ DEFAULT_DECIMALS = 3
 
 
 def decimals_for(low: float | None, high: float | None) -> int:
-    """Decimals that an interval supports."""
     if low is None or high is None or not high > low:
         return DEFAULT_DECIMALS
     half = (high - low) / 2
@@ -37,36 +37,15 @@ def number(value: float | None, decimals: int = DEFAULT_DECIMALS, sign: bool = F
     return f"−{text}" if negative else f"+{text}" if sign and float(text) != 0 else text
 
 
-class Estimate(Protocol):
-    """A value with the ends of its interval, each perhaps unknown."""
-
-    @property
-    def estimate(self) -> float | None:
-        """The value."""
-
-    @property
-    def low(self) -> float | None:
-        """Lower end."""
-
-    @property
-    def high(self) -> float | None:
-        """Upper end."""
-
-
-def with_interval(interval: Estimate | None, sign: bool = False) -> str:
+def with_interval(interval: Interval | None, sign: bool = False) -> str:
     """``0.766 (0.745 to 0.787)``."""
     if interval is None:
         return MISSING
-    return with_ends(interval.estimate, interval.low, interval.high, sign)
-
-
-def with_ends(estimate: float | None, low: float | None, high: float | None, sign: bool = False) -> str:
-    """As :func:`with_interval`, from three numbers."""
-    decimals = decimals_for(low, high)
-    value = number(estimate, decimals, sign)
-    if low is None or high is None:
+    decimals = decimals_for(interval.low, interval.high)
+    value = number(interval.estimate, decimals, sign)
+    if interval.low is None or interval.high is None:
         return value
-    return f"{value} ({number(low, decimals, sign)} to {number(high, decimals, sign)})"
+    return f"{value} ({number(interval.low, decimals, sign)} to {number(interval.high, decimals, sign)})"
 
 
 def p_value(p: float | None) -> str:

@@ -22,10 +22,10 @@ class Row:
 
     Attributes:
         id: Its id.
-        title: Its name, unique on the board.
+        title: Its name, unique on the leaderboard.
         rank: By the primary scorer, or None.
         lifts: Personal results by scorer: the primary one first, then those that know best.
-        flags: Words.
+        flags: Warnings, see :mod:`benchmark.board.flags`.
         record: The whole record.
     """
 
@@ -38,17 +38,14 @@ class Row:
 
     @property
     def family(self) -> str:
-        """``rebeca``, ``catalogue``, ..."""
         return self.record.generator.family
 
     @property
     def ranked(self) -> bool:
-        """Whether it takes part in the ranks."""
         return self.record.generator.ranked
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What makes it privileged."""
         return self.record.generator.needs
 
     def interval(self, measure: Measure) -> Interval | None:
@@ -56,17 +53,14 @@ class Row:
         return self.lift(measure.scorer) if measure.is_lift else self.measure(measure.scorer)
 
     def measure(self, name: str) -> Interval | None:
-        """Interval of a measure, or None."""
         summary = self.record.summary.get(name)
         return summary.interval if summary is not None and summary.interval.known else None
 
     def lift(self, scorer: str) -> Interval | None:
-        """Interval of the personal lift by a scorer, or None."""
         personal = self.lifts.get(scorer)
         return personal.lift if personal is not None and personal.lift is not None and personal.lift.known else None
 
     def cell(self, column: Column) -> Interval | None:
-        """Interval of a cell, or None."""
         if column.is_gap:
             gap = self.record.gap
             return gap if gap is not None and gap.known else None
@@ -78,15 +72,14 @@ class Row:
         return LAST if interval is None or interval.estimate is None else interval.estimate
 
     def card(self, measure: str) -> ScorerCard:
-        """What a measure is."""
         return self.record.measures[measure].card
 
     @property
     def seconds(self) -> float | None:
-        """Wall seconds per image, fits aside; None where the record's run took them from the store."""
+        """Wall seconds per image without fits; None where all images were cached."""
         return seconds_per_image(self.record)
 
     @property
     def failures(self) -> float:
-        """Share of the images asked for that failed."""
+        """Share of the requested images that failed."""
         return 1 - self.record.images.valid / self.record.images.requested

@@ -1,4 +1,4 @@
-"""The rows behind a board, users by generators: what figures, segments and galleries are made from."""
+"""Users by generators, the values behind a leaderboard: input of figures, segments and galleries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from benchmark.stats.random import stream
 from rebeca.arrays import Bools, Floats, Ints
 
 DRAWS = 2000
-"""Bootstrap draws of what is only shown: segments, rank stability, AUC."""
+"""Bootstrap draws of what figures show and records do not hold: segments, rank stability, AUC."""
 MOST_PERSONAS = 6
 TASTE_DIRECTIONS = 8
 FEWEST_FOR_PERSONAS = 12
@@ -33,8 +33,8 @@ class Segment:
     """Some of the users.
 
     Attributes:
-        id: Names it in addresses.
-        name: Names it for readers.
+        id: Names it in URLs.
+        name: Names it on pages.
         users: Who belongs to it, bool [users].
     """
 
@@ -62,7 +62,6 @@ class Tables:
 
     @property
     def primary(self) -> str:
-        """The scorer that decides."""
         return self.board.primary
 
     def value(self, generator: str, measure: str) -> Floats:
@@ -79,12 +78,11 @@ class Tables:
 
     @cached_property
     def held_out(self) -> HeldOutScores:
-        """The judges' scores of held-out and training ratings."""
         return read_held_out(self.board.folder / TASK_FOLDER / HELD_OUT, len(self.board.record.user_ids))
 
     @cached_property
     def weights(self) -> Ints:
-        """int64 [draws, users]; one set of draws for everything that is shown."""
+        """int64 [draws, users]; one set of draws for all figures."""
         return resampling_weights(len(self.users), DRAWS, stream(self.plan.name, "site"))
 
     @cached_property
@@ -101,10 +99,10 @@ class Tables:
 
     @cached_property
     def opinions(self) -> Floats:
-        """float64 [users, k]; what sets users apart: their opinion of everybody's images by the primary scorer.
+        """float64 [users, k]; each user's scores of all users' images by the primary scorer, centred.
 
-        Each generator's table of opinions is centred by judge and by set within a block, so that leniency and
-        quality are gone. Empty where the primary scorer cannot be asked for everybody.
+        Each generator's table is centred by judge and by set within a block, which removes leniency and quality.
+        Empty where the primary scorer cannot score for every user.
         """
         parts = []
         for row in self.board.rows:
@@ -130,7 +128,7 @@ class Tables:
 
     @cached_property
     def personas(self) -> tuple[Ints, float]:
-        """Int [users], groups of users with alike opinions, largest first; and the mean silhouette.
+        """Int [users], groups of users with similar opinions, largest first; and the mean silhouette.
 
         k-means on the principal directions of the likenesses, k from 2 to 6 by silhouette. All zero where there are
         too few users, or where they do not differ.

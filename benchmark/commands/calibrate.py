@@ -117,7 +117,7 @@ def calibrate_task(
         task=task,
         shape=source,
         users=shape.users,
-        images=shape.pictures,
+        images=shape.images,
         correlation=shape.correlation,
         lift=lift,
         runs=runs,

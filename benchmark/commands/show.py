@@ -94,7 +94,7 @@ def print_board(records: Path) -> None:
     board = read_board(records)
     console = wide_console()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    columns = [column for column in board.columns() if column.measure.scorer in (board.primary, board.truth)]
+    columns = [column for column in board.columns() if column.measure.scorer in (board.primary, board.best_informed)]
     table.add_column("rank", no_wrap=True)
     table.add_column("generator", no_wrap=True)
     for column in columns:

@@ -11,20 +11,19 @@ from benchmark.board.tables import Tables
 from benchmark.figures.guidance import guidance
 from benchmark.figures.judges import judges
 from benchmark.figures.making import making
-from benchmark.figures.pairs import pairs
-from benchmark.figures.people import people
+from benchmark.figures.pairs import pairs, ranks
 from benchmark.figures.permutations import permutations
 from benchmark.figures.plane import planes
-from benchmark.figures.ranks import ranks
 from benchmark.figures.scorers import scorers
 from benchmark.figures.spreads import spreads
 from benchmark.figures.style import SIZES, Figure, pdf, png, svg
+from benchmark.figures.users import users
 from benchmark.figures.validity import validity
 
 FAMILIES = {
     "Preference and personal lift": planes,
     "Ranks and pairs": lambda tables: [*ranks(tables), *permutations(tables), *pairs(tables)],
-    "How people differ": lambda tables: [*spreads(tables), *people(tables)],
+    "How users differ": lambda tables: [*spreads(tables), *users(tables)],
     "Guidance": guidance,
     "Judges": judges,
     "Scorers": scorers,
@@ -35,7 +34,7 @@ FAMILIES = {
 
 
 def figures_of(tables: Tables) -> Iterator[tuple[str, Figure]]:
-    """Heading and figure, for every figure that the records can tell."""
+    """Heading and figure, for every figure that the records have data for."""
     names: set[str] = set()
     for heading, family in FAMILIES.items():
         for figure in family(tables):

@@ -1,8 +1,9 @@
-"""Cross-guidance: what the prior's and the decoder's guidance do together."""
+"""Cross-guidance: the joint effect of the prior's and the decoder's guidance."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -15,6 +16,7 @@ from benchmark.board.format_numbers import number
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.style import Figure, Size, heat
+from rebeca.arrays import Floats
 from rebeca.seeds import canonical_json
 
 PRIOR, IMAGE = "prior_guidance", "image_guidance"
@@ -25,48 +27,34 @@ def guidance(tables: Tables) -> list[Figure]:
     grid = _grid(tables.board.rows)
     if not grid:
         return []
-    found = []
+    figures = []
     board, prior = tables.board, with_role(tables.board.cards, PRIOR_ROLE)
     names = {tables.primary: "preference", **{name: board.card_name(name) for name in board.measures.aesthetics}}
     if prior is not None:
         names[prior] = "preference before decoding"
     for measure, name in names.items():
-        if not any(row.measure(measure) for row, _, _ in grid):
-            continue
-        found += [
-            _map(
-                tables,
-                grid,
-                f"guidance-{measure}-{statistic}",
-                f"{statistic} {name}",
-                _image_statistic(tables, measure, statistic),
-            )
-            for statistic in ("mean", "median")
-        ]
+        if any(row.measure(measure) for row, _, _ in grid):
+            figures += [
+                _map(
+                    grid,
+                    f"guidance-{measure}-{statistic.__name__}",
+                    f"{statistic.__name__} {name}",
+                    partial(_over_images, tables, measure, statistic),
+                )
+                for statistic in (np.mean, np.median)
+            ]
     if prior is not None and any(row.measure(prior) for row, _, _ in grid):
-        after, before = (_image_statistic(tables, measure, "mean") for measure in (tables.primary, prior))
-        found.append(
-            _map(
-                tables,
-                grid,
-                "guidance-change",
-                "change of preference by decoding",
-                lambda row: after(row) - before(row),
-                True,
-            )
-        )
-    return found
+        after, before = (partial(_over_images, tables, measure, np.mean) for measure in (tables.primary, prior))
+        change = "change of preference by decoding"
+        figures.append(_map(grid, "guidance-change", change, lambda row: after(row) - before(row), True))
+    return figures
 
 
-def _image_statistic(tables: Tables, measure: str, statistic: str) -> Callable[[Row], float]:
-    def of(row: Row) -> float:
-        scores = tables.rows[row.id].scores.get(measure)
-        known = scores[np.isfinite(scores)] if scores is not None else np.array([])
-        if not len(known):
-            return float("nan")
-        return float(np.mean(known) if statistic == "mean" else np.median(known))
-
-    return of
+def _over_images(tables: Tables, measure: str, statistic: Callable[[Floats], Any], row: Row) -> float:
+    """A statistic of a generator's scores, one per image; NaN without any."""
+    scores = tables.rows[row.id].scores.get(measure, np.array([]))
+    known = scores[np.isfinite(scores)]
+    return float(statistic(known)) if len(known) else float("nan")
 
 
 def _grid(rows: Sequence[Row]) -> list[tuple[Row, float, float]]:
@@ -76,17 +64,15 @@ def _grid(rows: Sequence[Row]) -> list[tuple[Row, float, float]]:
         generator = row.record.generator
         params, decoder = dict(generator.params), dict(generator.decoder)
         prior, image = params.pop(PRIOR, None), decoder.pop(IMAGE, None)
-        if prior is None or image is None:
-            continue
-        rest = canonical_json([generator.use, params, decoder, generator.images])
-        groups.setdefault(rest, []).append((row, float(prior), float(image)))
+        if prior is not None and image is not None:
+            rest = canonical_json([generator.use, params, decoder, generator.images])
+            groups.setdefault(rest, []).append((row, float(prior), float(image)))
     best = max(groups.values(), key=len, default=[])
     enough = all(len({point[k] for point in best}) >= 2 for k in (1, 2))
     return best if enough else []
 
 
 def _map(
-    tables: Tables,
     grid: list[tuple[Row, float, float]],
     name: str,
     what: str,
@@ -104,9 +90,9 @@ def _map(
         return heat(size, data, x, y, "value", title="", diverging=diverging, cell=cell)
 
     best = data.iloc[int(np.argmax(data["value"].abs() if diverging else data["value"]))]
-    said = "largest" if diverging else "highest"
+    extreme = "largest" if diverging else "highest"
     where = f"prior guidance {best[PRIOR]:g} and image guidance {best[IMAGE]:g}"
-    title = f"{what[0].upper()}{what[1:]} is {said} at {where} ({best['text']})"
+    title = f"{what[0].upper()}{what[1:]} is {extreme} at {where} ({best['text']})"
     text = "; ".join(
         f"prior {p:g}, image {i:g}: {t}" for p, i, t in zip(data[PRIOR], data[IMAGE], data["text"], strict=True)
     )

@@ -1,4 +1,4 @@
-"""Can the verifier be trusted? Its held-out ratings, beside controls and a ceiling."""
+"""Can the verifier be trusted? Its scores of held-out ratings, beside controls and a ceiling."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmark.analysis.measures import CEILING, JUDGES, VERIFIER
 from benchmark.board.format_numbers import number, with_interval
 from benchmark.board.tables import DRAWS, Tables
 from benchmark.figures.plane import ends_of
-from benchmark.figures.style import BLUE, GRID, INK, ORANGE, SOFT, Figure, Size
+from benchmark.figures.style import BLUE, GRID, INK, ORANGE, SOFT, Figure, Size, present
 from benchmark.stats.exact import resampled_means
 from benchmark.stats.intervals import resampling_weights
 from benchmark.stats.random import stream
@@ -26,8 +26,7 @@ BELOW = {"legend": alt.Legend(title=None, orient="bottom")}
 
 def judges(tables: Tables) -> list[Figure]:
     """Dots, ROC, bootstrap AUC, calibration, learning curve; those that the task has."""
-    found = [_dots(tables), _roc(tables), _bootstrap(tables), _calibration(tables), _learning(tables)]
-    return [figure for figure in found if figure is not None]
+    return present(_dots(tables), _roc(tables), _bootstrap(tables), _calibration(tables), _learning(tables))
 
 
 def _finding(tables: Tables) -> str:
@@ -146,11 +145,11 @@ def _bootstrap(tables: Tables) -> Figure | None:
 
 def _calibration(tables: Tables) -> Figure | None:
     judges = tables.board.judges
-    found = {name: calibration for name in JUDGES if name in judges and (calibration := judges[name].calibration)}
+    calibrations = {name: bins for name in JUDGES if name in judges and (bins := judges[name].calibration)}
     data = pd.DataFrame(
         [
             {"judge": name, "mean": part.mean, "share": part.share, "ratings": part.n}
-            for name, calibration in found.items()
+            for name, calibration in calibrations.items()
             for part in calibration.bins
         ]
     )
@@ -159,8 +158,8 @@ def _calibration(tables: Tables) -> Figure | None:
     diagonal = pd.DataFrame({"mean": [0.0, 1.0], "share": [0.0, 1.0]})
 
     def draw(size: Size) -> Any:
-        x = alt.X("mean:Q", title="probability that was given")
-        y = alt.Y("share:Q", title="share that was liked")
+        x = alt.X("mean:Q", title="predicted probability")
+        y = alt.Y("share:Q", title="share of liked items")
         base = alt.Chart(data).encode(x=x, y=y, color=alt.Color("judge:N", scale=COLOURS, **BELOW))
         dots = base.mark_point(filled=True, opacity=1).encode(
             size=alt.Size("ratings:Q", legend=None, scale=alt.Scale(range=[size.font * 2, size.font * 12])),
@@ -170,10 +169,17 @@ def _calibration(tables: Tables) -> Figure | None:
         line = alt.Chart(diagonal).mark_line(color=GRID).encode(x=x, y=y)
         return alt.layer(line, base.mark_line(opacity=0.6), dots).properties(width=side, height=side)
 
-    errors = {name: calibration.expected_error for name, calibration in found.items()}
+    errors = {name: calibration.expected_error for name, calibration in calibrations.items()}
     text = "; ".join(f"{name}: expected calibration error {number(error)}" for name, error in errors.items())
     title = f"The verifier's probabilities are off by {number(errors[VERIFIER], 2)} on average"
-    return Figure("calibration", title, text, data, draw, "On the diagonal, probabilities mean what they say.")
+    return Figure(
+        "calibration",
+        title,
+        text,
+        data,
+        draw,
+        "On the diagonal, probabilities are calibrated.",
+    )
 
 
 def _learning(tables: Tables) -> Figure | None:

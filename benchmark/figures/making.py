@@ -1,8 +1,9 @@
-"""How images came about: training of the prior, and what they cost."""
+"""Training of the prior, and the cost of images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -16,18 +17,14 @@ from benchmark.board.tables import Tables
 from benchmark.figures.plane import spread
 from benchmark.figures.spreads import telling
 from benchmark.figures.style import (
-    BLUE,
-    GREEN,
     INK,
-    ORANGE,
-    PINK,
-    RED,
-    SKY,
     SOFT,
     Figure,
     Size,
     family_colour,
     family_shape,
+    line_colour,
+    present,
 )
 
 CURVES = 6
@@ -35,13 +32,12 @@ NAMED = 8
 
 
 def making(tables: Tables) -> list[Figure]:
-    """Training dynamics and quality against cost, where the records tell."""
-    found = [_training(tables), _cost(tables)]
-    return [figure for figure in found if figure is not None]
+    """Losses by epoch, and preference against seconds per image, where the records have them."""
+    return present(_training(tables), _cost(tables))
 
 
 class History(BaseModel):
-    """What a fit recorded of its training; reports are free in form.
+    """Losses in the report of a fit; plug-ins may report others, or none.
 
     Attributes:
         train: Loss per epoch on training ratings.
@@ -57,12 +53,11 @@ class History(BaseModel):
 
     @property
     def best(self) -> int:
-        """The epoch that was kept."""
         return int(np.argmin(self.validation)) if self.best_epoch is None else self.best_epoch
 
 
 def history_of(row: Row) -> History | None:
-    """What a fit recorded of its training; None where it recorded nothing of this form."""
+    """None where the fit's report has no history of this form."""
     try:
         return History.model_validate(row.record.fit.report.get("history"))
     except ValidationError:
@@ -89,12 +84,6 @@ def _training(tables: Tables) -> Figure | None:
     names = [row.title for row in rows]
 
     def draw(size: Size) -> Any:
-        colour = alt.Color(
-            "generator:N",
-            sort=names,
-            scale=alt.Scale(domain=names, range=[BLUE, ORANGE, GREEN, PINK, SKY, RED][: len(names)]),
-            legend=alt.Legend(title=None, orient="bottom", columns=2 if size.width > 250 else 1),
-        )
         dash = alt.StrokeDash(
             "ratings:N",
             scale=alt.Scale(domain=["validation", "train"], range=[[1, 0], [2, 2]]),
@@ -104,7 +93,7 @@ def _training(tables: Tables) -> Figure | None:
         return lines.encode(
             x=alt.X("epoch:Q"),
             y=alt.Y("loss:Q", title="loss", scale=alt.Scale(zero=False, type="log")),
-            color=colour,
+            color=line_colour(names, size),
             strokeDash=dash,
         ).properties(width=size.width, height=round(size.width * 0.45))
 
@@ -131,7 +120,6 @@ def _cost(tables: Tables) -> Figure | None:
         return None
     points = [
         {
-            "id": row.id,
             "generator": row.title,
             "family": row.family,
             "seconds": max(row.seconds or 0.0, 1e-6),
@@ -140,26 +128,17 @@ def _cost(tables: Tables) -> Figure | None:
         for row in rows
     ]
     data = pd.DataFrame(points).sort_values(["seconds", "preference"], ascending=[True, False], kind="stable")
-    best, front = -np.inf, []
-    for _, point in data.iterrows():
-        if point["preference"] > best:
-            best = point["preference"]
-            front.append(point["id"])
-    data["front"] = data["id"].isin(front)
+    data["front"] = data["preference"] > data["preference"].cummax().shift(fill_value=-np.inf)
+    front = data[data["front"]]
 
-    def draw(size: Size) -> Any:
-        return _draw_cost(data, rows, size)
-
-    titles = {row.id: row.title for row in rows}
-    dearest = front[-1]
-    spent = float(data["seconds"].iloc[data["id"].tolist().index(dearest)])
+    best = front.iloc[-1]
     title = (
-        f"{len(front)} of {len(rows)} generators give the most for their time; the best of them, {titles[dearest]},"
-        f" takes {brief(spent)} s per image"
+        f"{len(front)} of {len(rows)} generators lie on the Pareto front; the best of them, {best['generator']}, takes"
+        f" {brief(best['seconds'])} s per image"
     )
     text = "; ".join(f"{row.title}: {brief(row.seconds)} s, {row.estimate(tables.primary):.3f}" for row in rows)
-    note = f"Dashed: the Pareto front. Wall seconds on {tables.board.record.provenance.device}, fits aside."
-    return Figure("cost", title, text, data.drop(columns="id"), draw, note)
+    note = f"Dashed: the Pareto front. Wall seconds on {tables.board.record.provenance.device}, without fits."
+    return Figure("cost", title, text, data, partial(_draw_cost, data, rows), note)
 
 
 def _draw_cost(data: pd.DataFrame, rows: Sequence[Row], size: Size) -> Any:

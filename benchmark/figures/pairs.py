@@ -1,28 +1,80 @@
-"""Every pair of generators: a matrix where all were tested, differences from the reference otherwise."""
+"""Ranks over bootstrap draws, and every pair of generators: a matrix, or differences from the reference."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from benchmark.analysis.measures import Measure, both_by
 from benchmark.analysis.results import Comparison
-from benchmark.board.format_numbers import number, with_interval
+from benchmark.board.format_numbers import number, percent, with_interval
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
-from benchmark.figures.style import BLUE, INK, Figure, Size, heat, left_out, shortened, shown
+from benchmark.figures.style import BLUE, INK, Figure, Size, heat, left_out, present, shortened, shown
+from benchmark.stats.exact import resampled_means
+from benchmark.stats.ranks import probability_first
+from rebeca.ties import direction, size_of
 
 LONGEST = 46
 """Letters of a generator's name beside a matrix."""
 
 
+def ranks(tables: Tables) -> list[Figure]:
+    """Share of bootstrap draws in which a generator has a rank."""
+    rows = [row for row in tables.board.rows if row.ranked and np.isfinite(tables.value(row.id, tables.primary)).any()]
+    if len(rows) < 2:
+        return []
+    values = tables.table(tables.primary, rows)
+    known = np.isfinite(values).all(axis=1)
+    if known.sum() < 2:
+        return []
+    weights = tables.weights[:, known]
+    means = resampled_means(weights, values[known])
+    size = size_of(means)
+    place = np.column_stack([1 + (direction(means - means[:, [k]], size) > 0).sum(axis=1) for k in range(len(rows))])
+    shares = probability_first(values[known], weights)
+    kept = shown(rows, tables.board.reference)
+    column = {row.id: i for i, row in enumerate(rows)}
+    data = pd.DataFrame(
+        [
+            {"generator": row.title, "rank": rank, "share": count / len(place)}
+            for row in kept
+            for rank, count in sorted(Counter(place[:, column[row.id]].tolist()).items())
+        ]
+    )
+    data["text"] = [f"{100 * share:.0f}" if share >= 0.05 and len(rows) <= 14 else "" for share in data["share"]]
+    names = [row.title for row in kept]
+
+    def draw(size: Size) -> Any:
+        highest = int(data["rank"].max())
+        width = size.width * 0.66 / highest
+        labelled = [k for k in range(1, highest + 1) if highest <= 14 or k == 1 or k % 5 == 0]
+        x = alt.X(
+            "rank:O",
+            title="rank",
+            scale=alt.Scale(domain=list(range(1, highest + 1))),
+            axis=alt.Axis(labelAngle=0, values=labelled),
+        )
+        y = alt.Y("generator:N", sort=names, title=None)
+        return heat(size, data, x, y, "share", title="share of draws", domain=(0.0, 1.0), cell=(width, size.font * 1.7))
+
+    first = max(kept, key=lambda row: float(shares[column[row.id]]))
+    title = f"{first.title} comes first in {percent(float(shares[column[first.id]]))} of the draws"
+    low, high = np.quantile(place, [0.025, 0.975], axis=0)
+    text = [f"{row.title}: ranks {low[column[row.id]]:.0f} to {high[column[row.id]]:.0f}" for row in kept]
+    drawn = f"{len(place):,} bootstrap draws of users; per cent of the draws. Equal means share the better rank."
+    note = f"{left_out(kept, rows)} {drawn}"
+    return [Figure("rank-stability", title, "; ".join(text), data, draw, note.strip())]
+
+
 def pairs(tables: Tables) -> list[Figure]:
     """Preference and personal lift by the primary scorer."""
-    found = [_pairs(tables, measure) for measure in both_by(tables.primary)]
-    return [figure for figure in found if figure is not None]
+    return present(*(_pairs(tables, measure) for measure in both_by(tables.primary)))
 
 
 def _pairs(tables: Tables, measure: Measure) -> Figure | None:
@@ -31,9 +83,8 @@ def _pairs(tables: Tables, measure: Measure) -> Figure | None:
         return None
     rows = [row for row in tables.board.rows if row.id in family.generators]
     kept = shown(rows, tables.board.reference)
-    if tables.plan.family != "all-pairs":
-        return _forest(tables, measure, kept, left_out(kept, rows))
-    return _matrix(tables, measure, kept, left_out(kept, rows))
+    draw = _matrix if tables.plan.family == "all-pairs" else _forest
+    return draw(tables, measure, kept, left_out(kept, rows))
 
 
 def _matrix(tables: Tables, measure: Measure, kept: Sequence[Row], cut: str) -> Figure | None:
@@ -63,8 +114,8 @@ def _matrix(tables: Tables, measure: Measure, kept: Sequence[Row], cut: str) -> 
         return heat(size, data, x, y, "difference", diverging=True, cell=(side, max(side * 0.6, size.font * 1.3)))
 
     tested = [pair.p for pair in comparisons if pair.p is not None]
-    sure = sum(p <= tables.plan.alpha for p in tested)
-    title = f"{sure} of {len(tested)} pairs differ in {measure.kind}, all pairs taken together"
+    different = sum(p <= tables.plan.alpha for p in tested)
+    title = f"{different} of {len(tested)} pairs differ in {measure.kind}, all pairs taken together"
     own = [pair.seen_from(tables.board.reference) for pair in pairs if tables.board.reference in (pair.a, pair.b)]
     text = "; ".join(f"minus {titles[pair.b]}: {with_interval(pair.difference, True)}" for pair in own)
     reference = tables.board.titles.get(tables.board.reference, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -25,7 +26,7 @@ PANELS = 6
 BINS = 36
 SCHEMES = ("whole sets moved", "published scheme")
 NOTE = (
-    "Areas: what chance gives; lines: what was observed. The published scheme moves single images and rejects too"
+    "Areas: the null distribution; lines: the observed value. The published scheme moves single images and rejects too"
     " often; its area is a normal curve of the recorded mean and deviation. The title counts single tests, each at"
 )
 
@@ -49,16 +50,21 @@ def permutations(tables: Tables) -> list[Figure]:
         return []
     data, observed = pd.DataFrame(parts), pd.DataFrame(marks)
 
-    def draw(size: Size) -> Any:
-        return _draw(data, observed, size)
-
     names = ranked(rows)
-    tests = [found for row in names if (found := _test(tables, row)) is not None]
-    passed = sum(found.p <= tables.plan.alpha for found in tests)
-    role = tables.board.cards[tables.primary].role
-    whose = IN_WORDS.get(role, tables.board.card_name(tables.primary))
-    title = f"For {passed} of {len(names)} generators {whose} prefers users' own images by more than chance"
-    return [Figure("permutations", title, "; ".join(text), data, draw, f"{NOTE} {tables.plan.alpha:g}.")]
+    card = tables.board.cards[tables.primary]
+    passed = sum((own := _test(tables, row)) is not None and own.p <= tables.plan.alpha for row in names)
+    judge = IN_WORDS.get(card.role, card.name)
+    title = f"For {passed} of {len(names)} generators {judge} prefers users' own images by more than chance"
+    return [
+        Figure(
+            "permutations",
+            title,
+            "; ".join(text),
+            data,
+            partial(_draw, data, observed),
+            f"{NOTE} {tables.plan.alpha:g}.",
+        )
+    ]
 
 
 def _test(tables: Tables, row: Row) -> PermutationTest | None:

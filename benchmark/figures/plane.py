@@ -1,9 +1,10 @@
-"""The hero figure: preference across, personal lift upwards."""
+"""The main figure: preference across, personal lift upwards."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -16,10 +17,20 @@ from benchmark.board.board import Board
 from benchmark.board.format_numbers import with_interval
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
-from benchmark.figures.style import INK, SOFT, Figure, Size, family_colour, family_scale, family_shape, shortened
+from benchmark.figures.style import (
+    INK,
+    SOFT,
+    Figure,
+    Size,
+    family_colour,
+    family_scale,
+    family_shape,
+    present,
+    shortened,
+)
 
 LABELS = 8
-"""Generators that are named directly; the others answer to hover and focus, and stand in the table."""
+"""Generators that are named directly; the others are named on hover and focus, and in the table."""
 MOST_CROSSES = 60
 """With more generators only the named ones show their intervals, which would cover each other."""
 BY = {OBSERVED: "By users' own ratings", GROUND_TRUTH: "By the ground truth"}
@@ -30,13 +41,12 @@ LABEL_ROOM = 0.62
 
 
 def planes(tables: Tables) -> list[Figure]:
-    """The plane by the primary scorer, and by the ground truth or by real ratings where these judge everybody."""
-    board = tables.board
-    found = [plane(board, board.primary, "plane", "preference (probability)")]
-    truth = board.truth
-    if truth is not None and truth != board.primary and any(row.lift(truth) for row in board.rows):
-        found.append(plane(board, truth, f"plane-{truth}", board.cards[truth].unit))
-    return [figure for figure in found if figure is not None]
+    """The plane by the primary scorer, and by the ground truth or by real ratings where these have personal lifts."""
+    board, best = tables.board, tables.board.best_informed
+    figures = [plane(board, board.primary, "plane", "preference (probability)")]
+    if best is not None and best != board.primary and any(row.lift(best) for row in board.rows):
+        figures.append(plane(board, best, f"plane-{best}", board.cards[best].unit))
+    return present(*figures)
 
 
 def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
@@ -44,20 +54,16 @@ def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
     points = _points(board.rows, judge)
     if points.empty:
         return None
-    named = _named(points, board.reference)
-    points["named"] = points["id"].isin(named)
-
-    def draw(size: Size) -> Any:
-        return _draw(points, board, size, x_title)
-
+    points["named"] = points["id"].isin(_named(points, board.reference))
     by = BY.get(board.cards[judge].role)
     title = board.finding if by is None else f"{by}: {_most(points)}"
-    text = "; ".join(str(label) for label in points["description"])
+    text = "; ".join(points["description"])
     note = (
         "Right: users like the images. Up: users like their own images more than those generated for others; a"
         " crowd-pleaser sits at zero. Crosses are 95 % intervals over users. Hollow: privileged, and unranked."
     )
-    return Figure(name, title, text, points.drop(columns=["href", "description"]), draw, note, answers=True)
+    data, draw = points.drop(columns=["href", "description"]), partial(_draw, points, board, x_title)
+    return Figure(name, title, text, data, draw, note, answers=True)
 
 
 def _most(points: pd.DataFrame) -> str:
@@ -76,13 +82,13 @@ def _points(rows: Sequence[Row], judge: str) -> pd.DataFrame:
         like, lift = row.measure(judge), row.lift(judge)
         if like is None or lift is None:
             continue
-        said = f"{row.title}: preference {with_interval(like)}, personal lift {with_interval(lift, True)}"
+        numbers = f"{row.title}: preference {with_interval(like)}, personal lift {with_interval(lift, True)}"
         point: dict[str, Any] = {
             "id": row.id,
             "title": row.title,
             "family": row.family,
             "ranked": row.ranked,
-            "description": said + ("" if row.ranked else "; unranked"),
+            "description": numbers + ("" if row.ranked else "; unranked"),
             "href": f"{LINK}{row.id}.html",
         }
         points.append(point | ends_of("like", like) | ends_of("lift", lift))
@@ -96,9 +102,9 @@ def ends_of(name: str, interval: Interval) -> dict[str, float | None]:
 
 
 def _named(points: pd.DataFrame, reference: str) -> set[str]:
-    """Who is named directly: the reference, those that nobody beats on both axes, the best and worst, one per family.
+    """Generators to name: the reference, the best and worst, one per family, those that none beats on both axes.
 
-    Of the ranked ones first; privileged ones are named where there is room.
+    Ranked generators come first; privileged ones are named where there is room.
     """
     order = points.sort_values(["ranked", "like"], ascending=False, kind="stable")
     first = order[order["ranked"]] if order["ranked"].any() else order
@@ -116,26 +122,22 @@ def _named(points: pd.DataFrame, reference: str) -> set[str]:
     places = points[["like", "lift"]].to_numpy()
     places = (places - places.mean(axis=0)) / np.maximum(places.std(axis=0), 1e-12)
     while len(wanted) < min(LABELS, len(ids)):  # next, whoever stands farthest from the named ones
-        named = places[[ids.index(one) for one in wanted]]
-        distance = np.linalg.norm(places[:, None] - named[None], axis=2).min(axis=1)
-        wanted.append(
-            ids[int(np.argmax([d if one not in wanted else -1.0 for d, one in zip(distance, ids, strict=True)]))]
-        )
+        distance = np.linalg.norm(places[:, None] - places[[ids.index(name) for name in wanted]], axis=2).min(axis=1)
+        distance[[name in wanted for name in ids]] = -1.0
+        wanted.append(ids[int(np.argmax(distance))])
     return set(wanted)
 
 
-def _draw(points: pd.DataFrame, board: Board, size: Size, x_title: str) -> Any:
-    data = points.copy()
+def _draw(data: pd.DataFrame, board: Board, x_title: str, size: Size) -> Any:
     height = round(size.width * 0.62)
     low, high = float(data["like_low"].min()), float(data["like_high"].max())
     margin = (high - low) or 1.0
     room = alt.Scale(domain=[low - 0.04 * margin, high + LABEL_ROOM * margin], nice=False, zero=False)
     values, decimals = ticks(low, high)
     axis = alt.Axis(values=values, format=f".{decimals}f", titleAnchor="start")
-    span = float(data["lift_high"].max() - data["lift_low"].min()) or 1.0
-    vertical = alt.Scale(
-        domain=[float(data["lift_low"].min()) - 0.05 * span, float(data["lift_high"].max()) + 0.05 * span], nice=False
-    )
+    limits = float(data["lift_low"].min()), float(data["lift_high"].max())
+    span = (limits[1] - limits[0]) or 1.0
+    vertical = alt.Scale(domain=[limits[0] - 0.05 * span, limits[1] + 0.05 * span], nice=False)
 
     def x(field: str) -> alt.X:
         return alt.X(f"{field}:Q", title=x_title, scale=room, axis=axis)
@@ -143,11 +145,10 @@ def _draw(points: pd.DataFrame, board: Board, size: Size, x_title: str) -> Any:
     def y(field: str) -> alt.Y:
         return alt.Y(f"{field}:Q", title="personal lift", scale=vertical, axis=alt.Axis(format="+.2f"))
 
-    limits = float(data["lift_low"].min()), float(data["lift_high"].max())
     labels = beside(data[data["named"]], ("like", "lift", "title"), high + 0.06 * margin, limits, size, height)
     base, few = alt.Chart(data), alt.Chart(labels)
-    ends = pd.DataFrame({"lift": [0.0], "from": low - 0.04 * margin, "to": high + 0.04 * margin})
-    zero = alt.Chart(ends)  # ends before the names, which it would strike through
+    # the line at zero ends before the names, which it would strike through
+    zero = alt.Chart(pd.DataFrame({"lift": [0.0], "from": low - 0.04 * margin, "to": high + 0.04 * margin}))
     faint = alt.condition("datum.named", alt.value(0.6), alt.value(0.22))
     colour, shape = family_colour(board.rows), family_shape(board.rows)
     stroke = alt.Stroke("family:N", scale=family_scale(board.rows), legend=None)
@@ -208,17 +209,12 @@ def beside(
     """
     across, up, name = columns
     gap = 1.65 * size.font / height * ((limits[1] - limits[0]) or 1.0)
-    most = _fits(size)
+    letters = int(size.width * LABEL_ROOM / (1 + LABEL_ROOM) * 0.9 / (0.5 * size.font))  # that a label has room for
     return named.assign(
         label_x=x,
         label_y=spread(named[up].tolist(), named[across].tolist(), gap, *limits),
-        text=shortened(named[name].tolist(), most),
+        text=shortened(named[name].tolist(), letters),
     )
-
-
-def _fits(size: Size) -> int:
-    """Letters that a label has room for."""
-    return int(size.width * LABEL_ROOM / (1 + LABEL_ROOM) * 0.9 / (0.5 * size.font))
 
 
 def ticks(low: float, high: float) -> tuple[list[float], int]:

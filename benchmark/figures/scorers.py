@@ -9,27 +9,20 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.measures import AUDITOR, PRIOR, VERIFIER, with_role
-from benchmark.board.format_numbers import number, with_ends
-from benchmark.board.row import Row
+from benchmark.board.format_numbers import number, with_interval
 from benchmark.board.tables import Tables
-from benchmark.figures.style import BLUE, GRID, INK, Figure, Size, family_colour, family_shape
+from benchmark.figures.style import BLUE, GRID, INK, Figure, Size, family_colour, family_shape, present
 
 MOST_IMAGES = 400
 
 
 def scorers(tables: Tables) -> list[Figure]:
-    """Those figures whose scorers the task has."""
     aesthetics = [_aesthetics(tables, scorer) for scorer in tables.board.measures.aesthetics]
-    found = [_decoding(tables), _bland_altman(tables), *aesthetics, _prompts(tables)]
-    return [figure for figure in found if figure is not None]
-
-
-def _reference(tables: Tables) -> Row:
-    return tables.board.row(tables.board.reference)
+    return present(_decoding(tables), _bland_altman(tables), *aesthetics, _prompts(tables))
 
 
 def _decoding(tables: Tables) -> Figure | None:
-    row = _reference(tables)
+    row = tables.board.row(tables.board.reference)
     scores = tables.rows[row.id].scores
     prior = with_role(tables.board.cards, PRIOR)
     if prior is None or prior not in scores:
@@ -44,8 +37,8 @@ def _decoding(tables: Tables) -> Figure | None:
     diagonal = pd.DataFrame({"before": [0.0, 1.0], "after": [0.0, 1.0]})
 
     def draw(size: Size) -> Any:
-        x = alt.X("before:Q", title="what the prior sampled", scale=alt.Scale(domain=[0, 1]))
-        y = alt.Y("after:Q", title="the image", scale=alt.Scale(domain=[0, 1]))
+        x = alt.X("before:Q", title="preference for the sampled embedding", scale=alt.Scale(domain=[0, 1]))
+        y = alt.Y("after:Q", title="preference for the image", scale=alt.Scale(domain=[0, 1]))
         side = round(size.width * 0.7)
         line = alt.Chart(diagonal).mark_line(color=GRID).encode(x=x, y=y)
         dots = alt.Chart(data).mark_circle(color=BLUE, opacity=0.35, size=size.font * 2).encode(x=x, y=y)
@@ -55,12 +48,12 @@ def _decoding(tables: Tables) -> Figure | None:
     r = float(np.corrcoef(before[known], after[known])[0, 1])
     means = f"before {before[known].mean():.3f}, after {after[known].mean():.3f}"
     text = f"{int(known.sum())} images: {means}, correlation {r:.2f}."
-    note = "Two verifiers: one in the prior's own space, one in another; points below the line lose by becoming images."
+    note = "Two verifiers: one in the prior's own space, one in another; points below the line lose by decoding."
     return Figure("decoding", title, text, data, draw, note)
 
 
 def _bland_altman(tables: Tables) -> Figure | None:
-    row = _reference(tables)
+    row = tables.board.row(tables.board.reference)
     verifier, auditor = (
         tables.value(row.id, with_role(tables.board.cards, role) or "") for role in (VERIFIER, AUDITOR)
     )
@@ -83,7 +76,7 @@ def _bland_altman(tables: Tables) -> Figure | None:
         return alt.layer(dots, rules).properties(width=size.width, height=round(size.width * 0.45))
 
     more = "more" if middle > 0 else "less"
-    title = f"For {row.title} the verifier says {number(abs(middle), 3)} {more} than the auditor"
+    title = f"For {row.title} the verifier scores {number(abs(middle), 3)} {more} than the auditor"
     ends = f"{number(middle - spread, 3, True)} and {number(middle + spread, 3, True)}"
     text = f"Mean difference {number(middle, 3, True)}; for 95 % of the users between {ends}."
     return Figure(
@@ -128,7 +121,7 @@ def _aesthetics(tables: Tables, scorer: str) -> Figure | None:
     text = "; ".join(
         f"{p['generator']}: {name} {p['aesthetics']:.2f}, preference {p['preference']:.3f}" for _, p in data.iterrows()
     )
-    note = "Each mark is a generator. What is beautiful to all need not be what a user likes."
+    note = "Each mark is a generator. An image that most users find beautiful need not be one that a given user likes."
     return Figure(f"{scorer}-verifier", title, text, data, draw, note)
 
 
@@ -142,23 +135,23 @@ def _prompts(tables: Tables) -> Figure | None:
         level = f"words: {words}" if words is not None else f"prompt: {prompt}" if prompt else None
         if level is not None:
             rows.append((row, level))
-    reference = _reference(tables)
     if not measures or not rows:
         return None
+    reference = tables.board.row(tables.board.reference)
     rows = [(reference, "no prompt"), *((row, level) for row, level in rows if row.id != reference.id)]
+    means = [(row, name, mean) for row, _ in rows for name in measures if (mean := row.measure(name)) is not None]
+    levels = {row.id: level for row, level in rows}
     data = pd.DataFrame(
         [
             {
                 "generator": row.title,
-                "level": level,
+                "level": levels[row.id],
                 "measure": row.card(name).name,
-                "estimate": interval.estimate,
-                "low": interval.low,
-                "high": interval.high,
+                "estimate": mean.estimate,
+                "low": mean.low,
+                "high": mean.high,
             }
-            for row, level in rows
-            for name in measures
-            if (interval := row.measure(name)) is not None
+            for row, name, mean in means
         ]
     )
     names = [row.title for row, _ in rows]
@@ -177,12 +170,9 @@ def _prompts(tables: Tables) -> Figure | None:
             )
         return alt.hconcat(*columns)
 
-    first = data[data["measure"] == data["measure"].iloc[0]]
-    best = first.iloc[int(np.argmax(first["estimate"]))]
-    score = number(best["estimate"], 2)
-    title = f"Of the levels of prompts, {best['generator']} scores highest on {best['measure']} ({score})"
-    text = "; ".join(
-        f"{name}, {with_ends(e, a, b)}"
-        for name, e, a, b in zip(first["generator"], first["estimate"], first["low"], first["high"], strict=True)
-    )
+    scorer = means[0][1]
+    best = max((row for row, name, _ in means if name == scorer), key=lambda row: row.estimate(scorer))
+    score = f"{best.card(scorer).name} ({number(best.estimate(scorer), 2)})"
+    title = f"Of the levels of prompts, {best.title} scores highest on {score}"
+    text = "; ".join(f"{row.title}, {with_interval(mean)}" for row, name, mean in means if name == scorer)
     return Figure("prompts", title, text, data, draw, "Means over users with their intervals.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -16,24 +17,19 @@ from benchmark.board.tables import Tables
 from benchmark.figures.style import (
     BLUE,
     FAMILY_COLOURS,
-    GREEN,
     INK,
-    ORANGE,
     PAPER,
-    PINK,
-    RED,
-    SKY,
     Figure,
     Size,
     left_out,
+    line_colour,
     ranked,
     shown,
 )
 from benchmark.stats.intervals import wilson
 
 LINES = 6
-"""Curves that one panel holds before they cannot be told apart."""
-PALETTE = [BLUE, ORANGE, GREEN, PINK, SKY, RED]
+"""Curves in one panel; more cannot be told apart."""
 THRESHOLDS = (0.5, 0.7, 0.9)
 VIOLINS = 14
 GRID_POINTS = 60
@@ -44,14 +40,14 @@ def spreads(tables: Tables) -> list[Figure]:
     rows = [row for row in tables.board.rows if np.isfinite(tables.value(row.id, tables.primary)).sum() > 1]
     if not rows:
         return []
-    found = [_ecdf(tables, rows), _violins(tables, rows)]
+    figures = [_ecdf(tables, rows), _violins(tables, rows)]
     if tables.board.cards[tables.primary].unit == "probability":
-        found.append(_thresholds(tables, rows))
-    return found
+        figures.append(_thresholds(tables, rows))
+    return figures
 
 
 def telling(tables: Tables, rows: list[Row], most: int) -> list[Row]:
-    """A few rows that tell a story: the reference, the best of every family, then the others in order."""
+    """The most informative rows: the reference, the best of every family, the last, then the others in order."""
     wanted = [row for row in rows if row.id == tables.board.reference]
     wanted += [next(row for row in rows if row.family == family) for family in dict.fromkeys(r.family for r in rows)]
     wanted += [rows[-1], *rows]
@@ -72,19 +68,12 @@ def _ecdf(tables: Tables, rows: list[Row]) -> Figure:
     names = [row.title for row in kept]
 
     def draw(size: Size) -> Any:
-        colour = alt.Color(
-            "generator:N",
-            sort=names,
-            scale=alt.Scale(domain=names, range=PALETTE[: len(names)]),
-            legend=alt.Legend(title=None, orient="bottom", columns=2 if size.width > 250 else 1),
-        )
         dash = alt.StrokeDash("generator:N", sort=names, legend=None, scale=alt.Scale(domain=names))
         lines = alt.Chart(data).mark_line(interpolate="step-after", strokeWidth=1.6)
-        x = alt.X("value:Q", title="a user's mean preference")
         return lines.encode(
-            x=x,
+            x=alt.X("value:Q", title="a user's mean preference"),
             y=alt.Y("share:Q", title="share of users at or below", axis=alt.Axis(format="%")),
-            color=colour,
+            color=line_colour(names, size),
             strokeDash=dash,
         ).properties(width=size.width, height=round(size.width * 0.5))
 
@@ -116,22 +105,18 @@ def _violins(tables: Tables, rows: list[Row]) -> Figure:
             continue
         grid = np.linspace(values.min(), values.max(), GRID_POINTS)
         density = gaussian_kde(values)(grid)
-        density = density / density.max()
+        density /= density.max()
         shapes += [
             {"generator": row.title, "family": row.family, "value": v, "density": d}
             for v, d in zip(grid, density, strict=True)
         ]
     box, shape = pd.DataFrame(boxes), pd.DataFrame(shapes)
     names = [row.title for row in kept]
-
     places = {name: place for place, name in enumerate(names)}
     box["place"] = [places[name] for name in box["generator"]]
     if len(shape):
         at = np.array([places[name] for name in shape["generator"]])
         shape["up"], shape["down"] = at - 0.42 * shape["density"], at + 0.42 * shape["density"]
-
-    def draw(size: Size) -> Any:
-        return _draw_violins(box, shape, names, size)
 
     text = "; ".join(
         f"{b['generator']}: median {b['q50']:.3f}, half of the users {b['q25']:.3f} to {b['q75']:.3f}" for b in boxes
@@ -141,11 +126,10 @@ def _violins(tables: Tables, rows: list[Row]) -> Figure:
     low, high = halves[widest.id]
     title = f"Users differ most over {widest.title}: half of them lie between {low:.2f} and {high:.2f}"
     note = f"{left_out(kept, rows)} Outline: density; bar: middle half; line: 5th to 95th percentile; dot: median."
-    return Figure("violins", title, text, box, draw, note.strip())
+    return Figure("violins", title, text, box, partial(_draw_violins, box, shape, names), note.strip())
 
 
 def _draw_violins(box: pd.DataFrame, shape: pd.DataFrame, names: Sequence[str], size: Size) -> Any:
-    step = size.font * 2.6
     labels = alt.Axis(
         values=list(range(len(names))),
         labelExpr=f"{json.dumps(list(names))}[datum.value]",
@@ -178,7 +162,7 @@ def _draw_violins(box: pd.DataFrame, shape: pd.DataFrame, names: Sequence[str], 
         )
     )
     drawn = [outline, *layers] if len(shape) else layers
-    return alt.layer(*drawn).properties(width=size.width * 0.75, height=step * len(names))
+    return alt.layer(*drawn).properties(width=size.width * 0.75, height=size.font * 2.6 * len(names))
 
 
 def _thresholds(tables: Tables, rows: list[Row]) -> Figure:

@@ -24,7 +24,7 @@ FAMILY_COLOURS = {
     "external": "#CC79A7",
     "control": "#56B4E9",
 }
-"""Okabe and Ito's palette: told apart by people who see few colours, and by shape besides."""
+"""Okabe and Ito's palette, safe for colour-blind readers; the shape tells families apart as well."""
 FAMILY_SHAPES = {
     "rebeca": "circle",
     "catalogue": "square",
@@ -33,13 +33,14 @@ FAMILY_SHAPES = {
     "control": "cross",
 }
 BLUE, ORANGE, GREEN, PINK, SKY, RED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
+PALETTE = [BLUE, ORANGE, GREEN, PINK, SKY, RED]
 INK, SOFT, GRID, PAPER = "#1a1a1a", "#5c5c58", "#d9d9d6", "#fcfcfa"
 DARK = {INK: "#ececea", SOFT: "#a8a8a4", GRID: "#3a3a38", PAPER: "#161615", BLUE: "#4aa3df", GREEN: "#1dbd93"}
 """What takes the place of these on a dark page: text, lines, and the two of the palette that are too dark for it."""
 PRINT_FONT = "Liberation Sans, Arial, Helvetica"
 """Of PNG and PDF, which the renderer draws itself."""
 PAGE_FONT = "DejaVu Sans, Verdana, Arial, Helvetica"
-"""Measured with the widest, so that labels fit whatever the reader's machine has."""
+"""Measured with the widest, so that labels fit with any of them."""
 SEQUENTIAL = ["#f2f0e6", "#9ecae1", "#4292c6", "#08519c", "#08306b"]
 """From little to much; falls evenly in lightness, so that it reads in grey."""
 DIVERGING = ["#8c510a", "#d8b365", "#f6f6f3", "#67a9cf", "#2166ac"]
@@ -47,7 +48,7 @@ MOST = 24
 """Generators that a figure with a row or panel for each of them shows."""
 SHORTEST_TITLE = 34
 MIDDLE = "length(datum.label) > 40 ? slice(datum.label, 0, 20) + '…' + slice(datum.label, -19) : datum.label"
-"""Long names beside an axis are cut in the middle: the arms of a sweep differ at their ends."""
+"""Long names beside an axis are cut in the middle: the generators of a sweep differ at their ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Figure:
         data: What it shows; also written as CSV.
         draw: Makes the chart for a size.
         note: How to read it, one or two sentences.
-        answers: Whether its marks have labels that the page shows when they are pointed at.
+        answers: Whether its marks have labels that the page shows on hover.
     """
 
     name: str
@@ -88,6 +89,11 @@ class Figure:
     draw: Callable[[Size], Any]
     note: str = ""
     answers: bool = False
+
+
+def present(*figures: Figure | None) -> list[Figure]:
+    """The figures without None, which stands for one that the records have no data for."""
+    return [figure for figure in figures if figure is not None]
 
 
 def svg(figure: Figure, size: Size, title: bool = True) -> str:
@@ -138,10 +144,10 @@ def _printable(spec: Any) -> Any:
 
 
 def _named_in_order(drawn: str) -> str:
-    """The renderer counts its gradients and clips through the life of a process; here every figure begins anew."""
-    names = list(dict.fromkeys(re.findall(r'id="(\w+?\d+)"', drawn)))
+    """Numbers gradients and clips anew in every figure; the renderer counts them over the whole process."""
+    names = dict.fromkeys(re.findall(r'id="(\w+?\d+)"', drawn))
     place = {name: f"part-{k}" for k, name in enumerate(names)}
-    return re.sub(r'(id="|url\(#)(\w+?\d+)', lambda found: found[1] + place.get(found[2], found[2]), drawn)
+    return re.sub(r'(id="|url\(#)(\w+?\d+)', lambda match: match[1] + place.get(match[2], match[2]), drawn)
 
 
 def adaptive(drawn: str) -> str:
@@ -150,7 +156,7 @@ def adaptive(drawn: str) -> str:
         f'[fill="{light}"]{{fill:{dark}}}[stroke="{light}"]{{stroke:{dark}}}' for light, dark in DARK.items()
     )
     style = f"<style>@media (prefers-color-scheme: dark){{{rules}}}</style>"
-    return re.sub(r"(<svg [^>]*>)", lambda found: found[1] + style, drawn, count=1)
+    return re.sub(r"(<svg [^>]*>)", lambda match: match[1] + style, drawn, count=1)
 
 
 def png(drawn: str, scale: float = 2.0) -> bytes:
@@ -162,11 +168,10 @@ def png(drawn: str, scale: float = 2.0) -> bytes:
 
 
 def pdf(drawn: str) -> bytes:
-    """PDF on white; the renderer's random order of names is put right, so that equal figures are equal files."""
-    made = bytes(vl_convert.svg_to_pdf(_on_white(drawn)))
-    return re.sub(
-        rb"(?:[ ]*/[A-Za-z]+\d+ \d+ 0 R\n){2,}", lambda found: b"".join(sorted(found[0].splitlines(True))), made
-    )
+    """PDF on white; the renderer's random order of names is sorted, so that equal figures are equal files."""
+    unsorted = bytes(vl_convert.svg_to_pdf(_on_white(drawn)))
+    names = rb"(?:[ ]*/[A-Za-z]+\d+ \d+ 0 R\n){2,}"
+    return re.sub(names, lambda match: b"".join(sorted(match[0].splitlines(True))), unsorted)
 
 
 def _on_white(drawn: str) -> str:
@@ -174,7 +179,7 @@ def _on_white(drawn: str) -> str:
 
 
 def shown(rows: Sequence[Row], reference: str, most: int = MOST) -> list[Row]:
-    """The first rows of a board, the reference always among them; figures name how many were left out."""
+    """The first rows of a leaderboard, the reference always among them; figures name how many were left out."""
     kept = list(rows[:most])
     if reference not in {row.id for row in kept}:
         kept[-1:] = [row for row in rows if row.id == reference]
@@ -205,13 +210,21 @@ def left_out(kept: Sequence[Row], rows: Sequence[Row]) -> str:
     return f"The first {len(kept)} of {len(rows)} generators by preference." if len(kept) < len(rows) else ""
 
 
+def line_colour(names: Sequence[str], size: Size) -> alt.Color:
+    """A colour per generator, for up to six lines."""
+    return alt.Color(
+        "generator:N",
+        sort=list(names),
+        scale=alt.Scale(domain=list(names), range=PALETTE[: len(names)]),
+        legend=alt.Legend(title=None, orient="bottom", columns=2 if size.width > 250 else 1),
+    )
+
+
 def family_colour(rows: Sequence[Row]) -> alt.Color:
-    """Colour by family, with a legend below."""
     return alt.Color("family:N", scale=family_scale(rows), legend=alt.Legend(title=None, orient="bottom"))
 
 
 def family_scale(rows: Sequence[Row]) -> alt.Scale:
-    """Colours of the families that are there."""
     families = present_families(rows)
     return alt.Scale(domain=families, range=[FAMILY_COLOURS[family] for family in families])
 
@@ -225,8 +238,7 @@ def family_shape(rows: Sequence[Row]) -> alt.Shape:
 
 def present_families(rows: Sequence[Row]) -> list[str]:
     """Families in the palette's order."""
-    there = {row.family for row in rows}
-    return [family for family in FAMILY_COLOURS if family in there]
+    return [family for family in FAMILY_COLOURS if any(row.family == family for row in rows)]
 
 
 def heat(size: Size, data: pd.DataFrame, x: Any, y: Any, value: str, **options: Any) -> Any:
@@ -234,7 +246,7 @@ def heat(size: Size, data: pd.DataFrame, x: Any, y: Any, value: str, **options: 
 
     Args:
         size: How large.
-        data: A row a cell, with ``value``, ``text`` and the fields of ``x`` and ``y``.
+        data: One row per cell, with ``value``, ``text`` and the fields of ``x`` and ``y``.
         x: Horizontal encoding.
         y: Vertical encoding.
         value: Field that is coloured.
@@ -246,8 +258,7 @@ def heat(size: Size, data: pd.DataFrame, x: Any, y: Any, value: str, **options: 
         high = max(abs(low), abs(high), 1e-9)
         low = -high
     low, high = options.get("domain", (low, high))
-    colours = DIVERGING if diverging else SEQUENTIAL
-    scale = alt.Scale(domain=[low, high], range=colours, interpolate="lab")
+    scale = alt.Scale(domain=[low, high], range=DIVERGING if diverging else SEQUENTIAL, interpolate="lab")
     legend = alt.Legend(title=options.get("title", value), orient="right", gradientLength=90)
     base = alt.Chart(data).encode(x=x, y=y)
     middle, reach = (low + high) / 2, (high - low) / 2

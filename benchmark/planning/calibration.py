@@ -1,28 +1,30 @@
-"""Do the board's tests hold their level, and do its intervals cover? Simulated through the board's own functions.
+"""Do the tests hold their level, and do the intervals cover? Simulated, with the functions that the leaderboard uses.
 
-A *cell* is a shape (people, pictures, correlation) and a condition. Each of its runs makes a world whose truth is
-known, asks every test and interval, and counts. Runs are cut into blocks with seeds of their own, so that the result
-does not depend on how many processes share the work.
+A *cell* is a shape (users, images, correlation) and a condition. Each run simulates a world with a known ground truth,
+computes every test and interval, and counts. Runs are cut into blocks with seeds of their own, so that the result does
+not depend on the number of processes.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.special import gammaln, hyp2f1
 
 from benchmark.stats.agreement import correlation_pooled, correlation_within
-from benchmark.stats.comparison import Comparison, Rules, compare, picture_wins, sign_flips
+from benchmark.stats.comparison import Comparison, Rules, compare, image_wins, sign_flips
 from benchmark.stats.intervals import Interval, mean_interval, resampling_weights
 from benchmark.stats.personalisation import (
     block_permutation,
+    image_shuffle,
     own_set_rank,
     permutations_within,
     personal_lift,
-    picture_shuffle,
     strata_of,
 )
 from benchmark.stats.random import stream
@@ -41,19 +43,19 @@ from benchmark.stats.verifier import auc_by_user, auc_over_users, bootstrap_rows
 from rebeca.arrays import Floats, Ints
 
 ALPHA = 0.05
-RUNS_A_BLOCK = 50
-"""Runs that share one set of bootstrap weights; also the unit of work of a process."""
+RUNS_PER_BLOCK = 50
+"""Runs that share one set of bootstrap weights; a process computes one block at a time."""
 PERMUTATIONS = 199
 FLIPS = 399
-"""More than 2**8, so that eight people are enumerated as on the board."""
+"""More than 2**8, so that signs of eight users are enumerated, as in a run."""
 BOOTSTRAP = 999
 ROW_DRAWS = 99
-RATINGS_A_PERSON = 20
-TRUTH_PEOPLE = 200_000
-"""People from whom a truth without a formula is taken; its error is a tenth of an interval's at 210 people."""
+RATINGS_PER_USER = 20
+IMAGES_FOR_GROUND_TRUTH = 200_000
+"""Images from which a true value without a formula is estimated; its error is a tenth of an interval's at 210 users."""
 AGREEMENT = 0.6
 PARTIAL_OFFSET = 3.0
-"""The one generator that is truly better under a partial null, in standard deviations of a picture."""
+"""The one generator that is truly better under a partial null, in standard deviations of an image's score."""
 BEYOND = 3.0
 """A rate this many Monte Carlo standard errors on the wrong side of nominal is marked."""
 WORLDS = ("sets", "generators", "verifier", "agreement")
@@ -66,8 +68,8 @@ class Quantity:
     """Something that is counted over the runs of a cell.
 
     Attributes:
-        name: What the board calls it.
-        kind: ``level`` (rejections of a true null), ``coverage`` (intervals that hold the truth) or ``power``.
+        name: What is tested or estimated.
+        kind: ``level`` (rejections of a true null), ``coverage`` (intervals that contain the true value) or ``power``.
         nominal: What it should be; None for power.
         on_board: False for what is kept for reproduction only.
     """
@@ -91,7 +93,7 @@ QUANTITIES = {
     for q in (
         _level("whole-set test, median of centred scores"),
         _level("whole-set test, mean", on_board=False),
-        _level("published scheme, single pictures", on_board=False),
+        _level("published scheme, single images", on_board=False),
         Quantity("whole-set test, power at the planted lift", POWER, None),
         _coverage("lift, interval without an effect"),
         _coverage("lift, interval"),
@@ -108,10 +110,10 @@ QUANTITIES = {
         _coverage("mean, bootstrap-t"),
         _coverage("difference, interval"),
         _coverage("difference, bootstrap-t"),
-        _coverage("share of people who prefer, Wilson"),
-        _coverage("picture beats picture"),
+        _coverage("share of users who prefer, Wilson"),
+        _coverage("image beats image"),
         _coverage("AUC within user"),
-        _coverage("AUC pooled, people drawn"),
+        _coverage("AUC pooled, users drawn"),
         _coverage("AUC pooled, rows drawn", on_board=False),
         _coverage("correlation within user"),
         _coverage("correlation pooled"),
@@ -121,7 +123,7 @@ QUANTITIES = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One line of work: a world of a shape under a condition."""
+    """A world of a shape under a condition, and how often to simulate it."""
 
     world: str
     condition: str
@@ -148,7 +150,6 @@ class Rate:
 
     @property
     def rate(self) -> float:
-        """Share of the runs."""
         return self.hits / self.runs
 
     @property
@@ -167,13 +168,12 @@ class Rate:
         return wrong > BEYOND * self.error
 
     def line(self) -> Line:
-        """A line of the table."""
         cell, quantity = self.cell, self.quantity
         return Line(
             world=cell.world,
             condition=cell.condition,
             users=cell.shape.users,
-            images=cell.shape.pictures,
+            images=cell.shape.images,
             correlation=cell.shape.correlation,
             quantity=quantity.name,
             kind=quantity.kind,
@@ -188,7 +188,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A rate with all that names it, as tables keep it."""
+    """A rate and its cell, as a line of the table."""
 
     world: str
     condition: str
@@ -227,28 +227,25 @@ def calibrate(
         workers: Processes; the result does not depend on them.
         report: Called with (blocks done, blocks, note).
     """
-    blocks = [
-        (index, number, min(RUNS_A_BLOCK, cell.runs - start), seed)
-        for index, cell in enumerate(work)
-        for number, start in enumerate(range(0, cell.runs, RUNS_A_BLOCK))
+    jobs = [
+        (cell, number, min(RUNS_PER_BLOCK, cell.runs - start), seed)
+        for cell in work
+        for number, start in enumerate(range(0, cell.runs, RUNS_PER_BLOCK))
     ]
-    jobs = [(work[index], number, runs, seed) for index, number, runs, seed in blocks]
-    totals: list[dict[str, list[int]]] = [{} for _ in work]
-    for done, (index, counts) in enumerate(zip((b[0] for b in blocks), _answers(jobs, workers), strict=True)):
-        for name, (hits, runs) in counts.items():
-            total = totals[index].setdefault(name, [0, 0])
-            total[0] += hits
-            total[1] += runs
+    totals = {cell: _Counter() for cell in work}
+    for done, ((cell, *_), block) in enumerate(zip(jobs, _blocks(jobs, workers), strict=True), start=1):
+        totals[cell].hits.update(block.hits)
+        totals[cell].runs.update(block.runs)
         if report is not None:
-            report(done + 1, len(blocks), f"{work[index].world}, {work[index].condition}")
+            report(done, len(jobs), f"{cell.world}, {cell.condition}")
     return [
-        Rate(cell, QUANTITIES[name], hits, runs)
-        for cell, total in zip(work, totals, strict=True)
-        for name, (hits, runs) in sorted(total.items())
+        Rate(cell, QUANTITIES[name], total.hits[name], runs)
+        for cell, total in totals.items()
+        for name, runs in sorted(total.runs.items())
     ]
 
 
-def _answers(jobs: Sequence[tuple[Cell, int, int, int]], workers: int) -> Iterator[dict[str, tuple[int, int]]]:
+def _blocks(jobs: Sequence[tuple[Cell, int, int, int]], workers: int) -> Iterator[_Counter]:
     if workers <= 1:
         yield from map(_block, jobs)
         return
@@ -260,32 +257,37 @@ class _Counter:
     """Hits and runs by quantity."""
 
     def __init__(self) -> None:
-        self.counts: dict[str, tuple[int, int]] = {}
+        self.hits: Counter[str] = Counter()
+        self.runs: Counter[str] = Counter()
 
     def add(self, name: str, hit: bool) -> None:
-        hits, runs = self.counts.get(name, (0, 0))
-        self.counts[name] = (hits + int(hit), runs + 1)
+        self.hits[name] += int(hit)
+        self.runs[name] += 1
 
-    def covers(self, name: str, interval: Interval, truth: float) -> None:
+    def covers(self, name: str, interval: Interval, true_value: float) -> None:
         if np.isfinite(interval.low):
-            self.add(name, interval.low <= truth <= interval.high)
+            self.add(name, interval.low <= true_value <= interval.high)
 
 
-def _block(job: tuple[Cell, int, int, int]) -> dict[str, tuple[int, int]]:
+def _block(job: tuple[Cell, int, int, int]) -> _Counter:
     cell, number, runs, seed = job
     shape = cell.shape
-    name = f"{cell.world}/{cell.condition}/{shape.users}/{shape.pictures}/{shape.correlation}/{cell.lift}"
-    rng = stream("calibration", seed, name, number)
+    name = f"{cell.world}/{cell.condition}/{shape.users}/{shape.images}/{shape.correlation}/{cell.lift}"
+    rng = stream("calibration", seed, _seed_name(name), number)
     weights = resampling_weights(shape.users, BOOTSTRAP, rng)
     counter = _Counter()
-    ask = {"sets": _sets, "generators": _generators, "verifier": _verifier, "agreement": _agreement}[cell.world]
-    truth = _generator_truth(cell) if cell.world == "generators" else {}
+    simulate = {"sets": _sets, "generators": _generators, "verifier": _verifier, "agreement": _agreement}[cell.world]
     for _ in range(runs):
-        ask(cell, weights, truth, rng, counter)
-    return counter.counts
+        simulate(cell, weights, rng, counter)
+    return counter
 
 
-def _sets(cell: Cell, weights: Ints, truth: dict[str, float], rng: np.random.Generator, counter: _Counter) -> None:
+def _seed_name(text: str) -> str:
+    """Named as when docs/reports/calibration.csv was computed, so that its numbers can be repeated."""
+    return text.replace("images", "pictures")
+
+
+def _sets(cell: Cell, weights: Ints, rng: np.random.Generator, counter: _Counter) -> None:
     for lift in (0.0, cell.lift):
         scores, owner = simulate_sets(cell.shape, cell.condition, lift, rng)
         counts = np.bincount(owner, minlength=cell.shape.users)
@@ -303,25 +305,22 @@ def _sets(cell: Cell, weights: Ints, truth: dict[str, float], rng: np.random.Gen
         if lift == 0.0:
             counter.add("whole-set test, median of centred scores", median_test.p <= ALPHA)
             counter.add("whole-set test, mean", mean_test.p <= ALPHA)
-            shuffled = picture_shuffle(scores, owner, PERMUTATIONS, rng)
-            counter.add("published scheme, single pictures", shuffled.p <= ALPHA)
+            published = image_shuffle(scores, owner, PERMUTATIONS, rng)
+            counter.add("published scheme, single images", published.p <= ALPHA)
             counter.covers("lift, interval without an effect", interval, 0.0)
             counter.covers("share of sets that the own set beats", mean_interval(beats, weights), 0.5)
         else:
             counter.add("whole-set test, power at the planted lift", median_test.p <= ALPHA)
             if cell.condition != "quality by leniency":  # on a probability scale the true lift has no formula
                 counter.covers("lift, interval", interval, lift)
-                studentised = mean_interval(lifts, weights, method="bootstrap-t")
-                counter.covers("lift, bootstrap-t", studentised, lift)
+                counter.covers("lift, bootstrap-t", mean_interval(lifts, weights, method="bootstrap-t"), lift)
 
 
 PAIRS = [(a, b) for a in range(GENERATORS) for b in range(a + 1, GENERATORS)]
 
 
-def _generators(
-    cell: Cell, weights: Ints, truth: dict[str, float], rng: np.random.Generator, counter: _Counter
-) -> None:
-    rules = Rules(FLIPS, ALPHA)
+def _generators(cell: Cell, weights: Ints, rng: np.random.Generator, counter: _Counter) -> None:
+    rules, true_values = Rules(FLIPS, ALPHA), _true_values(cell)
     null = simulate_generators(cell.shape, cell.condition, np.zeros(GENERATORS), rng)
     results = _compared(null, weights, rules, rng)
     if results[0].test is None:
@@ -332,23 +331,22 @@ def _generators(
     counter.add("Holm, no difference anywhere", min(t.p_holm for t in adjusted) <= ALPHA)
     last = results[-1]
     counter.covers("difference, interval", last.difference, 0.0)
-    counter.add("share of people who prefer, Wilson", last.prefer[1] <= truth["prefer"] <= last.prefer[2])
+    counter.add("share of users who prefer, Wilson", last.prefer[1] <= true_values["prefer"] <= last.prefer[2])
     if last.beats is not None:
-        counter.covers("picture beats picture", last.beats, truth["beats"])
+        counter.covers("image beats image", last.beats, true_values["beats"])
     values = np.nanmean(null, axis=2)
     differences = values[-2] - values[-1]
     counter.covers("mean, interval", mean_interval(values[-1], weights), 0.0)
     counter.covers("mean, bootstrap-t", mean_interval(values[-1], weights, method="bootstrap-t"), 0.0)
     counter.covers("difference, bootstrap-t", mean_interval(differences, weights, method="bootstrap-t"), 0.0)
     # a difference as large as the margin must not be called equivalent; half of the time it is seen as smaller
-    margin = 5 * truth["sd"] / np.sqrt(cell.shape.users)
+    margin = 5 * true_values["sd"] / np.sqrt(cell.shape.users)
     inner = compare((differences + margin)[:, None], weights, rules, rng)[0].inner
     counter.add("equivalence at the margin", bool(-margin < inner.low and inner.high < margin))
-    shift = 2.8 * truth["sd"] / np.sqrt(cell.shape.users)
-    found = compare((differences + shift)[:, None], weights, rules, rng)[0].test
-    counter.add("sign flips, power at the detectable difference", found is not None and found.p <= ALPHA)
-    offsets = np.zeros(GENERATORS)
-    offsets[0] = PARTIAL_OFFSET
+    shift = 2.8 * true_values["sd"] / np.sqrt(cell.shape.users)
+    test = compare((differences + shift)[:, None], weights, rules, rng)[0].test
+    counter.add("sign flips, power at the detectable difference", test is not None and test.p <= ALPHA)
+    offsets = np.array([PARTIAL_OFFSET, *[0.0] * (GENERATORS - 1)])
     partial = np.nanmean(simulate_generators(cell.shape, cell.condition, offsets, rng), axis=2)
     tests = sign_flips(np.column_stack([partial[a] - partial[b] for a, b in PAIRS]), FLIPS, rng)
     true_nulls = [test for (a, _), test in zip(PAIRS, tests, strict=True) if a != 0]
@@ -359,41 +357,38 @@ def _generators(
 def _compared(scores: Floats, weights: Ints, rules: Rules, rng: np.random.Generator) -> list[Comparison]:
     values = np.nanmean(scores, axis=2)
     differences = np.column_stack([values[a] - values[b] for a, b in PAIRS])
-    beats = np.column_stack([picture_wins(scores[a], scores[b]) for a, b in PAIRS])
+    beats = np.column_stack([image_wins(scores[a], scores[b]) for a, b in PAIRS])
     return compare(differences, weights, rules, rng, beats)
 
 
-_TRUTH: dict[Cell, dict[str, float]] = {}
+@cache
+def _true_values(cell: Cell) -> dict[str, float]:
+    """From many users: the last pair's standard deviation, share of users that prefer, share of images that win."""
+    many = Shape(IMAGES_FOR_GROUND_TRUTH // cell.shape.images, cell.shape.images, cell.shape.correlation)
+    rng = stream("calibration-truth", _seed_name(str(cell)))
+    scores = simulate_generators(many, cell.condition, np.zeros(GENERATORS), rng)
+    d = np.nanmean(scores[-2], axis=1) - np.nanmean(scores[-1], axis=1)
+    wins = image_wins(scores[-2], scores[-1])
+    return {"sd": float(d.std()), "prefer": float((d > 0).mean()), "beats": float(wins.mean())}
 
 
-def _generator_truth(cell: Cell) -> dict[str, float]:
-    """What many people say: the last pair's standard deviation, share that prefers, share of pictures that win."""
-    if cell not in _TRUTH:
-        many = Shape(TRUTH_PEOPLE // cell.shape.pictures, cell.shape.pictures, cell.shape.correlation)
-        scores = simulate_generators(many, cell.condition, np.zeros(GENERATORS), stream("calibration-truth", str(cell)))
-        d = np.nanmean(scores[-2], axis=1) - np.nanmean(scores[-1], axis=1)
-        wins = picture_wins(scores[-2], scores[-1])
-        _TRUTH[cell] = {"sd": float(d.std()), "prefer": float((d > 0).mean()), "beats": float(wins.mean())}
-    return _TRUTH[cell]
-
-
-def _verifier(cell: Cell, weights: Ints, truth: dict[str, float], rng: np.random.Generator, counter: _Counter) -> None:
-    user, liked, score = simulate_ratings(cell.shape, RATINGS_A_PERSON, rng)
+def _verifier(cell: Cell, weights: Ints, rng: np.random.Generator, counter: _Counter) -> None:
+    user, liked, score = simulate_ratings(cell.shape, RATINGS_PER_USER, rng)
     within, pooled = true_auc(cell.shape.correlation)
     by_user = auc_by_user(user, liked, score, cell.shape.users)
     counter.covers("AUC within user", mean_interval(by_user, weights), within)
-    counter.covers("AUC pooled, people drawn", auc_over_users(user, liked, score, weights), pooled)
+    counter.covers("AUC pooled, users drawn", auc_over_users(user, liked, score, weights), pooled)
     low, high = bootstrap_rows_auc(liked, score, ROW_DRAWS, rng)
     counter.add("AUC pooled, rows drawn", low <= pooled <= high)
 
 
-def _agreement(cell: Cell, weights: Ints, truth: dict[str, float], rng: np.random.Generator, counter: _Counter) -> None:
-    if cell.shape.pictures < 3:  # a person's own pictures have no correlation
+def _agreement(cell: Cell, weights: Ints, rng: np.random.Generator, counter: _Counter) -> None:
+    if cell.shape.images < 3:  # a user's own images have no correlation
         return
     user, first, second = simulate_scorers(cell.shape, AGREEMENT, rng)
     counter.covers("correlation pooled", correlation_pooled(user, first, second, weights), AGREEMENT)
     within, _ = correlation_within(user, first, second, weights)
-    counter.covers("correlation within user", within, expected_correlation(AGREEMENT, cell.shape.pictures))
+    counter.covers("correlation within user", within, expected_correlation(AGREEMENT, cell.shape.images))
 
 
 def expected_correlation(correlation: float, n: int) -> float:

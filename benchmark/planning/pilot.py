@@ -1,7 +1,7 @@
-"""What a task can see, and what more users or images would buy: smallest detectable differences from a pilot.
+"""Smallest detectable differences of a task, estimated from a pilot, and how they change with more users or images.
 
-The variance of a user's difference has a part that more images cannot shrink, and one that they divide by their
-number: var(d) = between + within / K. Both are estimated from the pilot's single images.
+The variance of a user's difference has two parts, of which only the second shrinks with more images per user:
+var(d) = between + within / K. Both are estimated from the pilot's single images.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TIMES = (1, 2, 4)
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The smallest difference that numbers of users and images let one find.
+    """The smallest detectable difference for a number of users and images.
 
     Attributes:
         users: Users.
@@ -40,7 +40,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class MeasureReach:
-    """What can be found on one measure.
+    """Detectable differences on one measure, as ``plan`` reports them.
 
     Attributes:
         measure: Scorer, or ``lift:`` and a scorer.
@@ -63,7 +63,7 @@ class MeasureReach:
 
 @dataclass(frozen=True, slots=True)
 class Detectable:
-    """What can be seen on one measure, by one pair without adjustment.
+    """Noise on one measure, and the differences that one pair can detect without adjustment.
 
     Attributes:
         measure: Preference or personal lift by a scorer.
@@ -94,7 +94,6 @@ class Detectable:
         return None if spread is None else detectable(alpha) * spread / float(np.sqrt(users))
 
     def reach(self, users: int, images: int, margin: float, alpha: float) -> MeasureReach:
-        """The estimates for planned numbers of users and images per user."""
         spread = float(np.median(self.spreads))
         return MeasureReach(
             measure=self.measure.key,
@@ -114,7 +113,7 @@ def estimate(
 ) -> Detectable | None:
     """Estimates from a pilot's rows.
 
-    Images are paired by replicate, for generators share their noise: what an image of both has in common cancels.
+    Images are paired by replicate, since generators share their noise: what two paired images have in common cancels.
 
     Args:
         measure: Preference or personal lift by a scorer.
@@ -183,7 +182,7 @@ def set_lift(rows: Sequence[Rows], reference: str, scorer: str, lift: float, cor
 
 @dataclass(frozen=True, slots=True)
 class Pilot:
-    """What earlier records say about a task's noise and cost.
+    """A task's noise and cost, from earlier records.
 
     Attributes:
         users: Users of the pilot.
@@ -222,14 +221,14 @@ def pilot(folder: Path) -> Pilot:
     pairs = pairs_of(plan, [row.id for row in alike if row.ranked])
     estimates = [estimate(measure, alike, lifts, pairs) for measure in both_by(primary)]
     correlation = set_correlation(alike, primary)
-    own = lifts.get(plan.reference)
-    lift = 0.0 if own is None or not np.isfinite(own).any() else float(np.nanmean(own))
+    own = lifts.get(plan.reference, np.array([np.nan]))
+    lift = float(np.nanmean(own)) if np.isfinite(own).any() else 0.0
     return Pilot(
         users=len(block),
         images=first.per_user,
         correlation=correlation,
         lift=set_lift(alike, plan.reference, primary, lift, correlation or 0.0),
-        detectable=tuple(found for found in estimates if found is not None),
+        detectable=tuple(reach for reach in estimates if reach is not None),
         seconds=seconds_with_scores(task.provenance, rows),
         modified=task.task.modified,
     )

@@ -8,7 +8,7 @@ from benchmark.analysis.inputs import Rows
 from benchmark.analysis.results import PermutationTest
 from benchmark.runner.scoring import GeneratorScores
 from benchmark.runner.world import World
-from benchmark.stats.personalisation import picture_shuffle
+from benchmark.stats.personalisation import image_shuffle
 from benchmark.stats.random import stream
 from benchmark.task.resolve import Task
 from rebeca.arrays import Bools, Floats, Ints
@@ -67,4 +67,4 @@ def published_scheme(scores: GeneratorScores, scorer: str, name: str) -> Permuta
         return None
     table = single.everyone[:, single.position] * (1 if single.card.higher_is_better else -1)
     rng = stream(name, "picture-shuffle", scorer)
-    return PermutationTest.of(picture_shuffle(table, scores.owner, PUBLISHED_PERMUTATIONS, rng))
+    return PermutationTest.of(image_shuffle(table, scores.owner, PUBLISHED_PERMUTATIONS, rng))

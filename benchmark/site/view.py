@@ -29,7 +29,7 @@ OPENING_IMAGES = 3
 
 def hidden_at_first(board: Board, columns: Sequence[Column]) -> list[str]:
     """Keys of the columns that the script hides until they are asked for; without it all are visible."""
-    decisive = [board.primary, *([] if board.truth is None else [board.truth])]
+    decisive = [board.primary, *([] if board.best_informed is None else [board.best_informed])]
     shown = {measure.key for scorer in decisive for measure in both_by(scorer)} | {GAP, *board.measures.aesthetics}
     found = [column.key for column in columns if column.key not in shown]
     if not any(row.failures for row in board.rows):
@@ -187,7 +187,7 @@ class MadeFor:
 
 def made_for(tables: Tables, gallery: Gallery, user: int) -> list[MadeFor]:
     """Everything that was generated for a user, what the user would like most first."""
-    keys = (*(measure.key for measure in both_by(tables.primary)), tables.board.truth or "")
+    keys = (*(measure.key for measure in both_by(tables.primary)), tables.board.best_informed or "")
     found = []
     for row in tables.board.rows:
         values = [_finite(tables.value(row.id, key)[user]) for key in keys]

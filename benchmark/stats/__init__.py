@@ -1,1 +1,1 @@
-"""Statistics with people as the unit; numpy and scipy only. Explained in docs/explanation/statistics.md."""
+"""Statistics with users as the unit; numpy and scipy only. Explained in docs/explanation/statistics.md."""

@@ -1,60 +1,54 @@
-"""Do two scorers agree? Correlations of their scores of the same pictures for the same people."""
+"""Do two scorers agree? Correlations of their scores of the same images for the same users."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from benchmark.stats.exact import whole_products
 from benchmark.stats.intervals import CONSTANT, Interval, mean_interval, percentile
 from benchmark.stats.ranks import midranks
-
-Floats = npt.NDArray[np.floating[Any]]
-Ints = npt.NDArray[np.integer[Any]]
+from rebeca.arrays import Floats, Ints
 
 
 def correlation_within(user: Ints, x: Floats, y: Floats, weights: Ints) -> tuple[Interval, int]:
-    """Mean over people of the Pearson correlation of their own rows.
+    """Mean over users of the Pearson correlation of their own rows.
 
-    What is left when everybody's level is taken out: whether two scorers order one person's pictures alike. For
-    Spearman's correlation pass ranks within person, :func:`ranks_within`.
+    What is left when everybody's level is taken out: whether two scorers order one user's images alike. For
+    Spearman's correlation pass ranks within user, :func:`ranks_within`.
 
     Args:
         user: int [rows].
-        x: float [rows]; scores of the same picture for the same person.
+        x: float [rows]; scores of the same image for the same user.
         y: float [rows].
-        weights: int [draws, people].
+        weights: int [draws, users].
 
     Returns:
-        The mean with its interval over people, and how many people with rows have no correlation: fewer than three
+        The mean with its interval over users, and how many users with rows have no correlation: fewer than three
         rows, or one scorer gives them a constant.
     """
-    people = weights.shape[1]
-    n = np.bincount(user, minlength=people)
-    values = np.full(people, np.nan)
-    sums = _sums(user, x, y, people)
+    users = weights.shape[1]
+    n = np.bincount(user, minlength=users)
+    values = np.full(users, np.nan)
+    sums = _sums(user, x, y, users)
     enough = n >= 3
     values[enough] = _pearson(sums[:, enough])
     return mean_interval(values, weights), int(((n > 0) & ~np.isfinite(values)).sum())
 
 
 def correlation_pooled(user: Ints, x: Floats, y: Floats, weights: Ints) -> Interval:
-    """Pearson correlation over all rows, with a percentile bootstrap interval over people.
+    """Pearson correlation over all rows, with a percentile bootstrap interval over users.
 
-    Each person's sums are made once and weighed in every draw. For Spearman's correlation pass ranks over all rows;
-    the ranks are then those of all people, also in a draw.
+    Each user's sums are computed once and weighted in every draw. For Spearman's correlation pass ranks over all rows;
+    the ranks are then those of all users, also in a draw.
     """
-    people = weights.shape[1]
-    sums = _sums(user, x, y, people)
+    sums = _sums(user, x, y, weights.shape[1])
     estimate = float(_pearson(sums.sum(axis=1, keepdims=True))[0])
     draws = _pearson(whole_products(weights, sums.T).T)
     return percentile(estimate, draws, len(np.unique(user)))
 
 
 def ranks_within(user: Ints, x: Floats) -> Floats:
-    """float64 [rows]; rank of each row among the person's own, ties share the mean rank."""
+    """float64 [rows]; rank of each row among the user's own, ties share the mean rank."""
     out = np.empty(len(x))
     order = np.argsort(user, kind="stable")
     bounds = np.flatnonzero(np.diff(user[order])) + 1
@@ -63,11 +57,11 @@ def ranks_within(user: Ints, x: Floats) -> Floats:
     return out
 
 
-def _sums(user: Ints, x: Floats, y: Floats, people: int) -> Floats:
-    """float64 [6, people]; n and the sums of x, y, xx, yy, xy, about the overall means so that rounding stays small."""
+def _sums(user: Ints, x: Floats, y: Floats, users: int) -> Floats:
+    """float64 [6, users]; n and the sums of x, y, xx, yy, xy, about the overall means so that rounding stays small."""
     x, y = x - x.mean(), y - y.mean()
     columns = (np.ones(len(x)), x, y, x * x, y * y, x * y)
-    return np.stack([np.bincount(user, weights=c, minlength=people) for c in columns])
+    return np.stack([np.bincount(user, weights=c, minlength=users) for c in columns])
 
 
 def _pearson(sums: Floats) -> Floats:

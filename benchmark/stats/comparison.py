@@ -1,25 +1,21 @@
-"""Comparing generators: paired sign flips over people, with the whole family under one roof.
+"""Comparing generators: paired sign flips over users, adjusted over the whole family.
 
-For a pair of generators d_u is the difference of their values for person u. Under the null hypothesis d is symmetric
-around 0, so signs can be flipped. One sign a person is shared by all pairs of a family, which is what lets step-down
-max-T (Westfall and Young 1993; Romano and Wolf 2005) know how the pairs depend on each other.
+For a pair of generators d_u is the difference of their values for user u. Under the null hypothesis d is symmetric
+around 0, so signs can be flipped. All pairs of a family share one sign per user. Step-down max-T (Westfall
+and Young 1993; Romano and Wolf 2005) thereby takes into account how the pairs depend on each other.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmark.stats.exact import whole_products
 from benchmark.stats.intervals import Interval, mean_intervals, wilson
 from benchmark.stats.levels import FEWEST_USERS, detectable
+from rebeca.arrays import Floats, Ints
 from rebeca.ties import TIE, TIE_OF_SCORES, direction, size_of
-
-Floats = npt.NDArray[np.floating[Any]]
-Ints = npt.NDArray[np.integer[Any]]
 
 FLIPS_PER_BLOCK = 512
 """Fixed, so that the signs drawn do not depend on how many pairs there are."""
@@ -49,7 +45,7 @@ class SignFlips:
 
 
 def cosine(total: Floats, square: Floats, n: Ints) -> Floats:
-    """|cos| of the angle between signed differences and a vector of ones, from sums and sums of squares over n people.
+    """|cos| of the angle between signed differences and a vector of ones, from sums and sums of squares over n users.
 
     0 where all differences are 0. Flips change no square, so that |t| grows with it; and unlike |t|, which subtracts
     two nearly equal numbers where differences are nearly constant, it keeps its digits.
@@ -69,21 +65,21 @@ def sign_flips(differences: Floats, flips: int, rng: np.random.Generator) -> lis
     """Tests every pair of a family.
 
     Args:
-        differences: float [people, pairs]; NaN where a pair does not have the person. A pair's own result depends
-            on its own people only.
-        flips: Random flips; all 2**people are enumerated when they are no more.
-        rng: Random numbers; one sign a person serves all pairs.
+        differences: float [users, pairs]; NaN where the user has no value for the pair. A pair's
+            unadjusted result depends on its own users only.
+        flips: Random flips; all 2**users are enumerated when they are no more.
+        rng: Random numbers; one sign per user serves all pairs.
 
     A flip counts where its cosine is at least the observed one, or below it by no more than a share of
     :data:`rebeca.ties.TIE`.
     """
-    people, pairs = differences.shape
+    users, pairs = differences.shape
     known = np.isfinite(differences)
     n = known.sum(axis=0)
     d = np.where(known, differences, 0.0)
     square = np.square(d).sum(axis=0)
-    enumerated = people <= MOST_ENUMERATED and 2**people <= flips
-    count = 2**people if enumerated else flips
+    enumerated = users <= MOST_ENUMERATED and 2**users <= flips
+    count = 2**users if enumerated else flips
     observed = cosine(d.sum(axis=0), square, n)
     order = np.argsort(-studentised(observed, n), kind="stable")
     tolerant = studentised(observed * (1 - TIE), n)
@@ -92,10 +88,9 @@ def sign_flips(differences: Floats, flips: int, rng: np.random.Generator) -> lis
     for start in range(0, count, FLIPS_PER_BLOCK):
         rows = min(FLIPS_PER_BLOCK, count - start)
         if enumerated:
-            bits = (np.arange(start, start + rows)[:, None] >> np.arange(people)[None, :]) & 1
-            signs = 1 - 2 * bits
+            signs = 1 - 2 * ((np.arange(start, start + rows)[:, None] >> np.arange(users)[None, :]) & 1)
         else:
-            signs = rng.integers(0, 2, size=(rows, people), dtype=np.int8) * 2 - 1
+            signs = rng.integers(0, 2, size=(rows, users), dtype=np.int8) * 2 - 1
         t = studentised(cosine(whole_products(signs, d), square, n), n)
         raw += (t >= tolerant).sum(axis=0)
         # successive maxima from the least to the most significant pair
@@ -126,14 +121,14 @@ class Comparison:
     """Everything that is reported about one pair (A minus B).
 
     Attributes:
-        difference: Mean difference with its interval, on the people that both have.
+        difference: Mean difference with its interval, on the users that both have.
         inner: The same at 1 - 2 alpha, by which equivalence is decided.
         effect: Paired d_z, mean over standard deviation; None for constant differences.
-        prefer: Share of people for whom A is better, ties one half, with Wilson's interval.
-        beats: Mean over people of P(a picture of A is better than a picture of B); None where single pictures have
+        prefer: Share of users for whom A is better, ties one half, with Wilson's interval.
+        beats: Mean over users of P(an image of A is better than an image of B); None where single images have
             no value.
         detectable: Smallest difference found with 80 % power by this pair alone, unadjusted.
-        test: The sign-flip test, None below six people.
+        test: The sign-flip test, None below six users.
         verdict: One of :data:`benchmark.stats.levels.VERDICTS`.
     """
 
@@ -172,12 +167,12 @@ def compare(
     """Describes and tests every pair of a family.
 
     Args:
-        differences: float [people, pairs]; A minus B of every pair by :func:`paired_differences`, NaN where one of
+        differences: float [users, pairs]; A minus B of every pair by :func:`paired_differences`, NaN where one of
             both has no value.
-        weights: int [draws, people]; bootstrap weights over all people.
+        weights: int [draws, users]; bootstrap weights over all users.
         rules: How the family is judged.
         rng: Random numbers of the test.
-        beats: float [people, pairs] from :func:`picture_wins`; None for measures of whole sets.
+        beats: float [users, pairs] from :func:`image_wins`; None for measures of whole sets.
 
     Raises:
         ValueError: If a difference is infinite.
@@ -196,22 +191,22 @@ def compare(
 
 
 def paired_differences(a: Floats, b: Floats) -> Floats:
-    """float64 [people]; A minus B per person, 0 where they are equal but for rounding; NaN stays."""
+    """float64 [users]; A minus B per user, 0 where they are equal but for rounding; NaN stays."""
     return np.asarray(np.where(direction(a - b, size_of(a, b)) == 0, 0.0, a - b))
 
 
-def picture_wins(a: Floats, b: Floats, higher_is_better: bool = True) -> Floats:
-    """float64 [people]; each person's P(a picture of A is better than a picture of B), ties one half.
+def image_wins(a: Floats, b: Floats, higher_is_better: bool = True) -> Floats:
+    """float64 [users]; each user's P(an image of A is better than an image of B), ties one half.
 
-    Scores within :data:`rebeca.ties.TIE_OF_SCORES` are tied: one picture may be scored in two batches.
+    Scores within :data:`rebeca.ties.TIE_OF_SCORES` are tied: one image may be scored in two batches.
 
     Args:
-        a: float [people, pictures of A]; NaN for pictures without a score.
-        b: float [people, pictures of B].
+        a: float [users, images of A]; NaN for images without a score.
+        b: float [users, images of B].
         higher_is_better: Direction of the score.
 
     Returns:
-        NaN for people without a scored picture of both.
+        NaN for users without a scored image of both.
     """
     left, right = (a, b) if higher_is_better else (b, a)
     tolerance = TIE_OF_SCORES * size_of(a, b)
@@ -229,18 +224,18 @@ def _describe(
     values: Floats, outer: Interval, inner: Interval, beats: Interval | None, test: SignFlips | None, rules: Rules
 ) -> Comparison:
     d = values[np.isfinite(values)]
-    people = len(d)
+    users = len(d)
     sign = 1 if rules.higher_is_better else -1
-    spread = float(d.std(ddof=1)) if people > 1 else float("nan")
+    spread = float(d.std(ddof=1)) if users > 1 else float("nan")
     wins = float((sign * d > 0).sum() + 0.5 * (d == 0).sum())
-    low, high = wilson(wins, people)
+    low, high = wilson(wins, users)
     return Comparison(
         outer,
         inner,
         None if outer.method in ("exact", "none") else outer.estimate / spread,
-        (wins / people if people else float("nan"), low, high),
+        (wins / users if users else float("nan"), low, high),
         beats,
-        None if people < 2 else detectable(rules.alpha) * spread / float(np.sqrt(people)),
+        None if users < 2 else detectable(rules.alpha) * spread / float(np.sqrt(users)),
         test,
         _verdict(d, sign * outer.estimate, inner, test, rules),
     )

@@ -7,13 +7,9 @@ power of two: such products and sums are exact in any order as long as they stay
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating[Any]]
-Ints = npt.NDArray[np.integer[Any]]
+from rebeca.arrays import Floats, Ints
 
 WHOLE = 53
 """Whole numbers up to 2**53 are exact in double precision."""
@@ -46,8 +42,8 @@ def resampled_means(weights: Ints, values: Floats) -> Floats:
     """float64 [draws] or [draws, columns]; means of bootstrap draws. Draws that hold nobody are left out.
 
     Args:
-        weights: int [draws, people]; how often each person is drawn.
-        values: float64 [people] or [people, columns]; finite.
+        weights: int [draws, users]; how often each user is drawn.
+        values: float64 [users] or [users, columns]; finite.
     """
     drawn = weights[weights.any(axis=1)]
     totals = drawn.sum(axis=1)

@@ -1,24 +1,19 @@
-"""Intervals for a mean over people, and for a share of people."""
+"""Intervals for a mean over users, and for a share of users."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmark.stats.exact import resampled_means
+from rebeca.arrays import Bools, Floats, Ints
 from rebeca.ties import direction, size_of
 
-Floats = npt.NDArray[np.floating[Any]]
-Ints = npt.NDArray[np.integer[Any]]
-Bools = npt.NDArray[np.bool_]
-
 T_UP_TO = 60
-"""Student's t up to this many people, BCa above (coverage in docs/explanation/statistics.md)."""
+"""Student's t up to this many users, BCa above (coverage in docs/explanation/statistics.md)."""
 FEW_USERS = 30
-"""Below this many people every interval is marked."""
+"""Below this many users every interval is marked."""
 SKEWED = 1.0
 """Above this skewness, in size, the nominal coverage is in doubt and the bootstrap-t ends are given as well."""
 CONSTANT = 1e-12
@@ -36,9 +31,9 @@ class Interval:
         low: Lower end.
         high: Upper end.
         method: ``student-t``, ``bca``, ``bootstrap-t``, ``percentile``, ``exact`` (constant data) or ``none`` (too
-            few people).
-        n: People.
-        skewness: Of the values; None for constant data and for fewer than three people.
+            few users).
+        n: Users.
+        skewness: Of the values; None for constant data and for fewer than three users.
         bootstrap_t: Ends by the bootstrap-t, given where the values are skewed.
     """
 
@@ -52,15 +47,14 @@ class Interval:
 
     @property
     def skewed(self) -> bool:
-        """Whether the values are so skewed that the nominal coverage is in doubt."""
         return self.skewness is not None and abs(self.skewness) > SKEWED
 
 
-def resampling_weights(n: int, draws: int, rng: np.random.Generator, strata: npt.NDArray[Any] | None = None) -> Ints:
-    """int64 [draws, n]; each row says how often each person is drawn, n in all.
+def resampling_weights(n: int, draws: int, rng: np.random.Generator, strata: Ints | None = None) -> Ints:
+    """int64 [draws, n]; each row says how often each user is drawn, n in all.
 
     One set of weights serves all generators and scorers of a task, so that differences, ranks and intervals come
-    from the same draws. With ``strata`` (int [n]) people are resampled within their stratum.
+    from the same draws. With ``strata`` (int [n]) users are resampled within their stratum.
     """
     if strata is None:
         strata = np.zeros(n, np.int64)
@@ -72,12 +66,12 @@ def resampling_weights(n: int, draws: int, rng: np.random.Generator, strata: npt
 
 
 def kept_weights(weights: Ints, known: Bools) -> Ints:
-    """Int [draws, known people]; the same draws among those who have a value; a draw may hold nobody."""
+    """Int [draws, known users]; the same draws among those who have a value; a draw may hold nobody."""
     return weights if known.all() else weights[:, known]
 
 
 def mean_interval(values: Floats, weights: Ints, confidence: float = 0.95, method: str = "auto") -> Interval:
-    """Interval for the mean of one value a person; see :func:`mean_intervals`."""
+    """Interval for the mean of one value per user; see :func:`mean_intervals`."""
     return mean_intervals(np.asarray(values, np.float64)[:, None], weights, confidence, method)[0]
 
 
@@ -85,10 +79,10 @@ def mean_intervals(table: Floats, weights: Ints, confidence: float = 0.95, metho
     """Intervals for the means of many columns from the same draws.
 
     Args:
-        table: float [people, columns]; NaN where a person has no value.
-        weights: int [draws, people] from :func:`resampling_weights`.
+        table: float [users, columns]; NaN where a user has no value.
+        weights: int [draws, users] from :func:`resampling_weights`.
         confidence: E.g. 0.95.
-        method: ``auto`` (Student's t up to 60 people, bootstrap BCa above) or ``bootstrap-t``.
+        method: ``auto`` (Student's t up to 60 users, bootstrap BCa above) or ``bootstrap-t``.
 
     Raises:
         ValueError: If a value is infinite.
@@ -104,8 +98,7 @@ def mean_intervals(table: Floats, weights: Ints, confidence: float = 0.95, metho
     out: dict[int, Interval] = {}
     for columns in alike.values():
         mask = known[:, columns[0]]
-        found = _complete(table[mask][:, columns], weights, mask, confidence, method)
-        out |= zip(columns, found, strict=True)
+        out |= zip(columns, _complete(table[mask][:, columns], weights, mask, confidence, method), strict=True)
     return [out[column] for column in range(table.shape[1])]
 
 
@@ -118,7 +111,7 @@ def skewness(values: Floats) -> Floats:
 
 
 def _complete(values: Floats, weights: Ints, mask: Bools, confidence: float, method: str) -> list[Interval]:
-    """Intervals of columns [n, c] that all have the same people."""
+    """Intervals of columns [n, c] that all have the same users."""
     from scipy.special import stdtrit  # a quarter of a second, which showing a leaderboard need not wait for
 
     n = len(values)
@@ -188,8 +181,8 @@ def bootstrap_t(values: Floats, draws: Floats, squares: Floats, confidence: floa
         confidence: E.g. 0.95.
 
     Returns:
-        The ends; None where one of them is infinite: in too many draws all people are alike, as with few people or
-        with values that nearly all have in common, and such a draw's t is infinite.
+        The ends; None where one of them is infinite. A draw in which all users have the same value has an infinite t;
+        with few users, or with a value that nearly all share, there are too many such draws.
     """
     n, mean = len(values), float(values.mean())
     error = float(values.std(ddof=1)) / np.sqrt(n)
@@ -206,20 +199,20 @@ def bootstrap_t(values: Floats, draws: Floats, squares: Floats, confidence: floa
     return float(mean - upper * error), float(mean - lower * error)
 
 
-def percentile(estimate: float, draws: Floats, people: int, confidence: float = 0.95) -> Interval:
+def percentile(estimate: float, draws: Floats, users: int, confidence: float = 0.95) -> Interval:
     """Percentile bootstrap interval of a statistic that is no mean, e.g. a pooled AUC or a correlation.
 
     Args:
         estimate: The statistic.
         draws: float [B]; its bootstrap values, NaN where a draw has none.
-        people: People.
+        users: Users.
         confidence: E.g. 0.95.
     """
     finite = draws[np.isfinite(draws)]
-    if people < 2 or not len(finite) or not np.isfinite(estimate):
-        return Interval(estimate, float("nan"), float("nan"), "none", people)
+    if users < 2 or not len(finite) or not np.isfinite(estimate):
+        return Interval(estimate, float("nan"), float("nan"), "none", users)
     low, high = np.quantile(finite, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(estimate, float(low), float(high), "percentile", people)
+    return Interval(estimate, float(low), float(high), "percentile", users)
 
 
 def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, float]:

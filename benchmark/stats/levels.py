@@ -5,9 +5,12 @@ from __future__ import annotations
 from statistics import NormalDist
 
 FEWEST_USERS = 6
-"""Below this many people comparisons are described, not tested."""
+"""Below this many users comparisons are described, not tested."""
 VERDICTS = ("better", "worse", "identical", "equivalent", "inconclusive", "described")
-"""``identical``: no person's value differs; ``described``: too few people for a test."""
+"""``identical``: no user's value differs; ``described``: too few users for a test."""
+
+
+_z = NormalDist().inv_cdf
 
 
 def detectable(alpha: float) -> float:
@@ -20,10 +23,5 @@ def equivalent(alpha: float) -> float:
     return round(_z(1 - alpha) + _z(0.9), 2)
 
 
-def _z(share: float) -> float:
-    return NormalDist().inv_cdf(share)
-
-
-def smallest_p(people: int, flips: int) -> float:
-    """The smallest p that a two-sided sign-flip test can give."""
-    return 2 / 2**people if people <= 30 and 2**people <= flips else 1 / (flips + 1)
+def smallest_p(users: int, flips: int) -> float:
+    return 2 / 2**users if users <= 30 and 2**users <= flips else 1 / (flips + 1)

@@ -1,7 +1,7 @@
-"""Is a generator personal? Own pictures against other people's pictures, judged by the same person.
+"""Is a generator personal? Own images against other users' images, judged by the same user.
 
-S[u, v] is the mean score that person u gives to the pictures made for v. Under the null hypothesis the set made for a
-person is exchangeable with any other person's set; so whole sets are permuted, never single pictures, within strata of
+S[u, v] is the mean score that user u gives to the images made for v. Under the null hypothesis the set made for a
+user is exchangeable with any other user's set; so whole sets are permuted, never single images, within strata of
 equal treatment (blocks of the data).
 """
 
@@ -9,15 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rebeca.arrays import Floats, Ints
 from rebeca.ties import TIE
-
-Floats = npt.NDArray[np.floating[Any]]
-Ints = npt.NDArray[np.integer[Any]]
 
 ROUNDING = 1e-12
 """Centred scores below this share of the largest score are zero but for rounding."""
@@ -55,7 +51,7 @@ class PermutationResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stratum:
-    """People who are exchangeable: everybody judged everybody's set.
+    """Users who are exchangeable: everybody judged everybody's set.
 
     Attributes:
         users: int [m]; who.
@@ -68,13 +64,13 @@ class Stratum:
     def __post_init__(self) -> None:
         m = len(self.users)
         if m < 2 or self.scores.shape != (m, m) or not np.isfinite(self.scores).all():
-            raise ValueError(f"a stratum needs two or more people and a finite score of each for each, got {m} people")
+            raise ValueError(f"a stratum needs two or more users, each with finite scores by all, got {m} users")
 
 
 def double_centred(scores: Floats) -> Floats:
     """S[u, v] - S[u, .] - S[., v] + S[., .]: what is left after each judge's leniency and each set's quality.
 
-    What is nothing but rounding becomes 0, so that equal sets tie exactly, whoever computes.
+    Values that are rounding errors become 0, so that equal sets tie exactly on every machine.
     """
     centred = scores - scores.mean(axis=1, keepdims=True) - scores.mean(axis=0, keepdims=True) + scores.mean()
     return np.asarray(np.where(np.abs(centred) <= ROUNDING * np.abs(scores).max(), 0.0, centred), np.float64)
@@ -83,28 +79,28 @@ def double_centred(scores: Floats) -> Floats:
 def personal_lift(scores: Floats) -> Floats:
     """float64 [m]; U / (U - 1) times the double-centred diagonal.
 
-    It has the mean of "own minus the others' pictures, judged by the same person", without the noise of sets that
+    It has the mean of "own minus the others' images, judged by the same user", without the noise of sets that
     everybody likes.
     """
     m = len(scores)
     return np.asarray(np.diag(double_centred(scores)) * m / (m - 1))
 
 
-def strata_of(pairs: Floats, stratum: Ints, pictures: Ints) -> tuple[list[Stratum], int]:
-    """Groups of people who can be permuted: same stratum, same number of pictures, complete S.
+def strata_of(pairs: Floats, stratum: Ints, images: Ints) -> tuple[list[Stratum], int]:
+    """Groups of users who can be permuted: same stratum, same number of images, complete S.
 
     Args:
-        pairs: float [people, people].
-        stratum: int [people]; e.g. the block of the data.
-        pictures: int [people]; valid pictures of each person.
+        pairs: float [users, users].
+        stratum: int [users]; e.g. the block of the data.
+        images: int [users]; valid images of each user.
 
     Returns:
-        The strata of two or more people, and how many people are in none (not estimable).
+        The strata of two or more users, and how many users are in none (not estimable).
     """
     strata: list[Stratum] = []
     left = 0
-    for label in sorted({(int(s), int(n)) for s, n in zip(stratum, pictures, strict=True)}):
-        users = np.flatnonzero((stratum == label[0]) & (pictures == label[1]))
+    for label in sorted({(int(s), int(n)) for s, n in zip(stratum, images, strict=True)}):
+        users = np.flatnonzero((stratum == label[0]) & (images == label[1]))
         table = pairs[np.ix_(users, users)]
         complete = label[1] > 0 and bool(np.isfinite(table).all())
         if len(users) >= 2 and complete:
@@ -122,21 +118,21 @@ def permutations_within(sizes: Sequence[int], draws: int, rng: np.random.Generat
 def block_permutation(
     strata: Sequence[Stratum], permutations: Sequence[Ints]
 ) -> tuple[PermutationResult, PermutationResult]:
-    """Moves whole sets of pictures between people.
+    """Moves whole sets of images between users.
 
     Args:
-        strata: At least one stratum of two or more people.
-        permutations: From :func:`permutations_within`, one array a stratum.
+        strata: At least one stratum of two or more users.
+        permutations: From :func:`permutations_within`, one array per stratum.
 
     Returns:
         T1, the mean of S[u, pi(u)], and T2, the median of the double-centred values. T2 decides: it keeps its level
         under unequal leniency and set quality, where T1 does not.
     """
-    people = sum(len(s.users) for s in strata)
+    users = sum(len(s.users) for s in strata)
     draws = len(permutations[0])
     total = np.zeros(draws)
-    moved = np.empty((draws, people), np.float64)
-    own = np.empty(people)
+    moved = np.empty((draws, users), np.float64)
+    own = np.empty(users)
     own_total = 0.0
     start = 0
     for stratum, permutation in zip(strata, permutations, strict=True):
@@ -150,20 +146,20 @@ def block_permutation(
         own_total += float(np.trace(stratum.scores))
         start += m
     return (
-        _one_sided(own_total / people, total / people),
+        _one_sided(own_total / users, total / users),
         _one_sided(float(np.median(own)), _row_medians(moved)),
     )
 
 
-def picture_shuffle(scores: Floats, owner: Ints, draws: int, rng: np.random.Generator) -> PermutationResult:
-    """The published scheme: user labels shuffled over single pictures, median over users of their mean score.
+def image_shuffle(scores: Floats, owner: Ints, draws: int, rng: np.random.Generator) -> PermutationResult:
+    """The published scheme: user labels shuffled over single images, median over users of their mean score.
 
-    Kept for reproduction. It is anti-conservative wherever a person's pictures resemble each other: at a nominal 5 %
+    Kept for reproduction. It is anti-conservative wherever a user's images resemble each other: at a nominal 5 %
     it rejects up to a quarter of true null hypotheses (docs/reports/calibration.md).
 
     Args:
-        scores: float [users, n]; every picture by every person.
-        owner: int [n]; for whom each picture was made.
+        scores: float [users, n]; every image by every user.
+        owner: int [n]; for whom each image was made.
         draws: Permutations.
         rng: Random numbers.
     """
@@ -177,9 +173,8 @@ def picture_shuffle(scores: Floats, owner: Ints, draws: int, rng: np.random.Gene
     flat = np.ascontiguousarray(scores).ravel()
     base = judge * scores.shape[1]
 
-    def medians(pictures: Ints) -> Floats:
-        gathered = flat[base + pictures]
-        return _row_medians(np.add.reduceat(gathered, bounds, axis=1) / count)
+    def medians(images: Ints) -> Floats:
+        return _row_medians(np.add.reduceat(flat[base + images], bounds, axis=1) / count)
 
     observed = float(medians(order[None, :])[0])
     null = np.empty(draws)
@@ -191,7 +186,7 @@ def picture_shuffle(scores: Floats, owner: Ints, draws: int, rng: np.random.Gene
 
 
 def own_set_rank(scores: Floats) -> tuple[Floats, Floats]:
-    """How a person's own set ranks among all sets, by that person; sets that everybody likes are centred first.
+    """How a user's own set ranks among all sets, by that user; sets that everybody likes are centred first.
 
     Returns:
         float64 [m]: share of other sets that the own set beats (ties one half), and one over the own set's rank.

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmark.stats.exact import resampled_means
+from rebeca.arrays import Floats, Ints
 from rebeca.ties import best_first, direction, is_highest, levels, size_of
-
-Floats = npt.NDArray[np.floating[Any]]
-Ints = npt.NDArray[np.integer[Any]]
 
 
 def midranks(values: Floats) -> Floats:
@@ -32,33 +28,30 @@ def rank_intervals(ids: Sequence[str], better: Mapping[tuple[str, str], bool]) -
         ids: Ranked generators.
         better: (a, b) -> whether a is significantly better than b; pairs that were not tested are absent.
     """
-    intervals = {}
-    for name in ids:
-        above = sum(better.get((other, name), False) for other in ids)
-        below = sum(better.get((name, other), False) for other in ids)
-        intervals[name] = (1 + above, len(ids) - below)
-    return intervals
+    above = {name: sum(better.get((other, name), False) for other in ids) for name in ids}
+    below = {name: sum(better.get((name, other), False) for other in ids) for name in ids}
+    return {name: (1 + above[name], len(ids) - below[name]) for name in ids}
 
 
 def probability_first(values: Floats, weights: Ints) -> Floats:
     """float64 [generators]; share of bootstrap draws in which each generator has the highest mean, ties shared.
 
     Args:
-        values: float [people, generators]; higher is better.
-        weights: int [draws, people] from :func:`benchmark.stats.intervals.kept_weights`; draws that hold none of
-            these people are left out.
+        values: float [users, generators]; higher is better.
+        weights: int [draws, users] from :func:`benchmark.stats.intervals.kept_weights`; draws that hold none of
+            these users are left out.
     """
     first = is_highest(resampled_means(weights, values))
     return np.asarray((first / first.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
 def kendall(a: Floats, b: Floats, weights: Ints) -> tuple[float, Floats]:
-    """Kendall's tau-a between two orders of generators by their means over people: do two measures order them alike?
+    """Kendall's tau-a between two orders of generators by their means over users: do two measures order them alike?
 
     Args:
-        a: float [people, generators]; higher is better, as in ``b``, whose people and generators are the same.
-        b: float [people, generators].
-        weights: int [draws, people] of a bootstrap over people.
+        a: float [users, generators]; higher is better, as in ``b``, whose users and generators are the same.
+        b: float [users, generators].
+        weights: int [draws, users] of a bootstrap over users.
 
     Returns:
         (Concordant minus discordant pairs) / pairs, and the same in every draw, float64 [draws]. Pairs that are tied

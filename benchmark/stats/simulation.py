@@ -1,41 +1,38 @@
-"""Made-up people, sets and generators whose true effects are known, to check that tests and intervals keep their word.
+"""Synthetic users, sets and generators whose true effects are known, to check the level of tests and the coverage.
 
-Every score has variance 1 before leniency and quality are added. *Correlation* is that of two pictures of one set in
-the eyes of one judge, with everybody's level taken out; it is what makes single pictures bad witnesses.
+Every score has variance 1 before leniency and quality are added. *Correlation* is that of two images of one set by
+one judge, with every user's level taken out. Because of it the single images of a set are not independent.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit, ndtr
 
-Floats = npt.NDArray[np.floating[Any]]
-Ints = npt.NDArray[np.integer[Any]]
+from rebeca.arrays import Bools, Floats, Ints
 
 TASTE_DIMS = 8
 """Tastes are directions in a space of few dimensions, so that judges resemble each other, as real ones do."""
 LENIENCY = 1.0
 QUALITY = 0.5
 STRENGTH_SPREAD = 0.75
-"""Skewed people: standard deviation of the logarithm of how strong a person's taste is."""
+"""Skewed users: standard deviation of the logarithm of how strong a user's taste is."""
 UNEQUAL_SPREAD = 0.5
-"""Standard deviation of the logarithm of how much a person's scores vary."""
+"""Standard deviation of the logarithm of how much a user's scores vary."""
 CONDITIONS = (
     "equal",
     "leniency",
     "quality",
     "quality by leniency",
-    "pictures by leniency",
-    "pictures by quality",
+    "images by leniency",
+    "images by quality",
     "skewed",
 )
-"""What differs between people apart from what is tested."""
+"""What differs between users apart from what is tested."""
 GENERATOR_CONDITIONS = (
-    "equal", "leniency", "unequal spread", "pictures by leniency", "pictures by quality", "skewed",
+    "equal", "leniency", "unequal spread", "images by leniency", "images by quality", "skewed",
     "skewed, unequal scales",
 )  # fmt: skip
 GENERATORS = 4
@@ -49,29 +46,29 @@ class Shape:
     """The shape of a task.
 
     Attributes:
-        users: People.
-        pictures: Pictures a person.
-        correlation: Of two pictures of one set for one judge, 0 to 1.
+        users: Users.
+        images: Images per user.
+        correlation: Of two images of one set for one judge, 0 to 1.
     """
 
     users: int
-    pictures: int
+    images: int
     correlation: float
 
     def __post_init__(self) -> None:
-        if self.users < 2 or self.pictures < 1 or not 0 <= self.correlation < 1:
+        if self.users < 2 or self.images < 1 or not 0 <= self.correlation < 1:
             raise ValueError(
-                f"two or more people, a picture or more, and a correlation in [0, 1) are needed, got {self}"
+                f"two or more users, one or more images, and a correlation in [0, 1) are needed, got {self}"
             )
 
 
-def picture_counts(shape: Shape, tied_to: Floats | None) -> Ints:
+def image_counts(shape: Shape, tied_to: Floats | None) -> Ints:
     """Int [users]; the shape's number, or half as many more or fewer for the upper and lower half of ``tied_to``."""
     if tied_to is None:
-        return np.full(shape.users, shape.pictures)
-    few = max(1, shape.pictures // 2)
+        return np.full(shape.users, shape.images)
+    few = max(1, shape.images // 2)
     upper = np.argsort(np.argsort(tied_to, kind="stable"), kind="stable") >= shape.users // 2
-    return np.where(upper, shape.pictures + few, few)
+    return np.where(upper, shape.images + few, few)
 
 
 def skewed_noise(rng: np.random.Generator, size: tuple[int, ...]) -> Floats:
@@ -80,7 +77,7 @@ def skewed_noise(rng: np.random.Generator, size: tuple[int, ...]) -> Floats:
 
 
 def simulate_sets(shape: Shape, condition: str, lift: float, rng: np.random.Generator) -> tuple[Floats, Ints]:
-    """Everybody's scores of everybody's pictures.
+    """Scores by every user of the images of every user.
 
     Args:
         shape: The task's shape.
@@ -90,18 +87,15 @@ def simulate_sets(shape: Shape, condition: str, lift: float, rng: np.random.Gene
         rng: Random numbers.
 
     Returns:
-        float [users, pictures of all] and int [pictures of all], for whom each picture was made.
+        float [users, images of all] and int [images of all], for whom each image was made.
     """
     users, rho = shape.users, shape.correlation
     leniency = rng.normal(size=users) * LENIENCY if condition != "equal" else np.zeros(users)
-    quality = np.zeros(users)
-    if condition in ("quality", "pictures by quality"):
+    quality = QUALITY * leniency if condition == "quality by leniency" else np.zeros(users)
+    if condition in ("quality", "images by quality"):
         quality = rng.normal(size=users) * QUALITY
-    if condition == "quality by leniency":
-        quality = QUALITY * leniency
-    tied = {"pictures by leniency": leniency, "pictures by quality": quality}.get(condition)
-    counts = picture_counts(shape, tied)
-    owner = np.repeat(np.arange(users), counts)
+    tied = {"images by leniency": leniency, "images by quality": quality}.get(condition)
+    owner = np.repeat(np.arange(users), image_counts(shape, tied))
     strength = np.ones(users)
     if condition == "skewed":  # mean square 1
         strength = np.exp(rng.normal(size=users) * STRENGTH_SPREAD - STRENGTH_SPREAD**2)
@@ -116,7 +110,7 @@ def simulate_sets(shape: Shape, condition: str, lift: float, rng: np.random.Gene
 
 
 def simulate_generators(shape: Shape, condition: str, offsets: Floats, rng: np.random.Generator) -> Floats:
-    """Float [generators, users, most pictures]; own scores, NaN beyond a person's number of pictures.
+    """Float [generators, users, most images]; own scores, NaN beyond a user's number of images.
 
     Args:
         shape: The task's shape.
@@ -131,8 +125,8 @@ def simulate_generators(shape: Shape, condition: str, offsets: Floats, rng: np.r
         return skewed_noise(rng, size) if condition.startswith("skewed") else rng.normal(size=size)
 
     sets = np.sqrt(rho) * noise(len(offsets), users, 1)
-    tied = {"pictures by leniency": leniency, "pictures by quality": sets.mean(axis=(0, 2))}.get(condition)
-    counts = picture_counts(shape, tied)
+    tied = {"images by leniency": leniency, "images by quality": sets.mean(axis=(0, 2))}.get(condition)
+    counts = image_counts(shape, tied)
     most = int(counts.max())
     scores = sets + np.sqrt(1 - rho) * noise(len(offsets), users, most)
     if condition == "unequal spread":
@@ -144,10 +138,10 @@ def simulate_generators(shape: Shape, condition: str, offsets: Floats, rng: np.r
     return np.asarray(scores)
 
 
-def simulate_ratings(shape: Shape, rows: int, rng: np.random.Generator) -> tuple[Ints, npt.NDArray[np.bool_], Floats]:
-    """Held-out ratings and a verifier's scores: person, liked, score of every row.
+def simulate_ratings(shape: Shape, rows: int, rng: np.random.Generator) -> tuple[Ints, Bools, Floats]:
+    """Held-out ratings and a verifier's scores: user, liked, score of every row.
 
-    A liked picture scores higher by a gap that differs between people; levels differ as well, with the shape's
+    A liked image scores higher by a gap that differs between users; levels differ as well, with the shape's
     correlation. True AUCs are in :func:`true_auc`.
     """
     user = np.repeat(np.arange(shape.users), rows)
@@ -158,15 +152,15 @@ def simulate_ratings(shape: Shape, rows: int, rng: np.random.Generator) -> tuple
 
 
 def true_auc(correlation: float) -> tuple[float, float]:
-    """AUC within user and pooled over many people, of :func:`simulate_ratings`."""
+    """AUC within user and pooled over many users, of :func:`simulate_ratings`."""
     within = AUC_GAP / np.sqrt(2 + AUC_GAP_SPREAD**2)
     pooled = AUC_GAP / np.sqrt(2 + AUC_GAP_SPREAD**2 + 2 * correlation / (1 - correlation))
     return float(ndtr(within)), float(ndtr(pooled))
 
 
 def simulate_scorers(shape: Shape, agreement: float, rng: np.random.Generator) -> tuple[Ints, Floats, Floats]:
-    """Two scorers' scores of the same pictures: person, first, second; true pooled correlation ``agreement``."""
-    user = np.repeat(np.arange(shape.users), shape.pictures)
+    """Two scorers' scores of the same images: user, first, second; true pooled correlation ``agreement``."""
+    user = np.repeat(np.arange(shape.users), shape.images)
     both = np.sqrt(shape.correlation) * rng.normal(size=(2, shape.users))[:, user]
     both += np.sqrt(1 - shape.correlation) * rng.normal(size=(2, len(user)))
     return user, both[0], agreement * both[0] + np.sqrt(1 - agreement**2) * both[1]

@@ -1,20 +1,15 @@
-"""How good is the verifier? AUC within user, pooled AUC, ROC curve and calibration, all with people as the unit."""
+"""How good is the verifier? AUC within user, pooled AUC, ROC curve and calibration, all with users as the unit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmark.stats.intervals import Interval, percentile
 from benchmark.stats.ranks import midranks
+from rebeca.arrays import Bools, Floats, Ints
 from rebeca.ties import levels
-
-Floats = npt.NDArray[np.floating[Any]]
-Ints = npt.NDArray[np.integer[Any]]
-Bools = npt.NDArray[np.bool_]
 
 CALIBRATION_BINS = 10
 ROC_POINTS = 101
@@ -30,7 +25,7 @@ def auc(liked: Bools, score: Floats) -> float:
 
 
 def auc_by_user(user: Ints, liked: Bools, score: Floats, num_users: int) -> Floats:
-    """float64 [num_users]; AUC of every person's own rows, NaN for people without both labels."""
+    """float64 [num_users]; AUC of every user's own rows, NaN for users without both labels."""
     values = np.full(num_users, np.nan)
     order = np.argsort(user, kind="stable")
     bounds = np.searchsorted(user[order], np.arange(num_users + 1))
@@ -42,32 +37,32 @@ def auc_by_user(user: Ints, liked: Bools, score: Floats, num_users: int) -> Floa
 
 
 def auc_over_users(user: Ints, liked: Bools, score: Floats, weights: Ints) -> Interval:
-    """Pooled AUC with a percentile bootstrap interval over people.
+    """Pooled AUC with a percentile bootstrap interval over users.
 
-    The pooled AUC counts, for every pair of people (u, v), the liked rows of u that score above not liked rows of v.
-    These counts are made once; a draw that takes person u w[u] times weighs them by w[u] w[v], so that all draws are
-    one quadratic form in halves of whole numbers, and exact (the clustered AUC of Obuchowski 1997, resampled).
+    The pooled AUC counts, for every pair of users (u, v), the liked rows of u that score above not liked rows of v.
+    They are counted once; a draw that takes user u w[u] times weights them by w[u] w[v]. All draws are then one
+    quadratic form in halves of whole numbers, and exact (the clustered AUC of Obuchowski 1997, resampled).
 
     Args:
         user: int [rows].
         liked: bool [rows].
         score: float [rows].
-        weights: int [draws, people].
+        weights: int [draws, users].
     """
-    people = weights.shape[1]
+    users = weights.shape[1]
     place = levels(score)
     order = np.lexsort((place, user))
     user, liked, place = user[order], liked[order], place[order]
     owner, good = user[liked], place[liked]
-    likes = np.bincount(owner, minlength=people)
-    dislikes = np.bincount(user[~liked], minlength=people)
-    wins = np.zeros((people, people))
-    bounds = np.searchsorted(user[~liked], np.arange(people + 1))
+    likes = np.bincount(owner, minlength=users)
+    dislikes = np.bincount(user[~liked], minlength=users)
+    wins = np.zeros((users, users))
+    bounds = np.searchsorted(user[~liked], np.arange(users + 1))
     bad = place[~liked]
     for v in np.flatnonzero(dislikes):
         own = bad[bounds[v] : bounds[v + 1]]
         below = (np.searchsorted(own, good, "left") + np.searchsorted(own, good, "right")) / 2
-        wins[:, v] = np.bincount(owner, weights=below, minlength=people)
+        wins[:, v] = np.bincount(owner, weights=below, minlength=users)
     with np.errstate(divide="ignore", invalid="ignore"):
         estimate = wins.sum() / (likes.sum() * dislikes.sum())
         drawn = weights.astype(np.float64)
@@ -118,8 +113,7 @@ def roc(liked: Bools, score: Floats, points: int = ROC_POINTS) -> Curve:
     grid = np.linspace(0, 1, points)
     # where the curve rises vertically the highest point counts
     keep = np.append(np.diff(false) > 0, True)
-    curve = np.interp(grid, false[keep], true[keep])
-    return Curve(tuple(grid.tolist()), tuple(curve.tolist()))
+    return Curve(tuple(grid.tolist()), tuple(np.interp(grid, false[keep], true[keep]).tolist()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +151,6 @@ class Calibration:
 
 
 def calibration(liked: Bools, probability: Floats, bins: int = CALIBRATION_BINS) -> Calibration:
-    """Reliability in equal-width bins, expected calibration error and Brier score."""
     edges = np.linspace(0, 1, bins + 1)
     index = np.clip(np.digitize(probability, edges[1:-1]), 0, bins - 1)
     rows = []
@@ -169,5 +162,4 @@ def calibration(liked: Bools, probability: Floats, bins: int = CALIBRATION_BINS)
             mean, share = float(probability[own].mean()), float(liked[own].mean())
             gap += n / len(liked) * abs(mean - share)
             rows.append(CalibrationBin(float(edges[b]), float(edges[b + 1]), n, mean, share))
-    brier = float(np.mean(np.square(probability - liked)))
-    return Calibration(tuple(rows), gap, brier)
+    return Calibration(tuple(rows), gap, float(np.mean(np.square(probability - liked))))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark.stats.personalisation import Stratum, block_permutation, permutations_within, picture_shuffle
+from benchmark.stats.personalisation import Stratum, block_permutation, image_shuffle, permutations_within
 from rebeca.ncf.model import NCFShape, build_ncf
 
 USERS, PICTURES, DIM = 210, 25, 1280
@@ -48,7 +48,7 @@ def main() -> None:
         block_permutation(people, permutations_within([USERS], PERMUTATIONS, np.random.default_rng(1)))
 
     def shuffle() -> None:
-        picture_shuffle(scores, owner, PERMUTATIONS, np.random.default_rng(2))
+        image_shuffle(scores, owner, PERMUTATIONS, np.random.default_rng(2))
 
     @torch.inference_mode()
     def loop() -> None:

@@ -15,7 +15,7 @@ def compared(seed=0, users=20):
     random = np.random.default_rng(seed)
     weights = intervals.resampling_weights(users, 99, random)
     a, b = random.random((users, 3)) ** 3, random.random((users, 3))
-    beats = comparison.picture_wins(a, b)
+    beats = comparison.image_wins(a, b)
     difference = (a.mean(axis=1) - b.mean(axis=1))[:, None]
     rules = comparison.Rules(99, 0.05, 0.02)
     (found,) = comparison.compare(difference, weights, rules, np.random.default_rng(1), beats[:, None])

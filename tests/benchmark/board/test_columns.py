@@ -58,7 +58,7 @@ def test_headings_keep_their_capitals():
 )
 def test_who_knows_best(without, truth, words):
     found = columns({name: card for name, card in CARDS.items() if name not in without})
-    assert found.truth == truth and found.truth_in_words == words
+    assert found.best_informed == truth and found.best_informed_name == words
 
 
 def test_signs_and_directions():

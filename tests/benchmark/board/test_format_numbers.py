@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.analysis.results import Interval
-from benchmark.board.format_numbers import count, decimals_for, number, p_value, percent, with_ends, with_interval
+from benchmark.board.format_numbers import count, decimals_for, number, p_value, percent, with_interval
 
 
 @pytest.mark.parametrize(
@@ -16,8 +16,8 @@ def test_no_more_digits_than_the_interval_supports(low, high, decimals):
 
 def test_an_interval_in_words():
     assert with_interval(Interval(0.7663, 0.7451, 0.7869, "bca", 80)) == "0.766 (0.745 to 0.787)"
-    assert with_ends(-0.024, -0.05, 0.002, sign=True) == "−0.024 (−0.050 to +0.002)"
-    assert with_ends(0.5, None, None) == "0.500"
+    assert with_interval(Interval(-0.024, -0.05, 0.002, "bca", 80), sign=True) == "−0.024 (−0.050 to +0.002)"
+    assert with_interval(Interval(0.5, None, None, "none", 1)) == "0.500"
     assert with_interval(None) == "–"
 
 

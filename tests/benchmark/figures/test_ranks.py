@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmark.figures.ranks import ranks
+from benchmark.figures.pairs import ranks
 from benchmark.figures.style import SIZES
 
 

@@ -13,10 +13,10 @@ def test_points_are_means_by_both(tables, what):
     prefix = "lift:" if what == "lift" else ""
     for _, point in figure.data.iterrows():
         row = next(row for row in tables.board.rows if row.title == point["generator"])
-        assert point["board"] == pytest.approx(np.nanmean(tables.value(row.id, f"{prefix}ncf")), abs=1e-9)
-        assert point["truth"] == pytest.approx(np.nanmean(tables.value(row.id, f"{prefix}observed")), abs=1e-9)
-    places = figure.data[["board", "truth"]].rank(ascending=False)
-    assert figure.data["apart"].tolist() == (places["board"] - places["truth"]).abs().tolist()
+        assert point["leaderboard"] == pytest.approx(np.nanmean(tables.value(row.id, f"{prefix}ncf")), abs=1e-9)
+        assert point["ground_truth"] == pytest.approx(np.nanmean(tables.value(row.id, f"{prefix}observed")), abs=1e-9)
+    places = figure.data[["leaderboard", "ground_truth"]].rank(ascending=False)
+    assert figure.data["apart"].tolist() == (places["leaderboard"] - places["ground_truth"]).abs().tolist()
 
 
 def test_a_known_ground_truth_is_the_other_axis(miniature_tables):

@@ -8,7 +8,7 @@ from benchmark.analysis.measures import Measure
 from benchmark.planning.calibration import (
     LEVEL,
     Cell,
-    _generator_truth,
+    _true_values,
     calibrate,
     cells,
     expected_correlation,
@@ -18,7 +18,7 @@ from benchmark.stats.personalisation import personal_lift
 from benchmark.stats.simulation import (
     CONDITIONS,
     Shape,
-    picture_counts,
+    image_counts,
     simulate_generators,
     simulate_ratings,
     simulate_sets,
@@ -56,9 +56,9 @@ def test_the_correlation_is_estimated_without_bias(correlation, generators):
 
 def made(scores, name):
     """Rows of a generator with these scores."""
-    people, k = scores.shape
-    digest = np.array([[f"{name}-{u}-{i}" for i in range(k)] for u in range(people)])
-    none = np.zeros((people, k), bool)
+    users, k = scores.shape
+    digest = np.array([[f"{name}-{u}-{i}" for i in range(k)] for u in range(users)])
+    none = np.zeros((users, k), bool)
     return Rows(
         name,
         True,
@@ -73,8 +73,8 @@ def made(scores, name):
     )
 
 
-def test_paired_arms_gain_from_more_pictures():
-    """Arms that share their noise: what a pair of pictures has in common is no noise of the difference."""
+def test_paired_generators_gain_from_more_images():
+    """Generators that share their noise: what a pair of images has in common is no noise of the difference."""
     random = rng()
     shared = random.normal(size=(60, 8))
     a = shared + 0.3 * random.normal(size=(60, 8))
@@ -86,8 +86,8 @@ def test_paired_arms_gain_from_more_pictures():
     assert found.at(240, 8, 0.05) == pytest.approx(more[0] / 2)
 
 
-def test_a_pilot_asks_the_generators_with_as_many_pictures_as_the_reference(tmp_path):
-    """The reference of tinyworld has sixteen pictures, most of its arms four: nothing was planned for it."""
+def test_a_pilot_asks_the_generators_with_as_many_images_as_the_reference(tmp_path):
+    """The reference of tinyworld has sixteen images per user, most others four: nothing was planned for it."""
     make_folder(tmp_path / "data")
     text = TINY.replace("id: rebeca\n", "id: rebeca\n    images: 4\n")
     (tmp_path / "tiny.yaml").write_text(text)
@@ -98,7 +98,7 @@ def test_a_pilot_asks_the_generators_with_as_many_pictures_as_the_reference(tmp_
     assert "4 images" in invoke("plan", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w")
 
 
-def test_true_aucs_are_those_of_many_people():
+def test_true_aucs_are_those_of_many_users():
     user, liked, score = simulate_ratings(Shape(3000, 1, 0.4), 30, rng())
     within, pooled = true_auc(0.4)
     assert np.nanmean(auc_by_user(user, liked, score, 3000)) == pytest.approx(within, abs=0.004)
@@ -113,10 +113,10 @@ def test_expected_correlation_is_that_of_many_samples():
     assert expected_correlation(0.6, 5) == pytest.approx(found.mean(), abs=0.003)
 
 
-def test_pictures_are_tied_to_what_they_are_tied_to():
-    counts = picture_counts(Shape(6, 8, 0), np.array([3.0, 1, 2, 9, 8, 7]))
+def test_numbers_of_images_are_tied_to_what_they_are_tied_to():
+    counts = image_counts(Shape(6, 8, 0), np.array([3.0, 1, 2, 9, 8, 7]))
     assert counts.tolist() == [4, 4, 4, 12, 12, 12]
-    assert picture_counts(Shape(3, 8, 0), None).tolist() == [8, 8, 8]
+    assert image_counts(Shape(3, 8, 0), None).tolist() == [8, 8, 8]
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 0.1), (8, 0, 0.1), (8, 8, 1.0)])
@@ -143,32 +143,32 @@ def test_a_short_calibration_keeps_its_word():
 def test_the_published_scheme_is_caught():
     work = [Cell("sets", "equal", Shape(30, 8, 0.6), 0.3, 200)]
     rates = {rate.quantity.name: rate for rate in calibrate(work, 1)}
-    published = rates["published scheme, single pictures"]
+    published = rates["published scheme, single images"]
     assert published.off
     assert published.rate > 0.15
     assert not rates["whole-set test, median of centred scores"].off
 
 
-def test_the_truth_of_a_skewed_pair_is_not_one_half():
-    truth = _generator_truth(Cell("generators", "skewed, unequal scales", Shape(8, 8, 0.6), 0.3, 1))
-    assert truth["prefer"] > 0.55
+def test_the_true_value_of_a_skewed_pair_is_not_one_half():
+    true_values = _true_values(Cell("generators", "skewed, unequal scales", Shape(8, 8, 0.6), 0.3, 1))
+    assert true_values["prefer"] > 0.55
 
 
-@pytest.mark.parametrize(("world", "condition", "people"), [("sets", "equal", 8), ("agreement", "equal", 30)])
-def test_the_committed_table_is_what_the_command_gives(world, condition, people):
+@pytest.mark.parametrize(("world", "condition", "users"), [("sets", "equal", 8), ("agreement", "equal", 30)])
+def test_the_committed_table_is_what_the_command_gives(world, condition, users):
     script = load("calibration_table")
     rows = script.read(ROOT / "docs" / "reports" / "calibration.csv")
     assert min(row["runs"] for row in rows) >= 2000
     assert {(row["users"], row["correlation"]) for row in rows} == {
-        (p, c) for p in script.PEOPLE for c in script.CORRELATIONS
+        (p, c) for p in script.USERS for c in script.CORRELATIONS
     }
-    cell = Cell(world, condition, Shape(people, script.PICTURES, 0.3), script.LIFT, 2000)
+    cell = Cell(world, condition, Shape(users, script.IMAGES, 0.3), script.LIFT, 2000)
     for rate in calibrate([cell], script.SEED, workers=2):
         (row,) = [
             r
             for r in rows
             if (r["world"], r["condition"], r["users"], r["correlation"], r["quantity"])
-            == (world, condition, people, 0.3, rate.quantity.name)
+            == (world, condition, users, 0.3, rate.quantity.name)
         ]
         assert row["rate"] == pytest.approx(rate.rate, abs=0.0011), rate  # two runs of 2,000 for other processors
 

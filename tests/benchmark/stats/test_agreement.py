@@ -26,7 +26,7 @@ def test_pooled_equals_scipy(rated):
     assert ranked.estimate == pytest.approx(stats.spearmanr(x, y).statistic)
 
 
-def test_within_equals_scipy_person_by_person(rated):
+def test_within_equals_scipy_user_by_user(rated):
     user, x, y = rated
     pearson, without = correlation_within(user, x, y, weights())
     assert without == 0
@@ -39,7 +39,7 @@ def test_within_equals_scipy_person_by_person(rated):
     )
 
 
-def test_draws_take_whole_people(rated):
+def test_draws_take_whole_users(rated):
     user, x, y = rated
     w = weights(draws=50)
     drawn = []
@@ -51,9 +51,9 @@ def test_draws_take_whole_people(rated):
     assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
 
 
-def test_people_without_a_correlation_are_counted():
+def test_users_without_a_correlation_are_counted():
     user = np.array([0, 0, 0, 1, 1, 1, 2, 2])
     x = np.array([1.0, 2, 3, 5, 5, 5, 1, 2])
     interval, without = correlation_within(user, x, np.arange(8.0), weights(4))
-    assert (interval.n, without) == (1, 2)  # one is constant, one has two pictures, one has none and is not counted
+    assert (interval.n, without) == (1, 2)  # one is constant, one has two images, one has none and is not counted
     assert correlation_pooled(user, np.full(8, 2.0), np.arange(8.0), weights(4)).method == "none"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from benchmark.stats.comparison import Rules, compare, holm, paired_differences, picture_wins, sign_flips
+from benchmark.stats.comparison import Rules, compare, holm, image_wins, paired_differences, sign_flips
 from benchmark.stats.intervals import mean_interval, resampling_weights, wilson
 from benchmark.stats.levels import smallest_p
 from benchmark.stats.ranks import midranks, probability_first, rank_intervals
@@ -44,12 +44,12 @@ def test_random_flips_agree_with_enumeration():
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(6, 13), st.integers(2, 7), st.integers(1, 4))
-def test_nearly_constant_differences_count_the_identity_and_its_mirror(seed, people, power, pairs):
+def test_nearly_constant_differences_count_the_identity_and_its_mirror(seed, users, power, pairs):
     """The observed |t| once came from another product than the flips', and could be missed by all: p was 0."""
-    d = 0.3 * (1 + 10.0**-power * np.random.default_rng(seed).normal(size=(people, pairs)))
-    for one in sign_flips(d, 2**people, np.random.default_rng(0)):
+    d = 0.3 * (1 + 10.0**-power * np.random.default_rng(seed).normal(size=(users, pairs)))
+    for one in sign_flips(d, 2**users, np.random.default_rng(0)):
         assert one.enumerated and one.at_least == 2
-        assert one.p == smallest_p(people, 2**people) and one.p_max_t >= one.p
+        assert one.p == smallest_p(users, 2**users) and one.p_max_t >= one.p
 
 
 def test_constant_differences_beat_all_others():
@@ -66,8 +66,8 @@ def test_holm_equals_statsmodels():
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000), st.integers(6, 20), st.integers(1, 5))
-def test_adjusted_p_is_ordered_and_bounded(seed, people, pairs):
-    d = np.random.default_rng(seed).normal(size=(people, pairs))
+def test_adjusted_p_is_ordered_and_bounded(seed, users, pairs):
+    d = np.random.default_rng(seed).normal(size=(users, pairs))
     for r in sign_flips(d, 199, np.random.default_rng(1)):
         assert 0 < r.p <= 1
         assert r.p <= r.p_max_t <= 1
@@ -102,20 +102,20 @@ def test_equal_generators_and_constant_differences():
     assert two.effect is None
 
 
-def test_few_people_are_described_not_tested():
+def test_few_users_are_described_not_tested():
     d = np.random.default_rng(4).normal(3, 1, size=(5, 1))
     one = compare(d, weights(5), Rules(999, 0.05, 0.02), np.random.default_rng(0))[0]
     assert one.test is None
     assert one.verdict == "described"
 
 
-@pytest.mark.parametrize(("value", "people"), [(0.7, 6), (0.3, 7), (0.7, 12)])
-def test_p_is_never_zero_for_constant_differences(value, people):
-    (result,) = sign_flips(np.full((people, 1), value), 9999, np.random.default_rng(0))
-    assert result.p == 2 / 2**people
+@pytest.mark.parametrize(("value", "users"), [(0.7, 6), (0.3, 7), (0.7, 12)])
+def test_p_is_never_zero_for_constant_differences(value, users):
+    (result,) = sign_flips(np.full((users, 1), value), 9999, np.random.default_rng(0))
+    assert result.p == 2 / 2**users
 
 
-def test_a_pair_depends_on_its_own_people_and_signs_only():
+def test_a_pair_depends_on_its_own_users_and_signs_only():
     d = np.random.default_rng(7).normal(0.2, 1, size=(45, 300))
     alone = sign_flips(d[:, :1], 9999, np.random.default_rng(0))[0]
     assert sign_flips(d, 9999, np.random.default_rng(0))[0].at_least == alone.at_least
@@ -175,26 +175,26 @@ def test_rank_intervals_and_first_place():
     np.testing.assert_allclose(probability_first(values, weights(5)), [0.5, 0, 0.5])
 
 
-def test_picture_wins_equals_mann_whitney():
+def test_image_wins_equals_mann_whitney():
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 5, (6, 9)).astype(float), rng.integers(0, 5, (6, 7)).astype(float)
     expected = [stats.mannwhitneyu(x, y).statistic / 63 for x, y in zip(a, b, strict=True)]
-    np.testing.assert_allclose(picture_wins(a, b), expected)
-    np.testing.assert_allclose(picture_wins(a, b, higher_is_better=False), 1 - np.array(expected))
+    np.testing.assert_allclose(image_wins(a, b), expected)
+    np.testing.assert_allclose(image_wins(a, b, higher_is_better=False), 1 - np.array(expected))
     a[0, :8] = np.nan
     a[1] = np.nan
-    found = picture_wins(a, b)
+    found = image_wins(a, b)
     assert found[0] == pytest.approx(np.mean([(a[0, 8] > y) + (a[0, 8] == y) / 2 for y in b[0]]))
     assert np.isnan(found[1])
 
 
-def test_one_picture_scored_in_two_batches_is_a_tie():
+def test_one_image_scored_in_two_batches_is_a_tie():
     a = np.array([[0.7, 0.2]])
-    assert picture_wins(a, a + np.array([3e-7, -3e-7])).tolist() == [0.5]
-    assert picture_wins(a, a - 0.01).tolist() == [0.75]
+    assert image_wins(a, a + np.array([3e-7, -3e-7])).tolist() == [0.5]
+    assert image_wins(a, a - 0.01).tolist() == [0.75]
 
 
-def test_people_whose_values_differ_by_rounding_prefer_neither():
+def test_users_whose_values_differ_by_rounding_prefer_neither():
     a = np.repeat([[0.1 + 0.2, 0.5]], 8, axis=0)
     b = np.repeat([[0.3, 0.4]], 8, axis=0)
     equal, better = (paired_differences(a[:, k], b[:, k])[:, None] for k in range(2))
@@ -213,12 +213,12 @@ def test_flips_agree_with_the_t_test_where_it_holds():
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.integers(6, 10))
-def test_enumerated_p_ignores_order_scale_and_sign(seed, people):
+def test_enumerated_p_ignores_order_scale_and_sign(seed, users):
     rng = np.random.default_rng(seed)
-    d = rng.normal(0.3, 1, size=(people, 2))
-    one = sign_flips(d, 2**people, rng)
+    d = rng.normal(0.3, 1, size=(users, 2))
+    one = sign_flips(d, 2**users, rng)
     assert one[0].enumerated
-    assert sign_flips(-7 * d[rng.permutation(people)], 2**people, rng) == one
+    assert sign_flips(-7 * d[rng.permutation(users)], 2**users, rng) == one
 
 
 def test_an_infinite_difference_is_refused():

@@ -33,21 +33,21 @@ def recorded(found):
     return {key: value for key, value in raw.items() if key not in ("a", "b")}
 
 
-def values(people, columns, seed=0, skewed=False):
+def values(users, columns, seed=0, skewed=False):
     rng = np.random.default_rng(seed)
-    table = rng.normal(0.1, 1.0, (people, columns)) + np.linspace(-0.4, 0.4, columns)
+    table = rng.normal(0.1, 1.0, (users, columns)) + np.linspace(-0.4, 0.4, columns)
     return np.exp(table) if skewed else table
 
 
 def holes(table):
-    """Without some people in some columns."""
+    """Without some users in some columns."""
     out = table.copy()
     out[1, 0] = out[3, -1] = out[5, -1] = np.nan
     return out
 
 
-def weights(people, draws=60, strata=None):
-    return intervals.resampling_weights(people, draws, np.random.default_rng(1), strata)
+def weights(users, draws=60, strata=None):
+    return intervals.resampling_weights(users, draws, np.random.default_rng(1), strata)
 
 
 def of_intervals():
@@ -107,23 +107,23 @@ def of_intervals():
 
 
 def of_comparison():
-    for people, flips in ((5, 99), (7, 999), (12, 999), (12, 5000), (40, 1500)):
-        table = holes(values(max(people, 6), 4, people))[:people]
-        yield f"sign flips {people} {flips}", comparison.sign_flips(table, flips, np.random.default_rng(3))
+    for users, flips in ((5, 99), (7, 999), (12, 999), (12, 5000), (40, 1500)):
+        table = holes(values(max(users, 6), 4, users))[:users]
+        yield f"sign flips {users} {flips}", comparison.sign_flips(table, flips, np.random.default_rng(3))
     yield "sign flips of nothing", comparison.sign_flips(np.zeros((8, 2)), 199, np.random.default_rng(3))
     yield "holm", comparison.holm(np.array([0.2, 0.01, 0.03, 0.03, 0.9])).tolist()
-    for people in (1, 2, 5, 6, 20, 61):
+    for users in (1, 2, 5, 6, 20, 61):
         for margin in (None, 0.6):
             for higher in (True, False):
-                table = values(people, 5, people) + np.array([0, 1, -1, 0.05, 0])
+                table = values(users, 5, users) + np.array([0, 1, -1, 0.05, 0])
                 table[:, 4] = 0
-                if people > 5:
+                if users > 5:
                     table = holes(table)
                     table[:, 3] *= 0.05
                 rules = comparison.Rules(499, 0.05, margin, higher)
                 beats = np.clip(0.5 + table / 8, 0, 1) if margin else None
-                found = comparison.compare(table, weights(people), rules, np.random.default_rng(4), beats)
-                yield f"compare {people} {margin} {higher}", [recorded(one) for one in found]
+                found = comparison.compare(table, weights(users), rules, np.random.default_rng(4), beats)
+                yield f"compare {users} {margin} {higher}", [recorded(one) for one in found]
     for interval in ("auto", "bootstrap-t"):
         table = values(14, 2, 9, skewed=True)
         rules = comparison.Rules(199, 0.05, 0.5, True, interval)
@@ -140,14 +140,14 @@ def of_comparison():
         for gain in (0.3, -0.3):
             inner = intervals.Interval(gain, -0.5, 0.4, "student-t", 9)
             yield f"verdict {p_max_t} {gain}", comparison._verdict(np.arange(9.0), gain, inner, test, edge)
-    many = comparison.picture_wins(values(5, 1500, 7), values(5, 1400, 8))
+    many = comparison.image_wins(values(5, 1500, 7), values(5, 1400, 8))
     yield "wins in blocks", many.tolist()
-    yield "wins of one picture", comparison.picture_wins(values(3, 1, 7), values(3, 1, 8)).tolist()
+    yield "wins of one image", comparison.image_wins(values(3, 1, 7), values(3, 1, 8)).tolist()
     a, b = np.round(values(9, 4, 7), 1), np.round(values(9, 3, 8), 1)
     a[2] = np.nan
     b[4, 1] = np.nan
-    yield "wins", comparison.picture_wins(a, b).tolist()
-    yield "wins, lower is better", comparison.picture_wins(a, b, False).tolist()
+    yield "wins", comparison.image_wins(a, b).tolist()
+    yield "wins, lower is better", comparison.image_wins(a, b, False).tolist()
     yield "smallest p", [levels.smallest_p(n, b) for n in (1, 5, 13, 14, 30, 31) for b in (32, 99, 9999, 2**30, 2**31)]
 
 
@@ -158,9 +158,9 @@ def of_personalisation():
     yield "lift", personalisation.personal_lift(table).tolist()
     yield "lift with gaps", personalisation.personal_lift(gaps).tolist()
     yield "centred", personalisation.double_centred(table).tolist()
-    stratum, pictures = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2]), np.array([3, 3, 3, 3, 5, 5, 4, 5, 3])
+    stratum, images = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2]), np.array([3, 3, 3, 3, 5, 5, 4, 5, 3])
     apart = np.where(stratum[:, None] == stratum[None, :], table, np.nan)
-    strata, left = personalisation.strata_of(apart, stratum, pictures)
+    strata, left = personalisation.strata_of(apart, stratum, images)
     yield "strata", [left, *strata]
     yield "permutations", [p.tolist() for p in personalisation.permutations_within([4, 3], 5, np.random.default_rng(5))]
     for draws in (9, 299):
@@ -169,28 +169,28 @@ def of_personalisation():
     three = [personalisation.Stratum(np.arange(m), values(m, m, m)) for m in (4, 3, 5)]
     moved = personalisation.permutations_within([4, 3, 5], 19, np.random.default_rng(6))
     yield "block of three strata", [recorded(one) for one in personalisation.block_permutation(three, moved)]
-    one_picture = personalisation.strata_of(values(4, 4, 2), np.zeros(4, int), np.array([1, 1, 0, 0]))
-    yield "strata of one picture", [one_picture[1], *one_picture[0]]
+    one_image = personalisation.strata_of(values(4, 4, 2), np.zeros(4, int), np.array([1, 1, 0, 0]))
+    yield "strata of one image", [one_image[1], *one_image[0]]
     flat = np.arange(25.0).reshape(5, 5)
     flat[2, 3] += 1e-14
     yield "centred up to rounding", personalisation.double_centred(flat * 0.1).tolist()
     for columns in (1000, 1001):  # too wide for a partition to sort it all
         yield f"row medians {columns}", personalisation._row_medians(values(3, columns, 3)).tolist()
-    few = np.array([0, 0, 1, 3, 3, 3])  # one person has one picture, one has none
+    few = np.array([0, 0, 1, 3, 3, 3])  # one user has one image, one has none
     yield (
-        "picture shuffle of few",
-        recorded(personalisation.picture_shuffle(values(4, 6, 13), few, 49, np.random.default_rng(7))),
+        "image shuffle of few",
+        recorded(personalisation.image_shuffle(values(4, 6, 13), few, 49, np.random.default_rng(7))),
     )
     large = np.repeat(np.arange(20), 2000)
-    found = personalisation.picture_shuffle(values(20, 40_000, 13), large, 150, np.random.default_rng(7))
-    yield "picture shuffle in blocks", recorded(found)
+    found = personalisation.image_shuffle(values(20, 40_000, 13), large, 150, np.random.default_rng(7))
+    yield "image shuffle in blocks", recorded(found)
     yield "own set rank of large numbers", [p.tolist() for p in personalisation.own_set_rank(table * 1e9)]
     owner = np.repeat(np.arange(4), 3)
     scores = values(4, 12, 13)
-    found = personalisation.picture_shuffle(scores, owner, 99, np.random.default_rng(7))
-    yield "picture shuffle", recorded(found) | {"p": found.p, "z": found.z}
-    found = personalisation.picture_shuffle(np.full((4, 12), 0.5), owner, 99, np.random.default_rng(7))
-    yield "picture shuffle of nothing", recorded(found)
+    found = personalisation.image_shuffle(scores, owner, 99, np.random.default_rng(7))
+    yield "image shuffle", recorded(found) | {"p": found.p, "z": found.z}
+    found = personalisation.image_shuffle(np.full((4, 12), 0.5), owner, 99, np.random.default_rng(7))
+    yield "image shuffle of nothing", recorded(found)
     yield "own set rank", [part.tolist() for part in personalisation.own_set_rank(np.round(table, 0))]
     yield "own set rank with gaps", [part.tolist() for part in personalisation.own_set_rank(gaps)]
 
@@ -214,8 +214,8 @@ def of_verifier():
         verifier.bootstrap_rows_auc(np.ones(5, bool), score[:5], 9, np.random.default_rng(8)),
     )
     lone = np.array([True, False, False, True, False])
-    people = np.array([0, 0, 1, 2, 3])
-    yield "auc over users with one rating", recorded(verifier.auc_over_users(people, lone, score[:5], weights(4, 40)))
+    users = np.array([0, 0, 1, 2, 3])
+    yield "auc over users with one rating", recorded(verifier.auc_over_users(users, lone, score[:5], weights(4, 40)))
     yield "roc of equal scores", verifier.roc(lone, np.full(5, 0.5))
     yield "roc", verifier.roc(liked, score)
     yield "roc of few points", verifier.roc(liked, score, 7)
@@ -235,22 +235,22 @@ def of_agreement_and_ranks():
     same = 3 * x
     for name, (a, b) in {
         "plain": (x, y),
-        "one person does not vary": (flat, y),
+        "one user does not vary": (flat, y),
         "far from zero": (far, y + 1e6),
         "in line": (x, same),
         "against": (x, -same),
     }.items():
-        found, people = agreement.correlation_within(user, a, b, weights(7, 40))
-        yield f"within, {name}", [recorded(found), people]
+        found, users = agreement.correlation_within(user, a, b, weights(7, 40))
+        yield f"within, {name}", [recorded(found), users]
         yield f"pooled, {name}", recorded(agreement.correlation_pooled(user, a, b, weights(7, 40)))
         yield f"ranks within, {name}", agreement.ranks_within(user, np.round(a, 0)).tolist()
     lonely = np.array([0, 0, 1, 2, 2, 2])
-    found, people = agreement.correlation_within(lonely, x[:6], y[:6], weights(3, 40))
-    yield "within, one rating", [recorded(found), people]
+    found, users = agreement.correlation_within(lonely, x[:6], y[:6], weights(3, 40))
+    yield "within, one rating", [recorded(found), users]
     many = np.repeat(np.arange(70), 4)
     a, b = values(280, 2, 23).T
-    found, people = agreement.correlation_within(many, a, a + b, weights(70, 80))
-    yield "within, many people", [recorded(found), people]
+    found, users = agreement.correlation_within(many, a, a + b, weights(70, 80))
+    yield "within, many users", [recorded(found), users]
     yield "midranks", ranks.midranks(np.array([3.0, 1.0, 3.0, 2.0, 2.0, 2.0])).tolist()
     better = {("a", "b"): True, ("a", "c"): True, ("b", "c"): False, ("d", "a"): True}
     yield "rank intervals", ranks.rank_intervals(["a", "b", "c", "d"], better)
@@ -261,17 +261,17 @@ def of_agreement_and_ranks():
 def of_simulation():
     rng = np.random.default_rng
     for shape in (simulation.Shape(8, 4, 0.3), simulation.Shape(9, 5, 0.6)):
-        name = f"{shape.users} {shape.pictures} {shape.correlation}"
+        name = f"{shape.users} {shape.images} {shape.correlation}"
         for condition in simulation.CONDITIONS:
-            pairs, pictures = simulation.simulate_sets(shape, condition, 0.2, rng(31))
-            yield f"sets {name} {condition}", [pairs.tolist(), pictures.tolist()]
+            pairs, images = simulation.simulate_sets(shape, condition, 0.2, rng(31))
+            yield f"sets {name} {condition}", [pairs.tolist(), images.tolist()]
         for condition in simulation.GENERATOR_CONDITIONS:
             found = simulation.simulate_generators(shape, condition, np.array([0.0, 0.1, 0.4, 0.2]), rng(32))
             yield f"generators {name} {condition}", found.tolist()
         yield f"ratings {name}", [part.tolist() for part in simulation.simulate_ratings(shape, 5, rng(33))]
         yield f"scorers {name}", [part.tolist() for part in simulation.simulate_scorers(shape, 0.5, rng(34))]
-    yield "counts", simulation.picture_counts(simulation.Shape(9, 8, 0.1), None).tolist()
-    yield "counts tied", simulation.picture_counts(simulation.Shape(9, 8, 0.1), np.arange(9.0)[::-1]).tolist()
+    yield "counts", simulation.image_counts(simulation.Shape(9, 8, 0.1), None).tolist()
+    yield "counts tied", simulation.image_counts(simulation.Shape(9, 8, 0.1), np.arange(9.0)[::-1]).tolist()
     yield "noise", simulation.skewed_noise(rng(35), (3, 4)).tolist()
     yield "true auc", [simulation.true_auc(r) for r in (0.0, 0.3, 0.6)]
 

@@ -43,7 +43,7 @@ def test_columns_together_are_columns_alone(seed, n):
             assert interval.low <= interval.estimate <= interval.high
 
 
-def test_the_order_of_people_changes_nothing():
+def test_the_order_of_users_changes_nothing():
     x = np.random.default_rng(1).normal(size=80)
     order = np.random.default_rng(2).permutation(80)
     w = weights(80)
@@ -78,7 +78,7 @@ def test_draws_in_which_all_are_alike_have_an_infinite_t():
 
 
 def test_bootstrap_t_covers_rare_values():
-    """Shares of 5 % at 80 people, which intervals without the infinite draws held far less often."""
+    """Shares of 5 % at 80 users, which intervals without the infinite draws held far less often."""
     rng = np.random.default_rng(6)
     held = []
     for _ in range(200):

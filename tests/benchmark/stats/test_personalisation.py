@@ -10,10 +10,10 @@ from benchmark.stats.personalisation import (
     _row_medians,
     block_permutation,
     double_centred,
+    image_shuffle,
     own_set_rank,
     permutations_within,
     personal_lift,
-    picture_shuffle,
     strata_of,
 )
 
@@ -53,7 +53,7 @@ def test_block_permutation_equals_enumeration():
     assert t1.null_mean == pytest.approx(scores.mean())
 
 
-def test_people_move_within_their_stratum_only():
+def test_users_move_within_their_stratum_only():
     # two strata of very different level: across them every permutation would lower the diagonal
     low, high = np.zeros((4, 4)), np.full((4, 4), 10.0)
     permutations = permutations_within([4, 4], 200, np.random.default_rng(0))
@@ -65,11 +65,11 @@ def test_people_move_within_their_stratum_only():
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.integers(3, 12))
-def test_p_is_in_range_and_does_not_depend_on_labels(seed, people):
+def test_p_is_in_range_and_does_not_depend_on_labels(seed, users):
     rng = np.random.default_rng(seed)
-    scores = rng.normal(size=(people, people)) + np.eye(people) * rng.normal()
-    relabel = rng.permutation(people)
-    permutations = permutations_within([people], 99, np.random.default_rng(1))
+    scores = rng.normal(size=(users, users)) + np.eye(users) * rng.normal()
+    relabel = rng.permutation(users)
+    permutations = permutations_within([users], 99, np.random.default_rng(1))
     _, here = block_permutation([stratum(scores)], permutations)
     back = np.argsort(relabel)
     moved = [back[permutations[0][:, relabel]]]
@@ -89,31 +89,31 @@ def test_a_planted_effect_is_found_and_grows():
 
 def test_block_test_holds_its_level_where_the_published_scheme_does_not():
     rejected = {"block": 0, "published": 0}
-    runs, users, pictures = 200, 20, 6
+    runs, users, images = 200, 20, 6
     for run in range(runs):
         rng = np.random.default_rng(run)
-        # sets of equal quality in the mean, pictures of a set alike, judges with tastes, nothing personal
+        # sets of equal quality in the mean, images of a set alike, judges with tastes, nothing personal
         taste = rng.normal(size=(users, 3))
         sets = rng.normal(size=(users, 3)) * np.sqrt(0.6)
-        look = np.repeat(sets, pictures, axis=0) + rng.normal(size=(users * pictures, 3)) * np.sqrt(0.4)
+        look = np.repeat(sets, images, axis=0) + rng.normal(size=(users * images, 3)) * np.sqrt(0.4)
         scores = taste @ look.T
-        owner = np.repeat(np.arange(users), pictures)
-        table = scores.reshape(users, users, pictures).mean(axis=2)
+        owner = np.repeat(np.arange(users), images)
+        table = scores.reshape(users, users, images).mean(axis=2)
         _, block = block_permutation([stratum(table)], permutations_within([users], 99, rng))
         rejected["block"] += block.p <= 0.05
-        rejected["published"] += picture_shuffle(scores, owner, 99, rng).p <= 0.05
+        rejected["published"] += image_shuffle(scores, owner, 99, rng).p <= 0.05
     assert rejected["block"] <= 20  # 5 % of 200 is 10, standard deviation 3.1
     assert rejected["published"] > 24
 
 
-def test_picture_shuffle_observed_value():
+def test_image_shuffle_observed_value():
     rng = np.random.default_rng(8)
     scores = rng.random((4, 12))
     owner = np.repeat(np.arange(4), 3)
-    result = picture_shuffle(scores, owner, 50, rng)
+    result = image_shuffle(scores, owner, 50, rng)
     assert result.statistic == pytest.approx(np.median([scores[u, owner == u].mean() for u in range(4)]))
     shuffled = rng.permutation(12)
-    again = picture_shuffle(scores[:, shuffled], owner[shuffled], 50, np.random.default_rng(0))
+    again = image_shuffle(scores[:, shuffled], owner[shuffled], 50, np.random.default_rng(0))
     assert again.statistic == pytest.approx(result.statistic)
 
 
@@ -128,18 +128,18 @@ def test_own_set_rank_with_ties():
 
 @pytest.mark.parametrize("scores", [np.ones((1, 1)), np.ones((3, 2)), np.full((3, 3), np.nan), np.full((3, 3), np.inf)])
 def test_a_stratum_that_cannot_be_permuted_is_refused(scores):
-    with pytest.raises(ValueError, match="two or more people"):
+    with pytest.raises(ValueError, match="two or more users"):
         stratum(scores)
 
 
-def test_strata_have_equal_blocks_and_pictures():
+def test_strata_have_equal_blocks_and_images():
     pairs = np.random.default_rng(0).random((7, 7))
-    block, pictures = np.array([0, 0, 0, 1, 1, 1, 1]), np.array([2, 2, 3, 2, 2, 0, 0])
-    strata, left = strata_of(pairs, block, pictures)
+    block, images = np.array([0, 0, 0, 1, 1, 1, 1]), np.array([2, 2, 3, 2, 2, 0, 0])
+    strata, left = strata_of(pairs, block, images)
     assert [s.users.tolist() for s in strata] == [[0, 1], [3, 4]]
-    assert left == 3  # alone with three pictures, and two without any
+    assert left == 3  # alone with three images, and two without any
     pairs[0, 1] = np.nan
-    assert strata_of(pairs, block, pictures)[1] == 5
+    assert strata_of(pairs, block, images)[1] == 5
 
 
 def test_equal_sets_tie_whatever_the_rounding():

@@ -12,13 +12,13 @@ from benchmark.stats.ranks import inversions, kendall, midranks, probability_fir
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def drawn(seed, people=9, generators=6, noise=1.0):
+def drawn(seed, users=9, generators=6, noise=1.0):
     rng = np.random.default_rng(seed)
-    a = rng.normal(size=(people, generators))
+    a = rng.normal(size=(users, generators))
     return (
         a,
-        a + noise * rng.normal(size=(people, generators)),
-        resampling_weights(people, 50, rng, np.zeros(people, int)),
+        a + noise * rng.normal(size=(users, generators)),
+        resampling_weights(users, 50, rng, np.zeros(users, int)),
     )
 
 
@@ -39,7 +39,7 @@ def test_inversions_are_the_discordant_pairs(seed):
 
 
 @given(SEEDS)
-def test_order_of_people_and_scale_change_nothing(seed):
+def test_order_of_users_and_scale_change_nothing(seed):
     a, b, _ = drawn(seed)
     weights = np.ones((1, 9), int)
     shuffled = np.random.default_rng(seed).permutation(9)

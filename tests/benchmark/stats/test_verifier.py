@@ -54,11 +54,11 @@ def test_rows_bootstrap_contains_the_auc():
     assert low < auc(liked, score) < high
 
 
-def test_pooled_auc_by_people_equals_drawing_people():
+def test_pooled_auc_by_users_equals_drawing_users():
     rng = np.random.default_rng(3)
     user = rng.integers(0, 12, 300)
     liked, score = rng.random(300) < 0.3 + 0.03 * user, rng.integers(0, 30, 300) / 30
-    w = resampling_weights(14, 60, rng)  # two people have no rows
+    w = resampling_weights(14, 60, rng)  # two users have no rows
     drawn = []
     for row in w:
         rows = np.concatenate([np.repeat(np.flatnonzero(user == u), row[u]) for u in range(14)])

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from benchmark.figures.people import people
 from benchmark.figures.style import SIZES
+from benchmark.figures.users import users
 
 
 @pytest.fixture(scope="module")
 def found(tables):
-    return {figure.name: figure for figure in people(tables)}
+    return {figure.name: figure for figure in users(tables)}
 
 
 def test_which_figures_there_are(found):
@@ -56,5 +56,5 @@ def test_they_are_drawn(found, name):
 def test_few_users_make_no_groups(miniature_tables):
     labels, silhouette = miniature_tables.personas
     assert not labels.any() and silhouette == 0
-    likeness, wins = people(miniature_tables)
+    likeness, wins = users(miniature_tables)
     assert (likeness.name, wins.name) == ("likeness", "wins")

@@ -1,8 +1,9 @@
-"""Users: how alike they are, who wins whom, and groups of alike taste."""
+"""Users: how alike their tastes are, which generator is best for whom, and groups of similar taste."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -13,18 +14,19 @@ from benchmark.analysis.measures import both_by
 from benchmark.board.format_numbers import number, percent
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
-from benchmark.figures.style import BLUE, GRID, Figure, Size, heat, left_out, ranked, shown
+from benchmark.figures.style import GRID, PALETTE, Figure, Size, heat, left_out, present, ranked, shown
 from rebeca.arrays import Bools
 from rebeca.ties import is_highest, levels
 
-MOST_PEOPLE = 48
-MOST_PLACES = 12
+MOST_USERS = 48
+"""Users that the likeness matrix shows."""
+MOST_GENERATORS = 12
+"""Generators beside which the groups' means are drawn."""
 
 
-def people(tables: Tables) -> list[Figure]:
+def users(tables: Tables) -> list[Figure]:
     """Likeness, wins per user, personas."""
-    found = [_likeness(tables), _wins(tables), _personas(tables)]
-    return [figure for figure in found if figure is not None]
+    return present(_likeness(tables), _wins(tables), _personas(tables))
 
 
 def order_of(tables: Tables) -> np.ndarray[Any, Any]:
@@ -38,8 +40,8 @@ def _likeness(tables: Tables) -> Figure | None:
     if not tables.likeness.any():
         return None
     everybody = order_of(tables)
-    places = np.linspace(0, len(everybody) - 1, min(MOST_PEOPLE, len(everybody))).round().astype(int)
-    order = everybody[places]  # of every group as many as it has
+    places = np.linspace(0, len(everybody) - 1, min(MOST_USERS, len(everybody))).round().astype(int)
+    order = everybody[places]  # of every group in proportion to its size
     table = tables.likeness[np.ix_(order, order)]
     names = [tables.users[i] for i in order]
     i, j = np.meshgrid(np.arange(len(order)), np.arange(len(order)), indexing="ij")
@@ -56,27 +58,26 @@ def _likeness(tables: Tables) -> Figure | None:
 
     def draw(size: Size) -> Any:
         side = size.width * 0.68 / len(order)
-        x = alt.X("column:O", axis=None)
-        y = alt.Y("row:O", axis=None)
+        x, y = alt.X("column:O", axis=None), alt.Y("row:O", axis=None)
         drawn = data[["row", "column", "likeness"]]
         return heat(size, drawn, x, y, "likeness", diverging=True, domain=(-1.0, 1.0), cell=(side, side))
 
     labels, silhouette = tables.personas
     groups = int(labels.max()) + 1
     title = (
-        f"Cut into {groups} groups of alike taste, users show {_structure(silhouette)} (silhouette {silhouette:.2f})"
+        f"In {groups} groups of similar taste, users show {_structure(silhouette)} (silhouette {silhouette:.2f})"
         if labels.any()
         else "Users do not fall into groups of taste"
     )
     text = f"Correlation between two users' opinions: from {off.min():.2f} to {off.max():.2f}, mean {off.mean():.2f}."
-    note = "Each row and column is a user, sorted by persona; blue: alike, brown: opposite taste."
-    if len(tables.users) > MOST_PEOPLE:
-        note += f" The {MOST_PEOPLE} of {len(tables.users)} users, from all groups."
+    note = "Each row and column is a user, sorted by persona; blue: similar, brown: opposite taste."
+    if len(tables.users) > MOST_USERS:
+        note += f" {MOST_USERS} of {len(tables.users)} users, from all groups."
     return Figure("likeness", title, text, data, draw, note)
 
 
 def _structure(silhouette: float) -> str:
-    """What a mean silhouette says (Kaufman and Rousseeuw 1990, table 4)."""
+    """A mean silhouette in words (Kaufman and Rousseeuw 1990, table 4)."""
     limits = ((0.25, "no structure to speak of"), (0.5, "weak structure"), (0.7, "reasonable structure"))
     return next((words for most, words in limits if silhouette <= most), "strong structure")
 
@@ -94,7 +95,7 @@ def _wins(tables: Tables) -> Figure | None:
     share = won / won.sum(axis=1, keepdims=True)
     kept = shown(rows, tables.board.reference)
     order = [i for i in order_of(tables) if known[i]]
-    place = {int(person): number for number, person in enumerate(np.flatnonzero(known))}
+    place = {int(user): row for row, user in enumerate(np.flatnonzero(known))}
     columns = {row.id: k for k, row in enumerate(rows)}
     cells = [
         {
@@ -110,11 +111,10 @@ def _wins(tables: Tables) -> Figure | None:
     names = [row.title for row in kept]
 
     def draw(size: Size) -> Any:
-        x = alt.X("place:O", axis=None)
-        y = alt.Y("generator:N", sort=names, title=None)
+        x, y = alt.X("place:O", axis=None), alt.Y("generator:N", sort=names, title=None)
         drawn = data.assign(near=-data["behind"])[["place", "generator", "near"]]
-        width = size.width * 0.7 / len(order)
-        return heat(size, drawn, x, y, "near", title="minus the best", cell=(width, size.font * 1.5))
+        cell = (size.width * 0.7 / len(order), size.font * 1.5)
+        return heat(size, drawn, x, y, "near", title="minus the best", cell=cell)
 
     totals = share.sum(axis=0)
     best = int(np.argmax(totals))
@@ -136,7 +136,7 @@ def _personas(tables: Tables) -> Figure | None:
     rows = [row for row in tables.board.rows if np.isfinite(tables.value(row.id, tables.primary)).any()]
     if not labels.any() or not rows:
         return None
-    kept = shown(rows, tables.board.reference, MOST_PLACES)
+    kept = shown(rows, tables.board.reference, MOST_GENERATORS)
     groups = list(range(int(labels.max()) + 1))
     cells = []
     for row in kept:
@@ -156,9 +156,6 @@ def _personas(tables: Tables) -> Figure | None:
     data = pd.DataFrame(cells)
     names = [row.title for row in kept]
 
-    def draw(size: Size) -> Any:
-        return _draw_personas(data, names, size)
-
     spread = data[data["measure"] == "preference"].groupby("generator")["mean"].agg(["min", "max"])
     gaps = {row.id: _gap(tables, row, labels) for row in ranked(rows)}
     widest = max(ranked(rows), key=lambda row: gaps[row.id])
@@ -168,7 +165,7 @@ def _personas(tables: Tables) -> Figure | None:
     )
     sizes = ", ".join(f"{k + 1}: {int((labels == k).sum())}" for k in groups)
     note = f"{left_out(kept, rows)} Users of persona {sizes}."
-    return Figure("personas", title, text, data, draw, note.strip())
+    return Figure("personas", title, text, data, partial(_draw_personas, data, names), note.strip())
 
 
 def _draw_personas(data: pd.DataFrame, names: Sequence[str], size: Size) -> Any:
@@ -181,7 +178,7 @@ def _draw_personas(data: pd.DataFrame, names: Sequence[str], size: Size) -> Any:
         colour = alt.Color(
             "persona:N",
             legend=alt.Legend(title=None, orient="bottom", columns=3),
-            scale=alt.Scale(range=[BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"]),
+            scale=alt.Scale(range=PALETTE),
         )
         dots = (
             alt.Chart(own)
