@@ -78,8 +78,8 @@ def examine() -> Report:
     checks.append(_device())
     free = shutil.disk_usage(Path.home()).free / 2**30
     checks.append(_fact("disk", free > 2, f"{free:.0f} GiB free", "free some space, or use --workdir"))
-    extensions = {group: list(registry.names(group)) for group in registry.Group.__args__}  # type: ignore[attr-defined]
-    return Report(checks, extensions, _tasks(offline))
+    registered = {group: list(registry.names(group)) for group in registry.Group.__args__}  # type: ignore[attr-defined]
+    return Report(checks, registered, _tasks(offline))
 
 
 def print_report(report: Report) -> None:

@@ -53,10 +53,6 @@ def leaderboard_json(board: Board) -> str:
         }
         for row in board.rows
     ]
-    described = [
-        {"key": c.key, "heading": c.heading, "unit": c.unit, "direction": c.direction, "meaning": c.meaning}
-        for c in columns
-    ]
     leaderboard = {
         "task": board.task.model_dump(),
         "users": board.users,
@@ -64,7 +60,10 @@ def leaderboard_json(board: Board) -> str:
         "reference": board.reference,
         "created": board.record.provenance.created,
         "digest": board.record.digest,
-        "columns": described,
+        "columns": [
+            {"key": c.key, "heading": c.heading, "unit": c.unit, "direction": c.direction, "meaning": c.meaning}
+            for c in columns
+        ],
         "generators": rows,
     }
     return json.dumps(leaderboard, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
@@ -140,7 +139,6 @@ def _rounded(interval: Interval) -> list[float | None] | None:
 def generator_script(tables: Tables, row: Row, gallery: Gallery) -> str:
     """What the dialog and the comparison need of one generator: all users' values, and its shown images."""
     columns, rows = tables.board.all_columns(), tables.rows[row.id]
-    values = {column.key: [short(float(v)) for v in tables.of(column, row)] for column in columns}
     spec, generator = tables.board.record.spec, row.record.generator
     seeds = SeedScheme(spec.id, spec.version, spec.seed, generator.offset)
     own = gallery.by_generator.get(row.id, {})
@@ -161,7 +159,7 @@ def generator_script(tables: Tables, row: Row, gallery: Gallery) -> str:
             "id": row.id,
             "title": row.title,
             "names": {name: row.card(name).name for name in rows.scores},
-            "values": values,
+            "values": {column.key: [short(float(v)) for v in tables.of(column, row)] for column in columns},
             "images": images,
             "others": others,
             "users": {str(user): printable(tables.users[user]) for user in own},
