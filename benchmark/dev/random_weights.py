@@ -1,7 +1,6 @@
 """Random weights in the published layouts: same files, same tensor names, and for ``full`` the same shapes.
 
-They let all code that loads published weights run where these are not to be had. What is made with them looks like
-nothing and measures nothing.
+With them, all code that loads published weights runs without these. Images and scores made with them mean nothing.
 """
 
 from __future__ import annotations
@@ -10,8 +9,9 @@ import gzip
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -35,21 +35,21 @@ LAYOUTS = {
     "hpsv2.1": "hpsv2.1",
     "laion": "laion-v2",
 }
-"""What ``dev make-weights --layout`` takes, and the published name whose place it takes."""
+"""Layouts of ``dev make-weights --layout``, and the published weights that each replaces."""
 HEADS = 16
-"""Attention heads of ViT-H's and ViT-bigG's towers; tiny ones have as many."""
+"""Attention heads of ViT-H's and ViT-bigG's towers, in both sizes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tower:
-    """A transformer of CLIP.
+    """Shape of a transformer of CLIP.
 
     Attributes:
         width: Hidden size.
         layers: Blocks.
         heads: Attention heads.
         inner: Width of the feed-forward layers.
-        projection: Numbers of an embedding.
+        projection: Dimensions of an embedding.
     """
 
     width: int
@@ -75,7 +75,7 @@ VISION = {
     "vit-l": {"full": Tower(1024, 24, 16, 4096, 768), "tiny": Tower(32, 2, 16, 64, 32)},
 }
 TEXT = {"full": Tower(768, 12, 12, 3072, 768), "tiny": Tower(32, 2, 4, 64, 32)}
-PICTURE = {"full": 224, "tiny": 56}
+IMAGE_SIZE = {"full": 224, "tiny": 56}
 PATCH = 14
 CHANNELS = {"full": (320, 640, 1280, 1280), "tiny": (32, 32, 64, 64)}
 AUTOENCODER = {"full": (128, 256, 512, 512), "tiny": (16, 16, 32, 32)}
@@ -98,47 +98,35 @@ def make_weights(layout: str, size: Size, root: Path, seed: int = 0) -> Path:
         layout: One of :data:`LAYOUTS`.
         size: ``full`` has the published shapes; ``tiny`` the same tensors, small.
         root: As ``$REBECA_WEIGHTS``.
-        seed: Of the numbers.
+        seed: Of the weights.
 
     Returns:
         The repository's folder.
 
     Raises:
-        StoreError: If weights lie there that are not random; they are never overwritten.
+        StoreError: If the folder holds weights that are not random; they are never overwritten.
     """
-    one = ALL[LAYOUTS[layout]]
-    folder = root / one.folder
-    card = _read_card(folder)
-    if card is None and folder.is_dir() and any(folder.iterdir()):
+    published = ALL[LAYOUTS[layout]]
+    folder = root / published.folder
+    files: dict[str, str] = {}
+    if (folder / CARD).is_file():
+        files = json.loads((folder / CARD).read_text(encoding="utf-8"))["files"]
+    elif folder.is_dir() and any(folder.iterdir()):
         raise StoreError(f"{folder} holds weights that are not random", hint="choose another folder with --out")
     folder.mkdir(parents=True, exist_ok=True)
-    files = dict(card["files"]) if card is not None else {}
     (folder / CARD).write_text(_card_text(size, seed, files), encoding="utf-8")  # first: what follows is random
     with quiet():
-        _WRITERS[layout](folder, one, size, seed)
-    for file in one.files:
+        _WRITERS[layout](folder, published, size, seed)
+    for file in published.files:
         with (folder / file.name).open("rb") as stream:
             files[file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
     (folder / CARD).write_text(_card_text(size, seed, files), encoding="utf-8")
     return folder
 
 
-def parameters(layout: str, size: Size) -> dict[str, int]:
-    """Numbers of each model of a layout, by model."""
-    return {name: sum(math.prod(shape) for shape in shapes.values()) for name, shapes in _shapes(layout, size).items()}
-
-
 def _card_text(size: Size, seed: int, files: Mapping[str, str]) -> str:
-    said = {"made_by": "rebeca-bench dev make-weights", "size": size, "seed": seed, "files": files}
-    return json.dumps(said, indent=1, sort_keys=True) + "\n"
-
-
-def _read_card(folder: Path) -> dict[str, Any] | None:
-    path = folder / CARD
-    if not path.is_file():
-        return None
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    card = {"made_by": "rebeca-bench dev make-weights", "size": size, "seed": seed, "files": files}
+    return json.dumps(card, indent=1, sort_keys=True) + "\n"
 
 
 # -- models on no device: names and shapes ----------------------------------------------------------------------------
@@ -148,7 +136,7 @@ def _shapes(layout: str, size: Size) -> dict[str, dict[str, tuple[int, ...]]]:
     if layout == "sd15":
         models = {"unet": _unet(size), "vae": _vae(size), "text": _text(size)}
     elif layout in VISION:
-        models = {"clip" if layout == "vit-l" else "image": _clip(size) if layout == "vit-l" else _vision(layout, size)}
+        models = {"clip": _clip(size)} if layout == "vit-l" else {"image": _vision(layout, size)}
     elif layout.startswith("hpsv2"):
         models = {"clip": _hps(size)}
     elif layout == "ip-adapter":
@@ -166,7 +154,7 @@ OLD_ATTENTION = {".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.", ".
 
 
 def _published_key(model: str, key: str) -> str:
-    """As a tensor is called in the published file; today's libraries call some otherwise and rename them on loading."""
+    """A tensor's name in the published file; current libraries use other names for some and rename them on loading."""
     if model == "vae":
         for new, old in OLD_ATTENTION.items():
             key = key.replace(new, old)
@@ -174,10 +162,10 @@ def _published_key(model: str, key: str) -> str:
 
 
 def _position_ids(layout: str, size: Size) -> dict[str, Tensor]:
-    """What published CLIPs carry besides: the numbers of their positions."""
+    """Tensors of position numbers, which published CLIPs contain besides."""
     import torch
 
-    patches = (PICTURE[size] // PATCH) ** 2 + 1
+    patches = (IMAGE_SIZE[size] // PATCH) ** 2 + 1
     places = {"text_model": 77} if layout == "sd15" else {"vision_model": patches}
     if layout == "vit-l":
         places["text_model"] = 77
@@ -239,7 +227,7 @@ def _vision_config(layout: str, size: Size) -> Any:
 
     act = "quick_gelu" if layout == "vit-l" else "gelu"
     tower = VISION[layout][size].config()
-    return CLIPVisionConfig(image_size=PICTURE[size], patch_size=PATCH, hidden_act=act, **tower)
+    return CLIPVisionConfig(image_size=IMAGE_SIZE[size], patch_size=PATCH, hidden_act=act, **tower)
 
 
 def _text(size: Size) -> Any:
@@ -274,7 +262,7 @@ def _hps(size: Size) -> Any:
         "layers": image.layers,
         "head_width": image.width // image.heads,
         "patch_size": PATCH,
-        "image_size": PICTURE[size],
+        "image_size": IMAGE_SIZE[size],
     }
     text = {
         "context_length": 77,
@@ -297,7 +285,7 @@ def _adapter_shapes(size: Size) -> dict[str, tuple[int, ...]]:
     unet = _unet(size)
     widths = unet.config.block_out_channels
     number = 1
-    for name in unet.attn_processors:  # in the order down, up, mid; every second one looks at the words
+    for name in unet.attn_processors:  # in the order down, up, mid; every second one attends to the prompt
         if name.startswith("mid_block"):
             hidden = widths[-1]
         else:
@@ -323,13 +311,10 @@ def _head_shapes(size: Size) -> dict[str, tuple[int, ...]]:
 
 
 def _tensors(shapes: Mapping[str, tuple[int, ...]], seed: int, half: bool = False) -> dict[str, Tensor]:
-    """Random tensors that keep the size of what flows through them; norms and biases start as they would."""
-    return dict(_each_tensor(shapes, seed, half))
-
-
-def _each_tensor(shapes: Mapping[str, tuple[int, ...]], seed: int, half: bool) -> Iterator[tuple[str, Tensor]]:
+    """Random tensors that keep the scale of activations; norms are 1 and biases 0."""
     import torch
 
+    tensors = {}
     for name, shape in shapes.items():
         generator = torch.Generator().manual_seed(seed_of(seed, "random-weights", name))
         if name.endswith("logit_scale"):
@@ -341,13 +326,14 @@ def _each_tensor(shapes: Mapping[str, tuple[int, ...]], seed: int, half: bool) -
         else:
             spread = 1 / math.sqrt(math.prod(shape[1:]) if len(shape) > 1 else shape[0])
             value = torch.randn(shape, generator=generator) * spread
-        yield name, value.half() if half else value
+        tensors[name] = value.half() if half else value
+    return tensors
 
 
 # -- files ------------------------------------------------------------------------------------------------------------
 
 
-def _write_sd15(folder: Path, one: Published, size: Size, seed: int) -> None:
+def _write_sd15(folder: Path, published: Published, size: Size, seed: int) -> None:
     from diffusers import PNDMScheduler
 
     models = {
@@ -357,13 +343,14 @@ def _write_sd15(folder: Path, one: Published, size: Size, seed: int) -> None:
     }
     for (name, (model, stem)), shapes in zip(models.items(), _shapes("sd15", size).values(), strict=True):
         (folder / name).mkdir(exist_ok=True)
+        tensors = _tensors(shapes, seed)
         if name == "text_encoder":
             model.config.architectures = ["CLIPTextModel"]
             model.config.save_pretrained(folder / name)
+            tensors |= _position_ids("sd15", size)
         else:
             model.save_config(folder / name)
-        extra = _position_ids("sd15", size) if name == "text_encoder" else {}
-        save_weights(folder / name / f"{stem}.safetensors", _tensors(shapes, seed) | extra)
+        save_weights(folder / name / f"{stem}.safetensors", tensors)
     PNDMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -407,49 +394,46 @@ def _write_tokenizer(folder: Path) -> None:
         "pad_token": "<|endoftext|>",
     }
     (folder / "special_tokens_map.json").write_text(json.dumps(special, indent=1) + "\n", encoding="utf-8")
-    about = special | {"model_max_length": 77, "tokenizer_class": "CLIPTokenizer", "do_lower_case": True}
-    (folder / "tokenizer_config.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    settings = special | {"model_max_length": 77, "tokenizer_class": "CLIPTokenizer", "do_lower_case": True}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 
 
-def _write_vision(layout: str) -> Callable[[Path, Published, Size, int], None]:
-    def write(folder: Path, one: Published, size: Size, seed: int) -> None:
-        target = folder / one.inside
-        target.mkdir(parents=True, exist_ok=True)
-        model = _clip(size) if layout == "vit-l" else _vision(layout, size)
-        model.config.architectures = [type(model).__name__]
-        model.config.save_pretrained(target)
-        (shapes,) = _shapes(layout, size).values()
-        tensors = _tensors(shapes, seed, half=layout == "vit-g")
-        save_weights(target / "model.safetensors", tensors | _position_ids(layout, size))
-
-    return write
+def _write_vision(layout: str, folder: Path, published: Published, size: Size, seed: int) -> None:
+    target = folder / published.inside
+    target.mkdir(parents=True, exist_ok=True)
+    model = _clip(size) if layout == "vit-l" else _vision(layout, size)
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(target)
+    (shapes,) = _shapes(layout, size).values()
+    tensors = _tensors(shapes, seed, half=layout == "vit-g")
+    save_weights(target / "model.safetensors", tensors | _position_ids(layout, size))
 
 
-def _write_hps(folder: Path, one: Published, size: Size, seed: int) -> None:
+def _write_hps(folder: Path, published: Published, size: Size, seed: int) -> None:
     import torch
 
     (shapes,) = _shapes("hpsv2", size).values()
-    torch.save({"state_dict": _tensors(shapes, seed_of(seed, one.name), half=True)}, folder / one.inside)
+    torch.save({"state_dict": _tensors(shapes, seed_of(seed, published.name), half=True)}, folder / published.inside)
 
 
-def _write_adapter(folder: Path, one: Published, size: Size, seed: int) -> None:
-    path = folder / one.files[0].name
+def _write_adapter(folder: Path, published: Published, size: Size, seed: int) -> None:
+    path = folder / published.files[0].name
     path.parent.mkdir(parents=True, exist_ok=True)
     save_weights(path, _tensors(_adapter_shapes(size), seed, half=True))
 
 
-def _write_head(folder: Path, one: Published, size: Size, seed: int) -> None:
+def _write_head(folder: Path, published: Published, size: Size, seed: int) -> None:
     import torch
 
-    torch.save(_tensors(_head_shapes(size), seed), folder / one.inside)
+    torch.save(_tensors(_head_shapes(size), seed), folder / published.inside)
 
 
 _WRITERS: dict[str, Callable[[Path, Published, Size, int], None]] = {
     "sd15": _write_sd15,
     "ip-adapter": _write_adapter,
-    "vit-h": _write_vision("vit-h"),
-    "vit-l": _write_vision("vit-l"),
-    "vit-g": _write_vision("vit-g"),
+    "vit-h": partial(_write_vision, "vit-h"),
+    "vit-l": partial(_write_vision, "vit-l"),
+    "vit-g": partial(_write_vision, "vit-g"),
     "hpsv2": _write_hps,
     "hpsv2.1": _write_hps,
     "laion": _write_head,

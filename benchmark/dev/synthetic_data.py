@@ -1,4 +1,4 @@
-"""Made-up photographs and ratings in FLICKR-AES's layout, so that its tasks run where the data are not to be had."""
+"""Synthetic images and ratings in FLICKR-AES's layout, so that its tasks run without the data."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ from PIL import Image, ImageDraw
 from rebeca.data.flickr_aes import INDEX, PICTURES, TABLE
 from rebeca.errors import StoreError
 
-MARK = "made-up.txt"
+MARK = "synthetic.txt"
 SIZES = ((160, 120), (120, 160), (144, 144), (192, 108))
 NOISE = 0.8
-"""Standard deviation of a rating around the person's taste, in points."""
+"""Standard deviation of a rating around the user's taste, in points."""
 
 
-def write_made_up(root: Path, people: int, pictures: int, ratings: int, seed: int = 0) -> None:
-    """Writes JPEG pictures of coloured shapes, and people who like one hue more than others.
+def write_synthetic(root: Path, users: int, items: int, ratings: int, seed: int = 0) -> None:
+    """Writes JPEG images of coloured shapes, and ratings of users who like one hue more than others.
 
     Args:
-        root: An empty folder, or one that was written by this function before.
-        people: How many people.
-        pictures: How many pictures.
-        ratings: Ratings a person.
-        seed: Of everything.
+        root: An empty folder, or one that this function wrote before.
+        users: Number of users.
+        items: Number of items.
+        ratings: Ratings per user.
+        seed: Of items, tastes and noise.
 
     Raises:
-        StoreError: If something else lies there.
+        StoreError: If ``root`` holds anything else.
     """
     if root.is_dir() and any(root.iterdir()) and not (root / MARK).is_file():
         raise StoreError(f"{root} holds something else", hint="name an empty folder")
     (root / PICTURES).mkdir(parents=True, exist_ok=True)
     (root / INDEX).unlink(missing_ok=True)
-    (root / MARK).write_text("Made-up data in the layout of FLICKR-AES; no photograph, no person.\n", encoding="utf-8")
+    (root / MARK).write_text(
+        "Synthetic data in the layout of FLICKR-AES; no photograph, no person.\n", encoding="utf-8"
+    )
     rng = np.random.default_rng(seed)
-    hue = rng.uniform(0, 1, pictures)
-    names = [f"farm{1 + i % 9}_{i:05d}_made_up_b.jpg" for i in range(pictures)]
+    hue = rng.uniform(0, 1, items)
+    names = [f"farm{1 + i % 9}_{i:05d}_made_up_b.jpg" for i in range(items)]
     for i, name in enumerate(names):
-        _picture(rng, float(hue[i]), SIZES[i % len(SIZES)]).save(root / PICTURES / name, quality=90)
-    rows = [" worker, imagePair, score"]
-    liked = rng.uniform(0, 1, people)
-    for person in range(people):
-        chosen = np.sort(rng.choice(pictures, min(ratings, pictures), replace=False), kind="stable")
-        taste = 3 + 2 * np.cos(2 * np.pi * (hue[chosen] - liked[person])) + rng.normal(0, NOISE, len(chosen))
-        rows += [
-            f" A{person:03d}, {names[i]}, {round(float(t))}" for i, t in zip(chosen, np.clip(taste, 1, 5), strict=True)
-        ]
-    (root / TABLE).write_text("\n".join(rows) + "\n", encoding="utf-8")
+        _draw(rng, float(hue[i]), SIZES[i % len(SIZES)]).save(root / PICTURES / name, quality=90)
+    lines = [" worker, imagePair, score"]
+    for user, liked in enumerate(rng.uniform(0, 1, users)):
+        chosen = np.sort(rng.choice(items, min(ratings, items), replace=False), kind="stable")
+        taste = 3 + 2 * np.cos(2 * np.pi * (hue[chosen] - liked)) + rng.normal(0, NOISE, len(chosen))
+        for i, rating in zip(chosen, np.clip(taste, 1, 5), strict=True):
+            lines.append(f" A{user:03d}, {names[i]}, {round(float(rating))}")
+    (root / TABLE).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _picture(rng: np.random.Generator, hue: float, size: tuple[int, int]) -> Image.Image:
+def _draw(rng: np.random.Generator, hue: float, size: tuple[int, int]) -> Image.Image:
     width, height = size
     ground = np.linspace(60, 200, height)[:, None] + rng.normal(0, 6, (height, width))
     h = np.full((height, width), hue * 255)

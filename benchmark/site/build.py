@@ -1,7 +1,8 @@
-"""Builds the site: records in, a folder of static pages out. The same records give the same bytes."""
+"""Builds the site: a folder of static pages from records. The same records give the same bytes."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 import rebeca
@@ -20,9 +22,7 @@ from benchmark.disk import file_digest, replace_folder
 from benchmark.records.attestation import ATTESTATION, MEANINGS
 from benchmark.records.files import TASK_FOLDER, newest_records
 from benchmark.site import data, view
-from benchmark.site.guidance import guidance_of
 from benchmark.site.images import Gallery, make_gallery
-from benchmark.site.method import method_page
 from benchmark.site.speed import Report, read_reports
 from benchmark.task.bundled import folder as bundled
 from rebeca.errors import RecordError, printable
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 STAMP = "built-from.txt"
 STATIC = ("style.css", "site.js")
+IMAGE_LINK = re.compile(r'src="\.\./images/statistics/([\w.-]+)"')
+LINK_WITHIN_DOCS = re.compile(r'<a href="(?!https://)[^"]*">(.*?)</a>', re.DOTALL)
 
 
 def build_site(roots: Sequence[Path], out: Path, images: Path | None = None) -> Path:
@@ -40,7 +42,7 @@ def build_site(roots: Sequence[Path], out: Path, images: Path | None = None) -> 
 
     Args:
         roots: Folders that hold ``<task>/v<version>/``, such a task's folder, or such a version folder itself.
-        out: Where to.
+        out: Folder of the site.
         images: ``private-images`` of a work folder; only for a site that is not published.
 
     Returns:
@@ -49,7 +51,7 @@ def build_site(roots: Sequence[Path], out: Path, images: Path | None = None) -> 
     Raises:
         RecordError: If there are no records, or ``out`` holds something else.
     """
-    folders = find_boards(roots)
+    folders = _find_newest(roots)
     if not folders:
         raise RecordError(f"no records in {', '.join(str(root) for root in roots)}", hint="run a task first")
     if images is not None and not images.is_dir():
@@ -65,9 +67,9 @@ def build_site(roots: Sequence[Path], out: Path, images: Path | None = None) -> 
     temporary = out.with_name(f".{out.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    sources, env = bundled("site"), environment()
+    env = environment()
     for name in STATIC:
-        shutil.copyfile(sources / "static" / name, temporary / name)
+        shutil.copyfile(bundled("site") / "static" / name, temporary / name)
     boards = [read_board(folder) for folder in folders]
     _method(temporary, env)
     examples = [_task(temporary / "tasks" / board.task.id, env, board, images) for board in boards]
@@ -80,14 +82,14 @@ def build_site(roots: Sequence[Path], out: Path, images: Path | None = None) -> 
 
 
 def environment() -> Environment:
-    """Templates; everything is escaped that does not say otherwise."""
+    """Templates, which escape all that is not marked as HTML."""
     env = Environment(
         loader=FileSystemLoader(bundled("site") / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=fit_for_a_page,
+        finalize=printable_text,
     )
     env.globals.update(
         **{show.__name__: show for show in (brief, count, number, p_value, percent, with_interval)},
@@ -100,23 +102,22 @@ def environment() -> Environment:
     return env
 
 
-def fit_for_a_page(value: Any) -> Any:
-    """Whatever a record says, without control characters and changes of direction."""
+def printable_text(value: Any) -> Any:
+    """Text of a record without control characters and changes of direction; other values as they are."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def find_boards(roots: Sequence[Path]) -> list[Path]:
+def _find_newest(roots: Sequence[Path]) -> list[Path]:
     """The newest records of every task below some roots; a folder of records is taken as it is."""
-    found: dict[str, Path] = {}
+    newest_of: dict[str, Path] = {}
     for root in roots:
         if (root / TASK_FOLDER).is_dir():
-            found[root.parent.name] = root
+            newest_of[root.parent.name] = root
             continue
         for task in [root, *sorted(path for path in root.glob("*") if path.is_dir())]:
-            newest = newest_records(task)
-            if newest is not None:
-                found.setdefault(task.name, newest)
-    return [found[name] for name in sorted(found)]
+            if (newest := newest_records(task)) is not None:
+                newest_of.setdefault(task.name, newest)
+    return [newest_of[name] for name in sorted(newest_of)]
 
 
 def _stamp(folders: Sequence[Path], reports: Sequence[Report], images: Path | None) -> str:
@@ -124,8 +125,7 @@ def _stamp(folders: Sequence[Path], reports: Sequence[Report], images: Path | No
     files = [folder / TASK_FOLDER / "comparison.json" for folder in folders]
     files += [path for folder in folders if (path := folder / ATTESTATION).is_file()]
     files += sorted(path for path in bundled("site").rglob("*") if path.is_file())
-    package = Path(__file__).resolve().parent.parent
-    files += sorted(package.rglob("*.py"))
+    files += sorted(Path(__file__).resolve().parent.parent.rglob("*.py"))
     files += sorted(path for path in bundled("docs").rglob("*") if path.is_file())
     if images is not None:
         files += sorted(images.rglob("*.parquet"))
@@ -139,7 +139,20 @@ def _seal(site: Path, stamp: str) -> str:
     return digest_of([stamp, [[path.relative_to(site).as_posix(), file_digest(path)] for path in files]])
 
 
+def method_page(source: Path) -> tuple[Markup, list[str]]:
+    """HTML of a Markdown file, and the names of the images that it shows.
+
+    Raw HTML is not passed on, and links to other files of the docs become plain text.
+    """
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(source.read_text(encoding="utf-8"))
+    images = IMAGE_LINK.findall(html)
+    html = IMAGE_LINK.sub(r'src="method/\1" loading="lazy"', html)
+    html = LINK_WITHIN_DOCS.sub(r"\1", html).replace("<pre>", '<pre tabindex="0">')
+    return Markup(html), images  # noqa: S704 - the project's own text
+
+
 def _method(folder: Path, env: Environment) -> None:
+    """Writes docs/explanation/statistics.md as a page, so that site and docs say the same."""
     docs = bundled("docs")
     text, images = method_page(docs / "explanation" / "statistics.md")
     _write(folder / "method.html", env, "method.html", root=".", text=text)
@@ -153,10 +166,10 @@ class Example:
     """What the home page shows of a task.
 
     Attributes:
-        board: Its board.
+        board: Its leaderboard.
         opening: Users of different taste.
         gallery: Its images.
-        users: Names of users for pages.
+        users: Printable names of users.
     """
 
     board: Board
@@ -174,8 +187,8 @@ class _Pages:
         env: Templates.
         tables: Rows.
         gallery: Images.
-        users: Names of users for pages.
-        figures: By heading.
+        users: Printable names of users.
+        figures: Figures by heading.
     """
 
     folder: Path
@@ -185,15 +198,15 @@ class _Pages:
     users: Sequence[str]
     figures: Mapping[str, Sequence[Figure]]
 
-    def write(self, place: str, template: str, **values: Any) -> None:
-        """Writes a page; ``place`` is relative to the folder of the task."""
-        below = "/" in place
+    def write(self, name: str, template: str, **values: Any) -> None:
+        """Writes a page; ``name`` is its path in the folder of the task."""
+        here = ".." if "/" in name else "."
         _write(
-            self.folder / place,
+            self.folder / name,
             self.env,
             template,
-            root="../../.." if below else "../..",
-            here=".." if below else ".",
+            root=f"{here}/../..",
+            here=here,
             board=self.tables.board,
             tables=self.tables,
             gallery=self.gallery,
@@ -205,11 +218,11 @@ class _Pages:
 
 
 def _task(folder: Path, env: Environment, board: Board, private: Path | None) -> Example:
-    """Writes all pages of a task; gives what the home page shows of it."""
-    for name in ("generators", "people", "data", "figures"):
+    """Writes all pages of a task, and returns what the home page shows of it."""
+    for name in ("generators", "users", "data", "figures"):
         (folder / name).mkdir(parents=True)
     tables = Tables(board)
-    gallery = make_gallery(tables, folder / "pictures", private)
+    gallery = make_gallery(tables, folder / "images", private)
     figures, hero = _figures(folder / "figures", tables)
     pages = _Pages(folder, env, tables, gallery, [printable(user) for user in tables.users], figures)
     columns = board.all_columns()
@@ -226,8 +239,8 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
         opening=opening,
         common=view.common_flags(board),
     )
-    for page in ("personal", "compare", "people", "verifier", "figures", *(["validity"] if board.validity else [])):
-        histogram = {u: view.histogram(tables, u) for u in range(len(tables.users))} if page == "people" else {}
+    for page in ("personal", "compare", "users", "verifier", "figures", *(["validity"] if board.validity else [])):
+        histogram = {u: view.histogram(tables, u) for u in range(len(tables.users))} if page == "users" else {}
         pages.write(f"{page}.html", f"{page}.html", page=page, histogram=histogram)
     _each_generator(pages)
     _each_user(pages)
@@ -251,8 +264,8 @@ def _each_generator(pages: _Pages) -> None:
             page="generator",
             row=row,
             columns=tables.board.all_columns(),
-            galleries=view.galleries(tables, gallery, row),
-            guidance=guidance_of(row),
+            galleries=view.galleries(tables, gallery, row.id),
+            guidance=view.guidance_of(row),
         )
         script = data.generator_script(tables, row, gallery)
         (pages.folder / "data" / f"generator-{row.id}.js").write_text(script, encoding="utf-8")
@@ -262,21 +275,21 @@ def _each_user(pages: _Pages) -> None:
     tables, gallery = pages.tables, pages.gallery
     for user in gallery.users:
         pages.write(
-            f"people/{user}.html",
-            "person.html",
-            page="person",
+            f"users/{user}.html",
+            "user.html",
+            page="user",
             user=user,
-            made=view.made_for(tables, gallery, user),
+            returned=view.returned_for(tables, gallery, user),
             histogram=view.histogram(tables, user),
         )
 
 
 def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Figure]], Markup | None]:
-    """Writes every figure as SVG, PNG, PDF and CSV; gives them by heading, and the hero."""
+    """Writes every figure as SVG, PNG, PDF and CSV; returns them by heading, and the hero."""
     from benchmark.figures.build import figures_of  # imports altair, which takes a second
     from benchmark.figures.style import SIZES, adaptive, pdf, png, svg
 
-    found: dict[str, list[Figure]] = {}
+    by_heading: dict[str, list[Figure]] = {}
     hero = None
     for heading, figure in figures_of(tables):
         drawn = svg(figure, SIZES["page"])
@@ -289,14 +302,14 @@ def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Figure]], Mar
         }
         for name, content in files.items():
             (folder / name).write_bytes(content)
-        found.setdefault(heading, []).append(figure)
+        by_heading.setdefault(heading, []).append(figure)
         if hero is None and figure.answers:
             hero = Markup(inline(plain))  # noqa: S704 - our own SVG, names escaped by the renderer
-    return found, hero
+    return by_heading, hero
 
 
 def inline(drawn: str) -> str:
-    """SVG for the page itself: no role that hides its links, relative links, no namespaces that HTML does not need."""
+    """SVG for use in a page: with relative links, without roles that hide them, without namespaces."""
     drawn = drawn.replace("https://vega.github.io/vega-datasets/", "").replace("xlink:href", "href")
     drawn = drawn.replace(' xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"', "")
     for word in ("graphics-object", "graphics-symbol", "graphics-document"):

@@ -1,4 +1,4 @@
-"""Data of a site: CSV and JSON to download, and scripts that assign one variable, which the page loads when asked."""
+"""Data of a site: CSV and JSON to download, and scripts that assign one variable, which pages load on demand."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from rebeca.errors import printable
 from rebeca.seeds import SeedScheme
 
 DIGITS = 5
-"""Significant digits of what scripts carry; downloads carry all."""
+"""Significant digits of numbers in scripts; downloads hold all digits."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def script(value: Any) -> str:
-    """A classic script that assigns one variable; pure ASCII, so that nothing in it can end it."""
+    """A classic script that assigns one variable; pure ASCII without ``<``, so that no text can end it."""
     return f"rebecaData={json.dumps(value, sort_keys=True, separators=(',', ':')).replace('<', chr(92) + 'u003c')};\n"
 
 
 def short(value: float | None) -> float | None:
-    """A number with few digits; None where there is none."""
+    """A number with few digits; None where it is missing or not finite."""
     return None if value is None or not np.isfinite(value) else float(f"{value:.{DIGITS}g}")
 
 
 def leaderboard_json(board: Board) -> str:
-    """The board with all digits."""
+    """The leaderboard with all digits."""
     columns = board.all_columns()
     rows = [
         {
@@ -53,25 +53,24 @@ def leaderboard_json(board: Board) -> str:
         }
         for row in board.rows
     ]
-    described = [
-        {"key": c.key, "heading": c.heading, "unit": c.unit, "direction": c.direction, "meaning": c.meaning}
-        for c in columns
-    ]
-    found = {
+    leaderboard = {
         "task": board.task.model_dump(),
         "users": board.users,
         "primary": board.primary,
         "reference": board.reference,
         "created": board.record.provenance.created,
         "digest": board.record.digest,
-        "columns": described,
+        "columns": [
+            {"key": c.key, "heading": c.heading, "unit": c.unit, "direction": c.direction, "meaning": c.meaning}
+            for c in columns
+        ],
         "generators": rows,
     }
-    return json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(leaderboard, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def leaderboard_csv(board: Board) -> str:
-    """The board as a table: three columns per measure; an apostrophe before what a spreadsheet would calculate."""
+    """The leaderboard as a table, with three columns per measure: estimate, low, high."""
     columns = board.all_columns()
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -98,7 +97,7 @@ def leaderboard_csv(board: Board) -> str:
 
 
 def plain(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
+    """A text with an apostrophe in front where a spreadsheet would take it for a formula."""
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
@@ -107,7 +106,7 @@ def _ends(cell: Interval | None) -> list[float | None] | None:
 
 
 def pairs_script(board: Board) -> str:
-    """Every tested pair of what was declared: difference, ends, adjusted p, verdict; A minus B."""
+    """Every tested pair of the declared measures: A minus B, its interval, adjusted p, verdict."""
     index = {row.id: i for i, row in enumerate(board.rows)}
     pairs: dict[str, list[list[int | float | str | None]]] = {}
     for measure in both_by(board.primary):
@@ -119,16 +118,16 @@ def pairs_script(board: Board) -> str:
 
 
 def segments_script(tables: Tables) -> str:
-    """Every cell for every segment of users: mean and ends; for looking, nothing is tested in segments."""
+    """Mean and interval of every cell for every segment of users; nothing is tested in segments."""
     board = tables.board
     columns = board.all_columns()
     table = np.column_stack([tables.of(column, row) for row in board.rows for column in columns])
     segments = []
     for segment in tables.segments[1:]:
         own = segment.users
-        intervals = iter([Interval.of(found) for found in mean_intervals(table[own], tables.weights[:, own])])
-        cells = [[_rounded(next(intervals)) for _ in columns] for _ in board.rows]
-        segments.append({"id": segment.id, "name": segment.name, "users": int(own.sum()), "cells": cells})
+        cells = [_rounded(Interval.of(mean)) for mean in mean_intervals(table[own], tables.weights[:, own])]
+        rows = [cells[start : start + len(columns)] for start in range(0, len(cells), len(columns))]
+        segments.append({"id": segment.id, "name": segment.name, "users": int(own.sum()), "cells": rows})
     return script({"columns": [column.key for column in columns], "segments": segments})
 
 
@@ -138,9 +137,8 @@ def _rounded(interval: Interval) -> list[float | None] | None:
 
 
 def generator_script(tables: Tables, row: Row, gallery: Gallery) -> str:
-    """What the dialog and the comparison need of one generator: everybody's values, and its shown images."""
+    """What the dialog and the comparison need of one generator: all users' values, and its shown images."""
     columns, rows = tables.board.all_columns(), tables.rows[row.id]
-    values = {column.key: [short(float(v)) for v in tables.of(column, row)] for column in columns}
     spec, generator = tables.board.record.spec, row.record.generator
     seeds = SeedScheme(spec.id, spec.version, spec.seed, generator.offset)
     own = gallery.by_generator.get(row.id, {})
@@ -151,22 +149,27 @@ def generator_script(tables: Tables, row: Row, gallery: Gallery) -> str:
             place = percentile(tables, user, float(rows.scores[tables.primary][user, image.replicate]))
             seed = seeds.image(tables.users[user], image.replicate, generator.noise_group)
             images.append([user, image.replicate, image.digest, str(seed), scores, place])
-    opinions = rows.pairs.get(tables.primary)
     others = {}
-    for user in own:
-        if opinions is None:
-            break
-        said = np.delete(opinions[:, user], user)
-        others[str(user)] = [round(float(v), 3) for v in np.sort(said[np.isfinite(said)], kind="stable")]
-    names = {name: row.card(name).name for name in rows.scores}
-    users = {str(user): printable(tables.users[user]) for user in own}
-    found = {"id": row.id, "title": row.title, "names": names, "values": values}
-    return script(found | {"images": images, "others": others, "users": users})
+    if (pairs := rows.pairs.get(tables.primary)) is not None:
+        for user in own:
+            by_others = np.delete(pairs[:, user], user)
+            others[str(user)] = [round(float(v), 3) for v in np.sort(by_others[np.isfinite(by_others)], kind="stable")]
+    return script(
+        {
+            "id": row.id,
+            "title": row.title,
+            "names": {name: row.card(name).name for name in rows.scores},
+            "values": {column.key: [short(float(v)) for v in tables.of(column, row)] for column in columns},
+            "images": images,
+            "others": others,
+            "users": {str(user): printable(tables.users[user]) for user in own},
+        }
+    )
 
 
 def percentile(tables: Tables, user: int, score: float) -> int | None:
-    """Per cent of all images that any generator returned for this user which score lower."""
-    everything = tables.scores_for[user]
-    if not len(everything) or not np.isfinite(score):
+    """Percentage of lower scores among all images that any generator returned for this user."""
+    scores = tables.scores_for[user]
+    if not len(scores) or not np.isfinite(score):
         return None
-    return round(100 * float(np.searchsorted(everything, score, side="left")) / len(everything))
+    return round(100 * float(np.searchsorted(scores, score, side="left")) / len(scores))

@@ -1,4 +1,4 @@
-"""Images of a site: decoded, checked against their digests and encoded anew, so that no file is passed on."""
+"""Images of a site: decoded, checked against their digests and encoded anew, so that no file of a record is copied."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from benchmark.board.tables import Tables
@@ -22,7 +23,7 @@ LOSSLESS_UP_TO = 256
 LONGEST_SIDE = 512
 QUALITY = 82
 USERS = 14
-"""Users whose images pages show, of those that the record carries; with all, a site outgrows its host."""
+"""Users whose images pages show, of those in the record; with all, a site would be too large for its host."""
 AT_ONCE = 128
 """Images held in memory."""
 
@@ -32,7 +33,7 @@ class Shown:
     """An image on a page.
 
     Attributes:
-        digest: Of its pixels; the file's name.
+        digest: Of its pixels; also the name of its file.
         user: Index of the user.
         replicate: Which of the user's images.
     """
@@ -48,9 +49,9 @@ class Gallery:
 
     Attributes:
         users: Indices of the users with images, in order.
-        by_generator: For each generator, images by user.
+        by_generator: Images by generator and user.
         liked: Training items that a user liked, with ratings.
-        disliked: Those that a user did not like.
+        disliked: Training items that a user did not like.
         size: Width and height of every image by digest.
     """
 
@@ -62,15 +63,15 @@ class Gallery:
 
 
 def make_gallery(tables: Tables, folder: Path, private: Path | None) -> Gallery:
-    """Writes the images of a task below ``folder`` and says what was written.
+    """Writes the images of a task to a folder.
 
     Args:
         tables: The task.
-        folder: Where to.
+        folder: Folder to write to.
         private: ``private-images`` of a work folder, for a site that is not published.
 
     Raises:
-        RecordError: If a file is no image, or another one than its digest says.
+        RecordError: If a file is no image, or does not match its digest.
     """
     board, gallery = tables.board, Gallery()
     source = packed_root(tables, private)
@@ -86,25 +87,24 @@ def make_gallery(tables: Tables, folder: Path, private: Path | None) -> Gallery:
             for image in shown_images(tables.rows[row.id], board.record.spec.seeds, tables.users)
             if image.digest in packed and index[image.user] in gallery.users
         ]
-        by_user: dict[int, list[Shown]] = {}
+        by_user = gallery.by_generator[row.id] = {}
         for image in shown:
             by_user.setdefault(image.user, []).append(image)
-        gallery.by_generator[row.id] = by_user
         _write(gallery, folder, source / row.id, {image.digest: packed[image.digest] for image in shown})
     packed = unpack(source / TASK_FOLDER, ITEMS)
     for taste in board.record.taste.shown:
         if taste.user not in index:
             raise RecordError(f"{board.folder}: taste.shown: '{taste.user}' is not among the users")
         if (user := index[taste.user]) in gallery.users:
-            gallery.liked[user] = [example for example in taste.liked if example.digest in packed]
-            gallery.disliked[user] = [example for example in taste.disliked if example.digest in packed]
-    rated = [example for lists in (gallery.liked, gallery.disliked) for each in lists.values() for example in each]
-    _write(gallery, folder, source / TASK_FOLDER, {example.digest: packed[example.digest] for example in rated})
+            gallery.liked[user] = [item for item in taste.liked if item.digest in packed]
+            gallery.disliked[user] = [item for item in taste.disliked if item.digest in packed]
+    rated = [item for lists in (gallery.liked, gallery.disliked) for items in lists.values() for item in items]
+    _write(gallery, folder, source / TASK_FOLDER, {item.digest: packed[item.digest] for item in rated})
     return gallery
 
 
 def packed_root(tables: Tables, private: Path | None) -> Path | None:
-    """Folder of the packed images of a task's generators; None where they may not be shown."""
+    """Folder of the packed images of a task; None where they may not be shown."""
     board = tables.board
     if board.record.data.redistribute:
         return board.folder
@@ -112,7 +112,7 @@ def packed_root(tables: Tables, private: Path | None) -> Path | None:
 
 
 def _write(gallery: Gallery, folder: Path, source: Path, packed: Mapping[str, bytes]) -> None:
-    """Writes images that are not written yet, and notes their sizes."""
+    """Writes images that were not written before, and adds their sizes to the gallery."""
     names = [digest for digest in packed if digest not in gallery.size]
     with ThreadPoolExecutor() as pool:  # encoding takes most of the time
         for start in range(0, len(names), AT_ONCE):
@@ -124,7 +124,7 @@ def _write(gallery: Gallery, folder: Path, source: Path, packed: Mapping[str, by
 
 
 def _encode(image: Image.Image, path: Path) -> None:
-    """Without loss where every pixel counts; the same image always gives the same file."""
+    """Lossless for small images; the same image always gives the same file."""
     buffer = BytesIO()
     if max(image.size) <= LOSSLESS_UP_TO:
         image.save(buffer, "WEBP", lossless=True, method=2, quality=25)
@@ -136,8 +136,9 @@ def _encode(image: Image.Image, path: Path) -> None:
 
 def best_first(shown: Sequence[Shown], scores: Floats) -> list[Shown]:
     """A user's images, highest score first; those without one last."""
-    return sorted(shown, key=lambda image: (-_known(float(scores[image.user, image.replicate])), image.replicate))
 
+    def order(image: Shown) -> tuple[float, int]:
+        score = float(scores[image.user, image.replicate])
+        return -(-1e9 if np.isnan(score) else score), image.replicate
 
-def _known(score: float) -> float:
-    return score if score == score else -1e9  # NaN is not equal to itself
+    return sorted(shown, key=order)

@@ -1,4 +1,4 @@
-"""How fast the full-size stack was on some devices: the reports of scripts/gpu_check.py, checked."""
+"""Speed of the full-size models on some devices: the reports of scripts/gpu_check.py, validated."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Figures(BaseModel):
-    """What has a limit; see scripts/gpu_check.py."""
+    """Measurements that have a limit in scripts/gpu_check.py."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rate: Number = Field(alias="pictures a second")
+    rate: Number = Field(alias="images per second")
     times: Number = Field(alias="times faster than the original's way")
     scoring: Number = Field(alias="scoring / generating")
     outside: Number = Field(alias="outside model calls")
 
 
 class Report(BaseModel):
-    """One device's report; what the page does not show is left alone."""
+    """One device's report; keys that the page does not show are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -36,7 +36,7 @@ class Report(BaseModel):
     size: Literal["full", "tiny"]
     weights: Literal["random", "published"]
     steps: Annotated[int, Field(ge=1)]
-    made: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    measured: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
     figures: Figures
 
 
@@ -44,17 +44,17 @@ def read_reports(roots: Sequence[Path]) -> list[Report]:
     """Reports in ``perf/`` below folders of records, or beside the folder of one task; full-size ones first.
 
     Raises:
-        RecordError: Naming a file that is no report.
+        RecordError: Naming a file that is not a report.
     """
     folders = {((root.parent if newest_records(root) else root) / FOLDER).resolve() for root in roots}
-    found = []
+    reports = []
     for path in sorted(path for folder in folders for path in folder.glob("*.json")):
         if path.stat().st_size > MOST_BYTES:
             raise RecordError(f"{path}: {path.stat().st_size:,} bytes are too many for a report")
         try:
-            found.append(Report.model_validate_json(path.read_bytes()))
+            reports.append(Report.model_validate_json(path.read_bytes()))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise RecordError(f"{path}: {where}: {first['msg'].lower()}", hint="python scripts/gpu_check.py") from error
-    return sorted(found, key=lambda report: (report.size != "full", report.device))
+    return sorted(reports, key=lambda report: (report.size != "full", report.device))

@@ -1,13 +1,14 @@
-"""What templates are given: cells with whiskers on a common scale, verdicts, galleries; all of it read from a board."""
+"""Values for templates, read from a leaderboard: cells with whiskers on a common scale, verdicts, galleries."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from markupsafe import Markup
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from benchmark.analysis.measures import GAP, both_by
 from benchmark.analysis.results import Comparison, Interval
@@ -28,29 +29,29 @@ OPENING_IMAGES = 3
 
 
 def hidden_at_first(board: Board, columns: Sequence[Column]) -> list[str]:
-    """Keys of the columns that the script hides until they are asked for; without it all are visible."""
+    """Keys of the columns that the script hides at first; without the script all are visible."""
     decisive = [board.primary, *([] if board.best_informed is None else [board.best_informed])]
     shown = {measure.key for scorer in decisive for measure in both_by(scorer)} | {GAP, *board.measures.aesthetics}
-    found = [column.key for column in columns if column.key not in shown]
+    hidden = [column.key for column in columns if column.key not in shown]
     if not any(row.failures for row in board.rows):
-        found.append("failures")
-    if 2 * sum(row.seconds is None for row in board.rows) > len(board.rows):  # images came from a store
-        found.append("seconds")
-    if len({board.row_status(row) for row in board.rows}) == 1:  # said above the table
-        found.append("status")
-    return found
+        hidden.append("failures")
+    if 2 * sum(row.seconds is None for row in board.rows) > len(board.rows):  # most images were cached
+        hidden.append("seconds")
+    if len({board.row_status(row) for row in board.rows}) == 1:  # shown above the table instead
+        hidden.append("status")
+    return hidden
 
 
 def common_flags(board: Board) -> list[str]:
-    """Flags that more than half of the rows carry; said once, above the table."""
+    """Flags of more than half of the rows, which pages show once above the table."""
     counts = Counter(flag for row in board.rows for flag in row.flags)
     return sorted(flag for flag, n in counts.items() if 2 * n > len(board.rows))
 
 
 def measured(board: Board) -> tuple[list[str], int]:
-    """Headings of the columns that are shown at first, and how many more there are."""
+    """Headings of the columns that are shown at first, and the number of other columns."""
     columns = board.all_columns()
-    hidden = set(hidden_at_first(board, columns))
+    hidden = hidden_at_first(board, columns)
     shown = [column.heading for column in columns if column.key not in hidden]
     return shown, len(columns) - len(shown)
 
@@ -68,7 +69,7 @@ class Scale:
 
 
 def scale_of(board: Board, column: Column) -> Scale:
-    """Holds every interval of a column, and zero where the column holds differences."""
+    """A scale that covers every interval of a column, and zero for a column of differences."""
     cells = [row.cell(column) for row in board.rows]
     ends = [v for cell in cells if cell for v in (cell.low, cell.high, cell.estimate) if v is not None]
     ends += [0.0] if column.signed else []
@@ -92,21 +93,21 @@ def cell_html(cell: Interval | None, column: Column, scale: Scale) -> Markup:
 
 @dataclass(slots=True)
 class Verdicts:
-    """A generator's comparisons with the reference, as it minus the reference; None where not tested."""
+    """Comparisons of a generator with the reference, as generator minus reference; None where not tested."""
 
     preference: Comparison | None = None
     lift: Comparison | None = None
 
 
 def verdicts(board: Board) -> dict[str, Verdicts]:
-    """By generator."""
-    found = {row.id: Verdicts() for row in board.rows}
+    """Comparisons with the reference, by generator."""
+    by_generator = {row.id: Verdicts() for row in board.rows}
     for measure in both_by(board.primary):
         for recorded in board.comparisons(measure):
             if board.reference in (recorded.a, recorded.b):
                 other = recorded.b if recorded.a == board.reference else recorded.a
-                setattr(found[other], measure.slug, recorded.seen_from(other))
-    return found
+                setattr(by_generator[other], measure.slug, recorded.seen_from(other))
+    return by_generator
 
 
 def settings(generator: GeneratorEntry) -> list[tuple[str, object]]:
@@ -122,9 +123,9 @@ class UserGallery:
     Attributes:
         user: Index of the user.
         liked: Training items that the user liked.
-        disliked: Those that the user did not like.
-        images: By the generator.
-        value: Mean score of the user's images; None without any.
+        disliked: Training items that the user did not like.
+        images: Images by the generator.
+        value: Mean score of the user's images; None if none has a score.
     """
 
     user: int
@@ -135,7 +136,7 @@ class UserGallery:
 
 
 def opening(tables: Tables, gallery: Gallery) -> list[UserGallery]:
-    """Three users of different taste: what they liked, and what the reference made for each."""
+    """Three users of different taste: items that each liked, and the reference's images for each."""
     shown = gallery.by_generator.get(tables.board.reference, {})
     users = [u for u in gallery.users if u in shown and gallery.liked.get(u)]
     if not users:
@@ -144,69 +145,59 @@ def opening(tables: Tables, gallery: Gallery) -> list[UserGallery]:
     while len(chosen) < min(OPENING_USERS, len(users)):
         others = (u for u in users if u not in chosen)
         chosen.append(min(others, key=lambda u: (float(tables.likeness[u, chosen].max()), u)))
-    scores = tables.rows[tables.board.reference].scores[tables.primary]
+    by_user = {each.user: each for each in galleries(tables, gallery, tables.board.reference)}
     return [
-        UserGallery(
-            u,
-            gallery.liked[u][:OPENING_IMAGES],
-            [],
-            best_first(shown[u], scores)[:OPENING_IMAGES],
-            short_mean(scores[u]),
-        )
+        replace(by_user[u], liked=by_user[u].liked[:OPENING_IMAGES], images=by_user[u].images[:OPENING_IMAGES])
         for u in chosen
     ]
 
 
-def galleries(tables: Tables, gallery: Gallery, row: Row) -> list[UserGallery]:
+def galleries(tables: Tables, gallery: Gallery, generator: str) -> list[UserGallery]:
     """One generator's images user by user, best first."""
-    scores = tables.rows[row.id].scores[tables.primary]
+    scores = tables.rows[generator].scores[tables.primary]
     return [
         UserGallery(
             u, gallery.liked.get(u, []), gallery.disliked.get(u, []), best_first(shown, scores), short_mean(scores[u])
         )
-        for u, shown in sorted(gallery.by_generator.get(row.id, {}).items())
+        for u, shown in sorted(gallery.by_generator.get(generator, {}).items())
     ]
 
 
 def short_mean(scores: Floats) -> float | None:
-    """Mean of the finite ones; None without any."""
+    """Mean of the finite scores; None without any."""
     known = scores[np.isfinite(scores)]
     return float(known.mean()) if len(known) else None
 
 
 @dataclass(frozen=True, slots=True)
-class MadeFor:
-    """What one generator returned for one user."""
+class ReturnedFor:
+    """One generator's images for one user, and the user's mean scores."""
 
     row: Row
     images: Sequence[Shown]
     preference: float | None
     lift: float | None
-    truth: float | None
+    ground_truth: float | None
 
 
-def made_for(tables: Tables, gallery: Gallery, user: int) -> list[MadeFor]:
-    """Everything that was generated for a user, what the user would like most first."""
+def returned_for(tables: Tables, gallery: Gallery, user: int) -> list[ReturnedFor]:
+    """All images for a user, the generator with the highest preference first."""
     keys = (*(measure.key for measure in both_by(tables.primary)), tables.board.best_informed or "")
-    found = []
+    returned = []
     for row in tables.board.rows:
-        values = [_finite(tables.value(row.id, key)[user]) for key in keys]
-        found.append(MadeFor(row, gallery.by_generator.get(row.id, {}).get(user, []), *values))
-    return sorted(found, key=lambda each: (-(LAST if each.preference is None else each.preference), each.row.id))
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+        values = [short_mean(tables.value(row.id, key)[[user]]) for key in keys]
+        returned.append(ReturnedFor(row, gallery.by_generator.get(row.id, {}).get(user, []), *values))
+    return sorted(returned, key=lambda each: (-(LAST if each.preference is None else each.preference), each.row.id))
 
 
 def histogram(tables: Tables, user: int) -> list[tuple[str, int]]:
-    """Level of rating, and how often the user gave it in training."""
+    """Rating levels, and how often the user gave each in training."""
     taste = tables.board.record.taste
     return list(zip(taste.levels, taste.counts[user], strict=True))
 
 
 def bars(counts: Sequence[tuple[str, int]]) -> Markup:
-    """A histogram as SVG; its numbers stand beside it as text."""
+    """A histogram as SVG, hidden from screen readers: pages show its numbers as text."""
     most = max((n for _, n in counts), default=0) or 1
     rects = [
         f'<rect x="{k * 22}" y="{40 - round(38 * n / most)}" width="18" height="{round(38 * n / most)}"/>'
@@ -215,3 +206,30 @@ def bars(counts: Sequence[tuple[str, int]]) -> Markup:
     return Markup(  # noqa: S704 - numbers only
         f'<svg class="bars" width="{22 * len(counts)}" height="41" aria-hidden="true">{"".join(rects)}</svg>'
     )
+
+
+class GuidanceLine(BaseModel):
+    """Result of one guidance scale on validation ratings."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+    prior_guidance: float
+    personal_rating: float
+    standard_error: float
+
+
+class Guidance(BaseModel):
+    """Results of all guidance scales, and the chosen scale."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+    chosen: float
+    table: tuple[GuidanceLine, ...]
+
+
+def guidance_of(row: Row) -> Guidance | None:
+    """The guidance chosen by a fit; None if its report, which is free in form, does not have it."""
+    try:
+        return Guidance.model_validate(row.record.fit.report.get("guidance"))
+    except ValidationError:
+        return None

@@ -1,4 +1,4 @@
-/* The page's script: everything works without it but sorting, filtering, segments, comparing and the lightbox. */
+/* The page's script. Without it, only sorting, filtering, segments, comparing and the lightbox are missing. */
 "use strict";
 (function () {
   const $ = (selector, root) => (root || document).querySelector(selector);
@@ -17,14 +17,14 @@
     return element;
   }
 
-  /* data lie in scripts that assign one variable, one after another */
+  /* data are scripts that assign one variable; they are loaded one after another */
   const loaded = {};
   let queue = Promise.resolve();
   function load(name) {
     if (!loaded[name]) {
       loaded[name] = queue = queue.then(() => new Promise((resolve, reject) => {
         const script = make("script", { src: `${here}/data/${name}.js` });
-        script.onload = () => { const found = window.rebecaData; delete window.rebecaData; script.remove(); resolve(found); };
+        script.onload = () => { const data = window.rebecaData; delete window.rebecaData; script.remove(); resolve(data); };
         script.onerror = () => { script.remove(); reject(new Error(`${name}: no such data`)); };
         document.head.append(script);
       }));
@@ -86,7 +86,7 @@
     const all = Array.from(body.rows), numeric = all.some((row) => row.cells[column].dataset.v !== undefined);
     const keyed = all.map((row, at) => {
       const cell = row.cells[column], v = numeric ? cell.dataset.v : undefined;
-      if (row.first === undefined) row.first = at;  // equal ones stay in the page's own order, whatever was sorted before
+      if (row.first === undefined) row.first = at;  // ties keep the page's own order, whatever was sorted before
       return { row, at: row.first, value: v === undefined ? null : Number(v), text: numeric ? "" : ($("a", cell) || cell).textContent.trim() };
     });
     table.classList.toggle("by-rank", heads(table)[column].dataset.key === "rank");
@@ -99,7 +99,7 @@
     });
     $$("thead th", table).forEach((head, at) => (at === column ? head.setAttribute("aria-sort", direction) : head.removeAttribute("aria-sort")));
     const fragment = document.createDocumentFragment();
-    keyed.forEach((one, at) => { one.row.classList.toggle("later", at >= AT_ONCE); fragment.append(one.row); });
+    keyed.forEach(({ row }, at) => { row.classList.toggle("later", at >= AT_ONCE); fragment.append(row); });
     body.append(fragment);
     reveal(body);
   }
@@ -124,18 +124,18 @@
     bubble.style.left = `${Math.max(4, Math.min(at.left, document.documentElement.clientWidth - bubble.offsetWidth - 4))}px`;
     bubble.style.top = `${at.bottom + 6}px`;
   }
-  function hush() { pointed = null; bubble.hidden = true; }
+  function hideTip() { pointed = null; bubble.hidden = true; }
   function tip(target, text, mark) {
     const show = () => { pointed = mark || target; bubble.textContent = text; bubble.hidden = false; place(); };
     for (const name of ["mouseenter", "focus"]) target.addEventListener(name, show);
-    for (const name of ["mouseleave", "blur"]) target.addEventListener(name, hush);
+    for (const name of ["mouseleave", "blur"]) target.addEventListener(name, hideTip);
   }
-  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hush(); });
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
   addEventListener("scroll", place, { passive: true, capture: true });
 
   /* ---- leaderboard ------------------------------------------------------------------------------------------ */
   function leaderboard(table) {
-    const controls = $("#controls"), said = $("#state"), heads = $$("thead th", table);
+    const controls = $("#controls"), message = $("#state"), heads = $$("thead th", table);
     const keys = heads.map((head) => head.dataset.key);
     const rows = $$("tbody tr", table).sort((a, b) => a.dataset.row - b.dataset.row);
     const names = Object.fromEntries(rows.map((row) => [row.id, $("th a", row).textContent]));
@@ -147,7 +147,7 @@
     const search = make("input", { type: "search", id: "q", size: 16, oninput: () => { state.q = search.value; filter(); remember(); } });
     const family = choice("family", [["", "all"], ...families.map((name) => [name, name])], () => { filter(); remember(); });
     const reference = choice("ref", rows.filter((row) => !row.classList.contains("unranked")).map((row) => [row.id, names[row.id]]), () => { verdicts(); remember(); });
-    const segment = choice("segment", [["all", "everybody"]], () => { segments(); remember(); });
+    const segment = choice("segment", [["all", "all users"]], () => { segments(); remember(); });
     const boxes = make("fieldset", {}, make("legend", { class: "visually-hidden" }, "Columns"));
     keys.forEach((key, column) => {
       if (key === "title" || key === "rank") return;
@@ -160,10 +160,10 @@
     controls.append(label("Search", search), label("Family", family), menu, label("Reference", reference), label("Users", segment),
       make("button", { type: "button", onclick: () => { restore(new URLSearchParams()); remember(); } }, "Reset"));
     controls.hidden = false;
-    load("segments").then((found) => {
-      found.segments.forEach((one) => segment.append(make("option", { value: one.id }, `${one.name} (${one.users})`)));
+    load("segments").then((data) => {
+      data.segments.forEach(({ id, name, users }) => segment.append(make("option", { value: id }, `${name} (${users})`)));
       const wanted = query().get("segment");
-      if (wanted && found.segments.some((one) => one.id === wanted)) { segment.value = wanted; segments(); }
+      if (wanted && data.segments.some(({ id }) => id === wanted)) { segment.value = wanted; segments(); }
     });
 
     function choice(name, options, changed) {
@@ -195,8 +195,8 @@
     function tell(shown) {
       const parts = [];
       if (shown !== undefined && shown < rows.length) parts.push(`${shown} of ${rows.length} generators`);
-      if (segment.value !== "all") parts.push(`${segment.selectedOptions[0].textContent}: means and intervals of these users alone; ranks and verdicts are of everybody, and nothing is tested in segments`);
-      said.textContent = parts.join(". ");
+      if (segment.value !== "all") parts.push(`${segment.selectedOptions[0].textContent}: means and intervals of these users only; ranks and verdicts are of all users, and nothing is tested in segments`);
+      message.textContent = parts.join(". ");
     }
     function verdicts() {
       const at = keys.indexOf("verdict"), base = reference.value;
@@ -204,39 +204,39 @@
       rows.forEach((row) => row.classList.toggle("reference", row.id === base));
       if (base === table.dataset.reference && !verdicts.touched) return;
       verdicts.touched = true;
-      load("pairs").then((found) => {
-        const place = Object.fromEntries(found.ids.map((id, k) => [id, k]));
-        const told = rows.map(() => ({}));
-        for (const [measure, list] of Object.entries(found.pairs)) {
+      load("pairs").then((data) => {
+        const place = Object.fromEntries(data.ids.map((id, k) => [id, k]));
+        const verdictsOf = rows.map(() => ({}));
+        for (const [measure, list] of Object.entries(data.pairs)) {
           for (const [a, b, , , , , verdict] of list) {
             if (a !== place[base] && b !== place[base]) continue;
             const turned = a === place[base] ? { better: "worse", worse: "better" }[verdict] || verdict : verdict;
-            told[a === place[base] ? b : a][measure.startsWith("lift:") ? "lift" : "preference"] = turned;
+            verdictsOf[a === place[base] ? b : a][measure.startsWith("lift:") ? "lift" : "preference"] = turned;
           }
         }
         rows.forEach((row) => {
-          const cell = row.cells[at], one = told[place[row.id]];
+          const cell = row.cells[at], own = verdictsOf[place[row.id]];
           cell.textContent = "";
           if (row.id === base) cell.append("reference");
-          else if (!one.preference) cell.append("not tested");
+          else if (!own.preference) cell.append("not tested");
           else {
-            cell.append(make("span", { class: `verdict ${one.preference}` }, one.preference));
-            if (one.lift) cell.append(make("small", {}, `lift ${one.lift}`));
+            cell.append(make("span", { class: `verdict ${own.preference}` }, own.preference));
+            if (own.lift) cell.append(make("small", {}, `lift ${own.lift}`));
           }
         });
         filter();
         if (state.sort === "verdict") resort();
       });
     }
-    const own = new Map();
+    const original = new Map();
     function segments() {
-      load("segments").then((found) => {
-        const chosen = found.segments.find((one) => one.id === segment.value);
-        rows.forEach((row, at) => found.columns.forEach((key, k) => {
+      load("segments").then((data) => {
+        const chosen = data.segments.find(({ id }) => id === segment.value);
+        rows.forEach((row, at) => data.columns.forEach((key, k) => {
           const column = keys.indexOf(key), cell = row.cells[column];
-          if (!own.has(cell)) own.set(cell, [Array.from(cell.childNodes), cell.dataset.v]);
+          if (!original.has(cell)) original.set(cell, [Array.from(cell.childNodes), cell.dataset.v]);
           if (!chosen) {
-            const [nodes, value] = own.get(cell);
+            const [nodes, value] = original.get(cell);
             cell.replaceChildren(...nodes);
             value === undefined ? delete cell.dataset.v : (cell.dataset.v = value);
           } else fill(cell, chosen.cells[at][k], heads[column].dataset);
@@ -302,20 +302,19 @@
       more.setAttribute("aria-expanded", "true");
       const cell = make("td", { colspan: keys.length }), detail = make("tr", { class: "detail" }, cell);
       row.after(detail);
-      const links = make("p", {}, make("a", { href: `generators/${row.id}.html` }, "All about it"), " \u00b7 ", make("a", { href: `compare.html?a=${encodeURIComponent(reference.value === row.id ? rows.find((other) => other !== row).id : reference.value)}&b=${encodeURIComponent(row.id)}` }, `Compare with ${names[reference.value === row.id ? rows.find((other) => other !== row).id : reference.value]}`));
+      const links = make("p", {}, make("a", { href: `generators/${row.id}.html` }, "Details"), " \u00b7 ", make("a", { href: `compare.html?a=${encodeURIComponent(reference.value === row.id ? rows.find((other) => other !== row).id : reference.value)}&b=${encodeURIComponent(row.id)}` }, `Compare with ${names[reference.value === row.id ? rows.find((other) => other !== row).id : reference.value]}`));
       cell.append(links);
-      load(`generator-${row.id}`).then((found) => {
-        const first = found.images.filter((picture) => picture[1] === 0).slice(0, 12);
+      load(`generator-${row.id}`).then((generator) => {
+        const first = generator.images.filter(([, replicate]) => replicate === 0).slice(0, 12);
         if (!first.length) { cell.append(make("p", {}, "No images may be shown.")); return; }
-        cell.append(make("p", {}, "The first image of each of these users:"), make("div", { class: "strip" }, ...first.map((picture) => thumb(found, picture))));
+        cell.append(make("p", {}, "The first image of each of these users:"), make("div", { class: "strip" }, ...first.map((image) => thumb(generator, image))));
       });
     }
     restore(query());
   }
 
-  function thumb(generator, picture) {
-    const [user, replicate, digest] = picture;
-    const src = `${here}/pictures/${digest}.webp`;
+  function thumb(generator, [user, replicate, digest]) {
+    const src = `${here}/images/${digest}.webp`;
     const image = make("img", { src, alt: `image ${replicate + 1} for ${generator.users[user]} by ${generator.title}`, width: 64, height: 64, loading: "lazy" });
     return make("a", { class: "pic", href: src, "data-g": generator.id, "data-u": user, "data-k": replicate }, image);
   }
@@ -368,33 +367,32 @@
       if (!dialog.open) dialog.showModal();
       if (!link.dataset.g) {
         const digest = link.href.split("/").pop().replace(".webp", "");
-        facts.append(list([["what", "a training item; its rating is the user's own"], ["digest", code(digest)]]));
+        facts.append(list([["what", "a training item, rated by the user"], ["digest", code(digest)]]));
         return;
       }
-      load(`generator-${link.dataset.g}`).then((found) => {
+      load(`generator-${link.dataset.g}`).then((generator) => {
         if (current !== link) return;
-        const picture = found.images.find((one) => one[0] === Number(link.dataset.u) && one[1] === Number(link.dataset.k));
-        if (!picture) return;
-        const [user, replicate, digest, seed, scores, place] = picture;
-        const person = make("a", { href: `${here}/people/${user}.html` }, found.users[user]);
-        const lines = Object.entries(scores).map(([name, value]) => [found.names[name], number(value, 3)]);
+        const found = generator.images.find(([u, k]) => u === Number(link.dataset.u) && k === Number(link.dataset.k));
+        if (!found) return;
+        const [user, , digest, seed, scores, place] = found;
+        const lines = Object.entries(scores).map(([name, value]) => [generator.names[name], number(value, 3)]);
         const primary = document.body.dataset.primary;
-        if (place !== null) lines.push(["percentile", `above ${place} % of all images generated for this user, by: ${found.names[primary]}`]);
-        lines.unshift(["for", person]);
-        lines.push(["seed", code(seed)], ["digest", code(digest)], ["settings", make("a", { href: `${here}/generators/${found.id}.html` }, found.title)]);
+        if (place !== null) lines.push(["percentile", `above ${place} % of all images generated for this user, by: ${generator.names[primary]}`]);
+        lines.unshift(["for", make("a", { href: `${here}/users/${user}.html` }, generator.users[user])]);
+        lines.push(["seed", code(seed)], ["digest", code(digest)], ["settings", make("a", { href: `${here}/generators/${generator.id}.html` }, generator.title)]);
         facts.append(list(lines));
-        const others = found.others[user];
-        if (others && others.length && others[0] >= 0 && others[others.length - 1] <= 1) facts.append(make("p", { class: "note" }, "What the others would say of this user's set (thin) and the user (thick), from 0 to 1:"), strip(others, found, user));
+        const others = generator.others[user];
+        if (others && others.length && others[0] >= 0 && others[others.length - 1] <= 1) facts.append(make("p", { class: "note" }, "Preference of other users for this user's set (thin) and of the user (thick), from 0 to 1:"), strip(others, generator, user));
       });
     }
     const code = (text) => make("code", {}, text);
     function list(lines) {
       return make("dl", {}, ...lines.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
     }
-    function strip(others, found, user) {
+    function strip(others, generator, user) {
       const svg = make("svg", { class: "others", viewBox: "0 0 200 28", preserveAspectRatio: "none", role: "img" });
-      const own = found.values[document.body.dataset.primary][user];
-      svg.setAttribute("aria-label", `Others from ${number(others[0], 2)} to ${number(others[others.length - 1], 2)}, the user ${number(own, 2)}`);
+      const own = generator.values[document.body.dataset.primary][user];
+      svg.setAttribute("aria-label", `Other users from ${number(others[0], 2)} to ${number(others[others.length - 1], 2)}, the user ${number(own, 2)}`);
       others.forEach((value) => svg.append(make("line", { x1: value * 200, x2: value * 200, y1: 8, y2: 20 })));
       if (own !== null) svg.append(make("line", { class: "own", x1: own * 200, x2: own * 200, y1: 2, y2: 26 }));
       return svg;
@@ -403,7 +401,7 @@
 
   /* ---- two generators side by side --------------------------------------------------------------------------- */
   function compare(root) {
-    const told = JSON.parse($("#columns").textContent)[0], primary = document.body.dataset.primary;
+    const columns = JSON.parse($("#columns").textContent)[0], primary = document.body.dataset.primary;
     const a = $("#a"), b = $("#b"), params = query();
     const has = (select, value) => Array.from(select.options).some((option) => option.value === value);
     a.value = has(a, params.get("a")) ? params.get("a") : root.dataset.reference;
@@ -427,28 +425,28 @@
       const body = $("#differences tbody");
       body.replaceChildren();
       $("#verdict").textContent = "";
-      told.columns.forEach((key, k) => {
-        const people = both(left.values[key] || [], right.values[key] || []);
-        if (!people.length) return;
-        const gap = people.map(([, u, v]) => u - v), tested = find(pairs, key, left.id, right.id);
+      columns.columns.forEach((key, k) => {
+        const users = both(left.values[key] || [], right.values[key] || []);
+        if (!users.length) return;
+        const gap = users.map(([, u, v]) => u - v), tested = find(pairs, key, left.id, right.id);
         let ends = [mean(gap), null, null];
         if (tested) ends = tested.slice(0, 3);
         else if (gap.length > 1) { const half = (studentT(gap.length - 1) * spread(gap)) / Math.sqrt(gap.length); ends = [ends[0], ends[0] - half, ends[0] + half]; }
-        const sign = told.higher[k] === false ? -1 : 1;
+        const sign = columns.higher[k] === false ? -1 : 1;
         const better = gap.filter((value) => sign * value > 0).length + gap.filter((value) => value === 0).length / 2;
         const text = withInterval(...ends, true) + (tested ? `, ${tested[4]}, adjusted p ${pValue(tested[3])}` : "");
-        body.append(make("tr", {}, make("th", { scope: "row" }, told.headings[k]), make("td", {}, number(mean(people.map((one) => one[1])), 3)), make("td", {}, number(mean(people.map((one) => one[2])), 3)), make("td", {}, text), make("td", {}, told.higher[k] === null ? MISSING : `${Math.round((100 * better) / gap.length)} %`)));
+        body.append(make("tr", {}, make("th", { scope: "row" }, columns.headings[k]), make("td", {}, number(mean(users.map(([, u]) => u)), 3)), make("td", {}, number(mean(users.map(([, , v]) => v)), 3)), make("td", {}, text), make("td", {}, columns.higher[k] === null ? MISSING : `${Math.round((100 * better) / gap.length)} %`)));
         if (key === primary) {
-          const said = tested ? { better: "is better than", worse: "is worse than", equivalent: "is equivalent to" }[tested[4]] : null;
-          $("#verdict").textContent = left.id === right.id ? "Choose two different generators." : said ? `${left.title} ${said} ${right.title} in preference: ${withInterval(...ends, true)}.` : tested ? `Preference does not decide between ${left.title} and ${right.title}: ${withInterval(...ends, true)}.` : `${left.title} and ${right.title} were not tested against each other; the difference in preference is ${withInterval(...ends, true)}, exploratory.`;
+          const verdict = tested ? { better: "is better than", worse: "is worse than", equivalent: "is equivalent to" }[tested[4]] : null;
+          $("#verdict").textContent = left.id === right.id ? "Choose two different generators." : verdict ? `${left.title} ${verdict} ${right.title} in preference: ${withInterval(...ends, true)}.` : tested ? `Preference does not decide between ${left.title} and ${right.title}: ${withInterval(...ends, true)}.` : `${left.title} and ${right.title} were not tested against each other; the difference in preference is ${withInterval(...ends, true)}, exploratory.`;
         }
       });
     }
     function find(pairs, measure, left, right) {
       const i = pairs.ids.indexOf(left), j = pairs.ids.indexOf(right);
-      const one = (pairs.pairs[measure] || []).find(([x, y]) => (x === i && y === j) || (x === j && y === i));
-      if (!one) return null;
-      const [x, , d, low, high, p, verdict] = one;
+      const pair = (pairs.pairs[measure] || []).find(([x, y]) => (x === i && y === j) || (x === j && y === i));
+      if (!pair) return null;
+      const [x, , d, low, high, p, verdict] = pair;
       if (x === i) return [d, low, high, p, verdict];
       return [-d, high === null ? null : -high, low === null ? null : -low, p, { better: "worse", worse: "better" }[verdict] || verdict];
     }
@@ -472,9 +470,9 @@
     }
 
     function charts(left, right) {
-      const people = both(left.values[primary], right.values[primary]);
-      $("#scatter").replaceChildren(plot(people.map(([k, u, v]) => [v, u, told.names[k]]), right.title, left.title, "square"));
-      const gaps = people.map(([k, u, v]) => [(u + v) / 2, u - v, told.names[k]]);
+      const users = both(left.values[primary], right.values[primary]);
+      $("#scatter").replaceChildren(plot(users.map(([k, u, v]) => [v, u, columns.names[k]]), right.title, left.title, "square"));
+      const gaps = users.map(([k, u, v]) => [(u + v) / 2, u - v, columns.names[k]]);
       $("#bland").replaceChildren(plot(gaps, "mean of both", "A minus B", "lines"));
     }
     function plot(points, xTitle, yTitle, kind) {
@@ -499,14 +497,14 @@
     }
 
     function gains(left, right) {
-      const box = $("#gains"), shown = new Set(told.shown);
-      const people = both(left.values[primary], right.values[primary]).map(([k, u, v]) => [k, u - v]).sort((x, y) => y[1] - x[1]);
+      const box = $("#gains"), shown = new Set(columns.shown);
+      const users = both(left.values[primary], right.values[primary]).map(([k, u, v]) => [k, u - v]).sort((x, y) => y[1] - x[1]);
       const body = make("tbody");
-      people.forEach(([k, gap]) => {
-        const strip = (one) => make("div", { class: "strip" }, ...one.images.filter((picture) => picture[0] === k).sort((p, q) => p[1] - q[1]).map((picture) => thumb(one, picture)));
-        const name = shown.has(k) ? make("a", { href: `people/${k}.html` }, told.names[k]) : told.names[k];
-        const pictures = shown.has(k) ? [make("td", {}, strip(left)), make("td", {}, strip(right))] : [make("td", {}, MISSING), make("td", {}, MISSING)];
-        body.append(make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, number(gap, 3, true)), ...pictures));
+      users.forEach(([k, gap]) => {
+        const strip = (generator) => make("div", { class: "strip" }, ...generator.images.filter(([user]) => user === k).sort((p, q) => p[1] - q[1]).map((image) => thumb(generator, image)));
+        const name = shown.has(k) ? make("a", { href: `users/${k}.html` }, columns.names[k]) : columns.names[k];
+        const images = shown.has(k) ? [make("td", {}, strip(left)), make("td", {}, strip(right))] : [make("td", {}, MISSING), make("td", {}, MISSING)];
+        body.append(make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, number(gap, 3, true)), ...images));
       });
       const head = make("thead", {}, make("tr", {}, ...["user", "A minus B", `A: ${left.title}`, `B: ${right.title}`].map((text) => make("th", { scope: "col" }, text))));
       box.replaceChildren(make("div", { class: "scroll", role: "region", "aria-label": "Gains and losses", tabindex: 0 }, make("table", {}, head, body)));

@@ -113,7 +113,7 @@ def test_columns_reference_and_segment_come_back_from_the_address(board, open_pa
     assert state(open_page(Path(unquote(parts.path)), f"?{parts.query}")) == before  # a copied link
 
 
-def test_a_segment_shows_its_own_people_and_everybody_comes_back(board, site):
+def test_a_segment_shows_its_own_users_and_all_users_come_back(board, site):
     before = board.locator("#board").inner_text()
     board.locator("#segment").select_option(index=1)
     until(board, "document.querySelector('#state').textContent.includes('nothing is tested')")
@@ -218,13 +218,13 @@ def test_a_pair_that_was_not_tested_is_called_that(open_page, site):
         assert 0 < float(line.get_attribute("y1")) < 380  # both limits are inside the drawing
 
 
-def test_a_picture_says_whose_it_is(open_page, site):
+def test_an_image_says_whose_it_is(open_page, site):
     page = open_page(site / "tasks/tiny/compare.html", "?a=rebeca&b=catalogue-random")
     page.locator("#gains a.pic").first.click()
     page.locator("dialog[open] dt", has_text="for").first.wait_for()
-    person = page.locator("dialog[open] dd a").first
-    assert person.inner_text() in page.locator("dialog[open] h2").inner_text()
-    assert person.get_attribute("href").startswith("./people/")
+    user = page.locator("dialog[open] dd a").first
+    assert user.inner_text() in page.locator("dialog[open] h2").inner_text()
+    assert user.get_attribute("href").startswith("./users/")
 
 
 def test_students_t_agrees_with_scipy(open_page, site):

@@ -6,8 +6,8 @@ pytestmark = pytest.mark.slow
 
 PAGES = [
     "index.html", "method.html", "tasks/tiny/index.html", "tasks/tiny/personal.html", "tasks/tiny/compare.html",
-    "tasks/tiny/people.html", "tasks/tiny/figures.html", "tasks/tiny/verifier.html", "tasks/tiny/validity.html",
-    "tasks/tiny/generators/rebeca.html", "tasks/tiny/people/0.html",
+    "tasks/tiny/users.html", "tasks/tiny/figures.html", "tasks/tiny/verifier.html", "tasks/tiny/validity.html",
+    "tasks/tiny/generators/rebeca.html", "tasks/tiny/users/0.html",
 ]  # fmt: skip
 
 
@@ -17,11 +17,10 @@ def test_axe_finds_nothing(open_page, axe, site, name, scheme):
     page = open_page(site / name, color_scheme=scheme, bypass_csp=True)
     page.wait_for_load_state("networkidle")
     page.evaluate(axe)
-    found = page.evaluate(
+    violations = page.evaluate(
         "async () => (await axe.run(document, {preload: false, resultTypes: ['violations']})).violations"
     )
-    told = [(v["id"], v["help"], [n["html"][:200] for n in v["nodes"][:3]]) for v in found]
-    assert not told
+    assert not [(v["id"], v["help"], [n["html"][:200] for n in v["nodes"][:3]]) for v in violations]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -39,14 +38,14 @@ def test_dark_pages_are_dark(open_page, site):
     assert page.locator(".plane text").first.evaluate("e => getComputedStyle(e).fill") == "rgb(236, 236, 234)"
 
 
-def test_without_javascript_everything_is_there(open_page, site):
+def test_without_javascript_everything_is_visible(open_page, site):
     page = open_page(site / "tasks/tiny/index.html", java_script_enabled=False)
     assert page.locator("#board tbody tr").count() == 5
     assert not page.locator("#controls").is_visible()
     heads = page.locator("#board thead th")
     assert heads.count() == page.locator("#board tbody tr").first.locator("td, th").count() > 12
     assert all(heads.nth(i).is_visible() for i in range(heads.count()))
-    page.locator("a.pic").first.click()  # pictures are plain links
+    page.locator("a.pic").first.click()  # images are plain links
     assert page.url.endswith(".webp")
     page = open_page(site / "tasks/tiny/compare.html", java_script_enabled=False)
     assert "rebeca-bench compare tiny A B" in page.locator("noscript").inner_text()

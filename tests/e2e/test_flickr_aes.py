@@ -18,7 +18,7 @@ def smoke(random_weights, tmp_path_factory):
         patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setattr("benchmark.runner.embed.MAPPED_FROM", 0)  # vectors stay on the disk, as large ones do
         said = invoke("weights", "check", "flickr-aes-smoke")
-        invoke("dev", "make-data", "flickr-aes", "--root", folder / "data", "--people", 10, "--pictures", 80)
+        invoke("dev", "make-data", "flickr-aes", "--root", folder / "data", "--users", 10, "--items", 80)
         invoke("data", "prepare", "flickr-aes", "--root", folder / "data")
         run(folder)
     return folder, said
@@ -38,7 +38,7 @@ def records(folder):
 
 def test_the_smoke_task_runs_from_the_check_to_the_page(smoke):
     folder, said = smoke
-    assert "random weights: everything runs, and no number means anything" in said
+    assert "random weights: everything runs, and no result means anything" in said
     comparison = json.loads((records(folder) / "_task" / "comparison.json").read_text())
     assert not comparison["task"]["modified"]
     weights = comparison["provenance"]["weights"]
@@ -115,7 +115,7 @@ def test_exhausted_memory_is_one_message_and_the_run_goes_on(random_weights, tmp
     from rebeca.decoders.stable_diffusion import StableDiffusion
 
     monkeypatch.setenv("REBECA_WEIGHTS", str(random_weights))
-    invoke("dev", "make-data", "flickr-aes", "--root", tmp_path / "data", "--people", 10, "--pictures", 80)
+    invoke("dev", "make-data", "flickr-aes", "--root", tmp_path / "data", "--users", 10, "--items", 80)
     invoke("data", "prepare", "flickr-aes", "--root", tmp_path / "data")
     with pytest.MonkeyPatch.context() as patch:
 
@@ -134,7 +134,7 @@ def test_an_interrupted_encoding_goes_on_where_it_stopped(random_weights, tmp_pa
     from rebeca.encoders.published import Published
 
     monkeypatch.setenv("REBECA_WEIGHTS", str(random_weights))
-    invoke("dev", "make-data", "flickr-aes", "--root", tmp_path / "data", "--people", 10, "--pictures", 80)
+    invoke("dev", "make-data", "flickr-aes", "--root", tmp_path / "data", "--users", 10, "--items", 80)
     invoke("data", "prepare", "flickr-aes", "--root", tmp_path / "data")
     monkeypatch.setattr(embedding, "CHUNK", 16)
     encode, chunks, again = Published.encode, [], []
@@ -164,7 +164,7 @@ def test_a_kill_between_encoding_and_the_store_costs_no_vector(random_weights, t
     from rebeca.encoders.published import Published
 
     monkeypatch.setenv("REBECA_WEIGHTS", str(random_weights))
-    invoke("dev", "make-data", "flickr-aes", "--root", tmp_path / "data", "--people", 10, "--pictures", 80)
+    invoke("dev", "make-data", "flickr-aes", "--root", tmp_path / "data", "--users", 10, "--items", 80)
     invoke("data", "prepare", "flickr-aes", "--root", tmp_path / "data")
     make = Store.make
 

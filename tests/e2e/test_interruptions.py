@@ -187,7 +187,7 @@ def test_signals_end_with_one_message(tiny, number, code, moment):
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code
-    assert "the same command goes on where this one left off" in errors
+    assert "the same command continues where this one stopped" in errors
     assert "Traceback" not in errors
 
 
@@ -292,7 +292,7 @@ def test_a_damaged_checkpoint_is_named_and_the_fit_begins_anew(tiny, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "save_checkpoint", cut_off)
-        assert "goes on where this one left off" in invoke(*command(tiny, workdir), code=130)
+        assert "continues where this one stopped" in invoke(*command(tiny, workdir), code=130)
     (checkpoint,) = (workdir / "checkpoints").rglob("*.checkpoint")
     checkpoint.write_bytes(checkpoint.read_bytes()[:-7])
     output = invoke(*[word for word in command(tiny, workdir) if word != "--quiet"])

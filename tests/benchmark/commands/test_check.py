@@ -1,4 +1,4 @@
-"""``check run``: byte for byte where the machine is the same, within a tolerance elsewhere, and by name what moved."""
+"""``check run``: byte for byte on the same machine, within a tolerance elsewhere; what changed is named."""
 
 import json
 import shutil
@@ -22,8 +22,8 @@ def check(done, results, *more, code=0):
     return invoke("check", "run", done / "tiny.yaml", "--against", results, *more, code=code)
 
 
-def made_elsewhere(results):
-    """The records as if another processor had made them."""
+def move_elsewhere(results):
+    """Edits records as if they came from another processor."""
     for path in (results / "tiny" / "v1").rglob("*.json"):
         record = json.loads(path.read_text())
         record["provenance"]["processor"] = "another"
@@ -40,13 +40,13 @@ def test_the_same_machine_gives_every_byte(done, published):
 def test_elsewhere_the_published_weights_are_used(done, published, monkeypatch):
     from rebeca.ncf.verifier import Verifier
 
-    made_elsewhere(published)
+    move_elsewhere(published)
     with monkeypatch.context() as patch:
         patch.setattr(Verifier, "fit", None)  # nothing may be trained
-        found = json.loads(check(done, published, "--json", "--quiet"))
-    assert found["differs"] == ["processor"]
-    assert found["weights"] == "published"
-    assert found["equal"]
+        report = json.loads(check(done, published, "--json", "--quiet"))
+    assert report["differs"] == ["processor"]
+    assert report["weights"] == "published"
+    assert report["equal"]
     shutil.rmtree(published / "tiny" / "v1-weights")
     assert "weights trained here" in check(done, published)
 
@@ -61,23 +61,23 @@ def test_what_moved_is_named(done, published, elsewhere):
     scores.to_parquet(path)
     comparison = published / "tiny" / "v1" / "_task" / "comparison.json"
     record = json.loads(comparison.read_text())
-    one = record["results"]["families"]["ncf"]["comparisons"][0]
-    one["verdict"] = "better" if one["verdict"] != "better" else "worse"
+    pair = record["results"]["families"]["ncf"]["comparisons"][0]
+    pair["verdict"] = "better" if pair["verdict"] != "better" else "worse"
     comparison.write_text(json.dumps(record))
     if elsewhere:
-        made_elsewhere(published)
-    found = json.loads(check(done, published, "--json", "--quiet", code=1))
-    assert found["users"] == ["u3", "u5"]
-    assert found["images"] == [["rebeca", "u5", 2]]
-    assert [score[:4] for score in found["scores"]] == [["rebeca", "ncf", "u3", 1]]
-    assert found["verdicts"][0][:3] == ["ncf", one["a"], one["b"]]
+        move_elsewhere(published)
+    report = json.loads(check(done, published, "--json", "--quiet", code=1))
+    assert report["users"] == ["u3", "u5"]
+    assert report["images"] == [["rebeca", "u5", 2]]
+    assert [score[:4] for score in report["scores"]] == [["rebeca", "ncf", "u3", 1]]
+    assert report["verdicts"][0][:3] == ["ncf", pair["a"], pair["b"]]
     output = check(done, published, "--quiet", code=1)
     assert "scores: 1 moved" in output
     assert "users moved: 2 (u3, u5)" in output
 
 
 def test_small_differences_elsewhere_are_none(done, published):
-    made_elsewhere(published)
+    move_elsewhere(published)
     path = published / "tiny" / "v1" / "rebeca" / "scores.parquet"
     scores = pd.read_parquet(path)
     scores["score"] += 3e-5
@@ -91,7 +91,7 @@ def test_another_task_is_refused(done, published, tmp_path):
     assert "holds another task: generators differs" in output
 
 
-def test_weights_with_embeddings_of_guarded_pictures_stay_here(done, tmp_path):
+def test_weights_with_embeddings_of_protected_images_are_not_published(done, tmp_path):
     shutil.copytree(done / "data", tmp_path / "data")
     (tmp_path / "tiny.yaml").write_text(TINY.replace("redistribute: true", "redistribute: false"))
     run = ("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--quiet", "--publish", tmp_path / "results")
@@ -99,7 +99,7 @@ def test_weights_with_embeddings_of_guarded_pictures_stay_here(done, tmp_path):
     invoke(*run)
 
 
-def test_only_a_folder_of_its_own_is_gone_on_in(done, published, tmp_path):
+def test_only_a_folder_of_its_own_is_continued_in(done, published, tmp_path):
     assert "holds something already" in check(done, published, "--workdir", done / "w", code=2)
     for _ in range(2):
         check(done, published, "--workdir", tmp_path / "check", "--quiet")

@@ -1,4 +1,4 @@
-"""What this machine has."""
+"""``doctor``."""
 
 import json
 from importlib.metadata import PackageNotFoundError
@@ -9,13 +9,13 @@ from benchmark.commands import doctor
 from tests.conftest import invoke
 
 
-def test_everything_is_found_here():
-    found = json.loads(invoke("doctor", "--json"))
-    checks = {check["name"]: check for check in found["checks"]}
+def test_nothing_is_missing_on_this_machine():
+    report = json.loads(invoke("doctor", "--json"))
+    checks = {check["name"]: check for check in report["checks"]}
     assert checks["torch"]["fine"] and checks["python"]["fine"]
-    assert all(bool(check["remedy"]) != check["fine"] for check in found["checks"])
-    assert {"rebeca", "catalogue"} <= set(found["registered"]["generators"])
-    tasks = {task["id"]: task["status"] for task in found["tasks"]}
+    assert all(bool(check["remedy"]) != check["fine"] for check in report["checks"])
+    assert {"rebeca", "catalogue"} <= set(report["registered"]["generators"])
+    tasks = {task["id"]: task["status"] for task in report["tasks"]}
     assert tasks["sprites"] == "ready: rebeca-bench run sprites"
     assert tasks["oasis"].startswith("needs ")
     output = invoke("doctor")
@@ -32,12 +32,12 @@ def without_packages(monkeypatch):
 
 
 def test_what_is_missing_has_a_remedy(without_packages):
-    found = doctor.examine()
-    checks = {check.name: check for check in found.checks}
+    report = doctor.examine()
+    checks = {check.name: check for check in report.checks}
     assert not checks["torch"].fine and checks["torch"].remedy == doctor.INSTALL_CORE
     assert checks["device"].detail == "unknown without torch"
     assert checks["offline encoders"].remedy == doctor.INSTALL_OFFLINE
-    assert doctor.INSTALL_OFFLINE in next(task.status for task in found.tasks if task.id == "oasis")
+    assert doctor.INSTALL_OFFLINE in next(task.status for task in report.tasks if task.id == "oasis")
 
 
 @pytest.mark.parametrize(("version", "fine"), [("3.10", False), ("3.11", True), ("3.14", True)])

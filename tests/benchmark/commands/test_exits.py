@@ -37,19 +37,19 @@ def test_each_kind_of_mistake_has_its_code(error, code, capsys):
 
 
 def test_a_hint_stands_below_and_nothing_moves_the_cursor(capsys):
-    code, said = ended(SpecError("a\x1b[2Jb", hint="do c"), capsys)
-    assert code == 2 and "\x1b" not in said and said.endswith("hint: do c\n")
+    code, message = ended(SpecError("a\x1b[2Jb", hint="do c"), capsys)
+    assert code == 2 and "\x1b" not in message and message.endswith("hint: do c\n")
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate\nmore")])
 def test_exhausted_memory(error, capsys):
-    code, said = ended(error, capsys)
-    assert code == exits.OUT_OF_MEMORY and said.startswith("error: out of memory") and exits.GO_ON in said
-    assert "more" not in said.splitlines()[0]
+    code, message = ended(error, capsys)
+    assert code == exits.OUT_OF_MEMORY and message.startswith("error: out of memory") and exits.GO_ON in message
+    assert "more" not in message.splitlines()[0]
 
 
 @pytest.mark.parametrize(
-    ("error", "message"),
+    ("error", "expected"),
     [
         (
             OSError(errno.ENOSPC, "No space left", "/x"),
@@ -59,12 +59,12 @@ def test_exhausted_memory(error, capsys):
         (shutil.Error([("a", "b", "is full")]), "b: cannot be written (is full)"),
     ],
 )
-def test_what_the_system_refuses(error, message, capsys):
-    code, said = ended(error, capsys)
-    assert code == StoreError.exit_code and said.startswith(f"error: {message}")
+def test_what_the_system_refuses(error, expected, capsys):
+    code, message = ended(error, capsys)
+    assert code == StoreError.exit_code and message.startswith(f"error: {expected}")
 
 
-def test_a_reader_that_went_away_is_told_nothing(capsys, monkeypatch):
+def test_a_closed_pipe_gives_no_message(capsys, monkeypatch):
     monkeypatch.setattr("sys.stdout", None)
     assert ended(BrokenPipeError(), capsys) == (1, "")
 
@@ -87,13 +87,13 @@ def test_other_errors_and_debugging_show_the_traceback():
 
 
 def test_other_threads_leave_signals_alone():
-    found = []
+    handlers = []
 
     def work():
         with exits.one_message(False):
-            found.append(signal.getsignal(signal.SIGTERM))
+            handlers.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert found == [signal.getsignal(signal.SIGTERM)]
+    assert handlers == [signal.getsignal(signal.SIGTERM)]

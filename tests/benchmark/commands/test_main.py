@@ -22,17 +22,17 @@ def test_every_command_explains_itself(command):
 
 def test_validate_says_what_was_read(tiny):
     assert f"{tiny}: the task file is fine (5 generators, hash " in invoke("validate", tiny)
-    found = json.loads(invoke("validate", tiny, "--json"))
-    assert found["spec"]["id"] == "tiny" and len(found["hash"]) == 64
+    report = json.loads(invoke("validate", tiny, "--json"))
+    assert report["spec"]["id"] == "tiny" and len(report["hash"]) == 64
     other = json.loads(invoke("validate", tiny, "--set", "images=2", "--json"))
-    assert other["hash"] != found["hash"]
+    assert other["hash"] != report["hash"]
 
 
 def test_a_run_gives_records_and_page_as_json(done):
     run = ("run", done / "tiny.yaml", "--workdir", done / "w", "--site", done / "site", "--quiet", "--json")
-    found = json.loads(invoke(*run))
-    assert found["records"] == str(done / "w" / "records" / "tiny" / "v1")
-    assert found["page"] == str(done / "site" / "tasks" / "tiny" / "index.html")
+    report = json.loads(invoke(*run))
+    assert report["records"] == str(done / "w" / "records" / "tiny" / "v1")
+    assert report["page"] == str(done / "site" / "tasks" / "tiny" / "index.html")
 
 
 def test_only_some_generators_make_another_task(done, tmp_path):
@@ -65,10 +65,10 @@ def test_figures_are_written(done, tmp_path, monkeypatch):
 
 
 def test_calibrate_on_records_and_on_a_given_shape(done):
-    found = json.loads(invoke("calibrate", "tiny", "--workdir", done / "w", "--runs", 20, "--workers", 1, "--json"))
-    assert found["shape"] == "estimated from records"
-    assert (found["users"], found["images"]) == (12, 3)
-    assert {line["quantity"] for line in found["summary"]} >= {"lift, interval", "max-T, one generator better"}
+    report = json.loads(invoke("calibrate", "tiny", "--workdir", done / "w", "--runs", 20, "--workers", 1, "--json"))
+    assert report["shape"] == "estimated from records"
+    assert (report["users"], report["images"]) == (12, 3)
+    assert {line["quantity"] for line in report["summary"]} >= {"lift, interval", "max-T, one generator better"}
     given = ("--users", 6, "--images", 2, "--correlation", 0.2, "--runs", 20, "--workers", 1)
     assert "6 users x 2 images, correlation 0.2 (given)" in invoke("calibrate", "anything", *given)
     assert "or give --users" in invoke("calibrate", "nothing", "--workdir", done / "w", code=2)

@@ -1,4 +1,4 @@
-"""A first task file for somebody's own data."""
+"""A first task file for a user's own data."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_dense_ratings_hold_out_items(tmp_path):
     assert f"{100 * (ratings >= task.file.data.like_at).mean():.0f} %" in (folder / "task.yaml").read_text()
 
 
-def test_sparse_ratings_hold_out_some_of_everybodys(tmp_path):
+def test_sparse_ratings_hold_out_some_of_each_user(tmp_path):
     folder = make_folder(tmp_path / "sparse", users=10, items=40, density=0.5)
     task = load_task(write_task(folder, tmp_path / "elsewhere" / "task.yaml"))
     assert task.file.data.split.kind == "per-user"
@@ -38,5 +38,5 @@ def test_a_file_is_replaced_only_by_force(tmp_path):
 
 def test_too_few_ratings_are_refused(tmp_path):
     folder = make_folder(tmp_path / "data", users=6, items=8)
-    with pytest.raises(DataError, match="half of the people rated 8 pictures or fewer"):
+    with pytest.raises(DataError, match="half of the users rated 8 items or fewer"):
         write_task(folder, folder / "task.yaml")

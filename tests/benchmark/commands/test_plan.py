@@ -16,13 +16,13 @@ def test_before_a_run_everything_is_to_do(tiny):
     assert "smallest p of a comparison: 0.005" in output
 
 
-def test_after_a_run_everything_is_there_and_a_pilot_tells_what_can_be_seen(done):
+def test_after_a_run_everything_is_cached_and_a_pilot_tells_what_can_be_detected(done):
     output = invoke("plan", done / "tiny.yaml", "--workdir", done / "w")
     assert "180 images (180 cached)" in output and "to do" not in output
     assert "smallest detectable difference, ncf" in output and "80 % power" in output
     assert "two images of a set correlate at" in output
 
 
-def test_few_people_are_described(done):
+def test_few_users_are_described(done):
     output = invoke("plan", done / "tiny.yaml", "--workdir", done / "w", "--limit-users", 4)
     assert "under 6 users nothing is tested, only described" in output

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmark.commands.show import comparisons, find_records
+from benchmark.commands.show import compare_generators, find_records
 from rebeca.errors import SpecError
 from tests.conftest import invoke
 
@@ -43,12 +43,12 @@ def test_the_board_is_printed_in_its_order(done, tables):
 
 
 def test_a_comparison_turns_round(done, records, tables):
-    forth = comparisons(records, "rebeca", "catalogue-random")
-    back = comparisons(records, "catalogue-random", "rebeca")
-    assert [one.measure for one in forth] == [one.measure for one in back]
+    forth = compare_generators(records, "rebeca", "catalogue-random")
+    back = compare_generators(records, "catalogue-random", "rebeca")
+    assert [each.measure for each in forth] == [each.measure for each in back]
     means = [np.mean(tables.value(name, "ncf")) for name in ("rebeca", "catalogue-random")]
     assert forth[0].declared
-    own = next(one for one in forth if one.measure == "ncf")
+    own = next(each for each in forth if each.measure == "ncf")
     assert own.comparison.difference.estimate == pytest.approx(means[0] - means[1])
     output = invoke("compare", "tiny", "rebeca", "catalogue-random", "--workdir", done / "w")
     assert "rebeca minus catalogue-random" in output and "adjusted over all pairs, level 0.05" in output
@@ -57,11 +57,11 @@ def test_a_comparison_turns_round(done, records, tables):
 
 def test_what_was_not_compared_is_said(done, records):
     with pytest.raises(SpecError, match="no generator 'rebecca'"):
-        comparisons(records, "rebecca", "rebeca")
+        compare_generators(records, "rebecca", "rebeca")
     with pytest.raises(SpecError, match="were not compared"):
-        comparisons(records, "rebeca", "catalogue-verifier")
+        compare_generators(records, "rebeca", "catalogue-verifier")
 
 
 def test_json_holds_every_row(done, tables):
-    found = json.loads(invoke("show", "tiny", "--workdir", done / "w", "--json"))
-    assert [row["id"] for row in found["generators"]] == [row.id for row in tables.board.rows]
+    board = json.loads(invoke("show", "tiny", "--workdir", done / "w", "--json"))
+    assert [row["id"] for row in board["generators"]] == [row.id for row in tables.board.rows]

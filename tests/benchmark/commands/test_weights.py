@@ -12,14 +12,14 @@ TASKS = ("flickr-aes", "flickr-aes-cross-guidance", "flickr-aes-prompts", "flick
 
 
 def test_a_task_names_what_it_needs():
-    assert {one.name for one in needed(None)} == set(ALL)
-    assert {one.name for one in needed("flickr-aes")} < set(ALL)
+    assert {weights.name for weights in needed(None)} == set(ALL)
+    assert {weights.name for weights in needed("flickr-aes")} < set(ALL)
     assert needed("sprites") == []
 
 
 def test_random_weights_are_listed_as_such(published):
     rows = {weights.name: weights for weights in describe("flickr-aes")}
-    assert set(rows) == {one.name for one in needed("flickr-aes")}
+    assert set(rows) == {weights.name for weights in needed("flickr-aes")}
     output = invoke("weights", "list", "flickr-aes")
     assert all(name in output for name in rows)
     assert "random weights: everything runs" in invoke("weights", "check", "flickr-aes")
@@ -38,16 +38,16 @@ def test_stand_ins_are_written(tmp_path, layout):
 
 
 def test_synthetic_data_are_written_and_prepared(tmp_path):
-    made = ("dev", "make-data", "flickr-aes", "--root", tmp_path / "d", "--people", 4, "--pictures", 20)
+    make = ("dev", "make-data", "flickr-aes", "--root", tmp_path / "d", "--users", 4, "--items", 20)
     prepare = ("data", "prepare", "flickr-aes", "--root", tmp_path / "d")
-    assert "next: rebeca-bench data prepare flickr-aes" in invoke(*made, "--ratings", 8)
+    assert "next: rebeca-bench data prepare flickr-aes" in invoke(*make, "--ratings", 8)
     assert f"ready: --set data.path={tmp_path / 'd'}" in invoke(*prepare)
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_published_task_names_its_weights(task):
-    found = {one["name"] for one in json.loads(invoke("weights", "list", task, "--json"))}
-    assert {"sd15", "ip-adapter-sd15", "vit-h", "vit-g", "vit-l", "hpsv2.0", "laion-v2"} == found
+    names = {row["name"] for row in json.loads(invoke("weights", "list", task, "--json"))}
+    assert {"sd15", "ip-adapter-sd15", "vit-h", "vit-g", "vit-l", "hpsv2.0", "laion-v2"} == names
 
 
 def test_missing_weights_stop_a_run_with_all_their_names(tmp_path, monkeypatch):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
 
-from benchmark.dev.random_weights import LAYOUTS, make_weights, parameters
-from rebeca import published
+from benchmark.dev.random_weights import LAYOUTS, _position_ids, _shapes, make_weights
 from rebeca.errors import StoreError
+from rebeca.published import ALL, find
 
 
 @pytest.mark.parametrize(
@@ -21,8 +22,9 @@ from rebeca.errors import StoreError
     ],
 )  # fmt: skip
 def test_full_layouts_have_the_published_numbers_of_parameters(layout, millions):
-    found = {name: round(count / 1e6, 2) for name, count in parameters(layout, "full").items()}
-    assert found == millions
+    for model, shapes in _shapes(layout, "full").items():
+        assert round(sum(math.prod(shape) for shape in shapes.values()) / 1e6, 2) == millions.pop(model)
+    assert not millions
 
 
 @pytest.mark.parametrize(
@@ -38,34 +40,32 @@ def test_full_layouts_have_the_published_numbers_of_parameters(layout, millions)
 )
 def test_full_layouts_have_the_published_sizes(layout, model, file, extra):
     """Names and shapes make a file's length; with the published ones it is the published one but for its header."""
-    from benchmark.dev import random_weights
-
-    shapes = random_weights._shapes(layout, "full")[model]
+    shapes = _shapes(layout, "full")[model]
     half = layout == "vit-g"
     header, at = {"__metadata__": {"format": "pt"}}, 0
     for name, shape in shapes.items():
         size = int(np.prod(shape)) * (2 if half else 4)
         header[name] = {"dtype": "F16" if half else "F32", "shape": list(shape), "data_offsets": [at, at + size]}
         at += size
-    for name in random_weights._position_ids(layout, "full") if extra else ():
+    for name in _position_ids(layout, "full") if extra else ():
         places = 257 if name.startswith("vision") else 77
         header[name] = {"dtype": "I64", "shape": [1, places], "data_offsets": [at, at + 8 * places]}
         at += 8 * places
     length = 8 + len(json.dumps(header, separators=(",", ":"))) + at
-    wanted = next(one.size for one in published_of(layout).files if one.name == file)
+    wanted = next(each.size for each in published_of(layout).files if each.name == file)
     assert abs(length - wanted) < 128, length - wanted
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_tiny_and_full_layouts_have_the_same_files(layout, published):
-    one = published_of(layout)
-    folder = published / one.folder
-    assert all((folder / file.name).is_file() for file in one.files)
-    assert {file.name for file in one.files} <= set(json.loads((folder / "random-weights.json").read_text())["files"])
+    folder = published / published_of(layout).folder
+    names = {file.name for file in published_of(layout).files}
+    assert all((folder / name).is_file() for name in names)
+    assert names <= set(json.loads((folder / "random-weights.json").read_text())["files"])
 
 
 def published_of(layout):
-    return published.ALL[LAYOUTS[layout]]
+    return ALL[LAYOUTS[layout]]
 
 
 def test_the_adapters_keys_are_the_published_ones(published):
@@ -91,15 +91,11 @@ def test_the_same_seed_gives_the_same_files(tmp_path, random_weights):
 
 
 def test_random_weights_say_so_and_never_replace_others(published, tmp_path):
-    assert published and published_found("sd15").origin == "random"
-    assert " random " in published_found("sd15").identity("sd15")
+    assert published and find("sd15").origin == "random"
+    assert " random " in find("sd15").identity("sd15")
     real = tmp_path / "openai--clip-vit-large-patch14"
     real.mkdir()
     (real / "model.safetensors").write_bytes(b"somebody's")
     with pytest.raises(StoreError, match="not random"):
         make_weights("vit-l", "tiny", tmp_path)
     assert (real / "model.safetensors").read_bytes() == b"somebody's"
-
-
-def published_found(name):
-    return published.find(name)

@@ -13,6 +13,7 @@ import pytest
 
 from benchmark.board.format_numbers import decimals_for, number
 from benchmark.records.gallery import encode_lossless
+from benchmark.site.build import method_page
 from tests.benchmark.records.test_verify import edit_json, edit_rows, mend
 from tests.conftest import invoke
 from tests.e2e.test_malformed import png
@@ -74,16 +75,16 @@ def test_every_number_of_the_leaderboard_is_the_records(done):
         for key, cell in by_key.items():
             if key in ("rank", "title", "seconds", "failures", "verdict", "status", "flags"):
                 continue
-            found = interval(record, key)
-            if found is None or found["estimate"] is None:
+            recorded = interval(record, key)
+            if recorded is None or recorded["estimate"] is None:
                 assert cell["text"] == "–" and cell["v"] is None
                 continue
-            decimals = decimals_for(found["low"], found["high"])
+            decimals = decimals_for(recorded["low"], recorded["high"])
             signed = key.startswith("lift:") or key == "gap"
-            assert float(cell["v"]) == pytest.approx(found["estimate"], rel=1e-4, abs=1e-12)
-            assert cell["text"] == number(found["estimate"], decimals, signed)
-            if found["low"] is not None:
-                assert cell["small"] == f"{number(found['low'], decimals)} to {number(found['high'], decimals)}"
+            assert float(cell["v"]) == pytest.approx(recorded["estimate"], rel=1e-4, abs=1e-12)
+            assert cell["text"] == number(recorded["estimate"], decimals, signed)
+            if recorded["low"] is not None:
+                assert cell["small"] == f"{number(recorded['low'], decimals)} to {number(recorded['high'], decimals)}"
             checked += 1
         rank = ranks.get(name)
         low_high = (
@@ -108,12 +109,12 @@ def test_downloads_carry_all_digits(done):
     board = json.loads((data / "leaderboard.json").read_text())
     with (data / "leaderboard.csv").open() as stream:
         rows = {row["id"]: row for row in csv.DictReader(stream)}
-    for one in board["generators"]:
-        record = json.loads((records / one["id"] / "record.json").read_text())
-        for key, cell in one["cells"].items():
-            found = interval(record, key)
-            assert cell is None or cell == [found["estimate"], found["low"], found["high"]]
-            assert rows[one["id"]][key] == ("" if cell is None else str(cell[0]))
+    for row in board["generators"]:
+        record = json.loads((records / row["id"] / "record.json").read_text())
+        for key, cell in row["cells"].items():
+            recorded = interval(record, key)
+            assert cell is None or cell == [recorded["estimate"], recorded["low"], recorded["high"]]
+            assert rows[row["id"]][key] == ("" if cell is None else str(cell[0]))
 
 
 def test_two_builds_are_equal_in_every_byte(done, tmp_path):
@@ -157,7 +158,7 @@ HOSTILE = [
 
 
 def retitled(records, title):
-    """The records with a hostile title everywhere where a title, a person or a licence stands."""
+    """The records with a hostile title everywhere where a title, a meaning or a licence stands."""
     edit = records / "rebeca" / "record.json"
     record = json.loads(edit.read_text())
     record["generator"]["title"] = title
@@ -188,7 +189,7 @@ def test_every_hostile_text_stays_text_everywhere(records, tmp_path, title):
 
 
 def test_hostile_texts_stay_text(records, tmp_path):
-    """Another one at every place, in one site."""
+    """A different one at every place, in one site."""
     retitled(records, HOSTILE[0])
     names = json.loads((records / "_task" / "comparison.json").read_text())["order"]
     for name, title in zip(names, HOSTILE[1:], strict=True):
@@ -309,7 +310,7 @@ def test_verified_records_say_so_until_they_change(records, tmp_path, few_figure
     assert " · self-reported" in site.read_text()
 
 
-def test_pictures_that_may_not_be_republished_are_shown_only_in_a_private_build(tmp_path, few_figures):
+def test_images_that_may_not_be_republished_are_shown_only_in_a_private_build(tmp_path, few_figures):
     from tests.conftest import TINY, make_folder
 
     make_folder(tmp_path / "data")
@@ -319,16 +320,16 @@ def test_pictures_that_may_not_be_republished_are_shown_only_in_a_private_build(
     assert not list((tmp_path / "site").rglob("*.webp")) and not list(
         (tmp_path / "w" / "records").rglob("images.parquet")
     )
-    assert "may not be republished" in (tmp_path / "site" / "tasks" / "tiny" / "people.html").read_text()
+    assert "may not be republished" in (tmp_path / "site" / "tasks" / "tiny" / "users.html").read_text()
     private = tmp_path / "w" / "private-images"
     invoke("site", "build", tmp_path / "w" / "records", "--out", tmp_path / "mine", "--images", private)
     assert len(list((tmp_path / "mine").rglob("*.webp"))) > 10
-    assert 'class="pic"' in (tmp_path / "mine" / "tasks" / "tiny" / "people" / "0.html").read_text()
+    assert 'class="pic"' in (tmp_path / "mine" / "tasks" / "tiny" / "users" / "0.html").read_text()
 
 
 REPORT = {
-    "device": "NVIDIA H100 <b>80GB</b>", "size": "full", "weights": "random", "steps": 50, "made": "2026-11-25",
-    "figures": {"pictures a second": 3.5, "times faster than the original's way": 6.0, "scoring / generating": 0.02,
+    "device": "NVIDIA H100 <b>80GB</b>", "size": "full", "weights": "random", "steps": 50, "measured": "2026-11-25",
+    "figures": {"images per second": 3.5, "times faster than the original's way": 6.0, "scoring / generating": 0.02,
                 "outside model calls": 0.04},
 }  # fmt: skip
 
@@ -341,7 +342,7 @@ def test_speed_is_shown_with_device_and_date(records, tmp_path, few_figures):
     invoke("site", "build", root, "--out", tmp_path / "site")
     text = (tmp_path / "site" / "index.html").read_text()
     assert "NVIDIA H100 &lt;b&gt;80GB" in text and "2026-11-25" in text and "3.50" in text
-    for key, value in (("made", "yesterday"), ("size", "huge"), ("figures", {"pictures a second": -1})):
+    for key, value in (("measured", "yesterday"), ("size", "huge"), ("figures", {"images per second": -1})):
         path.write_text(json.dumps(REPORT | {key: value}))
         assert f"h100.json: {key}" in invoke("site", "build", root, "--out", tmp_path / "other", code=7)
     path.write_text("{")
@@ -352,16 +353,16 @@ def test_figures_for_print(done, tmp_path):
     out = tmp_path / "figures"
     assert "wrote" in invoke("figures", "tiny", "--out", out, "--workdir", done / "w")
     index = json.loads((out / "figures.json").read_text())
-    names = {one["name"] for one in index}
+    names = {figure["name"] for figure in index}
     assert {"plane", "roc", "bootstrap-auc", "permutations", "ecdf", "violins", "thresholds", "pairs-preference",
             "likeness", "wins", "rank-stability", "bland-altman", "training", "cost",
             "validity-preference-observed", "validity-lift-observed"} <= names  # fmt: skip
     assert len(names) == len(index)  # no figure takes another one's place
-    for one in index:
-        assert one["title"] and len(one["alt"]) > 20
-        assert (out / f"{one['name']}-one-column.pdf").read_bytes()[:5] == b"%PDF-"
-        assert (out / f"{one['name']}-two-column.png").read_bytes()[1:4] == b"PNG"
-        with (out / f"{one['name']}.csv").open() as stream:
+    for figure in index:
+        assert figure["title"] and len(figure["alt"]) > 20
+        assert (out / f"{figure['name']}-one-column.pdf").read_bytes()[:5] == b"%PDF-"
+        assert (out / f"{figure['name']}-two-column.png").read_bytes()[1:4] == b"PNG"
+        with (out / f"{figure['name']}.csv").open() as stream:
             assert len(list(csv.reader(stream))) > 1
     widths = [
         float(re.search(r'width="(\d+)', (out / f"plane-{size}.svg").read_text())[1])
@@ -369,3 +370,17 @@ def test_figures_for_print(done, tmp_path):
     ]
     assert widths[0] <= 252 and widths[1] <= 516
     assert np.isfinite(widths).all()
+
+
+def test_markdown_becomes_a_page(tmp_path):
+    (tmp_path / "statistics.md").write_text(
+        "# Title\n\n[docs](run.md) and [paper](https://example.org)\n\n"
+        "![a curve](../images/statistics/curve.png)\n\n<script>alert(1)</script>\n\n    code\n\n| a |\n|---|\n| 1 |\n"
+    )
+    html, images = method_page(tmp_path / "statistics.md")
+    assert images == ["curve.png"]
+    assert "<h1>Title</h1>" in html
+    assert "run.md" not in html and '<a href="https://example.org">paper</a>' in html
+    assert 'src="method/curve.png" loading="lazy"' in html
+    assert "<script>" not in html and "&lt;script&gt;" in html
+    assert '<pre tabindex="0">' in html and "<table>" in html

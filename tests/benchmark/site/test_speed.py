@@ -12,9 +12,9 @@ REPORT = {
     "size": "tiny",
     "weights": "random",
     "steps": 50,
-    "made": "2026-11-25",
+    "measured": "2026-11-25",
     "figures": {
-        "pictures a second": 3.5,
+        "images per second": 3.5,
         "times faster than the original's way": 6.0,
         "scoring / generating": 0.02,
         "outside model calls": 0.04,
@@ -38,9 +38,9 @@ def write(tmp_path):
 def test_full_sizes_come_first(write, tmp_path):
     write("a")
     write("b", size="full", device="another")
-    found = read_reports([tmp_path, tmp_path])
-    assert [(report.device, report.size) for report in found] == [("another", "full"), ("a GPU", "tiny")]
-    assert found[0].figures.rate == 3.5 and found[0].figures.scoring == 0.02
+    reports = read_reports([tmp_path, tmp_path])
+    assert [(report.device, report.size) for report in reports] == [("another", "full"), ("a GPU", "tiny")]
+    assert reports[0].figures.rate == 3.5 and reports[0].figures.scoring == 0.02
     assert read_reports([tmp_path / "nowhere"]) == []
 
 
@@ -48,7 +48,7 @@ def test_full_sizes_come_first(write, tmp_path):
     ("changes", "where"),
     [
         ({"steps": 0}, "steps"),
-        ({"made": "today"}, "made"),
+        ({"measured": "today"}, "measured"),
         ({"weights": "mine"}, "weights"),
         ({"figures": REPORT["figures"] | {"outside model calls": float("inf")}}, "figures.outside model calls"),
         ({"figures": REPORT["figures"] | {"more": 1}}, "figures.more"),

@@ -12,7 +12,7 @@ from benchmark.site.images import Shown, best_first, make_gallery
 
 @pytest.fixture(scope="module")
 def gallery(tables, tmp_path_factory):
-    return make_gallery(tables, tmp_path_factory.mktemp("pictures"), None)
+    return make_gallery(tables, tmp_path_factory.mktemp("images"), None)
 
 
 def test_a_scale_maps_its_ends_to_the_margins():
@@ -47,11 +47,11 @@ def test_flags_of_most_rows_are_said_once():
 
 
 def test_verdicts_are_against_the_reference(tables):
-    found = view.verdicts(tables.board)
-    assert found[tables.board.reference] == view.Verdicts()
+    verdicts = view.verdicts(tables.board)
+    assert verdicts[tables.board.reference] == view.Verdicts()
     for row in tables.board.rows:
         if row.ranked and row.id != tables.board.reference:
-            assert found[row.id].preference is not None and found[row.id].lift is not None
+            assert verdicts[row.id].preference is not None and verdicts[row.id].lift is not None
 
 
 def test_bars_are_as_high_as_their_counts():
@@ -69,39 +69,39 @@ def test_means_leave_out_what_is_missing():
 def test_the_best_image_comes_first():
     scores = np.array([[0.1, np.nan, 0.9, 0.9]])
     shown = [Shown(str(k), 0, k) for k in range(4)]
-    assert [one.replicate for one in best_first(shown, scores)] == [2, 3, 0, 1]
+    assert [image.replicate for image in best_first(shown, scores)] == [2, 3, 0, 1]
 
 
 def test_a_gallery_holds_what_records_carry(tables, gallery):
     assert gallery.users == sorted(gallery.users) and len(gallery.users) > 2
     assert set(gallery.by_generator) == {row.id for row in tables.board.rows}
-    for made in gallery.by_generator.values():
-        for user, shown in made.items():
-            assert all(one.user == user and gallery.size[one.digest] == (24, 24) for one in shown)
+    for images_of in gallery.by_generator.values():
+        for user, shown in images_of.items():
+            assert all(image.user == user and gallery.size[image.digest] == (24, 24) for image in shown)
 
 
-def test_the_opening_shows_people_of_different_taste(tables, gallery):
-    found = view.opening(tables, gallery)
-    users = [one.user for one in found]
-    assert len(set(users)) == len(found) == view.OPENING_USERS
+def test_the_opening_shows_users_of_different_taste(tables, gallery):
+    opening = view.opening(tables, gallery)
+    users = [each.user for each in opening]
+    assert len(set(users)) == len(opening) == view.OPENING_USERS
     others = [u for u in gallery.users if u != users[0]]
     assert tables.likeness[users[1], users[0]] == min(tables.likeness[u, users[0]] for u in others)
-    assert all(0 < len(one.liked) <= view.OPENING_IMAGES for one in found)
+    assert all(0 < len(each.liked) <= view.OPENING_IMAGES for each in opening)
 
 
-def test_everything_made_for_a_person_best_first(tables, gallery):
-    made = view.made_for(tables, gallery, gallery.users[0])
-    values = [tables.value(one.row.id, tables.primary)[gallery.users[0]] for one in made]
+def test_all_images_for_a_user_come_best_first(tables, gallery):
+    returned = view.returned_for(tables, gallery, gallery.users[0])
+    values = [tables.value(each.row.id, tables.primary)[gallery.users[0]] for each in returned]
     assert values == sorted(values, reverse=True)
-    assert [one.preference for one in made] == values
+    assert [each.preference for each in returned] == values
 
 
-def test_galleries_are_one_person_each(tables, gallery):
+def test_galleries_are_per_user(tables, gallery):
     row = tables.board.rows[0]
-    found = view.galleries(tables, gallery, row)
-    assert [one.user for one in found] == sorted(gallery.by_generator[row.id])
-    for one in found:
-        assert one.value == pytest.approx(tables.value(row.id, tables.primary)[one.user])
+    galleries = view.galleries(tables, gallery, row.id)
+    assert [each.user for each in galleries] == sorted(gallery.by_generator[row.id])
+    for each in galleries:
+        assert each.value == pytest.approx(tables.value(row.id, tables.primary)[each.user])
 
 
 def test_a_histogram_counts_training_ratings(tables):

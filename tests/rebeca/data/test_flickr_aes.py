@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.dev.synthetic_data import write_made_up
+from benchmark.dev.synthetic_data import write_synthetic
 from rebeca.data import flickr_aes
 from rebeca.data.flickr_aes import INDEX, PICTURES, TABLE, prepare, read_flickr_aes
 from rebeca.data.splits import SplitRule, divide
@@ -25,7 +25,7 @@ def silent(done, total):
 
 @pytest.fixture
 def root(tmp_path):
-    write_made_up(tmp_path / "flickr", people=6, pictures=70, ratings=48)
+    write_synthetic(tmp_path / "flickr", users=6, items=70, ratings=48)
     return tmp_path / "flickr"
 
 
@@ -197,7 +197,7 @@ def test_a_picture_rated_twice_is_refused_or_the_first_counts(root):
 def test_made_up_data_never_replace_others(tmp_path):
     (tmp_path / "mine").write_text("mine")
     with pytest.raises(StoreError, match="holds something else"):
-        write_made_up(tmp_path, 3, 10, 5)
+        write_synthetic(tmp_path, 3, 10, 5)
 
 
 def test_the_command_says_what_differs_from_what_was_published(root):
