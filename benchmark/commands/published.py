@@ -88,9 +88,9 @@ def prepare(debug: bool, name: str, root: Path, duplicates: Any, as_json: bool) 
         with Reporter(quiet=as_json).stage(f"prepare {name}") as report:
             found = make(root, duplicates, lambda done, total: report(done, total, "pictures"))
         if as_json:
-            print_json({"found": found.found, "repeated": found.repeated, "as_published": found.as_published})
+            print_json({"found": found.counts, "repeated": found.repeated, "as_published": found.as_published})
             return
-        for key, value in found.found.items():
+        for key, value in found.counts.items():
             said = f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
             wanted = PUBLISHED.get(key)
             told = "" if wanted is None else "as published" if value == wanted else f"published: {wanted:,}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from rebeca.data.flickr_aes import INDEX, PICTURES, TABLE
+from rebeca.data.flickr_aes import IMAGES, INDEX, TABLE
 from rebeca.errors import StoreError
 
 MARK = "made-up.txt"
@@ -31,14 +31,14 @@ def write_made_up(root: Path, people: int, pictures: int, ratings: int, seed: in
     """
     if root.is_dir() and any(root.iterdir()) and not (root / MARK).is_file():
         raise StoreError(f"{root} holds something else", hint="name an empty folder")
-    (root / PICTURES).mkdir(parents=True, exist_ok=True)
+    (root / IMAGES).mkdir(parents=True, exist_ok=True)
     (root / INDEX).unlink(missing_ok=True)
     (root / MARK).write_text("Made-up data in the layout of FLICKR-AES; no photograph, no person.\n", encoding="utf-8")
     rng = np.random.default_rng(seed)
     hue = rng.uniform(0, 1, pictures)
     names = [f"farm{1 + i % 9}_{i:05d}_made_up_b.jpg" for i in range(pictures)]
     for i, name in enumerate(names):
-        _picture(rng, float(hue[i]), SIZES[i % len(SIZES)]).save(root / PICTURES / name, quality=90)
+        _picture(rng, float(hue[i]), SIZES[i % len(SIZES)]).save(root / IMAGES / name, quality=90)
     rows = [" worker, imagePair, score"]
     liked = rng.uniform(0, 1, people)
     for person in range(people):

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmark.dev.synthetic_data import MARK, write_made_up
-from rebeca.data.flickr_aes import PICTURES, TABLE
+from rebeca.data.flickr_aes import IMAGES, TABLE
 from rebeca.errors import StoreError
 
 
@@ -18,17 +18,17 @@ def test_everybody_rates_so_many_different_pictures(tmp_path):
     found = rows(tmp_path / "d")
     assert len(found) == 4 * 12 and len({(who, what) for who, what, _ in found}) == 4 * 12
     assert {score for *_, score in found} <= set("12345") and len({score for *_, score in found}) > 2
-    assert {what for _, what, _ in found} <= {path.name for path in (tmp_path / "d" / PICTURES).iterdir()}
-    assert len(list((tmp_path / "d" / PICTURES).iterdir())) == 30
+    assert {what for _, what, _ in found} <= {path.name for path in (tmp_path / "d" / IMAGES).iterdir()}
+    assert len(list((tmp_path / "d" / IMAGES).iterdir())) == 30
 
 
 def test_a_seed_gives_the_same_files_again(tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         write_made_up(tmp_path / name, 3, 12, 5, seed)
     assert rows(tmp_path / "a") == rows(tmp_path / "b") != rows(tmp_path / "c")
-    first = sorted((tmp_path / "a" / PICTURES).iterdir())[0].name
-    same, other = ((tmp_path / name / PICTURES / first).read_bytes() for name in "bc")
-    assert (tmp_path / "a" / PICTURES / first).read_bytes() == same != other
+    first = sorted((tmp_path / "a" / IMAGES).iterdir())[0].name
+    same, other = ((tmp_path / name / IMAGES / first).read_bytes() for name in "bc")
+    assert (tmp_path / "a" / IMAGES / first).read_bytes() == same != other
 
 
 def test_only_its_own_folder_is_written_into(tmp_path):
