@@ -1,7 +1,7 @@
 """Catalogue retrieval: show users items that exist, ranked by something simple.
 
-Every ranking gives a score to every candidate of a user; the K best are shown, without repeats, best first. Equal
-scores are ordered by a seeded draw.
+Every ranking gives a score to every candidate of a user; the K best are shown, without repeats, best first. A seeded
+draw orders equal scores.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from baselines.factorisation import factorise
-from rebeca.arrays import Floats, unit_rows
+from rebeca.arrays import Floats, Ints, unit_rows
 from rebeca.data.interactions import Interactions
 from rebeca.errors import PluginError
 from rebeca.interfaces import GeneratedImage, Generator, GeneratorContext, Request, whole_users
@@ -35,6 +34,10 @@ SEEDED = ("most-liked", "ridge", "matrix-factorisation")
 TASTE_DIMS = 32
 NEIGHBOUR_LENGTH = 0.8
 """Length of the neighbours' kernel, in chords between centred unit embeddings."""
+SWEEPS = 15
+PENALTY = 5.0
+BIAS_PENALTY = 5.0
+"""Of the matrix factorisation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,8 @@ class CatalogueParams:
 
     Attributes:
         rank_by: ``random``; ``most-liked`` (shrunken mean of others' centred ratings; for items that nobody rated,
-            predicted from embeddings); ``centroid`` (nearest to the mean of the user's likes); ``ridge`` (a
-            regression a user on top of the population model); ``neighbours`` (kernel-weighted ratings of near
+            predicted from embeddings); ``centroid`` (nearest to the mean of the user's likes); ``ridge`` (one
+            regression per user on top of the population model); ``neighbours`` (kernel-weighted ratings of near
             items); ``matrix-factorisation`` (where users share items); ``verifier`` (needs the judge);
             ``heldout-likes`` (needs the user's own held-out rating).
         ridge: Penalty of ``ridge``.
@@ -57,8 +60,6 @@ class CatalogueParams:
 
 
 class CatalogueGenerator(Generator[CatalogueParams]):
-    """The generator; see the module's description."""
-
     Params = CatalogueParams
     family = "catalogue"
 
@@ -69,21 +70,17 @@ class CatalogueGenerator(Generator[CatalogueParams]):
 
     @classmethod
     def needs(cls, params: CatalogueParams) -> frozenset[str]:
-        """``judge`` or ``held-out`` for the two privileged rankings."""
         return NEEDS.get(params.rank_by, frozenset())
 
     @classmethod
     def claims_personal(cls, params: CatalogueParams) -> bool:
-        """Random and most-liked items are the same for everybody."""
         return params.rank_by not in IMPERSONAL
 
     @classmethod
     def fit_varies(cls, params: CatalogueParams) -> bool:
-        """Only some rankings draw random numbers during the fit."""
         return params.rank_by in SEEDED
 
     def fit(self, train: Interactions) -> None:
-        """Scores the whole catalogue for everybody."""
         rankings: dict[str, Callable[[Interactions, GeneratorContext], Floats | None]] = {
             "random": lambda train, context: None,
             "most-liked": _most_liked,
@@ -104,27 +101,25 @@ class CatalogueGenerator(Generator[CatalogueParams]):
         np.save(folder / "scores.npy", scores)
 
     def load(self, folder: Path) -> None:
-        """Reads what :meth:`save` wrote."""
         scores = np.load(folder / "scores.npy", allow_pickle=False)
         self._scores = scores if scores.size else None
         self._fitted = True
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
         """The best candidates first; ``random`` draws each item by the request's seed."""
-        context = self.context
         if not self._fitted:
             raise PluginError("it was asked to generate before it was fitted or loaded")
-        index = {name: i for i, name in enumerate(context.users)}
+        index = {name: i for i, name in enumerate(self.context.users)}
         for group in whole_users(requests):
             user = index[group[0].user]
-            candidates = context.candidates.of(user)
+            candidates = self.context.candidates.of(user)
             if len(candidates) < len(group):
                 raise PluginError(
-                    f"user '{group[0].user}' has {len(candidates)} candidate pictures for {len(group)} requests",
+                    f"user '{group[0].user}' has {len(candidates)} candidate items for {len(group)} requests",
                     hint="lower images, or hold out more items",
                 )
             for item in self._chosen(user, candidates.tolist(), group):
-                yield GeneratedImage(context.catalogue.pixels(item), item=item)
+                yield GeneratedImage(self.context.catalogue.pixels(item), item=item)
 
     def _chosen(self, user: int, candidates: list[int], group: Sequence[Request]) -> list[int]:
         if self._scores is None:
@@ -139,7 +134,7 @@ class CatalogueGenerator(Generator[CatalogueParams]):
 
 
 def _most_liked(train: Interactions, context: GeneratorContext) -> Floats:
-    """[1, items]; the same for everybody."""
+    """[1, items]; the same for all users."""
     return population_scores(train, context.embeddings, context.fit_seed)[None, :]
 
 
@@ -149,7 +144,7 @@ def _centroid(train: Interactions, context: GeneratorContext) -> Floats:
     centroids = np.zeros((train.num_users, directions.shape[1]))
     likes = train.where(train.liked)
     np.add.at(centroids, likes.user, directions[likes.item])
-    return np.asarray(unit_rows(centroids) @ directions.T)
+    return unit_rows(centroids) @ directions.T
 
 
 def _ridge(train: Interactions, context: GeneratorContext, ridge: float) -> Floats:
@@ -159,7 +154,7 @@ def _ridge(train: Interactions, context: GeneratorContext, ridge: float) -> Floa
     residual = train.rating - train.user_mean()[train.user]
     population = fit_population(train, context.embeddings, context.fit_seed).predict(context.embeddings)
     tastes = ridge_tastes(train, points, ridge)
-    return np.asarray(population[None, :] * float(residual.std()) + tastes @ points.T.astype(np.float64))
+    return population[None, :] * float(residual.std()) + tastes @ points.T.astype(np.float64)
 
 
 def _neighbours(train: Interactions, context: GeneratorContext) -> Floats:
@@ -175,7 +170,7 @@ def _neighbours(train: Interactions, context: GeneratorContext) -> Floats:
     known = np.zeros_like(values)
     known[train.user, column] = 1
     weight = known @ kernel.T
-    return np.asarray(np.divide(values @ kernel.T, weight, out=np.zeros_like(weight), where=weight > 0))
+    return np.divide(values @ kernel.T, weight, out=np.zeros_like(weight), where=weight > 0)
 
 
 def _factorised(train: Interactions, context: GeneratorContext, factors: int) -> Floats:
@@ -185,7 +180,7 @@ def _factorised(train: Interactions, context: GeneratorContext, factors: int) ->
     if unseen:
         raise PluginError(
             f"matrix factorisation knows none of the candidates of user '{train.user_ids[unseen[0]]}'",
-            hint="use it with split.kind: per-user, where people share pictures; here use ridge or neighbours",
+            hint="use it with split.kind: per-user, where users share items; here use ridge or neighbours",
         )
     return factorise(train, factors, context.fit_seed)
 
@@ -195,7 +190,7 @@ def _verifier(train: Interactions, context: GeneratorContext) -> Floats:
 
 
 def _heldout(train: Interactions, context: GeneratorContext) -> Floats:
-    """[users, items]; the user's own held-out rating, below everything else where there is none."""
+    """[users, items]; the user's own held-out rating; items without one come last."""
     heldout = context.privileges.held_out
     scores = np.full((train.num_users, train.num_items), float(heldout.rating.min()) - 1)
     scores[heldout.user, heldout.item] = heldout.rating
@@ -205,3 +200,38 @@ def _heldout(train: Interactions, context: GeneratorContext) -> Floats:
 def _directions(context: GeneratorContext) -> Floats:
     embeddings = context.embeddings.astype(np.float64)
     return unit_rows(embeddings - embeddings[context.training_items].mean(axis=0))
+
+
+def factorise(train: Interactions, factors: int, seed: int) -> Floats:
+    """float64 [users, items]; predicted rating of every item by every user.
+
+    Alternating least squares (Koren, Bell and Volinsky 2009), with biases taken out first. For items and users without
+    ratings the prediction is the sum of mean and biases.
+    """
+    rng = np.random.default_rng(seed)
+    mean = float(train.rating.mean())
+    user_bias = _shrunk_mean(train.user, train.rating - mean, train.num_users)
+    item_bias = _shrunk_mean(train.item, train.rating - mean - user_bias[train.user], train.num_items)
+    residual = train.rating - mean - user_bias[train.user] - item_bias[train.item]
+    users = np.zeros((train.num_users, factors))
+    items = rng.normal(0, 0.1, (train.num_items, factors))
+    for _ in range(SWEEPS):
+        _solve(users, items, train.user, train.item, residual)
+        _solve(items, users, train.item, train.user, residual)
+    return mean + user_bias[:, None] + item_bias[None, :] + users @ items.T
+
+
+def _shrunk_mean(index: Ints, values: Floats, size: int) -> Floats:
+    total = np.bincount(index, weights=values, minlength=size)
+    return np.asarray(total / (np.bincount(index, minlength=size) + BIAS_PENALTY))
+
+
+def _solve(target: Floats, other: Floats, rows: Ints, columns: Ints, values: Floats) -> None:
+    """Ridge regression of every row of ``target`` on the factors of the columns that it has values for."""
+    order = np.argsort(rows, kind="stable")
+    bounds = np.searchsorted(rows[order], np.arange(len(target) + 1))
+    identity = PENALTY * np.eye(other.shape[1])
+    for row in range(len(target)):
+        own = order[bounds[row] : bounds[row + 1]]
+        x = other[columns[own]]
+        target[row] = np.linalg.solve(x.T @ x + identity, x.T @ values[own]) if len(own) else 0.0

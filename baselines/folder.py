@@ -1,6 +1,6 @@
 """Images that exist already: ``DIR/<user>/<replicate>.png``.
 
-Anybody who has generated images can be on a board today, whatever made them.
+So any program's images can be compared on a leaderboard.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class FolderParams:
     Attributes:
         path: The folder, relative to the task file; one folder per user, one file per replicate, counted from 0.
         content: SHA-256 over the files; filled in by the harness, so that changed images are read again.
-        personal: Whether the images were made for the user whose folder they are in.
+        personal: Whether the images were generated for the user whose folder they are in.
     """
 
     LOCATIONS: ClassVar[tuple[str, ...]] = ("path",)
@@ -36,27 +36,23 @@ class FolderParams:
 
 
 class Folder(Generator[FolderParams]):
-    """The generator; see the module's description."""
-
     Params = FolderParams
 
     @classmethod
     def fit_parameters(cls, params: FolderParams) -> frozenset[str]:
-        """What the files hold; where they lie changes nothing."""
+        """The contents of the files, but not their folder."""
         return frozenset({"content"})
 
     @classmethod
     def claims_personal(cls, params: FolderParams) -> bool:
-        """As declared."""
         return params.personal
 
     @classmethod
     def fit_varies(cls, params: FolderParams) -> bool:
-        """Nothing is fitted."""
         return False
 
     def fit(self, train: Interactions) -> None:
-        """Nothing to learn; checks that the folder is there."""
+        """Checks that the folder exists; there is nothing to learn."""
         if not self.params.path or not Path(self.params.path).is_dir():
             raise PluginError(
                 f"'{self.params.path}' is no folder",

@@ -1,8 +1,8 @@
 """Prompt-only baselines: words in, images out, no image embedding.
 
-``published-0`` to ``published-2`` are the three levels of the original, the same for everybody. ``population`` and
-``persona`` find words in the captions of training images: those that stand out among liked images, of everybody
-or of the user, by smoothed log-odds.
+``published-0`` to ``published-2`` are the three levels of the original, the same for all users. ``population``
+and ``persona`` take words from the captions of training items: those with the highest smoothed log-odds among liked
+items, of all users or of one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PUBLISHED: dict[str, tuple[str, str]] = {
         "deformed, ugly, wrong proportion, frame, watermark, low res, bad anatomy, worst quality, low quality",
     ),
 }
-"""Prompt and negative prompt of every level, word for word."""
+"""Prompt and negative prompt of every level, verbatim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class PromptsParams:
 
     Attributes:
         words: ``published-0``, ``published-1``, ``published-2``, ``population`` or ``persona``.
-        keywords: Words of a prompt that is found; half of them stay, the others take turns from image to image.
-        least: Rated images in which a word must stand.
+        keywords: Words of such a prompt; half of them are in every image's prompt, the others take turns.
+        least: Rated items whose captions must hold a word.
         smoothing: Added to every count.
     """
 
@@ -54,8 +54,6 @@ class PromptsParams:
 
 
 class Prompts(Generator[PromptsParams]):
-    """The generator; see the module's description."""
-
     Params = PromptsParams
     family = "prompt"
 
@@ -67,16 +65,14 @@ class Prompts(Generator[PromptsParams]):
 
     @classmethod
     def claims_personal(cls, params: PromptsParams) -> bool:
-        """Only a persona is a user's own."""
         return params.words == "persona"
 
     @classmethod
     def fit_varies(cls, params: PromptsParams) -> bool:
-        """Words are counted, not drawn."""
         return False
 
     def fit(self, train: Interactions) -> None:
-        """Finds words in captions where they are to be found.
+        """Takes words from captions, but with the published levels.
 
         Raises:
             PluginError: If the items have no captions.
@@ -104,30 +100,25 @@ class Prompts(Generator[PromptsParams]):
             self._words = {user: ends(train.user == index) for index, user in enumerate(train.user_ids)}
 
     def save(self, folder: Path) -> None:
-        """Writes everybody's words."""
-        kept = {"words": self._words, "order": self._order}
-        (folder / "words.json").write_text(json.dumps(kept, indent=1, sort_keys=True), encoding="utf-8")
+        learned = {"words": self._words, "order": self._order}
+        (folder / "words.json").write_text(json.dumps(learned, indent=1, sort_keys=True), encoding="utf-8")
 
     def load(self, folder: Path) -> None:
-        """Reads what :meth:`save` wrote."""
-        kept = json.loads((folder / "words.json").read_text(encoding="utf-8"))
-        self._words, self._order = kept["words"], kept["order"]
+        learned = json.loads((folder / "words.json").read_text(encoding="utf-8"))
+        self._words, self._order = learned["words"], learned["order"]
         self._fitted = True
 
     def prompts_of(self, user: str, replicate: int) -> tuple[str, str]:
-        """Prompt and negative prompt of one image."""
         p = self.params
         if p.words in PUBLISHED:
             return PUBLISHED[p.words]
         wanted, unwanted = self._words[user]
-        kept = (p.keywords + 1) // 2
-        turning = wanted[kept:]
-        more = p.keywords - kept
-        turn = [turning[(replicate * more + j) % len(turning)] for j in range(min(more, len(turning)))]
-        return self._sentence([*wanted[:kept], *turn]), self._sentence(unwanted[:kept])
+        fixed = (p.keywords + 1) // 2
+        pool, count = wanted[fixed:], p.keywords - fixed
+        turn = [pool[(replicate * count + j) % len(pool)] for j in range(min(count, len(pool)))]
+        return self._sentence([*wanted[:fixed], *turn]), self._sentence(unwanted[:fixed])
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
-        """One image per request."""
         if not self._fitted:
             raise PluginError("it was asked to generate before it was fitted or loaded")
         words = [self.prompts_of(request.user, request.replicate) for request in requests]
@@ -135,20 +126,20 @@ class Prompts(Generator[PromptsParams]):
         yield from decoder.decode_prompts([w for w, _ in words], [n for _, n in words], requests)
 
     def _sentence(self, words: list[str]) -> str:
-        """In the order in which captions use them, so that a prompt reads like one."""
+        """The words in the order in which captions use them."""
         return " ".join(sorted(words, key=self._order.index))
 
 
 def log_odds(holds: Floats, item: Ints, liked: Bools, least: int, smoothing: float) -> Floats:
-    """float64 [words]; log-odds of a word among the words of liked images, less those among the others'.
+    """float64 [words]; log-odds of a word in captions of liked items, less those in the other captions.
 
     NaN for words below ``least``, and for all where nothing, or everything, is liked.
 
     Args:
         holds: float [items, words]; 1 where a caption holds a word.
-        item: int [n]; rated images.
+        item: int [n]; rated items.
         liked: bool [n].
-        least: Rated images in which a word must stand.
+        least: Rated items whose captions must hold a word.
         smoothing: Added to every count.
     """
     count = np.stack([np.bincount(item[rows], minlength=len(holds)) @ holds for rows in (liked, ~liked)])
@@ -160,10 +151,10 @@ def log_odds(holds: Floats, item: Ints, liked: Bools, least: int, smoothing: flo
 
 
 def _ends(odds: Floats, count: int, best: bool) -> Ints:
-    """The words with the highest (or lowest) odds that are above (below) zero, most telling first."""
-    wanted = direction(odds if best else -odds, size_of(odds)) > 0
-    telling = [i for i in best_first(odds if best else -odds) if wanted[i]]
-    return np.array(telling[:count], np.int64)
+    """Words with the highest odds above zero, or the lowest below; the most extreme first."""
+    signed = odds if best else -odds
+    positive = direction(signed, size_of(odds)) > 0
+    return np.array([i for i in best_first(signed) if positive[i]][:count], np.int64)
 
 
 def _bag_of_words(captions: Sequence[str]) -> tuple[list[str], Floats]:
@@ -177,7 +168,7 @@ def _bag_of_words(captions: Sequence[str]) -> tuple[list[str], Floats]:
 
 
 def _reading_order(captions: Sequence[str]) -> list[str]:
-    """All words by where in a caption they stand on average."""
+    """All words by their mean position in a caption."""
     places: dict[str, list[float]] = {}
     for caption in captions:
         words = caption.lower().split()

@@ -20,19 +20,18 @@ def device_class(device: str) -> str:
 
 
 def on_processor(device: str) -> bool:
-    """Whether a torch device shares the machine's own memory."""
+    """Whether a torch device is the CPU, which shares the machine's memory."""
     return device_class(device) == "cpu"
 
 
 def precision(dtype: str, device: str) -> str:
-    """``float16``, ``bfloat16`` or ``float32``; ``auto`` is half precision where the device is no processor."""
+    """``float16``, ``bfloat16`` or ``float32``; ``auto`` is half precision on every device but the CPU."""
     if dtype != "auto":
         return dtype
     return "float32" if on_processor(device) else "float16"
 
 
 def empty_cache() -> None:
-    """Gives memory back that nothing uses any more."""
     import torch
 
     gc.collect()
@@ -44,11 +43,11 @@ def in_halves(work: Callable[[Sequence[T]], Floats], batch: Sequence[T]) -> Floa
     """``work`` on a batch, or on its halves and theirs where memory is short.
 
     Args:
-        work: Gives an array with a row for each of what it is given.
-        batch: At least one.
+        work: Returns an array with one row per element.
+        batch: At least one element.
 
     Raises:
-        RuntimeError: If there is no memory for a single one, or for another reason.
+        RuntimeError: If memory is short for a single element, or for another reason.
     """
     try:
         return work(batch)

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
-"""How numpy says it."""
+"""Numpy's message when the disk is full."""
 MEMORY_WORDS = (
     "out of memory",
     "can't allocate memory",
@@ -29,8 +29,8 @@ MEMORY_WORDS = (
     "_status_alloc_failed",
     "unable to find an engine",
 )
-"""How torch and the libraries below it say it; their errors are plain RuntimeErrors. cuDNN finds no engine where none
-fits into what is left."""
+"""Messages of torch and the libraries below it; their errors are plain RuntimeErrors. cuDNN finds no engine where none
+fits into the memory left."""
 
 
 class RebecaError(Exception):
@@ -65,7 +65,7 @@ class DataError(RebecaError):
 
 
 class MissingDependency(RebecaError):
-    """An optional package, or the weights that it needs, is not there."""
+    """An optional package, or the weights that it needs, is missing."""
 
     exit_code = 4
 
@@ -74,10 +74,6 @@ class PluginError(RebecaError):
     """A generator, scorer, judge, encoder, decoder or data set broke its contract; the message says which."""
 
     exit_code = 5
-
-
-GeneratorError = PluginError
-"""The name before judges, encoders, decoders and data sets could break it, too."""
 
 
 class StoreError(RebecaError):
@@ -99,8 +95,9 @@ def disk_full(error: BaseException) -> bool:
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether something failed for want of memory, of the machine or of a device."""
-    said = isinstance(error, RuntimeError) and any(word in str(error).lower() for word in MEMORY_WORDS)
-    return said or isinstance(error, MemoryError)
+    if isinstance(error, RuntimeError):
+        return any(word in str(error).lower() for word in MEMORY_WORDS)
+    return isinstance(error, MemoryError)
 
 
 def printable(text: str) -> str:
@@ -118,13 +115,13 @@ RENAMED = {
 """Old spellings in task files, and what they are called now."""
 
 
-def did_you_mean(found: str, allowed: Iterable[str]) -> str:
+def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     """Returns ``"did you mean 'x'?"`` for the new name or the nearest allowed spelling, else the allowed names."""
     names = sorted(allowed)
-    for new in RENAMED.get(found, ()):
+    for new in RENAMED.get(given, ()):
         if new in names:
-            return f"'{found}' is now '{new}'"
-    close = difflib.get_close_matches(found, names, n=1, cutoff=0.6)
+            return f"'{given}' is now '{new}'"
+    close = difflib.get_close_matches(given, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"
     return f"allowed: {', '.join(names)}" if names else "nothing is allowed here"

@@ -28,7 +28,7 @@ from rebeca.seeds import seed_of, substream
 from rebeca.space import LinearSpace
 from rebeca.ties import best_first
 
-CHOICE_PICTURES = 4
+CHOICE_IMAGES = 4
 """Images per user when guidance is chosen on validation ratings; few, because few candidates are held back."""
 
 
@@ -38,7 +38,7 @@ class GuidanceRow:
 
     Attributes:
         prior_guidance: The value.
-        personal_rating: Mean rating of the nearest validation images, both means taken out.
+        personal_rating: Mean rating of the nearest validation items, less the means of user and item.
         standard_error: Over users; None where there is one only.
     """
 
@@ -48,8 +48,6 @@ class GuidanceRow:
 
 
 class Rebeca(Generator[RebecaParams]):
-    """The generator; see the module's description."""
-
     Params = RebecaParams
     family = "rebeca"
     privileged_at = "generate"
@@ -65,27 +63,24 @@ class Rebeca(Generator[RebecaParams]):
 
     @classmethod
     def fit_parameters(cls, params: RebecaParams) -> frozenset[str]:
-        """All but those of sampling; where the fit chooses the guidance it samples, and depends on solver and steps."""
+        """All but those of sampling. A fit that chooses the guidance samples, so it depends on sampler and steps."""
         own = super().fit_parameters(params) - SAMPLING_ONLY
         return own | {"sampler", "steps"} if params.guidance_grid else own
 
     @classmethod
     def needs(cls, params: RebecaParams) -> frozenset[str]:
-        """The judge, to choose the best of several images."""
         return frozenset({"judge"}) if params.best_of > 1 else frozenset()
 
     @classmethod
     def claims_personal(cls, params: RebecaParams) -> bool:
-        """Without the user, or with users shuffled, nothing is meant to be personal but what a judge chooses."""
-        p = params
-        return p.best_of > 1 or ("user" in p.condition and p.users == "own" and p.train_users == "own")
+        given_the_user = "user" in params.condition and params.users == "own" and params.train_users == "own"
+        return params.best_of > 1 or given_the_user
 
     def fit(self, train: Interactions) -> None:
-        """Trains the prior; chooses the guidance on validation ratings where asked for."""
         from rebeca.train_prior import train_prior
 
         p, context = self.params, self.context
-        self._decoder_of(LinearSpace())  # refuses before the work
+        self._decoder_of(LinearSpace())  # raises before the long training
         train = thinned(train, p.ratings_share, context.seeds.fit("ratings-share"))
         trained = train_prior(
             p, train, context.validation, context.embeddings, context.training_items, context.fit_seed,
@@ -93,21 +88,18 @@ class Rebeca(Generator[RebecaParams]):
         )  # fmt: skip
         self._bind(trained.space, trained.shape, trained.model)
         count = sum(weight.numel() for weight in trained.model.parameters())
-        report: dict[str, Plain] = {"history": trained.history.to_json(), "parameters": count}
+        report: dict[str, Plain] = {"history": asdict(trained.history), "parameters": count}
         if p.guidance_grid:
-            table, people = self._compare_guidance(trained.points)
+            table, num_users = self._compare_guidance(trained.points)
             best = best_first(np.array([row.personal_rating for row in table]))[0]
             self._chosen = table[best].prior_guidance
-            rows = [asdict(row) for row in table]
-            report["guidance"] = {"chosen": self._chosen, "table": rows, "people": people}
+            report["guidance"] = {"chosen": self._chosen, "table": [asdict(row) for row in table], "people": num_users}
         self._report = report
 
     def report(self) -> Mapping[str, Plain]:
-        """Losses by epoch, number of parameters, and how the guidance was chosen where it was."""
         return self._report
 
     def save(self, folder: Path) -> None:
-        """Writes weights, space and the chosen guidance."""
         from safetensors.numpy import save as numpy_bytes
 
         from rebeca.weights import save_weights
@@ -116,11 +108,10 @@ class Rebeca(Generator[RebecaParams]):
         save_weights(folder / "prior.safetensors", self._model.state_dict())
         arrays = {name: np.ascontiguousarray(array) for name, array in self._space.arrays.items()}
         (folder / "space.safetensors").write_bytes(numpy_bytes(arrays))
-        described = {"shape": self._shape.to_json(), "space": self._space.to_json(), "guidance": self._chosen}
+        described = {"shape": asdict(self._shape), "space": self._space.to_json(), "guidance": self._chosen}
         (folder / "prior.json").write_text(json.dumps(described, indent=1, sort_keys=True), encoding="utf-8")
 
     def load(self, folder: Path) -> None:
-        """Reads what :meth:`save` wrote."""
         from safetensors.numpy import load_file as load_numpy
         from safetensors.torch import load_file
 
@@ -136,59 +127,54 @@ class Rebeca(Generator[RebecaParams]):
 
     @property
     def prior_guidance(self) -> float:
-        """The guidance in force."""
         guidance = self._chosen if self.params.prior_guidance == "validation" else self.params.prior_guidance
         if guidance is None:
             raise PluginError("it was asked to generate before it was fitted or loaded")
         return float(guidance)
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
-        """Samples one embedding per request and decodes them."""
         if self._decoder is None:
             raise PluginError("it was asked to generate before it was fitted or loaded")
         images = self._decoder.decode(self.sample(requests), requests)
         yield from self._best(list(images), requests) if self.params.best_of > 1 else images
 
     def _best(self, first: list[GeneratedImage | None], requests: Sequence[Request]) -> list[GeneratedImage | None]:
-        """Of several images for every request, the one that the verifier likes best for that user."""
+        """For every request, the one of ``best_of`` images that has the highest score for its user."""
         assert self._decoder is not None
-        judge = self.context.privileges.judge
-        index = {name: i for i, name in enumerate(self.context.users)}
-        users = np.array([index[request.user] for request in requests])
-        best, liked = first, _liked(judge, first, users)
+        judge, users = self.context.privileges.judge, self._users_of(requests)
+        best, best_scores = first, _scores(judge, first, users)
         for j in range(1, self.params.best_of):
             others = [replace(request, seed=substream(request.seed, f"candidate-{j}")) for request in requests]
             candidates = list(self._decoder.decode(self.sample(others), others))
-            scores = _liked(judge, candidates, users)
-            best = [new if s > old else kept for new, kept, s, old in zip(candidates, best, scores, liked, strict=True)]
-            liked = np.maximum(liked, scores)
+            scores = _scores(judge, candidates, users)
+            best = [candidates[i] if scores[i] > best_scores[i] else best[i] for i in range(len(best))]
+            best_scores = np.maximum(best_scores, scores)
         return best
+
+    def _users_of(self, requests: Sequence[Request]) -> Ints:
+        index = {name: i for i, name in enumerate(self.context.users)}
+        return np.array([index[request.user] for request in requests], dtype=np.int64)
 
     def sample(self, requests: Sequence[Request]) -> Floats:
         """float32 [n, prior dim]; one embedding per request."""
         assert self._shape is not None
-        p = self.params
-        index = {name: i for i, name in enumerate(self.context.users)}
-        users: Ints = np.array([index[request.user] for request in requests], dtype=np.int64)
+        p, users = self.params, self._users_of(requests)
         if p.users == "shuffled":
-            users = self._permutation(len(index))[users]
+            rng = np.random.default_rng(self.context.seeds.fit("shuffled-users"))
+            users = rng.permutation(len(self.context.users))[users]
         if "user" not in p.condition or p.train_users == "nobody":
             users = np.full_like(users, self._shape.null_user)
         score = self._shape.null_score if "rating" not in p.condition else LIKE if p.rating == "like" else DISLIKE
         return self._sample(users, score, [request.seed for request in requests], self.prior_guidance)
-
-    def _permutation(self, size: int) -> Ints:
-        return np.random.default_rng(self.context.seeds.fit("shuffled-users")).permutation(size)
 
     def _sample(self, users: Ints, score: int, seeds: Sequence[int], guidance: float) -> Floats:
         from rebeca.prior.sampling import sample_prior
 
         p = self.params
         options = SamplingOptions(p.sampler, p.steps, guidance, p.sample_batch)
-        scores = np.full(len(users), score)
         return sample_prior(
-            self._model, users, scores, seeds, p.objective, p.schedule, options, self.context.device,
-            self.context.progress,
+            self._model, users, np.full(len(users), score), seeds, p.objective, p.schedule, options,
+            self.context.device, self.context.progress,
         )  # fmt: skip
 
     def _bind(self, space: LinearSpace, shape: PriorShape, model: Any) -> None:
@@ -199,14 +185,13 @@ class Rebeca(Generator[RebecaParams]):
         decoder = self.context.decoder(space)
         if self.params.best_of > 1 and not decoder.repeats:
             raise SpecError(
-                "best_of: the best of several could be the same catalogue picture twice, and decoder.params.repeats is "
-                "false",
+                "best_of: the best of several could be the same item twice, and decoder.params.repeats is false",
                 hint="set decoder.params.repeats: true, or best_of: 1",
             )
         return decoder
 
     def _compare_guidance(self, points: Floats) -> tuple[list[GuidanceRow], int]:
-        """Personal rating of the nearest validation images for every value, and the number of users that count."""
+        """Personal rating of the nearest validation items for every value, and the number of users that count."""
         context = self.context
         held = context.validation
         residual = held.rating - held.user_mean()[held.user]
@@ -214,33 +199,32 @@ class Rebeca(Generator[RebecaParams]):
         personal = residual - item_mean[held.item]
         order = np.argsort(held.user, kind="stable")
         bounds = np.searchsorted(held.user[order], np.arange(held.num_users + 1))
-        people = np.flatnonzero(np.diff(bounds) > CHOICE_PICTURES)
-        if not len(people):
+        chosen_users = np.flatnonzero(np.diff(bounds) > CHOICE_IMAGES)
+        if not len(chosen_users):
             raise PluginError(
                 "prior_guidance: validation found nobody with enough validation ratings",
-                hint=f"everybody needs more than {CHOICE_PICTURES}; raise split.validation",
+                hint=f"everybody needs more than {CHOICE_IMAGES}; raise split.validation",
             )
-        users = np.repeat(people, CHOICE_PICTURES)
+        users = np.repeat(chosen_users, CHOICE_IMAGES)
         if self.params.train_users == "nobody":
             assert self._shape is not None
             users = np.full_like(users, self._shape.null_user)
-        seeds = [seed_of(context.fit_seed, "choice", int(u), k) for u in people for k in range(CHOICE_PICTURES)]
+        seeds = [seed_of(context.fit_seed, "choice", int(u), k) for u in chosen_users for k in range(CHOICE_IMAGES)]
         params = NearestParams(getattr(getattr(self._decoder, "params", None), "metric", "euclidean"))
         table = []
         for guidance in self.params.guidance_grid:
             sampled = self._sample(users, LIKE, seeds, guidance)
-            lifts = np.empty(len(people))
-            for row, user in enumerate(people):
+            lifts = np.empty(len(chosen_users))
+            for row, user in enumerate(chosen_users):
                 own = order[bounds[user] : bounds[user + 1]]
-                mine = sampled[row * CHOICE_PICTURES : (row + 1) * CHOICE_PICTURES]
-                found = nearest(mine, points[held.item[own]], params)
-                lifts[row] = personal[own[found]].mean()
+                samples = sampled[row * CHOICE_IMAGES : (row + 1) * CHOICE_IMAGES]
+                lifts[row] = personal[own[nearest(samples, points[held.item[own]], params)]].mean()
             error = float(lifts.std(ddof=1) / np.sqrt(len(lifts))) if len(lifts) > 1 else None
             table.append(GuidanceRow(guidance, float(lifts.mean()), error))
-        return table, len(people)
+        return table, len(chosen_users)
 
 
-def _liked(judge: FittedJudge, images: Sequence[GeneratedImage | None], users: Ints) -> Floats:
+def _scores(judge: FittedJudge, images: Sequence[GeneratedImage | None], users: Ints) -> Floats:
     """float64 [n]; the judge's scores, minus infinity for an image that failed."""
     valid = np.array([image is not None for image in images], bool)
     scores = np.full(len(images), -np.inf)

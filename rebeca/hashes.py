@@ -1,7 +1,7 @@
-"""SHA-256 of files, kept for as long as path, size and time of a file stay.
+"""SHA-256 of files, cached for as long as path, size and time of a file stay.
 
-The hashes lie in the cache folder and only save time. A file that changed within the last two seconds is hashed but not
-kept, since another change might leave its time as it is.
+The cache only saves time. A file that changed within the last two seconds is hashed but not
+cached, since another change might leave its time as it is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rebeca.places import cache_folder
 
 KEPT = "hashes.json"
 RECENT_NS = 2_000_000_000
-Known = dict[str, tuple[int, int, str]]
+Cached = dict[str, tuple[int, int, str]]
 """Path -> bytes, time of the last change in nanoseconds, SHA-256."""
 
 
@@ -31,21 +31,21 @@ def file_hash(path: Path) -> str:
 
 
 def file_hashes(paths: Iterable[Path]) -> dict[Path, str]:
-    """SHA-256 of files; as :func:`file_hash`, reading and writing what is kept once.
+    """SHA-256 of files; as :func:`file_hash`, reading and writing the cache once.
 
     Raises:
         OSError: If one cannot be read.
     """
     store = cache_folder() / KEPT
-    known = _read(store)
-    fresh: Known = {}
+    cached = _read(store)
+    fresh: Cached = {}
     out: dict[Path, str] = {}
     for path in paths:
         about = path.stat()
         key = str(path.resolve())
-        kept = known.get(key)
-        if kept is not None and kept[:2] == (about.st_size, about.st_mtime_ns):
-            out[path] = kept[2]
+        size, changed, digest = cached.get(key, (-1, -1, ""))
+        if (size, changed) == (about.st_size, about.st_mtime_ns):
+            out[path] = digest
             continue
         with path.open("rb") as stream:
             out[path] = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -57,7 +57,7 @@ def file_hashes(paths: Iterable[Path]) -> dict[Path, str]:
 
 
 def tree_hash(folder: Path) -> str:
-    """SHA-256 over names and contents of all files below a folder; of nothing where there is none."""
+    """SHA-256 over names and contents of all files below a folder; that of no files where the folder is missing."""
     files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
     return hash_of_files({path.relative_to(folder).as_posix(): path for path in files})
 
@@ -71,19 +71,19 @@ def hash_of_files(files: dict[str, Path]) -> str:
     return digest.hexdigest()
 
 
-def _read(store: Path) -> Known:
+def _read(store: Path) -> Cached:
     try:
-        kept = json.loads(store.read_text(encoding="utf-8"))
-        return {str(path): (int(size), int(changed), str(digest)) for path, (size, changed, digest) in kept.items()}
+        raw = json.loads(store.read_text(encoding="utf-8"))
+        return {str(path): (int(size), int(changed), str(digest)) for path, (size, changed, digest) in raw.items()}
     except (OSError, ValueError, TypeError, AttributeError):  # it only saves time
         return {}
 
 
-def _write(store: Path, known: Known) -> None:
+def _write(store: Path, cached: Cached) -> None:
     temporary = store.with_name(f"{store.name}.{os.getpid()}")
     try:
         store.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(known, indent=0, sort_keys=True), encoding="utf-8")
+        temporary.write_text(json.dumps(cached, indent=0, sort_keys=True), encoding="utf-8")
         temporary.replace(store)
     except OSError:  # a full disk, a read-only home: it only saves time
         temporary.unlink(missing_ok=True)

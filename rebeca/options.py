@@ -8,7 +8,6 @@ from typing import Literal
 from rebeca.errors import SpecError
 from rebeca.params import Count, NotNegative, Positive, Probability, Share
 from rebeca.prior.options import Objective, Schedule
-from rebeca.prior.user_rows import UserRows
 from rebeca.taste import DEFAULT_RIDGE
 
 
@@ -21,28 +20,29 @@ class RebecaParams:
         dims: Directions kept by ``pca``.
         scale: Standard deviation of a ``pca`` direction.
         network: ``transformer`` or ``mlp``.
-        tokens: Tokens of the transformer.
-        hidden: Width.
-        heads: Attention heads.
-        layers: Blocks.
-        residual: ``reference`` or ``fixed`` cross-attention.
-        user_rows: ``learned`` or ``taste``.
-        freeze_user_rows: Whether user rows stay as they start.
+        tokens: See :class:`rebeca.prior.options.PriorShape`.
+        hidden: Likewise.
+        heads: Likewise.
+        layers: Likewise.
+        residual: Likewise.
+        user_rows: Start of the user table: ``learned`` draws rows from N(0, 1), as published; ``taste`` takes ridge
+            regressions, see :func:`rebeca.taste.taste_rows`.
+        freeze_user_rows: Whether the user table stays as it started.
         ridge: Penalty of the taste model.
-        ratings_share: Share of each user's training ratings that the fit sees; a smaller share is a part of a
-            larger one. Validation ratings stay whole.
+        ratings_share: Share of each user's training ratings that the fit sees; smaller shares are parts of
+            larger ones. Validation ratings stay whole.
         train_users: ``own``, or ``nobody`` to train without users.
         objective: What the network predicts.
         schedule: Noise schedule.
-        lr: Learning rate.
-        weight_decay: Weight decay.
-        batch: Rows a training step.
-        samples_per_user: Rows of each user an epoch.
-        drop_user: Condition dropout of the user.
-        drop_score: Condition dropout of the rating.
+        lr: AdamW's learning rate.
+        weight_decay: AdamW's weight decay.
+        batch: Rows per training step.
+        samples_per_user: At most so many rows per user and epoch.
+        drop_user: Probability that the user is replaced by the null user.
+        drop_score: Probability that the rating is replaced by the null rating, independently.
         epochs: At most so many epochs.
-        max_steps: At most so many steps.
-        patience: Epochs without improvement before stopping.
+        max_steps: At most so many steps; None for no limit.
+        patience: Stop after so many epochs without a better validation loss; None never stops.
         guidance_grid: Values among which ``prior_guidance: validation`` chooses.
         sampler: A diffusers scheduler.
         steps: Solver steps.
@@ -50,8 +50,8 @@ class RebecaParams:
         sample_batch: Embeddings sampled at once.
         condition: What the sampling is conditioned on.
         rating: Which rating is asked for.
-        best_of: Images made for each one that is kept, the one that the verifier likes best; needs the judge. The
-            first has the image's own seed, the j-th after it that seed's stream ``candidate-j``.
+        best_of: Images generated for each one that is kept, which has the verifier's highest score; needs the judge.
+            The first has the image's own seed, the j-th after it that seed's stream ``candidate-j``.
         users: ``own`` or ``shuffled`` (a uniform permutation of all users, fixed points allowed).
     """
 
@@ -64,7 +64,7 @@ class RebecaParams:
     heads: Count = 8
     layers: Count = 6
     residual: Literal["reference", "fixed"] = "reference"
-    user_rows: UserRows = "learned"
+    user_rows: Literal["learned", "taste"] = "learned"
     freeze_user_rows: bool = False
     ridge: NotNegative = DEFAULT_RIDGE
     ratings_share: Share = 1.0

@@ -1,6 +1,6 @@
 """Parameters of generators, judges, decoders and scorers: frozen dataclasses, read strictly from plain data.
 
-The aliases say which values make sense; a dataclass that uses them is checked whenever it is made from a task file.
+The aliases say which values make sense; a dataclass that uses them is checked whenever it is read from a task file.
 """
 
 from __future__ import annotations
@@ -54,9 +54,8 @@ def make_params(kind: type[T], raw: Mapping[str, object], where: str) -> T:
         params: T = _adapter(kind).validate_python(dict(raw))
     except ValidationError as error:
         first = error.errors()[0]
-        if first["type"] == "value_error":  # what a __post_init__ says
-            said = str(first["ctx"]["error"])
-            raise ParamError(f"{where}: {said}", first["loc"]) from error
+        if first["type"] == "value_error":  # raised by a __post_init__
+            raise ParamError(f"{where}: {first['ctx']['error']}", first["loc"]) from error
         path = ".".join(str(part) for part in first["loc"])
         message = f"{where}.{path}: {first['msg'].lower()}, found {shortened(first.get('input'))}"
         raise ParamError(message, first["loc"]) from error
@@ -64,10 +63,10 @@ def make_params(kind: type[T], raw: Mapping[str, object], where: str) -> T:
 
 
 def params_json(params: Any) -> dict[str, Plain]:
-    """JSON of a ``Params`` dataclass with every default spelled out, without places on this machine.
+    """JSON of a ``Params`` dataclass with every default spelled out, without folders of this machine.
 
     ``LOCATIONS`` names parameters that are left out, ``FILES`` and ``PATHS`` those of which only the file's name is
-    kept; what lies there is part of addresses by its contents.
+    kept; the contents of files are in addresses.
     """
     dumped: dict[str, Plain] = _adapter(type(params)).dump_python(params, mode="json")
     for name in getattr(type(params), "LOCATIONS", ()):
@@ -98,7 +97,6 @@ def _default_of(field: dataclasses.Field[Any]) -> Any:
 
 
 def shortened(value: object) -> str:
-    """What was found, for a message."""
     shown = repr(value)
     return shown if len(shown) < 80 else f"{shown[:77]}..."
 

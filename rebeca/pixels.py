@@ -1,4 +1,4 @@
-"""Everything about pixels: decoding image files, limits on their size, and digests."""
+"""Decoding image files, limits on their size, and digests of pixels."""
 
 from __future__ import annotations
 
@@ -20,17 +20,13 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 """Of RGB in [0, 1], as every CLIP model was trained with."""
 
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
-"""Of RGB in [0, 1], as every CLIP model was trained with."""
-
 
 def decode_image(data: bytes, name: str) -> Pixels:
     """Decodes one image file.
 
     Args:
         data: Contents of the file.
-        name: Where they come from, for messages.
+        name: File name for messages.
 
     Returns:
         uint8 RGB, [height, width, 3].
@@ -44,11 +40,11 @@ def decode_image(data: bytes, name: str) -> Pixels:
                 raise DataError(f"{name}: {image.width} x {image.height} pixels are too many (at most {MOST_PIXELS:,})")
             return np.asarray(image.convert("RGB"))
     except UnidentifiedImageError as error:
-        raise DataError(f"{name}: not a readable picture") from error
+        raise DataError(f"{name}: not a readable image") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise DataError(f"{name}: too many pixels (at most {MOST_PIXELS:,}; {error})") from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{name}: not a readable picture ({error})") from error
+        raise DataError(f"{name}: not a readable image ({error})") from error
 
 
 def pixels_digest(pixels: Pixels) -> str:

@@ -1,4 +1,4 @@
-"""Where things lie that are kept between runs."""
+"""Folders for files that are kept between runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What everybody likes: a model of pictures without people.
+"""What users like on the whole: a model of items without users.
 
 The strongest control for a personal verifier is not a broken personal model but a good impersonal one
 (docs/explanation/statistics.md). This is a Gaussian process over the items' embeddings, fitted to each item's mean
@@ -19,20 +19,20 @@ from rebeca.data.interactions import Interactions
 LENGTHS = (0.3, 0.5, 0.8, 1.2, 2.0, 4.0)
 NOISE_SHARES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)
 MOST_ITEMS = 2000
-"""Exact Gaussian processes cost n**3; above this many pictures a seeded subset is used."""
+"""Exact Gaussian processes cost n**3; above this many items a seeded subset is used."""
 MOST_ITEMS_TO_CHOOSE = 800
-"""Likewise where length and noise are chosen, which takes a fit for every pair of values."""
+"""Likewise where length and noise are chosen, which takes one fit per pair of values."""
 
 MEAN_PRIOR = 5.0
-"""Ratings' worth of the mean that shrink a picture's own mean."""
+"""So many ratings at the overall mean are added to an item's own ratings."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemTargets:
-    """How much each picture is liked, beyond who happened to rate it.
+    """How much each item is liked, whoever happened to rate it.
 
     Attributes:
-        item: int [m]; pictures with at least one rating.
+        item: int [m]; items with at least one rating.
         value: float [m]; mean over raters of (rating - rater's mean) / pooled standard deviation.
         raters: int [m]; number of ratings.
     """
@@ -43,7 +43,7 @@ class ItemTargets:
 
 
 def item_targets(ratings: Interactions) -> ItemTargets:
-    """Standardised mean rating of every rated picture, with each person's leniency taken out."""
+    """Standardised mean rating of every rated item, less the means of its raters."""
     residual = ratings.rating - ratings.user_mean()[ratings.user]
     scale = float(residual.std()) or 1.0
     count = np.bincount(ratings.item, minlength=ratings.num_items)
@@ -54,7 +54,7 @@ def item_targets(ratings: Interactions) -> ItemTargets:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PopulationModel:
-    """A fitted Gaussian process: embedding -> how much people in general like it (standard deviations).
+    """A fitted Gaussian process: embedding -> how much users like it on the whole (standard deviations).
 
     Attributes:
         centre: float [dim]; mean training embedding.
@@ -62,7 +62,7 @@ class PopulationModel:
         weights: float [m]; dual weights.
         offset: Mean target.
         length: Length of the kernel, in units of the chord between unit vectors.
-        noise_share: Share of the target's variance that is not explained by a picture's look.
+        noise_share: Share of the target's variance that is not explained by the embedding.
     """
 
     centre: Floats
@@ -78,18 +78,18 @@ class PopulationModel:
 
 
 def fit_population(ratings: Interactions, embeddings: Floats, seed: int = 0) -> PopulationModel:
-    """Fits the model to the rated pictures.
+    """Fits the model to the rated items.
 
     Args:
         ratings: Training ratings.
         embeddings: float [items, dim]; the whole catalogue.
-        seed: Chooses the subset where more than :data:`MOST_ITEMS` pictures are rated.
+        seed: Chooses the subset where more than :data:`MOST_ITEMS` items are rated.
     """
     return _fit(item_targets(ratings), embeddings, seed)
 
 
 def population_scores(ratings: Interactions, embeddings: Floats, seed: int = 0) -> Floats:
-    """float64 [items]; liking by everybody: a picture's shrunken mean, or the prediction where nobody rated."""
+    """float64 [items]; liking by all users: an item's shrunken mean, or the prediction where nobody rated."""
     targets = item_targets(ratings)
     scores = fit_population(ratings, embeddings, seed).predict(embeddings)
     scores[targets.item] = targets.value * targets.raters / (targets.raters + MEAN_PRIOR)
@@ -97,10 +97,10 @@ def population_scores(ratings: Interactions, embeddings: Floats, seed: int = 0) 
 
 
 def out_of_fold(ratings: Interactions, embeddings: Floats, folds: int = 10, seed: int = 0) -> Floats:
-    """float64 [items]; for rated pictures the prediction of a model that did not see them, for others the full model's.
+    """float64 [items]; for rated items the prediction of a model that did not see them, for others the full model's.
 
-    A verifier that takes this prediction as input would otherwise trust it too much: on its own training pictures
-    the model has seen the answer.
+    A verifier that takes this prediction as input would otherwise trust it too much: on its own training items
+    the model has seen the ratings.
     """
     targets = item_targets(ratings)
     full = _fit(targets, embeddings, seed)

@@ -1,10 +1,10 @@
-"""Weights that others published: what they are, where they lie here, and whether they are what they say.
+"""Published weights: what they are, where they are stored here, and whether their hashes are the published ones.
 
 None is bundled. A task names them as ``published:NAME``. They are looked for below ``$REBECA_WEIGHTS`` (by default
-``weights`` in the user's cache folder), one folder a repository with the repository's own paths in it, and in the hub's
-cache at the pinned commit. Whatever is used was hashed before; a file that was hashed once is hashed again when its
-size or time changed. Loaders are given a folder of links to those files alone, so that nothing else that lies beside
-them, such as an index that leads to other files, is ever read.
+``weights`` in the user's cache folder), one folder per repository with the repository's own paths in it, and in the
+hub's cache at the pinned commit. Every file is hashed before it is used, and again when its size or time changed.
+Loaders are given a folder of links to those files alone. So they never read another file of the repository, such as an
+index that leads elsewhere.
 
 ``rebeca-bench dev make-weights`` writes random weights in the same layouts, with a card that says so. They take the
 place of the published ones below ``$REBECA_WEIGHTS`` and are called random wherever they are named.
@@ -30,7 +30,7 @@ from rebeca.seeds import digest_of
 
 PREFIX = "published:"
 CARD = "random-weights.json"
-"""Beside random weights: how large, and the SHA-256 of every file."""
+"""Beside random weights: their size, and the SHA-256 of every file."""
 LINKS = "links"
 
 
@@ -84,8 +84,8 @@ class Published:
 IP_ADAPTER = ("h94/IP-Adapter", "018e402774aeeddd60609b4ecdb7e298259dc729")
 HPS = ("xswu/HPSv2", "697403c78157020a1ae59d23f111aa58ced35b0a")
 ALL = {
-    one.name: one
-    for one in (
+    weights.name: weights
+    for weights in (
         Published(
             "sd15",
             "Stable Diffusion 1.5",
@@ -231,12 +231,12 @@ ALL = {
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Weights that are here and are what they say.
+class LocalWeights:
+    """Weights on this machine whose hashes are as expected.
 
     Attributes:
         path: What loaders are given: links to the files that were hashed.
-        source: Where these lie.
+        source: Folder or file that the links lead to.
         origin: ``published``, or ``random`` for ``dev make-weights``.
         digest: SHA-256 over the hashes of all files.
     """
@@ -247,18 +247,16 @@ class Found:
     digest: str
 
     def identity(self, name: str) -> str:
-        """Names the weights in addresses and records; changes with any byte of them."""
+        """Name of the weights in addresses and records; changes with any byte of them."""
         return f"{name} {self.origin} {self.digest[:16]}"
 
 
 def weights_root() -> Path:
     """``$REBECA_WEIGHTS``, or ``weights`` in the user's cache folder."""
-    given = os.environ.get("REBECA_WEIGHTS")
-    return Path(given) if given else cache_folder() / "weights"
+    return Path(os.environ.get("REBECA_WEIGHTS") or cache_folder() / "weights")
 
 
 def is_published(name: str | None) -> bool:
-    """Whether a parameter names published weights."""
     return name is not None and name.startswith(PREFIX)
 
 
@@ -280,7 +278,7 @@ def names_in(node: Any) -> list[str]:
 
 
 def locate(name: str) -> Path:
-    """Where weights lie that were checked; see :func:`find`."""
+    """The folder or file that loaders are given; see :func:`find`."""
     return find(name).path
 
 
@@ -289,8 +287,8 @@ def identity(name: str) -> str:
     return find(name).identity(name.removeprefix(PREFIX))
 
 
-def find(name: str) -> Found:
-    """Weights, after all their files were found and hashed.
+def find(name: str) -> LocalWeights:
+    """Weights, after all their files were hashed.
 
     Raises:
         SpecError: If there is no such name.
@@ -300,46 +298,58 @@ def find(name: str) -> Found:
 
 
 @cache
-def _find(name: str, root: str, home: str) -> Found:
-    one = ALL[name]
-    folder = Path(root) / one.folder
-    if not _has_all(folder, one):
-        cached = _in_hub_cache(one)
-        if cached is not None:
-            folder = cached
-        elif not folder.is_dir():
-            raise MissingDependency(
-                f"weights '{PREFIX}{name}' ({one.title}) are neither in {folder} nor in the hub's cache",
-                hint=how_to_fetch(one),
-            )
-    made = _card(folder)
+def _find(name: str, root: str, home: str) -> LocalWeights:
+    weights = ALL[name]
+    folder = _folder_with(weights, Path(root))
+    card = _card(folder)
     hashes = {}
-    for file in one.files:
+    for file in weights.files:
         path = folder / file.name
         if not path.is_file():
-            raise MissingDependency(f"weights '{PREFIX}{name}': {path} is not there", hint=how_to_fetch(one))
-        wanted = file.sha256 if made is None else made.get(file.name)
-        if made is not None and wanted is None:
+            raise MissingDependency(f"weights '{PREFIX}{name}': {path} is missing", hint=how_to_fetch(weights))
+        expected = file.sha256 if card is None else card.get(file.name)
+        if card is not None and expected is None:
             raise MissingDependency(
                 f"weights '{PREFIX}{name}': {folder / CARD} does not list {file.name}",
                 hint="the folder mixes random weights with others: empty it",
             )
         hashes[file.name] = file_hash(path)
-        if wanted is not None and hashes[file.name] != wanted:
-            said = "its card says" if made is not None else "the published file has"
+        if expected is not None and hashes[file.name] != expected:
+            source = "its card says" if card is not None else "the published file has"
             raise MissingDependency(
-                f"weights '{PREFIX}{name}': {path} has SHA-256 {hashes[file.name]}, {said} {wanted}",
-                hint=f"delete it; {how_to_fetch(one)}",
+                f"weights '{PREFIX}{name}': {path} has SHA-256 {hashes[file.name]}, {source} {expected}",
+                hint=f"delete it; {how_to_fetch(weights)}",
             )
-    links = _links({file.name: (folder / file.name).absolute() for file in one.files})
-    return Found(links / one.inside, folder / one.inside, "published" if made is None else "random", digest_of(hashes))
+    links = _links({file.name: (folder / file.name).absolute() for file in weights.files})
+    origin: Literal["published", "random"] = "published" if card is None else "random"
+    return LocalWeights(links / weights.inside, folder / weights.inside, origin, digest_of(hashes))
+
+
+def _folder_with(weights: Published, root: Path) -> Path:
+    """Below ``root`` or in the hub's cache; an incomplete folder below ``root`` where neither has all files."""
+    folder = root / weights.folder
+    if _has_all(folder, weights):
+        return folder
+    if weights.revision is not None:
+        from huggingface_hub import constants
+
+        name = "models--" + weights.folder
+        cached = Path(constants.HF_HUB_CACHE) / name / "snapshots" / weights.revision
+        if _has_all(cached, weights):
+            return cached
+    if not folder.is_dir():
+        raise MissingDependency(
+            f"weights '{PREFIX}{weights.name}' ({weights.title}) are neither in {folder} nor in the hub's cache",
+            hint=how_to_fetch(weights),
+        )
+    return folder
 
 
 def _links(files: dict[str, Path]) -> Path:
     """A folder in the cache that holds links to these files and nothing else."""
     folder = cache_folder() / LINKS / digest_of({name: str(path) for name, path in files.items()})[:16]
-    there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
-    if {name: path.is_symlink() and path.readlink() for name, path in there.items()} == files:
+    present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
+    if {name: path.is_symlink() and path.readlink() for name, path in present.items()} == files:
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix="."))
@@ -347,18 +357,17 @@ def _links(files: dict[str, Path]) -> Path:
         (temporary / name).parent.mkdir(parents=True, exist_ok=True)
         (temporary / name).symlink_to(path)
     shutil.rmtree(folder, ignore_errors=True)
-    with contextlib.suppress(OSError):  # another process was faster, and made the same
+    with contextlib.suppress(OSError):  # another process was faster and wrote the same links
         temporary.rename(folder)
     shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
-def how_to_fetch(one: Published) -> str:
-    """What to type."""
-    if one.revision is None:
-        files = ", ".join(file.name for file in one.files)
-        return f"fetch {files} from {one.repository} by hand and put it into {weights_root() / one.folder}"
-    return f"rebeca-bench weights fetch {one.name}"
+def how_to_fetch(weights: Published) -> str:
+    if weights.revision is None:
+        files = ", ".join(file.name for file in weights.files)
+        return f"fetch {files} from {weights.repository} by hand and put it into {weights_root() / weights.folder}"
+    return f"rebeca-bench weights fetch {weights.name}"
 
 
 def _card(folder: Path) -> dict[str, str] | None:
@@ -368,23 +377,12 @@ def _card(folder: Path) -> dict[str, str] | None:
     try:
         files = json.loads(path.read_text(encoding="utf-8"))["files"]
     except (ValueError, KeyError, TypeError) as error:
-        raise MissingDependency(f"{path}: cannot be read ({error})", hint="make the weights again") from error
+        raise MissingDependency(f"{path}: cannot be read ({error})", hint="write the weights again") from error
     return {str(name): str(digest) for name, digest in dict(files).items()}
 
 
-def _in_hub_cache(one: Published) -> Path | None:
-    """The snapshot of the pinned commit, where the hub's cache holds all of it."""
-    if one.revision is None:
-        return None
-    from huggingface_hub import constants
-
-    name = "models--" + one.repository.replace("/", "--")
-    folder = Path(constants.HF_HUB_CACHE) / name / "snapshots" / one.revision
-    return folder if _has_all(folder, one) else None
-
-
-def _has_all(folder: Path, one: Published) -> bool:
-    return all((folder / file.name).is_file() for file in one.files)
+def _has_all(folder: Path, weights: Published) -> bool:
+    return all((folder / file.name).is_file() for file in weights.files)
 
 
 def _texts(node: Any) -> Iterator[str]:

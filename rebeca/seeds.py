@@ -1,13 +1,13 @@
-"""Seeds that depend on what an image or a fit is, never on when, where or beside what it is made.
+"""Seeds that depend on what an image or a fit is, never on time, machine or the rest of a batch.
 
 An image's seed is the first 8 bytes of SHA-256 over the canonical JSON of
 ``[task id, version, seed, offset, noise group, user, replicate]``. Generators of a task share the noise group
 ``default``, so that they are paired. Streams (``prior-init``, ``prior-step``, ``decoder``, ``candidate-j``)
 are hashed from the image's seed; each has a random generator of its own.
 
-A fit's seed is made in the same way of ``["fit", task id, version, seed, role, name, parameters, fit number]``. Of the
-parameters only those count that differ from their defaults, so a new parameter moves no seed as long as its default
-keeps the old behaviour. The device, the embeddings and the project's version are in no seed.
+A fit's seed is derived in the same way from ``["fit", task id, version, seed, role, name, parameters, fit number]``.
+Of the parameters only those count that differ from their defaults, so a new parameter moves no seed as long as its
+default keeps the old behaviour. The device, the embeddings and the project's version are in no seed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def seed_of(*parts: Any) -> int:
 
 
 def substream(seed: int, name: str) -> int:
-    """The seed of the stream ``name`` of a picture or fit whose seed is ``seed``."""
+    """The seed of the stream ``name`` of an image or fit whose seed is ``seed``."""
     return seed_of(seed, name)
 
 
@@ -56,7 +56,7 @@ class SeedScheme:
         task_id: Identifier of the task.
         version: Version of the task.
         seed: The task's ``seed``.
-        offset: Added by a generator that wants other noise than its neighbours; 0 pairs all arms.
+        offset: Added by a generator that wants other noise than the others; 0 pairs all generators.
     """
 
     task_id: str

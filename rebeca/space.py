@@ -1,8 +1,8 @@
 """Between an encoder's space and the space in which a model works.
 
 ``none`` is the published choice; ``l2`` (unit vectors times sqrt(dim)), ``l2-clamp`` and ``standardize`` are the
-options that the original tried; ``pca`` keeps few directions at unit variance times a scale, which a prior can learn
-from few ratings.
+options that the original tried; ``pca`` keeps few directions, each with ``scale`` as its standard deviation, which a
+prior can learn from few ratings.
 """
 
 from __future__ import annotations
@@ -56,8 +56,7 @@ class LinearSpace:
             variance, vectors = variance[::-1], vectors[:, ::-1]
             keep = min(self.dim, int(np.count_nonzero(variance > variance[0] * SMALLEST_SHARE)))
             basis = vectors[:, :keep].T * _signs(vectors[:, :keep].T)[:, None]
-            deviation = np.sqrt(variance[:keep])
-            self.arrays = {"mean": mean, "basis": basis, "deviation": deviation}
+            self.arrays = {"mean": mean, "basis": basis, "deviation": np.sqrt(variance[:keep])}
         return self
 
     def forward(self, embeddings: Floats) -> Floats:
@@ -85,12 +84,11 @@ class LinearSpace:
         return x.astype(np.float32)
 
     def to_json(self) -> Mapping[str, Plain]:
-        """JSON without the arrays."""
         return {"kind": self.kind, "dim": self.dim, "scale": self.scale}
 
 
 def _signs(basis: Floats) -> Floats:
-    """Makes the largest entry of each direction positive, of tied ones the first: a singular vector's is arbitrary."""
+    """-1 or 1 per direction, to make its largest entry positive (of tied ones the first)."""
     place = is_highest(np.abs(basis)).argmax(axis=1)
     largest = np.take_along_axis(basis, place[:, None], axis=1)[:, 0]
     return np.where(largest < 0, -1.0, 1.0)

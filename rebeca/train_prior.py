@@ -11,8 +11,9 @@ The config is YAML::
     select: validation-loss                              # optional: the declared selection rule
 
 ``validation-loss`` compares losses of one objective and schedule only, since their scales differ; a grid over those
-needs ``select: none``, which keeps every model and chooses nothing. Written: ``results.csv`` (a row a configuration),
-a folder a configuration with its weights, and ``best`` where a rule was declared. Run again to resume.
+needs ``select: none``, which keeps every model and chooses nothing. Written: ``results.csv`` (one row per
+configuration), one folder per configuration with its weights, and ``best`` where a rule was declared. Run again to
+resume.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import hashlib
 import itertools
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ import click
 import numpy as np
 import yaml
 
-from rebeca.arrays import Floats
+from rebeca.arrays import Bools, Floats
 from rebeca.data.folder import read_folder
 from rebeca.data.interactions import Interactions
 from rebeca.data.splits import Division, SplitRule, divide
@@ -39,11 +40,11 @@ from rebeca.errors import DataError, RebecaError, SpecError, did_you_mean
 from rebeca.options import RebecaParams
 from rebeca.params import make_params
 from rebeca.plain import Plain
-from rebeca.prior.options import PriorOptions, PriorShape
+from rebeca.prior.options import PriorShape
 from rebeca.prior.training import PriorHistory, PriorTraining
-from rebeca.prior.user_rows import taste_rows
 from rebeca.seeds import digest_of, seed_of, substream
 from rebeca.space import LinearSpace
+from rebeca.taste import taste_rows
 
 KEYS = {"data", "embeddings", "split", "seed", "prior", "grid", "select", "device"}
 RULES = ("validation-loss", "none")
@@ -75,13 +76,13 @@ def train_prior(
     train: Interactions,
     validation: Interactions,
     embeddings: Floats,
-    training_items: np.ndarray[Any, np.dtype[np.bool_]],
+    training_items: Bools,
     seed: int,
     device: str = "cpu",
     checkpoint: Path | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> TrainedPrior:
-    """Fits space, user rows and network; the generator and the command line both call this.
+    """Fits space, user rows and network.
 
     Args:
         params: Parameters of the generator; those of sampling are not used.
@@ -114,22 +115,10 @@ def train_prior(
     rows = None
     if params.user_rows == "taste":
         rows = taste_rows(train, points, shape.user_width, params.ridge, substream(seed, "rotation"))
-    options = PriorOptions(
-        objective=params.objective,
-        schedule=params.schedule,
-        lr=params.lr,
-        weight_decay=params.weight_decay,
-        batch=params.batch,
-        samples_per_user=params.samples_per_user,
-        drop_user=1.0 if params.train_users == "nobody" else params.drop_user,
-        drop_score=params.drop_score,
-        epochs=params.epochs,
-        max_steps=params.max_steps,
-        patience=params.patience,
-        freeze_user_rows=params.freeze_user_rows,
-    )
-    run = PriorTraining(shape, options, train, validation, points, seed, device, rows)
-    model, history = run.run(checkpoint, progress)
+    if params.train_users == "nobody":
+        params = replace(params, drop_user=1.0)
+    training = PriorTraining(shape, params, train, validation, points, seed, device, rows)
+    model, history = training.run(checkpoint, progress)
     return TrainedPrior(model, shape, space, points, history)
 
 
@@ -147,7 +136,7 @@ class TrainConfig:
         prior: Changed parameters of the generator, or None.
         grid: Values of parameters; every combination is trained.
         select: ``validation-loss`` or ``none``.
-        device: Torch device, or None for the processor.
+        device: Torch device, or None for the CPU.
     """
 
     data: Path
@@ -174,23 +163,24 @@ def read_config(path: Path) -> TrainConfig:
         raise SpecError(f"{path}: cannot be read ({error})") from error
     if not isinstance(raw, dict):
         raise SpecError(f"{path}: expected a mapping of keys to values")
-    _known(path, "", raw, KEYS)
+    _check_keys(path, "", raw, KEYS)
     for key in ("data", "embeddings"):
         if key not in raw:
             raise SpecError(f"{path}: the key '{key}' is missing")
-    _known(path, "data.", raw["data"], {"path", "scale", "like_at"})
-    _known(path, "split.", raw.get("split") or {}, {f.name for f in fields(SplitRule)} - {"ratings"})
+    _check_keys(path, "data.", raw["data"], {"path", "scale", "like_at"})
+    _check_keys(path, "split.", raw.get("split") or {}, {f.name for f in fields(SplitRule)} - {"ratings"})
     names = {f.name for f in fields(RebecaParams)}
-    _known(path, "prior.", raw.get("prior") or {}, names)
+    _check_keys(path, "prior.", raw.get("prior") or {}, names)
     grid = raw.get("grid") or {}
-    _known(path, "grid.", grid, names)
+    _check_keys(path, "grid.", grid, names)
     rule = raw.get("select", "validation-loss" if grid else "none")
     if rule not in RULES:
         raise SpecError(f"{path}: select: unknown rule '{rule}'", hint=did_you_mean(str(rule), RULES))
     mixed = [key for key in INCOMPARABLE if len(grid.get(key, [])) > 1]
     if rule == "validation-loss" and mixed:
         raise SpecError(
-            f"{path}: losses of different {mixed[0]} cannot be compared", hint="say select: none, and judge by pictures"
+            f"{path}: losses of different {mixed[0]} cannot be compared",
+            hint="say select: none, and compare the decoded images yourself",
         )
     base, data = path.parent, raw["data"]
     low, high = data["scale"]
@@ -226,12 +216,12 @@ def run(config: Path, output: Path) -> list[Mapping[str, Plain]]:
     division = divide(data.ratings, rule, c.like_at, data.catalogue.block, c.seed)
     vectors = hashlib.sha256(np.ascontiguousarray(embeddings).tobytes()).hexdigest()
     about = digest_of([data.fingerprint(), vectors, c.like_at, c.split, c.device])
-    trained = []
-    for values in itertools.product(*c.grid.values()):
-        chosen = dict(zip(c.grid, values, strict=True))
-        trained.append(_train_one(c, chosen, division, embeddings, about, output))
+    trained = [
+        _train_one(c, dict(zip(c.grid, values, strict=True)), division, embeddings, about, output)
+        for values in itertools.product(*c.grid.values())
+    ]
     if c.select == "validation-loss":
-        trained.sort(key=lambda found: found[0])
+        trained.sort(key=lambda pair: pair[0])
     rows = [row for _, row in trained]
     if c.select == "validation-loss":
         (output / "best").write_text(f"{rows[0]['folder']}\n", encoding="utf-8")
@@ -279,14 +269,13 @@ def _train_one(
 
 
 def _losses(history: PriorHistory) -> str:
-    lines = ["epoch,train,validation,learning_rate"]
     held = history.validation or (float("nan"),) * len(history.train)
-    for epoch, values in enumerate(zip(history.train, held, history.learning_rate, strict=True), start=1):
-        lines.append(",".join([str(epoch), *(f"{value:.6g}" for value in values)]))
-    return "\n".join(lines) + "\n"
+    rows = enumerate(zip(history.train, held, history.learning_rate, strict=True), start=1)
+    lines = [f"{epoch},{train:.6g},{validation:.6g},{rate:.6g}\n" for epoch, (train, validation, rate) in rows]
+    return "epoch,train,validation,learning_rate\n" + "".join(lines)
 
 
-def _known(path: Path, where: str, raw: Any, allowed: set[str]) -> None:
+def _check_keys(path: Path, where: str, raw: Any, allowed: set[str]) -> None:
     if not isinstance(raw, dict):
         raise SpecError(f"{path}: {where.rstrip('.')}: expected a mapping, found {raw!r}")
     for key in raw:

@@ -35,22 +35,42 @@ UNREADABLE = (
 
 @contextmanager
 def reading(message: str, kind: type[RebecaError], hint: str = "") -> Iterator[None]:
-    """Turns what libraries raise for weights that they cannot read into one message of ours.
+    """Raises one message for whatever libraries raise for weights that they cannot read.
 
     A full disk and exhausted memory stay what they are.
 
     Args:
         message: What cannot be read; the library's first line is added.
         kind: The error to raise.
-        hint: What to do about it.
+        hint: Its hint.
     """
     try:
         yield
     except UNREADABLE as error:
         if disk_full(error) or out_of_memory(error):
             raise
-        said = str(error).splitlines() or [type(error).__name__]
-        raise kind(f"{message} ({said[0]})", hint=hint) from error
+        reason = str(error).splitlines() or [type(error).__name__]
+        raise kind(f"{message} ({reason[0]})", hint=hint) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hides progress bars, advice and loading reports of diffusers and transformers; errors are shown."""
+    import diffusers.utils.logging as diffusers_logging
+    import transformers.utils.logging as transformers_logging
+
+    libraries = (diffusers_logging, transformers_logging)
+    before = [(library.get_verbosity(), library.is_progress_bar_enabled()) for library in libraries]
+    for library in libraries:
+        library.set_verbosity_error()
+        library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for library, (level, bars) in zip(libraries, before, strict=True):
+            library.set_verbosity(level)
+            if bars:
+                library.enable_progress_bar()
 
 
 def weights_hash(state: Mapping[str, Tensor]) -> str:
@@ -89,7 +109,7 @@ def save_checkpoint(path: Path, state: Mapping[str, object]) -> None:
 
 
 def load_checkpoint(path: Path, device: str) -> Any:
-    """What :func:`save_checkpoint` wrote, or None where there is nothing; a damaged file is renamed ``*.damaged``."""
+    """What :func:`save_checkpoint` wrote, or None where no file is; a damaged one is renamed ``*.damaged``."""
     import torch
 
     if not path.exists():

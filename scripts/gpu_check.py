@@ -323,7 +323,7 @@ def stage_time(check: Check) -> dict[str, Any]:
     check.fresh()
     batch = 32 if check.full else 2
     decoder = check.decoder(batch=batch)
-    pipe = load_pipeline(decoder.params.files, check.device)
+    pipe = load_pipeline(decoder.params.of_pipeline, check.device)
     painted(check, decoder, check.vectors(batch))
     parts = {"unet": pipe.unet, "vae": pipe.vae.decoder, "text_encoder": pipe.text_encoder}
     inside = {name: Inside(module, check.on_gpu) for name, module in parts.items()}

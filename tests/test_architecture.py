@@ -301,7 +301,6 @@ DECIDES_NOTHING = {
     "rebeca.errors": "messages and exit codes",
     "rebeca.hashes": "names files by their contents",
     "rebeca.places": "where the cache lies",
-    "rebeca.quiet": "silences other packages",
 }
 """Modules that no result depends on, with the reason."""
 

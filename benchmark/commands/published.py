@@ -78,9 +78,9 @@ def prepare(name: str, root: Path, duplicates: Any, as_json: bool) -> None:
     with Reporter(quiet=as_json).stage(f"prepare {name}") as report:
         facts = flickr_aes.prepare(root, duplicates, lambda done, total: report(done, total, "items"))
     if as_json:
-        print_json({"found": facts.found, "repeated": facts.repeated, "as_published": facts.as_published})
+        print_json({"counts": facts.counts, "repeated": facts.repeated, "as_published": facts.as_published})
         return
-    for key, value in facts.found.items():
+    for key, value in facts.counts.items():
         number = f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
         published = flickr_aes.PUBLISHED.get(key)
         verdict = "" if published is None else "as published" if value == published else f"published: {published:,}"

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rebeca.errors import StoreError
 from rebeca.published import ALL, CARD, Published
-from rebeca.quiet import quiet
 from rebeca.seeds import seed_of
-from rebeca.weights import save_weights
+from rebeca.weights import quiet, save_weights
 
 if TYPE_CHECKING:
     from torch import Tensor

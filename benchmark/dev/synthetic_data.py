@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from rebeca.data.flickr_aes import INDEX, PICTURES, TABLE
+from rebeca.data.flickr_aes import IMAGES, INDEX, TABLE
 from rebeca.errors import StoreError
 
 MARK = "synthetic.txt"
@@ -31,7 +31,7 @@ def write_synthetic(root: Path, users: int, items: int, ratings: int, seed: int 
     """
     if root.is_dir() and any(root.iterdir()) and not (root / MARK).is_file():
         raise StoreError(f"{root} holds something else", hint="name an empty folder")
-    (root / PICTURES).mkdir(parents=True, exist_ok=True)
+    (root / IMAGES).mkdir(parents=True, exist_ok=True)
     (root / INDEX).unlink(missing_ok=True)
     (root / MARK).write_text(
         "Synthetic data in the layout of FLICKR-AES; no photograph, no person.\n", encoding="utf-8"
@@ -40,7 +40,7 @@ def write_synthetic(root: Path, users: int, items: int, ratings: int, seed: int 
     hue = rng.uniform(0, 1, items)
     names = [f"farm{1 + i % 9}_{i:05d}_made_up_b.jpg" for i in range(items)]
     for i, name in enumerate(names):
-        _draw(rng, float(hue[i]), SIZES[i % len(SIZES)]).save(root / PICTURES / name, quality=90)
+        _draw(rng, float(hue[i]), SIZES[i % len(SIZES)]).save(root / IMAGES / name, quality=90)
     lines = [" worker, imagePair, score"]
     for user, liked in enumerate(rng.uniform(0, 1, users)):
         chosen = np.sort(rng.choice(items, min(ratings, items), replace=False), kind="stable")

@@ -22,12 +22,10 @@ DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, Run
 """What :mod:`zipfile` raises for archives that are damaged, encrypted, or packed in a way it does not know."""
 
 KEPT_BYTES = 256 << 20
-"""Decoded items kept in memory: some 5,000 of 128 pixels square."""
+"""Memory for decoded items: about 5,000 of 128 x 128 pixels."""
 
 
 class PixelSource(Protocol):
-    """Where pixels come from."""
-
     def read(self, index: int) -> Pixels:
         """uint8 RGB [height, width, 3] of item ``index``."""
 
@@ -39,9 +37,7 @@ class ArraySource:
     pixels: Pixels
 
     def read(self, index: int) -> Pixels:
-        """One item."""
-        picture: Pixels = self.pixels[index]
-        return picture
+        return self.pixels[index]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,12 +48,11 @@ class FolderSource:
     files: tuple[str, ...]
 
     def read(self, index: int) -> Pixels:
-        """Reads and checks one file."""
         path = self.folder / self.files[index]
         try:
             return decode_image(path.read_bytes(), str(path))
         except FileNotFoundError as error:
-            raise DataError(f"{path}: the picture is listed but not there") from error
+            raise DataError(f"{path}: the image is listed but missing") from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,16 +63,15 @@ class ZipSource:
     files: tuple[str, ...]
 
     def read(self, index: int) -> Pixels:
-        """Reads and checks one member."""
         name = f"{self.archive}!{self.files[index]}"
         try:
             with zipfile.ZipFile(self.archive) as archive:
                 info = archive.getinfo(self.files[index])
                 if info.file_size > MOST_PIXELS * 4:
-                    raise DataError(f"{name}: {info.file_size} bytes unpacked is too large for a picture")
+                    raise DataError(f"{name}: {info.file_size} bytes unpacked is too large for an image")
                 data = archive.read(info)
         except KeyError as error:
-            raise DataError(f"{name}: the picture is listed but not in the archive") from error
+            raise DataError(f"{name}: the image is listed but not in the archive") from error
         except DAMAGED_ARCHIVE as error:
             raise DataError(f"{name}: cannot be read from the archive ({error})") from error
         return decode_image(data, name)
@@ -112,14 +106,14 @@ class Catalogue:
             if index in self._pixels:
                 self._pixels.move_to_end(index)
                 return self._pixels[index]
-        picture = self.source.read(index)
+        pixels = self.source.read(index)
         with self._lock:
             if index not in self._pixels:
-                self._pixels[index] = picture
-                self._kept += picture.nbytes
+                self._pixels[index] = pixels
+                self._kept += pixels.nbytes
             while self._kept > KEPT_BYTES:
                 self._kept -= self._pixels.popitem(last=False)[1].nbytes
-        return picture
+        return pixels
 
     def digest(self, index: int) -> str:
         """SHA-256 of the pixels."""
@@ -138,8 +132,8 @@ class Catalogue:
 class Candidates:
     """Which items retrieval and nearest-item decoding may choose for a user.
 
-    With ``held-out-items`` the held-out items of the user's block; otherwise every item that the
-    user did not rate in training.
+    With ``held-out-items`` these are the held-out items of the user's block, otherwise all items that the user did not
+    rate in training.
 
     Attributes:
         user_ids: Ids, in the order of the user index.

@@ -16,14 +16,14 @@ from rebeca.seeds import digest_of
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroundTruth:
-    """What a world knows about its users' taste.
+    """What a synthetic world knows about its users' taste.
 
     Attributes:
         unit: Unit of the utility, e.g. ``probability``.
-        meaning: One sentence for readers.
+        meaning: One sentence for pages.
         utility: ``utility(users, items) -> float``; for index arrays that broadcast.
         exact: Named values that an exact sampler of p(item | liked) would reach, for reports.
-        of_images: ``of_images(pictures) -> float [all users, n]``; where any item's utility is known.
+        of_images: ``of_images(images) -> float [all users, n]``; None where only items have a known utility.
     """
 
     unit: str
@@ -38,7 +38,7 @@ class Dataset:
     """Everything that a task needs to know about its data.
 
     Attributes:
-        title: Name for readers.
+        title: Name for pages.
         licence: Terms, in one line.
         redistribute: Whether items may be copied into records and pages.
         catalogue: Items.
@@ -69,15 +69,15 @@ class Dataset:
         redistribute: bool = False,
         ground_truth: GroundTruth | None = None,
     ) -> Dataset:
-        """A data set of images in memory; blocks are found from the ratings.
+        """A data set of items in memory; blocks are the connected components of the ratings.
 
         Args:
-            title: Name for readers.
+            title: Name for pages.
             pixels: uint8 RGB [items, height, width, 3].
             ratings: All ratings; ``liked`` is set by the split.
             scale: Lowest and highest possible rating.
             licence: Terms, in one line.
-            redistribute: Whether images may be copied into records and pages.
+            redistribute: Whether items may be copied into records and pages.
             ground_truth: The known taste, in synthetic worlds.
         """
         block_of_user, block_of_item = find_blocks(ratings)
@@ -113,7 +113,7 @@ def user_blocks(ratings: Interactions, block_of_item: Ints) -> Ints:
     """Int [users]; the block of every user's items.
 
     Raises:
-        DataError: If somebody rated items of two blocks.
+        DataError: If a user rated items of two blocks.
     """
     blocks = np.full(ratings.num_users, -1)
     blocks[ratings.user] = block_of_item[ratings.item]
@@ -122,7 +122,7 @@ def user_blocks(ratings: Interactions, block_of_item: Ints) -> Ints:
         row = int(wrong[0])
         user, item = ratings.user_ids[int(ratings.user[row])], ratings.item_ids[int(ratings.item[row])]
         raise DataError(
-            f"user '{user}' rated pictures of two blocks ('{item}' is in another one)",
-            hint="leave the column 'block' out: blocks are then found from the ratings",
+            f"user '{user}' rated items of two blocks ('{item}' is in another one)",
+            hint="leave the column 'block' out: blocks are then computed from the ratings",
         )
     return blocks

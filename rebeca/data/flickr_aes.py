@@ -7,7 +7,7 @@
       40K/                                          the files that imagePair names
 
 The data set is not bundled and its photographs are not passed on. ``rebeca-bench data prepare flickr-aes --root ROOT``
-opens every item once and writes an index, so that no run has to decode all of them to know what they are.
+opens every item once and writes an index, so that no run has to decode all of them for their digests.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from rebeca.data.catalogue import Catalogue, FolderSource
 from rebeca.data.dataset import Dataset
-from rebeca.data.folder import picture_files
+from rebeca.data.folder import image_files
 from rebeca.data.interactions import Interactions
 from rebeca.data.tables import read_ratings, read_table
 from rebeca.errors import DataError
 from rebeca.pixels import pixels_digest
 
 TABLE = "FLICKR-AES_image_labeled_by_each_worker.csv"
-PICTURES = "40K"
+IMAGES = "40K"
 INDEX = "rebeca-bench-index.json"
 WHERE = (
     "ask for FLICKR-AES-001.zip and the table of ratings at github.com/alanspike/personalizedImageAesthetics, and"
-    f" unpack them so that {TABLE} and the folder {PICTURES} lie in one folder"
+    f" unpack them so that {TABLE} and the folder {IMAGES} lie in one folder"
 )
 SCALE = (1.0, 5.0)
 LIKE_AT = 4
 HELD_BACK = 10
-PUBLISHED = {"people": 210, "ratings": 193_208, "training": 189_008, "validation": 2_100, "test": 2_100}
-"""What an executed notebook of the original printed."""
+PUBLISHED = {"users": 210, "ratings": 193_208, "training": 189_008, "validation": 2_100, "test": 2_100}
+"""Numbers in an executed notebook of the original."""
 LICENCE = "photographs under their authors' Creative Commons licences; not redistributed here"
 AT_ONCE = 512
 """Items between two writes of the index: what an interruption costs."""
@@ -54,41 +54,38 @@ class Facts:
     """What the files hold, for comparison with :data:`PUBLISHED`.
 
     Attributes:
-        found: Numbers by name.
+        counts: Numbers by name.
         repeated: Ratings of an item that the same user rated before; the first one counts.
     """
 
-    found: dict[str, float]
+    counts: dict[str, float]
     repeated: int
 
     @property
     def as_published(self) -> bool:
-        """Whether all that the original printed is found here."""
-        return all(self.found[name] == value for name, value in PUBLISHED.items())
+        """Whether all numbers of the original are the same here."""
+        return all(self.counts[name] == value for name, value in PUBLISHED.items())
 
 
 def read_flickr_aes(root: Path, duplicates: Literal["refuse", "first"] = "refuse") -> Dataset:
     """Reads and checks the published files.
 
     Args:
-        root: Where they lie.
-        duplicates: What becomes of an item that a user rated twice: an error, or the first rating counts.
+        root: Their folder.
+        duplicates: What happens to an item that a user rated twice: an error, or the first rating counts.
 
     Raises:
         DataError: Naming file, row and value of the first problem, or that the data were not prepared.
     """
     ratings, source, _ = _read(root, duplicates)
     index = _read_index(root / INDEX)
-    digests = {}
-    for item, name in enumerate(source.files):
-        about = (source.folder / name).stat()
-        size, changed, digest = index.get(name, (-1, -1, ""))
-        if (size, changed) != (about.st_size, about.st_mtime_ns):
+    for name in source.files:
+        if not _is_current(source.folder / name, index.get(name)):
             raise DataError(
-                f"{root}: '{PICTURES}/{name}' was not prepared, or changed since",
+                f"{root}: '{IMAGES}/{name}' was not prepared, or changed since",
                 hint=f"rebeca-bench data prepare flickr-aes --root {root}",
             )
-        digests[item] = digest
+    digests = {item: index[name][2] for item, name in enumerate(source.files)}
     catalogue = Catalogue(ratings.item_ids, source, np.zeros(len(source.files), np.int64), _digests=digests)
     return Dataset(
         title="FLICKR-AES",
@@ -105,7 +102,7 @@ def prepare(root: Path, duplicates: Literal["refuse", "first"], report: Callable
     """Opens every item that was not opened before, and writes the index; goes on where an earlier call stopped.
 
     Args:
-        root: Where the published files lie.
+        root: Folder of the published files.
         duplicates: As :func:`read_flickr_aes`.
         report: Told how many of how many items are done.
 
@@ -130,17 +127,17 @@ def prepare(root: Path, duplicates: Literal["refuse", "first"], report: Callable
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(missing), AT_ONCE):
             names = missing[start : start + AT_ONCE]
-            for name, found in zip(names, pool.map(opened, names), strict=True):
-                if isinstance(found, DataError):
-                    damaged.append(found.message)
+            for name, entry in zip(names, pool.map(opened, names), strict=True):
+                if isinstance(entry, DataError):
+                    damaged.append(entry.message)
                 else:
-                    index[name] = found
+                    index[name] = entry
             _write_index(root / INDEX, index)
             report(len(source.files) - len(missing) + start + len(names), len(source.files))
     if damaged:
         others = f"; and {len(damaged) - 1} more" if len(damaged) > 1 else ""
         raise DataError(
-            f"{len(damaged)} of {len(source.files)} pictures cannot be read: {damaged[0]}{others}",
+            f"{len(damaged)} of {len(source.files)} images cannot be read: {damaged[0]}{others}",
             hint="unpack these files again",
         )
     return facts(ratings, repeated)
@@ -153,14 +150,14 @@ def facts(ratings: Interactions, repeated: int) -> Facts:
     validation = np.minimum(each - test, HELD_BACK)
     return Facts(
         {
-            "people": ratings.num_users,
-            "pictures": ratings.num_items,
+            "users": ratings.num_users,
+            "items": ratings.num_items,
             "ratings": len(ratings),
             "training": int((each - test - validation).sum()),
             "validation": int(validation.sum()),
             "test": int(test.sum()),
-            "fewest ratings a person": int(each.min()),
-            "most ratings a person": int(each.max()),
+            "fewest ratings per user": int(each.min()),
+            "most ratings per user": int(each.max()),
             "share of likes": float((ratings.rating >= LIKE_AT).mean()),
         },
         repeated,
@@ -170,9 +167,9 @@ def facts(ratings: Interactions, repeated: int) -> Facts:
 def _read(root: Path, duplicates: Literal["refuse", "first"]) -> tuple[Interactions, FolderSource, int]:
     """Ratings, items, and how many ratings were repetitions."""
     path = root / TABLE
-    if not path.is_file() or not (root / PICTURES).is_dir():
-        absent = path if not path.is_file() else root / PICTURES
-        raise DataError(f"{absent}: not there", hint=WHERE)
+    if not path.is_file() or not (root / IMAGES).is_dir():
+        absent = path if not path.is_file() else root / IMAGES
+        raise DataError(f"{absent}: missing", hint=WHERE)
     table = read_table(path, ("worker", "imagePair", "score"))
     table = table.rename(columns={"worker": "user", "imagePair": "item", "score": "rating"})
     repeated = table.duplicated(["user", "item"])
@@ -181,25 +178,25 @@ def _read(root: Path, duplicates: Literal["refuse", "first"]) -> tuple[Interacti
     names = sorted(set(table["item"]))
     ratings = read_ratings(table, path, tuple(names), SCALE)
     rows = _first_rows(table["item"], names)
-    return ratings, picture_files(root / PICTURES, names, path, rows), int(repeated.sum())
+    return ratings, image_files(root / IMAGES, names, path, rows), int(repeated.sum())
 
 
 def _first_rows(column: pd.Series[str], names: list[str]) -> list[int]:
-    """Rows of the file, as a spreadsheet counts, that name each item first."""
+    """The first row of the file, as a spreadsheet counts, that names each item."""
     first = column[~column.duplicated()]
     row = dict(zip(first, (int(i) + 2 for i in first.index), strict=True))
     return [row[name] for name in names]
 
 
-def _is_current(path: Path, known: tuple[int, int, str] | None) -> bool:
+def _is_current(path: Path, entry: tuple[int, int, str] | None) -> bool:
     about = path.stat()
-    return known is not None and known[:2] == (about.st_size, about.st_mtime_ns)
+    return entry is not None and entry[:2] == (about.st_size, about.st_mtime_ns)
 
 
 def _read_index(path: Path) -> Index:
-    """What was prepared; nothing where the file is missing or damaged, since it is made from the items alone."""
+    """What was prepared; nothing where the file is missing or damaged, since it can be computed again."""
     try:
-        raw: Any = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(path.read_text(encoding="utf-8"))
         return {str(name): (int(size), int(changed), str(digest)) for name, (size, changed, digest) in raw.items()}
     except (FileNotFoundError, ValueError, TypeError, AttributeError):
         return {}

@@ -1,10 +1,10 @@
-"""A data set that anybody can bring: a folder with ratings, a list of items, and the items.
+"""A folder data set: ratings, a list of items, and the items' image files.
 
 ::
 
     my-data/
       ratings.csv (or .csv.gz, .parquet)   user, item, rating
-      items.csv                            item, file[, caption, tags, block]; further columns are left alone
+      items.csv                            item, file[, caption, tags, block]; further columns are ignored
       images/ (or images.zip)              the files that items.csv names
 
 Every error names file, row and value; rows are counted as a spreadsheet shows them, the header being row 1.
@@ -40,7 +40,7 @@ def read_folder(
     Args:
         path: The folder.
         scale: Lowest and highest possible rating, as declared by the task.
-        title: Name for readers; by default the folder's.
+        title: Name for pages; by default the folder's.
         licence: Terms, in one line.
         redistribute: Whether items may be copied into records and pages.
 
@@ -56,11 +56,9 @@ def read_folder(
     table = _ratings_file(path)
     ratings = read_ratings(read_table(table, ("user", "item", "rating")), table, item_ids, scale)
     if "block" in items:
-        _, labels = np.unique(items["block"].to_numpy(str), return_inverse=True)
-        block: Ints = labels
+        block: Ints = np.unique(items["block"].to_numpy(str), return_inverse=True)[1]
     else:
-        _, found = find_blocks(ratings)
-        block = found
+        block = find_blocks(ratings)[1]
     captions = tuple(items["caption"]) if "caption" in items else ("",) * len(item_ids)
     catalogue = Catalogue(item_ids, _source(path, items["file"], path / "items.csv"), block, captions)
     return Dataset(
@@ -75,7 +73,7 @@ def read_folder(
 
 
 def rating_scale(path: Path) -> tuple[float, float]:
-    """The lowest and the highest rating of a folder data set, for who does not know its scale.
+    """The lowest and the highest rating of a folder data set, for users who do not know its scale.
 
     Raises:
         DataError: As :func:`read_folder`, and if all ratings are equal.
@@ -91,10 +89,10 @@ def rating_scale(path: Path) -> tuple[float, float]:
 
 
 def _ratings_file(path: Path) -> Path:
-    found = next((path / name for name in RATING_FILES if (path / name).exists()), None)
-    if found is None:
-        raise DataError(f"{path}: no ratings", hint=f"put one of {', '.join(RATING_FILES)} there: user, item, rating")
-    return found
+    table = next((path / name for name in RATING_FILES if (path / name).exists()), None)
+    if table is None:
+        raise DataError(f"{path}: no ratings", hint=f"add one of {', '.join(RATING_FILES)}: user, item, rating")
+    return table
 
 
 def _unique_ids(column: pd.Series[str], path: Path) -> tuple[str, ...]:
@@ -109,7 +107,7 @@ def _source(path: Path, files: pd.Series[str], table: Path) -> PixelSource:
     rows = list(range(2, len(files) + 2))
     images, archive = path / "images", path / "images.zip"
     if images.is_dir():
-        return picture_files(images, files, table, rows)
+        return image_files(images, files, table, rows)
     _check_inside(files, table, rows)
     if archive.is_file():
         try:
@@ -121,17 +119,17 @@ def _source(path: Path, files: pd.Series[str], table: Path) -> PixelSource:
             if name not in members:
                 raise DataError(f"{table}: row {row}: file '{name}' is not in {archive}")
         return ZipSource(archive, tuple(files))
-    raise DataError(f"{path}: no pictures", hint="put them into a folder 'images' or an archive 'images.zip'")
+    raise DataError(f"{path}: no images", hint="put them into a folder 'images' or an archive 'images.zip'")
 
 
-def picture_files(images: Path, files: Iterable[str], table: Path, rows: Sequence[int]) -> FolderSource:
-    """Files below a folder, after all of them were found inside it.
+def image_files(images: Path, files: Iterable[str], table: Path, rows: Sequence[int]) -> FolderSource:
+    """Files below a folder, after all of them were checked to be inside it.
 
     Args:
         images: The folder.
         files: Names that a table gives.
         table: The table, for messages.
-        rows: Where it gives each of them.
+        rows: Row of the table for each of them, for messages.
     """
     names = tuple(files)
     _check_inside(names, table, rows)
@@ -139,12 +137,12 @@ def picture_files(images: Path, files: Iterable[str], table: Path, rows: Sequenc
     for row, name in zip(rows, names, strict=True):
         try:
             target = (root / name).resolve()
-            there = target.is_file()
+            is_file = target.is_file()
         except (OSError, RuntimeError, ValueError) as error:  # a name too long, links in a circle
             raise DataError(f"{table}: row {row}: file '{name}' cannot be opened ({error})") from error
         if not target.is_relative_to(root):
-            raise DataError(f"{table}: row {row}: file '{name}' points outside the picture folder")
-        if not there:
+            raise DataError(f"{table}: row {row}: file '{name}' points outside the image folder")
+        if not is_file:
             raise DataError(f"{table}: row {row}: file '{name}' is not in {images}")
     return FolderSource(images, names)
 
@@ -153,4 +151,4 @@ def _check_inside(files: Iterable[str], table: Path, rows: Sequence[int]) -> Non
     for row, name in zip(rows, files, strict=True):
         pure = PurePosixPath(name)
         if pure.is_absolute() or ".." in pure.parts or "\\" in name:
-            raise DataError(f"{table}: row {row}: file '{name}' points outside the picture folder")
+            raise DataError(f"{table}: row {row}: file '{name}' points outside the image folder")

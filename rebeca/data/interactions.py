@@ -102,7 +102,7 @@ def like(ratings: Interactions, like_at: float | str, reference: Interactions | 
     if np.isnan(threshold).any():
         user = ratings.user_ids[int(ratings.user[int(np.flatnonzero(np.isnan(threshold))[0])])]
         raise DataError(
-            f"like_at: user-median needs training ratings of every person; '{user}' has none",
-            hint="give a number for like_at, or leave such people out",
+            f"like_at: user-median needs training ratings of every user; '{user}' has none",
+            hint="give a number for like_at, or leave such users out",
         )
     return replace(ratings, liked=ratings.rating > threshold)

@@ -19,9 +19,9 @@ class FolderDataParams:
 
     Attributes:
         scale: Lowest and highest possible rating.
-        title: Name for readers.
+        title: Name for pages.
         licence: Terms, in one line.
-        redistribute: Whether images may be copied into records and pages.
+        redistribute: Whether items may be copied into records and pages.
     """
 
     scale: tuple[float, float]
@@ -36,14 +36,13 @@ class FolderDataParams:
 
 
 class FolderData(DatasetSource[FolderDataParams]):
-    """``kind: folder``: ratings.csv, items.csv and images, see docs/your-own-data.md."""
+    """``kind: folder``: ratings.csv, items.csv and images, see docs/how-to/your-own-data.md."""
 
     Params = FolderDataParams
     ITEM_FILES = ("items.csv", "images.zip", "images/*")
     RATING_FILES = ("ratings.csv", "ratings.csv.gz", "ratings.parquet")
 
     def read(self) -> Dataset:
-        """Reads the folder that the task names."""
         from rebeca.data.folder import read_folder
 
         p = self.params
@@ -55,40 +54,37 @@ class FlickrAesParams:
     """Parameters of a task file.
 
     Attributes:
-        duplicates: What becomes of an item that a user rated twice: ``refuse``, or the ``first`` rating counts.
+        duplicates: What happens to an item that a user rated twice: ``refuse``, or the ``first`` rating counts.
     """
 
     duplicates: Literal["refuse", "first"] = "refuse"
 
 
 class FlickrAesData(DatasetSource[FlickrAesParams]):
-    """``kind: flickr-aes``: the published files, see docs/flickr-aes.md."""
+    """``kind: flickr-aes``: the published files, see docs/how-to/run-flickr-aes.md."""
 
     Params = FlickrAesParams
     ITEM_FILES = ("FLICKR-AES_image_labeled_by_each_worker.csv", "40K/*")
 
     def read(self) -> Dataset:
-        """Reads the published files from the folder that the task names."""
         from rebeca.data.flickr_aes import read_flickr_aes
 
         return read_flickr_aes(self.context.folder, self.params.duplicates)
 
 
 class SpritesData(DatasetSource[SpritesParams]):
-    """``kind: sprites``: four shapes-and-colours and four tastes, see docs/sprites.md."""
+    """``kind: sprites``: four shapes-and-colours and four tastes, see tasks/sprites.md."""
 
     Params = SpritesParams
 
     def read(self) -> Dataset:
-        """Draws the world."""
         return make_sprites(self.params)
 
 
 class TinyworldData(DatasetSource[TinyworldParams]):
-    """``kind: tinyworld``: postcards and users with a known taste, see docs/tinyworld.md."""
+    """``kind: tinyworld``: postcards and users with a known taste, see tasks/tinyworld.md."""
 
     Params = TinyworldParams
 
     def read(self) -> Dataset:
-        """Draws the world."""
         return make_tinyworld(self.params)

@@ -1,16 +1,16 @@
-"""Ratings are divided once: what generators learn from, what judges learn from, and what nobody sees.
+"""Ratings are divided once: for generators, for judges, and for tests.
 
 Four kinds of test part:
 
-- ``per-user`` (published): for everybody ``test`` ratings, then ``validation`` ratings, drawn without replacement.
+- ``per-user`` (published): of every user ``test`` ratings, then ``validation`` ratings, drawn without replacement.
 - ``per-user-exact``: the same, whatever share of a user's ratings it takes (``per-user`` gives validation a quarter
-  of what a user has at most).
+  of a user's ratings at most).
 - ``held-out-items``: in every block a share of the items, with all their ratings.
 - ``cold-users``: as ``per-user``, but a share of the users keep only ``keep`` training ratings.
 
 What remains is used by generators, verifier and auditor alike (``shared``; as published, generators and verifier
 learn from the same ratings) or divided in 40 / 30 / 30 (``disjoint``). Draws of ratings are seeded by user and
-those of items by block, so that leaving one user out changes nobody else's; which users are cold is one draw.
+those of items by block, so that leaving one user out changes no other user's part; which users are cold is one draw.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class SplitRule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """Training and validation ratings of one party."""
+    """Training and validation ratings for one purpose."""
 
     train: Interactions
     validation: Interactions
@@ -93,7 +93,7 @@ class Division:
         generators: What generators learn from.
         verifier: What the verifier learns from.
         auditor: What the auditor learns from.
-        test: Ratings that nobody sees but scorers that declare it.
+        test: Held-out ratings, for scorers and generators that declare it.
         training_items: bool [items]; items that models may look at during fits.
         validation_items: bool [items]; with ``held-out-items``, the items held back for choices.
         test_items: bool [items]; with ``held-out-items``, the held-out items.
@@ -123,27 +123,14 @@ def divide(ratings: Interactions, rule: SplitRule, like_at: float | str, block_o
     Raises:
         DataError: If nothing is left to train on or to test with.
     """
-    n = len(ratings)
-    test = np.zeros(n, bool)
-    validation = np.zeros(n, bool)
     cold = np.zeros(ratings.num_users, bool)
-    test_items = np.zeros(ratings.num_items, bool)
-    validation_items = np.zeros(ratings.num_items, bool)
-    dropped = np.zeros(n, bool)
-    if rule.kind == "held-out-items":
-        for block in np.unique(block_of_item):
-            items = _shuffled(np.flatnonzero(block_of_item == block), seed, "items", int(block))
-            held = round(rule.test * len(items))
-            kept_back = round(rule.validation * (len(items) - held))
-            test_items[items[:held]] = True
-            validation_items[items[held : held + kept_back]] = True
-        test = test_items[ratings.item]
-        validation = validation_items[ratings.item]
-    elif rule.kind == "cold-users":
+    if rule.kind == "cold-users":
         order = _shuffled(np.arange(ratings.num_users), seed, "cold")
         cold[order[: round(rule.cold_share * ratings.num_users)]] = True
-
-    part = np.zeros(n, np.int8)
+    test_items, validation_items = _held_out_items(rule, block_of_item, seed)
+    test, validation = test_items[ratings.item], validation_items[ratings.item]
+    dropped = np.zeros(len(ratings), bool)
+    part = np.zeros(len(ratings), np.int8)
     for user, rows in _rows_by_user(ratings):
         shuffled = _shuffled(rows, seed, "rows", ratings.user_ids[user])
         if rule.kind != "held-out-items":
@@ -154,13 +141,12 @@ def divide(ratings: Interactions, rule: SplitRule, like_at: float | str, block_o
                 shuffled = shuffled[: rule.keep]
         else:
             shuffled = shuffled[~test[shuffled]]
-        if rule.ratings == "disjoint":
-            bounds = np.round(np.cumsum(SHARES) * len(shuffled)).astype(int)
-            for index, rows_of_part in enumerate(np.split(shuffled, bounds[:-1])):
-                part[rows_of_part] = index
-                _hold_back(validation, rows_of_part, rule)
-        else:
-            _hold_back(validation, shuffled, rule)
+        bounds = np.round(np.cumsum(SHARES if rule.ratings == "disjoint" else (1.0,)) * len(shuffled)).astype(int)
+        for index, rows_of_part in enumerate(np.split(shuffled, bounds[:-1])):
+            part[rows_of_part] = index
+            if rule.kind != "held-out-items":
+                share = 1.0 if rule.kind == "per-user-exact" else LARGEST_VALIDATION_SHARE
+                validation[rows_of_part[: min(int(rule.validation), int(share * len(rows_of_part)))]] = True
 
     usable = ~(test | dropped)
     if not (usable & ~validation).any():
@@ -169,14 +155,14 @@ def divide(ratings: Interactions, rule: SplitRule, like_at: float | str, block_o
         raise DataError("the split leaves no test ratings", hint="raise split.test")
     labelled = like(ratings, like_at, ratings.where(usable))
 
-    def party(index: int) -> Part:
+    def learner(index: int) -> Part:
         own = usable if rule.ratings == "shared" else usable & (part == index)
         return Part(labelled.where(own & ~validation), labelled.where(own & validation))
 
     return Division(
-        party(0),
-        party(1),
-        party(2),
+        learner(0),
+        learner(1),
+        learner(2),
         labelled.where(test),
         ~(test_items | validation_items),
         validation_items,
@@ -185,10 +171,17 @@ def divide(ratings: Interactions, rule: SplitRule, like_at: float | str, block_o
     )
 
 
-def _hold_back(validation: Bools, rows: Ints, rule: SplitRule) -> None:
-    if rule.kind != "held-out-items":
-        share = 1.0 if rule.kind == "per-user-exact" else LARGEST_VALIDATION_SHARE
-        validation[rows[: min(int(rule.validation), int(share * len(rows)))]] = True
+def _held_out_items(rule: SplitRule, block_of_item: Ints, seed: int) -> tuple[Bools, Bools]:
+    """Bool [items] each; held out for tests and for validation, none but with ``held-out-items``."""
+    test = np.zeros(len(block_of_item), bool)
+    validation = np.zeros(len(block_of_item), bool)
+    for block in np.unique(block_of_item) if rule.kind == "held-out-items" else ():
+        items = _shuffled(np.flatnonzero(block_of_item == block), seed, "items", int(block))
+        num_test = round(rule.test * len(items))
+        num_validation = round(rule.validation * (len(items) - num_test))
+        test[items[:num_test]] = True
+        validation[items[num_test : num_test + num_validation]] = True
+    return test, validation
 
 
 def _shuffled(values: Ints, seed: int, *name: object) -> Ints:

@@ -1,4 +1,4 @@
-"""Tables of ratings and items that come from outside: read as text, measured before, checked row by row.
+"""Tables of ratings and items: read as text after a check of their size, then checked row by row.
 
 Every error names file, row and value; rows are counted as a spreadsheet shows them, the header being row 1.
 """
@@ -61,7 +61,7 @@ def read_table(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _check_size(path: Path) -> None:
-    """Refuses what would fill the memory, before any of it is kept."""
+    """Refuses a table that would fill the memory, before any of it is kept."""
     if path.suffix == ".parquet":
         about = pq.ParquetFile(path).metadata
         size = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
@@ -104,7 +104,7 @@ def _check_length(path: Path, name: str, column: pd.Series[str], most: int) -> N
 def read_ratings(
     table: pd.DataFrame, path: Path, item_ids: tuple[str, ...], scale: tuple[float, float]
 ) -> Interactions:
-    """Ratings out of the columns ``user``, ``item`` and ``rating``; the order of rows decides nothing.
+    """Ratings out of the columns ``user``, ``item`` and ``rating``; the order of rows does not matter.
 
     Args:
         table: What :func:`read_table` gave.
@@ -133,10 +133,10 @@ def read_ratings(
         raise DataError(
             f"{path}: row {table.index[row] + 2}: user '{table['user'].iloc[row]}' rated item"
             f" '{table['item'].iloc[row]}' twice",
-            hint="keep one rating a person and picture",
+            hint="keep one rating per user and item",
         )
     item_index = item.to_numpy(np.int32)
-    order = np.lexsort((item_index, user))  # how the rows of the file are ordered decides nothing
+    order = np.lexsort((item_index, user))  # the order of rows in the file must not matter
     return Interactions(user[order], item_index[order], rating[order], np.zeros(len(rating), bool), user_ids, item_ids)
 
 

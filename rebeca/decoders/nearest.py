@@ -30,7 +30,7 @@ class NearestParams:
 
 
 class NearestItem(Decoder[NearestParams]):
-    """Answers every point with the nearest of the user's candidates."""
+    """Decodes every point to the nearest of the user's candidates."""
 
     Params = NearestParams
 
@@ -41,11 +41,10 @@ class NearestItem(Decoder[NearestParams]):
 
     @property
     def repeats(self) -> bool:
-        """As the parameters say."""
         return self.params.repeats
 
     def decode(self, points: Floats, requests: Sequence[Request]) -> list[GeneratedImage]:
-        """One item per request; the point, in the encoder's space, is kept as the image's embedding.
+        """One item per request; its ``embedding`` is the point in the encoder's space.
 
         Args:
             points: float [n, prior dim].
@@ -57,20 +56,17 @@ class NearestItem(Decoder[NearestParams]):
         context = self.context
         images: list[GeneratedImage] = []
         vectors = context.space.inverse(points)
-        start = 0
         for group in whole_users(requests):
-            own, kept = points[start : start + len(group)], vectors[start : start + len(group)]
-            start += len(group)
+            rows = slice(len(images), len(images) + len(group))
             allowed = context.candidates.of(self._index[group[0].user])
             if not len(allowed) or (not self.params.repeats and len(allowed) < len(group)):
                 raise PluginError(
-                    f"user '{group[0].user}' has {len(allowed)} candidate pictures for {len(group)} requests",
+                    f"user '{group[0].user}' has {len(allowed)} candidate items for {len(group)} requests",
                     hint="lower images, hold out more items, or set decoder.params.repeats: true",
                 )
-            chosen = nearest(own, self._points[allowed], self.params)
-            for vector, item in zip(kept, allowed[chosen], strict=True):
-                pixels = context.catalogue.pixels(int(item))
-                images.append(GeneratedImage(pixels, np.asarray(vector, np.float32), int(item)))
+            chosen = nearest(points[rows], self._points[allowed], self.params)
+            for vector, item in zip(vectors[rows], allowed[chosen].tolist(), strict=True):
+                images.append(GeneratedImage(context.catalogue.pixels(item), np.asarray(vector, np.float32), item))
         return images
 
 

@@ -1,8 +1,8 @@
-"""Stable Diffusion with IP-Adapter as a decoder: embeddings or prompts in, images out, users mixed in a batch.
+"""Stable Diffusion with IP-Adapter as a decoder: embeddings or prompts in, images out. A batch may mix users.
 
 Stock diffusers repeats and splits the image embeddings of a batch in a way that mixes its images (diffusers issue
-9813); the pipeline here hands them through row by row. Every image draws its noise from a generator of its own, and
-short batches are filled up, so that an image does not depend on what is made beside it.
+9813); the pipeline here passes them on row by row. Every image draws its noise from a random generator of its own, and
+short batches are filled up, so that an image does not depend on the others of its batch.
 """
 
 from __future__ import annotations
@@ -27,30 +27,20 @@ from rebeca.hashes import tree_hash
 from rebeca.interfaces import Decoder, DecoderContext, GeneratedImage, Request, whole_users
 from rebeca.params import AtLeastOne, Count, NotNegative
 from rebeca.published import identity, is_published, locate
-from rebeca.quiet import quiet
 from rebeca.seeds import digest_of, substream, torch_generator
-from rebeca.weights import reading
+from rebeca.weights import quiet, reading
 
 TINYWORLD = "tinyworld"
 LORA_FILE = "pytorch_lora_weights.safetensors"
 USER = "{user}"
 MOST_COMPILED = 64
-"""Kernels of one block: another batch, guidance off or the adapter off needs others, and torch stops at eight."""
+"""Kernels of one block. Another batch size, no guidance, and no adapter each need their own; torch's limit is eight."""
 COMMIT = re.compile("[0-9a-f]{40}")
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Which weights a pipeline is made of, and how they are held; see :class:`StableDiffusionParams`."""
-
-    model: str
-    revision: str | None
-    adapter: str
-    adapter_revision: str | None
-    adapter_file: str
-    dtype: str
-    channels_last: bool = False
-    compile: bool = False
+OF_PIPELINE = (
+    *("model", "revision", "adapter", "adapter_revision", "adapter_file"),
+    *("dtype", "channels_last", "compile"),
+)
+"""Parameters that a loaded pipeline depends on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +56,17 @@ class StableDiffusionParams:
         scheduler: A diffusers scheduler class.
         steps: Solver steps.
         image_guidance: Guidance scale; 1 is without guidance.
-        adapter_scale: How much the embedding says.
-        prompt: Words beside the embedding.
-        negative_prompt: Words to stay away from, with guidance.
+        adapter_scale: Weight of the embedding.
+        prompt: Prompt beside the embedding.
+        negative_prompt: Negative prompt, used with guidance.
         size: Side of an image in pixels; the model's own where None.
-        batch: Images at once; halved before the first image where a device has no memory for so many.
+        batch: Images per batch; halved before the first image where a device has no memory for so many.
         dtype: ``float32``, ``float16``, ``bfloat16``, or ``auto``: half precision on a GPU, single elsewhere.
         channels_last: The UNet's and the autoencoder's memory layout; faster on a GPU, and then images may depend on
             the batch in their last bit.
         compile: Compile the UNet; pays on a GPU after some hundred images.
         lora: Folder of a LoRA for this generator, relative to the task file; ``{user}`` in it names one per user.
-        lora_scale: How much it says.
+        lora_scale: Its weight.
     """
 
     model: str = TINYWORLD
@@ -101,18 +91,9 @@ class StableDiffusionParams:
     FILES: ClassVar[tuple[str, ...]] = ("lora",)
 
     @property
-    def files(self) -> Files:
-        """What :func:`load_pipeline` depends on."""
-        return Files(
-            self.model,
-            self.revision,
-            self.adapter,
-            self.adapter_revision,
-            self.adapter_file,
-            self.dtype,
-            self.channels_last,
-            self.compile,
-        )
+    def of_pipeline(self) -> StableDiffusionParams:
+        """These parameters with all others at their defaults, so that equal pipelines are loaded once."""
+        return StableDiffusionParams(**{name: getattr(self, name) for name in OF_PIPELINE})
 
 
 class StableDiffusion(Decoder[StableDiffusionParams]):
@@ -129,21 +110,20 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
 
     @classmethod
     def fingerprint(cls, params: StableDiffusionParams) -> str:
-        """SHA-256 over the files that decoding reads."""
-        base = weights_of(params.files)
+        base = weights_of(params)
         return base if params.lora is None else digest_of([base, lora_digest(params.lora)])
 
     def rehearse(self, batch: int | None = None) -> int:
         """Finds how many images fit on the device, before the first one counts.
 
         Args:
-            batch: What an earlier rehearsal found; then nothing is tried.
+            batch: Result of an earlier rehearsal; then nothing is tried.
 
         Returns:
-            The batch that is used from now on: the one asked for, or the largest half of halves that fits.
+            The batch that is used from now on: the one asked for, halved until it fits.
         """
         self.batch = batch or self.params.batch
-        if batch is not None or not self._elsewhere:
+        if batch is not None or not self._has_own_memory:
             return self.batch
         while True:
             try:
@@ -154,86 +134,87 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
             else:
                 return self.batch
             self.batch //= 2
-            empty_cache()  # here, where the error that holds what was computed is gone
+            empty_cache()  # after the handler, since the error keeps the batch in memory
 
     @property
-    def _elsewhere(self) -> bool:
-        """Whether the device has a memory of its own."""
+    def _has_own_memory(self) -> bool:
         return not on_processor(self.context.device)
 
     def _try(self) -> None:
-        width = _adapter_width(load_pipeline(self.params.files, self.context.device))
+        width = _adapter_width(load_pipeline(self.params.of_pipeline, self.context.device))
         requests = [Request("nobody", k, k) for k in range(self.batch)]
         empty = [""] * self.batch
-        once = StableDiffusion(replace(self.params, steps=1, lora=None), self.context)
-        once.batch = self.batch
-        list(once.paint(requests, empty, empty, np.zeros((self.batch, width), np.float32)))
+        decoder = StableDiffusion(replace(self.params, steps=1, lora=None), self.context)
+        decoder.batch = self.batch
+        list(decoder.generate_pixels(requests, empty, empty, np.zeros((self.batch, width), np.float32)))
 
     def decode(self, points: Floats, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
-        """One image per request; the vector that the adapter was given is kept as the image's embedding."""
-        p = self.params
-        words, vectors = [p.prompt] * len(requests), self.context.space.inverse(points)
-        pixels = self.paint(requests, words, [p.negative_prompt] * len(requests), vectors)
-        for made, vector in zip(pixels, vectors, strict=True):
-            yield None if made is None else GeneratedImage(made, np.asarray(vector, np.float32))
+        """One image per request; its ``embedding`` is the vector that the adapter was given."""
+        prompts = [self.params.prompt] * len(requests)
+        negative_prompts = [self.params.negative_prompt] * len(requests)
+        vectors = self.context.space.inverse(points)
+        images = self.generate_pixels(requests, prompts, negative_prompts, vectors)
+        for pixels, vector in zip(images, vectors, strict=True):
+            yield None if pixels is None else GeneratedImage(pixels, np.asarray(vector, np.float32))
 
     def decode_prompts(
         self, prompts: Sequence[str], negative_prompts: Sequence[str], requests: Sequence[Request]
     ) -> Iterator[GeneratedImage | None]:
-        """One image per request from words alone, with the adapter off."""
-        pixels = self.paint(requests, prompts, negative_prompts, None)
-        return (None if made is None else GeneratedImage(made) for made in pixels)
+        """One image per request from prompts alone, with the adapter off."""
+        images = self.generate_pixels(requests, prompts, negative_prompts, None)
+        return (None if pixels is None else GeneratedImage(pixels) for pixels in images)
 
-    def paint(
+    def generate_pixels(
         self,
         requests: Sequence[Request],
         prompts: Sequence[str],
         negative_prompts: Sequence[str],
         embeddings: Floats | None,
     ) -> Iterator[Pixels | None]:
-        """uint8 RGB images, one per request; None for one that holds numbers which are not finite. A batch at a time.
+        """uint8 RGB images, one per request, batch by batch; None where a number is not finite.
 
         Args:
             requests: Whose seeds draw the noise.
-            prompts: Words of each image.
-            negative_prompts: Words to stay away from.
+            prompts: Prompt of each image.
+            negative_prompts: Negative prompt of each image.
             embeddings: float [n, dim] un-normalised image embeddings, or None to leave the adapter off.
         """
-        pipe = load_pipeline(self.params.files, self.context.device)
+        pipe = load_pipeline(self.params.of_pipeline, self.context.device)
         for folder, first, last in self._groups(requests):
             with _lora(pipe, folder, self.params.lora_scale):
-                words = _encode_words(pipe, {*prompts[first:last], *negative_prompts[first:last]}, self.context.device)
+                texts = {*prompts[first:last], *negative_prompts[first:last]}
+                encoded = _encode_texts(pipe, texts, self.context.device)
                 for start in range(first, last, self.batch):
                     rows = [min(i, last - 1) for i in range(start, start + self.batch)]
-                    made = self._batch(
+                    images = self._batch(
                         pipe,
                         [requests[i].seed for i in rows],
-                        [words[prompts[i]] for i in rows],
-                        [words[negative_prompts[i]] for i in rows],
+                        [encoded[prompts[i]] for i in rows],
+                        [encoded[negative_prompts[i]] for i in rows],
                         None if embeddings is None else embeddings[rows],
                     )
-                    yield from made[: last - start]
+                    yield from images[: last - start]
 
     def _groups(self, requests: Sequence[Request]) -> list[tuple[Path | None, int, int]]:
-        """Runs of requests that share a LoRA: its folder, the first and one after the last."""
-        if self.params.lora is None or USER not in self.params.lora:
-            return [(None if self.params.lora is None else Path(self.params.lora), 0, len(requests))]
+        """Runs of requests that share a LoRA: its folder, the first request and one after the last."""
+        lora = self.params.lora
+        if lora is None or USER not in lora:
+            return [(None if lora is None else Path(lora), 0, len(requests))]
         groups: list[tuple[Path | None, int, int]] = []
         start = 0
         for own in whole_users(requests):
-            groups.append((lora_of(self.params.lora, own[0].user), start, start + len(own)))
+            groups.append((lora_of(lora, own[0].user), start, start + len(own)))
             start += len(own)
         return groups
 
     def _batch(
-        self, pipe: Any, seeds: Sequence[int], words: Sequence[Any], negative: Sequence[Any], vectors: Floats | None
+        self, pipe: Any, seeds: Sequence[int], prompts: list[Tensor], negative: list[Tensor], vectors: Floats | None
     ) -> list[Pixels | None]:
         import torch
 
         p = self.params
         pipe.set_ip_adapter_scale(0.0 if vectors is None else p.adapter_scale)
-        dtype = pipe.unet.dtype
-        width = _adapter_width(pipe)
+        dtype, width = pipe.unet.dtype, _adapter_width(pipe)
         embeds = torch.zeros(len(seeds), 1, width, dtype=dtype, device=self.context.device)
         if vectors is not None:
             if vectors.shape[1] != width:
@@ -249,8 +230,8 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
         pipe.scheduler = _scheduler(p.scheduler, pipe.scheduler.config)
         with torch.inference_mode():
             latents = pipe(
-                prompt_embeds=torch.cat(list(words)),
-                negative_prompt_embeds=torch.cat(list(negative)) if guided else None,
+                prompt_embeds=torch.cat(prompts),
+                negative_prompt_embeds=torch.cat(negative) if guided else None,
                 ip_adapter_image_embeds=[embeds],
                 generator=[torch_generator(substream(seed, "decoder")) for seed in seeds],
                 num_inference_steps=p.steps,
@@ -260,38 +241,42 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
                 output_type="latent",
             ).images
             raw = pipe.vae.decode(latents / pipe.vae.config.scaling_factor, return_dict=False)[0]
-            made = pipe.image_processor.postprocess(raw, output_type="pt")
-        finite = torch.isfinite(raw).flatten(1).all(dim=1).tolist()  # before they are clamped, which hides infinities
-        pixels: Pixels = (made.float().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-        return [picture if fine else None for picture, fine in zip(pixels, finite, strict=True)]
+            clamped = pipe.image_processor.postprocess(raw, output_type="pt")
+        finite = torch.isfinite(raw).flatten(1).all(dim=1).tolist()  # clamping hides infinities
+        pixels: Pixels = (clamped.float().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        return [image if is_finite else None for image, is_finite in zip(pixels, finite, strict=True)]
 
 
 @cache
-def load_pipeline(files: Files, device: str) -> Any:
+def load_pipeline(params: StableDiffusionParams, device: str) -> Any:
     """A pipeline with its adapter, kept for the process.
 
+    Args:
+        params: See :attr:`StableDiffusionParams.of_pipeline`.
+        device: Torch device.
+
     Raises:
-        MissingDependency: If weights are not there.
+        MissingDependency: If weights are missing.
     """
     import torch
     from diffusers import StableDiffusionPipeline
 
     class RowByRow(StableDiffusionPipeline):  # type: ignore[misc]
-        """Hands image embeddings, [2 n, 1, dim] with guidance, to the UNet as they are."""
+        """Passes image embeddings, [2 n, 1, dim] with guidance, to the UNet unchanged."""
 
         def prepare_ip_adapter_image_embeds(
             self, ip_adapter_image: Any, ip_adapter_image_embeds: Any, *rest: Any, **named: Any
         ) -> Any:
             return ip_adapter_image_embeds
 
-    folder, (adapter_folder, adapter_name) = _model(files.model), _adapter(files.adapter, files.adapter_file)
-    message = f"decoder: '{files.model}' with adapter '{files.adapter}' cannot be loaded"
+    folder, (adapter_folder, adapter_name) = _model(params.model), _adapter(params.adapter, params.adapter_file)
+    message = f"decoder: '{params.model}' with adapter '{params.adapter}' cannot be loaded"
     hint = "give folders, or prefetch with: hf download REPOSITORY --revision COMMIT"
     with reading(message, MissingDependency, hint), quiet():
         pipe = RowByRow.from_pretrained(
             folder,
-            revision=files.revision,
-            dtype=getattr(torch, precision(files.dtype, device)),
+            revision=params.revision,
+            dtype=getattr(torch, precision(params.dtype, device)),
             safety_checker=None,
             feature_extractor=None,
             requires_safety_checker=False,
@@ -303,7 +288,7 @@ def load_pipeline(files: Files, device: str) -> Any:
             subfolder="models",
             weight_name=adapter_name,
             image_encoder_folder=None,
-            revision=files.adapter_revision,
+            revision=params.adapter_revision,
             low_cpu_mem_usage=False,
         )
         _adapter_width(pipe)
@@ -311,10 +296,10 @@ def load_pipeline(files: Files, device: str) -> Any:
     pipe = pipe.to(device)
     if not on_processor(device):
         pipe.vae.enable_slicing()  # at a batch of 32 a layer would hold 2**31 numbers
-    if files.channels_last:
+    if params.channels_last:
         pipe.unet.to(memory_format=torch.channels_last)
         pipe.vae.to(memory_format=torch.channels_last)
-    if files.compile:
+    if params.compile:
         torch._dynamo.config.recompile_limit = MOST_COMPILED
         pipe.unet.compile_repeated_blocks(fullgraph=True)
     return pipe
@@ -324,7 +309,7 @@ def lora_of(pattern: str, user: str) -> Path:
     """The folder of a user's LoRA.
 
     Raises:
-        PluginError: If the id leads out of the folder that the pattern names.
+        PluginError: If the id points outside the folder that the pattern names.
     """
     root = Path(pattern.partition(USER)[0]).resolve()
     folder = Path(pattern.replace(USER, user)).resolve()
@@ -334,14 +319,14 @@ def lora_of(pattern: str, user: str) -> Path:
 
 
 def lora_digest(pattern: str) -> str:
-    """SHA-256 over the LoRA, or over everybody's."""
+    """SHA-256 over the LoRA, or over those of all users."""
     root = Path(pattern.partition(USER)[0]) if USER in pattern else Path(pattern)
     return tree_hash(root if root.is_dir() else root.parent)
 
 
 @contextmanager
 def _lora(pipe: Any, folder: Path | None, scale: float) -> Iterator[None]:
-    """The pipeline with a LoRA in it, which is taken out again, whatever happens."""
+    """Loads a LoRA into the pipeline for the length of the context."""
     if folder is None:
         yield
         return
@@ -362,19 +347,17 @@ def _lora(pipe: Any, folder: Path | None, scale: float) -> Iterator[None]:
         pipe.unload_lora_weights()
 
 
-def weights_of(files: Files) -> str:
+def weights_of(params: StableDiffusionParams) -> str:
     """SHA-256 over names and contents of folders, and over commits of repositories.
 
     Raises:
-        SpecError: If a repository has no commit, and could hold something else tomorrow.
+        SpecError: If a repository has no commit, so that its files could change.
     """
-    found = (
-        _contents(files.model, files.revision, "revision"),
-        _contents(files.adapter, files.adapter_revision, "adapter_revision"),
-    )
-    if files.model == files.adapter == TINYWORLD:
-        return found[0]
-    return digest_of([*found, files.adapter_file, files.dtype])
+    model = _contents(params.model, params.revision, "revision")
+    if params.model == params.adapter == TINYWORLD:
+        return model
+    adapter = _contents(params.adapter, params.adapter_revision, "adapter_revision")
+    return digest_of([model, adapter, params.adapter_file, params.dtype])
 
 
 def _contents(name: str, commit: str | None, key: str) -> str:
@@ -395,7 +378,7 @@ def _contents(name: str, commit: str | None, key: str) -> str:
 
 
 def _adapter_width(pipe: Any) -> int:
-    """Numbers of an embedding; adapters of another kind ("plus", "full") have no such layer."""
+    """Numbers of an embedding; raises AttributeError for other kinds of adapter ("plus", "full")."""
     return int(pipe.unet.encoder_hid_proj.image_projection_layers[0].image_embeds.in_features)
 
 
@@ -429,8 +412,8 @@ def _scheduler(name: str, config: Any) -> Any:
     return kind.from_config(config)
 
 
-def _encode_words(pipe: Any, texts: set[str], device: str) -> dict[str, Tensor]:
-    """Each different text once, in an order of their own."""
+def _encode_texts(pipe: Any, texts: set[str], device: str) -> dict[str, Tensor]:
+    """Each different text once, in sorted order, so that a batch does not change them."""
     import torch
 
     with torch.inference_mode():

@@ -46,27 +46,19 @@ class Autoencoder(Encoder[AutoencoderParams]):
 
     @property
     def dim(self) -> int:
-        """Length of the latent vector."""
         return self.params.latent
 
     @classmethod
     def learns(cls, params: AutoencoderParams) -> bool:
-        """The network learns."""
         return True
 
     def fit(self, images: Sequence[Pixels], items: Sequence[int], seed: int) -> None:
-        """Trains for the declared number of epochs."""
         from rebeca.encoders.autoencoder_network import train_autoencoder
 
         p = self.params
         self._network = train_autoencoder(images, p.latent, p.epochs, p.batch, p.lr, seed, self.context.device)
 
     def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
-        """float32 [n, latent].
-
-        Raises:
-            PluginError: If it was not fitted.
-        """
         from rebeca.encoders.autoencoder_network import latents
 
         if self._network is None:

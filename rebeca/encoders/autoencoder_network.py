@@ -34,16 +34,14 @@ class AutoencoderNetwork(nn.Module):
         self.encoder = nn.Sequential(*down, nn.AdaptiveAvgPool2d(1), nn.Conv2d(CHANNELS[-1], latent, 1), nn.Flatten())
         self.expand = nn.Linear(latent, CHANNELS[-1] * 16)
         up: list[nn.Module] = []
-        reverse = CHANNELS[::-1]
-        for inputs, outputs in itertools.pairwise(reverse):
+        for inputs, outputs in itertools.pairwise(CHANNELS[::-1]):
             up += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1), nn.ReLU()]
         self.decoder = nn.Sequential(*up[:-1])
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of the reconstruction, [B, 3, 64, 64]."""
         z = self.expand(self.encoder(x)).view(-1, CHANNELS[-1], 4, 4)
-        out: Tensor = self.decoder(z)
-        return out
+        return self.decoder(z)
 
 
 def train_autoencoder(
@@ -86,9 +84,9 @@ def latents(network: AutoencoderNetwork, images: Sequence[Pixels], device: str) 
     ]
 
 
-def _tensor(pictures: Sequence[Pixels]) -> Tensor:
+def _tensor(images: Sequence[Pixels]) -> Tensor:
     resized = [
         p if p.shape[:2] == (SIZE, SIZE) else np.asarray(Image.fromarray(p).resize((SIZE, SIZE), Image.Resampling.BOX))
-        for p in pictures
+        for p in images
     ]
     return torch.from_numpy(np.stack(resized).astype(np.float32) / 255).permute(0, 3, 1, 2)

@@ -16,8 +16,7 @@ from rebeca.device import in_halves
 from rebeca.errors import MissingDependency, SpecError
 from rebeca.hashes import file_hash, hash_of_files
 from rebeca.interfaces import Encoder
-from rebeca.quiet import quiet
-from rebeca.weights import reading
+from rebeca.weights import quiet, reading
 
 P = TypeVar("P")
 BATCH = 32
@@ -48,8 +47,8 @@ class OpenClipParams:
 class OpenClip(Encoder[OpenClipParams]):
     """``open_clip:<model>/<pretrained>``, e.g. ``open_clip:ViT-H-14/laion2b_s32b_b79k``; un-normalised features.
 
-    A random model is never returned silently. Only weights that open_clip knows by a tag need its import, and with it
-    torch's, for their hash.
+    A model without its weights is an error. To hash weights that open_clip knows by a tag, it must be imported, and
+    with it torch.
     """
 
     Params = OpenClipParams
@@ -57,21 +56,16 @@ class OpenClip(Encoder[OpenClipParams]):
 
     @classmethod
     def fingerprint(cls, params: OpenClipParams) -> str:
-        """Hash of the checkpoint.
-
-        Raises:
-            MissingDependency: If it is not there.
-        """
         name, _, pretrained = params.model.partition("/")
         if Path(pretrained).is_file():
             return file_hash(Path(pretrained))
         with _weights_of(params):
             import open_clip
 
-            known = open_clip.get_pretrained_cfg(name, pretrained)
-            if not known:
+            config = open_clip.get_pretrained_cfg(name, pretrained)
+            if not config:
                 raise ValueError(f"open_clip knows no weights '{pretrained}' of '{name}'")
-            return file_hash(Path(open_clip.download_pretrained(known)))
+            return file_hash(Path(open_clip.download_pretrained(config)))
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
@@ -87,11 +81,9 @@ class OpenClip(Encoder[OpenClipParams]):
 
     @property
     def dim(self) -> int:
-        """Length of the tower's output."""
         return int(self._loaded[0].visual.output_dim)
 
     def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
-        """float32 [n, dim]."""
         import torch
 
         net, prepare = self._loaded
@@ -111,7 +103,6 @@ class ClipFolder(Encoder[P]):
     """A CLIP vision model with projection in transformers' layout, un-normalised as IP-Adapter takes it."""
 
     def source(self) -> str:
-        """Folder or repository."""
         raise NotImplementedError
 
     @cached_property
@@ -120,7 +111,7 @@ class ClipFolder(Encoder[P]):
         from transformers import AutoImageProcessor, CLIPVisionModelWithProjection
 
         source = self.source()
-        # quiet: a whole CLIP's folder holds a text tower, too, which would be reported as unexpected
+        # quiet: transformers would report the text tower in the folder of a whole CLIP as unexpected
         with _folder_of(source), quiet():
             net = CLIPVisionModelWithProjection.from_pretrained(source, use_safetensors=True)
             processor = AutoImageProcessor.from_pretrained(source)
@@ -128,11 +119,9 @@ class ClipFolder(Encoder[P]):
 
     @property
     def dim(self) -> int:
-        """Length of the projection."""
         return int(self._loaded[0].config.projection_dim)
 
     def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
-        """float32 [n, dim]."""
         net, processor = self._loaded
 
         def features(batch: Sequence[Pixels]) -> Any:
@@ -162,11 +151,6 @@ class Transformers(ClipFolder[TransformersParams]):
 
     @classmethod
     def fingerprint(cls, params: TransformersParams) -> str:
-        """Hash of weights and configurations.
-
-        Raises:
-            MissingDependency: If they are neither a folder nor in the hub's cache.
-        """
         folder = Path(params.source)
         with _folder_of(params.source):
             if not folder.is_dir():
@@ -179,7 +163,6 @@ class Transformers(ClipFolder[TransformersParams]):
             return hash_of_files(files)
 
     def source(self) -> str:
-        """As the task says."""
         return self.params.source
 
 
@@ -207,13 +190,11 @@ class TinyworldEncoder(ClipFolder[TinyworldEncoderParams]):
 
     @classmethod
     def fingerprint(cls, params: TinyworldEncoderParams) -> str:
-        """Hash of the shipped weights."""
         from rebeca.tinyworld.models import LAYOUT, weights_file
 
         return f"{file_hash(weights_file(params.name))}/{LAYOUT}"
 
     def source(self) -> str:
-        """Where the shipped weights are written out."""
         from rebeca.tinyworld.models import layouts
 
         return str(layouts() / "clip" / self.params.name)
@@ -224,8 +205,7 @@ def _in_batches(images: Sequence[Pixels], dim: int, features: Callable[[Sequence
 
     def vectors(batch: Sequence[Pixels]) -> Floats:
         with torch.inference_mode():
-            embeddings: Floats = features(batch).float().cpu().numpy()
-        return embeddings
+            return features(batch).float().cpu().numpy()
 
     out = np.empty((len(images), dim), np.float32)
     for start in range(0, len(images), BATCH):

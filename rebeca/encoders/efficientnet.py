@@ -34,16 +34,13 @@ class EfficientNetLite(Encoder[NoParams]):
 
     @classmethod
     def fingerprint(cls, params: NoParams) -> str:
-        """Hash of the checkpoint in its package."""
         return file_hash(weights_file(cls.VARIANT))
 
     @property
     def dim(self) -> int:
-        """1,280 in every variant."""
         return 1280
 
     def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
-        """float32 [n, 1280]."""
         import torch
 
         size = SIZES[self.VARIANT]

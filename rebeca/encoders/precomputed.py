@@ -1,4 +1,4 @@
-"""Embeddings that were computed elsewhere: a NumPy file with one row per item."""
+"""Embeddings from another program: a NumPy file with one row per item."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ from rebeca.hashes import file_hash
 from rebeca.interfaces import Encoder
 
 DAMAGED = (tokenize.TokenError, zipfile.BadZipFile)
-
-
-MISSING = "float [items, dim], in the order of items.csv"
+LAYOUT = "float [items, dim], in the order of items.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +41,6 @@ class Precomputed(Encoder[PrecomputedParams]):
 
     @classmethod
     def fingerprint(cls, params: PrecomputedParams) -> str:
-        """Hash of the file.
-
-        Raises:
-            DataError: If it is not there.
-        """
         try:
             return file_hash(Path(params.file))
         except OSError as error:
@@ -59,7 +52,6 @@ class Precomputed(Encoder[PrecomputedParams]):
 
     @property
     def dim(self) -> int:
-        """Columns of the file."""
         return self._table.shape[1]
 
     def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
@@ -70,7 +62,7 @@ class Precomputed(Encoder[PrecomputedParams]):
         """
         if items is None or any(item is None for item in items):
             raise DataError(
-                f"precomputed:{Path(self.params.file).name} knows catalogue pictures only",
+                f"precomputed:{Path(self.params.file).name} knows items of the data set only",
                 hint="use an encoder that reads pixels",
             )
         index = [item for item in items if item is not None]
@@ -86,7 +78,7 @@ def read_embeddings(path: Path) -> Floats:
         DataError: If it is no array of finite floats with two dimensions.
     """
     try:
-        table = np.load(path, mmap_mode="r", allow_pickle=False)  # a header that lies about its size costs nothing
+        table = np.load(path, mmap_mode="r", allow_pickle=False)  # a wrong size in the header fills no memory
     except OSError as error:
         raise _unreadable(path, error) from error
     except (ValueError, EOFError, SyntaxError, TypeError, OverflowError, *DAMAGED) as error:
@@ -105,5 +97,5 @@ def read_embeddings(path: Path) -> Floats:
 
 def _unreadable(path: Path, error: OSError) -> DataError:
     if isinstance(error, FileNotFoundError):
-        return DataError(f"{path}: no such file", hint=MISSING)
+        return DataError(f"{path}: no such file", hint=LAYOUT)
     return DataError(f"{path}: not a NumPy array file ({error})")

@@ -18,15 +18,13 @@ from rebeca.errors import MissingDependency
 from rebeca.interfaces import Encoder
 from rebeca.params import Count
 from rebeca.published import PREFIX, identity, locate
-from rebeca.quiet import quiet
-from rebeca.weights import reading
+from rebeca.weights import quiet, reading
 
 BATCH = 64
 READERS = 8
-"""Threads that read and decode images ahead of the device."""
+"""Threads that read and decode the next batch of images."""
 _TOWERS: WeakValueDictionary[tuple[str, str, str], Any] = WeakValueDictionary()
-"""Towers by weights, precision and device; the auditor and LAION look through one, for as long as either is there. A
-cache of the process, as the pipeline is: it changes no result."""
+"""Towers by weights, precision and device, so that the auditor and LAION share one for as long as either uses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +60,6 @@ class Published(Encoder[PublishedParams]):
 
     @classmethod
     def fingerprint(cls, params: PublishedParams) -> str:
-        """Name, origin and hash of the weights.
-
-        Raises:
-            MissingDependency: If they are not there, or not what they should be.
-        """
         return identity(params.name)
 
     @property
@@ -78,12 +71,11 @@ class Published(Encoder[PublishedParams]):
         path = locate(self._name) / "config.json"
         with reading(f"encoder '{self._name}': {path} cannot be read", MissingDependency):
             whole = json.loads(path.read_text(encoding="utf-8"))
-            own = whole.get("vision_config", whole)  # a whole CLIP keeps its image tower's apart
-            return _Config(int(own["image_size"]), int(whole["projection_dim"]))
+            tower = whole.get("vision_config", whole)  # a whole CLIP has two towers
+            return _Config(int(tower["image_size"]), int(whole["projection_dim"]))
 
     @property
     def dim(self) -> int:
-        """Length of the projection."""
         return self._config.projection_dim
 
     @cached_property
@@ -94,8 +86,8 @@ class Published(Encoder[PublishedParams]):
         device = self.context.device
         dtype = precision(self.params.dtype, device)
         key = (identity(self._name), dtype, device)
-        if (kept := _TOWERS.get(key)) is not None:
-            return kept
+        if (loaded := _TOWERS.get(key)) is not None:
+            return loaded
         hint = "rebeca-bench weights check TASK"
         with reading(f"encoder '{self._name}' cannot be loaded", MissingDependency, hint), quiet():
             net = CLIPVisionModelWithProjection.from_pretrained(
@@ -112,7 +104,6 @@ class Published(Encoder[PublishedParams]):
         return CLIPImageProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
 
     def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
-        """float32 [n, dim]."""
         out = np.empty((len(images), self.dim), np.float32)
         start = 0
         with ThreadPoolExecutor(READERS) as pool:
@@ -125,19 +116,16 @@ class Published(Encoder[PublishedParams]):
         import torch
 
         with torch.inference_mode():
-            # on the device before anything else: preparing 512 x 512 pixels costs a core 3 ms an image
+            # on the device before anything else: preparing 512 x 512 pixels costs a CPU core 3 ms per image
             raw = [torch.from_numpy(np.array(image)).to(self.context.device).permute(2, 0, 1) for image in batch]
             x = self._prepare(images=raw, return_tensors="pt", device=self.context.device)["pixel_values"]
-            embeddings: Floats = self._net(pixel_values=x.to(self._net.dtype)).image_embeds.float().cpu().numpy()
-        return embeddings
+            return self._net(pixel_values=x.to(self._net.dtype)).image_embeds.float().cpu().numpy()
 
 
 def _ahead(images: Sequence[Pixels], size: int, pool: ThreadPoolExecutor) -> Iterator[list[Pixels]]:
     """Batches of images; the next one is read while this one is used."""
-    starts = range(0, len(images), size)
     waiting = [pool.submit(images.__getitem__, i) for i in range(min(size, len(images)))]
-    for start in starts:
+    for start in range(size, len(images) + size, size):
         batch = [future.result() for future in waiting]
-        following = range(start + size, min(start + 2 * size, len(images)))
-        waiting = [pool.submit(images.__getitem__, i) for i in following]
+        waiting = [pool.submit(images.__getitem__, i) for i in range(start, min(start + size, len(images)))]
         yield batch

@@ -38,11 +38,9 @@ class Fourier(Encoder[FourierParams]):
 
     @property
     def dim(self) -> int:
-        """Three channels times half a spectrum."""
         return 3 * self.params.size * (self.params.size // 2 + 1)
 
     def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
-        """float32 [n, dim]."""
         out = np.empty((len(images), self.dim), np.float32)
         size = self.params.size
         for row, image in enumerate(images):
@@ -82,12 +80,10 @@ class PCA(Encoder[PCAParams]):
 
     @property
     def dim(self) -> int:
-        """Directions that are kept."""
         return len(self._space.arrays["deviation"]) if self._space.arrays else self.params.dims
 
     @classmethod
     def learns(cls, params: PCAParams) -> bool:
-        """PCA learns its directions."""
         return True
 
     def fit(self, images: Sequence[Pixels], items: Sequence[int], seed: int) -> None:
@@ -105,11 +101,6 @@ class PCA(Encoder[PCAParams]):
         self._space.fit(embeddings)
 
     def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
-        """float32 [n, dim].
-
-        Raises:
-            PluginError: If it was not fitted.
-        """
         if not self._space.arrays:
             raise PluginError("it was asked to encode before it was fitted")
         return self._space.forward(self._base.encode(images, items))

@@ -73,7 +73,7 @@ class Decoder(Plugin[P, DecoderContext]):
     def decode(self, points: Floats, requests: Sequence[Request]) -> Iterable[GeneratedImage | None]:
         """Decodes points into n images, None where one failed.
 
-        Images may come one after another: who needs them all at once makes a list.
+        Images may come one after another, so a caller that needs them all makes a list.
 
         Args:
             points: float [n, prior dim].
@@ -89,7 +89,7 @@ class Decoder(Plugin[P, DecoderContext]):
             PluginError: If this decoder reads no text.
         """
         raise PluginError(
-            f"the decoder {type(self).__name__} reads no words", hint="use stable-diffusion-ip-adapter with prompts"
+            f"the decoder {type(self).__name__} reads no text", hint="use stable-diffusion-ip-adapter with prompts"
         )
 
     @property

@@ -20,7 +20,7 @@ class EncoderContext:
 
     Attributes:
         device: Torch device name.
-        base: The encoder that the task names with ``of``, where the class says ``TAKES_ENCODER``.
+        base: The encoder that the task names with ``of``, where the class sets ``TAKES_ENCODER``.
     """
 
     device: str = "cpu"
@@ -31,10 +31,10 @@ class EncoderContext:
         """The encoder below this one.
 
         Raises:
-            PluginError: If the class does not say ``TAKES_ENCODER``.
+            PluginError: If the class does not set ``TAKES_ENCODER``.
         """
         if self.base is None:
-            raise PluginError("it uses an encoder below it, and the class does not say TAKES_ENCODER = True")
+            raise PluginError("it uses an encoder below it, and the class does not set TAKES_ENCODER = True")
         return self.base
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import abc
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
@@ -21,7 +20,6 @@ from rebeca.seeds import SeedScheme
 
 if TYPE_CHECKING:
     from rebeca.data.catalogue import Candidates, Catalogue
-    from rebeca.data.dataset import GroundTruth
 
 P = TypeVar("P")
 
@@ -36,20 +34,7 @@ class Privileges(Offers):
     @property
     def judge(self) -> FittedJudge:
         """The verifier."""
-        judge: FittedJudge = self._get("judge")
-        return judge
-
-    @property
-    def held_out(self) -> Interactions:
-        """The users' held-out ratings."""
-        ratings: Interactions = self._get("held-out")
-        return ratings
-
-    @property
-    def ground_truth(self) -> GroundTruth:
-        """What a synthetic world knows."""
-        known: GroundTruth = self._get("ground-truth")
-        return known
+        return self._get("judge")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +113,7 @@ class Generator(Plugin[P, GeneratorContext]):
     @classmethod
     def fit_parameters(cls, params: P) -> frozenset[str]:
         """Names of the parameters that the fit depends on; equal values share one fit. All of them by default."""
-        return frozenset(each.name for each in dataclasses.fields(cls.Params))
+        return frozenset(parameter.name for parameter in fields(cls.Params))
 
     @classmethod
     def claims_personal(cls, params: P) -> bool:
@@ -153,7 +138,7 @@ class Generator(Plugin[P, GeneratorContext]):
         """Reads what :meth:`save` wrote."""
 
     def report(self) -> Mapping[str, Plain]:
-        """What the fit says about itself, e.g. losses and a chosen guidance; saved beside the fit, shown on its page.
+        """Facts about the fit, e.g. losses and a chosen guidance; saved beside it, shown on its page.
 
         Asked once, after :meth:`fit` and :meth:`save`.
         """

@@ -20,7 +20,7 @@ P = TypeVar("P")
 
 
 def no_progress(done: int, total: int, note: str) -> None:
-    """A ``progress`` that nobody sees."""
+    """A ``progress`` that shows nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +85,7 @@ class Judge(Plugin[P, JudgeContext]):
 
         Args:
             embeddings: float32 [n, dim] in the space of the judge's encoder.
-            users: User indices; everybody by default.
+            users: User indices; all users by default.
         """
 
 
@@ -107,10 +107,10 @@ class FittedJudge:
 
     def score(self, images: Sequence[Pixels], users: Ints) -> Floats:
         """float64 [n] in [0, 1]; probability that user ``users[i]`` likes image i."""
-        everyone = np.unique(users)
-        table = self.model().score_all(self.encode(images), everyone)
-        return np.asarray(table[np.searchsorted(everyone, users), np.arange(len(users))])
+        different = np.unique(users)
+        table = self.model().score_all(self.encode(images), different)
+        return table[np.searchsorted(different, users), np.arange(len(users))]
 
     def catalogue_scores(self) -> Floats:
-        """float64 [users, items] in [0, 1]; every item by every user."""
+        """float64 [users, items] in [0, 1]; probability that each user likes each item."""
         return self.model().score_all(self.catalogue())

@@ -5,9 +5,13 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from rebeca.errors import PluginError
+
+if TYPE_CHECKING:
+    from rebeca.data.dataset import GroundTruth
+    from rebeca.data.interactions import Interactions
 
 P = TypeVar("P")
 """The parameters' dataclass."""
@@ -58,13 +62,23 @@ class Plugin(abc.ABC, Generic[P, C]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Offers:
-    """What a plug-in asked for with ``needs``: properties of subclasses, which raise where a need was not declared.
+    """What a plug-in asked for with ``needs``, as properties; they raise where a need was not declared.
 
     Attributes:
         given: Makes what was asked for, by need.
     """
 
     given: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+
+    @property
+    def held_out(self) -> Interactions:
+        """The users' held-out ratings."""
+        return self._get("held-out")
+
+    @property
+    def ground_truth(self) -> GroundTruth:
+        """What a synthetic world knows."""
+        return self._get("ground-truth")
 
     def _get(self, need: str) -> Any:
         if need not in self.given:

@@ -16,7 +16,6 @@ from rebeca.interfaces.plugin import Offers, Plugin
 
 if TYPE_CHECKING:
     from rebeca.data.catalogue import Catalogue
-    from rebeca.data.dataset import GroundTruth
     from rebeca.data.interactions import Interactions
 
 P = TypeVar("P")
@@ -35,8 +34,8 @@ class ScorerCard:
         higher_is_better: Direction.
         meaning: One sentence.
         reference: Source of the measure.
-        role: ``verifier``, ``auditor``, ``prior``, ``observed``, ``ground-truth``, or ``aesthetic`` for what pleases
-            everybody; empty otherwise.
+        role: ``verifier``, ``auditor``, ``prior``, ``observed``, ``ground-truth``, or ``aesthetic`` for what users
+            like on the whole; empty otherwise.
         is_ground_truth: Whether it knows users' real ratings or a world's ground truth. Ground truth validates and
             never selects.
     """
@@ -106,47 +105,44 @@ class ScorerContext(Offers):
     @property
     def verifier(self) -> FittedJudge:
         """The judge that scores images."""
-        judge: FittedJudge = self._get("verifier")
-        return judge
+        return self._get("verifier")
 
     @property
     def auditor(self) -> FittedJudge:
         """The second judge, which no generator is given."""
-        judge: FittedJudge = self._get("auditor")
-        return judge
+        return self._get("auditor")
 
     @property
     def prior(self) -> FittedJudge:
         """The verifier refitted in the space of the task's encoder."""
-        judge: FittedJudge = self._get("prior")
-        return judge
+        return self._get("prior")
 
     @property
     def training(self) -> Interactions:
         """Training ratings of the generators."""
-        ratings: Interactions = self._get("training")
-        return ratings
-
-    @property
-    def held_out(self) -> Interactions:
-        """The users' held-out ratings."""
-        ratings: Interactions = self._get("held-out")
-        return ratings
-
-    @property
-    def ground_truth(self) -> GroundTruth:
-        """What a synthetic world knows."""
-        known: GroundTruth = self._get("ground-truth")
-        return known
+        return self._get("training")
 
     @property
     def embeddings(self) -> Floats:
         """float32 [items, dim]; the items in the space of the task's encoder."""
-        vectors: Floats = self._get("embeddings")
-        return vectors
+        return self._get("embeddings")
 
 
-class Scorer(Plugin[P, ScorerContext]):
+class ScorerPlugin(Plugin[P, ScorerContext]):
+    """What scorers and set scorers have in common."""
+
+    @classmethod
+    def needs(cls, params: P) -> frozenset[str]:
+        """What the scores depend on, a subset of :data:`NEEDS`; nothing where pixels suffice."""
+        return frozenset()
+
+    @classmethod
+    def encoders(cls, params: P) -> tuple[str, ...]:
+        """Names of encoders that it asks its context for, as a task would write them; none by default."""
+        return ()
+
+
+class Scorer(ScorerPlugin[P]):
     """Scores single images for users.
 
     Example:
@@ -167,19 +163,9 @@ class Scorer(Plugin[P, ScorerContext]):
     judges_everyone: bool = False
 
     @classmethod
-    def needs(cls, params: P) -> frozenset[str]:
-        """What its scores rest on, a subset of :data:`NEEDS`; nothing, for what reads the image alone."""
-        return frozenset()
-
-    @classmethod
     @abc.abstractmethod
     def card(cls, params: P) -> ScorerCard:
         """What the site says about it."""
-
-    @classmethod
-    def encoders(cls, params: P) -> tuple[str, ...]:
-        """Names of encoders that it asks its context for, as a task would write them; none by default."""
-        return ()
 
     @abc.abstractmethod
     def score(self, images: ScoredImages, users: Ints) -> Floats:
@@ -199,7 +185,7 @@ class Scorer(Plugin[P, ScorerContext]):
         return np.full(len(users), np.nan)
 
 
-class SetScorer(Plugin[P, ScorerContext]):
+class SetScorer(ScorerPlugin[P]):
     """Scores all images of a user together; one number per user and measure.
 
     Example:
@@ -215,19 +201,9 @@ class SetScorer(Plugin[P, ScorerContext]):
     """
 
     @classmethod
-    def needs(cls, params: P) -> frozenset[str]:
-        """What its scores rest on, a subset of :data:`NEEDS`; nothing, for what reads the images alone."""
-        return frozenset()
-
-    @classmethod
     @abc.abstractmethod
     def cards(cls, params: P) -> Mapping[str, ScorerCard]:
         """What the site says about each measure, by the measure's name."""
-
-    @classmethod
-    def encoders(cls, params: P) -> tuple[str, ...]:
-        """Names of encoders that it asks its context for, as a task would write them; none by default."""
-        return ()
 
     @abc.abstractmethod
     def score_sets(self, images: ScoredImages, users: Ints) -> Mapping[str, Floats]:

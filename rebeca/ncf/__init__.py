@@ -1,1 +1,1 @@
-"""Neural collaborative filtering: the verifier that says whether a user would like an item."""
+"""Neural collaborative filtering: the verifier predicts whether a user likes an image."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from rebeca.arrays import Floats, Ints
+from rebeca.arrays import Bools, Floats, Ints
 from rebeca.errors import DataError
 from rebeca.ncf.model import NCFModel, NCFShape, shape_from_json
 from rebeca.ncf.training import NCFHistory, NCFOptions, Rows, fit_ncf
-from rebeca.plain import Plain
 from rebeca.weights import save_weights
 
 VALIDATION_SHARE = 0.1
@@ -96,12 +95,12 @@ class NCF:
 
     Attributes:
         model: The network, None before :meth:`fit` or :meth:`load`.
-        results: One row a configuration of the grid search, best first.
+        results: One row per configuration of the grid search, best first.
     """
 
     device: str = "cpu"
     model: NCFModel | None = None
-    results: list[Mapping[str, Plain]] | None = None
+    results: list[Mapping[str, Any]] | None = None
 
     def fit(
         self,
@@ -131,7 +130,7 @@ class NCF:
             self.results.append({**settings, "validation_loss": history.best_validation, "epochs": len(history.train)})
             if history.best_validation < best:
                 best, self.model = history.best_validation, model
-        self.results.sort(key=_validation_loss)
+        self.results.sort(key=lambda row: row["validation_loss"])
         return self
 
     @torch.inference_mode()
@@ -150,14 +149,13 @@ class NCF:
     def score(self, U: Ints, E: Floats) -> dict[int, dict[str, float]]:
         """Mean score of every user's items and its standard error, std / sqrt(n)."""
         predicted = self.predict(U, E).astype(np.float64)
-        out: dict[int, dict[str, float]] = {}
+        out = {}
         for user in np.unique(U):
             own = predicted[user == U]
             out[int(user)] = {"avg": float(own.mean()), "std_error": float(own.std() / np.sqrt(len(own)))}
         return out
 
     def to(self, device: str) -> NCF:
-        """Moves the network."""
         self.device = device
         if self.model is not None:
             self.model.to(device)
@@ -168,12 +166,10 @@ class NCF:
         model = self._fitted()
         folder.mkdir(parents=True, exist_ok=True)
         save_weights(folder / "ncf.safetensors", model.state_dict())
-        (folder / "ncf.json").write_text(json.dumps(model.shape.to_json()), encoding="utf-8")
+        (folder / "ncf.json").write_text(json.dumps(asdict(model.shape)), encoding="utf-8")
 
     def load(self, folder: Path) -> NCF:
-        """Reads what :meth:`save` wrote."""
-        shape = shape_from_json(json.loads((folder / "ncf.json").read_text(encoding="utf-8")))
-        model = NCFModel(shape)
+        model = NCFModel(shape_from_json(json.loads((folder / "ncf.json").read_text(encoding="utf-8"))))
         model.load_state_dict(load_file(folder / "ncf.safetensors"))
         self.model = model.to(self.device).eval()
         return self
@@ -184,13 +180,7 @@ class NCF:
         return self.model
 
 
-def _validation_loss(row: Mapping[str, Plain]) -> float:
-    loss = row["validation_loss"]
-    assert isinstance(loss, float)
-    return loss
-
-
-def _checked(U: Ints, E: Floats, Y: Ints) -> tuple[Ints, Floats, np.ndarray[Any, np.dtype[np.bool_]]]:
+def _checked(U: Ints, E: Floats, Y: Ints) -> tuple[Ints, Floats, Bools]:
     users, table, liked = np.asarray(U), np.asarray(E, np.float32), np.asarray(Y).astype(bool)
     if not (len(users) == len(table) == len(liked)) or table.ndim != 2 or not len(users):
         raise DataError(f"U, E and Y must have equal lengths: {users.shape}, {table.shape}, {liked.shape}")

@@ -28,7 +28,6 @@ class NCFJudge(Judge[VerifierParams]):
         self._verifier: Verifier | None = None
 
     def fit(self, part: Part, embeddings: Floats) -> None:
-        """Trains the networks."""
         from rebeca.ncf.verifier import Verifier
 
         c = self.context
@@ -36,11 +35,9 @@ class NCFJudge(Judge[VerifierParams]):
         self._verifier.fit(part, embeddings, c.training_items, c.seed, c.progress)
 
     def save(self, folder: Path) -> None:
-        """Writes safetensors and JSON."""
         self._fitted().save(folder)
 
     def load(self, folder: Path) -> None:
-        """Reads what :meth:`save` wrote."""
         from rebeca.ncf.verifier import Verifier
 
         self._verifier = Verifier(self.params, self.context.device).load(folder)

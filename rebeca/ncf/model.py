@@ -6,23 +6,20 @@ For a user u and an item embedding E::
     m     = MLP([P_mlp[u]; W_mlp E + b])          each layer Linear, ReLU, Dropout
     logit = Linear([g; m]) + b_user[u] + (w_item . E + c)  (+ gain * population logit)
 
-The last term is an addition of this project: a fixed prediction of how much everybody likes the item, so that
-the network spends its few ratings on what is personal. It is off in the published configuration.
+The last term is an addition of this project: a fixed prediction of how much users like the item on the whole, so
+that the network spends its few ratings on what is personal. It is off in the published configuration.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from rebeca.plain import Plain
-
 PAIRS_AT_ONCE = 1 << 15
-"""Pairs whose hidden layers are held at once when everybody scores everything: fits the cache of one core."""
+"""Pairs whose hidden layers are held at once when all users score all items: fits the cache of one core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ class NCFShape:
         dropout: After each hidden layer.
         population: Whether a population logit is added.
         user_scale: Standard deviation of the user factors at the start; 1 as published.
-        linear_item: Whether the linear item term is there; as published yes.
+        linear_item: Whether there is a linear item term, as published.
     """
 
     num_users: int
@@ -49,14 +46,8 @@ class NCFShape:
     user_scale: float = 1.0
     linear_item: bool = True
 
-    def to_json(self) -> Mapping[str, Plain]:
-        """JSON for a saved model."""
-        return asdict(self)
-
 
 class NCFModel(nn.Module):
-    """See the module's description."""
-
     def __init__(self, shape: NCFShape) -> None:
         super().__init__()
         self.shape = shape
@@ -106,7 +97,7 @@ class NCFModel(nn.Module):
         Args:
             embeddings: [n, emb_dim].
             population: [n], where the model uses it.
-            users: User indices [m]; by default everybody.
+            users: User indices [m]; by default all users.
         """
         d = self.shape.d
         rows = slice(None) if users is None else users
@@ -144,9 +135,4 @@ def build_ncf(shape: NCFShape, seed: int) -> NCFModel:
 
 
 def shape_from_json(raw: Any) -> NCFShape:
-    """The inverse of :meth:`NCFShape.to_json`."""
-    return NCFShape(**{**raw, "mlp_layers": _ints(raw["mlp_layers"])})
-
-
-def _ints(values: Sequence[int]) -> tuple[int, ...]:
-    return tuple(int(value) for value in values)
+    return NCFShape(**{**raw, "mlp_layers": tuple(raw["mlp_layers"])})

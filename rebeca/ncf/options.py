@@ -14,8 +14,8 @@ class VerifierParams:
 
     Attributes:
         nets: Networks that are averaged.
-        hold_back: For early stopping: ``items``, each network holds back another share of the items (those to be
-            judged are new, too), and validation ratings are trained on; or ``rows``, a random tenth of the training
+        hold_back: For early stopping: ``items``, each network holds back another share of the items (since items to be
+            judged are new to it), and validation ratings are trained on; or ``rows``, a random tenth of the training
             rows, as published.
         dims: Principal directions of the embeddings; 0 takes them as they are.
         d: Width of both branches.
@@ -27,7 +27,7 @@ class VerifierParams:
         lr: Learning rate.
         weight_decay: Weight decay.
         user_weight_decay: Weight decay of the user factors; None takes ``weight_decay``.
-        batch: Rows a step; None is full-batch.
+        batch: Rows per step; None is full-batch.
         epochs: At most so many epochs.
         patience: Epochs without improvement before stopping.
         decoupled: AdamW instead of Adam.

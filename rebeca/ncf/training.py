@@ -34,7 +34,7 @@ class NCFOptions:
         epochs: At most so many passes.
         patience: Stop after so many epochs without an improvement of ``tolerance``.
         tolerance: Smallest improvement that counts.
-        batch: Rows a step; None is full-batch, as published.
+        batch: Rows per step; None is full-batch, as published.
         decoupled: AdamW instead of Adam with an L2 penalty.
     """
 
@@ -54,14 +54,14 @@ class Rows:
 
     Attributes:
         user: int [n].
-        picture: int [n]; row of ``table``.
+        item: int [n]; row of ``table``.
         liked: bool [n].
         table: float32 [items, emb_dim].
         population: float32 [items] or None.
     """
 
     user: Ints
-    picture: Ints
+    item: Ints
     liked: Bools
     table: Floats
     population: Floats | None = None
@@ -110,40 +110,22 @@ def fit_ncf(
     table = torch.as_tensor(rows.table, dtype=torch.float32, device=device)
     population = None if rows.population is None else torch.as_tensor(rows.population, dtype=torch.float32).to(device)
     train, held = _part(rows, ~validation, device), _part(rows, validation, device)
-    user_tables = {id(model.user_gmf.weight), id(model.user_mlp.weight)}
-    decay = options.weight_decay if options.user_weight_decay is None else options.user_weight_decay
-    groups = [
-        {"params": [p for p in model.parameters() if id(p) not in user_tables], "weight_decay": options.weight_decay},
-        {"params": [p for p in model.parameters() if id(p) in user_tables], "weight_decay": decay},
-    ]
-    optimiser = (torch.optim.AdamW if options.decoupled else torch.optim.Adam)(groups, lr=options.lr)
+    optimiser = _optimiser(model, options)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimiser, "min", patience=PLATEAU_PATIENCE, factor=PLATEAU_FACTOR
     )
     shuffle = torch_generator(substream(seed, "batches"))
-    size = len(train.user)
-    batch = size if options.batch is None else min(options.batch, size)
     best = (float("inf"), -1, copy.deepcopy(model.state_dict()))
     train_losses: list[float] = []
     held_losses: list[float] = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(substream(seed, "dropout"))
         for epoch in range(options.epochs):
-            model.train()
-            order = torch.randperm(size, generator=shuffle).to(device) if batch < size else None
-            total = 0.0
-            for start in range(0, size, batch):
-                index = slice(None) if order is None else order[start : start + batch]
-                loss = _loss(model, train, index, table, population) * (size / batch if order is not None else 1.0)
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                optimiser.step()
-                total += loss.item() * (batch / size)
+            train_losses.append(_epoch(model, optimiser, train, options.batch, shuffle, table, population))
             model.eval()
             with torch.inference_mode():
                 held_loss = _loss(model, held, slice(None), table, population).item()
             plateau.step(held_loss)
-            train_losses.append(total)
             held_losses.append(held_loss)
             if held_loss < best[0] - options.tolerance:
                 best = (held_loss, epoch, copy.deepcopy(model.state_dict()))
@@ -152,14 +134,48 @@ def fit_ncf(
             if epoch - best[1] >= options.patience:
                 break
     model.load_state_dict(best[2])
-    model.eval()
-    return model, NCFHistory(tuple(train_losses), tuple(held_losses), best[1], best[0])
+    return model.eval(), NCFHistory(tuple(train_losses), tuple(held_losses), best[1], best[0])
+
+
+def _optimiser(model: NCFModel, options: NCFOptions) -> torch.optim.Optimizer:
+    user_tables = {id(model.user_gmf.weight), id(model.user_mlp.weight)}
+    decay = options.weight_decay if options.user_weight_decay is None else options.user_weight_decay
+    groups = [
+        {"params": [p for p in model.parameters() if id(p) not in user_tables], "weight_decay": options.weight_decay},
+        {"params": [p for p in model.parameters() if id(p) in user_tables], "weight_decay": decay},
+    ]
+    return (torch.optim.AdamW if options.decoupled else torch.optim.Adam)(groups, lr=options.lr)
+
+
+def _epoch(
+    model: NCFModel,
+    optimiser: torch.optim.Optimizer,
+    train: _Part,
+    most_rows: int | None,
+    shuffle: torch.Generator,
+    table: Tensor,
+    population: Tensor | None,
+) -> float:
+    """One pass over the training rows, in one step where ``most_rows`` per batch suffice; the mean loss."""
+    model.train()
+    size = len(train.user)
+    batch = size if most_rows is None else min(most_rows, size)
+    order = torch.randperm(size, generator=shuffle).to(train.user.device) if batch < size else None
+    total = 0.0
+    for start in range(0, size, batch):
+        index = slice(None) if order is None else order[start : start + batch]
+        loss = _loss(model, train, index, table, population) * (size / batch if order is not None else 1.0)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        total += loss.item() * (batch / size)
+    return total
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
     user: Tensor
-    picture: Tensor
+    item: Tensor
     label: Tensor
     weight: Tensor
 
@@ -169,14 +185,13 @@ def _part(rows: Rows, mask: Bools, device: str) -> _Part:
     weight = equal_user_weights(user, int(rows.user.max()) + 1)
     return _Part(
         torch.as_tensor(user, dtype=torch.long, device=device),
-        torch.as_tensor(rows.picture[mask], dtype=torch.long, device=device),
+        torch.as_tensor(rows.item[mask], dtype=torch.long, device=device),
         torch.as_tensor(rows.liked[mask], dtype=torch.float32, device=device),
         torch.as_tensor(weight, dtype=torch.float32, device=device),
     )
 
 
 def _loss(model: NCFModel, part: _Part, index: slice | Tensor, table: Tensor, population: Tensor | None) -> Tensor:
-    picture = part.picture[index]
-    logit = model(part.user[index], table[picture], None if population is None else population[picture])
-    loss = binary_cross_entropy_with_logits(logit, part.label[index], weight=part.weight[index], reduction="sum")
-    return loss if isinstance(loss, Tensor) else torch.as_tensor(loss)
+    item = part.item[index]
+    logit = model(part.user[index], table[item], None if population is None else population[item])
+    return binary_cross_entropy_with_logits(logit, part.label[index], weight=part.weight[index], reduction="sum")

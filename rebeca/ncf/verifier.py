@@ -1,14 +1,14 @@
-"""The verifier: a probability that a user likes an item, for any user and any item.
+"""The verifier: the probability that a user likes an image, for any user and any image.
 
-``ncf`` is the default: several small networks on a few principal directions of the embeddings, each with a fixed
-population logit (what everybody likes) as input, averaged. ``ncf-published`` is one network of the published shape and
-training. Both are judged by their AUC within user beside a population control (docs/explanation/statistics.md).
+``ncf`` is the default: several small networks on a few principal directions of the embeddings, averaged. Each has a
+fixed population logit (what users like on the whole) as input. ``ncf-published`` is one network of the published shape
+and training. Both are evaluated by their AUC within user beside a population control (docs/explanation/statistics.md).
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,6 @@ FEWEST_FOLDS = 8
 
 
 class Verifier:
-    """A fitted or loaded verifier."""
-
     def __init__(self, params: VerifierParams, device: str = "cpu") -> None:
         self.params = params
         self.device = device
@@ -48,7 +46,7 @@ class Verifier:
         self.histories: list[NCFHistory] = []
 
     def fit(self, part: Part, embeddings: Floats, training_items: Bools, seed: int, progress: Any = None) -> Verifier:
-        """Trains on a party's own ratings.
+        """Trains on the judge's own ratings.
 
         Args:
             part: Training and validation ratings.
@@ -58,11 +56,10 @@ class Verifier:
             progress: Called with (done, total, note).
         """
         p = self.params
-        train = joined(part) if p.hold_back == "items" else part.train
+        train = part.joined() if p.hold_back == "items" else part.train
         if not train.liked.any() or train.liked.all():
             raise DataError("the verifier's training ratings are all likes or all dislikes", hint="check data.like_at")
-        kind = "pca" if p.dims else "none"
-        self.space = LinearSpace(kind, p.dims, 1.0).fit(embeddings[training_items])
+        self.space = LinearSpace("pca" if p.dims else "none", p.dims, 1.0).fit(embeddings[training_items])
         points = self.space.forward(embeddings)
         logits = None
         if p.population:
@@ -98,11 +95,11 @@ class Verifier:
         return self
 
     def score_all(self, embeddings: Floats, users: Ints | None = None) -> Floats:
-        """float64 [users, n]; probability that each user likes each item, mean logit of the networks.
+        """float64 [users, n]; probability that each user likes each image, from the networks' mean logit.
 
         Args:
             embeddings: float32 [n, dim] in the verifier's encoder space.
-            users: User indices; by default everybody.
+            users: User indices; by default all users.
         """
         points = torch.as_tensor(self.space.forward(embeddings), device=self.device)
         logits = None
@@ -111,17 +108,15 @@ class Verifier:
             logits = torch.as_tensor(predicted, device=self.device)
         rows = None if users is None else torch.as_tensor(users, dtype=torch.long, device=self.device)
         total = sum(net.all_pairs(points, logits, rows).double() for net in self.nets)
-        mean: Floats = (total / len(self.nets)).cpu().numpy()  # type: ignore[union-attr]
-        return np.asarray(expit(mean))
+        return expit((total / len(self.nets)).cpu().numpy())  # type: ignore[union-attr]
 
     def save(self, folder: Path) -> None:
-        """Writes safetensors and JSON."""
         tensors: dict[str, torch.Tensor] = {}
         for index, net in enumerate(self.nets):
             tensors |= {f"net{index}.{k}": v for k, v in net.state_dict().items()}
         tensors |= {f"space.{k}": torch.as_tensor(np.ascontiguousarray(v)) for k, v in self.space.arrays.items()}
         described: dict[str, Plain] = {
-            "shape": self.nets[0].shape.to_json(),
+            "shape": asdict(self.nets[0].shape),
             "nets": len(self.nets),
             "space": self.space.to_json(),
             "histories": [asdict(history) for history in self.histories],
@@ -138,7 +133,6 @@ class Verifier:
         (folder / "verifier.json").write_text(json.dumps(described, indent=1, sort_keys=True), encoding="utf-8")
 
     def load(self, folder: Path) -> Verifier:
-        """Reads what :meth:`save` wrote."""
         described = json.loads((folder / "verifier.json").read_text(encoding="utf-8"))
         tensors = load_file(folder / "verifier.safetensors")
         self.nets = []
@@ -163,18 +157,6 @@ class Verifier:
         return self
 
 
-def joined(part: Part) -> Interactions:
-    """Training and validation ratings as one."""
-    a, b = part.train, part.validation
-    return replace(
-        a,
-        user=np.concatenate([a.user, b.user]),
-        item=np.concatenate([a.item, b.item]),
-        rating=np.concatenate([a.rating, b.rating]),
-        liked=np.concatenate([a.liked, b.liked]),
-    )
-
-
 def held_back(train: Interactions, by: str, nets: int, seed: int) -> list[Bools]:
     """For every network bool [rows]; what it holds back for early stopping, at least one row and never all.
 
@@ -190,7 +172,7 @@ def held_back(train: Interactions, by: str, nets: int, seed: int) -> list[Bools]
         return held
     items = rng.permutation(np.unique(train.item))
     if len(items) < 2:
-        raise DataError("the verifier's training ratings are all of one picture: none can be held back")
+        raise DataError("the verifier's training ratings are all of one item: none can be held back")
     fold = np.full(train.num_items, -1)
     folds = min(max(nets, FEWEST_FOLDS), len(items))
     fold[items] = np.arange(len(items)) % folds

@@ -35,8 +35,7 @@ class TimeEmbedding(nn.Module):
     def forward(self, t: Tensor) -> Tensor:
         """[B] -> [B, hidden]."""
         angles = t.float()[:, None] * self.frequencies
-        out: Tensor = self.net(torch.cat([angles.sin(), angles.cos()], dim=1))
-        return out
+        return self.net(torch.cat([angles.sin(), angles.cos()], dim=1))
 
 
 class AdaptiveNorm(nn.Module):
@@ -53,12 +52,11 @@ class AdaptiveNorm(nn.Module):
 
     def forward(self, h: Tensor, condition: Tensor) -> Tensor:
         """[B, T, H], [B, H] -> [B, T, H]."""
-        out: Tensor = self.norm(h) * (1 + self.scale(condition)[:, None]) + self.shift(condition)[:, None]
-        return out
+        return self.norm(h) * (1 + self.scale(condition)[:, None]) + self.shift(condition)[:, None]
 
 
 class PriorBlock(nn.Module):
-    """Self-attention, cross-attention to the condition tokens behind a zero gate, feed-forward."""
+    """Self-attention, cross-attention to the condition tokens behind a gate that starts at zero, feed-forward."""
 
     def __init__(self, shape: PriorShape) -> None:
         super().__init__()
@@ -80,8 +78,7 @@ class PriorBlock(nn.Module):
         h = self.norms[1](x, condition)
         attended = self.gate * self.cross_attention(h, tokens, tokens, need_weights=False)[0]
         x = (h if self.residual == "reference" else x) + attended
-        out: Tensor = x + self.mlp(self.norms[2](x, condition))
-        return out
+        return x + self.mlp(self.norms[2](x, condition))
 
 
 class TransformerPrior(nn.Module):
@@ -113,8 +110,7 @@ class TransformerPrior(nn.Module):
         condition = self.condition(tokens.mean(dim=1))
         for block in self.blocks:
             h = block(h, tokens, condition)
-        out: Tensor = self.merge(self.out_proj(self.head(h)).flatten(1))
-        return out
+        return self.merge(self.out_proj(self.head(h)).flatten(1))
 
 
 class MLPPrior(nn.Module):
@@ -155,13 +151,11 @@ class MLPPrior(nn.Module):
     def forward(self, x: Tensor, t: Tensor, user: Tensor, score: Tensor) -> Tensor:
         """[B, dim], [B], [B], [B] -> [B, dim]."""
         angles = t.float()[:, None] * self.frequencies
-        h = self.first(
-            torch.cat([x, self.user_table(user), angles.sin(), angles.cos(), self.score_table(score)], dim=1)
-        )
+        inputs = [x, self.user_table(user), angles.sin(), angles.cos(), self.score_table(score)]
+        h = self.first(torch.cat(inputs, dim=1))
         for block in self.blocks:
             h = self.activation(h + block(h))
-        out: Tensor = x + self.last(h)
-        return out
+        return x + self.last(h)
 
 
 PriorNetwork = TransformerPrior | MLPPrior

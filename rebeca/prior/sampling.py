@@ -1,13 +1,14 @@
-"""Sampling embeddings from the prior: everybody's items in one stream of fixed-size batches.
+"""Sampling embeddings from the prior: those of all users in one stream of fixed-size batches.
 
 Guidance: ``f_null + w (f(user, rating) - f_null)`` in the network's own output space. w = 0 ignores the condition,
-w = 1 is conditional, above 1 extrapolates. Both passes run as one batch.
+w = 1 is conditional, w above 1 extrapolates. Both passes run as one batch.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,13 +33,13 @@ def sample_prior(
     device: str = "cpu",
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Floats:
-    """Samples one embedding a row.
+    """Samples one embedding per row.
 
     Args:
         model: A trained prior.
         users: int [n]; user of each row, or the null user.
         scores: int [n]; rating of each row, or the null rating.
-        seeds: n item seeds; the noise of a row depends on its seed alone.
+        seeds: Seeds of n images; the noise of a row depends on its seed alone.
         objective: What the network predicts.
         schedule: Noise schedule of the training.
         options: How to sample.
@@ -70,7 +71,7 @@ def _batch(
     user: Tensor,
     score: Tensor,
     seeds: Sequence[int],
-    scheduler: object,
+    scheduler: Any,
     guidance: float,
     device: str,
 ) -> Floats:
@@ -78,26 +79,19 @@ def _batch(
     x = torch.stack([torch.randn(dim, generator=torch_generator(substream(s, "prior-init"))) for s in seeds])
     noise = [torch_generator(substream(s, "prior-step")) for s in seeds]
     x = x.to(device) * getattr(scheduler, "init_noise_sigma", 1.0)
-    step = scheduler.step  # type: ignore[attr-defined]
-    takes_noise = "generator" in inspect.signature(step).parameters
+    own_noise = {"generator": noise} if "generator" in inspect.signature(scheduler.step).parameters else {}
     null_user = torch.full_like(user, model.shape.null_user)
     null_score = torch.full_like(score, model.shape.null_score)
     if guidance == 0:
         user, score = null_user, null_score
-    for t in scheduler.timesteps:  # type: ignore[attr-defined]
-        scaled = scheduler.scale_model_input(x, t)  # type: ignore[attr-defined]
+    for t in scheduler.timesteps:
+        scaled = scheduler.scale_model_input(x, t)
         times = torch.full((len(x),), int(t), device=device)
         if guidance in (0, 1):
             predicted = model(scaled, times, user, score)
         else:
-            both = model(
-                scaled.repeat(2, 1),
-                times.repeat(2),
-                torch.cat([null_user, user]),
-                torch.cat([null_score, score]),
-            )
-            null, conditional = both.chunk(2)
+            users, scores = torch.cat([null_user, user]), torch.cat([null_score, score])
+            null, conditional = model(scaled.repeat(2, 1), times.repeat(2), users, scores).chunk(2)
             predicted = null + guidance * (conditional - null)
-        x = step(predicted, t, x, **({"generator": noise} if takes_noise else {})).prev_sample
-    out: Floats = x.float().cpu().numpy()
-    return out
+        x = scheduler.step(predicted, t, x, **own_noise).prev_sample
+    return x.float().cpu().numpy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ from torch.nn.functional import mse_loss
 
 from rebeca.arrays import Floats, Ints
 from rebeca.data.interactions import Interactions
-from rebeca.plain import Plain
+from rebeca.options import RebecaParams
 from rebeca.prior.diffusion import TRAIN_STEPS, Noising
 from rebeca.prior.network import PriorNetwork, build_prior
-from rebeca.prior.options import PriorOptions, PriorShape
+from rebeca.prior.options import PriorShape
 from rebeca.seeds import substream, torch_generator
 from rebeca.weights import load_checkpoint, save_checkpoint
 
@@ -31,23 +31,13 @@ CHECKPOINT_EVERY = 10
 
 @dataclass(frozen=True, slots=True)
 class PriorHistory:
-    """Losses by epoch (mean over rows), learning rates, and which epoch was kept; steps in all."""
+    """Losses by epoch (mean over rows), learning rates, the epoch whose state was kept, and the number of steps."""
 
     train: tuple[float, ...]
     validation: tuple[float, ...]
     learning_rate: tuple[float, ...]
     best_epoch: int
     steps: int
-
-    def to_json(self) -> Mapping[str, Plain]:
-        """JSON for records and figures."""
-        return {
-            "train": list(self.train),
-            "validation": list(self.validation),
-            "learning_rate": list(self.learning_rate),
-            "best_epoch": self.best_epoch,
-            "steps": self.steps,
-        }
 
 
 def balanced_epoch(order: Ints, bounds: Ints, samples: int, rng: np.random.Generator) -> Ints:
@@ -59,10 +49,9 @@ def balanced_epoch(order: Ints, bounds: Ints, samples: int, rng: np.random.Gener
         samples: At most so many rows per user.
         rng: Random numbers.
     """
-    noise = rng.random(len(order))
-    person = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
-    shuffled = order[np.lexsort((noise, person))]
-    position = np.arange(len(order)) - bounds[person]
+    user = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    shuffled = order[np.lexsort((rng.random(len(order)), user))]
+    position = np.arange(len(order)) - bounds[user]
     return rng.permutation(shuffled[position < samples])
 
 
@@ -72,7 +61,7 @@ class PriorTraining:
     def __init__(
         self,
         shape: PriorShape,
-        options: PriorOptions,
+        options: RebecaParams,
         train: Interactions,
         validation: Interactions,
         points: Floats,
@@ -83,8 +72,8 @@ class PriorTraining:
         """Prepares a run.
 
         Args:
-            shape: The network.
-            options: How to train.
+            shape: Of the network.
+            options: How to train; parameters of sampling are not used.
             train: Training ratings.
             validation: Ratings for early stopping; may be empty, then the last state is kept.
             points: float32 [items, dim]; the catalogue in the prior's space.
@@ -136,22 +125,19 @@ class PriorTraining:
         Returns:
             The network in its best state, in evaluation mode, and the losses.
         """
-        state = None if checkpoint is None else load_checkpoint(checkpoint, "cpu")  # counters stay there
+        state = None if checkpoint is None else load_checkpoint(checkpoint, "cpu")  # where AdamW's counters stay
         if state is not None:
             self._load(state)
         options = self.options
-        rows_an_epoch = int(np.minimum(np.diff(self.bounds), options.samples_per_user).sum())
-        steps_an_epoch = math.ceil(rows_an_epoch / options.batch)
-        most = options.max_steps or options.epochs * steps_an_epoch
-        ran = 0
+        rows_per_epoch = int(np.minimum(np.diff(self.bounds), options.samples_per_user).sum())
+        most_steps = options.max_steps or options.epochs * math.ceil(rows_per_epoch / options.batch)
+        last_epoch = math.inf if stop_after is None else len(self.train_losses) + stop_after
         while len(self.train_losses) < options.epochs and not self._finished():
-            self._epoch(most, progress)
-            ran += 1
-            if checkpoint is not None and len(self.train_losses) % CHECKPOINT_EVERY == 0:
+            self._epoch(most_steps, progress)
+            stops = len(self.train_losses) >= last_epoch
+            if checkpoint is not None and (stops or len(self.train_losses) % CHECKPOINT_EVERY == 0):
                 self._save(checkpoint)
-            if stop_after is not None and ran >= stop_after:
-                if checkpoint is not None:
-                    self._save(checkpoint)
+            if stops:
                 break
         if len(self.held.user):
             self.model.load_state_dict(self.best_state)
@@ -160,25 +146,22 @@ class PriorTraining:
 
     @property
     def history(self) -> PriorHistory:
-        """Losses so far."""
         return PriorHistory(
             tuple(self.train_losses), tuple(self.held_losses), tuple(self.rates), self.best_epoch, self.steps
         )
 
     def _finished(self) -> bool:
-        options = self.options
+        options, epochs_since_best = self.options, len(self.train_losses) - 1 - self.best_epoch
         if options.max_steps is not None and self.steps >= options.max_steps:
             return True
-        stale = len(self.train_losses) - 1 - self.best_epoch
-        return options.patience is not None and bool(self.held_losses) and stale >= options.patience
+        return options.patience is not None and bool(self.held_losses) and epochs_since_best >= options.patience
 
-    def _epoch(self, most: int, progress: Callable[[int, int, str], None] | None) -> None:
+    def _epoch(self, most_steps: int, progress: Callable[[int, int, str], None] | None) -> None:
         options = self.options
         chosen = balanced_epoch(self.order, self.bounds, options.samples_per_user, self.sampler)
         index = torch.as_tensor(chosen, dtype=torch.long)
         self.model.train()
-        total = 0.0
-        seen = 0
+        total, count = 0.0, 0
         for rows in index.split(options.batch):
             if len(rows) < 2 and self.shape.network == "mlp":
                 continue  # batch normalisation needs two rows
@@ -191,20 +174,20 @@ class PriorTraining:
             self.optimiser.step()
             self.steps += 1
             total += loss.item() * len(rows)
-            seen += len(rows)
+            count += len(rows)
             if progress is not None:
-                progress(self.steps, most, f"epoch {len(self.train_losses) + 1}")
-        self.train_losses.append(total / max(seen, 1))
+                progress(self.steps, most_steps, f"epoch {len(self.train_losses) + 1}")
+        self.train_losses.append(total / max(count, 1))
         self.rates.append(float(self.optimiser.param_groups[0]["lr"]))
-        if len(self.held.user):
-            held = self._validation_loss()
-            self.held_losses.append(held)
-            self.plateau.step(held)
-            if held < self.best_loss:
-                self.best_loss, self.best_epoch = held, len(self.train_losses) - 1
-                self.best_state = _copy(self.model)
-        else:
+        if not len(self.held.user):
             self.best_epoch = len(self.train_losses) - 1
+            return
+        held_loss = self._validation_loss()
+        self.held_losses.append(held_loss)
+        self.plateau.step(held_loss)
+        if held_loss < self.best_loss:
+            self.best_loss, self.best_epoch = held_loss, len(self.train_losses) - 1
+            self.best_state = _copy(self.model)
 
     @torch.inference_mode()
     def _validation_loss(self) -> float:
@@ -220,7 +203,7 @@ class PriorTraining:
         t = torch.randint(0, TRAIN_STEPS, (size,), generator=random).to(self.device)
         eps = torch.randn(x0.shape, generator=random).to(self.device)
         user, score = columns.user[rows], columns.liked[rows]
-        if self.options.drop_user >= 1:  # nobody's row is trained, so nobody's row may be used
+        if self.options.drop_user >= 1:  # no user's row is trained, so none may be used
             user = torch.full_like(user, self.shape.null_user)
         if dropout:
             dropped = torch.rand(2, size, generator=random).to(self.device)

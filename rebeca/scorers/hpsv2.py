@@ -1,7 +1,7 @@
-"""HPSv2: what people would choose between images of one prompt (Wu et al. 2023, arXiv 2306.09341).
+"""HPSv2: which of two images of one prompt humans prefer (Wu et al. 2023, arXiv 2306.09341).
 
 The package ``hpsv2`` reads its checkpoint again at every call and scores one image at a time; here the model is read
-once and images go in batches. On the processor both give the same numbers, which a test holds where the package is
+once and images are scored in batches. On the CPU both give the same numbers, which a test checks where the package is
 installed; on a GPU the package computes in half precision.
 """
 
@@ -29,7 +29,7 @@ FETCH = "rebeca-bench weights fetch hpsv2.0"
 
 
 class HPSv2:
-    """A CLIP tuned on people's choices, with both towers.
+    """A CLIP tuned on human choices, with both towers.
 
     Args:
         net: open_clip's model in evaluation mode, on its device and in its precision; see :func:`read_checkpoint`,
@@ -46,8 +46,8 @@ class HPSv2:
     def score(self, images: Sequence[Pixels], prompt: str) -> Floats:
         """Cosine of each image and the prompt, float32 [n] in [-1, 1]; published tables show it times 100.
 
-        The product of unit vectors is taken in single precision: in half, scores come in steps of 2.4e-4. A batch is
-        halved where memory is short.
+        The product of unit vectors is taken in single precision: in half, scores would be multiples of 2.4e-4. A batch
+        is halved where memory is short.
 
         Args:
             images: uint8 RGB, [height, width, 3] of any size.
@@ -64,8 +64,7 @@ class HPSv2:
         with torch.inference_mode():
             x = prepared(images, side, self._weight.device).to(self._weight.dtype)
             unit = normalize(self.net.encode_image(x).float(), dim=-1)
-            scores: Floats = (unit @ self._text(prompt).T)[:, 0].cpu().numpy()
-        return scores
+            return (unit @ self._text(prompt).T)[:, 0].cpu().numpy()
 
     def _encoded(self, prompt: str) -> Any:
         import torch
@@ -97,7 +96,7 @@ def read_file(path: Path, backbone: str, device: str, dtype: Any) -> HPSv2:
     """Reads a checkpoint of a backbone that open_clip knows; as :func:`read_checkpoint`.
 
     Raises:
-        MissingDependency: If the file is not there, or is of another model.
+        MissingDependency: If the file is missing, or is of another model.
     """
     import open_clip
 
@@ -140,7 +139,7 @@ def score_by_package(images: Sequence[Pixels], prompt: str, weights: Path, versi
 def read_clip(path: Path, dtype: Any) -> Any:
     """An open_clip model with the shapes of a checkpoint in the published layout, in a torch dtype.
 
-    ViT-H has sixteen heads in both towers; weights do not tell their number, all else is read off them.
+    ViT-H has sixteen heads in both towers; weights do not tell their number, but all other sizes.
 
     Raises:
         MissingDependency: If the file is no such checkpoint; code in it is never run.

@@ -1,4 +1,4 @@
-"""LAION aesthetics: a linear head on normalised CLIP embeddings, trained on people's ratings of beauty.
+"""LAION aesthetics: a linear head on normalised CLIP embeddings, trained on human ratings of beauty.
 
 Source: Schuhmann et al. 2022, LAION-5B, arXiv 2210.08402; improved-aesthetic-predictor, linear.
 """
@@ -37,18 +37,18 @@ class LaionHead:
         Args:
             embeddings: float [n, dim] of the head's own CLIP; brought to unit length here.
         """
-        return np.asarray(unit_rows(embeddings).astype(np.float64) @ self.weight + self.bias)
+        return unit_rows(embeddings).astype(np.float64) @ self.weight + self.bias
 
 
 def read_head(path: Path) -> LaionHead:
     """Reads a head: ``layers.N.weight`` and ``layers.N.bias`` without activations in between, folded into one.
 
     Raises:
-        MissingDependency: If the file is not there.
+        MissingDependency: If the file is missing.
         DataError: If it does not hold a chain of linear layers to one number.
     """
     if not path.is_file():
-        raise MissingDependency(f"scorer 'laion': {path} is not there", hint="see docs/task-file.md")
+        raise MissingDependency(f"scorer 'laion': {path} is not there", hint="see docs/reference/task-file.md")
     tensors = _tensors(path)
     names = sorted({int(match[1]) for name in tensors if (match := LAYER.fullmatch(name))})
     if not names:

@@ -1,1 +1,1 @@
-"""Tinyworld: rendered postcards, people with a known taste, and a trained miniature of the whole picture stack."""
+"""Tinyworld: rendered postcards, users with a known taste, and miniature models trained on these postcards."""

@@ -1,6 +1,6 @@
 """The shipped weights, written out in the layouts that diffusers, transformers and open_clip read.
 
-A layout repeats weights (CLIP's two towers stand in three of them), so the package ships each tensor once, in half
+Layouts repeat weights (CLIP's two towers are in three of them), so the package ships each tensor once, in half
 precision, and writes the folders at first use.
 """
 
@@ -10,14 +10,18 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rebeca.errors import MissingDependency
 from rebeca.hashes import file_hashes
+from rebeca.pixels import CLIP_DEVIATION, CLIP_MEAN
 from rebeca.places import cache_folder
-from rebeca.quiet import quiet
+from rebeca.plain import Plain
+from rebeca.tinyworld.words import CONTEXT
+from rebeca.weights import quiet
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,27 +29,27 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parent / "weights"
 CARD = WEIGHTS / "card.json"
 PARTS = ("autoencoder", "diffusion", "adapter", "prior-encoder", "verifier-encoder", "auditor-encoder", "hps", "laion")
-EYES = ("prior-encoder", "verifier-encoder", "auditor-encoder")
-CLIPS = (*EYES, "hps")
+ENCODERS = ("prior-encoder", "verifier-encoder", "auditor-encoder")
+CLIPS = (*ENCODERS, "hps")
 STABLE_DIFFUSION = "stable-diffusion"
 ADAPTER = Path("ip-adapter") / "models" / "ip-adapter_tinyworld.safetensors"
 IMAGE_ENCODER = Path("ip-adapter") / "models" / "image_encoder"
 MANIFEST = "manifest.json"
-"""Names and sizes of what was written into a folder of layouts."""
+"""Names and sizes of the files in a folder of layouts."""
 LAYOUT = 1
-"""Raised when what is written changes."""
+"""Raised when the files that are written change."""
 
 
 def weights_file(part: str, folder: Path = WEIGHTS) -> Path:
     """The shipped tensors of a part, see :data:`PARTS`.
 
     Raises:
-        MissingDependency: If they are not there.
+        MissingDependency: If they are missing.
     """
     path = folder / f"{part}.safetensors"
     if not path.is_file():
         raise MissingDependency(
-            f"{path}: these weights are not there", hint="python -m scripts.tinyworld.train makes them anew"
+            f"{path}: these weights are missing", hint="python -m scripts.tinyworld.train trains them again"
         )
     return path
 
@@ -68,32 +72,32 @@ def layouts() -> Path:
     Safe when several processes ask at once.
     """
     target = cache_folder() / f"tinyworld-{weights_digest()[:16]}"
-    if _whole(target):
+    if _is_complete(target):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, ignore_cleanup_errors=True) as temporary:
-        made = Path(temporary) / "made"
+        new = Path(temporary) / "new"
         with quiet():
-            write_layouts(WEIGHTS, made)
-        (made / MANIFEST).write_bytes(_sizes(made))
+            write_layouts(WEIGHTS, new)
+        (new / MANIFEST).write_bytes(_sizes(new))
         try:
-            if target.is_dir() and not _whole(target):
+            if target.is_dir() and not _is_complete(target):
                 target.rename(Path(temporary) / "damaged")
-            made.rename(target)
+            new.rename(target)
         except OSError:  # another process was faster
-            if not _whole(target):
+            if not _is_complete(target):
                 raise
     return target
 
 
 def _sizes(folder: Path) -> bytes:
-    """The manifest: bytes of every file but itself, as JSON."""
+    """The manifest: the size of every other file in bytes, as JSON."""
     files = (path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
     sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
     return json.dumps(sizes, indent=1, sort_keys=True).encode()
 
 
-def _whole(folder: Path) -> bool:
+def _is_complete(folder: Path) -> bool:
     manifest = folder / MANIFEST
     return manifest.is_file() and manifest.read_bytes() == _sizes(folder)
 
@@ -140,13 +144,11 @@ def load_clip(name: str, weights: Path = WEIGHTS) -> Any:
 
 
 def _write_clip(model: Any, folder: Path, tokenizer: Path) -> None:
-    from rebeca.tinyworld.open_clip_layout import open_clip_config, open_clip_tensors
-
     shutil.copytree(tokenizer, folder)
     model.save_pretrained(folder)
     _preprocessor().save_pretrained(folder)
-    (folder / "open_clip_config.json").write_text(json.dumps(open_clip_config(model.config), indent=1) + "\n")
-    _write(folder / "open_clip_model.safetensors", open_clip_tensors(model))
+    (folder / "open_clip_config.json").write_text(json.dumps(_open_clip_config(model.config), indent=1) + "\n")
+    _write(folder / "open_clip_model.safetensors", _open_clip_tensors(model))
 
 
 def _preprocessor() -> Any:
@@ -161,8 +163,8 @@ def _write_image_encoder(clip: Any, folder: Path) -> None:
     from transformers import CLIPVisionModelWithProjection
 
     encoder = CLIPVisionModelWithProjection(clip.config.vision_config)
-    kept = {k: v for k, v in clip.state_dict().items() if k.startswith(("vision_model.", "visual_projection."))}
-    encoder.load_state_dict(kept)
+    tower = {k: v for k, v in clip.state_dict().items() if k.startswith(("vision_model.", "visual_projection."))}
+    encoder.load_state_dict(tower)
     encoder.save_pretrained(folder)
     _preprocessor().save_pretrained(folder)
 
@@ -193,3 +195,74 @@ def _write_stable_diffusion(weights: Path, folder: Path) -> None:
         feature_extractor=_preprocessor(),
         requires_safety_checker=False,
     ).save_pretrained(folder / STABLE_DIFFUSION)
+
+
+def _open_clip_config(config: Any) -> Mapping[str, Plain]:
+    """What open_clip reads from ``open_clip_config.json``, for a transformers ``CLIPConfig``."""
+    vision, text = config.vision_config, config.text_config
+    model = {
+        "embed_dim": config.projection_dim,
+        "vision_cfg": {
+            "image_size": vision.image_size,
+            "layers": vision.num_hidden_layers,
+            "width": vision.hidden_size,
+            "head_width": vision.hidden_size // vision.num_attention_heads,
+            "mlp_ratio": vision.intermediate_size / vision.hidden_size,
+            "patch_size": vision.patch_size,
+        },
+        "text_cfg": {
+            "context_length": CONTEXT,
+            "vocab_size": text.vocab_size,
+            "width": text.hidden_size,
+            "heads": text.num_attention_heads,
+            "layers": text.num_hidden_layers,
+            "mlp_ratio": text.intermediate_size / text.hidden_size,
+        },
+    }
+    return {"model_cfg": model, "preprocess_cfg": {"mean": CLIP_MEAN, "std": CLIP_DEVIATION}}
+
+
+def _open_clip_tensors(clip: Any) -> dict[str, Tensor]:
+    """Tensors of a transformers ``CLIPModel`` under open_clip's names."""
+    state = clip.state_dict()
+    out = {
+        "logit_scale": state["logit_scale"],
+        "text_projection": state["text_projection.weight"].T,
+        "token_embedding.weight": state["text_model.embeddings.token_embedding.weight"],
+        "positional_embedding": state["text_model.embeddings.position_embedding.weight"],
+        "ln_final.weight": state["text_model.final_layer_norm.weight"],
+        "ln_final.bias": state["text_model.final_layer_norm.bias"],
+        "visual.class_embedding": state["vision_model.embeddings.class_embedding"],
+        "visual.conv1.weight": state["vision_model.embeddings.patch_embedding.weight"],
+        "visual.positional_embedding": state["vision_model.embeddings.position_embedding.weight"],
+        "visual.ln_pre.weight": state["vision_model.pre_layrnorm.weight"],
+        "visual.ln_pre.bias": state["vision_model.pre_layrnorm.bias"],
+        "visual.ln_post.weight": state["vision_model.post_layernorm.weight"],
+        "visual.ln_post.bias": state["vision_model.post_layernorm.bias"],
+        "visual.proj": state["visual_projection.weight"].T,
+    }
+    for tower, prefix, layers in (
+        ("text_model", "transformer", clip.config.text_config.num_hidden_layers),
+        ("vision_model", "visual.transformer", clip.config.vision_config.num_hidden_layers),
+    ):
+        for layer in range(layers):
+            out |= _block(state, f"{tower}.encoder.layers.{layer}", f"{prefix}.resblocks.{layer}")
+    return {name: tensor.contiguous() for name, tensor in out.items()}
+
+
+def _block(state: Mapping[str, Tensor], source: str, target: str) -> dict[str, Tensor]:
+    import torch
+
+    out = {}
+    for kind in ("weight", "bias"):
+        heads = [state[f"{source}.self_attn.{part}_proj.{kind}"] for part in "qkv"]
+        out[f"{target}.attn.in_proj_{kind}"] = torch.cat(heads)
+        for name, source_name in (
+            ("attn.out_proj", "self_attn.out_proj"),
+            ("ln_1", "layer_norm1"),
+            ("ln_2", "layer_norm2"),
+            ("mlp.c_fc", "mlp.fc1"),
+            ("mlp.c_proj", "mlp.fc2"),
+        ):
+            out[f"{target}.{name}.{kind}"] = state[f"{source}.{source_name}.{kind}"]
+    return out

@@ -1,4 +1,4 @@
-"""Shapes of the miniature networks: what is needed to load the shipped weights, and to train them anew."""
+"""Shapes of the miniature networks, to load the shipped weights and to train them again."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ from rebeca.tinyworld.scenes import (
 
 BATCH = 64
 THREADS = 2
-# a row a time of day: dawn, morning, noon, sunset, dusk, night
+# one row per time of day: dawn, morning, noon, sunset, dusk, night
 SKY_TOP = np.array(
     [
         [0.46, 0.50, 0.74],
@@ -69,7 +69,7 @@ LIGHT = np.array(
     ],
     np.float32,
 )
-# a row a ground: field, meadow, lake, snow, sand, heath
+# one row per ground: field, meadow, lake, snow, sand, heath
 GROUND_FAR = np.array(
     [
         [0.84, 0.74, 0.36],
@@ -101,7 +101,7 @@ ROOFS = np.array([[0.62, 0.22, 0.16], [0.34, 0.20, 0.18], [0.48, 0.26, 0.20]], n
 FLOWER_COLOURS = np.array([[0.98, 0.30, 0.30], [0.99, 0.86, 0.30], [0.98, 0.98, 0.98], [0.85, 0.45, 0.85]], np.float32)
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 GRADE_STEP = (0.22, 0.12, 0.055, 0.045)
-"""A standard deviation of saturation, contrast, brightness and warmth."""
+"""Standard deviation of saturation, contrast, brightness and warmth."""
 
 _CENTRES = np.arange(SIZE, dtype=np.float32) + np.float32(0.5)
 _X = _CENTRES[None, None, :]
@@ -109,20 +109,14 @@ _Y = _CENTRES[None, :, None]
 
 
 def render(scenes: Scenes) -> Pixels:
-    """uint8 [n, 64, 64, 3]; a picture depends on its own scene alone."""
-    starts = range(0, len(scenes), BATCH)
-    out = np.empty((len(scenes), SIZE, SIZE, 3), np.uint8)
-
-    def one(start: int) -> None:
-        out[start : start + BATCH] = _batch(scenes.take(slice(start, start + BATCH)))
-
+    """uint8 [n, 64, 64, 3]; each postcard depends on its own scene alone."""
+    batches = [slice(start, start + BATCH) for start in range(0, len(scenes), BATCH)]
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(one, starts))
-    return out
+        pixels = list(pool.map(lambda rows: _batch(scenes.take(rows)), batches))
+    return np.concatenate([np.empty((0, SIZE, SIZE, 3), np.uint8), *pixels])
 
 
-def _batch(scenes: Scenes) -> Pixels:
-    s = scenes
+def _batch(s: Scenes) -> Pixels:
     light = LIGHT[s.time]
     top, low = _palette(SKY_TOP[s.time] + _f32(s.tint[:, 0])), _palette(SKY_LOW[s.time] + _f32(s.tint[:, 0]))
     horizon = _col(s.horizon)
@@ -148,7 +142,7 @@ def _f32(values: Floats) -> Floats:
 
 
 def _col(values: Floats) -> Floats:
-    """One number a picture, shaped to meet [n, 64, 64]."""
+    """One number per postcard, [n], as [n, 1, 1]."""
     return _f32(values)[:, None, None]
 
 
@@ -165,12 +159,8 @@ def _between(a: Floats, b: Floats, share: Floats) -> Floats:
     return a[:, :, None, None] + (b - a)[:, :, None, None] * share[:, None]
 
 
-def _rows(count: Ints, slot: int) -> Ints:
-    return np.flatnonzero(count > slot)
-
-
-def _paint(canvas: Floats, rows: Ints, cover: Floats, colour: Floats) -> None:
-    """Lays a colour, [rows, 3] or [rows, 3, 64, 64], over some pictures where ``cover`` [rows, 64, 64] says so."""
+def _blend(canvas: Floats, rows: Ints, cover: Floats, colour: Floats) -> None:
+    """Blends a colour, [rows, 3] or [rows, 3, 64, 64], into some postcards by the opacity ``cover`` [rows, 64, 64]."""
     if colour.ndim == 2:
         colour = colour[:, :, None, None]
     below = canvas[rows]
@@ -178,7 +168,7 @@ def _paint(canvas: Floats, rows: Ints, cover: Floats, colour: Floats) -> None:
 
 
 def _inside(distance: Floats) -> Floats:
-    """Coverage of a pixel whose centre lies so far inside an edge."""
+    """Coverage of pixels by the distance of their centres inside an edge."""
     return np.clip(distance + np.float32(0.5), 0, 1)
 
 
@@ -189,35 +179,29 @@ def _disc_cover(x: Floats, y: Floats, radius: Floats) -> Floats:
 
 def _stars(canvas: Floats, s: Scenes) -> None:
     for slot in range(STARS):
-        rows = _rows(s.stars, slot)
-        if len(rows):
-            x, y, radius = s.star_at[rows, slot].T
-            cover = _disc_cover(x, y, radius)
-            _paint(canvas, rows, cover, np.broadcast_to(_rgb(1.0, 0.98, 0.88), (len(rows), 3)))
+        rows = np.flatnonzero(s.stars > slot)
+        x, y, radius = s.star_at[rows, slot].T
+        _blend(canvas, rows, _disc_cover(x, y, radius), np.broadcast_to(_rgb(1.0, 0.98, 0.88), (len(rows), 3)))
 
 
 def _disc(canvas: Floats, s: Scenes) -> None:
-    rows = _rows(s.disc, 0)
-    if not len(rows):
-        return
+    rows = np.flatnonzero(s.disc > 0)
     x, y, radius = s.disc_at[rows].T
     dx, dy = _X - _col(x), _Y - _col(y)
     reach = _col(radius) * 2.2
     glow = 1 / (1 + (dx * dx + dy * dy) / (reach * reach))
     strength = np.where(s.disc[rows] == SUN, 0.62, 0.30)
     colour = DISC_COLOUR[s.time[rows]]
-    _paint(canvas, rows, glow * glow * _col(strength), colour)
+    _blend(canvas, rows, glow * glow * _col(strength), colour)
     cover = _disc_cover(x, y, radius)
     bite = _disc_cover(x + 0.55 * radius, y - 0.25 * radius, radius * 0.95)
     cover = np.where((s.disc[rows] == CRESCENT)[:, None, None], cover * (1 - bite), cover)
-    _paint(canvas, rows, cover, colour)
+    _blend(canvas, rows, cover, colour)
 
 
 def _clouds(canvas: Floats, s: Scenes, low: Floats, light: Floats) -> None:
     for slot in range(CLOUDS):
-        rows = _rows(s.clouds, slot)
-        if not len(rows):
-            continue
+        rows = np.flatnonzero(s.clouds > slot)
         x, y, width, height = s.cloud_at[rows, slot].T
         cover = np.zeros((len(rows), SIZE, SIZE), np.float32)
         for puff in range(PUFFS):
@@ -232,7 +216,7 @@ def _clouds(canvas: Floats, s: Scenes, low: Floats, light: Floats) -> None:
         cover = np.asarray(cover * _inside(base - _Y), np.float32)
         colour = _palette(light[rows] * 0.72 + low[rows] * 0.30)
         shade = np.clip((_Y - _col(y - height * 0.6)) / _col(height * 1.0), 0, 1) * 0.22
-        _paint(canvas, rows, cover * np.float32(0.92), _between(colour, colour * 0.55, shade))
+        _blend(canvas, rows, cover * np.float32(0.92), _between(colour, colour * 0.55, shade))
 
 
 def _outline(noise: Floats) -> Floats:
@@ -253,9 +237,7 @@ def _ridges(canvas: Floats, s: Scenes, low: Floats, light: Floats) -> None:
     rock = _rgb(0.33, 0.36, 0.44)
     wood = _rgb(0.20, 0.30, 0.26)
     for slot in range(RIDGES):
-        rows = _rows(s.ridges, slot)
-        if not len(rows):
-            continue
+        rows = np.flatnonzero(s.ridges > slot)
         near = np.float32((slot + 1) / RIDGES)
         height = _outline(s.ridge_noise[rows, slot]) * _f32(s.ridge_height[rows, slot])[:, None] * np.float32(1.25)
         crest = _f32(s.horizon[rows])[:, None] + 1 - height
@@ -266,7 +248,7 @@ def _ridges(canvas: Floats, s: Scenes, low: Floats, light: Floats) -> None:
         slope = np.zeros_like(crest)
         slope[:, 1:-1] = (crest[:, 2:] - crest[:, :-2]) * np.float32(0.09)
         shade = np.clip(1 + slope, np.float32(0.72), np.float32(1.28))[:, None, None, :]
-        _paint(canvas, rows, _inside(above), colour[:, :, None, None] * shade)
+        _blend(canvas, rows, _inside(above), colour[:, :, None, None] * shade)
         snowy = s.caps[rows] & (s.ridge_height[rows, slot] > 6)
         if snowy.any():
             top = crest.min(axis=1, keepdims=True)
@@ -274,7 +256,7 @@ def _ridges(canvas: Floats, s: Scenes, low: Floats, light: Floats) -> None:
             line = top + height.max(axis=1, keepdims=True) * (np.float32(0.30) + np.float32(0.22) * jag)
             cap = _inside(above) * _inside(line[:, None, :] - _Y) * snowy[:, None, None]
             white = _rgb(0.97, 0.98, 1.0) * np.minimum(light[rows] * 1.05, 1)
-            _paint(canvas, rows, cap * np.float32(0.92), _palette(white)[:, :, None, None] * np.minimum(shade, 1.08))
+            _blend(canvas, rows, cap * np.float32(0.92), _palette(white)[:, :, None, None] * np.minimum(shade, 1.08))
 
 
 def _ground(canvas: Floats, s: Scenes, top: Floats, low: Floats, light: Floats) -> None:
@@ -294,14 +276,13 @@ def _ground(canvas: Floats, s: Scenes, top: Floats, low: Floats, light: Floats) 
     band = _triangle(along + wave * bend + phase)
     strength = np.array([0.16, 0.06, 0.10, 0.06, 0.12, 0.10], np.float32)[s.ground]
     colour = colour * (1 + _col(strength) * (band * 2 - 1))[:, None]
-    _paint(canvas, rows, _inside(np.broadcast_to(_Y - horizon, (len(s), SIZE, SIZE))), _palette(colour))
+    _blend(canvas, rows, _inside(np.broadcast_to(_Y - horizon, (len(s), SIZE, SIZE))), _palette(colour))
     lit = np.flatnonzero(water & (s.disc > 0))
-    if len(lit):
-        x, _, radius = s.disc_at[lit].T
-        width = _col(radius) * (0.5 + depth[lit] * 0.9)
-        glitter = np.clip(1 - abs(_X - _col(x)) / width, 0, 1) * np.clip(band[lit] * 1.6 - 0.3, 0, 1)
-        glitter = glitter * _inside(_Y - horizon[lit])
-        _paint(canvas, lit, glitter * np.float32(0.75), DISC_COLOUR[s.time[lit]])
+    x, _, radius = s.disc_at[lit].T
+    width = _col(radius) * (0.5 + depth[lit] * 0.9)
+    glitter = np.clip(1 - abs(_X - _col(x)) / width, 0, 1) * np.clip(band[lit] * 1.6 - 0.3, 0, 1)
+    glitter = glitter * _inside(_Y - horizon[lit])
+    _blend(canvas, lit, glitter * np.float32(0.75), DISC_COLOUR[s.time[lit]])
     _flowers(canvas, s, light)
 
 
@@ -313,31 +294,27 @@ def _triangle(x: Floats) -> Floats:
 
 def _flowers(canvas: Floats, s: Scenes, light: Floats) -> None:
     rows = np.flatnonzero(s.ground == MEADOW)
-    if not len(rows):
-        return
     for slot in range(FLOWERS):
         x, depth, choice = s.flower_at[rows, slot].T
         y = s.horizon[rows] + 4 + depth * (SIZE - s.horizon[rows] - 5)
         colours = FLOWER_COLOURS[(choice * len(FLOWER_COLOURS)).astype(np.int64)]
-        _paint(canvas, rows, _disc_cover(x, y, 0.55 + 0.75 * depth), colours * np.minimum(light[rows], 1))
+        _blend(canvas, rows, _disc_cover(x, y, 0.55 + 0.75 * depth), colours * np.minimum(light[rows], 1))
 
 
 def _haze(canvas: Floats, s: Scenes, low: Floats) -> None:
     rows = np.arange(len(s))
     far = (_Y - _col(s.horizon)) / 9.0
     veil = _col(s.haze) / (1 + far * far)
-    _paint(canvas, rows, np.broadcast_to(veil, (len(s), SIZE, SIZE)), low + (1 - low) * np.float32(0.15))
+    _blend(canvas, rows, np.broadcast_to(veil, (len(s), SIZE, SIZE)), low + (1 - low) * np.float32(0.15))
 
 
 def _tree(canvas: Floats, s: Scenes, slot: int, light: Floats) -> None:
-    rows = _rows(s.trees, slot)
-    if not len(rows):
-        return
+    rows = np.flatnonzero(s.trees > slot)
     x, foot, height = s.tree_at[rows, slot].T
     pine = s.pines[rows]
     trunk = _box(x, foot - height * 0.14, np.maximum(height * 0.055, 0.6), height * 0.14)
     lit = light[rows]
-    _paint(canvas, rows, trunk, _rgb(0.34, 0.23, 0.15) * lit)
+    _blend(canvas, rows, trunk, _rgb(0.34, 0.23, 0.15) * lit)
     up = _col(foot - height * 0.12) - _Y
     tall = _col(height * 0.88)
     share = up / tall
@@ -352,26 +329,24 @@ def _tree(canvas: Floats, s: Scenes, slot: int, light: Floats) -> None:
     white = np.where((s.ground[rows] == SNOW)[:, None], np.float32(0.35), np.float32(0.0))
     colour = (green + (1 - green) * white) * lit
     side = np.clip((_X - _col(x)) / _col(height * 0.7) + 0.5, 0, 1)
-    _paint(canvas, rows, cover, _between(colour * np.float32(1.35), colour * np.float32(0.75), side))
+    _blend(canvas, rows, cover, _between(colour * np.float32(1.35), colour * np.float32(0.75), side))
 
 
 def _house(canvas: Floats, s: Scenes, slot: int, light: Floats) -> None:
-    rows = _rows(s.houses, slot)
-    if not len(rows):
-        return
+    rows = np.flatnonzero(s.houses > slot)
     x, foot, width = s.house_at[rows, slot].T
     wall = width * 0.30
     lit = np.clip(light[rows], 0.38, 1)
     colour = WALLS[s.house_colour[rows]] * lit
-    _paint(canvas, rows, _box(x, foot - wall, width / 2, wall), colour)
+    _blend(canvas, rows, _box(x, foot - wall, width / 2, wall), colour)
     rise = (_Y - _col(foot - 2 * wall - width * 0.34)) / _col(width * 0.36)
     roof = _inside(_col(width * 0.60) * rise - abs(_X - _col(x))) * _inside(_col(foot - 1.95 * wall) - _Y)
-    _paint(canvas, rows, roof, ROOFS[s.house_colour[rows]] * lit)
+    _blend(canvas, rows, roof, ROOFS[s.house_colour[rows]] * lit)
     dark = (s.time[rows] == NIGHT) | (s.time[rows] == DUSK)
     pane = np.where(dark[:, None], _rgb(1.0, 0.86, 0.42), _rgb(0.30, 0.36, 0.46) * lit)
     for offset in (-0.24, 0.24):
-        _paint(canvas, rows, _box(x + offset * width, foot - wall * 1.15, width * 0.10, width * 0.10), _f32(pane))
-    _paint(canvas, rows, _box(x, foot - wall * 0.55, width * 0.085, wall * 0.55), _rgb(0.30, 0.18, 0.12) * lit)
+        _blend(canvas, rows, _box(x + offset * width, foot - wall * 1.15, width * 0.10, width * 0.10), _f32(pane))
+    _blend(canvas, rows, _box(x, foot - wall * 0.55, width * 0.085, wall * 0.55), _rgb(0.30, 0.18, 0.12) * lit)
 
 
 def _box(x: Floats, y: Floats, half_width: Floats, half_height: Floats) -> Floats:
@@ -379,20 +354,18 @@ def _box(x: Floats, y: Floats, half_width: Floats, half_height: Floats) -> Float
 
 
 def _boat(canvas: Floats, s: Scenes, slot: int, light: Floats) -> None:
-    rows = _rows(s.boats, slot)
-    if not len(rows):
-        return
+    rows = np.flatnonzero(s.boats > slot)
     x, foot, height = s.boat_at[rows, slot].T
     lit = np.clip(light[rows], 0.42, 1)
     deep = (_Y - _col(foot - height * 0.16)) / _col(height * 0.16)
     hull = _inside(_col(height * 0.46) - _col(height * 0.16) * np.clip(deep, 0, 1) - abs(_X - _col(x)))
     hull = hull * _inside(_Y - _col(foot - height * 0.16)) * _inside(_col(foot) - _Y)
-    _paint(canvas, rows, hull, _rgb(0.45, 0.24, 0.14) * lit)
+    _blend(canvas, rows, hull, _rgb(0.45, 0.24, 0.14) * lit)
     up = (_Y - _col(foot - height)) / _col(height * 0.80)
     sail = _inside(_Y - _col(foot - height)) * _inside(_col(foot - height * 0.22) - _Y)
     main = sail * _inside(_X - _col(x)) * _inside(_col(x) + _col(height * 0.42) * up - _X)
     jib = sail * _inside(_col(x - 1) - _X) * _inside(_X - _col(x - 1) + _col(height * 0.28) * (up * 1.1 - 0.1))
-    _paint(canvas, rows, np.maximum(main, jib), _rgb(0.98, 0.96, 0.92) * lit)
+    _blend(canvas, rows, np.maximum(main, jib), _rgb(0.98, 0.96, 0.92) * lit)
 
 
 def _graded(canvas: Floats, grade: Floats) -> Pixels:

@@ -1,6 +1,6 @@
-"""What a postcard shows: named factors, drawn from a seed, and the caption that names them.
+"""The contents of a postcard: named factors, drawn from a seed, and the caption that names them.
 
-Lengths are in pixels of the 64 x 64 picture, y counts downwards, colours are RGB in [0, 1].
+Lengths are in pixels of the 64 x 64 postcard, y counts downwards, colours are RGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from rebeca.arrays import Bools, Floats, Ints
 from rebeca.seeds import seed_of
 
 SIZE = 64
+MODELS_SEED = 0
+"""Seed of the postcards that models are trained on (streams ``train`` and ``validation``) and tested on (``test``)."""
 TIMES = ("dawn", "morning", "noon", "sunset", "dusk", "night")
 GROUNDS = ("field", "meadow", "lake", "snow", "sand", "heath")
 DAWN, MORNING, NOON, SUNSET, DUSK, NIGHT = range(len(TIMES))
@@ -26,14 +28,14 @@ OCTAVES = (4, 8, 16, 32)
 HOUSE_COLOURS = ("white", "red", "yellow")
 GRADE_WORDS = (("muted", "vivid"), ("soft", "crisp"), ("dark", "bright"), ("cool", "warm"))
 GRADE_WORD_AT = 0.8
-"""A grade is named from so many standard deviations on."""
+"""Standard deviations from which on a caption names a grade."""
 COUNTS = ("", "a", "two", "three")
 MANY = "many"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scenes:
-    """Factors of n postcards; every array has n rows, and slots beyond a picture's own count are ignored.
+    """Factors of n postcards; every array has n rows, and slots beyond a postcard's own count are ignored.
 
     Attributes:
         time: Index into :data:`TIMES`.
@@ -97,7 +99,6 @@ class Scenes:
         return len(self.time)
 
     def take(self, rows: Ints | slice) -> Scenes:
-        """Some of the scenes."""
         return Scenes(*(getattr(self, f.name)[rows] for f in fields(self)))
 
 
@@ -109,14 +110,12 @@ def draw_scenes(count: int, seed: int, stream: str) -> Scenes:
         seed: Seed of the world or of the models.
         stream: What the scenes are for; streams of one seed share nothing.
     """
-    rng = np.random.default_rng(seed_of("tinyworld", seed, stream))
-    n = count
+    rng, n = np.random.default_rng(seed_of("tinyworld", seed, stream)), count
     time, ground = rng.integers(0, len(TIMES), n), rng.integers(0, len(GROUNDS), n)
     horizon = rng.uniform(30, 40, n)
     ridges = rng.choice(RIDGES + 1, n, p=[0.25, 0.25, 0.3, 0.2])
     disc, disc_at = _discs(rng, time, horizon)
-    dark = time == NIGHT
-    stars = np.where(dark & (rng.random(n) < 0.85), rng.integers(7, STARS + 1, n), 0)
+    stars = np.where((time == NIGHT) & (rng.random(n) < 0.85), rng.integers(7, STARS + 1, n), 0)
     water = ground == LAKE
     trees = rng.choice(TREES + 1, n, p=[0.3, 0.2, 0.15, 0.15, 0.08, 0.06, 0.06])
     houses = rng.choice(HOUSES + 1, n, p=[0.55, 0.3, 0.15])
@@ -133,21 +132,11 @@ def draw_scenes(count: int, seed: int, stream: str) -> Scenes:
         disc=disc,
         disc_at=disc_at,
         clouds=rng.choice(CLOUDS + 1, n, p=[0.45, 0.2, 0.2, 0.15]),
-        cloud_at=np.stack(
-            [
-                rng.uniform(4, 60, (n, CLOUDS)),
-                rng.uniform(6, 22, (n, CLOUDS)),
-                rng.uniform(14, 26, (n, CLOUDS)),
-                rng.uniform(5, 8, (n, CLOUDS)),
-            ],
-            axis=2,
-        ),
+        cloud_at=_uniform(rng, (n, CLOUDS), (4, 60), (6, 22), (14, 26), (5, 8)),
         cloud_puffs=rng.random((n, CLOUDS, PUFFS, 3)),
         haze=np.where(rng.random(n) < 0.3, rng.uniform(0.45, 0.8, n), rng.uniform(0, 0.15, n)),
         stars=stars,
-        star_at=np.stack(
-            [rng.uniform(2, 62, (n, STARS)), rng.uniform(2, 28, (n, STARS)), rng.uniform(0.8, 1.3, (n, STARS))], axis=2
-        ),
+        star_at=_uniform(rng, (n, STARS), (2, 62), (2, 28), (0.8, 1.3)),
         trees=trees,
         pines=rng.random(n) < 0.5,
         tree_at=_standing(rng, n, TREES, horizon, water, (13, 22)),
@@ -156,12 +145,15 @@ def draw_scenes(count: int, seed: int, stream: str) -> Scenes:
         house_at=_standing(rng, n, HOUSES, horizon, water, (11, 16), apart=True),
         boats=boats,
         boat_at=_floating(rng, n, horizon),
-        flower_at=np.stack(
-            [rng.uniform(1, 63, (n, FLOWERS)), rng.random((n, FLOWERS)), rng.random((n, FLOWERS))], axis=2
-        ),
+        flower_at=_uniform(rng, (n, FLOWERS), (1, 63), (0, 1), (0, 1)),
         bands=np.stack([rng.random(n), rng.uniform(2.2, 4.0, n)], axis=1),
         grade=np.clip(rng.normal(0, 1, (n, 4)), -2, 2),
     )
+
+
+def _uniform(rng: np.random.Generator, size: tuple[int, int], *ranges: tuple[float, float]) -> Floats:
+    """[n, slots, ranges]; one range after another."""
+    return np.stack([rng.uniform(low, high, size) for low, high in ranges], axis=2)
 
 
 def _discs(rng: np.random.Generator, time: Ints, horizon: Floats) -> tuple[Ints, Floats]:
@@ -209,7 +201,7 @@ def _floating(rng: np.random.Generator, n: int, horizon: Floats) -> Floats:
 
 
 def captions(scenes: Scenes) -> tuple[str, ...]:
-    """One caption a scene, in words that the renderer makes visible; at most 29 words."""
+    """One caption per scene, of things that can be seen on it; at most 29 words."""
     return tuple(_caption(scenes.take(slice(i, i + 1))) for i in range(len(scenes)))
 
 

@@ -1,7 +1,7 @@
-"""People with a known taste: a utility that is a function of the pixels, so that any picture's truth is exact.
+"""Users with a known taste: a utility that is a function of the pixels, so that it is exact for any image.
 
-A person's utility is ``sqrt(SHARED) * common taste + sqrt(1 - SHARED) * own taste``, both linear in eight features of
-the pixels. Ratings are the utility plus a habit of the person and noise, cut into five grades.
+A user's utility is ``sqrt(SHARED) * common taste + sqrt(1 - SHARED) * own taste``, both linear in eight features of
+the pixels. Ratings are the utility plus a habit of the user and noise, cut into five grades.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FEATURES = (
 )
 CENTRE = np.array([0.4939, 0.127, 0.2481, -0.0213, 0.2691, -0.0141, 0.061, 0.4068])
 SPREAD = np.array([0.1838, 0.0282, 0.1166, 0.2016, 0.1236, 0.122, 0.1207, 0.2527])
-"""Mean and standard deviation of the features over 6,000 postcards, see rebeca/tinyworld/facts.py."""
+"""Mean and standard deviation of the features over 6,000 postcards, see scripts/tinyworld/facts.py."""
 CORRELATION = np.array(
     [
         [1.0, 0.333, 0.481, -0.006, 0.353, -0.019, 0.043, -0.14],
@@ -41,33 +41,33 @@ CORRELATION = np.array(
 )
 """Of the features over the same postcards."""
 COMMON = np.array([0.3, 0.8, 0.9, 0.0, 0.2, 0.3, 0.0, 0.0])
-"""What people like on the whole, by hand: colour and contrast, a little light, a bright sky."""
+"""What users like on the whole, chosen by hand: colour and contrast, a little light, a bright sky."""
 SHARED = 0.34
 """Share of the common taste in the variance of a utility."""
 NOISE = 0.5
-"""Standard deviation of a rating's noise, in those of the utility."""
+"""Standard deviation of a rating's noise, where the utility's is 1."""
 HABIT = 0.25
-"""Standard deviation of a person's lenience."""
+"""Standard deviation of a user's lenience."""
 CUTS = (-1.3, -0.5, 0.3, 1.2)
 """Ratings 2, 3, 4 and 5 begin here."""
 _EDGE = 0.12
-"""A colour leads with certainty from this lead on."""
+"""From this lead on over the other channels, a pixel counts fully to its colour's share."""
 
 
-def features(pictures: Iterable[Pixels]) -> Floats:
-    """float64 [n, 8]; the features of uint8 pictures [height, width, 3], standardised over the world's postcards."""
-    return np.asarray((raw_features(pictures) - CENTRE) / SPREAD)
+def features(images: Iterable[Pixels]) -> Floats:
+    """float64 [n, 8]; the features of uint8 images [height, width, 3], standardised over the world's postcards."""
+    return (raw_features(images) - CENTRE) / SPREAD
 
 
-def raw_features(pictures: Iterable[Pixels]) -> Floats:
+def raw_features(images: Iterable[Pixels]) -> Floats:
     """float64 [n, 8]; as :func:`features`, not standardised."""
-    rows = [_features(picture) for picture in pictures]
+    rows = [_features(image) for image in images]
     return np.array(rows, np.float64).reshape(len(rows), len(FEATURES))
 
 
-def _features(picture: Pixels) -> list[float]:
-    """Means over whole pictures: what a decoder must keep is light and colour, not single edges."""
-    rgb = picture.astype(np.float64) / 255
+def _features(image: Pixels) -> list[float]:
+    """Means over the whole image, so that a decoder must keep light and colour, but not single edges."""
+    rgb = image.astype(np.float64) / 255
     r, g, b = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     luma = 0.299 * r + 0.587 * g + 0.114 * b
     high, low = rgb.max(axis=2), rgb.min(axis=2)
@@ -89,13 +89,13 @@ def _features(picture: Pixels) -> list[float]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class People:
-    """Everybody's taste.
+class Tastes:
+    """The tastes of all users.
 
     Attributes:
         weights: float64 [users, 8]; a utility is ``features @ weights.T`` and has unit variance over postcards.
         habit: float64 [users]; lenience.
-        ratings: int [users]; how many pictures a person rates, at most.
+        ratings: int [users]; number of items that a user rates, at most.
     """
 
     weights: Floats
@@ -104,49 +104,49 @@ class People:
 
     def utility(self, values: Floats) -> Floats:
         """float64 [users, n]; of standardised features [n, 8]."""
-        return np.asarray(self.weights @ values.T)
+        return self.weights @ values.T
 
 
-def draw_people(count: int, seed: int) -> People:
-    """Draws people; how much they rate is as skewed as in FLICKR-AES: many some hundred, a few very much."""
+def draw_tastes(count: int, seed: int) -> Tastes:
+    """Draws users. Their numbers of ratings are skewed as in FLICKR-AES: many have some hundred, few over 1,000."""
     rng = np.random.default_rng(seed_of("tinyworld", seed, "people"))
     own = _unit_variance(rng.normal(size=(count, len(FEATURES))))
-    own = _unit_variance(own - own.mean(axis=0)) if count > 1 else own  # what is common is the common taste alone
+    own = _unit_variance(own - own.mean(axis=0)) if count > 1 else own  # only the common taste is shared
     weights = np.sqrt(SHARED) * _unit_variance(COMMON[None, :]) + np.sqrt(1 - SHARED) * own
     ratings = np.clip(np.exp(rng.normal(np.log(380.0), 0.8, count)), 60, 1800).astype(np.int64)
-    return People(_unit_variance(weights), rng.normal(0, HABIT, count), ratings)
+    return Tastes(_unit_variance(weights), rng.normal(0, HABIT, count), ratings)
 
 
 def common_utility(values: Floats) -> Floats:
     """float64 [n]; the common taste alone, at unit variance, of standardised features [n, 8]."""
-    return np.asarray(values @ _unit_variance(COMMON[None, :])[0])
+    return values @ _unit_variance(COMMON[None, :])[0]
 
 
-def rate(people: People, utility: Floats, rng: np.random.Generator) -> Floats:
+def rate(tastes: Tastes, utility: Floats, rng: np.random.Generator) -> Floats:
     """Ratings 1 to 5, float64 [users, n], of utilities [users, n]."""
-    heard = utility + people.habit[:, None] + rng.normal(0, NOISE, utility.shape)
-    return 1.0 + np.searchsorted(CUTS, heard)
+    noisy = utility + tastes.habit[:, None] + rng.normal(0, NOISE, utility.shape)
+    return 1.0 + np.searchsorted(CUTS, noisy)
 
 
-def draw_ratings(people: People, utility: Floats, seed: int) -> tuple[Ints, Ints, Floats]:
-    """Who rated what and how: user, item and rating 1 to 5 of every row; every person rates a random part.
+def draw_ratings(tastes: Tastes, utility: Floats, seed: int) -> tuple[Ints, Ints, Floats]:
+    """User, item and rating 1 to 5 of every row; every user rates a random part of the items.
 
     Args:
-        people: Tastes and habits.
+        tastes: Weights and habits.
         utility: float64 [users, items].
         seed: Seed of the world.
     """
     rng = np.random.default_rng(seed_of("tinyworld", seed, "ratings"))
     users, items, ratings = [], [], []
     for user in range(len(utility)):
-        seen = np.sort(rng.permutation(utility.shape[1])[: people.ratings[user]], kind="stable")
-        heard = utility[user, seen] + people.habit[user] + rng.normal(0, NOISE, len(seen))
+        seen = np.sort(rng.permutation(utility.shape[1])[: tastes.ratings[user]], kind="stable")
+        noisy = utility[user, seen] + tastes.habit[user] + rng.normal(0, NOISE, len(seen))
         users.append(np.full(len(seen), user))
         items.append(seen)
-        ratings.append(1.0 + np.searchsorted(CUTS, heard))
+        ratings.append(1.0 + np.searchsorted(CUTS, noisy))
     return np.concatenate(users), np.concatenate(items), np.concatenate(ratings)
 
 
 def _unit_variance(weights: Floats) -> Floats:
     variance = np.einsum("uf,fg,ug->u", weights, CORRELATION, weights)
-    return np.asarray(weights / np.sqrt(variance)[:, None])
+    return weights / np.sqrt(variance)[:, None]

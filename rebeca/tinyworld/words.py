@@ -14,19 +14,18 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from rebeca.tinyworld.facts import MODELS_SEED
-from rebeca.tinyworld.scenes import captions, draw_scenes
+from rebeca.tinyworld.scenes import MODELS_SEED, captions, draw_scenes
 
 CONTEXT = 32
 """Tokens of a text, with begin and end."""
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 WORD_END = "</w>"
-CORPUS_PICTURES = 4000
+CORPUS_POSTCARDS = 4000
 
 
 def vocabulary() -> tuple[str, ...]:
     """All words of captions, sorted."""
-    texts = captions(draw_scenes(CORPUS_PICTURES, MODELS_SEED, "words"))
+    texts = captions(draw_scenes(CORPUS_POSTCARDS, MODELS_SEED, "words"))
     return tuple(sorted({word for text in texts for word in text.split()}))
 
 
@@ -34,13 +33,13 @@ def vocabulary() -> tuple[str, ...]:
 def merges() -> tuple[tuple[str, str], ...]:
     """Most frequent pairs first, ties by spelling, until every word is one symbol."""
     split = [(*word[:-1], word[-1] + WORD_END) for word in vocabulary()]
-    found = []
+    pairs_in_order = []
     while any(len(word) > 1 for word in split):
-        pairs = Counter(pair for word in split for pair in itertools.pairwise(word))
-        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
-        found.append(best)
+        counts = Counter(pair for word in split for pair in itertools.pairwise(word))
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        pairs_in_order.append(best)
         split = [_merged(word, best) for word in split]
-    return tuple(found)
+    return tuple(pairs_in_order)
 
 
 def _merged(word: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
@@ -69,7 +68,7 @@ def write_tokenizer(folder: Path) -> None:
     """Writes ``vocab.json``, ``merges.txt`` and settings for transformers, and ``bpe.txt.gz`` for open_clip."""
     folder.mkdir(parents=True, exist_ok=True)
     ids = {symbol: index for index, symbol in enumerate(symbols())}
-    lines = "\n".join(["#version: 0.2", *(" ".join(pair) for pair in merges())])  # no newline at the end
+    lines = "\n".join(["#version: 0.2", *(" ".join(pair) for pair in merges())])  # without a newline at the end
     (folder / "vocab.json").write_text(json.dumps(ids, ensure_ascii=False), encoding="utf-8")
     (folder / "merges.txt").write_text(lines, encoding="utf-8")
     settings = {

@@ -1,4 +1,4 @@
-"""Tinyworld as a data set: a catalogue of postcards, people with a known taste, and ratings, all from one seed."""
+"""Tinyworld as a data set: a catalogue of postcards, users with a known taste, and ratings, all from one seed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rebeca.params import Count
 from rebeca.ties import TIE, size_of
 from rebeca.tinyworld.render import render
 from rebeca.tinyworld.scenes import captions, draw_scenes
-from rebeca.tinyworld.taste import draw_people, draw_ratings, features
+from rebeca.tinyworld.taste import draw_ratings, draw_tastes, features
 
 SCALE = (1.0, 5.0)
 UNIT = "percentile 0 to 1"
@@ -27,9 +27,9 @@ class TinyworldParams:
     """Size of the world.
 
     Attributes:
-        pictures: Postcards of the catalogue.
-        users: People.
-        seed: Draws postcards, people and ratings; choices are made on 1, and 2 to 4 are reported.
+        items: Postcards of the catalogue.
+        users: Users.
+        seed: Draws postcards, users and ratings; choices are made on 1, and 2 to 4 are reported.
     """
 
     items: Count = 2000
@@ -38,12 +38,12 @@ class TinyworldParams:
 
 
 def make_tinyworld(params: TinyworldParams) -> Dataset:
-    """Draws the world: some seconds."""
+    """Draws the world, which takes some seconds."""
     scenes = draw_scenes(params.items, params.seed, "catalogue")
     pixels = render(scenes)
-    people = draw_people(params.users, params.seed)
-    utility = people.utility(features(pixels))
-    user, item, rating = draw_ratings(people, utility, params.seed)
+    tastes = draw_tastes(params.users, params.seed)
+    utility = tastes.utility(features(pixels))
+    user, item, rating = draw_ratings(tastes, utility, params.seed)
     ratings = Interactions(
         user.astype(np.int32),
         item.astype(np.int32),
@@ -56,10 +56,10 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
     known = percentile(ladder, utility)
 
     def of_items(users: Ints, items: Ints) -> Floats:
-        return np.asarray(known[users, items])
+        return known[users, items]
 
-    def of_images(pictures: Iterable[Pixels]) -> Floats:
-        return percentile(ladder, people.utility(features(pictures)))
+    def of_images(images: Iterable[Pixels]) -> Floats:
+        return percentile(ladder, tastes.utility(features(images)))
 
     return Dataset(
         title="Tinyworld",
@@ -76,11 +76,11 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
 
 
 def percentile(ladder: Floats, utility: Floats) -> Floats:
-    """float64 [users, n]; mid-rank of utilities among a person's sorted utilities ``ladder`` [users, items], 0 to 1.
+    """float64 [users, n]; mid-rank of utilities among a user's sorted utilities ``ladder`` [users, items], 0 to 1.
 
-    Utilities within :data:`rebeca.ties.TIE` are tied, since one image asked for alone or among others rounds otherwise.
+    Utilities within :data:`rebeca.ties.TIE` are tied, since a batch of another size may round differently.
     """
     tie = TIE * size_of(ladder)
     below = np.stack([np.searchsorted(row, own - tie, "left") for row, own in zip(ladder, utility, strict=True)])
     up_to = np.stack([np.searchsorted(row, own + tie, "right") for row, own in zip(ladder, utility, strict=True)])
-    return np.asarray((below + up_to) / (2.0 * ladder.shape[1]))
+    return (below + up_to) / (2.0 * ladder.shape[1])

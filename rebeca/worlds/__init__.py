@@ -1,1 +1,1 @@
-"""Made worlds, in which everybody's taste is known."""
+"""Synthetic worlds, in which every user's taste is known."""

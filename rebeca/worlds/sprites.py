@@ -1,4 +1,4 @@
-"""Sprites: four shapes-and-colours, four tastes, known like-probabilities.
+"""Sprites: two shapes in two colours, four tastes, known probabilities of a like.
 
 The world of the published synthetic experiment, drawn anew (the original uses dSprites): a heart or a square, red or
 blue, somewhere on a black 64 x 64 image at any angle. A user's taste is one shape and one colour; an image is
@@ -35,9 +35,9 @@ class SpritesParams:
     """Size of the world.
 
     Attributes:
-        sprites: Images of each combination.
-        users_per_taste: Users of each taste; 1 as published.
-        seed: Draws images and likes.
+        sprites: Items per combination of shape and colour.
+        users_per_taste: Users per taste; 1 as published.
+        seed: Draws items and likes.
     """
 
     sprites: Count = 1000
@@ -46,18 +46,18 @@ class SpritesParams:
 
 
 def exact_values() -> dict[str, float]:
-    """What an exact sampler of p(image | liked) reaches: share of right combinations, and expected precision.
+    """What an exact sampler of p(image | liked) reaches: share of matching combinations, and expected precision.
 
-    A user's likes come from one right, two half-right and one wrong combination in equal numbers.
+    One combination matches a user's taste, two match half of it, one does not match; all are equally frequent.
     """
-    wrong, half, right = LIKE_PROBABILITY
-    weights = np.array([wrong, 2 * half, right])
+    none, half, both = LIKE_PROBABILITY
+    weights = np.array([none, 2 * half, both])
     shares = weights / weights.sum()
     return {"top-utility": float(shares[2]), "ground-truth": float(shares @ np.array(LIKE_PROBABILITY))}
 
 
 def make_sprites(params: SpritesParams) -> Dataset:
-    """Draws images and ratings (1 like, 0 no like): everybody rates everything."""
+    """Draws items and ratings (1 like, 0 no like): every user rates every item."""
     combination = np.repeat(np.arange(COMBINATIONS), params.sprites)
     rng = np.random.default_rng(seed_of("sprites", params.seed, "pictures"))
     pixels = render(combination, rng)
@@ -105,7 +105,7 @@ def like_probability_of(taste: Ints, combination: Ints) -> Floats:
 
 
 def render(combination: Ints, rng: np.random.Generator) -> Pixels:
-    """uint8 [n, 64, 64, 3]; one sprite an image at a random place and angle, drawn at twice the size and averaged."""
+    """uint8 [n, 64, 64, 3]; one sprite per image at a random place and angle, drawn at twice the size and averaged."""
     n = len(combination)
     margin = RADIUS * np.sqrt(2) + 1
     centre = rng.uniform(margin, SIZE - margin, (n, 2)).astype(np.float32)
@@ -131,8 +131,7 @@ def _heart(u: Floats, v: Floats) -> Bools:
     x, y = u * 1.2, -v * 1.2 + 0.1
     xx, yy = x * x, y * y
     disc = xx + yy - 1
-    inside: Bools = disc * disc * disc <= xx * yy * y
-    return inside
+    return disc * disc * disc <= xx * yy * y
 
 
 def _name(combination: int) -> str:

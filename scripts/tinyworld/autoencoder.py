@@ -1,4 +1,4 @@
-"""Part ``autoencoder``: pictures to 8 x 16 x 16 latents and back."""
+"""Part ``autoencoder``: images to 8 x 16 x 16 latents and back."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, l1_loss
 
 from rebeca.tinyworld.networks import build_autoencoder
-from scripts.tinyworld.data import TRAIN_PICTURES, postcards, signed, some
+from scripts.tinyworld.data import TRAIN_POSTCARDS, postcards, random_rows, signed
 from scripts.tinyworld.loop import Recipe, train
 
 RECIPE = Recipe(steps=6500, batch=16, lr=2e-3, average=0.995)
 SHARPEN = Recipe(steps=3500, batch=16, lr=1.2e-3, average=0.995, seed=1)
-"""A second training in which pixels count more where the picture has detail: else houses and boats stay blurred."""
+"""A second training in which pixels count more where the image has detail; otherwise houses and boats stay blurred."""
 DETAIL_WEIGHT = 6.0
 DETAIL_WINDOW = 7
 CROP = 32
 WHOLE_EVERY = 4
-"""Every fourth step sees whole pictures, the others crops."""
+"""Every fourth step sees whole images, the others crops."""
 KL_WEIGHT = 1e-4
 
 
@@ -31,13 +31,13 @@ def build() -> Any:
     return build_autoencoder()
 
 
-def run(folder: Path, say: Callable[[str], None]) -> tuple[Any, list[dict[str, float]]]:
+def run(folder: Path, report: Callable[[str], None]) -> tuple[Any, list[dict[str, float]]]:
     """Trains it; the scaling factor in its configuration brings latents to unit variance."""
-    data = postcards("train", TRAIN_PICTURES)
+    data = postcards("train", TRAIN_POSTCARDS)
     model = build().to(memory_format=torch.channels_last)
 
     def loss(step: int, random: torch.Generator, detail: float) -> dict[str, Tensor]:
-        x = signed(data.pixels[some(len(data), RECIPE.batch, random)])
+        x = signed(data.pixels[random_rows(len(data), RECIPE.batch, random)])
         if step % WHOLE_EVERY:
             top, left = torch.randint(0, x.shape[-1] - CROP + 1, (2,), generator=random).tolist()
             x = x[:, :, top : top + CROP, left : left + CROP]
@@ -54,9 +54,11 @@ def run(folder: Path, say: Callable[[str], None]) -> tuple[Any, list[dict[str, f
             "kl": KL_WEIGHT * kl,
         }
 
-    history = train("autoencoder", model, RECIPE, lambda s, r: loss(s, r, 0.0), folder / "autoencoder.checkpoint", say)
+    history = train(
+        "autoencoder", model, RECIPE, lambda s, r: loss(s, r, 0.0), folder / "autoencoder.checkpoint", report
+    )
     history += train(
-        "sharpen", model, SHARPEN, lambda s, r: loss(s, r, DETAIL_WEIGHT), folder / "sharpen.checkpoint", say
+        "sharpen", model, SHARPEN, lambda s, r: loss(s, r, DETAIL_WEIGHT), folder / "sharpen.checkpoint", report
     )
     sample = torch.cat([latents(model, data.pixels[i : i + 256]) for i in range(0, 2048, 256)])
     model.register_to_config(scaling_factor=round(1 / float(sample.std()), 4))

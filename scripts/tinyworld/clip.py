@@ -1,7 +1,7 @@
 """Parts ``prior-encoder``, ``verifier-encoder``, ``auditor-encoder``: three CLIPs that differ in size and seed.
 
-Pictures and captions are pulled together as usual; a linear map from the un-normalised image embedding to the
-picture's 8 x 8 thumbnail makes embeddings carry the layout of colours, which people's taste is about.
+The contrastive loss is the usual one. A second loss predicts an 8 x 8 thumbnail from the un-normalised image embedding
+by a linear map, so that embeddings carry the layout of colours, on which users' tastes depend.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, mse_loss, no
 from rebeca.pixels import CLIP_DEVIATION, CLIP_MEAN
 from rebeca.tinyworld.networks import CLIPS, build_clip
 from rebeca.tinyworld.words import token_ids
-from scripts.tinyworld.data import TRAIN_PICTURES, postcards, signed, some
+from scripts.tinyworld.data import TRAIN_POSTCARDS, postcards, random_rows, signed
 from scripts.tinyworld.loop import Recipe, train
 
 THUMBNAIL = 8
@@ -40,16 +40,16 @@ def normalised(pixels: Tensor) -> Tensor:
     return (pixels.float() / 255 - mean) / deviation
 
 
-def run(name: str, tokenizer: Path, folder: Path, say: Callable[[str], None]) -> tuple[Any, list[dict[str, float]]]:
-    """Trains one."""
-    data = postcards("train", TRAIN_PICTURES)
+def run(name: str, tokenizer: Path, folder: Path, report: Callable[[str], None]) -> tuple[Any, list[dict[str, float]]]:
+    """Trains one of them."""
+    data = postcards("train", TRAIN_POSTCARDS)
     ids = token_ids(tokenizer, data.captions)
     recipe = RECIPES[name]
     clip = build(name)
     model = nn.ModuleDict({"clip": clip, "thumbnail": nn.Linear(CLIPS[name].dim, 3 * THUMBNAIL**2)})
 
     def loss(step: int, random: torch.Generator) -> dict[str, Tensor]:
-        rows = some(len(data), recipe.batch, random)
+        rows = random_rows(len(data), recipe.batch, random)
         pixels = data.pixels[rows]
         image, text = image_embeds(clip, pixels), text_embeds(clip, ids[rows])
         scale = clip.logit_scale.exp().clamp(max=100)
@@ -61,7 +61,7 @@ def run(name: str, tokenizer: Path, folder: Path, say: Callable[[str], None]) ->
             "thumbnail": THUMBNAIL_WEIGHT * mse_loss(model["thumbnail"](image), small),
         }
 
-    history = train(name, model, recipe, loss, folder / f"{name}.checkpoint", say)
+    history = train(name, model, recipe, loss, folder / f"{name}.checkpoint", report)
     return clip, history
 
 

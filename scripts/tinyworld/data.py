@@ -1,4 +1,4 @@
-"""The postcards that models are trained on: drawn once a process, never the catalogue of a world."""
+"""The postcards that models are trained on: drawn once per process, never those of a world's catalogue."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from rebeca.tinyworld.facts import MODELS_SEED
 from rebeca.tinyworld.render import render
-from rebeca.tinyworld.scenes import Scenes, captions, draw_scenes
+from rebeca.tinyworld.scenes import MODELS_SEED, Scenes, captions, draw_scenes
 
-TRAIN_PICTURES = 20_000
+TRAIN_POSTCARDS = 20_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Postcards:
-    """Pictures with captions.
+    """Postcards with captions.
 
     Attributes:
         pixels: uint8 [n, 3, 64, 64].
         captions: n captions.
-        scenes: What is on them.
+        scenes: Their factors.
     """
 
     pixels: Tensor
@@ -46,6 +45,6 @@ def signed(pixels: Tensor) -> Tensor:
     return pixels.float() / 127.5 - 1
 
 
-def some(count: int, batch: int, random: torch.Generator) -> Tensor:
+def random_rows(count: int, batch: int, random: torch.Generator) -> Tensor:
     """Row numbers of a batch, with replacement."""
     return torch.randint(0, count, (batch,), generator=random)

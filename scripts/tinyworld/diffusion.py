@@ -1,7 +1,7 @@
 """Part ``diffusion``: UNet and IP-Adapter together, on latents, captions and image embeddings.
 
-Every fifth step sees text alone with the adapter off, as the pipeline does without it; in the others the caption
-is often left out, so that the picture's embedding must carry the picture.
+Every fifth step sees text alone with the adapter off, as the pipeline without an embedding does. In the others the
+caption is often left out, so that the embedding must carry the image.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rebeca.tinyworld.networks import SCHEDULE, TEXT_WIDTH, UNET
 from rebeca.tinyworld.words import token_ids
 from scripts.tinyworld.autoencoder import latents
 from scripts.tinyworld.clip import image_embeds
-from scripts.tinyworld.data import TRAIN_PICTURES, postcards, some
+from scripts.tinyworld.data import TRAIN_POSTCARDS, postcards, random_rows
 from scripts.tinyworld.loop import Recipe, train
 
 RECIPE = Recipe(steps=5000, batch=64, lr=2.4e-3, weight_decay=0.01, average=0.9985, seed=21)
@@ -28,7 +28,7 @@ TOKENS = 4
 TEXT_ONLY_EVERY = 5
 DROP_TEXT = {True: 0.12, False: 0.75}
 """By whether the adapter is off."""
-DROP_PICTURE = 0.1
+DROP_IMAGE = 0.1
 CHUNK = 250
 
 
@@ -71,8 +71,8 @@ def adapter_weights(unet: Any) -> dict[str, Tensor]:
     """The adapter's tensors under the names of the published file."""
     out = {}
     projection = unet.encoder_hid_proj.image_projection_layers[0]
-    for name, ours in (("proj", "image_embeds"), ("norm", "norm")):
-        layer = getattr(projection, ours)
+    for name, own_name in (("proj", "image_embeds"), ("norm", "norm")):
+        layer = getattr(projection, own_name)
         out[f"image_proj.{name}.weight"], out[f"image_proj.{name}.bias"] = layer.weight, layer.bias
     for index, (name, _) in enumerate(cross_attentions(unet)):
         processor = unet.attn_processors[name]
@@ -87,14 +87,14 @@ def plain_weights(unet: Any) -> dict[str, Tensor]:
 
 
 def set_scale(unet: Any, scale: float) -> None:
-    """How much the adapter says."""
+    """Sets the weight of the adapter."""
     for processor in unet.attn_processors.values():
         if hasattr(processor, "scale"):
             processor.scale = [scale]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Material:
+class _Inputs:
     latents: Tensor
     text: Tensor
     no_text: Tensor
@@ -102,8 +102,8 @@ class _Material:
 
 
 @torch.inference_mode()
-def _material(autoencoder: Any, clip: Any, tokenizer: Path, device: str) -> _Material:
-    data = postcards("train", TRAIN_PICTURES)
+def _inputs(autoencoder: Any, clip: Any, tokenizer: Path, device: str) -> _Inputs:
+    data = postcards("train", TRAIN_POSTCARDS)
     autoencoder.to(device)
     clip.to(device)
     pixels, ids = data.pixels.to(device), token_ids(tokenizer, data.captions).to(device)
@@ -112,32 +112,32 @@ def _material(autoencoder: Any, clip: Any, tokenizer: Path, device: str) -> _Mat
     text = torch.cat([clip.text_model(input_ids=ids[i : i + CHUNK]).last_hidden_state for i in starts])
     embeds = torch.cat([image_embeds(clip, pixels[i : i + CHUNK]) for i in starts])
     no_text = clip.text_model(input_ids=token_ids(tokenizer, ("",)).to(device)).last_hidden_state
-    return _Material(z * autoencoder.config.scaling_factor, text, no_text, embeds)
+    return _Inputs(z * autoencoder.config.scaling_factor, text, no_text, embeds)
 
 
 def run(
-    autoencoder: Any, clip: Any, tokenizer: Path, folder: Path, device: str, say: Callable[[str], None]
+    autoencoder: Any, clip: Any, tokenizer: Path, folder: Path, device: str, report: Callable[[str], None]
 ) -> tuple[Any, list[dict[str, float]]]:
-    """Trains both; random numbers are drawn on the processor, whatever the device."""
+    """Trains both; random numbers are drawn on the CPU, whatever the device."""
     from diffusers import DDPMScheduler
 
-    material = _material(autoencoder, clip, tokenizer, device)
+    inputs = _inputs(autoencoder, clip, tokenizer, device)
     schedule = DDPMScheduler(**SCHEDULE)
     unet = build(clip.config.projection_dim).to(device, memory_format=torch.channels_last)
 
     def loss(step: int, random: torch.Generator) -> dict[str, Tensor]:
         size = RECIPE.batch
-        rows = some(len(material.latents), size, random).to(device)
+        rows = random_rows(len(inputs.latents), size, random).to(device)
         text_only = step % TEXT_ONLY_EVERY == 0
         set_scale(unet, 0.0 if text_only else 1.0)
-        noise = torch.randn((size, *material.latents.shape[1:]), generator=random).to(device)
+        noise = torch.randn((size, *inputs.latents.shape[1:]), generator=random).to(device)
         t = torch.randint(0, SCHEDULE["num_train_timesteps"], (size,), generator=random).to(device)
         dropped = torch.rand(2, size, generator=random).to(device)
         no_text = (dropped[0] < DROP_TEXT[text_only]).view(-1, 1, 1)
-        no_picture = (dropped[1] < DROP_PICTURE).view(-1, 1)
-        text = torch.where(no_text, material.no_text, material.text[rows])
-        embeds = torch.where(no_picture, 0.0, material.embeds[rows])
-        z = material.latents[rows]
+        no_image = (dropped[1] < DROP_IMAGE).view(-1, 1)
+        text = torch.where(no_text, inputs.no_text, inputs.text[rows])
+        embeds = torch.where(no_image, 0.0, inputs.embeds[rows])
+        z = inputs.latents[rows]
         predicted = unet(
             schedule.add_noise(z, noise, t),
             t,
@@ -145,8 +145,8 @@ def run(
             added_cond_kwargs={"image_embeds": [embeds[:, None]]},
         ).sample
         error = mse_loss(predicted, schedule.get_velocity(z, noise, t))
-        return {"text": error} if text_only else {"picture": error}
+        return {"text": error} if text_only else {"image": error}
 
-    history = train("diffusion", unet, RECIPE, loss, folder / "diffusion.checkpoint", say, (autoencoder, clip))
+    history = train("diffusion", unet, RECIPE, loss, folder / "diffusion.checkpoint", report, (autoencoder, clip))
     set_scale(unet, 1.0)
     return unet, history

@@ -1,6 +1,6 @@
-"""One loop for all parts: AdamW on a cosine, moving average, checkpoints; a step's random numbers hang on its number.
+"""One loop for all parts: AdamW with a cosine schedule, moving average, checkpoints.
 
-Because step k draws from a generator seeded by k, a resumed training is the undisturbed one.
+Step k draws from a random generator seeded by k, so a resumed training equals an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Recipe:
 
     Attributes:
         steps: Steps in all.
-        batch: Pictures a step.
+        batch: Images per step.
         lr: Highest learning rate; a short rise, then a cosine to a hundredth.
         weight_decay: AdamW's.
-        average: Decay of the moving average that is kept; 0 keeps the last state.
+        average: Decay of the moving average that is returned; 0 returns the last state.
         seed: Of weights and steps.
     """
 
@@ -43,7 +43,6 @@ class Recipe:
     seed: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """For the model card."""
         return asdict(self)
 
 
@@ -65,7 +64,7 @@ def train(
     recipe: Recipe,
     loss: Callable[[int, torch.Generator], dict[str, Tensor]],
     checkpoint: Path,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
     others: Sequence[nn.Module] = (),
 ) -> list[dict[str, float]]:
     """Trains ``model`` in place, to its averaged state where the recipe says so.
@@ -74,14 +73,14 @@ def train(
         name: Part, for the seeds and the report.
         model: What is trained.
         recipe: How.
-        loss: ``loss(step, random)`` gives named terms; their sum is minimised.
+        loss: ``loss(step, random)`` returns named terms; their sum is minimised.
         checkpoint: File to go on from, where recipe, first weights and ``others`` are the same; else it is renamed
-            ``*.other``. Removed by nobody, so that a finished part is not trained again.
-        say: Progress.
-        others: Trained parts that the loss looks through.
+            ``*.other``. It is never removed, so a finished part is not trained again.
+        report: Called with a line of text.
+        others: Trained parts that the loss uses.
 
     Returns:
-        A row every :data:`REPORT_EVERY` steps: step and the mean of every term since the row before.
+        One row per :data:`REPORT_EVERY` steps: step and the mean of every term since the row before.
     """
     trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=recipe.lr, weight_decay=recipe.weight_decay, betas=(0.9, 0.99))
@@ -92,7 +91,7 @@ def train(
     state = load_checkpoint(checkpoint, str(trained[0].device))
     if state is not None and state.get("origin") != origin:
         checkpoint.replace(checkpoint.with_suffix(".other"))
-        say(f"{name}: {checkpoint} is of another recipe or other parts and was renamed *.other; training starts anew")
+        report(f"{name}: {checkpoint} is of another recipe or other parts and was renamed *.other; training restarts")
     elif state is not None:
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
@@ -119,7 +118,7 @@ def train(
             pace = (time.perf_counter() - started) / (done - model_time)
             shown = " ".join(f"{k} {v:.4f}" for k, v in history[-1].items() if k != "step")
             left = (recipe.steps - done) * pace
-            say(f"{name}: step {done}/{recipe.steps}, {shown}, {pace:.3f} s a step, {left:.0f} s left")
+            report(f"{name}: step {done}/{recipe.steps}, {shown}, {pace:.3f} s per step, {left:.0f} s left")
         if done % CHECKPOINT_EVERY == 0 or done == recipe.steps:
             save_checkpoint(
                 checkpoint,

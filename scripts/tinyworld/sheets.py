@@ -1,9 +1,9 @@
-"""Contact sheets of the docs: what the miniature paints, and what every arm of a task made for the same people.
+"""Contact sheets of the docs: images of the miniature models, and images of every generator for the same users.
 
     python -m scripts.tinyworld.sheets models
-    python -m scripts.tinyworld.sheets arms results/tinyworld-quick/v3
+    python -m scripts.tinyworld.sheets generators results/tinyworld-quick/v3
 
-Writes below ``docs/images/tinyworld``; pixels are doubled where there are few arms, never smoothed.
+Writes below ``docs/images/tinyworld``; pixels are doubled where there are few generators, never smoothed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmark.records.files import read_comparison, read_record
 IMAGES = Path(__file__).resolve().parent.parent.parent / "docs" / "images" / "tinyworld"
 ZOOM = 2
 MANY = 12
-"""Arms from which on a sheet shows fewer people at their own size."""
+"""From so many generators on, a sheet shows fewer users at the original size."""
 SIDE = 64
 EACH = 4
 HEADING = 16
@@ -30,22 +30,22 @@ SHOWN = 12
 
 
 def main() -> None:
-    """Makes what was asked for."""
+    """Writes one sheet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("models", "arms"))
+    parser.add_argument("what", choices=("models", "generators"))
     parser.add_argument("records", type=Path, nargs="?")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     IMAGES.mkdir(parents=True, exist_ok=True)
-    if given.what == "models":
+    if arguments.what == "models":
         sheet, name = models(), "models.png"
     else:
-        sheet, name = arms(given.records), f"{given.records.resolve().parent.name}.png"
+        sheet, name = generators(arguments.records), f"{arguments.records.resolve().parent.name}.png"
     sheet.save(IMAGES / name, optimize=True)
     sys.stdout.write(f"{IMAGES / name}\n")
 
 
 def models() -> Image.Image:
-    """Test postcards; the same painted from their embeddings; the same painted from their captions."""
+    """Test postcards; images from their embeddings; images from their captions."""
     from rebeca.tinyworld.models import load_clip
     from scripts.tinyworld import evaluate
     from scripts.tinyworld.data import postcards
@@ -55,49 +55,51 @@ def models() -> Image.Image:
     empty = [""] * SHOWN
     requests = evaluate._requests(SHOWN)
     wanted = evaluate._images(load_clip("prior-encoder"), data.pixels).numpy()
-    by_embedding = list(evaluate._decoder(evaluate.PICTURE_GUIDANCE).paint(requests, empty, empty, wanted))
-    by_caption = list(evaluate._decoder(evaluate.TEXT_GUIDANCE).paint(requests, list(data.captions), empty, None))
-    if any(picture is None for picture in (*by_embedding, *by_caption)):
-        sys.exit("a picture holds numbers that are not finite")
+    by_embedding = list(evaluate._decoder(evaluate.EMBEDDING_GUIDANCE).generate_pixels(requests, empty, empty, wanted))
+    by_caption = list(
+        evaluate._decoder(evaluate.TEXT_GUIDANCE).generate_pixels(requests, list(data.captions), empty, None)
+    )
+    if any(image is None for image in (*by_embedding, *by_caption)):
+        sys.exit("an image holds numbers that are not finite")
     half = SHOWN // 2
     rows = [part[s] for s in (slice(0, half), slice(half, None)) for part in (originals, by_embedding, by_caption)]
     return grid(np.array(rows))
 
 
-def arms(records: Path) -> Image.Image:
-    """A block an arm: the same people, four pictures each."""
+def generators(records: Path) -> Image.Image:
+    """One block per generator: the same users, four images each."""
     order = read_comparison(records).order
-    people, columns, zoom = (3, 4, 1) if len(order) > MANY else (6, 3, ZOOM)
-    blocks = [block(records / name, people, zoom) for name in order]
+    users, columns, zoom = (3, 4, 1) if len(order) > MANY else (6, 3, ZOOM)
+    blocks = [block(records / name, users, zoom) for name in order]
     width, height = blocks[0].size
     across = min(columns, len(blocks))
     down = -(-len(blocks) // across)
     sheet = Image.new("RGB", (across * (width + GAP) - GAP, down * (height + GAP) - GAP), "white")
-    for i, one in enumerate(blocks):
-        sheet.paste(one, (i % across * (width + GAP), i // across * (height + GAP)))
+    for i, image in enumerate(blocks):
+        sheet.paste(image, (i % across * (width + GAP), i // across * (height + GAP)))
     return sheet
 
 
-def block(folder: Path, people: int, zoom: int) -> Image.Image:
-    """The title and the pictures of one arm; a person a row."""
+def block(folder: Path, users: int, zoom: int) -> Image.Image:
+    """The title and the images of one generator; one row per user."""
     record, packed = read_record(folder), gallery.unpack(folder, gallery.IMAGES)
     shown: dict[str, dict[int, str]] = {}
     for image in record.images.shown:
         shown.setdefault(image.user, {})[image.replicate] = image.digest
-    pixels = np.full((people, EACH, SIDE, SIDE, 3), 255, np.uint8)
-    for row, user in enumerate(sorted(shown)[:people]):
+    pixels = np.full((users, EACH, SIDE, SIDE, 3), 255, np.uint8)
+    for row, user in enumerate(sorted(shown)[:users]):
         for replicate, digest in shown[user].items():
             if replicate < EACH:
                 pixels[row, replicate] = gallery.decode_packed(folder, digest, packed[digest])
-    painted = grid(pixels, zoom)
-    out = Image.new("RGB", (painted.width, painted.height + HEADING), "white")
+    images = grid(pixels, zoom)
+    out = Image.new("RGB", (images.width, images.height + HEADING), "white")
     ImageDraw.Draw(out).text((0, 2), record.generator.title, fill="black")
-    out.paste(painted, (0, HEADING))
+    out.paste(images, (0, HEADING))
     return out
 
 
 def grid(pixels: np.ndarray, zoom: int = ZOOM) -> Image.Image:
-    """[rows, columns, height, width, 3] as one picture."""
+    """[rows, columns, height, width, 3] as one image."""
     rows, columns, height, width, _ = pixels.shape
     flat = pixels.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
     return Image.fromarray(flat).resize((columns * width * zoom, rows * height * zoom), Image.Resampling.NEAREST)

@@ -1,7 +1,7 @@
-"""Parts ``hps`` and ``laion``: stand-ins for two scorers of what people like on the whole.
+"""Parts ``hps`` and ``laion``: stand-ins for two scorers of what users like on the whole.
 
-Both learn the common taste from made raters and nothing about single persons: ``hps`` from choices between two
-postcards of one place (Bradley and Terry 1952), ``laion`` from the mean of twenty people's ratings.
+Both learn the common taste from synthetic raters and nothing about single users: ``hps`` from choices between two
+postcards of one place (Bradley and Terry 1952), ``laion`` from the mean of twenty users' ratings.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from torch.nn.functional import cross_entropy, normalize
 
 from rebeca.arrays import Floats, Ints
 from rebeca.seeds import seed_of
-from rebeca.tinyworld.facts import MODELS_SEED
-from rebeca.tinyworld.scenes import LAND, TIMES, Scenes
-from rebeca.tinyworld.taste import common_utility, draw_people, features, rate
+from rebeca.tinyworld.scenes import LAND, MODELS_SEED, TIMES, Scenes
+from rebeca.tinyworld.taste import common_utility, draw_tastes, features, rate
 from rebeca.tinyworld.words import token_ids
 from scripts.tinyworld.clip import image_embeds, text_embeds
-from scripts.tinyworld.data import TRAIN_PICTURES, postcards
+from scripts.tinyworld.data import TRAIN_POSTCARDS, postcards
 from scripts.tinyworld.loop import Recipe, train
 
 HPS_RECIPE = Recipe(steps=400, batch=48, lr=3e-4, weight_decay=0.05, seed=31)
@@ -31,7 +30,7 @@ CHOICE_STEEPNESS = 2.0
 """Log-odds of preferring a postcard whose common utility is a standard deviation higher."""
 NEUTRAL_PROMPT = ""
 RATERS = 20
-RATING_PICTURES = 6000
+RATED_POSTCARDS = 6000
 RIDGE = 1.0
 
 
@@ -61,9 +60,11 @@ def choices(utility: Floats, chosen: Ints, rng: np.random.Generator) -> Ints:
     return (rng.random(len(chosen)) > 1 / (1 + np.exp(-CHOICE_STEEPNESS * difference))).astype(np.int64)
 
 
-def run_hps(clip: Any, tokenizer: Path, folder: Path, say: Callable[[str], None]) -> tuple[Any, list[dict[str, float]]]:
-    """Tunes a copy of a CLIP on choices; half of them under the place's name, half under no words."""
-    data = postcards("train", TRAIN_PICTURES)
+def run_hps(
+    clip: Any, tokenizer: Path, folder: Path, report: Callable[[str], None]
+) -> tuple[Any, list[dict[str, float]]]:
+    """Tunes a copy of a CLIP on choices; half of them with the place's name as the prompt, half with none."""
+    data = postcards("train", TRAIN_POSTCARDS)
     utility = common(data.pixels)
     ids, none = token_ids(tokenizer, places(data.scenes)), token_ids(tokenizer, (NEUTRAL_PROMPT,))
     model = copy.deepcopy(clip)
@@ -78,18 +79,18 @@ def run_hps(clip: Any, tokenizer: Path, folder: Path, say: Callable[[str], None]
         logits = model.logit_scale.exp() * torch.einsum("npd,nd->np", image, text)
         return {"choice": cross_entropy(logits, taken)}
 
-    history = train("hps", model, HPS_RECIPE, loss, folder / "hps.checkpoint", say)
+    history = train("hps", model, HPS_RECIPE, loss, folder / "hps.checkpoint", report)
     return model, history
 
 
 def run_laion(clip: Any) -> tuple[Tensor, Tensor]:
     """Weight [1, dim] and bias [1] of a linear head on normalised embeddings, by ridge regression."""
-    data = postcards("train", TRAIN_PICTURES)
-    pixels = data.pixels[:RATING_PICTURES]
+    data = postcards("train", TRAIN_POSTCARDS)
+    pixels = data.pixels[:RATED_POSTCARDS]
     values = features(pixels.permute(0, 2, 3, 1).numpy())
     rng = np.random.default_rng(seed_of("tinyworld", MODELS_SEED, "mean ratings"))
-    people = draw_people(RATERS, MODELS_SEED)
-    target = rate(people, people.utility(values), rng).mean(axis=0)
+    tastes = draw_tastes(RATERS, MODELS_SEED)
+    target = rate(tastes, tastes.utility(values), rng).mean(axis=0)
     x = unit_embeds(clip, pixels).double().numpy()
     centre = x.mean(axis=0)
     weight = np.linalg.solve((x - centre).T @ (x - centre) + RIDGE * np.eye(x.shape[1]), (x - centre).T @ target)

@@ -1,7 +1,7 @@
 """``python -m scripts.tinyworld.train``: trains the miniature models, all or one part, and writes the weights.
 
-Parts go on from their checkpoints in ``--work``; a finished part is not trained again. Steps, not minutes, are the
-budget, so the same processor makes the same weights again.
+Parts go on from their checkpoints in ``--work``; a finished part is not trained again. The budget is a number of
+steps, not of minutes, so the same CPU trains the same weights again.
 """
 
 from __future__ import annotations
@@ -25,45 +25,45 @@ from rebeca.weights import save_weights
 from scripts.tinyworld import autoencoder, clip, diffusion, stand_ins
 
 ORDER = ("autoencoder", *clip.RECIPES, "diffusion", "hps", "laion")
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-class Workshop:
+class Trainer:
     """Trains parts, each from the weights in ``out`` of those that it needs."""
 
-    def __init__(self, work: Path, out: Path, device: str, say: Say) -> None:
-        self.work, self.out, self.device, self.say = work, out, device, say
+    def __init__(self, work: Path, out: Path, device: str, report: Report) -> None:
+        self.work, self.out, self.device, self.report = work, out, device, report
         self.tokenizer = work / "tokenizer"
         work.mkdir(parents=True, exist_ok=True)
         out.mkdir(parents=True, exist_ok=True)
         write_tokenizer(self.tokenizer)
 
     def part(self, name: str) -> None:
-        """Trains a part, goes on with it, or finds it done; writes its weights and its place in the card."""
+        """Trains a part from its checkpoint on; writes its weights and its entry in the card."""
         started = time.perf_counter()
         about: dict[str, Any] = {}
         if name == "autoencoder":
-            model, history = autoencoder.run(self.work, self.say)
+            model, history = autoencoder.run(self.work, self.report)
             self._save(name, model.state_dict())
             about = {"recipe": [autoencoder.RECIPE.to_json(), autoencoder.SHARPEN.to_json()], "history": history}
             self._card(scaling_factor=model.config.scaling_factor)
         elif name == "diffusion":
             unet, history = diffusion.run(
-                self._autoencoder(), self._eyes("prior-encoder"), self.tokenizer, self.work, self.device, self.say
+                self._autoencoder(), self._encoder("prior-encoder"), self.tokenizer, self.work, self.device, self.report
             )
             self._save("adapter", diffusion.adapter_weights(unet))
             self._save(name, diffusion.plain_weights(unet))
             about = {"recipe": diffusion.RECIPE.to_json(), "history": history}
         elif name == "hps":
-            model, history = stand_ins.run_hps(self._eyes("prior-encoder"), self.tokenizer, self.work, self.say)
+            model, history = stand_ins.run_hps(self._encoder("prior-encoder"), self.tokenizer, self.work, self.report)
             self._save(name, model.state_dict())
             about = {"recipe": stand_ins.HPS_RECIPE.to_json(), "history": history}
         elif name == "laion":
-            weight, bias = stand_ins.run_laion(self._eyes("auditor-encoder"))
+            weight, bias = stand_ins.run_laion(self._encoder("auditor-encoder"))
             self._save(name, {"layers.0.weight": weight, "layers.0.bias": bias})
-            about = {"ridge": stand_ins.RIDGE, "pictures": stand_ins.RATING_PICTURES}
+            about = {"ridge": stand_ins.RIDGE, "postcards": stand_ins.RATED_POSTCARDS}
         else:
-            model, history = clip.run(name, self.tokenizer, self.work, self.say)
+            model, history = clip.run(name, self.tokenizer, self.work, self.report)
             self._save(name, model.state_dict())
             about = {"recipe": clip.RECIPES[name].to_json(), "history": history}
         device = self.device if name == "diffusion" else "cpu"
@@ -77,19 +77,19 @@ class Workshop:
 
     def _autoencoder(self) -> Any:
         model = autoencoder.build()
-        model.load_state_dict(self._made("autoencoder"))
+        model.load_state_dict(self._trained("autoencoder"))
         model.register_to_config(scaling_factor=self._read_card()["scaling_factor"])
         return model.eval()
 
-    def _eyes(self, name: str) -> Any:
+    def _encoder(self, name: str) -> Any:
         model = clip.build(name)
-        model.load_state_dict(self._made(name))
+        model.load_state_dict(self._trained(name))
         return model.eval()
 
-    def _made(self, part: str) -> dict[str, torch.Tensor]:
+    def _trained(self, part: str) -> dict[str, torch.Tensor]:
         if not (self.out / f"{part}.safetensors").is_file():
             raise MissingDependency(
-                f"{self.out}: the part {part} is not there, and another is made from it",
+                f"{self.out}: the part {part} is missing, and another part needs it",
                 hint=f"python -m scripts.tinyworld.train --part {part} --out {self.out}",
             )
         return read_part(self.out, part)
@@ -114,12 +114,12 @@ class Workshop:
 @click.option("--device", default="cpu", show_default=True, help="Where the part diffusion, the longest, is trained.")
 def main(parts: tuple[str, ...], work: Path | None, out: Path, device: str) -> None:
     """Train the miniature models."""
-    shop = Workshop(
+    trainer = Trainer(
         work or cache_folder() / "tinyworld-training", out, device, lambda text: click.echo(text, file=sys.stderr)
     )
     try:
         for name in parts or ORDER:
-            shop.part(name)
+            trainer.part(name)
     except MissingDependency as error:
         raise click.ClickException(str(error)) from error
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from baselines.catalogue import CatalogueGenerator, CatalogueParams
-from baselines.factorisation import factorise
+from baselines.catalogue import CatalogueGenerator, CatalogueParams, factorise
 from baselines.folder import Folder, FolderParams
 from benchmark.task.resolve import load_task
 from rebeca.interfaces import GeneratedImage, Request

@@ -159,7 +159,7 @@ written("nothing at all", "", 2, "the key 'schema' is missing")
 written("a control character", TINY.replace("seed: 7", '"se\\e[2Jde": 7'), 2, "unknown key 'se\ufffd[2Jde'")
 
 table("a file outside", "items.csv", b"i3,3.png", b"i3,../../secret.png", "items.csv: row 5: file '../../secret.png'")
-table("an absolute file", "items.csv", b"i3,3.png", b"i3,/etc/passwd", "points outside the picture folder")
+table("an absolute file", "items.csv", b"i3,3.png", b"i3,/etc/passwd", "points outside the image folder")
 table("a picture that is not there", "items.csv", b"i3,3.png", b"i3,33.png", "row 5: file '33.png' is not in")
 table("a rating off the scale", "ratings.csv", b"u0,i0,", b"u0,i0,9", "row 2: rating 9")
 table("a rating that is no number", "ratings.csv", b"u0,i0,", b"u0,i0,x", "is not a finite number")
@@ -179,11 +179,11 @@ table("a column twice", "ratings.csv", b"user,item", b"user,user ,item", "row 1:
 table("a name too long", "items.csv", b"i3,3.png", b"i3," + b"x" * 300, "row 5: file 'xxx")
 table("an open quote", "ratings.csv", b"u0,i0,", b'"u0,i0,', "cannot be read as a table")
 table("a missing column", "ratings.csv", b"rating\n", b"stars\n", "row 1: no column 'rating'")
-picture("not a picture", lambda old: b"hello", "3.png: not a readable picture")
-picture("half a picture", lambda old: old[:200], "3.png: not a readable picture")
+picture("not a picture", lambda old: b"hello", "3.png: not a readable image")
+picture("half a picture", lambda old: old[:200], "3.png: not a readable image")
 picture("a header of 60,000 x 60,000", lambda old: png(60_000, 60_000), "3.png: too many pixels")
 picture("a header of 9,000 x 9,000", lambda old: png(9000, 9000), "9000 x 9000 pixels are too many")
-picture("a header that lies", lambda old: png(7000, 7000), "3.png: not a readable picture")
+picture("a header that lies", lambda old: png(7000, 7000), "3.png: not a readable image")
 picture("a decompression bomb", lambda old: black(12_000, 12_000), "3.png: too many pixels")
 embeddings("NaN in embeddings", lambda: np.where(np.arange(192).reshape(24, 8) == 37, np.nan, 1.0), "row 4 holds a")
 embeddings("numbers beyond single precision", lambda: np.full((24, 8), 1e300), "row 0 holds a number that is not")
@@ -199,13 +199,13 @@ def _(root):
     (root / "data" / "images" / "3.png").unlink()
 
 
-@case("a link out of the folder", 3, "points outside the picture folder")
+@case("a link out of the folder", 3, "points outside the image folder")
 def _(root):
     (root / "data" / "images" / "3.png").unlink()
     (root / "data" / "images" / "3.png").symlink_to("/etc/passwd")
 
 
-@case("a zip bomb", 3, "600000000 bytes unpacked is too large for a picture")
+@case("a zip bomb", 3, "600000000 bytes unpacked is too large for an image")
 def _(root):
     images = root / "data" / "images"
     with zipfile.ZipFile(root / "data" / "images.zip", "w", zipfile.ZIP_DEFLATED) as archive:

@@ -51,7 +51,7 @@ def test_missing_weights_are_named_with_the_remedy(tmp_path, monkeypatch):
 
 def test_a_missing_file_is_named(copied):
     (copied / published.ALL["sd15"].folder / "vae" / "config.json").unlink()
-    with pytest.raises(MissingDependency, match=r"vae/config\.json is not there"):
+    with pytest.raises(MissingDependency, match=r"vae/config\.json is missing"):
         published.find("sd15")
 
 

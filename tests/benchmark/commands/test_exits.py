@@ -10,7 +10,7 @@ import time
 import pytest
 
 from benchmark.commands import exits
-from rebeca.errors import DataError, GeneratorError, SpecError, StoreError
+from rebeca.errors import DataError, PluginError, SpecError, StoreError
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def ended(error, capsys, debug=False):
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(SpecError("x"), 2), (DataError("x"), 3), (GeneratorError("x"), 5), (StoreError("x"), 6)]
+    ("error", "code"), [(SpecError("x"), 2), (DataError("x"), 3), (PluginError("x"), 5), (StoreError("x"), 6)]
 )
 def test_each_kind_of_mistake_has_its_code(error, code, capsys):
     assert ended(error, capsys) == (code, "error: x\n")

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmark.dev.synthetic_data import MARK, write_synthetic
-from rebeca.data.flickr_aes import PICTURES, TABLE
+from rebeca.data.flickr_aes import IMAGES, TABLE
 from rebeca.errors import StoreError
 
 
@@ -18,17 +18,17 @@ def test_each_user_rates_different_items(tmp_path):
     ratings = rows(tmp_path / "d")
     assert len(ratings) == 4 * 12 and len({(user, item) for user, item, _ in ratings}) == 4 * 12
     assert {score for *_, score in ratings} <= set("12345") and len({score for *_, score in ratings}) > 2
-    assert {item for _, item, _ in ratings} <= {path.name for path in (tmp_path / "d" / PICTURES).iterdir()}
-    assert len(list((tmp_path / "d" / PICTURES).iterdir())) == 30
+    assert {item for _, item, _ in ratings} <= {path.name for path in (tmp_path / "d" / IMAGES).iterdir()}
+    assert len(list((tmp_path / "d" / IMAGES).iterdir())) == 30
 
 
 def test_a_seed_gives_the_same_files_again(tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         write_synthetic(tmp_path / name, 3, 12, 5, seed)
     assert rows(tmp_path / "a") == rows(tmp_path / "b") != rows(tmp_path / "c")
-    first = sorted((tmp_path / "a" / PICTURES).iterdir())[0].name
-    same, other = ((tmp_path / name / PICTURES / first).read_bytes() for name in "bc")
-    assert (tmp_path / "a" / PICTURES / first).read_bytes() == same != other
+    first = sorted((tmp_path / "a" / IMAGES).iterdir())[0].name
+    same, other = ((tmp_path / name / IMAGES / first).read_bytes() for name in "bc")
+    assert (tmp_path / "a" / IMAGES / first).read_bytes() == same != other
 
 
 def test_only_its_own_folder_is_written_into(tmp_path):

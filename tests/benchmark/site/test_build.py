@@ -269,7 +269,7 @@ DAMAGES = {
     "a NaN": (not_a_number, "NaN is no JSON number"),
     "a newer schema": (lambda r: edit_json(r, COMPARISON, "schema", lambda v: v + 1), "install that one"),
     "an older schema": (lambda r: edit_json(r, RECORD, "schema", lambda v: v - 1), "it was written by another version"),
-    "no image": (lambda r: edit_images(r, b"<svg onload=alert(1)>"), "not a readable picture"),
+    "no image": (lambda r: edit_images(r, b"<svg onload=alert(1)>"), "not a readable image"),
     "another image": (lambda r: edit_images(r, encode_lossless(np.ones((9, 9, 3), np.uint8))), "is another image"),
     "a bomb": (lambda r: edit_images(r, png(60_000, 60_000)), "too many pixels"),
     "no parquet": (lambda r: (r / "rebeca" / "scores.parquet").write_bytes(b"PAR1"), "cannot be read"),

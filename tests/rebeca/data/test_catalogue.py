@@ -17,7 +17,7 @@ SCALE = (1.0, 7.0)
 def test_not_a_picture(tmp_path):
     folder = make_folder(tmp_path)
     (folder / "images" / "0.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"0\.png: not a readable picture"):
+    with pytest.raises(DataError, match=r"0\.png: not a readable image"):
         read_folder(folder, SCALE).catalogue.pixels(0)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmark.dev.synthetic_data import write_synthetic
 from rebeca.data import flickr_aes
-from rebeca.data.flickr_aes import INDEX, PICTURES, TABLE, prepare, read_flickr_aes
+from rebeca.data.flickr_aes import IMAGES, INDEX, TABLE, prepare, read_flickr_aes
 from rebeca.data.splits import SplitRule, divide
 from rebeca.errors import DataError, StoreError
 from tests.builders import interactions
@@ -62,7 +62,7 @@ def test_the_division_holds_the_published_counts():
     user = np.repeat(np.arange(210), counts)
     item = np.concatenate([rng.choice(items, c, replace=False) for c in counts])
     ratings = interactions(user, item, rng.integers(1, 6, len(user)))
-    found = flickr_aes.facts(ratings, 0).found
+    found = flickr_aes.facts(ratings, 0).counts
     assert {name: found[name] for name in flickr_aes.PUBLISHED} == flickr_aes.PUBLISHED
     assert flickr_aes.facts(ratings, 0).as_published
     division = divide(ratings, SplitRule("per-user-exact", 10, 10, "shared"), 4, np.zeros(items, int), 42)
@@ -97,8 +97,8 @@ def test_without_the_index_the_remedy_is_named(root):
 
 
 def test_a_picture_that_changed_must_be_prepared_again(ready):
-    name = sorted((ready / PICTURES).iterdir())[3]
-    other = sorted((ready / PICTURES).iterdir())[4]
+    name = sorted((ready / IMAGES).iterdir())[3]
+    other = sorted((ready / IMAGES).iterdir())[4]
     time.sleep(0.01)
     name.write_bytes(other.read_bytes())
     with pytest.raises(DataError, match=name.name):
@@ -131,16 +131,16 @@ def test_preparing_goes_on_where_it_stopped(root, monkeypatch):
     assert told[0][0] == 32 and told[-1][0] == told[-1][1]
     assert opened.count(2) == told[-1][1] - 32
     (root / INDEX).write_text("not JSON")  # made from the pictures alone, so it is made again
-    assert prepare(root, "refuse", silent).found["ratings"] == 288
+    assert prepare(root, "refuse", silent).counts["ratings"] == 288
 
 
 def test_damaged_pictures_are_counted_and_named_after_all_others_were_opened(root):
-    files = sorted((root / PICTURES).iterdir())
+    files = sorted((root / IMAGES).iterdir())
     files[2].write_bytes(files[2].read_bytes()[:300])
     files[5].write_bytes(b"no picture")
     rated = {line.split(", ")[1] for line in (root / TABLE).read_text().splitlines()[1:]}
     bad = [f for f in (files[2], files[5]) if f.name in rated]
-    with pytest.raises(DataError, match=rf"{len(bad)} of \d+ pictures cannot be read: .*{bad[0].name}"):
+    with pytest.raises(DataError, match=rf"{len(bad)} of \d+ images cannot be read: .*{bad[0].name}"):
         prepare(root, "refuse", silent)
     assert len(json.loads((root / INDEX).read_text())) == len(rated) - len(bad)
 
@@ -149,7 +149,7 @@ def test_a_picture_that_is_listed_but_absent_is_named_with_its_row(root):
     lines = (root / TABLE).read_text().splitlines()
     name = lines[5].split(", ")[1]
     row = next(i + 1 for i, line in enumerate(lines) if name in line)
-    (root / PICTURES / name).unlink()
+    (root / IMAGES / name).unlink()
     with pytest.raises(DataError, match=rf"{TABLE}: row {row}: file '{name}' is not in"):
         prepare(root, "refuse", silent)
 
@@ -177,7 +177,7 @@ def test_rows_are_those_of_the_file_where_repetitions_were_left_out(root):
 
 
 def test_missing_columns_files_and_folders_are_named(root, tmp_path):
-    with pytest.raises(DataError, match="not there") as error:
+    with pytest.raises(DataError, match="missing") as error:
         read_flickr_aes(tmp_path)
     assert "personalizedImageAesthetics" in error.value.hint
     changed(root, lambda lines: [" worker, picture, score", *lines[1:]])
@@ -190,7 +190,7 @@ def test_a_picture_rated_twice_is_refused_or_the_first_counts(root):
     with pytest.raises(DataError, match=r"row 290: user 'A000' rated item .* twice"):
         prepare(root, "refuse", silent)
     found = prepare(root, "first", silent)
-    assert found.repeated == 1 and found.found["ratings"] == 288
+    assert found.repeated == 1 and found.counts["ratings"] == 288
     assert len(read_flickr_aes(root, "first").ratings) == 288
 
 
@@ -204,5 +204,5 @@ def test_the_command_says_what_differs_from_what_was_published(root):
     output = invoke("data", "prepare", "flickr-aes", "--root", root)
     assert "published: 193,208" in output and f"--set data.path={root}" in output
     found = json.loads(invoke("data", "prepare", "flickr-aes", "--root", root, "--json"))
-    assert found["found"]["people"] == 6 and not found["as_published"]
-    assert "not there" in invoke("data", "prepare", "flickr-aes", "--root", root / "nowhere", code=3)
+    assert found["counts"]["users"] == 6 and not found["as_published"]
+    assert "missing" in invoke("data", "prepare", "flickr-aes", "--root", root / "nowhere", code=3)

@@ -50,7 +50,7 @@ def test_compressed_parquet_and_zip_read_the_same(tmp_path):
         ("items.csv", "i1,1.png", "i0,1.png", r"items.csv: row 3: item 'i0' is listed twice"),
         ("items.csv", "i1,1.png", "i1,none.png", r"items.csv: row 3: file 'none.png' is not in"),
         ("items.csv", "i1,1.png", "i1,../1.png", r"items.csv: row 3: file '../1.png' points outside"),
-        ("items.csv", "i1,1.png", "i1,/etc/passwd", r"points outside the picture folder"),
+        ("items.csv", "i1,1.png", "i1,/etc/passwd", r"points outside the image folder"),
         ("ratings.csv", "user,item", "person,item", r"ratings.csv: row 1: no column 'user'"),
         ("ratings.csv", "u0,i0,", ",i0,", r"ratings.csv: row 2: column 'user' is empty"),
     ],
@@ -110,7 +110,7 @@ def test_declared_blocks_are_taken_and_missing_parts_named(tmp_path):
     assert data.catalogue.block.tolist() == [1, 0, 1, 0, 1, 0]
     assert data.block_of_user.tolist() == [1, 0, 1, 0]
     shutil.rmtree(folder / "images")
-    with pytest.raises(DataError, match="no pictures"):
+    with pytest.raises(DataError, match="no images"):
         read_folder(folder, SCALE)
     (folder / "images.zip").write_bytes(b"no archive")
     with pytest.raises(DataError, match="not a readable zip archive"):

@@ -38,5 +38,5 @@ def test_decodes_for_whole_users_among_their_candidates():
     found = decoder.decode(np.array([[0.0], [0.0], [9.0]]), requests)
     assert [p.item for p in found] == [1, 2, 3]
     assert found[0].pixels[0, 0, 0] == 1
-    with pytest.raises(PluginError, match="user 'x' has 4 candidate pictures for 5 requests"):
+    with pytest.raises(PluginError, match="user 'x' has 4 candidate items for 5 requests"):
         decoder.decode(np.zeros((5, 1)), [Request("x", k, k) for k in range(5)])

@@ -14,11 +14,11 @@ from transformers import CLIPModel, CLIPVisionModelWithProjection
 from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams, load_pipeline
 from rebeca.errors import MissingDependency, PluginError, SpecError
 from rebeca.interfaces import DecoderContext, Request
-from rebeca.quiet import quiet
 from rebeca.seeds import torch_generator
 from rebeca.space import LinearSpace
 from rebeca.tinyworld.models import ADAPTER, IMAGE_ENCODER, STABLE_DIFFUSION, layouts
 from rebeca.tinyworld.words import CONTEXT
+from rebeca.weights import quiet
 
 PEOPLE = 8
 

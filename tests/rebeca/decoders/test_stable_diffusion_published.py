@@ -58,8 +58,8 @@ def test_half_precision_changes_that_picture_only_as_well():
     first, points = made(dtype="bfloat16"), vectors()
     points[2] = vectors(1, seed=9)
     assert differing(first, made(points=points, dtype="bfloat16")) == [2]
-    assert load_pipeline(decoder(dtype="bfloat16").params.files, "cpu").unet.dtype == torch.bfloat16
-    assert load_pipeline(decoder(dtype="auto").params.files, "cpu").unet.dtype == torch.float32
+    assert load_pipeline(decoder(dtype="bfloat16").params.of_pipeline, "cpu").unet.dtype == torch.bfloat16
+    assert load_pipeline(decoder(dtype="auto").params.of_pipeline, "cpu").unet.dtype == torch.float32
 
 
 def test_channels_last_paints_the_same_to_a_bit_or_two():
@@ -92,7 +92,7 @@ def test_a_safety_checker_in_the_repository_is_never_asked(weights, tmp_path, mo
 
     CLIPImageProcessor().save_pretrained(folder / "feature_extractor")
     assert not differing(first, made(2))
-    assert load_pipeline(decoder().params.files, "cpu").safety_checker is None
+    assert load_pipeline(decoder().params.of_pipeline, "cpu").safety_checker is None
 
 
 def test_a_black_picture_is_a_counted_failure_wherever_it_comes_from():
@@ -162,7 +162,7 @@ def test_pictures_come_a_batch_at_a_time(monkeypatch):
 def test_a_picture_of_numbers_that_are_not_finite_failed(monkeypatch, number):
     """Half precision can overflow in the autoencoder; what became of it would be scored as a picture."""
     one = decoder(batch=4)
-    pipe = load_pipeline(one.params.files, "cpu")
+    pipe = load_pipeline(one.params.of_pipeline, "cpu")
     whole = pipe.vae.decode
 
     def overflowing(latents, **named):
@@ -202,7 +202,7 @@ def short_of_memory(most, monkeypatch):
 
 
 def test_the_rehearsal_halves_the_batch_until_it_fits(monkeypatch):
-    monkeypatch.setattr(StableDiffusion, "_elsewhere", property(lambda self: True))
+    monkeypatch.setattr(StableDiffusion, "_has_own_memory", property(lambda self: True))
     tried = short_of_memory(3, monkeypatch)
     one = decoder(batch=16)
     assert one.rehearse() == 2 and tried == [16, 8, 4, 2]
@@ -211,7 +211,7 @@ def test_the_rehearsal_halves_the_batch_until_it_fits(monkeypatch):
 
 
 def test_where_not_even_one_fits_the_error_stays_what_it_is(monkeypatch):
-    monkeypatch.setattr(StableDiffusion, "_elsewhere", property(lambda self: True))
+    monkeypatch.setattr(StableDiffusion, "_has_own_memory", property(lambda self: True))
     short_of_memory(0, monkeypatch)
     with pytest.raises(RuntimeError, match="out of memory"):
         decoder(batch=4).rehearse()
@@ -256,7 +256,7 @@ def write_lora(folder, seed):
     from diffusers.utils import convert_state_dict_to_diffusers
     from peft import LoraConfig, get_peft_model_state_dict
 
-    pipe = load_pipeline(decoder().params.files, "cpu")
+    pipe = load_pipeline(decoder().params.of_pipeline, "cpu")
     from diffusers import UNet2DConditionModel
 
     unet = UNet2DConditionModel.from_config(pipe.unet.config)

@@ -23,7 +23,7 @@ def test_precomputed(tmp_path):
     np.save(tmp_path / "e.npy", table)
     known = encoder(f"precomputed:{tmp_path / 'e.npy'}")
     np.testing.assert_allclose(known.encode(PICTURES[:2], [3, 1]), table[[3, 1]].astype(np.float32))
-    with pytest.raises(DataError, match="catalogue pictures only"):
+    with pytest.raises(DataError, match="items of the data set only"):
         known.encode(PICTURES[:1], [None])
     table[4, 0] = np.nan
     np.save(tmp_path / "e.npy", table)

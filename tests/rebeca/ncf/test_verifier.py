@@ -61,5 +61,5 @@ def test_every_network_holds_something_back():
     few = train.where(train.user == 0)
     for seed in range(40):
         assert all(mask.any() and not mask.all() for mask in held_back(few, "rows", 3, seed))
-    with pytest.raises(DataError, match="all of one picture"):
+    with pytest.raises(DataError, match="all of one item"):
         held_back(train.where(train.item == 2), "items", 8, 1)

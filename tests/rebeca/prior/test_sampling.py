@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from rebeca.data.interactions import Interactions
-from rebeca.prior.options import PriorOptions, PriorShape, SamplingOptions
+from rebeca.options import RebecaParams
+from rebeca.prior.options import PriorShape, SamplingOptions
 from rebeca.prior.sampling import sample_prior
 from rebeca.prior.training import PriorTraining
 
@@ -17,7 +18,7 @@ def ratings(users=6, items=12, seed=0):
     return Interactions(user, item, rating, rating > 0, *ids)
 
 
-OPTIONS = PriorOptions(batch=16, epochs=6, patience=None, lr=1e-3)
+OPTIONS = RebecaParams(batch=16, epochs=6, patience=None, lr=1e-3)
 
 SHAPE = PriorShape(8, 6, tokens=2, hidden=16, heads=4, layers=1)
 
@@ -43,7 +44,7 @@ def test_a_sample_depends_on_its_seed_and_not_on_its_batch(sampler):
     assert not np.allclose(together[0], sample(model, [0], [9], sampler=sampler)[0])
 
 
-def test_guidance_zero_ignores_the_person_and_one_is_conditional():
+def test_guidance_zero_ignores_the_user_and_one_is_conditional():
     model = training().run()[0]
     a = sample(model, [0, 1], [5, 5], prior_guidance=0.0)
     np.testing.assert_allclose(a[0], a[1], atol=1e-6)

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from rebeca.data.interactions import Interactions
-from rebeca.prior.options import PriorOptions, PriorShape
+from rebeca.options import RebecaParams
+from rebeca.prior.options import PriorShape
 from rebeca.prior.training import PriorTraining, balanced_epoch
 
 
@@ -26,7 +27,7 @@ def test_balanced_epoch_takes_the_same_number_of_everybody():
     assert len(set(rows.tolist())) == len(rows)
 
 
-OPTIONS = PriorOptions(batch=16, epochs=6, patience=None, lr=1e-3)
+OPTIONS = RebecaParams(batch=16, epochs=6, patience=None, lr=1e-3)
 
 SHAPE = PriorShape(8, 6, tokens=2, hidden=16, heads=4, layers=1)
 
@@ -49,15 +50,15 @@ def test_resume_equals_an_uninterrupted_run(tmp_path, shape):
 
 def test_early_stopping_and_step_limit():
     # a learning rate of 0 never improves
-    _, history = training(PriorOptions(batch=16, epochs=50, patience=3, lr=0.0)).run()
+    _, history = training(RebecaParams(batch=16, epochs=50, patience=3, lr=0.0)).run()
     assert len(history.train) <= 30
-    _, history = training(PriorOptions(batch=16, epochs=50, patience=None, max_steps=7)).run()
+    _, history = training(RebecaParams(batch=16, epochs=50, patience=None, max_steps=7)).run()
     assert history.steps == 7
 
 
 def test_frozen_user_rows_stay():
     rows = np.random.default_rng(0).normal(size=(6, 16)).astype(np.float32)
     points = np.zeros((12, 8), np.float32)
-    options = PriorOptions(batch=16, epochs=2, patience=None, freeze_user_rows=True, lr=0.1)
+    options = RebecaParams(batch=16, epochs=2, patience=None, freeze_user_rows=True, lr=0.1)
     model, _ = PriorTraining(SHAPE, options, ratings(), ratings(seed=5), points, 0, user_rows=rows).run()
     np.testing.assert_array_equal(model.user_table.weight[:6].detach().numpy(), rows)

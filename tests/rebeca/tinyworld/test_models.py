@@ -25,7 +25,7 @@ def test_weights_are_small_and_are_those_of_the_card():
 
 
 def test_weights_that_are_not_there_are_named(tmp_path):
-    with pytest.raises(MissingDependency, match="these weights are not there"):
+    with pytest.raises(MissingDependency, match="these weights are missing"):
         weights_digest(tmp_path)
     assert len(PARTS) == 8
 

@@ -1,4 +1,4 @@
-"""The made world: pictures, captions and tastes are what its facts say, before any model is asked."""
+"""The synthetic world: its facts fix postcards, captions and tastes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from rebeca.tinyworld import facts
 from rebeca.tinyworld.render import BATCH, render
 from rebeca.tinyworld.scenes import LAKE, NIGHT, SUN, captions, draw_scenes
-from rebeca.tinyworld.taste import FEATURES, draw_people, draw_ratings, features
+from rebeca.tinyworld.taste import FEATURES, draw_ratings, draw_tastes, features
 from rebeca.tinyworld.world import TinyworldParams, make_tinyworld, percentile
+from scripts.tinyworld import facts
 
 FACTS = json.loads(facts.FILE.read_text(encoding="utf-8"))
 
@@ -22,15 +22,15 @@ def test_world_one_is_the_one_that_was_committed_before_training() -> None:
 
 
 @pytest.mark.parametrize("seed", ["1", "2", "3", "4"])
-def test_tastes_overlap_and_ratings_tell_them_as_the_brief_asks(seed: str) -> None:
+def test_tastes_overlap_and_ratings_tell_them_well_enough(seed: str) -> None:
     world = FACTS["worlds"][seed]
     assert 0.25 <= world["correlation of utility between users"] <= 0.40
-    assert 0.91 <= world["within-user AUC of the true utility"] <= 0.95
-    assert 350 <= world["ratings a user"]["mean"] <= 600
-    assert world["ratings a user"]["most"] == 1800
+    assert 0.91 <= world["within-user AUC of the utility"] <= 0.95
+    assert 350 <= world["ratings per user"]["mean"] <= 600
+    assert world["ratings per user"]["most"] == 1800
 
 
-def test_a_picture_depends_on_its_own_scene_alone() -> None:
+def test_a_postcard_depends_on_its_own_scene_alone() -> None:
     scenes = draw_scenes(BATCH + 9, 7, "any")
     whole = render(scenes)
     some = np.array([3, BATCH - 1, BATCH, BATCH + 8])
@@ -64,15 +64,15 @@ def test_features_are_standardised_over_postcards() -> None:
 
 
 def test_every_utility_has_unit_variance_and_ratings_follow_it() -> None:
-    people = draw_people(30, 5)
-    utility = people.utility(features(render(draw_scenes(1500, 5, "catalogue"))))
+    tastes = draw_tastes(30, 5)
+    utility = tastes.utility(features(render(draw_scenes(1500, 5, "catalogue"))))
     assert np.abs(utility.std(axis=1) - 1).max() < 0.25
-    user, item, rating = draw_ratings(people, utility, 5)
+    user, item, rating = draw_ratings(tastes, utility, 5)
     assert set(np.unique(rating)) == {1.0, 2.0, 3.0, 4.0, 5.0}
     assert len(set(zip(user.tolist(), item.tolist(), strict=True))) == len(user)
-    for person in range(30):
-        own = user == person
-        assert np.corrcoef(rating[own], utility[person, item[own]])[0, 1] > 0.7
+    for index in range(30):
+        own = user == index
+        assert np.corrcoef(rating[own], utility[index, item[own]])[0, 1] > 0.7
 
 
 def test_percentiles_are_mid_ranks() -> None:
@@ -85,7 +85,7 @@ def test_percentiles_of_what_is_equal_but_for_rounding_are_equal() -> None:
     assert percentile(ladder, np.array([[0.1 + 0.2, 0.3, 0.3 - 1e-16]])).tolist() == [[0.5, 0.5, 0.5]]
 
 
-def test_the_truth_of_a_catalogue_picture_is_the_truth_of_its_pixels() -> None:
+def test_the_utility_of_an_item_is_that_of_its_pixels() -> None:
     world = make_tinyworld(TinyworldParams(items=40, users=3))
     assert world.ground_truth is not None and world.ground_truth.of_images is not None
     by_pixels = world.ground_truth.of_images(world.catalogue.pixels(i) for i in range(40))

@@ -55,7 +55,7 @@ def test_a_checkpoint_of_another_recipe_or_other_parts_is_not_gone_on_from(tmp_p
         again = linear(seed)
         train("part", again, other, loss_of(again), file, said.append, parts)
         assert file.with_suffix(".other").read_bytes() == before
-        assert "training starts anew" in said[0] and "step 3/3" in said[-1]
+        assert "training restarts" in said[0] and "step 3/3" in said[-1]
 
 
 def test_the_learning_rate_rises_and_falls():

@@ -17,16 +17,14 @@ def test_a_part_without_those_it_needs_is_one_message(tmp_path):
     out = CliRunner().invoke(
         main, ["--part", "diffusion", "--work", str(tmp_path / "work"), "--out", str(tmp_path / "out")]
     )
-    assert (
-        out.exit_code == 1 and "the part autoencoder is not there" in out.output and "--part autoencoder" in out.output
-    )
+    assert out.exit_code == 1 and "the part autoencoder is missing" in out.output and "--part autoencoder" in out.output
 
 
 def test_a_part_is_trained_and_stands_in_the_card(tmp_path, monkeypatch):
     """A few steps of three parts that build on one another, on few postcards."""
     for module in (autoencoder, clip, stand_ins):
-        monkeypatch.setattr(module, "TRAIN_PICTURES", 64)
-    monkeypatch.setattr(stand_ins, "RATING_PICTURES", 64)
+        monkeypatch.setattr(module, "TRAIN_POSTCARDS", 64)
+    monkeypatch.setattr(stand_ins, "RATED_POSTCARDS", 64)
     short = Recipe(steps=2, batch=8, lr=1e-3)
     monkeypatch.setattr(clip, "RECIPES", dict.fromkeys(clip.RECIPES, short))
     monkeypatch.setattr(stand_ins, "HPS_RECIPE", short)

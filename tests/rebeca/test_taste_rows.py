@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rebeca.prior.user_rows import taste_rows
+from rebeca.taste import taste_rows
 from tests.builders import grid
 
 

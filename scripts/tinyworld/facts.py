@@ -1,6 +1,6 @@
-"""What the world is, as numbers and hashes: fixed before any model was trained, and checked by a test.
+"""Numbers and hashes of the worlds: written before any model was trained, and checked by a test.
 
-``python -m rebeca.tinyworld.facts`` writes ``facts.json`` beside this file.
+``python -m scripts.tinyworld.facts`` writes ``facts.json`` beside this file.
 """
 
 from __future__ import annotations
@@ -14,46 +14,47 @@ import numpy as np
 
 from rebeca.arrays import Floats
 from rebeca.tinyworld.render import render
-from rebeca.tinyworld.scenes import captions, draw_scenes
-from rebeca.tinyworld.taste import draw_people, draw_ratings, features, raw_features
+from rebeca.tinyworld.scenes import MODELS_SEED, captions, draw_scenes
+from rebeca.tinyworld.taste import draw_ratings, draw_tastes, features, raw_features
 from rebeca.tinyworld.world import TinyworldParams, make_tinyworld
 
 FILE = Path(__file__).parent / "facts.json"
 SEEDS = (1, 2, 3, 4)
 LIKE_AT = 4
-MODELS_SEED = 0
-"""Seed of the postcards that models are trained on (streams ``train`` and ``validation``) and tested on (``test``)."""
-TEST_PICTURES = 512
-STANDARD_PICTURES = 6000
+TEST_POSTCARDS = 512
+STANDARD_POSTCARDS = 6000
 
 
 def world_facts(seed: int) -> dict[str, Any]:
-    """Figures and hash of one world."""
     params = TinyworldParams(seed=seed)
-    people = draw_people(params.users, seed)
-    utility = people.utility(features(render(draw_scenes(params.items, seed, "catalogue"))))
-    user, item, rating = draw_ratings(people, utility, seed)
+    tastes = draw_tastes(params.users, seed)
+    utility = tastes.utility(features(render(draw_scenes(params.items, seed, "catalogue"))))
+    user, item, rating = draw_ratings(tastes, utility, seed)
     count = np.bincount(user)
     return {
         "sha256": make_tinyworld(params).fingerprint(),
         "correlation of utility between users": _round(_correlation(utility)),
-        "within-user AUC of the true utility": _round(_auc(user, rating >= LIKE_AT, utility[user, item])),
+        "within-user AUC of the utility": _round(_auc(user, rating >= LIKE_AT, utility[user, item])),
         "share liked": _round(float((rating >= LIKE_AT).mean())),
-        "ratings a user": {"mean": _round(float(count.mean()), 1), "least": int(count.min()), "most": int(count.max())},
+        "ratings per user": {
+            "mean": _round(float(count.mean()), 1),
+            "least": int(count.min()),
+            "most": int(count.max()),
+        },
     }
 
 
 def feature_facts() -> dict[str, list[float]]:
-    """What ``taste.CENTRE`` and ``taste.SPREAD`` were measured as."""
-    values = raw_features(render(draw_scenes(STANDARD_PICTURES, MODELS_SEED, "standard")))
+    """The measured values of ``taste.CENTRE`` and ``taste.SPREAD``."""
+    values = raw_features(render(draw_scenes(STANDARD_POSTCARDS, MODELS_SEED, "standard")))
     return {"centre": [_round(v, 4) for v in values.mean(axis=0)], "spread": [_round(v, 4) for v in values.std(axis=0)]}
 
 
 def held_out_facts() -> dict[str, Any]:
     """Hash of the postcards that no model sees in training."""
-    scenes = draw_scenes(TEST_PICTURES, MODELS_SEED, "test")
+    scenes = draw_scenes(TEST_POSTCARDS, MODELS_SEED, "test")
     digest = hashlib.sha256(render(scenes).tobytes() + "\n".join(captions(scenes)).encode())
-    return {"pictures": TEST_PICTURES, "sha256": digest.hexdigest()}
+    return {"postcards": TEST_POSTCARDS, "sha256": digest.hexdigest()}
 
 
 def _correlation(utility: Floats) -> float:
