@@ -73,6 +73,11 @@ class CatalogueGenerator(Generator[CatalogueParams]):
         return NEEDS.get(params.rank_by, frozenset())
 
     @classmethod
+    def decodes_in(cls, params: CatalogueParams) -> frozenset[str]:
+        """Nowhere: its images exist."""
+        return frozenset()
+
+    @classmethod
     def claims_personal(cls, params: CatalogueParams) -> bool:
         return params.rank_by not in IMPERSONAL
 

@@ -44,6 +44,11 @@ class Folder(Generator[FolderParams]):
         return frozenset({"content"})
 
     @classmethod
+    def decodes_in(cls, params: FolderParams) -> frozenset[str]:
+        """Nowhere: its images exist."""
+        return frozenset()
+
+    @classmethod
     def claims_personal(cls, params: FolderParams) -> bool:
         return params.personal
 

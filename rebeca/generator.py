@@ -72,6 +72,11 @@ class Rebeca(Generator[RebecaParams]):
         return frozenset({"judge"}) if params.best_of > 1 else frozenset()
 
     @classmethod
+    def decodes_in(cls, params: RebecaParams) -> frozenset[str]:
+        """To generate; where the fit chooses the guidance, its choice rests on the decoder's metric."""
+        return frozenset({"fit", "generate"} if params.guidance_grid else {"generate"})
+
+    @classmethod
     def claims_personal(cls, params: RebecaParams) -> bool:
         given_the_user = "user" in params.condition and params.users == "own" and params.train_users == "own"
         return params.best_of > 1 or given_the_user
@@ -80,7 +85,8 @@ class Rebeca(Generator[RebecaParams]):
         from rebeca.train_prior import train_prior
 
         p, context = self.params, self.context
-        self._decoder_of(LinearSpace())  # raises before the long training
+        if p.guidance_grid:
+            self._decoder_of(LinearSpace())  # raises before the long training
         train = thinned(train, p.ratings_share, context.seeds.fit("ratings-share"))
         trained = train_prior(
             p, train, context.validation, context.embeddings, context.training_items, context.fit_seed,
@@ -90,6 +96,7 @@ class Rebeca(Generator[RebecaParams]):
         count = sum(weight.numel() for weight in trained.model.parameters())
         report: dict[str, Plain] = {"history": asdict(trained.history), "parameters": count}
         if p.guidance_grid:
+            self._decoder = self._decoder_of(self._space)
             table, num_users = self._compare_guidance(trained.points)
             best = best_first(np.array([row.personal_rating for row in table]))[0]
             self._chosen = table[best].prior_guidance
@@ -123,6 +130,7 @@ class Rebeca(Generator[RebecaParams]):
         model = build_prior(shape, 0)
         model.load_state_dict(load_file(folder / "prior.safetensors"))
         self._bind(space, shape, model.to(self.context.device).eval())
+        self._decoder = self._decoder_of(space)
         self._chosen = described["guidance"]
 
     @property
@@ -133,8 +141,10 @@ class Rebeca(Generator[RebecaParams]):
         return float(guidance)
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
-        if self._decoder is None:
+        if self._model is None:
             raise PluginError("it was asked to generate before it was fitted or loaded")
+        if self._decoder is None:  # fitted here, not loaded
+            self._decoder = self._decoder_of(self._space)
         images = self._decoder.decode(self.sample(requests), requests)
         yield from self._best(list(images), requests) if self.params.best_of > 1 else images
 
@@ -179,7 +189,6 @@ class Rebeca(Generator[RebecaParams]):
 
     def _bind(self, space: LinearSpace, shape: PriorShape, model: Any) -> None:
         self._space, self._shape, self._model = space, shape, model
-        self._decoder = self._decoder_of(space)
 
     def _decoder_of(self, space: LinearSpace) -> Decoder[Any]:
         decoder = self.context.decoder(space)

@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from rebeca.places import cache_folder
@@ -72,6 +73,16 @@ def hash_of_files(files: dict[str, Path]) -> str:
 
 
 def _read(store: Path) -> Cached:
+    try:
+        about = store.stat()
+    except OSError:
+        return {}
+    return _parsed(store, about.st_ino, about.st_mtime_ns, about.st_size)
+
+
+@lru_cache(maxsize=1)
+def _parsed(store: Path, *_: int) -> Cached:
+    """What the file holds; parsed once for as long as its inode, time and size stay."""
     try:
         raw = json.loads(store.read_text(encoding="utf-8"))
         return {str(path): (int(size), int(changed), str(digest)) for path, (size, changed, digest) in raw.items()}

@@ -281,6 +281,7 @@ def _generator_address(
     params = params_json(spec.params)
     judge = verifier.key if "judge" in flags.needs else None
     seed = task.seeds.fitting("generator", spec.use, changed_params(spec.params, flags.fit_parameters))
+    decoder = address_of("decoder", task.file.decoder.use, spec.decoder)
     fit = Address.of(
         "fit",
         use=spec.use,
@@ -292,13 +293,13 @@ def _generator_address(
         judge=judge if flags.privileged_at == "fit" else None,
         seed=seed,
         device=device,
+        **({"decoder": decoder} if "fit" in flags.decodes_in else {}),
     )
-    decoder = task.file.decoder.use
     made_of = {
         "fit": fit.key,
         "params": params,
         "judge": judge,
-        "decoder": address_of("decoder", decoder, spec.decoder),
+        "decoder": decoder if "generate" in flags.decodes_in else None,
         "seeds": [*_seed_names(task), spec.offset, spec.noise_group],
         "images": task.images_of(spec),
         "device": device,

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmark.runner.addresses import GeneratorAddress
 from benchmark.runner.devices import rehearsed
@@ -15,6 +15,7 @@ from benchmark.runner.plugins import build
 from benchmark.runner.reports import write_report
 from benchmark.runner.stage import Stages
 from benchmark.task.resolve import ResolvedGenerator, Task
+from rebeca.errors import PluginError
 from rebeca.interfaces import Decoder, DecoderContext, GeneratorContext, Privileges, Space, no_progress
 from rebeca.seeds import SeedScheme
 
@@ -50,9 +51,14 @@ def generator_context(
     decoders: Decoders,
     workdir: Path,
     report: Callable[[int, int, str], None] = no_progress,
+    step: Literal["fit", "generate"] = "generate",
 ) -> GeneratorContext:
-    """What a generator is given besides training ratings."""
+    """What a generator is given besides training ratings, in one of its steps."""
     world = materials.world
+
+    def withheld(space: Space) -> Decoder[Any]:
+        raise PluginError(f"it asks for the decoder in {step}", hint=f"name '{step}' in decodes_in(params)")
+
     offers: dict[str, Callable[[], Any]] = {
         "judge": lambda: materials.judges["verifier"],
         "held-out": lambda: world.division.test,
@@ -66,7 +72,7 @@ def generator_context(
         training_items=world.division.training_items,
         validation=world.division.generators.validation,
         encoder=partial(materials.encoders.get, "task"),
-        decoder=decoders,
+        decoder=decoders if step in address.flags.decodes_in else withheld,
         seeds=SeedScheme(task.file.id, task.file.version, task.file.seed, spec.offset),
         fit_seed=address.seed,
         device=materials.device,
@@ -89,7 +95,7 @@ def fit_generator(
     def write(folder: Path, report: Callable[[int, int, str], None]) -> None:
         workdir.mkdir(parents=True, exist_ok=True)
         decoders = Decoders(task, spec, materials, stages.store.root)
-        context = generator_context(task, spec, address, materials, decoders, workdir, report)
+        context = generator_context(task, spec, address, materials, decoders, workdir, report, "fit")
         generator = build("generator", spec.use, spec.params, context, spec.id)
         generator.fit(materials.world.division.generators.train)
         generator.save(folder)

@@ -7,6 +7,7 @@ rest of the harness, and other plug-ins, can take answers at their word.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
@@ -15,6 +16,7 @@ import numpy as np
 from benchmark.task.encoders import ResolvedEncoder
 from benchmark.task.registry import Kind, PluginIdentity, guarded, identity, plugin_class
 from rebeca.arrays import Floats, Ints, Pixels
+from rebeca.data.catalogue import PixelSource
 from rebeca.data.dataset import Dataset
 from rebeca.data.interactions import Interactions
 from rebeca.data.splits import Part
@@ -236,7 +238,23 @@ class _DatasetSource(DatasetSource[Any]):
             if not isinstance(found, Dataset):
                 raise PluginError(f"read returned a {type(found).__name__}, expected a rebeca.Dataset")
             _check_dataset(found)
+            found.catalogue.source = _PixelSource(found.catalogue.source, self._name)
             return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _PixelSource:
+    """Pixels of a data set's items, which are read long after the data set."""
+
+    inner: PixelSource
+    name: str
+
+    def read(self, index: int) -> Pixels:
+        with guarded("data set", self.name):
+            pixels = self.inner.read(index)
+            if not (isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.shape[2:] == (3,)):
+                raise PluginError(f"the pixels of item {index} are no uint8 [height, width, 3]")
+            return pixels
 
 
 class _Scorer(Scorer[Any]):

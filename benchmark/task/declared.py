@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from benchmark.task.registry import Kind, guarded, identity, plugin_class
 from rebeca.errors import PluginError
-from rebeca.interfaces import NEEDS, PRIVILEGES, Scorer, ScorerCard
+from rebeca.interfaces import NEEDS, PRIVILEGES, STEPS, Scorer, ScorerCard
 from rebeca.params import params_json
 
 T = TypeVar("T")
@@ -23,6 +23,7 @@ class GeneratorFlags:
         privileged_at: Whether it uses them in the ``fit`` or only in ``generate``.
         family: Shown on the leaderboard.
         fit_parameters: Names of the parameters that the fit depends on.
+        decodes_in: Where it asks for the decoder: in ``fit``, in ``generate``.
         claims_personal: Whether images are meant to differ between users because of their taste.
         fit_varies: Whether another seed gives another fit.
     """
@@ -31,6 +32,7 @@ class GeneratorFlags:
     privileged_at: Literal["fit", "generate"]
     family: str
     fit_parameters: frozenset[str]
+    decodes_in: frozenset[str]
     claims_personal: bool
     fit_varies: bool
 
@@ -75,6 +77,7 @@ def generator_flags(use: str, params: Any, label: str | None = None) -> Generato
         ask.one(lambda: kind.privileged_at, "privileged_at", str, ("fit", "generate")),
         ask.one(lambda: kind.family, "family", str),
         ask.names(lambda: kind.fit_parameters(params), "fit_parameters", [each.name for each in fields(kind.Params)]),
+        ask.names(lambda: kind.decodes_in(params), "decodes_in", STEPS),
         ask.one(lambda: kind.claims_personal(params), "claims_personal", bool),
         ask.one(lambda: kind.fit_varies(params), "fit_varies", bool),
     )

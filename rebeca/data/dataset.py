@@ -79,7 +79,12 @@ class Dataset:
             licence: Terms, in one line.
             redistribute: Whether items may be copied into records and pages.
             ground_truth: The known taste, in synthetic worlds.
+
+        Raises:
+            ValueError: If images and items differ in number.
         """
+        if len(pixels) != ratings.num_items:
+            raise ValueError(f"pixels of {len(pixels)} items, ratings of {ratings.num_items}")
         block_of_user, block_of_item = find_blocks(ratings)
         catalogue = Catalogue(ratings.item_ids, ArraySource(pixels), block_of_item)
         return cls(title, licence, redistribute, catalogue, ratings, block_of_user, scale, ground_truth)

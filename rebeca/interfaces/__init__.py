@@ -6,7 +6,7 @@ Importing it imports neither torch nor pandas, so that a plug-in can be written 
 from rebeca.interfaces.dataset import DatasetContext, DatasetSource
 from rebeca.interfaces.decoder import Decoder, DecoderContext
 from rebeca.interfaces.encoder import Encoder, EncoderContext
-from rebeca.interfaces.generator import PRIVILEGES, Generator, GeneratorContext, Privileges
+from rebeca.interfaces.generator import PRIVILEGES, STEPS, Generator, GeneratorContext, Privileges
 from rebeca.interfaces.images import GeneratedImage, Request, Space, whole_users
 from rebeca.interfaces.judge import FittedJudge, Judge, JudgeContext, no_progress
 from rebeca.interfaces.plugin import NoParams, Plugin
@@ -15,6 +15,7 @@ from rebeca.interfaces.scorer import NEEDS, Role, ScoredImages, Scorer, ScorerCa
 __all__ = [
     "NEEDS",
     "PRIVILEGES",
+    "STEPS",
     "DatasetContext",
     "DatasetSource",
     "Decoder",

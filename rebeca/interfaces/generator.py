@@ -25,6 +25,8 @@ P = TypeVar("P")
 
 PRIVILEGES = ("judge", "held-out", "ground-truth")
 """What a generator may ask for beyond its training ratings. Asking marks its row and leaves it unranked."""
+STEPS = ("fit", "generate")
+"""Where a generator may ask for the decoder."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +51,7 @@ class GeneratorContext:
         training_items: bool [items]; the items that fits may look at.
         validation: Ratings for early stopping and for choices, out of the generators' own part.
         encoder: Gives the task's encoder, fitted where it learns.
-        decoder: Builds the task's decoder for points of a space.
+        decoder: Builds the task's decoder for points of a space, where ``decodes_in`` says so.
         seeds: Seeds of the task.
         fit_seed: Seed of this fit.
         device: Torch device name.
@@ -114,6 +116,14 @@ class Generator(Plugin[P, GeneratorContext]):
     def fit_parameters(cls, params: P) -> frozenset[str]:
         """Names of the parameters that the fit depends on; equal values share one fit. All of them by default."""
         return frozenset(parameter.name for parameter in fields(cls.Params))
+
+    @classmethod
+    def decodes_in(cls, params: P) -> frozenset[str]:
+        """Where it asks its context for the decoder, a subset of :data:`STEPS`; only there it is given.
+
+        Fits and images that rest on no decoder stay cached when the decoder changes.
+        """
+        return frozenset({"generate"})
 
     @classmethod
     def claims_personal(cls, params: P) -> bool:

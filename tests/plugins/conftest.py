@@ -22,11 +22,11 @@ ENTRY_POINTS = re.sub(r'\[project.entry-points."(.*?)"\]', r"[\1]", blocks("toml
 PACKAGE = "my_plugins"
 
 
-def forget():
+def forget(packages=(PACKAGE,)):
     """What the process knows of installed packages."""
     registry._points.cache_clear()
     registry.names.cache_clear()
-    for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
+    for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
         del sys.modules[name]
 
 

@@ -38,6 +38,12 @@ CONSTRUCTOR = "\n    def __init__(self, params, context):\n        raise ZeroDiv
         (
             "generator 'lucky'",
             FIT,
+            "    def fit(self, train): self.context.decoder(None)",
+            "asks for the decoder in fit",
+        ),
+        (
+            "generator 'lucky'",
+            FIT,
             f"    @classmethod\n    def needs(cls, params): return {{'gold'}}\n\n{FIT}",
             "needs names 'gold'",
         ),
@@ -77,11 +83,30 @@ CONSTRUCTOR = "\n    def __init__(self, params, context):\n        raise ZeroDiv
             f'        return {{"colours": np.ones(3)}}\n{MEASURED}',
             r"returned \[3\] numbers, expected \[12\]",
         ),
+        (
+            "set scorer 'colours'",
+            MEASURED,
+            f"        return [1.0] * len(users)\n{MEASURED}",
+            "score_sets returned list",
+        ),
         ("judge 'nearness'", JUDGED, f"        {RAISES}", "KeyError: 'out of ideas'"),
+        ("judge 'nearness'", JUDGED, "        return [[0.5]]", "returned a list, expected an array"),
         ("judge 'nearness'", JUDGED, JUDGED.replace("np.exp(-", "(1.5 + "), r"outside \[0, 1\]"),
         ("judge 'nearness'", JUDGED, "        return np.ones(3)", r"returned \[3\] numbers, expected \[12, "),
         ("encoder 'thumbnail:[24]'", ENCODED, f"        {RAISES}", "KeyError: 'out of ideas'"),
         ("encoder 'thumbnail:[24]'", ENCODED, "        return np.zeros((len(images), 5))", r"expected \[24, "),
+        (
+            "encoder 'thumbnail:[24]'",
+            ENCODED,
+            "        return [[1.0]] * len(images)",
+            "returned a list, expected an array",
+        ),
+        (
+            "encoder 'thumbnail:[24]'",
+            ENCODED,
+            ENCODED.replace("np.stack(small)", "np.stack(small)[1:]").replace("len(images)", "-1"),
+            r"returned \[\d+, \d+\] numbers, expected",
+        ),
         ("encoder 'thumbnail:[24]'", ENCODED, "        return np.full((len(images), self.dim), np.nan)", "not finite"),
         (
             "encoder 'thumbnail:[24]'",
@@ -95,6 +120,8 @@ CONSTRUCTOR = "\n    def __init__(self, params, context):\n        raise ZeroDiv
         ("decoder 'stripes'", DECODE, f"{DECODE}\n{DECODE}", "returned more than 36 images"),
         ("data set 'shades'", READ, f"        {RAISES}", "KeyError: 'out of ideas'"),
         ("data set 'shades'", READ, "        return ratings", "returned a Interactions, expected a rebeca.Dataset"),
+        ("data set 'shades'", READ, READ.replace("pixels,", "pixels[1:],"), "pixels of 23 items, ratings of 24"),
+        ("data set 'shades'", READ, READ.replace("pixels,", "pixels / 1.0,"), "the pixels of item 0 are no uint8"),
         ("data set 'shades'", READ, READ.replace("5.0)", "4.0)"), "a rating outside its scale, 1 to 4"),
         (
             "data set 'shades'",

@@ -59,3 +59,12 @@ def test_a_tree_is_its_names_and_contents(kept, tmp_path):
     (tmp_path / "b" / "x").rename(tmp_path / "b" / "y")
     assert tree_hash(tmp_path / "b") != first
     assert tree_hash(tmp_path / "nowhere") == tree_hash(tmp_path / "neither")
+
+
+def test_what_is_kept_is_parsed_once(kept, tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write(path, b"one")
+    first = file_hash(path)
+    assert file_hash(path) == first
+    monkeypatch.setattr(json, "loads", lambda text: pytest.fail("it was parsed again"))
+    assert file_hash(path) == first

@@ -143,7 +143,7 @@ def test_arms_of_one_fit_share_its_address_and_seed(tiny):
     [
         ("generators.rebeca.params.lr=0.01", ("fit rebeca", "images rebeca", "scores rebeca")),
         ("generators.rebeca.params.prior_guidance=3.0", ("images rebeca", "scores rebeca")),
-        ("decoder.params.metric=cosine", ("images", "scores")),
+        ("decoder.params.metric=cosine", ("images rebeca", "scores rebeca")),
         ("images=2", ("images", "scores")),
         ("judges.auditor.params.epochs=4", ("judge auditor", "held-out")),
         ("title=Another title", ()),
@@ -154,6 +154,14 @@ def test_a_change_moves_its_dependants_and_nothing_else(tiny, keys, change, star
     auditor = {name for name in keys if name.endswith(" auditor") and name.startswith("scores")}
     expected = starting(keys, *starts) if starts else set()
     assert moved(keys, found(tiny, overrides=(change,))) == expected | (auditor if "auditor" in change else set())
+
+
+def test_a_fit_that_decodes_rests_on_the_decoder(tiny):
+    """Where the fit chooses the guidance, it asks which pictures are nearest, by the decoder's metric."""
+    chosen = ("generators.rebeca.params.guidance_grid=[1, 4]", "generators.rebeca.params.prior_guidance=validation")
+    keys = found(tiny, overrides=chosen)
+    changed = moved(keys, found(tiny, overrides=(*chosen, "decoder.params.metric=cosine")))
+    assert changed == starting(keys, "fit rebeca", "images rebeca", "scores rebeca")
 
 
 @pytest.mark.parametrize("stage", sorted(STAGE_VERSIONS))
