@@ -47,7 +47,7 @@ def decode_image(data: bytes, name: str) -> Pixels:
         raise DataError(f"{name}: not a readable picture") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise DataError(f"{name}: too many pixels (at most {MOST_PIXELS:,}; {error})") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, RuntimeError, AttributeError) as error:  # the last two: AVIF, DDS, SPIDER
         raise DataError(f"{name}: not a readable picture ({error})") from error
 
 
