@@ -43,7 +43,7 @@ def decode_image(data: bytes, name: str) -> Pixels:
         raise DataError(f"{name}: not a readable image") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise DataError(f"{name}: too many pixels (at most {MOST_PIXELS:,}; {error})") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, RuntimeError, AttributeError) as error:  # the last two: AVIF, DDS, SPIDER
         raise DataError(f"{name}: not a readable image ({error})") from error
 
 

@@ -24,6 +24,7 @@ UNREADABLE = (
     EOFError,
     ValueError,
     KeyError,
+    IndexError,
     AttributeError,
     TypeError,
     RuntimeError,

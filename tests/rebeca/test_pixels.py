@@ -1,0 +1,165 @@
+"""Image files become pixels or one message, and equal pixels have equal digests."""
+
+import hashlib
+import struct
+import warnings
+import zlib
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image, features
+
+from rebeca import pixels as limits
+from rebeca.errors import DataError
+from rebeca.pixels import decode_image, pixels_digest
+
+SIDES = st.integers(1, 9)
+IMAGES = st.tuples(SIDES, SIDES).flatmap(lambda size: arrays(np.uint8, (*size, 3)))
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", *(("AVIF",) if features.check("avif") else ()))
+
+
+def encoded(image, kind="PNG", **options):
+    stream = BytesIO()
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def png_of_size(width, height):
+    """A PNG whose header promises a size and whose pixels are missing."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+SAMPLE = np.random.default_rng(0).integers(0, 256, (7, 5, 3)).astype(np.uint8)
+
+
+@given(IMAGES, st.sampled_from(["PNG", "BMP", "TIFF"]))
+def test_lossless_files_give_their_pixels_back(image, kind):
+    decoded = decode_image(encoded(image, kind), "x")
+    assert decoded.dtype == np.uint8
+    np.testing.assert_array_equal(decoded, image)
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [
+        ("L", 77, (77, 77, 77)),
+        ("1", 1, (255, 255, 255)),
+        ("RGBA", (10, 20, 30, 0), (10, 20, 30)),
+        ("LA", (40, 128), (40, 40, 40)),
+    ],
+)
+def test_every_mode_becomes_rgb(mode, colour, expected):
+    decoded = decode_image(encoded(Image.new(mode, (3, 2), colour)), "x")
+    assert decoded.shape == (2, 3, 3)
+    assert (decoded == expected).all()
+
+
+def test_a_palette_is_looked_up():
+    image = Image.new("P", (2, 1))
+    image.putpalette([0, 0, 0, 9, 8, 7])
+    image.putpixel((1, 0), 1)
+    assert decode_image(encoded(image), "x").tolist() == [[[0, 0, 0], [9, 8, 7]]]
+
+
+def test_the_limit_itself_is_allowed(monkeypatch):
+    monkeypatch.setattr(limits, "MOST_PIXELS", 35)
+    assert decode_image(encoded(SAMPLE), "x").shape == (7, 5, 3)
+    monkeypatch.setattr(limits, "MOST_PIXELS", 34)
+    with pytest.raises(DataError, match=r"^cat\.png: 5 x 7 pixels are too many \(at most 34\)"):
+        decode_image(encoded(SAMPLE), "cat.png")
+
+
+@pytest.mark.parametrize("side", [8_001, 10_000, 20_000])
+def test_a_header_is_enough_to_refuse_a_large_image(side):
+    """Below Pillow's own limit, above the one it warns at, and above the one where it refuses."""
+    with pytest.raises(DataError, match=r"^big\.png: .*too many.*at most 64,000,000"):
+        decode_image(png_of_size(side, side), "big.png")
+
+
+def test_what_pillow_warns_about_elsewhere_stays_a_warning():
+    before = list(warnings.filters)
+    with pytest.raises(DataError):
+        decode_image(png_of_size(10_000, 10_000), "x")
+    assert list(warnings.filters) == before
+
+
+@pytest.mark.parametrize("data", [b"", b"no image", b"\x89PNG\r\n\x1a\n", b"<svg/>"])
+def test_what_is_no_image_is_named(data):
+    with pytest.raises(DataError, match=r"^a/b\.png: not a readable"):
+        decode_image(data, "a/b.png")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_half_a_file_is_named(kind):
+    data = encoded(np.kron(SAMPLE, np.ones((8, 8, 1), np.uint8)), kind)
+    with pytest.raises(DataError, match=r"^half: not a readable"):
+        decode_image(data[: len(data) // 2], "half")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("kind", FORMATS)
+@given(changes=st.lists(st.tuples(st.integers(0, 2_000), st.integers(0, 255)), max_size=5), kept=st.floats(0.5, 1.0))
+def test_damage_gives_pixels_or_one_message(kind, changes, kept):
+    data = bytearray(encoded(SAMPLE, kind))
+    for place, value in changes:
+        data[place % len(data)] = value
+    try:
+        decoded = decode_image(bytes(data[: round(kept * len(data))]), "damaged")
+    except DataError as error:
+        assert str(error).startswith("damaged: ")
+    else:
+        assert decoded.dtype == np.uint8 and decoded.ndim == 3 and decoded.shape[2] == 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("Failed to decode frame 0"), NotImplementedError("pixel format 0"), AttributeError("no stkoffset")],
+)
+def test_decoders_that_fail_in_their_own_way_are_named_too(monkeypatch, error):
+    """Pillow's decoders of AVIF, DDS and SPIDER raise these for damaged files."""
+
+    def fail(_, mode):
+        raise error
+
+    monkeypatch.setattr(Image.Image, "convert", fail)
+    with pytest.raises(DataError, match=rf"^x\.avif: not a readable .*\({error}\)"):
+        decode_image(encoded(SAMPLE), "x.avif")
+
+
+def test_a_digest_by_hand():
+    pixels = np.array([[[1, 2, 3], [4, 5, 6]]], np.uint8)
+    assert pixels_digest(pixels) == hashlib.sha256(b"1x2:\x01\x02\x03\x04\x05\x06").hexdigest()
+
+
+@given(IMAGES, st.sampled_from(["PNG", "BMP", "TIFF"]))
+def test_the_file_plays_no_part_in_the_digest(image, kind):
+    assert pixels_digest(decode_image(encoded(image, kind), "x")) == pixels_digest(image)
+
+
+@given(IMAGES)
+def test_the_layout_in_memory_plays_no_part_in_the_digest(image):
+    assert pixels_digest(np.asfortranarray(image)) == pixels_digest(image)
+    assert pixels_digest(image[::-1][::-1]) == pixels_digest(image)
+
+
+@given(IMAGES, st.data())
+def test_any_other_pixel_is_another_digest(image, data):
+    other = image.copy()
+    place = tuple(data.draw(st.integers(0, size - 1)) for size in image.shape)
+    other[place] ^= data.draw(st.integers(1, 255))
+    assert pixels_digest(other) != pixels_digest(image)
+
+
+def test_the_same_bytes_in_another_shape_are_another_image():
+    values = np.arange(18, dtype=np.uint8)
+    assert pixels_digest(values.reshape(2, 3, 3)) != pixels_digest(values.reshape(3, 2, 3))
