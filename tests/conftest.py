@@ -3,7 +3,9 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+import shutil
 import socket
+import sys
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -155,6 +157,13 @@ analysis:
 """
 
 
+def with_wild(*hows, isolate="{seconds: 60}"):
+    """The tiny task with wild generators before the last two."""
+    lines = "".join(f"  - {{id: {how}, title: Wild {how}, use: wild, params: {{how: {how}}}}}\n" for how in hows)
+    text = TINY.replace("  - {id: catalogue-random", lines + "  - {id: catalogue-random")
+    return text + (f"isolate: {isolate}\n" if isolate else "")
+
+
 @pytest.fixture
 def tiny(tmp_path):
     """A task file beside a data folder; takes seconds."""
@@ -172,6 +181,36 @@ def done(tmp_path_factory):
     (folder / "tiny.yaml").write_text(TINY)
     invoke("run", folder / "tiny.yaml", "--workdir", folder / "w", "--site", folder / "site", "--quiet")
     return folder
+
+
+@contextmanager
+def wild_installed(packages):
+    """The generator ``wild`` as if its package were installed, in a folder of packages."""
+    from benchmark.task import registry
+
+    def forget():
+        sys.modules.pop("wild_package", None)
+        registry._points.cache_clear()
+        registry.names.cache_clear()
+
+    about = packages / "wild-1.0.dist-info"
+    about.mkdir(parents=True)
+    shutil.copy(ROOT / "tests" / "third_party.py", packages / "wild_package.py")
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: wild\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[rebeca_bench.generators]\nwild = wild_package:Wild\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(packages))
+        patch.setenv("PYTHONPATH", str(packages))
+        forget()
+        yield
+        forget()
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """The package of the generator ``wild``, in ``tmp_path / "packages"``."""
+    with wild_installed(tmp_path / "packages"):
+        yield
 
 
 MINIATURE = """

@@ -2,14 +2,11 @@
 
 import json
 import shutil
-import subprocess
 import sys
-import time
 
 import pytest
 
-from benchmark.task import registry
-from tests.conftest import ROOT, TINY, invoke
+from tests.conftest import invoke, with_wild
 
 BREAKS_THE_CONTRACT = {
     "raises": "failed: KeyError: 'out of ideas'",
@@ -34,32 +31,6 @@ CRASHES = {
     "memory": "ran out of memory (isolate.memory_mb is 2,048)",
     "hangs": "was stopped after 6 s",
 }
-
-
-@pytest.fixture
-def installed(tmp_path, monkeypatch):
-    """The generator ``wild`` as if its package were installed."""
-    packages = tmp_path / "packages"
-    about = packages / "wild-1.0.dist-info"
-    about.mkdir(parents=True)
-    shutil.copy(ROOT / "tests" / "third_party.py", packages / "wild_package.py")
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: wild\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[rebeca_bench.generators]\nwild = wild_package:Wild\n")
-    monkeypatch.syspath_prepend(str(packages))
-    monkeypatch.setenv("PYTHONPATH", str(packages))
-    registry._points.cache_clear()
-    registry.names.cache_clear()
-    yield
-    sys.modules.pop("wild_package", None)
-    registry._points.cache_clear()
-    registry.names.cache_clear()
-
-
-def with_wild(*hows, isolate="{seconds: 60}"):
-    """The tiny task with wild generators before the last two."""
-    lines = "".join(f"  - {{id: {how}, title: Wild {how}, use: wild, params: {{how: {how}}}}}\n" for how in hows)
-    text = TINY.replace("  - {id: catalogue-random", lines + "  - {id: catalogue-random")
-    return text + (f"isolate: {isolate}\n" if isolate else "")
 
 
 @pytest.mark.parametrize("how", sorted(BREAKS_THE_CONTRACT))
@@ -117,22 +88,6 @@ def test_a_module_that_cannot_be_imported_is_named(installed, done, tmp_path):
         assert f"generator 'wild': importing wild_package:Wild failed: {name}" in output
 
 
-def test_a_process_of_its_own_changes_no_picture(installed, done, tmp_path):
-    shutil.copytree(done / "data", tmp_path / "data")
-    for name, isolate in (("apart", "true"), ("together", None)):
-        (tmp_path / "tiny.yaml").write_text(with_wild("well", isolate=isolate))
-        invoke("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / name, "--quiet")
-    a, b = (tmp_path / name / "records" / "tiny" / "v1" for name in ("apart", "together"))
-    assert (a / "well" / "scores.parquet").read_bytes() == (b / "well" / "scores.parquet").read_bytes()
-    one, two = (json.loads((folder / "_task" / "comparison.json").read_text()) for folder in (a, b))
-    assert one["task"]["hash"] == two["task"]["hash"]
-    (plugin,) = one["provenance"]["plugins"]
-    digest = plugin.pop("hash")
-    assert plugin == {"kind": "generator", "name": "wild", "distribution": "wild", "version": "1.0"}
-    assert [digest] == [entry["hash"] for entry in two["provenance"]["plugins"]] and len(digest) == 64
-    assert one["results"] == two["results"]
-
-
 def test_a_failure_is_tried_again(installed, done, tmp_path, monkeypatch):
     shutil.copytree(done / "data", tmp_path / "data")
     shutil.copytree(done / "w", tmp_path / "w")
@@ -152,36 +107,3 @@ def test_the_reference_cannot_be_missed(installed, done, tmp_path):
     (tmp_path / "tiny.yaml").write_text(with_wild("exits").replace("reference: rebeca", "reference: exits"))
     output = invoke("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--quiet", code=5)
     assert "left with exit code 3" in output
-
-
-def test_the_child_dies_with_its_parent_and_takes_its_own_along(installed, done, tmp_path):
-    shutil.copytree(done / "data", tmp_path / "data")
-    shutil.copytree(done / "w", tmp_path / "w")
-    (tmp_path / "tiny.yaml").write_text(with_wild("hangs-with-a-child", isolate="{seconds: 600}"))
-    code = "from benchmark.commands.main import main; main()"
-    arguments = ["run", str(tmp_path / "tiny.yaml"), "--workdir", str(tmp_path / "w"), "--quiet"]
-    parent = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while len(started := descendants(parent.pid)) < 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert len(started) == 3  # the generator's process, who watches over it, and what it started
-    parent.kill()
-    parent.communicate()
-    while (left := started & set(processes())) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not left
-
-
-def processes():
-    """Parents of all living processes, by process."""
-    found = subprocess.run(["ps", "-eo", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split() for line in found.splitlines()]
-    return {int(pid): int(parent) for pid, parent, state in rows if not state.startswith("Z")}
-
-
-def descendants(pid):
-    """Processes that a process started, and those that they started."""
-    parents, found = processes(), {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {pid}

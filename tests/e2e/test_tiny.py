@@ -156,15 +156,6 @@ def test_guidance_chosen_on_validation_belongs_to_its_sampler(done, tmp_path):
     assert len({found.generators["rebeca"].fit for found in chosen}) == 2
 
 
-def test_publish_copies_records_and_refuses_modified_tasks(done, tmp_path):
-    out = tmp_path / "results"
-    invoke("run", done / "tiny.yaml", "--workdir", done / "w", "--publish", out, "--quiet")
-    assert "all agree" in invoke("verify", out / "tiny" / "v1")
-    for change in (("--limit-users", 6), ("--only", "rebeca")):
-        run = ("run", done / "tiny.yaml", "--workdir", tmp_path / "w", *change, "--publish", out, "--quiet")
-        assert "a modified task is not published" in invoke(*run, code=2)
-
-
 @pytest.mark.parametrize("kind", ["per-user", "cold-users"])
 def test_other_splits_and_disjoint_judges(done, tmp_path, kind):
     text = TINY.replace(
@@ -310,15 +301,6 @@ def test_show_takes_what_run_takes(done):
     assert "A tiny task" in invoke("show", done / "tiny.yaml", "--workdir", done / "w")
     assert "did you mean 'tiny'" in invoke("show", "tinny", "--workdir", done / "w", code=2)
     assert "did you mean" in invoke("verify", done / "w", code=7)
-
-
-def test_another_task_of_the_same_id_is_not_replaced_in_silence(done, tmp_path):
-    shutil.copytree(done / "data", tmp_path / "data")
-    (tmp_path / "tiny.yaml").write_text(TINY)
-    few = ("--quiet", "--workdir", tmp_path / "w", "--publish", tmp_path / "results")
-    invoke("run", tmp_path / "tiny.yaml", *few)
-    (tmp_path / "tiny.yaml").write_text(TINY.replace("A tiny task", "Another task"))
-    assert "holds another task with the same id and version" in invoke("run", tmp_path / "tiny.yaml", *few, code=2)
 
 
 def test_help_is_light():

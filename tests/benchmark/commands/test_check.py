@@ -6,7 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from tests.conftest import TINY, invoke
+from tests.conftest import invoke
 
 
 @pytest.fixture
@@ -74,39 +74,3 @@ def test_what_moved_is_named(done, published, elsewhere):
     output = check(done, published, "--quiet", code=1)
     assert "scores: 1 moved" in output
     assert "users moved: 2 (u3, u5)" in output
-
-
-def test_small_differences_elsewhere_are_none(done, published):
-    move_elsewhere(published)
-    path = published / "tiny" / "v1" / "rebeca" / "scores.parquet"
-    scores = pd.read_parquet(path)
-    scores["score"] += 3e-5
-    scores.to_parquet(path)
-    assert "within 0.0001 (largest 3e-05)" in check(done, published, "--quiet")
-
-
-def test_another_task_is_refused(done, published, tmp_path):
-    (done / "other.yaml").write_text(TINY.replace("steps: 4", "steps: 5"))
-    output = invoke("check", "run", done / "other.yaml", "--against", published, "--quiet", code=2)
-    assert "holds another task: generators differs" in output
-
-
-def test_weights_with_embeddings_of_protected_images_are_not_published(done, tmp_path):
-    shutil.copytree(done / "data", tmp_path / "data")
-    (tmp_path / "tiny.yaml").write_text(TINY.replace("redistribute: true", "redistribute: false"))
-    run = ("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--quiet", "--publish", tmp_path / "results")
-    assert "may not be redistributed" in invoke(*run, "--with-weights", code=2)
-    invoke(*run)
-
-
-def test_only_a_folder_of_its_own_is_continued_in(done, published, tmp_path):
-    assert "holds something already" in check(done, published, "--workdir", done / "w", code=2)
-    for _ in range(2):
-        check(done, published, "--workdir", tmp_path / "check", "--quiet")
-
-
-def test_weights_of_other_records_are_not_left_behind(done, published):
-    assert (published / "tiny" / "v1-weights").is_dir()
-    run = ("run", done / "tiny.yaml", "--workdir", done / "w", "--quiet")
-    invoke(*run, "--publish", published)
-    assert not (published / "tiny" / "v1-weights").exists()

@@ -1,0 +1,121 @@
+"""Data of a task, divided: who sees which ratings, who may be shown which items, for whom images are made."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from benchmark.runner.world import build_world
+from benchmark.task.resolve import load_task
+from rebeca.errors import SpecError
+from tests.conftest import TINY
+
+HELD_OUT = "split: {kind: held-out-items, test: 0.34, validation: 0.25}"
+PER_USER = "split: {kind: per-user, test: 6, validation: 2}"
+COLD = "split: {kind: cold-users, test: 6, validation: 2, cold_share: 0.25, keep: 3}"
+
+
+def world(tiny, split=HELD_OUT, more="", **options):
+    tiny.write_text(TINY.replace(HELD_OUT, split) + more)
+    return build_world(load_task(tiny, **options))
+
+
+def test_held_out_items_are_the_candidates_of_their_block(tiny):
+    built = world(tiny)
+    assert built.user_ids == built.dataset.ratings.user_ids and len(built.user_ids) == 12
+    assert built.division.test_items.sum() == round(0.34 * 24)
+    assert built.candidates.rated is None
+    for user in built.users:
+        assert built.candidates.of(user).tolist() == np.flatnonzero(built.division.test_items).tolist()
+
+
+@pytest.mark.parametrize("ratings", ["shared", "disjoint"])
+def test_nobody_is_shown_what_anybody_learned_from(tiny, ratings):
+    tiny.write_text(TINY.replace(HELD_OUT, PER_USER).replace("ratings: shared", f"ratings: {ratings}"))
+    built = build_world(load_task(tiny))
+    for user in built.users:
+        rated = {
+            int(item)
+            for party in (built.division.generators, built.division.verifier, built.division.auditor)
+            for item in party.joined().item[party.joined().user == user]
+        }
+        assert set(built.candidates.of(user).tolist()) == set(range(24)) - rated
+        test = built.division.test
+        assert set(test.item[test.user == user].tolist()) == set(range(24)) - rated  # everybody rated everything
+
+
+def test_candidates_stay_within_blocks(tiny):
+    """The first half of the users rated even items only, the others odd ones."""
+    path = tiny.parent / "data" / "ratings.csv"
+    header, *rows = path.read_text().splitlines()
+
+    def kept(row):
+        user, item, _ = row.split(",")
+        return (int(user[1:]) < 6) == (int(item[1:]) % 2 == 0)
+
+    path.write_text("\n".join([header, *filter(kept, rows)]) + "\n")
+    for split in (PER_USER.replace("test: 6", "test: 3"), HELD_OUT):
+        built = world(tiny, split)
+        ids = built.dataset.catalogue.item_ids
+        for user, name in zip(built.users, built.user_ids, strict=True):
+            parity = {int(ids[item][1:]) % 2 for item in built.candidates.of(user)}
+            assert parity == {0 if int(name[1:]) < 6 else 1}
+
+
+def test_the_order_of_rows_changes_nothing(tiny):
+    path = tiny.parent / "data" / "ratings.csv"
+    first = world(tiny)
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([header, rows[0], *reversed(rows[1:])]) + "\n")
+    again = world(tiny)
+    assert again.fingerprint == first.fingerprint
+    assert np.array_equal(again.dataset.ratings.rating, first.dataset.ratings.rating)
+    order = np.lexsort((again.dataset.ratings.item, again.dataset.ratings.user))
+    assert np.array_equal(order, np.arange(len(order)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("seed: 7", "seed: 8"),
+        ("like_at: 4", "like_at: 5"),
+        ("ratings: shared", "ratings: disjoint"),
+        ("validation: 0.25", "validation: 0.3"),
+    ],
+)
+def test_the_fingerprint_knows_data_and_division(tiny, old, new):
+    first = world(tiny).fingerprint
+    assert world(tiny).fingerprint == first and len(first) == 64
+    tiny.write_text(TINY.replace(old, new))
+    assert build_world(load_task(tiny)).fingerprint != first
+
+
+def test_the_fingerprint_does_not_know_what_is_made_of_the_data(tiny):
+    first = world(tiny).fingerprint
+    tiny.write_text(TINY.replace("images: 3", "images: 2").replace("title: A tiny task", "title: Another"))
+    assert build_world(load_task(tiny)).fingerprint == first
+
+
+def test_cold_and_other_users_are_all_users(tiny):
+    parts = {segment: world(tiny, COLD, f"users: {{segment: {segment}}}\n") for segment in ("all", "cold", "seen")}
+    cold, seen = parts["cold"], parts["seen"]
+    assert (len(cold.users), len(seen.users)) == (3, 9)
+    assert sorted([*cold.users, *seen.users]) == parts["all"].users.tolist() == list(range(12))
+    assert cold.division.cold[cold.users].all() and not cold.division.cold[seen.users].any()
+    counts = cold.division.generators.joined().ratings_per_user()
+    assert set(counts[cold.users]) == {3} and set(counts[seen.users]) == {18}
+    assert cold.fingerprint == seen.fingerprint  # whom images are made for is no part of the data
+
+
+def test_a_segment_of_nobody_is_refused(tiny):
+    with pytest.raises(SpecError, match=r"users\.segment: nobody is cold") as raised:
+        world(tiny, PER_USER, "users: {segment: cold}\n")
+    assert raised.value.hint == "use split.kind: cold-users"
+
+
+def test_limits_take_few_users_and_smaller_ones_are_part_of_larger_ones(tiny):
+    chosen = [world(tiny, limit_users=limit).users.tolist() for limit in (1, 5, 8, 12, 99)]
+    assert [len(users) for users in chosen] == [1, 5, 8, 12, 12]
+    for few, many in itertools.pairwise(chosen):
+        assert set(few) <= set(many) and few == sorted(few)
+    assert chosen[1] != list(range(5))  # drawn, not the first ones

@@ -1,0 +1,124 @@
+"""Held-out ratings and the ground truth as scorers; expected numbers are read off small tables."""
+
+import numpy as np
+import pytest
+
+from benchmark.scorers.observed import GroundTruthScorer, ObservedScorer, TopUtilityScorer
+from rebeca.data.dataset import GroundTruth
+from rebeca.interfaces import NoParams
+from tests.benchmark.scorers.handmade import context, scored
+from tests.builders import interactions
+
+NAN = float("nan")
+
+
+def observed(held_out, block_of_item, block_of_user):
+    catalogue = context(block=np.array(block_of_item))
+    given = context(held_out=held_out, scale=(1, 7), catalogue=catalogue, block_of_user=np.array(block_of_user))
+    return ObservedScorer(NoParams(), given)
+
+
+@pytest.fixture
+def two_blocks():
+    """Users 0 and 1 rated items 0 and 1; user 2 rated item 2, user 3 nothing; item 3 is not held out."""
+    held_out = interactions([0, 0, 1, 1, 2], [0, 1, 0, 1, 2], [7, 2, 3, 4, 5], users=4, items=4)
+    return observed(held_out, [0, 0, 1, 1], [0, 0, 1, 2])
+
+
+def test_the_rating_of_whoever_is_asked(two_blocks):
+    images = scored([0, 0, 1, 1, 2], item=[0, 1, 1, -1, 3])
+    np.testing.assert_array_equal(two_blocks.score(images, np.array([0, 1, 1, 1, 2])), [7, 4, 4, NAN, NAN])
+
+
+def test_everybodys_rating_of_every_image(two_blocks):
+    images = scored([0, 1, 2], item=[0, -1, 2])
+    scores = two_blocks.score_all(images, np.array([1, 2]))
+    np.testing.assert_array_equal(scores, [[3, NAN, NAN], [NAN, NAN, 5]])
+    again = two_blocks.score_all(images, np.array([1, 2]))
+    np.testing.assert_array_equal(scores, again)  # generated images leave no trace in the table
+
+
+def test_a_failure_counts_as_the_users_lowest_rating(two_blocks):
+    """Who rated nothing has the highest possible rating: there is nothing lower to tell from."""
+    assert two_blocks.worst(np.array([0, 1, 2, 3])).tolist() == [2, 3, 5, 7]
+
+
+@pytest.mark.parametrize(
+    ("user", "item", "blocks", "everyone"),
+    [
+        ([0, 0, 1, 1], [0, 1, 0, 1], [0, 0], True),
+        ([0, 0, 1], [0, 1, 0], [0, 0], False),
+        ([0, 1], [0, 1], [0, 1], True),  # nobody is asked across blocks
+    ],
+)
+def test_lift_needs_everybodys_rating_within_blocks(user, item, blocks, everyone):
+    held_out = interactions(user, item, [4] * len(user), users=2, items=2)
+    assert observed(held_out, blocks, blocks).judges_everyone is everyone
+
+
+def test_ratings_are_real_and_ask_for_held_out_ones():
+    card = ObservedScorer.card(NoParams())
+    assert (card.role, card.is_ground_truth, card.unit) == ("observed", True, "rating")
+    assert ObservedScorer.needs(NoParams()) == {"held-out"}
+
+
+UTILITY = np.array([[0.1, 0.9, 0.5], [0.8, 0.8, 0.2]])
+
+
+def world(kind, of_images=None, utility=UTILITY):
+    known = GroundTruth("probability", "Likes it.", lambda users, items: utility[users, items], {}, of_images)
+    return kind(NoParams(), context(ground_truth=known, catalogue=range(utility.shape[1]), users=("u0", "u1")))
+
+
+def test_utility_of_items():
+    images = scored([0, 1, 1], item=[1, 2, 0])
+    scorer = world(GroundTruthScorer)
+    np.testing.assert_array_equal(scorer.score(images, np.array([0, 1, 0])), [0.9, 0.2, 0.1])
+    np.testing.assert_array_equal(scorer.score_all(images, np.array([1, 0])), [[0.8, 0.2, 0.8], [0.9, 0.5, 0.1]])
+    assert scorer.worst(np.array([1, 0])).tolist() == [0.2, 0.1]
+
+
+def test_a_world_that_knows_items_only_has_no_answer_for_generated_images():
+    images = scored([0, 0], item=[-1, 2])
+    np.testing.assert_array_equal(world(GroundTruthScorer).score(images, np.array([0, 0])), [NAN, 0.5])
+
+
+def test_generated_images_are_judged_once_by_their_pixels():
+    asked = []
+
+    def of_images(images):
+        asked.extend(images)
+        return np.array([[image / 10 for image in asked], [image / 100 for image in asked]])
+
+    images = scored([0, 0, 1, 1], item=[-1, 1, -1, -1], digest="abca", pixels=[3, None, 5, None])
+    scores = world(GroundTruthScorer, of_images).score_all(images, np.array([1, 0]))
+    np.testing.assert_allclose(scores, [[0.03, 0.8, 0.05, 0.03], [0.3, 0.9, 0.5, 0.3]])
+    assert asked == [3, 5]
+
+
+def test_no_pixels_are_read_where_all_images_are_items():
+    scorer = world(GroundTruthScorer, lambda images: pytest.fail("pixels were asked for"))
+    assert scorer.score(scored([0], item=[1]), np.array([0])).tolist() == [0.9]
+
+
+def test_the_best_items_are_right_and_ties_share_it():
+    scorer = world(TopUtilityScorer)
+    images = scored([0, 0, 1, 1, 1], item=[1, 2, 0, 1, -1])
+    np.testing.assert_array_equal(scorer.score(images, np.array([0, 0, 1, 1, 1])), [1, 0, 1, 1, NAN])
+    np.testing.assert_array_equal(scorer.score_all(images, np.array([1, 0])), [[1, 0, 1, 1, NAN], [1, 0, 0, 1, NAN]])
+    assert scorer.worst(np.array([0, 1])).tolist() == [0, 0]
+
+
+def test_rounding_makes_no_item_the_only_best():
+    utility = np.array([[0.3, 0.1 + 0.2, 0.0], [0.0, 0.0, 1.0]])
+    assert utility[0, 0] != utility[0, 1]
+    scorer = world(TopUtilityScorer, utility=utility)
+    assert scorer.score(scored([0, 0], item=[0, 1]), np.array([0, 0])).tolist() == [1, 1]
+
+
+def test_the_ground_truth_asks_for_a_synthetic_world():
+    for kind in (GroundTruthScorer, TopUtilityScorer):
+        assert kind.needs(NoParams()) == {"ground-truth"}
+        assert kind.card(NoParams()).is_ground_truth and kind.judges_everyone
+    assert GroundTruthScorer.card(NoParams()).role == "ground-truth"
+    assert TopUtilityScorer.card(NoParams()).unit == "share"

@@ -1,0 +1,68 @@
+"""Encoders as tasks name them."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from benchmark.task.encoders import named_encoder, resolve_encoder
+from benchmark.task.file import EncoderSpec
+from rebeca.errors import SpecError
+
+
+def resolved(use, base=Path(), **rest):
+    return resolve_encoder(EncoderSpec.model_validate({"use": use, **rest}), base)
+
+
+def test_the_argument_after_the_colon_is_a_parameter():
+    short, long = resolved("fourier:6"), resolved("fourier", params={"size": 6})
+    assert short.params == long.params and short.params.size == 6
+    assert (short.text, short.use, long.text) == ("fourier:6", "fourier", "fourier")
+    assert short.address() == long.address()  # however it is written
+    assert named_encoder("fourier:6", Path()) == short
+
+
+def test_encoders_stand_on_encoders():
+    encoder = resolved("pca:2", of={"use": "pca:3", "of": {"use": "fourier:6"}})
+    assert [encoder.use, encoder.of.use, encoder.of.of.use, encoder.of.of.of] == ["pca", "pca", "fourier", None]
+    shown = encoder.to_json()
+    assert (shown["params"]["dims"], shown["of"]["params"]["dims"], shown["of"]["of"]["params"]["size"]) == (2, 3, 6)
+    address = encoder.address()
+    assert address["of"]["of"] == encoder.of.of.address() and address["of"]["of"]["of"] is None
+
+
+def test_what_lies_below_changes_the_address():
+    small, large = (resolved("pca:2", of={"use": f"fourier:{size}"}) for size in (6, 8))
+    assert small.params == large.params and small.address() != large.address()
+
+
+def test_one_that_learns_below_is_enough():
+    fixed, learned = resolved("fourier:6"), resolved("pca:2", of={"use": "fourier:6"})
+    assert (fixed.learns, learned.learns) == (False, True)
+    assert replace(fixed, of=learned).learns
+    assert not replace(fixed, of=fixed).learns
+
+
+@pytest.mark.parametrize(
+    ("use", "rest", "message", "hint"),
+    [
+        ("fuorier:6", {}, "no encoder is called 'fuorier'", "did you mean 'fourier'"),
+        ("efficientnet-lite0:3", {}, "encoder 'efficientnet-lite0' takes nothing after a colon, found '3'", ""),
+        ("fourier:6", {"params": {"size": 6}}, "params.size is already given after the colon", ""),
+        ("pca:3", {}, "encoder 'pca:3' needs an encoder below it", "write encoder: {use: 'pca:3', of: ...}"),
+        ("fourier:6", {"of": {"use": "fourier:6"}}, "encoder 'fourier:6' takes no encoder below it", ""),
+        ("fourier:x", {}, "encoder 'fourier:x'.size: .*found 'x'", ""),
+        ("pca:3", {"of": {"use": "fourier:0"}}, "encoder 'fourier:0'.size: ", ""),
+    ],
+)
+def test_mistakes_name_the_encoder_and_the_remedy(use, rest, message, hint):
+    with pytest.raises(SpecError, match=message) as raised:
+        resolved(use, **rest)
+    assert hint in raised.value.hint
+
+
+def test_files_lie_beside_the_task(tmp_path):
+    encoder = resolved("precomputed:vectors.npy", base=tmp_path)
+    values = [getattr(encoder.params, field.name) for field in fields(encoder.params)]
+    assert str(tmp_path / "vectors.npy") in values
+    assert str(tmp_path) not in str(encoder.to_json())
