@@ -147,8 +147,8 @@ def run(
             resolved = limited(resolved, only)
         where = workdir or cache_folder()
         reporter = Reporter(quiet=quiet)
-        reporter.say(f"{resolved.file.title} ({len(resolved.generators)} generators, work folder {where})")
-        store, published = Store(where, reporter.say), None
+        reporter.info(f"{resolved.file.title} ({len(resolved.generators)} generators, work folder {where})")
+        store, published = Store(where, reporter.info), None
         with store.locked():
             result = run_task(resolved, store, device, reporter, ["rebeca-bench", *sys.argv[1:]])
             records = result.records
