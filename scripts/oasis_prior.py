@@ -43,7 +43,7 @@ def main() -> None:
     changes.append(f"generators.{given.generator}.params.prior_guidance=1.0")
     task = load_task(Path(given.task), (f"data.path={given.data}", f"seed={given.split}", *changes))
     reporter = Reporter()
-    stages = Stages(Store(given.workdir, reporter.say), reporter)
+    stages = Stages(Store(given.workdir, reporter.info), reporter)
     data = find_data(task, stages.store)
     addresses = find_addresses(task, "cpu", data.users, data.addresses)
     materials = prepare(data.read(), addresses, "cpu", stages)

@@ -57,7 +57,7 @@ def main() -> None:
 def one_split(task: Task, workdir: Path, split: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """Each user's gain in within-user AUC."""
     reporter = Reporter()
-    stages = Stages(Store(workdir, reporter.say), reporter)
+    stages = Stages(Store(workdir, reporter.info), reporter)
     data = find_data(task, stages.store)
     addresses, world = find_addresses(task, "cpu", data.users, data.addresses), data.read()
     test, users = world.division.test, world.dataset.ratings.num_users

@@ -17,10 +17,10 @@ import numpy as np
 
 from benchmark.runner.addresses import find_addresses
 from benchmark.runner.freeze import Freezer
+from benchmark.runner.generate import generate_images
 from benchmark.runner.materials import prepare
-from benchmark.runner.pipeline import make_images, score_all
 from benchmark.runner.progress import Reporter
-from benchmark.runner.scoring import GeneratorScores
+from benchmark.runner.scoring import GeneratorScores, score_all
 from benchmark.runner.stage import Stages
 from benchmark.runner.store import Store
 from benchmark.runner.task_data import find_data
@@ -58,11 +58,11 @@ def main() -> None:
 def scored(task: Task, workdir: Path) -> list[GeneratorScores]:
     """Scores of all generators of a task."""
     reporter = Reporter()
-    stages = Stages(Store(workdir, reporter.say), reporter)
+    stages = Stages(Store(workdir, reporter.info), reporter)
     data = find_data(task, stages.store)
     addresses = find_addresses(task, "cpu", data.users, data.addresses)
     materials = prepare(data.read(), addresses, "cpu", stages)
-    images, _ = make_images(task, addresses, materials, stages, Freezer(workdir, task))
+    images, _ = generate_images(task, addresses, materials, stages, Freezer(workdir, task))
     return score_all(task, images, addresses, materials, stages)
 
 

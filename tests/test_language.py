@@ -256,7 +256,7 @@ PER = {r"(?:^|_)(?!(?:as|at|by|for|from|in|is|not|of|on|to|with|without)_)[a-z0-
 """The article after a preposition is no "per"."""
 
 SPEAKS = {
-    "echo", "secho", "say", "notify", "Field", "option", "argument", "ScorerCard", "Card", "progress",
+    "echo", "secho", "say", "info", "warn", "notify", "Field", "option", "argument", "ScorerCard", "Card", "progress",
     "MissingDependency", "Exception", "UsageError", "BadParameter", "ClickException", "check", "_check", "problem",
 }  # fmt: skip
 """Calls whose strings a user gets to see; besides these, whatever is raised, and every ``hint`` and ``help``."""

@@ -144,8 +144,8 @@ def run(
     if only:
         resolved = limited(resolved, only)
     reporter = Reporter(quiet=quiet)
-    reporter.say(f"{resolved.file.title} ({len(resolved.generators)} generators, work folder {workdir})")
-    store, published = Store(workdir, reporter.say), None
+    reporter.info(f"{resolved.file.title} ({len(resolved.generators)} generators, work folder {workdir})")
+    store, published = Store(workdir, reporter.info), None
     with store.locked():
         result = run_task(resolved, store, device, reporter, ["rebeca-bench", *sys.argv[1:]])
         records = result.records

@@ -1,7 +1,7 @@
-"""What somebody other than the author reported about records: verified, or even reproduced. It lies beside them.
+"""The status of records that somebody other than their author checked: verified or reproduced.
 
-``<root>/<task id>/v<version>/attestation.json`` holds a status and the digest of the record that it is about, so that
-it ends with any change of the record. Records without one are self-reported.
+``<root>/<task id>/v<version>/attestation.json`` holds a status and the digest of the record, so that the status
+ends with any change of the record. Records without an attestation are self-reported.
 """
 
 from __future__ import annotations
@@ -21,15 +21,13 @@ from rebeca.errors import RecordError
 ATTESTATION = "attestation.json"
 SELF_REPORTED = "self-reported"
 MEANINGS = {
-    SELF_REPORTED: "Nobody but the author of the records has looked at the numbers.",
+    SELF_REPORTED: "Only the author of the records has checked the numbers.",
     "verified": "Every number was computed again from the record's own rows.",
-    "reproduced": "All images were generated again, elsewhere, and gave the same board.",
+    "reproduced": "All images were generated again, elsewhere, and gave the same leaderboard.",
 }
 
 
 class Attestation(BaseModel):
-    """The file."""
-
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     status: Literal["verified", "reproduced"]
@@ -39,7 +37,7 @@ class Attestation(BaseModel):
 
 
 def attest(folder: Path, status: Literal["verified", "reproduced"]) -> Path:
-    """Writes down the status of the records of a task version; "verified" never replaces "reproduced"."""
+    """Writes the status of the records of a task version; "verified" never replaces "reproduced"."""
     record = read_comparison(folder)
     path = folder / ATTESTATION
     if status == "verified" and status_of(folder, record) == "reproduced":

@@ -1,4 +1,4 @@
-"""What earlier records say about time: wall seconds per stage, and what they were spent on."""
+"""Wall seconds in records: per stage, per generated image, per scored image."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from benchmark.records.schema import GeneratorRecord, Provenance
 
 
 def images_stage(generator: str) -> str:
-    """What a run calls the generation of images."""
+    """The stage in which a generator's images are decoded, as records name it."""
     return f"images {generator}"
 
 
 def score_stage(generator: str, scorer: str) -> str:
-    """What a run calls the scoring of a generator's images."""
+    """The stage in which a scorer scores a generator's images."""
     return f"score {generator} by {scorer}"
 
 
@@ -26,7 +26,7 @@ def seconds_per_image(record: GeneratorRecord) -> float | None:
 
 
 def seconds_with_scores(origin: Provenance, rows: Sequence[Rows]) -> float | None:
-    """Wall seconds per image for generating and scoring, each over the images that it was spent on."""
+    """Wall seconds per image of generating plus scoring, each over the images of its own stages."""
     generated = [row for row in rows if images_stage(row.id) in origin.seconds]
     images = sum(origin.decoded.get(row.id, row.digest.size) for row in generated)
     if not images:

@@ -19,7 +19,7 @@ TASK_FOLDER = "_task"
 COMPARISON = "comparison.json"
 RECORD = "record.json"
 LONGEST_TEXT = 20_000
-"""Letters; prompts and command lines have a hundredth of that."""
+"""Characters; prompts and command lines have a hundredth of that."""
 UNSET = "0" * 64
 """Stands for a digest that is not computed yet."""
 
@@ -41,7 +41,7 @@ def read_comparison(folder: Path) -> TaskRecord:
 
 
 def newest_records(task: Path) -> Path | None:
-    """A task's records of the highest version; a modified task's, the last written, where there is nothing else."""
+    """A task's records of the highest version; where all are of modified tasks, the last written."""
     folders = [path.parent.parent for path in task.glob("v*/_task/comparison.json")]
     own = [folder for folder in folders if folder.name[1:].isdigit()]
     if own:
@@ -53,7 +53,7 @@ def read_any(path: Path) -> dict[str, Any]:
     """JSON of any schema version, an object with ``schema``.
 
     Raises:
-        RecordError: If it is none.
+        RecordError: If it is not.
     """
     return _parsed(path)[1]
 
@@ -61,8 +61,8 @@ def read_any(path: Path) -> dict[str, Any]:
 def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
-        raw = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite)
-        canonical_json(raw).encode()  # lone surrogates and endless nesting end here, not later
+        raw = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)
+        canonical_json(raw).encode()  # refuses lone surrogates and endless nesting
     except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{path}: cannot be read ({error})") from error
     if not isinstance(raw, dict) or type(raw.get("schema")) is not int:
@@ -70,16 +70,16 @@ def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
     return text, raw
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(f"the key '{next(n for n in names if names.count(n) > 1)}' is given twice")
     for key, value in pairs:
         texts = [key, *(v for v in (value if isinstance(value, list) else [value]) if isinstance(v, str))]
         if (longest := max(map(len, texts))) > LONGEST_TEXT:
-            raise ValueError(f"'{key[:40]}' holds a text of {longest:,} letters, at most {LONGEST_TEXT:,}")
-    return found
+            raise ValueError(f"'{key[:40]}' holds a text of {longest:,} characters, at most {LONGEST_TEXT:,}")
+    return values
 
 
 def _no_number(text: str) -> float:
@@ -114,7 +114,7 @@ def _validated(text: str, model: type[Model], path: Path) -> Model:
 
 
 def _difference(given: Any, written: Any, key: str = "") -> str | None:
-    """Dotted key of the first value that a reader completed or converted; None where there is none."""
+    """Dotted key of the first value that reading completed or converted; None where there is none."""
     if given == written:
         return None
     if isinstance(given, dict) and isinstance(written, dict):
@@ -128,12 +128,10 @@ def _difference(given: Any, written: Any, key: str = "") -> str | None:
 
 
 def to_json(record: BaseModel) -> dict[str, Any]:
-    """Plain JSON of a record."""
     return record.model_dump(mode="json", by_alias=True)
 
 
 def write_record(folder: Path, record: GeneratorRecord) -> None:
-    """Writes a generator's record."""
     _write(folder / RECORD, to_json(record), GeneratorRecord)
 
 
@@ -146,7 +144,7 @@ def write_comparison(folder: Path, record: TaskRecord) -> TaskRecord:
 
 
 def file_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 by path of every file below a folder but ``_task/comparison.json``, which holds these.
+    """SHA-256 by path of every file below a folder, except ``_task/comparison.json``, which holds these.
 
     Raises:
         RecordError: If a file cannot be read.
@@ -160,7 +158,7 @@ def file_digests(folder: Path) -> dict[str, str]:
 
 
 def own_digest(raw: Mapping[str, Any]) -> str:
-    """SHA-256 over everything in the JSON of the task's record but the digest itself."""
+    """SHA-256 over everything in the JSON of the task's record except the digest itself."""
     return digest_of({key: value for key, value in raw.items() if key != "digest"})
 
 

@@ -1,8 +1,8 @@
-"""Images that records carry: which ones, packed in Parquet files; and how users rated in training.
+"""Images in records: which ones, packed in Parquet files. And the taste of users: how they rated in training.
 
 ``images.parquet`` of a generator holds the first images of the gallery's users, ``_task/images.parquet`` the items that
-these users liked and disliked. Images are lossless WebP files in a column; one that occurs again has no bytes of its
-own. Images of data that may not be republished are packed alike, in the work folder instead of the records.
+these users liked and disliked. Images are lossless WebP files in a column; only the first of several equal images has
+bytes. Images of data that may not be republished are packed in the same way, in the work folder instead of the records.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ GALLERY_IMAGES = 4
 """Images per user of the gallery."""
 LIKED, DISLIKED = 6, 3
 MOST_LEVELS = 11
-"""Ratings with more values than this are counted in ranges."""
+"""More different ratings than this are counted in ranges."""
 RANGES = 10
 LONGEST_WEBP_SIDE = 16_383
 """The format has 14 bits for a side; longer images are packed as PNG."""
@@ -50,13 +50,13 @@ ITEMS = pa.schema([("item", pa.int32()), ("digest", pa.string()), ("image", pa.b
 
 
 def gallery_users(seeds: SeedScheme, ids: Sequence[str]) -> frozenset[str]:
-    """The users whose first images a record carries: drawn by the task's seed, the same for every generator."""
+    """The users whose first images a record holds: drawn by the task's seed, the same for every generator."""
     chosen = np.random.default_rng(seeds.fit("gallery")).permutation(len(ids))[:GALLERY_USERS]
     return frozenset(ids[int(i)] for i in chosen)
 
 
 def shown_images(rows: Rows, seeds: SeedScheme, ids: Sequence[str]) -> tuple[ShownImage, ...]:
-    """The images that a generator's record carries, in order."""
+    """The images that a generator's record holds, in order."""
     gallery = gallery_users(seeds, ids)
     return tuple(
         ShownImage(user=user, replicate=k, digest=str(rows.digest[u, k]))
@@ -146,7 +146,7 @@ def decode_packed(folder: Path, digest: str, data: bytes) -> Pixels:
     """Decodes one image and checks it against its digest.
 
     Raises:
-        RecordError: If it is no image, is too large, or is another one.
+        RecordError: If it is no image, is too large, or is another image.
     """
     where = f"{folder / PACKED}: {digest[:16]}"
     hint = "run: rebeca-bench verify, on these records"
@@ -188,11 +188,11 @@ def _check(folder: Path, schema: pa.Schema, expected: Sequence[tuple[str | int, 
 
 
 def taste_of(dataset: Dataset, division: Division, users: Ints, shown: frozenset[str]) -> Taste:
-    """What a task's record says of its users' taste; held-out ratings play no part.
+    """The taste of a task's users, from training ratings alone.
 
     Args:
         dataset: Ratings and items.
-        division: Who sees which ratings.
+        division: Which ratings are for training.
         users: int [m]; users that images are made for.
         shown: Ids of the users whose images are shown.
     """
@@ -209,7 +209,7 @@ def taste_of(dataset: Dataset, division: Division, users: Ints, shown: frozenset
 
 
 def training_ratings(ratings: Interactions, division: Division) -> Interactions:
-    """Every rating that somebody learned from, once; those kept for validation and test are left out."""
+    """Every rating that a generator or judge is fitted on, each once; without validation and test ratings."""
     rated = np.zeros((ratings.num_users, ratings.num_items), np.int8)
     for party in (division.generators, division.verifier, division.auditor):
         rated[party.train.user, party.train.item] = 1 + party.train.liked
@@ -231,15 +231,15 @@ def _levels(rating: Floats, scale: tuple[float, float]) -> tuple[list[str], Ints
 def examples_of(rows: Interactions, catalogue: Catalogue, user: int, name: str) -> ShownTaste:
     """A user's highest and lowest rated training items.
 
-    Equal ratings are in an order of their own, for items are often sorted by kind.
+    Equal ratings are ordered by a hash, since items are often sorted by kind.
     """
     own = rows.where(rows.user == user)
     mixed = np.array([digest_of(rows.item_ids[item]) for item in own.item.tolist()])
 
-    def chosen(order: Ints, these: Bools, most: int) -> tuple[RatedItem, ...]:
+    def chosen(order: Ints, among: Bools, most: int) -> tuple[RatedItem, ...]:
         return tuple(
             RatedItem(item=int(own.item[i]), digest=catalogue.digest(int(own.item[i])), rating=float(own.rating[i]))
-            for i in order[these[order]][:most]
+            for i in order[among[order]][:most]
         )
 
     return ShownTaste(

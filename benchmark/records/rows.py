@@ -1,6 +1,6 @@
 """The rows of records: ``scores.parquet``, ``users.parquet``, ``pairs.parquet``, ``_task/verifier.parquet``.
 
-They are written once, and checked against each other and against the record whenever they are read.
+They are written once. Whenever they are read, they are checked against each other and against the record.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rebeca.seeds import SeedScheme, digest_of
 SHARES = ("probability", "share")
 """Units whose values lie in [0, 1]."""
 AGREES = 1e-9
-"""Means in users and pairs must follow from the scores to this, relative and absolute."""
+"""Relative and absolute tolerance of means in users and pairs against the scores."""
 LARGEST = 1e50
 """Larger numbers have squares and sums that overflow."""
 HELD_OUT = "verifier.parquet"
@@ -73,26 +73,26 @@ JUDGED = pa.schema(
 
 
 def write_rows(folder: Path, rows: Rows, users: Sequence[str], seeds: Ints, failure: Sequence[str]) -> None:
-    """Writes the three files.
+    """Writes the three files of a generator.
 
     Args:
-        folder: The generator's.
-        rows: What it returned, with everybody's scores.
+        folder: The generator's folder.
+        rows: Its images with all scores.
         users: Ids of the users.
         seeds: uint64 [users * K]; in the order of users and replicates.
         failure: Names of failures, empty for valid images.
     """
-    people, k = rows.digest.shape
+    num_users, k = rows.digest.shape
     tables = []
     for scorer, scores in rows.scores.items():
         columns = {
             "user": np.repeat(users, k).tolist(),
-            "replicate": np.tile(np.arange(k), people),
+            "replicate": np.tile(np.arange(k), num_users),
             "seed": seeds,
             "digest": rows.digest.ravel().tolist(),
             "item": rows.item.ravel(),
             "failure": list(failure),
-            "scorer": [scorer] * (people * k),
+            "scorer": [scorer] * (num_users * k),
             "score": pa.array(scores.ravel(), from_pandas=True),
         }
         tables.append(pa.table(columns, schema=SCORES))
@@ -100,10 +100,10 @@ def write_rows(folder: Path, rows: Rows, users: Sequence[str], seeds: Ints, fail
     values, worst = rows.values("exclude"), rows.values("worst")
     tables = []
     for measure, value in values.items():
-        lowest = rows.lowest.get(measure, np.full(people, np.nan))
+        lowest = rows.lowest.get(measure, np.full(num_users, np.nan))
         columns = {
             "user": list(users),
-            "measure": [measure] * people,
+            "measure": [measure] * num_users,
             "value": pa.array(value, from_pandas=True),
             "worst": pa.array(worst[measure], from_pandas=True),
             "lowest": pa.array(lowest, from_pandas=True),
@@ -150,14 +150,14 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
     Raises:
         RecordError: Naming the first thing that does not add up.
     """
-    people, k = len(users), spec.images_of(record.generator)
+    k = spec.images_of(record.generator)
     images, scores = _read_scores(folder / "scores.parquet", users, k)
     _check_seeds(folder, record, spec.seeds, users, images)
     _check_images(folder, record, users, images)
     stored = _read_users(folder / "users.parquet", users)
     of_images = {measure for measure, info in record.measures.items() if info.of_images}
     if set(stored) != set(record.measures) or set(scores) != of_images:
-        raise RecordError(f"{folder}: users.parquet and record.json are about different measures")
+        raise RecordError(f"{folder}: users.parquet and record.json name different measures")
     rows = Rows(
         id=record.generator.id,
         ranked=record.generator.ranked,
@@ -168,7 +168,7 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
         lowest={measure: columns.lowest for measure, columns in stored.items() if measure in scores},
         cards={measure: record.measures[measure].card for measure in scores},
         sets={measure: columns.value for measure, columns in stored.items() if measure not in scores},
-        pairs=_read_pairs(folder / "pairs.parquet", people, k - images.failed.sum(axis=1)),
+        pairs=_read_pairs(folder / "pairs.parquet", len(users), k - images.failed.sum(axis=1)),
     )
     for measure, info in record.measures.items():
         tables = [table[measure] for table in (rows.scores, rows.lowest, rows.sets, rows.pairs) if measure in table]
@@ -215,7 +215,7 @@ def _unpacked_bytes(path: Path) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Images:
-    """What ``scores.parquet`` says of every image, [users, K] each."""
+    """Columns of ``scores.parquet`` that are the same for every scorer, [users, K] each."""
 
     seed: Ints
     digest: npt.NDArray[np.str_]
@@ -229,7 +229,7 @@ class _Images:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _PerUser:
-    """What ``users.parquet`` says of one measure, [users] each."""
+    """Columns of one measure in ``users.parquet``, [users] each."""
 
     value: Floats
     worst: Floats
@@ -240,7 +240,7 @@ class _PerUser:
 def _read_scores(path: Path, users: Sequence[str], k: int) -> tuple[_Images, dict[str, Floats]]:
     """Images, and scores [users, K] by scorer; every scorer must be about the same images."""
     columns = read_columns(path, SCORES)
-    people = len(users)
+    num_users = len(users)
     names = list(dict.fromkeys(columns["scorer"].tolist()))
     if not names:
         raise RecordError(f"{path}: no rows")
@@ -249,9 +249,9 @@ def _read_scores(path: Path, users: Sequence[str], k: int) -> tuple[_Images, dic
     expected = np.repeat(np.array(users, object), k)
     for scorer in names:
         own = {name: column[columns["scorer"] == scorer] for name, column in columns.items()}
-        if len(own["user"]) != people * k:
-            raise RecordError(f"{path}: scorer '{scorer}' has {len(own['user'])} rows, expected {people * k}")
-        if (own["user"] != expected).any() or (own["replicate"] != np.tile(np.arange(k), people)).any():
+        if len(own["user"]) != num_users * k:
+            raise RecordError(f"{path}: scorer '{scorer}' has {len(own['user'])} rows, expected {num_users * k}")
+        if (own["user"] != expected).any() or (own["replicate"] != np.tile(np.arange(k), num_users)).any():
             raise RecordError(f"{path}: scorer '{scorer}': not every image of every user once, in order")
         first = first or own
         for name in ("seed", "digest", "item", "failure"):
@@ -259,12 +259,12 @@ def _read_scores(path: Path, users: Sequence[str], k: int) -> tuple[_Images, dic
                 raise RecordError(f"{path}: scorer '{scorer}': '{name}' is not that of '{names[0]}'")
         if np.isfinite(own["score"][own["failure"] != ""]).any():
             raise RecordError(f"{path}: scorer '{scorer}' scores an image that failed")
-        scores[scorer] = own["score"].reshape(people, k)
+        scores[scorer] = own["score"].reshape(num_users, k)
     return _Images(
-        seed=first["seed"].reshape(people, k),
-        digest=first["digest"].astype(np.str_).reshape(people, k),
-        item=first["item"].astype(np.int64).reshape(people, k),
-        failure=first["failure"].astype(np.str_).reshape(people, k),
+        seed=first["seed"].reshape(num_users, k),
+        digest=first["digest"].astype(np.str_).reshape(num_users, k),
+        item=first["item"].astype(np.int64).reshape(num_users, k),
+        failure=first["failure"].astype(np.str_).reshape(num_users, k),
     ), scores
 
 
@@ -317,7 +317,7 @@ def _read_users(path: Path, users: Sequence[str]) -> dict[str, _PerUser]:
     for measure in dict.fromkeys(columns["measure"].tolist()):
         own = columns["measure"] == measure
         if columns["user"][own].tolist() != list(users):
-            raise RecordError(f"{path}: measure '{measure}' is not about everybody once, in order")
+            raise RecordError(f"{path}: measure '{measure}' does not name every user once, in order")
         measures[str(measure)] = _PerUser(*(columns[name][own] for name in ("value", "worst", "lowest", "images")))
     return measures
 

@@ -1,8 +1,8 @@
 """The strict model of records: every field with its type, range and meaning.
 
 Records are validated when they are written and again before anything reads them. The results are those of
-:mod:`benchmark.analysis.results`. docs/reference/records.md is generated from it, and ``rebeca-bench schema --record``
-prints its JSON Schema.
+:mod:`benchmark.analysis.results`. docs/reference/records.md is generated from this module, and
+``rebeca-bench schema --record`` prints its JSON Schema.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from benchmark.task.spec import GeneratorEntry, Spec
 from rebeca.interfaces import ScorerCard
 
 SCHEMA: Literal[1] = 1
-"""Raised whenever a field appears, goes or changes its meaning."""
+"""Raised whenever a field is added, removed or changes its meaning."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=ID, max_length=120)]
@@ -44,7 +44,7 @@ class Strict(BaseModel):
 
 
 class TaskHeader(Strict):
-    """Which task."""
+    """The task."""
 
     id: Name = Field(description="Id of the task.")
     version: AtLeastOne = Field(description="Version of the task.")
@@ -54,17 +54,15 @@ class TaskHeader(Strict):
 
 
 class MeasureInfo(Strict):
-    """What a measure is."""
+    """A measure."""
 
-    card: ScorerCard = Field(description="What the site says about it.")
+    card: ScorerCard = Field(description="Title, unit, direction and meaning.")
     of_images: bool = Field(description="Whether single images have a score; otherwise whole sets have one.")
     everyone: bool = Field(description="Whether the scorer can be asked for every user and every image.")
 
 
-class GeneratorInfo(GeneratorEntry):
-    """The generator: its entry in the spec, and what it says of itself."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+class GeneratorInfo(GeneratorEntry, strict=True):
+    """The generator: its entry in the spec, and what its class declares."""
 
     family: str = Field(description="`rebeca`, `catalogue`, `prompt`, `control` or `external`.")
     needs: tuple[Need, ...] = Field(description="What makes it privileged.")
@@ -73,21 +71,21 @@ class GeneratorInfo(GeneratorEntry):
 
 
 class ShownImage(Strict):
-    """An image that the record carries."""
+    """An image in the record."""
 
-    user: str = Field(description="For whom it was made.")
-    replicate: Count = Field(description="Which of the user's images.")
+    user: str = Field(description="Id of the user.")
+    replicate: Count = Field(description="Number of the image, counted per user from 0.")
     digest: Sha256 = Field(description="SHA-256 of its size and pixels.")
 
 
 class Images(Strict):
-    """How many images, and which."""
+    """The images of the generator."""
 
-    requested: AtLeastOne = Field(description="Asked for.")
-    valid: Count = Field(description="Without a failure.")
-    failures: Mapping[str, AtLeastOne] = Field(description="By name: `missing`, `blank`.")
-    different: Count = Field(description="Different images.")
-    from_catalogue: Count = Field(description="Taken from the items of the data set.")
+    requested: AtLeastOne = Field(description="Number of requests.")
+    valid: Count = Field(description="Images without a failure.")
+    failures: Mapping[str, AtLeastOne] = Field(description="Failures by kind: `missing`, `blank`.")
+    different: Count = Field(description="Different images among these.")
+    from_catalogue: Count = Field(description="Images that are items of the data set.")
     copies: Count = Field(description="Generated, yet equal to an item in every pixel.")
     digest: Sha256 = Field(description="Of user, replicate and digest of all images, in order.")
     set_digest: Sha256 = Field(description="Of the sorted digests: equal for the same images in another order.")
@@ -97,14 +95,14 @@ class Images(Strict):
 
 
 class Fit(Strict):
-    """What the fit says about itself."""
+    """The fit of the generator."""
 
     key: Sha256 = Field(description="Address in the store.")
-    report: Mapping[str, JsonValue] = Field(description="Losses, chosen guidance.")
+    report: Mapping[str, JsonValue] = Field(description="What the generator reports, such as losses.")
 
 
 class GitState(Strict):
-    """The checkout that the package ran from."""
+    """The checkout in which the package ran."""
 
     commit: str = Field(description="Commit.")
     dirty: bool = Field(description="Whether files were changed.")
@@ -124,30 +122,30 @@ class PluginInfo(Strict):
     name: str = Field(description="Registered name.")
     distribution: str = Field(description="The distribution that registers it; empty where it has no metadata.")
     version: str = Field(description="Of the distribution.")
-    hash: Sha256 = Field(description="Over its files, its version and those of its direct requirements.")
+    hash: Sha256 = Field(description="SHA-256 over its files, its version and the versions of its direct requirements.")
 
 
 class Provenance(Strict):
-    """Where the numbers come from."""
+    """Versions, machine, weights, command line and times of the run."""
 
     project: str = Field(description="Version of this project.")
     git: GitState | None = Field(description="The checkout; null where the package was installed.")
-    python: str = Field(description="Version.")
-    system: str = Field(description="System and machine.")
+    python: str = Field(description="Version of Python.")
+    system: str = Field(description="Operating system and architecture.")
     processor: str = Field(description="Model, and the instructions used.")
-    threads: AtLeastOne = Field(description="Of torch.")
-    packages: Mapping[str, str | None] = Field(description="Versions.")
+    threads: AtLeastOne = Field(description="Threads of torch.")
+    packages: Mapping[str, str | None] = Field(description="Versions of packages.")
     device: str = Field(description="Device, as its maker calls it.")
-    dtype: str = Field(description="Of decoders, scorers and encoders.")
+    dtype: str = Field(description="Number formats of decoders, scorers and encoders.")
     users_per_unit: Count = Field(description="Users per work unit.")
     weights: Mapping[str, str] = Field(
         description="Published weights by name: name, `published` or `random`, and the start of their digest."
     )
     plugins: tuple[PluginInfo, ...] = Field(description="Plug-ins of other distributions.")
     batches: Mapping[str, tuple[Count, ...]] = Field(
-        description="By generator: images decoded at once; several numbers where another device went on."
+        description="By generator: images decoded at once; several numbers where the run was resumed on another device."
     )
-    encoders: Mapping[str, EncoderInfo] = Field(description="By role.")
+    encoders: Mapping[str, EncoderInfo] = Field(description="Encoders by role.")
     judges: Mapping[str, Sha256] = Field(description="Addresses of the fitted judges.")
     seed: int = Field(description="The task's seed.")
     command: str = Field(description="Command line, without secrets and folders.")
@@ -156,38 +154,41 @@ class Provenance(Strict):
     created: str = Field(description="When the record was written, in UTC.")
     seconds: Mapping[str, NotNegative] = Field(description="Wall seconds per stage of what this run computed itself.")
     decoded: Mapping[str, AtLeastOne] = Field(
-        description="By generator: images that this run generated itself, in those seconds."
+        description="By generator: images that this run generated in those seconds."
     )
-    peak_memory_mb: Count | None = Field(description="Largest resident memory.")
+    peak_memory_mb: Count | None = Field(description="Largest resident memory of the process.")
 
 
-class GeneratorRecord(Strict):
-    """`record.json` of a generator."""
+class Record(Strict):
+    """What both kinds of records hold."""
 
     schema_: Literal[1] = Field(alias="schema", description="Version of this schema.")
+    task: TaskHeader = Field(description="The task.")
+    provenance: Provenance = Field(description="Versions, machine, weights, command line and times of the run.")
+
+
+class GeneratorRecord(Record):
+    """`record.json` of a generator."""
+
     kind: Literal["generator"] = Field(description="`generator`.")
-    task: TaskHeader = Field(description="Which task.")
     generator: GeneratorInfo = Field(description="What generated the images.")
-    images: Images = Field(description="How many, and which.")
-    measures: Mapping[str, MeasureInfo] = Field(description="What every measure is.")
-    summary: Mapping[str, Summary] = Field(description="By measure.")
-    personal: Mapping[str, Personal] = Field(description="By scorer.")
+    images: Images = Field(description="Its images.")
+    measures: Mapping[str, MeasureInfo] = Field(description="Measures, by name.")
+    summary: Mapping[str, Summary] = Field(description="Means over users, by measure.")
+    personal: Mapping[str, Personal] = Field(description="Personal lift, by scorer.")
     published_schemes: Mapping[str, PermutationTest] = Field(
         description="By scorer: labels shuffled over single images, as published. Rejects too often."
     )
     gap: Interval | None = Field(
-        description="Verifier minus auditor; large where only the verifier is pleased. Null without both."
+        description="Verifier minus auditor; large where images please the verifier alone. Null without both."
     )
     fit: Fit = Field(description="The fit.")
-    provenance: Provenance = Field(description="Where the numbers come from.")
 
     @property
     def results(self) -> GeneratorResults:
-        """What the analysis says of the generator."""
         return GeneratorResults(self.summary, self.personal, self.gap)
 
     def with_results(self, results: GeneratorResults) -> GeneratorRecord:
-        """The record with other results."""
         return self.model_copy(update={"summary": results.summary, "personal": results.personal, "gap": results.gap})
 
 
@@ -197,7 +198,7 @@ class AnalysisRecord(Strict):
     hash: Sha256 = Field(
         description="Of id, version, seed, users, images, failures and analysis; names the random streams."
     )
-    frozen: bool = Field(description="Whether the task was written down before the first image and stayed.")
+    frozen: bool = Field(description="Whether the task was written down before the first image and is unchanged since.")
 
 
 class Data(Strict):
@@ -205,22 +206,22 @@ class Data(Strict):
 
     title: str = Field(description="Title.")
     licence: str = Field(description="Licence.")
-    redistribute: bool = Field(description="Whether images of it may be shown.")
-    fingerprint: Sha256 = Field(description="Of ratings and their division.")
-    users: Count = Field(description="Users who rated.")
+    redistribute: bool = Field(description="Whether its images may be republished.")
+    fingerprint: Sha256 = Field(description="SHA-256 of the ratings and their division.")
+    users: Count = Field(description="Users with ratings.")
     items: Count = Field(description="Items.")
     ratings: Count = Field(description="Ratings.")
     test_ratings: Count = Field(description="Held-out ratings.")
-    blocks: Count = Field(description="Blocks.")
+    blocks: Count = Field(description="Blocks, which share neither users nor items.")
     exact: Mapping[str, float] | None = Field(description="In a synthetic world: what an exact sampler would reach.")
 
 
 class Users(Strict):
     """The users that images were made for, in the order of all arrays."""
 
-    id: tuple[str, ...] = Field(description="Ids.")
-    block: tuple[Count, ...] = Field(description="Block of the data.")
-    stratum: tuple[Count, ...] = Field(description="Stratum of the bootstrap.")
+    id: tuple[str, ...] = Field(description="Their ids.")
+    block: tuple[Count, ...] = Field(description="Block of each user.")
+    stratum: tuple[Count, ...] = Field(description="Stratum of each user in the bootstrap.")
 
 
 class RatedItem(Strict):
@@ -232,20 +233,19 @@ class RatedItem(Strict):
 
 
 class ShownTaste(Strict):
-    """What one user liked and did not like, out of the training ratings."""
+    """Training items that one user liked and disliked."""
 
-    user: str = Field(description="Whose.")
+    user: str = Field(description="Id of the user.")
     liked: tuple[RatedItem, ...] = Field(description="Highest rating first.", max_length=6)
     disliked: tuple[RatedItem, ...] = Field(description="Lowest rating first.", max_length=3)
 
     @property
     def examples(self) -> tuple[RatedItem, ...]:
-        """All of them."""
         return (*self.liked, *self.disliked)
 
 
 class Taste(Strict):
-    """How users rated in training: what the site shows of a user beside the images made for them."""
+    """How users rated in training; the site shows it beside the images of each user."""
 
     levels: tuple[str, ...] = Field(description="Ratings, or ranges of ratings, from low to high.")
     counts: tuple[tuple[Count, ...], ...] = Field(description="By user, then by level.")
@@ -255,47 +255,41 @@ class Taste(Strict):
 
     @property
     def examples(self) -> tuple[RatedItem, ...]:
-        """All items that it shows."""
         return tuple(example for taste in self.shown for example in taste.examples)
 
 
 class FailedGenerator(Strict):
-    """A plug-in generator that failed in its own process and has no row."""
+    """A plug-in generator that failed in a child process and has no row."""
 
-    id: Name = Field(description="Its id in the spec.")
-    title: str = Field(description="Its title.")
-    reason: str = Field(description="What it did.", max_length=600)
+    id: Name = Field(description="Id in the spec.")
+    title: str = Field(description="Title in the spec.")
+    reason: str = Field(description="The error message.", max_length=600)
 
 
-class TaskRecord(Strict):
+class TaskRecord(Record):
     """`_task/comparison.json`."""
 
-    schema_: Literal[1] = Field(alias="schema", description="Version of this schema.")
     kind: Literal["task"] = Field(description="`task`.")
-    task: TaskHeader = Field(description="Which task.")
     spec: Spec = Field(description="The resolved task file.")
     analysis: AnalysisRecord = Field(description="The declaration.")
-    address: Sha256 = Field(description="Changes whenever the records could.")
+    address: Sha256 = Field(description="SHA-256 of all that the records depend on.")
     data: Data = Field(description="The data set.")
     users: Users = Field(description="The users that images were made for.")
     user_ids: tuple[str, ...] = Field(description="All users of the data set; row numbers of `verifier.parquet`.")
     order: tuple[Name, ...] = Field(description="Generators with a row, as in the spec.", min_length=1)
-    failed: tuple[FailedGenerator, ...] = Field(description="Generators without one; only with `isolate`.")
-    results: TaskResults = Field(description="What the comparison says.")
-    judges: Mapping[str, JudgeReport] = Field(description="Judges, controls, ceiling.")
+    failed: tuple[FailedGenerator, ...] = Field(description="Generators without a row; only with `isolate`.")
+    results: TaskResults = Field(description="Results of the comparison.")
+    judges: Mapping[str, JudgeReport] = Field(description="Reports on judges, controls and the ceiling.")
     taste: Taste = Field(description="How users rated in training.")
-    provenance: Provenance = Field(description="Where the numbers come from.")
     records: Mapping[str, Mapping[str, Sha256]] = Field(description="SHA-256 of every file, by folder.")
     digest: Sha256 = Field(description="SHA-256 of everything else in this file.")
 
     @property
     def plan(self) -> Plan:
-        """The analysis that was declared."""
         return plan_of(self.spec, self.analysis.frozen)
 
 
 def plan_of(spec: Spec, frozen: bool) -> Plan:
-    """The analysis that a resolved spec declares."""
     analysis = spec.analysis
     return Plan(
         name=spec.analysis_hash(),
@@ -314,11 +308,12 @@ def plan_of(spec: Spec, frozen: bool) -> Plan:
 
 def json_schema() -> Mapping[str, JsonValue]:
     """The JSON Schema of both kinds of records."""
-    generator: Any = GeneratorRecord.model_json_schema()
-    task: Any = TaskRecord.model_json_schema()
+    schemas: dict[str, Any] = {
+        "generator": GeneratorRecord.model_json_schema(),
+        "task": TaskRecord.model_json_schema(),
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "records of rebeca-bench",
-        "generator": generator,
-        "task": task,
+        **schemas,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 
@@ -27,21 +27,21 @@ from benchmark.records.gallery import PACKED, check_examples, check_images, gall
 from benchmark.records.rows import HELD_OUT, read_held_out, read_rows
 from benchmark.records.schema import GeneratorRecord, TaskRecord
 from benchmark.records.verify_cross import check_judges, check_together, check_users
-from benchmark.task import registry
 from benchmark.task.declared import generator_flags
+from benchmark.task.registry import identity, names, plugin_class
 from benchmark.task.spec import GeneratorEntry
 from rebeca.errors import RecordError, SpecError
 from rebeca.params import make_params
 
 GENERATOR_FILES = frozenset({RECORD, "scores.parquet", "users.parquet", "pairs.parquet"})
 MATCHES = 1e-7
-"""Recomputed numbers must agree to this, relative; sums in another order differ by less."""
+"""Relative tolerance of recomputed numbers; sums in another order differ by less."""
 MATCHES_NEAR_ZERO = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was checked.
+    """Counts of what was checked.
 
     Attributes:
         generators: Generators.
@@ -56,12 +56,7 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Recomputed:
-    """Everything that follows from the rows.
-
-    Attributes:
-        analysis: Of the generators.
-        judges: Of the judges.
-    """
+    """Results recomputed from the rows."""
 
     analysis: Analysis
     judges: Mapping[str, JudgeReport]
@@ -104,7 +99,6 @@ def verify(folder: Path) -> Verified:
 
 
 def recomputed(folder: Path, task: TaskRecord, rows: Sequence[Rows]) -> Recomputed:
-    """What the rows give."""
     plan, users = task.plan, len(task.user_ids)
     analysis = analyse(plan, rows, np.array(task.users.block, np.int64), np.array(task.users.stratum, np.int64))
     scores = read_held_out(folder / TASK_FOLDER / HELD_OUT, users)
@@ -158,21 +152,21 @@ def _check_task(folder: Path, task: TaskRecord) -> None:
         raise RecordError(f"{folder}: frozen, but not declared before the record was made")
     unknown = set(origin.added) - set(ids)
     if unknown:
-        raise RecordError(f"{folder}: generators are called added that the spec does not have: {sorted(unknown)}")
+        raise RecordError(f"{folder}: added generators that the spec does not have: {sorted(unknown)}")
     most = {entry.id: len(task.users.id) * spec.images_of(entry) for entry in spec.generators}
     for name, count in origin.decoded.items():
         if count > most.get(name, 0):
-            raise RecordError(f"{folder}: {count} images of '{name}' are called decoded, of {most.get(name, 0)}")
+            raise RecordError(f"{folder}: decoded: {count} images of '{name}', at most {most.get(name, 0)}")
 
 
 def _failed(folder: Path, task: TaskRecord) -> set[str]:
-    """Ids of generators without a row; those of the project cannot be among them."""
+    """Ids of generators without a row; none of them may be the project's own."""
     for failed in task.failed:
         entry = task.spec.generator(failed.id)
         if (
             entry is None
             or entry.title != failed.title
-            or (entry.use in registry.names("generators") and not registry.is_foreign("generators", entry.use))
+            or (entry.use in names("generators") and identity("generator", entry.use).is_own)
         ):
             raise RecordError(f"{folder}: '{failed.id}' cannot have failed: only a plug-in generator of the spec can")
     return {failed.id for failed in task.failed}
@@ -186,14 +180,13 @@ def _check_generator(folder: Path, name: str, record: GeneratorRecord, task: Tas
     generator, entry = record.generator, task.spec.generator(name)
     if any(getattr(generator, key) != getattr(entry, key) for key in GeneratorEntry.model_fields):
         raise RecordError(f"{folder}: the generator is not the one of the spec")
-    if generator.use in registry.names("generators"):  # one that is not installed here is taken at its word
-        kind = registry.plugin_class("generator", generator.use)
+    if generator.use in names("generators"):  # the flags of one that is not installed cannot be checked
+        kind = plugin_class("generator", generator.use)
         try:
             flags = generator_flags(generator.use, make_params(kind.Params, generator.params, str(folder)), name)
         except SpecError as error:
             raise RecordError(f"{folder}: {error.message}") from error
-        said = {"needs": tuple(sorted(flags.needs)), "family": flags.family, "claims_personal": flags.claims_personal}
-        for key, value in said.items():
+        for key, value in flags.recorded().items():
             if getattr(generator, key) != value:
                 raise RecordError(f"{folder}: '{key}' is {getattr(generator, key)}, the generator says {value}")
     if generator.ranked == bool(generator.needs):
@@ -201,11 +194,11 @@ def _check_generator(folder: Path, name: str, record: GeneratorRecord, task: Tas
 
 
 def _check_published_schemes(folder: Path, record: GeneratorRecord, rows: Rows) -> None:
-    """What follows from the rows: the observed value, p from b and B, z. The null needs every single score of all."""
+    """Checks the observed value, p from b and B, and z. The null cannot be checked: it needs all users' scores."""
     for scorer, test in record.published_schemes.items():
         where = f"{folder}: published scheme of '{scorer}'"
         if scorer not in rows.pairs:
-            raise RecordError(f"{where}: not everybody can be asked by this scorer")
+            raise RecordError(f"{where}: not every user can be asked by this scorer")
         if test.at_least > test.permutations:
             raise RecordError(f"{where}: b is larger than B")
         values = rows.values("exclude")[scorer] * (1 if rows.higher(scorer) else -1)
@@ -222,7 +215,7 @@ def _check_published_schemes(folder: Path, record: GeneratorRecord, rows: Rows) 
 
 
 def _check_shown(folder: Path, record: GeneratorRecord, task: TaskRecord, rows: Rows) -> None:
-    """Exactly the images that a record of this seed carries, and each the one that its digest says."""
+    """Checks that the record holds exactly the images of its seed, with their digests."""
     expected = shown_images(rows, task.spec.seeds, task.users.id) if task.data.redistribute else ()
     if record.images.shown != expected:
         raise RecordError(f"{folder}: images.shown: not the first images of the users drawn by the task's seed")
@@ -231,7 +224,7 @@ def _check_shown(folder: Path, record: GeneratorRecord, task: TaskRecord, rows: 
 
 
 def _check_taste(folder: Path, task: TaskRecord) -> None:
-    """Of everybody once; shown of the galleries' users only; never a held-out rating; each item is what it says."""
+    """Checks that all users are counted, only the gallery's users are shown, and no rating is a held-out one."""
     taste, users, where = task.taste, task.users.id, folder / TASK_FOLDER
     if len(taste.counts) != len(users) or {len(row) for row in taste.counts} > {len(taste.levels)}:
         raise RecordError(f"{where}: taste.counts: not one number per user and level")
@@ -251,7 +244,7 @@ def _check_taste(folder: Path, task: TaskRecord) -> None:
 
 
 def _same(recorded: object, computed: object, where: str) -> int:
-    """How many numbers were compared.
+    """Compares all numbers, and counts them.
 
     Raises:
         RecordError: At the first difference.
@@ -267,7 +260,8 @@ def _same(recorded: object, computed: object, where: str) -> int:
     if is_dataclass(computed):
         if type(recorded) is not type(computed):
             raise RecordError(f"{where}: recorded {recorded!r}, recomputed {computed!r}")
-        return sum(_same(a, b, f"{where}: {key}") for key, a, b in _fields_of(recorded, computed))
+        keys = [field.name for field in fields(computed)]
+        return sum(_same(getattr(recorded, key), getattr(computed, key), f"{where}: {key}") for key in keys)
     if isinstance(computed, bool | str) or computed is None:
         if computed != recorded:
             raise RecordError(f"{where}: recorded {recorded!r}, recomputed {computed!r}")
@@ -280,8 +274,3 @@ def _same(recorded: object, computed: object, where: str) -> int:
     ):
         raise RecordError(f"{where}: recorded {recorded!r}, recomputed {computed!r}")
     return 1
-
-
-def _fields_of(recorded: object, computed: object) -> Iterator[tuple[str, object, object]]:
-    for field in fields(computed):  # type: ignore[arg-type]
-        yield field.name, getattr(recorded, field.name), getattr(computed, field.name)

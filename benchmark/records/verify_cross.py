@@ -1,4 +1,4 @@
-"""What the parts of a record say about each other: users, scorers, judges, and the same image in many places."""
+"""Checks parts of records against each other: users, scorers, judges, and one image in several places."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ import numpy as np
 
 from benchmark.analysis.inputs import HeldOutScores, Rows
 from benchmark.analysis.measures import AUDITOR, CEILING, CONTROLS, JUDGES, VERIFIER
+from benchmark.records.files import TASK_FOLDER
 from benchmark.records.rows import HELD_OUT
 from benchmark.records.schema import GeneratorRecord, TaskRecord
-from benchmark.task import registry
+from benchmark.task.registry import names, plugin_class
 from rebeca.arrays import Bools, Ints
 from rebeca.errors import RecordError
 from rebeca.interfaces import Scorer
 
 SAME_SCORE = 1e-5
-"""One image's score by one user may differ this much between generators: other batches, other rounding."""
+"""Tolerance between generators for one user's score of one image: other batches round differently."""
 HAS_PUBLISHED_SCHEME = (VERIFIER, AUDITOR)
-"""Roles of scorers that can always be asked for everybody, so that the published scheme is in the record."""
-TWO_ORIGINS = "prior"
-"""Role of a scorer whose score depends on how an image was generated, and not on its pixels alone."""
+"""Roles of scorers that can always be asked for every user, so that the published scheme is in the record."""
+SCORES_MORE_THAN_PIXELS = "prior"
+"""Role of a scorer whose score of an image depends on how the image was generated."""
 
 
 def check_users(folder: Path, task: TaskRecord) -> None:
-    """Users, blocks and strata against the spec.
+    """Checks users, blocks and strata against the spec.
 
     Raises:
         RecordError: Naming the first thing that does not add up.
@@ -38,11 +39,11 @@ def check_users(folder: Path, task: TaskRecord) -> None:
     if data.users != len(ids):
         raise RecordError(f"{folder}: data.users: recorded {data.users}, computed {len(ids)}")
     wanted = spec.users
-    everybody = wanted.segment == "all" and wanted.limit is None
-    if (everybody and users.id != ids) or (wanted.limit is not None and len(users.id) > wanted.limit):
+    all_users = wanted.segment == "all" and wanted.limit is None
+    if (all_users and users.id != ids) or (wanted.limit is not None and len(users.id) > wanted.limit):
         raise RecordError(f"{folder}: users: {len(users.id)} users, not those that the spec asks for")
     blocks = set(users.block)
-    if blocks and (max(blocks) >= data.blocks or (everybody and len(blocks) != data.blocks)):
+    if blocks and (max(blocks) >= data.blocks or (all_users and len(blocks) != data.blocks)):
         raise RecordError(f"{folder}: data.blocks: recorded {data.blocks}, computed {len(blocks)}")
     strata = spec.analysis.strata
     same = set(zip(users.block, users.stratum, strict=True))
@@ -53,7 +54,7 @@ def check_users(folder: Path, task: TaskRecord) -> None:
 def check_together(
     folder: Path, task: TaskRecord, records: Mapping[str, GeneratorRecord], rows: Sequence[Rows]
 ) -> None:
-    """Scorers against the spec, and everything that several generators say about one scorer or one image.
+    """Checks scorers against the spec, and generators against each other where they share a scorer or an image.
 
     Raises:
         RecordError: Naming the first thing that does not add up.
@@ -69,12 +70,8 @@ def _check_scorers(
     folder: Path, task: TaskRecord, records: Mapping[str, GeneratorRecord], rows: Sequence[Rows]
 ) -> None:
     declared = {entry.id: entry.use for entry in task.spec.scorers}
-    installed = set(registry.names("scorers"))
-    of_images = {
-        name
-        for name, use in declared.items()
-        if use in installed and issubclass(registry.plugin_class("scorer", use), Scorer)
-    }
+    installed = {name: use for name, use in declared.items() if use in names("scorers")}
+    of_images = {name for name, use in installed.items() if issubclass(plugin_class("scorer", use), Scorer)}
     first = records[rows[0].id].measures
     for row in rows:
         measures = records[row.id].measures
@@ -91,20 +88,22 @@ def _check_scorers(
 
 
 def _check_images(folder: Path, task: TaskRecord, rows: Sequence[Rows]) -> None:
-    """One image is one item, and one user's score of it is the same in every generator."""
+    """Checks that an image is one item at most, and that a user's score of it is the same in every generator."""
     for row in rows:
         if (row.item < -1).any() or (row.item >= task.data.items).any():
             raise RecordError(f"{folder / row.id}: scores.parquet: an item outside -1 to {task.data.items - 1}")
     digest = np.concatenate([row.digest.ravel() for row in rows])
     item = np.concatenate([row.item.ravel() for row in rows])
-    names, code = np.unique(digest, return_inverse=True)
+    different, code = np.unique(digest, return_inverse=True)
     of_items = (digest != "") & (item >= 0)
     pairs = np.unique(np.stack([code[of_items], item[of_items]]), axis=1)
     if any(len(np.unique(side)) != len(side) for side in pairs):
         raise RecordError(f"{folder}: scores.parquet: an image is two items, or an item two images")
     user = np.concatenate([np.repeat(np.arange(len(row.digest)), row.per_user) for row in rows])
-    image_and_user = user * len(names) + code
-    for scorer in dict.fromkeys(name for row in rows for name, card in row.cards.items() if card.role != TWO_ORIGINS):
+    image_and_user = user * len(different) + code
+    for scorer in dict.fromkeys(
+        name for row in rows for name, card in row.cards.items() if card.role != SCORES_MORE_THAN_PIXELS
+    ):
         score = np.concatenate([row.scores.get(scorer, np.full(row.digest.shape, np.nan)).ravel() for row in rows])
         known: Bools = np.isfinite(score) & (digest != "")
         _, group = np.unique(image_and_user[known], return_inverse=True)
@@ -118,13 +117,13 @@ def _check_images(folder: Path, task: TaskRecord, rows: Sequence[Rows]) -> None:
 
 
 def _check_opinions(folder: Path, record: GeneratorRecord, row: Rows, block: Ints) -> None:
-    """A scorer that everybody can be asked by was asked by everybody in the block, for every set that has a score."""
+    """Checks that a scorer of all users was asked for every user of a block, for every set of images with a score."""
     own = row.values("exclude")
     for scorer in row.scores:
         scored = np.isfinite(own[scorer])
         if not record.measures[scorer].everyone:
             if scorer in row.pairs:
-                raise RecordError(f"{folder}: pairs.parquet: not everybody can be asked by '{scorer}'")
+                raise RecordError(f"{folder}: pairs.parquet: not every user can be asked by '{scorer}'")
             continue
         if scorer not in row.pairs:
             if scored.any():
@@ -139,12 +138,12 @@ def _check_opinions(folder: Path, record: GeneratorRecord, row: Rows, block: Int
 
 
 def check_judges(folder: Path, task: TaskRecord, scores: HeldOutScores) -> None:
-    """Every judge, control and share of the learning curve is present, on the same held-out ratings and labels.
+    """Checks that every judge, control and share of the learning curve has the same held-out ratings and labels.
 
     Raises:
         RecordError: Naming the first thing that does not add up.
     """
-    path = folder / "_task" / HELD_OUT
+    path = folder / TASK_FOLDER / HELD_OUT
     spec, items = task.spec.judges, task.data.items
     if len(scores) and scores.item.max() >= items:
         raise RecordError(f"{path}: an item above {items - 1}")

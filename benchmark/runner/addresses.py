@@ -1,8 +1,8 @@
-"""Every cache key of a run, computed beforehand from declarations: nothing is read, drawn, built or loaded for it.
+"""Every cache key of a run, computed beforehand: no data set is read, no plug-in built, no model loaded.
 
-An address names what a result depends on: parameters of the task file, seeds, the class of the device, the code and
+An address holds what a result depends on: parameters of the task file, seeds, the class of the device, the code and
 weights of plug-ins, and the hashes of the data set's files. The project's own code is covered by the versions of its
-stages. Addresses hold the keys of what they rest on, so that a change moves all dependants and nothing else.
+stages. An address holds the keys of its inputs, so that a change moves all that depends on it and nothing else.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from rebeca.params import changed_params, params_json
 from rebeca.seeds import digest_of
 
 USERS_PER_UNIT = 64
-"""Users per work unit: a crash loses at most the unit in hand."""
+"""A crash loses at most the work unit in progress."""
 PRIOR = "prior"
-"""The judge that is the verifier refitted in the space of the task's encoder."""
+"""Role of the verifier refitted in the space of the task's encoder."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataAddresses:
-    """What identifies a task's data.
+    """Identifies a task's data.
 
     Attributes:
         items: SHA-256 over all that the items depend on.
@@ -53,8 +53,8 @@ class EncoderAddress:
     Attributes:
         encoder: The encoder.
         learns: Whether it learns from training items.
-        seed: Seed of what it learns.
-        embeddings: Address of the catalogue in its space.
+        seed: Seed of its fit.
+        embeddings: Address of all items in its space.
     """
 
     encoder: ResolvedEncoder
@@ -71,7 +71,7 @@ class JudgeAddress:
         role: ``verifier``, ``auditor`` or ``prior``.
         use: Registered name.
         params: Its ``Params``.
-        space: Role of the encoder in whose space it judges: its own, or ``task`` for ``prior``.
+        space: Role of the encoder in whose space it judges: its own role, or ``task`` for ``prior``.
         share: Share of each user's ratings that it is fitted on; below 1 on the verifier's learning curve.
         seed: Seed of the fit.
         fit: Address of the fit.
@@ -87,7 +87,7 @@ class JudgeAddress:
 
     @property
     def part(self) -> str:
-        """Whose ratings it is fitted on: ``verifier`` or ``auditor``."""
+        """The part of the ratings that it is fitted on: ``verifier`` or ``auditor``."""
         return "verifier" if self.role == PRIOR else self.role
 
 
@@ -96,7 +96,7 @@ class GeneratorAddress:
     """A generator.
 
     Attributes:
-        flags: What it says of itself.
+        flags: What its class declares.
         seed: Seed of its fit.
         fit: Address of its fit; equal for generators that differ only in how they sample.
         units: Addresses of its work units, in the order of :attr:`Addresses.units`.
@@ -110,7 +110,7 @@ class GeneratorAddress:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """All addresses of a run, and what plug-ins say of themselves.
+    """All addresses of a run, and what plug-ins declare.
 
     Attributes:
         data: Of the data set.
@@ -119,10 +119,10 @@ class Addresses:
         judges: Those of the task by role, and ``prior`` where a scorer needs it.
         curve: The verifier on shares of its ratings, in the order of ``judges.learning_curve``.
         generators: By id.
-        scorers: What scorers say of themselves, by id.
+        scorers: What scorers declare, by id.
         scores: By generator and scorer.
         held_out: The judges' scores of held-out ratings.
-        plugins: Plug-ins that come from other distributions.
+        plugins: Plug-ins of other distributions.
     """
 
     data: DataAddresses
@@ -138,11 +138,15 @@ class Addresses:
 
     def artefacts(self) -> Iterator[Address]:
         """Every artefact that the task uses, each once."""
-        addresses = [self.data.users, *(each.embeddings for each in self.encoders.values())]
+        addresses = [self.data.users, *self.learned(), *self.images(), *self.scores.values(), self.held_out]
+        yield from dict.fromkeys(addresses)
+
+    def learned(self) -> Iterator[Address]:
+        """Embeddings and fits, each once."""
+        addresses = [each.embeddings for each in self.encoders.values()]
         addresses += [judge.fit for judge in (*self.judges.values(), *self.curve)]
         addresses += [each.fit for each in self.generators.values()]
-        addresses += [unit for each in self.generators.values() for unit in each.units]
-        yield from dict.fromkeys([*addresses, *self.scores.values(), self.held_out])
+        yield from dict.fromkeys(addresses)
 
     def images(self) -> Iterator[Address]:
         """Every work unit of every generator."""
@@ -151,7 +155,7 @@ class Addresses:
 
 
 def data_addresses(task: Task) -> DataAddresses:
-    """What identifies the task's data: its kind and parameters, and the hashes of the files that it reads.
+    """Identifies the task's data by its kind and parameters and by the hashes of its files.
 
     Names of files count, the folder in which they lie does not.
     """
@@ -188,7 +192,7 @@ def find_addresses(task: Task, device: str, users: Sequence[str], data: DataAddr
         task: The task.
         device: Torch device; only its class counts, so that ``cuda:0`` and ``cuda:1`` share everything.
         users: Ids of the users that images are made for.
-        data: What identifies the data.
+        data: Identifies the data.
     """
     units = tuple(tuple(users[start : start + USERS_PER_UNIT]) for start in range(0, len(users), USERS_PER_UNIT))
     flags = {entry.id: entry.flags() for entry in task.scorers}
@@ -214,14 +218,14 @@ def find_addresses(task: Task, device: str, users: Sequence[str], data: DataAddr
         ratings=data.ratings,
         seeds=_seed_names(task),
     )
-    rests_on = {role: judge.fit.key for role, judge in judges.items()} | {
+    needed = {role: judge.fit.key for role, judge in judges.items()} | {
         "training": data.ratings,
         "held-out": data.ratings,
         "ground-truth": data.items,
         "embeddings": encoders["task"].embeddings.key,
     }
     scores = {
-        (spec.id, entry.id): _score_address(entry, flags[entry.id], generators[spec.id].units, data, rests_on, task)
+        (spec.id, entry.id): _score_address(entry, flags[entry.id], generators[spec.id].units, data, needed, task)
         for spec in task.generators
         for entry in task.scorers
     }
@@ -229,15 +233,15 @@ def find_addresses(task: Task, device: str, users: Sequence[str], data: DataAddr
 
 
 def _encoder_addresses(task: Task, device: str, data: DataAddresses) -> dict[str, EncoderAddress]:
-    found = {}
+    addresses = {}
     for role, encoder in encoders_of(task).items():
         seed = task.seeds.fitting(f"encoder {role}", encoder.use, _changed_encoder(encoder))
         learned = {"ratings": data.ratings, "seed": seed} if encoder.learns else None
         embeddings = Address.of(
             "embeddings", items=data.items, encoder=encoder.address(), learned=learned, device=device
         )
-        found[role] = EncoderAddress(encoder, encoder.learns, seed, embeddings)
-    return found
+        addresses[role] = EncoderAddress(encoder, encoder.learns, seed, embeddings)
+    return addresses
 
 
 def encoders_of(task: Task) -> dict[str, ResolvedEncoder]:
@@ -295,7 +299,7 @@ def _generator_address(
         device=device,
         **({"decoder": decoder} if "fit" in flags.decodes_in else {}),
     )
-    made_of = {
+    inputs = {
         "fit": fit.key,
         "params": params,
         "judge": judge,
@@ -304,7 +308,7 @@ def _generator_address(
         "images": task.images_of(spec),
         "device": device,
     }
-    return GeneratorAddress(flags, seed, fit, tuple(Address.of("images", **made_of, users=unit) for unit in units))
+    return GeneratorAddress(flags, seed, fit, tuple(Address.of("images", **inputs, users=unit) for unit in units))
 
 
 def _score_address(
@@ -312,21 +316,21 @@ def _score_address(
     flags: ScorerFlags,
     units: Sequence[Address],
     data: DataAddresses,
-    rests_on: Mapping[str, str],
+    needed: Mapping[str, str],
     task: Task,
 ) -> Address:
     """The address of one scorer's scores of one generator.
 
     Raises:
-        SpecError: If it needs a judge that the task does not have.
+        SpecError: If the scorer needs a judge that the task does not have.
     """
-    missing = sorted(flags.needs - rests_on.keys())
+    missing = sorted(flags.needs - needed.keys())
     if missing:
         raise SpecError(f"scorer '{scorer.id}' needs the {missing[0]}", hint=f"add judges.{missing[0]} to the task")
     return Address.of(
         "scores",
         scorer=address_of("scorer", scorer.use, scorer.params),
-        needs={need: rests_on[need] for need in flags.needs},
+        needs={need: needed[need] for need in flags.needs},
         encoders=[named_encoder(text, task.source.parent).address() for text in flags.encoders],
         ratings=data.ratings,
         units=[unit.key for unit in units],
@@ -338,7 +342,7 @@ def _seed_names(task: Task) -> list[str | int]:
 
 
 def _plugins(task: Task) -> tuple[PluginIdentity, ...]:
-    """All plug-ins of the task that come from other distributions, sorted by kind and name."""
+    """All plug-ins of other distributions that the task uses, sorted by kind and name."""
     used: list[tuple[Kind, str]] = [("data set", task.file.data.kind), ("decoder", task.file.decoder.use)]
     used += [("generator", spec.use) for spec in task.generators]
     used += [("scorer", entry.use) for entry in task.scorers]
@@ -348,8 +352,8 @@ def _plugins(task: Task) -> tuple[PluginIdentity, ...]:
         while below is not None:
             used.append(("encoder", below.use))
             below = below.of
-    found = (identity(kind, name) for kind, name in sorted(set(used)))
-    return tuple(each for each in found if not each.is_own)
+    identities = (identity(kind, name) for kind, name in sorted(set(used)))
+    return tuple(each for each in identities if not each.is_own)
 
 
 def _hashed_files(folder: Path | None) -> dict[str, str]:
@@ -360,7 +364,7 @@ def _hashed_files(folder: Path | None) -> dict[str, str]:
     entered: set[str] = set()
     for place, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
-        if real in entered:  # links in a circle
+        if real in entered:  # a link that leads back
             folders.clear()
             continue
         entered.add(real)

@@ -1,4 +1,4 @@
-"""Decode: the images of every generator, made in work units of a few whole users."""
+"""Decode: the images of a generator, in work units of a few whole users."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class GeneratorImages:
         spec: The generator.
         folders: One per work unit.
         rows: One per request, failures included, in the order of users and replicates.
-        decoded: Images that this process made itself.
+        decoded: Number of images that this process generated.
     """
 
     spec: ResolvedGenerator
@@ -40,7 +40,6 @@ class GeneratorImages:
 
     @property
     def failures(self) -> tuple[ImageRow, ...]:
-        """Requests without a valid image."""
         return tuple(row for row in self.rows if row.failure)
 
     def image_files(self) -> dict[str, Path]:
@@ -51,14 +50,40 @@ class GeneratorImages:
 def fit_and_decode(
     task: Task, spec: ResolvedGenerator, addresses: Addresses, materials: Materials, stages: Stages, freezer: Freezer
 ) -> GeneratorImages:
-    """Fits a generator and decodes its images, as far as either is missing in the store."""
-    own = addresses.generators[spec.id]
-    fit = fit_generator(task, spec, own, materials, stages)
-    return decode(task, spec, own, addresses.units, fit, materials, stages, freezer)
+    """Fits a generator and decodes its images, as far as either is missing in the store.
+
+    Raises:
+        PluginError: If the generator fails or breaks its contract.
+    """
+    address = addresses.generators[spec.id]
+    fit = fit_generator(task, spec, address, materials, stages)
+    store, title = stages.store, images_stage(spec.id)
+    missing = [number for number, unit in enumerate(address.units) if store.find(unit) is None]
+    decoded = 0
+    if missing:
+        stages.reporter.info(f"  {title} ...")
+        decoders = Decoders(task, spec, materials, store.root)
+        with TemporaryDirectory(prefix="rebeca-") as workdir, stages.reporter.stage(title) as report:
+            generator = load_generator(task, spec, address, fit, materials, decoders, Path(workdir))
+            started = time.perf_counter()
+            for done, number in enumerate(missing, start=1):
+                requests = requests_of(task, spec, addresses.units[number])
+
+                def write(folder: Path, requests: list[Request] = requests) -> None:
+                    answers = iter(generator.generate(requests))
+                    write_unit(folder, answers, requests, materials.world.dataset.catalogue, spec.id)
+                    if decoders.batch is not None:
+                        write_batch(folder, decoders.batch)
+
+                store.make(address.units[number], write)
+                freezer.images_made()
+                decoded += len(requests)
+                report(done, len(missing), "work units")
+            stages.seconds[title] += time.perf_counter() - started
+    return read_images(spec, [store.folder(unit) for unit in address.units], decoded)
 
 
 def requests_of(task: Task, spec: ResolvedGenerator, users: Sequence[str]) -> list[Request]:
-    """The requests of some users, with their seeds."""
     seeds = SeedScheme(task.file.id, task.file.version, task.file.seed, spec.offset)
     return [
         Request(user, k, seeds.image(user, k, spec.noise_group)) for user in users for k in range(task.images_of(spec))
@@ -74,74 +99,13 @@ def load_generator(
     decoders: Decoders,
     workdir: Path,
 ) -> Generator[Any]:
-    """A generator that is ready to generate.
-
-    Args:
-        task: The task.
-        spec: The generator.
-        address: Its address.
-        fit: The folder of its fit.
-        materials: What it may be given.
-        decoders: Builds its decoder.
-        workdir: An empty folder for temporary files.
-    """
+    """A generator that is ready to generate: built, with the fit in the folder ``fit``."""
     context = generator_context(task, spec, address, materials, decoders, workdir)
     generator = build("generator", spec.use, spec.params, context, spec.id)
     generator.load(fit)
     return generator
 
 
-def decode(
-    task: Task,
-    spec: ResolvedGenerator,
-    address: GeneratorAddress,
-    units: Sequence[Sequence[str]],
-    fit: Path,
-    materials: Materials,
-    stages: Stages,
-    freezer: Freezer,
-) -> GeneratorImages:
-    """Makes the work units of a generator that are missing.
-
-    Args:
-        task: The task.
-        spec: The generator.
-        address: Its addresses.
-        units: Ids of the users of each work unit.
-        fit: The folder of its fit.
-        materials: What it may be given.
-        stages: The store, and who is told.
-        freezer: Learns that images exist.
-
-    Raises:
-        PluginError: If the generator fails or breaks its contract.
-    """
-    store, title = stages.store, images_stage(spec.id)
-    missing = [number for number, unit in enumerate(address.units) if store.find(unit) is None]
-    decoded = 0
-    if missing:
-        stages.reporter.say(f"  {title} ...")
-        decoders = Decoders(task, spec, materials, store.root)
-        with TemporaryDirectory(prefix="rebeca-") as workdir, stages.reporter.stage(title) as report:
-            generator = load_generator(task, spec, address, fit, materials, decoders, Path(workdir))
-            started = time.perf_counter()
-            for done, number in enumerate(missing, start=1):
-                requests = requests_of(task, spec, units[number])
-
-                def write(folder: Path, requests: list[Request] = requests) -> None:
-                    answers = iter(generator.generate(requests))
-                    write_unit(folder, answers, requests, materials.world.dataset.catalogue, spec.id)
-                    if decoders.batch is not None:
-                        write_batch(folder, decoders.batch)
-
-                store.make(address.units[number], write)
-                freezer.images_made()
-                decoded += len(requests)
-                report(done, len(missing), "work units")
-            stages.timing.add(title, time.perf_counter() - started)
-    return read_images(spec, [store.folder(unit) for unit in address.units], decoded)
-
-
 def read_images(spec: ResolvedGenerator, folders: Sequence[Path], decoded: int = 0) -> GeneratorImages:
-    """What the work units of a generator hold, pixels aside."""
+    """The contents of a generator's work units, pixels aside."""
     return GeneratorImages(spec, tuple(folders), tuple(row for folder in folders for row in read_unit(folder)), decoded)

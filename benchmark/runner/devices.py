@@ -1,4 +1,4 @@
-"""Whether a device is available, what it is, and how much fits on it."""
+"""Devices: whether one is available, its name, and the batch that fits on it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.disk import write_atomically
 from benchmark.task.declared import address_of
 from rebeca.device import device_class, on_processor
 from rebeca.errors import SpecError
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def device_name(device: str) -> str:
-    """Which device it is, as its maker calls it."""
+    """The device, as its maker calls it."""
     if device_class(device) != "cuda":
         return device
     import torch
@@ -25,9 +26,9 @@ def device_name(device: str) -> str:
 
 
 def rehearsed(decoder: Decoder[Any], use: str, params: Any, device: str, folder: Path) -> int | None:
-    """How many images fit into one batch: as an earlier run on this kind of device measured, or measured now.
+    """How many images fit into one batch, as an earlier run on this kind of device measured or as measured now.
 
-    In half precision another batch rounds differently, so a resumed run must not choose anew.
+    In half precision another batch rounds differently, so a resumed run must use the batch of the first.
 
     Args:
         decoder: The decoder.
@@ -47,9 +48,7 @@ def rehearsed(decoder: Decoder[Any], use: str, params: Any, device: str, folder:
     batch = decoder.rehearse()
     if batch is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"batch": batch}), encoding="utf-8")
-        temporary.replace(path)
+        write_atomically(path, json.dumps({"batch": batch}).encode())
     return batch
 
 
@@ -69,5 +68,5 @@ def check_device(device: str) -> None:
         raise SpecError(f"--device {device}: no such kind of device", hint="use cpu, cuda or cuda:N") from error
     if kind == "cuda" and not torch.cuda.is_available():
         raise SpecError(
-            f"--device {device}: there is no CUDA device here", hint="rebeca-bench doctor says what there is"
+            f"--device {device}: this machine has no CUDA device", hint="rebeca-bench doctor lists the devices"
         )

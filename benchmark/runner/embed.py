@@ -1,6 +1,6 @@
-"""Embed: the catalogue in the space of every encoder of the task.
+"""Embed: all items in the space of every encoder of the task.
 
-Items are encoded in chunks, so that an interruption costs one of them at most.
+Items are encoded in chunks, so that an interruption costs one chunk at most.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.disk import write_atomically
 from benchmark.runner.addresses import EncoderAddress
 from benchmark.runner.images import LazyPixels
 from benchmark.runner.plugins import build_encoder
@@ -24,16 +25,16 @@ from rebeca.interfaces import Encoder
 FILE = "embeddings.npy"
 PROGRESS = "progress.json"
 CHUNK = 2048
-"""Items; a multiple of every encoder's own batch. With another number the last batch of a chunk is a smaller one."""
+"""Items per chunk: a multiple of every encoder's own batch, so that no batch is cut at the end of a chunk."""
 MAPPED_FROM = 64 << 20
-"""Bytes from which on embeddings stay on the disk and are read where they are used."""
+"""Embeddings of this many bytes or more stay on the disk and are read where they are used."""
 
 
 class Encoders:
-    """The encoders of a task by role, built when first asked for, and fitted then where they learn.
+    """The encoders of a task by role, built when first asked for, and then fitted if they learn.
 
     Args:
-        addresses: What each role's encoder is.
+        addresses: Of encoders, by role.
         catalogue: All items.
         training_items: bool [items]; what encoders may learn from.
         device: Torch device.
@@ -47,13 +48,12 @@ class Encoders:
         self._built: dict[str, Encoder[Any]] = {}
 
     def get(self, role: str) -> Encoder[Any]:
-        """The encoder of a role, ready to encode."""
         if role not in self._built:
             self._built[role] = self._ready(self._addresses[role])
         return self._built[role]
 
     def release(self) -> None:
-        """Forgets encoders that can be built again without learning anew, and with them their memory."""
+        """Frees the memory of encoders that can be built again without learning anew."""
         self._built = {role: encoder for role, encoder in self._built.items() if self._addresses[role].learns}
 
     def _ready(self, address: EncoderAddress) -> Encoder[Any]:
@@ -65,7 +65,7 @@ class Encoders:
 
 
 def embed(role: str, encoders: Encoders, address: EncoderAddress, catalogue: Catalogue, stages: Stages) -> Floats:
-    """float32 [items, dim]; the catalogue in a role's space.
+    """float32 [items, dim]; all items in a role's space.
 
     Raises:
         PluginError: If the encoder breaks its contract.
@@ -84,13 +84,13 @@ def embed(role: str, encoders: Encoders, address: EncoderAddress, catalogue: Cat
 def encode_catalogue(
     encoder: Encoder[Any], catalogue: Catalogue, folder: Path, report: Callable[[int, int, str], None]
 ) -> Path:
-    """Encodes every item, going on where an earlier call stopped.
+    """Encodes every item, from where an earlier call stopped.
 
     Args:
         encoder: A fitted encoder.
         catalogue: The items.
-        folder: Where the unfinished file lies; named by all that the embeddings depend on.
-        report: Told how many items are done.
+        folder: Holds the unfinished file; named by all that the embeddings depend on.
+        report: Called with the number of items done.
 
     Returns:
         float32 [items, dim] as ``.npy``.
@@ -102,9 +102,7 @@ def encode_catalogue(
         items = range(start, min(start + CHUNK, shape[0]))
         vectors[start : items.stop] = encoder.encode(LazyPixels(catalogue.pixels, items), list(items))
         vectors.flush()
-        temporary = folder / f"{PROGRESS}.tmp"
-        temporary.write_text(json.dumps({"done": items.stop}), encoding="utf-8")
-        temporary.replace(folder / PROGRESS)
+        write_atomically(folder / PROGRESS, json.dumps({"done": items.stop}).encode())
         report(items.stop, shape[0], "items")
     return folder / FILE
 
@@ -117,7 +115,7 @@ def read_vectors(path: Path) -> Floats:
 
 
 def _opened(folder: Path, shape: tuple[int, int]) -> tuple[Any, int]:
-    """The unfinished file and how many of its rows count; a new one unless it has this shape."""
+    """The unfinished file and the number of its finished rows; a new file unless it has this shape."""
     path = folder / FILE
     try:
         done = int(json.loads((folder / PROGRESS).read_text(encoding="utf-8"))["done"])

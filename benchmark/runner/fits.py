@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
+
+from pydantic import JsonValue
 
 from benchmark.runner.addresses import GeneratorAddress
 from benchmark.runner.devices import rehearsed
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build
-from benchmark.runner.reports import write_report
 from benchmark.runner.stage import Stages
 from benchmark.task.resolve import ResolvedGenerator, Task
 from rebeca.errors import PluginError
 from rebeca.interfaces import Decoder, DecoderContext, GeneratorContext, Privileges, Space, no_progress
+from rebeca.plain import Plain
 from rebeca.seeds import SeedScheme
+
+REPORT = "report.json"
+"""What a fit says about itself: losses, numbers of parameters, what was chosen."""
 
 
 class Decoders:
@@ -103,6 +109,23 @@ def fit_generator(
 
     folder = stages.make(address.fit, f"fit {spec.id}", write)
     for damaged in sorted(workdir.glob("*.damaged")):
-        stages.reporter.say(f"  {spec.id}: {damaged.stem} was cut short or edited; the fit began anew")
+        stages.reporter.info(f"  {spec.id}: {damaged.stem} was cut short or edited; the fit began anew")
     shutil.rmtree(workdir, ignore_errors=True)
     return folder
+
+
+def write_report(folder: Path, report: Mapping[str, Plain], generator: str) -> None:
+    """Writes a fit's report into its folder.
+
+    Raises:
+        PluginError: If the generator wrote a file of that name itself.
+    """
+    path = folder / REPORT
+    if path.exists():
+        raise PluginError(f"generator '{generator}': save wrote {REPORT}, which the harness writes", hint="rename it")
+    path.write_text(json.dumps(report, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def read_report(folder: Path) -> Mapping[str, JsonValue]:
+    report: Mapping[str, JsonValue] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+    return report

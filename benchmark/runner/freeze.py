@@ -1,8 +1,8 @@
-"""The declaration: what decides is written down before the first image is made, and a later change is noticed.
+"""The declaration: the task is written down before its first image, and a later change is noticed.
 
-``<work folder>/frozen/<task id>-v<version>.json`` holds the resolved task and the time. A task that changes after its
-first image, in how, by whom or on what images are judged, or that drops a generator, has only exploratory comparisons.
-A new version of the task starts anew, with other seeds and other images. Generators may be added; they are named.
+``<work folder>/frozen/<task id>-v<version>.json`` holds the resolved task and the time. All comparisons become
+exploratory if the task changes after its first image in any key that can change a result, or drops a generator. A new
+version of the task starts anew, with other seeds and other images. Generators may be added; the record names them.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from rebeca.errors import StoreError
 from rebeca.plain import Plain
 
 FREE = ("schema", "title")
-"""Keys of a task that decide nothing."""
+"""Keys of a task that change no result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What is known about the declaration of a task.
+    """The state of a task's declaration.
 
     Attributes:
-        frozen: Whether today's task was written down before the first image.
+        frozen: Whether the task as it is now was written down before the first image.
         at: When it was written down, in UTC; None where it was not.
-        why_not: One sentence where ``frozen`` is false.
-        added: Generators that came after the first image.
+        why_not: The reason where ``frozen`` is false.
+        added: Generators that were added after the first image.
     """
 
     frozen: bool
@@ -42,7 +42,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class _Frozen:
-    """What the file holds: the task, whether an image of it was made, and when it was written down."""
+    """The file: the task, whether it has an image, and when it was written down."""
 
     spec: Mapping[str, Plain]
     images: bool
@@ -58,7 +58,7 @@ class Freezer:
         self._spec: Mapping[str, Plain] = {key: value for key, value in task.to_json().items() if key not in FREE}
 
     def declare(self, images_exist: bool) -> Declaration:
-        """Writes the task down before its first image; afterwards says whether it still is what was written down.
+        """Writes the task down before its first image; afterwards compares it with what was written down.
 
         Args:
             images_exist: Whether an image of the task is in the store.
@@ -80,11 +80,11 @@ class Freezer:
             changed.append(f"generators ({', '.join(dropped)})")
         if changed:
             what = ", ".join(changed)
-            return Declaration(False, frozen.at, f"changed after images were made (declared {frozen.at}): {what}")
+            return Declaration(False, frozen.at, f"changed after the first image (declared {frozen.at}): {what}")
         return Declaration(True, frozen.at, added=tuple(name for name in now if name not in before))
 
     def images_made(self) -> None:
-        """Notes that an image was made: from now on the declaration stands, whatever the store still holds."""
+        """Notes that the task has an image: the declaration now stands, whatever the store still holds."""
         frozen = self._read()
         if frozen is not None and not frozen.images:
             self._write(replace(frozen, images=True))
@@ -95,11 +95,11 @@ class Freezer:
         write_atomically(self._path, text.encode() + b"\n")
 
     def _read(self) -> _Frozen | None:
-        """What was written down; None where nothing was."""
+        """The file; None where there is none."""
         try:
             frozen = _Frozen(**json.loads(self._path.read_text(encoding="utf-8")))
             if not (isinstance(frozen.at, str) and isinstance(frozen.images, bool)):
-                raise ValueError("no time, or no word about images")
+                raise ValueError("'at' or 'images' is missing")
             _generators(frozen.spec)
         except FileNotFoundError:
             return None

@@ -1,4 +1,4 @@
-"""Judges on trial: their scores of every held-out rating beside controls on the same rows."""
+"""Judges tested: their scores of every held-out rating, beside controls on the same ratings."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def score_held_out(
 ) -> Path:
     """The file with every judge's scores of its training ratings and of the held-out ratings.
 
-    Columns are user, item, split, label, judge, score and share; the last is the share of each user's training ratings
-    that the judge was fitted on: 1, and the smaller ones of the verifier's learning curve.
+    Columns are user, item, split, label, judge, score and share. The last is the share of each user's training ratings
+    that the judge was fitted on: 1, or a smaller share of the verifier's learning curve.
 
     Args:
-        addresses: Where it belongs.
+        addresses: All addresses of the run.
         materials: Judges and data.
         shares: Of the learning curve.
         seeds: The task's.
-        stages: Takes it from the store, or makes it.
+        stages: Takes the file from the store, or makes it.
     """
 
     def write(folder: Path, _: Report) -> None:
@@ -63,7 +63,6 @@ def judge_tables(materials: Materials, seeds: SeedScheme) -> list[pa.Table]:
 
 
 def curve_tables(materials: Materials, shares: list[float]) -> list[pa.Table]:
-    """Rows of the verifier on its learning curve."""
     test = materials.world.division.test
     return [
         _table("verifier", "test", test, _at(judge.catalogue_scores(), test), share)
@@ -74,7 +73,7 @@ def curve_tables(materials: Materials, shares: list[float]) -> list[pa.Table]:
 def control_tables(
     world: World, train: Interactions, scores: Floats, embeddings: Floats, seeds: SeedScheme
 ) -> list[pa.Table]:
-    """Rows of what a judge should beat, and of what it can hardly reach.
+    """Rows of baselines that a judge should beat, and of a ceiling that it can hardly reach.
 
     Args:
         world: The data.
@@ -117,14 +116,14 @@ def _at(scores: Floats, rows: Interactions) -> Floats:
 
 
 def _table(judge: str, split: str, rows: Interactions, score: Floats, share: float = 1.0) -> pa.Table:
-    names = pa.array([judge] * len(rows)), pa.array([split] * len(rows))
+    judges, splits = pa.array([judge] * len(rows)), pa.array([split] * len(rows))
     return pa.table(
         {
             "user": pa.array(rows.user, pa.int32()),
             "item": pa.array(rows.item, pa.int32()),
-            "split": names[1].dictionary_encode().cast(pa.dictionary(pa.int32(), pa.string())),
+            "split": splits.dictionary_encode().cast(pa.dictionary(pa.int32(), pa.string())),
             "label": pa.array(rows.liked),
-            "judge": names[0].dictionary_encode().cast(pa.dictionary(pa.int32(), pa.string())),
+            "judge": judges.dictionary_encode().cast(pa.dictionary(pa.int32(), pa.string())),
             "score": pa.array(np.asarray(score, np.float64)),
             "share": pa.array(np.full(len(rows), share)),
         }

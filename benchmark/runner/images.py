@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ TABLE = "images.parquet"
 WRITERS = 4
 """Threads that compress and write images."""
 MOST_WAITING = 64
-"""Images that wait to be written; then the generator waits."""
+"""Images that may wait to be written; beyond that the generator waits."""
 BLANK_DEVIATION = 1.0
-"""An image whose pixels vary less than this (of 255) shows nothing."""
+"""An image whose pixels vary less than this (of 255) counts as blank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,10 @@ class ImageRow:
 
 
 class PixelCache:
-    """The images of one generator as scorers read them, so that not every scorer has to decode them again.
+    """The images of one generator as scorers read them, so that they are decoded once and not by every scorer.
 
     Args:
-        read: Gives the pixels of a digest.
+        read: Returns the pixels of a digest.
         most: Bytes that are kept; by default an eighth of the machine's memory.
     """
 
@@ -131,14 +131,14 @@ def _deviation(pixels: Pixels) -> float:
 def write_unit(
     folder: Path, answers: Iterator[object], requests: Sequence[Request], catalogue: Catalogue, generator: str
 ) -> None:
-    """Takes a generator's answers to ``requests`` and writes them into a folder.
+    """Writes a generator's answers to ``requests`` into a folder.
 
-    Files are compressed and written while the next images are made.
+    Files are compressed and written while the next images are generated.
 
     Args:
-        folder: Where to.
+        folder: An empty folder.
         answers: One per request.
-        requests: What was asked for.
+        requests: All requests of a work unit.
         catalogue: All items of the data set.
         generator: Its id, for messages.
 
@@ -193,13 +193,17 @@ def _write_table(folder: Path, rows: Sequence[ImageRow]) -> None:
     pq.write_table(table, folder / TABLE)
 
 
+def failures_by_kind(rows: Sequence[ImageRow]) -> Counter[str]:
+    return Counter(row.failure for row in rows if row.failure)
+
+
 def write_batch(folder: Path, batch: int) -> None:
-    """Writes how many images of a work unit were made at once."""
+    """Writes how many images of a work unit were decoded at once."""
     (folder / BATCH).write_text(json.dumps(batch), encoding="utf-8")
 
 
 def read_batches(folders: Sequence[Path]) -> list[int]:
-    """Every number of images that work units were made with at once; none where it does not matter."""
+    """How many images were decoded at once, each number once; empty where it does not matter."""
     paths = [folder / BATCH for folder in folders]
     return sorted({int(json.loads(path.read_text(encoding="utf-8"))) for path in paths if path.is_file()})
 
@@ -215,7 +219,7 @@ def read_unit(folder: Path) -> list[ImageRow]:
 
 
 def read_embeddings(folders: Sequence[Path]) -> Floats:
-    """float32 [images, dim]; what the images were decoded from, NaN where the generator did not say."""
+    """float32 [images, dim]; what the images were decoded from, NaN where the generator gave no embedding."""
     paths = [folder / EMBEDDINGS for folder in folders]
     known = {path: np.load(path, allow_pickle=False) for path in paths if path.is_file()}
     dim = max((vectors.shape[1] for vectors in known.values()), default=1)
@@ -227,14 +231,14 @@ def read_embeddings(folders: Sequence[Path]) -> Floats:
 
 
 def png(pixels: Pixels) -> bytes:
-    """A PNG file, without loss."""
+    """The bytes of a PNG file."""
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 class LazyPixels(Sequence[Pixels]):
-    """Images that are read when an encoder asks for them."""
+    """Images that are read when they are indexed."""
 
     def __init__(self, read: Callable[[int], Pixels], items: Sequence[int]) -> None:
         self._read, self._items = read, items

@@ -1,8 +1,8 @@
 """Plug-in generators in a child process, so that a crash, a hang or a leak costs one row and nothing else.
 
-The child is this module: it gets its job through its standard input, decodes the generator's images into the same
+The child runs this module. It reads its job from its standard input, decodes the generator's images into the same
 store by the same code, and reports through a pipe, one JSON object per line. It dies with its parent. This protects
-against accidents, not against attackers: the child has the rights of whoever started the run.
+against accidents, not against attackers: the child has the rights of the user who started the run.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class _Job:
 
 
 def decode_in_child(task: Task, spec: ResolvedGenerator, addresses: Addresses, device: str, stages: Stages) -> None:
-    """Fits a plug-in generator and decodes its images in a process of its own, as far as they are missing.
+    """Fits a plug-in generator and decodes its images in a child process, as far as they are missing.
 
     Does nothing where the task does not ask for it, or the generator is the project's own.
 
     Raises:
-        PluginError: If the child failed, in whatever way.
-        StoreError: If it found the work folder full or not writable.
+        PluginError: If the child failed for any other reason than these.
+        StoreError: If the work folder is full or not writable.
     """
     limits, own = task.file.isolation, addresses.generators[spec.id]
     if limits is None or identity("generator", spec.use).is_own:
@@ -62,29 +62,29 @@ def decode_in_child(task: Task, spec: ResolvedGenerator, addresses: Addresses, d
         return
     title, started = f"child process of {spec.id}", time.perf_counter()
     with stages.reporter.stage(title) as report:
-        stages.reporter.say(f"  {title} ...")
+        stages.reporter.info(f"  {title} ...")
         try:
             _watch(_Job(task, spec, addresses, stages.store.root, device, limits), stages.reporter, report)
         finally:
             stages.store.sweep()
-            stages.timing.add(title, time.perf_counter() - started)
+            stages.seconds[title] += time.perf_counter() - started
 
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """What a child says: progress, a line to print, or its last word.
+    """What a child sends: progress, a line to print, or its result, after which nothing follows.
 
     Attributes:
         progress: Done, total, note.
-        say: A line.
-        done: Whether all images are made.
+        line: A line to print.
+        done: Whether all images are decoded.
         error: What went wrong.
         hint: What to do about it.
         machine: Whether the work folder is full or not writable.
     """
 
     progress: tuple[int, int, str] | None = None
-    say: str = ""
+    line: str = ""
     done: bool = False
     error: str = ""
     hint: str = ""
@@ -92,20 +92,20 @@ class _Message:
 
     @classmethod
     def parsed(cls, line: bytes) -> _Message | None:
-        """A message out of its JSON; None where a generator wrote something else into the pipe."""
+        """Reads a message from JSON; None where a generator wrote something else into the pipe."""
         try:
             message = cls(**json.loads(line))
         except (ValueError, TypeError):
             return None
         sound = message.progress is None or len(message.progress) == 3
-        return message if sound and isinstance(message.error, str) and isinstance(message.say, str) else None
+        return message if sound and isinstance(message.error, str) and isinstance(message.line, str) else None
 
 
 def _watch(job: _Job, reporter: Reporter, report: Report) -> None:
     name = f"generator '{job.generator.id}'"
     reader, writer = os.pipe()
-    lifeline, ours = os.pipe()  # ends when we do
-    # -P: what lies in the present folder is not importable by accident
+    lifeline, ours = os.pipe()  # closed when this process ends
+    # -P: files in the current folder are not imported by accident
     command = [sys.executable, "-P", "-m", "benchmark.runner.isolation", str(writer), str(lifeline)]
     with os.fdopen(reader, "rb", buffering=0) as messages, os.fdopen(ours, "wb"):
         try:
@@ -121,40 +121,40 @@ def _watch(job: _Job, reporter: Reporter, report: Report) -> None:
             os.close(lifeline)
         assert child.stdin is not None
         try:
-            with contextlib.suppress(BrokenPipeError):  # a child that is gone already is named below
+            with contextlib.suppress(BrokenPipeError):  # a child that has ended is reported below
                 child.stdin.write(pickle.dumps(job))
                 child.stdin.flush()
-            last = _listen(child, messages, job.limits.seconds, reporter, report)
-            if last is None:
+            result = _listen(child, messages, job.limits.seconds, reporter, report)
+            if result is None:
                 raise PluginError(
                     f"{name} was stopped after {job.limits.seconds:g} s", hint="isolate.seconds sets the time limit"
                 )
-            code = 0 if last.done or last.error else _exit_code(child)
+            code = 0 if result.done or result.error else _exit_code(child)
         finally:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)  # and whatever it started
+                os.killpg(child.pid, signal.SIGKILL)  # with all processes that it started
             child.wait()
             with contextlib.suppress(BrokenPipeError):
                 child.stdin.close()
-    if last.done:
+    if result.done:
         return
-    if last.error:
-        kind = StoreError if last.machine else PluginError
-        raise kind(last.error, hint=str(last.hint))
+    if result.error:
+        kind = StoreError if result.machine else PluginError
+        raise kind(result.error, hint=str(result.hint))
     raise PluginError(f"{name} {_end(code, job.limits)}")
 
 
 def _listen(
     child: subprocess.Popen[bytes], messages: Any, seconds: float, reporter: Reporter, report: Report
 ) -> _Message | None:
-    """Passes on what the child says; its last word, an empty one if it ended without, None when its time was up."""
+    """Passes on progress and lines; returns the child's result, empty if it sent none, None at the time limit."""
     deadline = time.monotonic() + seconds
     rest = b""
     with selectors.DefaultSelector() as selector:
         selector.register(messages, selectors.EVENT_READ)
         while (left := deadline - time.monotonic()) > 0:
             if not selector.select(min(left, SECONDS_BETWEEN_LOOKS)):
-                if child.poll() is not None:  # something that it started may hold the pipe open
+                if child.poll() is not None:  # a process that it started may hold the pipe open
                     return _Message()
                 continue
             data = messages.read(LONGEST_MESSAGE)
@@ -167,16 +167,16 @@ def _listen(
                     continue
                 if message.progress is not None:
                     report(*message.progress)
-                elif message.say:
-                    reporter.say(message.say)
+                elif message.line:
+                    reporter.info(message.line)
                 elif message.done or message.error:
-                    return message  # its last word; whether it can leave after that does not matter
+                    return message  # how the child ends after that does not matter
             rest = rest[:LONGEST_MESSAGE]
     return None
 
 
 def _exit_code(child: subprocess.Popen[bytes]) -> int:
-    """Of a child that said nothing to the end; one that closed the pipe and stays is killed."""
+    """Exit code of a child without a result; one that closed the pipe and does not end is killed."""
     try:
         return child.wait(SECONDS_TO_LEAVE)
     except subprocess.TimeoutExpired:
@@ -197,30 +197,26 @@ def _limit(limits: IsolateSpec) -> str:
 
 
 class _Relay(Reporter):
-    """Tells the parent instead of a terminal."""
+    """Reports to the parent process instead of a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(quiet=True)
         self._stream = stream
         self._next = 0.0
 
-    def tell(self, message: _Message) -> None:
-        """One message."""
+    def send(self, message: _Message) -> None:
         self._stream.write(json.dumps(asdict(message)) + "\n")
         self._stream.flush()
 
-    def say(self, text: str) -> None:
-        """One line to print."""
-        self.tell(_Message(say=text))
+    def info(self, text: str) -> None:
+        self.send(_Message(line=text))
 
     @contextlib.contextmanager
     def stage(self, title: str) -> Iterator[Report]:
-        """Progress, a few times a second."""
-
         def report(done: int, total: int, note: str) -> None:
             if time.monotonic() >= self._next:
                 self._next = time.monotonic() + SECONDS_BETWEEN_MESSAGES
-                self.tell(_Message(progress=(int(done), int(total), str(note)[:200])))
+                self.send(_Message(progress=(int(done), int(total), str(note)[:200])))
 
         yield report
 
@@ -232,27 +228,27 @@ def _work(job: _Job, relay: _Relay) -> None:
     from benchmark.runner.world import build_world
 
     name = f"generator '{job.generator.id}'"
-    stages = Stages(Store(job.workdir, relay.say), relay)
+    stages = Stages(Store(job.workdir, relay.info), relay)
     try:
         materials = prepare(build_world(job.task), job.addresses, job.device, stages)
         fit_and_decode(job.task, job.generator, job.addresses, materials, stages, Freezer(job.workdir, job.task))
     except RebecaError as error:
-        said = error.message[: LONGEST_MESSAGE // 8]
-        relay.tell(_Message(error=said, hint=error.hint, machine=isinstance(error, StoreError)))
+        text = error.message[: LONGEST_MESSAGE // 8]
+        relay.send(_Message(error=text, hint=error.hint, machine=isinstance(error, StoreError)))
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
-        relay.tell(_Message(error=f"{name} ran out of memory{_limit(job.limits)}"))
+        relay.send(_Message(error=f"{name} ran out of memory{_limit(job.limits)}"))
     except OSError as error:
         if not disk_full(error):
             raise
-        relay.tell(_Message(error=str(error), machine=True))
+        relay.send(_Message(error=str(error), machine=True))
     else:
-        relay.tell(_Message(done=True))
+        relay.send(_Message(done=True))
 
 
 def _die_with_parent(lifeline: int, messages: int) -> None:
-    """Starts a process that kills the whole group when the parent is gone; a thread would need the interpreter."""
+    """Starts a process that kills the whole group when the parent has ended; a thread would need the interpreter."""
     if os.fork():
         os.close(lifeline)
         return
@@ -264,10 +260,9 @@ def _die_with_parent(lifeline: int, messages: int) -> None:
 
 
 def main() -> None:
-    """The child."""
     messages, lifeline = map(int, sys.argv[1:])
     _die_with_parent(lifeline, messages)  # before anything that could start a thread
-    job: _Job = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own parent
+    job: _Job = pickle.load(sys.stdin.buffer)  # noqa: S301  sent by the parent process
     if job.limits.memory_mb is not None:
         import resource
 
@@ -275,7 +270,7 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     with os.fdopen(messages, "w", encoding="utf-8") as stream:
         _work(job, _Relay(stream))
-    os._exit(0)  # whatever threads it left behind
+    os._exit(0)  # without waiting for threads of the generator
 
 
 if __name__ == "__main__":

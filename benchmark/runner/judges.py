@@ -1,9 +1,9 @@
-"""Fit judges: the verifier, the auditor, the verifier in the prior's space, and those of the learning curve."""
+"""Fit judges: the verifier, the auditor, the verifier in the generators' embedding space, and the learning curve."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,11 @@ def fit_judge(address: JudgeAddress, embeddings: Floats, world: World, device: s
     """The folder of a fitted judge.
 
     Args:
-        address: Which judge, on what, with which seed.
-        embeddings: float32 [items, dim]; the catalogue in its space.
+        address: Which judge, on which data, with which seed.
+        embeddings: float32 [items, dim]; all items in its space.
         world: The data.
         device: Torch device.
-        stages: Takes it from the store, or makes it.
+        stages: Takes the fit from the store, or makes it.
     """
     part = part_of(address, world)
 
@@ -52,14 +52,14 @@ def fitted_judge(
 
     Args:
         address: The judge.
-        folder: What :func:`fit_judge` gave.
-        embeddings: float32 [items, dim]; the catalogue in its space.
+        folder: Returned by :func:`fit_judge`.
+        embeddings: float32 [items, dim]; all items in its space.
         encoders: Encoders by role.
         world: The data.
         device: Torch device.
     """
     return FittedJudge(
-        model=_LoadedWhenAsked(address, folder, world, device),
+        model=cache(partial(_loaded, address, folder, world, device)),
         catalogue=lambda: embeddings,
         encode=lambda images: encoders.get(address.space).encode(images),
         fingerprint=address.fit.key,
@@ -73,15 +73,7 @@ def _built(address: JudgeAddress, world: World, device: str, progress: Callable[
     return build("judge", address.use, address.params, context)
 
 
-class _LoadedWhenAsked:
-    def __init__(self, address: JudgeAddress, folder: Path, world: World, device: str) -> None:
-        self._address, self._folder, self._world, self._device = address, folder, world, device
-
-    def __call__(self) -> Judge[Any]:
-        return self._judge
-
-    @cached_property
-    def _judge(self) -> Judge[Any]:
-        judge = _built(self._address, self._world, self._device, no_progress)
-        judge.load(self._folder)
-        return judge
+def _loaded(address: JudgeAddress, folder: Path, world: World, device: str) -> Judge[Any]:
+    judge = _built(address, world, device, no_progress)
+    judge.load(folder)
+    return judge

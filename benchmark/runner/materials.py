@@ -1,4 +1,4 @@
-"""What fits, decoders and scorers work with: the data, their embeddings, and fitted judges."""
+"""Inputs of fits, decoders and scorers: the data, their embeddings, and fitted judges."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rebeca.interfaces import FittedJudge
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Materials:
-    """What the stages after the judges share.
+    """Inputs that the stages after the judges share.
 
     Attributes:
         world: The data, divided.
@@ -42,14 +42,14 @@ class Materials:
         Raises:
             SpecError: If the data set has no ground truth.
         """
-        known = self.world.dataset.ground_truth
-        if known is None:
+        ground_truth = self.world.dataset.ground_truth
+        if ground_truth is None:
             raise SpecError("the data set has no ground truth", hint="use 'observed' with real ratings")
-        return known
+        return ground_truth
 
 
 def prepare(world: World, addresses: Addresses, device: str, stages: Stages) -> Materials:
-    """Embeds the catalogue for every role and fits all judges, or takes both from the store."""
+    """Embeds all items for every role and fits all judges, or takes both from the store."""
     catalogue, division = world.dataset.catalogue, world.division
     encoders = Encoders(addresses.encoders, catalogue, division.training_items, device)
     embeddings = {

@@ -8,11 +8,11 @@ from benchmark.task.resolve import Task
 
 
 def record_root(root: Path, task: Task) -> Path:
-    """Where a task's records lie below a root; those of a modified task never take the place of the task's own."""
+    """The folder of a task's records below a root; a modified task has a folder of its own."""
     version = f"v{task.file.version}"
     return root / task.file.id / (f"{version}-modified-{task.hash()[:8]}" if task.modified else version)
 
 
 def private_images(root: Path, task: Task) -> Path:
-    """Where a run keeps images of data that may not be republished; ``site build --images`` shows them."""
+    """The folder for images of data that may not be republished; ``site build --images`` shows them."""
     return record_root(root / "private-images", task)

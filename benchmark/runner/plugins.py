@@ -1,20 +1,21 @@
-"""Building and asking plug-ins: whatever one does wrong is one message with its kind and name.
+"""Building and calling plug-ins: whatever a plug-in does wrong is one message with its kind and name.
 
 :func:`build` returns an object of the kind's own base class that guards every call and checks every answer, so that the
-rest of the harness, and other plug-ins, can take answers at their word.
+rest of the harness and other plug-ins can trust the answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, ClassVar, Literal, TypeVar, overload
 
 import numpy as np
 
 from benchmark.task.encoders import ResolvedEncoder
-from benchmark.task.registry import Kind, PluginIdentity, guarded, identity, plugin_class
+from benchmark.task.registry import Kind, guarded, plugin_class
 from rebeca.arrays import Floats, Ints, Pixels
 from rebeca.data.catalogue import PixelSource
 from rebeca.data.dataset import Dataset
@@ -33,17 +34,15 @@ from rebeca.interfaces import (
     GeneratorContext,
     Judge,
     JudgeContext,
+    Plugin,
     Request,
     ScoredImages,
     Scorer,
-    ScorerCard,
     ScorerContext,
     SetScorer,
 )
 from rebeca.plain import Plain
 from rebeca.seeds import canonical_json
-
-__all__ = ["PluginIdentity", "build", "build_encoder", "build_scorer", "guarded", "identity", "plugin_class"]
 
 T = TypeVar("T")
 
@@ -80,7 +79,7 @@ def build(kind: Kind, name: str, params: Any, context: Any, label: str | None = 
         name: Registered name.
         params: Its ``Params``, as ``rebeca.params.make_params`` reads them.
         context: The kind's context.
-        label: How messages call it; by default its name.
+        label: Its name in messages; by default its registered name.
 
     Returns:
         The plug-in behind a guard of the same base class: every error becomes one message, every answer is checked.
@@ -88,88 +87,90 @@ def build(kind: Kind, name: str, params: Any, context: Any, label: str | None = 
     Raises:
         PluginError: If its class is not of this kind, or its constructor fails.
     """
-    found, called = plugin_class(kind, name), label or name
-    word = "set scorer" if issubclass(found, SetScorer) else kind
-    with guarded(word, called):
-        made = found(params, context)
-    guards: dict[str, Callable[..., Any]] = {
-        "generator": _Generator, "encoder": _Encoder, "decoder": _Decoder, "judge": _Judge, "data set": _DatasetSource,
-        "scorer": _Scorer, "set scorer": _SetScorer,
-    }  # fmt: skip
-    return guards[word](made, params, context, called)
+    plugin = plugin_class(kind, name)
+    guard = GUARDS["set scorer" if issubclass(plugin, SetScorer) else kind]
+    with guarded(guard.kind, label or name):
+        inner = plugin(params, context)
+    return guard(inner, params, context, label or name)
 
 
 def build_encoder(encoder: ResolvedEncoder, device: str) -> Encoder[Any]:
-    """Builds an encoder and those below it; own ones load their weights when the first image comes."""
+    """Builds an encoder and those below it; the project's own load their weights at the first image."""
     below = None if encoder.of is None else build_encoder(encoder.of, device)
     return build("encoder", encoder.use, encoder.params, EncoderContext(device, below), encoder.text)
 
 
-def build_scorer(name: str, params: Any, context: ScorerContext, label: str) -> Scorer[Any] | SetScorer[Any]:
-    """Builds a scorer or set scorer; see :func:`build`."""
-    return build("scorer", name, params, context, label)
+class _Guard(Plugin[Any, Any]):
+    """Asks the plug-in ``inner``; every error of it becomes a message with its kind and name."""
 
+    kind: ClassVar[str]
 
-class _Generator(Generator[Any]):
-    def __init__(self, inner: Generator[Any], params: Any, context: GeneratorContext, name: str) -> None:
+    def __init__(self, inner: Any, params: Any, context: Any, name: str) -> None:
         super().__init__(params, context)
         self.inner, self._name = inner, name
 
-    def fit(self, train: Interactions) -> None:
-        with guarded("generator", self._name):
-            self.inner.fit(train)
+    def guard(self) -> AbstractContextManager[None]:
+        return guarded(self.kind, self._name)
+
+
+class _Saved(_Guard):
+    """A plug-in whose fit is kept in a folder."""
 
     def save(self, folder: Path) -> None:
-        with guarded("generator", self._name):
+        with self.guard():
             self.inner.save(folder)
 
     def load(self, folder: Path) -> None:
-        with guarded("generator", self._name):
+        with self.guard():
             self.inner.load(folder)
 
+
+class _Generator(_Saved, Generator[Any]):
+    kind = "generator"
+
+    def fit(self, train: Interactions) -> None:
+        with self.guard():
+            self.inner.fit(train)
+
     def report(self) -> Mapping[str, Plain]:
-        with guarded("generator", self._name):
-            said = self.inner.report()
-            if not isinstance(said, Mapping):
-                raise PluginError(f"report is a {type(said).__name__}, expected a mapping")
-            canonical_json(said)  # numbers and text only, all of them finite
-            return said
+        with self.guard():
+            report = self.inner.report()
+            if not isinstance(report, Mapping):
+                raise PluginError(f"report is a {type(report).__name__}, expected a mapping")
+            canonical_json(report)  # numbers and text only, all of them finite
+            return report
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
         return _guarded_iterator("generator", self._name, lambda: self.inner.generate(requests))
 
 
-class _Encoder(Encoder[Any]):
-    def __init__(self, inner: Encoder[Any], params: Any, context: EncoderContext, name: str) -> None:
-        super().__init__(params, context)
-        self.inner, self._name = inner, name
+class _Encoder(_Guard, Encoder[Any]):
+    kind = "encoder"
 
     @property
     def dim(self) -> int:
-        with guarded("encoder", self._name):
+        with self.guard():
             size = self.inner.dim
             if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
                 raise PluginError(f"dim is {size!r}, expected a positive whole number")
             return int(size)
 
     def fit(self, images: Sequence[Pixels], items: Sequence[int], seed: int) -> None:
-        with guarded("encoder", self._name):
+        with self.guard():
             self.inner.fit(images, items, seed)
 
     def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
-        with guarded("encoder", self._name):
+        with self.guard():
             vectors = _numbers(self.inner.encode(images, items), "encode", (len(images), self.dim))
             return vectors.astype(np.float32, copy=False)
 
 
-class _Decoder(Decoder[Any]):
-    def __init__(self, inner: Decoder[Any], params: Any, context: DecoderContext, name: str) -> None:
-        super().__init__(params, context)
-        self.inner, self._name = inner, name
+class _Decoder(_Guard, Decoder[Any]):
+    kind = "decoder"
 
     @property
     def repeats(self) -> bool:
-        with guarded("decoder", self._name):
+        with self.guard():
             return bool(self.inner.repeats)
 
     def decode(self, points: Floats, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
@@ -181,8 +182,9 @@ class _Decoder(Decoder[Any]):
         return self._counted(lambda: self.inner.decode_prompts(prompts, negative_prompts, requests), len(requests))
 
     def rehearse(self, batch: int | None = None) -> int | None:
-        with guarded("decoder", self._name):
-            return self.inner.rehearse(batch)
+        with self.guard():
+            largest: int | None = self.inner.rehearse(batch)
+            return largest
 
     def _counted(
         self, ask: Callable[[], Iterable[GeneratedImage | None]], wanted: int
@@ -201,45 +203,33 @@ class _Decoder(Decoder[Any]):
             raise PluginError(f"decoder '{self._name}' returned {count} images for {wanted} requests")
 
 
-class _Judge(Judge[Any]):
-    def __init__(self, inner: Judge[Any], params: Any, context: JudgeContext, name: str) -> None:
-        super().__init__(params, context)
-        self.inner, self._name = inner, name
+class _Judge(_Saved, Judge[Any]):
+    kind = "judge"
 
     def fit(self, part: Part, embeddings: Floats) -> None:
-        with guarded("judge", self._name):
+        with self.guard():
             self.inner.fit(part, embeddings)
 
-    def save(self, folder: Path) -> None:
-        with guarded("judge", self._name):
-            self.inner.save(folder)
-
-    def load(self, folder: Path) -> None:
-        with guarded("judge", self._name):
-            self.inner.load(folder)
-
     def score_all(self, embeddings: Floats, users: Ints | None = None) -> Floats:
-        people = len(self.context.users) if users is None else len(users)
-        with guarded("judge", self._name):
-            scores = _numbers(self.inner.score_all(embeddings, users), "score_all", (people, len(embeddings)))
+        shape = len(self.context.users if users is None else users), len(embeddings)
+        with self.guard():
+            scores = _numbers(self.inner.score_all(embeddings, users), "score_all", shape)
             if ((scores < 0) | (scores > 1)).any():
                 raise PluginError("score_all returned a number outside [0, 1], expected probabilities")
             return scores
 
 
-class _DatasetSource(DatasetSource[Any]):
-    def __init__(self, inner: DatasetSource[Any], params: Any, context: DatasetContext, name: str) -> None:
-        super().__init__(params, context)
-        self.inner, self._name = inner, name
+class _DatasetSource(_Guard, DatasetSource[Any]):
+    kind = "data set"
 
     def read(self) -> Dataset:
-        with guarded("data set", self._name):
-            found = self.inner.read()
-            if not isinstance(found, Dataset):
-                raise PluginError(f"read returned a {type(found).__name__}, expected a rebeca.Dataset")
-            _check_dataset(found)
-            found.catalogue.source = _PixelSource(found.catalogue.source, self._name)
-            return found
+        with self.guard():
+            dataset = self.inner.read()
+            if not isinstance(dataset, Dataset):
+                raise PluginError(f"read returned a {type(dataset).__name__}, expected a rebeca.Dataset")
+            _check_dataset(dataset)
+            dataset.catalogue.source = _PixelSource(dataset.catalogue.source, self._name)
+            return dataset
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -257,51 +247,49 @@ class _PixelSource:
             return pixels
 
 
-class _Scorer(Scorer[Any]):
-    def __init__(self, inner: Scorer[Any], params: Any, context: ScorerContext, name: str) -> None:
-        super().__init__(params, context)
-        self.inner, self._name = inner, name
-        with guarded("scorer", name):
+@Scorer.register  # not derived from it: cards are asked of the plug-in's class, before anything is built
+class _Scorer(_Guard):
+    kind = "scorer"
+
+    def __init__(self, inner: Any, params: Any, context: ScorerContext, name: str) -> None:
+        super().__init__(inner, params, context, name)
+        with self.guard():
             self.judges_everyone = bool(inner.judges_everyone)
 
-    @classmethod
-    def card(cls, params: Any) -> ScorerCard:
-        raise NotImplementedError("ask the plug-in's class: benchmark.task.declared.scorer_flags")
-
     def score(self, images: ScoredImages, users: Ints) -> Floats:
-        with guarded("scorer", self._name):
+        with self.guard():
             return _numbers(self.inner.score(images, users), "score", (len(images),), gaps=True)
 
     def score_all(self, images: ScoredImages, users: Ints) -> Floats:
-        with guarded("scorer", self._name):
+        with self.guard():
             return _numbers(self.inner.score_all(images, users), "score_all", (len(users), len(images)), gaps=True)
 
     def worst(self, users: Ints) -> Floats:
-        with guarded("scorer", self._name):
+        with self.guard():
             return _numbers(self.inner.worst(users), "worst", (len(users),), gaps=True)
 
 
-class _SetScorer(SetScorer[Any]):
-    def __init__(self, inner: SetScorer[Any], params: Any, context: ScorerContext, name: str) -> None:
-        super().__init__(params, context)
-        self.inner, self._name = inner, name
-
-    @classmethod
-    def cards(cls, params: Any) -> Mapping[str, ScorerCard]:
-        raise NotImplementedError("ask the plug-in's class: benchmark.task.declared.scorer_flags")
+@SetScorer.register
+class _SetScorer(_Guard):
+    kind = "set scorer"
 
     def score_sets(self, images: ScoredImages, users: Ints) -> Mapping[str, Floats]:
-        with guarded("set scorer", self._name):
+        with self.guard():
             measured = self.inner.score_sets(images, users)
             wanted = sorted(type(self.inner).cards(self.params))
             if not isinstance(measured, Mapping) or sorted(measured) != wanted:
-                said = sorted(measured) if isinstance(measured, Mapping) else type(measured).__name__
-                raise PluginError(f"score_sets returned {said}, its cards are {wanted}")
+                answer = sorted(measured) if isinstance(measured, Mapping) else type(measured).__name__
+                raise PluginError(f"score_sets returned {answer}, its cards are {wanted}")
             return {name: _numbers(measured[name], f"score_sets '{name}'", (len(users),), gaps=True) for name in wanted}
 
 
+GUARDS: dict[str, type[_Guard]] = {
+    guard.kind: guard for guard in (_Generator, _Encoder, _Decoder, _Judge, _DatasetSource, _Scorer, _SetScorer)
+}
+
+
 def _guarded_iterator(kind: str, name: str, ask: Callable[[], Iterable[T]]) -> Iterator[T]:
-    """Answers one after another, each of them guarded; what the harness raises between them passes."""
+    """Answers one after another, each guarded; errors of the harness between two answers pass unchanged."""
     with guarded(kind, name):
         answers = iter(ask())
     while True:
@@ -313,20 +301,19 @@ def _guarded_iterator(kind: str, name: str, ask: Callable[[], Iterable[T]]) -> I
         yield answer
 
 
-def _numbers(found: object, what: str, shape: tuple[int, ...], *, gaps: bool = False) -> Floats:
+def _numbers(answer: object, what: str, shape: tuple[int, ...], *, gaps: bool = False) -> Floats:
     """An array of finite numbers of a shape; with ``gaps``, NaN stands for no answer."""
-    if not isinstance(found, np.ndarray) or not (
-        np.issubdtype(found.dtype, np.floating) or np.issubdtype(found.dtype, np.integer) or found.dtype == np.bool_
-    ):
-        said = f"an array of {found.dtype}" if isinstance(found, np.ndarray) else f"a {type(found).__name__}"
-        raise PluginError(f"{what} returned {said}, expected an array of numbers")
-    if found.shape != shape:
-        raise PluginError(f"{what} returned {list(found.shape)} numbers, expected {list(shape)}")
-    bad = np.isinf(found) if gaps else ~np.isfinite(found)
+    if not isinstance(answer, np.ndarray):
+        raise PluginError(f"{what} returned a {type(answer).__name__}, expected an array of numbers")
+    if answer.dtype.kind not in "fiub":
+        raise PluginError(f"{what} returned an array of {answer.dtype}, expected an array of numbers")
+    if answer.shape != shape:
+        raise PluginError(f"{what} returned {list(answer.shape)} numbers, expected {list(shape)}")
+    bad = np.isinf(answer) if gaps else ~np.isfinite(answer)
     if bad.any():
-        where = np.unravel_index(int(np.flatnonzero(bad)[0]), found.shape)
+        where = np.unravel_index(int(np.flatnonzero(bad)[0]), answer.shape)
         raise PluginError(f"{what} returned a number that is not finite, at {[int(i) for i in where]}")
-    return found if np.issubdtype(found.dtype, np.floating) else found.astype(np.float64)
+    return answer if answer.dtype.kind == "f" else answer.astype(np.float64)
 
 
 def _check_dataset(data: Dataset) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
@@ -12,34 +11,34 @@ from rich.progress import Task as RichTask
 from rich.text import Text
 
 from rebeca.errors import printable
+from rebeca.interfaces import no_progress
 
 Report = Callable[[int, int, str], None]
 
 
 class Reporter:
-    """Tells the terminal what is going on.
+    """Prints what a run does.
 
-    Messages go to standard error, so that ``--json`` output stays clean; bars appear on a terminal only.
+    Messages go to standard error, so that ``--json`` output stays clean. Bars appear on a terminal only.
     """
 
     def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
         self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
         self.quiet = quiet
 
-    def say(self, text: str) -> None:
-        """One line."""
+    def info(self, text: str) -> None:
         if not self.quiet:
             self.console.print(printable(text), markup=False)
 
     def warn(self, text: str) -> None:
-        """One line that is said even to who asked for silence."""
+        """Prints a line, also where the reporter is quiet."""
         self.console.print(printable(text), markup=False)
 
     @contextmanager
     def stage(self, title: str) -> Iterator[Report]:
-        """A bar while something runs; the block gets a function (done, total, note)."""
+        """Shows a bar while the block runs; the block is given a function (done, total, note)."""
         if self.quiet or not self.console.is_terminal:
-            yield silent
+            yield no_progress
             return
         columns = (
             TextColumn("  {task.description}"),
@@ -59,22 +58,5 @@ class Reporter:
 
 
 class _Rate(ProgressColumn):
-    """Steps a second."""
-
     def render(self, task: RichTask) -> Text:
         return Text("" if task.speed is None else f"{task.speed:,.3g}/s")
-
-
-def silent(done: int, total: int, note: str) -> None:
-    """A report that nobody reads."""
-
-
-@dataclass(slots=True)
-class Timing:
-    """Wall seconds by stage of what this run made itself."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def add(self, name: str, seconds: float) -> None:
-        """Adds to a stage."""
-        self.seconds[name] = self.seconds.get(name, 0.0) + seconds

@@ -1,4 +1,4 @@
-"""Where a record comes from: versions, machine, weights, command line, time."""
+"""Provenance of a record: versions, machine, weights, command line, time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,7 +19,6 @@ from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.devices import device_name
 from benchmark.runner.freeze import Declaration
 from benchmark.runner.images import read_batches
-from benchmark.runner.progress import Timing
 from benchmark.task.encoders import named_encoder
 from benchmark.task.resolve import Task
 from rebeca.device import on_processor, precision
@@ -47,40 +46,31 @@ def provenance(
     addresses: Addresses,
     images: Sequence[GeneratorImages],
     device: str,
-    timing: Timing,
+    seconds: Mapping[str, float],
     command: Sequence[str],
     declaration: Declaration,
 ) -> Provenance:
-    """What a record says about its making.
+    """The provenance of a run's records.
 
     Args:
         task: The task.
         addresses: Of everything that the records rest on.
         images: Of all generators.
         device: Torch device.
-        timing: Seconds per stage.
+        seconds: Per stage, of what this run computed itself.
         command: The command line.
         declaration: When the task was written down.
     """
-    here = machine(device)
     encoders = addresses.encoders.items()
     batches = {each.spec.id: tuple(read_batches(each.folders)) for each in images}
     return Provenance(
         project=rebeca.__version__,
         git=git_state(),
-        python=here.python,
-        system=here.system,
-        processor=here.processor,
-        threads=here.threads,
-        packages=here.packages,
-        device=here.device,
+        **asdict(machine(device)),
         dtype=_precisions(task, addresses, device),
         users_per_unit=USERS_PER_UNIT,
         weights={name: identity(name) for name in names_in(task.to_json())},
-        plugins=tuple(
-            PluginInfo(kind=p.kind, name=p.name, distribution=p.distribution, version=p.version, hash=p.hash)
-            for p in addresses.plugins
-        ),
+        plugins=tuple(PluginInfo(**asdict(plugin)) for plugin in addresses.plugins),
         batches={name: sizes for name, sizes in batches.items() if sizes},
         encoders={role: EncoderInfo(use=each.encoder.text, address=each.embeddings.key) for role, each in encoders},
         judges={role: judge.fit.key for role, judge in addresses.judges.items()},
@@ -90,14 +80,14 @@ def provenance(
         added=declaration.added,
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         decoded={each.spec.id: each.decoded for each in images if each.decoded},
-        seconds={name: round(value, 3) for name, value in sorted(timing.seconds.items())},
+        seconds={name: round(value, 3) for name, value in sorted(seconds.items())},
         peak_memory_mb=_peak_memory(),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What decides whether another run rounds as this one: where all of it is equal, so are all bytes.
+    """All that rounding depends on: two runs whose machines are equal give the same bytes.
 
     Attributes:
         python: Version.
@@ -116,12 +106,11 @@ class Machine:
     device: str
 
     def differs_from(self, origin: Provenance) -> list[str]:
-        """Names of what a record's machine had otherwise."""
+        """Names of the fields in which a record's machine differs."""
         return [field.name for field in fields(self) if getattr(self, field.name) != getattr(origin, field.name)]
 
 
 def machine(device: str) -> Machine:
-    """This machine."""
     import torch
 
     return Machine(
@@ -135,14 +124,14 @@ def machine(device: str) -> Machine:
 
 
 def _precisions(task: Task, addresses: Addresses, device: str) -> str:
-    """Of all decoders, scorers and encoders of a task, e.g. ``float16, float32``."""
+    """Number formats of all decoders, scorers and encoders of a task, e.g. ``float16, float32``."""
     params = [spec.decoder for spec in task.generators] + [entry.params for entry in task.scorers]
     encoders = [address.encoder for address in addresses.encoders.values()]
     encoders += [
         named_encoder(text, task.source.parent) for flags in addresses.scorers.values() for text in flags.encoders
     ]
     for encoder in encoders:
-        while encoder.of is not None:  # what lies below a projection
+        while encoder.of is not None:  # down to the network below all projections
             encoder = encoder.of
         params.append(encoder.params)
     named = (getattr(each, "dtype", None) for each in params)
@@ -150,7 +139,7 @@ def _precisions(task: Task, addresses: Addresses, device: str) -> str:
 
 
 def _below_torch() -> dict[str, str]:
-    """Versions of what a GPU's numbers depend on as well."""
+    """Versions on which numbers of a GPU depend as well."""
     import torch
 
     return {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
@@ -164,9 +153,9 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0].splitlines()
     except OSError:  # not Linux
         lines = []
-    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    name = told.get("model name") or platform.processor()
-    numbers = [f"{key} {told[key]}" for key in ("cpu family", "model", "stepping") if key in told]
+    about = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    name = about.get("model name") or platform.processor()
+    numbers = [f"{key} {about[key]}" for key in ("cpu family", "model", "stepping") if key in about]
     return ", ".join([name, *numbers, torch.backends.cpu.get_cpu_capability()])
 
 
@@ -176,12 +165,11 @@ def clean_command(command: Sequence[str]) -> str:
 
 
 def without_folders(text: str) -> str:
-    """A text without the folders of this machine."""
     return ABSOLUTE.sub("", text)
 
 
 def git_state() -> GitState | None:
-    """Commit and whether files were changed, where the package runs from a checkout."""
+    """Commit, and whether files were changed; None where the package does not run from a checkout."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None

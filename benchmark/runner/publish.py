@@ -1,4 +1,4 @@
-"""Copies records, and what was learned for them, to a folder that others read."""
+"""Copies records, and optionally their weights, to a folder of published records."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 from benchmark.disk import replace_folder
 from benchmark.records.files import COMPARISON, TASK_FOLDER, read_any, read_comparison
 from benchmark.runner.addresses import Addresses
-from benchmark.runner.store import Address, Store
+from benchmark.runner.store import Store
 from benchmark.task.resolve import Task
 from rebeca.errors import SpecError
 from rebeca.published import find, names_in
 
 
 def weights_folder(records: Path) -> Path:
-    """Where the weights that belong to published records lie, if they were published."""
+    """Where the weights of published records lie, if they were published."""
     return records.with_name(f"{records.name}-weights")
 
 
 def publish(task: Task, addresses: Addresses, store: Store, records: Path, target: Path, with_weights: bool) -> Path:
-    """Copies the records of a run; they replace what was there, whole.
+    """Copies the records of a run, which replace earlier ones of the task as a whole.
 
     Args:
         task: The task.
@@ -28,10 +28,10 @@ def publish(task: Task, addresses: Addresses, store: Store, records: Path, targe
         store: The work folder.
         records: The records in it.
         target: Folder of records of several tasks.
-        with_weights: Copy embeddings, judges and fits as well; without, those of earlier records go.
+        with_weights: Copy embeddings, judges and fits as well; otherwise those of earlier records are deleted.
 
     Returns:
-        Where the records lie now.
+        The folder of the copied records.
 
     Raises:
         SpecError: If the task is modified, its weights are random, its images may not be redistributed (with
@@ -42,7 +42,7 @@ def publish(task: Task, addresses: Addresses, store: Store, records: Path, targe
     random = sorted(name for name in names_in(task.to_json()) if find(name).origin == "random")
     if random:
         raise SpecError(
-            f"made with random weights ({', '.join(random)}), which measure nothing", hint="fetch the published ones"
+            f"the run used random weights ({', '.join(random)}), which measure nothing", hint="fetch the published ones"
         )
     if with_weights and not read_comparison(records).data.redistribute:
         raise SpecError("weights hold embeddings of images that may not be redistributed", hint="publish without them")
@@ -62,7 +62,7 @@ def publish(task: Task, addresses: Addresses, store: Store, records: Path, targe
         shutil.rmtree(weights, ignore_errors=True)  # they would belong to other records
         return place
     fresh = _empty_beside(weights)
-    for address in learned(addresses):
+    for address in addresses.learned():
         folder = store.find(address)
         if folder is not None:  # a generator that failed has learned nothing
             shutil.copytree(folder, fresh / folder.relative_to(store.root))
@@ -74,10 +74,3 @@ def _empty_beside(place: Path) -> Path:
     fresh = place.with_name(f".{place.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     return fresh
-
-
-def learned(addresses: Addresses) -> list[Address]:
-    """All that was learned for a task, and the embeddings that it was learned on; each once."""
-    embeddings = [each.embeddings for each in addresses.encoders.values()]
-    judges = [judge.fit for judge in (*addresses.judges.values(), *addresses.curve)]
-    return list(dict.fromkeys([*embeddings, *judges, *(each.fit for each in addresses.generators.values())]))

@@ -1,9 +1,9 @@
-"""Reproduction: does a task still give what was published?
+"""Reproduction: runs a task again and compares its records with the published ones.
 
-Where processor, packages and threads are those of the published run, everything is computed anew from nothing and every
-byte must be the same. Elsewhere training gives slightly different weights, because no two processors round alike. There
-the published weights are used where they lie beside the records (``run --publish --with-weights``), and scores may
-differ by :data:`TOLERANCE`; verdicts may not.
+On a machine like that of the published run (processor, packages, threads), everything is computed again and every byte
+must be the same. Other machines round differently, so training gives slightly different weights. There the published
+weights are used if they lie beside the records (``run --publish --with-weights``). Scores may then differ by
+:data:`TOLERANCE`; verdicts may not.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from rebeca.errors import RecordError, SpecError
 TOLERANCE = 1e-4
 FREE_IN_GENERATOR: Mapping[str, bool | set[str]] = {"provenance": True, "fit": {"key"}}
 FREE_IN_TASK = {"provenance", "records", "digest", "address"}
-"""Keys of records that hold times, addresses, and the hashes of what holds them."""
+"""Keys of records that hold times, addresses, and the hashes of files with times or addresses."""
 BEGUN = "begun-by-check-run"
 """Marks a work folder that was empty when a check began."""
 NONE = "–"
-"""Stands for a verdict that only the other side has."""
+"""Shown for a verdict that only the other record has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +44,13 @@ class Differences:
 
     Attributes:
         bytes: Files that are not equal, times aside.
-        rows: Generators that only one side has.
-        images: Other images: generator, user, replicate.
+        rows: Generators in one record only.
+        images: Different images: generator, user, replicate.
         scores: Further apart than :data:`TOLERANCE`: generator, scorer, user, replicate, published, here.
         measures: Likewise: generator, measure, user, published, here.
-        verdicts: Other ones: measure, a, b, published, here.
+        verdicts: Different verdicts: measure, a, b, published, here.
         largest: The largest difference of a score.
-        users: Everybody named in these.
+        users: All users named in these.
     """
 
     bytes: Sequence[str]
@@ -64,7 +64,7 @@ class Differences:
 
     @property
     def moved(self) -> bool:
-        """Whether a score, a measure, a verdict or a row is another one."""
+        """Whether a score, a measure, a verdict or a row differs."""
         return any((self.scores, self.measures, self.verdicts, self.rows))
 
 
@@ -75,9 +75,9 @@ class Check(Differences):
     Attributes:
         against: The published records.
         machine: ``the same`` or ``another``.
-        differs: What another machine has otherwise.
+        differs: Fields in which this machine differs.
         weights: ``published`` or ``made again``.
-        equal: Whether the task still gives what was published.
+        equal: Whether the task still gives the published results.
     """
 
     against: str
@@ -97,22 +97,22 @@ def reproduce(
         folder: Its published records.
         workdir: Work folder to use, and to go on in, instead of a temporary one.
         device: Torch device.
-        reporter: Told what goes on.
+        reporter: Prints what the run does.
         command: The command line, for the provenance.
 
     Raises:
         SpecError: If the records are of another task, or the work folder is of another run.
-        RecordError: If they cannot be read.
+        RecordError: If the records cannot be read.
     """
     published = read_comparison(folder)
     _check_same_task(task, folder, published)
     if workdir is not None and workdir.is_dir() and any(workdir.iterdir()) and not (workdir / BEGUN).exists():
         raise SpecError(
-            f"{workdir} holds something already, so that not everything would be made again",
+            f"{workdir} holds something already, so that not everything would be computed again",
             hint="name an empty folder, or one of an earlier check run",
         )
     with tempfile.TemporaryDirectory(prefix="rebeca-check-") as temporary:
-        store = Store(workdir or Path(temporary), reporter.say)
+        store = Store(workdir or Path(temporary), reporter.info)
         with store.locked():
             (store.root / BEGUN).touch()
             differs = machine(device).differs_from(published.provenance)
@@ -120,7 +120,7 @@ def reproduce(
             used = bool(differs) and weights.is_dir()
             if used:
                 shutil.copytree(weights, store.root, dirs_exist_ok=True)
-            _say(reporter, folder, differs, used)
+            _report_machine(reporter, folder, differs, used)
             differences = compare(folder, run_task(task, store, device, reporter, command).records)
     return Check(
         **{field.name: getattr(differences, field.name) for field in fields(differences)},
@@ -133,7 +133,6 @@ def reproduce(
 
 
 def compare(published: Path, here: Path) -> Differences:
-    """What differs between two records of one task."""
     old, new = read_comparison(published), read_comparison(here)
     both = [name for name in old.order if name in new.order]
     parts = [_compare_rows(name, published / name, here / name) for name in both]
@@ -153,12 +152,12 @@ def compare(published: Path, here: Path) -> Differences:
     )
 
 
-def _say(reporter: Reporter, folder: Path, differs: list[str], used: bool) -> None:
+def _report_machine(reporter: Reporter, folder: Path, differs: list[str], used: bool) -> None:
     if not differs:
-        reporter.say(f"  the machine is that of {folder}: everything is made again, every byte must be the same")
+        reporter.info(f"  same machine as {folder}: everything is computed again, every byte must be the same")
         return
-    how = "with the published weights" if used else "with weights trained here (there are no published ones)"
-    reporter.say(f"  not the machine of {folder} ({', '.join(differs)}): scores within {TOLERANCE:g}, {how}")
+    how = "with the published weights" if used else "with weights trained here (none are published)"
+    reporter.info(f"  another machine than {folder} ({', '.join(differs)}): scores within {TOLERANCE:g}, {how}")
 
 
 def _check_same_task(task: Task, folder: Path, published: TaskRecord) -> None:
@@ -173,7 +172,7 @@ def _check_same_task(task: Task, folder: Path, published: TaskRecord) -> None:
 
 
 def _other_files(published: Path, here: Path, generators: Sequence[str]) -> list[str]:
-    """Files that differ; JSON is compared without times and addresses, and without the hashes of what holds them."""
+    """Files that differ; JSON is compared without the keys that may differ."""
     different = []
     for name in generators:
         different += [f"{name}/{file}" for file in _other_digests(published / name, here / name)]
@@ -203,7 +202,7 @@ def _verdicts(task: TaskRecord) -> dict[tuple[str, str, str], str]:
 
 @dataclass(frozen=True, slots=True)
 class _Moved:
-    """What moved in one generator's rows; as in :class:`Differences`."""
+    """Differences in one generator's rows; as in :class:`Differences`."""
 
     images: list[tuple[str, str, int]]
     scores: list[tuple[str, str, str, int, float, float]]
@@ -232,13 +231,13 @@ def _compare_rows(name: str, published: Path, here: Path) -> _Moved:
 def _joined(published: Path, here: Path, key: list[str]) -> pd.DataFrame:
     old, new = pd.read_parquet(published), pd.read_parquet(here)
     joined = old.merge(new, on=key, how="outer", suffixes=("_old", "_new"), indicator=True)
-    lonely = joined[joined._merge != "both"]
-    if len(lonely):
-        row = lonely.iloc[0]
-        raise RecordError(f"{published}: only one side has {', '.join(f'{k} {row[k]}' for k in key)}")
+    unmatched = joined[joined._merge != "both"]
+    if len(unmatched):
+        row = unmatched.iloc[0]
+        raise RecordError(f"{published}: only one record has {', '.join(f'{k} {row[k]}' for k in key)}")
     return joined
 
 
 def _apart(old: pd.Series[float], new: pd.Series[float]) -> Any:
-    """Further apart than the tolerance, or a number on one side only."""
+    """Further apart than the tolerance, or a number in one record only."""
     return (np.abs(old - new) > TOLERANCE) | (old.isna() != new.isna())

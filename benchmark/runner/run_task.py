@@ -1,7 +1,7 @@
 """A run, from the task file to the records. Interrupted, it goes on where it stopped; run again, it changes nothing.
 
-With nothing to do neither torch nor the data set is loaded: importing this module is cheap, and what computes anything
-is imported where it begins.
+With nothing to do, neither torch nor the data set is loaded. Importing this module is cheap: modules that compute are
+imported where the computing begins.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class RunResult:
 
     Attributes:
         records: The folder of the task's records.
-        addresses: Of everything that they rest on.
+        addresses: Of everything that the records rest on.
     """
 
     records: Path
@@ -50,7 +50,7 @@ def run_task(
         task: The task.
         store: The work folder.
         device: Torch device.
-        reporter: Told what goes on; nobody by default.
+        reporter: Prints what the run does; nothing by default.
         command: The command line, for the records.
 
     Raises:
@@ -67,22 +67,27 @@ def run_task(
     current = is_current(target, address)
     if current and all_intact(store, addresses):
         return RunResult(target, addresses)
-    from benchmark.runner import pipeline
+    from benchmark.runner.generate import generate_images
+    from benchmark.runner.held_out_scores import score_held_out
+    from benchmark.runner.materials import prepare
+    from benchmark.runner.provenance import provenance
+    from benchmark.runner.scoring import score_all
+    from benchmark.runner.write_records import Outcome, fit_records, replace_records
 
-    materials = pipeline.prepare(data.read(), addresses, device, stages)
-    images, failed = pipeline.make_images(task, addresses, materials, stages, freezer)
-    scores = pipeline.score_all(task, images, addresses, materials, stages)
-    held_out = pipeline.score_held_out(addresses, materials, task.file.judges.learning_curve, task.seeds, stages)
+    materials = prepare(data.read(), addresses, device, stages)
+    images, failed = generate_images(task, addresses, materials, stages, freezer)
+    scores = score_all(task, images, addresses, materials, stages)
+    held_out = score_held_out(addresses, materials, task.file.judges.learning_curve, task.seeds, stages)
     if not current:  # otherwise only artefacts were damaged
-        fits = pipeline.fit_records(images, addresses, store)
-        origin = pipeline.provenance(task, addresses, images, device, stages.timing, command, declaration)
-        outcome = pipeline.Outcome(scores, failed, held_out, fits, declaration.frozen, address, origin)
-        pipeline.replace_records(target, task, materials.world, outcome, stages)
+        fits = fit_records(images, addresses, store)
+        origin = provenance(task, addresses, images, device, stages.seconds, command, declaration)
+        outcome = Outcome(scores, failed, held_out, fits, declaration.frozen, address, origin)
+        replace_records(target, task, materials.world, outcome, stages)
     return RunResult(target, addresses)
 
 
 def check_reach(task: Task, users: int) -> None:
-    """A family of tests that can never reject is a mistake in the task file.
+    """Refuses a task whose tests can never reject.
 
     Raises:
         SpecError: If the smallest p of so many users lies above the level.
@@ -98,17 +103,17 @@ def check_reach(task: Task, users: int) -> None:
 
 
 def declare(freezer: Freezer, addresses: Addresses, stages: Stages) -> Declaration:
-    """Writes the declaration down before the first image, and says where it no longer holds."""
+    """Writes the declaration down before the first image, and reports where it no longer holds."""
     declaration = freezer.declare(any(stages.store.folder(unit).is_dir() for unit in addresses.images()))
     if declaration.why_not:
-        stages.reporter.say(
+        stages.reporter.info(
             f"  {declaration.why_not}: every comparison is exploratory until the task's version is raised"
         )
     return declaration
 
 
 def record_address(task: Task, addresses: Addresses, declaration: Declaration) -> str:
-    """Changes whenever the records could."""
+    """SHA-256 of all that the records depend on."""
     artefacts = [artefact.key for artefact in addresses.artefacts()]
     return digest_of([SCHEMA, STAGE_VERSIONS, task.to_json(), task.modified, declaration.frozen, artefacts])
 
@@ -129,5 +134,5 @@ def is_current(target: Path, address: str) -> bool:
 
 def all_intact(store: Store, addresses: Addresses) -> bool:
     """Whether every artefact of a task is in the store; every byte is read, and what is damaged is set aside."""
-    damaged = [artefact for artefact in addresses.artefacts() if store.find(artefact) is None]
-    return not damaged
+    missing = [artefact for artefact in addresses.artefacts() if store.find(artefact) is None]
+    return not missing

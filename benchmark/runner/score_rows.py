@@ -17,10 +17,10 @@ PUBLISHED_PERMUTATIONS = 1000
 
 
 def bootstrap_strata(task: Task, block: Ints, cold: Bools) -> Ints:
-    """Int [users]; users are drawn again within these.
+    """Int [users]; the bootstrap resamples users within these strata.
 
     Args:
-        task: Names what makes up the strata.
+        task: Names the columns that make up the strata.
         block: int [users].
         cold: bool [users].
     """
@@ -44,7 +44,7 @@ def rows_of(scores: GeneratorScores, world: World, task: Task) -> Rows:
         if single.everyone is not None:
             table = single.pair_means(scores.owner, len(world.users))
             table[block[:, None] != block[None, :]] = np.nan
-            if np.isfinite(table).any():  # a scorer of items has no answer to generated images
+            if np.isfinite(table).any():  # a scorer of items has no scores of generated images
                 pairs[scorer] = table
     return Rows(
         id=spec.id,
@@ -61,7 +61,7 @@ def rows_of(scores: GeneratorScores, world: World, task: Task) -> Rows:
 
 
 def published_scheme(scores: GeneratorScores, scorer: str, name: str) -> PermutationTest | None:
-    """The published test, anti-conservative and kept for reproduction; None where not everybody has an answer."""
+    """The published test, anti-conservative and kept for reproduction; None unless all users score all images."""
     single = scores.by_image[scorer]
     if single.everyone is None or not np.isfinite(single.everyone).all():
         return None

@@ -16,7 +16,7 @@ from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.embed import Encoders
 from benchmark.runner.images import LazyPixels, PixelCache, read_embeddings
 from benchmark.runner.materials import Materials
-from benchmark.runner.plugins import build_encoder, build_scorer
+from benchmark.runner.plugins import build, build_encoder
 from benchmark.runner.progress import Report
 from benchmark.runner.stage import Stages
 from benchmark.task.declared import ScorerFlags
@@ -28,7 +28,7 @@ from rebeca.interfaces import Encoder, ScoredImages, Scorer, ScorerCard, ScorerC
 from rebeca.pixels import decode_image
 
 NEED_OF_SPACE = {"task": "embeddings", "verifier": "verifier", "auditor": "auditor", PRIOR: PRIOR}
-"""What a scorer has to name in ``needs`` before it may ask for the embeddings of images in a space."""
+"""By space: the need that a scorer must name before it may ask for embeddings of images in that space."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,11 +36,11 @@ class ImageScores:
     """One scorer of single images on one generator.
 
     Attributes:
-        card: What the site says about the scorer.
-        own: float64 [images]; by the user for whom each was made, NaN without an answer.
+        card: The scorer's card.
+        own: float64 [images]; for the user of each image, NaN without a score.
         everyone: float64 [users, different images], or None where not every user can be asked.
         position: int [images]; column of ``everyone``.
-        worst: float64 [users]; what a failed image counts where failures count.
+        worst: float64 [users]; the score of a failed image where failures count.
     """
 
     card: ScorerCard
@@ -53,7 +53,7 @@ class ImageScores:
         """S [judges, owners]; mean of the finite scores that each user gives to each user's images.
 
         Args:
-            owner: int [images]; row of the user for whom each image was made.
+            owner: int [images]; row of the user of each image.
             users: Number of users.
         """
         assert self.everyone is not None
@@ -72,7 +72,7 @@ class GeneratorScores:
 
     Attributes:
         images: The images, failures included.
-        owner: int [valid images]; row of the user for whom each valid image was made.
+        owner: int [valid images]; row of the user of each valid image.
         scored: The valid images.
         by_image: Scores of scorers of single images, by scorer.
         by_user: Measures of set scorers, float64 [users], by measure.
@@ -96,22 +96,21 @@ class Scorers:
         self._built: dict[str, Scorer[Any] | SetScorer[Any]] = {}
 
     def get(self, name: str) -> Scorer[Any] | SetScorer[Any]:
-        """A scorer."""
         if name not in self._built:
             entry = self._entries[name]
             context = scorer_context(name, self._flags[name], self._materials, self._base)
-            self._built[name] = build_scorer(entry.use, entry.params, context, entry.id)
+            self._built[name] = build("scorer", entry.use, entry.params, context, entry.id)
         return self._built[name]
 
 
 def scorer_context(name: str, flags: ScorerFlags, materials: Materials, base: Path) -> ScorerContext:
-    """What a scorer is given.
+    """The context of a scorer.
 
     Args:
         name: Its id, for messages.
-        flags: What it asks for.
-        materials: Out of these.
-        base: Folder from which encoders name files.
+        flags: Names its needs.
+        materials: Holds what it may be given.
+        base: Folder that file names of encoders are relative to.
 
     Raises:
         SpecError: If it needs a ground truth that the data do not have.
@@ -154,7 +153,7 @@ class ImageVectors:
         self._vectors: dict[tuple[str, str], Floats] = {}
 
     def encode(self, role: str, digests: Sequence[str], read: Callable[[str], Pixels]) -> Floats:
-        """float32 [n, dim]; ``read`` gives the pixels of a digest."""
+        """float32 [n, dim]; ``read`` returns the pixels of a digest."""
         new = [digest for digest in dict.fromkeys(digests) if (role, digest) not in self._vectors]
         if new:
             images = LazyPixels(lambda i: read(new[i]), range(len(new)))
@@ -164,7 +163,6 @@ class ImageVectors:
 
 
 def scored_images(images: GeneratorImages, materials: Materials, vectors: ImageVectors) -> ScoredImages:
-    """The valid images of a generator as scorers see them."""
     catalogue = materials.world.dataset.catalogue
     valid = [row for row in images.rows if not row.failure]
     index = {name: i for i, name in enumerate(materials.world.dataset.ratings.user_ids)}
@@ -201,6 +199,14 @@ def scored_images(images: GeneratorImages, materials: Materials, vectors: ImageV
 
 def _read_pixels(files: Mapping[str, Path], digest: str) -> Pixels:
     return decode_image(files[digest].read_bytes(), str(files[digest]))
+
+
+def score_all(
+    task: Task, images: Sequence[GeneratorImages], addresses: Addresses, materials: Materials, stages: Stages
+) -> list[GeneratorScores]:
+    """Scores the images of every generator, as :func:`score`."""
+    scorers, vectors = Scorers(task, addresses, materials), ImageVectors(materials.encoders)
+    return [score(each, scorers, addresses, materials, vectors, stages) for each in images]
 
 
 def score(
@@ -242,7 +248,7 @@ def score(
 
 
 def _check_complete(arrays: Mapping[str, Floats | Ints], flags: ScorerFlags, scorer: str, images: ScoredImages) -> None:
-    """Refuses gaps of a scorer that can ask every user about every image; ground truth may not know an image."""
+    """Refuses missing scores where every user can be asked about every image; ground truth may not know an image."""
     if flags.of_sets or flags.card.is_ground_truth or "everyone" not in arrays:
         return
     gaps = np.flatnonzero(np.isnan(arrays["own"]))
@@ -251,7 +257,7 @@ def _check_complete(arrays: Mapping[str, Floats | Ints], flags: ScorerFlags, sco
 
 
 def _restricted(images: ScoredImages, needs: frozenset[str]) -> ScoredImages:
-    """The images for a scorer that may ask for embeddings only in spaces which its needs name."""
+    """The images for a scorer, with embeddings only in the spaces that its needs name."""
 
     def embedding(role: str) -> Floats:
         need = NEED_OF_SPACE.get(role)
@@ -265,7 +271,7 @@ def _restricted(images: ScoredImages, needs: frozenset[str]) -> ScoredImages:
 
 
 def score_arrays(scorer: Scorer[Any] | SetScorer[Any], images: ScoredImages, users: Ints) -> dict[str, Floats | Ints]:
-    """What is kept of a scorer's answers.
+    """The arrays that are stored of a scorer's answers.
 
     Args:
         scorer: The scorer.
@@ -273,7 +279,7 @@ def score_arrays(scorer: Scorer[Any] | SetScorer[Any], images: ScoredImages, use
         users: int [users]; indices of the users that images were made for.
 
     Returns:
-        Of a set scorer its measures, float64 [users]. Of a scorer ``own`` [n], ``position`` [n], ``worst`` [users]
+        For a set scorer its measures, float64 [users]. For a scorer ``own`` [n], ``position`` [n], ``worst`` [users]
         and, where every user can be asked, ``everyone`` [users, different images].
     """
     if isinstance(scorer, SetScorer):
@@ -283,7 +289,7 @@ def score_arrays(scorer: Scorer[Any] | SetScorer[Any], images: ScoredImages, use
     if not scorer.judges_everyone:
         own = np.asarray(scorer.score(images, images.user), np.float64)
         return {"position": position, "worst": worst, "own": own}
-    # a user's own scores are taken from everybody's: computed apart, they would round differently
+    # own scores are taken from the table of all users: computed separately, they would round differently
     everyone = np.asarray(scorer.score_all(images, users)[:, first], np.float64)
     own = everyone[np.searchsorted(users, images.user), position]
     return {"position": position, "worst": worst, "everyone": everyone, "own": own}

@@ -1,13 +1,14 @@
-"""What all stages of a run share: an artefact comes out of the store, or is made, announced and timed."""
+"""What all stages of a run share: an artefact is taken from the store, or made, announced and timed."""
 
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.runner.progress import Report, Reporter, Timing
+from benchmark.runner.progress import Report, Reporter
 from benchmark.runner.store import Address, Store
 
 
@@ -17,20 +18,20 @@ class Stages:
 
     Attributes:
         store: The work folder.
-        reporter: Told what is made.
-        timing: Takes the wall seconds of all that is made.
+        reporter: Prints what is made.
+        seconds: Wall seconds by title of what this run made itself.
     """
 
     store: Store
     reporter: Reporter
-    timing: Timing = field(default_factory=Timing)
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def make(self, address: Address, title: str, write: Callable[[Path, Report], None], announce: bool = True) -> Path:
         """The folder of an artefact.
 
         Args:
             address: Its address.
-            title: What is said while it is made; seconds are added up per title.
+            title: Printed while it is made; seconds are added up per title.
             write: Called with an empty folder and a function that shows progress, where the artefact is missing.
             announce: Whether to print the title.
         """
@@ -39,8 +40,8 @@ class Stages:
             return intact
         started = time.perf_counter()
         if announce:
-            self.reporter.say(f"  {title} ...")
+            self.reporter.info(f"  {title} ...")
         with self.reporter.stage(title) as report:
             folder = self.store.make(address, lambda empty: write(empty, report))
-        self.timing.add(title, time.perf_counter() - started)
+        self.seconds[title] += time.perf_counter() - started
         return folder

@@ -1,7 +1,7 @@
-"""Artefacts on disk, addressed by what they were made from.
+"""Cached results, called artefacts, addressed by a hash of their inputs.
 
 An artefact is a folder of files with a manifest of their SHA-256. It is written beside its place and renamed into it,
-so that it is either complete or absent. A damaged one is noticed when it is looked up, set aside and made again.
+so that it is either complete or absent. A damaged one is noticed when it is looked up, set aside and computed again.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ STAGE_VERSIONS = {
     "held-out": 3,
     "records": 8,
 }
-"""Raised whenever a stage could give other results from the same inputs."""
+"""A version is raised whenever the stage could give other results from the same inputs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Names an artefact by what it is made from.
+    """Identifies an artefact by its inputs.
 
     Attributes:
         stage: A key of :data:`STAGE_VERSIONS`.
-        inputs: Canonical JSON of everything that the artefact depends on, but for the stage's own code.
+        inputs: Canonical JSON of everything that the artefact depends on, except the stage's own code.
     """
 
     stage: str
@@ -65,15 +65,15 @@ class Store:
     """A work folder.
 
     Attributes:
-        root: The folder; made when needed.
-        notify: Told about damaged artefacts.
+        root: The folder; created when needed.
+        notify: Called with a line about every damaged artefact.
     """
 
     root: Path
     notify: Callable[[str], None]
 
     def folder(self, address: Address) -> Path:
-        """Where an artefact lies, or would lie."""
+        """The folder of an artefact, present or not."""
         key = address.key
         return self.root / address.stage / key[:2] / key
 
@@ -90,11 +90,11 @@ class Store:
         if aside.exists():
             shutil.rmtree(aside)
         folder.rename(aside)
-        self.notify(f"{address.stage} {folder.name[:12]}: {problem}; set aside as {aside} and made again")
+        self.notify(f"{address.stage} {folder.name[:12]}: {problem}; set aside as {aside} and computed again")
         return None
 
     def make(self, address: Address, write: Callable[[Path], None]) -> Path:
-        """Returns the artefact, making it with ``write(folder)`` where it is missing.
+        """The folder of an artefact, made with ``write(folder)`` where it is missing.
 
         Raises:
             StoreError: If the disk is full or the folder cannot be written.
@@ -116,7 +116,7 @@ class Store:
             temporary.rename(folder)
             sync_path(folder.parent)
         except OSError as error:
-            remedy = "free disk space, or choose another --workdir" if disk_full(error) else "mend that"
+            remedy = "free disk space, or choose another --workdir" if disk_full(error) else "correct that"
             raise StoreError(
                 f"{error.filename or folder}: {error.strerror or error}", hint=f"{remedy}; run again to go on"
             ) from error
@@ -130,7 +130,7 @@ class Store:
         """Holds the work folder for one run; another run waits.
 
         Raises:
-            StoreError: If the folder cannot be made.
+            StoreError: If the folder cannot be created.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -147,14 +147,14 @@ class Store:
             yield
 
     def sweep(self) -> None:
-        """Removes what a killed process left half written; only for who holds the lock."""
-        for stage in STAGE_VERSIONS.keys() - {"records"}:  # those have no address and are replaced as a whole
+        """Removes what a killed process left half written; call it only while holding the lock."""
+        for stage in STAGE_VERSIONS.keys() - {"records"}:  # records have no address and are replaced as a whole
             for leftover in (self.root / stage).glob("*/.*"):
                 shutil.rmtree(leftover)
 
 
 def _manifest(address: Address, files: dict[str, str]) -> bytes:
-    """What an artefact is made from, and the SHA-256 of its files by name."""
+    """The inputs of an artefact, and the SHA-256 of its files by name."""
     manifest = {
         "stage": address.stage,
         "version": STAGE_VERSIONS[address.stage],

@@ -1,4 +1,4 @@
-"""The data of a task: ids of its users from the store, everything else only when it is needed."""
+"""The data of a task: ids of its users from the store, everything else read only when needed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ FILE = "users.json"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TaskData:
-    """What is known of a task's data.
+    """The data of a task, read or not.
 
     Attributes:
         task: The task.
-        addresses: What identifies the data.
+        addresses: Identifies the data.
         users: Ids of the users that images are made for.
-        world: The data, where they had to be read.
+        world: The data, where they were read.
     """
 
     task: Task
@@ -31,7 +31,6 @@ class TaskData:
     world: World | None = None
 
     def read(self) -> World:
-        """The data, divided."""
         return self.world or build_world(self.task)
 
 
@@ -50,7 +49,7 @@ def find_data(task: Task, store: Store) -> TaskData:
 
 
 def keep_users(data: TaskData, store: Store) -> None:
-    """Writes the ids of users into the store, so that the next run need not read the data to know them."""
+    """Writes the ids of users into the store, so that the next run need not read the data for them."""
 
     def write(folder: Path) -> None:
         (folder / FILE).write_text(json.dumps(data.users), encoding="utf-8")

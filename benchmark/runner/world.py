@@ -1,4 +1,4 @@
-"""The data side of a run: data set, division, candidates, users. Cheap to build, free of torch."""
+"""The data of a run: data set, division, candidates, users. Cheap to build, without torch."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class World:
 
     Attributes:
         dataset: Ratings and items.
-        division: Who sees which ratings.
-        candidates: Who may be shown which items.
+        division: Which ratings generators, judges and the test see.
+        candidates: Which items may be shown to which user.
         users: int [m]; users that images are made for.
         fingerprint: Address of data and division.
     """
@@ -43,11 +43,10 @@ class World:
 
 
 def build_world(task: Task) -> World:
-    """Reads the data set and divides it."""
     spec = task.file.data
-    read = build("data set", spec.kind, task.data, DatasetContext(task.data_path)).read()
-    order = np.lexsort((read.ratings.item, read.ratings.user))  # row order is in no address, so rows are sorted
-    dataset = replace(read, ratings=read.ratings.where(order))
+    unsorted = build("data set", spec.kind, task.data, DatasetContext(task.data_path)).read()
+    order = np.lexsort((unsorted.ratings.item, unsorted.ratings.user))  # row order is in no address
+    dataset = replace(unsorted, ratings=unsorted.ratings.where(order))
     rule = SplitRule(
         spec.split.kind,
         spec.split.test,
@@ -75,7 +74,7 @@ def _users(task: Task, dataset: Dataset, division: Division) -> Ints:
     if task.file.users.segment != "all":
         users = users[division.cold == (task.file.users.segment == "cold")]
         if not len(users):
-            raise SpecError(f"users.segment: nobody is {task.file.users.segment}", hint="use split.kind: cold-users")
+            raise SpecError(f"users.segment: no user is {task.file.users.segment}", hint="use split.kind: cold-users")
     limit = task.file.users.limit
     if limit is not None and limit < len(users):
         ids = dataset.ratings.user_ids
@@ -89,9 +88,7 @@ def _candidates(dataset: Dataset, division: Division) -> Candidates:
     if division.test_items.any():
         of_block = np.stack([division.test_items & (block == b) for b in range(blocks)])
         return Candidates(ratings.user_ids, of_block, dataset.block_of_user)
-    everything = np.ones((blocks, len(dataset.catalogue)), bool)
-    if blocks > 1:
-        everything = np.stack([block == b for b in range(blocks)])
+    of_block = np.stack([block == b for b in range(blocks)])
     seen: list[list[Any]] = [[] for _ in range(ratings.num_users)]
     for party in (division.generators, division.verifier, division.auditor):
         for rows in (party.train, party.validation):
@@ -100,4 +97,4 @@ def _candidates(dataset: Dataset, division: Division) -> Candidates:
             for user in range(ratings.num_users):
                 seen[user].append(rows.item[order[bounds[user] : bounds[user + 1]]])
     rated = tuple(np.unique(np.concatenate(parts)) for parts in seen)
-    return Candidates(ratings.user_ids, everything, dataset.block_of_user, rated)
+    return Candidates(ratings.user_ids, of_block, dataset.block_of_user, rated)

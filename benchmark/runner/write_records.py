@@ -1,4 +1,4 @@
-"""Records: what a task leaves behind, complete enough to recompute every number of the board.
+"""Records: what a task leaves behind, complete enough to recompute every number of the leaderboard.
 
 ``<root>/<task id>/v<version>/<generator id>/`` holds ``record.json``, the rows (see benchmark/records/rows.py) and
 ``images.parquet``; ``_task/`` holds ``comparison.json``, ``verifier.parquet`` and ``images.parquet``. All fields:
@@ -8,7 +8,6 @@ benchmark/records/schema.py.
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from benchmark.analysis.analyse import analyse
 from benchmark.analysis.inputs import Rows
 from benchmark.analysis.judges import judge_report
 from benchmark.analysis.results import GeneratorResults
+from benchmark.disk import replace_folder
 from benchmark.records.files import TASK_FOLDER, UNSET, read_comparison, write_comparison, write_record
 from benchmark.records.gallery import gallery_users, pack_examples, pack_images, shown_images, taste_of
 from benchmark.records.rows import HELD_OUT, image_digests, read_held_out, write_rows
@@ -40,19 +40,20 @@ from benchmark.records.schema import (
     Users,
     plan_of,
 )
+from benchmark.runner.addresses import Addresses
 from benchmark.runner.decode import GeneratorImages
-from benchmark.runner.images import ImageRow
-from benchmark.runner.progress import Reporter
-from benchmark.runner.provenance import without_folders
+from benchmark.runner.fits import read_report
+from benchmark.runner.images import failures_by_kind
+from benchmark.runner.places import private_images
 from benchmark.runner.score_rows import bootstrap_strata, published_scheme, rows_of
 from benchmark.runner.scoring import GeneratorScores
+from benchmark.runner.stage import Stages
+from benchmark.runner.store import Store
 from benchmark.runner.world import World
 from benchmark.task.resolve import ResolvedGenerator, Task
 from rebeca.arrays import Pixels
 from rebeca.data.catalogue import Catalogue
-from rebeca.errors import PluginError, RecordError, printable
-
-LONGEST_REASON = 500
+from rebeca.errors import RecordError
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What a run found out, before it is analysed.
+    """The results of a run, before they are analysed.
 
     Attributes:
         scored: Every generator with a row.
@@ -91,15 +92,30 @@ class Outcome:
     origin: Provenance
 
 
-def write_records(places: Places, task: Task, world: World, outcome: Outcome) -> TaskRecord:
-    """Analyses scores and writes the records of a task.
+def replace_records(target: Path, task: Task, world: World, outcome: Outcome, stages: Stages) -> None:
+    """Analyses the scores of a run and writes its records in the place of earlier ones."""
+    stages.reporter.info("  analyse ...")
+    temporary = target.with_name(f".{target.name}.new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    private = None if world.dataset.redistribute else private_images(stages.store.root, task)
+    write_records(Places(temporary, private or temporary), task, world, outcome)
+    if _holds_another_task(target, task):
+        stages.reporter.info(
+            f"  {target} held another task with the same id and version, which is replaced;"
+            " give one of them an id of its own to keep both"
+        )
+    replace_folder(temporary, target)
 
-    Args:
-        places: Where to.
-        task: The task.
-        world: Its data.
-        outcome: What the run found out.
-    """
+
+def _holds_another_task(target: Path, task: Task) -> bool:
+    """Whether records of another task file with the same id and version lie there."""
+    try:
+        return read_comparison(target).task.hash != task.hash()
+    except RecordError:  # absent, of another schema, or damaged: nothing is lost
+        return False
+
+
+def write_records(places: Places, task: Task, world: World, outcome: Outcome) -> TaskRecord:
     scored, origin = outcome.scored, outcome.origin
     rows = [rows_of(scores, world, task) for scores in scored]
     block = world.dataset.block_of_user[world.users]
@@ -137,63 +153,17 @@ def write_records(places: Places, task: Task, world: World, outcome: Outcome) ->
 
 
 def write_taste(places: Places, task: Task, world: World) -> Taste:
-    """How users rated in training; writes the items that it shows."""
+    """How users rated in training; writes the items that are shown of it."""
     gallery = gallery_users(task.seeds, world.user_ids)
     taste = taste_of(world.dataset, world.division, world.users, gallery)
     pack_examples(places.images / TASK_FOLDER, taste, world.dataset.catalogue)
     return taste
 
 
-def warn_of_another(task: Task, target: Path, reporter: Reporter) -> None:
-    """Two task files with one id and version would take turns in one place: that is said."""
-    try:
-        other = read_comparison(target).task.hash
-    except RecordError:  # of another schema, or damaged: there is nothing to keep apart
-        return
-    if other != task.hash():
-        reporter.say(
-            f"  {target} held another task with the same id and version, which is replaced;"
-            " give one of them an id of its own to keep both"
-        )
-
-
-def name_failures(reporter: Reporter, images: GeneratorImages) -> None:
-    """Says how many images failed, why, and which was the first."""
-    failed = images.failures
-    if failed:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(_failures(failed).items()))
-        where = f"user '{failed[0].user}', image {failed[0].replicate} is {failed[0].failure}"
-        reporter.say(f"  {images.spec.id}: {len(failed)} of {len(images.rows)} images failed ({kinds}), first {where}")
-
-
-def without_a_row(task: Task, spec: ResolvedGenerator, error: PluginError, reporter: Reporter) -> FailedGenerator:
-    """What the record says of a generator that failed in its own process; it is tried again by the next run.
-
-    Raises:
-        PluginError: If it is the one that all others are compared with.
-    """
-    reporter.warn(f"{error.message}; the board is without it")
-    if spec.id == task.file.analysis.reference:
-        raise error
-    return FailedGenerator(
-        id=spec.id, title=spec.title, reason=printable(without_folders(error.message))[:LONGEST_REASON]
-    )
-
-
-def stop_on_failure(task: Task, images: GeneratorImages) -> None:
-    """Ends a run whose task says ``failures: abort``.
-
-    Raises:
-        PluginError: If an image failed.
-    """
-    failed = images.failures
-    if failed and task.file.failures == "abort":
-        first = failed[0]
-        raise PluginError(
-            f"generator '{images.spec.id}': {len(failed)} of {len(images.rows)} images failed, the first for user"
-            f" '{first.user}', image {first.replicate}: {first.failure}",
-            hint="failures: abort is set; use exclude or worst to count them instead",
-        )
+def fit_records(images: Sequence[GeneratorImages], addresses: Addresses, store: Store) -> dict[str, Fit]:
+    """What every fit says about itself, by generator."""
+    fits = {each.spec.id: addresses.generators[each.spec.id].fit for each in images}
+    return {name: Fit(key=fit.key, report=read_report(store.folder(fit))) for name, fit in fits.items()}
 
 
 def generator_record(
@@ -205,7 +175,6 @@ def generator_record(
     fit: Fit,
     origin: Provenance,
 ) -> GeneratorRecord:
-    """The record of one generator."""
     schemes = {scorer: published_scheme(scores, scorer, task.analysis_hash()) for scorer in results.personal}
     shown = shown_images(row, task.seeds, world.user_ids) if world.dataset.redistribute else ()
     return GeneratorRecord(
@@ -227,7 +196,6 @@ def generator_record(
 def write_generator(
     places: Places, record: GeneratorRecord, scores: GeneratorScores, row: Rows, users: Sequence[str], task: Task
 ) -> None:
-    """Writes a generator's record, rows and images."""
     folder = places.records / record.generator.id
     folder.mkdir(parents=True)
     seeds = np.array([image.seed for image in scores.images.rows], np.uint64)
@@ -243,21 +211,13 @@ def write_generator(
 
 
 def generator_info(spec: ResolvedGenerator) -> GeneratorInfo:
-    """The generator's entry in the spec, and what it says of itself."""
     flags = spec.flags()
-    own = {
-        "family": flags.family,
-        "needs": tuple(sorted(flags.needs)),
-        "ranked": not flags.needs,
-        "claims_personal": flags.claims_personal,
-    }
-    return GeneratorInfo.model_validate(spec.to_json() | own)
+    return GeneratorInfo.model_validate(spec.to_json() | flags.recorded() | {"ranked": not flags.needs})
 
 
 def images_of(
     scores: GeneratorScores, row: Rows, users: Sequence[str], catalogue: Catalogue, shown: Sequence[ShownImage]
 ) -> Images:
-    """How many images, and which."""
     images = scores.images.rows
     new = [image for image in images if image.item < 0]
     items = {catalogue.digest(i) for i in range(len(catalogue))} if new else set()
@@ -265,7 +225,7 @@ def images_of(
     return Images(
         requested=len(images),
         valid=len(scores.owner),
-        failures=_failures(images),
+        failures=failures_by_kind(images),
         different=len({image.digest for image in images if image.digest}),
         from_catalogue=len(images) - len(new),
         copies=sum(image.digest in items for image in new),
@@ -275,12 +235,7 @@ def images_of(
     )
 
 
-def _failures(images: Sequence[ImageRow]) -> Counter[str]:
-    return Counter(image.failure for image in images if image.failure)
-
-
 def measure_info(scores: GeneratorScores, measure: str) -> MeasureInfo:
-    """What a measure is."""
     single = scores.by_image.get(measure)
     if single is None:
         return MeasureInfo(card=scores.cards[measure], of_images=False, everyone=False)
@@ -288,7 +243,6 @@ def measure_info(scores: GeneratorScores, measure: str) -> MeasureInfo:
 
 
 def data_of(world: World) -> Data:
-    """The data set."""
     dataset = world.dataset
     return Data(
         title=dataset.title,
@@ -305,6 +259,5 @@ def data_of(world: World) -> Data:
 
 
 def header_of(task: Task) -> TaskHeader:
-    """Which task."""
     file = task.file
     return TaskHeader(id=file.id, version=file.version, title=file.title, hash=task.hash(), modified=task.modified)

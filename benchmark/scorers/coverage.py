@@ -1,4 +1,4 @@
-"""How varied the images are, how new, and how well they cover what a user likes."""
+"""How varied images are, how new, and how well they cover what a user likes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from benchmark.scorers.shared import FixedScorer
 from rebeca.arrays import Floats, Ints, unit_rows
-from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard, ScorerContext, SetScorer
+from rebeca.interfaces import NoParams, ScoredImages, ScorerCard, ScorerContext, SetScorer
 from rebeca.params import Count
 from rebeca.ties import best_first
 
@@ -17,7 +18,7 @@ from rebeca.ties import best_first
 class DiversityScorer(SetScorer[NoParams]):
     """``diversity``: mean cosine distance between a user's images, and the share of different images.
 
-    Distances are between embeddings centred on the training catalogue: 0 for copies, about 1 for unrelated images.
+    Distances are between embeddings centred on the training items: 0 for copies, about 1 for unrelated images.
     """
 
     CARDS: ClassVar[Mapping[str, ScorerCard]] = {
@@ -36,12 +37,10 @@ class DiversityScorer(SetScorer[NoParams]):
 
     @classmethod
     def needs(cls, params: NoParams) -> frozenset[str]:
-        """The items' embeddings, for their mean."""
         return frozenset({"embeddings"})
 
     @classmethod
     def cards(cls, params: NoParams) -> Mapping[str, ScorerCard]:
-        """``diversity``, ``distinct`` and ``spread``."""
         return cls.CARDS
 
     def score_sets(self, images: ScoredImages, users: Ints) -> Mapping[str, Floats]:
@@ -66,8 +65,14 @@ class DiversityScorer(SetScorer[NoParams]):
         return out
 
 
-class NearestTrainingScorer(Scorer[NoParams]):
+class NearestTrainingScorer(FixedScorer):
     """``nearest-training``: cosine distance to the nearest item that the user rated in training."""
+
+    NEEDS = frozenset({"training", "embeddings"})
+    CARD = ScorerCard(
+        "Novelty", "cosine distance", True,
+        "Distance to the nearest item that this user had rated in training; close to 0 means a copy.",
+    )  # fmt: skip
 
     def __init__(self, params: NoParams, context: ScorerContext) -> None:
         super().__init__(params, context)
@@ -75,19 +80,6 @@ class NearestTrainingScorer(Scorer[NoParams]):
         self._centre = embeddings[context.training_items].mean(axis=0)
         self._catalogue = unit_rows(embeddings - self._centre)
         self._train = context.training
-
-    @classmethod
-    def needs(cls, params: NoParams) -> frozenset[str]:
-        """Training ratings, and the items' embeddings."""
-        return frozenset({"training", "embeddings"})
-
-    @classmethod
-    def card(cls, params: NoParams) -> ScorerCard:
-        """The same for every data set."""
-        return ScorerCard(
-            "Novelty", "cosine distance", True,
-            "Distance to the nearest item that this user had rated in training; close to 0 means a copy.",
-        )  # fmt: skip
 
     def score(self, images: ScoredImages, users: Ints) -> Floats:
         """float64 [n]; NaN for users without training ratings."""
@@ -120,7 +112,7 @@ class PrecisionRecallParams:
 
 
 class PrecisionRecallScorer(SetScorer[PrecisionRecallParams]):
-    """``precision-recall``: share of retrieved held-out items that the user liked, and of likes retrieved.
+    """``precision-recall``: the share of retrieved held-out items that the user liked, and of likes retrieved.
 
     Every image retrieves its nearest held-out items by cosine.
     """
@@ -129,7 +121,6 @@ class PrecisionRecallScorer(SetScorer[PrecisionRecallParams]):
 
     @classmethod
     def needs(cls, params: PrecisionRecallParams) -> frozenset[str]:
-        """Held-out ratings, and the items' embeddings."""
         return frozenset({"held-out", "embeddings"})
 
     @classmethod

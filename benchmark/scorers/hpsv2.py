@@ -7,20 +7,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from benchmark.scorers.pixels import PixelScorer
+from benchmark.scorers.shared import TINYWORLD, PixelScorer, stand_in_fingerprint, weights_fingerprint, weights_path
 from rebeca.arrays import Floats, Pixels
 from rebeca.device import precision
-from rebeca.errors import MissingDependency, SpecError
-from rebeca.hashes import file_hash
+from rebeca.errors import SpecError
 from rebeca.interfaces import ScorerCard
 from rebeca.params import Count
-from rebeca.published import PREFIX, identity, is_published, locate, published
+from rebeca.published import PREFIX, is_published, locate, published
 
 if TYPE_CHECKING:
     from rebeca.scorers.hpsv2 import HPSv2
 
 REFERENCE = "Wu et al. 2023, Human Preference Score v2, arXiv 2306.09341"
-TINYWORLD = "tinyworld"
 PACKAGE, PACKAGE_BACKBONE = "hpsv2-package", "ViT-H-14"
 
 
@@ -33,7 +31,7 @@ class HPSv2Params:
         weights: ``published:hpsv2.0`` or ``published:hpsv2.1``, or a checkpoint file with a ``state_dict``, relative to
             the task file; the stand-in's come with the package.
         prompt: The one prompt under which all images are scored.
-        version: Said on the leaderboard; must be that of the published weights.
+        version: Shown on the leaderboard; must be that of the published weights.
         engine: ``batched``, or ``hpsv2-package`` to let the package score, one by one.
         batch: Images per batch; halved where memory is short.
         dtype: Of the network: ``float32``, ``float16``, or ``auto``: half precision on a GPU. The final product of unit
@@ -55,11 +53,11 @@ class HPSv2Params:
                 "scorer 'hpsv2': weights is not set", hint=f"weights: {PREFIX}hpsv2.0, or the path of a file"
             )
         if is_published(self.weights):
-            said = f"v{published(str(self.weights)).name.removeprefix('hpsv')}"
-            if said != self.version:
+            actual = f"v{published(str(self.weights)).name.removeprefix('hpsv')}"
+            if actual != self.version:
                 raise SpecError(
-                    f"scorer 'hpsv2': weights {self.weights} are {said}, version says {self.version}",
-                    hint="scores of other versions do not compare: make them agree",
+                    f"scorer 'hpsv2': weights {self.weights} are {actual}, version says {self.version}",
+                    hint="scores of different versions cannot be compared: make them agree",
                 )
         if self.engine == PACKAGE and self.backbone != PACKAGE_BACKBONE:
             raise SpecError(
@@ -69,13 +67,12 @@ class HPSv2Params:
 
 
 class HPSv2Scorer(PixelScorer[HPSv2Params]):
-    """``hpsv2``: cosine of image and prompt in a space tuned on people's choices."""
+    """``hpsv2``: cosine of image and prompt in a space tuned on choices of human raters."""
 
     Params = HPSv2Params
 
     @classmethod
     def card(cls, params: HPSv2Params) -> ScorerCard:
-        """Names the version and the prompt."""
         if params.backbone == TINYWORLD:
             return ScorerCard(
                 "HPSv2 stand-in", "cosine", True,
@@ -88,26 +85,13 @@ class HPSv2Scorer(PixelScorer[HPSv2Params]):
 
     @classmethod
     def fingerprint(cls, params: HPSv2Params) -> str:
-        """Hash of the weights.
-
-        Raises:
-            MissingDependency: If they are not there.
-        """
         if params.backbone == TINYWORLD:
-            from rebeca.tinyworld.models import LAYOUT, weights_file
-
-            return f"{file_hash(weights_file('hps'))}/{LAYOUT}"
-        if is_published(params.weights):
-            return identity(str(params.weights))
-        try:
-            return file_hash(Path(str(params.weights)))
-        except OSError as error:
-            hint = f"rebeca-bench weights fetch hpsv2.0, then weights: {PREFIX}hpsv2.0"
-            raise MissingDependency(f"scorer 'hpsv2': {params.weights} is not there", hint=hint) from error
+            return stand_in_fingerprint("hps")
+        hint = f"rebeca-bench weights fetch hpsv2.0, then weights: {PREFIX}hpsv2.0"
+        return weights_fingerprint("hpsv2", str(params.weights), hint)
 
     @property
     def batch(self) -> int:
-        """As the parameters say."""
         return self.params.batch
 
     @cached_property
@@ -133,5 +117,4 @@ class HPSv2Scorer(PixelScorer[HPSv2Params]):
             return self._model.score(images, p.prompt)
         from rebeca.scorers.hpsv2 import score_by_package
 
-        weights = locate(str(p.weights)) if is_published(p.weights) else Path(str(p.weights))
-        return score_by_package(images, p.prompt, weights, p.version)
+        return score_by_package(images, p.prompt, weights_path(str(p.weights)), p.version)

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmark.scorers.pixels import PixelScorer
+from benchmark.scorers.shared import TINYWORLD, PixelScorer, stand_in_fingerprint, weights_fingerprint, weights_path
 from rebeca.arrays import Floats, Pixels
-from rebeca.errors import MissingDependency, SpecError
-from rebeca.hashes import file_hash
+from rebeca.errors import SpecError
 from rebeca.interfaces import Encoder, ScorerCard
-from rebeca.published import identity, is_published, locate
 
 if TYPE_CHECKING:
     from rebeca.scorers.laion import LaionHead
 
 REFERENCE = "Schuhmann et al. 2022, LAION-5B, arXiv 2210.08402; improved-aesthetic-predictor, linear"
-TINYWORLD = "tinyworld"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,6 @@ class LaionParams:
 
     @property
     def encoder(self) -> str:
-        """Name of the encoder."""
         return "tinyworld:auditor-encoder" if self.backbone == TINYWORLD else self.backbone
 
 
@@ -56,7 +51,6 @@ class LaionScorer(PixelScorer[LaionParams]):
 
     @classmethod
     def card(cls, params: LaionParams) -> ScorerCard:
-        """Says whether it is the stand-in."""
         if params.backbone == TINYWORLD:
             return ScorerCard(
                 "LAION stand-in", "rating 1 to 5", True,
@@ -68,28 +62,13 @@ class LaionScorer(PixelScorer[LaionParams]):
 
     @classmethod
     def encoders(cls, params: LaionParams) -> tuple[str, ...]:
-        """The CLIP below the head."""
         return (params.encoder,)
 
     @classmethod
     def fingerprint(cls, params: LaionParams) -> str:
-        """Hash of the head.
-
-        Raises:
-            MissingDependency: If it is not there.
-        """
         if params.backbone == TINYWORLD:
-            from rebeca.tinyworld.models import LAYOUT, weights_file
-
-            return f"{file_hash(weights_file('laion'))}/{LAYOUT}"
-        if is_published(params.weights):
-            return identity(str(params.weights))
-        try:
-            return file_hash(Path(str(params.weights)))
-        except OSError as error:
-            raise MissingDependency(
-                f"scorer 'laion': {params.weights} is not there", hint="weights: published:laion-v2"
-            ) from error
+            return stand_in_fingerprint("laion")
+        return weights_fingerprint("laion", str(params.weights), "weights: published:laion-v2")
 
     @cached_property
     def _encoder(self) -> Encoder[Any]:
@@ -103,8 +82,7 @@ class LaionScorer(PixelScorer[LaionParams]):
             from rebeca.tinyworld.models import layouts
 
             return read_head(layouts() / "laion" / "head.safetensors")
-        weights = str(self.params.weights)
-        return read_head(locate(weights) if is_published(weights) else Path(weights))
+        return read_head(weights_path(str(self.params.weights)))
 
     def score_pixels(self, images: list[Pixels]) -> Floats:
         """float64 [n].

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmark.scorers.shared import EveryoneScorer, FixedScorer
 from rebeca.arrays import Floats, Ints
-from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard, ScorerContext
+from rebeca.interfaces import NoParams, ScoredImages, ScorerCard, ScorerContext
 from rebeca.ties import TIE, size_of
 
 
-class ObservedScorer(Scorer[NoParams]):
+class ObservedScorer(FixedScorer):
     """``observed``: the user's own held-out rating of an item.
 
-    Where everybody in a block rated everything in it, every user can be asked about every image, and personal lift is
+    Where all users of a block rated all of its items, every user can be asked about every image, and personal lift is
     measured in real ratings.
     """
+
+    NEEDS = frozenset({"held-out"})
+    CARD = ScorerCard(
+        "Observed rating", "rating", True,
+        "The rating that this very user gave to this item; no model had seen it.",
+        role="observed", is_ground_truth=True,
+    )  # fmt: skip
 
     def __init__(self, params: NoParams, context: ScorerContext) -> None:
         super().__init__(params, context)
@@ -25,20 +33,6 @@ class ObservedScorer(Scorer[NoParams]):
         items = np.unique(test.item)
         same_block = context.block_of_user[:, None] == context.catalogue.block[items][None, :]
         self.judges_everyone = bool(np.isfinite(self._ratings[:, items][same_block]).all())
-
-    @classmethod
-    def needs(cls, params: NoParams) -> frozenset[str]:
-        """The held-out ratings."""
-        return frozenset({"held-out"})
-
-    @classmethod
-    def card(cls, params: NoParams) -> ScorerCard:
-        """The same for every data set."""
-        return ScorerCard(
-            "Observed rating", "rating", True,
-            "The rating that this very user gave to this item; no model had seen it.",
-            role="observed", is_ground_truth=True,
-        )  # fmt: skip
 
     def score(self, images: ScoredImages, users: Ints) -> Floats:
         """float64 [n]; NaN for generated images and for items that the user did not rate."""
@@ -57,72 +51,53 @@ class ObservedScorer(Scorer[NoParams]):
         return np.asarray(self._lowest[users])
 
 
-class GroundTruthScorer(Scorer[NoParams]):
-    """``ground-truth``: the utility that a synthetic world knows. It validates and never selects anything."""
+class GroundTruthScorer(EveryoneScorer):
+    """``ground-truth``: the utility that a synthetic world knows. It validates and never selects anything.
 
-    judges_everyone = True
+    NaN for images from outside the catalogue where the world knows the catalogue only.
+    """
+
+    NEEDS = frozenset({"ground-truth"})
+    CARD = ScorerCard(
+        "Ground truth", "the world's own scale", True,
+        "What this image is worth to this user, known by construction of the synthetic world.",
+        role="ground-truth", is_ground_truth=True,
+    )  # fmt: skip
 
     def __init__(self, params: NoParams, context: ScorerContext) -> None:
         super().__init__(params, context)
-        self._known = context.ground_truth
+        self._ground_truth = context.ground_truth
         self._items = np.arange(len(context.catalogue))
-
-    @classmethod
-    def needs(cls, params: NoParams) -> frozenset[str]:
-        """A synthetic world's knowledge."""
-        return frozenset({"ground-truth"})
-
-    @classmethod
-    def card(cls, params: NoParams) -> ScorerCard:
-        """The same for every world; what its numbers mean stands with the data set."""
-        return ScorerCard(
-            "Ground truth", "the world's own scale", True,
-            "What this image is worth to this user, known by construction of the synthetic world.",
-            role="ground-truth", is_ground_truth=True,
-        )  # fmt: skip
-
-    def score(self, images: ScoredImages, users: Ints) -> Floats:
-        """float64 [n]; NaN for images from outside the catalogue where the world knows the catalogue only."""
-        everyone = np.unique(users)
-        return np.asarray(self.score_all(images, everyone)[np.searchsorted(everyone, users), np.arange(len(users))])
 
     def score_all(self, images: ScoredImages, users: Ints) -> Floats:
         """float64 [users, n]."""
         known = images.item >= 0
-        values = self._known.utility(users[:, None], np.where(known, images.item, 0)[None, :]).astype(np.float64)
+        values = self._ground_truth.utility(users[:, None], np.where(known, images.item, 0)[None, :]).astype(np.float64)
         values = np.where(known[None, :], values, np.nan)
         new = np.flatnonzero(~known)
-        if self._known.of_images is not None and len(new):
+        if self._ground_truth.of_images is not None and len(new):
             first, position = np.unique(images.unique[new], return_inverse=True)
-            values[:, new] = self._known.of_images(images.pixels_of(int(i)) for i in first)[users][:, position]
+            values[:, new] = self._ground_truth.of_images(images.pixels_of(int(i)) for i in first)[users][:, position]
         return values
 
     def worst(self, users: Ints) -> Floats:
         """float64 [users]; lowest utility over the catalogue."""
-        return np.asarray(self._known.utility(users[:, None], self._items[None, :]).min(axis=1), np.float64)
+        return np.asarray(self._ground_truth.utility(users[:, None], self._items[None, :]).min(axis=1), np.float64)
 
 
 class TopUtilityScorer(GroundTruthScorer):
     """``top-utility``: whether no item is better for the user; in sprites, right shape and colour."""
 
+    CARD = ScorerCard(
+        "Right images", "share", True,
+        "Share of images than which this user has no better one, by the ground truth.", is_ground_truth=True,
+    )  # fmt: skip
+
     def __init__(self, params: NoParams, context: ScorerContext) -> None:
         super().__init__(params, context)
         users = np.arange(len(context.users))
-        utility = self._known.utility(users[:, None], self._items[None, :])
+        utility = self._ground_truth.utility(users[:, None], self._items[None, :])
         self._enough = utility.max(axis=1) - TIE * size_of(utility)
-
-    @classmethod
-    def card(cls, params: NoParams) -> ScorerCard:
-        """The same for every world."""
-        return ScorerCard(
-            "Right images", "share", True,
-            "Share of images than which this user has no better one, by the ground truth.", is_ground_truth=True,
-        )  # fmt: skip
-
-    def score(self, images: ScoredImages, users: Ints) -> Floats:
-        """float64 [n]; 1 or 0."""
-        utility = super().score(images, users)
-        return np.where(np.isnan(utility), np.nan, utility >= self._enough[users])
 
     def score_all(self, images: ScoredImages, users: Ints) -> Floats:
         """float64 [users, n]; 1 or 0."""
@@ -130,5 +105,4 @@ class TopUtilityScorer(GroundTruthScorer):
         return np.where(np.isnan(utility), np.nan, utility >= self._enough[users][:, None])
 
     def worst(self, users: Ints) -> Floats:
-        """float64 [users]; 0."""
         return np.zeros(len(users))

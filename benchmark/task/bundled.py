@@ -10,7 +10,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def folder(name: str) -> Path:
-    """``tasks``, ``site`` or ``docs``: from the installed package, or from the checkout."""
+    """The folder ``tasks``, ``site`` or ``docs`` of the installed package, or of the checkout."""
     inside = _PACKAGE / "_bundled" / name
     return inside if inside.is_dir() else _PACKAGE.parent / name
 
@@ -19,7 +19,7 @@ def find_task(name: str) -> Path:
     """A task file by path, or a bundled task by name.
 
     Raises:
-        SpecError: If there is neither.
+        SpecError: If neither exists.
     """
     path = Path(name)
     if path.is_dir() and (path / "task.yaml").is_file():

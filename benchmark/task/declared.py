@@ -1,4 +1,4 @@
-"""What plug-ins say of themselves beforehand: asked of their classes, checked, without building anything."""
+"""What plug-ins declare: their classes are asked and the answers checked; nothing is built."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class GeneratorFlags:
-    """What a generator says of itself.
+    """What a generator declares.
 
     Attributes:
         needs: Its privileges: ``judge``, ``held-out``, ``ground-truth``.
@@ -36,14 +36,19 @@ class GeneratorFlags:
     claims_personal: bool
     fit_varies: bool
 
+    def recorded(self) -> dict[str, Any]:
+        """Those flags that records hold."""
+        needs = tuple(sorted(self.needs))
+        return {"needs": needs, "family": self.family, "claims_personal": self.claims_personal}
+
 
 @dataclass(frozen=True, slots=True)
 class ScorerFlags:
-    """What a scorer or set scorer says of itself.
+    """What a scorer or set scorer declares.
 
     Attributes:
         of_sets: Whether it is a set scorer.
-        needs: What its scores rest on, see ``rebeca.interfaces.NEEDS``.
+        needs: What its scores depend on, see ``rebeca.interfaces.NEEDS``.
         encoders: Encoders that it uses besides the task's.
         cards: By measure: the scorer's own under an empty name, or those of a set scorer.
     """
@@ -55,74 +60,68 @@ class ScorerFlags:
 
     @property
     def card(self) -> ScorerCard:
-        """The card of a scorer of single images."""
         return self.cards[""]
 
 
 def generator_flags(use: str, params: Any, label: str | None = None) -> GeneratorFlags:
-    """What a generator says of itself.
+    """What a generator declares.
 
     Args:
         use: Registered name.
         params: Its ``Params``.
-        label: How the task calls it, for messages.
+        label: Its name in the task, for messages.
 
     Raises:
-        PluginError: If an answer is of another type, or names what there is not.
+        PluginError: If an answer has the wrong type or names something unknown.
     """
-    kind, name = plugin_class("generator", use), label or use
-    ask = _Asker("generator", name)
+    plugin = plugin_class("generator", use)
+    ask = _Asker("generator", label or use)
+    known = [field.name for field in fields(plugin.Params)]
     return GeneratorFlags(
-        ask.names(lambda: kind.needs(params), "needs", PRIVILEGES),
-        ask.one(lambda: kind.privileged_at, "privileged_at", str, ("fit", "generate")),
-        ask.one(lambda: kind.family, "family", str),
-        ask.names(lambda: kind.fit_parameters(params), "fit_parameters", [each.name for each in fields(kind.Params)]),
-        ask.names(lambda: kind.decodes_in(params), "decodes_in", STEPS),
-        ask.one(lambda: kind.claims_personal(params), "claims_personal", bool),
-        ask.one(lambda: kind.fit_varies(params), "fit_varies", bool),
+        ask.names(lambda: plugin.needs(params), "needs", PRIVILEGES),
+        ask.checked(plugin.privileged_at, "privileged_at", str, ("fit", "generate")),
+        ask.checked(plugin.family, "family", str),
+        ask.names(lambda: plugin.fit_parameters(params), "fit_parameters", known),
+        ask.names(lambda: plugin.decodes_in(params), "decodes_in", STEPS),
+        ask.answer(lambda: plugin.claims_personal(params), "claims_personal", bool),
+        ask.answer(lambda: plugin.fit_varies(params), "fit_varies", bool),
     )
 
 
 def scorer_flags(use: str, params: Any, label: str | None = None) -> ScorerFlags:
-    """What a scorer or set scorer says of itself; as :func:`generator_flags`."""
-    kind = plugin_class("scorer", use)
-    of_sets = not issubclass(kind, Scorer)
+    """What a scorer or set scorer declares; as :func:`generator_flags`."""
+    plugin: Any = plugin_class("scorer", use)
+    of_sets = not issubclass(plugin, Scorer)
     ask = _Asker("set scorer" if of_sets else "scorer", label or use)
-    if issubclass(kind, Scorer):
-        single = kind
-        cards = {"": ask.one(lambda: single.card(params), "card", ScorerCard)}
-    else:
-        several = kind
-        cards = dict(ask.one(lambda: several.cards(params), "cards", Mapping))
+    if of_sets:
+        cards = dict(ask.answer(lambda: plugin.cards(params), "cards", Mapping))
         for measure, card in cards.items():
-            ask.one(lambda measure=measure: measure, "cards", str)  # type: ignore[misc]
-            ask.one(lambda card=card: card, "cards", ScorerCard)  # type: ignore[misc]
-    return ScorerFlags(
-        of_sets,
-        ask.names(lambda: kind.needs(params), "needs", NEEDS),
-        tuple(ask.one(lambda: kind.encoders(params), "encoders", tuple)),
-        cards,
-    )
+            ask.checked(measure, "cards", str)
+            ask.checked(card, "cards", ScorerCard)
+    else:
+        cards = {"": ask.answer(lambda: plugin.card(params), "card", ScorerCard)}
+    needs = ask.names(lambda: plugin.needs(params), "needs", NEEDS)
+    return ScorerFlags(of_sets, needs, ask.answer(lambda: plugin.encoders(params), "encoders", tuple), cards)
 
 
 def fingerprint(kind: Kind, use: str, params: Any) -> str:
-    """What a plug-in's results depend on besides code and parameters, e.g. the hash of its weights.
+    """What a plug-in's results depend on besides code and parameters, such as the hash of its weights.
 
     Raises:
         PluginError: If the answer is no text.
     """
-    found = plugin_class(kind, use)
-    return _Asker(kind, use).one(lambda: found.fingerprint(params), "fingerprint", str)
+    plugin = plugin_class(kind, use)
+    return _Asker(kind, use).answer(lambda: plugin.fingerprint(params), "fingerprint", str)
 
 
 def learns(use: str, params: Any) -> bool:
     """Whether an encoder learns from training items."""
-    found = plugin_class("encoder", use)
-    return _Asker("encoder", use).one(lambda: found.learns(params), "learns", bool)
+    plugin = plugin_class("encoder", use)
+    return _Asker("encoder", use).answer(lambda: plugin.learns(params), "learns", bool)
 
 
 def address_of(kind: Kind, use: str, params: Any) -> dict[str, Any]:
-    """What every address that depends on a plug-in holds: its code, its parameters, its weights.
+    """The part of an address that identifies a plug-in: code, parameters, weights.
 
     Returns:
         JSON with ``use``, ``code`` (empty for the project's own), ``params`` with every default, ``fingerprint``.
@@ -137,23 +136,27 @@ def address_of(kind: Kind, use: str, params: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Asker:
+    """Asks a plug-in's class, and checks the answers."""
+
     kind: str
     name: str
 
-    def one(self, ask: Callable[[], T], what: str, wanted: type[Any], allowed: Collection[object] = ()) -> T:
+    def answer(self, ask: Callable[[], T], what: str, wanted: type[Any]) -> T:
         with guarded(self.kind, self.name):
             answer = ask()
+        return self.checked(answer, what, wanted)
+
+    def checked(self, answer: T, what: str, wanted: type[Any], allowed: Collection[object] = ()) -> T:
         if not isinstance(answer, wanted) or (allowed and answer not in allowed):
             words = " or ".join(map(repr, allowed)) if allowed else wanted.__name__
             raise PluginError(f"{self.kind} '{self.name}': {what} is {answer!r}, expected {words}")
         return answer
 
     def names(self, ask: Callable[[], Collection[str]], what: str, allowed: Collection[str]) -> frozenset[str]:
-        answer = self.one(ask, what, Collection)
-        unknown = [] if isinstance(answer, str) else sorted(str(each) for each in set(answer) - set(allowed))
-        if isinstance(answer, str) or unknown:
-            found = answer if isinstance(answer, str) else unknown[0]
+        answer = self.answer(ask, what, Collection)
+        unknown = [answer] if isinstance(answer, str) else sorted(str(name) for name in set(answer) - set(allowed))
+        if unknown:
             raise PluginError(
-                f"{self.kind} '{self.name}': {what} names '{found}'", hint=f"allowed: {', '.join(sorted(allowed))}"
+                f"{self.kind} '{self.name}': {what} names '{unknown[0]}'", hint=f"allowed: {', '.join(sorted(allowed))}"
             )
         return frozenset(answer)

@@ -1,4 +1,4 @@
-"""Encoders as tasks name them: a registered name, an argument after a colon, parameters, an encoder below."""
+"""Encoders as tasks name them: a registered name, perhaps an argument after a colon, parameters, an encoder below."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmark.task.file import EncoderSpec
 from benchmark.task.paths import placed
 from benchmark.task.registry import plugin_class
 from rebeca.errors import SpecError
-from rebeca.params import make_params, params_json
+from rebeca.params import make_params
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,38 +40,33 @@ class ResolvedEncoder:
         below = None if self.of is None else self.of.address()
         return address_of("encoder", self.use, self.params) | {"of": below}
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON with every default spelled out."""
-        below = None if self.of is None else self.of.to_json()
-        return {"use": self.use, "params": params_json(self.params), "of": below}
-
 
 def resolve_encoder(spec: EncoderSpec, base: Path) -> ResolvedEncoder:
     """Reads an encoder's parameters; nothing is built.
 
     Args:
         spec: As the task names it.
-        base: Folder from which files are named.
+        base: Folder that file names are relative to.
 
     Raises:
-        SpecError: Naming what does not fit.
+        SpecError: If the spec does not fit the encoder.
     """
     use, colon, argument = spec.use.partition(":")
-    kind = plugin_class("encoder", use)
+    plugin = plugin_class("encoder", use)
     raw = dict(spec.params)
     if colon:
-        if kind.ARGUMENT is None:
+        if plugin.ARGUMENT is None:
             raise SpecError(f"encoder '{use}' takes nothing after a colon, found '{argument}'")
-        if kind.ARGUMENT in raw:
-            raise SpecError(f"encoder '{spec.use}': params.{kind.ARGUMENT} is already given after the colon")
-        raw[kind.ARGUMENT] = argument
-    if kind.TAKES_ENCODER and spec.of is None:
+        if plugin.ARGUMENT in raw:
+            raise SpecError(f"encoder '{spec.use}': params.{plugin.ARGUMENT} is already given after the colon")
+        raw[plugin.ARGUMENT] = argument
+    if plugin.TAKES_ENCODER and spec.of is None:
         raise SpecError(
             f"encoder '{spec.use}' needs an encoder below it", hint=f"write encoder: {{use: '{spec.use}', of: ...}}"
         )
-    if spec.of is not None and not kind.TAKES_ENCODER:
+    if spec.of is not None and not plugin.TAKES_ENCODER:
         raise SpecError(f"encoder '{spec.use}' takes no encoder below it")
-    params = make_params(kind.Params, placed(kind.Params, raw, base), f"encoder '{spec.use}'")
+    params = make_params(plugin.Params, placed(plugin.Params, raw, base), f"encoder '{spec.use}'")
     below = None if spec.of is None else resolve_encoder(spec.of, base)
     return ResolvedEncoder(spec.use, use, params, below)
 

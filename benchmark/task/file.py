@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 ENCODER_KEYS = {"encoder", "of"}
-"""Keys whose value may be short for ``{use: value}``."""
+"""Keys whose value may be a text, short for ``{use: text}``."""
 ID = r"^[a-z0-9]+(-+[a-z0-9_.]+)*$"
 
 
@@ -16,7 +16,7 @@ class _Strict(BaseModel):
 
 
 class Use(_Strict):
-    """Something from a registry with its parameters."""
+    """A registered name with parameters."""
 
     use: str = Field(description="Registered name.")
     params: dict[str, Any] = Field(default_factory=dict, description="Parameters of its own.")
@@ -27,7 +27,7 @@ class ScorerSpec(Use):
 
     id: str | None = Field(
         default=None, pattern=ID, max_length=120,
-        description="Names its measure; the registered name by default. Needed where a scorer stands twice.",
+        description="Names its measure; the registered name by default. Needed where a scorer is used twice.",
     )  # fmt: skip
 
 
@@ -43,7 +43,7 @@ class SplitSpec(_Strict):
     """How ratings are held back."""
 
     kind: Literal["per-user", "per-user-exact", "held-out-items", "cold-users"] = "per-user"
-    test: Annotated[float, Field(gt=0, description="Ratings a person, or the share of a block's pictures.")] = 10
+    test: Annotated[float, Field(gt=0, description="Ratings per user, or the share of a block's items.")] = 10
     validation: Annotated[float, Field(ge=0, description="Likewise, out of the rest.")] = 10
     cold_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     keep: Annotated[int, Field(ge=1)] = 5
@@ -54,7 +54,7 @@ class DataSpec(_Strict):
 
     kind: str = Field(description="Registered data set, e.g. folder or sprites.")
     path: str | None = Field(default=None, description="Folder, relative to the task file.")
-    like_at: float | Literal["user-median"] = Field(description="Rating from which on a picture is liked.")
+    like_at: float | Literal["user-median"] = Field(description="Lowest rating of a liked item.")
     split: SplitSpec = SplitSpec()
     params: dict[str, Any] = Field(default_factory=dict)
 
@@ -75,12 +75,12 @@ class JudgesSpec(_Strict):
     ratings: Literal["shared", "disjoint"] = "disjoint"
     learning_curve: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         default_factory=list,
-        description="Shares of each person's training ratings on which the verifier is fitted as well.",
+        description="Shares of each user's training ratings on which the verifier is fitted as well.",
     )
 
 
 class UsersSpec(_Strict):
-    """Which users images are made for; fits always use everybody."""
+    """Which users images are made for; fits always use all users."""
 
     segment: Literal["all", "seen", "cold"] = "all"
     limit: Annotated[int, Field(ge=1)] | None = None
@@ -92,7 +92,7 @@ class GeneratorSpec(_Strict):
     id: str | None = Field(default=None, pattern=ID, max_length=120)
     title: str | None = None
     use: str | None = None
-    extends: str | None = Field(default=None, description="Id of a generator above, whose keys are taken over.")
+    extends: str | None = Field(default=None, description="Id of a generator above, whose keys are the defaults.")
     params: dict[str, Any] = Field(default_factory=dict)
     decoder: dict[str, Any] = Field(default_factory=dict, description="Changed parameters of the task's decoder.")
     sweep: dict[str, list[Any]] = Field(default_factory=dict)
@@ -121,13 +121,13 @@ class AnalysisSpec(_Strict):
     permutations: Annotated[int, Field(ge=99, le=1_000_000)] = 9999
     bootstrap: Annotated[int, Field(ge=99, le=1_000_000)] = 9999
     interval: Literal["auto", "bootstrap-t"] = Field(
-        default="auto", description="auto: Student's t up to 60 people, BCa above; bootstrap-t for skewed values."
+        default="auto", description="auto: Student's t up to 60 users, BCa above; bootstrap-t for skewed values."
     )
     strata: list[Literal["cold", "block"]] = Field(default_factory=list)
 
 
 class IsolateSpec(_Strict):
-    """Limits of the child process in which a generator of another package fits and makes its images."""
+    """Limits of the child process in which a plug-in generator fits and generates its images."""
 
     seconds: Annotated[float, Field(gt=0)] = 3600
     memory_mb: Annotated[int, Field(ge=1024)] | None = Field(
@@ -154,12 +154,12 @@ class TaskFile(_Strict):
     failures: Literal["exclude", "worst", "abort"] = "exclude"
     isolate: bool | IsolateSpec = Field(
         default=False,
-        description="Generators of other packages run in a child process; one that fails loses its row only.",
+        description="Run plug-in generators in a child process; one that fails only loses its row.",
     )
     analysis: AnalysisSpec
 
     def to_json(self) -> dict[str, Any]:
-        """With every default spelled out; in which process generators run is no part of the task."""
+        """JSON with every default spelled out, without ``isolate``, which changes no result."""
         return self.model_dump(mode="json", by_alias=True, exclude={"isolate"})
 
     @property
@@ -180,7 +180,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _allow_short_encoders(node: Any) -> None:
-    """Says what ``benchmark.task.resolve`` does when it reads a file: a bare string is an encoder too."""
+    """Lets an encoder be a bare string, as ``benchmark.task.resolve`` reads it."""
     if isinstance(node, dict):
         properties = node.get("properties", {})
         for name in ENCODER_KEYS & set(properties):

@@ -1,4 +1,4 @@
-"""What changes a task file before it is checked: another file below it, and single keys from the command line."""
+"""Changes of a task file before it is checked: ``extends``, and single keys from the command line."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def override(source: Source, text: str) -> KeyPath:
         The key's path.
 
     Raises:
-        SpecError: If there is no such place, or the value is not YAML.
+        SpecError: If the key leads nowhere, or the value is not YAML.
     """
     key, equals, value = text.partition("=")
     if not equals or not key:
@@ -60,7 +60,7 @@ def override(source: Source, text: str) -> KeyPath:
                 step = int(part)
             else:
                 ids = [str(e["id"]) for e in node if isinstance(e, dict) and "id" in e]
-                raise SpecError(f"--set {text}: '{part}' is no element there", hint=did_you_mean(part, ids))
+                raise SpecError(f"--set {text}: the list has no element '{part}'", hint=did_you_mean(part, ids))
         elif not isinstance(node, dict):
             raise SpecError(f"--set {text}: '{'.'.join(parts[:position])}' holds a value, not keys")
         path.append(step)

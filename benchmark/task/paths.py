@@ -1,4 +1,4 @@
-"""Where a task file's own files lie: seen from the task file."""
+"""Files that a task file names: their paths are relative to it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rebeca.published import is_published, published
 
 
 def placed(kind: type[Any], raw: dict[str, Any], base: Path) -> dict[str, Any]:
-    """Parameters that name files, which lie where the task file says, seen from itself.
+    """Raw parameters with absolute paths instead of those relative to ``base``, the task file's folder.
 
-    Class attributes of the parameters' dataclass say which these are: ``FILES``; ``PATHS``, which may also name what is
-    no file (a repository, a built-in model); ``LOCATIONS``, of which what lies there counts and not where. ``CONTENTS``
-    names parameters that are set to the SHA-256 of all files below another one.
+    Class attributes of the parameters' dataclass name those that hold paths: ``FILES``; ``PATHS``, which may also name
+    a repository or a built-in model; ``LOCATIONS``, of which the contents count and the path does not. ``CONTENTS``
+    names parameters that are set to the SHA-256 of all files below another parameter.
     """
     out = dict(raw)
     files = (*getattr(kind, "FILES", ()), *getattr(kind, "LOCATIONS", ()))
@@ -24,7 +24,7 @@ def placed(kind: type[Any], raw: dict[str, Any], base: Path) -> dict[str, Any]:
             continue
         if is_published(value):
             published(value)
-        elif name in files or _is_there(base / value):
+        elif name in files or _exists(base / value):
             out[name] = str(base.resolve() / value)
     for name, of in getattr(kind, "CONTENTS", {}).items():
         if isinstance(out.get(of), str):
@@ -32,7 +32,7 @@ def placed(kind: type[Any], raw: dict[str, Any], base: Path) -> dict[str, Any]:
     return out
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except (OSError, ValueError):  # a name too long, a NUL byte

@@ -1,7 +1,6 @@
-"""Finding plug-ins by name, through entry points; whose code they are; and one message for whatever they do wrong.
+"""Plug-ins by name, through entry points: their classes, their identity, and one message for each of their errors.
 
-The project's own plug-ins register in ``pyproject.toml`` like anybody else's. Nothing is imported before it
-is asked for.
+The project's own plug-ins register in ``pyproject.toml`` like all others. Nothing is imported before it is asked for.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from rebeca.seeds import digest_of
 
 Group = Literal["generators", "scorers", "encoders", "decoders", "datasets", "judges"]
 Kind = Literal["generator", "scorer", "encoder", "decoder", "data set", "judge"]
-"""Set scorers register among the scorers, so that a task names both alike."""
+"""Set scorers register among the scorers, so that a task names both in one list."""
 GROUPS: dict[Kind, Group] = {
     "generator": "generators", "scorer": "scorers", "encoder": "encoders", "decoder": "decoders",
     "data set": "datasets", "judge": "judges",
@@ -47,13 +46,13 @@ BASES: dict[Kind, tuple[type[Any], ...]] = {
 OWN = ("rebeca", "baselines", "benchmark")
 DISTRIBUTION = "rebeca-bench"
 WHERE = "rebeca-bench --debug run ... shows where"
-LONGEST_SAID = 1000
+LONGEST_MESSAGE = 1000
 REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class PluginIdentity:
-    """Whose code a plug-in is; part of every address that depends on it.
+    """The code behind a plug-in; part of every address that depends on it.
 
     Attributes:
         kind: ``generator``, ``scorer``, ``encoder``, ``decoder``, ``data set`` or ``judge``.
@@ -87,26 +86,21 @@ def load(group: Group, name: str) -> Any:
 
     Raises:
         SpecError: If there is none, with the nearest spelling.
-        MissingDependency: If importing it fails for want of a package.
+        MissingDependency: If importing it fails because a package is missing.
         PluginError: If importing it fails otherwise.
     """
-    points, kind = _points(group), KINDS[group]
-    if name not in points:
-        hint = f"{did_you_mean(name, points)}; others are found once their package is installed"
-        raise SpecError(f"no {kind} is called '{name}'", hint=hint)
+    point, kind = _point(group, name), KINDS[group]
     try:
-        return points[name].load()
+        return point.load()
     except ModuleNotFoundError as error:
         raise MissingDependency(
             f"{kind} '{name}' needs the package '{error.name}'", hint=f"pip install {error.name}"
         ) from error
     except (AttributeError, ImportError) as error:
-        raise PluginError(
-            f"{kind} '{name}' is registered as {points[name].value}, which is not there ({error})"
-        ) from error
+        raise PluginError(f"{kind} '{name}' is registered as {point.value}, which does not exist ({error})") from error
     except Exception as error:
         raise PluginError(
-            f"{kind} '{name}': importing {points[name].value} failed: {type(error).__name__}: {_said(error)}"
+            f"{kind} '{name}': importing {point.value} failed: {type(error).__name__}: {_message_of(error)}"
         ) from error
 
 
@@ -128,21 +122,20 @@ def plugin_class(kind: Kind, name: str) -> type[Any]:
     """The class behind a name, checked.
 
     Args:
-        kind: What is looked for.
+        kind: Its kind.
         name: Registered name.
 
     Raises:
         SpecError: If nothing has this name.
-        MissingDependency: If importing it fails for want of a package.
+        MissingDependency: If importing it fails because a package is missing.
         PluginError: If it is no class of this kind, an abstract one, or its ``Params`` is no dataclass.
     """
-    found: Any = load(GROUPS[kind], name)
-    bases = BASES[kind]
-    wanted = " or ".join(f"rebeca.{base.__name__}" for base in bases)
-    if not (isinstance(found, type) and issubclass(found, bases)):
-        what = f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
+    loaded = load(GROUPS[kind], name)
+    if not (isinstance(loaded, type) and issubclass(loaded, BASES[kind])):
+        wanted = " or ".join(f"rebeca.{base.__name__}" for base in BASES[kind])
+        what = f"the class {loaded.__name__}" if isinstance(loaded, type) else f"a {type(loaded).__name__}"
         raise PluginError(f"{kind} '{name}' is {what}, which is not derived from {wanted}")
-    plugin: Any = found
+    plugin: Any = loaded
     if inspect.isabstract(plugin):
         missing = ", ".join(sorted(plugin.__abstractmethods__))
         raise PluginError(f"{kind} '{name}': the class {plugin.__name__} does not define {missing}")
@@ -152,16 +145,13 @@ def plugin_class(kind: Kind, name: str) -> type[Any]:
 
 
 def identity(kind: Kind, name: str) -> PluginIdentity:
-    """Whose code a plug-in is. Its files are read again only where their size or time changed.
+    """The code behind a plug-in. Its files are read again only where their size or time changed.
 
     Raises:
         SpecError: If nothing has this name.
         PluginError: If its files cannot be found or read.
     """
-    points = _points(GROUPS[kind])
-    if name not in points:
-        load(GROUPS[kind], name)
-    point = points[name]
+    point = _point(GROUPS[kind], name)
     if point.module.partition(".")[0] in OWN:
         return PluginIdentity(kind, name, DISTRIBUTION, rebeca.__version__, "")
     with guarded(kind, name):
@@ -174,20 +164,15 @@ def identity(kind: Kind, name: str) -> PluginIdentity:
         return PluginIdentity(kind, name, "" if dist is None else dist.name, own_version, digest_of(parts))
 
 
-def is_foreign(group: Group, name: str) -> bool:
-    """Whether the code behind a name is from another package."""
-    return not identity(KINDS[group], name).is_own
-
-
 @contextmanager
 def guarded(kind: str, name: str) -> Iterator[None]:
-    """Turns whatever a plug-in raises into one message with its kind and name.
+    """Turns every exception of a plug-in into one message with its kind and name.
 
     Errors of the task file, the data and the machine (a full disk, exhausted memory) stay what they are.
 
     Args:
-        kind: E.g. ``generator``; begins the message.
-        name: How the task calls it.
+        kind: Such as ``generator``; begins the message.
+        name: Its name in the task.
 
     Raises:
         PluginError: For everything else.
@@ -201,15 +186,15 @@ def guarded(kind: str, name: str) -> Iterator[None]:
         raise PluginError(f"{label}: {error.message}", hint=error.hint) from error
     except RebecaError:
         raise
-    except Exception as error:  # a plug-in's own code: anything can come, and it must be named
+    except Exception as error:  # a plug-in may raise anything
         if disk_full(error) or out_of_memory(error):
             raise
-        raise PluginError(f"{label} failed: {type(error).__name__}: {_said(error)}", hint=WHERE) from error
+        raise PluginError(f"{label} failed: {type(error).__name__}: {_message_of(error)}", hint=WHERE) from error
 
 
-def _said(error: Exception) -> str:
+def _message_of(error: Exception) -> str:
     text = str(error)
-    return text if len(text) <= LONGEST_SAID else f"{text[:LONGEST_SAID]}..."
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}..."
 
 
 def _files_of(dist: Distribution | None, module: str) -> dict[str, Path]:
@@ -226,7 +211,7 @@ def _files_of(dist: Distribution | None, module: str) -> dict[str, Path]:
 
 
 def _package_files(module: str) -> dict[str, Path]:
-    """Files of the outermost package, or the single file, of a module; of a namespace package its part."""
+    """Files of a module's outermost package, or its single file; of a namespace package those of its part."""
     parts = module.split(".")
     for depth in range(1, len(parts) + 1):
         name = ".".join(parts[:depth])
@@ -247,7 +232,7 @@ def _package_files(module: str) -> dict[str, Path]:
 
 
 def _counts(path: Path) -> bool:
-    """Whether a file is the package's own: neither metadata of the installation, nor compiled anew by Python."""
+    """Whether a file is the package's own: neither metadata of the installation, nor compiled by Python."""
     meta = any(part.endswith((".dist-info", ".egg-info")) or part == "__pycache__" for part in path.parts)
     return not meta and path.suffix != ".pyc"
 
@@ -264,19 +249,27 @@ def _requirements(dist: Distribution) -> dict[str, str]:
     """Versions of direct requirements that are installed; those of extras are left out."""
     out = {}
     for text in dist.requires or ():
-        found = REQUIREMENT.match(text)
-        if found is None or re.search(r"\bextra\s*==", text):
+        match = REQUIREMENT.match(text)
+        if match is None or re.search(r"\bextra\s*==", text):
             continue
         try:
-            out[found[0].lower()] = version(found[0])
+            out[match[0].lower()] = version(match[0])
         except PackageNotFoundError:
-            out[found[0].lower()] = ""
+            out[match[0].lower()] = ""
     return out
 
 
 @cache
 def _points(group: Group) -> dict[str, EntryPoint]:
-    found: dict[str, EntryPoint] = {}
+    points: dict[str, EntryPoint] = {}
     for point in entry_points(group=f"rebeca_bench.{group}"):
-        found.setdefault(point.name, point)
-    return found
+        points.setdefault(point.name, point)
+    return points
+
+
+def _point(group: Group, name: str) -> EntryPoint:
+    points = _points(group)
+    if name not in points:
+        hint = f"{did_you_mean(name, points)}; others are found once their package is installed"
+        raise SpecError(f"no {KINDS[group]} is called '{name}'", hint=hint)
+    return points[name]

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,12 @@ class ResolvedGenerator:
 
     Attributes:
         id: Unique in the task.
-        title: Name on the board.
+        title: Name on the leaderboard.
         use: Registered name.
         params: Its ``Params`` dataclass.
         decoder: All parameters of its decoder.
-        noise_group: Arms of one group share their noise.
-        offset: Shifts the noise.
+        noise_group: Generators of one group share their noise.
+        offset: Part of the seeds of the noise.
         images: Images per user, where they differ from the task's.
     """
 
@@ -54,20 +54,10 @@ class ResolvedGenerator:
     images: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """JSON with every default spelled out."""
-        return {
-            "id": self.id,
-            "title": self.title,
-            "use": self.use,
-            "params": params_json(self.params),
-            "decoder": params_json(self.decoder),
-            "noise_group": self.noise_group,
-            "offset": self.offset,
-            "images": self.images,
-        }
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {"params": params_json(self.params), "decoder": params_json(self.decoder)}
 
     def flags(self) -> GeneratorFlags:
-        """What the generator says of itself, without being built."""
         return generator_flags(self.use, self.params, self.id)
 
 
@@ -86,11 +76,9 @@ class ResolvedScorer:
     id: str
 
     def to_json(self) -> dict[str, Any]:
-        """JSON with every default spelled out."""
         return {"id": self.id, "use": self.use, "params": params_json(self.params)}
 
     def flags(self) -> ScorerFlags:
-        """What the scorer says of itself, without being built."""
         return scorer_flags(self.use, self.params, self.id)
 
 
@@ -101,7 +89,7 @@ class ResolvedJudge:
     Attributes:
         use: Registered name.
         params: Its ``Params`` dataclass.
-        encoder: In whose space it judges.
+        encoder: The encoder in whose space it judges.
     """
 
     use: str
@@ -136,16 +124,14 @@ class Task:
     modified: bool
 
     def images_of(self, generator: ResolvedGenerator) -> int:
-        """Images per user by a generator."""
         return generator.images or self.file.images
 
     @property
     def seeds(self) -> SeedScheme:
-        """The task's seeds."""
         return SeedScheme(self.file.id, self.file.version, self.file.seed)
 
     def spec(self) -> Spec:
-        """As records keep it; where things lie and in which process they run is no part of it."""
+        """The task as records keep it, without paths of this machine and without ``isolate``."""
         raw = self.file.to_json()
         raw["data"]["path"] = None
         raw["generators"] = [generator.to_json() for generator in self.generators]
@@ -153,15 +139,13 @@ class Task:
         return Spec.model_validate(raw)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON of :meth:`spec`."""
         return self.spec().to_json()
 
     def hash(self) -> str:
-        """SHA-256 of the resolved spec."""
         return self.spec().hash()
 
     def analysis_hash(self) -> str:
-        """SHA-256 of what was decided beforehand, and of whom and what it is about."""
+        """SHA-256 of the declaration; see :meth:`Spec.analysis_hash`."""
         return self.spec().analysis_hash()
 
 
@@ -176,16 +160,16 @@ def load_task(path: Path, overrides: tuple[str, ...] = (), limit_users: int | No
     Raises:
         SpecError: With file, line, key, what was found and what is allowed.
     """
-    source = with_extends(read_yaml(path), 0)
+    source = with_extends(read_yaml(path))
     as_written = _validate(source)
     base = path.parent
     for text in overrides:
         if override(source, text) == ("data", "path"):
-            base = Path.cwd()  # typed in a shell, so relative to where it was typed
+            base = Path.cwd()  # a path on the command line is relative to the current folder
     if limit_users is not None:
         source.data.setdefault("users", {})["limit"] = limit_users
     file = _validate(source)
-    modified = _what_decides(file) != _what_decides(as_written)
+    modified = _that_decides(file) != _that_decides(as_written)
     data_path = None if file.data.path is None else (base / file.data.path).resolve()
     generators = _generators(file, source)
     scorers = tuple(_scorer(entry, index, source) for index, entry in enumerate(file.scorers))
@@ -204,8 +188,8 @@ def load_task(path: Path, overrides: tuple[str, ...] = (), limit_users: int | No
     return Task(file, path, data_path, generators, scorers, encoder, judges, data, modified)
 
 
-def _what_decides(file: TaskFile) -> TaskFile:
-    """Without where the data lie and in which process generators run."""
+def _that_decides(file: TaskFile) -> TaskFile:
+    """The file without the keys that change no result: ``data.path`` and ``isolate``."""
     return file.model_copy(update={"data": file.data.model_copy(update={"path": None}), "isolate": False})
 
 
@@ -214,9 +198,9 @@ def _validate(source: Source) -> TaskFile:
     try:
         return TaskFile.model_validate(data)
     except ValidationError as error:
-        found = error.errors()
-        # a misspelt key also leaves the right one missing: the misspelling is what to mend
-        first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
+        errors = error.errors()
+        # a misspelt key also leaves the right one missing: the misspelling is reported
+        first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
         raise _explain(first, source) from error
 
 
@@ -243,8 +227,7 @@ def _explain(error: Any, source: Source) -> SpecError:
         return SpecError(f"{where}: unknown key '{name}'", hint=did_you_mean(str(path[-1]), allowed))
     if kind == "missing":
         return SpecError(f"{where}: the key '{name}' is missing")
-    found = error.get("input")
-    return SpecError(f"{where}: {name}: {error['msg'].lower()}, found {shortened(found)}")
+    return SpecError(f"{where}: {name}: {error['msg'].lower()}, found {shortened(error.get('input'))}")
 
 
 def _model_at(path: KeyPath) -> type[BaseModel] | None:
@@ -265,16 +248,13 @@ def _model_at(path: KeyPath) -> type[BaseModel] | None:
 def _inner_model(annotation: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        found = _inner_model(inner)
-        if found is not None:
-            return found
-    return None
+    models = (_inner_model(inner) for inner in getattr(annotation, "__args__", ()))
+    return next((model for model in models if model is not None), None)
 
 
 @contextmanager
 def _at(source: Source, *path: str | int) -> Iterator[None]:
-    """Gives errors below a key their file and line, down to the parameter where it is known."""
+    """Adds file and line to errors below a key, those of the parameter where it is known."""
     try:
         yield
     except SpecError as error:
@@ -287,53 +267,64 @@ def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]
         decoder_params = plugin_class("decoder", file.decoder.use).Params
     with _at(source, "decoder", "params"):
         make_params(decoder_params, file.decoder.params, "decoder.params")
-    base_folder = source.path.parent
     by_id: dict[str, GeneratorSpec] = {}
-    out: list[ResolvedGenerator] = []
-    for index, spec in enumerate(file.generators):
+    resolved: dict[str, ResolvedGenerator] = {}
+    for index, written in enumerate(file.generators):
         where = source.at(("generators", index))
-        if spec.extends is not None:
-            if spec.extends not in by_id:
-                raise SpecError(
-                    f"{where}: extends: no generator '{spec.extends}' above", hint=did_you_mean(spec.extends, by_id)
-                )
-            base = by_id[spec.extends]
-            spec = base.model_copy(
-                update={
-                    "id": spec.id if spec.id is not None or not spec.sweep else base.id,
-                    "title": spec.title or (base.title if spec.sweep else None),
-                    "use": spec.use or base.use,
-                    "params": {**base.params, **spec.params},
-                    "decoder": {**base.decoder, **spec.decoder},
-                    "sweep": spec.sweep,
-                    "images": spec.images or base.images,
-                    "noise_group": spec.noise_group if "noise_group" in spec.model_fields_set else base.noise_group,
-                    "offset": spec.offset if "offset" in spec.model_fields_set else base.offset,
-                }
-            )
+        spec = _extended(written, by_id, where)
         if spec.use is None or spec.id is None:
             raise SpecError(f"{where}: a generator needs 'id' and 'use' (or 'extends')")
         with _at(source, "generators", index):
-            kind = plugin_class("generator", spec.use).Params
+            params = plugin_class("generator", spec.use).Params
         if not spec.sweep:
             if spec.id in by_id:
                 raise SpecError(f"{where}: the generator id '{spec.id}' is given twice")
             by_id[spec.id] = spec
-        for arm in _swept(spec, kind, where):
-            assert arm.id is not None
-            with _at(source, "generators", index, "params"):
-                params = make_params(kind, placed(kind, arm.params, base_folder), f"generators.{arm.id}.params")
-            with _at(source, "generators", index, "decoder"):
-                raw = placed(decoder_params, {**file.decoder.params, **arm.decoder}, base_folder)
-                decoder = make_params(decoder_params, raw, f"generators.{arm.id}.decoder")
-            if any(existing.id == arm.id for existing in out):
-                raise SpecError(f"{where}: the generator id '{arm.id}' is given twice")
-            out.append(
-                ResolvedGenerator(
-                    arm.id, arm.title or arm.id, spec.use, params, decoder, arm.noise_group, arm.offset, arm.images
-                )
-            )
-    return tuple(out)
+        for variant in _swept(spec, params, where):
+            generator = _generator(variant, index, file, source, decoder_params)
+            if generator.id in resolved:
+                raise SpecError(f"{where}: the generator id '{generator.id}' is given twice")
+            resolved[generator.id] = generator
+    return tuple(resolved.values())
+
+
+def _extended(spec: GeneratorSpec, above: Mapping[str, GeneratorSpec], where: str) -> GeneratorSpec:
+    """A generator with the keys of the one that it extends, where it has none of its own."""
+    if spec.extends is None:
+        return spec
+    if spec.extends not in above:
+        raise SpecError(
+            f"{where}: extends: no generator '{spec.extends}' above", hint=did_you_mean(spec.extends, above)
+        )
+    base = above[spec.extends]
+    return base.model_copy(
+        update={
+            "id": spec.id if spec.id is not None or not spec.sweep else base.id,
+            "title": spec.title or (base.title if spec.sweep else None),
+            "use": spec.use or base.use,
+            "params": {**base.params, **spec.params},
+            "decoder": {**base.decoder, **spec.decoder},
+            "sweep": spec.sweep,
+            "images": spec.images or base.images,
+            "noise_group": spec.noise_group if "noise_group" in spec.model_fields_set else base.noise_group,
+            "offset": spec.offset if "offset" in spec.model_fields_set else base.offset,
+        }
+    )
+
+
+def _generator(
+    spec: GeneratorSpec, index: int, file: TaskFile, source: Source, decoder_params: type[Any]
+) -> ResolvedGenerator:
+    assert spec.id is not None and spec.use is not None
+    folder, kind = source.path.parent, plugin_class("generator", spec.use).Params
+    with _at(source, "generators", index, "params"):
+        params = make_params(kind, placed(kind, spec.params, folder), f"generators.{spec.id}.params")
+    with _at(source, "generators", index, "decoder"):
+        raw = placed(decoder_params, {**file.decoder.params, **spec.decoder}, folder)
+        decoder = make_params(decoder_params, raw, f"generators.{spec.id}.decoder")
+    return ResolvedGenerator(
+        spec.id, spec.title or spec.id, spec.use, params, decoder, spec.noise_group, spec.offset, spec.images
+    )
 
 
 def _swept(spec: GeneratorSpec, kind: type[Any], where: str) -> list[GeneratorSpec]:
@@ -347,7 +338,7 @@ def _swept(spec: GeneratorSpec, kind: type[Any], where: str) -> list[GeneratorSp
     out = []
     for values in itertools.product(*spec.sweep.values()):
         chosen = dict(zip(spec.sweep, values, strict=True))
-        said = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in chosen.items())
+        values_text = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in chosen.items())
         suffix = "".join(f"--{key}-{re.sub('[^a-z0-9_.]+', '-', str(value).lower())}" for key, value in chosen.items())
         identifier = f"{spec.id}{suffix}"
         if not re.match(ID, identifier):
@@ -356,7 +347,7 @@ def _swept(spec: GeneratorSpec, kind: type[Any], where: str) -> list[GeneratorSp
             spec.model_copy(
                 update={
                     "id": identifier,
-                    "title": f"{spec.title or spec.id}, {said}",
+                    "title": f"{spec.title or spec.id}, {values_text}",
                     "params": {**spec.params, **{k: v for k, v in chosen.items() if k in own}},
                     "decoder": {**spec.decoder, **{k: v for k, v in chosen.items() if k not in own}},
                 }
@@ -442,13 +433,13 @@ def _check_scorers(file: TaskFile, source: Source, scorers: tuple[ResolvedScorer
         )
     if not flags.card.higher_is_better:
         raise SpecError(
-            f"{where}: '{primary.id}' is better low, and the leaderboard puts the highest first",
-            hint="let the scorer give its number with the sign turned round",
+            f"{where}: lower is better for '{primary.id}', and the leaderboard puts the highest first",
+            hint="let the scorer return its number with the opposite sign",
         )
 
 
 def limited(task: Task, ids: tuple[str, ...]) -> Task:
-    """The same task with some of its generators; that is a modified task.
+    """The task with some of its generators only; it counts as modified.
 
     Raises:
         SpecError: If an id is unknown.

@@ -1,4 +1,4 @@
-"""The resolved task as records keep it: every default spelled out, sweeps expanded, nothing of this machine."""
+"""The resolved task as records keep it: every default spelled out, sweeps expanded, no paths of this machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class GeneratorEntry(_Resolved):
     params: dict[str, Any] = Field(description="Parameters, every default spelled out.")
     decoder: dict[str, Any] = Field(description="Parameters of the decoder.")
     noise_group: str = Field(pattern=ID, max_length=120, description="Generators of one group share their noise.")
-    offset: int = Field(description="Part of the seeds.")
+    offset: int = Field(description="Part of the seeds; generators with equal offsets share their noise.")
     images: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         description="Images per user, where they differ from the task's."
     )
@@ -53,18 +53,16 @@ class Spec(_Resolved):
     users: UsersSpec = Field(description="Which users images are made for.")
     images: Annotated[int, Field(ge=1, le=10_000)] = Field(description="Images per user.")
     encoder: EncoderSpec = Field(description="The generators' encoder.")
-    decoder: Use = Field(description="From embeddings to images.")
+    decoder: Use = Field(description="Turns embeddings into images.")
     generators: list[GeneratorEntry] = Field(description="Sweeps expanded.", min_length=1)
-    scorers: list[ScorerEntry] = Field(description="In order.", min_length=1)
+    scorers: list[ScorerEntry] = Field(description="In the order of the task file.", min_length=1)
     failures: Literal["exclude", "worst", "abort"] = Field(description="How failures count.")
-    analysis: AnalysisSpec = Field(description="What was decided beforehand.")
+    analysis: AnalysisSpec = Field(description="Decided before the first image.")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
         return self.model_dump(mode="json", by_alias=True)
 
     def hash(self) -> str:
-        """SHA-256 of all of it."""
         return digest_of(self.to_json())
 
     def analysis_hash(self) -> str:
@@ -74,13 +72,10 @@ class Spec(_Resolved):
 
     @property
     def seeds(self) -> SeedScheme:
-        """The task's seeds."""
         return SeedScheme(self.id, self.version, self.seed)
 
     def generator(self, name: str) -> GeneratorEntry | None:
-        """The entry of a generator; None where there is none."""
         return next((entry for entry in self.generators if entry.id == name), None)
 
     def images_of(self, generator: GeneratorEntry) -> int:
-        """Images per user by a generator."""
         return generator.images or self.images

@@ -1,7 +1,7 @@
 """Reading YAML as plain data while remembering the line of every key.
 
-Only plain scalars, lists and mappings: no tags, no anchors, no duplicate keys, and a limit on size, so that a hostile
-task file is refused before it costs anything.
+Only plain scalars, lists and mappings: no tags, no anchors, no duplicate keys, and a limit on size. A hostile task file
+is refused before it costs time or memory.
 """
 
 from __future__ import annotations
@@ -95,16 +95,15 @@ def parse_scalar(text: str) -> Any:
 
 
 def _refuse_what_costs(path: Path, text: str) -> None:
-    """Anchors and aliases, which can multiply, and deep nesting, whose parsing takes the square of its depth."""
+    """Refuses anchors and aliases, which can multiply, and deep nesting, which takes quadratic time to parse."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark is not None else 1
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            line = event.start_mark.line + 1 if event.start_mark is not None else 1
             raise SpecError(f"{path}:{line}: nested too deeply")
         anchor = getattr(event, "anchor", None)
         if anchor is not None:
-            line = event.start_mark.line + 1 if event.start_mark is not None else 1
             raise SpecError(
                 f"{path}:{line}: anchors and aliases are not allowed ('{anchor}')",
                 hint="use 'extends' to share parts",
@@ -112,34 +111,40 @@ def _refuse_what_costs(path: Path, text: str) -> None:
 
 
 def _plain(node: yaml.Node, path: KeyPath, source: Source) -> Any:
-    source.lines[path] = node.start_mark.line + 1
+    line = node.start_mark.line + 1
+    where = f"{source.path}:{line}"
+    source.lines[path] = line
     if node.tag == "tag:yaml.org,2002:timestamp":
-        raise SpecError(f"{source.path}:{node.start_mark.line + 1}: '{node.value}' is a date", hint="put it in quotes")
+        raise SpecError(f"{where}: '{node.value}' is a date", hint="put it in quotes")
     if node.tag not in PLAIN_TAGS:
-        raise SpecError(f"{source.path}:{node.start_mark.line + 1}: the YAML tag '{node.tag}' is not allowed")
+        raise SpecError(f"{where}: the YAML tag '{node.tag}' is not allowed")
     if isinstance(node, yaml.SequenceNode):
         return [_plain(child, (*path, index), source) for index, child in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
-        out: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            line = key_node.start_mark.line + 1
-            key = key_node.value
-            if not isinstance(key, str):
-                raise SpecError(f"{source.path}:{line}: keys must be words")
-            _refuse_odd_text(key, source.path, line)
-            if key in out:
-                raise SpecError(f"{source.path}:{line}: the key '{key}' is given twice")
-            out[key] = _plain(value_node, (*path, key), source)
-            source.lines[(*path, key)] = line
-        return out
-    _refuse_odd_text(node.value, source.path, node.start_mark.line + 1)
+        return _plain_mapping(node, path, source)
+    _refuse_odd_text(node.value, where)
     try:
         return yaml.SafeLoader("").construct_object(node, deep=True)
     except (ValueError, OverflowError) as error:
-        raise SpecError(f"{source.path}:{node.start_mark.line + 1}: not a value that can be kept ({error})") from error
+        raise SpecError(f"{where}: not a value that can be kept ({error})") from error
 
 
-def _refuse_odd_text(text: str, path: Path, line: int) -> None:
-    """NUL bytes and halves of a character can be in no file name and no hash."""
+def _plain_mapping(node: yaml.MappingNode, path: KeyPath, source: Source) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        line, key = key_node.start_mark.line + 1, key_node.value
+        where = f"{source.path}:{line}"
+        if not isinstance(key, str):
+            raise SpecError(f"{where}: keys must be words")
+        _refuse_odd_text(key, where)
+        if key in out:
+            raise SpecError(f"{where}: the key '{key}' is given twice")
+        out[key] = _plain(value_node, (*path, key), source)
+        source.lines[(*path, key)] = line
+    return out
+
+
+def _refuse_odd_text(text: str, where: str) -> None:
+    """Refuses NUL bytes and halves of a surrogate pair, which no file name and no hash can hold."""
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise SpecError(f"{path}:{line}: a text with a NUL byte or half a character")
+        raise SpecError(f"{where}: a text with a NUL byte or half a character")

@@ -33,7 +33,7 @@ def test_what_is_changed_after_the_first_picture_is_exploratory(tiny):
 
     change(tiny, "scorer: ncf", "scorer: auditor")  # the other judge looked better
     output = run(tiny, "--site", tiny.parent / "site")
-    assert "changed after images were made" in output
+    assert "changed after the first image" in output
     assert "analysis: every comparison is exploratory" in output
     record, declared = families(tiny)
     assert not record["analysis"]["frozen"]
@@ -56,7 +56,7 @@ def test_what_is_changed_after_the_first_picture_is_exploratory(tiny):
 def test_how_failures_count_is_part_of_the_declaration(tiny):
     run(tiny, "--quiet")
     tiny.write_text(tiny.read_text() + "failures: worst\n")
-    assert "changed after images were made" in run(tiny)
+    assert "changed after the first image" in run(tiny)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_crash_before_the_mark_loses_no_declaration(tiny):
     change(tiny, "scorer: ncf", "scorer: auditor")
     change(tiny, "scorers:", "  - {id: more, use: catalogue, params: {rank_by: centroid}}\nscorers:")
     for _ in range(2):
-        assert "changed after images were made" in run(tiny)
+        assert "changed after the first image" in run(tiny)
     assert json.loads(path.read_text()) == found
 
 

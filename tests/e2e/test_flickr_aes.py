@@ -107,7 +107,7 @@ def test_without_a_gpu_the_device_is_refused_before_any_work(smoke):
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
     folder, _ = smoke
-    assert "there is no CUDA device here" in run(folder, "--device", "cuda", code=2)
+    assert "this machine has no CUDA device" in run(folder, "--device", "cuda", code=2)
 
 
 @pytest.mark.slow

@@ -60,7 +60,7 @@ def test_what_fails_in_its_own_process_loses_its_row_and_nothing_else(installed,
     assert set(failed) == set(hows) - {"prints", "never-leaves"}
     for how, reason in CRASHES.items():
         assert reason in failed[how]
-        assert f"generator '{how}' {reason}; the board is without it" in output
+        assert f"generator '{how}' {reason}; the leaderboard is without it" in output
     assert len(failed["raises-much"]) <= 500
     assert "\x1b" not in failed["raises-much"]
     page = (tmp_path / "site" / "tasks" / "tiny" / "index.html").read_text()

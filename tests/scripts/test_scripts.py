@@ -72,4 +72,4 @@ def test_without_a_gpu_the_gpu_check_says_so(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
     stopped = CliRunner().invoke(load("gpu_check").main, ["--folder", str(tmp_path)])
-    assert stopped.exit_code == 2 and "there is no CUDA device here" in stopped.output
+    assert stopped.exit_code == 2 and "this machine has no CUDA device" in stopped.output

@@ -456,8 +456,8 @@ def test_a_declaration_needs_a_time(records):
     ("said", "named"),
     [
         ({"added": ["nobody"]}, "called added that the spec does not have"),
-        ({"decoded": {"rebeca": 10**6}}, "are called decoded, of"),
-        ({"decoded": {"nobody": 1}}, "are called decoded, of 0"),
+        ({"decoded": {"rebeca": 10**6}}, "images of 'rebeca', at most"),
+        ({"decoded": {"nobody": 1}}, "images of 'nobody', at most 0"),
         ({"decoded": {"rebeca": 0}}, "greater than or equal to 1"),
     ],
 )  # fmt: skip

@@ -37,7 +37,7 @@ def test_only_missing_units_are_decoded(running):
     assert again.decoded == 15
     assert again.rows == whole.rows and again.folders == whole.folders
     assert decode(running, 0).decoded == 0
-    assert running.stages.timing.seconds["images rebeca"] > 0
+    assert running.stages.seconds["images rebeca"] > 0
 
 
 def test_units_do_not_change_an_image(running, prepared):

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from benchmark.runner.fits import Decoders, fit_generator, generator_context
-from benchmark.runner.reports import REPORT, read_report
+from benchmark.runner.fits import REPORT, Decoders, fit_generator, generator_context, read_report
 from rebeca.errors import PluginError
 
 

@@ -36,7 +36,7 @@ def test_the_same_fit_gives_the_same_judge(prepared, tmp_path):
     folder = fit_judge(address, embeddings, prepared.world, "cpu", stages)
     again = fitted_judge(address, folder, embeddings, materials.encoders, prepared.world, "cpu")
     assert np.array_equal(again.catalogue_scores(), materials.judges["verifier"].catalogue_scores())
-    assert list(stages.timing.seconds) == ["fit verifier"]
+    assert list(stages.seconds) == ["fit verifier"]
 
 
 def test_the_learning_curve_sees_a_share_of_the_verifiers_ratings(prepared):

@@ -23,25 +23,25 @@ class Screen(Reporter):
 
 def test_lines_are_said_as_they_are():
     screen = Screen()
-    screen.say("[bold]not markup[/bold] \x1b[31mred\x1b[0m")
+    screen.info("[bold]not markup[/bold] \x1b[31mred\x1b[0m")
     assert screen.text == "[bold]not markup[/bold] \ufffd[31mred\ufffd[0m\n"
 
 
 def test_long_lines_are_not_broken():
     screen = Screen(terminal=False)
-    screen.say("x" * 300)
+    screen.info("x" * 300)
     assert screen.text == "x" * 300 + "\n"
 
 
 def test_who_asked_for_silence_gets_warnings_only():
     screen = Screen(quiet=True)
-    screen.say("a line")
+    screen.info("a line")
     screen.warn("beware\x07")
     assert screen.text == "beware\ufffd\n"
 
 
 def test_messages_go_to_standard_error(capsys):
-    Reporter().say("a line")
+    Reporter().info("a line")
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "a line\n")
 
@@ -79,7 +79,7 @@ def test_a_failing_stage_takes_its_bar_down():
     with pytest.raises(ValueError, match="no"), screen.stage("fit") as report:
         report(1, 2, "")
         raise ValueError("no")
-    screen.say("afterwards")
+    screen.info("afterwards")
     assert screen.text.endswith("afterwards\n")
 
 

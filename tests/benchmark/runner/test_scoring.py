@@ -119,7 +119,7 @@ def test_a_generator_by_every_scorer(prepared, images):
 
 def test_cached_scores_need_no_scorer(prepared, images, monkeypatch):
     before = scored(prepared, images[1])
-    monkeypatch.setattr(module, "build_scorer", lambda *arguments: pytest.fail("a scorer was built"))
+    monkeypatch.setattr(module, "build", lambda *arguments: pytest.fail("a scorer was built"))
     after = scored(prepared, images[1])
     assert np.array_equal(before.by_image["ncf"].own, after.by_image["ncf"].own)
     assert before.cards == after.cards
@@ -128,8 +128,8 @@ def test_cached_scores_need_no_scorer(prepared, images, monkeypatch):
 def test_one_damaged_score_is_made_again_and_no_other(prepared, images, monkeypatch):
     scored(prepared, images[2])
     built = []
-    real = module.build_scorer
-    monkeypatch.setattr(module, "build_scorer", lambda *a: (built.append(a[0]), real(*a))[1])
+    real = module.build
+    monkeypatch.setattr(module, "build", lambda *a: (built.append(a[1]), real(*a))[1])
     shutil.rmtree(prepared.stages.store.folder(prepared.addresses.scores[images[2].spec.id, "auditor"]))
     scored(prepared, images[2])
     assert built == ["auditor"]

@@ -82,7 +82,7 @@ def test_damage_is_noticed_set_aside_and_mended(store, said, damage):
         (aside,) = (store.root / "set-aside").iterdir()
         assert aside.name == f"fit-{made.name[:16]}-{os.getpid()}"
         assert said[-1].startswith(f"fit {made.name[:12]}: ")
-        assert said[-1].endswith(f"; set aside as {aside} and made again")
+        assert said[-1].endswith(f"; set aside as {aside} and computed again")
         assert "None" not in said[-1]
 
 
@@ -138,7 +138,11 @@ def test_a_leftover_of_the_same_process_is_no_obstacle(store):
     [
         (OSError(errno.ENOSPC, "No space left on device"), "No space left on device", "free disk space, or choose"),
         (OSError("100 requested and 20 written"), "100 requested and 20 written", "free disk space, or choose"),
-        (PermissionError(errno.EACCES, "Permission denied", "/x/y"), "/x/y: Permission denied", "mend that; run again"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/x/y"),
+            "/x/y: Permission denied",
+            "correct that; run",
+        ),
     ],
 )
 def test_a_failing_write_names_what_and_where(store, error, message, hint):

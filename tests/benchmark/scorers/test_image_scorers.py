@@ -95,9 +95,9 @@ def test_missing_weights_are_named(tmp_path):
         HPSv2Params()
     with pytest.raises(MissingDependency, match="is not there"):
         scorer(HPSv2Scorer, HPSv2Params("ViT-B-32", str(tmp_path / "no.pt"))).score_pixels(images_of([(8, 8)]))
-    with pytest.raises(MissingDependency, match="is not there"):
+    with pytest.raises(MissingDependency, match="does not exist"):
         HPSv2Scorer.fingerprint(HPSv2Params("ViT-B-32", str(tmp_path / "no.pt")))
-    with pytest.raises(MissingDependency, match="is not there"):
+    with pytest.raises(MissingDependency, match="does not exist"):
         LaionScorer.fingerprint(LaionParams(weights=str(tmp_path / "no.pt")))
     with pytest.raises(SpecError, match="weights is not set"):
         LaionParams()

@@ -38,7 +38,7 @@ def test_misspelt_names_have_a_hint():
     ("text", "kind", "message"),
     [
         ("import no_such_package_anywhere", MissingDependency, "needs the package 'no_such_package_anywhere'"),
-        ("class Other:\n    pass\n", PluginError, "registered as somebodys:Mine, which is not there"),
+        ("class Other:\n    pass\n", PluginError, "registered as somebodys:Mine, which does not exist"),
         ("raise ValueError('no')", PluginError, "importing somebodys:Mine failed: ValueError: no"),
     ],
 )

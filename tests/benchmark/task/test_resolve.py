@@ -24,7 +24,7 @@ def test_a_scorer_that_is_better_low_cannot_decide(tiny, monkeypatch):
     """The board puts the highest first, and calls it liked most."""
     load_task(tiny)
     monkeypatch.setattr(VerifierScorer, "CARD", replace(VerifierScorer.CARD, higher_is_better=False))
-    with pytest.raises(SpecError, match="'ncf' is better low"):
+    with pytest.raises(SpecError, match="lower is better for 'ncf'"):
         load_task(tiny)
 
 
@@ -117,7 +117,7 @@ def test_where_the_data_lie_is_no_part_of_the_task(tiny, tmp_path, monkeypatch):
 def test_overrides_that_do_not_fit(tiny):
     for text, message in [
         ("seed", "expected a.b=value"),
-        ("generators.nobody.params.hidden=8", "'nobody' is no element there"),
+        ("generators.nobody.params.hidden=8", "the list has no element 'nobody'"),
         ("seed.a=8", "holds a value, not keys"),
         ("encoder.of=[", "not a YAML value"),
     ]:

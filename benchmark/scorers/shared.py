@@ -1,0 +1,99 @@
+"""What several scorers share: fixed cards, scores of all users, batches of pixels, weights."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+import numpy as np
+
+from rebeca.arrays import Floats, Ints, Pixels
+from rebeca.errors import MissingDependency
+from rebeca.hashes import file_hash
+from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard
+from rebeca.published import identity, is_published, locate
+
+P = TypeVar("P")
+
+TINYWORLD = "tinyworld"
+"""The backbone that names tinyworld's stand-in."""
+
+
+class FixedScorer(Scorer[NoParams]):
+    """A scorer without parameters, whose needs and card are the same in every task."""
+
+    NEEDS: ClassVar[frozenset[str]]
+    CARD: ClassVar[ScorerCard]
+
+    @classmethod
+    def needs(cls, params: NoParams) -> frozenset[str]:
+        return cls.NEEDS
+
+    @classmethod
+    def card(cls, params: NoParams) -> ScorerCard:
+        return cls.CARD
+
+
+class EveryoneScorer(FixedScorer):
+    """A scorer that every user can be asked about every image."""
+
+    judges_everyone = True
+
+    def score(self, images: ScoredImages, users: Ints) -> Floats:
+        return own_scores(lambda different: self.score_all(images, different), users)
+
+
+def own_scores(table_of: Callable[[Ints], Floats], users: Ints) -> Floats:
+    """Float [n]; image i by ``users[i]``, out of the table [different users, n] that ``table_of`` returns."""
+    different, row = np.unique(users, return_inverse=True)
+    return np.asarray(table_of(different)[row, np.arange(len(users))])
+
+
+class PixelScorer(Scorer[P]):
+    """A score that depends on the image alone: every different image is scored once, in batches."""
+
+    @property
+    def batch(self) -> int:
+        """Images per batch."""
+        return 64
+
+    @abc.abstractmethod
+    def score_pixels(self, images: list[Pixels]) -> Floats:
+        """Float [n]; one number per image."""
+
+    def score(self, images: ScoredImages, users: Ints) -> Floats:
+        """float64 [n]; the user plays no part."""
+        first, position = np.unique(images.unique, return_inverse=True)
+        out = np.full(len(first), np.nan)
+        for start in range(0, len(first), self.batch):
+            rows = first[start : start + self.batch]
+            out[start : start + len(rows)] = self.score_pixels([images.pixels_of(int(i)) for i in rows])
+        return np.asarray(out[position])
+
+
+def weights_path(weights: str) -> Path:
+    """Published weights where they lie on this machine, or the file that the task names."""
+    return locate(weights) if is_published(weights) else Path(weights)
+
+
+def weights_fingerprint(scorer: str, weights: str, hint: str) -> str:
+    """Hash of published weights or of a file.
+
+    Raises:
+        MissingDependency: If they are not on this machine.
+    """
+    if is_published(weights):
+        return identity(weights)
+    try:
+        return file_hash(Path(weights))
+    except OSError as error:
+        raise MissingDependency(f"scorer '{scorer}': {weights} does not exist", hint=hint) from error
+
+
+def stand_in_fingerprint(name: str) -> str:
+    """Hash of the weights of one of tinyworld's stand-ins, with the version of their layout."""
+    from rebeca.tinyworld.models import LAYOUT, weights_file
+
+    return f"{file_hash(weights_file(name))}/{LAYOUT}"
