@@ -49,7 +49,6 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *s
 CODE = [path for package in ("rebeca", "baselines", "benchmark") for path in sorted((ROOT / package).rglob("*.py"))]
 TEMPLATES = sorted((ROOT / "site" / "templates").glob("*.html"))
 FOR_OUTSIDERS = {ROOT / "README.md", ROOT / "docs" / "README.md", *(ROOT / "docs" / "tutorial").glob("*.md")}
-NOT_CLEANED_YET = "product code still uses the old vocabulary; strict from the commit that cleans it"
 
 MOST_WORDS = 25
 LONG_SENTENCES = 0.05
@@ -224,7 +223,6 @@ def test_pages_use_the_vocabulary(page):
     report(page_problems(page, generated=False))
 
 
-@pytest.mark.xfail(strict=False, reason=NOT_CLEANED_YET)
 def test_tables_made_from_code_use_the_vocabulary():
     """Their words stand in the models of records and in the names of simulated quantities."""
     report([problem for page in PAGES for problem in page_problems(page, generated=True)])
@@ -327,7 +325,6 @@ def template_text(source: str) -> Iterator[tuple[int, str, str]]:
             yield source.count("\n", 0, start) + 1, kind, " ".join(text.split())
 
 
-@pytest.mark.xfail(strict=False, reason=NOT_CLEANED_YET)
 def test_messages_use_the_vocabulary():
     problems = []
     for path in CODE:
@@ -339,7 +336,6 @@ def test_messages_use_the_vocabulary():
     report(problems)
 
 
-@pytest.mark.xfail(strict=False, reason=NOT_CLEANED_YET)
 def test_templates_use_the_vocabulary():
     problems = []
     for path in TEMPLATES:
@@ -349,7 +345,6 @@ def test_templates_use_the_vocabulary():
     report(problems)
 
 
-@pytest.mark.xfail(strict=False, reason=NOT_CLEANED_YET)
 def test_identifiers_use_the_vocabulary():
     problems = []
     for path in CODE:
