@@ -49,7 +49,7 @@ def test_what_fails_in_its_own_process_loses_its_row_and_nothing_else(installed,
     """All at once; what stays is what a task without them says."""
     shutil.copytree(done / "data", tmp_path / "data")
     hows = [*CRASHES, "raises", "raises-much", "too-few", "constructor", "prints", "never-leaves"]
-    limits = "{seconds: 6, memory_mb: 2048}"
+    limits = "{seconds: 15, memory_mb: 2048}"
     (tmp_path / "tiny.yaml").write_text(with_wild(*hows, isolate=limits))
     run = ("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--site", tmp_path / "site")
     output = invoke(*run, "--quiet")

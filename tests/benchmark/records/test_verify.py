@@ -178,7 +178,7 @@ def test_an_edited_hash_file_or_picture_is_caught(records):
     [
         ("rebeca/images.parquet", encode_lossless(np.full((24, 24, 3), 9, np.uint8)), "is another image"),
         ("_task/images.parquet", encode_lossless(np.full((24, 24, 3), 9, np.uint8)), "is another image"),
-        ("rebeca/images.parquet", b"no image", "not a readable picture"),
+        ("rebeca/images.parquet", b"no image", "not a readable image"),
         ("rebeca/images.parquet", b"", "has its bytes twice, or none"),
         ("rebeca/images.parquet", png(60_000, 60_000), "too many pixels"),
     ],
@@ -455,7 +455,7 @@ def test_a_declaration_needs_a_time(records):
 @pytest.mark.parametrize(
     ("said", "named"),
     [
-        ({"added": ["nobody"]}, "called added that the spec does not have"),
+        ({"added": ["nobody"]}, "added generators that the spec does not have"),
         ({"decoded": {"rebeca": 10**6}}, "images of 'rebeca', at most"),
         ({"decoded": {"nobody": 1}}, "images of 'nobody', at most 0"),
         ({"decoded": {"rebeca": 0}}, "greater than or equal to 1"),

@@ -200,11 +200,12 @@ print(json.dumps([name for name in ("torch", "transformers", "diffusers", "panda
     assert json.loads(done.stdout) == []
 
 
-def test_a_file_of_the_data_is_read_once(tiny, monkeypatch):
+def test_a_file_of_the_data_is_read_once(tiny, tmp_path, monkeypatch):
     """Its hash is kept for as long as size and time of the file stay."""
     import hashlib
     import os
 
+    monkeypatch.setattr("rebeca.hashes.cache_folder", lambda: tmp_path / "cache")  # other tests write to the usual one
     for path in (tiny.parent / "data").rglob("*"):
         os.utime(path, (10**9, 10**9))
     task = load_task(tiny)

@@ -78,7 +78,7 @@ def test_unknown_kinds_of_device_are_refused():
 def test_cards_that_are_not_there_are_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     check_device("cpu")
-    with pytest.raises(SpecError, match="--device cuda:1: there is no CUDA device here") as raised:
+    with pytest.raises(SpecError, match="--device cuda:1: this machine has no CUDA device") as raised:
         check_device("cuda:1")
     assert "doctor" in raised.value.hint
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

@@ -43,7 +43,7 @@ class Listener(Reporter):
         super().__init__(quiet=True)
         self.said, self.progress = [], []
 
-    def say(self, text):
+    def info(self, text):
         self.said.append(text)
 
     @contextmanager
@@ -118,12 +118,12 @@ def says(*messages):
 
 
 def test_what_a_child_says_is_passed_on(isolated, child):
-    child(says({"say": "half way"}, {"progress": [18, 36, "images"]}, {"done": True}))
+    child(says({"line": "half way"}, {"progress": [18, 36, "images"]}, {"done": True}))
     run = isolated()
     run.run()
     assert run.heard.said == ["  child process of well ...", "half way"]
     assert run.heard.progress == [(18, 36, "images")]
-    assert run.stages.timing.seconds.keys() == {"child process of well"}
+    assert run.stages.seconds.keys() == {"child process of well"}
 
 
 def test_its_last_word_ends_it_and_what_it_started(isolated, child, tmp_path):
@@ -136,7 +136,17 @@ def test_its_last_word_ends_it_and_what_it_started(isolated, child, tmp_path):
 
 @pytest.mark.parametrize(
     "noise",
-    ["{{{{", "3", '"done"', "[1, 2]", '{"unknown": 1}', '{"error": 3}', '{"say": ["x"]}', '{"progress": [1]}', "\\xff"],
+    [
+        "{{{{",
+        "3",
+        '"done"',
+        "[1, 2]",
+        '{"unknown": 1}',
+        '{"error": 3}',
+        '{"line": ["x"]}',
+        '{"progress": [1]}',
+        "\\xff",
+    ],
 )
 def test_what_a_generator_writes_into_the_pipe_is_ignored(isolated, child, noise):
     child(f"printf '%b\\n' '{noise}' >&3\n{says({'done': True})}")
@@ -185,7 +195,7 @@ def test_a_generator_that_hangs_is_stopped(isolated, child):
         run.run()
     assert time.monotonic() - started < 20
     assert raised.value.hint == "isolate.seconds sets the time limit"
-    assert run.stages.timing.seconds["child process of well"] >= 0.5
+    assert run.stages.seconds["child process of well"] >= 0.5
 
 
 def test_a_process_that_holds_the_pipe_open_delays_nothing(isolated, child, tmp_path):

@@ -1,11 +1,12 @@
-"""What a terminal is told, what a file is told, and how seconds add up."""
+"""What is printed on a terminal and into a file."""
 
 import io
 
 import pytest
 from rich.console import Console
 
-from benchmark.runner.progress import Reporter, Timing, silent
+from benchmark.runner.progress import Reporter
+from rebeca.interfaces import no_progress
 
 
 class Screen(Reporter):
@@ -69,7 +70,7 @@ def test_a_bar_shows_steps_a_second(monkeypatch):
 def test_no_bar_without_a_terminal_or_in_silence(terminal, quiet):
     screen = Screen(terminal, quiet)
     with screen.stage("fit verifier") as report:
-        assert report is silent
+        assert report is no_progress
         report(1, 2, "note")
     assert screen.text == ""
 
@@ -81,11 +82,3 @@ def test_a_failing_stage_takes_its_bar_down():
         raise ValueError("no")
     screen.info("afterwards")
     assert screen.text.endswith("afterwards\n")
-
-
-def test_seconds_add_up_by_stage():
-    timing = Timing()
-    for name, seconds in (("fit", 1.5), ("images", 2.0), ("fit", 0.25)):
-        timing.add(name, seconds)
-    assert timing.seconds == {"fit": 1.75, "images": 2.0}
-    assert Timing().seconds == {}

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from benchmark.disk import file_digest
-from benchmark.runner.publish import learned, publish, weights_folder
+from benchmark.runner.publish import publish, weights_folder
 from benchmark.runner.store import Store
 from benchmark.task.resolve import load_task
 from rebeca.errors import SpecError
@@ -60,14 +60,14 @@ def test_weights_lie_beside_their_records_as_in_a_work_folder(done, published):
     weights = weights_folder(place)
     assert weights == place.with_name("v1-weights")
     store = Store(weights, print)
-    addresses = learned(find(load_task(done / "tiny.yaml"), done / "w"))
+    addresses = find(load_task(done / "tiny.yaml"), done / "w").learned()
     assert all(store.find(address) for address in addresses)
     assert {path.name for path in weights.iterdir()} == {"embeddings", "judge", "fit"}
 
 
 def test_what_was_learned_is_named_once(done):
     addresses = find(load_task(done / "tiny.yaml"), done / "w")
-    named = learned(addresses)
+    named = list(addresses.learned())
     assert len(named) == len(set(named))
     stages = [address.stage for address in named]
     # three encoders; verifier, auditor and half a verifier; one fit of three arms of rebeca, one per catalogue arm
@@ -107,7 +107,7 @@ def test_random_weights_are_refused(work, published, random_weights, monkeypatch
     text = TINY.replace('encoder: {use: "pca:4", of: "fourier:8"}', 'encoder: "published:vit-l"')
     assert text != TINY
     (work / "tiny.yaml").write_text(text)
-    with pytest.raises(SpecError, match=r"made with random weights \(.*\), which measure nothing"):
+    with pytest.raises(SpecError, match=r"the run used random weights \(.*\), which measure nothing"):
         published(work / "tiny.yaml", work / "w")
     assert not (tmp_path / "results").exists()
 

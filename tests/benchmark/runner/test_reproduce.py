@@ -163,7 +163,7 @@ def test_rows_of_one_side_only_cannot_be_compared(original, copy):
     table = pd.read_parquet(path)
     lost = (table.user == "u3") & (table.replicate == 1) & (table.scorer == "ncf")
     table[~lost].to_parquet(path)
-    with pytest.raises(RecordError, match="only one side has scorer ncf, user u3, replicate 1"):
+    with pytest.raises(RecordError, match="only one record has scorer ncf, user u3, replicate 1"):
         compare(original, copy)
 
 
@@ -174,7 +174,7 @@ class Saying(Reporter):
         super().__init__(quiet=True)
         self.lines = []
 
-    def say(self, text):
+    def info(self, text):
         self.lines.append(text)
 
 

@@ -108,7 +108,7 @@ def test_cold_and_other_users_are_all_users(tiny):
 
 
 def test_a_segment_of_nobody_is_refused(tiny):
-    with pytest.raises(SpecError, match=r"users\.segment: nobody is cold") as raised:
+    with pytest.raises(SpecError, match=r"users\.segment: no user is cold") as raised:
         world(tiny, PER_USER, "users: {segment: cold}\n")
     assert raised.value.hint == "use split.kind: cold-users"
 

@@ -25,8 +25,7 @@ def test_the_argument_after_the_colon_is_a_parameter():
 def test_encoders_stand_on_encoders():
     encoder = resolved("pca:2", of={"use": "pca:3", "of": {"use": "fourier:6"}})
     assert [encoder.use, encoder.of.use, encoder.of.of.use, encoder.of.of.of] == ["pca", "pca", "fourier", None]
-    shown = encoder.to_json()
-    assert (shown["params"]["dims"], shown["of"]["params"]["dims"], shown["of"]["of"]["params"]["size"]) == (2, 3, 6)
+    assert (encoder.params.dims, encoder.of.params.dims, encoder.of.of.params.size) == (2, 3, 6)
     address = encoder.address()
     assert address["of"]["of"] == encoder.of.of.address() and address["of"]["of"]["of"] is None
 
@@ -65,4 +64,4 @@ def test_files_lie_beside_the_task(tmp_path):
     encoder = resolved("precomputed:vectors.npy", base=tmp_path)
     values = [getattr(encoder.params, field.name) for field in fields(encoder.params)]
     assert str(tmp_path / "vectors.npy") in values
-    assert str(tmp_path) not in str(encoder.to_json())
+    assert str(tmp_path) not in encoder.text

@@ -63,7 +63,7 @@ class Mine(Generator):
 def test_a_class_of_somebody_elses_is_found(registered):
     registered(GENERATOR)
     assert registry.plugin_class("generator", "mine").__name__ == "Mine"
-    assert registry.is_foreign("generators", "mine")
+    assert not registry.identity("generator", "mine").is_own
 
 
 @pytest.mark.parametrize(
