@@ -297,12 +297,11 @@ def _generator_address(
         seed=seed,
         device=device,
     )
-    decoder = task.file.decoder.use
     inputs = {
         "fit": fit.key,
         "params": params,
         "judge": judge,
-        "decoder": address_of("decoder", decoder, spec.decoder),
+        "decoder": address_of("decoder", task.file.decoder.use, spec.decoder),
         "seeds": [*_seed_names(task), spec.offset, spec.noise_group],
         "images": task.images_of(spec),
         "device": device,

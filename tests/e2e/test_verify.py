@@ -455,7 +455,7 @@ def test_a_declaration_needs_a_time(records):
 @pytest.mark.parametrize(
     ("said", "named"),
     [
-        ({"added": ["nobody"]}, "called added that the spec does not have"),
+        ({"added": ["nobody"]}, "added generators that the spec does not have"),
         ({"decoded": {"rebeca": 10**6}}, "images of 'rebeca', at most"),
         ({"decoded": {"nobody": 1}}, "images of 'nobody', at most 0"),
         ({"decoded": {"rebeca": 0}}, "greater than or equal to 1"),
