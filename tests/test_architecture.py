@@ -285,7 +285,7 @@ ENTRY_MODULES = {
         "benchmark.scorers.observed",
     ),
     "held-out": ("benchmark.runner.held_out_scores",),
-    "records": ("benchmark.analysis.analyse", "benchmark.runner.score_rows", "benchmark.runner.write_records"),
+    "records": ("benchmark.analysis.analyse", "benchmark.runner.write_records"),
 }
 """What computes each stage: where the harness enters it, and the plug-ins that it loads by name."""
 

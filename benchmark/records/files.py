@@ -26,6 +26,12 @@ UNSET = "0" * 64
 Model = TypeVar("Model", bound=BaseModel)
 
 
+def refuse_if(condition: object, message: str) -> None:
+    """Raises a RecordError with this message where the condition is true."""
+    if condition:
+        raise RecordError(message)
+
+
 def read_record(folder: Path) -> GeneratorRecord:
     """A generator's record.
 

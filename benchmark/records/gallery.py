@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from benchmark.analysis.inputs import Rows
+from benchmark.records.files import refuse_if
 from benchmark.records.rows import read_columns
 from benchmark.records.schema import RatedItem, ShownImage, ShownTaste, Taste
 from rebeca.arrays import Bools, Floats, Ints, Pixels
@@ -68,7 +69,6 @@ def shown_images(rows: Rows, seeds: SeedScheme, ids: Sequence[str]) -> tuple[Sho
 
 
 def pack_images(folder: Path, shown: Sequence[ShownImage], pixels: Callable[[ShownImage], Pixels]) -> None:
-    """Writes ``images.parquet`` of a generator."""
     named = {image.digest: image for image in reversed(shown)}
     columns = [image.user for image in shown], [image.replicate for image in shown]
     _pack(folder, IMAGES, columns, [image.digest for image in shown], lambda digest: pixels(named[digest]))
@@ -176,12 +176,13 @@ def check_examples(folder: Path, taste: Taste) -> None:
 def _check(folder: Path, schema: pa.Schema, expected: Sequence[tuple[str | int, ...]]) -> None:
     columns = read_columns(folder / PACKED, schema, MOST_PACKED_BYTES)
     keys = [columns[name].tolist() for name in schema.names if name != "image"]
-    if list(zip(*keys, strict=True)) != list(expected):
-        raise RecordError(f"{folder / PACKED}: does not hold exactly the images that are shown")
+    refuse_if(
+        list(zip(*keys, strict=True)) != list(expected),
+        f"{folder / PACKED}: does not hold exactly the images that are shown",
+    )
     seen: set[str] = set()
     for digest, data in zip(columns["digest"].tolist(), columns["image"].tolist(), strict=True):
-        if bool(data) == (digest in seen):
-            raise RecordError(f"{folder / PACKED}: {digest[:16]} has its bytes twice, or none")
+        refuse_if(bool(data) == (digest in seen), f"{folder / PACKED}: {digest[:16]} has its bytes twice, or none")
         if data:
             decode_packed(folder, digest, data)
         seen.add(digest)

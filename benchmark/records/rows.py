@@ -6,7 +6,7 @@ They are written once. Whenever they are read, they are checked against each oth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from benchmark.analysis.inputs import HeldOutScores, Rows
 from benchmark.analysis.measures import JUDGES
-from benchmark.records.files import read_comparison, read_record
+from benchmark.records.files import read_comparison, read_record, refuse_if
 from benchmark.records.schema import GeneratorRecord, TaskRecord
 from benchmark.task.spec import Spec
 from rebeca.arrays import Bools, Floats, Ints
@@ -83,33 +83,37 @@ def write_rows(folder: Path, rows: Rows, users: Sequence[str], seeds: Ints, fail
         failure: Names of failures, empty for valid images.
     """
     num_users, k = rows.digest.shape
-    tables = []
-    for scorer, scores in rows.scores.items():
-        columns = {
-            "user": np.repeat(users, k).tolist(),
-            "replicate": np.tile(np.arange(k), num_users),
-            "seed": seeds,
-            "digest": rows.digest.ravel().tolist(),
-            "item": rows.item.ravel(),
-            "failure": list(failure),
-            "scorer": [scorer] * (num_users * k),
-            "score": pa.array(scores.ravel(), from_pandas=True),
-        }
-        tables.append(pa.table(columns, schema=SCORES))
+    images = {
+        "user": np.repeat(users, k).tolist(),
+        "replicate": np.tile(np.arange(k), num_users),
+        "seed": seeds,
+        "digest": rows.digest.ravel().tolist(),
+        "item": rows.item.ravel(),
+        "failure": list(failure),
+    }
+    tables = [
+        pa.table(
+            images | {"scorer": [scorer] * seeds.size, "score": pa.array(scores.ravel(), from_pandas=True)},
+            schema=SCORES,
+        )
+        for scorer, scores in rows.scores.items()
+    ]
     _write(folder / "scores.parquet", tables)
-    values, worst = rows.values("exclude"), rows.values("worst")
-    tables = []
-    for measure, value in values.items():
-        lowest = rows.lowest.get(measure, np.full(num_users, np.nan))
-        columns = {
-            "user": list(users),
-            "measure": [measure] * num_users,
-            "value": pa.array(value, from_pandas=True),
-            "worst": pa.array(worst[measure], from_pandas=True),
-            "lowest": pa.array(lowest, from_pandas=True),
-            "images": _scored(rows, measure),
-        }
-        tables.append(pa.table(columns, schema=USERS))
+    worst, no_lowest = rows.values("worst"), np.full(num_users, np.nan)
+    tables = [
+        pa.table(
+            {
+                "user": list(users),
+                "measure": [measure] * num_users,
+                "value": pa.array(value, from_pandas=True),
+                "worst": pa.array(worst[measure], from_pandas=True),
+                "lowest": pa.array(rows.lowest.get(measure, no_lowest), from_pandas=True),
+                "images": _scored(rows, measure),
+            },
+            schema=USERS,
+        )
+        for measure, value in rows.values("exclude").items()
+    ]
     _write(folder / "users.parquet", tables)
     tables = [PAIRS.empty_table()]
     for scorer, pairs in rows.pairs.items():
@@ -156,8 +160,10 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
     _check_images(folder, record, users, images)
     stored = _read_users(folder / "users.parquet", users)
     of_images = {measure for measure, info in record.measures.items() if info.of_images}
-    if set(stored) != set(record.measures) or set(scores) != of_images:
-        raise RecordError(f"{folder}: users.parquet and record.json name different measures")
+    refuse_if(
+        set(stored) != set(record.measures) or set(scores) != of_images,
+        f"{folder}: users.parquet and record.json name different measures",
+    )
     rows = Rows(
         id=record.generator.id,
         ranked=record.generator.ranked,
@@ -172,8 +178,10 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
     )
     for measure, info in record.measures.items():
         tables = [table[measure] for table in (rows.scores, rows.lowest, rows.sets, rows.pairs) if measure in table]
-        if info.card.unit in SHARES and any(((table < 0) | (table > 1)).any() for table in tables):
-            raise RecordError(f"{folder}: '{measure}' has a {info.card.unit} outside [0, 1]")
+        refuse_if(
+            info.card.unit in SHARES and any(((table < 0) | (table > 1)).any() for table in tables),
+            f"{folder}: '{measure}' has a {info.card.unit} outside [0, 1]",
+        )
     _check_means(folder, rows, stored)
     return rows
 
@@ -242,23 +250,29 @@ def _read_scores(path: Path, users: Sequence[str], k: int) -> tuple[_Images, dic
     columns = read_columns(path, SCORES)
     num_users = len(users)
     names = list(dict.fromkeys(columns["scorer"].tolist()))
-    if not names:
-        raise RecordError(f"{path}: no rows")
+    refuse_if(not names, f"{path}: no rows")
     scores: dict[str, Floats] = {}
     first: dict[str, Column] = {}
     expected = np.repeat(np.array(users, object), k)
     for scorer in names:
         own = {name: column[columns["scorer"] == scorer] for name, column in columns.items()}
-        if len(own["user"]) != num_users * k:
-            raise RecordError(f"{path}: scorer '{scorer}' has {len(own['user'])} rows, expected {num_users * k}")
-        if (own["user"] != expected).any() or (own["replicate"] != np.tile(np.arange(k), num_users)).any():
-            raise RecordError(f"{path}: scorer '{scorer}': not every image of every user once, in order")
+        refuse_if(
+            len(own["user"]) != num_users * k,
+            f"{path}: scorer '{scorer}' has {len(own['user'])} rows, expected {num_users * k}",
+        )
+        refuse_if(
+            (own["user"] != expected).any() or (own["replicate"] != np.tile(np.arange(k), num_users)).any(),
+            f"{path}: scorer '{scorer}': not every image of every user once, in order",
+        )
         first = first or own
         for name in ("seed", "digest", "item", "failure"):
-            if (own[name] != first[name]).any():
-                raise RecordError(f"{path}: scorer '{scorer}': '{name}' is not that of '{names[0]}'")
-        if np.isfinite(own["score"][own["failure"] != ""]).any():
-            raise RecordError(f"{path}: scorer '{scorer}' scores an image that failed")
+            refuse_if(
+                (own[name] != first[name]).any(), f"{path}: scorer '{scorer}': '{name}' is not that of '{names[0]}'"
+            )
+        refuse_if(
+            np.isfinite(own["score"][own["failure"] != ""]).any(),
+            f"{path}: scorer '{scorer}' scores an image that failed",
+        )
         scores[scorer] = own["score"].reshape(num_users, k)
     return _Images(
         seed=first["seed"].reshape(num_users, k),
@@ -272,7 +286,7 @@ def _check_seeds(
     folder: Path, record: GeneratorRecord, scheme: SeedScheme, users: Sequence[str], images: _Images
 ) -> None:
     generator = record.generator
-    seeds = SeedScheme(scheme.task_id, scheme.version, scheme.seed, generator.offset)
+    seeds = replace(scheme, offset=generator.offset)
     for u, user in enumerate(users):
         for replicate, seed in enumerate(images.seed[u].tolist()):
             if seeds.image(user, replicate, generator.noise_group) != seed:
@@ -289,10 +303,14 @@ def image_digests(users: Sequence[str], digest: npt.NDArray[np.str_]) -> tuple[s
 
 def _check_images(folder: Path, record: GeneratorRecord, users: Sequence[str], images: _Images) -> None:
     recorded = record.images
-    if ((images.digest == "") != (images.failure == "missing")).any():
-        raise RecordError(f"{folder}: scores.parquet: exactly the missing images have no digest")
-    if image_digests(users, images.digest) != (recorded.digest, recorded.set_digest):
-        raise RecordError(f"{folder}: the images' digests are not those of the record")
+    refuse_if(
+        ((images.digest == "") != (images.failure == "missing")).any(),
+        f"{folder}: scores.parquet: exactly the missing images have no digest",
+    )
+    refuse_if(
+        image_digests(users, images.digest) != (recorded.digest, recorded.set_digest),
+        f"{folder}: the images' digests are not those of the record",
+    )
     names, counts = np.unique(images.failure[images.failed], return_counts=True)
     computed = {
         "requested": images.digest.size,
@@ -302,13 +320,17 @@ def _check_images(folder: Path, record: GeneratorRecord, users: Sequence[str], i
         "from_catalogue": int((images.item >= 0).sum()),
     }
     for name, value in computed.items():
-        if getattr(recorded, name) != value:
-            raise RecordError(f"{folder}: images.{name}: recorded {getattr(recorded, name)}, computed {value}")
+        refuse_if(
+            getattr(recorded, name) != value,
+            f"{folder}: images.{name}: recorded {getattr(recorded, name)}, computed {value}",
+        )
     index = {user: u for u, user in enumerate(users)}
     for shown in recorded.shown:
         u = index.get(shown.user)
-        if u is None or shown.replicate >= images.digest.shape[1] or images.digest[u, shown.replicate] != shown.digest:
-            raise RecordError(f"{folder}: images.shown: {shown.user}, {shown.replicate} is another image")
+        refuse_if(
+            u is None or shown.replicate >= images.digest.shape[1] or images.digest[u, shown.replicate] != shown.digest,
+            f"{folder}: images.shown: {shown.user}, {shown.replicate} is another image",
+        )
 
 
 def _read_users(path: Path, users: Sequence[str]) -> dict[str, _PerUser]:
@@ -316,8 +338,10 @@ def _read_users(path: Path, users: Sequence[str]) -> dict[str, _PerUser]:
     measures = {}
     for measure in dict.fromkeys(columns["measure"].tolist()):
         own = columns["measure"] == measure
-        if columns["user"][own].tolist() != list(users):
-            raise RecordError(f"{path}: measure '{measure}' does not name every user once, in order")
+        refuse_if(
+            columns["user"][own].tolist() != list(users),
+            f"{path}: measure '{measure}' does not name every user once, in order",
+        )
         measures[str(measure)] = _PerUser(*(columns[name][own] for name in ("value", "worst", "lowest", "images")))
     return measures
 
@@ -325,32 +349,40 @@ def _read_users(path: Path, users: Sequence[str]) -> dict[str, _PerUser]:
 def _check_means(folder: Path, rows: Rows, stored: Mapping[str, _PerUser]) -> None:
     for reading, column in (("exclude", "value"), ("worst", "worst")):
         for measure, value in rows.values(reading).items():
-            if not np.allclose(value, getattr(stored[measure], column), rtol=AGREES, atol=AGREES, equal_nan=True):
-                raise RecordError(f"{folder}: users.parquet: '{column}' of '{measure}' does not follow from the scores")
+            refuse_if(
+                not np.allclose(value, getattr(stored[measure], column), rtol=AGREES, atol=AGREES, equal_nan=True),
+                f"{folder}: users.parquet: '{column}' of '{measure}' does not follow from the scores",
+            )
     for measure, columns in stored.items():
-        if (columns.images != _scored(rows, measure)).any():
-            raise RecordError(f"{folder}: users.parquet: 'images' of '{measure}' is not the number of scored images")
+        refuse_if(
+            (columns.images != _scored(rows, measure)).any(),
+            f"{folder}: users.parquet: 'images' of '{measure}' is not the number of scored images",
+        )
     values = rows.values("exclude")
     for scorer, pairs in rows.pairs.items():
-        if scorer not in rows.scores:
-            raise RecordError(f"{folder}: pairs.parquet: '{scorer}' scores no images")
-        if not np.allclose(np.diag(pairs), values[scorer], rtol=AGREES, atol=AGREES, equal_nan=True):
-            raise RecordError(f"{folder}: pairs.parquet: own sets of '{scorer}' do not agree with the scores")
+        refuse_if(scorer not in rows.scores, f"{folder}: pairs.parquet: '{scorer}' scores no images")
+        refuse_if(
+            not np.allclose(np.diag(pairs), values[scorer], rtol=AGREES, atol=AGREES, equal_nan=True),
+            f"{folder}: pairs.parquet: own sets of '{scorer}' do not agree with the scores",
+        )
 
 
 def _read_pairs(path: Path, users: int, images: Ints) -> dict[str, Floats]:
     columns = read_columns(path, PAIRS)
     judge, target = columns["judge"], columns["target"]
-    if len(judge) and not (min(judge.min(), target.min()) >= 0 and max(judge.max(), target.max()) < users):
-        raise RecordError(f"{path}: a user outside 0 to {users - 1}")
-    if (columns["n"] != images[target]).any():
-        raise RecordError(f"{path}: 'n' is not the number of the target's valid images")
+    refuse_if(
+        len(judge) and not (min(judge.min(), target.min()) >= 0 and max(judge.max(), target.max()) < users),
+        f"{path}: a user outside 0 to {users - 1}",
+    )
+    refuse_if((columns["n"] != images[target]).any(), f"{path}: 'n' is not the number of the target's valid images")
     pairs: dict[str, Floats] = {}
     for scorer in dict.fromkeys(columns["scorer"].tolist()):
         own = columns["scorer"] == scorer
         full = np.full((users, users), np.nan)
-        if len(np.unique(judge[own].astype(np.int64) * users + target[own])) != int(own.sum()):
-            raise RecordError(f"{path}: a pair of '{scorer}' is given twice")
+        refuse_if(
+            len(np.unique(judge[own].astype(np.int64) * users + target[own])) != int(own.sum()),
+            f"{path}: a pair of '{scorer}' is given twice",
+        )
         full[judge[own], target[own]] = columns["mean"][own]
         pairs[str(scorer)] = full
     return pairs
@@ -367,16 +399,20 @@ def read_held_out(path: Path, users: int) -> HeldOutScores:
         RecordError: If it cannot be read, a column is missing or of another type, or a value is impossible.
     """
     scores = HeldOutScores(**read_columns(path, JUDGED))
-    if len(scores) and not (scores.user.min() >= 0 and scores.user.max() < users):
-        raise RecordError(f"{path}: a user outside 0 to {users - 1}")
-    if len(scores) and scores.item.min() < 0:
-        raise RecordError(f"{path}: an item below 0")
-    if not np.isfinite(scores.score).all() or not np.isfinite(scores.share).all():
-        raise RecordError(f"{path}: a score or share that is not finite")
+    refuse_if(
+        len(scores) and not (scores.user.min() >= 0 and scores.user.max() < users),
+        f"{path}: a user outside 0 to {users - 1}",
+    )
+    refuse_if(len(scores) and scores.item.min() < 0, f"{path}: an item below 0")
+    refuse_if(
+        not np.isfinite(scores.score).all() or not np.isfinite(scores.share).all(),
+        f"{path}: a score or share that is not finite",
+    )
     outside: Bools = (scores.score < 0) | (scores.score > 1)
-    if outside[np.isin(scores.judge, JUDGES)].any():
-        raise RecordError(f"{path}: a judge's probability outside [0, 1]")
+    refuse_if(outside[np.isin(scores.judge, JUDGES)].any(), f"{path}: a judge's probability outside [0, 1]")
     names = [np.unique(c.astype(np.str_), return_inverse=True)[1] for c in (scores.judge, scores.split, scores.share)]
-    if np.unique(np.stack([*names, scores.user, scores.item]), axis=1).shape[1] != len(scores):
-        raise RecordError(f"{path}: a rating is given twice")
+    refuse_if(
+        np.unique(np.stack([*names, scores.user, scores.item]), axis=1).shape[1] != len(scores),
+        f"{path}: a rating is given twice",
+    )
     return scores

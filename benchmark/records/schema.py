@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
 from benchmark.analysis.inputs import Plan
 from benchmark.analysis.judges import JudgeReport
@@ -25,7 +25,7 @@ from benchmark.analysis.results import (
     Summary,
     TaskResults,
 )
-from benchmark.task.file import ID
+from benchmark.task.file import ID, StrictModel
 from benchmark.task.spec import GeneratorEntry, Spec
 from rebeca.interfaces import ScorerCard
 
@@ -37,10 +37,8 @@ Name = Annotated[str, Field(pattern=ID, max_length=120)]
 Need = Literal["judge", "held-out", "ground-truth"]
 
 
-class Strict(BaseModel):
+class Strict(StrictModel, strict=True):
     """No unknown fields, no conversions, no infinities."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class TaskHeader(Strict):
@@ -307,7 +305,6 @@ def plan_of(spec: Spec, frozen: bool) -> Plan:
 
 
 def json_schema() -> Mapping[str, JsonValue]:
-    """The JSON Schema of both kinds of records."""
     schemas: dict[str, Any] = {
         "generator": GeneratorRecord.model_json_schema(),
         "task": TaskRecord.model_json_schema(),

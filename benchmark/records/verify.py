@@ -22,6 +22,7 @@ from benchmark.records.files import (
     read_any,
     read_comparison,
     read_record,
+    refuse_if,
 )
 from benchmark.records.gallery import PACKED, check_examples, check_images, gallery_users, shown_images
 from benchmark.records.rows import HELD_OUT, read_held_out, read_rows
@@ -107,79 +108,79 @@ def recomputed(folder: Path, task: TaskRecord, rows: Sequence[Rows]) -> Recomput
 
 
 def _check_files(folder: Path, task: TaskRecord) -> None:
-    if task.digest != own_digest(read_any(folder / TASK_FOLDER / COMPARISON)):
-        raise RecordError(f"{folder / TASK_FOLDER}: comparison.json was changed (its digest is another)")
+    refuse_if(
+        task.digest != own_digest(read_any(folder / TASK_FOLDER / COMPARISON)),
+        f"{folder / TASK_FOLDER}: comparison.json was changed (its digest is another)",
+    )
     expected = {*task.order, TASK_FOLDER}
-    if set(task.records) != expected:
-        raise RecordError(f"{folder}: the list of files does not cover exactly the generators of the task")
+    refuse_if(
+        set(task.records) != expected, f"{folder}: the list of files does not cover exactly the generators of the task"
+    )
     added = sorted({path.name for path in folder.iterdir()} - expected - {ATTESTATION})
     if added:
         raise RecordError(f"{folder}: {added[0]} belongs to no generator of the task")
     packed = {PACKED} if task.data.redistribute else set()
     for name, listed in task.records.items():
         own = ({HELD_OUT} if name == TASK_FOLDER else GENERATOR_FILES) | packed
-        if set(listed) != own:
-            raise RecordError(f"{folder / name}: files are missing or added: {sorted(set(listed) ^ own)}")
-        if not (folder / name).is_dir():
-            raise RecordError(f"{folder / name}: is missing")
+        refuse_if(set(listed) != own, f"{folder / name}: files are missing or added: {sorted(set(listed) ^ own)}")
+        refuse_if(not (folder / name).is_dir(), f"{folder / name}: is missing")
         present = file_digests(folder / name)
-        if set(present) != own:
-            raise RecordError(f"{folder / name}: files are missing or added: {sorted(set(present) ^ own)[:3]}")
+        refuse_if(set(present) != own, f"{folder / name}: files are missing or added: {sorted(set(present) ^ own)[:3]}")
         for file, digest in listed.items():
-            if present[file] != digest:
-                raise RecordError(f"{folder / name / file}: was changed (its SHA-256 is another)")
+            refuse_if(present[file] != digest, f"{folder / name / file}: was changed (its SHA-256 is another)")
 
 
 def _check_task(folder: Path, task: TaskRecord) -> None:
     spec, header, origin = task.spec, task.task, task.provenance
-    if spec.data.path is not None:
-        raise RecordError(f"{folder}: the spec is not resolved: data.path")
-    if header.hash != spec.hash():
-        raise RecordError(f"{folder}: the task hash does not belong to the spec")
-    if task.analysis.hash != spec.analysis_hash():
-        raise RecordError(f"{folder}: the analysis hash does not belong to the spec")
-    if (header.id, header.version, header.title) != (spec.id, spec.version, spec.title):
-        raise RecordError(f"{folder}: the task's id, version or title is not that of the spec")
+    refuse_if(spec.data.path is not None, f"{folder}: the spec is not resolved: data.path")
+    refuse_if(header.hash != spec.hash(), f"{folder}: the task hash does not belong to the spec")
+    refuse_if(task.analysis.hash != spec.analysis_hash(), f"{folder}: the analysis hash does not belong to the spec")
+    refuse_if(
+        (header.id, header.version, header.title) != (spec.id, spec.version, spec.title),
+        f"{folder}: the task's id, version or title is not that of the spec",
+    )
     ids = [entry.id for entry in spec.generators]
-    if len(set(ids)) != len(ids):
-        raise RecordError(f"{folder}: a generator is given twice")
+    refuse_if(len(set(ids)) != len(ids), f"{folder}: a generator is given twice")
     failed = _failed(folder, task)
-    if list(task.order) != [name for name in ids if name not in failed]:
-        raise RecordError(f"{folder}: the records are of other generators than the spec's")
-    if origin.seed != spec.seed:
-        raise RecordError(f"{folder}: the provenance has another seed than the spec")
-    if task.analysis.frozen and not (origin.declared and origin.declared <= origin.created):
-        raise RecordError(f"{folder}: frozen, but not declared before the record was made")
+    refuse_if(
+        list(task.order) != [name for name in ids if name not in failed],
+        f"{folder}: the records are of other generators than the spec's",
+    )
+    refuse_if(origin.seed != spec.seed, f"{folder}: the provenance has another seed than the spec")
+    refuse_if(
+        task.analysis.frozen and not (origin.declared and origin.declared <= origin.created),
+        f"{folder}: frozen, but not declared before the record was made",
+    )
     unknown = set(origin.added) - set(ids)
-    if unknown:
-        raise RecordError(f"{folder}: added generators that the spec does not have: {sorted(unknown)}")
+    refuse_if(unknown, f"{folder}: added generators that the spec does not have: {sorted(unknown)}")
     most = {entry.id: len(task.users.id) * spec.images_of(entry) for entry in spec.generators}
     for name, count in origin.decoded.items():
-        if count > most.get(name, 0):
-            raise RecordError(f"{folder}: decoded: {count} images of '{name}', at most {most.get(name, 0)}")
+        refuse_if(
+            count > most.get(name, 0), f"{folder}: decoded: {count} images of '{name}', at most {most.get(name, 0)}"
+        )
 
 
 def _failed(folder: Path, task: TaskRecord) -> set[str]:
     """Ids of generators without a row; none of them may be the project's own."""
     for failed in task.failed:
         entry = task.spec.generator(failed.id)
-        if (
+        refuse_if(
             entry is None
             or entry.title != failed.title
-            or (entry.use in names("generators") and identity("generator", entry.use).is_own)
-        ):
-            raise RecordError(f"{folder}: '{failed.id}' cannot have failed: only a plug-in generator of the spec can")
+            or (entry.use in names("generators") and identity("generator", entry.use).is_own),
+            f"{folder}: '{failed.id}' cannot have failed: only a plug-in generator of the spec can",
+        )
     return {failed.id for failed in task.failed}
 
 
 def _check_generator(folder: Path, name: str, record: GeneratorRecord, task: TaskRecord) -> None:
-    if record.task != task.task:
-        raise RecordError(f"{folder}: 'task' is not that of the task's record")
-    if record.provenance != task.provenance:
-        raise RecordError(f"{folder}: 'provenance' is not that of the task's record")
+    refuse_if(record.task != task.task, f"{folder}: 'task' is not that of the task's record")
+    refuse_if(record.provenance != task.provenance, f"{folder}: 'provenance' is not that of the task's record")
     generator, entry = record.generator, task.spec.generator(name)
-    if any(getattr(generator, key) != getattr(entry, key) for key in GeneratorEntry.model_fields):
-        raise RecordError(f"{folder}: the generator is not the one of the spec")
+    refuse_if(
+        any(getattr(generator, key) != getattr(entry, key) for key in GeneratorEntry.model_fields),
+        f"{folder}: the generator is not the one of the spec",
+    )
     if generator.use in names("generators"):  # the flags of one that is not installed cannot be checked
         kind = plugin_class("generator", generator.use)
         try:
@@ -187,20 +188,19 @@ def _check_generator(folder: Path, name: str, record: GeneratorRecord, task: Tas
         except SpecError as error:
             raise RecordError(f"{folder}: {error.message}") from error
         for key, value in flags.recorded().items():
-            if getattr(generator, key) != value:
-                raise RecordError(f"{folder}: '{key}' is {getattr(generator, key)}, the generator says {value}")
-    if generator.ranked == bool(generator.needs):
-        raise RecordError(f"{folder}: 'ranked' contradicts 'needs'")
+            refuse_if(
+                getattr(generator, key) != value,
+                f"{folder}: '{key}' is {getattr(generator, key)}, the generator says {value}",
+            )
+    refuse_if(generator.ranked == bool(generator.needs), f"{folder}: 'ranked' contradicts 'needs'")
 
 
 def _check_published_schemes(folder: Path, record: GeneratorRecord, rows: Rows) -> None:
     """Checks the observed value, p from b and B, and z. The null cannot be checked: it needs all users' scores."""
     for scorer, test in record.published_schemes.items():
         where = f"{folder}: published scheme of '{scorer}'"
-        if scorer not in rows.pairs:
-            raise RecordError(f"{where}: not every user can be asked by this scorer")
-        if test.at_least > test.permutations:
-            raise RecordError(f"{where}: b is larger than B")
+        refuse_if(scorer not in rows.pairs, f"{where}: not every user can be asked by this scorer")
+        refuse_if(test.at_least > test.permutations, f"{where}: b is larger than B")
         values = rows.values("exclude")[scorer] * (1 if rows.higher(scorer) else -1)
         expected = PermutationTest(
             statistic=float(np.median(values[np.isfinite(values)])),
@@ -217,8 +217,10 @@ def _check_published_schemes(folder: Path, record: GeneratorRecord, rows: Rows) 
 def _check_shown(folder: Path, record: GeneratorRecord, task: TaskRecord, rows: Rows) -> None:
     """Checks that the record holds exactly the images of its seed, with their digests."""
     expected = shown_images(rows, task.spec.seeds, task.users.id) if task.data.redistribute else ()
-    if record.images.shown != expected:
-        raise RecordError(f"{folder}: images.shown: not the first images of the users drawn by the task's seed")
+    refuse_if(
+        record.images.shown != expected,
+        f"{folder}: images.shown: not the first images of the users drawn by the task's seed",
+    )
     if task.data.redistribute:
         check_images(folder, expected)
 
@@ -226,19 +228,25 @@ def _check_shown(folder: Path, record: GeneratorRecord, task: TaskRecord, rows: 
 def _check_taste(folder: Path, task: TaskRecord) -> None:
     """Checks that all users are counted, only the gallery's users are shown, and no rating is a held-out one."""
     taste, users, where = task.taste, task.users.id, folder / TASK_FOLDER
-    if len(taste.counts) != len(users) or {len(row) for row in taste.counts} > {len(taste.levels)}:
-        raise RecordError(f"{where}: taste.counts: not one number per user and level")
+    refuse_if(
+        len(taste.counts) != len(users) or {len(row) for row in taste.counts} > {len(taste.levels)},
+        f"{where}: taste.counts: not one number per user and level",
+    )
     gallery = gallery_users(task.spec.seeds, users)
-    if [shown.user for shown in taste.shown] != [user for user in users if user in gallery]:
-        raise RecordError(f"{where}: taste.shown: not the users drawn by the task's seed")
+    refuse_if(
+        [shown.user for shown in taste.shown] != [user for user in users if user in gallery],
+        f"{where}: taste.shown: not the users drawn by the task's seed",
+    )
     index = {name: i for i, name in enumerate(task.user_ids)}
     scores = read_held_out(where / HELD_OUT, len(index))
     held_out = scores.where(np.asarray(scores.split == "test"))
     hidden = set(zip(held_out.user.tolist(), held_out.item.tolist(), strict=True))
     for shown in taste.shown:
         for example in shown.examples:
-            if (index[shown.user], example.item) in hidden:
-                raise RecordError(f"{where}: taste.shown: item {example.item} is held out for '{shown.user}'")
+            refuse_if(
+                (index[shown.user], example.item) in hidden,
+                f"{where}: taste.shown: item {example.item} is held out for '{shown.user}'",
+            )
     if task.data.redistribute:
         check_examples(where, taste)
 

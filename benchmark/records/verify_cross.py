@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmark.analysis.inputs import HeldOutScores, Rows
 from benchmark.analysis.measures import AUDITOR, CEILING, CONTROLS, JUDGES, VERIFIER
-from benchmark.records.files import TASK_FOLDER
+from benchmark.records.files import TASK_FOLDER, refuse_if
 from benchmark.records.rows import HELD_OUT
 from benchmark.records.schema import GeneratorRecord, TaskRecord
 from benchmark.task.registry import names, plugin_class
@@ -32,23 +32,32 @@ def check_users(folder: Path, task: TaskRecord) -> None:
         RecordError: Naming the first thing that does not add up.
     """
     users, ids, spec, data = task.users, task.user_ids, task.spec, task.data
-    if len(set(users.id)) != len(users.id) or not set(users.id) <= set(ids) or len(set(ids)) != len(ids):
-        raise RecordError(f"{folder}: users: a user is given twice, or is not in the data")
-    if not len(users.id) == len(users.block) == len(users.stratum):
-        raise RecordError(f"{folder}: users: ids, blocks and strata are not of one length")
-    if data.users != len(ids):
-        raise RecordError(f"{folder}: data.users: recorded {data.users}, computed {len(ids)}")
+    refuse_if(
+        len(set(users.id)) != len(users.id) or not set(users.id) <= set(ids) or len(set(ids)) != len(ids),
+        f"{folder}: users: a user is given twice, or is not in the data",
+    )
+    refuse_if(
+        not len(users.id) == len(users.block) == len(users.stratum),
+        f"{folder}: users: ids, blocks and strata are not of one length",
+    )
+    refuse_if(data.users != len(ids), f"{folder}: data.users: recorded {data.users}, computed {len(ids)}")
     wanted = spec.users
     all_users = wanted.segment == "all" and wanted.limit is None
-    if (all_users and users.id != ids) or (wanted.limit is not None and len(users.id) > wanted.limit):
-        raise RecordError(f"{folder}: users: {len(users.id)} users, not those that the spec asks for")
+    refuse_if(
+        (all_users and users.id != ids) or (wanted.limit is not None and len(users.id) > wanted.limit),
+        f"{folder}: users: {len(users.id)} users, not those that the spec asks for",
+    )
     blocks = set(users.block)
-    if blocks and (max(blocks) >= data.blocks or (all_users and len(blocks) != data.blocks)):
-        raise RecordError(f"{folder}: data.blocks: recorded {data.blocks}, computed {len(blocks)}")
+    refuse_if(
+        blocks and (max(blocks) >= data.blocks or (all_users and len(blocks) != data.blocks)),
+        f"{folder}: data.blocks: recorded {data.blocks}, computed {len(blocks)}",
+    )
     strata = spec.analysis.strata
     same = set(zip(users.block, users.stratum, strict=True))
-    if (not strata and any(users.stratum)) or (strata == ["block"] and len(same) != len(blocks)):
-        raise RecordError(f"{folder}: users.stratum does not follow from the spec's strata")
+    refuse_if(
+        (not strata and any(users.stratum)) or (strata == ["block"] and len(same) != len(blocks)),
+        f"{folder}: users.stratum does not follow from the spec's strata",
+    )
 
 
 def check_together(
@@ -75,30 +84,39 @@ def _check_scorers(
     first = records[rows[0].id].measures
     for row in rows:
         measures = records[row.id].measures
-        if not of_images <= set(row.scores) <= set(declared):
-            raise RecordError(f"{folder / row.id}: scorers {sorted(row.scores)}, the spec asks for {sorted(of_images)}")
-        if set(measures) != set(first):
-            raise RecordError(f"{folder / row.id}: other measures than {folder / rows[0].id}")
+        refuse_if(
+            not of_images <= set(row.scores) <= set(declared),
+            f"{folder / row.id}: scorers {sorted(row.scores)}, the spec asks for {sorted(of_images)}",
+        )
+        refuse_if(set(measures) != set(first), f"{folder / row.id}: other measures than {folder / rows[0].id}")
         for measure, info in measures.items():
-            if info.card != first[measure].card:
-                raise RecordError(f"{folder / row.id}: the card of '{measure}' is not that of the other generators")
+            refuse_if(
+                info.card != first[measure].card,
+                f"{folder / row.id}: the card of '{measure}' is not that of the other generators",
+            )
         for scorer, lowest in row.lowest.items():
-            if not np.allclose(lowest, rows[0].lowest[scorer], rtol=SAME_SCORE, atol=SAME_SCORE, equal_nan=True):
-                raise RecordError(f"{folder / row.id}: 'lowest' of '{scorer}' is not that of the other generators")
+            refuse_if(
+                not np.allclose(lowest, rows[0].lowest[scorer], rtol=SAME_SCORE, atol=SAME_SCORE, equal_nan=True),
+                f"{folder / row.id}: 'lowest' of '{scorer}' is not that of the other generators",
+            )
 
 
 def _check_images(folder: Path, task: TaskRecord, rows: Sequence[Rows]) -> None:
     """Checks that an image is one item at most, and that a user's score of it is the same in every generator."""
     for row in rows:
-        if (row.item < -1).any() or (row.item >= task.data.items).any():
-            raise RecordError(f"{folder / row.id}: scores.parquet: an item outside -1 to {task.data.items - 1}")
+        refuse_if(
+            (row.item < -1).any() or (row.item >= task.data.items).any(),
+            f"{folder / row.id}: scores.parquet: an item outside -1 to {task.data.items - 1}",
+        )
     digest = np.concatenate([row.digest.ravel() for row in rows])
     item = np.concatenate([row.item.ravel() for row in rows])
     different, code = np.unique(digest, return_inverse=True)
     of_items = (digest != "") & (item >= 0)
     pairs = np.unique(np.stack([code[of_items], item[of_items]]), axis=1)
-    if any(len(np.unique(side)) != len(side) for side in pairs):
-        raise RecordError(f"{folder}: scores.parquet: an image is two items, or an item two images")
+    refuse_if(
+        any(len(np.unique(side)) != len(side) for side in pairs),
+        f"{folder}: scores.parquet: an image is two items, or an item two images",
+    )
     user = np.concatenate([np.repeat(np.arange(len(row.digest)), row.per_user) for row in rows])
     image_and_user = user * len(different) + code
     for scorer in dict.fromkeys(
@@ -122,19 +140,21 @@ def _check_opinions(folder: Path, record: GeneratorRecord, row: Rows, block: Int
     for scorer in row.scores:
         scored = np.isfinite(own[scorer])
         if not record.measures[scorer].everyone:
-            if scorer in row.pairs:
-                raise RecordError(f"{folder}: pairs.parquet: not every user can be asked by '{scorer}'")
+            refuse_if(scorer in row.pairs, f"{folder}: pairs.parquet: not every user can be asked by '{scorer}'")
             continue
         if scorer not in row.pairs:
-            if scored.any():
-                raise RecordError(f"{folder}: pairs.parquet: '{scorer}' is missing")
+            refuse_if(scored.any(), f"{folder}: pairs.parquet: '{scorer}' is missing")
             continue
         expected = (block[:, None] == block[None, :]) & scored[None, :]
-        if (np.isfinite(row.pairs[scorer]) != expected).any():
-            raise RecordError(f"{folder}: pairs.parquet: '{scorer}' is not complete within blocks")
+        refuse_if(
+            (np.isfinite(row.pairs[scorer]) != expected).any(),
+            f"{folder}: pairs.parquet: '{scorer}' is not complete within blocks",
+        )
         wanted = row.cards[scorer].role in HAS_PUBLISHED_SCHEME
-        if wanted and scorer not in record.published_schemes and row.images.any():
-            raise RecordError(f"{folder}: published_schemes: that of '{scorer}' is missing")
+        refuse_if(
+            wanted and scorer not in record.published_schemes and row.images.any(),
+            f"{folder}: published_schemes: that of '{scorer}' is missing",
+        )
 
 
 def check_judges(folder: Path, task: TaskRecord, scores: HeldOutScores) -> None:
@@ -145,24 +165,31 @@ def check_judges(folder: Path, task: TaskRecord, scores: HeldOutScores) -> None:
     """
     path = folder / TASK_FOLDER / HELD_OUT
     spec, items = task.spec.judges, task.data.items
-    if len(scores) and scores.item.max() >= items:
-        raise RecordError(f"{path}: an item above {items - 1}")
+    refuse_if(len(scores) and scores.item.max() >= items, f"{path}: an item above {items - 1}")
     judges = [VERIFIER, *([AUDITOR] if spec.auditor is not None else [])]
     wanted = [(VERIFIER, share) for share in (1.0, *spec.learning_curve)]
     wanted += [(judge, 1.0) for judge in [*judges[1:], *CONTROLS]]
     test = scores.where(np.asarray(scores.split == "test"))
     present = {(str(j), float(s)) for j, s in zip(test.judge, test.share, strict=True)}
-    if not set(wanted) <= present or not present <= {*wanted, (CEILING, 1.0)}:
-        raise RecordError(f"{path}: judges {sorted(present)}, expected {sorted(wanted)}")
+    refuse_if(
+        not set(wanted) <= present or not present <= {*wanted, (CEILING, 1.0)},
+        f"{path}: judges {sorted(present)}, expected {sorted(wanted)}",
+    )
     reference = _keys(scores.of(VERIFIER, "test"))
-    if len(reference) != task.data.test_ratings:
-        raise RecordError(f"{path}: {len(reference)} held-out ratings, the record says {task.data.test_ratings}")
+    refuse_if(
+        len(reference) != task.data.test_ratings,
+        f"{path}: {len(reference)} held-out ratings, the record says {task.data.test_ratings}",
+    )
     for judge, share in sorted(present):
-        if not np.array_equal(_keys(scores.of(judge, "test", share)), reference):
-            raise RecordError(f"{path}: '{judge}' ({share:g}) has other held-out ratings or labels than the verifier")
+        refuse_if(
+            not np.array_equal(_keys(scores.of(judge, "test", share)), reference),
+            f"{path}: '{judge}' ({share:g}) has other held-out ratings or labels than the verifier",
+        )
     for judge in JUDGES:
-        if (judge in judges) != bool(((scores.split == "train") & (scores.judge == judge)).any()):
-            raise RecordError(f"{path}: training ratings of '{judge}' are missing or too many")
+        refuse_if(
+            (judge in judges) != bool(((scores.split == "train") & (scores.judge == judge)).any()),
+            f"{path}: training ratings of '{judge}' are missing or too many",
+        )
 
 
 def _keys(scores: HeldOutScores) -> Ints:

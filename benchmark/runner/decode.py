@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +19,6 @@ from benchmark.runner.plugins import build
 from benchmark.runner.stage import Stages
 from benchmark.task.resolve import ResolvedGenerator, Task
 from rebeca.interfaces import Generator, Request
-from rebeca.seeds import SeedScheme
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +83,7 @@ def fit_and_decode(
 
 
 def requests_of(task: Task, spec: ResolvedGenerator, users: Sequence[str]) -> list[Request]:
-    seeds = SeedScheme(task.file.id, task.file.version, task.file.seed, spec.offset)
+    seeds = replace(task.seeds, offset=spec.offset)
     return [
         Request(user, k, seeds.image(user, k, spec.noise_group)) for user in users for k in range(task.images_of(spec))
     ]

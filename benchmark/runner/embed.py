@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from benchmark.disk import write_atomically
 from benchmark.runner.addresses import EncoderAddress
 from benchmark.runner.images import LazyPixels
 from benchmark.runner.plugins import build_encoder
+from benchmark.runner.progress import Report
 from benchmark.runner.stage import Stages
 from rebeca.arrays import Bools, Floats
 from rebeca.data.catalogue import Catalogue
@@ -72,7 +73,7 @@ def embed(role: str, encoders: Encoders, address: EncoderAddress, catalogue: Cat
     """
     unfinished = stages.store.root / "checkpoints" / f"embeddings-{address.embeddings.key}"
 
-    def write(folder: Path, report: Callable[[int, int, str], None]) -> None:
+    def write(folder: Path, report: Report) -> None:
         encoded = encode_catalogue(encoders.get(role), catalogue, unfinished, report)
         shutil.copyfile(encoded, folder / encoded.name)
 
@@ -81,9 +82,7 @@ def embed(role: str, encoders: Encoders, address: EncoderAddress, catalogue: Cat
     return read_vectors(folder / FILE)
 
 
-def encode_catalogue(
-    encoder: Encoder[Any], catalogue: Catalogue, folder: Path, report: Callable[[int, int, str], None]
-) -> Path:
+def encode_catalogue(encoder: Encoder[Any], catalogue: Catalogue, folder: Path, report: Report) -> Path:
     """Encodes every item, from where an earlier call stopped.
 
     Args:
@@ -109,9 +108,8 @@ def encode_catalogue(
 
 def read_vectors(path: Path) -> Floats:
     """float32 [items, dim]; large files stay on the disk, read-only."""
-    mode: Any = "r" if path.stat().st_size >= MAPPED_FROM else None
-    vectors: Floats = np.load(path, mmap_mode=mode, allow_pickle=False)
-    return vectors
+    large = path.stat().st_size >= MAPPED_FROM
+    return np.load(path, mmap_mode="r" if large else None, allow_pickle=False)
 
 
 def _opened(folder: Path, shape: tuple[int, int]) -> tuple[Any, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -15,12 +16,12 @@ from benchmark.runner.addresses import GeneratorAddress
 from benchmark.runner.devices import rehearsed
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build
+from benchmark.runner.progress import Report
 from benchmark.runner.stage import Stages
 from benchmark.task.resolve import ResolvedGenerator, Task
 from rebeca.errors import PluginError
 from rebeca.interfaces import Decoder, DecoderContext, GeneratorContext, Privileges, Space, no_progress
 from rebeca.plain import Plain
-from rebeca.seeds import SeedScheme
 
 REPORT = "report.json"
 """What a fit says about itself: losses, numbers of parameters, what was chosen."""
@@ -56,7 +57,7 @@ def generator_context(
     materials: Materials,
     decoders: Decoders,
     workdir: Path,
-    report: Callable[[int, int, str], None] = no_progress,
+    report: Report = no_progress,
     step: Literal["fit", "generate"] = "generate",
 ) -> GeneratorContext:
     """What a generator is given besides training ratings, in one of its steps."""
@@ -79,7 +80,7 @@ def generator_context(
         validation=world.division.generators.validation,
         encoder=partial(materials.encoders.get, "task"),
         decoder=decoders if step in address.flags.decodes_in else withheld,
-        seeds=SeedScheme(task.file.id, task.file.version, task.file.seed, spec.offset),
+        seeds=replace(task.seeds, offset=spec.offset),
         fit_seed=address.seed,
         device=materials.device,
         workdir=workdir,
@@ -98,7 +99,7 @@ def fit_generator(
     """
     workdir = stages.store.root / "checkpoints" / address.fit.key
 
-    def write(folder: Path, report: Callable[[int, int, str], None]) -> None:
+    def write(folder: Path, report: Report) -> None:
         workdir.mkdir(parents=True, exist_ok=True)
         decoders = Decoders(task, spec, materials, stages.store.root)
         context = generator_context(task, spec, address, materials, decoders, workdir, report, "fit")
@@ -127,5 +128,4 @@ def write_report(folder: Path, report: Mapping[str, Plain], generator: str) -> N
 
 
 def read_report(folder: Path) -> Mapping[str, JsonValue]:
-    report: Mapping[str, JsonValue] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-    return report
+    return json.loads((folder / REPORT).read_text(encoding="utf-8"))

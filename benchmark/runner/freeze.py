@@ -95,7 +95,6 @@ class Freezer:
         write_atomically(self._path, text.encode() + b"\n")
 
     def _read(self) -> _Frozen | None:
-        """The file; None where there is none."""
         try:
             frozen = _Frozen(**json.loads(self._path.read_text(encoding="utf-8")))
             if not (isinstance(frozen.at, str) and isinstance(frozen.images, bool)):
@@ -109,6 +108,5 @@ class Freezer:
 
 
 def _generators(spec: Mapping[str, Plain]) -> dict[str, Plain]:
-    """The entries of generators by id."""
     entries: Any = spec["generators"]
     return {str(entry["id"]): entry for entry in entries}

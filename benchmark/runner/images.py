@@ -66,7 +66,7 @@ class PixelCache:
 
     def __init__(self, read: Callable[[str], Pixels], most: int | None = None) -> None:
         self._read = read
-        self._most = _an_eighth_of_memory() if most is None else most
+        self._most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8 if most is None else most
         self._bytes = 0
         self._kept: dict[str, Pixels] = {}
         self._lock = threading.Lock()
@@ -82,13 +82,6 @@ class PixelCache:
                 self._kept[digest] = pixels
                 self._bytes += pixels.nbytes
         return pixels
-
-
-def _an_eighth_of_memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8
-    except (AttributeError, ValueError):  # not POSIX
-        return 512 << 20
 
 
 def check(answer: object, request: Request, catalogue: Catalogue, generator: str) -> ImageRow:
@@ -231,7 +224,6 @@ def read_embeddings(folders: Sequence[Path]) -> Floats:
 
 
 def png(pixels: Pixels) -> bytes:
-    """The bytes of a PNG file."""
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()

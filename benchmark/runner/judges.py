@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from benchmark.runner.addresses import JudgeAddress
 from benchmark.runner.embed import Encoders
 from benchmark.runner.plugins import build
+from benchmark.runner.progress import Report
 from benchmark.runner.stage import Stages
 from benchmark.runner.world import World
 from rebeca.arrays import Floats
@@ -28,11 +28,10 @@ def fit_judge(address: JudgeAddress, embeddings: Floats, world: World, device: s
         device: Torch device.
         stages: Takes the fit from the store, or makes it.
     """
-    part = part_of(address, world)
 
-    def write(folder: Path, report: Callable[[int, int, str], None]) -> None:
+    def write(folder: Path, report: Report) -> None:
         judge = _built(address, world, device, report)
-        judge.fit(part, embeddings)
+        judge.fit(part_of(address, world), embeddings)
         judge.save(folder)
 
     share = f" on {address.share:.0%} of the ratings" if address.share < 1 else ""
@@ -40,7 +39,6 @@ def fit_judge(address: JudgeAddress, embeddings: Floats, world: World, device: s
 
 
 def part_of(address: JudgeAddress, world: World) -> Part:
-    """The ratings that a judge is fitted on."""
     own: Part = getattr(world.division, address.part)
     return own if address.share == 1 else own.thinned(address.share, substream(address.seed, "share"))
 
@@ -66,7 +64,7 @@ def fitted_judge(
     )
 
 
-def _built(address: JudgeAddress, world: World, device: str, progress: Callable[[int, int, str], None]) -> Judge[Any]:
+def _built(address: JudgeAddress, world: World, device: str, progress: Report) -> Judge[Any]:
     context = JudgeContext(
         world.dataset.ratings.user_ids, world.division.training_items, address.seed, device, progress
     )

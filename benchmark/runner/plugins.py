@@ -183,8 +183,7 @@ class _Decoder(_Guard, Decoder[Any]):
 
     def rehearse(self, batch: int | None = None) -> int | None:
         with self.guard():
-            largest: int | None = self.inner.rehearse(batch)
-            return largest
+            return self.inner.rehearse(batch)
 
     def _counted(
         self, ask: Callable[[], Iterable[GeneratedImage | None]], wanted: int

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import platform
 import re
+import resource
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -81,7 +81,7 @@ def provenance(
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         decoded={each.spec.id: each.decoded for each in images if each.decoded},
         seconds={name: round(value, 3) for name, value in sorted(seconds.items())},
-        peak_memory_mb=_peak_memory(),
+        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     )
 
 
@@ -113,12 +113,13 @@ class Machine:
 def machine(device: str) -> Machine:
     import torch
 
+    gpu = {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
     return Machine(
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
         processor=_processor(),
         threads=torch.get_num_threads(),
-        packages={name: _version(name) for name in PACKAGES} | ({} if on_processor(device) else _below_torch()),
+        packages={name: _version(name) for name in PACKAGES} | ({} if on_processor(device) else gpu),
         device=device_name(device),
     )
 
@@ -136,13 +137,6 @@ def _precisions(task: Task, addresses: Addresses, device: str) -> str:
         params.append(encoder.params)
     named = (getattr(each, "dtype", None) for each in params)
     return ", ".join(sorted({precision(dtype if isinstance(dtype, str) else "float32", device) for dtype in named}))
-
-
-def _below_torch() -> dict[str, str]:
-    """Versions on which numbers of a GPU depend as well."""
-    import torch
-
-    return {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
 
 
 def _processor() -> str:
@@ -192,11 +186,3 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def _peak_memory() -> int | None:
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

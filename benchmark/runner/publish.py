@@ -15,7 +15,6 @@ from rebeca.published import find, names_in
 
 
 def weights_folder(records: Path) -> Path:
-    """Where the weights of published records lie, if they were published."""
     return records.with_name(f"{records.name}-weights")
 
 

@@ -53,14 +53,14 @@ class Differences:
         users: All users named in these.
     """
 
-    bytes: Sequence[str]
-    rows: Sequence[str]
-    images: Sequence[tuple[str, str, int]]
-    scores: Sequence[tuple[str, str, str, int, float, float]]
-    measures: Sequence[tuple[str, str, str, float, float]]
-    verdicts: Sequence[tuple[str, str, str, str, str]]
-    largest: float
-    users: Sequence[str]
+    bytes: Sequence[str] = ()
+    rows: Sequence[str] = ()
+    images: Sequence[tuple[str, str, int]] = ()
+    scores: Sequence[tuple[str, str, str, int, float, float]] = ()
+    measures: Sequence[tuple[str, str, str, float, float]] = ()
+    verdicts: Sequence[tuple[str, str, str, str, str]] = ()
+    largest: float = 0.0
+    users: Sequence[str] = ()
 
     @property
     def moved(self) -> bool:
@@ -200,17 +200,7 @@ def _verdicts(task: TaskRecord) -> dict[tuple[str, str, str], str]:
     return {(measure, pair.a, pair.b): pair.verdict for measure, family in families for pair in family.comparisons}
 
 
-@dataclass(frozen=True, slots=True)
-class _Moved:
-    """Differences in one generator's rows; as in :class:`Differences`."""
-
-    images: list[tuple[str, str, int]]
-    scores: list[tuple[str, str, str, int, float, float]]
-    measures: list[tuple[str, str, str, float, float]]
-    largest: float
-
-
-def _compare_rows(name: str, published: Path, here: Path) -> _Moved:
+def _compare_rows(name: str, published: Path, here: Path) -> Differences:
     key = ["scorer", "user", "replicate"]
     both = _joined(published / "scores.parquet", here / "scores.parquet", key)
     other = both[(both.digest_old != both.digest_new) | (both.failure_old != both.failure_new)]
@@ -220,7 +210,7 @@ def _compare_rows(name: str, published: Path, here: Path) -> _Moved:
     per_user = _joined(published / "users.parquet", here / "users.parquet", ["measure", "user"])
     apart = per_user[_apart(per_user.value_old, per_user.value_new)]
     measures = zip(*(apart[column].tolist() for column in ("measure", "user", "value_old", "value_new")), strict=True)
-    return _Moved(
+    return Differences(
         images=[(name, user, replicate) for user, replicate in images],
         scores=[(name, *row) for row in scores],
         measures=[(name, *row) for row in measures],

@@ -14,7 +14,6 @@ from benchmark.records.files import COMPARISON, TASK_FOLDER, file_digests, own_d
 from benchmark.records.schema import SCHEMA
 from benchmark.runner.addresses import Addresses, find_addresses
 from benchmark.runner.freeze import Declaration, Freezer
-from benchmark.runner.places import record_root
 from benchmark.runner.progress import Reporter
 from benchmark.runner.stage import Stages
 from benchmark.runner.store import STAGE_VERSIONS, Store
@@ -82,8 +81,15 @@ def run_task(
         fits = fit_records(images, addresses, store)
         origin = provenance(task, addresses, images, device, stages.seconds, command, declaration)
         outcome = Outcome(scores, failed, held_out, fits, declaration.frozen, address, origin)
-        replace_records(target, task, materials.world, outcome, stages)
+        private = record_root(store.root / "private-images", task)
+        replace_records(target, private, task, materials.world, outcome, stages)
     return RunResult(target, addresses)
+
+
+def record_root(root: Path, task: Task) -> Path:
+    """The folder of a task's records below a root; a modified task has a folder of its own."""
+    version = f"v{task.file.version}"
+    return root / task.file.id / (f"{version}-modified-{task.hash()[:8]}" if task.modified else version)
 
 
 def check_reach(task: Task, users: int) -> None:

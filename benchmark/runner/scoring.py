@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +169,8 @@ def scored_images(images: GeneratorImages, materials: Materials, vectors: ImageV
     item = np.array([row.item for row in valid], dtype=np.int64)
     first: dict[str, int] = {}
     unique = np.array([first.setdefault(digest, i) for i, digest in enumerate(digests)], dtype=np.int64)
-    cache = PixelCache(partial(_read_pixels, images.image_files()))
+    files = images.image_files()
+    cache = PixelCache(lambda digest: decode_image(files[digest].read_bytes(), str(files[digest])))
 
     def pixels(i: int) -> Pixels:
         return catalogue.pixels(valid[i].item) if valid[i].item >= 0 else cache.get(valid[i].digest)
@@ -197,14 +197,9 @@ def scored_images(images: GeneratorImages, materials: Materials, vectors: ImageV
     )
 
 
-def _read_pixels(files: Mapping[str, Path], digest: str) -> Pixels:
-    return decode_image(files[digest].read_bytes(), str(files[digest]))
-
-
 def score_all(
     task: Task, images: Sequence[GeneratorImages], addresses: Addresses, materials: Materials, stages: Stages
 ) -> list[GeneratorScores]:
-    """Scores the images of every generator, as :func:`score`."""
     scorers, vectors = Scorers(task, addresses, materials), ImageVectors(materials.encoders)
     return [score(each, scorers, addresses, materials, vectors, stages) for each in images]
 

@@ -121,8 +121,7 @@ class Store:
                 f"{error.filename or folder}: {error.strerror or error}", hint=f"{remedy}; run again to go on"
             ) from error
         finally:
-            if temporary.exists():
-                shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
         return folder
 
     @contextmanager

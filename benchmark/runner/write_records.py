@@ -17,7 +17,7 @@ import numpy as np
 from benchmark.analysis.analyse import analyse
 from benchmark.analysis.inputs import Rows
 from benchmark.analysis.judges import judge_report
-from benchmark.analysis.results import GeneratorResults
+from benchmark.analysis.results import GeneratorResults, PermutationTest
 from benchmark.disk import replace_folder
 from benchmark.records.files import TASK_FOLDER, UNSET, read_comparison, write_comparison, write_record
 from benchmark.records.gallery import gallery_users, pack_examples, pack_images, shown_images, taste_of
@@ -44,16 +44,18 @@ from benchmark.runner.addresses import Addresses
 from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.fits import read_report
 from benchmark.runner.images import failures_by_kind
-from benchmark.runner.places import private_images
-from benchmark.runner.score_rows import bootstrap_strata, published_scheme, rows_of
 from benchmark.runner.scoring import GeneratorScores
 from benchmark.runner.stage import Stages
 from benchmark.runner.store import Store
 from benchmark.runner.world import World
+from benchmark.stats.personalisation import image_shuffle
+from benchmark.stats.random import stream
 from benchmark.task.resolve import ResolvedGenerator, Task
-from rebeca.arrays import Pixels
+from rebeca.arrays import Bools, Floats, Ints, Pixels
 from rebeca.data.catalogue import Catalogue
 from rebeca.errors import RecordError
+
+PUBLISHED_PERMUTATIONS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +94,21 @@ class Outcome:
     origin: Provenance
 
 
-def replace_records(target: Path, task: Task, world: World, outcome: Outcome, stages: Stages) -> None:
-    """Analyses the scores of a run and writes its records in the place of earlier ones."""
+def replace_records(target: Path, private: Path, task: Task, world: World, outcome: Outcome, stages: Stages) -> None:
+    """Analyses the scores of a run and writes its records in the place of earlier ones.
+
+    Args:
+        target: The version folder of the records.
+        private: Folder for images that may not be republished; ``site build --images`` shows them.
+        task: The task.
+        world: Its data.
+        outcome: The results of the run.
+        stages: The store, and the reporter.
+    """
     stages.reporter.info("  analyse ...")
     temporary = target.with_name(f".{target.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
-    private = None if world.dataset.redistribute else private_images(stages.store.root, task)
-    write_records(Places(temporary, private or temporary), task, world, outcome)
+    write_records(Places(temporary, temporary if world.dataset.redistribute else private), task, world, outcome)
     if _holds_another_task(target, task):
         stages.reporter.info(
             f"  {target} held another task with the same id and version, which is replaced;"
@@ -261,3 +271,56 @@ def data_of(world: World) -> Data:
 def header_of(task: Task) -> TaskHeader:
     file = task.file
     return TaskHeader(id=file.id, version=file.version, title=file.title, hash=task.hash(), modified=task.modified)
+
+
+def bootstrap_strata(task: Task, block: Ints, cold: Bools) -> Ints:
+    """Int [users]; the bootstrap resamples users within these strata.
+
+    Args:
+        task: Names the columns that make up the strata.
+        block: int [users].
+        cold: bool [users].
+    """
+    strata = np.zeros(len(block), np.int64)
+    for name in task.file.analysis.strata:
+        strata = strata * (int(block.max()) + 2) + (block if name == "block" else cold.astype(np.int64))
+    return strata
+
+
+def rows_of(scores: GeneratorScores, world: World, task: Task) -> Rows:
+    spec = scores.images.spec
+    shape = len(world.users), task.images_of(spec)
+    failed = np.array([bool(image.failure) for image in scores.images.rows]).reshape(shape)
+    block = world.dataset.block_of_user[world.users]
+    by_scorer: dict[str, Floats] = {}
+    pairs: dict[str, Floats] = {}
+    for scorer, single in scores.by_image.items():
+        by_scorer[scorer] = np.full(shape, np.nan)
+        by_scorer[scorer][~failed] = single.own
+        if single.everyone is not None:
+            table = single.pair_means(scores.owner, len(world.users))
+            table[block[:, None] != block[None, :]] = np.nan
+            if np.isfinite(table).any():  # a scorer of items has no scores of generated images
+                pairs[scorer] = table
+    return Rows(
+        id=spec.id,
+        ranked=not spec.flags().needs,
+        digest=np.array([image.digest for image in scores.images.rows], np.str_).reshape(shape),
+        item=np.array([image.item for image in scores.images.rows], np.int64).reshape(shape),
+        failed=failed,
+        scores=by_scorer,
+        lowest={scorer: single.worst for scorer, single in scores.by_image.items()},
+        cards={scorer: single.card for scorer, single in scores.by_image.items()},
+        sets=scores.by_user,
+        pairs=pairs,
+    )
+
+
+def published_scheme(scores: GeneratorScores, scorer: str, name: str) -> PermutationTest | None:
+    """The published test, anti-conservative and kept for reproduction; None unless all users score all images."""
+    single = scores.by_image[scorer]
+    if single.everyone is None or not np.isfinite(single.everyone).all():
+        return None
+    table = single.everyone[:, single.position] * (1 if single.card.higher_is_better else -1)
+    rng = stream(name, "picture-shuffle", scorer)
+    return PermutationTest.of(image_shuffle(table, scores.owner, PUBLISHED_PERMUTATIONS, rng))

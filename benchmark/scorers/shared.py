@@ -56,7 +56,6 @@ class PixelScorer(Scorer[P]):
 
     @property
     def batch(self) -> int:
-        """Images per batch."""
         return 64
 
     @abc.abstractmethod

@@ -36,7 +36,7 @@ class GeneratorFlags:
     claims_personal: bool
     fit_varies: bool
 
-    def recorded(self) -> dict[str, Any]:
+    def recorded(self) -> dict[str, object]:
         """Those flags that records hold."""
         needs = tuple(sorted(self.needs))
         return {"needs": needs, "family": self.family, "claims_personal": self.claims_personal}
@@ -115,7 +115,6 @@ def fingerprint(kind: Kind, use: str, params: Any) -> str:
 
 
 def learns(use: str, params: Any) -> bool:
-    """Whether an encoder learns from training items."""
     plugin = plugin_class("encoder", use)
     return _Asker("encoder", use).answer(lambda: plugin.learns(params), "learns", bool)
 

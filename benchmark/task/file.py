@@ -11,11 +11,11 @@ ENCODER_KEYS = {"encoder", "of"}
 ID = r"^[a-z0-9]+(-+[a-z0-9_.]+)*$"
 
 
-class _Strict(BaseModel):
+class StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Use(_Strict):
+class Use(StrictModel):
     """A registered name with parameters."""
 
     use: str = Field(description="Registered name.")
@@ -31,7 +31,7 @@ class ScorerSpec(Use):
     )  # fmt: skip
 
 
-class EncoderSpec(_Strict):
+class EncoderSpec(StrictModel):
     """An image encoder; a bare string is short for ``use``."""
 
     use: str = Field(description="Registered name, with an argument after a colon, e.g. pca:16.")
@@ -39,7 +39,7 @@ class EncoderSpec(_Strict):
     params: dict[str, Any] = Field(default_factory=dict, description="Parameters of its own.")
 
 
-class SplitSpec(_Strict):
+class SplitSpec(StrictModel):
     """How ratings are held back."""
 
     kind: Literal["per-user", "per-user-exact", "held-out-items", "cold-users"] = "per-user"
@@ -49,7 +49,7 @@ class SplitSpec(_Strict):
     keep: Annotated[int, Field(ge=1)] = 5
 
 
-class DataSpec(_Strict):
+class DataSpec(StrictModel):
     """The data set."""
 
     kind: str = Field(description="Registered data set, e.g. folder or sprites.")
@@ -59,7 +59,7 @@ class DataSpec(_Strict):
     params: dict[str, Any] = Field(default_factory=dict)
 
 
-class JudgeSpec(_Strict):
+class JudgeSpec(StrictModel):
     """A verifier or auditor."""
 
     use: str = "ncf"
@@ -67,7 +67,7 @@ class JudgeSpec(_Strict):
     params: dict[str, Any] = Field(default_factory=dict)
 
 
-class JudgesSpec(_Strict):
+class JudgesSpec(StrictModel):
     """Who judges, and whether judges see the generators' ratings."""
 
     verifier: JudgeSpec
@@ -79,14 +79,14 @@ class JudgesSpec(_Strict):
     )
 
 
-class UsersSpec(_Strict):
+class UsersSpec(StrictModel):
     """Which users images are made for; fits always use all users."""
 
     segment: Literal["all", "seen", "cold"] = "all"
     limit: Annotated[int, Field(ge=1)] | None = None
 
 
-class GeneratorSpec(_Strict):
+class GeneratorSpec(StrictModel):
     """One generator, or a sweep that becomes several."""
 
     id: str | None = Field(default=None, pattern=ID, max_length=120)
@@ -103,14 +103,14 @@ class GeneratorSpec(_Strict):
     offset: int = 0
 
 
-class PrimarySpec(_Strict):
+class PrimarySpec(StrictModel):
     """The number that decides."""
 
     scorer: str = Field(default="ncf", description="Id of a scorer of single images.")
     statistic: Literal["mean"] = "mean"
 
 
-class AnalysisSpec(_Strict):
+class AnalysisSpec(StrictModel):
     """What was decided before the first image."""
 
     primary: PrimarySpec = PrimarySpec()
@@ -126,7 +126,7 @@ class AnalysisSpec(_Strict):
     strata: list[Literal["cold", "block"]] = Field(default_factory=list)
 
 
-class IsolateSpec(_Strict):
+class IsolateSpec(StrictModel):
     """Limits of the child process in which a plug-in generator fits and generates its images."""
 
     seconds: Annotated[float, Field(gt=0)] = 3600
@@ -135,7 +135,7 @@ class IsolateSpec(_Strict):
     )
 
 
-class TaskFile(_Strict):
+class TaskFile(StrictModel):
     """A task file."""
 
     schema_: Literal[1] = Field(alias="schema")
@@ -171,10 +171,8 @@ class TaskFile(_Strict):
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema of a task file."""
-    schema = TaskFile.model_json_schema(by_alias=True)
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "rebeca-bench task file"
+    about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "rebeca-bench task file"}
+    schema = TaskFile.model_json_schema(by_alias=True) | about
     _allow_short_encoders(schema)
     return schema
 

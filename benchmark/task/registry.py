@@ -15,7 +15,7 @@ from dataclasses import dataclass, is_dataclass
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import rebeca
 from rebeca.errors import (
@@ -71,7 +71,6 @@ class PluginIdentity:
 
     @property
     def is_own(self) -> bool:
-        """Whether it is the project's own code."""
         return not self.hash
 
 
@@ -104,20 +103,6 @@ def load(group: Group, name: str) -> Any:
         ) from error
 
 
-@overload
-def plugin_class(kind: Literal["generator"], name: str) -> type[Generator[Any]]: ...
-@overload
-def plugin_class(kind: Literal["scorer"], name: str) -> type[Scorer[Any]] | type[SetScorer[Any]]: ...
-@overload
-def plugin_class(kind: Literal["encoder"], name: str) -> type[Encoder[Any]]: ...
-@overload
-def plugin_class(kind: Literal["decoder"], name: str) -> type[Decoder[Any]]: ...
-@overload
-def plugin_class(kind: Literal["data set"], name: str) -> type[DatasetSource[Any]]: ...
-@overload
-def plugin_class(kind: Literal["judge"], name: str) -> type[Judge[Any]]: ...
-@overload
-def plugin_class(kind: Kind, name: str) -> type[Any]: ...
 def plugin_class(kind: Kind, name: str) -> type[Any]:
     """The class behind a name, checked.
 

@@ -145,7 +145,6 @@ class Task:
         return self.spec().hash()
 
     def analysis_hash(self) -> str:
-        """SHA-256 of the declaration; see :meth:`Spec.analysis_hash`."""
         return self.spec().analysis_hash()
 
 
@@ -194,9 +193,8 @@ def _that_decides(file: TaskFile) -> TaskFile:
 
 
 def _validate(source: Source) -> TaskFile:
-    data = _expand_encoders(source.data)
     try:
-        return TaskFile.model_validate(data)
+        return TaskFile.model_validate(_expand_encoders(source.data))
     except ValidationError as error:
         errors = error.errors()
         # a misspelt key also leaves the right one missing: the misspelling is reported

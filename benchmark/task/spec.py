@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from benchmark.task.file import ID, AnalysisSpec, DataSpec, EncoderSpec, JudgesSpec, Use, UsersSpec
+from benchmark.task.file import ID, AnalysisSpec, DataSpec, EncoderSpec, JudgesSpec, StrictModel, Use, UsersSpec
 from rebeca.seeds import SeedScheme, digest_of
 
 DECLARED = ("id", "version", "seed", "users", "images", "failures", "analysis")
 """Keys that make up the declaration."""
 
 
-class _Resolved(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class GeneratorEntry(_Resolved):
+class GeneratorEntry(StrictModel):
     """A generator with everything spelled out."""
 
     id: str = Field(pattern=ID, max_length=120, description="Id, unique in the task.")
@@ -32,7 +28,7 @@ class GeneratorEntry(_Resolved):
     )
 
 
-class ScorerEntry(_Resolved):
+class ScorerEntry(StrictModel):
     """A scorer with its parameters."""
 
     id: str = Field(description="Names its measure.")
@@ -40,7 +36,7 @@ class ScorerEntry(_Resolved):
     params: dict[str, Any] = Field(description="Parameters, every default spelled out.")
 
 
-class Spec(_Resolved):
+class Spec(StrictModel):
     """The resolved task file."""
 
     schema_: Literal[1] = Field(alias="schema", description="Version of the schema of task files.")

@@ -129,8 +129,8 @@ def _plain(node: yaml.Node, path: KeyPath, source: Source) -> Any:
         raise SpecError(f"{where}: not a value that can be kept ({error})") from error
 
 
-def _plain_mapping(node: yaml.MappingNode, path: KeyPath, source: Source) -> dict[str, Any]:
-    out: dict[str, Any] = {}
+def _plain_mapping(node: yaml.MappingNode, path: KeyPath, source: Source) -> dict[str, object]:
+    out: dict[str, object] = {}
     for key_node, value_node in node.value:
         line, key = key_node.start_mark.line + 1, key_node.value
         where = f"{source.path}:{line}"
