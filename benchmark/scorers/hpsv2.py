@@ -80,7 +80,7 @@ class HPSv2Scorer(PixelScorer[HPSv2Params]):
                 " stand-in.",
                 REFERENCE, role="aesthetic",
             )  # fmt: skip
-        meaning = f"What people would choose, by a model of their choices, under the prompt '{params.prompt}'."
+        meaning = f"Human preference, predicted by a model of choices under the prompt '{params.prompt}'."
         return ScorerCard(f"HPSv2 {params.version}", "cosine", True, meaning, REFERENCE, role="aesthetic")
 
     @classmethod

@@ -57,7 +57,7 @@ class LaionScorer(PixelScorer[LaionParams]):
                 "Mean rating of twenty synthetic raters, by a linear model; the miniature's stand-in.", REFERENCE,
                 role="aesthetic",
             )  # fmt: skip
-        meaning = "Mean rating of beauty that people would give, by a linear model."
+        meaning = "Mean aesthetic rating, predicted by a linear model."
         return ScorerCard("LAION aesthetics v2", "rating 1 to 10", True, meaning, REFERENCE, role="aesthetic")
 
     @classmethod

@@ -282,10 +282,10 @@ def test_an_image_that_failed_is_kept_only_where_all_did(loaded, monkeypatch, fa
 
 def test_the_best_of_several_needs_a_decoder_that_repeats(tmp_path):
     generator = Rebeca(replace(TINY, best_of=2), context(tmp_path, decoder=EchoParams(repeats=False)))
+    generator.fit(grid(len(USERS), ITEMS))  # is given no decoder
     with pytest.raises(SpecError, match=r"^best_of: .*repeats is false") as error:
-        generator.fit(None)
+        list(generator.generate([Request(USERS[0], 0, 1)]))
     assert "repeats: true" in error.value.hint
-    Rebeca(TINY, context(tmp_path, decoder=EchoParams(repeats=False))).fit(grid(len(USERS), ITEMS))
 
 
 # ----------------------------------------------------------------------------------------------------- saved and loaded

@@ -33,8 +33,8 @@ def test_a_site_is_built_from_the_work_folder_by_default(asked, tmp_path, monkey
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     invoke("site", "build", "--out", tmp_path / "site")
     assert [roots for roots, _, _ in asked] == [
-        [tmp_path / "w" / "records"],
-        [tmp_path / "cache" / "rebeca-bench" / "records"],
+        (tmp_path / "w" / "records",),
+        (tmp_path / "cache" / "rebeca-bench" / "records",),
     ]
 
 

@@ -36,7 +36,7 @@ def test_the_device_of_a_decoder_alone_can_be_named():
 
 
 def test_a_decoder_without_text_refuses_prompts_by_name():
-    with pytest.raises(PluginError, match="the decoder Grey reads no words") as error:
+    with pytest.raises(PluginError, match="the decoder Grey reads no text") as error:
         grey(LinearSpace()).decode_prompts(["a cat"], [""], [Request("a", 0, 1)])
     assert "stable-diffusion-ip-adapter" in error.value.hint
 

@@ -40,7 +40,7 @@ def test_an_encoder_stands_on_the_one_that_the_task_names():
 
 
 def test_an_encoder_without_one_below_says_what_its_class_must_declare():
-    with pytest.raises(PluginError, match="does not say TAKES_ENCODER = True"):
+    with pytest.raises(PluginError, match="does not set TAKES_ENCODER = True"):
         Doubled(NoParams(), EncoderContext()).encode(IMAGES)
 
 
