@@ -66,7 +66,9 @@ def check_device(device: str) -> None:
         kind = torch.device(device).type
     except RuntimeError as error:
         raise SpecError(f"--device {device}: no such kind of device", hint="use cpu, cuda or cuda:N") from error
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise SpecError(
-            f"--device {device}: this machine has no CUDA device", hint="rebeca-bench doctor lists the devices"
-        )
+    available = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}.get(
+        kind, 0
+    )
+    if (torch.device(device).index or 0) >= available:
+        what = f"no device of the kind '{kind}'" if not available else f"only {available} of the kind '{kind}'"
+        raise SpecError(f"--device {device}: this machine has {what}", hint="rebeca-bench doctor lists the devices")

@@ -20,7 +20,7 @@ from rebeca.errors import StoreError
 from rebeca.plain import Plain
 
 FREE = ("schema", "title")
-"""Keys of a task that change no result."""
+"""Keys of a task and of a generator that change no result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +109,4 @@ class Freezer:
 
 def _generators(spec: Mapping[str, Plain]) -> dict[str, Plain]:
     entries: Any = spec["generators"]
-    return {str(entry["id"]): entry for entry in entries}
+    return {str(entry["id"]): {key: value for key, value in entry.items() if key not in FREE} for entry in entries}

@@ -50,9 +50,9 @@ def _failed_generator(task: Task, spec: ResolvedGenerator, error: PluginError, r
     Raises:
         PluginError: If it is the reference.
     """
-    reporter.warn(f"{error.message}; the leaderboard is without it")
     if spec.id == task.file.analysis.reference:
         raise error
+    reporter.warn(f"{error.message}; the leaderboard is without it")
     return FailedGenerator(
         id=spec.id, title=spec.title, reason=printable(without_folders(error.message))[:LONGEST_REASON]
     )

@@ -31,6 +31,7 @@ WRITERS = 4
 """Threads that compress and write images."""
 MOST_WAITING = 64
 """Images that may wait to be written; beyond that the generator waits."""
+LONGEST_MESSAGE = 500
 BLANK_DEVIATION = 1.0
 """An image whose pixels vary less than this (of 255) counts as blank."""
 
@@ -99,11 +100,13 @@ def check(answer: object, request: Request, catalogue: Catalogue, generator: str
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         got = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
         raise PluginError(f"{where}: expected uint8 RGB [height, width, 3], got {got}")
-    if answer.embedding is not None and not np.isfinite(answer.embedding).all():
-        raise PluginError(f"{where}: the embedding holds a number that is not finite")
+    if answer.embedding is not None:
+        _check_embedding(answer.embedding, where)
+    if answer.item is not None and not isinstance(answer.item, int | np.integer):
+        raise PluginError(f"{where}: expected the index of an item, got {answer.item!r}"[:LONGEST_MESSAGE])
+    if answer.item is not None and not 0 <= answer.item < len(catalogue):
+        raise PluginError(f"{where}: the data set has no item {answer.item}")
     item = -1 if answer.item is None else int(answer.item)
-    if item >= len(catalogue):
-        raise PluginError(f"{where}: the data set has no item {item}")
     if not 0 < pixels.shape[0] * pixels.shape[1] <= MOST_PIXELS:
         raise PluginError(
             f"{where}: {pixels.shape[1]} x {pixels.shape[0]} pixels; an image has 1 to {MOST_PIXELS:,} of them"
@@ -111,6 +114,15 @@ def check(answer: object, request: Request, catalogue: Catalogue, generator: str
     digest = catalogue.digest(item) if item >= 0 else answer.digest()
     blank = item < 0 and _deviation(pixels) < BLANK_DEVIATION
     return ImageRow(request.user, request.replicate, request.seed, digest, item, "blank" if blank else "")
+
+
+def _check_embedding(embedding: Any, where: str) -> None:
+    if not (isinstance(embedding, np.ndarray) and embedding.dtype.kind == "f" and embedding.ndim == 1):
+        is_array = isinstance(embedding, np.ndarray)
+        got = f"{embedding.dtype} {list(embedding.shape)}" if is_array else type(embedding).__name__
+        raise PluginError(f"{where}: expected a float embedding [dim], got {got}")
+    if not np.isfinite(embedding).all():
+        raise PluginError(f"{where}: the embedding holds a number that is not finite")
 
 
 def _deviation(pixels: Pixels) -> float:
@@ -166,7 +178,11 @@ def write_unit(
         raise PluginError(f"generator '{generator}' answered more than {len(requests)} requests")
     _write_table(folder, rows)
     known = [np.asarray(embedding, np.float32) for embedding in embeddings if embedding is not None]
-    if known:
+    if lengths := sorted({len(embedding) for embedding in known}):
+        if len(lengths) > 1:
+            raise PluginError(
+                f"generator '{generator}' returned embeddings of {lengths[0]} and of {lengths[-1]} numbers"
+            )
         unknown = np.full_like(known[0], np.nan)
         vectors = [unknown if vector is None else np.asarray(vector, np.float32) for vector in embeddings]
         np.save(folder / EMBEDDINGS, np.stack(vectors))

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from benchmark.disk import replace_folder
-from benchmark.records.files import COMPARISON, TASK_FOLDER, read_any, read_comparison
+from benchmark.records.files import COMPARISON, TASK_FOLDER, read_comparison
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.store import Store
 from benchmark.task.resolve import Task
@@ -37,7 +37,7 @@ def publish(task: Task, addresses: Addresses, store: Store, records: Path, targe
             weights), or another task lies there.
     """
     if task.modified:
-        raise SpecError("a modified task is not published", hint="run it without --set and --limit-users")
+        raise SpecError("a modified task is not published", hint="run it without --set, --only and --limit-users")
     random = sorted(name for name in names_in(task.to_json()) if find(name).origin == "random")
     if random:
         raise SpecError(
@@ -46,13 +46,12 @@ def publish(task: Task, addresses: Addresses, store: Store, records: Path, targe
     if with_weights and not read_comparison(records).data.redistribute:
         raise SpecError("weights hold embeddings of images that may not be redistributed", hint="publish without them")
     place = target / records.relative_to(store.root / "records")
-    if (place / TASK_FOLDER / COMPARISON).is_file():
-        old, new = (read_any(folder / TASK_FOLDER / COMPARISON)["task"]["hash"] for folder in (place, records))
-        if old != new:
-            raise SpecError(
-                f"{place} holds another task with the same id and version",
-                hint="raise the task's version, or change its id",
-            )
+    earlier = read_comparison(place) if (place / TASK_FOLDER / COMPARISON).is_file() else None
+    if earlier is not None and earlier.task.hash != read_comparison(records).task.hash:
+        raise SpecError(
+            f"{place} holds another task with the same id and version",
+            hint="raise the task's version, or change its id",
+        )
     fresh = _empty_beside(place)
     shutil.copytree(records, fresh)
     replace_folder(fresh, place)

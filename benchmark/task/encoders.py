@@ -68,6 +68,10 @@ def resolve_encoder(spec: EncoderSpec, base: Path) -> ResolvedEncoder:
         raise SpecError(f"encoder '{spec.use}' takes no encoder below it")
     params = make_params(plugin.Params, placed(plugin.Params, raw, base), f"encoder '{spec.use}'")
     below = None if spec.of is None else resolve_encoder(spec.of, base)
+    if below is not None and below.learns and learns(use, params):
+        raise SpecError(
+            f"encoder '{spec.use}' learns, and so does '{below.text}' below it", hint="let one of the two learn"
+        )
     return ResolvedEncoder(spec.use, use, params, below)
 
 

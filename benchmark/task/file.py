@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 ENCODER_KEYS = {"encoder", "of"}
 """Keys whose value may be a text, short for ``{use: text}``."""
@@ -67,13 +67,19 @@ class JudgeSpec(StrictModel):
     params: dict[str, Any] = Field(default_factory=dict)
 
 
+def _different(shares: list[float]) -> list[float]:
+    if len(set(shares)) < len(shares):
+        raise ValueError("a share is given twice")
+    return shares
+
+
 class JudgesSpec(StrictModel):
     """Who judges, and whether judges see the generators' ratings."""
 
     verifier: JudgeSpec
     auditor: JudgeSpec | None = None
     ratings: Literal["shared", "disjoint"] = "disjoint"
-    learning_curve: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+    learning_curve: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], AfterValidator(_different)] = Field(
         default_factory=list,
         description="Shares of each user's training ratings on which the verifier is fitted as well.",
     )

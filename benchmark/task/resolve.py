@@ -415,7 +415,8 @@ def _check_scorers(file: TaskFile, source: Source, scorers: tuple[ResolvedScorer
             raise SpecError(f"{where}: the scorer '{scorer.id}' needs judges.auditor")
         with _at(source, "scorers", index, "params"):
             for name in flags.encoders:
-                named_encoder(name, source.path.parent)
+                if named_encoder(name, source.path.parent).learns:
+                    raise SpecError(f"the scorer '{scorer.id}' uses the encoder '{name}', which learns from items")
     primary = next((scorer for scorer in scorers if scorer.id == file.analysis.primary.scorer), None)
     where = source.at(("analysis", "primary"))
     if primary is None:

@@ -31,6 +31,10 @@ def test_what_is_changed_after_the_first_picture_is_exploratory(tiny):
     assert record["analysis"]["frozen"]
     assert record["provenance"]["declared"] <= record["provenance"]["created"]
 
+    change(tiny, "  - id: rebeca\n", "  - id: rebeca\n    title: A better title\n")
+    run(tiny, "--quiet")
+    assert families(tiny)[1] == {"ncf", "lift:ncf"}
+
     change(tiny, "scorer: ncf", "scorer: auditor")  # the other judge looked better
     output = run(tiny, "--site", tiny.parent / "site")
     assert "changed after the first image" in output

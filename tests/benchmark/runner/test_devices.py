@@ -76,10 +76,20 @@ def test_unknown_kinds_of_device_are_refused():
 
 
 def test_cards_that_are_not_there_are_refused(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     check_device("cpu")
-    with pytest.raises(SpecError, match="--device cuda:1: this machine has no CUDA device") as raised:
-        check_device("cuda:1")
-    assert "doctor" in raised.value.hint
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    check_device("cuda:1")
+    for device, kind in (("cuda:1", "cuda"), ("mps", "mps"), ("meta", "meta")):
+        with pytest.raises(
+            SpecError, match=f"--device {device}: this machine has no device of the kind '{kind}'"
+        ) as raised:
+            check_device(device)
+        assert "doctor" in raised.value.hint
+    with pytest.raises(SpecError, match="--device cpu:3: this machine has only 1 of the kind 'cpu'"):
+        check_device("cpu:3")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    for device in ("cuda", "cuda:1", "mps"):
+        check_device(device)
+    with pytest.raises(SpecError, match="--device cuda:2: this machine has only 2 of the kind 'cuda'"):
+        check_device("cuda:2")

@@ -62,6 +62,12 @@ def test_an_array_that_a_generator_uses_again_is_copied(tmp_path, catalogue):
         assert np.array_equal(decode_image((tmp_path / f"{row.digest}.png").read_bytes(), "x"), noise(seed))
 
 
+def test_embeddings_of_unequal_length_are_refused(tmp_path, catalogue):
+    answers = iter(GeneratedImage(noise(k), embedding=np.zeros(3 + k % 2)) for k in range(len(REQUESTS)))
+    with pytest.raises(PluginError, match="generator 'mine' returned embeddings of 3 and of 4 numbers"):
+        write_unit(tmp_path, answers, REQUESTS, catalogue, "mine")
+
+
 @pytest.mark.parametrize(("count", "said"), [(3, "answered 3 of 4 requests"), (5, "answered more than 4 requests")])
 def test_too_few_and_too_many_answers(tmp_path, catalogue, count, said):
     answers = (GeneratedImage(noise(seed)) for seed in range(count))
@@ -77,6 +83,11 @@ def test_too_few_and_too_many_answers(tmp_path, catalogue, count, said):
         (GeneratedImage(noise(0) / 255), "got float64"),
         (GeneratedImage(noise(0)[:0]), "6 x 0 pixels"),
         (GeneratedImage(noise(0), item=2), "no item 2"),
+        (GeneratedImage(noise(0), item=-1), "no item -1"),
+        (GeneratedImage(noise(0), item="x"), "expected the index of an item, got 'x'"),
+        (GeneratedImage(noise(0), embedding=[0.5]), r"expected a float embedding \[dim\], got list"),
+        (GeneratedImage(noise(0), embedding=np.array(["a"])), "got <U1"),
+        (GeneratedImage(noise(0), embedding=np.zeros((1, 4))), r"got float64 \[1, 4\]"),
         (GeneratedImage(noise(0), embedding=np.array([np.nan])), "not finite"),
     ],
 )

@@ -23,11 +23,11 @@ def test_the_argument_after_the_colon_is_a_parameter():
 
 
 def test_encoders_stand_on_encoders():
-    encoder = resolved("pca:2", of={"use": "pca:3", "of": {"use": "fourier:6"}})
-    assert [encoder.use, encoder.of.use, encoder.of.of.use, encoder.of.of.of] == ["pca", "pca", "fourier", None]
-    assert (encoder.params.dims, encoder.of.params.dims, encoder.of.of.params.size) == (2, 3, 6)
+    encoder = resolved("pca:2", of={"use": "fourier:6"})
+    assert [encoder.use, encoder.of.use, encoder.of.of] == ["pca", "fourier", None]
+    assert (encoder.params.dims, encoder.of.params.size) == (2, 6)
     address = encoder.address()
-    assert address["of"]["of"] == encoder.of.of.address() and address["of"]["of"]["of"] is None
+    assert address["of"] == encoder.of.address() and address["of"]["of"] is None
 
 
 def test_what_lies_below_changes_the_address():
@@ -49,6 +49,12 @@ def test_one_that_learns_below_is_enough():
         ("efficientnet-lite0:3", {}, "encoder 'efficientnet-lite0' takes nothing after a colon, found '3'", ""),
         ("fourier:6", {"params": {"size": 6}}, "params.size is already given after the colon", ""),
         ("pca:3", {}, "encoder 'pca:3' needs an encoder below it", "write encoder: {use: 'pca:3', of: ...}"),
+        (
+            "pca:2",
+            {"of": {"use": "pca:3", "of": {"use": "fourier:6"}}},
+            "encoder 'pca:2' learns, and so does 'pca:3' below it",
+            "let one of the two learn",
+        ),
         ("fourier:6", {"of": {"use": "fourier:6"}}, "encoder 'fourier:6' takes no encoder below it", ""),
         ("fourier:x", {}, "encoder 'fourier:x'.size: .*found 'x'", ""),
         ("pca:3", {"of": {"use": "fourier:0"}}, "encoder 'fourier:0'.size: ", ""),

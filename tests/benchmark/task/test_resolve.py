@@ -32,6 +32,7 @@ def test_a_scorer_that_is_better_low_cannot_decide(tiny, monkeypatch):
     ("old", "new", "message"),
     [
         ("images: 3", "imges: 3", r"tiny.yaml:18: unknown key 'imges'\n  hint: did you mean 'images'"),
+        ("learning_curve: [0.5]", "learning_curve: [0.5, 0.5]", r"learning_curve: .*a share is given twice"),
         ("images: 3", "images: three", r"tiny.yaml:18: images: .*found 'three'"),
         ("images: 3", "", r"the key 'images' is missing"),
         ("max_steps: 20", "max_step: 20", r"rebeca.params: no parameter 'max_step'\n  hint: did you mean 'max_steps'"),
