@@ -78,6 +78,7 @@ class PixelCache:
         if kept is not None:
             return kept
         pixels = self._read(digest)
+        pixels.setflags(write=False)  # other scorers are given the same array
         with self._lock:
             if digest not in self._kept and self._bytes + pixels.nbytes <= self._most:
                 self._kept[digest] = pixels

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, TypeVar, overload
 
 import numpy as np
 
+from benchmark.records.rows import LARGEST
 from benchmark.task.encoders import ResolvedEncoder
 from benchmark.task.registry import Kind, guarded, plugin_class
 from rebeca.arrays import Floats, Ints, Pixels
@@ -301,17 +302,21 @@ def _guarded_iterator(kind: str, name: str, ask: Callable[[], Iterable[T]]) -> I
 
 
 def _numbers(answer: object, what: str, shape: tuple[int, ...], *, gaps: bool = False) -> Floats:
-    """An array of finite numbers of a shape; with ``gaps``, NaN stands for no answer."""
+    """An array of numbers of a shape, none beyond ``LARGEST``; with ``gaps``, NaN stands for no answer."""
     if not isinstance(answer, np.ndarray):
         raise PluginError(f"{what} returned a {type(answer).__name__}, expected an array of numbers")
     if answer.dtype.kind not in "fiub":
         raise PluginError(f"{what} returned an array of {answer.dtype}, expected an array of numbers")
     if answer.shape != shape:
         raise PluginError(f"{what} returned {list(answer.shape)} numbers, expected {list(shape)}")
-    bad = np.isinf(answer) if gaps else ~np.isfinite(answer)
-    if bad.any():
-        where = np.unravel_index(int(np.flatnonzero(bad)[0]), answer.shape)
-        raise PluginError(f"{what} returned a number that is not finite, at {[int(i) for i in where]}")
+    fine = np.isfinite(answer)
+    if answer.dtype == np.float64:  # other types hold nothing as large
+        fine &= np.abs(answer) <= LARGEST
+    if gaps:
+        fine |= np.isnan(answer)
+    if not fine.all():
+        where = np.unravel_index(int(np.flatnonzero(~fine)[0]), answer.shape)
+        raise PluginError(f"{what} returned {answer[where]}, at {[int(i) for i in where]}")
     return answer if answer.dtype.kind == "f" else answer.astype(np.float64)
 
 

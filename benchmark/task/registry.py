@@ -171,13 +171,13 @@ def guarded(kind: str, name: str) -> Iterator[None]:
         raise PluginError(f"{label}: {error.message}", hint=error.hint) from error
     except RebecaError:
         raise
-    except Exception as error:  # a plug-in may raise anything
+    except (Exception, SystemExit) as error:  # a plug-in may raise anything
         if disk_full(error) or out_of_memory(error):
             raise
         raise PluginError(f"{label} failed: {type(error).__name__}: {_message_of(error)}", hint=WHERE) from error
 
 
-def _message_of(error: Exception) -> str:
+def _message_of(error: BaseException) -> str:
     text = str(error)
     return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}..."
 

@@ -101,12 +101,13 @@ class Catalogue:
         return len(self.item_ids)
 
     def pixels(self, index: int) -> Pixels:
-        """uint8 RGB [height, width, 3]; the most recent items stay in memory."""
+        """uint8 RGB [height, width, 3], read-only; the most recent items stay in memory."""
         with self._lock:
             if index in self._pixels:
                 self._pixels.move_to_end(index)
                 return self._pixels[index]
-        pixels = self.source.read(index)
+        pixels = self.source.read(index).view()
+        pixels.setflags(write=False)  # everybody is given the same array
         with self._lock:
             if index not in self._pixels:
                 self._pixels[index] = pixels

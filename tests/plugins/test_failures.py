@@ -67,7 +67,15 @@ CONSTRUCTOR = "\n    def __init__(self, params, context):\n        raise ZeroDiv
             "        return np.ones(len(images) + 1)",
             r"returned \[37\] numbers, expected \[36\]",
         ),
-        ("scorer 'brightness'", SCORED, "        return np.full(len(images), np.inf)", "not finite"),
+        ("scorer 'brightness'", SCORED, "        return np.full(len(images), np.inf)", r"score returned inf, at \[0\]"),
+        (
+            "scorer 'brightness'",
+            SCORED,
+            "        return np.full(len(images), 1e308)",
+            r"score returned 1e\+308, at \[0\]",
+        ),
+        ("scorer 'brightness'", SCORED, "        raise SystemExit(0)", "SystemExit: 0"),
+        ("scorer 'brightness'", SCORED, "        images.pixels_of(0)[:] = 0", "ValueError: .*read-only"),
         (
             "scorer 'brightness'",
             'return ScorerCard("Brightness", "grey level 0 to 255"',
@@ -107,7 +115,12 @@ CONSTRUCTOR = "\n    def __init__(self, params, context):\n        raise ZeroDiv
             ENCODED.replace("np.stack(small)", "np.stack(small)[1:]").replace("len(images)", "-1"),
             r"returned \[\d+, \d+\] numbers, expected",
         ),
-        ("encoder 'thumbnail:[24]'", ENCODED, "        return np.full((len(images), self.dim), np.nan)", "not finite"),
+        (
+            "encoder 'thumbnail:[24]'",
+            ENCODED,
+            "        return np.full((len(images), self.dim), np.nan)",
+            r"returned nan, at \[0, 0\]",
+        ),
         (
             "encoder 'thumbnail:[24]'",
             "        return 3 * self.params.side**2",
