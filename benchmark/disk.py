@@ -31,7 +31,8 @@ def replace_folder(new: Path, place: Path, sync: bool = True) -> None:
     """Puts a folder in the place of another of the same parent, where one is.
 
     Whenever this is cut short, the old or the new one is there whole; the old one perhaps as ``.<name>.old``, from
-    where the next call takes it back. Without ``sync``, for what is soon made again, the disk takes its time.
+    where the next call takes it back. Without ``sync``, files are not flushed to disk; use it for what
+    is cheap to recompute.
     """
     if sync:
         sync_files(new)

@@ -211,8 +211,8 @@ class Rebeca(Generator[RebecaParams]):
         chosen_users = np.flatnonzero(np.diff(bounds) > CHOICE_IMAGES)
         if not len(chosen_users):
             raise PluginError(
-                "prior_guidance: validation found nobody with enough validation ratings",
-                hint=f"everybody needs more than {CHOICE_IMAGES}; raise split.validation",
+                "prior_guidance: no user has enough validation ratings",
+                hint=f"a user needs more than {CHOICE_IMAGES} of them to count; raise split.validation",
             )
         users = np.repeat(chosen_users, CHOICE_IMAGES)
         if self.params.train_users == "nobody":

@@ -31,7 +31,7 @@ def finding_of(
     if len(ranked) < 2:
         return ""
     if users < FEWEST_USERS:
-        return f"{count(users)} cannot say who leads: nothing is tested below {FEWEST_USERS}."
+        return f"{count(users)} cannot say who leads: nothing is tested below {FEWEST_USERS} users."
     sentences = [_leader(ranked), _most_personal(ranked, measures, alpha)]
     gain = judges["population"].verifier_gain if "population" in judges else None
     if gain is not None and gain.low is not None and gain.low <= 0:
@@ -58,7 +58,7 @@ def _most_personal(ranked: Sequence[Row], measures: Columns, alpha: float) -> st
     words = IN_WORDS.get(measures.cards[judge].role, measures.cards[judge].name)
     proven = _proven_lifts(ranked, judge, alpha)
     if not proven:
-        return f"By {words}, nobody is clearly personal."
+        return f"By {words}, no generator has a significant personal lift."
     estimate, low, best = max(proven, key=lambda lift: lift[0])
     others = [row.lift(judge) for row in ranked if row is not best]
     near = sum(lift is not None and lift.high is not None and lift.high > low for lift in others)

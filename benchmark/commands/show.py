@@ -210,7 +210,7 @@ def plain_table(headings: Iterable[str]) -> Table:
 
 
 def _judges(board: Board) -> Table:
-    table = plain_table(["held-out ratings", "AUC within user", "AUC pooled", "verifier minus it", ""])
+    table = plain_table(["held-out ratings", "AUC within user", "AUC pooled", "verifier minus this control", ""])
     for name, report in board.judges.items():
         gain = report.verifier_gain
         table.add_row(

@@ -1,4 +1,4 @@
-"""Images in records: which ones, packed in Parquet files. And the taste of users: how they rated in training.
+"""Images that a record holds, packed in Parquet files, and how users rated in training.
 
 ``images.parquet`` of a generator holds the first images of the gallery's users, ``_task/images.parquet`` the items that
 these users liked and disliked. Images are lossless WebP files in a column; only the first of several equal images has

@@ -305,7 +305,7 @@ def _check_images(folder: Path, record: GeneratorRecord, users: Sequence[str], i
     recorded = record.images
     refuse_if(
         ((images.digest == "") != (images.failure == "missing")).any(),
-        f"{folder}: scores.parquet: exactly the missing images have no digest",
+        f"{folder}: scores.parquet: an image lacks a digest although it is not missing, or the reverse",
     )
     refuse_if(
         image_digests(users, images.digest) != (recorded.digest, recorded.set_digest),

@@ -82,7 +82,7 @@ class Images(Strict):
     requested: AtLeastOne = Field(description="Number of requests.")
     valid: Count = Field(description="Images without a failure.")
     failures: Mapping[str, AtLeastOne] = Field(description="Failures by kind: `missing`, `blank`.")
-    different: Count = Field(description="Different images among these.")
+    different: Count = Field(description="Different images among those returned, blank ones included.")
     from_catalogue: Count = Field(description="Images that are items of the data set.")
     copies: Count = Field(description="Generated, yet equal to an item in every pixel.")
     digest: Sha256 = Field(description="Of user, replicate and digest of all images, in order.")

@@ -1,4 +1,6 @@
-"""Every cache key of a run, computed beforehand: no data set is read, no plug-in built, no model loaded.
+"""Every cache key of a run, computed before a model is loaded or built.
+
+This needs only the users' ids and the hashes of the data files.
 
 An address holds what a result depends on: parameters of the task file, seeds, the class of the device, the code and
 weights of plug-ins, and the hashes of the data set's files. The project's own code is covered by the versions of its

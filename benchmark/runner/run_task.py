@@ -102,8 +102,8 @@ def check_reach(task: Task, users: int) -> None:
     smallest = smallest_p(users, analysis.permutations)
     if users >= FEWEST_USERS and smallest > analysis.alpha:
         raise SpecError(
-            f"{task.source}: {users} users and {analysis.permutations} flips give no p below {smallest:.2g}, so that"
-            f" nothing can be found at alpha {analysis.alpha:g}",
+            f"{task.source}: with {users} users and {analysis.permutations} sign flips, p cannot fall below"
+            f" {smallest:.2g}; no test can reject at alpha {analysis.alpha:g}",
             hint="use more users, or a larger analysis.alpha",
         )
 

@@ -116,9 +116,10 @@ class Store:
             temporary.rename(folder)
             sync_path(folder.parent)
         except OSError as error:
-            remedy = "free disk space, or choose another --workdir" if disk_full(error) else "correct that"
+            full = disk_full(error)
+            remedy = "free disk space, or choose another --workdir" if full else "make the folder writable"
             raise StoreError(
-                f"{error.filename or folder}: {error.strerror or error}", hint=f"{remedy}; run again to go on"
+                f"{error.filename or folder}: {error.strerror or error}", hint=f"{remedy}, then run again"
             ) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -27,7 +27,7 @@ class World:
         division: Which ratings generators, judges and the test see.
         candidates: Which items may be shown to which user.
         users: int [m]; users that images are made for.
-        fingerprint: Address of data and division.
+        fingerprint: SHA-256 of the data set's contents and of its division.
     """
 
     dataset: Dataset

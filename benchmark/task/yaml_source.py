@@ -147,4 +147,4 @@ def _plain_mapping(node: yaml.MappingNode, path: KeyPath, source: Source) -> dic
 def _refuse_odd_text(text: str, where: str) -> None:
     """Refuses NUL bytes and halves of a surrogate pair, which no file name and no hash can hold."""
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise SpecError(f"{where}: a text with a NUL byte or half a character")
+        raise SpecError(f"{where}: the text contains a NUL byte or an unpaired surrogate")

@@ -58,8 +58,9 @@ class DatasetSource(Plugin[P, DatasetContext]):
         12
 
     Attributes:
-        ITEM_FILES: Names or patterns, relative to the task's folder, of the files that :meth:`read` reads. After a
-            change of one of them everything that depends on the data is computed again; other files may change.
+        ITEM_FILES: Names or patterns, relative to the folder that ``data.path`` names, of the files that :meth:`read`
+            reads. After a change of one of them everything that depends on the data is computed again; other files may
+            change.
         RATING_FILES: Those that hold nothing but ratings; a change leaves the items' embeddings as they are.
     """
 

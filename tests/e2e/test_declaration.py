@@ -160,7 +160,7 @@ def test_a_damaged_declaration_is_named(tiny):
 def test_a_level_that_no_test_can_reach_is_refused(tiny):
     few = ("--limit-users", 6, "--set", "analysis.alpha=0.03")
     message = invoke("run", tiny, "--workdir", tiny.parent / "w", *few, code=2)
-    assert "6 users and 199 flips give no p below 0.031" in message
+    assert "with 6 users and 199 sign flips, p cannot fall below 0.031" in message
     assert not (tiny.parent / "w" / "images").exists()
 
 

@@ -88,7 +88,7 @@ def test_one_person_leads_nobody_to_a_finding(done, tmp_path):
     invoke("run", done / "tiny.yaml", "--workdir", tmp_path / "w", "--limit-users", 1, "--quiet")
     output = invoke("show", "tiny", "--workdir", tmp_path / "w")
     assert "A tiny task: 1 user" in output
-    assert "1 user cannot say who leads: nothing is tested below 6." in output
+    assert "1 user cannot say who leads: nothing is tested below 6 users." in output
     assert "leads on preference" not in output
 
 

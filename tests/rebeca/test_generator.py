@@ -402,7 +402,7 @@ def test_users_with_four_validation_ratings_do_not_count(tmp_path, monkeypatch):
     rows = [*VALIDATION, (4, [1, 5, 3, 3])]
     _, asked = choose(tmp_path, monkeypatch, points_by_guidance, [1.0, 3.0], rows=rows)
     assert [users for _, users, _, _ in asked] == [[0, 0, 0, 0, 2, 2, 2, 2]] * 2
-    with pytest.raises(PluginError, match=r"^prior_guidance: validation .*enough validation ratings") as error:
+    with pytest.raises(PluginError, match=r"^prior_guidance: no user has enough validation ratings") as error:
         choose(tmp_path / "none", monkeypatch, points_by_guidance, [1.0], rows=rows[2:])
     assert "more than 4" in error.value.hint
 

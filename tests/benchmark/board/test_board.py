@@ -48,7 +48,7 @@ def test_comparisons_are_seen_from_the_generator(board):
 
 def test_a_finding_names_nobody_where_there_are_too_few(board):
     said = finding_of(board.rows, board.measures, 5, 0.05, {})
-    assert said == "5 users cannot say who leads: nothing is tested below 6."
+    assert said == "5 users cannot say who leads: nothing is tested below 6 users."
     assert finding_of(board.rows[:1], board.measures, 12, 0.05, {}) == ""
 
 

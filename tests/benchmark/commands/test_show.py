@@ -39,7 +39,7 @@ def test_the_board_is_printed_in_its_order(done, tables):
     for row, line in zip(tables.board.rows, lines, strict=True):
         assert f"{np.mean(tables.value(row.id, 'ncf')):.3f}" in line
     assert tables.board.finding in output.replace("\n", " ")
-    assert "held-out ratings" in output and "verifier minus it" in output
+    assert "held-out ratings" in output and "verifier minus this control" in output
 
 
 def test_a_comparison_turns_round(done, records, tables):

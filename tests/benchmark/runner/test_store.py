@@ -141,7 +141,7 @@ def test_a_leftover_of_the_same_process_is_no_obstacle(store):
         (
             PermissionError(errno.EACCES, "Permission denied", "/x/y"),
             "/x/y: Permission denied",
-            "correct that; run",
+            "make the folder writable, then",
         ),
     ],
 )
@@ -153,7 +153,7 @@ def test_a_failing_write_names_what_and_where(store, error, message, hint):
         store.make(ADDRESS, failing)
     assert message in caught.value.message
     assert caught.value.hint.startswith(hint)
-    assert caught.value.hint.endswith("run again to go on")
+    assert caught.value.hint.endswith("then run again")
     if not error.filename:
         assert caught.value.message.startswith(str(store.folder(ADDRESS)))
 
