@@ -46,9 +46,13 @@ def read_record(folder: Path) -> GeneratorRecord:
     return _read(folder / RECORD, GeneratorRecord)
 
 
-def read_comparison(folder: Path) -> TaskRecord:
-    """The task's record below a version folder, its digest checked; errors as :func:`read_record`."""
-    return _read(folder / TASK_FOLDER / COMPARISON, TaskRecord)
+def read_comparison(folder: Path, intact: bool = False) -> TaskRecord:
+    """The task's record below a version folder, refused with ``intact`` where its digest is another.
+
+    Raises:
+        RecordError: As :func:`read_record`.
+    """
+    return _read(folder / TASK_FOLDER / COMPARISON, TaskRecord, intact)
 
 
 def newest_records(task: Path) -> Path | None:
@@ -102,7 +106,7 @@ def _finite(text: str) -> float:
     return value if math.isfinite(value) else _no_number(text)
 
 
-def _read(path: Path, model: type[Model]) -> Model:
+def _read(path: Path, model: type[Model], intact: bool = False) -> Model:
     text, raw = _parsed(path)
     if raw["schema"] != SCHEMA:
         raise RecordError(
@@ -112,7 +116,7 @@ def _read(path: Path, model: type[Model]) -> Model:
     record = _validated(text, model, path)
     if (key := _difference(raw, to_json(record))) is not None:
         raise RecordError(f"{path}: {key}: not as records are written", hint="run the task again")
-    changed = isinstance(record, TaskRecord) and record.digest != own_digest(raw)
+    changed = intact and isinstance(record, TaskRecord) and record.digest != own_digest(raw)
     refuse_if(changed, f"{path.parent}: {path.name} was changed (its digest is another)")
     return record
 

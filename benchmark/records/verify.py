@@ -75,7 +75,7 @@ def verify(folder: Path) -> Verified:
             f"{folder} holds no records",
             hint=f"did you mean {below[0]}?" if below else "name <records>/<task>/v<version>",
         )
-    task = read_comparison(folder)
+    task = read_comparison(folder, intact=True)
     _check_files(folder, task)
     _check_task(folder, task)
     check_users(folder, task)

@@ -127,7 +127,7 @@ def record_address(task: Task, addresses: Addresses, declaration: Declaration) -
 def is_current(target: Path, address: str) -> bool:
     """Whether intact and complete records of this address lie at ``target``; every byte is read."""
     try:
-        record = read_comparison(target)
+        record = read_comparison(target, intact=True)
         return (
             record.address == address
             and not record.failed
