@@ -29,7 +29,6 @@ RankBy = Literal[
 ]
 NEEDS: dict[str, frozenset[str]] = {"verifier": frozenset({"judge"}), "heldout-likes": frozenset({"held-out"})}
 IMPERSONAL = ("random", "most-liked")
-SEEDED = ("most-liked", "ridge", "matrix-factorisation")
 """Rankings whose fit draws random numbers."""
 TASTE_DIMS = 32
 NEIGHBOUR_LENGTH = 0.8
@@ -80,10 +79,6 @@ class CatalogueGenerator(Generator[CatalogueParams]):
     @classmethod
     def claims_personal(cls, params: CatalogueParams) -> bool:
         return params.rank_by not in IMPERSONAL
-
-    @classmethod
-    def fit_varies(cls, params: CatalogueParams) -> bool:
-        return params.rank_by in SEEDED
 
     def fit(self, train: Interactions) -> None:
         rankings: dict[str, Callable[[Interactions, GeneratorContext], Floats | None]] = {

@@ -52,10 +52,6 @@ class Folder(Generator[FolderParams]):
     def claims_personal(cls, params: FolderParams) -> bool:
         return params.personal
 
-    @classmethod
-    def fit_varies(cls, params: FolderParams) -> bool:
-        return False
-
     def fit(self, train: Interactions) -> None:
         """Checks that the folder exists; there is nothing to learn."""
         if not self.params.path or not Path(self.params.path).is_dir():

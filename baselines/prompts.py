@@ -67,10 +67,6 @@ class Prompts(Generator[PromptsParams]):
     def claims_personal(cls, params: PromptsParams) -> bool:
         return params.words == "persona"
 
-    @classmethod
-    def fit_varies(cls, params: PromptsParams) -> bool:
-        return False
-
     def fit(self, train: Interactions) -> None:
         """Takes words from captions, but with the published levels.
 

@@ -5,7 +5,7 @@ An image's seed is the first 8 bytes of SHA-256 over the canonical JSON of
 ``default``, so that they are paired. Streams (``prior-init``, ``prior-step``, ``decoder``, ``candidate-j``)
 are hashed from the image's seed; each has a random generator of its own.
 
-A fit's seed is derived in the same way from ``["fit", task id, version, seed, role, name, parameters, fit number]``.
+A fit's seed is derived in the same way from ``["fit", task id, version, seed, role, name, parameters, 0]``.
 Of the parameters only those count that differ from their defaults, so a new parameter moves no seed as long as its
 default keeps the old behaviour. The device, the embeddings and the project's version are in no seed.
 """
@@ -72,7 +72,7 @@ class SeedScheme:
         """Seed of a draw that is named by ``key``, such as the users of the gallery."""
         return seed_of(self.task_id, self.version, self.seed, key)
 
-    def fitting(self, role: str, use: str, params: object, number: int = 0) -> int:
+    def fitting(self, role: str, use: str, params: object) -> int:
         """Seed of a fit.
 
         Args:
@@ -80,9 +80,8 @@ class SeedScheme:
             use: Registered name.
             params: JSON of those parameters that the fit depends on and that differ from their defaults; see
                 :func:`rebeca.params.changed_params`.
-            number: Counts the repetitions of one fit.
         """
-        return seed_of("fit", self.task_id, self.version, self.seed, role, use, params, number)
+        return seed_of("fit", self.task_id, self.version, self.seed, role, use, params, 0)
 
 
 def torch_generator(seed: int) -> torch.Generator:

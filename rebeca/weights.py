@@ -74,18 +74,6 @@ def quiet() -> Iterator[None]:
                 library.enable_progress_bar()
 
 
-def weights_hash(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, shapes and values of a state dictionary."""
-    import torch
-
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        value = state[name].detach().cpu().contiguous()
-        digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
-        digest.update(value.reshape(-1).view(dtype=torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
 def save_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Writes tensors as safetensors, from whatever device."""
     from safetensors.torch import save

@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,13 +31,13 @@ from typing import Any
 import click
 import numpy as np
 import torch
+from PIL import Image
 from safetensors import safe_open
 
 from benchmark.commands.exits import one_message
 from benchmark.dev.random_weights import LAYOUTS, make_weights
 from benchmark.records.files import read_comparison
 from benchmark.runner.devices import check_device, device_name
-from benchmark.runner.images import png
 from benchmark.runner.provenance import git_state, machine
 from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams, load_pipeline
 from rebeca.device import empty_cache
@@ -231,7 +232,7 @@ def original(check: Check) -> dict[str, Any]:
             (made,) = decoder.decode(vectors[i : i + 1], requests(1))
             if made is None:
                 raise RebecaError("a picture in single precision holds numbers that are not finite")
-            png(made.pixels)
+            Image.fromarray(made.pixels).save(BytesIO(), "PNG")
             if check.on_gpu:
                 torch.cuda.empty_cache()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmark.analysis.judges import JudgeReport
 from benchmark.analysis.measures import MEANINGS, Measure, both_by
 from benchmark.analysis.results import Agreement, Comparison, Family, Personal, Validity
-from benchmark.board.columns import Column, Columns
+from benchmark.board.columns import Columns
 from benchmark.board.finding import finding_of
 from benchmark.board.flags import flags_of, gaps, twins
 from benchmark.board.row import Row
@@ -155,17 +155,6 @@ class Board:
     def measures(self) -> Columns:
         lifted = frozenset(name for row in self.rows for name in row.lifts if row.lift(name) is not None)
         return Columns(self.primary, self.cards, lifted, any(row.record.gap is not None for row in self.rows))
-
-    @property
-    def best_informed(self) -> str | None:
-        """The scorer that knows best: the ground truth of a synthetic world, else observed ratings."""
-        return self.measures.best_informed
-
-    def columns(self) -> list[Column]:
-        return self.measures.first()
-
-    def all_columns(self) -> list[Column]:
-        return self.measures.everything()
 
 
 def read_board(folder: Path) -> Board:

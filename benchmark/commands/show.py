@@ -92,7 +92,11 @@ def summary(records: Path) -> BoardSummary:
 def print_board(records: Path) -> None:
     """Prints ranks, preference, lift, the ground truth of a synthetic world, and how well judges predict ratings."""
     board = read_board(records)
-    columns = [column for column in board.columns() if column.measure.scorer in (board.primary, board.best_informed)]
+    columns = [
+        column
+        for column in board.measures.first()
+        if column.measure.scorer in (board.primary, board.measures.best_informed)
+    ]
     table = plain_table(["rank", "generator", *(column.heading for column in columns), "flags"])
     for row in board.rows:
         rank = "" if row.rank is None else f"{row.rank.text} {row.rank.group}"

@@ -42,7 +42,7 @@ LABEL_ROOM = 0.62
 
 def planes(tables: Tables) -> list[Figure]:
     """The plane by the primary scorer, and by the ground truth or by real ratings where these have personal lifts."""
-    board, best = tables.board, tables.board.best_informed
+    board, best = tables.board, tables.board.measures.best_informed
     figures = [plane(board, board.primary, "plane", "preference (probability)")]
     if best is not None and best != board.primary and any(row.lift(best) for row in board.rows):
         figures.append(plane(board, best, f"plane-{best}", board.cards[best].unit))

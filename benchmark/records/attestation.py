@@ -6,7 +6,6 @@ ends with any change of the record. Records without an attestation are self-repo
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import rebeca
 from benchmark.disk import write_atomically
-from benchmark.records.files import read_comparison
+from benchmark.records.files import read_comparison, utc_now
 from benchmark.records.schema import TaskRecord
 from rebeca.errors import RecordError
 
@@ -42,7 +41,7 @@ def attest(folder: Path, status: Literal["verified", "reproduced"]) -> Path:
     path = folder / ATTESTATION
     if status == "verified" and status_of(folder, record) == "reproduced":
         return path
-    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = utc_now()
     attestation = Attestation(status=status, digest=record.digest, project=rebeca.__version__, at=at)
     write_atomically(path, attestation.model_dump_json(indent=1).encode() + b"\n")
     return path

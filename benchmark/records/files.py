@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,10 @@ UNSET = "0" * 64
 Model = TypeVar("Model", bound=BaseModel)
 
 
+def utc_now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def refuse_if(condition: object, message: str) -> None:
     """Raises a RecordError with this message where the condition is true."""
     if condition:
@@ -41,9 +46,13 @@ def read_record(folder: Path) -> GeneratorRecord:
     return _read(folder / RECORD, GeneratorRecord)
 
 
-def read_comparison(folder: Path) -> TaskRecord:
-    """The task's record below a version folder; errors as :func:`read_record`."""
-    return _read(folder / TASK_FOLDER / COMPARISON, TaskRecord)
+def read_comparison(folder: Path, intact: bool = False) -> TaskRecord:
+    """The task's record below a version folder, refused with ``intact`` where its digest is another.
+
+    Raises:
+        RecordError: As :func:`read_record`.
+    """
+    return _read(folder / TASK_FOLDER / COMPARISON, TaskRecord, intact)
 
 
 def newest_records(task: Path) -> Path | None:
@@ -97,7 +106,7 @@ def _finite(text: str) -> float:
     return value if math.isfinite(value) else _no_number(text)
 
 
-def _read(path: Path, model: type[Model]) -> Model:
+def _read(path: Path, model: type[Model], intact: bool = False) -> Model:
     text, raw = _parsed(path)
     if raw["schema"] != SCHEMA:
         raise RecordError(
@@ -107,6 +116,8 @@ def _read(path: Path, model: type[Model]) -> Model:
     record = _validated(text, model, path)
     if (key := _difference(raw, to_json(record))) is not None:
         raise RecordError(f"{path}: {key}: not as records are written", hint="run the task again")
+    changed = intact and isinstance(record, TaskRecord) and record.digest != own_digest(raw)
+    refuse_if(changed, f"{path.parent}: {path.name} was changed (its digest is another)")
     return record
 
 

@@ -186,9 +186,6 @@ class GeneratorRecord(Record):
     def results(self) -> GeneratorResults:
         return GeneratorResults(self.summary, self.personal, self.gap)
 
-    def with_results(self, results: GeneratorResults) -> GeneratorRecord:
-        return self.model_copy(update={"summary": results.summary, "personal": results.personal, "gap": results.gap})
-
 
 class AnalysisRecord(Strict):
     """The declaration."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.analysis.inputs import HeldOutScores, Rows
-from benchmark.analysis.measures import AUDITOR, CEILING, CONTROLS, JUDGES, VERIFIER
+from benchmark.analysis.measures import AUDITOR, CEILING, CONTROLS, JUDGES, PRIOR, VERIFIER
 from benchmark.records.files import TASK_FOLDER, refuse_if
 from benchmark.records.rows import HELD_OUT
 from benchmark.records.schema import GeneratorRecord, TaskRecord
@@ -21,8 +21,6 @@ SAME_SCORE = 1e-5
 """Tolerance between generators for one user's score of one image: other batches round differently."""
 HAS_PUBLISHED_SCHEME = (VERIFIER, AUDITOR)
 """Roles of scorers that can always be asked for every user, so that the published scheme is in the record."""
-SCORES_MORE_THAN_PIXELS = "prior"
-"""Role of a scorer whose score of an image depends on how the image was generated."""
 
 
 def check_users(folder: Path, task: TaskRecord) -> None:
@@ -119,9 +117,7 @@ def _check_images(folder: Path, task: TaskRecord, rows: Sequence[Rows]) -> None:
     )
     user = np.concatenate([np.repeat(np.arange(len(row.digest)), row.per_user) for row in rows])
     image_and_user = user * len(different) + code
-    for scorer in dict.fromkeys(
-        name for row in rows for name, card in row.cards.items() if card.role != SCORES_MORE_THAN_PIXELS
-    ):
+    for scorer in dict.fromkeys(name for row in rows for name, card in row.cards.items() if card.role != PRIOR):
         score = np.concatenate([row.scores.get(scorer, np.full(row.digest.shape, np.nan)).ravel() for row in rows])
         known: Bools = np.isfinite(score) & (digest != "")
         _, group = np.unique(image_and_user[known], return_inverse=True)

@@ -16,21 +16,19 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from benchmark.analysis.measures import PRIOR
 from benchmark.runner.store import STAGE_VERSIONS, Address
 from benchmark.task.declared import GeneratorFlags, ScorerFlags, address_of, fingerprint
 from benchmark.task.encoders import ResolvedEncoder, named_encoder
 from benchmark.task.registry import Kind, PluginIdentity, identity, plugin_class
 from benchmark.task.resolve import ResolvedGenerator, ResolvedScorer, Task
 from rebeca.device import device_class
-from rebeca.errors import SpecError
 from rebeca.hashes import file_hashes
 from rebeca.params import changed_params, params_json
 from rebeca.seeds import digest_of
 
 USERS_PER_UNIT = 64
 """A crash loses at most the work unit in progress."""
-PRIOR = "prior"
-"""Role of the verifier refitted in the space of the task's encoder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +52,11 @@ class EncoderAddress:
 
     Attributes:
         encoder: The encoder.
-        learns: Whether it learns from training items.
         seed: Seed of its fit.
         embeddings: Address of all items in its space.
     """
 
     encoder: ResolvedEncoder
-    learns: bool
     seed: int
     embeddings: Address
 
@@ -242,7 +238,7 @@ def _encoder_addresses(task: Task, device: str, data: DataAddresses) -> dict[str
         embeddings = Address.of(
             "embeddings", items=data.items, encoder=encoder.address(), learned=learned, device=device
         )
-        addresses[role] = EncoderAddress(encoder, encoder.learns, seed, embeddings)
+        addresses[role] = EncoderAddress(encoder, seed, embeddings)
     return addresses
 
 
@@ -321,14 +317,7 @@ def _score_address(
     needed: Mapping[str, str],
     task: Task,
 ) -> Address:
-    """The address of one scorer's scores of one generator.
-
-    Raises:
-        SpecError: If the scorer needs a judge that the task does not have.
-    """
-    missing = sorted(flags.needs - needed.keys())
-    if missing:
-        raise SpecError(f"scorer '{scorer.id}' needs the {missing[0]}", hint=f"add judges.{missing[0]} to the task")
+    """The address of one scorer's scores of one generator."""
     return Address.of(
         "scores",
         scorer=address_of("scorer", scorer.use, scorer.params),

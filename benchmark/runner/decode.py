@@ -79,7 +79,8 @@ def fit_and_decode(
                 decoded += len(requests)
                 report(done, len(missing), "work units")
             stages.seconds[title] += time.perf_counter() - started
-    return read_images(spec, [store.folder(unit) for unit in address.units], decoded)
+    folders = tuple(store.folder(unit) for unit in address.units)
+    return GeneratorImages(spec, folders, tuple(row for folder in folders for row in read_unit(folder)), decoded)
 
 
 def requests_of(task: Task, spec: ResolvedGenerator, users: Sequence[str]) -> list[Request]:
@@ -103,8 +104,3 @@ def load_generator(
     generator = build("generator", spec.use, spec.params, context, spec.id)
     generator.load(fit)
     return generator
-
-
-def read_images(spec: ResolvedGenerator, folders: Sequence[Path], decoded: int = 0) -> GeneratorImages:
-    """The contents of a generator's work units, pixels aside."""
-    return GeneratorImages(spec, tuple(folders), tuple(row for folder in folders for row in read_unit(folder)), decoded)

@@ -55,11 +55,11 @@ class Encoders:
 
     def release(self) -> None:
         """Frees the memory of encoders that can be built again without learning anew."""
-        self._built = {role: encoder for role, encoder in self._built.items() if self._addresses[role].learns}
+        self._built = {role: encoder for role, encoder in self._built.items() if self._addresses[role].encoder.learns}
 
     def _ready(self, address: EncoderAddress) -> Encoder[Any]:
         encoder = build_encoder(address.encoder, self._device)
-        if address.learns:
+        if address.encoder.learns:
             items = np.flatnonzero(self._training_items).tolist()
             encoder.fit(LazyPixels(self._catalogue.pixels, items), items, address.seed)
         return encoder

@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmark.disk import write_atomically
+from benchmark.records.files import utc_now
 from benchmark.task.resolve import Task
 from rebeca.errors import StoreError
 from rebeca.plain import Plain
@@ -68,7 +68,7 @@ class Freezer:
         """
         frozen = self._read()
         if not images_exist and (frozen is None or not frozen.images):
-            at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            at = utc_now()
             self._write(_Frozen(self._spec, False, at))
             return Declaration(True, at)
         if frozen is None:

@@ -8,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmark.runner.addresses import PRIOR, Addresses
+from benchmark.analysis.measures import CEILING, CONTROLS, PRIOR
+from benchmark.records.rows import HELD_OUT
+from benchmark.runner.addresses import Addresses
 from benchmark.runner.materials import Materials
 from benchmark.runner.progress import Report
 from benchmark.runner.stage import Stages
@@ -18,8 +20,6 @@ from rebeca.data.interactions import Interactions
 from rebeca.data.splits import Part
 from rebeca.population import population_scores
 from rebeca.seeds import SeedScheme
-
-FILE = "verifier.parquet"
 
 
 def score_held_out(
@@ -40,9 +40,9 @@ def score_held_out(
 
     def write(folder: Path, _: Report) -> None:
         tables = judge_tables(materials, seeds) + curve_tables(materials, shares)
-        pq.write_table(pa.concat_tables(tables).combine_chunks(), folder / FILE, compression="zstd")
+        pq.write_table(pa.concat_tables(tables).combine_chunks(), folder / HELD_OUT, compression="zstd")
 
-    return stages.make(addresses.held_out, "score held-out ratings", write) / FILE
+    return stages.make(addresses.held_out, "score held-out ratings", write) / HELD_OUT
 
 
 def judge_tables(materials: Materials, seeds: SeedScheme) -> list[pa.Table]:
@@ -91,14 +91,11 @@ def control_tables(
     population = population_scores(train, embeddings, seeds.fit("population-control"))
     likes = np.bincount(train.user, weights=train.liked, minlength=train.num_users)
     share = likes / np.maximum(train.ratings_per_user(), 1)
-    columns = {
-        "population": population[test.item],
-        "user mean": share[test.user],
-        "users permuted": scores[permuted[test.user], test.item],
-    }
+    controls = population[test.item], share[test.user], scores[permuted[test.user], test.item]
+    columns = dict(zip(CONTROLS, controls, strict=True))
     others = others_mean(test)
     if np.isfinite(others).all():
-        columns["others' mean"] = others
+        columns[CEILING] = others
     return [_table(name, "test", test, values) for name, values in columns.items()]
 
 

@@ -219,7 +219,9 @@ def read_batches(folders: Sequence[Path]) -> list[int]:
 
 
 def _write_png(path: Path, pixels: Pixels) -> int:
-    return path.write_bytes(png(pixels))
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return path.write_bytes(buffer.getvalue())
 
 
 def read_unit(folder: Path) -> list[ImageRow]:
@@ -238,12 +240,6 @@ def read_embeddings(folders: Sequence[Path]) -> Floats:
         for folder, path in zip(folders, paths, strict=True)
     ]
     return np.concatenate(parts)
-
-
-def png(pixels: Pixels) -> bytes:
-    buffer = BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 class LazyPixels(Sequence[Pixels]):

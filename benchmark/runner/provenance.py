@@ -8,11 +8,11 @@ import resource
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import rebeca
+from benchmark.records.files import utc_now
 from benchmark.records.schema import EncoderInfo, GitState, PluginInfo, Provenance
 from benchmark.runner.addresses import USERS_PER_UNIT, Addresses
 from benchmark.runner.decode import GeneratorImages
@@ -78,7 +78,7 @@ def provenance(
         command=clean_command(command),
         declared=declaration.at,
         added=declaration.added,
-        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created=utc_now(),
         decoded={each.spec.id: each.decoded for each in images if each.decoded},
         seconds={name: round(value, 3) for name, value in sorted(seconds.items())},
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.analysis.measures import PRIOR
 from benchmark.records.costs import score_stage
-from benchmark.runner.addresses import PRIOR, Addresses
+from benchmark.runner.addresses import Addresses
 from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.embed import Encoders
 from benchmark.runner.images import LazyPixels, PixelCache, read_embeddings
@@ -22,7 +23,7 @@ from benchmark.task.declared import ScorerFlags
 from benchmark.task.encoders import named_encoder
 from benchmark.task.resolve import Task
 from rebeca.arrays import Floats, Ints, Pixels
-from rebeca.errors import PluginError, SpecError
+from rebeca.errors import PluginError
 from rebeca.interfaces import Encoder, ScoredImages, Scorer, ScorerCard, ScorerContext, SetScorer
 from rebeca.pixels import decode_image
 
@@ -97,25 +98,19 @@ class Scorers:
     def get(self, name: str) -> Scorer[Any] | SetScorer[Any]:
         if name not in self._built:
             entry = self._entries[name]
-            context = scorer_context(name, self._flags[name], self._materials, self._base)
+            context = scorer_context(self._flags[name], self._materials, self._base)
             self._built[name] = build("scorer", entry.use, entry.params, context, entry.id)
         return self._built[name]
 
 
-def scorer_context(name: str, flags: ScorerFlags, materials: Materials, base: Path) -> ScorerContext:
+def scorer_context(flags: ScorerFlags, materials: Materials, base: Path) -> ScorerContext:
     """The context of a scorer.
 
     Args:
-        name: Its id, for messages.
         flags: Names its needs.
         materials: Holds what it may be given.
         base: Folder that file names of encoders are relative to.
-
-    Raises:
-        SpecError: If it needs a ground truth that the data do not have.
     """
-    if "ground-truth" in flags.needs and materials.world.dataset.ground_truth is None:
-        raise SpecError(f"the scorer '{name}' needs a synthetic world", hint="use 'observed' with real ratings")
     world = materials.world
     offers: dict[str, Callable[[], Any]] = {
         "verifier": lambda: materials.judges["verifier"],

@@ -52,7 +52,6 @@ from benchmark.stats.personalisation import image_shuffle
 from benchmark.stats.random import stream
 from benchmark.task.resolve import ResolvedGenerator, Task
 from rebeca.arrays import Bools, Floats, Ints, Pixels
-from rebeca.data.catalogue import Catalogue
 from rebeca.errors import RecordError
 
 PUBLISHED_PERMUTATIONS = 1000
@@ -136,8 +135,10 @@ def write_records(places: Places, task: Task, world: World, outcome: Outcome) ->
     judges = judge_report(read_held_out(outcome.held_out, users), users, plan.bootstrap, plan.name)
     for scores, row in zip(scored, rows, strict=True):
         name = scores.images.spec.id
-        record = generator_record(scores, row, task, world, analysis.generators[name], outcome.fits[name], origin)
-        write_generator(places, record, scores, row, world.user_ids, task)
+        shown = shown_images(row, task.seeds, world.user_ids)
+        images = images_of(scores, row, world, shown)
+        record = generator_record(scores, images, task, analysis.generators[name], outcome.fits[name], origin)
+        write_generator(places, record, scores, row, world.user_ids, shown)
     (places.records / TASK_FOLDER).mkdir(parents=True)
     shutil.copyfile(outcome.held_out, places.records / TASK_FOLDER / HELD_OUT)
     comparison = TaskRecord(
@@ -178,21 +179,19 @@ def fit_records(images: Sequence[GeneratorImages], addresses: Addresses, store: 
 
 def generator_record(
     scores: GeneratorScores,
-    row: Rows,
+    images: Images,
     task: Task,
-    world: World,
     results: GeneratorResults,
     fit: Fit,
     origin: Provenance,
 ) -> GeneratorRecord:
     schemes = {scorer: published_scheme(scores, scorer, task.analysis_hash()) for scorer in results.personal}
-    shown = shown_images(row, task.seeds, world.user_ids) if world.dataset.redistribute else ()
     return GeneratorRecord(
         schema=SCHEMA,
         kind="generator",
         task=header_of(task),
         generator=generator_info(scores.images.spec),
-        images=images_of(scores, row, world.user_ids, world.dataset.catalogue, shown),
+        images=images,
         measures={measure: measure_info(scores, measure) for measure in results.summary},
         summary=results.summary,
         personal=results.personal,
@@ -204,7 +203,12 @@ def generator_record(
 
 
 def write_generator(
-    places: Places, record: GeneratorRecord, scores: GeneratorScores, row: Rows, users: Sequence[str], task: Task
+    places: Places,
+    record: GeneratorRecord,
+    scores: GeneratorScores,
+    row: Rows,
+    users: Sequence[str],
+    shown: Sequence[ShownImage],
 ) -> None:
     folder = places.records / record.generator.id
     folder.mkdir(parents=True)
@@ -216,7 +220,7 @@ def write_generator(
     def pixels(image: ShownImage) -> Pixels:
         return scores.scored.pixels_of(position[image.user, image.replicate])
 
-    pack_images(places.images / record.generator.id, shown_images(row, task.seeds, users), pixels)
+    pack_images(places.images / record.generator.id, shown, pixels)
     write_record(folder, record)
 
 
@@ -225,13 +229,12 @@ def generator_info(spec: ResolvedGenerator) -> GeneratorInfo:
     return GeneratorInfo.model_validate(spec.to_json() | flags.recorded() | {"ranked": not flags.needs})
 
 
-def images_of(
-    scores: GeneratorScores, row: Rows, users: Sequence[str], catalogue: Catalogue, shown: Sequence[ShownImage]
-) -> Images:
-    images = scores.images.rows
+def images_of(scores: GeneratorScores, row: Rows, world: World, shown: tuple[ShownImage, ...]) -> Images:
+    """Counts and digests of a generator's images; the shown ones are listed where the data may be republished."""
+    images, catalogue = scores.images.rows, world.dataset.catalogue
     new = [image for image in images if image.item < 0]
     items = {catalogue.digest(i) for i in range(len(catalogue))} if new else set()
-    digest, set_digest = image_digests(users, row.digest)
+    digest, set_digest = image_digests(world.user_ids, row.digest)
     return Images(
         requested=len(images),
         valid=len(scores.owner),
@@ -241,7 +244,7 @@ def images_of(
         copies=sum(image.digest in items for image in new),
         digest=digest,
         set_digest=set_digest,
-        shown=tuple(shown),
+        shown=shown if world.dataset.redistribute else (),
     )
 
 

@@ -225,7 +225,7 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
     gallery = make_gallery(tables, folder / "images", private)
     figures, hero = _figures(folder / "figures", tables)
     pages = _Pages(folder, env, tables, gallery, [printable(user) for user in tables.users], figures)
-    columns = board.all_columns()
+    columns = board.measures.everything()
     opening = view.opening(tables, gallery)
     pages.write(
         "index.html",
@@ -263,7 +263,7 @@ def _each_generator(pages: _Pages) -> None:
             "generator.html",
             page="generator",
             row=row,
-            columns=tables.board.all_columns(),
+            columns=tables.board.measures.everything(),
             galleries=view.galleries(tables, gallery, row.id),
             guidance=view.guidance_of(row),
         )

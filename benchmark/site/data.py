@@ -37,7 +37,7 @@ def short(value: float | None) -> float | None:
 
 def leaderboard_json(board: Board) -> str:
     """The leaderboard with all digits."""
-    columns = board.all_columns()
+    columns = board.measures.everything()
     rows = [
         {
             "id": row.id,
@@ -71,7 +71,7 @@ def leaderboard_json(board: Board) -> str:
 
 def leaderboard_csv(board: Board) -> str:
     """The leaderboard as a table, with three columns per measure: estimate, low, high."""
-    columns = board.all_columns()
+    columns = board.measures.everything()
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     ends = [f"{column.key}{part}" for column in columns for part in ("", " low", " high")]
@@ -120,7 +120,7 @@ def pairs_script(board: Board) -> str:
 def segments_script(tables: Tables) -> str:
     """Mean and interval of every cell for every segment of users; nothing is tested in segments."""
     board = tables.board
-    columns = board.all_columns()
+    columns = board.measures.everything()
     table = np.column_stack([tables.of(column, row) for row in board.rows for column in columns])
     segments = []
     for segment in tables.segments[1:]:
@@ -138,7 +138,7 @@ def _rounded(interval: Interval) -> list[float | None] | None:
 
 def generator_script(tables: Tables, row: Row, gallery: Gallery) -> str:
     """What the dialog and the comparison need of one generator: all users' values, and its shown images."""
-    columns, rows = tables.board.all_columns(), tables.rows[row.id]
+    columns, rows = tables.board.measures.everything(), tables.rows[row.id]
     spec, generator = tables.board.record.spec, row.record.generator
     seeds = SeedScheme(spec.id, spec.version, spec.seed, generator.offset)
     own = gallery.by_generator.get(row.id, {})

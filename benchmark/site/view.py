@@ -30,7 +30,7 @@ OPENING_IMAGES = 3
 
 def hidden_at_first(board: Board, columns: Sequence[Column]) -> list[str]:
     """Keys of the columns that the script hides at first; without the script all are visible."""
-    decisive = [board.primary, *([] if board.best_informed is None else [board.best_informed])]
+    decisive = [board.primary, *([] if board.measures.best_informed is None else [board.measures.best_informed])]
     shown = {measure.key for scorer in decisive for measure in both_by(scorer)} | {GAP, *board.measures.aesthetics}
     hidden = [column.key for column in columns if column.key not in shown]
     if not any(row.failures for row in board.rows):
@@ -50,7 +50,7 @@ def common_flags(board: Board) -> list[str]:
 
 def measured(board: Board) -> tuple[list[str], int]:
     """Headings of the columns that are shown at first, and the number of other columns."""
-    columns = board.all_columns()
+    columns = board.measures.everything()
     hidden = hidden_at_first(board, columns)
     shown = [column.heading for column in columns if column.key not in hidden]
     return shown, len(columns) - len(shown)
@@ -182,7 +182,7 @@ class ReturnedFor:
 
 def returned_for(tables: Tables, gallery: Gallery, user: int) -> list[ReturnedFor]:
     """All images for a user, the generator with the highest preference first."""
-    keys = (*(measure.key for measure in both_by(tables.primary)), tables.board.best_informed or "")
+    keys = (*(measure.key for measure in both_by(tables.primary)), tables.board.measures.best_informed or "")
     returned = []
     for row in tables.board.rows:
         values = [short_mean(tables.value(row.id, key)[[user]]) for key in keys]

@@ -25,7 +25,6 @@ class GeneratorFlags:
         fit_parameters: Names of the parameters that the fit depends on.
         decodes_in: Where it asks for the decoder: in ``fit``, in ``generate``.
         claims_personal: Whether images are meant to differ between users because of their taste.
-        fit_varies: Whether another seed gives another fit.
     """
 
     needs: frozenset[str]
@@ -34,7 +33,6 @@ class GeneratorFlags:
     fit_parameters: frozenset[str]
     decodes_in: frozenset[str]
     claims_personal: bool
-    fit_varies: bool
 
     def recorded(self) -> dict[str, object]:
         """Those flags that records hold."""
@@ -84,7 +82,6 @@ def generator_flags(use: str, params: Any, label: str | None = None) -> Generato
         ask.names(lambda: plugin.fit_parameters(params), "fit_parameters", known),
         ask.names(lambda: plugin.decodes_in(params), "decodes_in", STEPS),
         ask.answer(lambda: plugin.claims_personal(params), "claims_personal", bool),
-        ask.answer(lambda: plugin.fit_varies(params), "fit_varies", bool),
     )
 
 

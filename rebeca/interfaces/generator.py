@@ -130,11 +130,6 @@ class Generator(Plugin[P, GeneratorContext]):
         """Whether images are meant to differ between users because of their taste."""
         return True
 
-    @classmethod
-    def fit_varies(cls, params: P) -> bool:
-        """Whether another seed of the fit gives another fit; one without randomness is fitted once."""
-        return True
-
     @abc.abstractmethod
     def fit(self, train: Interactions) -> None:
         """Learns from training ratings."""

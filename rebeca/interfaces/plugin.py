@@ -46,11 +46,6 @@ class Plugin(abc.ABC, Generic[P, C]):
         self.context = context
 
     @classmethod
-    def needs(cls, params: P) -> frozenset[str]:
-        """What the plug-in asks the harness for, see the kind's own base class; nothing by default."""
-        return frozenset()
-
-    @classmethod
     def fingerprint(cls, params: P) -> str:
         """Identifies what results depend on besides parameters and code, such as the SHA-256 of weights or files.
 

@@ -12,7 +12,6 @@ from collections import Counter
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 from rebeca.tinyworld.scenes import MODELS_SEED, captions, draw_scenes
 
@@ -84,11 +83,3 @@ def write_tokenizer(folder: Path) -> None:
     with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as stream:
         stream.write(lines.encode())
     (folder / "bpe.txt.gz").write_bytes(packed.getvalue())
-
-
-def token_ids(folder: Path, texts: tuple[str, ...]) -> Any:
-    """int64 [n, 32]; texts by the tokenizer in ``folder``, cut and padded."""
-    from transformers import CLIPTokenizer
-
-    tokenizer = CLIPTokenizer.from_pretrained(str(folder))
-    return tokenizer(list(texts), padding="max_length", truncation=True, return_tensors="pt").input_ids

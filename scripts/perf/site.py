@@ -74,8 +74,9 @@ def make_records(folder: Path, generators: int, people: int, size: int = 64) -> 
             "task": header,
             "generator": record.generator.model_copy(update={"id": row.id, "title": entry.title}),
             "images": record.images.model_copy(update=own),
+            **{key: getattr(analysis.generators[row.id], key) for key in ("summary", "personal", "gap")},
         }
-        write_record(target / row.id, record.model_copy(update=update).with_results(analysis.generators[row.id]))
+        write_record(target / row.id, record.model_copy(update=update))
     (target / TASK_FOLDER).mkdir()
     shutil.copyfile(TEMPLATE / TASK_FOLDER / HELD_OUT, target / TASK_FOLDER / HELD_OUT)
     counts = tuple(tuple(row) for row in rng.integers(1, 40, (people, 5)).tolist())

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import CLIPTokenizer
 
 from rebeca.tinyworld.render import render
 from rebeca.tinyworld.scenes import MODELS_SEED, Scenes, captions, draw_scenes
@@ -48,3 +51,9 @@ def signed(pixels: Tensor) -> Tensor:
 def random_rows(count: int, batch: int, random: torch.Generator) -> Tensor:
     """Row numbers of a batch, with replacement."""
     return torch.randint(0, count, (batch,), generator=random)
+
+
+def token_ids(folder: Path, texts: tuple[str, ...]) -> Any:
+    """int64 [n, 32]; texts by the tokenizer in ``folder``, cut and padded."""
+    tokenizer = CLIPTokenizer.from_pretrained(str(folder))
+    return tokenizer(list(texts), padding="max_length", truncation=True, return_tensors="pt").input_ids

@@ -16,10 +16,9 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from rebeca.tinyworld.networks import SCHEDULE, TEXT_WIDTH, UNET
-from rebeca.tinyworld.words import token_ids
 from scripts.tinyworld.autoencoder import latents
 from scripts.tinyworld.clip import image_embeds
-from scripts.tinyworld.data import TRAIN_POSTCARDS, postcards, random_rows
+from scripts.tinyworld.data import TRAIN_POSTCARDS, postcards, random_rows, token_ids
 from scripts.tinyworld.loop import Recipe, train
 
 RECIPE = Recipe(steps=5000, batch=64, lr=2.4e-3, weight_decay=0.01, average=0.9985, seed=21)

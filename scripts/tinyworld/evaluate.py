@@ -28,10 +28,10 @@ from rebeca.tinyworld.models import CARD, ENCODERS, WEIGHTS, load_clip, read_par
 from rebeca.tinyworld.networks import build_autoencoder
 from rebeca.tinyworld.scenes import MODELS_SEED
 from rebeca.tinyworld.taste import draw_tastes, features, rate
-from rebeca.tinyworld.words import token_ids, write_tokenizer
+from rebeca.tinyworld.words import write_tokenizer
 from rebeca.tinyworld.world import TinyworldParams, make_tinyworld
 from scripts.tinyworld import autoencoder, clip, stand_ins
-from scripts.tinyworld.data import Postcards, postcards
+from scripts.tinyworld.data import Postcards, postcards, token_ids
 from scripts.tinyworld.facts import LIKE_AT, TEST_POSTCARDS
 
 GROUP = 64

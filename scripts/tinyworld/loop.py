@@ -5,9 +5,10 @@ Step k draws from a random generator seeded by k, so a resumed training equals a
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from rebeca.seeds import digest_of, seed_of, torch_generator
-from rebeca.weights import load_checkpoint, save_checkpoint, weights_hash
+from rebeca.weights import load_checkpoint, save_checkpoint
 
 CHECKPOINT_EVERY = 500
 REPORT_EVERY = 50
@@ -144,3 +145,13 @@ def _follow(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
             average[key].lerp_(value, 1 - decay)
         else:
             average[key].copy_(value)
+
+
+def weights_hash(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, shapes and values of a state dictionary."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        value = state[name].detach().cpu().contiguous()
+        digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
+        digest.update(value.reshape(-1).view(dtype=torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -20,9 +20,8 @@ from rebeca.arrays import Floats, Ints
 from rebeca.seeds import seed_of
 from rebeca.tinyworld.scenes import LAND, MODELS_SEED, TIMES, Scenes
 from rebeca.tinyworld.taste import common_utility, draw_tastes, features, rate
-from rebeca.tinyworld.words import token_ids
 from scripts.tinyworld.clip import image_embeds, text_embeds
-from scripts.tinyworld.data import TRAIN_POSTCARDS, postcards
+from scripts.tinyworld.data import TRAIN_POSTCARDS, postcards, token_ids
 from scripts.tinyworld.loop import Recipe, train
 
 HPS_RECIPE = Recipe(steps=400, batch=48, lr=3e-4, weight_decay=0.05, seed=31)

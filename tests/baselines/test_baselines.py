@@ -107,8 +107,6 @@ def test_needs_are_declared():
     assert CatalogueGenerator.needs(CatalogueParams("verifier")) == {"judge"}
     assert CatalogueGenerator.needs(CatalogueParams("heldout-likes")) == {"held-out"}
     assert CatalogueGenerator.needs(CatalogueParams("ridge")) == frozenset()
-    assert CatalogueGenerator.fit_varies(CatalogueParams("ridge"))
-    assert not CatalogueGenerator.fit_varies(CatalogueParams("centroid"))
 
 
 def test_folder_reads_pictures_and_names_missing_ones(tmp_path):

@@ -24,8 +24,8 @@ class New(Old):
     words: tuple[str, ...] = ()
 
 
-def seed_of_fit(params, names=None, number=0):
-    return SEEDS.fitting("generator", "somebody", changed_params(params, names), number)
+def seed_of_fit(params, names=None):
+    return SEEDS.fitting("generator", "somebody", changed_params(params, names))
 
 
 @pytest.mark.parametrize("values", [{}, {"layers": (4,)}, {"steps": 3, "names": ["a"]}])
@@ -54,7 +54,6 @@ def test_every_name_decides():
         SEEDS.fitting("generator", "a", {}),
         SEEDS.fitting("generator", "b", {}),
         SEEDS.fitting("generator", "a", {"x": 1}),
-        SEEDS.fitting("generator", "a", {}, 1),
         SEEDS.fitting("judge verifier", "a", {}),
         SEEDS.fitting("judge auditor", "a", {}),
         SeedScheme("task", 2, 42).fitting("generator", "a", {}),

@@ -34,7 +34,7 @@ def test_rows_are_sorted_and_unranked_ones_last(board):
 
 def test_cells_are_the_records_intervals(board):
     row = board.row("rebeca")
-    by_key = {column.key: row.cell(column) for column in board.all_columns()}
+    by_key = {column.key: row.cell(column) for column in board.measures.everything()}
     assert by_key["ncf"] == row.record.summary["ncf"].interval
     assert by_key["lift:ncf"] == row.record.personal["ncf"].lift
     assert by_key["gap"] == row.record.gap

@@ -239,16 +239,18 @@ def test_a_file_that_is_no_parquet_is_refused(records, file):
 
 def forge(folder):
     """Computes every number again from edited rows, with the project's own functions, and mends the hashes."""
-    from benchmark.records.files import read_comparison, read_record, write_comparison, write_record
-    from benchmark.records.rows import read_rows
+    from benchmark.records.files import TASK_FOLDER, read_comparison, read_record, write_comparison, write_record
+    from benchmark.records.rows import HELD_OUT, read_held_out, read_rows
     from benchmark.records.verify import recomputed
 
     task = read_comparison(folder)
     records = {name: read_record(folder / name) for name in task.order}
     rows = [read_rows(folder / name, record, task.spec, task.users.id) for name, record in records.items()]
-    again = recomputed(folder, task, rows)
+    scores = read_held_out(folder / TASK_FOLDER / HELD_OUT, len(task.user_ids))
+    again = recomputed(folder, task, rows, scores)
     for name, record in records.items():
-        write_record(folder / name, record.with_results(again.analysis.generators[name]))
+        results = {field: getattr(again.analysis.generators[name], field) for field in ("summary", "personal", "gap")}
+        write_record(folder / name, record.model_copy(update=results))
     write_comparison(folder, task.model_copy(update={"results": again.analysis.task, "judges": again.judges}))
 
 

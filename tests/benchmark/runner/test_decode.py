@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from benchmark.runner import addresses as addresses_module
-from benchmark.runner.decode import fit_and_decode, read_images, requests_of
+from benchmark.runner.decode import fit_and_decode, requests_of
 from benchmark.runner.freeze import Freezer
 from rebeca.seeds import SeedScheme
 from tests.running import Running
@@ -64,7 +64,5 @@ def test_seeds_are_those_of_the_scheme(prepared):
     assert requests[4].seed == SeedScheme("tiny", 1, 7).image("a", 1)
 
 
-def test_images_are_read_without_a_generator(running):
-    whole = decode(running, 4)
-    assert read_images(whole.spec, whole.folders).rows == whole.rows
-    assert whole.image_files() == {}  # all of them are items
+def test_items_have_no_image_files(running):
+    assert decode(running, 4).image_files() == {}

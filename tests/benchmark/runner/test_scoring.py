@@ -170,14 +170,14 @@ def test_only_embeddings_that_were_asked_for(prepared, images):
 def test_a_scorer_is_given_what_it_asked_for(prepared, tmp_path):
     def given(*needs):
         flags = ScorerFlags(False, frozenset(needs), ("fourier:8",), {})
-        return scorer_context("mine", flags, prepared.materials, tmp_path)
+        return scorer_context(flags, prepared.materials, tmp_path)
 
     context = given("held-out")
     assert context.held_out is prepared.world.division.test
     with pytest.raises(PluginError, match="'verifier', which its needs"):
         _ = context.verifier
-    with pytest.raises(SpecError, match="'mine' needs a synthetic world"):
-        given("ground-truth")
+    with pytest.raises(SpecError, match="the data set has no ground truth"):
+        _ = given("ground-truth").ground_truth
     assert context.encoder("fourier:8").dim == 120
     with pytest.raises(PluginError, match="uses the encoder 'fourier:9'"):
         context.encoder("fourier:9")

@@ -34,7 +34,7 @@ def test_a_cell_holds_value_interval_and_whisker():
 
 
 def test_columns_hidden_at_first_and_shown_make_all(tables):
-    columns = tables.board.all_columns()
+    columns = tables.board.measures.everything()
     hidden = view.hidden_at_first(tables.board, columns)
     shown, more = view.measured(tables.board)
     assert tables.primary not in hidden and "failures" in hidden and "status" in hidden

@@ -76,7 +76,7 @@ def test_a_generator_says_what_it_needs(registered):
     registered(Mine)
     flags = generator_flags("mine", Params())
     assert (flags.needs, flags.fit_parameters, flags.family) == (frozenset({"judge"}), frozenset({"size"}), "mine")
-    assert (flags.privileged_at, flags.claims_personal, flags.fit_varies) == ("fit", True, True)
+    assert (flags.privileged_at, flags.claims_personal) == ("fit", True)
 
 
 def test_the_projects_own_generators_answer():
@@ -94,7 +94,6 @@ def test_the_projects_own_generators_answer():
         ("needs", 3, "generator 'arm': needs is 3, expected Collection"),
         ("fit_parameters", {"size", "weight"}, "generator 'arm': fit_parameters names 'weight'"),
         ("claims_personal", 1, "generator 'arm': claims_personal is 1, expected bool"),
-        ("fit_varies", None, "generator 'arm': fit_varies is None, expected bool"),
     ],
 )
 def test_wrong_answers_of_a_generator_are_named(registered, name, answer, message):

@@ -29,10 +29,10 @@ def test_a_fit_depends_on_all_parameters_by_default():
     assert Generator.fit_parameters(NoParams()) == frozenset()
 
 
-def test_a_generator_is_ranked_and_personal_and_random_by_default():
+def test_a_generator_is_ranked_and_personal_by_default():
     params = ShadeParams()
     assert Shade.needs(params) == frozenset()
-    assert Shade.claims_personal(params) is True and Shade.fit_varies(params) is True
+    assert Shade.claims_personal(params) is True
     assert Shade.family == "external" and Shade.privileged_at == "fit"
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import open_clip
 
 from rebeca.tinyworld.scenes import captions, draw_scenes
-from rebeca.tinyworld.words import CONTEXT, merges, symbols, token_ids, vocabulary, write_tokenizer
+from rebeca.tinyworld.words import CONTEXT, merges, symbols, vocabulary, write_tokenizer
+from scripts.tinyworld.data import token_ids
 
 
 def test_every_word_of_a_caption_is_one_token(tmp_path):

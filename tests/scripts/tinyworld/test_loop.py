@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from scripts.tinyworld import loop
-from scripts.tinyworld.loop import Recipe, rate, train
+from scripts.tinyworld.loop import Recipe, rate, train, weights_hash
 
 
 def linear(seed):
@@ -63,3 +63,11 @@ def test_the_learning_rate_rises_and_falls():
     rates = [rate(recipe, step) for step in range(1000)]
     assert rates[0] < 0.03 and max(rates) > 1.9 and rates[-1] < 0.03
     assert rates.index(max(rates)) == 99
+
+
+def test_hashes_follow_names_shapes_and_values():
+    first = {"a": torch.zeros(2, 3), "b": torch.ones(2)}
+    assert weights_hash(first) == weights_hash(dict(reversed(first.items())))
+    for other in ({"a": torch.zeros(3, 2)}, {"c": torch.zeros(2, 3)}, {"a": torch.ones(2, 3)}):
+        assert weights_hash({**first, **other}) != weights_hash(first)
+    assert weights_hash({"a": torch.zeros(2, dtype=torch.float16)}) != weights_hash({"a": torch.zeros(2)})
