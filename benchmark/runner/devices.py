@@ -69,6 +69,7 @@ def check_device(device: str) -> None:
     available = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}.get(
         kind, 0
     )
-    if (torch.device(device).index or 0) >= available:
-        what = f"no device of the kind '{kind}'" if not available else f"only {available} of the kind '{kind}'"
-        raise SpecError(f"--device {device}: this machine has {what}", hint="rebeca-bench doctor lists the devices")
+    index = torch.device(device).index or 0
+    if index >= available:
+        what = f"{kind.upper()} device number {index}" if available else f"{kind.upper()} device"
+        raise SpecError(f"--device {device}: this machine has no {what}", hint="rebeca-bench doctor lists the devices")

@@ -148,7 +148,7 @@ spec("a scale upside down", "scale: [1, 7]", "scale: [7, 1]", "7 is not below 1"
 spec("nothing is liked", "like_at: 4", "like_at: 7.5", "all likes or all dislikes", 3)
 spec("half a character", "title: A tiny task", 'title: "\\ud800"', "tiny.yaml:5: the text contains a NUL byte or an")
 spec("a character beyond all", "title: A tiny task", 'title: "\\UFFFFFFFF"', "tiny.yaml: not valid YAML")
-spec("a NUL byte in a path", "path: data", 'path: "a\\0b"', "tiny.yaml:9: a text with a NUL byte or half a")
+spec("a NUL byte in a path", "path: data", 'path: "a\\0b"', "tiny.yaml:9: the text contains a NUL byte or an")
 written("aliases that explode", "a: &a [x]\n" + "".join(f"b{i}: &b{i} [*a, *a]\n" for i in range(20)), 2, "anchors and")
 written("fifty megabytes", lambda: (TINY + "# " + "x" * 50_000_000).encode(), 2, "are too many for a task file")
 written("endless nesting", TINY + "x: " + "[" * 5000 + "]" * 5000, 2, "nested too deeply")

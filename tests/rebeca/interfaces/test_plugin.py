@@ -28,9 +28,9 @@ def test_a_plugin_keeps_what_it_is_given():
     assert plugin.params is params and plugin.context is context
 
 
-def test_a_plugin_needs_nothing_unless_it_says_so():
+def test_a_plugin_takes_nothing_unless_it_says_so():
     assert Plugin.Params is NoParams
-    assert Plugin.needs(NoParams()) == frozenset() and Plugin.fingerprint(NoParams()) == ""
+    assert Plugin.fingerprint(NoParams()) == ""
     assert NoParams() == NoParams()
 
 
