@@ -91,6 +91,7 @@ def quick_start():
 
 
 @pytest.mark.skipif(not PUBLISHED, reason="there are no published records in this checkout")
+@pytest.mark.slow
 def test_the_quick_start_works(checkout):
     """As typed and in order, but that the published records stand for what the run would leave."""
     for words in quick_start():

@@ -261,6 +261,7 @@ def test_an_incomplete_generator_takes_nobody_from_the_others(done, tmp_path):
     assert next(c for c in few if c["measure"] == "ncf")["comparison"]["verdict"] == "described"
 
 
+@pytest.mark.slow
 def test_a_new_task_for_own_data_runs(tmp_path):
     make_folder(tmp_path / "holiday", users=10, items=30)
     assert "next: rebeca-bench run" in invoke("new", "task", tmp_path / "holiday")
