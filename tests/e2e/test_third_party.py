@@ -29,7 +29,7 @@ CRASHES = {
     "exits": "left with exit code 3 before it was done",
     "sys-exits": "left with exit code 0 before it was done",
     "memory": "ran out of memory (isolate.memory_mb is 2,048)",
-    "hangs": "was stopped after 6 s",
+    "hangs": "was stopped after 15 s",
 }
 
 
