@@ -27,7 +27,7 @@ BREAKS_THE_CONTRACT = {
 CRASHES = {
     "segfault": "was killed by SIGSEGV",
     "exits": "left with exit code 3 before it was done",
-    "sys-exits": "left with exit code 0 before it was done",
+    "sys-exits": "failed: SystemExit: 0",
     "memory": "ran out of memory (isolate.memory_mb is 2,048)",
     "hangs": "was stopped after 15 s",
 }
