@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,6 @@ class Rebeca(Generator[RebecaParams]):
 
     def __init__(self, params: RebecaParams, context: GeneratorContext) -> None:
         super().__init__(params, context)
-        self._decoder: Decoder[Any] | None = None
         self._model: Any = None
         self._space = LinearSpace()
         self._shape: PriorShape | None = None
@@ -96,7 +96,6 @@ class Rebeca(Generator[RebecaParams]):
         count = sum(weight.numel() for weight in trained.model.parameters())
         report: dict[str, Plain] = {"history": asdict(trained.history), "parameters": count}
         if p.guidance_grid:
-            self._decoder = self._decoder_of(self._space)
             table, num_users = self._compare_guidance(trained.points)
             best = best_first(np.array([row.personal_rating for row in table]))[0]
             self._chosen = table[best].prior_guidance
@@ -130,7 +129,6 @@ class Rebeca(Generator[RebecaParams]):
         model = build_prior(shape, 0)
         model.load_state_dict(load_file(folder / "prior.safetensors"))
         self._bind(space, shape, model.to(self.context.device).eval())
-        self._decoder = self._decoder_of(space)
         self._chosen = described["guidance"]
 
     @property
@@ -143,14 +141,11 @@ class Rebeca(Generator[RebecaParams]):
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
         if self._model is None:
             raise PluginError("it was asked to generate before it was fitted or loaded")
-        if self._decoder is None:  # fitted here, not loaded
-            self._decoder = self._decoder_of(self._space)
         images = self._decoder.decode(self.sample(requests), requests)
         yield from self._best(list(images), requests) if self.params.best_of > 1 else images
 
     def _best(self, first: list[GeneratedImage | None], requests: Sequence[Request]) -> list[GeneratedImage | None]:
         """For every request, the one of ``best_of`` images that has the highest score for its user."""
-        assert self._decoder is not None
         judge, users = self.context.privileges.judge, self._users_of(requests)
         best, best_scores = first, _scores(judge, first, users)
         for j in range(1, self.params.best_of):
@@ -189,6 +184,12 @@ class Rebeca(Generator[RebecaParams]):
 
     def _bind(self, space: LinearSpace, shape: PriorShape, model: Any) -> None:
         self._space, self._shape, self._model = space, shape, model
+        vars(self).pop("_decoder", None)  # of an earlier fit
+
+    @cached_property
+    def _decoder(self) -> Decoder[Any]:
+        """The decoder for points of the fitted space."""
+        return self._decoder_of(self._space)
 
     def _decoder_of(self, space: LinearSpace) -> Decoder[Any]:
         decoder = self.context.decoder(space)

@@ -313,6 +313,17 @@ def test_what_was_saved_generates_what_was_fitted(tmp_path, changed):
         assert image.embedding.shape == (4,)  # back in the encoder's space
 
 
+def test_another_fit_is_decoded_in_its_own_space(tmp_path, fit_of, loaded):
+    """A decoder belongs to one space; that of an earlier fit would map back wrongly."""
+    asked = requests(USERS, range(len(USERS)))
+    generator = loaded()
+    list(generator.generate(asked))
+    generator.load(fit_of(replace(TINY, scale=5.0)))
+    expected = loaded(scale=5.0)
+    for image, other in zip(generator.generate(asked), expected.generate(asked), strict=True):
+        np.testing.assert_array_equal(image.embedding, other.embedding)
+
+
 def test_the_report_counts_parameters_and_keeps_losses(tmp_path):
     generator = Rebeca(TINY, context(tmp_path))
     assert generator.report() == {}
