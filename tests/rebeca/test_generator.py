@@ -318,8 +318,9 @@ def test_another_fit_is_decoded_in_its_own_space(tmp_path, fit_of, loaded):
     asked = requests(USERS, range(len(USERS)))
     generator = loaded()
     list(generator.generate(asked))
-    generator.load(fit_of(replace(TINY, scale=5.0)))
-    expected = loaded(scale=5.0)
+    other_space = {"normalize": "pca", "dims": 2, "scale": 0.5}
+    generator.load(fit_of(replace(TINY, **other_space)))
+    expected = loaded(**other_space)
     for image, other in zip(generator.generate(asked), expected.generate(asked), strict=True):
         np.testing.assert_array_equal(image.embedding, other.embedding)
 
