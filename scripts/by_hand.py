@@ -1,4 +1,4 @@
-"""Calculates the board's statistics a second time, by hand, and compares them with a record.
+"""Calculates the leaderboard's statistics a second time, by hand, and compares them with a record.
 
     python scripts/by_hand.py results/sprites/v1
 
@@ -27,7 +27,7 @@ from scipy.stats import t as student
 DRAWS = 400
 """Permutations and flips of this script's own; enough to see a wrong p, few enough for plain loops."""
 ERRORS = 4.0
-PAIRS_A_FAMILY = 3
+PAIRS_PER_FAMILY = 3
 BCA_SLACK = 0.25
 """Ends by bootstrap and by Student's t may differ by this share of the half-width where values are not skewed."""
 
@@ -70,10 +70,10 @@ def columns(path: Path) -> list[dict[str, Any]]:
 
 
 def interval(check: Check, what: str, values: list[float], recorded: dict[str, Any]) -> None:
-    """Mean and its interval: Student's t up to 60 people; above, the bootstrap must lie near it."""
+    """Mean and its interval: Student's t up to 60 users; above, the bootstrap must lie near it."""
     n, m = len(values), mean(values)
     check.same(f"{what}: mean", m, recorded["estimate"])
-    check.same(f"{what}: people", n, recorded["n"])
+    check.same(f"{what}: users", n, recorded["n"])
     if n < 2 or max(values) - min(values) < 1e-12:
         return
     deviation = statistics.stdev(values)
@@ -105,8 +105,8 @@ def sizes(d: list[float]) -> float:
     return abs(m) * math.sqrt(n / variance)
 
 
-def people_of(folder: Path, name: str) -> dict[str, dict[str, list[float | None]]]:
-    """Scores in order of replicates by scorer and person, None for failures."""
+def scores_of(folder: Path, name: str) -> dict[str, dict[str, list[float | None]]]:
+    """Scores in order of replicates by scorer and user, None for failures."""
     out: dict[str, dict[str, list[float | None]]] = defaultdict(lambda: defaultdict(list))
     for row in columns(folder / name / "scores.parquet"):
         out[row["scorer"]][row["user"]].append(row["score"])
@@ -121,15 +121,15 @@ def known(values: list[float | None]) -> list[float]:
 def lifts(
     folder: Path, name: str, users: dict[str, Any], scorer: str
 ) -> tuple[dict[int, float], list[list[int]], dict]:
-    """Every person's lift, the groups in which sets may be exchanged, and S."""
+    """Every user's lift, the groups in which sets may be exchanged, and S."""
     table = {
         (r["judge"], r["target"]): r["mean"] for r in columns(folder / name / "pairs.parquet") if r["scorer"] == scorer
     }
-    pictures = {r["target"]: r["n"] for r in columns(folder / name / "pairs.parquet")}
+    images = {r["target"]: r["n"] for r in columns(folder / name / "pairs.parquet")}
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     for u, block in enumerate(users["block"]):
-        if pictures.get(u, 0):
-            groups[block, pictures[u]].append(u)
+        if images.get(u, 0):
+            groups[block, images[u]].append(u)
     out: dict[int, float] = {}
     good = [m for m in groups.values() if len(m) > 1 and all((u, v) in table for u in m for v in m)]
     for members in good:
@@ -146,16 +146,16 @@ def check_generator(check: Check, folder: Path, name: str, comparison: dict[str,
     """Means, lifts and whole-set tests of one generator."""
     record = json.loads((folder / name / "record.json").read_text())
     users = comparison["users"]
-    for scorer, by_person in people_of(folder, name).items():
-        values = [mean(known(scores)) for scores in by_person.values() if known(scores)]
+    for scorer, by_user in scores_of(folder, name).items():
+        values = [mean(known(scores)) for scores in by_user.values() if known(scores)]
         interval(check, f"{name}, {scorer}", values, record["summary"][scorer]["interval"])
     for scorer, personal in record["personal"].items():
-        found, groups, table = lifts(folder, name, users, scorer)
+        lift_of_user, groups, table = lifts(folder, name, users, scorer)
         what = f"{name}, lift by {scorer}"
-        check.same(f"{what}: people", len(found), personal["estimable"])
-        if not found:
+        check.same(f"{what}: users", len(lift_of_user), personal["estimable"])
+        if not lift_of_user:
             continue
-        interval(check, what, list(found.values()), personal["lift"])
+        interval(check, what, list(lift_of_user.values()), personal["lift"])
         others = [table[u, u] - mean([table[u, v] for v in m if v != u]) for m in groups for u in m]
         check.same(f"{what}: own minus others", mean(others), personal["lift"]["estimate"])
         check_test(check, what, groups, table, personal, rng)
@@ -195,23 +195,23 @@ def check_family(check: Check, folder: Path, measure: str, comparison: dict[str,
     family = comparison["results"]["families"][measure]
     ids = family["generators"]
     values: dict[str, dict[Any, float]] = {}
-    pictures: dict[str, dict[str, list[float]]] = {}
+    image_scores: dict[str, dict[str, list[float]]] = {}
     for name in ids:
         if measure.startswith("lift:"):
-            found = lifts(folder, name, comparison["users"], measure[5:])[0]
-            values[name] = {comparison["users"]["id"][u]: lift for u, lift in found.items()}
+            lift_of_user = lifts(folder, name, comparison["users"], measure[5:])[0]
+            values[name] = {comparison["users"]["id"][u]: lift for u, lift in lift_of_user.items()}
         else:
-            pictures[name] = {user: known(s) for user, s in people_of(folder, name)[measure].items()}
-            values[name] = {user: mean(s) for user, s in pictures[name].items() if s}
-    tested = [one for one in family["comparisons"] if one["test"]]
+            image_scores[name] = {user: known(s) for user, s in scores_of(folder, name)[measure].items()}
+            values[name] = {user: mean(s) for user, s in image_scores[name].items() if s}
+    tested = [pair for pair in family["comparisons"] if pair["test"]]
     everyone = comparison["users"]["id"]
     d = [
         {u: values[o["a"]][u] - values[o["b"]][u] for u in everyone if u in values[o["a"]] and u in values[o["b"]]}
         for o in tested
     ]
-    for number, (one, difference) in enumerate(zip(tested, d, strict=True)):
-        if number % max(1, len(tested) // PAIRS_A_FAMILY) == 0:
-            check_pair(check, f"{measure}, {one['a']} and {one['b']}", one, difference, pictures)
+    for number, (pair, difference) in enumerate(zip(tested, d, strict=True)):
+        if number % max(1, len(tested) // PAIRS_PER_FAMILY) == 0:
+            check_pair(check, f"{measure}, {pair['a']} and {pair['b']}", pair, difference, image_scores)
     observed = [sizes(list(difference.values())) for difference in d]
     order = sorted(range(len(d)), key=lambda k: -observed[k])
     raw, stepped = [0] * len(d), [0] * len(d)
@@ -229,9 +229,9 @@ def check_family(check: Check, folder: Path, measure: str, comparison: dict[str,
         before = max(before, (stepped[k] + 1) / (DRAWS + 1))
         check.p(f"{measure}: adjusted p", round(before * (DRAWS + 1)) - 1, tested[k]["test"]["p_max_t"])
     holm = 0.0
-    for place, one in enumerate(sorted(tested, key=lambda o: o["test"]["p"])):
-        holm = max(holm, min(1.0, one["test"]["p"] * (len(tested) - place)))
-        check.same(f"{measure}: Holm", holm, one["test"]["p_holm"])
+    for place, pair in enumerate(sorted(tested, key=lambda o: o["test"]["p"])):
+        holm = max(holm, min(1.0, pair["test"]["p"] * (len(tested) - place)))
+        check.same(f"{measure}: Holm", holm, pair["test"]["p_holm"])
     for name, rank in family["ranks"].items():
         better = sum(
             (o["a"], o["verdict"]) == (name, "worse") or (o["b"], o["verdict"]) == (name, "better") for o in tested
@@ -243,23 +243,23 @@ def check_family(check: Check, folder: Path, measure: str, comparison: dict[str,
         check.same(f"{measure}, rank of {name}: high", len(ids) - worse, rank["high"])
 
 
-def check_pair(check: Check, what: str, one: dict[str, Any], difference: dict, pictures: dict) -> None:
-    """Difference, effect, preference, pictures against pictures, smallest detectable difference."""
+def check_pair(check: Check, what: str, pair: dict[str, Any], difference: dict, image_scores: dict) -> None:
+    """Difference, effect, preference, images against images, smallest detectable difference."""
     d = list(difference.values())
     n, deviation = len(d), statistics.stdev(d)
-    interval(check, what, d, one["difference"])
-    check.same(f"{what}: d_z", mean(d) / deviation if deviation > 1e-12 else None, one["effect"])
-    check.same(f"{what}: detectable", 2.8 * deviation / math.sqrt(n), one["detectable"])
+    interval(check, what, d, pair["difference"])
+    check.same(f"{what}: d_z", mean(d) / deviation if deviation > 1e-12 else None, pair["effect"])
+    check.same(f"{what}: detectable", 2.8 * deviation / math.sqrt(n), pair["detectable"])
     share = mean([over(v, 0.0, 1e-9 * max(map(abs, d))) for v in d])
     low, high = wilson(share, n)
     for name, hand in (("share", share), ("low", low), ("high", high)):
-        check.same(f"{what}: prefer, {name}", hand, one["prefer"][name])
-    if one["beats"] is None:
+        check.same(f"{what}: prefer, {name}", hand, pair["prefer"][name])
+    if pair["beats"] is None:
         return
-    both = [(pictures[one["a"]][user], pictures[one["b"]][user]) for user in difference]
+    both = [(image_scores[pair["a"]][user], image_scores[pair["b"]][user]) for user in difference]
     largest = max(abs(score) for sets in both for scores in sets for score in scores)
     wins = [mean([over(x, y, 1e-6 * largest) for x in a for y in b]) for a, b in both]
-    check.same(f"{what}: picture beats picture", mean(wins), one["beats"]["estimate"])
+    check.same(f"{what}: image beats image", mean(wins), pair["beats"]["estimate"])
 
 
 def over(x: float, y: float, tie: float) -> float:
@@ -282,10 +282,10 @@ def check_judges(check: Check, folder: Path, comparison: dict[str, Any]) -> None
     for judge, entry in comparison["judges"].items():
         own = [r for r in rows if r["judge"] == judge and r["split"] == "test" and r["share"] == 1]
         check.same(f"{judge}: rows", len(own), entry["rows"])
-        people: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        rows_of_user: dict[int, list[dict[str, Any]]] = defaultdict(list)
         for row in own:
-            people[row["user"]].append(row)
-        areas = [a for a in (area(mine) for mine in people.values()) if a is not None]
+            rows_of_user[row["user"]].append(row)
+        areas = [a for a in (area(own_rows) for own_rows in rows_of_user.values()) if a is not None]
         interval(check, f"{judge}, AUC within user", areas, entry["auc_within_user"])
         if entry["calibration"] is None:
             continue
@@ -301,7 +301,7 @@ def check_judges(check: Check, folder: Path, comparison: dict[str, Any]) -> None
 
 
 def check_agreement(check: Check, folder: Path, comparison: dict[str, Any]) -> None:
-    """Correlations of the primary scorer with the others, pooled and within person."""
+    """Correlations of the primary scorer with the others, pooled and within user."""
     seen: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for name in comparison["order"]:
         if not json.loads((folder / name / "record.json").read_text())["generator"]["ranked"]:
@@ -309,19 +309,23 @@ def check_agreement(check: Check, folder: Path, comparison: dict[str, Any]) -> N
         for row in columns(folder / name / "scores.parquet"):
             if row["score"] is not None and not math.isnan(row["score"]):
                 seen[row["user"], row["digest"]].setdefault(row["scorer"], row["score"])
-    for one in comparison["results"]["agreement"]:
-        both = [(user, s[one["a"]], s[one["b"]]) for (user, _), s in seen.items() if one["a"] in s and one["b"] in s]
-        what = f"{one['a']} and {one['b']}"
-        check.same(f"{what}: images", len(both), one["images"])
+    for pair in comparison["results"]["agreement"]:
+        both = [
+            (user, s[pair["a"]], s[pair["b"]]) for (user, _), s in seen.items() if pair["a"] in s and pair["b"] in s
+        ]
+        what = f"{pair['a']} and {pair['b']}"
+        check.same(f"{what}: images", len(both), pair["images"])
         for name, correlate in (("pearson", pearsonr), ("spearman", spearmanr)):
             pooled = correlate([x for _, x, _ in both], [y for _, _, y in both]).statistic
-            check.same(f"{what}: pooled {name}", pooled, one["pooled"][name]["estimate"], 1e-6)
-            people: dict[str, list[tuple[float, float]]] = defaultdict(list)
+            check.same(f"{what}: pooled {name}", pooled, pair["pooled"][name]["estimate"], 1e-6)
+            scores_of_user: dict[str, list[tuple[float, float]]] = defaultdict(list)
             for user, x, y in both:
-                people[user].append((x, y))
-            varied = [p for p in people.values() if len(p) > 2 and all(len({q[i] for q in p}) > 1 for i in (0, 1))]
+                scores_of_user[user].append((x, y))
+            varied = [
+                p for p in scores_of_user.values() if len(p) > 2 and all(len({q[i] for q in p}) > 1 for i in (0, 1))
+            ]
             within = mean([correlate(*zip(*p, strict=True)).statistic for p in varied])
-            check.same(f"{what}: {name} within person", within, one["within_user"][name]["estimate"], 1e-6)
+            check.same(f"{what}: {name} within user", within, pair["within_user"][name]["estimate"], 1e-6)
 
 
 def run(folder: Path, verbose: bool = False, seed: int = 0) -> Check:

@@ -65,8 +65,8 @@ def packages() -> Iterator[Package]:
                 continue
             tests = ROOT / "tests" / folder.relative_to(ROOT)
             holds_packages = any((path / "__init__.py").exists() for path in folder.iterdir())
-            found = tuple(sorted(tests.glob("test_*.py"))) if holds_packages else (tests,) if tests.is_dir() else ()
-            yield Package(folder.relative_to(ROOT).as_posix(), modules, found)
+            own_tests = tuple(sorted(tests.glob("test_*.py"))) if holds_packages else (tests,) if tests.is_dir() else ()
+            yield Package(folder.relative_to(ROOT).as_posix(), modules, own_tests)
 
 
 def measure(package: Package) -> list[Module]:
@@ -118,7 +118,7 @@ def main() -> None:
     if unknown := sorted(set(names) - known.keys()):
         parser.error(f"no such package: {', '.join(unknown)}; known are {', '.join(known)}")
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        modules = [module for found in pool.map(measure, (known[name] for name in names)) for module in found]
+        modules = [module for measured in pool.map(measure, (known[name] for name in names)) for module in measured]
     sys.stdout.write(table(modules, given.least) + "\n")
     low = [module for module in modules if module.percent < given.least or not module.tested]
     if low:

@@ -6,7 +6,7 @@ python scripts/gpu_check.py --size tiny --device cpu  # the same script anywhere
 Needs the package installed (its plug-ins are found by that), and nothing from a network. Stages are meant to stay under
 eight minutes on one H100, which was not measured. What is done is kept in the work folder for as long as code, packages
 and size stay; the same command goes on with the next stage, and writes results/perf/<device>.json when all are done.
-Weights are random: speed does not depend on what they say. Pictures a second count everything between a list of
+Weights are random: speed does not depend on what they say. Images per second count everything between a list of
 embeddings and PNG files on the disk.
 """
 
@@ -48,9 +48,9 @@ from rebeca.space import LinearSpace
 
 ROOT = Path(__file__).resolve().parent.parent
 PEAK_TFLOPS = {"H100": 989.4, "H200": 989.4, "A100": 312.0}
-"""Dense half precision, as the maker says, by a part of the device's name."""
-TFLOP_A_STEP, TFLOP_REST = 0.803 * 2, 2.5
-"""Counted at 512 x 512 with guidance: two calls of the UNet a step, and one of the autoencoder."""
+"""Dense half precision, as the manufacturer states, by a part of the device's name."""
+TFLOP_PER_STEP, TFLOP_REST = 0.803 * 2, 2.5
+"""Counted at 512 x 512 with guidance: two calls of the UNet per step, and one of the autoencoder."""
 BATCHES = (1, 8, 16, 32)
 LIMITS = {
     "images per second": 3.0,
@@ -84,7 +84,7 @@ class Check:
         return StableDiffusion(self.params(**changes), DecoderContext.alone(LinearSpace(), self.device))
 
     def vectors(self, count: int) -> Any:
-        """float32 [count, dim]; one a picture, as wide as the adapter takes them."""
+        """float32 [count, dim]; one row per image, as wide as the adapter takes them."""
         params = self.params()
         with safe_open(locate(params.adapter) / "models" / params.adapter_file, "pt") as file:
             width = file.get_slice("image_proj.proj.weight").get_shape()[1]
@@ -113,8 +113,8 @@ class Check:
 
 
 def requests(count: int) -> list[Request]:
-    """Different people."""
-    return [Request(f"person-{i}", 0, i) for i in range(count)]
+    """Of different users."""
+    return [Request(f"user-{i}", 0, i) for i in range(count)]
 
 
 def seconds(check: Check, work: Callable[[], Any], times: int = 3) -> float:
@@ -133,10 +133,10 @@ def stage_weights(check: Check) -> dict[str, Any]:
     """Random weights of every layout."""
     started = time.perf_counter()
     for layout in LAYOUTS:
-        made = check.folder / f"{layout}.made"
-        if not made.exists():
+        marker = check.folder / f"{layout}.made"
+        if not marker.exists():
             make_weights(layout, check.size, check.folder / "weights")  # type: ignore[arg-type]
-            made.touch()
+            marker.touch()
     size = sum(path.stat().st_size for path in (check.folder / "weights").rglob("*") if path.is_file())
     return {"seconds": round(time.perf_counter() - started, 1), "bytes": size}
 
@@ -166,47 +166,48 @@ def stage_smoke(check: Check) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def stage_painting(check: Check) -> dict[str, Any]:
-    """Pictures a second by batch, PNG files included; then the original's way, in the same process."""
+def stage_decoding(check: Check) -> dict[str, Any]:
+    """Images per second by batch, PNG files included; then the original's way, in the same process."""
     batches = {batch: measured(check, batch) for batch in (BATCHES if check.full else BATCHES[:2])}
     return {"batches": batches, "original": original(check)}
 
 
 def measured(check: Check, batch: int, **changes: Any) -> dict[str, Any]:
-    """Pictures a second with one batch, after a first one that does not count."""
+    """Images per second with one batch, after a first one that does not count."""
     check.fresh()
     decoder = check.decoder(batch=batch, **changes)
     count = max(batch, 16 if check.full else 2)
     try:
-        first = seconds(check, lambda: painted(check, decoder, check.vectors(batch)), 1)
-        rate = count / seconds(check, lambda: painted(check, decoder, check.vectors(count)), 3 if batch > 1 else 1)
+        first = seconds(check, lambda: decode_and_write(check, decoder, check.vectors(batch)), 1)
+        times = 3 if batch > 1 else 1
+        rate = count / seconds(check, lambda: decode_and_write(check, decoder, check.vectors(count)), times)
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
         return {"out of memory": True}
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "images per second": round(rate, 3), "peak device memory, MB": check.peak_mb(),
         "first batch, s": round(first, 1),
     }  # fmt: skip
     peak = peak_tflops(check.device)
     if check.full and peak is not None:
-        found["share of the peak"] = round(rate * ((check.steps + 1) * TFLOP_A_STEP + TFLOP_REST) / peak, 3)
-    return found
+        figures["share of the peak"] = round(rate * ((check.steps + 1) * TFLOP_PER_STEP + TFLOP_REST) / peak, 3)
+    return figures
 
 
 def stage_compiled(check: Check) -> dict[str, Any]:
     """The same with a compiled UNet; the first batch pays for it."""
-    found = {}
+    by_batch = {}
     for batch in BATCHES[2:] if check.full else BATCHES[:1]:
         try:
-            found[batch] = measured(check, batch, compile=True)
+            by_batch[batch] = measured(check, batch, compile=True)
         except torch._dynamo.exc.TorchDynamoException as error:  # e.g. without a compiler: the other stages stand
-            found[batch] = {"failed": str(error).splitlines()[0]}
-    return found
+            by_batch[batch] = {"failed": str(error).splitlines()[0]}
+    return by_batch
 
 
-def painted(check: Check, decoder: StableDiffusion, vectors: Any) -> None:
-    """Paints and writes PNG files, as a run does."""
+def decode_and_write(check: Check, decoder: StableDiffusion, vectors: Any) -> None:
+    """Decodes and writes PNG files, as a run does."""
     from benchmark.runner.images import read_unit, write_unit
 
     class Nothing:
@@ -216,23 +217,23 @@ def painted(check: Check, decoder: StableDiffusion, vectors: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
         wanted = requests(len(vectors))
         write_unit(Path(folder), iter(decoder.decode(vectors, wanted)), wanted, Nothing(), "check")  # type: ignore[arg-type]
-        failed = [made for made in read_unit(Path(folder)) if made.failure == "missing"]
+        failed = [image for image in read_unit(Path(folder)) if image.failure == "missing"]
     if failed:
-        raise RebecaError(f"{len(failed)} of {len(wanted)} pictures hold numbers that are not finite")
+        raise RebecaError(f"{len(failed)} of {len(wanted)} images hold numbers that are not finite")
 
 
 def original(check: Check) -> dict[str, Any]:
-    """The original's way: one picture a call, single precision, the cache emptied each time."""
+    """The original's way: one image per call, single precision, the cache emptied each time."""
     check.fresh()
     decoder = check.decoder(batch=1, dtype="float32", channels_last=False)
     vectors = check.vectors(8 if check.full else 2)
 
     def one_by_one(count: int) -> None:
         for i in range(count):
-            (made,) = decoder.decode(vectors[i : i + 1], requests(1))
-            if made is None:
-                raise RebecaError("a picture in single precision holds numbers that are not finite")
-            Image.fromarray(made.pixels).save(BytesIO(), "PNG")
+            (image,) = decoder.decode(vectors[i : i + 1], requests(1))
+            if image is None:
+                raise RebecaError("an image in single precision holds numbers that are not finite")
+            Image.fromarray(image.pixels).save(BytesIO(), "PNG")
             if check.on_gpu:
                 torch.cuda.empty_cache()
 
@@ -242,7 +243,7 @@ def original(check: Check) -> dict[str, Any]:
 
 
 def stage_scorers(check: Check) -> dict[str, Any]:
-    """Pictures a second of every scorer and encoder that a run asks, one at a time, from pixels to numbers."""
+    """Images per second of every scorer and encoder that a run asks, one at a time, from pixels to numbers."""
     from benchmark.scorers.hpsv2 import HPSv2Params, HPSv2Scorer
     from benchmark.scorers.laion import LaionParams, LaionScorer
     from rebeca.encoders.published import Published, PublishedParams
@@ -278,16 +279,16 @@ def stage_scorers(check: Check) -> dict[str, Any]:
         "hpsv2": hpsv2, "laion": laion, "verifier (ViT-bigG)": encoder("vit-g"), "auditor (ViT-L)": encoder("vit-l"),
         "diversity, nearest (ViT-H)": encoder("vit-h"),
     }  # fmt: skip
-    found = {}
+    by_scorer = {}
     for name, build in builders.items():
         check.fresh()
         work = build()
         work()  # loads
-        found[name] = {
+        by_scorer[name] = {
             "images per second": round(count / seconds(check, work), 2), "peak device memory, MB": check.peak_mb(),
         }  # fmt: skip
         del work
-    return found
+    return by_scorer
 
 
 class Inside:
@@ -320,17 +321,17 @@ class Inside:
 
 
 def stage_time(check: Check) -> dict[str, Any]:
-    """Where the time of painting goes, over eight batches: inside the models, and outside of them."""
+    """Where the time of decoding goes, over eight batches: inside the models, and outside of them."""
     check.fresh()
     batch = 32 if check.full else 2
     decoder = check.decoder(batch=batch)
     pipe = load_pipeline(decoder.params.of_pipeline, check.device)
-    painted(check, decoder, check.vectors(batch))
+    decode_and_write(check, decoder, check.vectors(batch))
     parts = {"unet": pipe.unet, "vae": pipe.vae.decoder, "text_encoder": pipe.text_encoder}
     inside = {name: Inside(module, check.on_gpu) for name, module in parts.items()}
-    wall = seconds(check, lambda: painted(check, decoder, check.vectors((8 if check.full else 2) * batch)), 1)
-    spent = {name: one.seconds() for name, one in inside.items()}
-    for hook in (hook for one in inside.values() for hook in one.hooks):
+    wall = seconds(check, lambda: decode_and_write(check, decoder, check.vectors((8 if check.full else 2) * batch)), 1)
+    spent = {name: clock.seconds() for name, clock in inside.items()}
+    for hook in (hook for clock in inside.values() for hook in clock.hooks):
         hook.remove()
     return {name: round(value / wall, 4) for name, value in spent.items()} | {
         "batch": batch, "outside model calls": round(1 - sum(spent.values()) / wall, 4), "seconds": round(wall, 2),
@@ -338,7 +339,7 @@ def stage_time(check: Check) -> dict[str, Any]:
 
 
 STAGES = {
-    "weights": stage_weights, "smoke": stage_smoke, "painting": stage_painting, "scorers": stage_scorers,
+    "weights": stage_weights, "smoke": stage_smoke, "decoding": stage_decoding, "scorers": stage_scorers,
     "time": stage_time, "compiled": stage_compiled,
 }  # fmt: skip
 
@@ -359,18 +360,18 @@ def peak_tflops(device: str) -> float | None:
     return next((peak for part, peak in PEAK_TFLOPS.items() if part in name), None)
 
 
-def summary(found: dict[str, Any]) -> dict[str, float]:
+def summary(results: dict[str, Any]) -> dict[str, float]:
     """The figures that have limits."""
-    entries = [*found["painting"]["batches"].values(), *found["compiled"].values()]
+    entries = [*results["decoding"]["batches"].values(), *results["compiled"].values()]
     rates = [entry["images per second"] for entry in entries if "images per second" in entry]
-    scoring = sum(1 / entry["images per second"] for entry in found["scorers"].values())
+    scoring = sum(1 / entry["images per second"] for entry in results["scorers"].values())
     return {
         "images per second": max(rates),
         "times faster than the original's way": round(
-            max(rates) / found["painting"]["original"]["images per second"], 2
+            max(rates) / results["decoding"]["original"]["images per second"], 2
         ),
         "scoring / generating": round(scoring * max(rates), 4),
-        "outside model calls": found["time"]["outside model calls"],
+        "outside model calls": results["time"]["outside model calls"],
     }
 
 
@@ -388,30 +389,30 @@ def main(size: str, device: str, folder: Path, out: Path, limit: int) -> None:
         folder = (folder / f"{name.lower().replace(' ', '-')}-{size}").resolve()
         folder.mkdir(parents=True, exist_ok=True)
         check, path = Check(folder, size, device), folder / "done.json"
-        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         state = state_of(check)
-        if found.pop("state", state) != state:  # measure anew, but keep the weights
-            found = {stage: entry for stage, entry in found.items() if stage == "weights"}
+        if results.pop("state", state) != state:  # measure anew, but keep the weights
+            results = {stage: entry for stage, entry in results.items() if stage == "weights"}
         started = time.perf_counter()
         for part, stage in STAGES.items():
-            if part in found:
+            if part in results:
                 continue
             if time.perf_counter() - started > limit:
-                click.echo(f"{len(found)} of {len(STAGES)} stages are done; the same command goes on")
+                click.echo(f"{len(results)} of {len(STAGES)} stages are done; the same command goes on")
                 return
             click.echo(f"{part}: {stage.__doc__}")
-            found[part] = stage(check)
+            results[part] = stage(check)
             temporary = path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(found | {"state": state}, indent=1), encoding="utf-8")
+            temporary.write_text(json.dumps(results | {"state": state}, indent=1), encoding="utf-8")
             temporary.replace(path)
-            click.echo(f"  {json.dumps(found[part])}")
-        figures, git = summary(found), git_state()
+            click.echo(f"  {json.dumps(results[part])}")
+        figures, git = summary(results), git_state()
         report = {
             "device": name if device != "cpu" else f"cpu, {torch.get_num_threads()} threads", "size": size,
             "weights": "random", "steps": check.steps,
             "measured": datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat(),
             "git": None if git is None else git.model_dump(), "packages": machine(device).packages,
-            "figures": figures, "stages": found,
+            "figures": figures, "stages": results,
         }  # fmt: skip
         out.mkdir(parents=True, exist_ok=True)
         target = out / f"{name.lower().replace(' ', '-')}{'' if size == 'full' else '-tiny'}.json"

@@ -2,7 +2,7 @@
 
     python scripts/oasis_prior.py tasks/oasis.yaml --data FOLDER --split 0 --set scale=1.0 --guidance 3 6 10
 
-Validation and test pictures are both shown; choices are to be made on the first. Fits are kept in the work folder.
+Validation and test items are both shown; choices are to be made on the first. Fits are kept in the work folder.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from rebeca.data.interactions import Interactions
 
 
 def main() -> None:
-    """Prints a row a guidance."""
+    """Prints one row per guidance."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task")
     parser.add_argument("--data", required=True)
@@ -55,7 +55,7 @@ def main() -> None:
     block = world.dataset.catalogue.block
     requests = requests_of(task, spec, world.user_ids)
     for guidance in given.guidance:
-        one = replace(spec, params=replace(spec.params, prior_guidance=guidance))
+        guided = replace(spec, params=replace(spec.params, prior_guidance=guidance))
         cells = []
         for items, ratings in (
             (division.validation_items, division.generators.validation),
@@ -63,8 +63,8 @@ def main() -> None:
         ):
             of_block = np.stack([items & (block == b) for b in range(int(block.max()) + 1)])
             shown = replace(materials, world=replace(world, candidates=replace(candidates, of_block=of_block)))
-            decoders = Decoders(task, one, shown, stages.store.root)
-            generator = load_generator(task, one, own, fit, shown, decoders, given.workdir)
+            decoders = Decoders(task, guided, shown, stages.store.root)
+            generator = load_generator(task, guided, own, fit, shown, decoders, given.workdir)
             chosen = np.array([image.item for image in generator.generate(requests) if image is not None])
             cells.append(lift(chosen.reshape(-1, task.file.images), ratings, world.dataset.block_of_user))
         (validation, _), (test, error) = cells
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def lift(chosen: Ints, ratings: Interactions, block: Ints) -> tuple[float, float]:
-    """Mean personal lift and its standard error over people, from each person's chosen pictures."""
+    """Mean personal lift and its standard error over users, from each user's chosen items."""
     table = ratings.matrix()[:, chosen].mean(axis=2)
     strata, _ = strata_of(table, block, np.full(len(block), chosen.shape[1]))
     lifts = np.concatenate([personal_lift(stratum.scores) for stratum in strata])

@@ -2,7 +2,7 @@
 
     python scripts/oasis_splits.py tasks/oasis.yaml --data FOLDER [--splits 0 1 2 3 4] [--judge ncf]
 
-Prints a row a split and the mean with its 95 % interval over people, who are paired across splits.
+Prints one row per split and the mean with its 95 % interval over users, who are paired across splits.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[])
     given = parser.parse_args()
     gains = []
-    sys.stdout.write("split   population   verifier      gain   ceiling   people\n")
+    sys.stdout.write("split   population   verifier      gain   ceiling    users\n")
     for split in given.splits:
         overrides = (f"data.path={given.data}", f"seed={split}", f"judges.verifier.use={given.judge}", *given.set)
         gains.append(one_split(load_task(Path(given.task), overrides), given.workdir, split))
@@ -49,7 +49,7 @@ def main() -> None:
     interval = mean_interval(known, weights)
     positive = sum(np.nanmean(gain) > 0 for gain in gains)
     sys.stdout.write(
-        f"mean gain {interval.estimate:+.4f}, 95 % interval over people {interval.low:+.4f} to {interval.high:+.4f},"
+        f"mean gain {interval.estimate:+.4f}, 95 % interval over users {interval.low:+.4f} to {interval.high:+.4f},"
         f" positive in {positive} of {len(gains)} splits\n"
     )
 

@@ -26,7 +26,7 @@ START, END = "<!-- fields: made by scripts/record_fields.py -->", "<!-- end of f
 
 
 def describe() -> str:
-    """Markdown: a table a model, in the order in which they are met."""
+    """Markdown: one table per model, in the order in which they are met."""
     waiting: list[type] = [GeneratorRecord, TaskRecord]
     parts, seen = [], set()
     while waiting:
@@ -111,11 +111,11 @@ def main(check: bool) -> None:
     page = PAGE.read_text(encoding="utf-8")
     before, rest = page.split(START)
     _, after = rest.split(END)
-    made = f"{before}{START}\n\n{describe()}\n\n{END}{after}"
-    if check and made != page:
+    expected = f"{before}{START}\n\n{describe()}\n\n{END}{after}"
+    if check and expected != page:
         sys.exit("docs/reference/records.md is behind: run python scripts/record_fields.py")
     if not check:
-        PAGE.write_text(made, encoding="utf-8")
+        PAGE.write_text(expected, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -39,16 +39,16 @@ def main() -> None:
     parser.add_argument("--workdir", type=Path, default=Path(".work"))
     given = parser.parse_args()
     heading = "".join(f"   P@{k:<3d}" for k in AT)
-    sys.stdout.write(f"{'':34s}{heading}   right   R@25\n")
+    sys.stdout.write(f"{'':34s}{heading}   match   R@25\n")
     for seed in given.seeds:
         task = load_task(find_task("sprites"), (f"data.params.seed={seed}",) if seed else ())
         for scores in scored(limited(task, ("rebeca", "catalogue-random")), given.workdir):
             precision = [float(np.nanmean(scores.by_user[f"precision@{k}"])) for k in AT]
-            right = float(np.nanmean(scores.by_image["top-utility"].own))
+            matching = float(np.nanmean(scores.by_image["top-utility"].own))
             recall = float(np.nanmean(scores.by_user["recall@25"]))
-            line(f"{scores.images.spec.title}, draw {seed}", precision, right, recall)
+            line(f"{scores.images.spec.title}, draw {seed}", precision, matching, recall)
     exact = exact_values()
-    line("exact sampler", [exact["truth"]] * len(AT), exact["top-utility"], None)
+    line("exact sampler", [exact["ground-truth"]] * len(AT), exact["top-utility"], None)
     if given.golden is not None:
         for name, (precision, recall) in published(given.golden / "precision_recall_results.json").items():
             line(f"published, {name}", precision, None, recall)
@@ -66,22 +66,22 @@ def scored(task: Task, workdir: Path) -> list[GeneratorScores]:
     return score_all(task, images, addresses, materials, stages)
 
 
-def line(name: str, precision: list[float], right: float | None, recall: float | None) -> None:
+def line(name: str, precision: list[float], matching: float | None, recall: float | None) -> None:
     """Prints one row."""
     cells = "".join(f"   {value:5.3f}" for value in precision)
-    tail = "".join("       -" if value is None else f"   {value:5.3f}" for value in (right, recall))
+    tail = "".join("       -" if value is None else f"   {value:5.3f}" for value in (matching, recall))
     sys.stdout.write(f"{name:34s}{cells}{tail}\n")
     sys.stdout.flush()
 
 
 def published(path: Path) -> dict[str, tuple[list[float], float]]:
-    """Mean over people and runs of the published results, by method: precision at each k, recall at the last."""
+    """Mean over users and runs of the published results, by method: precision at each k, recall at the last."""
     raw: Any = json.loads(path.read_text(encoding="utf-8"))
     out = {}
     for method, measures in raw.items():
         by_k = {
-            name: [float(np.mean([runs[str(k)] for runs in people.values()])) for k in AT]
-            for name, people in measures.items()
+            name: [float(np.mean([runs[str(k)] for runs in users.values()])) for k in AT]
+            for name, users in measures.items()
         }
         out[method] = (by_k["precision"], by_k["recall"][-1])
     return out

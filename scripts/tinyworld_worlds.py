@@ -1,12 +1,13 @@
-"""Tinyworld on other worlds: what the arms reach, and whether the personalisation test keeps its level.
+"""Tinyworld on other worlds: what the generators reach, and whether the personalisation test keeps its level.
 
     python scripts/tinyworld_worlds.py claims [--worlds 2 3 4]
     python scripts/tinyworld_worlds.py level [--worlds 5 6 ... 24]
 
-``claims`` runs a few arms of the whole task: mean true percentile, lift in truth with its 95 % interval, and the
-p-value of the personalisation test on the verifier's opinion. ``level`` runs a cheap version (32 people, four pictures,
-a short training) in which three arms have nothing personal, and counts how often the test rejects at 5 %. Both go on
-where they were interrupted. The task's own seed is the world's, so that worlds share no draw.
+``claims`` runs a few generators of the whole task. It prints the mean percentile by the ground truth, the lift in the
+ground truth with its 95 % interval, and the p-value of the personalisation test on the verifier's scores. ``level``
+runs a cheap version (32 users, four images, a short training) in which three generators have nothing personal. It
+counts how often the test rejects at 5 %. Both go on where they were interrupted. The task's own seed is the world's, so
+that worlds share no draw.
 """
 
 from __future__ import annotations
@@ -37,21 +38,25 @@ CHEAP = (
 )
 
 
-def measured(world: int, arms: Sequence[str], overrides: Sequence[str], workdir: Path) -> dict[str, GeneratorRecord]:
-    """Records by arm of one world, made where they are missing."""
+def measured(
+    world: int, generators: Sequence[str], overrides: Sequence[str], workdir: Path
+) -> dict[str, GeneratorRecord]:
+    """Records by generator of one world; what is missing is computed."""
     task = load_task(find_task("tinyworld"), (f"data.params.seed={world}", f"seed={world}", *overrides))
     store = Store(workdir, sys.stderr.write)
     with store.locked():
-        folder = run_task(limited(task, tuple(arms)), store, command=["scripts/tinyworld_worlds.py"]).records
-    return {arm: read_record(folder / arm) for arm in arms}
+        folder = run_task(limited(task, tuple(generators)), store, command=["scripts/tinyworld_worlds.py"]).records
+    return {generator: read_record(folder / generator) for generator in generators}
 
 
-def row(world: int, arm: str, record: GeneratorRecord) -> float:
-    """Prints an arm's figures; returns its p-value."""
-    truth, lift = record.summary["ground-truth"].interval, record.personal["ground-truth"].lift
+def row(world: int, generator: str, record: GeneratorRecord) -> float:
+    """Prints a generator's figures; returns its p-value."""
+    percentile, lift = record.summary["ground-truth"].interval, record.personal["ground-truth"].lift
     test = record.personal["ncf"].median_double_centred
     assert test is not None
-    sys.stdout.write(f"{world:5d}  {arm:22s}  {with_interval(truth)}  {with_interval(lift, sign=True)}  {test.p:.4f}\n")
+    sys.stdout.write(
+        f"{world:5d}  {generator:22s}  {with_interval(percentile)}  {with_interval(lift, sign=True)}  {test.p:.4f}\n"
+    )
     sys.stdout.flush()
     return test.p
 
@@ -65,14 +70,14 @@ def main() -> None:
     given = parser.parse_args()
     level = given.what == "level"
     worlds = given.worlds or (range(5, 25) if level else (2, 3, 4))
-    arms, overrides = (("rebeca", *IMPERSONAL), CHEAP) if level else (CLAIMS, ())
-    sys.stdout.write(f"{'world':5s}  {'arm':22s}  {'true percentile':22s}  {'lift in truth':25s}  p\n")
-    rejected = dict.fromkeys(arms, 0)
+    generators, overrides = (("rebeca", *IMPERSONAL), CHEAP) if level else (CLAIMS, ())
+    sys.stdout.write(f"{'world':5s}  {'generator':22s}  {'mean percentile':22s}  {'lift (ground truth)':25s}  p\n")
+    rejected = dict.fromkeys(generators, 0)
     for world in worlds:
-        for arm, record in measured(world, arms, overrides, given.workdir).items():
-            rejected[arm] += row(world, arm, record) <= ALPHA
-    for arm, count in rejected.items():
-        sys.stdout.write(f"{arm}: rejects at {ALPHA:.0%} in {count} of {len(worlds)} worlds\n")
+        for generator, record in measured(world, generators, overrides, given.workdir).items():
+            rejected[generator] += row(world, generator, record) <= ALPHA
+    for generator, count in rejected.items():
+        sys.stdout.write(f"{generator}: rejects at {ALPHA:.0%} in {count} of {len(worlds)} worlds\n")
 
 
 if __name__ == "__main__":

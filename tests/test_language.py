@@ -46,7 +46,11 @@ import pytest
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-CODE = [path for package in ("rebeca", "baselines", "benchmark") for path in sorted((ROOT / package).rglob("*.py"))]
+CODE = [
+    path
+    for package in ("rebeca", "baselines", "benchmark", "scripts")
+    for path in sorted((ROOT / package).rglob("*.py"))
+]
 TEMPLATES = sorted((ROOT / "site" / "templates").glob("*.html"))
 FOR_OUTSIDERS = {ROOT / "README.md", ROOT / "docs" / "README.md", *(ROOT / "docs" / "tutorial").glob("*.md")}
 

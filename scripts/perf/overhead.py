@@ -101,10 +101,10 @@ def main(task: str, data: str | None) -> None:
     from benchmark.runner.store import Store
     from benchmark.site import build
     from rebeca.data.catalogue import Catalogue
-    from rebeca.decoders.nearest import NearestPicture
+    from rebeca.decoders.nearest import NearestItem
 
-    watch(MODELS, baselines.catalogue.Catalogue, "fit", "generate")
-    watch(MODELS, NearestPicture, "decode")
+    watch(MODELS, baselines.catalogue.CatalogueGenerator, "fit", "generate")
+    watch(MODELS, NearestItem, "decode")
     watch("data", task_data, "build_world")
     watch("data", Catalogue, "pixels", "digest", "fingerprint")
     watch("store", Store, "find", "make")

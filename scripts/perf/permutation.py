@@ -1,6 +1,6 @@
 """Times the all-pairs verifier pass and both permutation schemes on one core, at the published size.
 
-210 users x 25 pictures of 1,280 numbers, verifier d = 480 with [128, 128], 1,000 block permutations and 1,000 of the
+210 users x 25 images of 1,280 numbers, verifier d = 480 with [128, 128], 1,000 block permutations and 1,000 of the
 published scheme. Beside it the straightforward way (a verifier pass over 5,250 pairs for every permutation), timed on a
 few permutations of the same run and scaled up.
 
@@ -21,7 +21,7 @@ import torch
 from benchmark.stats.personalisation import Stratum, block_permutation, image_shuffle, permutations_within
 from rebeca.ncf.model import NCFShape, build_ncf
 
-USERS, PICTURES, DIM = 210, 25, 1280
+USERS, IMAGES, DIM = 210, 25, 1280
 PERMUTATIONS = 1000
 REPEATS = 5
 LOOP_SAMPLE = 5
@@ -31,8 +31,8 @@ def main() -> None:
     """Prints medians of several runs."""
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
-    embeddings = torch.as_tensor(rng.normal(size=(USERS * PICTURES, DIM)), dtype=torch.float32)
-    owner = np.repeat(np.arange(USERS), PICTURES)
+    embeddings = torch.as_tensor(rng.normal(size=(USERS * IMAGES, DIM)), dtype=torch.float32)
+    owner = np.repeat(np.arange(USERS), IMAGES)
     model = build_ncf(NCFShape(USERS, DIM, 480, (128, 128)), 0).eval()
     scores = model.all_pairs(embeddings).sigmoid().numpy()
     with torch.inference_mode():
@@ -43,9 +43,9 @@ def main() -> None:
         model.all_pairs(embeddings).sigmoid().numpy()
 
     def block() -> None:
-        table = scores.reshape(USERS, USERS, PICTURES).mean(axis=2, dtype=np.float64)
-        people = [Stratum(np.arange(USERS), table)]
-        block_permutation(people, permutations_within([USERS], PERMUTATIONS, np.random.default_rng(1)))
+        table = scores.reshape(USERS, USERS, IMAGES).mean(axis=2, dtype=np.float64)
+        strata = [Stratum(np.arange(USERS), table)]
+        block_permutation(strata, permutations_within([USERS], PERMUTATIONS, np.random.default_rng(1)))
 
     def shuffle() -> None:
         image_shuffle(scores, owner, PERMUTATIONS, np.random.default_rng(2))

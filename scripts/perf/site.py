@@ -1,10 +1,10 @@
 """How long a large site takes: building it, and sorting its leaderboard in a browser.
 
-python scripts/perf/site.py                                   # 200 generators x 210 people
+python scripts/perf/site.py                                   # 200 generators x 210 users
 python scripts/perf/site.py --generators 50 --runs 3
 
-The records are made up, of the shape and size of real ones: seven scorers, four pictures a person, 24 people with
-pictures of 64 x 64. Only pairs with the reference are compared; all pairs of 200 generators would be 19,900.
+The records are synthetic, of the shape and size of real ones: seven scorers, four images per user, 24 users with
+images of 64 x 64. Only pairs with the reference are compared; all pairs of 200 generators would be 19,900.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ IMAGES = 4
 LIMITS = {"seconds": 60, "memory_mb": 1000, "page_kb": 500, "sort_ms": 50}
 
 
-def make_records(folder: Path, generators: int, people: int, size: int = 64) -> Path:
+def make_records(folder: Path, generators: int, num_users: int, size: int = 64) -> Path:
     """Writes synthetic records of a task called ``large``; gives their version folder."""
     rng = np.random.default_rng(0)
     task, record = read_comparison(TEMPLATE), read_record(TEMPLATE / "rebeca")
-    users = tuple(f"user-{u:03d}" for u in range(people))
+    users = tuple(f"user-{u:03d}" for u in range(num_users))
     names = [f"generator-{g:03d}" for g in range(generators)]
     spec = _spec(task.spec, names)
     target = folder / "large" / f"v{spec.version}"
     header = task.task.model_copy(update={"id": spec.id, "title": spec.title, "hash": spec.hash()})
-    taste = rng.normal(size=(people, 4))
-    rows = [_rows(name, rng, taste, record, people) for name in names]
+    taste = rng.normal(size=(num_users, 4))
+    rows = [_rows(name, rng, taste, record, num_users) for name in names]
     shown = [_images(target / row.id, row, spec, users, rng, size) for row in rows]
-    none = np.zeros(people, np.int64)
+    none = np.zeros(num_users, np.int64)
     analysis = analyse(plan_of(spec, True), rows, none, none)
     for row, images in zip(rows, shown, strict=True):
         entry = spec.generator(row.id)
@@ -79,12 +79,12 @@ def make_records(folder: Path, generators: int, people: int, size: int = 64) -> 
         write_record(target / row.id, record.model_copy(update=update))
     (target / TASK_FOLDER).mkdir()
     shutil.copyfile(TEMPLATE / TASK_FOLDER / HELD_OUT, target / TASK_FOLDER / HELD_OUT)
-    counts = tuple(tuple(row) for row in rng.integers(1, 40, (people, 5)).tolist())
+    counts = tuple(tuple(row) for row in rng.integers(1, 40, (num_users, 5)).tolist())
     changes = {
         "task": header,
         "spec": spec,
         "analysis": AnalysisRecord(hash=spec.analysis_hash(), frozen=True),
-        "users": Users(id=users, block=(0,) * people, stratum=(0,) * people),
+        "users": Users(id=users, block=(0,) * num_users, stratum=(0,) * num_users),
         "order": tuple(names),
         "user_ids": (*task.user_ids, *users),
         "results": analysis.task,
@@ -111,28 +111,28 @@ def _spec(template: Spec, names: list[str]) -> Spec:
     )
 
 
-def _rows(name: str, rng: np.random.Generator, taste: Floats, record: GeneratorRecord, people: int) -> Rows:
+def _rows(name: str, rng: np.random.Generator, taste: Floats, record: GeneratorRecord, num_users: int) -> Rows:
     level, personal = rng.uniform(-1, 2), rng.uniform(0, 1)
-    vectors = personal * taste[:, None] + rng.normal(size=(people, IMAGES, taste.shape[1]))
+    vectors = personal * taste[:, None] + rng.normal(size=(num_users, IMAGES, taste.shape[1]))
     everyone = 1 / (1 + np.exp(-(level + np.einsum("jd,tkd->jtk", taste, vectors) / 2)))
-    own = everyone[np.arange(people), np.arange(people)]
+    own = everyone[np.arange(num_users), np.arange(num_users)]
     scores, pairs = {}, {}
     for scorer, info in record.measures.items():
         if info.of_images and info.everyone:
             noisy = np.clip(everyone + rng.normal(0, 0.05, everyone.shape), 0, 1)
-            scores[scorer], pairs[scorer] = noisy[np.arange(people), np.arange(people)], noisy.mean(axis=2)
+            scores[scorer], pairs[scorer] = noisy[np.arange(num_users), np.arange(num_users)], noisy.mean(axis=2)
         elif info.of_images:
             scores[scorer] = own + rng.normal(0, 0.05, own.shape)
     return Rows(
         id=name,
         ranked=True,
-        digest=np.array([[digest_of([name, u, k]) for k in range(IMAGES)] for u in range(people)]),
-        item=np.full((people, IMAGES), -1),
-        failed=np.zeros((people, IMAGES), bool),
+        digest=np.array([[digest_of([name, u, k]) for k in range(IMAGES)] for u in range(num_users)]),
+        item=np.full((num_users, IMAGES), -1),
+        failed=np.zeros((num_users, IMAGES), bool),
         scores=scores,
-        lowest={scorer: np.zeros(people) for scorer in scores},
+        lowest={scorer: np.zeros(num_users) for scorer in scores},
         cards={scorer: record.measures[scorer].card for scorer in scores},
-        sets={measure: rng.uniform(size=people) for measure in record.measures if measure not in scores},
+        sets={measure: rng.uniform(size=num_users) for measure in record.measures if measure not in scores},
         pairs=pairs,
     )
 
@@ -155,7 +155,7 @@ def _images(
 
 
 def sort_milliseconds(page: Path, runs: int) -> list[float]:
-    """How long a click on a heading takes in Chromium, layout included; a number a click."""
+    """How long a click on a heading takes in Chromium, layout included; one value per click."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -173,13 +173,13 @@ def sort_milliseconds(page: Path, runs: int) -> list[float]:
 
 @click.command()
 @click.option("--generators", default=200, show_default=True)
-@click.option("--people", default=210, show_default=True)
+@click.option("--users", default=210, show_default=True)
 @click.option("--runs", default=3, show_default=True, help="Builds; the median counts.")
-def main(generators: int, people: int, runs: int) -> None:
+def main(generators: int, users: int, runs: int) -> None:
     """Makes records, builds the site in processes of their own, and measures."""
     with tempfile.TemporaryDirectory() as folder:
         root, site = Path(folder) / "records", Path(folder) / "site"
-        make_records(root, generators, people)
+        make_records(root, generators, users)
         seconds = []
         for _ in range(runs):
             shutil.rmtree(site, ignore_errors=True)
@@ -192,15 +192,15 @@ def main(generators: int, people: int, runs: int) -> None:
             seconds.append(time.perf_counter() - started)
         page = site / "tasks" / "large" / "index.html"
         clicks = sort_milliseconds(page, 15)
-        found = {
+        figures = {
             "seconds": round(statistics.median(seconds), 1),
             "memory_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
             "page_kb": round(page.stat().st_size / 1000),
             "sort_ms": round(statistics.median(clicks), 1),
         }
-    for name, value in found.items():
+    for name, value in figures.items():
         click.echo(f"{name:10s} {value:8} (limit {LIMITS[name]})")
-    click.echo(json.dumps({"generators": generators, "people": people, "builds": [round(s, 1) for s in seconds]}))
+    click.echo(json.dumps({"generators": generators, "users": users, "builds": [round(s, 1) for s in seconds]}))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ COMMANDS = {
     "plan sprites": 1.0,
 }
 AGAIN, LIMIT_AGAIN = "run tinyworld-quick", 1.5
-"""Seconds of a run with nothing to do, page and board included, on a machine that does nothing else."""
+"""Seconds of a run with nothing to do, page and leaderboard included, on a machine that does nothing else."""
 TIMES = 7
 SCRIPT = "from benchmark.commands.main import main; main()"
 IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|(\s+)(\S+)")
@@ -34,7 +34,7 @@ DEAREST = 25
 
 
 def first_line(words: list[str]) -> float:
-    """Seconds until the command says something."""
+    """Seconds until the command prints something."""
     started = time.perf_counter()
     command = [sys.executable, "-c", SCRIPT, *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
@@ -55,9 +55,9 @@ def to_the_end(words: list[str]) -> float:
 def dearest_imports(words: list[str]) -> list[tuple[float, str]]:
     """Milliseconds of modules, what they import aside, the dearest first."""
     command = [sys.executable, "-X", "importtime", "-c", SCRIPT, *words]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-    found = (IMPORT.match(line) for line in said.splitlines())
-    return sorted(((int(each[1]) / 1000, each[4]) for each in found if each), reverse=True)[:DEAREST]
+    log = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    matches = (IMPORT.match(line) for line in log.splitlines())
+    return sorted(((int(each[1]) / 1000, each[4]) for each in matches if each), reverse=True)[:DEAREST]
 
 
 @click.command()

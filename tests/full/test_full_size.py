@@ -18,7 +18,7 @@ pytestmark = [
 
 
 def test_hpsv2_equals_the_package_on_a_full_size_checkpoint(monkeypatch):
-    """Within 1e-6, pictures square and not."""
+    """Within 1e-6, on images square and not."""
     pytest.importorskip("hpsv2.img_score", reason="pip install --no-deps hpsv2x clint args")
     from benchmark.dev.random_weights import make_weights
     from rebeca.published import ALL

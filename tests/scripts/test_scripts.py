@@ -62,7 +62,7 @@ def test_the_gpu_check_runs_anywhere_and_goes_on_where_it_stopped(tmp_path, monk
         and set(report.figures.model_dump(by_alias=True)) == set(script.LIMITS)
     )
     raw = json.loads((tmp_path / "results/perf/cpu-tiny.json").read_text())
-    assert set(raw["stages"]["painting"]["batches"]) == {"1", "8"} and raw["weights"] == "random"
+    assert set(raw["stages"]["decoding"]["batches"]) == {"1", "8"} and raw["weights"] == "random"
 
 
 def test_without_a_gpu_the_gpu_check_says_so(tmp_path):
