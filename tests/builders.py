@@ -1,9 +1,13 @@
 """Small inputs that several tests build."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 
+from benchmark.runner.plugins import build_encoder
+from benchmark.task.encoders import resolve_encoder
+from benchmark.task.file import EncoderSpec
 from rebeca.data.interactions import Interactions
 
 
@@ -18,6 +22,43 @@ def grid(users=20, items=40, seed=0):
     rng = np.random.default_rng(seed)
     user, item = np.divmod(np.arange(users * items), items)
     return interactions(user, item, rng.integers(1, 8, users * items))
+
+
+def linear_ratings(users=20, items=60, seed=0):
+    """Ratings of all items by all users, from linear tastes over embeddings [items, 6]; both are returned."""
+    rng = np.random.default_rng(seed)
+    embeddings = rng.normal(size=(items, 6)).astype(np.float32)
+    utility = rng.normal(size=(users, 6)) @ embeddings.T + 1.5 * embeddings[:, 0]
+    user, item = np.divmod(np.arange(users * items), items)
+    rating = np.clip(np.round(4 + utility.ravel()), 1, 7)
+    ids = tuple(f"u{i}" for i in range(users)), tuple(f"i{i}" for i in range(items))
+    return Interactions(user, item, rating, rating >= 5, *ids), embeddings
+
+
+def likes(users=6, items=12, seed=0):
+    """Every user's like (1) or dislike (0) of every item, at random."""
+    rng = np.random.default_rng(seed)
+    user, item = np.divmod(np.arange(users * items), items)
+    rating = rng.integers(0, 2, len(user)).astype(float)
+    ids = tuple(f"u{i}" for i in range(users)), tuple(f"i{i}" for i in range(items))
+    return Interactions(user, item, rating, rating > 0, *ids)
+
+
+def noise_images(count=12, width=40, height=40, taller=0):
+    """``count`` images of noise; each is ``taller`` pixels taller than the one before it."""
+    return [
+        np.random.default_rng(i).integers(0, 255, (height + taller * i, width, 3)).astype(np.uint8)
+        for i in range(count)
+    ]
+
+
+def resolved_encoder(use, **rest):
+    return resolve_encoder(EncoderSpec.model_validate({"use": use, **rest}), Path())
+
+
+def encoder(use, **rest):
+    """An encoder as a task that declares it would build it, on the processor."""
+    return build_encoder(resolved_encoder(use, **rest), "cpu")
 
 
 TINY_HPS = {

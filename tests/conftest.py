@@ -61,7 +61,7 @@ def invoke(*arguments, code=0):
 
 
 def make_folder(folder, users=12, items=24, seed=0, density=1.0, size=24):
-    """A small folder data set: people like pictures of their own colour, plain in the pixels."""
+    """A small folder data set: users like images of their own colour, plain in the pixels."""
     rng = np.random.default_rng(seed)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     hue = rng.integers(0, 3, items)
@@ -69,7 +69,7 @@ def make_folder(folder, users=12, items=24, seed=0, density=1.0, size=24):
         pixels = rng.integers(0, 60, (size, size, 3)).astype(np.uint8)
         pixels[..., hue[i]] += 150
         Image.fromarray(pixels).save(folder / "images" / f"{i}.png")
-    lines = ["item,file,caption"] + [f"i{i},{i}.png,picture {i}" for i in range(items)]
+    lines = ["item,file,caption"] + [f"i{i},{i}.png,image {i}" for i in range(items)]
     (folder / "items.csv").write_text("\n".join(lines) + "\n")
     rows = ["user,item,rating"]
     for u in range(users):
@@ -98,6 +98,14 @@ def published(random_weights, monkeypatch):
     monkeypatch.setenv("REBECA_WEIGHTS", str(random_weights))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return random_weights
+
+
+@pytest.fixture
+def copied(random_weights, tmp_path, monkeypatch):
+    """Tiny random weights that a test may damage, under the published names."""
+    shutil.copytree(random_weights, tmp_path / "weights")
+    monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path / "weights"))
+    return tmp_path / "weights"
 
 
 TINY = """

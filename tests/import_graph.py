@@ -70,14 +70,14 @@ def graph(typing: bool = True) -> dict[str, frozenset[str]]:
 
 def reachable(starts: Iterable[str], arrows: dict[str, frozenset[str]]) -> set[str]:
     """``starts`` and all that they import, directly or through others."""
-    found: set[str] = set()
+    reached: set[str] = set()
     waiting = list(starts)
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found.add(name)
+        if name not in reached:
+            reached.add(name)
             waiting.extend(arrows[name])
-    return found
+    return reached
 
 
 def cycles(arrows: dict[str, frozenset[str]]) -> set[frozenset[str]]:

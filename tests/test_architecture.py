@@ -149,8 +149,8 @@ def late():
 
 def test_cycles_are_found():
     arrows = {"a": "b", "b": "c", "c": "b", "d": "d", "e": "a"}
-    found = import_graph.cycles({name: frozenset(targets) for name, targets in arrows.items()})
-    assert found == {frozenset("bc"), frozenset("d")}
+    cycles = import_graph.cycles({name: frozenset(targets) for name, targets in arrows.items()})
+    assert cycles == {frozenset("bc"), frozenset("d")}
 
 
 # ----------------------------------------------------------------------------------------------------------- sorting
@@ -176,7 +176,7 @@ def unstable(tree):
 
 
 @pytest.mark.parametrize(
-    ("code", "found"),
+    ("code", "lines"),
     [
         ("np.argsort(x)", [1]),
         ("np.sort(x, axis=1)", [1]),
@@ -189,16 +189,16 @@ def unstable(tree):
         ("rows.sort(key=len)", []),
     ],
 )
-def test_unstable_sorts_are_seen(code, found):
-    assert list(unstable(ast.parse(code))) == found
+def test_unstable_sorts_are_seen(code, lines):
+    assert list(unstable(ast.parse(code))) == lines
 
 
 @pytest.mark.parametrize("package", sorted(ALLOWED))
 def test_no_order_rests_on_an_unstable_sort(package):
     """Which of two equal numbers comes first differs between processors' vector units."""
     paths = sorted((ROOT / package).rglob("*.py"))
-    found = [f"{path}:{line}" for path in paths for line in unstable(ast.parse(path.read_text()))]
-    assert found == []
+    places = [f"{path}:{line}" for path in paths for line in unstable(ast.parse(path.read_text()))]
+    assert places == []
 
 
 # ------------------------------------------------------------------------------------------------------ cost and size

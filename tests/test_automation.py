@@ -65,9 +65,9 @@ def test_workflows_call_what_exists(path):
 
 def test_ci_calls_make_targets_and_ends_with_the_tests():
     lines = [line.partition("#")[0].strip() for line in (ROOT / ".ci" / "run").read_text().splitlines()]
-    made = [line.removeprefix("make ") for line in lines if line.startswith("make ")]
-    assert set(made) <= TARGETS
-    assert made == ["lint", "types", "packages", "test-all"]
+    targets = [line.removeprefix("make ") for line in lines if line.startswith("make ")]
+    assert set(targets) <= TARGETS
+    assert targets == ["lint", "types", "packages", "test-all"]
     assert lines[-1] == "make test-all"
 
 

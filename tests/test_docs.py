@@ -45,7 +45,7 @@ def name_of(page):
 
 
 PYTHON = [(page, code) for page in PAGES for code in blocks(page, "python")]
-COMMANDS = [found for page in PAGES for text in blocks(page, "sh") for found in commands(page, text)]
+COMMANDS = [command for page in PAGES for text in blocks(page, "sh") for command in commands(page, text)]
 README = (ROOT / "README.md").read_text()
 QUICK_START = README[README.index("## Quick start") :].partition("\n## ")[0]
 

@@ -81,6 +81,6 @@ class Wild(Generator[WildParams]):
             pixels = np.zeros(shape, kind) if how in ("huge", "empty") else rng.integers(0, 255, shape).astype(kind)
             embedding = np.full(4, np.nan) if how == "nan-embedding" else None
             item = 10**6 if how == "no-such-item" else None
-            yield "a picture" if how == "text" else GeneratedImage(pixels, embedding, item)
+            yield "an image" if how == "text" else GeneratedImage(pixels, embedding, item)
         if how == "too-many":
             yield GeneratedImage(rng.integers(0, 255, shape).astype(kind))

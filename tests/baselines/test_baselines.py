@@ -53,7 +53,7 @@ def test_rebeca(tiny, tmp_path):
         check(run, requests, list(run.fitted(spec).generate(requests)))
 
 
-def test_trained_without_people_gives_everybody_the_same_distribution(tiny, tmp_path):
+def test_trained_without_users_gives_everybody_the_same_distribution(tiny, tmp_path):
     run = Running.of(load_task(tiny, ("generators.rebeca.params.train_users=nobody",)), tmp_path / "w")
     spec = run.task.generators[0]
     generator = run.fitted(spec)
@@ -72,7 +72,7 @@ def test_own_heldout_likes_are_the_best_there_is(tiny, tmp_path):
         assert [ratings[user, a.item] for a in answers[start : start + 3]] == own[:3].tolist()
 
 
-def test_factorisation_knows_nothing_of_unseen_pictures(tiny, tmp_path):
+def test_factorisation_knows_nothing_of_unseen_images(tiny, tmp_path):
     from rebeca.errors import PluginError
 
     with pytest.raises(PluginError, match="matrix factorisation knows none of the candidates"):
@@ -109,10 +109,10 @@ def test_needs_are_declared():
     assert CatalogueGenerator.needs(CatalogueParams("ridge")) == frozenset()
 
 
-def test_folder_reads_pictures_and_names_missing_ones(tmp_path):
+def test_folder_reads_images_and_names_missing_ones(tmp_path):
     (tmp_path / "ann").mkdir()
     Image.fromarray(np.full((5, 4, 3), 9, np.uint8)).save(tmp_path / "ann" / "0.png")
     generator = Folder(FolderParams(str(tmp_path)), None)
-    found = list(generator.generate([Request("ann", 0, 0), Request("ann", 1, 0)]))
-    assert found[0].pixels.shape == (5, 4, 3)
-    assert found[1] is None
+    images = list(generator.generate([Request("ann", 0, 0), Request("ann", 1, 0)]))
+    assert images[0].pixels.shape == (5, 4, 3)
+    assert images[1] is None

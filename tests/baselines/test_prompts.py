@@ -118,6 +118,6 @@ def test_words_that_tell_equally_much_keep_the_order_of_the_vocabulary():
     assert _ends(-odds, 2, best=False).tolist() == [4, 0]
 
 
-def test_pictures_without_captions_are_named():
+def test_images_without_captions_are_named():
     with pytest.raises(PluginError, match="needs captions"):
         Prompts(PromptsParams("persona"), Context(("",) * len(CAPTIONS))).fit(ratings(("vivid",)))

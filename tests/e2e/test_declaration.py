@@ -1,4 +1,4 @@
-"""What was decided before the first picture, and what happens to a later change of mind."""
+"""What was decided before the first image, and what happens to a later change of mind."""
 
 import json
 
@@ -24,7 +24,7 @@ def change(task, old, new):
     task.write_text(text.replace(old, new))
 
 
-def test_what_is_changed_after_the_first_picture_is_exploratory(tiny):
+def test_what_is_changed_after_the_first_image_is_exploratory(tiny):
     run(tiny, "--quiet")
     record, declared = families(tiny)
     assert declared == {"ncf", "lift:ncf"}
@@ -47,7 +47,7 @@ def test_what_is_changed_after_the_first_picture_is_exploratory(tiny):
     assert "All comparisons are exploratory." in page
     invoke("verify", tiny.parent / "w" / "records" / "tiny" / "v1")
 
-    change(tiny, "version: 1", "version: 2")  # other seeds, other pictures
+    change(tiny, "version: 1", "version: 2")  # other seeds, other images
     run(tiny, "--quiet")
     assert families(tiny, 2)[1] == {"auditor", "lift:auditor"}
 
@@ -96,7 +96,7 @@ def test_a_generator_may_be_added_and_a_pilot_spoils_nothing(tiny):
     assert [row.id for row in board.rows if "added later" in row.flags] == ["more"]
 
 
-def test_a_crash_at_the_first_picture_declares_nothing(tiny, monkeypatch):
+def test_a_crash_at_the_first_image_declares_nothing(tiny, monkeypatch):
     from rebeca.generator import Rebeca
 
     def failing(self, requests):
@@ -111,7 +111,7 @@ def test_a_crash_at_the_first_picture_declares_nothing(tiny, monkeypatch):
     assert families(tiny)[1] == {"auditor", "lift:auditor"}
 
 
-def test_pictures_without_a_declaration_are_never_declared(tiny):
+def test_images_without_a_declaration_are_never_declared(tiny):
     """Nor by making more of them, which would write down what was decided after looking."""
     run(tiny, "--quiet")
     for path in (tiny.parent / "w" / "frozen").iterdir():
@@ -124,19 +124,19 @@ def test_pictures_without_a_declaration_are_never_declared(tiny):
 
 
 def test_a_crash_before_the_mark_loses_no_declaration(tiny):
-    """Pictures are in the store, but the file does not say so yet: it is compared all the same, and stays."""
+    """Images are in the store, but the file does not say so yet: it is compared all the same, and stays."""
     run(tiny, "--quiet")
     path = tiny.parent / "w" / "frozen" / "tiny-v1.json"
-    found = json.loads(path.read_text())
-    path.write_text(json.dumps(found | {"images": False}))
+    declared = json.loads(path.read_text())
+    path.write_text(json.dumps(declared | {"images": False}))
     change(tiny, "scorer: ncf", "scorer: auditor")
     change(tiny, "scorers:", "  - {id: more, use: catalogue, params: {rank_by: centroid}}\nscorers:")
     for _ in range(2):
         assert "changed after the first image" in run(tiny)
-    assert json.loads(path.read_text()) == found
+    assert json.loads(path.read_text()) == declared
 
 
-def test_a_run_that_made_no_picture_declares_nothing(tiny, monkeypatch):
+def test_a_run_that_made_no_image_declares_nothing(tiny, monkeypatch):
     from rebeca.generator import Rebeca
 
     def failing(self, train, context):

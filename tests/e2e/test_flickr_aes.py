@@ -32,8 +32,8 @@ def run(folder, *more, code=0):
 
 
 def records(folder):
-    (found,) = (folder / "w" / "records" / "flickr-aes-smoke").glob("v1*")
-    return found
+    (records,) = (folder / "w" / "records" / "flickr-aes-smoke").glob("v1*")
+    return records
 
 
 def test_the_smoke_task_runs_from_the_check_to_the_page(smoke):
@@ -75,16 +75,16 @@ def test_what_random_weights_made_is_not_published(smoke, published, tmp_path):
 
 
 @pytest.mark.slow
-def test_other_weights_make_other_pictures(smoke, tmp_path, monkeypatch):
+def test_other_weights_make_other_images(smoke, tmp_path, monkeypatch):
     from benchmark.dev.random_weights import LAYOUTS, make_weights
 
     folder, _ = smoke
     for layout in LAYOUTS:
         make_weights(layout, "tiny", tmp_path, seed=1)
     monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path))
-    pictures = {p.name for p in (folder / "w" / "images").glob("*/*")}
+    images = {p.name for p in (folder / "w" / "images").glob("*/*")}
     run(folder)
-    assert len({p.name for p in (folder / "w" / "images").glob("*/*")} - pictures) == 4
+    assert len({p.name for p in (folder / "w" / "images").glob("*/*")} - images) == 4
 
 
 def test_the_published_settings_are_in_the_task():
@@ -139,11 +139,11 @@ def test_an_interrupted_encoding_goes_on_where_it_stopped(random_weights, tmp_pa
     monkeypatch.setattr(embedding, "CHUNK", 16)
     encode, chunks, again = Published.encode, [], []
 
-    def stopping(self, pictures, items=None):
+    def stopping(self, images, items=None):
         if len(chunks) == 3:
             raise KeyboardInterrupt
         chunks.append(items[0])
-        return encode(self, pictures, items)
+        return encode(self, images, items)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Published, "encode", stopping)
@@ -151,7 +151,7 @@ def test_an_interrupted_encoding_goes_on_where_it_stopped(random_weights, tmp_pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             Published, "encode",
-            lambda self, pictures, items=None: again.append((items or [None])[0]) or encode(self, pictures, items),
+            lambda self, images, items=None: again.append((items or [None])[0]) or encode(self, images, items),
         )  # fmt: skip
         run(tmp_path)
     assert chunks == [0, 16, 32] and again[0] == 48
@@ -179,9 +179,9 @@ def test_a_kill_between_encoding_and_the_store_costs_no_vector(random_weights, t
         run(tmp_path, code=130)
     encode, again = Published.encode, []
 
-    def noted(self, pictures, items=None):
+    def noted(self, images, items=None):
         again.append((self._name, (items or [None])[0]))
-        return encode(self, pictures, items)
+        return encode(self, images, items)
 
     monkeypatch.setattr(Published, "encode", noted)
     run(tmp_path)

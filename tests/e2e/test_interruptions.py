@@ -50,8 +50,8 @@ def whole(task, workdir):
     assert process.returncode == 0, errors
 
 
-def test_seconds_a_picture_count_the_pictures_that_they_were_spent_on(tiny, monkeypatch):
-    """After a resume they were divided by all pictures, those of the earlier run included."""
+def test_seconds_per_image_count_the_images_that_they_were_spent_on(tiny, monkeypatch):
+    """After a resume they were divided by all images, those of the earlier run included."""
     from benchmark.board.board import read_board
     from benchmark.runner import addresses
 
@@ -77,11 +77,11 @@ STAGES = ["data", "embeddings", "judge", "fit", "images", "scores", "held-out", 
 def state(workdir, stage):
     """The artefacts of a stage, finished and half written."""
     where = {"records": "records/tiny/*", "site": "*site*"}.get(stage, f"{stage}/*/*")
-    found = set()
+    files = set()
     for path in workdir.glob(where):
         with contextlib.suppress(FileNotFoundError):
-            found.add((path.name, path.stat().st_ctime_ns if stage in ("records", "site") else 0))
-    return found
+            files.add((path.name, path.stat().st_ctime_ns if stage in ("records", "site") else 0))
+    return files
 
 
 def killed_in(task, workdir, stage, delay):
@@ -222,20 +222,20 @@ def in_a_namespace(mounts, *arguments):
 def test_a_full_file_system(tiny):
     disk = tiny.parent / "disk"
     disk.mkdir()
-    found = in_a_namespace(f"mount -t tmpfs -o size=150k tmpfs {disk}", *command(tiny, disk / "w"))
-    assert found.returncode == 6, found.stderr
-    assert "No space left on device" in found.stderr
-    assert "Traceback" not in found.stderr
+    process = in_a_namespace(f"mount -t tmpfs -o size=150k tmpfs {disk}", *command(tiny, disk / "w"))
+    assert process.returncode == 6, process.stderr
+    assert "No space left on device" in process.stderr
+    assert "Traceback" not in process.stderr
 
 
 def test_a_read_only_results_folder(tiny):
     results = tiny.parent / "results"
     results.mkdir()
     publish = command(tiny, tiny.parent / "w", "--publish", results)
-    found = in_a_namespace(f"mount -t tmpfs -o ro tmpfs {results}", *publish)
-    assert found.returncode == 6, found.stderr
-    assert "Read-only file system" in found.stderr
-    assert "Traceback" not in found.stderr
+    process = in_a_namespace(f"mount -t tmpfs -o ro tmpfs {results}", *publish)
+    assert process.returncode == 6, process.stderr
+    assert "Read-only file system" in process.stderr
+    assert "Traceback" not in process.stderr
     invoke(*publish)
     assert "all agree" in invoke("verify", results / "tiny" / "v1")
 

@@ -1,4 +1,4 @@
-"""What may never change a picture or a score: order, batch, unit, threads, and where a run was interrupted."""
+"""What may never change an image or a score: order, batch, unit, threads, and where a run was interrupted."""
 
 import json
 import os
@@ -25,10 +25,10 @@ def scores_of(workdir, generator):
     return pd.read_parquet(records / generator / "scores.parquet")
 
 
-def assert_same(one, two, moved=0.0):
-    """Seeds and pictures exactly, scores to 1e-5; of a trained prior's pictures a share of ``moved`` may be others."""
+def assert_same(first, second, moved=0.0):
+    """Seeds and images exactly, scores to 1e-5; of a trained prior's images a share of ``moved`` may be others."""
     for generator in GENERATORS:
-        a, b = scores_of(one, generator), scores_of(two, generator)
+        a, b = scores_of(first, generator), scores_of(second, generator)
         exact = ["user", "replicate", "seed", "failure", "scorer"]
         pd.testing.assert_frame_equal(a[exact], b[exact])
         same = (a.digest == b.digest) & (a.item == b.item)
@@ -51,9 +51,9 @@ def test_the_order_of_ratings(done, tmp_path):
     same_records(*(root / "w" / "records" / "tiny" / "v1" for root in (done, tmp_path)))
 
 
-@pytest.mark.parametrize("people", [1, 5])
-def test_people_a_unit(done, tmp_path, monkeypatch, people):
-    monkeypatch.setattr(addresses, "USERS_PER_UNIT", people)
+@pytest.mark.parametrize("users", [1, 5])
+def test_users_per_unit(done, tmp_path, monkeypatch, users):
+    monkeypatch.setattr(addresses, "USERS_PER_UNIT", users)
     invoke("run", copy_of(done, tmp_path), "--workdir", tmp_path / "w", "--quiet")
     assert_same(done / "w", tmp_path / "w")
 
@@ -83,21 +83,21 @@ def test_processors(done, tmp_path):
 
 
 @pytest.mark.parametrize("generator", range(len(GENERATORS)))
-def test_the_order_of_people(done, tmp_path, generator):
-    """Asked for people in another order, a generator gives everybody what it gave them before."""
+def test_the_order_of_users(done, tmp_path, generator):
+    """Asked for users in another order, a generator gives everybody what it gave them before."""
     run = Running.of(load_task(copy_of(done, tmp_path)), done / "w")
     spec = run.task.generators[generator]
-    people = run.world.user_ids
-    there = {(r.user, r.replicate): p for r, p in answers(run, spec, people)}
-    for user, picture in answers(run, spec, people[::-1]):
-        old = there[user.user, user.replicate]
-        assert picture.digest() == old.digest()
+    users = run.world.user_ids
+    in_order = {(r.user, r.replicate): p for r, p in answers(run, spec, users)}
+    for user, image in answers(run, spec, users[::-1]):
+        old = in_order[user.user, user.replicate]
+        assert image.digest() == old.digest()
         if old.embedding is not None:
-            np.testing.assert_allclose(picture.embedding, old.embedding, atol=1e-5, rtol=0)
+            np.testing.assert_allclose(image.embedding, old.embedding, atol=1e-5, rtol=0)
 
 
-def answers(run, spec, people):
-    requests = run.requests(spec, people)
+def answers(run, spec, users):
+    requests = run.requests(spec, users)
     return list(zip(requests, run.fitted(spec).generate(requests), strict=True))
 
 
@@ -106,7 +106,7 @@ def test_the_order_in_which_a_data_set_gives_its_ratings(tiny, monkeypatch):
     task = load_task(tiny)
     source = plugin_class("data set", task.file.data.kind)
     whole = source.read
-    one = build_world(task)
+    plain = build_world(task)
 
     def turned(self):
         data = whole(self)
@@ -114,10 +114,10 @@ def test_the_order_in_which_a_data_set_gives_its_ratings(tiny, monkeypatch):
         return replace(data, ratings=data.ratings.where(order))
 
     monkeypatch.setattr(source, "read", turned)
-    other = build_world(task)
-    assert one.fingerprint == other.fingerprint
+    turned_world = build_world(task)
+    assert plain.fingerprint == turned_world.fingerprint
     for part in ("generators", "verifier", "auditor"):
         for rows in ("train", "validation"):
-            a, b = (getattr(getattr(world.division, part), rows) for world in (one, other))
+            a, b = (getattr(getattr(world.division, part), rows) for world in (plain, turned_world))
             assert np.array_equal(a.user, b.user) and np.array_equal(a.item, b.item)
-    assert np.array_equal(one.division.test.item, other.division.test.item)
+    assert np.array_equal(plain.division.test.item, turned_world.division.test.item)

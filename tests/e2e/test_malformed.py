@@ -71,8 +71,8 @@ def table(name, file, old, new, message, code=3):
     CASES[name] = (edit, code, message)
 
 
-def picture(name, data, message):
-    """A picture file that holds something else."""
+def image(name, data, message):
+    """An image file that holds something else."""
 
     def edit(root):
         path = root / "data" / "images" / "3.png"
@@ -104,7 +104,7 @@ def png(width, height):
 
 
 def black(width, height):
-    """A whole picture that is tiny on disk."""
+    """A whole image that is tiny on disk."""
     from io import BytesIO
 
     from PIL import Image
@@ -118,7 +118,7 @@ spec("an unknown key", "seed: 7", "sede: 7", "tiny.yaml:6: unknown key 'sede'\n 
 spec("an unknown key below", "like_at: 4", "like_att: 4", "tiny.yaml:11: unknown key 'data.like_att'")
 spec("an unknown parameter", "hidden: 16", "hiden: 16", "no parameter 'hiden'\n  hint: did you mean 'hidden'?")
 spec(
-    "best of the same pictures",
+    "best of the same images",
     "hidden: 16",
     "best_of: 2\n      hidden: 16",
     "best_of: the best of several could be the same",
@@ -160,7 +160,7 @@ written("a control character", TINY.replace("seed: 7", '"se\\e[2Jde": 7'), 2, "u
 
 table("a file outside", "items.csv", b"i3,3.png", b"i3,../../secret.png", "items.csv: row 5: file '../../secret.png'")
 table("an absolute file", "items.csv", b"i3,3.png", b"i3,/etc/passwd", "points outside the image folder")
-table("a picture that is not there", "items.csv", b"i3,3.png", b"i3,33.png", "row 5: file '33.png' is not in")
+table("an image that is not there", "items.csv", b"i3,3.png", b"i3,33.png", "row 5: file '33.png' is not in")
 table("a rating off the scale", "ratings.csv", b"u0,i0,", b"u0,i0,9", "row 2: rating 9")
 table("a rating that is no number", "ratings.csv", b"u0,i0,", b"u0,i0,x", "is not a finite number")
 table("a rating twice", "ratings.csv", b"u0,i0,", b"u0,i1,", "row 3: user 'u0' rated item 'i1' twice")
@@ -173,18 +173,18 @@ table(
 table("an escape sequence", "ratings.csv", b"u0,i0,", b"u\x1b[31m,i0,", "has a character that cannot be printed")
 table("a huge field", "ratings.csv", b"u0,i0,", b"u" * 50_000_000 + b",i0,", "is longer than 1,048,576 bytes")
 table("a long id", "ratings.csv", b"u0,i0,", b"u" * 600 + b",i0,", "column 'user' holds 600 characters (at most 500)")
-table("a huge caption", "items.csv", b"picture 3", b"p" * 50_000_000, "is longer than 1,048,576 bytes")
-table("a long caption", "items.csv", b"picture 3", b"p" * 200_000, "'caption' holds 200,000 characters")
+table("a huge caption", "items.csv", b"image 3", b"p" * 50_000_000, "is longer than 1,048,576 bytes")
+table("a long caption", "items.csv", b"image 3", b"p" * 200_000, "'caption' holds 200,000 characters")
 table("a column twice", "ratings.csv", b"user,item", b"user,user ,item", "row 1: a column is given twice")
 table("a name too long", "items.csv", b"i3,3.png", b"i3," + b"x" * 300, "row 5: file 'xxx")
 table("an open quote", "ratings.csv", b"u0,i0,", b'"u0,i0,', "cannot be read as a table")
 table("a missing column", "ratings.csv", b"rating\n", b"stars\n", "row 1: no column 'rating'")
-picture("not a picture", lambda old: b"hello", "3.png: not a readable image")
-picture("half a picture", lambda old: old[:200], "3.png: not a readable image")
-picture("a header of 60,000 x 60,000", lambda old: png(60_000, 60_000), "3.png: too many pixels")
-picture("a header of 9,000 x 9,000", lambda old: png(9000, 9000), "9000 x 9000 pixels are too many")
-picture("a header that lies", lambda old: png(7000, 7000), "3.png: not a readable image")
-picture("a decompression bomb", lambda old: black(12_000, 12_000), "3.png: too many pixels")
+image("not an image", lambda old: b"hello", "3.png: not a readable image")
+image("half an image", lambda old: old[:200], "3.png: not a readable image")
+image("a header of 60,000 x 60,000", lambda old: png(60_000, 60_000), "3.png: too many pixels")
+image("a header of 9,000 x 9,000", lambda old: png(9000, 9000), "9000 x 9000 pixels are too many")
+image("a header that lies", lambda old: png(7000, 7000), "3.png: not a readable image")
+image("a decompression bomb", lambda old: black(12_000, 12_000), "3.png: too many pixels")
 embeddings("NaN in embeddings", lambda: np.where(np.arange(192).reshape(24, 8) == 37, np.nan, 1.0), "row 4 holds a")
 embeddings("numbers beyond single precision", lambda: np.full((24, 8), 1e300), "row 0 holds a number that is not")
 embeddings("too few embeddings", lambda: np.ones((23, 8)), "23 rows, but the catalogue has")
@@ -194,7 +194,7 @@ embeddings("embeddings of the wrong width", lambda: np.ones((24, 2)), "4 directi
 embeddings("pickled embeddings", lambda: np.array([{}] * 24, dtype=object), "not a NumPy array file")
 
 
-@case("a picture file that went", 3, "row 5: file '3.png' is not in")
+@case("an image file that went", 3, "row 5: file '3.png' is not in")
 def _(root):
     (root / "data" / "images" / "3.png").unlink()
 
@@ -249,8 +249,8 @@ def _(root):
     with zipfile.ZipFile(archive, "w") as stored:
         for path in images.iterdir():
             stored.write(path, path.name)
-    picture = (images / "3.png").read_bytes()
-    archive.write_bytes(archive.read_bytes().replace(picture, picture[:-20] + b"x" * 20))
+    image = (images / "3.png").read_bytes()
+    archive.write_bytes(archive.read_bytes().replace(image, image[:-20] + b"x" * 20))
     shutil.rmtree(images)
 
 
@@ -302,8 +302,8 @@ def assert_one_message(name, found_code, said):
 
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_one_message(broken, name):
-    found = CliRunner().invoke(main, broken(name))
-    assert_one_message(name, found.exit_code, found.stderr)
+    process = CliRunner().invoke(main, broken(name))
+    assert_one_message(name, process.exit_code, process.stderr)
 
 
 @pytest.mark.slow
@@ -319,9 +319,9 @@ def test_one_message_and_little_memory(broken, name):
     )
     # a shell between, so that the peak is not that of this process before the other one began
     words = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", script, *run]
-    found = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False)
-    assert_one_message(name, found.returncode, found.stderr)
-    assert int(re.search(r"peak (\d+)", found.stdout)[1]) < MOST_MEMORY_MB
+    process = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False)
+    assert_one_message(name, process.returncode, process.stderr)
+    assert int(re.search(r"peak (\d+)", process.stdout)[1]) < MOST_MEMORY_MB
 
 
 # -- odd, and not wrong: the run goes on, and what cannot be said is not said -----------------------------------------
@@ -346,7 +346,7 @@ ODD = {
 @pytest.mark.parametrize(
     ("name", "split"), [*((name, "per-user") for name in ODD), ("a user without a like", "held-out-items")]
 )
-def test_odd_people_and_items(tiny, name, split):
+def test_odd_users_and_items(tiny, name, split):
     rated(tiny.parent / "data" / "ratings.csv", ODD[name])
     if split == "per-user":
         old = "split: {kind: held-out-items, test: 0.34, validation: 0.25}"
@@ -449,7 +449,7 @@ def test_any_bytes_of_a_table_are_data_or_a_mistake(good, tmp_path_factory, file
 
 @few
 @given(st.integers(0, 1800), st.integers(0, 40), st.binary(max_size=40))
-def test_any_bytes_of_a_picture_are_a_picture_or_a_mistake(good, start, length, new):
+def test_any_bytes_of_an_image_are_an_image_or_a_mistake(good, start, length, new):
     data = (good / "images" / "0.png").read_bytes()
     with _only_named_mistakes():
         assert decode_image(data[:start] + new + data[start + length :], "x").shape[2] == 3

@@ -24,4 +24,4 @@ def test_sprites_published_runs(tmp_path):
     assert {f"precision@{k}" for k in (1, 5, 10, 20, 25)} <= set(record["summary"])
     comparison = json.loads((records / "_task" / "comparison.json").read_text())
     pairs = comparison["results"]["families"]["ground-truth"]["comparisons"]
-    assert {pair["verdict"] for pair in pairs} == {"described"}  # four people are too few for a test
+    assert {pair["verdict"] for pair in pairs} == {"described"}  # four users are too few for a test

@@ -1,4 +1,4 @@
-"""Generators of other people, well and badly behaved, in the run's own process and in one of their own."""
+"""Generators of others, well and badly behaved, in the run's own process and in one of their own."""
 
 import json
 import shutil
@@ -54,8 +54,8 @@ def test_what_fails_in_its_own_process_loses_its_row_and_nothing_else(installed,
     run = ("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--site", tmp_path / "site")
     output = invoke(*run, "--quiet")
     failed = {
-        one["id"]: one["reason"]
-        for one in json.loads(invoke("show", "tiny", "--json", "--workdir", tmp_path / "w"))["failed"]
+        failure["id"]: failure["reason"]
+        for failure in json.loads(invoke("show", "tiny", "--json", "--workdir", tmp_path / "w"))["failed"]
     }
     assert set(failed) == set(hows) - {"prints", "never-leaves"}
     for how, reason in CRASHES.items():

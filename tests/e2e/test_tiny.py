@@ -29,7 +29,7 @@ def test_records_are_complete_and_verify(done):
 
 
 def test_scores_are_what_they_say(done):
-    """The observed score of every row is the person's rating in the data set's own file."""
+    """The observed score of every row is the user's rating in the data set's own file."""
     records = done / "w" / "records" / "tiny" / "v1"
     ratings = pd.read_csv(done / "data" / "ratings.csv").set_index(["user", "item"])["rating"]
     items = pd.read_csv(done / "data" / "items.csv")["item"]
@@ -69,7 +69,7 @@ def test_two_runs_are_equal(done, tmp_path):
     assert compare(a, b).bytes == []
 
 
-def test_limiting_people_changes_no_picture_of_those_who_stay(done, tmp_path):
+def test_limiting_users_changes_no_image_of_those_who_stay(done, tmp_path):
     invoke("run", done / "tiny.yaml", "--workdir", tmp_path / "w", "--limit-users", 7, "--quiet")
     (modified,) = (tmp_path / "w" / "records" / "tiny").iterdir()
     assert modified.name.startswith("v1-modified-")
@@ -84,7 +84,7 @@ def test_limiting_people_changes_no_picture_of_those_who_stay(done, tmp_path):
     assert "modified" in output
 
 
-def test_one_person_leads_nobody_to_a_finding(done, tmp_path):
+def test_one_user_leads_nobody_to_a_finding(done, tmp_path):
     invoke("run", done / "tiny.yaml", "--workdir", tmp_path / "w", "--limit-users", 1, "--quiet")
     output = invoke("show", "tiny", "--workdir", tmp_path / "w")
     assert "A tiny task: 1 user" in output
@@ -122,9 +122,9 @@ def test_show_compare_plan_and_json(done):
     unranked = [g["id"] for g in board["generators"] if g["rank"] is None]
     assert unranked == ["catalogue-verifier"]
     assert "needs judge" in next(g for g in board["generators"] if g["id"] == "catalogue-verifier")["flags"]
-    one = json.loads(invoke("compare", "tiny", "rebeca", "catalogue-random", "--workdir", done / "w", "--json"))
-    two = json.loads(invoke("compare", "tiny", "catalogue-random", "rebeca", "--workdir", done / "w", "--json"))
-    a, b = one["comparisons"][0]["comparison"], two["comparisons"][0]["comparison"]
+    first = json.loads(invoke("compare", "tiny", "rebeca", "catalogue-random", "--workdir", done / "w", "--json"))
+    second = json.loads(invoke("compare", "tiny", "catalogue-random", "rebeca", "--workdir", done / "w", "--json"))
+    a, b = first["comparisons"][0]["comparison"], second["comparisons"][0]["comparison"]
     assert a["difference"]["estimate"] == -b["difference"]["estimate"]
     assert a["test"] == b["test"]
     assert "did you mean 'rebeca'" in invoke("compare", "tiny", "rebecca", "rebeca", "--workdir", done / "w", code=2)
@@ -151,9 +151,9 @@ def test_guidance_chosen_on_validation_belongs_to_its_sampler(done, tmp_path):
         fit = run.stages.store.folder(run.addresses.generators[spec.id].fit)
         assert len(read_report(fit)["guidance"]["table"]) == 2
     plain = [find(load_task(done / "tiny.yaml", m), tmp_path) for m in ((), more)]
-    assert len({found.generators["rebeca"].fit for found in plain}) == 1
+    assert len({addresses.generators["rebeca"].fit for addresses in plain}) == 1
     chosen = [find(load_task(done / "tiny.yaml", grid + m), tmp_path) for m in ((), more)]
-    assert len({found.generators["rebeca"].fit for found in chosen}) == 2
+    assert len({addresses.generators["rebeca"].fit for addresses in chosen}) == 2
 
 
 @pytest.mark.parametrize("kind", ["per-user", "cold-users"])
@@ -178,7 +178,7 @@ def test_sparse_ratings(tmp_path):
 
 
 @pytest.mark.parametrize("failures", ["exclude", "worst", "abort"])
-def test_pictures_from_a_folder_and_their_failures(tmp_path, failures):
+def test_images_from_a_folder_and_their_failures(tmp_path, failures):
     make_folder(tmp_path / "data")
     rng = np.random.default_rng(0)
     for u in range(12):
@@ -256,7 +256,7 @@ def test_an_incomplete_generator_takes_nobody_from_the_others(done, tmp_path):
     for a, b in zip(with_few, without, strict=True):
         assert a["comparison"]["difference"]["n"] == b["comparison"]["difference"]["n"] == 12
         assert a["comparison"]["test"]["p"] == b["comparison"]["test"]["p"], a["measure"]
-    assert "all agree" in invoke("verify", tmp_path / "w" / "records" / "tiny" / "v1")  # people without pictures, too
+    assert "all agree" in invoke("verify", tmp_path / "w" / "records" / "tiny" / "v1")  # users without images, too
     few = json.loads(invoke("compare", "tiny", "rebeca", "few", "--json", "--workdir", tmp_path / "w"))["comparisons"]
     assert next(c for c in few if c["measure"] == "ncf")["comparison"]["verdict"] == "described"
 

@@ -1,4 +1,4 @@
-"""A whole tinyworld run with the shipped models: words and embeddings in, painted pictures out, without a network."""
+"""A whole tinyworld run with the shipped models: words and embeddings in, generated images out, without a network."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_whole_run_without_a_network(run):
     assert "all agree" in invoke("verify", folder / "work/records/miniature/v1")
 
 
-def test_every_scorer_judges_painted_pictures(run):
+def test_every_scorer_judges_generated_images(run):
     folder, _ = run
     scorers = {"ncf", "auditor", "ground-truth", "hpsv2", "laion", "ncf-prior"}
     for name in ("rebeca", "persona", "published"):
@@ -57,7 +57,7 @@ def test_arms_of_one_fit_share_it_and_the_others_do_not(run):
     assert keys["rebeca"] == keys["best"] == keys["guided"] != keys["half"]
 
 
-def test_a_generator_may_make_fewer_pictures(run):
+def test_a_generator_may_make_fewer_images(run):
     folder, _ = run
     assert record(folder, "best")["images"]["requested"] == 7
     assert (
@@ -67,16 +67,16 @@ def test_a_generator_may_make_fewer_pictures(run):
 
 def test_the_best_of_eight_pleases_the_verifier_at_least_as_much(run):
     folder, _ = run
-    one, best = (
+    first, best = (
         rows(folder, name).query("scorer == 'ncf' and replicate == 0").set_index("user")["score"]
         for name in ("rebeca", "best")
     )
-    assert (best >= one - 1e-6).all() and (best > one + 1e-6).any()
+    assert (best >= first - 1e-6).all() and (best > first + 1e-6).any()
 
 
 @pytest.mark.slow
 def test_the_best_of_eight_pleases_the_verifier_more_than_the_auditor_and_the_truth(tmp_path):
-    """On the people and the prior of tinyworld-quick: with a handful of people the gains are mostly chance."""
+    """On the users and the prior of tinyworld-quick: with a handful of users the gains are mostly chance."""
     task = yaml.safe_load(find_task("tinyworld-quick").read_text())
     prior = task["generators"][0]
     task["generators"] = [prior, {"id": "best", "extends": prior["id"], "params": {"best_of": 8}}]
@@ -85,11 +85,11 @@ def test_the_best_of_eight_pleases_the_verifier_more_than_the_auditor_and_the_tr
     (tmp_path / "task.yaml").write_text(yaml.safe_dump(task))
     invoke("run", tmp_path / "task.yaml", "--workdir", tmp_path / "work")
     records = tmp_path / "work/records/best-of" / f"v{task['version']}"
-    pictures = pd.concat(
+    images = pd.concat(
         [pd.read_parquet(records / arm / "scores.parquet").assign(arm=arm) for arm in (prior["id"], "best")]
     )
-    means = pictures.groupby(["scorer", "arm", "user"])["score"].mean().unstack("arm")
-    spread = pictures.groupby("scorer")["score"].std()
+    means = images.groupby(["scorer", "arm", "user"])["score"].mean().unstack("arm")
+    spread = images.groupby("scorer")["score"].std()
     gains = (means["best"] - means[prior["id"]]).groupby("scorer").mean() / spread
     assert gains["ncf"] > max(gains["auditor"], gains["ground-truth"]) + 0.05, gains
 

@@ -30,6 +30,6 @@ def test_hpsv2_equals_the_package_on_a_full_size_checkpoint(monkeypatch):
     spec = importlib.util.spec_from_file_location("preference_score", ROOT / "scripts/perf/preference_score.py")
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    found = script.measure(4, 1, True)
-    assert found["apart"] < script.APART
-    assert found["weights"] == "random"
+    report = script.measure(4, 1, True)
+    assert report["apart"] < script.APART
+    assert report["weights"] == "random"

@@ -205,14 +205,14 @@ class Bench:
         return {(path.parts[-3], path.name): (stat.st_mtime_ns, stat.st_ino) for path, stat in stats.items()}
 
     def _names(self, artefacts):
-        found = find(load_task(self.task), self.work)
-        named = {"data": found.data.users, "held-out": found.held_out}
-        named |= {f"embeddings {role}": each.embeddings for role, each in found.encoders.items()}
-        named |= {f"judge {role}": each.fit for role, each in found.judges.items()}
-        named |= {"curve": found.curve[0].fit}
-        named |= {f"fit {name}": each.fit for name, each in found.generators.items()}
-        named |= {f"images {name}": each.units[0] for name, each in found.generators.items()}
-        named |= {f"scores {name} {scorer}": each for (name, scorer), each in found.scores.items()}
+        addresses = find(load_task(self.task), self.work)
+        named = {"data": addresses.data.users, "held-out": addresses.held_out}
+        named |= {f"embeddings {role}": each.embeddings for role, each in addresses.encoders.items()}
+        named |= {f"judge {role}": each.fit for role, each in addresses.judges.items()}
+        named |= {"curve": addresses.curve[0].fit}
+        named |= {f"fit {name}": each.fit for name, each in addresses.generators.items()}
+        named |= {f"images {name}": each.units[0] for name, each in addresses.generators.items()}
+        named |= {f"scores {name} {scorer}": each for (name, scorer), each in addresses.scores.items()}
         names = {(address.stage, address.key): name for name, address in named.items()}
         assert len(names) == len(named) and artefacts <= names.keys()
         return {names[each] for each in artefacts}

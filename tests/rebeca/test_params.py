@@ -39,8 +39,8 @@ def test_mistakes_are_named(raw, message):
 
 
 def test_json_spells_out_defaults_and_leaves_out_places():
-    made = make_params(Some, {"count": 3, "file": "/somewhere/e.npy", "place": "there"}, "where")
-    assert params_json(made) == {"count": 3, "share": 0.5, "file": "e.npy", "pair": [0.0, 1.0]}
+    params = make_params(Some, {"count": 3, "file": "/somewhere/e.npy", "place": "there"}, "where")
+    assert params_json(params) == {"count": 3, "share": 0.5, "file": "e.npy", "pair": [0.0, 1.0]}
     assert params_json(Some(file="sub/e.npy"))["file"] == "sub/e.npy"
 
 

@@ -6,35 +6,15 @@ import hashlib
 import json
 import pickle
 import shutil
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from benchmark.runner.plugins import build_encoder
-from benchmark.task.encoders import resolve_encoder
-from benchmark.task.file import EncoderSpec
 from rebeca import published
 from rebeca.errors import MissingDependency, SpecError
+from tests.builders import encoder, noise_images
 
-PICTURES = [np.random.default_rng(i).integers(0, 255, (40 + 9 * i, 60, 3)).astype(np.uint8) for i in range(5)]
-
-
-def resolved(name, **params):
-    return resolve_encoder(EncoderSpec.model_validate({"use": f"published:{name}", "params": params}), Path())
-
-
-def encoder(name, **params):
-    return build_encoder(resolved(name, **params), "cpu")
-
-
-@pytest.fixture
-def copied(random_weights, tmp_path, monkeypatch):
-    """Weights that a test may damage."""
-    shutil.copytree(random_weights, tmp_path / "weights")
-    monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path / "weights"))
-    return tmp_path / "weights"
+IMAGES = noise_images(5, width=60, taller=9)
 
 
 def test_missing_weights_are_named_with_the_remedy(tmp_path, monkeypatch):
@@ -76,12 +56,12 @@ def test_what_claims_to_be_published_must_have_the_published_hash(copied):
 def test_the_hubs_cache_at_the_pinned_commit_serves_too(random_weights, tmp_path, monkeypatch):
     from huggingface_hub import constants
 
-    one = published.ALL["vit-l"]
+    weights = published.ALL["vit-l"]
     monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path / "none"))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    snapshot = tmp_path / "models--openai--clip-vit-large-patch14" / "snapshots" / one.revision
-    shutil.copytree(random_weights / one.folder, snapshot)
+    snapshot = tmp_path / "models--openai--clip-vit-large-patch14" / "snapshots" / weights.revision
+    shutil.copytree(random_weights / weights.folder, snapshot)
     assert published.find("vit-l").source == snapshot
     used = published.find("vit-l").path / "model.safetensors"
     assert used.resolve() == (snapshot / "model.safetensors").resolve()
@@ -91,13 +71,13 @@ def test_each_name_is_looked_for_on_its_own(random_weights, tmp_path, monkeypatc
     """The adapter may lie in the folder of weights while bigG, of the same repository, lies in the hub's cache."""
     from huggingface_hub import constants
 
-    one = published.ALL["vit-g"]
-    shutil.copytree(random_weights / one.folder / "models", tmp_path / "weights" / one.folder / "models")
+    weights = published.ALL["vit-g"]
+    shutil.copytree(random_weights / weights.folder / "models", tmp_path / "weights" / weights.folder / "models")
     monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path / "weights"))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    snapshot = tmp_path / "models--h94--IP-Adapter" / "snapshots" / one.revision
-    shutil.copytree(random_weights / one.folder, snapshot)
+    snapshot = tmp_path / "models--h94--IP-Adapter" / "snapshots" / weights.revision
+    shutil.copytree(random_weights / weights.folder, snapshot)
     used = published.find("vit-g").path / "model.safetensors"
     assert used.resolve() == (snapshot / "sdxl_models/image_encoder/model.safetensors").resolve()
 
@@ -122,7 +102,7 @@ def test_a_truncated_file_is_one_message(copied):
     folder, name = copied / "h94--IP-Adapter", "models/image_encoder/model.safetensors"
     rewritten(folder, name, (folder / name).read_bytes()[:5000])
     with pytest.raises(MissingDependency, match="'published:vit-h' cannot be loaded"):
-        encoder("vit-h").encode(PICTURES)
+        encoder("published:vit-h").encode(IMAGES)
 
 
 class Hostile:
@@ -149,14 +129,14 @@ def test_pickles_with_code_are_refused(copied, tmp_path, plain):
         torch.save({"state_dict": Hostile()}, tmp_path / "hostile.pt")
         data = (tmp_path / "hostile.pt").read_bytes()
     for name in ("hpsv2.0", "laion-v2"):
-        one = published.ALL[name]
-        rewritten(copied / one.folder, one.files[0].name, data)
-    context = SimpleNamespace(device="cpu", encoder=lambda name: encoder(name.partition(":")[2]))
+        weights = published.ALL[name]
+        rewritten(copied / weights.folder, weights.files[0].name, data)
+    context = SimpleNamespace(device="cpu", encoder=encoder)
     hps = HPSv2Scorer(HPSv2Params(weights="published:hpsv2.0"), context)
     laion = LaionScorer(LaionParams(backbone="published:vit-l", weights="published:laion-v2"), context)
-    for one in (hps, laion):
+    for scorer in (hps, laion):
         with pytest.raises(RebecaError, match=r"cannot be (loaded|read)"):
-            one.score_pixels(PICTURES)
+            scorer.score_pixels(IMAGES)
     assert not Hostile.target.exists()
 
 
@@ -167,5 +147,5 @@ def test_what_lies_beside_listed_files_is_never_read(copied):
     (unet / "diffusion_pytorch_model.safetensors.index.json").write_text(
         json.dumps({"metadata": {}, "weight_map": {"conv_in.weight": "other.safetensors"}})
     )
-    found = sorted(path.name for path in (published.locate("sd15") / "unet").iterdir())
-    assert found == ["config.json", "diffusion_pytorch_model.safetensors"]
+    names = sorted(path.name for path in (published.locate("sd15") / "unet").iterdir())
+    assert names == ["config.json", "diffusion_pytorch_model.safetensors"]

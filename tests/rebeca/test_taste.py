@@ -2,25 +2,14 @@
 
 import numpy as np
 
-from rebeca.data.interactions import Interactions
 from rebeca.taste import ridge_by_user, ridge_tastes
-from tests.builders import interactions
-
-
-def world(users=20, items=60, seed=0):
-    rng = np.random.default_rng(seed)
-    embeddings = rng.normal(size=(items, 6)).astype(np.float32)
-    utility = rng.normal(size=(users, 6)) @ embeddings.T + 1.5 * embeddings[:, 0]
-    user, item = np.divmod(np.arange(users * items), items)
-    rating = np.clip(np.round(4 + utility.ravel()), 1, 7)
-    ids = tuple(f"u{i}" for i in range(users)), tuple(f"i{i}" for i in range(items))
-    return Interactions(user, item, rating, rating >= 5, *ids), embeddings
+from tests.builders import interactions, linear_ratings
 
 
 def test_ridge_equals_scikit_learn():
     from sklearn.linear_model import Ridge
 
-    ratings, embeddings = world()
+    ratings, embeddings = linear_ratings()
     weights = ridge_by_user(ratings, ratings.rating, embeddings, 2.5)
     own = ratings.rows_of(4)
     expected = Ridge(alpha=2.5, fit_intercept=False).fit(embeddings[ratings.item[own]], ratings.rating[own]).coef_

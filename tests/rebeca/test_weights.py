@@ -50,4 +50,4 @@ def test_a_checkpoint_is_whole_or_set_aside(tmp_path):
     assert state["step"] == 3 and torch.equal(state["x"], torch.ones(2))
     path.write_bytes(path.read_bytes()[:-1])
     assert load_checkpoint(path, "cpu") is None
-    assert [found.name for found in path.parent.iterdir()] == ["a.damaged"]
+    assert [file.name for file in path.parent.iterdir()] == ["a.damaged"]

@@ -26,69 +26,69 @@ def plan(**changes):
 def rows(name, scores, higher=True, ranked=True, lowest=0.0, failed=None, effect=0.0):
     """A generator whose sets everybody likes as their owner does, and owners a little more."""
     scores = np.array(scores, float)
-    people, pictures = scores.shape
-    failed = np.zeros((people, pictures), bool) if failed is None else failed
+    users, images = scores.shape
+    failed = np.zeros((users, images), bool) if failed is None else failed
     scores[failed] = np.nan
     with np.errstate(invalid="ignore"):
         means = np.array([row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in scores])
-    pairs = np.tile(means, (people, 1)) - effect * (1 - np.eye(people))
-    digest = np.array([[f"{name}{u}{k}" for k in range(pictures)] for u in range(people)])
+    pairs = np.tile(means, (users, 1)) - effect * (1 - np.eye(users))
+    digest = np.array([[f"{name}{u}{k}" for k in range(images)] for u in range(users)])
     return Rows(
-        name, ranked, digest, np.full(failed.shape, -1), failed, {"ncf": scores}, {"ncf": np.full(people, lowest)},
+        name, ranked, digest, np.full(failed.shape, -1), failed, {"ncf": scores}, {"ncf": np.full(users, lowest)},
         {"ncf": card(higher)}, {}, {"ncf": pairs},
     )  # fmt: skip
 
 
 def run(generators, block=None, **changes):
-    people = len(generators[0].failed)
-    block = np.zeros(people, np.int64) if block is None else block
-    return analyse(plan(**changes), generators, block, np.zeros(people, np.int64))
+    users = len(generators[0].failed)
+    block = np.zeros(users, np.int64) if block is None else block
+    return analyse(plan(**changes), generators, block, np.zeros(users, np.int64))
 
 
-def noise(seed=0, people=USERS):
-    return np.random.default_rng(seed).random((people, K))
+def noise(seed=0, users=USERS):
+    return np.random.default_rng(seed).random((users, K))
 
 
-def comparison(found, measure="ncf"):
-    return found.task.families[measure].comparisons[0]
+def comparison(analysis, measure="ncf"):
+    return analysis.task.families[measure].comparisons[0]
 
 
-def test_equal_pictures_are_identical():
-    one = comparison(run([rows("a", noise()), rows("b", noise())]))
-    assert one.verdict == "identical"
-    assert one.test.p == 1
-    assert one.difference.method == "exact"
-    assert one.beats.estimate == pytest.approx(0.5)
+def test_equal_images_are_identical():
+    result = comparison(run([rows("a", noise()), rows("b", noise())]))
+    assert result.verdict == "identical"
+    assert result.test.p == 1
+    assert result.difference.method == "exact"
+    assert result.beats.estimate == pytest.approx(0.5)
 
 
 def test_constant_scores_have_exact_intervals():
-    found = run([rows("a", np.full((USERS, K), 0.5)), rows("b", np.full((USERS, K), 0.25))])
-    assert found.generators["a"].summary["ncf"].interval.method == "exact"
-    assert comparison(found).effect is None
-    assert comparison(found).verdict == "better"
-    personal = found.generators["a"].personal["ncf"]
+    analysis = run([rows("a", np.full((USERS, K), 0.5)), rows("b", np.full((USERS, K), 0.25))])
+    assert analysis.generators["a"].summary["ncf"].interval.method == "exact"
+    assert comparison(analysis).effect is None
+    assert comparison(analysis).verdict == "better"
+    personal = analysis.generators["a"].personal["ncf"]
     assert personal.median_double_centred.p == 1
     assert personal.median_double_centred.z is None
 
 
-def test_one_person_is_described():
-    found = run([rows("a", noise(0, 1)), rows("b", noise(1, 1))])
-    assert found.generators["a"].personal["ncf"].estimable == 0
-    assert found.generators["a"].personal["ncf"].lift is None
-    assert comparison(found).verdict == "described"
-    assert comparison(found).difference.method == "none"
-    assert Caution("few-users", ("1",)) in found.task.cautions
+def test_one_user_is_described():
+    analysis = run([rows("a", noise(0, 1)), rows("b", noise(1, 1))])
+    assert analysis.generators["a"].personal["ncf"].estimable == 0
+    assert analysis.generators["a"].personal["ncf"].lift is None
+    assert comparison(analysis).verdict == "described"
+    assert comparison(analysis).difference.method == "none"
+    assert Caution("few-users", ("1",)) in analysis.task.cautions
 
 
-def test_an_empty_person_leaves_and_is_counted():
+def test_an_empty_user_leaves_and_is_counted():
     failed = np.zeros((USERS, K), bool)
     failed[3] = True
-    found = run([rows("a", noise(0), failed=failed), rows("b", noise(1))])
-    summary = found.generators["a"].summary["ncf"]
+    analysis = run([rows("a", noise(0), failed=failed), rows("b", noise(1))])
+    summary = analysis.generators["a"].summary["ncf"]
     assert (summary.users, summary.without) == (USERS - 1, 1)
-    assert comparison(found).difference.n == USERS - 1
-    assert found.generators["a"].personal["ncf"].not_estimable == 1
-    assert Caution("unequal-images", ("a",)) in found.task.cautions
+    assert comparison(analysis).difference.n == USERS - 1
+    assert analysis.generators["a"].personal["ncf"].not_estimable == 1
+    assert Caution("unequal-images", ("a",)) in analysis.task.cautions
 
 
 def test_infinities_are_refused():
@@ -104,12 +104,12 @@ def test_failures_count_as_the_worst_score_in_means_and_lifts():
     generators = [rows("a", noise(0), failed=failed, lowest=-1.0, effect=0.4), rows("b", noise(1))]
     kept, worst = run(generators), run(generators, failures="worst")
     values = noise(0)[:, 1:]
-    for found, decided in ((kept, values.mean()), (worst, (values.sum(axis=1) - 1).mean() / K)):
-        summary = found.generators["a"].summary["ncf"]
+    for analysis, decided in ((kept, values.mean()), (worst, (values.sum(axis=1) - 1).mean() / K)):
+        summary = analysis.generators["a"].summary["ncf"]
         assert summary.interval.estimate == pytest.approx(decided)
         assert summary.exclude == pytest.approx(values.mean())
         assert summary.worst == pytest.approx((values.sum(axis=1) - 1).mean() / K)
-        personal = found.generators["a"].personal["ncf"]
+        personal = analysis.generators["a"].personal["ncf"]
         assert personal.exclude == pytest.approx(0.4)
         assert personal.worst == pytest.approx(0.4 * (K - 1) / K)  # what failed pleases nobody more
     assert worst.generators["a"].personal["ncf"].estimable == USERS
@@ -117,17 +117,17 @@ def test_failures_count_as_the_worst_score_in_means_and_lifts():
 
 def test_lower_can_be_better():
     low, high = rows("a", noise(0), higher=False, effect=-0.3), rows("b", noise(1) + 2, higher=False)
-    found = run([low, high])
-    assert comparison(found).verdict == "better"
-    assert comparison(found).difference.estimate < 0
-    assert comparison(found).prefer.share == 1
-    assert comparison(found).beats.estimate == 1
-    ranks = found.task.families["ncf"].ranks
+    analysis = run([low, high])
+    assert comparison(analysis).verdict == "better"
+    assert comparison(analysis).difference.estimate < 0
+    assert comparison(analysis).prefer.share == 1
+    assert comparison(analysis).beats.estimate == 1
+    ranks = analysis.task.families["ncf"].ranks
     assert (ranks["a"].order, ranks["b"].order) == (1, 2)
     assert ranks["a"].probability_first == 1
-    # own pictures score .3 lower than others': that is personal
-    assert found.generators["a"].personal["ncf"].lift.estimate == pytest.approx(0.3)
-    assert found.task.families[LIFT + "ncf"].ranks["a"].order == 1
+    # own images score .3 lower than others': that is personal
+    assert analysis.generators["a"].personal["ncf"].lift.estimate == pytest.approx(0.3)
+    assert analysis.task.families[LIFT + "ncf"].ranks["a"].order == 1
 
 
 def test_what_was_not_frozen_is_exploratory():
@@ -137,29 +137,29 @@ def test_what_was_not_frozen_is_exploratory():
 
 
 def test_unranked_generators_are_not_compared():
-    found = run([rows("a", noise(0)), rows("b", noise(1)), rows("c", noise(2), ranked=False)])
-    assert found.task.families["ncf"].generators == ("a", "b")
-    assert "c" in found.generators
+    analysis = run([rows("a", noise(0)), rows("b", noise(1)), rows("c", noise(2), ranked=False)])
+    assert analysis.task.families["ncf"].generators == ("a", "b")
+    assert "c" in analysis.generators
 
 
-def test_people_are_moved_within_blocks():
+def test_users_are_moved_within_blocks():
     block = np.repeat([0, 1], USERS // 2)
-    one = rows("a", noise(0), effect=0.2)
-    pairs = one.pairs["ncf"].copy()
+    generator = rows("a", noise(0), effect=0.2)
+    pairs = generator.pairs["ncf"].copy()
     pairs[block[:, None] != block[None, :]] = np.nan
-    found = run([dataclasses.replace(one, pairs={"ncf": pairs})], block=block)
-    assert found.generators["a"].personal["ncf"].estimable == USERS
-    assert found.generators["a"].personal["ncf"].lift.estimate == pytest.approx(0.2)
+    analysis = run([dataclasses.replace(generator, pairs={"ncf": pairs})], block=block)
+    assert analysis.generators["a"].personal["ncf"].estimable == USERS
+    assert analysis.generators["a"].personal["ncf"].lift.estimate == pytest.approx(0.2)
 
 
 def test_skewed_differences_are_marked_with_both_intervals():
     skewed = np.exp(np.random.default_rng(0).normal(size=(40, 1)) * 1.5) + np.zeros((40, K))
-    found = run([rows("a", skewed), rows("b", noise(1, 40))])
-    difference = comparison(found).difference
+    analysis = run([rows("a", skewed), rows("b", noise(1, 40))])
+    difference = comparison(analysis).difference
     assert difference.skewness > 1
     assert difference.method == "student-t"
     assert difference.bootstrap_t.high > difference.high
-    assert {(c.kind, c.measure) for c in found.task.cautions} >= {
+    assert {(c.kind, c.measure) for c in analysis.task.cautions} >= {
         ("skewed-values", "ncf"),
         ("skewed-differences", "ncf"),
     }
@@ -168,18 +168,18 @@ def test_skewed_differences_are_marked_with_both_intervals():
     assert declared.high == pytest.approx(difference.bootstrap_t.high)
 
 
-def test_agreement_counts_every_picture_of_a_person_once():
+def test_agreement_counts_every_image_of_a_user_once():
     a, b = rows("a", noise(0)), rows("b", noise(1))
     cards = {"ncf": card(), "auditor": card()}
     with_auditor = [
         dataclasses.replace(r, scores=r.scores | {"auditor": -2 * r.scores["ncf"]}, cards=cards) for r in (a, b)
     ]
-    (one,) = run(with_auditor).task.agreement
-    assert (one.a, one.b) == ("ncf", "auditor")
-    assert one.images == 2 * USERS * K
+    (agreement,) = run(with_auditor).task.agreement
+    assert (agreement.a, agreement.b) == ("ncf", "auditor")
+    assert agreement.images == 2 * USERS * K
     for kind in ("within_user", "pooled"):
         for name in ("pearson", "spearman"):
-            assert getattr(getattr(one, kind), name).estimate == pytest.approx(-1)
+            assert getattr(getattr(agreement, kind), name).estimate == pytest.approx(-1)
     same = [with_auditor[0], dataclasses.replace(with_auditor[0], id="b")]
     assert run(same).task.agreement[0].images == USERS * K
 

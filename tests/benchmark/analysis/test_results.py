@@ -18,8 +18,8 @@ def compared(seed=0, users=20):
     beats = comparison.image_wins(a, b)
     difference = (a.mean(axis=1) - b.mean(axis=1))[:, None]
     rules = comparison.Rules(99, 0.05, 0.02)
-    (found,) = comparison.compare(difference, weights, rules, np.random.default_rng(1), beats[:, None])
-    return Comparison.of("a", "b", found)
+    (result,) = comparison.compare(difference, weights, rules, np.random.default_rng(1), beats[:, None])
+    return Comparison.of("a", "b", result)
 
 
 def test_twice_reversed_is_the_same():

@@ -31,8 +31,8 @@ def columns(cards=CARDS, lifted=("mine", "known"), gap=True):
 
 
 def test_the_first_columns():
-    found = [(column.key, column.heading) for column in columns().first()]
-    assert found == [
+    headings = [(column.key, column.heading) for column in columns().first()]
+    assert headings == [
         ("mine", "preference"), ("lift:mine", "personal lift"), ("known", "ground truth"),
         ("lift:known", "lift, ground truth"), ("best", "right images"), ("second", "auditor"),
         ("diversity", "diversity"), ("precision@10", "precision at 10"),
@@ -57,8 +57,8 @@ def test_headings_keep_their_capitals():
     [((), "known", "ground truth"), (("known",), "rated", "real ratings"), (("known", "rated"), None, "real ratings")],
 )
 def test_who_knows_best(without, truth, words):
-    found = columns({name: card for name, card in CARDS.items() if name not in without})
-    assert found.best_informed == truth and found.best_informed_name == words
+    chosen = columns({name: card for name, card in CARDS.items() if name not in without})
+    assert chosen.best_informed == truth and chosen.best_informed_name == words
 
 
 def test_signs_and_directions():

@@ -6,10 +6,10 @@ from tests.conftest import invoke
 
 
 def test_before_a_run_everything_is_to_do(tiny):
-    found = json.loads(invoke("plan", tiny, "--workdir", tiny.parent / "w", "--json"))
-    assert (found["users"], found["images_per_user"], found["fits"]) == (12, 3, 3)
-    assert found["images"] == 5 * 12 * 3 and found["images_cached"] == 0
-    assert found["bytes"] is None and found["smallest_p"] == 0.005
+    plan = json.loads(invoke("plan", tiny, "--workdir", tiny.parent / "w", "--json"))
+    assert (plan["users"], plan["images_per_user"], plan["fits"]) == (12, 3, 3)
+    assert plan["images"] == 5 * 12 * 3 and plan["images_cached"] == 0
+    assert plan["bytes"] is None and plan["smallest_p"] == 0.005
     output = invoke("plan", tiny, "--workdir", tiny.parent / "w")
     assert "A tiny task: 12 users x 3 images" in output
     assert "180 images (0 cached), an unknown size on disk, an unknown time" in output

@@ -10,9 +10,9 @@ from benchmark.figures import build
 
 def test_names_differ_and_every_figure_says_something(tables, miniature_tables):
     for some in (tables, miniature_tables):
-        found = [figure for _, figure in build.figures_of(some)]
-        assert len({figure.name for figure in found}) == len(found) > 15
-        for figure in found:
+        figures = [figure for _, figure in build.figures_of(some)]
+        assert len({figure.name for figure in figures}) == len(figures) > 15
+        for figure in figures:
             assert len(figure.data) > 0 and figure.title and len(figure.alt) > 20
 
 

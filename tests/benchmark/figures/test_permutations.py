@@ -9,16 +9,16 @@ from benchmark.figures.style import SIZES
 
 
 @pytest.fixture(scope="module")
-def found(tables):
+def figures(tables):
     return {figure.name: figure for figure in [*permutations(tables), *pairs(tables)]}
 
 
-def test_which_figures_there_are(found):
-    assert list(found) == ["permutations", "pairs-preference", "pairs-lift"]
+def test_which_figures_there_are(figures):
+    assert list(figures) == ["permutations", "pairs-preference", "pairs-lift"]
 
 
-def test_null_distributions_are_whole_and_standardised(tables, found):
-    data = found["permutations"].data
+def test_null_distributions_are_whole_and_standardised(tables, figures):
+    data = figures["permutations"].data
     assert set(data["scheme"]) == set(SCHEMES)
     same = {row.title for row in tables.board.rows if "same for everybody" in row.flags}
     for (title, scheme), bins in data.groupby(["generator", "scheme"]):
@@ -30,10 +30,10 @@ def test_null_distributions_are_whole_and_standardised(tables, found):
 
 
 @pytest.mark.parametrize("name", ["pairs-preference", "pairs-lift"])
-def test_matrices_are_differences_of_means(tables, found, name):
+def test_matrices_are_differences_of_means(tables, figures, name):
     measure = tables.primary if name == "pairs-preference" else f"lift:{tables.primary}"
     means = {row.title: np.nanmean(tables.value(row.id, measure)) for row in tables.board.rows}
-    data = found[name].data
+    data = figures[name].data
     both = {(a, b): d for a, b, d in zip(data["a"], data["b"], data["difference"], strict=True)}
     for (a, b), difference in both.items():
         titles = [label.partition(" ")[2] for label in (a, b)]
@@ -43,9 +43,9 @@ def test_matrices_are_differences_of_means(tables, found, name):
 
 
 @pytest.mark.parametrize("name", ["permutations", "pairs-preference", "pairs-lift"])
-def test_they_are_drawn(found, name):
+def test_they_are_drawn(figures, name):
     assert (
-        found[name]
+        figures[name]
         .draw(SIZES["two-column"])
         .to_dict()["$schema"]
         .startswith("https://vega.github.io/schema/vega-lite/")
@@ -54,8 +54,8 @@ def test_they_are_drawn(found, name):
 
 def test_against_a_reference_there_is_a_forest(miniature_tables):
     tables = miniature_tables
-    found = {figure.name: figure for figure in [*permutations(tables), *pairs(tables)]}
-    data = found["pairs-preference"].data
+    figures = {figure.name: figure for figure in [*permutations(tables), *pairs(tables)]}
+    data = figures["pairs-preference"].data
     assert len(data) == sum(row.ranked for row in tables.board.rows) - 1
     for _, bar in data.iterrows():
         row = next(row for row in tables.board.rows if row.title == bar["generator"])
@@ -63,7 +63,7 @@ def test_against_a_reference_there_is_a_forest(miniature_tables):
         assert bar["estimate"] == pytest.approx((values[0] - values[1]).mean())
         assert bar["low"] <= bar["estimate"] <= bar["high"]
     counts = [(data["verdict"] == verdict).sum() for verdict in ("better", "worse")]
-    title = found["pairs-preference"].title
+    title = figures["pairs-preference"].title
     assert f"{counts[0]} generator" in title and f"{counts[1]} worse" in title
-    marks = [layer["mark"]["type"] for layer in found["pairs-lift"].draw(SIZES["page"]).to_dict()["layer"]]
+    marks = [layer["mark"]["type"] for layer in figures["pairs-lift"].draw(SIZES["page"]).to_dict()["layer"]]
     assert marks == ["rule", "rule", "point"]

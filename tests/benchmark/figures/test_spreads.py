@@ -9,7 +9,7 @@ from benchmark.stats.intervals import wilson
 
 
 @pytest.fixture(scope="module")
-def found(tables):
+def figures(tables):
     return {figure.name: figure for figure in spreads(tables)}
 
 
@@ -19,31 +19,31 @@ def of(tables, title):
     return values[np.isfinite(values)]
 
 
-def test_which_figures_there_are(found):
-    assert list(found) == ["ecdf", "violins", "thresholds"]
+def test_which_figures_there_are(figures):
+    assert list(figures) == ["ecdf", "violins", "thresholds"]
 
 
-def test_the_curve_counts_users_at_or_below(tables, found):
-    for title, curve in found["ecdf"].data.groupby("generator"):
+def test_the_curve_counts_users_at_or_below(tables, figures):
+    for title, curve in figures["ecdf"].data.groupby("generator"):
         values = of(tables, title)
         for value, share in zip(curve["value"], curve["share"], strict=True):
             assert share == pytest.approx((values <= value).mean())
 
 
-def test_the_best_median_is_the_finding(tables, found):
+def test_the_best_median_is_the_finding(tables, figures):
     medians = {row.title: np.median(of(tables, row.title)) for row in tables.board.rows if row.ranked}
     best = max(medians, key=medians.get)
-    assert found["ecdf"].title == f"Half of the users give {best} more than {medians[best]:.2f}"
+    assert figures["ecdf"].title == f"Half of the users give {best} more than {medians[best]:.2f}"
 
 
-def test_boxes_are_quantiles(tables, found):
-    for _, box in found["violins"].data.iterrows():
+def test_boxes_are_quantiles(tables, figures):
+    for _, box in figures["violins"].data.iterrows():
         quantiles = np.quantile(of(tables, box["generator"]), [0.05, 0.25, 0.5, 0.75, 0.95])
         assert box[["q05", "q25", "q50", "q75", "q95"]].tolist() == pytest.approx(quantiles)
 
 
-def test_shares_above_a_threshold_have_wilsons_interval(tables, found):
-    for _, bar in found["thresholds"].data.iterrows():
+def test_shares_above_a_threshold_have_wilsons_interval(tables, figures):
+    for _, bar in figures["thresholds"].data.iterrows():
         values, threshold = of(tables, bar["generator"]), float(bar["threshold"].removeprefix("above "))
         above = int((values > threshold).sum())
         assert bar["share"] == above / len(values)
@@ -51,8 +51,8 @@ def test_shares_above_a_threshold_have_wilsons_interval(tables, found):
 
 
 @pytest.mark.parametrize("name", ["ecdf", "violins", "thresholds"])
-def test_they_are_drawn(found, name):
-    chart = found[name].draw(SIZES["page"]).to_dict()
+def test_they_are_drawn(figures, name):
+    chart = figures[name].draw(SIZES["page"]).to_dict()
     marks = [layer["mark"]["type"] for layer in (chart.get("spec") or chart).get("layer", [chart])]
     assert marks == {"ecdf": ["line"], "violins": ["area", "rule", "bar", "point"], "thresholds": ["bar", "rule"]}[name]
 

@@ -8,16 +8,16 @@ from benchmark.figures.users import users
 
 
 @pytest.fixture(scope="module")
-def found(tables):
+def figures(tables):
     return {figure.name: figure for figure in users(tables)}
 
 
-def test_which_figures_there_are(found):
-    assert list(found) == ["likeness", "wins", "personas"]
+def test_which_figures_there_are(figures):
+    assert list(figures) == ["likeness", "wins", "personas"]
 
 
-def test_likeness_is_a_symmetric_table_of_correlations(tables, found):
-    data = found["likeness"].data
+def test_likeness_is_a_symmetric_table_of_correlations(tables, figures):
+    data = figures["likeness"].data
     assert len(data) == len(tables.users) ** 2
     place = {user: i for i, user in enumerate(tables.users)}
     for _, cell in data.iterrows():
@@ -26,21 +26,21 @@ def test_likeness_is_a_symmetric_table_of_correlations(tables, found):
     assert (data[data["user"] == data["other"]]["likeness"] == 1).all()
 
 
-def test_the_winner_is_behind_nobody(tables, found):
+def test_the_winner_is_behind_nobody(tables, figures):
     rows = [row for row in tables.board.rows if row.ranked]
     values = tables.table(tables.primary, rows)
     best = values.max(axis=1)
-    for _, cell in found["wins"].data.iterrows():
+    for _, cell in figures["wins"].data.iterrows():
         user, row = tables.users.index(cell["user"]), [row.title for row in rows].index(cell["generator"])
         assert cell["behind"] == pytest.approx(best[user] - values[user, row])
     won = values >= best[:, None] - 1e-12
     totals = (won / won.sum(axis=1, keepdims=True)).sum(axis=0)
-    assert found["wins"].title.startswith(f"{rows[int(np.argmax(totals))].title} is the best for ")
+    assert figures["wins"].title.startswith(f"{rows[int(np.argmax(totals))].title} is the best for ")
 
 
-def test_groups_are_the_personas(tables, found):
+def test_groups_are_the_personas(tables, figures):
     labels, _ = tables.personas
-    data = found["personas"].data
+    data = figures["personas"].data
     for _, cell in data[data["measure"] == "preference"].iterrows():
         row = next(row for row in tables.board.rows if row.title == cell["generator"])
         own = labels == int(cell["persona"].removeprefix("persona ")) - 1
@@ -49,8 +49,8 @@ def test_groups_are_the_personas(tables, found):
 
 
 @pytest.mark.parametrize("name", ["likeness", "wins", "personas"])
-def test_they_are_drawn(found, name):
-    assert found[name].draw(SIZES["page"]).to_dict()
+def test_they_are_drawn(figures, name):
+    assert figures[name].draw(SIZES["page"]).to_dict()
 
 
 def test_few_users_make_no_groups(miniature_tables):

@@ -36,25 +36,25 @@ def rng(seed=0):
 
 @pytest.mark.parametrize("condition", [c for c in CONDITIONS if c != "quality by leniency"])
 def test_the_planted_lift_is_the_true_one(condition):
-    found = []
+    lifts = []
     for seed in range(40):
         scores, owner = simulate_sets(Shape(80, 4, 0.3), condition, 0.5, rng(seed))
         pairs = np.stack([scores[:, owner == v].mean(axis=1) for v in range(80)], axis=1)
-        found.append(personal_lift(pairs).mean())
-    assert np.mean(found) == pytest.approx(0.5, abs=4 * np.std(found) / np.sqrt(40))
+        lifts.append(personal_lift(pairs).mean())
+    assert np.mean(lifts) == pytest.approx(0.5, abs=4 * np.std(lifts) / np.sqrt(40))
 
 
 @pytest.mark.parametrize(("correlation", "generators"), [(0.3, 2), (0.3, 6), (0.0, 3)])
 def test_the_correlation_is_estimated_without_bias(correlation, generators):
-    found = []
+    correlations = []
     for seed in range(20):
         scores = simulate_generators(Shape(200, 6, correlation), "leniency", np.arange(generators) * 1.0, rng(seed))
-        found.append(set_correlation([made(scores[g], str(g)) for g in range(generators)], "ncf"))
-    assert np.mean(found) == pytest.approx(correlation, abs=0.02)
-    assert set_correlation([made(scores[0], "0")], "ncf") is None
+        correlations.append(set_correlation([generator_of(scores[g], str(g)) for g in range(generators)], "ncf"))
+    assert np.mean(correlations) == pytest.approx(correlation, abs=0.02)
+    assert set_correlation([generator_of(scores[0], "0")], "ncf") is None
 
 
-def made(scores, name):
+def generator_of(scores, name):
     """Rows of a generator with these scores."""
     users, k = scores.shape
     digest = np.array([[f"{name}-{u}-{i}" for i in range(k)] for u in range(users)])
@@ -79,11 +79,11 @@ def test_paired_generators_gain_from_more_images():
     shared = random.normal(size=(60, 8))
     a = shared + 0.3 * random.normal(size=(60, 8))
     b = shared + 0.3 * random.normal(size=(60, 8))
-    found = estimate(Measure("ncf"), [made(a, "a"), made(b, "b")], {}, [("a", "b")])
-    more = [found.at(60, k, 0.05) for k in (8, 16, 32)]
+    effect = estimate(Measure("ncf"), [generator_of(a, "a"), generator_of(b, "b")], {}, [("a", "b")])
+    more = [effect.at(60, k, 0.05) for k in (8, 16, 32)]
     assert more == sorted(more, reverse=True)
     assert more[2] < 0.8 * more[0]
-    assert found.at(240, 8, 0.05) == pytest.approx(more[0] / 2)
+    assert effect.at(240, 8, 0.05) == pytest.approx(more[0] / 2)
 
 
 def test_a_pilot_asks_the_generators_with_as_many_images_as_the_reference(tmp_path):
@@ -92,9 +92,9 @@ def test_a_pilot_asks_the_generators_with_as_many_images_as_the_reference(tmp_pa
     text = TINY.replace("id: rebeca\n", "id: rebeca\n    images: 4\n")
     (tmp_path / "tiny.yaml").write_text(text)
     invoke("run", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--quiet")
-    found = pilot(tmp_path / "w" / "records" / "tiny" / "v1")
-    assert found.images == 4 and found.correlation is not None and found.seconds > 0
-    assert [each.measure.key for each in found.detectable] == ["ncf", "lift:ncf"]
+    result = pilot(tmp_path / "w" / "records" / "tiny" / "v1")
+    assert result.images == 4 and result.correlation is not None and result.seconds > 0
+    assert [each.measure.key for each in result.detectable] == ["ncf", "lift:ncf"]
     assert "4 images" in invoke("plan", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w")
 
 
@@ -109,8 +109,8 @@ def test_expected_correlation_is_that_of_many_samples():
     x = rng().normal(size=(200_000, 5))
     y = 0.6 * x + 0.8 * rng(1).normal(size=(200_000, 5))
     x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
-    found = (x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
-    assert expected_correlation(0.6, 5) == pytest.approx(found.mean(), abs=0.003)
+    correlations = (x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+    assert expected_correlation(0.6, 5) == pytest.approx(correlations.mean(), abs=0.003)
 
 
 def test_numbers_of_images_are_tied_to_what_they_are_tied_to():
@@ -184,10 +184,10 @@ def test_plan_says_what_more_would_buy(done, tmp_path):
     import json
 
     plan = ("plan", done / "tiny.yaml", "--json", "--workdir")
-    found = json.loads(invoke(*plan, done / "w"))
-    assert found["images"] == found["images_cached"] == 180
-    assert found["bytes"] > 0
-    ncf = next(m for m in found["pilot"]["measures"] if m["measure"] == "ncf")
+    estimated = json.loads(invoke(*plan, done / "w"))
+    assert estimated["images"] == estimated["images_cached"] == 180
+    assert estimated["bytes"] > 0
+    ncf = next(m for m in estimated["pilot"]["measures"] if m["measure"] == "ncf")
     table = {(cell["users"], cell["images"]): cell["detectable"] for cell in ncf["table"]}
     assert table[12, 3] == pytest.approx(2 * table[48, 3])
     assert table[12, 12] <= table[12, 6] <= table[12, 3]
@@ -196,7 +196,7 @@ def test_plan_says_what_more_would_buy(done, tmp_path):
     assert bare["pilot"] is None
     assert bare["detectable_in_sd"] == pytest.approx(2.8 / np.sqrt(12))
     piloted = json.loads(invoke(*plan, tmp_path / "w", "--pilot", done / "w" / "records" / "tiny" / "v1"))
-    assert piloted["pilot"]["measures"] == found["pilot"]["measures"]
+    assert piloted["pilot"]["measures"] == estimated["pilot"]["measures"]
     assert "run a pilot first" in invoke("plan", done / "tiny.yaml", "--workdir", tmp_path / "w")
     assert "smallest detectable difference, personal lift" in invoke(
         "plan", done / "tiny.yaml", "--workdir", done / "w"

@@ -1,7 +1,6 @@
 """Who looked at records: a file beside them that ends with any change of theirs."""
 
 import json
-import shutil
 
 import pytest
 
@@ -9,14 +8,6 @@ import rebeca
 from benchmark.records.attestation import ATTESTATION, MEANINGS, attest, status_of
 from benchmark.records.files import read_comparison, write_comparison
 from rebeca.errors import RecordError
-
-
-@pytest.fixture
-def records(done, tmp_path):
-    """A copy of a finished run's records."""
-    folder = tmp_path / "v1"
-    shutil.copytree(done / "w" / "records" / "tiny" / "v1", folder)
-    return folder
 
 
 def status(folder):

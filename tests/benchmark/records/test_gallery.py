@@ -1,4 +1,4 @@
-"""What a record shows of a person's taste."""
+"""What a record shows of a user's taste."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ class Digests:
 
 
 def test_equal_ratings_are_not_shown_in_the_order_of_the_catalogue():
-    """A catalogue sorted by kind (as that of sprites) would show pictures of its first kind alone."""
+    """A catalogue sorted by kind (as that of sprites) would show images of its first kind alone."""
     n = 200
     ratings = Interactions(
         np.zeros(n, np.int64), np.arange(n), np.repeat([1.0, 0.0], n // 2), np.repeat([True, False], n // 2),

@@ -41,13 +41,13 @@ def places():
 
 
 def test_no_function_passes_a_dictionary_of_anything():
-    found = {
+    functions = {
         f"{place}: {name}"
         for place, path in places()
         if not place.startswith((*PLAIN, *WAITING))
         for name in offenders(path.read_text())
     }
-    assert found == set()
+    assert functions == set()
 
 
 @pytest.mark.parametrize("package", WAITING)

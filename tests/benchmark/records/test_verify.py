@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -17,14 +16,6 @@ from tests.conftest import invoke, make_folder
 from tests.e2e.test_malformed import png
 
 COMPARISON_PATH = f"_task/{COMPARISON}"
-
-
-@pytest.fixture
-def records(done, tmp_path):
-    """A copy of a finished run's records."""
-    folder = tmp_path / "v1"
-    shutil.copytree(done / "w" / "records" / "tiny" / "v1", folder)
-    return folder
 
 
 def mend(folder):
@@ -115,15 +106,15 @@ ROW_EDITS = {
     "impossible score": ("rebeca/scores.parquet", set_at(5, "score", 1.5)),
     "infinite score": ("rebeca/scores.parquet", set_at(5, "score", np.inf)),
     "score taken out": ("rebeca/scores.parquet", set_at(5, "score", np.nan)),
-    "seed of a picture": ("rebeca/scores.parquet", set_at(5, "seed", 3)),
-    "digest of a picture": ("rebeca/scores.parquet", set_at(5, "digest", "0" * 64)),
+    "seed of an image": ("rebeca/scores.parquet", set_at(5, "seed", 3)),
+    "digest of an image": ("rebeca/scores.parquet", set_at(5, "digest", "0" * 64)),
     "failure": ("rebeca/scores.parquet", set_at(5, "failure", "blank")),
-    "person": ("rebeca/scores.parquet", set_at(5, "user", "u7")),
+    "user": ("rebeca/scores.parquet", set_at(5, "user", "u7")),
     "row removed": ("rebeca/scores.parquet", without(5)),
     "row doubled": ("rebeca/scores.parquet", doubled(5)),
     "scorer renamed": ("rebeca/scores.parquet", lambda t: t.replace({"scorer": {"ncf": "nfc"}})),
-    "value of a person": ("rebeca/users.parquet", set_at(3, "value", 0.5)),
-    "person removed": ("rebeca/users.parquet", without(3)),
+    "value of a user": ("rebeca/users.parquet", set_at(3, "value", 0.5)),
+    "user removed": ("rebeca/users.parquet", without(3)),
     "worst value": ("rebeca/users.parquet", set_at(3, "worst", 0.0)),
     "opinion about another's set": ("rebeca/pairs.parquet", set_at(1, "mean", 0.9)),
     "opinion about the own set": ("rebeca/pairs.parquet", set_at(0, "mean", 0.9)),
@@ -163,7 +154,7 @@ def test_an_edited_row_is_caught(records, name):
     caught(records, hashes_mended=True)
 
 
-def test_an_edited_hash_file_or_picture_is_caught(records):
+def test_an_edited_hash_file_or_image_is_caught(records):
     edit_json(records, COMPARISON_PATH, "records/rebeca/record.json", lambda digest: digest[::-1])
     assert "digest is another" in invoke("verify", records, code=7)
     mend(records)
@@ -276,9 +267,9 @@ def forged_scores(folder):
     edit_rows(folder, "rebeca/users.parquet", users)
     edit_rows(folder, "rebeca/pairs.parquet", pairs)
 
-    def published(found):
-        found["statistic"] = float(np.median(means))
-        return found | {"z": (found["statistic"] - found["null_mean"]) / found["null_sd"]}
+    def published(test):
+        test["statistic"] = float(np.median(means))
+        return test | {"z": (test["statistic"] - test["null_mean"]) / test["null_sd"]}
 
     edit_json(folder, MINE, "published_schemes/ncf", published)
 
@@ -324,14 +315,14 @@ def test_an_end_moved_to_the_next_order_statistic_is_caught(tmp_path):
     draws = np.unique(np.round(weights @ own["value"].to_numpy() / 70, 9))
     for end in ("low", "high"):
         keys = f"summary/observed/interval/{end}"
-        found, last = at(json.loads((folder / "random" / "record.json").read_text()), keys)
-        assert found["method"] == "bca"
-        next_lower = draws[draws < found[last] - 1e-9].max()
-        assert 0 < found[last] - next_lower < 0.02
+        interval, last = at(json.loads((folder / "random" / "record.json").read_text()), keys)
+        assert interval["method"] == "bca"
+        next_lower = draws[draws < interval[last] - 1e-9].max()
+        assert 0 < interval[last] - next_lower < 0.02
         edit_json(folder, "random/record.json", keys, lambda _, new=next_lower: float(new))
         mend(folder)
         assert f"{end}: recorded" in invoke("verify", folder, code=7)
-        edit_json(folder, "random/record.json", keys, lambda _, old=found[last]: old)
+        edit_json(folder, "random/record.json", keys, lambda _, old=interval[last]: old)
         mend(folder)
     invoke("verify", folder)
 

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from benchmark.task.resolve import load_task
@@ -12,3 +14,12 @@ def prepared(tmp_path_factory):
     make_folder(folder / "data")
     (folder / "tiny.yaml").write_text(TINY)
     return Running.of(load_task(folder / "tiny.yaml"), folder / "w")
+
+
+@pytest.fixture
+def work(done, tmp_path):
+    """A copy of the finished run, which a test may change."""
+    shutil.copytree(done / "data", tmp_path / "data")
+    shutil.copytree(done / "w", tmp_path / "w")
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    return tmp_path

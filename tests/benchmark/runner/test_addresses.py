@@ -157,7 +157,7 @@ def test_a_change_moves_its_dependants_and_nothing_else(tiny, keys, change, star
 
 
 def test_a_fit_that_decodes_rests_on_the_decoder(tiny):
-    """Where the fit chooses the guidance, it asks which pictures are nearest, by the decoder's metric."""
+    """Where the fit chooses the guidance, it asks which images are nearest, by the decoder's metric."""
     chosen = ("generators.rebeca.params.guidance_grid=[1, 4]", "generators.rebeca.params.prior_guidance=validation")
     keys = found(tiny, overrides=chosen)
     changed = moved(keys, found(tiny, overrides=(*chosen, "decoder.params.metric=cosine")))

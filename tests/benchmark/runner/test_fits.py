@@ -53,6 +53,6 @@ def test_the_seed_of_a_fit_comes_from_its_address(prepared, tmp_path):
 def test_decoders_of_items_need_no_batch(prepared, tmp_path):
     from rebeca.space import LinearSpace
 
-    made = context(prepared, 0, tmp_path)
-    assert made.decoder(LinearSpace()).repeats is False
-    assert made.decoder.batch is None
+    fit = context(prepared, 0, tmp_path)
+    assert fit.decoder(LinearSpace()).repeats is False
+    assert fit.decoder.batch is None

@@ -28,15 +28,6 @@ def published(done, tmp_path):
     return publish_
 
 
-@pytest.fixture
-def work(done, tmp_path):
-    """A copy of the finished run that may be changed."""
-    shutil.copytree(done / "data", tmp_path / "data")
-    shutil.copytree(done / "w", tmp_path / "w")
-    (tmp_path / "tiny.yaml").write_text(TINY)
-    return tmp_path
-
-
 def files(folder):
     return {path.relative_to(folder).as_posix(): file_digest(path) for path in folder.rglob("*") if path.is_file()}
 

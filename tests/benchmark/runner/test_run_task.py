@@ -10,19 +10,9 @@ import pytest
 from benchmark.runner.run_task import all_intact, is_current, run_task
 from benchmark.runner.store import STAGE_VERSIONS, Store
 from benchmark.task.resolve import load_task
-from tests.conftest import TINY
 from tests.running import find
 
 STAGES = sorted(STAGE_VERSIONS)
-
-
-@pytest.fixture
-def work(done, tmp_path):
-    """A copy of a finished run that may be damaged."""
-    shutil.copytree(done / "data", tmp_path / "data")
-    shutil.copytree(done / "w", tmp_path / "w")
-    (tmp_path / "tiny.yaml").write_text(TINY)
-    return tmp_path
 
 
 def flip(path):

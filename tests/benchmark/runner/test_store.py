@@ -34,15 +34,15 @@ def make(store, value=1):
 
 
 def test_made_once_and_found_again(store, said):
-    made = make(store)
+    folder = make(store)
     key = ADDRESS.key
-    assert made == store.folder(ADDRESS) == store.root / "fit" / key[:2] / key
-    before = {path: path.stat().st_mtime_ns for path in made.iterdir()}
-    assert make(store) == made == store.find(ADDRESS)
-    assert {path: path.stat().st_mtime_ns for path in made.iterdir()} == before
-    assert make(store, 2) != made
+    assert folder == store.folder(ADDRESS) == store.root / "fit" / key[:2] / key
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert make(store) == folder == store.find(ADDRESS)
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    assert make(store, 2) != folder
     assert not said
-    assert [path.name for path in made.parent.iterdir()] == [key]
+    assert [path.name for path in folder.parent.iterdir()] == [key]
 
 
 def test_the_manifest_says_what_was_made_from_what(store):
@@ -51,14 +51,14 @@ def test_the_manifest_says_what_was_made_from_what(store):
         (folder / "below" / "a.txt").write_bytes(b"content")
 
     address = Address.of("fit", z=1, a=[None])
-    made = store.make(address, nested)
+    folder = store.make(address, nested)
     digest = hashlib.sha256(b"content").hexdigest()
     expected = {"files": {"below/a.txt": digest}, "inputs": {"a": [None], "z": 1}, "stage": "fit"}
-    text = (made / "artefact.json").read_text()
+    text = (folder / "artefact.json").read_text()
     assert json.loads(text) == expected | {"version": STAGE_VERSIONS["fit"]}
     assert text == json.dumps(json.loads(text), sort_keys=True, indent=1)
-    assert store.find(address) == made
-    assert file_digest(made / "below" / "a.txt") == digest
+    assert store.find(address) == folder
+    assert file_digest(folder / "below" / "a.txt") == digest
 
 
 @pytest.mark.parametrize(
@@ -74,14 +74,14 @@ def test_the_manifest_says_what_was_made_from_what(store):
     ],
 )
 def test_damage_is_noticed_set_aside_and_mended(store, said, damage):
-    made = make(store)
+    folder = make(store)
     for times in (1, 2):  # what was set aside before makes room
-        damage(made)
+        damage(folder)
         assert (make(store) / "a.txt").read_text() == "content"
         assert len(said) == times
         (aside,) = (store.root / "set-aside").iterdir()
-        assert aside.name == f"fit-{made.name[:16]}-{os.getpid()}"
-        assert said[-1].startswith(f"fit {made.name[:12]}: ")
+        assert aside.name == f"fit-{folder.name[:16]}-{os.getpid()}"
+        assert said[-1].startswith(f"fit {folder.name[:12]}: ")
         assert said[-1].endswith(f"; set aside as {aside} and computed again")
         assert "None" not in said[-1]
 
@@ -98,28 +98,28 @@ def test_a_failure_leaves_nothing(store):
 
 
 def test_the_kind_of_damage_is_named(store, said):
-    made = make(store)
-    (made / "a.txt").write_text("another")
+    folder = make(store)
+    (folder / "a.txt").write_text("another")
     make(store)
     assert ": a.txt was changed or cut short;" in said[-1]
     for name in "bcde":
-        (made / f"{name}.txt").write_text("more")
+        (folder / f"{name}.txt").write_text("more")
     make(store)
     assert ": files are missing or added: ['b.txt', 'c.txt', 'd.txt'];" in said[-1]
-    (made / "artefact.json").unlink()
+    (folder / "artefact.json").unlink()
     make(store)
     assert ": its manifest cannot be read (" in said[-1]
 
 
 def test_what_a_killed_run_left_is_swept(store):
-    made = make(store)
-    leftover = made.with_name(".half-1")
+    folder = make(store)
+    leftover = folder.with_name(".half-1")
     (leftover / "below").mkdir(parents=True)
     (store.root / "records" / "tiny").mkdir(parents=True)
     (store.root / "records" / "tiny" / ".v1.old").mkdir()
     with store.locked():
         assert not leftover.exists()
-    assert (made / "a.txt").exists()
+    assert (folder / "a.txt").exists()
     assert (store.root / "records" / "tiny" / ".v1.old").exists()
 
 
@@ -128,8 +128,8 @@ def test_a_leftover_of_the_same_process_is_no_obstacle(store):
     leftover = folder.with_name(f".{ADDRESS.key[:16]}-{os.getpid()}")
     leftover.mkdir(parents=True)
     (leftover / "old.txt").write_text("old")
-    made = store.make(ADDRESS, write)
-    assert sorted(path.name for path in made.iterdir()) == ["a.txt", "artefact.json"]
+    folder = store.make(ADDRESS, write)
+    assert sorted(path.name for path in folder.iterdir()) == ["a.txt", "artefact.json"]
     assert not leftover.exists()
 
 
@@ -209,8 +209,8 @@ def test_every_file_is_on_the_disk_before_it_counts(store, monkeypatch):
     synced = []
     real = os.fsync
     monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(os.fstat(descriptor).st_ino), real(descriptor)))
-    made = make(store)
-    assert {path.stat().st_ino for path in [*made.iterdir(), made.parent]} <= set(synced)
+    folder = make(store)
+    assert {path.stat().st_ino for path in [*folder.iterdir(), folder.parent]} <= set(synced)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path, said):

@@ -47,8 +47,8 @@ def test_draws_take_whole_users(rated):
         rows = np.concatenate([np.repeat(np.flatnonzero(user == u), row[u]) for u in range(20)])
         drawn.append(stats.pearsonr(x[rows], y[rows]).statistic)
     low, high = np.quantile(drawn, [0.025, 0.975])
-    found = correlation_pooled(user, x, y, w)
-    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    result = correlation_pooled(user, x, y, w)
+    assert (result.low, result.high) == (pytest.approx(low), pytest.approx(high))
 
 
 def test_users_without_a_correlation_are_counted():

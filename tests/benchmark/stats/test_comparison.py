@@ -47,9 +47,9 @@ def test_random_flips_agree_with_enumeration():
 def test_nearly_constant_differences_count_the_identity_and_its_mirror(seed, users, power, pairs):
     """The observed |t| once came from another product than the flips', and could be missed by all: p was 0."""
     d = 0.3 * (1 + 10.0**-power * np.random.default_rng(seed).normal(size=(users, pairs)))
-    for one in sign_flips(d, 2**users, np.random.default_rng(0)):
-        assert one.enumerated and one.at_least == 2
-        assert one.p == smallest_p(users, 2**users) and one.p_max_t >= one.p
+    for test in sign_flips(d, 2**users, np.random.default_rng(0)):
+        assert test.enumerated and test.at_least == 2
+        assert test.p == smallest_p(users, 2**users) and test.p_max_t >= test.p
 
 
 def test_constant_differences_beat_all_others():
@@ -93,10 +93,10 @@ def test_max_t_keeps_its_level_under_the_complete_null():
 
 def test_equal_generators_and_constant_differences():
     equal, shifted = np.zeros((10, 1)), np.full((10, 1), 0.3)
-    one = compare(equal, weights(10), Rules(999, 0.05, 0.02), np.random.default_rng(0))[0]
-    assert one.verdict == "identical"
-    assert one.test.p == 1
-    assert (one.difference.low, one.difference.high) == (0, 0)
+    result = compare(equal, weights(10), Rules(999, 0.05, 0.02), np.random.default_rng(0))[0]
+    assert result.verdict == "identical"
+    assert result.test.p == 1
+    assert (result.difference.low, result.difference.high) == (0, 0)
     two = compare(shifted, weights(10), Rules(1023, 0.05, 0.02), np.random.default_rng(0))[0]
     assert two.verdict == "better"
     assert two.effect is None
@@ -104,9 +104,9 @@ def test_equal_generators_and_constant_differences():
 
 def test_few_users_are_described_not_tested():
     d = np.random.default_rng(4).normal(3, 1, size=(5, 1))
-    one = compare(d, weights(5), Rules(999, 0.05, 0.02), np.random.default_rng(0))[0]
-    assert one.test is None
-    assert one.verdict == "described"
+    result = compare(d, weights(5), Rules(999, 0.05, 0.02), np.random.default_rng(0))[0]
+    assert result.test is None
+    assert result.verdict == "described"
 
 
 @pytest.mark.parametrize(("value", "users"), [(0.7, 6), (0.3, 7), (0.7, 12)])
@@ -183,9 +183,9 @@ def test_image_wins_equals_mann_whitney():
     np.testing.assert_allclose(image_wins(a, b, higher_is_better=False), 1 - np.array(expected))
     a[0, :8] = np.nan
     a[1] = np.nan
-    found = image_wins(a, b)
-    assert found[0] == pytest.approx(np.mean([(a[0, 8] > y) + (a[0, 8] == y) / 2 for y in b[0]]))
-    assert np.isnan(found[1])
+    wins = image_wins(a, b)
+    assert wins[0] == pytest.approx(np.mean([(a[0, 8] > y) + (a[0, 8] == y) / 2 for y in b[0]]))
+    assert np.isnan(wins[1])
 
 
 def test_one_image_scored_in_two_batches_is_a_tie():
@@ -198,8 +198,8 @@ def test_users_whose_values_differ_by_rounding_prefer_neither():
     a = np.repeat([[0.1 + 0.2, 0.5]], 8, axis=0)
     b = np.repeat([[0.3, 0.4]], 8, axis=0)
     equal, better = (paired_differences(a[:, k], b[:, k])[:, None] for k in range(2))
-    one = compare(equal, weights(8), Rules(255, 0.05, 0.02), np.random.default_rng(0))[0]
-    assert one.verdict == "identical" and one.prefer[0] == 0.5
+    result = compare(equal, weights(8), Rules(255, 0.05, 0.02), np.random.default_rng(0))[0]
+    assert result.verdict == "identical" and result.prefer[0] == 0.5
     assert compare(better, weights(8), Rules(255, 0.05, 0.02), np.random.default_rng(0))[0].prefer[0] == 1
     assert np.isnan(paired_differences(np.array([np.nan, 1.0]), np.ones(2))).tolist() == [True, False]
 
@@ -216,9 +216,9 @@ def test_flips_agree_with_the_t_test_where_it_holds():
 def test_enumerated_p_ignores_order_scale_and_sign(seed, users):
     rng = np.random.default_rng(seed)
     d = rng.normal(0.3, 1, size=(users, 2))
-    one = sign_flips(d, 2**users, rng)
-    assert one[0].enumerated
-    assert sign_flips(-7 * d[rng.permutation(users)], 2**users, rng) == one
+    tests = sign_flips(d, 2**users, rng)
+    assert tests[0].enumerated
+    assert sign_flips(-7 * d[rng.permutation(users)], 2**users, rng) == tests
 
 
 def test_an_infinite_difference_is_refused():

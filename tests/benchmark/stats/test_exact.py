@@ -17,10 +17,10 @@ def test_products_are_the_exact_sums_rounded_once(seed, n, power):
     rng = np.random.default_rng(seed)
     counts = rng.integers(-3, 4, (4, n))
     values = rng.normal(size=n) * 10.0 ** rng.integers(-6, 1, n) * 2.0**power
-    found = whole_products(counts, values)
-    for row, one in zip(counts.tolist(), found.tolist(), strict=True):
+    products = whole_products(counts, values)
+    for row, product in zip(counts.tolist(), products.tolist(), strict=True):
         exact = sum((c * Fraction(v) for c, v in zip(row, values.tolist(), strict=True)), Fraction(0))
-        assert one == float(exact)
+        assert product == float(exact)
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -19,17 +19,17 @@ from benchmark.stats.random import stream
 GOLDEN = Path(__file__).with_name("golden.json")
 
 
-def recorded(found):
+def recorded(result):
     """As records hold it."""
     kinds = {
         intervals.Interval: results.Interval.of,
         personalisation.PermutationResult: results.PermutationTest.of,
         comparison.Comparison: lambda pair: results.Comparison.of("a", "b", pair),
     }
-    raw = asdict(kinds[type(found)](found))
-    if isinstance(found, comparison.Comparison):  # with NaN where records hold nothing
-        raw["inner"] = {"low": found.inner.low, "high": found.inner.high}
-        raw["prefer"] = dict(zip(("share", "low", "high"), found.prefer, strict=True))
+    raw = asdict(kinds[type(result)](result))
+    if isinstance(result, comparison.Comparison):  # with NaN where records hold nothing
+        raw["inner"] = {"low": result.inner.low, "high": result.inner.high}
+        raw["prefer"] = dict(zip(("share", "low", "high"), result.prefer, strict=True))
     return {key: value for key, value in raw.items() if key not in ("a", "b")}
 
 
@@ -68,10 +68,10 @@ def of_intervals():
             "none": np.full((4, 1), np.nan),
         }.items():
             for confidence in (0.95, 0.9):
-                found = intervals.mean_intervals(table, weights(len(table)), confidence, method)
+                result = intervals.mean_intervals(table, weights(len(table)), confidence, method)
                 yield (
                     f"mean of {name}, {method}, {confidence}",
-                    [recorded(one) | {"skewed": one.skewed} for one in found],
+                    [recorded(each) | {"skewed": each.skewed} for each in result],
                 )
     yield "mean of three", recorded(intervals.mean_interval(values(3, 1)[:, 0], weights(3)))
     for skew in (1.0, 1.0 + 1e-9):
@@ -81,7 +81,7 @@ def of_intervals():
         )
     some = values(80, 2, 4)
     some[:, 1] = 0.5
-    yield "one constant column of two", [recorded(one) for one in intervals.mean_intervals(some, weights(80))]
+    yield "one constant column of two", [recorded(each) for each in intervals.mean_intervals(some, weights(80))]
     yield (
         "bootstrap-t of ties",
         recorded(intervals.mean_interval(np.array([0.0, 0, 0, 0, 1e-4]), weights(5), 0.95, "bootstrap-t")),
@@ -93,13 +93,13 @@ def of_intervals():
         intervals.bca(np.array([0.0, 1, 2, 1]), np.array([1.0, 1, 1, 0.5, 1.5, 2]), 0.9),
     )
     yield "bca, all below", intervals.bca(np.array([0.0, 1, 2, 3.5]), np.linspace(0, 1, 40), 0.9)
-    one = values(20, 1, 5, skewed=True)[:, 0]
-    draws = np.sort(np.random.default_rng(2).normal(one.mean(), 0.3, 400))
-    yield "bca", intervals.bca(one, draws, 0.95)
-    yield "bca at 80 %", intervals.bca(one, draws, 0.8)
-    yield "bca outside", intervals.bca(one, draws + 10, 0.95)
-    yield "percentile", recorded(intervals.percentile(one.mean(), draws, 20))
-    yield "percentile at 90 %", recorded(intervals.percentile(one.mean(), draws, 20, 0.9))
+    sample = values(20, 1, 5, skewed=True)[:, 0]
+    draws = np.sort(np.random.default_rng(2).normal(sample.mean(), 0.3, 400))
+    yield "bca", intervals.bca(sample, draws, 0.95)
+    yield "bca at 80 %", intervals.bca(sample, draws, 0.8)
+    yield "bca outside", intervals.bca(sample, draws + 10, 0.95)
+    yield "percentile", recorded(intervals.percentile(sample.mean(), draws, 20))
+    yield "percentile at 90 %", recorded(intervals.percentile(sample.mean(), draws, 20, 0.9))
     yield "percentile with holes", recorded(intervals.percentile(0.5, np.array([np.nan, 0.2, 0.4, 0.9, np.nan]), 3))
     yield "percentile of nothing", recorded(intervals.percentile(math.nan, np.array([np.nan, np.nan]), 2))
     yield "wilson", [intervals.wilson(k, n) for k, n in ((0, 5), (2.5, 5), (5, 5), (30, 60), (0, 0))]
@@ -122,13 +122,13 @@ def of_comparison():
                     table[:, 3] *= 0.05
                 rules = comparison.Rules(499, 0.05, margin, higher)
                 beats = np.clip(0.5 + table / 8, 0, 1) if margin else None
-                found = comparison.compare(table, weights(users), rules, np.random.default_rng(4), beats)
-                yield f"compare {users} {margin} {higher}", [recorded(one) for one in found]
+                result = comparison.compare(table, weights(users), rules, np.random.default_rng(4), beats)
+                yield f"compare {users} {margin} {higher}", [recorded(each) for each in result]
     for interval in ("auto", "bootstrap-t"):
         table = values(14, 2, 9, skewed=True)
         rules = comparison.Rules(199, 0.05, 0.5, True, interval)
-        found = comparison.compare(table, weights(14), rules, np.random.default_rng(4), table)
-        yield f"compare skewed, {interval}", [recorded(one) for one in found]
+        result = comparison.compare(table, weights(14), rules, np.random.default_rng(4), table)
+        yield f"compare skewed, {interval}", [recorded(each) for each in result]
     nobody = np.full((7, 1), np.nan)
     yield (
         "compare nobody",
@@ -165,10 +165,10 @@ def of_personalisation():
     yield "permutations", [p.tolist() for p in personalisation.permutations_within([4, 3], 5, np.random.default_rng(5))]
     for draws in (9, 299):
         moved = personalisation.permutations_within([len(s.users) for s in strata], draws, np.random.default_rng(6))
-        yield f"block {draws}", [recorded(one) for one in personalisation.block_permutation(strata, moved)]
+        yield f"block {draws}", [recorded(each) for each in personalisation.block_permutation(strata, moved)]
     three = [personalisation.Stratum(np.arange(m), values(m, m, m)) for m in (4, 3, 5)]
     moved = personalisation.permutations_within([4, 3, 5], 19, np.random.default_rng(6))
-    yield "block of three strata", [recorded(one) for one in personalisation.block_permutation(three, moved)]
+    yield "block of three strata", [recorded(each) for each in personalisation.block_permutation(three, moved)]
     one_image = personalisation.strata_of(values(4, 4, 2), np.zeros(4, int), np.array([1, 1, 0, 0]))
     yield "strata of one image", [one_image[1], *one_image[0]]
     flat = np.arange(25.0).reshape(5, 5)
@@ -182,15 +182,15 @@ def of_personalisation():
         recorded(personalisation.image_shuffle(values(4, 6, 13), few, 49, np.random.default_rng(7))),
     )
     large = np.repeat(np.arange(20), 2000)
-    found = personalisation.image_shuffle(values(20, 40_000, 13), large, 150, np.random.default_rng(7))
-    yield "image shuffle in blocks", recorded(found)
+    result = personalisation.image_shuffle(values(20, 40_000, 13), large, 150, np.random.default_rng(7))
+    yield "image shuffle in blocks", recorded(result)
     yield "own set rank of large numbers", [p.tolist() for p in personalisation.own_set_rank(table * 1e9)]
     owner = np.repeat(np.arange(4), 3)
     scores = values(4, 12, 13)
-    found = personalisation.image_shuffle(scores, owner, 99, np.random.default_rng(7))
-    yield "image shuffle", recorded(found) | {"p": found.p, "z": found.z}
-    found = personalisation.image_shuffle(np.full((4, 12), 0.5), owner, 99, np.random.default_rng(7))
-    yield "image shuffle of nothing", recorded(found)
+    result = personalisation.image_shuffle(scores, owner, 99, np.random.default_rng(7))
+    yield "image shuffle", recorded(result) | {"p": result.p, "z": result.z}
+    result = personalisation.image_shuffle(np.full((4, 12), 0.5), owner, 99, np.random.default_rng(7))
+    yield "image shuffle of nothing", recorded(result)
     yield "own set rank", [part.tolist() for part in personalisation.own_set_rank(np.round(table, 0))]
     yield "own set rank with gaps", [part.tolist() for part in personalisation.own_set_rank(gaps)]
 
@@ -240,17 +240,17 @@ def of_agreement_and_ranks():
         "in line": (x, same),
         "against": (x, -same),
     }.items():
-        found, users = agreement.correlation_within(user, a, b, weights(7, 40))
-        yield f"within, {name}", [recorded(found), users]
+        result, users = agreement.correlation_within(user, a, b, weights(7, 40))
+        yield f"within, {name}", [recorded(result), users]
         yield f"pooled, {name}", recorded(agreement.correlation_pooled(user, a, b, weights(7, 40)))
         yield f"ranks within, {name}", agreement.ranks_within(user, np.round(a, 0)).tolist()
     lonely = np.array([0, 0, 1, 2, 2, 2])
-    found, users = agreement.correlation_within(lonely, x[:6], y[:6], weights(3, 40))
-    yield "within, one rating", [recorded(found), users]
+    result, users = agreement.correlation_within(lonely, x[:6], y[:6], weights(3, 40))
+    yield "within, one rating", [recorded(result), users]
     many = np.repeat(np.arange(70), 4)
     a, b = values(280, 2, 23).T
-    found, users = agreement.correlation_within(many, a, a + b, weights(70, 80))
-    yield "within, many users", [recorded(found), users]
+    result, users = agreement.correlation_within(many, a, a + b, weights(70, 80))
+    yield "within, many users", [recorded(result), users]
     yield "midranks", ranks.midranks(np.array([3.0, 1.0, 3.0, 2.0, 2.0, 2.0])).tolist()
     better = {("a", "b"): True, ("a", "c"): True, ("b", "c"): False, ("d", "a"): True}
     yield "rank intervals", ranks.rank_intervals(["a", "b", "c", "d"], better)
@@ -266,8 +266,8 @@ def of_simulation():
             pairs, images = simulation.simulate_sets(shape, condition, 0.2, rng(31))
             yield f"sets {name} {condition}", [pairs.tolist(), images.tolist()]
         for condition in simulation.GENERATOR_CONDITIONS:
-            found = simulation.simulate_generators(shape, condition, np.array([0.0, 0.1, 0.4, 0.2]), rng(32))
-            yield f"generators {name} {condition}", found.tolist()
+            result = simulation.simulate_generators(shape, condition, np.array([0.0, 0.1, 0.4, 0.2]), rng(32))
+            yield f"generators {name} {condition}", result.tolist()
         yield f"ratings {name}", [part.tolist() for part in simulation.simulate_ratings(shape, 5, rng(33))]
         yield f"scorers {name}", [part.tolist() for part in simulation.simulate_scorers(shape, 0.5, rng(34))]
     yield "counts", simulation.image_counts(simulation.Shape(9, 8, 0.1), None).tolist()
@@ -295,25 +295,25 @@ def plain(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
-def assert_equal(found, expected, where):
+def assert_equal(result, expected, where):
     if isinstance(expected, dict):
-        assert found.keys() == expected.keys(), where
+        assert result.keys() == expected.keys(), where
         for key in expected:
-            assert_equal(found[key], expected[key], f"{where}.{key}")
+            assert_equal(result[key], expected[key], f"{where}.{key}")
     elif isinstance(expected, list):
-        assert len(found) == len(expected), where
-        for i, (f, e) in enumerate(zip(found, expected, strict=True)):
+        assert len(result) == len(expected), where
+        for i, (f, e) in enumerate(zip(result, expected, strict=True)):
             assert_equal(f, e, f"{where}[{i}]")
-    elif isinstance(expected, float) and not isinstance(found, str):
-        assert found == pytest.approx(expected, rel=1e-9, abs=1e-12), where
+    elif isinstance(expected, float) and not isinstance(result, str):
+        assert result == pytest.approx(expected, rel=1e-9, abs=1e-12), where
     else:
-        assert found == expected, where
+        assert result == expected, where
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_numbers_are_those_of_before(part):
-    found = {name: plain(value) for name, value in PARTS[part]()}
-    assert_equal(found, json.loads(GOLDEN.read_text())[part], part)
+    result = {name: plain(value) for name, value in PARTS[part]()}
+    assert_equal(result, json.loads(GOLDEN.read_text())[part], part)
 
 
 if __name__ == "__main__":

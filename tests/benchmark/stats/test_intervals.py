@@ -34,10 +34,10 @@ def test_columns_together_are_columns_alone(seed, n):
     table[:, 3] = 0.5
     w = weights(n, 99)
     together = mean_intervals(table, w)
-    for c, one in enumerate(together):
+    for c, column in enumerate(together):
         alone = mean_interval(table[:, c], w)
-        assert (alone.method, alone.n) == (one.method, one.n)
-        np.testing.assert_allclose([alone.estimate, alone.low, alone.high], [one.estimate, one.low, one.high])
+        assert (alone.method, alone.n) == (column.method, column.n)
+        np.testing.assert_allclose([alone.estimate, alone.low, alone.high], [column.estimate, column.low, column.high])
     for interval in together:
         if interval.method not in ("none", "exact"):
             assert interval.low <= interval.estimate <= interval.high
@@ -47,8 +47,8 @@ def test_the_order_of_users_changes_nothing():
     x = np.random.default_rng(1).normal(size=80)
     order = np.random.default_rng(2).permutation(80)
     w = weights(80)
-    one, two = mean_interval(x, w), mean_interval(x[order], w[:, order])
-    assert (one.low, one.high) == (pytest.approx(two.low, rel=1e-14), pytest.approx(two.high, rel=1e-14))
+    interval, moved = mean_interval(x, w), mean_interval(x[order], w[:, order])
+    assert (interval.low, interval.high) == (pytest.approx(moved.low, rel=1e-14), pytest.approx(moved.high, rel=1e-14))
 
 
 def test_bootstrap_t_by_hand():
@@ -69,8 +69,8 @@ def test_bootstrap_t_by_hand():
 def test_draws_in_which_all_are_alike_have_an_infinite_t():
     """They once were left out, and they are the ones that should make the interval wide."""
     one_in_eight = np.array([1.0, 0, 0, 0, 0, 0, 0, 0])  # a third of the draws are all zero
-    found = mean_interval(one_in_eight, weights(8), method="bootstrap-t")
-    assert found.method == "student-t" and found.bootstrap_t is None and found.high > 0.3
+    interval = mean_interval(one_in_eight, weights(8), method="bootstrap-t")
+    assert interval.method == "student-t" and interval.bootstrap_t is None and interval.high > 0.3
     two = mean_interval(np.array([0.0, 1.0]), weights(2), method="bootstrap-t")
     assert two.method == "student-t" and two.low < 0 < 1 < two.high
     few = np.array([1.0] * 6 + [0.0] * 34)  # here one draw in six hundred
@@ -83,8 +83,8 @@ def test_bootstrap_t_covers_rare_values():
     held = []
     for _ in range(200):
         x = (rng.random(80) < 0.05).astype(float)
-        one = mean_interval(x, resampling_weights(80, 400, rng), method="bootstrap-t")
-        held.append(one.low <= 0.05 <= one.high)
+        interval = mean_interval(x, resampling_weights(80, 400, rng), method="bootstrap-t")
+        held.append(interval.low <= 0.05 <= interval.high)
     assert np.mean(held) > 0.8
 
 
@@ -122,5 +122,5 @@ def test_draws_that_equal_the_mean_count_half_whatever_the_order_of_adding(seed)
     low, high = np.quantile(sums / 3200, levels)
     for _ in range(5):
         order = rng.permutation(100)
-        found = mean_interval(x[order], w[:, order])
-        assert (found.low, found.high) == (pytest.approx(low, abs=1e-12), pytest.approx(high, abs=1e-12))
+        interval = mean_interval(x[order], w[:, order])
+        assert (interval.low, interval.high) == (pytest.approx(low, abs=1e-12), pytest.approx(high, abs=1e-12))

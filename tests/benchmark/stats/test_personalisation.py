@@ -70,12 +70,12 @@ def test_p_is_in_range_and_does_not_depend_on_labels(seed, users):
     scores = rng.normal(size=(users, users)) + np.eye(users) * rng.normal()
     relabel = rng.permutation(users)
     permutations = permutations_within([users], 99, np.random.default_rng(1))
-    _, here = block_permutation([stratum(scores)], permutations)
+    _, before = block_permutation([stratum(scores)], permutations)
     back = np.argsort(relabel)
     moved = [back[permutations[0][:, relabel]]]
-    _, there = block_permutation([stratum(scores[np.ix_(relabel, relabel)])], moved)
-    assert 0 < here.p <= 1
-    assert here.at_least == there.at_least
+    _, after = block_permutation([stratum(scores[np.ix_(relabel, relabel)])], moved)
+    assert 0 < before.p <= 1
+    assert before.at_least == after.at_least
 
 
 def test_a_planted_effect_is_found_and_grows():

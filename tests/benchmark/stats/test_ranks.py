@@ -56,10 +56,10 @@ def test_the_same_order_the_reverse_and_ties():
 
 def test_means_that_are_equal_but_for_rounding_are_tied():
     means = np.array([[0.1 + 0.2, 0.3, 0.0]])  # the first two are one number on paper
-    one, other = np.ones((1, 1), int), np.array([[1.0, 2.0, 0.0]])
-    assert kendall(means, other, one)[0] == pytest.approx(2 / 3)
+    unweighted, other = np.ones((1, 1), int), np.array([[1.0, 2.0, 0.0]])
+    assert kendall(means, other, unweighted)[0] == pytest.approx(2 / 3)
     assert inversions(means[0], other[0]) == []
-    assert probability_first(means, one).tolist() == [0.5, 0.5, 0.0]
+    assert probability_first(means, unweighted).tolist() == [0.5, 0.5, 0.0]
     assert midranks(means[0]).tolist() == [2.5, 2.5, 1.0]
 
 

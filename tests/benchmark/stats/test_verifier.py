@@ -64,10 +64,10 @@ def test_pooled_auc_by_users_equals_drawing_users():
         rows = np.concatenate([np.repeat(np.flatnonzero(user == u), row[u]) for u in range(14)])
         drawn.append(auc(liked[rows], score[rows]))
     low, high = np.quantile(drawn, [0.025, 0.975])
-    found = auc_over_users(user, liked, score, w)
-    assert found.estimate == pytest.approx(auc(liked, score))
-    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
-    assert found.n == len(np.unique(user))
+    interval = auc_over_users(user, liked, score, w)
+    assert interval.estimate == pytest.approx(auc(liked, score))
+    assert (interval.low, interval.high) == (pytest.approx(low), pytest.approx(high))
+    assert interval.n == len(np.unique(user))
     assert auc_over_users(user, np.ones(300, bool), score, w).method == "none"
 
 

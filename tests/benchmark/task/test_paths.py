@@ -16,8 +16,8 @@ class Kind:
 def test_files_are_seen_from_the_task_file(tmp_path):
     (tmp_path / "weights").mkdir()
     raw = {"file": "e.npy", "repository": "weights", "other": "weights", "number": 3}
-    found = placed(Kind, raw, tmp_path)
-    assert found == {**raw, "file": str(tmp_path / "e.npy"), "repository": str(tmp_path / "weights")}
+    placed_params = placed(Kind, raw, tmp_path)
+    assert placed_params == {**raw, "file": str(tmp_path / "e.npy"), "repository": str(tmp_path / "weights")}
     assert raw["file"] == "e.npy"
 
 

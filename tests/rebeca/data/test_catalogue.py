@@ -14,9 +14,9 @@ from tests.conftest import make_folder
 SCALE = (1.0, 7.0)
 
 
-def test_not_a_picture(tmp_path):
+def test_not_an_image(tmp_path):
     folder = make_folder(tmp_path)
-    (folder / "images" / "0.png").write_bytes(b"no picture")
+    (folder / "images" / "0.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"0\.png: not a readable image"):
         read_folder(folder, SCALE).catalogue.pixels(0)
 

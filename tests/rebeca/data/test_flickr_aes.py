@@ -48,12 +48,12 @@ def test_the_published_files_are_read(ready):
     assert set(np.unique(dataset.ratings.rating)) <= {1, 2, 3, 4, 5}
     catalogue = dataset.catalogue
     assert len({catalogue.digest(i) for i in range(len(catalogue))}) == len(catalogue) <= 70
-    assert catalogue._kept == 0  # digests come from the index, no picture was decoded
+    assert catalogue._kept == 0  # digests come from the index, no image was decoded
     assert catalogue.pixels(0).shape[2] == 3
 
 
 def test_the_division_holds_the_published_counts():
-    """210 people, 193,208 ratings, 48 of the fewest: 2,100 for test and validation each, as the original printed."""
+    """210 users, 193,208 ratings, 48 of the fewest: 2,100 for test and validation each, as the original printed."""
     rng = np.random.default_rng(0)
     counts = np.full(210, 48)
     counts[1:] = rng.integers(49, 400, 209)
@@ -62,12 +62,12 @@ def test_the_division_holds_the_published_counts():
     user = np.repeat(np.arange(210), counts)
     item = np.concatenate([rng.choice(items, c, replace=False) for c in counts])
     ratings = interactions(user, item, rng.integers(1, 6, len(user)))
-    found = flickr_aes.facts(ratings, 0).counts
-    assert {name: found[name] for name in flickr_aes.PUBLISHED} == flickr_aes.PUBLISHED
+    counts = flickr_aes.facts(ratings, 0).counts
+    assert {name: counts[name] for name in flickr_aes.PUBLISHED} == flickr_aes.PUBLISHED
     assert flickr_aes.facts(ratings, 0).as_published
     division = divide(ratings, SplitRule("per-user-exact", 10, 10, "shared"), 4, np.zeros(items, int), 42)
     parts = {"training": division.generators.train, "validation": division.generators.validation, "test": division.test}
-    assert {name: len(rows) for name, rows in parts.items()} == {name: found[name] for name in parts}
+    assert {name: len(rows) for name, rows in parts.items()} == {name: counts[name] for name in parts}
 
 
 @settings(max_examples=25, deadline=None)
@@ -96,7 +96,7 @@ def test_without_the_index_the_remedy_is_named(root):
     assert error.value.hint == f"rebeca-bench data prepare flickr-aes --root {root}"
 
 
-def test_a_picture_that_changed_must_be_prepared_again(ready):
+def test_an_image_that_changed_must_be_prepared_again(ready):
     name = sorted((ready / IMAGES).iterdir())[3]
     other = sorted((ready / IMAGES).iterdir())[4]
     time.sleep(0.01)
@@ -130,14 +130,14 @@ def test_preparing_goes_on_where_it_stopped(root, monkeypatch):
     prepare(root, "refuse", lambda done, total: told.append((done, total)))
     assert told[0][0] == 32 and told[-1][0] == told[-1][1]
     assert opened.count(2) == told[-1][1] - 32
-    (root / INDEX).write_text("not JSON")  # made from the pictures alone, so it is made again
+    (root / INDEX).write_text("not JSON")  # made from the images alone, so it is made again
     assert prepare(root, "refuse", silent).counts["ratings"] == 288
 
 
-def test_damaged_pictures_are_counted_and_named_after_all_others_were_opened(root):
+def test_damaged_images_are_counted_and_named_after_all_others_were_opened(root):
     files = sorted((root / IMAGES).iterdir())
     files[2].write_bytes(files[2].read_bytes()[:300])
-    files[5].write_bytes(b"no picture")
+    files[5].write_bytes(b"no image")
     rated = {line.split(", ")[1] for line in (root / TABLE).read_text().splitlines()[1:]}
     bad = [f for f in (files[2], files[5]) if f.name in rated]
     with pytest.raises(DataError, match=rf"{len(bad)} of \d+ images cannot be read: .*{bad[0].name}"):
@@ -145,7 +145,7 @@ def test_damaged_pictures_are_counted_and_named_after_all_others_were_opened(roo
     assert len(json.loads((root / INDEX).read_text())) == len(rated) - len(bad)
 
 
-def test_a_picture_that_is_listed_but_absent_is_named_with_its_row(root):
+def test_an_image_that_is_listed_but_absent_is_named_with_its_row(root):
     lines = (root / TABLE).read_text().splitlines()
     name = lines[5].split(", ")[1]
     row = next(i + 1 for i, line in enumerate(lines) if name in line)
@@ -185,12 +185,12 @@ def test_missing_columns_files_and_folders_are_named(root, tmp_path):
         read_flickr_aes(root)
 
 
-def test_a_picture_rated_twice_is_refused_or_the_first_counts(root):
+def test_an_image_rated_twice_is_refused_or_the_first_counts(root):
     changed(root, lambda lines: [*lines, lines[1].rpartition(", ")[0] + ", 1"])
     with pytest.raises(DataError, match=r"row 290: user 'A000' rated item .* twice"):
         prepare(root, "refuse", silent)
-    found = prepare(root, "first", silent)
-    assert found.repeated == 1 and found.counts["ratings"] == 288
+    prepared = prepare(root, "first", silent)
+    assert prepared.repeated == 1 and prepared.counts["ratings"] == 288
     assert len(read_flickr_aes(root, "first").ratings) == 288
 
 
@@ -203,6 +203,6 @@ def test_made_up_data_never_replace_others(tmp_path):
 def test_the_command_says_what_differs_from_what_was_published(root):
     output = invoke("data", "prepare", "flickr-aes", "--root", root)
     assert "published: 193,208" in output and f"--set data.path={root}" in output
-    found = json.loads(invoke("data", "prepare", "flickr-aes", "--root", root, "--json"))
-    assert found["counts"]["users"] == 6 and not found["as_published"]
+    prepared = json.loads(invoke("data", "prepare", "flickr-aes", "--root", root, "--json"))
+    assert prepared["counts"]["users"] == 6 and not prepared["as_published"]
     assert "missing" in invoke("data", "prepare", "flickr-aes", "--root", root / "nowhere", code=3)

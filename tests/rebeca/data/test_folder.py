@@ -18,7 +18,7 @@ SCALE = (1.0, 7.0)
 def test_reads_a_folder(tmp_path):
     data = read_folder(make_folder(tmp_path), SCALE)
     assert (data.ratings.num_users, data.ratings.num_items, len(data.ratings)) == (12, 24, 288)
-    assert data.catalogue.captions[3] == "picture 3"
+    assert data.catalogue.captions[3] == "image 3"
     assert data.catalogue.pixels(0).shape == (24, 24, 3)
     assert set(data.block_of_user) == {0}
 

@@ -33,13 +33,13 @@ def test_nobody_sees_test_ratings(kind, mode):
 
 
 def test_published_counts():
-    # min(10, n) test ratings, then up to 10 validation ratings a person
+    # min(10, n) test ratings, then up to 10 validation ratings per user
     ratings = grid(users=6, items=50)
     d = divide(ratings, SplitRule("per-user", 10, 10, "shared"), 4, np.zeros(50, int), 42)
     assert (len(d.test), len(d.generators.validation), len(d.generators.train)) == (60, 60, 180)
 
 
-def test_a_person_more_changes_nobody_elses_division():
+def test_a_user_more_changes_nobody_elses_division():
     ratings = grid(users=8)
     fewer = ratings.where(ratings.user != 7)
     rule = SplitRule("per-user", 10, 6, "disjoint")

@@ -22,10 +22,10 @@ def test_copies_of_a_candidate_tie_wherever_they_lie(metric):
     rng = np.random.default_rng(0)
     own = rng.normal(size=(7, 33)).astype(np.float32)
     points = (own[rng.integers(0, 7, 200)] + rng.normal(0, 0.1, (200, 33))).astype(np.float32)
-    found = nearest(
+    items = nearest(
         points, np.concatenate([own, own, own * np.float32(1 + 1e-15)]), NearestParams(metric, repeats=True)
     )
-    np.testing.assert_array_equal(found, nearest(points, own, NearestParams(metric, repeats=True)))
+    np.testing.assert_array_equal(items, nearest(points, own, NearestParams(metric, repeats=True)))
 
 
 def test_decodes_for_whole_users_among_their_candidates():
@@ -35,8 +35,8 @@ def test_decodes_for_whole_users_among_their_candidates():
     candidates = Candidates(("x", "y"), np.ones((1, 5), bool), np.zeros(2, int), (np.array([0]), np.array([4])))
     decoder = NearestItem(NearestParams(), DecoderContext(catalogue, points, candidates, LinearSpace()))
     requests = [Request("x", 0, 1), Request("x", 1, 2), Request("y", 0, 3)]
-    found = decoder.decode(np.array([[0.0], [0.0], [9.0]]), requests)
-    assert [p.item for p in found] == [1, 2, 3]
-    assert found[0].pixels[0, 0, 0] == 1
+    items = decoder.decode(np.array([[0.0], [0.0], [9.0]]), requests)
+    assert [p.item for p in items] == [1, 2, 3]
+    assert items[0].pixels[0, 0, 0] == 1
     with pytest.raises(PluginError, match="user 'x' has 4 candidate items for 5 requests"):
         decoder.decode(np.zeros((5, 1)), [Request("x", k, k) for k in range(5)])

@@ -1,4 +1,4 @@
-"""The decoder on the shipped miniature: people of a batch are never mixed, and the published layouts load."""
+"""The decoder on the shipped miniature: users of a batch are never mixed, and the published layouts load."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from rebeca.tinyworld.models import ADAPTER, IMAGE_ENCODER, STABLE_DIFFUSION, la
 from rebeca.tinyworld.words import CONTEXT
 from rebeca.weights import quiet
 
-PEOPLE = 8
+USERS = 8
 
 
 def decoder(**params):
     return StableDiffusion(
-        StableDiffusionParams(**{"steps": 3, "batch": PEOPLE, **params}), DecoderContext.alone(LinearSpace())
+        StableDiffusionParams(**{"steps": 3, "batch": USERS, **params}), DecoderContext.alone(LinearSpace())
     )
 
 
 def requests(count):
-    return [Request(f"person-{i}", 0, 1000 + i) for i in range(count)]
+    return [Request(f"user-{i}", 0, 1000 + i) for i in range(count)]
 
 
 def embeddings(count, seed=0):
@@ -38,19 +38,19 @@ def embeddings(count, seed=0):
 
 
 @pytest.fixture(scope="module")
-def pictures():
-    return [made.pixels for made in decoder().decode(embeddings(PEOPLE), requests(PEOPLE))]
+def images():
+    return [image.pixels for image in decoder().decode(embeddings(USERS), requests(USERS))]
 
 
-def test_another_vector_for_one_person_changes_that_persons_picture_only(pictures):
-    vectors = embeddings(PEOPLE)
+def test_another_vector_for_one_user_changes_that_users_image_only(images):
+    vectors = embeddings(USERS)
     vectors[3] = embeddings(1, seed=9)
-    again = [made.pixels for made in decoder().decode(vectors, requests(PEOPLE))]
-    changed = [i for i, (a, b) in enumerate(zip(pictures, again, strict=True)) if not np.array_equal(a, b)]
+    again = [image.pixels for image in decoder().decode(vectors, requests(USERS))]
+    changed = [i for i, (a, b) in enumerate(zip(images, again, strict=True)) if not np.array_equal(a, b)]
     assert changed == [3]
 
 
-def test_the_stock_pipeline_mixes_people_which_is_why_ours_does_not_use_it():
+def test_the_stock_pipeline_mixes_users_which_is_why_ours_does_not_use_it():
     with quiet():
         pipe = StableDiffusionPipeline.from_pretrained(
             layouts() / STABLE_DIFFUSION, safety_checker=None, use_safetensors=True, low_cpu_mem_usage=False
@@ -61,7 +61,7 @@ def test_the_stock_pipeline_mixes_people_which_is_why_ours_does_not_use_it():
         )  # fmt: skip
     pipe.set_progress_bar_config(disable=True)
 
-    def made(vectors):
+    def decoded(vectors):
         positive = torch.from_numpy(vectors)[:, None]
         with torch.inference_mode():
             return pipe(
@@ -73,41 +73,41 @@ def test_the_stock_pipeline_mixes_people_which_is_why_ours_does_not_use_it():
     vectors = embeddings(4)
     other = vectors.copy()
     other[3] = embeddings(1, seed=9)
-    first, second = made(vectors), made(other)
+    first, second = decoded(vectors), decoded(other)
     changed = [i for i in range(4) if np.abs(first[i] - second[i]).max() > 1e-4]
     assert changed != [3], "diffusers issue 9813 is mended: the subclass can go"
 
 
-def test_a_picture_does_not_depend_on_what_is_made_beside_it(pictures):
-    alone = next(decoder(batch=1).decode(embeddings(PEOPLE)[5:6], requests(PEOPLE)[5:6])).pixels
-    assert np.abs(alone.astype(int) - pictures[5].astype(int)).max() <= 2
-    part = decoder().decode(embeddings(PEOPLE)[2:7], requests(PEOPLE)[2:7])
-    for row, made in enumerate(part):
-        assert np.abs(made.pixels.astype(int) - pictures[2 + row].astype(int)).max() <= 2
+def test_an_image_does_not_depend_on_what_is_made_beside_it(images):
+    alone = next(decoder(batch=1).decode(embeddings(USERS)[5:6], requests(USERS)[5:6])).pixels
+    assert np.abs(alone.astype(int) - images[5].astype(int)).max() <= 2
+    part = decoder().decode(embeddings(USERS)[2:7], requests(USERS)[2:7])
+    for row, image in enumerate(part):
+        assert np.abs(image.pixels.astype(int) - images[2 + row].astype(int)).max() <= 2
 
 
-def test_runs_are_bit_identical(pictures):
-    again = list(decoder().decode(embeddings(PEOPLE), requests(PEOPLE)))
-    assert all(np.array_equal(a, b.pixels) for a, b in zip(pictures, again, strict=True))
+def test_runs_are_bit_identical(images):
+    again = list(decoder().decode(embeddings(USERS), requests(USERS)))
+    assert all(np.array_equal(a, b.pixels) for a, b in zip(images, again, strict=True))
 
 
-def test_prompt_guidance_scale_and_scheduler_reach_the_picture(pictures):
+def test_prompt_guidance_scale_and_scheduler_reach_the_image(images):
     changes = (
         {"prompt": "a snowy field at night"}, {"negative_prompt": "night"}, {"image_guidance": 4.0},
         {"image_guidance": 1.0}, {"adapter_scale": 0.3}, {"scheduler": "EulerDiscreteScheduler"}, {"steps": 4},
     )  # fmt: skip
     for change in changes:
         other = list(decoder(**change).decode(embeddings(2), requests(2)))
-        assert not np.array_equal(other[0].pixels, pictures[0]), change
+        assert not np.array_equal(other[0].pixels, images[0]), change
 
 
 def test_words_alone_leave_the_adapter_off():
     words = ["a green meadow at noon with the sun", "a blue lake at night with stars"]
-    made = list(decoder().decode_prompts(words, ["", ""], requests(2)))
-    assert made[0].embedding is None and made[0].pixels.shape == (64, 64, 3)
+    results = list(decoder().decode_prompts(words, ["", ""], requests(2)))
+    assert results[0].embedding is None and results[0].pixels.shape == (64, 64, 3)
     list(decoder().decode(embeddings(2), requests(2)))  # the scale is not left behind
     again = list(decoder().decode_prompts(words, ["", ""], requests(2)))
-    assert np.array_equal(made[0].pixels, again[0].pixels)
+    assert np.array_equal(results[0].pixels, again[0].pixels)
 
 
 def test_mistakes_are_named(tmp_path):
@@ -147,8 +147,8 @@ def test_a_repository_needs_its_commit_and_a_folder_is_known_by_its_content(tmp_
     for name in ("one", "two", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "weights").write_text("other" if name == "other" else "same")
-    one, two, other = (digest(model=str(tmp_path / name)) for name in ("one", "two", "other"))
-    assert one == two != other
+    first, same, other = (digest(model=str(tmp_path / name)) for name in ("one", "two", "other"))
+    assert first == same != other
 
 
 def test_transformers_and_open_clip_read_the_same_clip():
@@ -162,9 +162,9 @@ def test_transformers_and_open_clip_read_the_same_clip():
     ids = tokenizer(["a vivid wheat field at dusk with stars", "something else, 12!", ""])
     assert ids.shape == (3, CONTEXT)
     with torch.inference_mode():
-        picture = theirs.visual_projection(theirs.vision_model(pixel_values=x).pooler_output)
+        image = theirs.visual_projection(theirs.vision_model(pixel_values=x).pooler_output)
         text = theirs.text_projection(theirs.text_model(input_ids=ids).pooler_output)
-        assert torch.allclose(ours.encode_image(x), picture, atol=2e-5)
+        assert torch.allclose(ours.encode_image(x), image, atol=2e-5)
         assert torch.allclose(ours.encode_text(ids), text, atol=2e-5)
 
 

@@ -1,4 +1,4 @@
-"""The decoder on the published layout: people of a batch apart, no checker, half precision, LoRA, short memory."""
+"""The decoder on the published layout: users of a batch apart, no checker, half precision, LoRA, short memory."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from rebeca.interfaces import DecoderContext, Request
 from rebeca.params import make_params
 from rebeca.space import LinearSpace
 
-PEOPLE, DIM = 8, 64
+USERS, DIM = 8, 64
 
 
 def decoder(**params):
-    given = {"model": "published:sd15", "adapter": "published:ip-adapter-sd15", "steps": 2, "batch": PEOPLE, **params}
+    given = {"model": "published:sd15", "adapter": "published:ip-adapter-sd15", "steps": 2, "batch": USERS, **params}
     return StableDiffusion(StableDiffusionParams(**given), DecoderContext.alone(LinearSpace()))
 
 
-def requests(count=PEOPLE):
-    return [Request(f"person-{i}", 0, 1000 + i) for i in range(count)]
+def requests(count=USERS):
+    return [Request(f"user-{i}", 0, 1000 + i) for i in range(count)]
 
 
-def vectors(count=PEOPLE, seed=0):
+def vectors(count=USERS, seed=0):
     return np.random.default_rng(seed).normal(0, 1, (count, DIM)).astype(np.float32)
 
 
-def made(count=PEOPLE, points=None, **params):
+def decoded(count=USERS, points=None, **params):
     points = vectors(count) if points is None else points
-    return [picture.pixels for picture in decoder(**params).decode(points, requests(count))]
+    return [image.pixels for image in decoder(**params).decode(points, requests(count))]
 
 
 @pytest.fixture(autouse=True)
@@ -47,36 +47,36 @@ def differing(a, b):
     return [i for i, (x, y) in enumerate(zip(a, b, strict=True)) if not np.array_equal(x, y)]
 
 
-def test_swapping_one_persons_vector_in_a_batch_of_eight_changes_that_picture_only():
-    first, points = made(), vectors()
+def test_swapping_one_users_vector_in_a_batch_of_eight_changes_that_image_only():
+    first, points = decoded(), vectors()
     points[5] = vectors(1, seed=9)
-    assert differing(first, made(points=points)) == [5]
+    assert differing(first, decoded(points=points)) == [5]
     assert first[0].shape == (64, 64, 3) and first[0].std() > 1
 
 
-def test_half_precision_changes_that_picture_only_as_well():
-    first, points = made(dtype="bfloat16"), vectors()
+def test_half_precision_changes_that_image_only_as_well():
+    first, points = decoded(dtype="bfloat16"), vectors()
     points[2] = vectors(1, seed=9)
-    assert differing(first, made(points=points, dtype="bfloat16")) == [2]
+    assert differing(first, decoded(points=points, dtype="bfloat16")) == [2]
     assert load_pipeline(decoder(dtype="bfloat16").params.of_pipeline, "cpu").unet.dtype == torch.bfloat16
     assert load_pipeline(decoder(dtype="auto").params.of_pipeline, "cpu").unet.dtype == torch.float32
 
 
 def test_channels_last_paints_the_same_to_a_bit_or_two():
-    near = np.abs(np.stack(made()).astype(int) - np.stack(made(channels_last=True)).astype(int))
+    near = np.abs(np.stack(decoded()).astype(int) - np.stack(decoded(channels_last=True)).astype(int))
     assert near.max() <= 2
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++")
 def test_a_compiled_unet_paints_the_same_to_a_bit_or_two():
-    near = np.abs(np.stack(made(2, batch=2)).astype(int) - np.stack(made(2, batch=2, compile=True)).astype(int))
+    near = np.abs(np.stack(decoded(2, batch=2)).astype(int) - np.stack(decoded(2, batch=2, compile=True)).astype(int))
     assert near.max() <= 2
 
 
 def test_a_safety_checker_in_the_repository_is_never_asked(weights, tmp_path, monkeypatch):
     """The published repository carries one that returns what it flags in black, which would then be scored."""
-    first = made(2)
+    first = decoded(2)
     shutil.copytree(weights, tmp_path / "weights")
     monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path / "weights"))
     load_pipeline.cache_clear()
@@ -91,11 +91,11 @@ def test_a_safety_checker_in_the_repository_is_never_asked(weights, tmp_path, mo
     from transformers import CLIPImageProcessor
 
     CLIPImageProcessor().save_pretrained(folder / "feature_extractor")
-    assert not differing(first, made(2))
+    assert not differing(first, decoded(2))
     assert load_pipeline(decoder().params.of_pipeline, "cpu").safety_checker is None
 
 
-def test_a_black_picture_is_a_counted_failure_wherever_it_comes_from():
+def test_a_black_image_is_a_counted_failure_wherever_it_comes_from():
     from benchmark.runner.images import check
     from rebeca.interfaces import GeneratedImage
 
@@ -107,18 +107,18 @@ def test_a_black_picture_is_a_counted_failure_wherever_it_comes_from():
     assert row.failure == "blank"
 
 
-def test_a_picture_that_failed_takes_no_vector_from_the_others(tmp_path):
+def test_an_image_that_failed_takes_no_vector_from_the_others(tmp_path):
     from benchmark.runner.images import read_embeddings, write_unit
 
     class Empty:
         def __len__(self):
             return 0
 
-    made = list(decoder().decode(vectors(), requests()))
-    made[2] = None
-    write_unit(tmp_path, iter(made), requests(), Empty(), "somebody")
-    found = read_embeddings([tmp_path])
-    assert np.isnan(found[2]).all() and np.array_equal(np.delete(found, 2, 0), np.delete(vectors(), 2, 0))
+    images = list(decoder().decode(vectors(), requests()))
+    images[2] = None
+    write_unit(tmp_path, iter(images), requests(), Empty(), "somebody")
+    embeddings = read_embeddings([tmp_path])
+    assert np.isnan(embeddings[2]).all() and np.array_equal(np.delete(embeddings, 2, 0), np.delete(vectors(), 2, 0))
 
 
 def test_an_array_that_a_generator_uses_again_is_kept_as_it_was(tmp_path):
@@ -143,7 +143,7 @@ def test_an_array_that_a_generator_uses_again_is_kept_as_it_was(tmp_path):
         assert pixels_digest(decode_image((tmp_path / f"{row.digest}.png").read_bytes(), "x")) == row.digest
 
 
-def test_pictures_come_a_batch_at_a_time(monkeypatch):
+def test_images_come_a_batch_at_a_time(monkeypatch):
     batches = []
     batch = StableDiffusion._batch
 
@@ -155,27 +155,27 @@ def test_pictures_come_a_batch_at_a_time(monkeypatch):
     coming = iter(decoder(batch=2).decode(vectors(), requests()))
     next(coming)
     assert len(batches) == 1
-    assert len(list(coming)) == PEOPLE - 1 and len(batches) == 4
+    assert len(list(coming)) == USERS - 1 and len(batches) == 4
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
-def test_a_picture_of_numbers_that_are_not_finite_failed(monkeypatch, number):
-    """Half precision can overflow in the autoencoder; what became of it would be scored as a picture."""
-    one = decoder(batch=4)
-    pipe = load_pipeline(one.params.of_pipeline, "cpu")
+def test_an_image_of_numbers_that_are_not_finite_failed(monkeypatch, number):
+    """Half precision can overflow in the autoencoder; what became of it would be scored as an image."""
+    tested = decoder(batch=4)
+    pipe = load_pipeline(tested.params.of_pipeline, "cpu")
     whole = pipe.vae.decode
 
     def overflowing(latents, **named):
-        made = whole(latents, **named)
-        made[0][1, 0, 0, 0] = number
-        return made
+        decoded = whole(latents, **named)
+        decoded[0][1, 0, 0, 0] = number
+        return decoded
 
-    wanted = list(one.decode(vectors(), requests()))
+    wanted = list(tested.decode(vectors(), requests()))
     monkeypatch.setattr(pipe.vae, "decode", overflowing)
-    found = list(one.decode(vectors(), requests()))
-    failed = [k for k in range(PEOPLE) if k % 4 == 1]
-    assert [k for k, picture in enumerate(found) if picture is None] == failed
-    assert all(np.array_equal(found[k].pixels, wanted[k].pixels) for k in range(PEOPLE) if k not in failed)
+    images = list(tested.decode(vectors(), requests()))
+    failed = [k for k in range(USERS) if k % 4 == 1]
+    assert [k for k, image in enumerate(images) if image is None] == failed
+    assert all(np.array_equal(images[k].pixels, wanted[k].pixels) for k in range(USERS) if k not in failed)
 
 
 def test_guidance_below_one_is_refused():
@@ -204,9 +204,9 @@ def short_of_memory(most, monkeypatch):
 def test_the_rehearsal_halves_the_batch_until_it_fits(monkeypatch):
     monkeypatch.setattr(StableDiffusion, "_has_own_memory", property(lambda self: True))
     tried = short_of_memory(3, monkeypatch)
-    one = decoder(batch=16)
-    assert one.rehearse() == 2 and tried == [16, 8, 4, 2]
-    assert len(list(one.decode(vectors(), requests()))) == PEOPLE and max(tried[4:]) == 2
+    tested = decoder(batch=16)
+    assert tested.rehearse() == 2 and tried == [16, 8, 4, 2]
+    assert len(list(tested.decode(vectors(), requests()))) == USERS and max(tried[4:]) == 2
     assert decoder(batch=16).rehearse(4) == 4  # remembered: nothing is tried
 
 
@@ -237,14 +237,14 @@ def test_a_rehearsal_is_remembered_by_device(tmp_path, monkeypatch):
             return batch or 16
 
     monkeypatch.setattr(devices, "device_name", lambda device: "H100")
-    one = Rehearsing()
-    assert devices.rehearsed(one, use, euclidean, "cuda", tmp_path) == 16
-    assert devices.rehearsed(one, use, euclidean, "cuda", tmp_path) == 16
-    assert devices.rehearsed(one, use, cosine, "cuda", tmp_path) == 16
+    tested = Rehearsing()
+    assert devices.rehearsed(tested, use, euclidean, "cuda", tmp_path) == 16
+    assert devices.rehearsed(tested, use, euclidean, "cuda", tmp_path) == 16
+    assert devices.rehearsed(tested, use, cosine, "cuda", tmp_path) == 16
     monkeypatch.setattr(devices, "device_name", lambda device: "H200")
-    devices.rehearsed(one, use, euclidean, "cuda", tmp_path)
-    assert one.calls == [None, 16, None, None]
-    assert devices.rehearsed(one, use, euclidean, "cpu", tmp_path) == 16 and one.calls[-1] is None
+    devices.rehearsed(tested, use, euclidean, "cuda", tmp_path)
+    assert tested.calls == [None, 16, None, None]
+    assert devices.rehearsed(tested, use, euclidean, "cpu", tmp_path) == 16 and tested.calls[-1] is None
 
 
 # -- LoRA -----------------------------------------------------------------------------------------------------------
@@ -271,40 +271,40 @@ def write_lora(folder, seed):
 
 
 def test_a_lora_is_applied_and_leaves_nothing_behind(tmp_path):
-    before = made(4)
+    before = decoded(4)
     write_lora(tmp_path / "shared", 0)
-    changed = made(4, lora=str(tmp_path / "shared"))
+    changed = decoded(4, lora=str(tmp_path / "shared"))
     assert differing(before, changed) == [0, 1, 2, 3]
-    assert not differing(changed, made(4, lora=str(tmp_path / "shared")))
-    assert differing(changed, made(4, lora=str(tmp_path / "shared"), lora_scale=0.3)) == [0, 1, 2, 3]
-    assert not differing(before, made(4))
+    assert not differing(changed, decoded(4, lora=str(tmp_path / "shared")))
+    assert differing(changed, decoded(4, lora=str(tmp_path / "shared"), lora_scale=0.3)) == [0, 1, 2, 3]
+    assert not differing(before, decoded(4))
 
 
 def test_everybody_has_a_lora_of_their_own(tmp_path):
-    before = made(3)
-    for person in range(3):
-        write_lora(tmp_path / f"person-{person}", person)
+    before = decoded(3)
+    for user in range(3):
+        write_lora(tmp_path / f"user-{user}", user)
     pattern = str(tmp_path / "{user}")
-    own = made(3, lora=pattern)
-    for person in range(3):
-        alone = made(3, lora=str(tmp_path / f"person-{person}"))
-        assert np.abs(alone[person].astype(int) - own[person].astype(int)).max() <= 2
-    assert not differing(before, made(3))
+    own = decoded(3, lora=pattern)
+    for user in range(3):
+        alone = decoded(3, lora=str(tmp_path / f"user-{user}"))
+        assert np.abs(alone[user].astype(int) - own[user].astype(int)).max() <= 2
+    assert not differing(before, decoded(3))
     params = StableDiffusionParams(
         model="published:sd15", adapter="published:ip-adapter-sd15", lora=pattern
     )  # fmt: skip
     first = StableDiffusion.fingerprint(params)
-    shutil.rmtree(tmp_path / "person-2")
+    shutil.rmtree(tmp_path / "user-2")
     assert StableDiffusion.fingerprint(params) != first
 
 
 def test_a_lora_that_is_missing_damaged_or_elsewhere_is_named(tmp_path):
     with pytest.raises(MissingDependency, match=r"decoder\.lora: .*nowhere cannot be loaded"):
-        made(1, lora=str(tmp_path / "nowhere"))
+        decoded(1, lora=str(tmp_path / "nowhere"))
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "pytorch_lora_weights.safetensors").write_bytes(b"nothing")
     with pytest.raises(MissingDependency, match="cannot be loaded"):
-        made(1, lora=str(tmp_path / "bad"))
+        decoded(1, lora=str(tmp_path / "bad"))
     (tmp_path / "loras").mkdir()
     assert lora_of(str(tmp_path / "loras" / "{user}"), "ann") == tmp_path / "loras" / "ann"
     with pytest.raises(PluginError, match="points outside"):
@@ -312,9 +312,9 @@ def test_a_lora_that_is_missing_damaged_or_elsewhere_is_named(tmp_path):
 
 
 def test_who_stops_in_the_middle_leaves_no_lora(tmp_path):
-    before = made(4)
+    before = decoded(4)
     write_lora(tmp_path / "shared", 0)
     coming = decoder(lora=str(tmp_path / "shared"), batch=2).decode(vectors(4), requests(4))
     next(coming)
     coming.close()
-    assert not differing(before, made(4))
+    assert not differing(before, decoded(4))

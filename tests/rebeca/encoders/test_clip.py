@@ -1,24 +1,11 @@
 """CLIPs of open_clip and transformers from a folder."""
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 
-from benchmark.runner.plugins import build_encoder
-from benchmark.task.encoders import resolve_encoder
-from benchmark.task.file import EncoderSpec
 from rebeca.errors import MissingDependency
+from tests.builders import encoder, noise_images, resolved_encoder
 
-PICTURES = [np.random.default_rng(i).integers(0, 255, (40, 40, 3)).astype(np.uint8) for i in range(12)]
-
-
-def resolved(use, **rest):
-    return resolve_encoder(EncoderSpec.model_validate({"use": use, **rest}), Path())
-
-
-def encoder(use, **rest):
-    return build_encoder(resolved(use, **rest), "cpu")
+IMAGES = noise_images()
 
 
 def test_a_tiny_clip_loads_from_a_folder(tmp_path):
@@ -31,19 +18,19 @@ def test_a_tiny_clip_loads_from_a_folder(tmp_path):
     CLIPVisionModelWithProjection(config).save_pretrained(tmp_path)
     CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(tmp_path)
     clip = encoder(f"transformers:{tmp_path}")
-    out = clip.encode(PICTURES[:3])
+    out = clip.encode(IMAGES[:3])
     assert out.shape == (3, 12)
-    first = resolved(f"transformers:{tmp_path}").address()
-    assert first == resolved(f"transformers:{tmp_path}").address()
+    first = resolved_encoder(f"transformers:{tmp_path}").address()
+    assert first == resolved_encoder(f"transformers:{tmp_path}").address()
     (tmp_path / "preprocessor_config.json").write_text("{}")  # how images are prepared counts, too
-    assert resolved(f"transformers:{tmp_path}").address()["fingerprint"] != first["fingerprint"]
+    assert resolved_encoder(f"transformers:{tmp_path}").address()["fingerprint"] != first["fingerprint"]
 
 
 def test_open_clip_never_returns_a_random_model():
     with pytest.raises(MissingDependency):
-        encoder("open_clip:ViT-B-32/no-such-weights").encode(PICTURES[:1])
+        encoder("open_clip:ViT-B-32/no-such-weights").encode(IMAGES[:1])
     with pytest.raises(MissingDependency, match="no weights 'no-such-weights'"):
-        resolved("open_clip:ViT-B-32/no-such-weights").address()
+        resolved_encoder("open_clip:ViT-B-32/no-such-weights").address()
 
 
 def test_open_clip_loads_a_local_checkpoint(tmp_path, monkeypatch):
@@ -62,4 +49,4 @@ def test_open_clip_loads_a_local_checkpoint(tmp_path, monkeypatch):
     model = open_clip.create_model("tiny-test")
     torch.save(model.state_dict(), tmp_path / "weights.pt")
     clip = encoder(f"open_clip:tiny-test/{tmp_path / 'weights.pt'}")
-    assert clip.encode(PICTURES[:2]).shape == (2, 16)
+    assert clip.encode(IMAGES[:2]).shape == (2, 16)

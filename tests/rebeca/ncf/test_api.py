@@ -3,23 +3,13 @@
 import numpy as np
 import pytest
 
-from rebeca.data.interactions import Interactions
 from rebeca.errors import DataError
 from rebeca.ncf.api import NCF, train_ncf
-
-
-def world(users=20, items=60, seed=0):
-    rng = np.random.default_rng(seed)
-    embeddings = rng.normal(size=(items, 6)).astype(np.float32)
-    utility = rng.normal(size=(users, 6)) @ embeddings.T + 1.5 * embeddings[:, 0]
-    user, item = np.divmod(np.arange(users * items), items)
-    rating = np.clip(np.round(4 + utility.ravel()), 1, 7)
-    ids = tuple(f"u{i}" for i in range(users)), tuple(f"i{i}" for i in range(items))
-    return Interactions(user, item, rating, rating >= 5, *ids), embeddings
+from tests.builders import linear_ratings
 
 
 def test_original_entry_points(tmp_path):
-    ratings, embeddings = world()
+    ratings, embeddings = linear_ratings()
     table = embeddings[ratings.item]
     model, history = train_ncf(
         U=ratings.user, E=table, Y=ratings.liked, d=8, mlp_layers=[8], lr=1e-2, epochs=150, device="cpu"

@@ -8,20 +8,11 @@ from rebeca.data.splits import Part
 from rebeca.errors import DataError
 from rebeca.ncf.options import VerifierParams
 from rebeca.ncf.verifier import Verifier, held_back
-
-
-def world(users=20, items=60, seed=0):
-    rng = np.random.default_rng(seed)
-    embeddings = rng.normal(size=(items, 6)).astype(np.float32)
-    utility = rng.normal(size=(users, 6)) @ embeddings.T + 1.5 * embeddings[:, 0]
-    user, item = np.divmod(np.arange(users * items), items)
-    rating = np.clip(np.round(4 + utility.ravel()), 1, 7)
-    ids = tuple(f"u{i}" for i in range(users)), tuple(f"i{i}" for i in range(items))
-    return Interactions(user, item, rating, rating >= 5, *ids), embeddings
+from tests.builders import linear_ratings
 
 
 def test_verifier_learns_keeps_and_repeats(tmp_path):
-    ratings, embeddings = world()
+    ratings, embeddings = linear_ratings()
     held = ratings.item % 5 == 0
     part = Part(ratings.where(~held & (ratings.item % 5 != 1)), ratings.where(ratings.item % 5 == 1))
     items = np.arange(60) % 5 >= 2
@@ -44,14 +35,14 @@ def test_verifier_learns_keeps_and_repeats(tmp_path):
 
 
 def test_one_class_is_refused():
-    ratings, embeddings = world()
+    ratings, embeddings = linear_ratings()
     likes = ratings.where(ratings.liked)
     with pytest.raises(DataError, match="all likes"):
         Verifier(VerifierParams()).fit(Part(likes, likes), embeddings, np.ones(60, bool), 0)
 
 
 def test_every_network_holds_something_back():
-    """With few pictures or rows a part was empty, and the network was kept as its first epoch left it."""
+    """With few images or rows a part was empty, and the network was kept as its first epoch left it."""
     user, item = (table.ravel() for table in np.meshgrid(np.arange(5), np.arange(6), indexing="ij"))
     train = Interactions(
         user, item, np.ones(30), np.arange(30) % 2 == 0, tuple("abcde"), tuple(f"i{k}" for k in range(6))

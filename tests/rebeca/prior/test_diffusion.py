@@ -9,7 +9,7 @@ from rebeca.prior.diffusion import Noising, betas_of, make_scheduler
 
 @pytest.mark.parametrize("schedule", ["squaredcos_cap_v2", "laplace"])
 @pytest.mark.parametrize("objective", ["sample", "epsilon", "v_prediction"])
-def test_targets_recover_the_picture(objective, schedule):
+def test_targets_recover_the_image(objective, schedule):
     noising = Noising(objective, schedule)
     x0, eps, t = torch.randn(4, 8), torch.randn(4, 8), torch.tensor([0, 10, 500, 900])
     xt, target = noising.noisy(x0, eps, t), noising.target(x0, eps, t)

@@ -3,20 +3,11 @@
 import numpy as np
 import pytest
 
-from rebeca.data.interactions import Interactions
 from rebeca.options import RebecaParams
 from rebeca.prior.options import PriorShape, SamplingOptions
 from rebeca.prior.sampling import sample_prior
 from rebeca.prior.training import PriorTraining
-
-
-def ratings(users=6, items=12, seed=0):
-    rng = np.random.default_rng(seed)
-    user, item = np.divmod(np.arange(users * items), items)
-    rating = rng.integers(0, 2, len(user)).astype(float)
-    ids = tuple(f"u{i}" for i in range(users)), tuple(f"i{i}" for i in range(items))
-    return Interactions(user, item, rating, rating > 0, *ids)
-
+from tests.builders import likes
 
 OPTIONS = RebecaParams(batch=16, epochs=6, patience=None, lr=1e-3)
 
@@ -25,7 +16,7 @@ SHAPE = PriorShape(8, 6, tokens=2, hidden=16, heads=4, layers=1)
 
 def training(options=OPTIONS, shape=SHAPE):
     points = np.random.default_rng(1).normal(size=(12, 8)).astype(np.float32)
-    return PriorTraining(shape, options, ratings(), ratings(seed=5), points, seed=11)
+    return PriorTraining(shape, options, likes(), likes(seed=5), points, seed=11)
 
 
 def sample(model, users, seeds, **options):

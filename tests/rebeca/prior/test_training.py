@@ -4,18 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from rebeca.data.interactions import Interactions
 from rebeca.options import RebecaParams
 from rebeca.prior.options import PriorShape
 from rebeca.prior.training import PriorTraining, balanced_epoch
-
-
-def ratings(users=6, items=12, seed=0):
-    rng = np.random.default_rng(seed)
-    user, item = np.divmod(np.arange(users * items), items)
-    rating = rng.integers(0, 2, len(user)).astype(float)
-    ids = tuple(f"u{i}" for i in range(users)), tuple(f"i{i}" for i in range(items))
-    return Interactions(user, item, rating, rating > 0, *ids)
+from tests.builders import likes
 
 
 def test_balanced_epoch_takes_the_same_number_of_everybody():
@@ -34,7 +26,7 @@ SHAPE = PriorShape(8, 6, tokens=2, hidden=16, heads=4, layers=1)
 
 def training(options=OPTIONS, shape=SHAPE):
     points = np.random.default_rng(1).normal(size=(12, 8)).astype(np.float32)
-    return PriorTraining(shape, options, ratings(), ratings(seed=5), points, seed=11)
+    return PriorTraining(shape, options, likes(), likes(seed=5), points, seed=11)
 
 
 @pytest.mark.parametrize("shape", [SHAPE, PriorShape(8, 6, "mlp", hidden=16, layers=1)])
@@ -60,5 +52,5 @@ def test_frozen_user_rows_stay():
     rows = np.random.default_rng(0).normal(size=(6, 16)).astype(np.float32)
     points = np.zeros((12, 8), np.float32)
     options = RebecaParams(batch=16, epochs=2, patience=None, freeze_user_rows=True, lr=0.1)
-    model, _ = PriorTraining(SHAPE, options, ratings(), ratings(seed=5), points, 0, user_rows=rows).run()
+    model, _ = PriorTraining(SHAPE, options, likes(), likes(seed=5), points, 0, user_rows=rows).run()
     np.testing.assert_array_equal(model.user_table.weight[:6].detach().numpy(), rows)

@@ -33,7 +33,7 @@ def test_like_probability_counts_matches():
     assert table[0, 1] == table[0, 2] == 0.10
 
 
-def test_pictures_show_their_shape_and_colour():
+def test_images_show_their_shape_and_colour():
     pixels = render(np.repeat(np.arange(4), 50), np.random.default_rng(0)).astype(float)
     red, blue = pixels[..., 0].sum(axis=(1, 2)), pixels[..., 2].sum(axis=(1, 2))
     colour = np.repeat(np.arange(4), 50) % 2
