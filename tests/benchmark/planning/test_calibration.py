@@ -126,7 +126,12 @@ def test_impossible_shapes_are_refused(shape):
 
 
 def test_workers_change_nothing():
-    work = [Cell("agreement", "equal", Shape(10, 5, 0.2), 0.3, 120), Cell("sets", "skewed", Shape(8, 4, 0.2), 0.3, 60)]
+    work = [
+        Cell("agreement", "equal", Shape(10, 5, 0.2), 0.3, 120),
+        Cell("sets", "skewed", Shape(8, 4, 0.2), 0.3, 60),
+        Cell("generators", "equal", Shape(8, 4, 0.2), 0.3, 60),
+        Cell("verifier", "equal", Shape(8, 4, 0.2), 0.3, 60),
+    ]
     assert calibrate(work, 3, workers=1) == calibrate(work, 3, workers=2)
 
 
