@@ -70,10 +70,10 @@ def tables(rows: list[dict[str, Any]]) -> str:
             "",
             *_table([row for row in rows if not row["on_board"]], lambda row: True),
             "",
-            "### Every case off",
+            "### All cases that are off",
             "",
-            f"{count} of {len(used)} rates of the leaderboard. By case: the range over the four correlations, and"
-            " how many of them are off.",
+            f"{count} of {len(used)} rates are off. For each case the table shows the range over the four correlations,"
+            " and how many of the four are off.",
             "",
             "| quantity | condition | users | rate | off |",
             "|---|---|---|---|---|",

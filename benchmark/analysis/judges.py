@@ -57,7 +57,7 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class JudgeReport:
-    """A judge, control or ceiling on the held-out ratings.
+    """A judge, a control or others' mean on the held-out ratings.
 
     Attributes:
         meaning: What it is.
@@ -65,7 +65,7 @@ class JudgeReport:
         auc_within_user: Mean over users with both labels.
         auc_pooled: Over all rows, users drawn.
         roc: ROC curve.
-        auc_pooled_rows_interval: Judges only: as published, rows drawn, which is too narrow.
+        auc_pooled_rows_interval: Judges only: the published interval. It draws rows instead of users and is too narrow.
         calibration: Judges only.
         train: Judges only: on their training ratings.
         learning_curve: Judges only; empty for others.

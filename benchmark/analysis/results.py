@@ -135,7 +135,7 @@ class Summary:
     """One measure of one generator.
 
     Attributes:
-        interval: Under the reading of failures that decides.
+        interval: Mean and interval, with failures counted as the task's `failures` says.
         users: Users with a value.
         without: Users without one.
         exclude: Mean when failures are left out.
@@ -293,9 +293,9 @@ class Family:
 
     Attributes:
         declared: Whether it was decided on before the first image; otherwise exploratory.
-        hash: Of analysis, measure, generators and pairs: what adjusted p and ranks rest on.
+        hash: SHA-256 of analysis, measure, generators and pairs, on which adjusted p and ranks depend.
         generators: Ranked generators that have the measure.
-        users: Users that all of them have; ranks rest on these.
+        users: Users for whom all these generators have a value; ranks use only these users.
         left_out: The others.
         comparisons: One per pair.
         ranks: By generator.
@@ -330,7 +330,7 @@ class Agreement:
     Attributes:
         a: The primary scorer.
         b: The other.
-        images: Different images of different users that both score.
+        images: Distinct images, counted per user, that both scorers score.
         users: Users.
         without: Users left out within user: fewer than three images, or constant scores.
         within_user: Mean over users of their own correlation.
@@ -374,7 +374,7 @@ class Validity:
         ground_truth: The same by a scorer that knows the ground truth.
         generators: Ranked generators that both measure.
         users: Users with a value for all of them.
-        tau: Kendall's tau-a; its ends are the middle 95 % when users are drawn again, which lean low.
+        tau: Kendall's tau-a; its ends enclose the middle 95 % of tau over redrawn users, and are too low.
         inversions: Pairs in another order.
     """
 
@@ -392,7 +392,7 @@ class Caution:
 
     Attributes:
         kind: Why.
-        where: Number of users, generators or pairs.
+        where: The number of users, or the ids of the generators or pairs concerned.
         measure: Of which measure.
     """
 
@@ -410,7 +410,7 @@ class TaskResults:
         families: By measure; `lift:` before a scorer means its personal lift.
         agreement: The primary scorer beside the others.
         validity: The leaderboard's order beside that of the ground truth, where a scorer knows it.
-        cautions: Few users, unequal numbers of images, skewed values or differences of what was declared.
+        cautions: Few users, unequal numbers of images, skewed values or differences in the declared measures.
     """
 
     users: Count

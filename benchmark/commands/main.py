@@ -87,7 +87,7 @@ def plan(
     pilot: Path | None,
     as_json: bool,
 ) -> None:
-    """Print what a run needs, has cached, and could detect."""
+    """Print what a run needs, what is cached, and what it could detect."""
     resolved = load(task, overrides, limit_users)
     if not as_json:
         click.echo(f"{resolved.file.title}: reading the data ...")

@@ -22,7 +22,7 @@ def site() -> None:
 @click.option(
     "--images",
     type=click.Path(path_type=Path),
-    help="Show images that may not be republished, in a private site: private-images of a work folder.",
+    help="For a private site: the folder private-images of a work folder, with images that may not be republished.",
 )
 @workdir_option
 @json_option

@@ -21,7 +21,7 @@ def weights() -> None:
 def list_(task: str | None, as_json: bool) -> None:
     """Print revision, size, licence and SHA-256 of the weights of a task.
 
-    Without a task, of all published weights that are known.
+    Without a task, list all published weights that are known.
     """
     from benchmark.commands.weights import describe, print_weights
 

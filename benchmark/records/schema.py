@@ -85,7 +85,7 @@ class Images(Strict):
     different: Count = Field(description="Different images among those returned, blank ones included.")
     from_catalogue: Count = Field(description="Images that are items of the data set.")
     copies: Count = Field(description="Generated, yet equal to an item in every pixel.")
-    digest: Sha256 = Field(description="Of user, replicate and digest of all images, in order.")
+    digest: Sha256 = Field(description="SHA-256 of user, replicate and digest of all images, in order.")
     set_digest: Sha256 = Field(description="Of the sorted digests: equal for the same images in another order.")
     shown: tuple[ShownImage, ...] = Field(
         description="Images in `images.parquet`; none where the data may not be republished."
@@ -137,7 +137,7 @@ class Provenance(Strict):
     dtype: str = Field(description="Number formats of decoders, scorers and encoders.")
     users_per_unit: Count = Field(description="Users per work unit.")
     weights: Mapping[str, str] = Field(
-        description="Published weights by name: name, `published` or `random`, and the start of their digest."
+        description="Published weights: name, origin (`published` or `random`) and the start of the digest, by name."
     )
     plugins: tuple[PluginInfo, ...] = Field(description="Plug-ins of other distributions.")
     batches: Mapping[str, tuple[Count, ...]] = Field(
@@ -191,7 +191,7 @@ class AnalysisRecord(Strict):
     """The declaration."""
 
     hash: Sha256 = Field(
-        description="Of id, version, seed, users, images, failures and analysis; names the random streams."
+        description="SHA-256 of id, version, seed, users, images, failures and analysis; it seeds the random streams."
     )
     frozen: bool = Field(description="Whether the task was written down before the first image and is unchanged since.")
 
@@ -274,7 +274,7 @@ class TaskRecord(Record):
     order: tuple[Name, ...] = Field(description="Generators with a row, as in the spec.", min_length=1)
     failed: tuple[FailedGenerator, ...] = Field(description="Generators without a row; only with `isolate`.")
     results: TaskResults = Field(description="Results of the comparison.")
-    judges: Mapping[str, JudgeReport] = Field(description="Reports on judges, controls and the ceiling.")
+    judges: Mapping[str, JudgeReport] = Field(description="Reports on judges, controls and others' mean.")
     taste: Taste = Field(description="How users rated in training.")
     records: Mapping[str, Mapping[str, Sha256]] = Field(description="SHA-256 of every file, by folder.")
     digest: Sha256 = Field(description="SHA-256 of everything else in this file.")

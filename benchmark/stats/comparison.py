@@ -28,7 +28,7 @@ class SignFlips:
     """Result of one pair before adjustment.
 
     Attributes:
-        at_least: Flips whose |t| was at least the observed one (the identity included when enumerated).
+        at_least: Flips whose absolute t was at least the observed one (the identity included when enumerated).
         flips: Flips.
         enumerated: Whether all 2**U flips were tried.
         p: b / B when enumerated, (b + 1) / (B + 1) otherwise.
