@@ -78,7 +78,7 @@ def pairs(tables: Tables) -> list[Figure]:
 
 
 def _pairs(tables: Tables, measure: Measure) -> Figure | None:
-    family = tables.board.families.get(measure.key)
+    family = tables.board.record.results.families.get(measure.key)
     if family is None or not family.comparisons:
         return None
     rows = [row for row in tables.board.rows if row.id in family.generators]

@@ -100,7 +100,7 @@ def _aesthetics(tables: Tables, scorer: str) -> Figure | None:
             for row in rows
         ]
     )
-    agreement = next((pair for pair in tables.board.agreement if pair.b == scorer), None)
+    agreement = next((pair for pair in tables.board.record.results.agreement if pair.b == scorer), None)
     within = None if agreement is None else agreement.within_user.spearman.estimate
 
     def draw(size: Size) -> Any:

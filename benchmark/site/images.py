@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -125,20 +124,14 @@ def _write(gallery: Gallery, folder: Path, source: Path, packed: Mapping[str, by
 
 def _encode(image: Image.Image, path: Path) -> None:
     """Lossless for small images; the same image always gives the same file."""
-    buffer = BytesIO()
     if max(image.size) <= LOSSLESS_UP_TO:
-        image.save(buffer, "WEBP", lossless=True, method=2, quality=25)
+        image.save(path, "WEBP", lossless=True, method=2, quality=25)
     else:
         image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-        image.save(buffer, "WEBP", quality=QUALITY, method=4)
-    path.write_bytes(buffer.getvalue())
+        image.save(path, "WEBP", quality=QUALITY, method=4)
 
 
 def best_first(shown: Sequence[Shown], scores: Floats) -> list[Shown]:
     """A user's images, highest score first; those without one last."""
-
-    def order(image: Shown) -> tuple[float, int]:
-        score = float(scores[image.user, image.replicate])
-        return -(-1e9 if np.isnan(score) else score), image.replicate
-
-    return sorted(shown, key=order)
+    known = np.nan_to_num(scores, nan=-np.inf, neginf=-np.inf)
+    return sorted(shown, key=lambda image: (-known[image.user, image.replicate], image.replicate))
