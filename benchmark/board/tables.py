@@ -67,6 +67,11 @@ class Tables:
         """float64 [users]; NaN where a user has none, or the generator lacks the measure."""
         return self.values[generator].get(measure, np.full(len(self.users), np.nan))
 
+    def known(self, row: Row) -> Floats:
+        """float64 [users with a value]; values of a generator by the primary scorer."""
+        values = self.value(row.id, self.primary)
+        return values[np.isfinite(values)]
+
     def table(self, measure: str, rows: Sequence[Row]) -> Floats:
         """float64 [users, generators]."""
         return np.column_stack([self.value(row.id, measure) for row in rows])

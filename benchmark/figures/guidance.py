@@ -68,8 +68,7 @@ def _grid(rows: Sequence[Row]) -> list[tuple[Row, float, float]]:
             rest = canonical_json([generator.use, params, decoder, generator.images])
             groups.setdefault(rest, []).append((row, float(prior), float(image)))
     best = max(groups.values(), key=len, default=[])
-    enough = all(len({point[k] for point in best}) >= 2 for k in (1, 2))
-    return best if enough else []
+    return best if all(len({point[k] for point in best}) >= 2 for k in (1, 2)) else []
 
 
 def _map(
@@ -92,15 +91,13 @@ def _map(
     best = data.iloc[int(np.argmax(data["value"].abs() if diverging else data["value"]))]
     extreme = "largest" if diverging else "highest"
     where = f"prior guidance {best[PRIOR]:g} and image guidance {best[IMAGE]:g}"
-    title = f"{what[0].upper()}{what[1:]} is {extreme} at {where} ({best['text']})"
-    text = "; ".join(
-        f"prior {p:g}, image {i:g}: {t}" for p, i, t in zip(data[PRIOR], data[IMAGE], data["text"], strict=True)
-    )
     return Figure(
         name,
-        title,
-        text,
-        data,
-        draw,
-        "Over all images of a generator; guidance 0 ignores the condition, 1 is conditional.",
+        title=f"{what[0].upper()}{what[1:]} is {extreme} at {where} ({best['text']})",
+        alt="; ".join(
+            f"prior {p:g}, image {i:g}: {t}" for p, i, t in zip(data[PRIOR], data[IMAGE], data["text"], strict=True)
+        ),
+        data=data,
+        draw=draw,
+        note="Over all images of a generator; guidance 0 ignores the condition, 1 is conditional.",
     )

@@ -56,14 +56,16 @@ def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
         return None
     points["named"] = points["id"].isin(_named(points, board.reference))
     by = BY.get(board.cards[judge].role)
-    title = board.finding if by is None else f"{by}: {_most(points)}"
-    text = "; ".join(points["description"])
-    note = (
-        "Right: users like the images. Up: users like their own images more than those generated for others; a"
-        " crowd-pleaser sits at zero. Crosses are 95 % intervals over users. Hollow: privileged, and unranked."
+    return Figure(
+        name,
+        title=board.finding if by is None else f"{by}: {_most(points)}",
+        alt="; ".join(points["description"]),
+        data=points.drop(columns=["href", "description"]),
+        draw=partial(_draw, points, board, x_title),
+        note="Right: users like the images. Up: users like their own images more than those generated for others; a"
+        " crowd-pleaser sits at zero. Crosses are 95 % intervals over users. Hollow: privileged, and unranked.",
+        answers=True,
     )
-    data, draw = points.drop(columns=["href", "description"]), partial(_draw, points, board, x_title)
-    return Figure(name, title, text, data, draw, note, answers=True)
 
 
 def _most(points: pd.DataFrame) -> str:
