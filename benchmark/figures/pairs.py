@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.measures import Measure, both_by
-from benchmark.analysis.results import Comparison
 from benchmark.board.format_numbers import number, percent, with_interval
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
@@ -99,7 +98,13 @@ def _matrix(tables: Tables, measure: Measure, kept: Sequence[Row], cut: str) -> 
     comparisons = tables.board.comparisons(measure)
     pairs = [pair for pair in comparisons if pair.a in titles and pair.b in titles]
     cells = [
-        _cell(names, pair, tables.plan.alpha)
+        {
+            "a": names[pair.a],
+            "b": names[pair.b],
+            "difference": pair.difference.estimate,
+            "p": pair.p,
+            "text": "*" if pair.p is not None and pair.p <= tables.plan.alpha else "",
+        }
         for recorded in pairs
         for pair in (recorded, recorded.reversed())
         if pair.difference.known
@@ -131,11 +136,6 @@ def _matrix(tables: Tables, measure: Measure, kept: Sequence[Row], cut: str) -> 
         draw=draw,
         note=f"{cut} Row minus column; a star: adjusted p at most {tables.plan.alpha:g}.".strip(),
     )
-
-
-def _cell(names: dict[str, str], pair: Comparison, alpha: float) -> dict[str, str | float | None]:
-    star = "*" if pair.p is not None and pair.p <= alpha else ""
-    return {"a": names[pair.a], "b": names[pair.b], "difference": pair.difference.estimate, "p": pair.p, "text": star}
 
 
 def _forest(tables: Tables, measure: Measure, kept: Sequence[Row], cut: str) -> Figure | None:

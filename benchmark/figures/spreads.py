@@ -93,27 +93,21 @@ def _violins(tables: Tables, rows: list[Row]) -> Figure:
 
     kept = shown(rows, tables.board.reference, VIOLINS)
     shapes, boxes = [], []
-    for row in kept:
+    for place, row in enumerate(kept):
         values = tables.known(row)
         quantiles = zip(("q05", "q25", "q50", "q75", "q95"), np.quantile(values, QUANTILES), strict=True)
-        boxes.append({"generator": row.title, "family": row.family, **dict(quantiles)})
+        boxes.append({"generator": row.title, "family": row.family, **dict(quantiles), "place": place})
         if np.ptp(values) < 1e-9:
             continue
         grid = np.linspace(values.min(), values.max(), GRID_POINTS)
         density = gaussian_kde(values)(grid)
         density /= density.max()
         shapes += [
-            {"generator": row.title, "family": row.family, "value": v, "density": d}
+            {"generator": row.title, "family": row.family, "value": v, "up": place - 0.42 * d, "down": place + 0.42 * d}
             for v, d in zip(grid, density, strict=True)
         ]
     box, shape = pd.DataFrame(boxes), pd.DataFrame(shapes)
     names = [row.title for row in kept]
-    places = {name: place for place, name in enumerate(names)}
-    box["place"] = [places[name] for name in box["generator"]]
-    if len(shape):
-        at = np.array([places[name] for name in shape["generator"]])
-        shape["up"], shape["down"] = at - 0.42 * shape["density"], at + 0.42 * shape["density"]
-
     halves = {row.id: np.quantile(tables.known(row), [0.25, 0.75]) for row in ranked(rows)}
     widest = max(ranked(rows), key=lambda row: float(np.ptp(halves[row.id])))
     low, high = halves[widest.id]

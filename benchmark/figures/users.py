@@ -23,6 +23,8 @@ MOST_USERS = 48
 """Users that the likeness matrix shows."""
 MOST_GENERATORS = 12
 """Generators beside which the groups' means are drawn."""
+STRUCTURES = ("no structure to speak of", "weak structure", "reasonable structure", "strong structure")
+"""A mean silhouette up to 0.25, 0.5, 0.7 and 1 in words (Kaufman and Rousseeuw 1990, table 4)."""
 
 
 def users(tables: Tables) -> list[Figure]:
@@ -64,7 +66,7 @@ def _likeness(tables: Tables) -> Figure | None:
         return heat(size, drawn, x, y, "likeness", diverging=True, domain=(-1.0, 1.0), cell=(side, side))
 
     labels, silhouette = tables.personas
-    structure = f"{_structure(silhouette)} (silhouette {silhouette:.2f})"
+    structure = f"{STRUCTURES[bisect_left((0.25, 0.5, 0.7), silhouette)]} (silhouette {silhouette:.2f})"
     title = (
         f"In {labels.max() + 1} groups of similar taste, users show {structure}"
         if labels.any()
@@ -81,14 +83,6 @@ def _likeness(tables: Tables) -> Figure | None:
         draw=draw,
         note=note,
     )
-
-
-STRUCTURES = ("no structure to speak of", "weak structure", "reasonable structure", "strong structure")
-
-
-def _structure(silhouette: float) -> str:
-    """A mean silhouette in words (Kaufman and Rousseeuw 1990, table 4)."""
-    return STRUCTURES[bisect_left((0.25, 0.5, 0.7), silhouette)]
 
 
 def _wins(tables: Tables) -> Figure | None:
@@ -184,27 +178,19 @@ def _personas(tables: Tables) -> Figure | None:
 
 def _draw_personas(data: pd.DataFrame, names: Sequence[str], size: Size) -> Any:
     y = alt.Y("generator:N", sort=names, title=None)
+    legend = alt.Legend(title=None, orient="bottom", columns=3)
     columns = []
     for what in ("preference", "personal lift"):
         own = data[data["measure"] == what]
-        shape = alt.Shape("persona:N", legend=alt.Legend(title=None, orient="bottom", columns=3))
         line = alt.Chart(own).mark_line(color=GRID, strokeWidth=2).encode(x="mean:Q", y=y, detail="generator:N")
-        colour = alt.Color(
-            "persona:N",
-            legend=alt.Legend(title=None, orient="bottom", columns=3),
-            scale=alt.Scale(range=PALETTE),
-        )
-        dots = (
-            alt.Chart(own)
-            .mark_point(filled=True, size=size.font * 4, opacity=1)
-            .encode(
-                x=alt.X("mean:Q", title=what, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
-                y=y if what == "preference" else y.axis(None),
-                color=colour,
-                shape=shape,
-            )
+        dots = alt.Chart(own).mark_point(filled=True, size=size.font * 4, opacity=1)
+        marks = dots.encode(
+            x=alt.X("mean:Q", title=what, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
+            y=y if what == "preference" else y.axis(None),
+            color=alt.Color("persona:N", legend=legend, scale=alt.Scale(range=PALETTE)),
+            shape=alt.Shape("persona:N", legend=legend),
         )
         columns.append(
-            alt.layer(line, dots).properties(width=round(size.width * 0.34), height=size.font * 2.0 * len(names))
+            alt.layer(line, marks).properties(width=round(size.width * 0.34), height=size.font * 2.0 * len(names))
         )
     return alt.hconcat(*columns)

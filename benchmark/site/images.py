@@ -62,7 +62,7 @@ class Gallery:
 
 
 def make_gallery(tables: Tables, folder: Path, private: Path | None) -> Gallery:
-    """Writes the images of a task to a folder.
+    """Writes the images of a task to a folder; none where they may not be shown.
 
     Args:
         tables: The task.
@@ -73,8 +73,11 @@ def make_gallery(tables: Tables, folder: Path, private: Path | None) -> Gallery:
         RecordError: If a file is no image, or does not match its digest.
     """
     board, gallery = tables.board, Gallery()
-    source = packed_root(tables, private)
-    if source is None:
+    if board.record.data.redistribute:
+        source = board.folder
+    elif private is not None:
+        source = private / board.folder.parent.name / board.folder.name
+    else:
         return gallery
     index = {user: u for u, user in enumerate(tables.users)}
     gallery.users = sorted(index[user] for user in gallery_users(board.record.spec.seeds, tables.users))[:USERS]
@@ -100,14 +103,6 @@ def make_gallery(tables: Tables, folder: Path, private: Path | None) -> Gallery:
     rated = [item for lists in (gallery.liked, gallery.disliked) for items in lists.values() for item in items]
     _write(gallery, folder, source / TASK_FOLDER, {item.digest: packed[item.digest] for item in rated})
     return gallery
-
-
-def packed_root(tables: Tables, private: Path | None) -> Path | None:
-    """Folder of the packed images of a task; None where they may not be shown."""
-    board = tables.board
-    if board.record.data.redistribute:
-        return board.folder
-    return None if private is None else private / board.folder.parent.name / board.folder.name
 
 
 def _write(gallery: Gallery, folder: Path, source: Path, packed: Mapping[str, bytes]) -> None:

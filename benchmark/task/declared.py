@@ -42,8 +42,7 @@ class GeneratorFlags:
 
     def recorded(self) -> dict[str, object]:
         """Those flags that records hold."""
-        needs = tuple(sorted(self.needs))
-        return {"needs": needs, "family": self.family, "claims_personal": self.claims_personal}
+        return {"needs": tuple(sorted(self.needs)), "family": self.family, "claims_personal": self.claims_personal}
 
 
 @dataclass(frozen=True, slots=True)

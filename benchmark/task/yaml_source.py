@@ -164,16 +164,12 @@ def with_extends(source: Source, depth: int = 0) -> Source:
     if not isinstance(name, str) or depth >= DEEPEST_EXTENDS:
         raise SpecError(f"{source.at(('extends',))}: extends: expected the name of a task file, found {name!r}")
     parent = with_extends(read_yaml(source.path.parent / name), depth + 1)
-    lines = {**parent.lines, **source.lines}
-    return Source(source.path, _merged(parent.data, source.data), lines)
+    return Source(source.path, _merged(parent.data, source.data), parent.lines | source.lines)
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    out = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, dict) and isinstance(out.get(key), dict)
-        out[key] = _merged(out[key], value) if both else value
-    return out
+    both = {key for key, value in above.items() if isinstance(value, dict) and isinstance(below.get(key), dict)}
+    return {**below, **above, **{key: _merged(below[key], above[key]) for key in both}}
 
 
 def override(source: Source, text: str) -> KeyPath:
