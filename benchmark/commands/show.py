@@ -168,21 +168,22 @@ def print_comparisons(records: Path, a: str, b: str, comparisons: Sequence[Measu
     """Prints one line per measure."""
     board = read_board(records)
     analysis = board.record.spec.analysis
-    headings = (
-        "measure",
-        f"{a} minus {b}",
-        "unit",
-        "d_z",
-        f"users who prefer {a}",
-        f"image of {a} beats one of {b}",
-        "skewness",
-        "detectable",
-        "p, max-T",
-        "p, Holm",
-        "verdict",
-        "",
+    table = plain_table(
+        (
+            "measure",
+            f"{a} minus {b}",
+            "unit",
+            "d_z",
+            f"users who prefer {a}",
+            f"image of {a} beats one of {b}",
+            "skewness",
+            "detectable",
+            "p, max-T",
+            "p, Holm",
+            "verdict",
+            "",
+        )
     )
-    table = plain_table(headings)
     for each in comparisons:
         measure, pair = Measure.parse(each.measure), each.comparison
         card, test, prefer = board.cards[measure.scorer], pair.test, pair.prefer

@@ -27,22 +27,21 @@ def guidance(tables: Tables) -> list[Figure]:
     grid = _grid(tables.board.rows)
     if not grid:
         return []
-    figures = []
     board, prior = tables.board, with_role(tables.board.cards, PRIOR_ROLE)
     names = {tables.primary: "preference", **{name: board.card_name(name) for name in board.measures.aesthetics}}
     if prior is not None:
         names[prior] = "preference before decoding"
-    for measure, name in names.items():
-        if any(row.measure(measure) for row, _, _ in grid):
-            figures += [
-                _map(
-                    grid,
-                    f"guidance-{measure}-{statistic.__name__}",
-                    f"{statistic.__name__} {name}",
-                    partial(_over_images, tables, measure, statistic),
-                )
-                for statistic in (np.mean, np.median)
-            ]
+    figures = [
+        _map(
+            grid,
+            f"guidance-{measure}-{statistic.__name__}",
+            f"{statistic.__name__} {name}",
+            partial(_over_images, tables, measure, statistic),
+        )
+        for measure, name in names.items()
+        if any(row.measure(measure) for row, _, _ in grid)
+        for statistic in (np.mean, np.median)
+    ]
     if prior is not None and any(row.measure(prior) for row, _, _ in grid):
         after, before = (partial(_over_images, tables, measure, np.mean) for measure in (tables.primary, prior))
         change = "change of preference by decoding"

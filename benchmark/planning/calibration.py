@@ -220,14 +220,13 @@ def calibrate(
     ]
     totals = {cell: _Counter() for cell in work}
     for done, ((cell, *_), block) in enumerate(zip(jobs, _blocks(jobs, workers), strict=True), start=1):
-        totals[cell].hits.update(block.hits)
-        totals[cell].runs.update(block.runs)
+        totals[cell].update(block)
         if report is not None:
             report(done, len(jobs), f"{cell.world}, {cell.condition}")
     return [
-        _rate(cell, QUANTITIES[name], total.hits[name], runs)
+        _rate(cell, QUANTITIES[name], total[name, True], total[name, True] + total[name, False])
         for cell, total in totals.items()
-        for name, runs in sorted(total.runs.items())
+        for name in sorted({name for name, _ in total})
     ]
 
 
@@ -239,16 +238,11 @@ def _blocks(jobs: Sequence[tuple[Cell, int, int, int]], workers: int) -> Iterato
         yield from pool.imap(_block, jobs)
 
 
-class _Counter:
-    """Hits and runs by quantity."""
-
-    def __init__(self) -> None:
-        self.hits: Counter[str] = Counter()
-        self.runs: Counter[str] = Counter()
+class _Counter(Counter[tuple[str, bool]]):
+    """By quantity: runs in which it happened, and runs in which it did not."""
 
     def add(self, name: str, hit: bool) -> None:
-        self.hits[name] += int(hit)
-        self.runs[name] += 1
+        self[name, bool(hit)] += 1
 
     def covers(self, name: str, interval: Interval, true_value: float) -> None:
         if np.isfinite(interval.low):

@@ -62,12 +62,8 @@ def read_yaml(path: Path) -> Source:
         raise SpecError(f"{path}: not UTF-8 at byte {error.start}") from error
     source = Source(path, {})
     try:
-        loader = yaml.SafeLoader(text)
-        try:
-            _refuse_what_costs(path, text)
-            node = loader.get_single_node()
-        finally:
-            loader.dispose()
+        _refuse_what_costs(path, text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = {} if node is None else _plain(node, (), source)
     except (ValueError, OverflowError) as error:  # of PyYAML's own scanner
         raise SpecError(f"{path}: not valid YAML ({error})") from error
