@@ -127,14 +127,14 @@ def main(runs: int, workers: int, out: Path, write_page: bool) -> None:
             continue
         started = time.perf_counter()
         rates = calibrate(cells(Shape(users, IMAGES, correlation), LIFT, runs), SEED, workers)
-        lines = [asdict(rate.line()) for rate in rates]
+        lines = [asdict(rate) for rate in rates]
         new = not out.exists()
         with out.open("a", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, list(lines[0]))
             if new:
                 writer.writeheader()
             writer.writerows(lines)
-        off = sum(rate.off and rate.quantity.on_board for rate in rates)
+        off = sum(rate.off and rate.on_board for rate in rates)
         click.echo(f"{users} users, correlation {correlation}: {len(rates)} rates, {off} off,"
                    f" {time.perf_counter() - started:.0f} s")  # fmt: skip
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from benchmark.analysis.judges import JudgeReport
 from benchmark.analysis.measures import MEANINGS, Measure, both_by
-from benchmark.analysis.results import Agreement, Comparison, Family, Personal, Validity
+from benchmark.analysis.results import Comparison, Personal, Validity
 from benchmark.board.columns import Columns
 from benchmark.board.finding import finding_of
-from benchmark.board.flags import flags_of, gaps, twins
-from benchmark.board.row import Row
+from benchmark.board.row import Row, flags_of, gaps, twins
 from benchmark.records.attestation import status_of
 from benchmark.records.files import read_comparison, read_record
-from benchmark.records.schema import FailedGenerator, GeneratorRecord, TaskHeader, TaskRecord
+from benchmark.records.schema import GeneratorRecord, TaskHeader, TaskRecord
 from rebeca.errors import printable
 from rebeca.interfaces import ScorerCard
 
@@ -92,14 +90,6 @@ class Board:
         return {name: self.record.judges[name] for name in MEANINGS if name in self.record.judges}
 
     @property
-    def families(self) -> Mapping[str, Family]:
-        return self.record.results.families
-
-    @property
-    def agreement(self) -> tuple[Agreement, ...]:
-        return self.record.results.agreement
-
-    @property
     def validity(self) -> tuple[Validity, ...]:
         """The leaderboard's order beside that of the ground truth; empty where no scorer knows it."""
         return self.record.results.validity
@@ -118,10 +108,6 @@ class Board:
         """Whether the analysis was written down before the first image."""
         return self.record.analysis.frozen
 
-    @property
-    def failed(self) -> tuple[FailedGenerator, ...]:
-        return self.record.failed
-
     def cautions(self) -> list[str]:
         """Where the calibration found intervals or tests to be off their nominal level, one sentence per case."""
         sentences = []
@@ -133,7 +119,8 @@ class Board:
         return sentences
 
     def comparisons(self, measure: Measure) -> tuple[Comparison, ...]:
-        return self.families[measure.key].comparisons if measure.key in self.families else ()
+        families = self.record.results.families
+        return families[measure.key].comparisons if measure.key in families else ()
 
     def against_others(self, generator: str) -> list[tuple[Measure, Comparison]]:
         """Declared measures and comparisons of a generator, each as the generator minus the other."""
@@ -182,8 +169,8 @@ def read_board(folder: Path) -> Board:
 def _ordered(record: GeneratorRecord, primary: str) -> dict[str, Personal]:
     """The scorer that decides first, then those that know best."""
     knowing = sorted(name for name in record.personal if record.measures[name].card.is_ground_truth)
-    order = dict.fromkeys([*([primary] if primary in record.personal else []), *knowing, *record.personal])
-    return {name: record.personal[name] for name in order}
+    order = dict.fromkeys([primary, *knowing, *record.personal])
+    return {name: record.personal[name] for name in order if name in record.personal}
 
 
 def _title(record: GeneratorRecord, titles: Counter[str]) -> str:

@@ -103,7 +103,7 @@ class Columns:
         auditor = with_role(self.cards, AUDITOR)
         if auditor is not None and auditor != self.primary:
             columns += self._both(auditor, "auditor", "lift, auditor")
-        precision = [name for name in self.cards if name.startswith(PRECISION)]
+        precision = (name for name in self.cards if name.startswith(PRECISION))
         largest = sorted(precision, key=lambda name: int(name.removeprefix(PRECISION)))[-1:]
         return columns + self._plain([*([DIVERSITY] if DIVERSITY in self.cards else []), *largest])
 

@@ -79,9 +79,8 @@ def _proven_lifts(ranked: Sequence[Row], judge: str, alpha: float) -> list[tuple
         lift, test = row.lift(judge), row.lifts[judge].median_double_centred if judge in row.lifts else None
         if lift is not None and lift.estimate is not None and lift.low is not None and test is not None:
             tested.append((lift.estimate, lift.low, row, test.p))
-    adjusted = holm(np.array([p for *_, p in tested]))
     return [
         (estimate, low, row)
-        for (estimate, low, row, _), p in zip(tested, adjusted, strict=True)
+        for (estimate, low, row, _), p in zip(tested, holm(np.array([p for *_, p in tested])), strict=True)
         if low > 0 and p <= alpha
     ]

@@ -19,8 +19,7 @@ DEFAULT_DECIMALS = 3
 def decimals_for(low: float | None, high: float | None) -> int:
     if low is None or high is None or not high > low:
         return DEFAULT_DECIMALS
-    half = (high - low) / 2
-    return max(1, min(MOST_DECIMALS, 1 - math.floor(math.log10(half))))
+    return max(1, min(MOST_DECIMALS, 1 - math.floor(math.log10((high - low) / 2))))
 
 
 def count(users: int) -> str:

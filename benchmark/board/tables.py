@@ -12,7 +12,6 @@ from benchmark.analysis.analyse import gap_values
 from benchmark.analysis.inputs import HeldOutScores, Rows, with_lifts
 from benchmark.analysis.measures import GAP
 from benchmark.board.board import Board
-from benchmark.board.columns import Column
 from benchmark.board.row import Row
 from benchmark.records.files import TASK_FOLDER
 from benchmark.records.rows import HELD_OUT, read_held_out, read_rows
@@ -68,9 +67,10 @@ class Tables:
         """float64 [users]; NaN where a user has none, or the generator lacks the measure."""
         return self.values[generator].get(measure, np.full(len(self.users), np.nan))
 
-    def of(self, column: Column, row: Row) -> Floats:
-        """float64 [users]; the values whose mean a cell shows."""
-        return self.value(row.id, column.key)
+    def known(self, row: Row) -> Floats:
+        """float64 [users with a value]; values of a generator by the primary scorer."""
+        values = self.value(row.id, self.primary)
+        return values[np.isfinite(values)]
 
     def table(self, measure: str, rows: Sequence[Row]) -> Floats:
         """float64 [users, generators]."""
@@ -88,9 +88,8 @@ class Tables:
     @cached_property
     def scores_for(self) -> list[Floats]:
         """For each user, the primary scorer's values of all images that any generator returned, sorted."""
-        tables = [self.rows[row.id].scores[self.primary] for row in self.board.rows]
-        own = [np.concatenate([table[user] for table in tables]) for user in range(len(self.users))]
-        return [np.sort(scores[np.isfinite(scores)], kind="stable") for scores in own]
+        scores = np.hstack([self.rows[row.id].scores[self.primary] for row in self.board.rows])
+        return [np.sort(own[np.isfinite(own)], kind="stable") for own in scores]
 
     @cached_property
     def ratings(self) -> Ints:
@@ -148,10 +147,8 @@ class Tables:
             score = float(silhouette_score(points, labels)) if len(np.unique(labels)) > 1 else -1.0
             if score > best[1]:
                 best = labels.astype(np.int64), score
-        sizes = np.bincount(best[0])
-        first = [int(np.flatnonzero(best[0] == label)[0]) for label in range(len(sizes))]
-        order = sorted(range(len(sizes)), key=lambda label: (-sizes[label], first[label]))
-        return np.argsort(order, kind="stable")[best[0]], best[1]
+        _, first, labels, sizes = np.unique(best[0], return_index=True, return_inverse=True, return_counts=True)
+        return np.argsort(np.lexsort((first, -sizes)), kind="stable")[labels], best[1]
 
     @cached_property
     def segments(self) -> list[Segment]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.table import Table
 
 from benchmark.commands.show import find_records, wide_console
-from benchmark.planning.calibration import QUANTITIES, Line, Rate, calibrate, cells
+from benchmark.planning.calibration import QUANTITIES, Rate, calibrate, cells
 from benchmark.planning.pilot import pilot as read_pilot
 from benchmark.runner.progress import Reporter
 from benchmark.stats.simulation import Shape
@@ -85,7 +85,7 @@ class Calibration:
     correlation: float
     lift: float
     runs: int
-    rates: Sequence[Line]
+    rates: Sequence[Rate]
     summary: Sequence[QuantityRates]
 
 
@@ -121,7 +121,7 @@ def calibrate_task(
         correlation=shape.correlation,
         lift=lift,
         runs=runs,
-        rates=[rate.line() for rate in rates],
+        rates=rates,
         summary=summary(rates),
     )
 
@@ -149,23 +149,21 @@ def _completed(task: str, roots: Sequence[Path], given: TaskShape) -> TaskShape:
 
 def summary(rates: Sequence[Rate]) -> list[QuantityRates]:
     """The smallest and largest rate per quantity, and the conditions in which it is off."""
-    lines = []
-    for name, quantity in QUANTITIES.items():
-        own = [rate for rate in rates if rate.quantity.name == name]
-        if own:
-            lines.append(
-                QuantityRates(
-                    quantity=name,
-                    kind=quantity.kind,
-                    nominal=quantity.nominal,
-                    on_board=quantity.on_board,
-                    lowest=min(rate.rate for rate in own),
-                    highest=max(rate.rate for rate in own),
-                    error=max(rate.error for rate in own),
-                    off=[rate.cell.condition for rate in own if rate.off],
-                )
-            )
-    return lines
+    by_name = {name: [rate for rate in rates if rate.quantity == name] for name in QUANTITIES}
+    return [
+        QuantityRates(
+            quantity=name,
+            kind=own[0].kind,
+            nominal=own[0].nominal,
+            on_board=own[0].on_board,
+            lowest=min(rate.rate for rate in own),
+            highest=max(rate.rate for rate in own),
+            error=max(rate.error for rate in own),
+            off=[rate.condition for rate in own if rate.off],
+        )
+        for name, own in by_name.items()
+        if own
+    ]
 
 
 def print_calibration(calibration: Calibration) -> None:

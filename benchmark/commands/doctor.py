@@ -67,8 +67,9 @@ class Report:
 def examine() -> Report:
     """Looks at Python, packages, device and disk."""
     major, minor, _ = platform.python_version_tuple()
-    recent = (int(major), int(minor)) >= (3, 11)
-    checks = [_fact("python", recent, platform.python_version(), "use Python 3.11 or newer")]
+    checks = [
+        _fact("python", (int(major), int(minor)) >= (3, 11), platform.python_version(), "use Python 3.11 or newer")
+    ]
     for name in CORE:
         installed = _version(name)
         checks.append(_fact(name.replace("_", "-"), installed is not None, installed or "missing", INSTALL_CORE))
@@ -78,15 +79,14 @@ def examine() -> Report:
     checks.append(_device())
     free = shutil.disk_usage(Path.home()).free / 2**30
     checks.append(_fact("disk", free > 2, f"{free:.0f} GiB free", "free some space, or use --workdir"))
-    registered = {group: list(registry.names(group)) for group in registry.Group.__args__}  # type: ignore[attr-defined]
-    return Report(checks, registered, _tasks(offline))
+    return Report(checks, {group: registry.names(group) for group in registry.KINDS}, _tasks(offline))
 
 
 def print_report(report: Report) -> None:
     """Prints one line per check."""
     for fact in report.checks:
-        mark = click.style("yes" if fact.fine else "no ", fg="green" if fact.fine else "yellow")
-        click.echo(f"{mark}  {fact.name:18s} {fact.detail}")
+        click.secho("yes" if fact.fine else "no ", fg="green" if fact.fine else "yellow", nl=False)
+        click.echo(f"  {fact.name:18s} {fact.detail}")
         if not fact.fine:
             click.echo(f"     {'':18s} {fact.remedy}")
     click.echo()

@@ -22,9 +22,8 @@ from benchmark.commands.options import (
     task_options,
     workdir_option,
 )
-from benchmark.commands.pages import figures, site
 from benchmark.commands.published import data, dev, weights
-from benchmark.commands.records import check, verify
+from benchmark.commands.records import check, figures, site, verify
 from rebeca.errors import did_you_mean
 
 THREADS = "2"
@@ -63,13 +62,11 @@ for _command in (verify, check, site, figures, weights, data, dev):
 def validate(task: str, overrides: tuple[str, ...], limit_users: int | None, as_json: bool) -> None:
     """Check a task file without reading the data."""
     resolved = load(task, overrides, limit_users)
-    if as_json:
-        print_json({"hash": resolved.hash(), "spec": resolved.to_json()})
-    else:
-        click.echo(
-            f"{resolved.source}: the task file is fine ({len(resolved.generators)} generators, hash"
-            f" {resolved.hash()[:12]}); plan and run read the data"
-        )
+    text = (
+        f"{resolved.source}: the task file is fine ({len(resolved.generators)} generators, hash"
+        f" {resolved.hash()[:12]}); plan and run read the data"
+    )
+    print_result({"hash": resolved.hash(), "spec": resolved.to_json()}, as_json, text)
 
 
 @main.command()
@@ -237,8 +234,8 @@ def calibrate(
     from benchmark.commands.calibrate import TaskShape, calibrate_task, print_calibration
     from benchmark.runner.progress import Reporter
 
-    given = TaskShape(users, images, correlation, lift)
-    calibration = calibrate_task(task, roots or (workdir / "records",), given, runs, workers, Reporter(quiet=as_json))
+    given, reporter = TaskShape(users, images, correlation, lift), Reporter(quiet=as_json)
+    calibration = calibrate_task(task, roots or (workdir / "records",), given, runs, workers, reporter)
     print_result(calibration, as_json, print_calibration)
 
 
@@ -271,11 +268,7 @@ def tasks(as_json: bool) -> None:
     from benchmark.task.yaml_source import read_yaml
 
     titles = {path.stem: str(read_yaml(path).data.get("title", "")) for path in sorted(folder("tasks").glob("*.yaml"))}
-    if as_json:
-        print_json(titles)
-        return
-    for name, title in titles.items():
-        click.echo(f"{name:20s} {title}")
+    print_result(titles, as_json, "\n".join(f"{name:20s} {title}" for name, title in titles.items()))
 
 
 @main.group()
@@ -293,7 +286,4 @@ def new_task(folder: Path, output: Path | None, force: bool, as_json: bool) -> N
     from benchmark.commands.new import write_task
 
     path = write_task(folder, output or folder / "task.yaml", force)
-    if as_json:
-        print_json({"task": str(path)})
-    else:
-        click.echo(f"wrote {path}\nnext: rebeca-bench run {path}")
+    print_result({"task": str(path)}, as_json, f"wrote {path}\nnext: rebeca-bench run {path}")

@@ -5,18 +5,15 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmark.commands.doctor import OFFLINE
 from benchmark.task.bundled import folder as bundled
 from rebeca.arrays import Floats
+from rebeca.data.dataset import Dataset
 from rebeca.data.folder import rating_scale, read_folder
 from rebeca.errors import DataError, SpecError
-
-if TYPE_CHECKING:
-    from rebeca.data.dataset import Dataset
 
 MANY_RATERS = 0.8
 """Above this share of rated pairs (within blocks), items are held out for all users."""
@@ -89,5 +86,4 @@ def _render(folder: Path, output: Path, data: Dataset, median: int) -> str:
 
 def _like_at(rating: Floats) -> float:
     """The rating from which on the share of likes is nearest to 40 %."""
-    values = np.unique(rating)[1:]
-    return float(min(values, key=lambda value: abs(float((rating >= value).mean()) - 0.4)))
+    return float(min(np.unique(rating)[1:], key=lambda value: abs(float((rating >= value).mean()) - 0.4)))

@@ -53,12 +53,14 @@ def load(name: str, overrides: tuple[str, ...], limit_users: int | None) -> Task
     return load_task(find_task(name), overrides, limit_users)
 
 
-def print_result(result: Result, as_json: bool, print_text: Callable[[Result], None]) -> None:
-    """Prints a result as JSON, or as text by ``print_text``."""
+def print_result(result: Result, as_json: bool, text: str | Callable[[Result], None]) -> None:
+    """Prints a result as JSON, or its text; a function prints that itself."""
     if as_json:
         print_json(result)
+    elif isinstance(text, str):
+        click.echo(text)
     else:
-        print_text(result)
+        text(result)
 
 
 def print_json(value: Any, **more: str) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
@@ -147,8 +146,8 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
 def _pilot(task: Task, users: int, pilot: Pilot, folder: str) -> PilotPlan:
     analysis = task.file.analysis
     reference = next((spec for spec in task.generators if spec.id == analysis.reference), task.generators[0])
-    images = task.images_of(reference)
-    reach = [each.reach(users, images, analysis.equivalence_margin, analysis.alpha) for each in pilot.detectable]
+    images, margin, alpha = task.images_of(reference), analysis.equivalence_margin, analysis.alpha
+    reach = [each.reach(users, images, margin, alpha) for each in pilot.detectable]
     return PilotPlan(folder, pilot.users, pilot.images, pilot.correlation, reach)
 
 
@@ -174,17 +173,12 @@ def print_plan(plan: RunPlan) -> None:
     console.print(f"{plan.title}: {plan.users} users x {plan.images_per_user} images")
     width = max(len(generator.generator) for generator in plan.generators)
     for generator in plan.generators:
-        fit = "cached" if generator.fit_cached else "to do"
-        units = f"{generator.units_cached}/{generator.units}"
+        fit, units = "cached" if generator.fit_cached else "to do", f"{generator.units_cached}/{generator.units}"
         console.print(f"  {generator.generator:{width}s}  fit {generator.fit} {fit:6s}  units {units}")
     console.print(
         f"  {plan.fits} fits, {plan.images:,} images ({plan.images_cached:,} cached), {_size(plan.bytes)} on disk,"
         f" {_duration(plan.seconds_left)} for missing images and their scores"
     )
-    _print_detectable(console, plan)
-
-
-def _print_detectable(console: Console, plan: RunPlan) -> None:
     if plan.smallest_p is None:
         console.print(f"under {FEWEST_USERS} users nothing is tested, only described")
     else:

@@ -1,4 +1,4 @@
-"""Commands that check records: ``verify`` and ``check run``."""
+"""Commands that check records, ``verify`` and ``check run``, and that show them, ``site build`` and ``figures``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.commands.options import json_option, load, print_json, print_result
+from benchmark.commands.options import json_option, load, print_result, results_option, workdir_option
 
 MOVED = 1
 """Exit code where a result changed."""
@@ -30,13 +30,11 @@ def verify(records: Path, attest: bool, as_json: bool) -> None:
     report = verify_records(records)
     if attest:
         attestation.attest(records, "verified")
-    if as_json:
-        print_json(report)
-    else:
-        click.echo(
-            f"{records}: {report.generators} generators, {report.files} files, {report.numbers:,} numbers"
-            " recomputed; all agree"
-        )
+    text = (
+        f"{records}: {report.generators} generators, {report.files} files, {report.numbers:,} numbers recomputed;"
+        " all agree"
+    )
+    print_result(report, as_json, text)
 
 
 @click.group()
@@ -87,3 +85,49 @@ def check_run(
     print_result(result, as_json, print_check)
     if not result.equal:
         sys.exit(MOVED)
+
+
+@click.group()
+def site() -> None:
+    """Build the leaderboards as a static site."""
+
+
+@site.command("build")
+@click.argument("roots", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("dist/site"), show_default=True, help="Folder to write to."
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="For a private site: the folder private-images of a work folder, with images that may not be republished.",
+)
+@workdir_option
+@json_option
+def site_build(roots: tuple[Path, ...], out: Path, images: Path | None, workdir: Path, as_json: bool) -> None:
+    """Build the site from folders of records.
+
+    Without folders, the records of the work folder are used.
+    """
+    from benchmark.site.build import build_site
+
+    page = build_site(roots or (workdir / "records",), out, images)
+    print_result({"page": str(page)}, as_json, f"page  {page}")
+
+
+@click.command()
+@click.argument("task")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+@workdir_option
+@results_option
+@json_option
+def figures(task: str, out: Path, workdir: Path, roots: tuple[Path, ...], as_json: bool) -> None:
+    """Draw the figures of a task for print.
+
+    Each figure is written as SVG, PDF and PNG, for one and two columns, with a CSV file of its data.
+    """
+    from benchmark.commands.show import find_records
+    from benchmark.figures.build import write_figures
+
+    written = write_figures(find_records(task, roots or (workdir / "records",)), out)
+    print_result([str(path) for path in written], as_json, f"wrote {len(written)} files to {out}")

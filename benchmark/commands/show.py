@@ -12,7 +12,7 @@ from rich.table import Table
 from benchmark.analysis.judges import JudgeReport
 from benchmark.analysis.measures import Measure
 from benchmark.analysis.results import Comparison, Interval, Rank
-from benchmark.board.board import NOT_FROZEN, Board, read_board
+from benchmark.board.board import NOT_FROZEN, read_board
 from benchmark.board.format_numbers import count, number, p_value, with_interval
 from benchmark.records.files import newest_records
 from benchmark.records.schema import FailedGenerator, TaskHeader
@@ -72,7 +72,7 @@ class BoardSummary:
 def summary(records: Path) -> BoardSummary:
     """The leaderboard as data."""
     board = read_board(records)
-    rows = [
+    generators = [
         GeneratorSummary(
             id=row.id,
             title=row.title,
@@ -86,7 +86,7 @@ def summary(records: Path) -> BoardSummary:
         )
         for row in board.rows
     ]
-    return BoardSummary(board.task, board.users, rows, board.failed, board.judges)
+    return BoardSummary(board.task, board.users, generators, board.record.failed, board.judges)
 
 
 def print_board(records: Path) -> None:
@@ -107,11 +107,21 @@ def print_board(records: Path) -> None:
     console.print(table)
     if board.finding:
         console.print(board.finding)
-    for failed in board.failed:
+    for failed in board.record.failed:
         console.print(f"without a row: {failed.title} ({failed.reason})", markup=False)
     for caution in [*([] if board.frozen else [NOT_FROZEN]), *board.cautions()]:
         console.print(f"caution: {caution}")
-    console.print(_judges(board))
+    judges = plain_table(["held-out ratings", "AUC within user", "AUC pooled", "verifier minus this control", ""])
+    for name, report in board.judges.items():
+        gain = report.verifier_gain
+        judges.add_row(
+            name,
+            with_interval(report.auc_within_user),
+            with_interval(report.auc_pooled),
+            with_interval(gain, sign=True) if gain else "",
+            report.meaning,
+        )
+    console.print(judges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +152,7 @@ def compare_generators(records: Path, a: str, b: str) -> list[MeasureComparison]
             raise SpecError(f"no generator '{name}' in {records}", hint=did_you_mean(name, ids))
     comparisons = [
         MeasureComparison(measure, family.declared, comparison.seen_from(a))
-        for measure, family in board.families.items()
+        for measure, family in board.record.results.families.items()
         for comparison in family.comparisons
         if {comparison.a, comparison.b} == {a, b}
     ]
@@ -158,21 +168,22 @@ def print_comparisons(records: Path, a: str, b: str, comparisons: Sequence[Measu
     """Prints one line per measure."""
     board = read_board(records)
     analysis = board.record.spec.analysis
-    headings = (
-        "measure",
-        f"{a} minus {b}",
-        "unit",
-        "d_z",
-        f"users who prefer {a}",
-        f"image of {a} beats one of {b}",
-        "skewness",
-        "detectable",
-        "p, max-T",
-        "p, Holm",
-        "verdict",
-        "",
+    table = plain_table(
+        (
+            "measure",
+            f"{a} minus {b}",
+            "unit",
+            "d_z",
+            f"users who prefer {a}",
+            f"image of {a} beats one of {b}",
+            "skewness",
+            "detectable",
+            "p, max-T",
+            "p, Holm",
+            "verdict",
+            "",
+        )
     )
-    table = plain_table(headings)
     for each in comparisons:
         measure, pair = Measure.parse(each.measure), each.comparison
         card, test, prefer = board.cards[measure.scorer], pair.test, pair.prefer
@@ -210,18 +221,4 @@ def plain_table(headings: Iterable[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, no_wrap=True)
-    return table
-
-
-def _judges(board: Board) -> Table:
-    table = plain_table(["held-out ratings", "AUC within user", "AUC pooled", "verifier minus this control", ""])
-    for name, report in board.judges.items():
-        gain = report.verifier_gain
-        table.add_row(
-            name,
-            with_interval(report.auc_within_user),
-            with_interval(report.auc_pooled),
-            with_interval(gain, sign=True) if gain else "",
-            report.meaning,
-        )
     return table

@@ -108,7 +108,7 @@ def fetch_weights(what: Sequence[str], notify: Callable[[str], None]) -> Iterato
     Raises:
         MissingDependency: If the hub cannot be reached, asks for a licence to be accepted, or gives something else.
     """
-    wanted = [published for text in what for published in ([ALL[text]] if text in ALL else needed(text))]
+    wanted = (published for text in what for published in ([ALL[text]] if text in ALL else needed(text)))
     for published in dict.fromkeys(wanted):
         folder = weights_root() / published.folder
         if (folder / CARD).is_file():

@@ -13,15 +13,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+import torch
+from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
+from open_clip import CLIP
+from open_clip.tokenizer import bytes_to_unicode, default_bpe
+from torch import Tensor
+from transformers import (
+    CLIPConfig,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
 
 from rebeca.errors import StoreError
 from rebeca.published import ALL, CARD, Published
 from rebeca.seeds import seed_of
 from rebeca.weights import quiet, save_weights
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Size = Literal["tiny", "full"]
 LAYOUTS = {
@@ -162,8 +173,6 @@ def _published_key(model: str, key: str) -> str:
 
 def _position_ids(layout: str, size: Size) -> dict[str, Tensor]:
     """Tensors of position numbers, which published CLIPs contain besides."""
-    import torch
-
     patches = (IMAGE_SIZE[size] // PATCH) ** 2 + 1
     places = {"text_model": 77} if layout == "sd15" else {"vision_model": patches}
     if layout == "vit-l":
@@ -172,15 +181,11 @@ def _position_ids(layout: str, size: Size) -> dict[str, Tensor]:
 
 
 def _on_no_device(build: Callable[[], Any]) -> Any:
-    import torch
-
     with torch.device("meta"):
         return build()
 
 
 def _unet(size: Size) -> Any:
-    from diffusers import UNet2DConditionModel
-
     return _on_no_device(
         lambda: UNet2DConditionModel(
             sample_size=LATENT[size],
@@ -193,8 +198,6 @@ def _unet(size: Size) -> Any:
 
 
 def _vae(size: Size) -> Any:
-    from diffusers import AutoencoderKL
-
     return _on_no_device(
         lambda: AutoencoderKL(
             down_block_types=("DownEncoderBlock2D",) * 4,
@@ -209,8 +212,6 @@ def _vae(size: Size) -> Any:
 
 
 def _text_config(size: Size) -> Any:
-    from transformers import CLIPTextConfig
-
     return CLIPTextConfig(
         vocab_size=49408,
         max_position_embeddings=77,
@@ -222,28 +223,20 @@ def _text_config(size: Size) -> Any:
 
 
 def _vision_config(layout: str, size: Size) -> Any:
-    from transformers import CLIPVisionConfig
-
     act = "quick_gelu" if layout == "vit-l" else "gelu"
     tower = VISION[layout][size].config()
     return CLIPVisionConfig(image_size=IMAGE_SIZE[size], patch_size=PATCH, hidden_act=act, **tower)
 
 
 def _text(size: Size) -> Any:
-    from transformers import CLIPTextModel
-
     return _on_no_device(lambda: CLIPTextModel(_text_config(size)))
 
 
 def _vision(layout: str, size: Size) -> Any:
-    from transformers import CLIPVisionModelWithProjection
-
     return _on_no_device(lambda: CLIPVisionModelWithProjection(_vision_config(layout, size)))
 
 
 def _clip(size: Size) -> Any:
-    from transformers import CLIPConfig, CLIPModel
-
     config = CLIPConfig(
         text_config=_text_config(size).to_dict(),
         vision_config=_vision_config("vit-l", size).to_dict(),
@@ -253,8 +246,6 @@ def _clip(size: Size) -> Any:
 
 
 def _hps(size: Size) -> Any:
-    from open_clip import CLIP
-
     dim, image, words = HPS[size]
     vision = {
         "width": image.width,
@@ -311,8 +302,6 @@ def _head_shapes(size: Size) -> dict[str, tuple[int, ...]]:
 
 def _tensors(shapes: Mapping[str, tuple[int, ...]], seed: int, half: bool = False) -> dict[str, Tensor]:
     """Random tensors that keep the scale of activations; norms are 1 and biases 0."""
-    import torch
-
     tensors = {}
     for name, shape in shapes.items():
         generator = torch.Generator().manual_seed(seed_of(seed, "random-weights", name))
@@ -333,8 +322,6 @@ def _tensors(shapes: Mapping[str, tuple[int, ...]], seed: int, half: bool = Fals
 
 
 def _write_sd15(folder: Path, published: Published, size: Size, seed: int) -> None:
-    from diffusers import PNDMScheduler
-
     models = {
         "unet": (_unet(size), "diffusion_pytorch_model"),
         "vae": (_vae(size), "diffusion_pytorch_model"),
@@ -375,8 +362,6 @@ def _write_sd15(folder: Path, published: Published, size: Size, seed: int) -> No
 
 def _write_tokenizer(folder: Path) -> None:
     """CLIP's own tokenizer, from the table that open_clip ships."""
-    from open_clip.tokenizer import bytes_to_unicode, default_bpe
-
     lines = gzip.decompress(Path(default_bpe()).read_bytes()).decode("utf-8").split("\n")
     merges = lines[1 : 49152 - 256 - 2 + 1]
     letters = list(bytes_to_unicode().values())
@@ -409,8 +394,6 @@ def _write_vision(layout: str, folder: Path, published: Published, size: Size, s
 
 
 def _write_hps(folder: Path, published: Published, size: Size, seed: int) -> None:
-    import torch
-
     (shapes,) = _shapes("hpsv2", size).values()
     torch.save({"state_dict": _tensors(shapes, seed_of(seed, published.name), half=True)}, folder / published.inside)
 
@@ -422,8 +405,6 @@ def _write_adapter(folder: Path, published: Published, size: Size, seed: int) ->
 
 
 def _write_head(folder: Path, published: Published, size: Size, seed: int) -> None:
-    import torch
-
     torch.save(_tensors(_head_shapes(size), seed), folder / published.inside)
 
 

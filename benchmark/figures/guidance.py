@@ -27,22 +27,21 @@ def guidance(tables: Tables) -> list[Figure]:
     grid = _grid(tables.board.rows)
     if not grid:
         return []
-    figures = []
     board, prior = tables.board, with_role(tables.board.cards, PRIOR_ROLE)
     names = {tables.primary: "preference", **{name: board.card_name(name) for name in board.measures.aesthetics}}
     if prior is not None:
         names[prior] = "preference before decoding"
-    for measure, name in names.items():
-        if any(row.measure(measure) for row, _, _ in grid):
-            figures += [
-                _map(
-                    grid,
-                    f"guidance-{measure}-{statistic.__name__}",
-                    f"{statistic.__name__} {name}",
-                    partial(_over_images, tables, measure, statistic),
-                )
-                for statistic in (np.mean, np.median)
-            ]
+    figures = [
+        _map(
+            grid,
+            f"guidance-{measure}-{statistic.__name__}",
+            f"{statistic.__name__} {name}",
+            partial(_over_images, tables, measure, statistic),
+        )
+        for measure, name in names.items()
+        if any(row.measure(measure) for row, _, _ in grid)
+        for statistic in (np.mean, np.median)
+    ]
     if prior is not None and any(row.measure(prior) for row, _, _ in grid):
         after, before = (partial(_over_images, tables, measure, np.mean) for measure in (tables.primary, prior))
         change = "change of preference by decoding"
@@ -68,8 +67,7 @@ def _grid(rows: Sequence[Row]) -> list[tuple[Row, float, float]]:
             rest = canonical_json([generator.use, params, decoder, generator.images])
             groups.setdefault(rest, []).append((row, float(prior), float(image)))
     best = max(groups.values(), key=len, default=[])
-    enough = all(len({point[k] for point in best}) >= 2 for k in (1, 2))
-    return best if enough else []
+    return best if all(len({point[k] for point in best}) >= 2 for k in (1, 2)) else []
 
 
 def _map(
@@ -92,15 +90,13 @@ def _map(
     best = data.iloc[int(np.argmax(data["value"].abs() if diverging else data["value"]))]
     extreme = "largest" if diverging else "highest"
     where = f"prior guidance {best[PRIOR]:g} and image guidance {best[IMAGE]:g}"
-    title = f"{what[0].upper()}{what[1:]} is {extreme} at {where} ({best['text']})"
-    text = "; ".join(
-        f"prior {p:g}, image {i:g}: {t}" for p, i, t in zip(data[PRIOR], data[IMAGE], data["text"], strict=True)
-    )
     return Figure(
         name,
-        title,
-        text,
-        data,
-        draw,
-        "Over all images of a generator; guidance 0 ignores the condition, 1 is conditional.",
+        title=f"{what[0].upper()}{what[1:]} is {extreme} at {where} ({best['text']})",
+        alt="; ".join(
+            f"prior {p:g}, image {i:g}: {t}" for p, i, t in zip(data[PRIOR], data[IMAGE], data["text"], strict=True)
+        ),
+        data=data,
+        draw=draw,
+        note="Over all images of a generator; guidance 0 ignores the condition, 1 is conditional.",
     )

@@ -31,8 +31,7 @@ def judges(tables: Tables) -> list[Figure]:
 
 def _finding(tables: Tables) -> str:
     verifier = tables.board.judges[VERIFIER].auc_within_user
-    population = tables.board.judges.get("population")
-    gain = None if population is None else population.verifier_gain
+    gain = tables.board.judges["population"].verifier_gain if "population" in tables.board.judges else None
     text = f"Within a user the verifier puts a liked image first {number(verifier.estimate, 2)} of the time"
     if gain is None or gain.estimate is None:
         return text
@@ -71,39 +70,51 @@ def _dots(tables: Tables) -> Figure | None:
             ),
         ).properties(width=size.width, height=size.font * 2.6 * len(rows))
 
-    text = "; ".join(f"{n}: {with_interval(report.auc_within_user)}" for n, report in tables.board.judges.items())
-    return Figure("judges", _finding(tables), text, data, draw, "Each dot is a mean over users, with its interval.")
+    return Figure(
+        "judges",
+        title=_finding(tables),
+        alt="; ".join(f"{n}: {with_interval(report.auc_within_user)}" for n, report in tables.board.judges.items()),
+        data=data,
+        draw=draw,
+        note="Each dot is a mean over users, with its interval.",
+    )
 
 
 def _roc(tables: Tables) -> Figure | None:
-    rows = []
-    for name in JUDGES:
-        report = tables.board.judges.get(name)
-        if report is None or report.train is None:
-            continue
-        for ratings, curve in (("held-out", report.roc), ("training", report.train.roc)):
-            for x, y in zip(curve.false_positive, curve.true_positive, strict=True):
-                rows.append({"judge": name, "ratings": ratings, "false_positive": x, "true_positive": y})
-    data = pd.DataFrame(rows)
+    reports = {name: tables.board.judges[name] for name in JUDGES if name in tables.board.judges}
+    data = pd.DataFrame(
+        [
+            {"judge": name, "ratings": ratings, "false_positive": x, "true_positive": y}
+            for name, report in reports.items()
+            if report.train is not None
+            for ratings, curve in (("held-out", report.roc), ("training", report.train.roc))
+            for x, y in zip(curve.false_positive, curve.true_positive, strict=True)
+        ]
+    )
     if data.empty:
         return None
-    pooled = {name: tables.board.judges[name].auc_pooled for name in JUDGES if name in tables.board.judges}
     diagonal = pd.DataFrame({"false_positive": [0.0, 1.0], "true_positive": [0.0, 1.0]})
 
     def draw(size: Size) -> Any:
         x = alt.X("false_positive:Q", title="disliked ratings above the threshold")
         y = alt.Y("true_positive:Q", title="liked ratings above it")
+        colour = alt.Color("judge:N", scale=COLOURS, **BELOW)
         dash = alt.StrokeDash("ratings:N", sort=["held-out"], **BELOW)
-        lines = alt.Chart(data).mark_line(strokeWidth=1.5)
         side = round(size.width * 0.7)
         return alt.layer(
             alt.Chart(diagonal).mark_line(color=GRID).encode(x=x, y=y),
-            lines.encode(x=x, y=y, color=alt.Color("judge:N", scale=COLOURS, **BELOW), strokeDash=dash),
+            alt.Chart(data).mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, strokeDash=dash),
         ).properties(width=side, height=side)
 
-    text = "; ".join(f"{name}: pooled AUC {with_interval(value)}" for name, value in pooled.items())
-    title = f"On held-out ratings of all users together the verifier's AUC is {number(pooled[VERIFIER].estimate, 2)}"
-    return Figure("roc", title, text, data, draw, "Pooled curves also reward knowing who is lenient.")
+    auc = number(reports[VERIFIER].auc_pooled.estimate, 2)
+    return Figure(
+        "roc",
+        title=f"On held-out ratings of all users together the verifier's AUC is {auc}",
+        alt="; ".join(f"{name}: pooled AUC {with_interval(report.auc_pooled)}" for name, report in reports.items()),
+        data=data,
+        draw=draw,
+        note="Pooled curves also reward knowing who is lenient.",
+    )
 
 
 def _bootstrap(tables: Tables) -> Figure | None:
@@ -139,8 +150,14 @@ def _bootstrap(tables: Tables) -> Figure | None:
         area = alt.Chart(data).mark_area(color=BLUE, opacity=0.75, interpolate="step")
         return area.encode(x=x, y=y, row=row).properties(width=round(size.width * 0.75), height=size.font * 4)
 
-    title = f"Draw other users, and the verifier's AUC moves between {ends[0]:.2f} and {ends[1]:.2f}"
-    return Figure("bootstrap-auc", title, "; ".join(text), data, draw, f"{DRAWS:,} bootstrap draws of users.")
+    return Figure(
+        "bootstrap-auc",
+        title=f"Draw other users, and the verifier's AUC moves between {ends[0]:.2f} and {ends[1]:.2f}",
+        alt="; ".join(text),
+        data=data,
+        draw=draw,
+        note=f"{DRAWS:,} bootstrap draws of users.",
+    )
 
 
 def _calibration(tables: Tables) -> Figure | None:
@@ -170,15 +187,13 @@ def _calibration(tables: Tables) -> Figure | None:
         return alt.layer(line, base.mark_line(opacity=0.6), dots).properties(width=side, height=side)
 
     errors = {name: calibration.expected_error for name, calibration in calibrations.items()}
-    text = "; ".join(f"{name}: expected calibration error {number(error)}" for name, error in errors.items())
-    title = f"The verifier's probabilities are off by {number(errors[VERIFIER], 2)} on average"
     return Figure(
         "calibration",
-        title,
-        text,
-        data,
-        draw,
-        "On the diagonal, probabilities are calibrated.",
+        title=f"The verifier's probabilities are off by {number(errors[VERIFIER], 2)} on average",
+        alt="; ".join(f"{name}: expected calibration error {number(error)}" for name, error in errors.items()),
+        data=data,
+        draw=draw,
+        note="On the diagonal, probabilities are calibrated.",
     )
 
 
@@ -187,11 +202,10 @@ def _learning(tables: Tables) -> Figure | None:
     curve = () if verifier is None else verifier.learning_curve
     if len(curve) < 2:
         return None
-    intervals = [point.auc_within_user for point in curve]
     data = pd.DataFrame(
         [
             {"share": point.share, "estimate": auc.estimate, "low": auc.low, "high": auc.high}
-            for point, auc in zip(curve, intervals, strict=True)
+            for point, auc in ((point, point.auc_within_user) for point in curve)
         ]
     )
 
@@ -208,10 +222,13 @@ def _learning(tables: Tables) -> Figure | None:
             base.mark_circle(color=BLUE, size=size.font * 5, opacity=1).encode(y=y),
         ).properties(width=round(size.width * 0.7), height=round(size.width * 0.45))
 
-    first, last = intervals[0].estimate, intervals[-1].estimate
+    first, last = (point.auc_within_user.estimate for point in (curve[0], curve[-1]))
     gain = number(None if first is None or last is None else last - first, 3, True)
-    title = f"With all ratings instead of {100 * curve[0].share:.0f} % the verifier's AUC changes by {gain}"
-    text = "; ".join(f"{point.share:.0%}: {with_interval(point.auc_within_user)}" for point in curve)
     return Figure(
-        "learning-curve", title, text, data, draw, "AUC within user, fitted on shares of everybody's ratings."
+        "learning-curve",
+        title=f"With all ratings instead of {100 * curve[0].share:.0f} % the verifier's AUC changes by {gain}",
+        alt="; ".join(f"{point.share:.0%}: {with_interval(point.auc_within_user)}" for point in curve),
+        data=data,
+        draw=draw,
+        note="AUC within user, fitted on shares of everybody's ratings.",
     )

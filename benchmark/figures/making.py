@@ -81,7 +81,6 @@ def _training(tables: Tables) -> Figure | None:
     )
     if data.empty:
         return None
-    names = [row.title for row in rows]
 
     def draw(size: Size) -> Any:
         dash = alt.StrokeDash(
@@ -93,24 +92,20 @@ def _training(tables: Tables) -> Figure | None:
         return lines.encode(
             x=alt.X("epoch:Q"),
             y=alt.Y("loss:Q", title="loss", scale=alt.Scale(zero=False, type="log")),
-            color=line_colour(names, size),
+            color=line_colour([row.title for row in rows], size),
             strokeDash=dash,
         ).properties(width=size.width, height=round(size.width * 0.45))
 
     reference = next((row for row in rows if row.id == tables.board.reference), rows[0])
     history = histories[reference.id]
-    title = (
-        f"{reference.title}'s prior was best on validation ratings after {history.best + 1} of"
-        f" {len(history.train)} epochs"
-    )
-    text = "; ".join(f"{row.title}: lowest validation loss {min(histories[row.id].validation):.4f}" for row in rows)
     return Figure(
         "training",
-        title,
-        text,
-        data,
-        draw,
-        "Losses of different objectives do not compare. Dotted: training; solid: validation.",
+        title=f"{reference.title}'s prior was best on validation ratings after {history.best + 1} of"
+        f" {len(history.train)} epochs",
+        alt="; ".join(f"{row.title}: lowest validation loss {min(histories[row.id].validation):.4f}" for row in rows),
+        data=data,
+        draw=draw,
+        note="Losses of different objectives do not compare. Dotted: training; solid: validation.",
     )
 
 
@@ -132,13 +127,15 @@ def _cost(tables: Tables) -> Figure | None:
     front = data[data["front"]]
 
     best = front.iloc[-1]
-    title = (
-        f"{len(front)} of {len(rows)} generators lie on the Pareto front; the best of them, {best['generator']}, takes"
-        f" {brief(best['seconds'])} s per image"
+    return Figure(
+        "cost",
+        title=f"{len(front)} of {len(rows)} generators lie on the Pareto front; the best of them, {best['generator']},"
+        f" takes {brief(best['seconds'])} s per image",
+        alt="; ".join(f"{row.title}: {brief(row.seconds)} s, {row.estimate(tables.primary):.3f}" for row in rows),
+        data=data,
+        draw=partial(_draw_cost, data, rows),
+        note=f"Dashed: the Pareto front. Wall seconds on {tables.board.record.provenance.device}, without fits.",
     )
-    text = "; ".join(f"{row.title}: {brief(row.seconds)} s, {row.estimate(tables.primary):.3f}" for row in rows)
-    note = f"Dashed: the Pareto front. Wall seconds on {tables.board.record.provenance.device}, without fits."
-    return Figure("cost", title, text, data, partial(_draw_cost, data, rows), note)
 
 
 def _draw_cost(data: pd.DataFrame, rows: Sequence[Row], size: Size) -> Any:

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.measures import Measure, both_by
-from benchmark.analysis.results import Comparison
 from benchmark.board.format_numbers import number, percent, with_interval
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
@@ -26,7 +25,7 @@ LONGEST = 46
 
 def ranks(tables: Tables) -> list[Figure]:
     """Share of bootstrap draws in which a generator has a rank."""
-    rows = [row for row in tables.board.rows if row.ranked and np.isfinite(tables.value(row.id, tables.primary)).any()]
+    rows = [row for row in tables.board.rows if row.ranked and len(tables.known(row))]
     if len(rows) < 2:
         return []
     values = tables.table(tables.primary, rows)
@@ -48,7 +47,6 @@ def ranks(tables: Tables) -> list[Figure]:
         ]
     )
     data["text"] = [f"{100 * share:.0f}" if share >= 0.05 and len(rows) <= 14 else "" for share in data["share"]]
-    names = [row.title for row in kept]
 
     def draw(size: Size) -> Any:
         highest = int(data["rank"].max())
@@ -60,16 +58,23 @@ def ranks(tables: Tables) -> list[Figure]:
             scale=alt.Scale(domain=list(range(1, highest + 1))),
             axis=alt.Axis(labelAngle=0, values=labelled),
         )
-        y = alt.Y("generator:N", sort=names, title=None)
+        y = alt.Y("generator:N", sort=[row.title for row in kept], title=None)
         return heat(size, data, x, y, "share", title="share of draws", domain=(0.0, 1.0), cell=(width, size.font * 1.7))
 
     first = max(kept, key=lambda row: float(shares[column[row.id]]))
-    title = f"{first.title} comes first in {percent(float(shares[column[first.id]]))} of the draws"
     low, high = np.quantile(place, [0.025, 0.975], axis=0)
     text = [f"{row.title}: ranks {low[column[row.id]]:.0f} to {high[column[row.id]]:.0f}" for row in kept]
     drawn = f"{len(place):,} bootstrap draws of users; per cent of the draws. Equal means share the better rank."
-    note = f"{left_out(kept, rows)} {drawn}"
-    return [Figure("rank-stability", title, "; ".join(text), data, draw, note.strip())]
+    return [
+        Figure(
+            "rank-stability",
+            title=f"{first.title} comes first in {percent(float(shares[column[first.id]]))} of the draws",
+            alt="; ".join(text),
+            data=data,
+            draw=draw,
+            note=f"{left_out(kept, rows)} {drawn}".strip(),
+        )
+    ]
 
 
 def pairs(tables: Tables) -> list[Figure]:
@@ -78,7 +83,7 @@ def pairs(tables: Tables) -> list[Figure]:
 
 
 def _pairs(tables: Tables, measure: Measure) -> Figure | None:
-    family = tables.board.families.get(measure.key)
+    family = tables.board.record.results.families.get(measure.key)
     if family is None or not family.comparisons:
         return None
     rows = [row for row in tables.board.rows if row.id in family.generators]
@@ -93,7 +98,13 @@ def _matrix(tables: Tables, measure: Measure, kept: Sequence[Row], cut: str) -> 
     comparisons = tables.board.comparisons(measure)
     pairs = [pair for pair in comparisons if pair.a in titles and pair.b in titles]
     cells = [
-        _cell(names, pair, tables.plan.alpha)
+        {
+            "a": names[pair.a],
+            "b": names[pair.b],
+            "difference": pair.difference.estimate,
+            "p": pair.p,
+            "text": "*" if pair.p is not None and pair.p <= tables.plan.alpha else "",
+        }
         for recorded in pairs
         for pair in (recorded, recorded.reversed())
         if pair.difference.known
@@ -115,17 +126,16 @@ def _matrix(tables: Tables, measure: Measure, kept: Sequence[Row], cut: str) -> 
 
     tested = [pair.p for pair in comparisons if pair.p is not None]
     different = sum(p <= tables.plan.alpha for p in tested)
-    title = f"{different} of {len(tested)} pairs differ in {measure.kind}, all pairs taken together"
     own = [pair.seen_from(tables.board.reference) for pair in pairs if tables.board.reference in (pair.a, pair.b)]
     text = "; ".join(f"minus {titles[pair.b]}: {with_interval(pair.difference, True)}" for pair in own)
-    reference = tables.board.titles.get(tables.board.reference, "")
-    note = f"{cut} Row minus column; a star: adjusted p at most {tables.plan.alpha:g}."
-    return Figure(f"pairs-{measure.slug}", title, f"{reference} {text}", data, draw, note.strip())
-
-
-def _cell(names: dict[str, str], pair: Comparison, alpha: float) -> dict[str, str | float | None]:
-    star = "*" if pair.p is not None and pair.p <= alpha else ""
-    return {"a": names[pair.a], "b": names[pair.b], "difference": pair.difference.estimate, "p": pair.p, "text": star}
+    return Figure(
+        f"pairs-{measure.slug}",
+        title=f"{different} of {len(tested)} pairs differ in {measure.kind}, all pairs taken together",
+        alt=f"{tables.board.titles.get(tables.board.reference, '')} {text}",
+        data=data,
+        draw=draw,
+        note=f"{cut} Row minus column; a star: adjusted p at most {tables.plan.alpha:g}.".strip(),
+    )
 
 
 def _forest(tables: Tables, measure: Measure, kept: Sequence[Row], cut: str) -> Figure | None:
@@ -153,22 +163,26 @@ def _forest(tables: Tables, measure: Measure, kept: Sequence[Row], cut: str) -> 
 
     def draw(size: Size) -> Any:
         y = alt.Y("generator:N", sort=names, title=None)
-        base = alt.Chart(data)
+        base, zero = alt.Chart(data), alt.Chart(pd.DataFrame({"estimate": [0.0]}))
         shape = alt.Shape("verdict:N", legend=alt.Legend(title=None, orient="bottom"))
-        zero = (
-            alt.Chart(pd.DataFrame({"estimate": [0.0]})).mark_rule(color=INK, strokeDash=[3, 3]).encode(x="estimate:Q")
-        )
-        rules = base.mark_rule(color=BLUE).encode(
-            x=alt.X("low:Q", title=f"{measure.kind}, minus {titles[reference]}"), x2="high:Q", y=y
-        )
-        dots = base.mark_point(filled=True, color=BLUE, size=size.font * 5, opacity=1).encode(
-            x="estimate:Q", y=y, shape=shape
-        )
-        return alt.layer(zero, rules, dots).properties(width=size.width * 0.75, height=size.font * 1.8 * len(names))
+        return alt.layer(
+            zero.mark_rule(color=INK, strokeDash=[3, 3]).encode(x="estimate:Q"),
+            base.mark_rule(color=BLUE).encode(
+                x=alt.X("low:Q", title=f"{measure.kind}, minus {titles[reference]}"), x2="high:Q", y=y
+            ),
+            base.mark_point(filled=True, color=BLUE, size=size.font * 5, opacity=1).encode(
+                x="estimate:Q", y=y, shape=shape
+            ),
+        ).properties(width=size.width * 0.75, height=size.font * 1.8 * len(names))
 
     verdicts = [pair.verdict for pair in others]
     better, worse = verdicts.count("better"), verdicts.count("worse")
     some = "generator is" if better == 1 else "generators are"
-    title = f"In {measure.kind}, {better} {some} better than {titles[reference]} and {worse} worse"
-    text = "; ".join(f"{titles[pair.a]}: {with_interval(pair.difference, True)}, {pair.verdict}" for pair in drawn)
-    return Figure(f"pairs-{measure.slug}", title, text, data, draw, cut)
+    return Figure(
+        f"pairs-{measure.slug}",
+        title=f"In {measure.kind}, {better} {some} better than {titles[reference]} and {worse} worse",
+        alt="; ".join(f"{titles[pair.a]}: {with_interval(pair.difference, True)}, {pair.verdict}" for pair in drawn),
+        data=data,
+        draw=draw,
+        note=cut,
+    )

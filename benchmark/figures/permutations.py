@@ -54,15 +54,14 @@ def permutations(tables: Tables) -> list[Figure]:
     card = tables.board.cards[tables.primary]
     passed = sum((own := _test(tables, row)) is not None and own.p <= tables.plan.alpha for row in names)
     judge = IN_WORDS.get(card.role, card.name)
-    title = f"For {passed} of {len(names)} generators {judge} prefers users' own images by more than chance"
     return [
         Figure(
             "permutations",
-            title,
-            "; ".join(text),
-            data,
-            partial(_draw, data, observed),
-            f"{NOTE} {tables.plan.alpha:g}.",
+            title=f"For {passed} of {len(names)} generators {judge} prefers users' own images by more than chance",
+            alt="; ".join(text),
+            data=data,
+            draw=partial(_draw, data, observed),
+            note=f"{NOTE} {tables.plan.alpha:g}.",
         )
     ]
 
@@ -88,7 +87,7 @@ def _null(tables: Tables, row: Row) -> Floats | None:
     _, strata = lifts_of(tables.rows[row.id], tables.primary, tables.plan.reading, tables.block)
     if not strata:
         return None
-    sizes = tuple(len(stratum.users) for stratum in strata)
+    sizes = [len(stratum.users) for stratum in strata]
     permutations = permutations_within(sizes, DRAWS, stream(tables.plan.name, "site-null"))
     moved = [
         double_centred(stratum.scores)[np.arange(len(stratum.users)), permutation]
@@ -109,10 +108,10 @@ def _draw(data: pd.DataFrame, observed: pd.DataFrame, size: Size) -> Any:
     published = null.transform_filter(f"datum.scheme == '{SCHEMES[1]}'").mark_line(strokeWidth=1.4)
     dash = alt.StrokeDash("scheme:N", scale=alt.Scale(domain=list(SCHEMES), range=[[1, 0], [4, 2]]), legend=None)
     rules = base.transform_filter("datum.kind == 'observed'").mark_rule(strokeWidth=2)
-    layers = [
+    panel = alt.layer(
         moved.encode(x=x, y=y, color=colour),
         published.encode(x=x, y=y, color=colour),
         rules.encode(x=x, color=colour, strokeDash=dash),
-    ]
+    ).properties(width=round(size.width * 0.7), height=size.font * 4)
     row = alt.Row("generator:N", sort=names, title=None, header=alt.Header(labelAngle=0, labelAlign="left"))
-    return alt.layer(*layers).properties(width=round(size.width * 0.7), height=size.font * 4).facet(row=row)
+    return panel.facet(row=row)

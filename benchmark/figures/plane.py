@@ -56,14 +56,16 @@ def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
         return None
     points["named"] = points["id"].isin(_named(points, board.reference))
     by = BY.get(board.cards[judge].role)
-    title = board.finding if by is None else f"{by}: {_most(points)}"
-    text = "; ".join(points["description"])
-    note = (
-        "Right: users like the images. Up: users like their own images more than those generated for others; a"
-        " crowd-pleaser sits at zero. Crosses are 95 % intervals over users. Hollow: privileged, and unranked."
+    return Figure(
+        name,
+        title=board.finding if by is None else f"{by}: {_most(points)}",
+        alt="; ".join(points["description"]),
+        data=points.drop(columns=["href", "description"]),
+        draw=partial(_draw, points, board, x_title),
+        note="Right: users like the images. Up: users like their own images more than those generated for others; a"
+        " crowd-pleaser sits at zero. Crosses are 95 % intervals over users. Hollow: privileged, and unranked.",
+        answers=True,
     )
-    data, draw = points.drop(columns=["href", "description"]), partial(_draw, points, board, x_title)
-    return Figure(name, title, text, data, draw, note, answers=True)
 
 
 def _most(points: pd.DataFrame) -> str:
@@ -83,15 +85,18 @@ def _points(rows: Sequence[Row], judge: str) -> pd.DataFrame:
         if like is None or lift is None:
             continue
         numbers = f"{row.title}: preference {with_interval(like)}, personal lift {with_interval(lift, True)}"
-        point: dict[str, Any] = {
-            "id": row.id,
-            "title": row.title,
-            "family": row.family,
-            "ranked": row.ranked,
-            "description": numbers + ("" if row.ranked else "; unranked"),
-            "href": f"{LINK}{row.id}.html",
-        }
-        points.append(point | ends_of("like", like) | ends_of("lift", lift))
+        points.append(
+            {
+                "id": row.id,
+                "title": row.title,
+                "family": row.family,
+                "ranked": row.ranked,
+                "description": numbers + ("" if row.ranked else "; unranked"),
+                "href": f"{LINK}{row.id}.html",
+                **ends_of("like", like),
+                **ends_of("lift", lift),
+            }
+        )
     return pd.DataFrame(points)
 
 
@@ -108,17 +113,19 @@ def _named(points: pd.DataFrame, reference: str) -> set[str]:
     """
     order = points.sort_values(["ranked", "like"], ascending=False, kind="stable")
     first = order[order["ranked"]] if order["ranked"].any() else order
-    wanted = [reference, str(first["id"].iloc[0]), str(first["id"].iloc[int(np.argmax(first["lift"]))])]
-    wanted += [str(first["id"].iloc[-1])]
-    wanted += [str(order[order["family"] == family]["id"].iloc[0]) for family in order["family"].unique()]
-    best = -np.inf
-    for _, point in first.iterrows():
-        if point["lift"] > best:
-            best = point["lift"]
-            wanted.append(str(point["id"]))
-    wanted.append(str(points["id"].iloc[int(np.argmin(points["lift"]))]))
-    wanted = list(dict.fromkeys(wanted))[:LABELS]
+    unbeaten = first[first["lift"] > first["lift"].cummax().shift(fill_value=-np.inf)]
+    best_of_family = order.drop_duplicates("family")
     ids = points["id"].tolist()
+    named = [
+        reference,
+        first["id"].iloc[0],
+        first["id"].iloc[int(np.argmax(first["lift"]))],
+        first["id"].iloc[-1],
+        *best_of_family["id"],
+        *unbeaten["id"],
+        ids[int(np.argmin(points["lift"]))],
+    ]
+    wanted = list(dict.fromkeys(named))[:LABELS]
     places = points[["like", "lift"]].to_numpy()
     places = (places - places.mean(axis=0)) / np.maximum(places.std(axis=0), 1e-12)
     while len(wanted) < min(LABELS, len(ids)):  # next, whoever stands farthest from the named ones
@@ -237,7 +244,4 @@ def spread(heights: Sequence[float], across: Sequence[float], gap: float, lowest
     for position in range(len(placed) - 1, -1, -1):
         placed[position] = min(placed[position], ceiling)
         ceiling = placed[position] - gap
-    out = [0.0] * len(heights)
-    for position, i in enumerate(order):
-        out[i] = placed[position]
-    return out
+    return [height for _, height in sorted(zip(order, placed, strict=True))]

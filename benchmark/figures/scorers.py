@@ -10,6 +10,7 @@ import pandas as pd
 
 from benchmark.analysis.measures import AUDITOR, PRIOR, VERIFIER, with_role
 from benchmark.board.format_numbers import number, with_interval
+from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.style import BLUE, GRID, INK, Figure, Size, family_colour, family_shape, present
 
@@ -29,11 +30,12 @@ def _decoding(tables: Tables) -> Figure | None:
         return None
     before, after = scores[prior].ravel(), scores[tables.primary].ravel()
     known = np.isfinite(before) & np.isfinite(after)
-    if known.sum() < 3:
+    before, after = before[known], after[known]
+    if len(before) < 3:
         return None
-    step = max(1, int(known.sum()) // MOST_IMAGES)
-    data = pd.DataFrame({"before": before[known][::step], "after": after[known][::step]})
-    change = float((after[known] - before[known]).mean())
+    step = max(1, len(before) // MOST_IMAGES)
+    data = pd.DataFrame({"before": before[::step], "after": after[::step]})
+    change = float((after - before).mean())
     diagonal = pd.DataFrame({"before": [0.0, 1.0], "after": [0.0, 1.0]})
 
     def draw(size: Size) -> Any:
@@ -44,12 +46,15 @@ def _decoding(tables: Tables) -> Figure | None:
         dots = alt.Chart(data).mark_circle(color=BLUE, opacity=0.35, size=size.font * 2).encode(x=x, y=y)
         return alt.layer(line, dots).properties(width=side, height=side)
 
-    title = f"Decoding changes the preference for {row.title}'s images by {number(change, 3, True)} on average"
-    r = float(np.corrcoef(before[known], after[known])[0, 1])
-    means = f"before {before[known].mean():.3f}, after {after[known].mean():.3f}"
-    text = f"{int(known.sum())} images: {means}, correlation {r:.2f}."
-    note = "Two verifiers: one in the prior's own space, one in another; points below the line lose by decoding."
-    return Figure("decoding", title, text, data, draw, note)
+    r = float(np.corrcoef(before, after)[0, 1])
+    return Figure(
+        "decoding",
+        title=f"Decoding changes the preference for {row.title}'s images by {number(change, 3, True)} on average",
+        alt=f"{len(before)} images: before {before.mean():.3f}, after {after.mean():.3f}, correlation {r:.2f}.",
+        data=data,
+        draw=draw,
+        note="Two verifiers: one in the prior's own space, one in another; points below the line lose by decoding.",
+    )
 
 
 def _bland_altman(tables: Tables) -> Figure | None:
@@ -76,11 +81,14 @@ def _bland_altman(tables: Tables) -> Figure | None:
         return alt.layer(dots, rules).properties(width=size.width, height=round(size.width * 0.45))
 
     more = "more" if middle > 0 else "less"
-    title = f"For {row.title} the verifier scores {number(abs(middle), 3)} {more} than the auditor"
     ends = f"{number(middle - spread, 3, True)} and {number(middle + spread, 3, True)}"
-    text = f"Mean difference {number(middle, 3, True)}; for 95 % of the users between {ends}."
     return Figure(
-        "bland-altman", title, text, data, draw, "Each dot is a user. Solid: mean; dashed: 1.96 standard deviations."
+        "bland-altman",
+        title=f"For {row.title} the verifier scores {number(abs(middle), 3)} {more} than the auditor",
+        alt=f"Mean difference {number(middle, 3, True)}; for 95 % of the users between {ends}.",
+        data=data,
+        draw=draw,
+        note="Each dot is a user. Solid: mean; dashed: 1.96 standard deviations.",
     )
 
 
@@ -100,7 +108,7 @@ def _aesthetics(tables: Tables, scorer: str) -> Figure | None:
             for row in rows
         ]
     )
-    agreement = next((pair for pair in tables.board.agreement if pair.b == scorer), None)
+    agreement = next((pair for pair in tables.board.record.results.agreement if pair.b == scorer), None)
     within = None if agreement is None else agreement.within_user.spearman.estimate
 
     def draw(size: Size) -> Any:
@@ -118,29 +126,30 @@ def _aesthetics(tables: Tables, scorer: str) -> Figure | None:
         if within is not None
         else f"{name} beside the verifier"
     )
-    text = "; ".join(
-        f"{p['generator']}: {name} {p['aesthetics']:.2f}, preference {p['preference']:.3f}" for _, p in data.iterrows()
+    return Figure(
+        f"{scorer}-verifier",
+        title=title,
+        alt="; ".join(
+            f"{p['generator']}: {name} {p['aesthetics']:.2f}, preference {p['preference']:.3f}"
+            for _, p in data.iterrows()
+        ),
+        data=data,
+        draw=draw,
+        note="Each mark is a generator. An image that most users find beautiful need not be one that a given user"
+        " likes.",
     )
-    note = "Each mark is a generator. An image that most users find beautiful need not be one that a given user likes."
-    return Figure(f"{scorer}-verifier", title, text, data, draw, note)
 
 
 def _prompts(tables: Tables) -> Figure | None:
     aesthetics = tables.board.measures.aesthetics
     measures = [name for name in aesthetics if any(row.measure(name) for row in tables.board.rows)]
-    rows = []
-    for row in tables.board.rows:
-        words = row.record.generator.params.get("words")
-        prompt = row.record.generator.decoder.get("prompt")
-        level = f"words: {words}" if words is not None else f"prompt: {prompt}" if prompt else None
-        if level is not None:
-            rows.append((row, level))
-    if not measures or not rows:
+    levels = {row.id: level for row in tables.board.rows if (level := _level(row)) is not None}
+    if not measures or not levels:
         return None
     reference = tables.board.row(tables.board.reference)
-    rows = [(reference, "no prompt"), *((row, level) for row, level in rows if row.id != reference.id)]
-    means = [(row, name, mean) for row, _ in rows for name in measures if (mean := row.measure(name)) is not None]
-    levels = {row.id: level for row, level in rows}
+    levels[reference.id] = "no prompt"
+    rows = [reference, *(row for row in tables.board.rows if row.id in levels and row.id != reference.id)]
+    means = [(row, name, mean) for row in rows for name in measures if (mean := row.measure(name)) is not None]
     data = pd.DataFrame(
         [
             {
@@ -154,14 +163,13 @@ def _prompts(tables: Tables) -> Figure | None:
             for row, name, mean in means
         ]
     )
-    names = [row.title for row, _ in rows]
+    names = [row.title for row in rows]
 
     def draw(size: Size) -> Any:
         columns = []
         for at, measure in enumerate(dict.fromkeys(data["measure"])):
-            own = data[data["measure"] == measure]
+            base = alt.Chart(data[data["measure"] == measure])
             y = alt.Y("generator:N", sort=names, title=None, axis=alt.Axis() if at == 0 else None)
-            base = alt.Chart(own)
             x = alt.X("low:Q", title=measure, scale=alt.Scale(zero=False))
             rules = base.mark_rule(color=INK).encode(x=x, x2="high:Q", y=y)
             dots = base.mark_point(filled=True, color=BLUE, size=size.font * 5, opacity=1).encode(x="estimate:Q", y=y)
@@ -173,6 +181,16 @@ def _prompts(tables: Tables) -> Figure | None:
     scorer = means[0][1]
     best = max((row for row, name, _ in means if name == scorer), key=lambda row: row.estimate(scorer))
     score = f"{best.card(scorer).name} ({number(best.estimate(scorer), 2)})"
-    title = f"Of the levels of prompts, {best.title} scores highest on {score}"
-    text = "; ".join(f"{row.title}, {with_interval(mean)}" for row, name, mean in means if name == scorer)
-    return Figure("prompts", title, text, data, draw, "Means over users with their intervals.")
+    return Figure(
+        "prompts",
+        title=f"Of the levels of prompts, {best.title} scores highest on {score}",
+        alt="; ".join(f"{row.title}, {with_interval(mean)}" for row, name, mean in means if name == scorer),
+        data=data,
+        draw=draw,
+        note="Means over users with their intervals.",
+    )
+
+
+def _level(row: Row) -> str | None:
+    words, prompt = row.record.generator.params.get("words"), row.record.generator.decoder.get("prompt")
+    return f"words: {words}" if words is not None else f"prompt: {prompt}" if prompt else None

@@ -33,11 +33,12 @@ LINES = 6
 THRESHOLDS = (0.5, 0.7, 0.9)
 VIOLINS = 14
 GRID_POINTS = 60
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def spreads(tables: Tables) -> list[Figure]:
     """ECDF, violins, thresholds; of the user's mean preference."""
-    rows = [row for row in tables.board.rows if np.isfinite(tables.value(row.id, tables.primary)).sum() > 1]
+    rows = [row for row in tables.board.rows if len(tables.known(row)) > 1]
     if not rows:
         return []
     figures = [_ecdf(tables, rows), _violins(tables, rows)]
@@ -59,11 +60,9 @@ def _ecdf(tables: Tables, rows: list[Row]) -> Figure:
     kept = telling(tables, rows, LINES)
     parts = []
     for row in kept:
-        values = np.sort(tables.value(row.id, tables.primary), kind="stable")
-        values = values[np.isfinite(values)]
-        parts.append(
-            pd.DataFrame({"generator": row.title, "value": values, "share": (np.arange(len(values)) + 1) / len(values)})
-        )
+        values = np.sort(tables.known(row), kind="stable")
+        share = (np.arange(len(values)) + 1) / len(values)
+        parts.append(pd.DataFrame({"generator": row.title, "value": values, "share": share}))
     data = pd.concat(parts)
     names = [row.title for row in kept]
 
@@ -77,11 +76,15 @@ def _ecdf(tables: Tables, rows: list[Row]) -> Figure:
             strokeDash=dash,
         ).properties(width=size.width, height=round(size.width * 0.5))
 
-    medians = [f"{row.title}: median {np.nanmedian(tables.value(row.id, tables.primary)):.3f}" for row in kept]
-    best = max(ranked(rows), key=lambda row: float(np.nanmedian(tables.value(row.id, tables.primary))))
-    title = f"Half of the users give {best.title} more than {np.nanmedian(tables.value(best.id, tables.primary)):.2f}"
+    medians = {row.id: float(np.median(tables.known(row))) for row in rows}
+    best = max(ranked(rows), key=lambda row: medians[row.id])
     return Figure(
-        "ecdf", title, "; ".join(medians), data, draw, f"{left_out(kept, rows)} Further right is better.".strip()
+        "ecdf",
+        title=f"Half of the users give {best.title} more than {medians[best.id]:.2f}",
+        alt="; ".join(f"{row.title}: median {medians[row.id]:.3f}" for row in kept),
+        data=data,
+        draw=draw,
+        note=f"{left_out(kept, rows)} Further right is better.".strip(),
     )
 
 
@@ -90,43 +93,36 @@ def _violins(tables: Tables, rows: list[Row]) -> Figure:
 
     kept = shown(rows, tables.board.reference, VIOLINS)
     shapes, boxes = [], []
-    for row in kept:
-        values = tables.value(row.id, tables.primary)
-        values = values[np.isfinite(values)]
-        quartiles = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
-        boxes.append(
-            {
-                "generator": row.title,
-                "family": row.family,
-                **dict(zip(("q05", "q25", "q50", "q75", "q95"), quartiles, strict=True)),
-            }
-        )
+    for place, row in enumerate(kept):
+        values = tables.known(row)
+        quantiles = zip(("q05", "q25", "q50", "q75", "q95"), np.quantile(values, QUANTILES), strict=True)
+        boxes.append({"generator": row.title, "family": row.family, **dict(quantiles), "place": place})
         if np.ptp(values) < 1e-9:
             continue
         grid = np.linspace(values.min(), values.max(), GRID_POINTS)
         density = gaussian_kde(values)(grid)
         density /= density.max()
         shapes += [
-            {"generator": row.title, "family": row.family, "value": v, "density": d}
+            {"generator": row.title, "family": row.family, "value": v, "up": place - 0.42 * d, "down": place + 0.42 * d}
             for v, d in zip(grid, density, strict=True)
         ]
     box, shape = pd.DataFrame(boxes), pd.DataFrame(shapes)
     names = [row.title for row in kept]
-    places = {name: place for place, name in enumerate(names)}
-    box["place"] = [places[name] for name in box["generator"]]
-    if len(shape):
-        at = np.array([places[name] for name in shape["generator"]])
-        shape["up"], shape["down"] = at - 0.42 * shape["density"], at + 0.42 * shape["density"]
-
-    text = "; ".join(
-        f"{b['generator']}: median {b['q50']:.3f}, half of the users {b['q25']:.3f} to {b['q75']:.3f}" for b in boxes
-    )
-    halves = {row.id: np.nanquantile(tables.value(row.id, tables.primary), [0.25, 0.75]) for row in ranked(rows)}
+    halves = {row.id: np.quantile(tables.known(row), [0.25, 0.75]) for row in ranked(rows)}
     widest = max(ranked(rows), key=lambda row: float(np.ptp(halves[row.id])))
     low, high = halves[widest.id]
-    title = f"Users differ most over {widest.title}: half of them lie between {low:.2f} and {high:.2f}"
-    note = f"{left_out(kept, rows)} Outline: density; bar: middle half; line: 5th to 95th percentile; dot: median."
-    return Figure("violins", title, text, box, partial(_draw_violins, box, shape, names), note.strip())
+    drawn = "Outline: density; bar: middle half; line: 5th to 95th percentile; dot: median."
+    return Figure(
+        "violins",
+        title=f"Users differ most over {widest.title}: half of them lie between {low:.2f} and {high:.2f}",
+        alt="; ".join(
+            f"{b['generator']}: median {b['q50']:.3f}, half of the users {b['q25']:.3f} to {b['q75']:.3f}"
+            for b in boxes
+        ),
+        data=box,
+        draw=partial(_draw_violins, box, shape, names),
+        note=f"{left_out(kept, rows)} {drawn}".strip(),
+    )
 
 
 def _draw_violins(box: pd.DataFrame, shape: pd.DataFrame, names: Sequence[str], size: Size) -> Any:
@@ -169,8 +165,7 @@ def _thresholds(tables: Tables, rows: list[Row]) -> Figure:
     kept = shown(rows, tables.board.reference)
     data: list[dict[str, Any]] = []
     for row in kept:
-        values = tables.value(row.id, tables.primary)
-        values = values[np.isfinite(values)]
+        values = tables.known(row)
         for threshold in THRESHOLDS:
             above = int((values > threshold).sum())
             low, high = wilson(above, len(values))
@@ -184,33 +179,27 @@ def _thresholds(tables: Tables, rows: list[Row]) -> Figure:
                 }
             )
     frame = pd.DataFrame(data)
-    names = [row.title for row in kept]
 
     def draw(size: Size) -> Any:
         columns = alt.Column("threshold:N", title=None, header=alt.Header(labelFontSize=size.font))
-        y = alt.Y("generator:N", sort=names, title=None)
+        y = alt.Y("generator:N", sort=[row.title for row in kept], title=None)
         base = alt.Chart(frame)
         bars = base.mark_bar(color=BLUE, height=size.font).encode(
             x=alt.X("share:Q", title="share of users", axis=alt.Axis(format="%", tickCount=3)), y=y
         )
         whiskers = base.mark_rule(color=INK).encode(x="low:Q", x2="high:Q", y=y)
-        width = round(size.width * 0.72 / len(THRESHOLDS))
-        return (
-            alt.layer(bars, whiskers).properties(width=width, height=size.font * 1.7 * len(names)).facet(column=columns)
-        )
+        width, height = round(size.width * 0.72 / len(THRESHOLDS)), size.font * 1.7 * len(kept)
+        return alt.layer(bars, whiskers).properties(width=width, height=height).facet(column=columns)
 
     middle = [d for d in data if d["threshold"] == f"above {THRESHOLDS[1]:g}"]
     best = max(middle, key=lambda d: d["share"])
-    title = (
-        f"{best['generator']} gives {percent(best['share'])} of the users images that they like with a probability"
-        f" above {THRESHOLDS[1]:g}"
-    )
     text = "; ".join(f"{d['generator']}: {percent(d['share'])}" for d in middle)
     return Figure(
         "thresholds",
-        title,
-        f"Above {THRESHOLDS[1]:g}: {text}",
-        frame,
-        draw,
-        f"{left_out(kept, rows)} Lines: Wilson's intervals.".strip(),
+        title=f"{best['generator']} gives {percent(best['share'])} of the users images that they like with a"
+        f" probability above {THRESHOLDS[1]:g}",
+        alt=f"Above {THRESHOLDS[1]:g}: {text}",
+        data=frame,
+        draw=draw,
+        note=f"{left_out(kept, rows)} Lines: Wilson's intervals.".strip(),
     )

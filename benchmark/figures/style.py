@@ -102,10 +102,11 @@ def svg(figure: Figure, size: Size, title: bool = True) -> str:
     if title:
         wide = max(SHORTEST_TITLE, int(size.width / size.font * 2.0))
         lines = textwrap.wrap(figure.title, wide, break_long_words=True)
-        heading = alt.TitleParams(
-            lines, anchor="start", fontSize=size.font + 2, color=INK, fontWeight="normal", offset=8
+        chart = chart.properties(
+            title=alt.TitleParams(
+                lines, anchor="start", fontSize=size.font + 2, color=INK, fontWeight="normal", offset=8
+            )
         )
-        chart = chart.properties(title=heading)
     plain: dict[str, Any] = {
         "labelFontSize": size.font,
         "titleFontSize": size.font,
@@ -145,8 +146,8 @@ def _printable(spec: Any) -> Any:
 
 def _named_in_order(drawn: str) -> str:
     """Numbers gradients and clips anew in every figure; the renderer counts them over the whole process."""
-    names = dict.fromkeys(re.findall(r'id="(\w+?\d+)"', drawn))
-    place = {name: f"part-{k}" for k, name in enumerate(names)}
+    names = re.findall(r'id="(\w+?\d+)"', drawn)
+    place = {name: f"part-{k}" for k, name in enumerate(dict.fromkeys(names))}
     return re.sub(r'(id="|url\(#)(\w+?\d+)', lambda match: match[1] + place.get(match[2], match[2]), drawn)
 
 

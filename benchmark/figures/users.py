@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -22,6 +23,8 @@ MOST_USERS = 48
 """Users that the likeness matrix shows."""
 MOST_GENERATORS = 12
 """Generators beside which the groups' means are drawn."""
+STRUCTURES = ("no structure to speak of", "weak structure", "reasonable structure", "strong structure")
+"""A mean silhouette up to 0.25, 0.5, 0.7 and 1 in words (Kaufman and Rousseeuw 1990, table 4)."""
 
 
 def users(tables: Tables) -> list[Figure]:
@@ -63,27 +66,27 @@ def _likeness(tables: Tables) -> Figure | None:
         return heat(size, drawn, x, y, "likeness", diverging=True, domain=(-1.0, 1.0), cell=(side, side))
 
     labels, silhouette = tables.personas
-    groups = int(labels.max()) + 1
+    structure = f"{STRUCTURES[bisect_left((0.25, 0.5, 0.7), silhouette)]} (silhouette {silhouette:.2f})"
     title = (
-        f"In {groups} groups of similar taste, users show {_structure(silhouette)} (silhouette {silhouette:.2f})"
+        f"In {labels.max() + 1} groups of similar taste, users show {structure}"
         if labels.any()
         else "Users do not fall into groups of taste"
     )
-    text = f"Correlation between two users' opinions: from {off.min():.2f} to {off.max():.2f}, mean {off.mean():.2f}."
     note = "Each row and column is a user, sorted by persona; blue: similar, brown: opposite taste."
     if len(tables.users) > MOST_USERS:
         note += f" {MOST_USERS} of {len(tables.users)} users, from all groups."
-    return Figure("likeness", title, text, data, draw, note)
-
-
-def _structure(silhouette: float) -> str:
-    """A mean silhouette in words (Kaufman and Rousseeuw 1990, table 4)."""
-    limits = ((0.25, "no structure to speak of"), (0.5, "weak structure"), (0.7, "reasonable structure"))
-    return next((words for most, words in limits if silhouette <= most), "strong structure")
+    return Figure(
+        "likeness",
+        title=title,
+        alt=f"Correlation between two users' opinions: from {off.min():.2f} to {off.max():.2f}, mean {off.mean():.2f}.",
+        data=data,
+        draw=draw,
+        note=note,
+    )
 
 
 def _wins(tables: Tables) -> Figure | None:
-    rows = [row for row in tables.board.rows if row.ranked and np.isfinite(tables.value(row.id, tables.primary)).any()]
+    rows = [row for row in tables.board.rows if row.ranked and len(tables.known(row))]
     if len(rows) < 2:
         return None
     values = tables.table(tables.primary, rows)
@@ -108,20 +111,24 @@ def _wins(tables: Tables) -> Figure | None:
         for row in kept
     ]
     data = pd.DataFrame(cells)
-    names = [row.title for row in kept]
 
     def draw(size: Size) -> Any:
-        x, y = alt.X("place:O", axis=None), alt.Y("generator:N", sort=names, title=None)
+        x, y = alt.X("place:O", axis=None), alt.Y("generator:N", sort=[row.title for row in kept], title=None)
         drawn = data.assign(near=-data["behind"])[["place", "generator", "near"]]
         cell = (size.width * 0.7 / len(order), size.font * 1.5)
         return heat(size, drawn, x, y, "near", title="minus the best", cell=cell)
 
     totals = share.sum(axis=0)
     best = int(np.argmax(totals))
-    title = f"{rows[best].title} is the best for {percent(totals[best] / known.sum())} of the users"
-    text = "; ".join(f"{row.title}: {number(totals[columns[row.id]], 1)} users" for row in kept)
     note = f"{left_out(kept, rows)} Columns are users, sorted by persona; dark: the best for that user, or close to it."
-    return Figure("wins", title, text, data, draw, note.strip())
+    return Figure(
+        "wins",
+        title=f"{rows[best].title} is the best for {percent(totals[best] / known.sum())} of the users",
+        alt="; ".join(f"{row.title}: {number(totals[columns[row.id]], 1)} users" for row in kept),
+        data=data,
+        draw=draw,
+        note=note.strip(),
+    )
 
 
 def _gap(tables: Tables, row: Row, labels: Any) -> float:
@@ -133,64 +140,57 @@ def _gap(tables: Tables, row: Row, labels: Any) -> float:
 
 def _personas(tables: Tables) -> Figure | None:
     labels, _ = tables.personas
-    rows = [row for row in tables.board.rows if np.isfinite(tables.value(row.id, tables.primary)).any()]
+    rows = [row for row in tables.board.rows if len(tables.known(row))]
     if not labels.any() or not rows:
         return None
     kept = shown(rows, tables.board.reference, MOST_GENERATORS)
     groups = list(range(int(labels.max()) + 1))
-    cells = []
-    for row in kept:
-        for measure, what in ((measure.key, measure.kind) for measure in both_by(tables.primary)):
-            for k in groups:
-                values = tables.value(row.id, measure)[labels == k]
-                if np.isfinite(values).any():
-                    cells.append(
-                        {
-                            "generator": row.title,
-                            "persona": f"persona {k + 1}",
-                            "measure": what,
-                            "mean": float(np.nanmean(values)),
-                            "users": int((labels == k).sum()),
-                        }
-                    )
-    data = pd.DataFrame(cells)
-    names = [row.title for row in kept]
-
+    data = pd.DataFrame(
+        [
+            {
+                "generator": row.title,
+                "persona": f"persona {k + 1}",
+                "measure": measure.kind,
+                "mean": float(np.nanmean(values)),
+                "users": len(values),
+            }
+            for row in kept
+            for measure in both_by(tables.primary)
+            for k in groups
+            if np.isfinite(values := tables.value(row.id, measure.key)[labels == k]).any()
+        ]
+    )
     spread = data[data["measure"] == "preference"].groupby("generator")["mean"].agg(["min", "max"])
     gaps = {row.id: _gap(tables, row, labels) for row in ranked(rows)}
     widest = max(ranked(rows), key=lambda row: gaps[row.id])
-    title = f"{widest.title} serves groups of users most unequally: {number(gaps[widest.id], 2)} between best and worst"
-    text = "; ".join(
-        f"{g}: {a:.3f} to {b:.3f}" for g, a, b in zip(spread.index, spread["min"], spread["max"], strict=True)
+    gap, sizes = number(gaps[widest.id], 2), ", ".join(f"{k + 1}: {(labels == k).sum()}" for k in groups)
+    return Figure(
+        "personas",
+        title=f"{widest.title} serves groups of users most unequally: {gap} between best and worst",
+        alt="; ".join(
+            f"{g}: {a:.3f} to {b:.3f}" for g, a, b in zip(spread.index, spread["min"], spread["max"], strict=True)
+        ),
+        data=data,
+        draw=partial(_draw_personas, data, [row.title for row in kept]),
+        note=f"{left_out(kept, rows)} Users of persona {sizes}.".strip(),
     )
-    sizes = ", ".join(f"{k + 1}: {int((labels == k).sum())}" for k in groups)
-    note = f"{left_out(kept, rows)} Users of persona {sizes}."
-    return Figure("personas", title, text, data, partial(_draw_personas, data, names), note.strip())
 
 
 def _draw_personas(data: pd.DataFrame, names: Sequence[str], size: Size) -> Any:
     y = alt.Y("generator:N", sort=names, title=None)
+    legend = alt.Legend(title=None, orient="bottom", columns=3)
     columns = []
     for what in ("preference", "personal lift"):
         own = data[data["measure"] == what]
-        shape = alt.Shape("persona:N", legend=alt.Legend(title=None, orient="bottom", columns=3))
         line = alt.Chart(own).mark_line(color=GRID, strokeWidth=2).encode(x="mean:Q", y=y, detail="generator:N")
-        colour = alt.Color(
-            "persona:N",
-            legend=alt.Legend(title=None, orient="bottom", columns=3),
-            scale=alt.Scale(range=PALETTE),
-        )
-        dots = (
-            alt.Chart(own)
-            .mark_point(filled=True, size=size.font * 4, opacity=1)
-            .encode(
-                x=alt.X("mean:Q", title=what, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
-                y=y if what == "preference" else y.axis(None),
-                color=colour,
-                shape=shape,
-            )
+        dots = alt.Chart(own).mark_point(filled=True, size=size.font * 4, opacity=1)
+        marks = dots.encode(
+            x=alt.X("mean:Q", title=what, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
+            y=y if what == "preference" else y.axis(None),
+            color=alt.Color("persona:N", legend=legend, scale=alt.Scale(range=PALETTE)),
+            shape=alt.Shape("persona:N", legend=legend),
         )
         columns.append(
-            alt.layer(line, dots).properties(width=round(size.width * 0.34), height=size.font * 2.0 * len(names))
+            alt.layer(line, marks).properties(width=round(size.width * 0.34), height=size.font * 2.0 * len(names))
         )
     return alt.hconcat(*columns)

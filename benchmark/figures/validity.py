@@ -53,21 +53,20 @@ def _scatter(tables: Tables, validity: Validity) -> Figure | None:
 
     tau = validity.tau.estimate
     agrees = "is close to" if tau is not None and tau >= CLOSE else "is not"
-    title = (
-        f"In {measure.kind}, the leaderboard's order of {len(data)} generators {agrees} that of the {card.name.lower()}"
-        f" (Kendall's tau {number(tau, 2)})"
-    )
-    text = "; ".join(
-        f"{p['generator']}: {number(p['leaderboard'])} by the verifier, {number(p['ground_truth'])} by the other"
-        for _, p in data.iterrows()
-    )
-    note = (
-        f"Kendall's tau {number(tau, 2)} over {count(validity.users)}; over bootstrap draws of users,"
+    return Figure(
+        f"validity-{measure.slug}-{known.scorer}",
+        title=f"In {measure.kind}, the leaderboard's order of {len(data)} generators {agrees} that of the"
+        f" {card.name.lower()} (Kendall's tau {number(tau, 2)})",
+        alt="; ".join(
+            f"{p['generator']}: {number(p['leaderboard'])} by the verifier, {number(p['ground_truth'])} by the other"
+            for _, p in data.iterrows()
+        ),
+        data=data.drop(columns="id"),
+        draw=partial(_draw, data, board, titles),
+        note=f"Kendall's tau {number(tau, 2)} over {count(validity.users)}; over bootstrap draws of users,"
         f" {number(validity.tau.low, 2)} to {number(validity.tau.high, 2)}, which is biased low."
-        " Named: those whose places differ most. Crosses: 95 % intervals over users."
+        " Named: those whose places differ most. Crosses: 95 % intervals over users.",
     )
-    name = f"validity-{measure.slug}-{known.scorer}"
-    return Figure(name, title, text, data.drop(columns="id"), partial(_draw, data, board, titles), note)
 
 
 def _draw(data: pd.DataFrame, board: Board, titles: tuple[str, str], size: Size) -> Any:

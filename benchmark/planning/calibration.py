@@ -58,7 +58,13 @@ PARTIAL_OFFSET = 3.0
 """The one generator that is truly better under a partial null, in standard deviations of an image's score."""
 BEYOND = 3.0
 """A rate this many Monte Carlo standard errors on the wrong side of nominal is marked."""
-WORLDS = ("sets", "generators", "verifier", "agreement")
+WORLDS = {
+    "sets": CONDITIONS,
+    "generators": GENERATOR_CONDITIONS,
+    "verifier": ("equal",),
+    "agreement": ("equal",),
+}
+"""Conditions by world."""
 
 LEVEL, COVERAGE, POWER = "level", "coverage", "power"
 
@@ -134,61 +140,23 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How often something happened.
+    """How often something happened in a cell; a line of the table.
 
     Attributes:
-        cell: Where.
-        quantity: What.
-        hits: Runs in which it did.
+        world: Of the cell.
+        condition: Of the cell.
+        users: Of the cell.
+        images: Per user.
+        correlation: Between a judge's scores of two images of one user.
+        quantity: Name of what happened, see :data:`QUANTITIES`.
+        kind: Of the quantity.
+        nominal: What the rate should be; None for power.
+        on_board: False for what is kept for reproduction only.
+        rate: Share of the runs in which it happened.
         runs: Runs in which it could.
+        error: Monte Carlo standard error at the nominal value, or at the rate where there is none.
+        off: Whether it is worse than promised by more than Monte Carlo error: too many rejections, too low coverage.
     """
-
-    cell: Cell
-    quantity: Quantity
-    hits: int
-    runs: int
-
-    @property
-    def rate(self) -> float:
-        return self.hits / self.runs
-
-    @property
-    def error(self) -> float:
-        """Monte Carlo standard error at the nominal value, or at the rate where there is none."""
-        p = self.quantity.nominal if self.quantity.nominal is not None else self.rate
-        return float(np.sqrt(p * (1 - p) / self.runs))
-
-    @property
-    def off(self) -> bool:
-        """Whether it is worse than promised by more than Monte Carlo error: too many rejections, too low coverage."""
-        nominal = self.quantity.nominal
-        if nominal is None or self.quantity.kind == POWER:
-            return False
-        wrong = self.rate - nominal if self.quantity.kind == LEVEL else nominal - self.rate
-        return wrong > BEYOND * self.error
-
-    def line(self) -> Line:
-        cell, quantity = self.cell, self.quantity
-        return Line(
-            world=cell.world,
-            condition=cell.condition,
-            users=cell.shape.users,
-            images=cell.shape.images,
-            correlation=cell.shape.correlation,
-            quantity=quantity.name,
-            kind=quantity.kind,
-            nominal=quantity.nominal,
-            on_board=quantity.on_board,
-            rate=self.rate,
-            runs=self.runs,
-            error=self.error,
-            off=self.off,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A rate and its cell, as a line of the table."""
 
     world: str
     condition: str
@@ -205,15 +173,33 @@ class Line:
     off: bool
 
 
+def _rate(cell: Cell, quantity: Quantity, hits: int, runs: int) -> Rate:
+    rate, nominal = hits / runs, quantity.nominal
+    expected = rate if nominal is None else nominal
+    error = float(np.sqrt(expected * (1 - expected) / runs))
+    wrong = {LEVEL: rate - expected, COVERAGE: expected - rate, POWER: 0.0}[quantity.kind]
+    return Rate(
+        world=cell.world,
+        condition=cell.condition,
+        users=cell.shape.users,
+        images=cell.shape.images,
+        correlation=cell.shape.correlation,
+        quantity=quantity.name,
+        kind=quantity.kind,
+        nominal=nominal,
+        on_board=quantity.on_board,
+        rate=rate,
+        runs=runs,
+        error=error,
+        off=wrong > BEYOND * error,
+    )
+
+
 def cells(shape: Shape, lift: float, runs: int) -> list[Cell]:
     """Every world and condition for one shape."""
-    conditions = {
-        "sets": CONDITIONS,
-        "generators": GENERATOR_CONDITIONS,
-        "verifier": ("equal",),
-        "agreement": ("equal",),
-    }
-    return [Cell(world, condition, shape, lift, runs) for world in WORLDS for condition in conditions[world]]
+    return [
+        Cell(world, condition, shape, lift, runs) for world, conditions in WORLDS.items() for condition in conditions
+    ]
 
 
 def calibrate(
@@ -234,14 +220,13 @@ def calibrate(
     ]
     totals = {cell: _Counter() for cell in work}
     for done, ((cell, *_), block) in enumerate(zip(jobs, _blocks(jobs, workers), strict=True), start=1):
-        totals[cell].hits.update(block.hits)
-        totals[cell].runs.update(block.runs)
+        totals[cell].update(block)
         if report is not None:
             report(done, len(jobs), f"{cell.world}, {cell.condition}")
     return [
-        Rate(cell, QUANTITIES[name], total.hits[name], runs)
+        _rate(cell, QUANTITIES[name], total[name, True], total[name, True] + total[name, False])
         for cell, total in totals.items()
-        for name, runs in sorted(total.runs.items())
+        for name in sorted({name for name, _ in total})
     ]
 
 
@@ -253,16 +238,11 @@ def _blocks(jobs: Sequence[tuple[Cell, int, int, int]], workers: int) -> Iterato
         yield from pool.imap(_block, jobs)
 
 
-class _Counter:
-    """Hits and runs by quantity."""
-
-    def __init__(self) -> None:
-        self.hits: Counter[str] = Counter()
-        self.runs: Counter[str] = Counter()
+class _Counter(Counter[tuple[str, bool]]):
+    """By quantity: runs in which it happened, and runs in which it did not."""
 
     def add(self, name: str, hit: bool) -> None:
-        self.hits[name] += int(hit)
-        self.runs[name] += 1
+        self[name, bool(hit)] += 1
 
     def covers(self, name: str, interval: Interval, true_value: float) -> None:
         if np.isfinite(interval.low):
@@ -299,14 +279,13 @@ def _sets(cell: Cell, weights: Ints, rng: np.random.Generator, counter: _Counter
         for stratum in strata:
             lifts[stratum.users] = personal_lift(stratum.scores)
             beats[stratum.users] = own_set_rank(stratum.scores)[0]
-        sizes = [len(stratum.users) for stratum in strata]
-        mean_test, median_test = block_permutation(strata, permutations_within(sizes, PERMUTATIONS, rng))
+        permutations = permutations_within([len(stratum.users) for stratum in strata], PERMUTATIONS, rng)
+        mean_test, median_test = block_permutation(strata, permutations)
         interval = mean_interval(lifts, weights)
         if lift == 0.0:
             counter.add("whole-set test, median of centred scores", median_test.p <= ALPHA)
             counter.add("whole-set test, mean", mean_test.p <= ALPHA)
-            published = image_shuffle(scores, owner, PERMUTATIONS, rng)
-            counter.add("published scheme, single images", published.p <= ALPHA)
+            counter.add("published scheme, single images", image_shuffle(scores, owner, PERMUTATIONS, rng).p <= ALPHA)
             counter.covers("lift, interval without an effect", interval, 0.0)
             counter.covers("share of sets that the own set beats", mean_interval(beats, weights), 0.5)
         else:

@@ -192,7 +192,6 @@ class Pilot:
         detectable: By declared measure.
         seconds: Seconds per image that the pilot's run spent on generating and scoring; None where it generated none
             itself.
-        modified: Whether the pilot was a modified task, e.g. one with fewer users.
     """
 
     users: int
@@ -201,7 +200,6 @@ class Pilot:
     lift: float
     detectable: tuple[Detectable, ...]
     seconds: float | None
-    modified: bool
 
 
 def pilot(folder: Path) -> Pilot:
@@ -230,5 +228,4 @@ def pilot(folder: Path) -> Pilot:
         lift=set_lift(alike, plan.reference, primary, lift, correlation or 0.0),
         detectable=tuple(reach for reach in estimates if reach is not None),
         seconds=seconds_with_scores(task.provenance, rows),
-        modified=task.task.modified,
     )

@@ -143,10 +143,8 @@ class PrecisionRecallScorer(SetScorer[PrecisionRecallParams]):
         test = self.context.held_out
         unit = unit_rows(self.context.embeddings)
         vectors_of = None if (images.item >= 0).all() else unit_rows(images.embedding_of("task"))
-        order = np.argsort(test.user, kind="stable")
-        bounds = np.searchsorted(test.user[order], np.arange(test.num_users + 1))
         for row, user in enumerate(users):
-            held = order[bounds[user] : bounds[user + 1]]
+            held = test.rows_of(int(user))
             liked = test.liked[held]
             own = np.flatnonzero(images.user == user)
             if liked.sum() < self.params.least_likes or not len(own):

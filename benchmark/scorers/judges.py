@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from benchmark.scorers.shared import EveryoneScorer, FixedScorer, own_scores
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import PluginError
-from rebeca.interfaces import FittedJudge, NoParams, ScoredImages, ScorerCard, ScorerContext
+from rebeca.interfaces import FittedJudge, ScoredImages, ScorerCard
 
 NCF_REFERENCE = "He et al. 2017, Neural Collaborative Filtering, arXiv 1708.05031"
 
@@ -23,10 +24,6 @@ class _JudgeScorer(EveryoneScorer):
 
     ROLE: ClassVar[str]
 
-    def __init__(self, params: NoParams, context: ScorerContext) -> None:
-        super().__init__(params, context)
-        self._lowest: Floats | None = None
-
     @property
     def _judge(self) -> FittedJudge:
         return self.context.verifier if self.ROLE == "verifier" else self.context.auditor
@@ -37,12 +34,14 @@ class _JudgeScorer(EveryoneScorer):
         embeddings = images.embedding_of(self.ROLE)[first]
         return np.asarray(self._judge.model().score_all(embeddings, users)[:, position])
 
+    @cached_property
+    def _lowest(self) -> Floats:
+        """float64 [all users]; lowest score over the training items."""
+        training = np.flatnonzero(self.context.training_items)
+        return np.asarray(self._judge.model().score_all(self._judge.catalogue()[training]).min(axis=1))
+
     def worst(self, users: Ints) -> Floats:
         """float64 [users]; lowest score over the training items."""
-        if self._lowest is None:
-            training = np.flatnonzero(self.context.training_items)
-            table = self._judge.model().score_all(self._judge.catalogue()[training])
-            self._lowest = table.min(axis=1)
         return np.asarray(self._lowest[users])
 
 

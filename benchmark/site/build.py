@@ -23,7 +23,6 @@ from benchmark.records.attestation import ATTESTATION, MEANINGS
 from benchmark.records.files import TASK_FOLDER, newest_records
 from benchmark.site import data, view
 from benchmark.site.images import Gallery, make_gallery
-from benchmark.site.speed import Report, read_reports
 from benchmark.task.bundled import folder as bundled
 from rebeca.errors import RecordError, printable
 from rebeca.seeds import digest_of
@@ -58,7 +57,7 @@ def build_site(roots: Sequence[Path], out: Path, images: Path | None = None) -> 
         raise RecordError(f"{images}: no such folder", hint="a run keeps them as private-images in its work folder")
     tasks = [folder.parent.name for folder in folders]
     page = out / ("index.html" if len(tasks) > 1 else f"tasks/{tasks[0]}/index.html")
-    reports = read_reports(roots)
+    reports = view.read_reports(roots)
     stamp = _stamp(folders, reports, images)
     if (out / STAMP).is_file() and (out / STAMP).read_text(encoding="utf-8") == _seal(out, stamp):
         return page
@@ -73,8 +72,8 @@ def build_site(roots: Sequence[Path], out: Path, images: Path | None = None) -> 
     boards = [read_board(folder) for folder in folders]
     _method(temporary, env)
     examples = [_task(temporary / "tasks" / board.task.id, env, board, images) for board in boards]
-    with_users = [example for example in examples if example.opening]
-    example = max(with_users, key=lambda each: len(each.board.rows), default=None)
+    shown = (each for each in examples if each.opening)
+    example = max(shown, key=lambda each: len(each.tables.board.rows), default=None)
     _write(temporary / "index.html", env, "home.html", root=".", boards=boards, example=example, reports=reports)
     (temporary / STAMP).write_text(_seal(temporary, stamp), encoding="utf-8")
     replace_folder(temporary, out, sync=False)
@@ -120,15 +119,15 @@ def _find_newest(roots: Sequence[Path]) -> list[Path]:
     return [newest_of[name] for name in sorted(newest_of)]
 
 
-def _stamp(folders: Sequence[Path], reports: Sequence[Report], images: Path | None) -> str:
+def _stamp(folders: Sequence[Path], reports: Sequence[view.Report], images: Path | None) -> str:
     """Changes whenever the site could: records, attestations, templates, version, the code that builds it."""
-    files = [folder / TASK_FOLDER / "comparison.json" for folder in folders]
-    files += [path for folder in folders if (path := folder / ATTESTATION).is_file()]
-    files += sorted(path for path in bundled("site").rglob("*") if path.is_file())
-    files += sorted(Path(__file__).resolve().parent.parent.rglob("*.py"))
-    files += sorted(path for path in bundled("docs").rglob("*") if path.is_file())
-    if images is not None:
-        files += sorted(images.rglob("*.parquet"))
+    files = [
+        *(folder / TASK_FOLDER / "comparison.json" for folder in folders),
+        *(path for folder in folders if (path := folder / ATTESTATION).is_file()),
+        *sorted(path for name in ("site", "docs") for path in bundled(name).rglob("*") if path.is_file()),
+        *sorted(Path(__file__).resolve().parent.parent.rglob("*.py")),
+        *(sorted(images.rglob("*.parquet")) if images is not None else ()),
+    ]
     speeds = [report.model_dump(mode="json") for report in reports]
     return digest_of([rebeca.__version__, [file_digest(path) for path in files], speeds])
 
@@ -162,31 +161,15 @@ def _method(folder: Path, env: Environment) -> None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Example:
-    """What the home page shows of a task.
-
-    Attributes:
-        board: Its leaderboard.
-        opening: Users of different taste.
-        gallery: Its images.
-        users: Printable names of users.
-    """
-
-    board: Board
-    opening: Sequence[view.UserGallery]
-    gallery: Gallery
-    users: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Pages:
-    """What all pages of a task share.
+    """What all pages of a task share; the home page shows the opening of one task.
 
     Attributes:
         folder: Of the task's pages.
         env: Templates.
         tables: Rows.
         gallery: Images.
+        opening: Users of different taste.
         users: Printable names of users.
         figures: Figures by heading.
     """
@@ -195,6 +178,7 @@ class _Pages:
     env: Environment
     tables: Tables
     gallery: Gallery
+    opening: Sequence[view.UserGallery]
     users: Sequence[str]
     figures: Mapping[str, Sequence[Figure]]
 
@@ -217,16 +201,16 @@ class _Pages:
         )
 
 
-def _task(folder: Path, env: Environment, board: Board, private: Path | None) -> Example:
-    """Writes all pages of a task, and returns what the home page shows of it."""
+def _task(folder: Path, env: Environment, board: Board, private: Path | None) -> _Pages:
+    """Writes all pages of a task."""
     for name in ("generators", "users", "data", "figures"):
         (folder / name).mkdir(parents=True)
     tables = Tables(board)
     gallery = make_gallery(tables, folder / "images", private)
     figures, hero = _figures(folder / "figures", tables)
-    pages = _Pages(folder, env, tables, gallery, [printable(user) for user in tables.users], figures)
+    users, opening = [printable(user) for user in tables.users], view.opening(tables, gallery)
+    pages = _Pages(folder, env, tables, gallery, opening, users, figures)
     columns = board.measures.everything()
-    opening = view.opening(tables, gallery)
     pages.write(
         "index.html",
         "leaderboard.html",
@@ -252,7 +236,7 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
     }
     for name, text in texts.items():
         (folder / "data" / name).write_text(text, encoding="utf-8")
-    return Example(board, opening, gallery, pages.users)
+    return pages
 
 
 def _each_generator(pages: _Pages) -> None:

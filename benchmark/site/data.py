@@ -38,21 +38,6 @@ def short(value: float | None) -> float | None:
 def leaderboard_json(board: Board) -> str:
     """The leaderboard with all digits."""
     columns = board.measures.everything()
-    rows = [
-        {
-            "id": row.id,
-            "title": row.title,
-            "family": row.family,
-            "ranked": row.ranked,
-            "rank": None if row.rank is None else asdict(row.rank),
-            "cells": {column.key: _ends(row.cell(column)) for column in columns},
-            "seconds_per_image": row.seconds,
-            "failures": row.failures,
-            "status": board.row_status(row),
-            "flags": row.flags,
-        }
-        for row in board.rows
-    ]
     leaderboard = {
         "task": board.task.model_dump(),
         "users": board.users,
@@ -64,7 +49,21 @@ def leaderboard_json(board: Board) -> str:
             {"key": c.key, "heading": c.heading, "unit": c.unit, "direction": c.direction, "meaning": c.meaning}
             for c in columns
         ],
-        "generators": rows,
+        "generators": [
+            {
+                "id": row.id,
+                "title": row.title,
+                "family": row.family,
+                "ranked": row.ranked,
+                "rank": None if row.rank is None else asdict(row.rank),
+                "cells": {column.key: _ends(row.cell(column)) for column in columns},
+                "seconds_per_image": row.seconds,
+                "failures": row.failures,
+                "status": board.row_status(row),
+                "flags": row.flags,
+            }
+            for row in board.rows
+        ],
     }
     return json.dumps(leaderboard, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -121,7 +120,7 @@ def segments_script(tables: Tables) -> str:
     """Mean and interval of every cell for every segment of users; nothing is tested in segments."""
     board = tables.board
     columns = board.measures.everything()
-    table = np.column_stack([tables.of(column, row) for row in board.rows for column in columns])
+    table = np.column_stack([tables.value(row.id, column.key) for row in board.rows for column in columns])
     segments = []
     for segment in tables.segments[1:]:
         own = segment.users
@@ -142,24 +141,30 @@ def generator_script(tables: Tables, row: Row, gallery: Gallery) -> str:
     spec, generator = tables.board.record.spec, row.record.generator
     seeds = SeedScheme(spec.id, spec.version, spec.seed, generator.offset)
     own = gallery.by_generator.get(row.id, {})
-    images = []
-    for user, shown in own.items():
-        for image in shown:
-            scores = {name: short(float(table[user, image.replicate])) for name, table in rows.scores.items()}
-            place = percentile(tables, user, float(rows.scores[tables.primary][user, image.replicate]))
-            seed = seeds.image(tables.users[user], image.replicate, generator.noise_group)
-            images.append([user, image.replicate, image.digest, str(seed), scores, place])
-    others = {}
-    if (pairs := rows.pairs.get(tables.primary)) is not None:
-        for user in own:
-            by_others = np.delete(pairs[:, user], user)
-            others[str(user)] = [round(float(v), 3) for v in np.sort(by_others[np.isfinite(by_others)], kind="stable")]
+    images = [
+        [
+            user,
+            image.replicate,
+            image.digest,
+            str(seeds.image(tables.users[user], image.replicate, generator.noise_group)),
+            {name: short(float(table[user, image.replicate])) for name, table in rows.scores.items()},
+            percentile(tables, user, float(rows.scores[tables.primary][user, image.replicate])),
+        ]
+        for user, shown in own.items()
+        for image in shown
+    ]
+    pairs = rows.pairs.get(tables.primary)
+    others = {
+        str(user): sorted(round(float(v), 3) for v in np.delete(pairs[:, user], user) if np.isfinite(v))
+        for user in own
+        if pairs is not None
+    }
     return script(
         {
             "id": row.id,
             "title": row.title,
             "names": {name: row.card(name).name for name in rows.scores},
-            "values": {column.key: [short(float(v)) for v in tables.of(column, row)] for column in columns},
+            "values": {column.key: [short(float(v)) for v in tables.value(row.id, column.key)] for column in columns},
             "images": images,
             "others": others,
             "users": {str(user): printable(tables.users[user]) for user in own},

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +62,7 @@ class Gallery:
 
 
 def make_gallery(tables: Tables, folder: Path, private: Path | None) -> Gallery:
-    """Writes the images of a task to a folder.
+    """Writes the images of a task to a folder; none where they may not be shown.
 
     Args:
         tables: The task.
@@ -74,8 +73,11 @@ def make_gallery(tables: Tables, folder: Path, private: Path | None) -> Gallery:
         RecordError: If a file is no image, or does not match its digest.
     """
     board, gallery = tables.board, Gallery()
-    source = packed_root(tables, private)
-    if source is None:
+    if board.record.data.redistribute:
+        source = board.folder
+    elif private is not None:
+        source = private / board.folder.parent.name / board.folder.name
+    else:
         return gallery
     index = {user: u for u, user in enumerate(tables.users)}
     gallery.users = sorted(index[user] for user in gallery_users(board.record.spec.seeds, tables.users))[:USERS]
@@ -103,14 +105,6 @@ def make_gallery(tables: Tables, folder: Path, private: Path | None) -> Gallery:
     return gallery
 
 
-def packed_root(tables: Tables, private: Path | None) -> Path | None:
-    """Folder of the packed images of a task; None where they may not be shown."""
-    board = tables.board
-    if board.record.data.redistribute:
-        return board.folder
-    return None if private is None else private / board.folder.parent.name / board.folder.name
-
-
 def _write(gallery: Gallery, folder: Path, source: Path, packed: Mapping[str, bytes]) -> None:
     """Writes images that were not written before, and adds their sizes to the gallery."""
     names = [digest for digest in packed if digest not in gallery.size]
@@ -125,20 +119,14 @@ def _write(gallery: Gallery, folder: Path, source: Path, packed: Mapping[str, by
 
 def _encode(image: Image.Image, path: Path) -> None:
     """Lossless for small images; the same image always gives the same file."""
-    buffer = BytesIO()
     if max(image.size) <= LOSSLESS_UP_TO:
-        image.save(buffer, "WEBP", lossless=True, method=2, quality=25)
+        image.save(path, "WEBP", lossless=True, method=2, quality=25)
     else:
         image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-        image.save(buffer, "WEBP", quality=QUALITY, method=4)
-    path.write_bytes(buffer.getvalue())
+        image.save(path, "WEBP", quality=QUALITY, method=4)
 
 
 def best_first(shown: Sequence[Shown], scores: Floats) -> list[Shown]:
     """A user's images, highest score first; those without one last."""
-
-    def order(image: Shown) -> tuple[float, int]:
-        score = float(scores[image.user, image.replicate])
-        return -(-1e9 if np.isnan(score) else score), image.replicate
-
-    return sorted(shown, key=order)
+    known = np.nan_to_num(scores, nan=-np.inf, neginf=-np.inf)
+    return sorted(shown, key=lambda image: (-known[image.user, image.replicate], image.replicate))

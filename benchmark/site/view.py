@@ -1,14 +1,19 @@
-"""Values for templates, read from a leaderboard: cells with whiskers on a common scale, verdicts, galleries."""
+"""Values for templates: cells with whiskers on a common scale, verdicts, galleries; and how fast devices are.
+
+They are read from a leaderboard, and from the reports of scripts/gpu_check.py, which are validated here.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 from markupsafe import Markup
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.analysis.measures import GAP, both_by
 from benchmark.analysis.results import Comparison, Interval
@@ -17,15 +22,21 @@ from benchmark.board.columns import Column
 from benchmark.board.format_numbers import decimals_for, number
 from benchmark.board.row import LAST, Row
 from benchmark.board.tables import Tables
+from benchmark.records.files import newest_records
 from benchmark.records.schema import RatedItem
 from benchmark.site.images import Gallery, Shown, best_first
 from benchmark.task.spec import GeneratorEntry
 from rebeca.arrays import Floats
+from rebeca.errors import RecordError
 
 WHISKER = 72
 MARGIN = 4
 OPENING_USERS = 3
 OPENING_IMAGES = 3
+PERF = "perf"
+MOST_BYTES = 1 << 20
+"""Of a report of speed."""
+Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def hidden_at_first(board: Board, columns: Sequence[Column]) -> list[str]:
@@ -91,22 +102,16 @@ def cell_html(cell: Interval | None, column: Column, scale: Scale) -> Markup:
     return Markup(f"<td data-v={cell.estimate:.5g}>{value}{drawn}{words}</td>")  # noqa: S704 - numbers only
 
 
-@dataclass(slots=True)
-class Verdicts:
-    """Comparisons of a generator with the reference, as generator minus reference; None where not tested."""
-
-    preference: Comparison | None = None
-    lift: Comparison | None = None
-
-
-def verdicts(board: Board) -> dict[str, Verdicts]:
-    """Comparisons with the reference, by generator."""
-    by_generator = {row.id: Verdicts() for row in board.rows}
-    for measure in both_by(board.primary):
+def verdicts(board: Board) -> dict[str, dict[str, Comparison | None]]:
+    """Every generator minus the reference in ``preference`` and ``lift``; None where not tested."""
+    measures = both_by(board.primary)
+    by_generator: dict[str, dict[str, Comparison | None]]
+    by_generator = {row.id: dict.fromkeys(measure.slug for measure in measures) for row in board.rows}
+    for measure in measures:
         for recorded in board.comparisons(measure):
             if board.reference in (recorded.a, recorded.b):
                 other = recorded.b if recorded.a == board.reference else recorded.a
-                setattr(by_generator[other], measure.slug, recorded.seen_from(other))
+                by_generator[other][measure.slug] = recorded.seen_from(other)
     return by_generator
 
 
@@ -137,15 +142,12 @@ class UserGallery:
 
 def opening(tables: Tables, gallery: Gallery) -> list[UserGallery]:
     """Three users of different taste: items that each liked, and the reference's images for each."""
-    shown = gallery.by_generator.get(tables.board.reference, {})
-    users = [u for u in gallery.users if u in shown and gallery.liked.get(u)]
-    if not users:
-        return []
+    by_user = {each.user: each for each in galleries(tables, gallery, tables.board.reference)}
+    users = [u for u in gallery.users if u in by_user and by_user[u].liked]
     chosen = users[:1]
     while len(chosen) < min(OPENING_USERS, len(users)):
         others = (u for u in users if u not in chosen)
         chosen.append(min(others, key=lambda u: (float(tables.likeness[u, chosen].max()), u)))
-    by_user = {each.user: each for each in galleries(tables, gallery, tables.board.reference)}
     return [
         replace(by_user[u], liked=by_user[u].liked[:OPENING_IMAGES], images=by_user[u].images[:OPENING_IMAGES])
         for u in chosen
@@ -183,10 +185,14 @@ class ReturnedFor:
 def returned_for(tables: Tables, gallery: Gallery, user: int) -> list[ReturnedFor]:
     """All images for a user, the generator with the highest preference first."""
     keys = (*(measure.key for measure in both_by(tables.primary)), tables.board.measures.best_informed or "")
-    returned = []
-    for row in tables.board.rows:
-        values = [short_mean(tables.value(row.id, key)[[user]]) for key in keys]
-        returned.append(ReturnedFor(row, gallery.by_generator.get(row.id, {}).get(user, []), *values))
+    returned = [
+        ReturnedFor(
+            row,
+            gallery.by_generator.get(row.id, {}).get(user, []),
+            *(short_mean(tables.value(row.id, key)[[user]]) for key in keys),
+        )
+        for row in tables.board.rows
+    ]
     return sorted(returned, key=lambda each: (-(LAST if each.preference is None else each.preference), each.row.id))
 
 
@@ -233,3 +239,47 @@ def guidance_of(row: Row) -> Guidance | None:
         return Guidance.model_validate(row.record.fit.report.get("guidance"))
     except ValidationError:
         return None
+
+
+class SpeedFigures(BaseModel):
+    """Measurements that have a limit in scripts/gpu_check.py."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rate: Number = Field(alias="images per second")
+    times: Number = Field(alias="times faster than the original's way")
+    scoring: Number = Field(alias="scoring / generating")
+    outside: Number = Field(alias="outside model calls")
+
+
+class Report(BaseModel):
+    """One device's report; keys that the page does not show are ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    device: str = Field(max_length=200)
+    size: Literal["full", "tiny"]
+    weights: Literal["random", "published"]
+    steps: Annotated[int, Field(ge=1)]
+    measured: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    figures: SpeedFigures
+
+
+def read_reports(roots: Sequence[Path]) -> list[Report]:
+    """Reports in ``perf/`` below folders of records, or beside the folder of one task; full-size ones first.
+
+    Raises:
+        RecordError: Naming a file that is not a report.
+    """
+    folders = {((root.parent if newest_records(root) else root) / PERF).resolve() for root in roots}
+    reports = []
+    for path in sorted(path for folder in folders for path in folder.glob("*.json")):
+        if path.stat().st_size > MOST_BYTES:
+            raise RecordError(f"{path}: {path.stat().st_size:,} bytes are too many for a report")
+        try:
+            reports.append(Report.model_validate_json(path.read_bytes()))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise RecordError(f"{path}: {where}: {first['msg'].lower()}", hint="python scripts/gpu_check.py") from error
+    return sorted(reports, key=lambda report: (report.size != "full", report.device))

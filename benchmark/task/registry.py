@@ -185,8 +185,8 @@ def _message_of(error: BaseException) -> str:
 def _files_of(dist: Distribution | None, module: str) -> dict[str, Path]:
     """All files of a distribution by name; of its import packages where it is editable or lists no files."""
     listed = [] if dist is None or _is_editable(dist) else dist.files or []
-    files = {path.as_posix(): Path(str(path.locate())) for path in listed if _counts(Path(path))}
-    files = {name: path for name, path in files.items() if path.is_file()}
+    located = {path.as_posix(): Path(str(path.locate())) for path in listed if _counts(Path(path))}
+    files = {name: path for name, path in located.items() if path.is_file()}
     if files:
         return files
     tops = [] if dist is None else (dist.read_text("top_level.txt") or "").split()

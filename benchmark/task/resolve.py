@@ -14,14 +14,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from benchmark.stats.levels import smallest_p
-from benchmark.task.declared import GeneratorFlags, ScorerFlags, generator_flags, scorer_flags
+from benchmark.task.declared import GeneratorFlags, ScorerFlags, generator_flags, placed, scorer_flags
 from benchmark.task.encoders import ResolvedEncoder, named_encoder, resolve_encoder
 from benchmark.task.file import ENCODER_KEYS, ID, GeneratorSpec, JudgeSpec, ScorerSpec, TaskFile
-from benchmark.task.merge import override, with_extends
-from benchmark.task.paths import placed
 from benchmark.task.registry import plugin_class
 from benchmark.task.spec import Spec
-from benchmark.task.yaml_source import KeyPath, Source, read_yaml
+from benchmark.task.yaml_source import KeyPath, Source, override, read_yaml, with_extends
 from rebeca.errors import SpecError, did_you_mean
 from rebeca.params import ParamError, make_params, params_json, shortened
 from rebeca.seeds import SeedScheme
@@ -229,21 +227,15 @@ def _explain(error: Any, source: Source) -> SpecError:
 
 
 def _model_at(path: KeyPath) -> type[BaseModel] | None:
-    model: Any = TaskFile
+    model: type[BaseModel] | None = TaskFile
     for part in path:
-        if isinstance(part, int):
-            continue
-        fields = getattr(model, "model_fields", {})
-        match = next((field for key, field in fields.items() if part in (key, field.alias)), None)
-        if match is None:
-            return None
-        model = _inner_model(match.annotation)
-        if model is None:
-            return None
-    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
+        if isinstance(part, str) and model is not None:
+            match = (field for key, field in model.model_fields.items() if part in (key, field.alias))
+            model = next((_inner_model(field.annotation) for field in match), None)
+    return model
 
 
-def _inner_model(annotation: Any) -> Any:
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     models = (_inner_model(inner) for inner in getattr(annotation, "__args__", ()))

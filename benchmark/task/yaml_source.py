@@ -1,4 +1,4 @@
-"""Reading YAML as plain data while remembering the line of every key.
+"""Reading YAML as plain data while remembering the line of every key; ``extends``, and keys from the command line.
 
 Only plain scalars, lists and mappings: no tags, no anchors, no duplicate keys, and a limit on size. A hostile task file
 is refused before it costs time or memory.
@@ -12,11 +12,13 @@ from typing import Any
 
 import yaml
 
-from rebeca.errors import SpecError
+from benchmark.task.file import ENCODER_KEYS
+from rebeca.errors import SpecError, did_you_mean
 
 LARGEST_BYTES = 1 << 20
 PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map")}
 DEEPEST = 20
+DEEPEST_EXTENDS = 5
 KeyPath = tuple[str | int, ...]
 
 
@@ -60,12 +62,8 @@ def read_yaml(path: Path) -> Source:
         raise SpecError(f"{path}: not UTF-8 at byte {error.start}") from error
     source = Source(path, {})
     try:
-        loader = yaml.SafeLoader(text)
-        try:
-            _refuse_what_costs(path, text)
-            node = loader.get_single_node()
-        finally:
-            loader.dispose()
+        _refuse_what_costs(path, text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = {} if node is None else _plain(node, (), source)
     except (ValueError, OverflowError) as error:  # of PyYAML's own scanner
         raise SpecError(f"{path}: not valid YAML ({error})") from error
@@ -148,3 +146,63 @@ def _refuse_odd_text(text: str, where: str) -> None:
     """Refuses NUL bytes and halves of a surrogate pair, which no file name and no hash can hold."""
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
         raise SpecError(f"{where}: the text contains a NUL byte or an unpaired surrogate")
+
+
+def with_extends(source: Source, depth: int = 0) -> Source:
+    """Merges the file named by ``extends`` below this one: mappings merge, everything else is replaced.
+
+    Raises:
+        SpecError: If it names no file, or files extend each other too deeply.
+    """
+    name = source.data.pop("extends", None)
+    if name is None:
+        return source
+    if not isinstance(name, str) or depth >= DEEPEST_EXTENDS:
+        raise SpecError(f"{source.at(('extends',))}: extends: expected the name of a task file, found {name!r}")
+    parent = with_extends(read_yaml(source.path.parent / name), depth + 1)
+    return Source(source.path, _merged(parent.data, source.data), parent.lines | source.lines)
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    both = {key for key, value in above.items() if isinstance(value, dict) and isinstance(below.get(key), dict)}
+    return {**below, **above, **{key: _merged(below[key], above[key]) for key in both}}
+
+
+def override(source: Source, text: str) -> KeyPath:
+    """Sets one key as ``--set a.b=value`` says; list elements are addressed by index or by their ``id``.
+
+    Returns:
+        The key's path.
+
+    Raises:
+        SpecError: If the key leads nowhere, or the value is not YAML.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise SpecError(f"--set {text}: expected a.b=value")
+    parts = key.split(".")
+    node: Any = source.data
+    path: list[str | int] = []
+    for position, part in enumerate(parts):
+        step: str | int = part
+        if isinstance(node, list):
+            matches = [i for i, entry in enumerate(node) if isinstance(entry, dict) and entry.get("id") == part]
+            if matches:
+                step = matches[0]
+            elif part.isdigit() and int(part) < len(node):
+                step = int(part)
+            else:
+                ids = [str(e["id"]) for e in node if isinstance(e, dict) and "id" in e]
+                raise SpecError(f"--set {text}: the list has no element '{part}'", hint=did_you_mean(part, ids))
+        elif not isinstance(node, dict):
+            raise SpecError(f"--set {text}: '{'.'.join(parts[:position])}' holds a value, not keys")
+        path.append(step)
+        if position == len(parts) - 1:
+            node[step] = parse_scalar(value)
+        elif isinstance(node, dict):
+            if part in ENCODER_KEYS and isinstance(node.get(part), str):
+                node[part] = {"use": node[part]}
+            node = node.setdefault(part, {})
+        else:
+            node = node[step]
+    return tuple(path)

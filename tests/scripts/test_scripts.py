@@ -37,7 +37,7 @@ def test_the_gpu_check_runs_anywhere_and_goes_on_where_it_stopped(tmp_path, monk
 
     from click.testing import CliRunner
 
-    from benchmark.site.speed import read_reports
+    from benchmark.site.view import read_reports
 
     script = load("gpu_check")
     monkeypatch.setenv("REBECA_WEIGHTS", "")  # the script's own folder is forgotten afterwards

@@ -138,16 +138,16 @@ def test_workers_change_nothing():
 def test_a_short_calibration_keeps_its_word():
     """Wide limits for few runs; the full table is docs/reports/calibration.csv."""
     for rate in calibrate(cells(Shape(30, 6, 0.3), 0.3, 100), 5, workers=2):
-        skewed = rate.cell.condition.startswith("skewed")
-        if rate.quantity.nominal is not None and rate.quantity.on_board and not skewed:
-            assert abs(rate.rate - rate.quantity.nominal) < 5 * rate.error, rate
-        if rate.quantity.kind == LEVEL and skewed:
+        skewed = rate.condition.startswith("skewed")
+        if rate.nominal is not None and rate.on_board and not skewed:
+            assert abs(rate.rate - rate.nominal) < 5 * rate.error, rate
+        if rate.kind == LEVEL and skewed:
             assert rate.rate < 0.3, rate
 
 
 def test_the_published_scheme_is_caught():
     work = [Cell("sets", "equal", Shape(30, 8, 0.6), 0.3, 200)]
-    rates = {rate.quantity.name: rate for rate in calibrate(work, 1)}
+    rates = {rate.quantity: rate for rate in calibrate(work, 1)}
     published = rates["published scheme, single images"]
     assert published.off
     assert published.rate > 0.15
@@ -173,7 +173,7 @@ def test_the_committed_table_is_what_the_command_gives(world, condition, users):
             r
             for r in rows
             if (r["world"], r["condition"], r["users"], r["correlation"], r["quantity"])
-            == (world, condition, users, 0.3, rate.quantity.name)
+            == (world, condition, users, 0.3, rate.quantity)
         ]
         assert row["rate"] == pytest.approx(rate.rate, abs=0.0011), rate  # two runs of 2,000 for other processors
 

@@ -1,5 +1,6 @@
 """What templates are given."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from benchmark.analysis.results import Interval
 from benchmark.site import view
 from benchmark.site.images import Shown, best_first, make_gallery
+from rebeca.errors import RecordError
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +50,10 @@ def test_flags_of_most_rows_are_said_once():
 
 def test_verdicts_are_against_the_reference(tables):
     verdicts = view.verdicts(tables.board)
-    assert verdicts[tables.board.reference] == view.Verdicts()
+    assert verdicts[tables.board.reference] == {"preference": None, "lift": None}
     for row in tables.board.rows:
         if row.ranked and row.id != tables.board.reference:
-            assert verdicts[row.id].preference is not None and verdicts[row.id].lift is not None
+            assert None not in verdicts[row.id].values()
 
 
 def test_bars_are_as_high_as_their_counts():
@@ -107,3 +109,64 @@ def test_galleries_are_per_user(tables, gallery):
 def test_a_histogram_counts_training_ratings(tables):
     for user in range(3):
         assert sum(count for _, count in view.histogram(tables, user)) == tables.ratings[user]
+
+
+# ---------------------------------------------------------------------------------------------- reports of speed
+
+REPORT = {
+    "device": "a GPU",
+    "size": "tiny",
+    "weights": "random",
+    "steps": 50,
+    "measured": "2026-11-25",
+    "figures": {
+        "images per second": 3.5,
+        "times faster than the original's way": 6.0,
+        "scoring / generating": 0.02,
+        "outside model calls": 0.04,
+    },
+    "stages": {"not": "shown"},
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    (tmp_path / "perf").mkdir()
+
+    def to(name, **changes):
+        path = tmp_path / "perf" / f"{name}.json"
+        path.write_text(json.dumps(REPORT | changes))
+        return path
+
+    return to
+
+
+def test_full_sizes_come_first(write, tmp_path):
+    write("a")
+    write("b", size="full", device="another")
+    reports = view.read_reports([tmp_path, tmp_path])
+    assert [(report.device, report.size) for report in reports] == [("another", "full"), ("a GPU", "tiny")]
+    assert reports[0].figures.rate == 3.5 and reports[0].figures.scoring == 0.02
+    assert view.read_reports([tmp_path / "nowhere"]) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"steps": 0}, "steps"),
+        ({"measured": "today"}, "measured"),
+        ({"weights": "mine"}, "weights"),
+        ({"figures": REPORT["figures"] | {"outside model calls": float("inf")}}, "figures.outside model calls"),
+        ({"figures": REPORT["figures"] | {"more": 1}}, "figures.more"),
+    ],
+)
+def test_what_is_no_report_is_named(write, tmp_path, changes, where):
+    path = write("a", **changes)
+    with pytest.raises(RecordError, match=f"{path.name}: {where}"):
+        view.read_reports([tmp_path])
+
+
+def test_a_huge_file_is_not_read(write, tmp_path):
+    write("a", stages="x" * view.MOST_BYTES)
+    with pytest.raises(RecordError, match="too many for a report"):
+        view.read_reports([tmp_path])
