@@ -16,7 +16,7 @@ from benchmark.runner.freeze import Freezer
 from benchmark.runner.images import ImageRow, read_unit, write_batch, write_unit
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build
-from benchmark.runner.stage import Stages
+from benchmark.runner.store import Stages
 from benchmark.task.resolve import ResolvedGenerator, Task
 from rebeca.interfaces import Generator, Request
 

@@ -18,7 +18,7 @@ from benchmark.runner.addresses import EncoderAddress
 from benchmark.runner.images import LazyPixels
 from benchmark.runner.plugins import build_encoder
 from benchmark.runner.progress import Report
-from benchmark.runner.stage import Stages
+from benchmark.runner.store import Stages
 from rebeca.arrays import Bools, Floats
 from rebeca.data.catalogue import Catalogue
 from rebeca.interfaces import Encoder

@@ -23,8 +23,7 @@ from typing import Any, TextIO
 
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.progress import Report, Reporter
-from benchmark.runner.stage import Stages
-from benchmark.runner.store import Store
+from benchmark.runner.store import Stages, Store
 from benchmark.task.file import IsolateSpec
 from benchmark.task.registry import identity
 from benchmark.task.resolve import ResolvedGenerator, Task

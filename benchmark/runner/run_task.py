@@ -15,9 +15,8 @@ from benchmark.records.schema import SCHEMA
 from benchmark.runner.addresses import Addresses, find_addresses
 from benchmark.runner.freeze import Declaration, Freezer
 from benchmark.runner.progress import Reporter
-from benchmark.runner.stage import Stages
-from benchmark.runner.store import STAGE_VERSIONS, Store
-from benchmark.runner.task_data import find_data, keep_users
+from benchmark.runner.store import STAGE_VERSIONS, Stages, Store
+from benchmark.runner.world import find_data, keep_users
 from benchmark.stats.levels import FEWEST_USERS, smallest_p
 from benchmark.task.resolve import Task
 from rebeca.errors import RecordError, SpecError

@@ -18,7 +18,7 @@ from benchmark.runner.images import LazyPixels, PixelCache, read_embeddings
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build, build_encoder
 from benchmark.runner.progress import Report
-from benchmark.runner.stage import Stages
+from benchmark.runner.store import Stages
 from benchmark.task.declared import ScorerFlags
 from benchmark.task.encoders import named_encoder
 from benchmark.task.resolve import Task

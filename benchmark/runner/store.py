@@ -2,6 +2,7 @@
 
 An artefact is a folder of files with a manifest of their SHA-256. It is written beside its place and renamed into it,
 so that it is either complete or absent. A damaged one is noticed when it is looked up, set aside and computed again.
+:class:`Stages` is what all stages of a run share: an artefact is taken from the store, or made, announced and timed.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import fcntl
 import json
 import os
 import shutil
+import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.disk import file_digest, sync_files, sync_path, write_atomically
+from benchmark.runner.progress import Report, Reporter
 from rebeca.errors import StoreError, disk_full
 from rebeca.seeds import canonical_json, digest_of
 
@@ -179,3 +183,38 @@ def _problem(folder: Path, address: Address) -> str | None:
         if file_digest(folder / name) != digest:
             return f"{name} was changed or cut short"
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Takes artefacts from the store and makes those that are missing.
+
+    Attributes:
+        store: The work folder.
+        reporter: Prints what is made.
+        seconds: Wall seconds by title of what this run made itself.
+    """
+
+    store: Store
+    reporter: Reporter
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def make(self, address: Address, title: str, write: Callable[[Path, Report], None], announce: bool = True) -> Path:
+        """The folder of an artefact.
+
+        Args:
+            address: Its address.
+            title: Printed while it is made; seconds are added up per title.
+            write: Called with an empty folder and a function that shows progress, where the artefact is missing.
+            announce: Whether to print the title.
+        """
+        intact = self.store.find(address)
+        if intact is not None:
+            return intact
+        started = time.perf_counter()
+        if announce:
+            self.reporter.info(f"  {title} ...")
+        with self.reporter.stage(title) as report:
+            folder = self.store.make(address, lambda empty: write(empty, report))
+        self.seconds[title] += time.perf_counter() - started
+        return folder

@@ -45,8 +45,7 @@ from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.fits import read_report
 from benchmark.runner.images import failures_by_kind
 from benchmark.runner.scoring import GeneratorScores
-from benchmark.runner.stage import Stages
-from benchmark.runner.store import Store
+from benchmark.runner.store import Stages, Store
 from benchmark.runner.world import World
 from benchmark.stats.personalisation import image_shuffle
 from benchmark.stats.random import stream
