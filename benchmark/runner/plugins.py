@@ -17,7 +17,7 @@ import numpy as np
 from benchmark.records.rows import LARGEST
 from benchmark.task.encoders import ResolvedEncoder
 from benchmark.task.registry import Kind, guarded, plugin_class
-from rebeca.arrays import Floats, Ints, Pixels
+from rebeca.arrays import Bools, Floats, Ints, Pixels
 from rebeca.data.catalogue import PixelSource
 from rebeca.data.dataset import Dataset
 from rebeca.data.interactions import Interactions
@@ -136,8 +136,7 @@ class _Generator(_Saved, Generator[Any]):
     def report(self) -> Mapping[str, Plain]:
         with self.guard():
             report = self.inner.report()
-            if not isinstance(report, Mapping):
-                raise PluginError(f"report is a {type(report).__name__}, expected a mapping")
+            refuse_if(not isinstance(report, Mapping), f"report is a {type(report).__name__}, expected a mapping")
             canonical_json(report)  # numbers and text only, all of them finite
             return report
 
@@ -152,8 +151,10 @@ class _Encoder(_Guard, Encoder[Any]):
     def dim(self) -> int:
         with self.guard():
             size = self.inner.dim
-            if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-                raise PluginError(f"dim is {size!r}, expected a positive whole number")
+            refuse_if(
+                isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1,
+                f"dim is {size!r}, expected a positive whole number",
+            )
             return int(size)
 
     def fit(self, images: Sequence[Pixels], items: Sequence[int], seed: int) -> None:
@@ -189,18 +190,15 @@ class _Decoder(_Guard, Decoder[Any]):
     def _counted(
         self, ask: Callable[[], Iterable[GeneratedImage | None]], wanted: int
     ) -> Iterator[GeneratedImage | None]:
-        count = 0
-        for image in _guarded_iterator("decoder", self._name, ask):
-            count += 1
-            if not (image is None or isinstance(image, GeneratedImage)):
-                raise PluginError(
-                    f"decoder '{self._name}' returned a {type(image).__name__}, expected a GeneratedImage or None"
-                )
-            if count > wanted:
-                raise PluginError(f"decoder '{self._name}' returned more than {wanted} images for {wanted} requests")
+        count, name = 0, f"decoder '{self._name}'"
+        for count, image in enumerate(_guarded_iterator("decoder", self._name, ask), start=1):
+            refuse_if(
+                not (image is None or isinstance(image, GeneratedImage)),
+                f"{name} returned a {type(image).__name__}, expected a GeneratedImage or None",
+            )
+            refuse_if(count > wanted, f"{name} returned more than {wanted} images for {wanted} requests")
             yield image
-        if count < wanted:
-            raise PluginError(f"decoder '{self._name}' returned {count} images for {wanted} requests")
+        refuse_if(count < wanted, f"{name} returned {count} images for {wanted} requests")
 
 
 class _Judge(_Saved, Judge[Any]):
@@ -214,8 +212,10 @@ class _Judge(_Saved, Judge[Any]):
         shape = len(self.context.users if users is None else users), len(embeddings)
         with self.guard():
             scores = _numbers(self.inner.score_all(embeddings, users), "score_all", shape)
-            if ((scores < 0) | (scores > 1)).any():
-                raise PluginError("score_all returned a number outside [0, 1], expected probabilities")
+            refuse_if(
+                ((scores < 0) | (scores > 1)).any(),
+                "score_all returned a number outside [0, 1], expected probabilities",
+            )
             return scores
 
 
@@ -225,8 +225,10 @@ class _DatasetSource(_Guard, DatasetSource[Any]):
     def read(self) -> Dataset:
         with self.guard():
             dataset = self.inner.read()
-            if not isinstance(dataset, Dataset):
-                raise PluginError(f"read returned a {type(dataset).__name__}, expected a rebeca.Dataset")
+            refuse_if(
+                not isinstance(dataset, Dataset),
+                f"read returned a {type(dataset).__name__}, expected a rebeca.Dataset",
+            )
             _check_dataset(dataset)
             dataset.catalogue.source = _PixelSource(dataset.catalogue.source, self._name)
             return dataset
@@ -242,8 +244,10 @@ class _PixelSource:
     def read(self, index: int) -> Pixels:
         with guarded("data set", self.name):
             pixels = self.inner.read(index)
-            if not (isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.shape[2:] == (3,)):
-                raise PluginError(f"the pixels of item {index} are no uint8 [height, width, 3]")
+            refuse_if(
+                not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[2:] != (3,),
+                f"the pixels of item {index} are no uint8 [height, width, 3]",
+            )
             return pixels
 
 
@@ -288,6 +292,12 @@ GUARDS: dict[str, type[_Guard]] = {
 }
 
 
+def refuse_if(condition: object, message: str) -> None:
+    """Raises a PluginError with this message where the condition is true."""
+    if condition:
+        raise PluginError(message)
+
+
 def _guarded_iterator(kind: str, name: str, ask: Callable[[], Iterable[T]]) -> Iterator[T]:
     """Answers one after another, each guarded; errors of the harness between two answers pass unchanged."""
     with guarded(kind, name):
@@ -305,10 +315,10 @@ def _numbers(answer: object, what: str, shape: tuple[int, ...], *, gaps: bool = 
     """An array of numbers of a shape, none beyond ``LARGEST``; with ``gaps``, NaN stands for no answer."""
     if not isinstance(answer, np.ndarray):
         raise PluginError(f"{what} returned a {type(answer).__name__}, expected an array of numbers")
-    if answer.dtype.kind not in "fiub":
-        raise PluginError(f"{what} returned an array of {answer.dtype}, expected an array of numbers")
-    if answer.shape != shape:
-        raise PluginError(f"{what} returned {list(answer.shape)} numbers, expected {list(shape)}")
+    refuse_if(
+        answer.dtype.kind not in "fiub", f"{what} returned an array of {answer.dtype}, expected an array of numbers"
+    )
+    refuse_if(answer.shape != shape, f"{what} returned {list(answer.shape)} numbers, expected {list(shape)}")
     fine = np.isfinite(answer)
     if answer.dtype == np.float64:  # other types hold nothing as large
         fine &= np.abs(answer) <= LARGEST
@@ -322,19 +332,23 @@ def _numbers(answer: object, what: str, shape: tuple[int, ...], *, gaps: bool = 
 
 def _check_dataset(data: Dataset) -> None:
     ratings, items = data.ratings, len(data.catalogue)
-    if not len(ratings):
-        raise PluginError("read returned a data set without ratings")
+    refuse_if(not len(ratings), "read returned a data set without ratings")
     columns = {name: len(getattr(ratings, name)) for name in ("user", "item", "rating", "liked")}
-    if len(set(columns.values())) != 1:
-        raise PluginError(f"read returned ratings whose columns differ in length: {columns}")
-    if ratings.num_items != items or len(data.catalogue.block) != items:
-        raise PluginError(f"read returned {items} items, ratings of {ratings.num_items}")
-    if len(data.block_of_user) != ratings.num_users:
-        raise PluginError(f"read returned blocks of {len(data.block_of_user)} users, ratings of {ratings.num_users}")
+    refuse_if(len(set(columns.values())) != 1, f"read returned ratings whose columns differ in length: {columns}")
+    refuse_if(
+        ratings.num_items != items or len(data.catalogue.block) != items,
+        f"read returned {items} items, ratings of {ratings.num_items}",
+    )
+    refuse_if(
+        len(data.block_of_user) != ratings.num_users,
+        f"read returned blocks of {len(data.block_of_user)} users, ratings of {ratings.num_users}",
+    )
     for name, most in (("user", ratings.num_users), ("item", items)):
         index = getattr(ratings, name)
-        if index.min() < 0 or index.max() >= most:
-            raise PluginError(f"read returned ratings with a {name} index outside 0 to {most - 1}")
+        refuse_if(
+            index.min() < 0 or index.max() >= most,
+            f"read returned ratings with a {name} index outside 0 to {most - 1}",
+        )
     low, high = data.scale
-    if not (np.isfinite(ratings.rating).all() and ratings.rating.min() >= low and ratings.rating.max() <= high):
-        raise PluginError(f"read returned a rating outside its scale, {low:g} to {high:g}")
+    fine: Bools = np.isfinite(ratings.rating) & (ratings.rating >= low) & (ratings.rating <= high)
+    refuse_if(not fine.all(), f"read returned a rating outside its scale, {low:g} to {high:g}")
