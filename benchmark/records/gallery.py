@@ -69,10 +69,10 @@ def shown_images(rows: Rows, seeds: SeedScheme, ids: Sequence[str]) -> tuple[Sho
     )
 
 
-def pack_images(folder: Path, shown: Sequence[ShownImage], pixels: Callable[[ShownImage], Pixels]) -> None:
-    named = {image.digest: image for image in reversed(shown)}
+def pack_images(folder: Path, shown: Sequence[ShownImage], pixels: Callable[[str], Pixels]) -> None:
+    """Writes ``images.parquet`` of a generator; ``pixels`` returns those of a digest."""
     columns = [image.user for image in shown], [image.replicate for image in shown]
-    _pack(folder, IMAGES, columns, [image.digest for image in shown], lambda digest: pixels(named[digest]))
+    _pack(folder, IMAGES, columns, [image.digest for image in shown], pixels)
 
 
 def pack_examples(folder: Path, taste: Taste, catalogue: Catalogue) -> None:
@@ -159,21 +159,12 @@ def decode_packed(folder: Path, digest: str, data: bytes) -> Pixels:
     return pixels
 
 
-def check_images(folder: Path, shown: Sequence[ShownImage]) -> None:
-    """Checks that ``images.parquet`` holds exactly these images.
+def check_packed(folder: Path, schema: pa.Schema, expected: Sequence[tuple[str | int, ...]]) -> None:
+    """Checks that ``images.parquet`` holds exactly these images, each a row of ``schema`` without its bytes.
 
     Raises:
         RecordError: If it does not.
     """
-    _check(folder, IMAGES, [(image.user, image.replicate, image.digest) for image in shown])
-
-
-def check_examples(folder: Path, taste: Taste) -> None:
-    """As :func:`check_images`, for the items that a taste shows."""
-    _check(folder, ITEMS, example_items(taste))
-
-
-def _check(folder: Path, schema: pa.Schema, expected: Sequence[tuple[str | int, ...]]) -> None:
     columns = read_columns(folder / PACKED, schema, MOST_PACKED_BYTES)
     keys = [columns[name].tolist() for name in schema.names if name != "image"]
     refuse_if(

@@ -21,7 +21,7 @@ from benchmark.records.files import (
     read_record,
     refuse_if,
 )
-from benchmark.records.gallery import PACKED, check_examples, check_images, gallery_users, shown_images
+from benchmark.records.gallery import IMAGES, ITEMS, PACKED, check_packed, example_items, gallery_users, shown_images
 from benchmark.records.rows import HELD_OUT, read_held_out, read_rows
 from benchmark.records.schema import GeneratorRecord, TaskRecord
 from benchmark.records.verify_cross import check_judges, check_together, check_users
@@ -210,7 +210,7 @@ def _check_shown(folder: Path, record: GeneratorRecord, task: TaskRecord, rows: 
         f"{folder}: images.shown: not the first images of the users drawn by the task's seed",
     )
     if task.data.redistribute:
-        check_images(folder, expected)
+        check_packed(folder, IMAGES, [(image.user, image.replicate, image.digest) for image in expected])
 
 
 def _check_taste(folder: Path, task: TaskRecord, scores: HeldOutScores) -> None:
@@ -231,7 +231,7 @@ def _check_taste(folder: Path, task: TaskRecord, scores: HeldOutScores) -> None:
     for user, item in ((shown.user, example.item) for shown in taste.shown for example in shown.examples):
         refuse_if((index[user], item) in hidden, f"{where}: taste.shown: item {item} is held out for '{user}'")
     if task.data.redistribute:
-        check_examples(where, taste)
+        check_packed(where, ITEMS, example_items(taste))
 
 
 def _same(recorded: object, computed: object, where: str) -> int:

@@ -234,9 +234,12 @@ def _encoder_addresses(task: Task, device: str, data: DataAddresses) -> dict[str
     addresses = {}
     for role, encoder in encoders_of(task).items():
         seed = task.seeds.fitting(f"encoder {role}", encoder.use, _changed_encoder(encoder))
-        learned = {"ratings": data.ratings, "seed": seed} if encoder.learns else None
         embeddings = Address.of(
-            "embeddings", items=data.items, encoder=encoder.address(), learned=learned, device=device
+            "embeddings",
+            items=data.items,
+            encoder=encoder.address(),
+            learned={"ratings": data.ratings, "seed": seed} if encoder.learns else None,
+            device=device,
         )
         addresses[role] = EncoderAddress(encoder, seed, embeddings)
     return addresses
@@ -248,8 +251,7 @@ def encoders_of(task: Task) -> dict[str, ResolvedEncoder]:
 
 
 def _changed_encoder(encoder: ResolvedEncoder) -> object:
-    below = None if encoder.of is None else _changed_encoder(encoder.of)
-    return [encoder.use, changed_params(encoder.params), below]
+    return [encoder.use, changed_params(encoder.params), encoder.of and _changed_encoder(encoder.of)]
 
 
 def _judge_address(
@@ -317,7 +319,6 @@ def _score_address(
     needed: Mapping[str, str],
     task: Task,
 ) -> Address:
-    """The address of one scorer's scores of one generator."""
     return Address.of(
         "scores",
         scorer=address_of("scorer", scorer.use, scorer.params),

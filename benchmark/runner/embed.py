@@ -108,8 +108,7 @@ def encode_catalogue(encoder: Encoder[Any], catalogue: Catalogue, folder: Path, 
 
 def read_vectors(path: Path) -> Floats:
     """float32 [items, dim]; large files stay on the disk, read-only."""
-    large = path.stat().st_size >= MAPPED_FROM
-    return np.load(path, mmap_mode="r" if large else None, allow_pickle=False)
+    return np.load(path, mmap_mode="r" if path.stat().st_size >= MAPPED_FROM else None, allow_pickle=False)
 
 
 def _opened(folder: Path, shape: tuple[int, int]) -> tuple[Any, int]:

@@ -72,5 +72,6 @@ def _check_failures(task: Task, images: GeneratorImages, reporter: Reporter) -> 
             hint="failures: abort is set; use exclude or worst to count them instead",
         )
     kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(failures_by_kind(failed).items()))
-    where = f"user '{first.user}', image {first.replicate} is {first.failure}"
-    reporter.info(f"  {images.spec.id}: {count} ({kinds}), first {where}")
+    reporter.info(
+        f"  {images.spec.id}: {count} ({kinds}), first user '{first.user}', image {first.replicate} is {first.failure}"
+    )

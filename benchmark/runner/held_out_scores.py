@@ -86,8 +86,7 @@ def control_tables(
     rng = np.random.default_rng(seeds.fit("permuted-users"))
     permuted = np.arange(test.num_users)
     for number in np.unique(block):
-        own = np.flatnonzero(block == number)
-        permuted[own] = rng.permutation(own)
+        permuted[block == number] = rng.permutation(permuted[block == number])
     population = population_scores(train, embeddings, seeds.fit("population-control"))
     likes = np.bincount(train.user, weights=train.liked, minlength=train.num_users)
     share = likes / np.maximum(train.ratings_per_user(), 1)

@@ -181,15 +181,14 @@ def write_unit(
             future.result()
     refuse_if(next(answers, None) is not None, f"generator '{generator}' answered more than {len(requests)} requests")
     _write_table(folder, rows)
-    known = [np.asarray(embedding, np.float32) for embedding in embeddings if embedding is not None]
-    if lengths := sorted({len(embedding) for embedding in known}):
-        if len(lengths) > 1:
-            raise PluginError(
-                f"generator '{generator}' returned embeddings of {lengths[0]} and of {lengths[-1]} numbers"
-            )
-        unknown = np.full_like(known[0], np.nan)
-        vectors = [unknown if vector is None else np.asarray(vector, np.float32) for vector in embeddings]
-        np.save(folder / EMBEDDINGS, np.stack(vectors))
+    if lengths := sorted({len(embedding) for embedding in embeddings if embedding is not None}):
+        refuse_if(
+            len(lengths) > 1,
+            f"generator '{generator}' returned embeddings of {lengths[0]} and of {lengths[-1]} numbers",
+        )
+        unknown = np.full(lengths[0], np.nan)
+        vectors = [unknown if vector is None else vector for vector in embeddings]
+        np.save(folder / EMBEDDINGS, np.array(vectors, np.float32))
 
 
 def _write_table(folder: Path, rows: Sequence[ImageRow]) -> None:
@@ -229,8 +228,7 @@ def _write_png(path: Path, pixels: Pixels) -> int:
 
 def read_unit(folder: Path) -> list[ImageRow]:
     """Reads what :func:`write_unit` wrote, without pixels."""
-    columns = pq.read_table(folder / TABLE).to_pydict()
-    return [ImageRow(*values) for values in zip(*(columns[name] for name in ImageRow.__slots__), strict=True)]
+    return [ImageRow(**row) for row in pq.read_table(folder / TABLE).to_pylist()]
 
 
 def read_embeddings(folders: Sequence[Path]) -> Floats:

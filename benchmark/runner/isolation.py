@@ -226,7 +226,6 @@ def _work(job: _Job, relay: _Relay) -> None:
     from benchmark.runner.materials import prepare
     from benchmark.runner.world import build_world
 
-    name = f"generator '{job.generator.id}'"
     stages = Stages(Store(job.workdir, relay.info), relay)
     try:
         materials = prepare(build_world(job.task), job.addresses, job.device, stages)
@@ -237,7 +236,7 @@ def _work(job: _Job, relay: _Relay) -> None:
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
-        relay.send(_Message(error=f"{name} ran out of memory{_limit(job.limits)}"))
+        relay.send(_Message(error=f"generator '{job.generator.id}' ran out of memory{_limit(job.limits)}"))
     except OSError as error:
         if not disk_full(error):
             raise

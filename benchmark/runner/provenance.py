@@ -61,7 +61,6 @@ def provenance(
         command: The command line.
         declaration: When the task was written down.
     """
-    encoders = addresses.encoders.items()
     batches = {each.spec.id: tuple(read_batches(each.folders)) for each in images}
     return Provenance(
         project=rebeca.__version__,
@@ -72,7 +71,10 @@ def provenance(
         weights={name: identity(name) for name in names_in(task.to_json())},
         plugins=tuple(PluginInfo(**asdict(plugin)) for plugin in addresses.plugins),
         batches={name: sizes for name, sizes in batches.items() if sizes},
-        encoders={role: EncoderInfo(use=each.encoder.text, address=each.embeddings.key) for role, each in encoders},
+        encoders={
+            role: EncoderInfo(use=each.encoder.text, address=each.embeddings.key)
+            for role, each in addresses.encoders.items()
+        },
         judges={role: judge.fit.key for role, judge in addresses.judges.items()},
         seed=task.file.seed,
         command=clean_command(command),

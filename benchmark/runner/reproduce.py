@@ -190,14 +190,16 @@ def _other_digests(published: Path, here: Path) -> list[str]:
 
 
 def _other_verdicts(old: TaskRecord, new: TaskRecord) -> list[tuple[str, str, str, str, str]]:
-    before, after = _verdicts(old), _verdicts(new)
+    before, after = (
+        {
+            (measure, pair.a, pair.b): pair.verdict
+            for measure, family in task.results.families.items()
+            for pair in family.comparisons
+        }
+        for task in (old, new)
+    )
     keys = sorted({*before, *after})
     return [(*key, before.get(key, NONE), after.get(key, NONE)) for key in keys if before.get(key) != after.get(key)]
-
-
-def _verdicts(task: TaskRecord) -> dict[tuple[str, str, str], str]:
-    families = task.results.families.items()
-    return {(measure, pair.a, pair.b): pair.verdict for measure, family in families for pair in family.comparisons}
 
 
 def _compare_rows(name: str, published: Path, here: Path) -> Differences:

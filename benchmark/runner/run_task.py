@@ -138,5 +138,4 @@ def is_current(target: Path, address: str) -> bool:
 
 def all_intact(store: Store, addresses: Addresses) -> bool:
     """Whether every artefact of a task is in the store; every byte is read, and what is damaged is set aside."""
-    missing = [artefact for artefact in addresses.artefacts() if store.find(artefact) is None]
-    return not missing
+    return None not in [store.find(artefact) for artefact in addresses.artefacts()]

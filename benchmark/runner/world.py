@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -74,8 +73,7 @@ def build_world(task: Task) -> World:
             "seed": task.file.seed,
         }
     )
-    users = _users(task, dataset, division)
-    return World(dataset, division, _candidates(dataset, division), users, fingerprint)
+    return World(dataset, division, _candidates(dataset, division), _users(task, dataset, division), fingerprint)
 
 
 def _users(task: Task, dataset: Dataset, division: Division) -> Ints:
@@ -98,14 +96,11 @@ def _candidates(dataset: Dataset, division: Division) -> Candidates:
         of_block = np.stack([division.test_items & (block == b) for b in range(blocks)])
         return Candidates(ratings.user_ids, of_block, dataset.block_of_user)
     of_block = np.stack([block == b for b in range(blocks)])
-    seen: list[list[Any]] = [[] for _ in range(ratings.num_users)]
-    for party in (division.generators, division.verifier, division.auditor):
-        for rows in (party.train, party.validation):
-            order = np.argsort(rows.user, kind="stable")
-            bounds = np.searchsorted(rows.user[order], np.arange(ratings.num_users + 1))
-            for user in range(ratings.num_users):
-                seen[user].append(rows.item[order[bounds[user] : bounds[user + 1]]])
-    rated = tuple(np.unique(np.concatenate(parts)) for parts in seen)
+    seen = [party.joined() for party in (division.generators, division.verifier, division.auditor)]
+    user, item = (np.concatenate([getattr(rows, name) for rows in seen]) for name in ("user", "item"))
+    order = np.argsort(user, kind="stable")
+    bounds = np.searchsorted(user[order], np.arange(1, ratings.num_users))
+    rated = tuple(np.unique(items) for items in np.split(item[order], bounds))
     return Candidates(ratings.user_ids, of_block, dataset.block_of_user, rated)
 
 

@@ -147,13 +147,10 @@ class Calibration:
 def calibration(liked: Bools, probability: Floats, bins: int = CALIBRATION_BINS) -> Calibration:
     edges = np.linspace(0, 1, bins + 1)
     index = np.clip(np.digitize(probability, edges[1:-1]), 0, bins - 1)
-    rows = []
-    gap = 0.0
-    for b in range(bins):
+    rows, gap = [], 0.0
+    for b in np.unique(index):
         own = index == b
-        n = int(own.sum())
-        if n:
-            mean, share = float(probability[own].mean()), float(liked[own].mean())
-            gap += n / len(liked) * abs(mean - share)
-            rows.append(CalibrationBin(float(edges[b]), float(edges[b + 1]), n, mean, share))
+        n, mean, share = int(own.sum()), float(probability[own].mean()), float(liked[own].mean())
+        gap += n / len(liked) * abs(mean - share)
+        rows.append(CalibrationBin(float(edges[b]), float(edges[b + 1]), n, mean, share))
     return Calibration(tuple(rows), gap, float(np.mean(np.square(probability - liked))))
