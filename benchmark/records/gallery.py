@@ -90,7 +90,7 @@ def pack_examples(folder: Path, taste: Taste, catalogue: Catalogue) -> None:
 
 def example_items(taste: Taste) -> list[tuple[int, str]]:
     """Index and digest of every item that a taste shows, in the order of the data set."""
-    return sorted({(example.item, example.digest) for example in taste.examples})
+    return sorted({(example.item, example.digest) for shown in taste.shown for example in shown.examples})
 
 
 def _pack(

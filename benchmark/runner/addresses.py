@@ -83,11 +83,6 @@ class JudgeAddress:
     seed: int
     fit: Address
 
-    @property
-    def part(self) -> str:
-        """The part of the ratings that it is fitted on: ``verifier`` or ``auditor``."""
-        return "verifier" if self.role == PRIOR else self.role
-
 
 @dataclass(frozen=True, slots=True)
 class GeneratorAddress:

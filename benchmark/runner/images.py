@@ -132,10 +132,8 @@ def _kind_of(value: object) -> str:
 
 def _deviation(pixels: Pixels) -> float:
     """Standard deviation over all values, from a histogram: without a copy in floating point."""
-    count = np.array(Image.fromarray(pixels).histogram()).reshape(3, 256).sum(axis=0)
-    levels = np.arange(256)
-    mean = (count * levels).sum() / count.sum()
-    return float(np.sqrt((count * (levels - mean) ** 2).sum() / count.sum()))
+    count, levels = np.array(Image.fromarray(pixels).histogram()).reshape(3, 256).sum(axis=0), np.arange(256)
+    return float(np.sqrt(np.average((levels - np.average(levels, weights=count)) ** 2, weights=count)))
 
 
 def write_unit(

@@ -135,12 +135,11 @@ def _watch(job: _Job, reporter: Reporter, report: Report) -> None:
             child.wait()
             with contextlib.suppress(BrokenPipeError):
                 child.stdin.close()
-    if result.done:
-        return
     if result.error:
         kind = StoreError if result.machine else PluginError
         raise kind(result.error, hint=str(result.hint))
-    raise PluginError(f"{name} {_end(code, job.limits)}")
+    if not result.done:
+        raise PluginError(f"{name} {_end(code, job.limits)}")
 
 
 def _listen(

@@ -11,6 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from benchmark.analysis.measures import PRIOR
 from benchmark.runner.addresses import Addresses, JudgeAddress
 from benchmark.runner.embed import Encoders, embed
 from benchmark.runner.plugins import build
@@ -46,7 +47,7 @@ def fit_judge(address: JudgeAddress, embeddings: Floats, world: World, device: s
 
 
 def part_of(address: JudgeAddress, world: World) -> Part:
-    own: Part = getattr(world.division, address.part)
+    own: Part = getattr(world.division, "verifier" if address.role == PRIOR else address.role)
     return own if address.share == 1 else own.thinned(address.share, substream(address.seed, "share"))
 
 

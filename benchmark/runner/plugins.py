@@ -255,10 +255,10 @@ class _PixelSource:
 class _Scorer(_Guard):
     kind = "scorer"
 
-    def __init__(self, inner: Any, params: Any, context: ScorerContext, name: str) -> None:
-        super().__init__(inner, params, context, name)
+    @property
+    def judges_everyone(self) -> bool:
         with self.guard():
-            self.judges_everyone = bool(inner.judges_everyone)
+            return bool(self.inner.judges_everyone)
 
     def score(self, images: ScoredImages, users: Ints) -> Floats:
         with self.guard():

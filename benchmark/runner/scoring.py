@@ -231,8 +231,7 @@ def score(
             by_user |= arrays
             cards |= flags.cards
         else:
-            everyone = arrays.get("everyone")
-            by_image[scorer] = ImageScores(flags.card, arrays["own"], everyone, arrays["position"], arrays["worst"])
+            by_image[scorer] = ImageScores(flags.card, everyone=arrays.pop("everyone", None), **arrays)
     return GeneratorScores(images, np.searchsorted(users, scored.user), scored, by_image, by_user, cards)
 
 

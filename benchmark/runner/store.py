@@ -118,8 +118,7 @@ class Store:
             temporary.rename(folder)
             sync_path(folder.parent)
         except OSError as error:
-            full = disk_full(error)
-            remedy = "free disk space, or choose another --workdir" if full else "make the folder writable"
+            remedy = "free disk space, or choose another --workdir" if disk_full(error) else "make the folder writable"
             raise StoreError(
                 f"{error.filename or folder}: {error.strerror or error}", hint=f"{remedy}, then run again"
             ) from error

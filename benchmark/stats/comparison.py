@@ -100,19 +100,15 @@ def sign_flips(differences: Floats, flips: int, rng: np.random.Generator) -> lis
     p = (raw + extra) / (count + extra)
     adjusted = np.empty(pairs)
     adjusted[order] = np.maximum.accumulate((stepped[order] + extra) / (count + extra))
-    holm_p = holm(p)
-    return [
-        SignFlips(int(raw[k]), count, enumerated, float(p[k]), float(adjusted[k]), float(holm_p[k]))
-        for k in range(pairs)
-    ]
+    columns = zip(raw.tolist(), p.tolist(), adjusted.tolist(), holm(p).tolist(), strict=True)
+    return [SignFlips(at_least, count, enumerated, *values) for at_least, *values in columns]
 
 
 def holm(p: Floats) -> Floats:
     """Holm's step-down adjustment (Holm 1979)."""
     order = np.argsort(p, kind="stable")
-    factors = len(p) - np.arange(len(p))
     adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(np.asarray(p)[order] * factors))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(np.asarray(p)[order] * np.arange(len(p), 0, -1)))
     return adjusted
 
 
@@ -226,12 +222,11 @@ def _describe(
     sign = 1 if rules.higher_is_better else -1
     spread = float(d.std(ddof=1)) if users > 1 else float("nan")
     wins = float((sign * d > 0).sum() + 0.5 * (d == 0).sum())
-    low, high = wilson(wins, users)
     return Comparison(
         outer,
         inner,
         None if outer.method in ("exact", "none") else outer.estimate / spread,
-        (wins / users if users else float("nan"), low, high),
+        (wins / users if users else float("nan"), *wilson(wins, users)),
         beats,
         None if users < 2 else detectable(rules.alpha) * spread / float(np.sqrt(users)),
         test,
