@@ -131,15 +131,15 @@ class Addresses:
 
     def artefacts(self) -> Iterator[Address]:
         """Every artefact that the task uses, each once."""
-        addresses = [self.data.users, *self.learned(), *self.images(), *self.scores.values(), self.held_out]
-        yield from dict.fromkeys(addresses)
+        yield from dict.fromkeys(
+            [self.data.users, *self.learned(), *self.images(), *self.scores.values(), self.held_out]
+        )
 
     def learned(self) -> Iterator[Address]:
         """Embeddings and fits, each once."""
-        addresses = [each.embeddings for each in self.encoders.values()]
-        addresses += [judge.fit for judge in (*self.judges.values(), *self.curve)]
-        addresses += [each.fit for each in self.generators.values()]
-        yield from dict.fromkeys(addresses)
+        fits = [judge.fit for judge in (*self.judges.values(), *self.curve)]
+        fits += [generator.fit for generator in self.generators.values()]
+        yield from dict.fromkeys([*(encoder.embeddings for encoder in self.encoders.values()), *fits])
 
     def images(self) -> Iterator[Address]:
         """Every work unit of every generator."""

@@ -39,8 +39,8 @@ def score_held_out(
     """
 
     def write(folder: Path, _: Report) -> None:
-        tables = judge_tables(materials, seeds) + curve_tables(materials, shares)
-        pq.write_table(pa.concat_tables(tables).combine_chunks(), folder / HELD_OUT, compression="zstd")
+        table = pa.concat_tables([*judge_tables(materials, seeds), *curve_tables(materials, shares)])
+        pq.write_table(table.combine_chunks(), folder / HELD_OUT, compression="zstd")
 
     return stages.make(addresses.held_out, "score held-out ratings", write) / HELD_OUT
 

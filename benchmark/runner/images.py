@@ -251,6 +251,5 @@ class LazyPixels(Sequence[Pixels]):
         return len(self._items)
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self._read(i) for i in self._items[index]]
-        return self._read(self._items[index])
+        chosen = self._items[index]
+        return [self._read(i) for i in chosen] if isinstance(index, slice) else self._read(chosen)

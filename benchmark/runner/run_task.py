@@ -77,9 +77,10 @@ def run_task(
     scores = score_all(task, images, addresses, materials, stages)
     held_out = score_held_out(addresses, materials, task.file.judges.learning_curve, task.seeds, stages)
     if not current:  # otherwise only artefacts were damaged
-        fits = fit_records(images, addresses, store)
         origin = provenance(task, addresses, images, device, stages.seconds, command, declaration)
-        outcome = Outcome(scores, failed, held_out, fits, declaration.frozen, address, origin)
+        outcome = Outcome(
+            scores, failed, held_out, fit_records(images, addresses, store), declaration.frozen, address, origin
+        )
         private = record_root(store.root / "private-images", task)
         replace_records(target, private, task, materials.world, outcome, stages)
     return RunResult(target, addresses)

@@ -102,8 +102,7 @@ def correlation_within(user: Ints, x: Floats, y: Floats, weights: Ints) -> tuple
         The mean with its interval over users, and how many users with rows have no correlation: fewer than three
         rows, or one scorer gives them a constant.
     """
-    users = weights.shape[1]
-    sums = _sums(user, x, y, users)
+    sums = _sums(user, x, y, weights.shape[1])
     n = sums[0]
     values = np.where(n >= 3, _pearson(sums), np.nan)
     return mean_interval(values, weights), int(((n > 0) & ~np.isfinite(values)).sum())
