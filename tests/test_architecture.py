@@ -265,7 +265,7 @@ ENTRY_MODULES = {
     ),
     "judge": ("benchmark.runner.materials", "rebeca.ncf.judge"),
     "fit": (
-        "benchmark.runner.fits",
+        "benchmark.runner.decode",
         "baselines.catalogue",
         "baselines.folder",
         "baselines.prompts",
