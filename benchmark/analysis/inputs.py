@@ -65,9 +65,9 @@ class Rows:
 
     def read(self, scorer: str, reading: str) -> Floats:
         """float64 [users, K]; single scores, where ``worst`` gives failures the user's lowest score."""
-        scores = self.scores[scorer]
-        worst_differs = reading == "worst" and self._worst_differs(scorer)
-        return np.where(self.failed, self.lowest[scorer][:, None], scores) if worst_differs else scores
+        if not self._counts_failures(scorer, reading):
+            return self.scores[scorer]
+        return np.where(self.failed, self.lowest[scorer][:, None], self.scores[scorer])
 
     def values(self, reading: str) -> dict[str, Floats]:
         """float64 [users] per measure: means over images; ``worst`` takes failures for the user's lowest score."""
@@ -82,15 +82,20 @@ class Rows:
     def opinions(self, scorer: str, reading: str) -> tuple[Floats, Ints]:
         """S[judge, target] and how many images each target's mean is over, under a reading of failures."""
         pairs = self.pairs[scorer]
-        if reading != "worst" or not self._worst_differs(scorer):
+        if not self._counts_failures(scorer, reading):
             return pairs, self.images
         failures = self.failed.sum(axis=1)
         total = np.where(self.images > 0, pairs, 0.0) * self.images + self.lowest[scorer][:, None] * failures
         return total / self.per_user, np.full(len(self.digest), self.per_user)
 
-    def _worst_differs(self, scorer: str) -> bool:
-        """Whether an image failed and the score that it counts is known."""
-        return bool(self.failed.any()) and scorer in self.lowest and bool(np.isfinite(self.lowest[scorer]).all())
+    def _counts_failures(self, scorer: str, reading: str) -> bool:
+        """Whether failures count under this reading, there are any, and the score that they count is known."""
+        return bool(
+            reading == "worst"
+            and self.failed.any()
+            and scorer in self.lowest
+            and np.isfinite(self.lowest[scorer]).all()
+        )
 
 
 @dataclass(frozen=True, slots=True)

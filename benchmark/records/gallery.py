@@ -71,8 +71,13 @@ def shown_images(rows: Rows, seeds: SeedScheme, ids: Sequence[str]) -> tuple[Sho
 
 def pack_images(folder: Path, shown: Sequence[ShownImage], pixels: Callable[[str], Pixels]) -> None:
     """Writes ``images.parquet`` of a generator; ``pixels`` returns those of a digest."""
-    columns = [image.user for image in shown], [image.replicate for image in shown]
-    _pack(folder, IMAGES, columns, [image.digest for image in shown], pixels)
+    _pack(
+        folder,
+        IMAGES,
+        ([image.user for image in shown], [image.replicate for image in shown]),
+        [image.digest for image in shown],
+        pixels,
+    )
 
 
 def pack_examples(folder: Path, taste: Taste, catalogue: Catalogue) -> None:

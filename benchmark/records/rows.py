@@ -119,14 +119,18 @@ def write_rows(folder: Path, rows: Rows, users: Sequence[str], seeds: Ints, fail
     tables = [PAIRS.empty_table()]
     for scorer, pairs in rows.pairs.items():
         judge, target = np.nonzero(np.isfinite(pairs))
-        columns = {
-            "scorer": [scorer] * len(judge),
-            "judge": judge,
-            "target": target,
-            "mean": pairs[judge, target],
-            "n": rows.images[target],
-        }
-        tables.append(pa.table(columns, schema=PAIRS))
+        tables.append(
+            pa.table(
+                {
+                    "scorer": [scorer] * len(judge),
+                    "judge": judge,
+                    "target": target,
+                    "mean": pairs[judge, target],
+                    "n": rows.images[target],
+                },
+                schema=PAIRS,
+            )
+        )
     _write(folder / "pairs.parquet", tables)
 
 

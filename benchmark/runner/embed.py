@@ -50,19 +50,17 @@ class Encoders:
 
     def get(self, role: str) -> Encoder[Any]:
         if role not in self._built:
-            self._built[role] = self._ready(self._addresses[role])
+            address = self._addresses[role]
+            encoder = build_encoder(address.encoder, self._device)
+            if address.encoder.learns:
+                items = np.flatnonzero(self._training_items).tolist()
+                encoder.fit(LazyPixels(self._catalogue.pixels, items), items, address.seed)
+            self._built[role] = encoder
         return self._built[role]
 
     def release(self) -> None:
         """Frees the memory of encoders that can be built again without learning anew."""
         self._built = {role: encoder for role, encoder in self._built.items() if self._addresses[role].encoder.learns}
-
-    def _ready(self, address: EncoderAddress) -> Encoder[Any]:
-        encoder = build_encoder(address.encoder, self._device)
-        if address.encoder.learns:
-            items = np.flatnonzero(self._training_items).tolist()
-            encoder.fit(LazyPixels(self._catalogue.pixels, items), items, address.seed)
-        return encoder
 
 
 def embed(role: str, encoders: Encoders, address: EncoderAddress, catalogue: Catalogue, stages: Stages) -> Floats:

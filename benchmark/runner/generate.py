@@ -60,7 +60,7 @@ def _failed_generator(task: Task, spec: ResolvedGenerator, error: PluginError, r
 
 def _check_failures(task: Task, images: GeneratorImages, reporter: Reporter) -> None:
     """Reports how many images failed, and why; ends a run whose task says ``failures: abort``."""
-    failed = images.failures
+    failed = [row for row in images.rows if row.failure]
     if not failed:
         return
     first = failed[0]

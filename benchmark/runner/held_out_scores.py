@@ -39,8 +39,11 @@ def score_held_out(
     """
 
     def write(folder: Path, _: Report) -> None:
-        table = pa.concat_tables([*judge_tables(materials, seeds), *curve_tables(materials, shares)])
-        pq.write_table(table.combine_chunks(), folder / HELD_OUT, compression="zstd")
+        pq.write_table(
+            pa.concat_tables(judge_tables(materials, seeds) + curve_tables(materials, shares)).combine_chunks(),
+            folder / HELD_OUT,
+            compression="zstd",
+        )
 
     return stages.make(addresses.held_out, "score held-out ratings", write) / HELD_OUT
 

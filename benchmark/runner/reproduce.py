@@ -115,8 +115,8 @@ def reproduce(
         store = Store(workdir or Path(temporary), reporter.info)
         with store.locked():
             (store.root / BEGUN).touch()
-            here, there = machine(device), published.provenance
-            differs = [name for name in Machine.model_fields if getattr(here, name) != getattr(there, name)]
+            own, origin = machine(device), published.provenance
+            differs = [name for name in Machine.model_fields if getattr(own, name) != getattr(origin, name)]
             weights = weights_folder(folder)
             used = bool(differs) and weights.is_dir()
             if used:

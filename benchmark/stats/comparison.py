@@ -176,8 +176,8 @@ def compare(
     if np.isinf(differences).any():
         raise ValueError("an infinite difference cannot be compared")
     enough = np.isfinite(differences).sum(axis=0) >= FEWEST_USERS
-    found = iter(sign_flips(differences[:, enough], rules.flips, rng) if enough.any() else ())
-    tests = [next(found) if tested else None for tested in enough]
+    results = iter(sign_flips(differences[:, enough], rules.flips, rng) if enough.any() else ())
+    tests = [next(results) if tested else None for tested in enough]
     outer = mean_intervals(differences, weights, method=rules.interval)
     inner = mean_intervals(differences, weights, 1 - 2 * rules.alpha, rules.interval)
     wins = [None] * len(outer) if beats is None else mean_intervals(beats, weights, method=rules.interval)
