@@ -39,7 +39,7 @@ BOARDS = [
 ]
 NUMBERS = """
 import numpy as np
-from benchmark.stats import comparison, intervals, ranks, verifier
+from benchmark.stats import agreement, comparison, intervals, ranks, verifier
 
 rng = np.random.default_rng(0)
 shares = rng.integers(0, 65, (100, 300)) / 64  # kernels of OpenBLAS differ on large tables only
@@ -53,7 +53,7 @@ print(comparison.sign_flips(table[:, 1:] - table[:, :-1], 999, np.random.default
 print(ranks.probability_first(whole, weights).tolist(), ranks.kendall(whole, whole[:, ::-1], weights)[1].tolist())
 user, liked = np.repeat(np.arange(100), 7), rng.random(700) < 0.4
 print(verifier.auc_over_users(user, liked, whole.ravel(), weights))
-print(ranks.correlation_pooled(user, whole.ravel(), np.roll(whole.ravel(), 1), weights))
+print(agreement.correlation_pooled(user, whole.ravel(), np.roll(whole.ravel(), 1), weights))
 """
 
 

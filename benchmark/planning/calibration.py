@@ -16,6 +16,7 @@ from functools import cache
 import numpy as np
 from scipy.special import gammaln, hyp2f1
 
+from benchmark.stats.agreement import correlation_pooled, correlation_within
 from benchmark.stats.comparison import Comparison, Rules, compare, image_wins, sign_flips
 from benchmark.stats.intervals import Interval, mean_interval, resampling_weights
 from benchmark.stats.personalisation import (
@@ -27,7 +28,6 @@ from benchmark.stats.personalisation import (
     strata_of,
 )
 from benchmark.stats.random import stream
-from benchmark.stats.ranks import correlation_pooled, correlation_within
 from benchmark.stats.simulation import (
     CONDITIONS,
     GENERATOR_CONDITIONS,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from benchmark.analysis import results
-from benchmark.stats import comparison, intervals, levels, personalisation, ranks, simulation, verifier
+from benchmark.stats import agreement, comparison, intervals, levels, personalisation, ranks, simulation, verifier
 from benchmark.stats.random import stream
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -238,16 +238,16 @@ def of_agreement_and_ranks():
         "in line": (x, same),
         "against": (x, -same),
     }.items():
-        found, users = ranks.correlation_within(user, a, b, weights(7, 40))
+        found, users = agreement.correlation_within(user, a, b, weights(7, 40))
         yield f"within, {name}", [recorded(found), users]
-        yield f"pooled, {name}", recorded(ranks.correlation_pooled(user, a, b, weights(7, 40)))
-        yield f"ranks within, {name}", ranks.ranks_within(user, np.round(a, 0)).tolist()
+        yield f"pooled, {name}", recorded(agreement.correlation_pooled(user, a, b, weights(7, 40)))
+        yield f"ranks within, {name}", agreement.ranks_within(user, np.round(a, 0)).tolist()
     lonely = np.array([0, 0, 1, 2, 2, 2])
-    found, users = ranks.correlation_within(lonely, x[:6], y[:6], weights(3, 40))
+    found, users = agreement.correlation_within(lonely, x[:6], y[:6], weights(3, 40))
     yield "within, one rating", [recorded(found), users]
     many = np.repeat(np.arange(70), 4)
     a, b = values(280, 2, 23).T
-    found, users = ranks.correlation_within(many, a, a + b, weights(70, 80))
+    found, users = agreement.correlation_within(many, a, a + b, weights(70, 80))
     yield "within, many users", [recorded(found), users]
     yield "midranks", ranks.midranks(np.array([3.0, 1.0, 3.0, 2.0, 2.0, 2.0])).tolist()
     better = {("a", "b"): True, ("a", "c"): True, ("b", "c"): False, ("d", "a"): True}
