@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.runner.addresses import find_addresses
-from benchmark.runner.decode import Decoders, fit_generator, load_generator, requests_of
+from benchmark.runner.decode import load_generator, requests_of
+from benchmark.runner.fits import Decoders, fit_generator
 from benchmark.runner.materials import prepare
 from benchmark.runner.progress import Reporter
 from benchmark.runner.store import Stages, Store

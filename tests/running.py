@@ -5,7 +5,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmark.runner.addresses import Addresses, find_addresses
-from benchmark.runner.decode import Decoders, fit_generator, load_generator, requests_of
+from benchmark.runner.decode import load_generator, requests_of
+from benchmark.runner.fits import Decoders, fit_generator
 from benchmark.runner.materials import Materials, prepare
 from benchmark.runner.progress import Reporter
 from benchmark.runner.store import Stages, Store

@@ -265,7 +265,7 @@ ENTRY_MODULES = {
     ),
     "judge": ("benchmark.runner.materials", "rebeca.ncf.judge"),
     "fit": (
-        "benchmark.runner.decode",
+        "benchmark.runner.fits",
         "baselines.catalogue",
         "baselines.folder",
         "baselines.prompts",

@@ -40,7 +40,8 @@ from benchmark.records.schema import (
     plan_of,
 )
 from benchmark.runner.addresses import Addresses
-from benchmark.runner.decode import GeneratorImages, read_report
+from benchmark.runner.decode import GeneratorImages
+from benchmark.runner.fits import read_report
 from benchmark.runner.images import failures_by_kind
 from benchmark.runner.scoring import GeneratorScores
 from benchmark.runner.store import Stages, Store

@@ -1,0 +1,121 @@
+"""Fit generators: each on the training ratings, with what it may be given and nothing else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import JsonValue
+
+from benchmark.runner.addresses import GeneratorAddress
+from benchmark.runner.devices import rehearsed
+from benchmark.runner.materials import Materials
+from benchmark.runner.plugins import build
+from benchmark.runner.progress import Report
+from benchmark.runner.store import Stages
+from benchmark.task.resolve import ResolvedGenerator, Task
+from rebeca.errors import PluginError
+from rebeca.interfaces import Decoder, DecoderContext, GeneratorContext, Privileges, Space, no_progress
+
+REPORT = "report.json"
+"""What a fit says about itself: losses, numbers of parameters, what was chosen."""
+
+
+class Decoders:
+    """Builds the task's decoder for the spaces of one generator.
+
+    Attributes:
+        batch: Images per batch of the decoder that was built last; None where there is none or it does not matter.
+    """
+
+    def __init__(self, task: Task, spec: ResolvedGenerator, materials: Materials, root: Path) -> None:
+        self._use, self._params, self._materials = task.file.decoder.use, spec.decoder, materials
+        self._rehearsals = root / "rehearsals"
+        self.batch: int | None = None
+
+    def __call__(self, space: Space) -> Decoder[Any]:
+        """The decoder for points of a space, with a batch that fits on the device."""
+        world, device = self._materials.world, self._materials.device
+        context = DecoderContext(
+            world.dataset.catalogue, self._materials.embeddings["task"], world.candidates, space, device
+        )
+        decoder = build("decoder", self._use, self._params, context)
+        self.batch = rehearsed(decoder, self._use, self._params, device, self._rehearsals)
+        return decoder
+
+
+def generator_context(
+    task: Task,
+    spec: ResolvedGenerator,
+    address: GeneratorAddress,
+    materials: Materials,
+    decoders: Decoders,
+    workdir: Path,
+    report: Report = no_progress,
+    step: Literal["fit", "generate"] = "generate",
+) -> GeneratorContext:
+    """What a generator is given besides training ratings, in one of its steps."""
+    world = materials.world
+
+    def withheld(space: Space) -> Decoder[Any]:
+        raise PluginError(f"it asks for the decoder in {step}", hint=f"name '{step}' in decodes_in(params)")
+
+    offers: dict[str, Callable[[], Any]] = {
+        "judge": lambda: materials.judges["verifier"],
+        "held-out": lambda: world.division.test,
+        "ground-truth": materials.ground_truth,
+    }
+    return GeneratorContext(
+        users=world.dataset.ratings.user_ids,
+        catalogue=world.dataset.catalogue,
+        candidates=world.candidates,
+        embeddings=materials.embeddings["task"],
+        training_items=world.division.training_items,
+        validation=world.division.generators.validation,
+        encoder=partial(materials.encoders.get, "task"),
+        decoder=decoders if step in address.flags.decodes_in else withheld,
+        seeds=replace(task.seeds, offset=spec.offset),
+        fit_seed=address.seed,
+        device=materials.device,
+        workdir=workdir,
+        progress=report,
+        privileges=Privileges({need: offers[need] for need in address.flags.needs}),
+    )
+
+
+def fit_generator(
+    task: Task, spec: ResolvedGenerator, address: GeneratorAddress, materials: Materials, stages: Stages
+) -> Path:
+    """The folder of a fitted generator; generators with the same address share it.
+
+    Raises:
+        PluginError: If the generator fails, or saves a file with the name of the harness's report.
+    """
+    workdir = stages.store.root / "checkpoints" / address.fit.key
+
+    def write(folder: Path, report: Report) -> None:
+        workdir.mkdir(parents=True, exist_ok=True)
+        decoders = Decoders(task, spec, materials, stages.store.root)
+        context = generator_context(task, spec, address, materials, decoders, workdir, report, "fit")
+        generator = build("generator", spec.use, spec.params, context, spec.id)
+        generator.fit(materials.world.division.generators.train)
+        generator.save(folder)
+        path = folder / REPORT
+        if path.exists():
+            raise PluginError(f"generator '{spec.id}': save wrote {REPORT}, which the harness writes", hint="rename it")
+        path.write_text(json.dumps(generator.report(), indent=1, sort_keys=True), encoding="utf-8")
+
+    folder = stages.make(address.fit, f"fit {spec.id}", write)
+    for damaged in sorted(workdir.glob("*.damaged")):
+        stages.reporter.info(f"  {spec.id}: {damaged.stem} was cut short or edited; the fit began anew")
+    shutil.rmtree(workdir, ignore_errors=True)
+    return folder
+
+
+def read_report(folder: Path) -> Mapping[str, JsonValue]:
+    return json.loads((folder / REPORT).read_text(encoding="utf-8"))
