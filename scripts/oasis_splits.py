@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmark.runner.addresses import find_addresses
 from benchmark.runner.embed import Encoders, embed
-from benchmark.runner.materials import fit_judge, fitted_judge
+from benchmark.runner.judges import fit_judge, fitted_judge
 from benchmark.runner.progress import Reporter
 from benchmark.runner.store import Stages, Store
 from benchmark.runner.world import find_data

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from benchmark.runner.materials import fit_judge, fitted_judge, part_of
+from benchmark.runner.judges import fit_judge, fitted_judge, part_of
 
 
 def test_a_judge_is_fitted_once(prepared, monkeypatch):
     address = prepared.addresses.judges["verifier"]
-    monkeypatch.setattr("benchmark.runner.materials.build", lambda *arguments: pytest.fail("a judge was built"))
+    monkeypatch.setattr("benchmark.runner.judges.build", lambda *arguments: pytest.fail("a judge was built"))
     embeddings = prepared.materials.embeddings["verifier"]
     folder = fit_judge(address, embeddings, prepared.world, "cpu", prepared.stages)
     assert folder == prepared.stages.store.folder(address.fit)

@@ -1,0 +1,78 @@
+"""Fit judges: the verifier, the auditor, the verifier in the generators' embedding space, and the learning curve."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from benchmark.analysis.measures import PRIOR
+from benchmark.runner.addresses import JudgeAddress
+from benchmark.runner.embed import Encoders
+from benchmark.runner.plugins import build
+from benchmark.runner.progress import Report
+from benchmark.runner.store import Stages
+from benchmark.runner.world import World
+from rebeca.arrays import Floats
+from rebeca.data.splits import Part
+from rebeca.interfaces import FittedJudge, Judge, JudgeContext, no_progress
+from rebeca.seeds import substream
+
+
+def fit_judge(address: JudgeAddress, embeddings: Floats, world: World, device: str, stages: Stages) -> Path:
+    """The folder of a fitted judge.
+
+    Args:
+        address: Which judge, on which data, with which seed.
+        embeddings: float32 [items, dim]; all items in its space.
+        world: The data.
+        device: Torch device.
+        stages: Takes the fit from the store, or makes it.
+    """
+
+    def write(folder: Path, report: Report) -> None:
+        judge = _built(address, world, device, report)
+        judge.fit(part_of(address, world), embeddings)
+        judge.save(folder)
+
+    share = f" on {address.share:.0%} of the ratings" if address.share < 1 else ""
+    return stages.make(address.fit, f"fit {address.role}{share}", write)
+
+
+def part_of(address: JudgeAddress, world: World) -> Part:
+    own: Part = getattr(world.division, "verifier" if address.role == PRIOR else address.role)
+    return own if address.share == 1 else own.thinned(address.share, substream(address.seed, "share"))
+
+
+def fitted_judge(
+    address: JudgeAddress, folder: Path, embeddings: Floats, encoders: Encoders, world: World, device: str
+) -> FittedJudge:
+    """A judge for scorers and generators; its model and its encoder are loaded when they are first used.
+
+    Args:
+        address: The judge.
+        folder: Returned by :func:`fit_judge`.
+        embeddings: float32 [items, dim]; all items in its space.
+        encoders: Encoders by role.
+        world: The data.
+        device: Torch device.
+    """
+    return FittedJudge(
+        model=cache(partial(_loaded, address, folder, world, device)),
+        catalogue=lambda: embeddings,
+        encode=lambda images: encoders.get(address.space).encode(images),
+        fingerprint=address.fit.key,
+    )
+
+
+def _built(address: JudgeAddress, world: World, device: str, progress: Report) -> Judge[Any]:
+    context = JudgeContext(
+        world.dataset.ratings.user_ids, world.division.training_items, address.seed, device, progress
+    )
+    return build("judge", address.use, address.params, context)
+
+
+def _loaded(address: JudgeAddress, folder: Path, world: World, device: str) -> Judge[Any]:
+    judge = _built(address, world, device, no_progress)
+    judge.load(folder)
+    return judge
