@@ -48,9 +48,8 @@ def replace_folder(new: Path, place: Path, sync: bool = True) -> None:
 
 def sync_files(folder: Path) -> None:
     """Makes sure that every file below a folder is on the disk."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            sync_path(path)
+    for path in filter(Path.is_file, folder.rglob("*")):
+        sync_path(path)
 
 
 def sync_path(path: Path) -> None:

@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -347,7 +347,7 @@ STAGES = {
 def state_of(check: Check) -> str:
     """SHA-256 over all that a figure depends on besides the device: code, packages, parameters."""
     digest = hashlib.sha256(
-        json.dumps([asdict(machine(check.device)), check.size, check.steps], sort_keys=True).encode()
+        json.dumps([machine(check.device).model_dump(), check.size, check.steps], sort_keys=True).encode()
     )
     for path in sorted([*(ROOT / "rebeca").rglob("*.py"), *(ROOT / "benchmark").rglob("*.py"), Path(__file__)]):
         digest.update(path.read_bytes())

@@ -19,9 +19,8 @@ from benchmark.runner.decode import load_generator, requests_of
 from benchmark.runner.fits import Decoders, fit_generator
 from benchmark.runner.materials import prepare
 from benchmark.runner.progress import Reporter
-from benchmark.runner.stage import Stages
-from benchmark.runner.store import Store
-from benchmark.runner.task_data import find_data
+from benchmark.runner.store import Stages, Store
+from benchmark.runner.world import find_data
 from benchmark.stats.personalisation import personal_lift, strata_of
 from benchmark.task.resolve import load_task
 from rebeca.arrays import Ints

@@ -17,9 +17,8 @@ from benchmark.runner.addresses import find_addresses
 from benchmark.runner.embed import Encoders, embed
 from benchmark.runner.judges import fit_judge, fitted_judge
 from benchmark.runner.progress import Reporter
-from benchmark.runner.stage import Stages
-from benchmark.runner.store import Store
-from benchmark.runner.task_data import find_data
+from benchmark.runner.store import Stages, Store
+from benchmark.runner.world import find_data
 from benchmark.stats.intervals import mean_interval, resampling_weights
 from benchmark.stats.verifier import auc_by_user
 from benchmark.task.resolve import Task, load_task

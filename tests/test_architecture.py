@@ -263,7 +263,7 @@ ENTRY_MODULES = {
         "rebeca.encoders.published",
         "rebeca.encoders.simple",
     ),
-    "judge": ("benchmark.runner.judges", "rebeca.ncf.judge"),
+    "judge": ("benchmark.runner.materials", "rebeca.ncf.judge"),
     "fit": (
         "benchmark.runner.fits",
         "baselines.catalogue",
@@ -293,8 +293,7 @@ DECIDES_NOTHING = {
     "benchmark.runner.addresses": "names results by what they depend on",
     "benchmark.runner.freeze": "whether a comparison was declared, which the address of records holds",
     "benchmark.runner.progress": "says how far the run is",
-    "benchmark.runner.stage": "takes results from the store",
-    "benchmark.runner.store": "keeps results",
+    "benchmark.runner.store": "keeps results and takes them from the store",
     "benchmark.task.registry": "finds classes by their names",
     "benchmark.task.resolve": "reads parameters, which addresses hold",
     "benchmark.task.yaml_source": "finds the line of a mistake",

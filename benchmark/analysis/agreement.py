@@ -11,7 +11,7 @@ from benchmark.analysis.measures import AUDITOR, Measure, with_role
 from benchmark.analysis.results import Agreement, Correlations, Interval, Inversion, Validity
 from benchmark.stats.agreement import correlation_pooled, correlation_within, ranks_within
 from benchmark.stats.intervals import kept_weights, percentile
-from benchmark.stats.ranks import inversions, kendall
+from benchmark.stats.ranks import inversions, kendall, midranks
 from rebeca.arrays import Bools, Floats, Ints
 
 
@@ -39,9 +39,8 @@ def _agreement(a: str, b: str, user: Ints, x: Floats, y: Floats, weights: Ints) 
     """Of two scorers; ``user``, ``x`` and ``y`` hold one entry per image."""
     pearson, without = correlation_within(user, x, y, weights)
     spearman, _ = correlation_within(user, ranks_within(user, x), ranks_within(user, y), weights)
-    together = np.zeros(len(user), np.int64)
     pooled = correlation_pooled(user, x, y, weights)
-    pooled_ranks = correlation_pooled(user, ranks_within(together, x), ranks_within(together, y), weights)
+    pooled_ranks = correlation_pooled(user, midranks(x), midranks(y), weights)
     return Agreement(
         a=a,
         b=b,
@@ -86,37 +85,27 @@ def _validity(
         return None
     judged_values, known_values = (table[common] for table in tables)
     estimate, draws = kendall(judged_values, known_values, kept_weights(weights, common))
+    primary, ground_truth, audited = judged_values.mean(axis=0), known_values.mean(axis=0), None
     auditor = with_role(chosen[0].cards, AUDITOR)
-    audited = None
-    if auditor is not None:
-        by_auditor = Measure(auditor, judged.is_lift)
-        if all(by_auditor.key in values[row.id] for row in chosen):
-            audited = _table(chosen, values, by_auditor)[common].mean(axis=0)
+    by_auditor = auditor and Measure(auditor, judged.is_lift)
+    if by_auditor and all(by_auditor.key in values[row.id] for row in chosen):
+        audited = _table(chosen, values, by_auditor)[common].mean(axis=0)
     return Validity(
         measure=judged.key,
         ground_truth=known.key,
         generators=tuple(row.id for row in chosen),
         users=int(common.sum()),
         tau=Interval.of(percentile(estimate, draws, int(common.sum()))),
-        inversions=_inversions(
-            [row.id for row in chosen], judged_values.mean(axis=0), known_values.mean(axis=0), audited
+        inversions=tuple(
+            Inversion(
+                chosen[i].id,
+                chosen[j].id,
+                float(primary[i] - primary[j]),
+                float(ground_truth[i] - ground_truth[j]),
+                None if audited is None else float(audited[i] - audited[j]),
+            )
+            for i, j in inversions(primary, ground_truth)
         ),
-    )
-
-
-def _inversions(
-    ids: Sequence[str], primary: Floats, ground_truth: Floats, audited: Floats | None
-) -> tuple[Inversion, ...]:
-    """From means over users, float64 [generators] each."""
-    return tuple(
-        Inversion(
-            ids[i],
-            ids[j],
-            float(primary[i] - primary[j]),
-            float(ground_truth[i] - ground_truth[j]),
-            None if audited is None else float(audited[i] - audited[j]),
-        )
-        for i, j in inversions(primary, ground_truth)
     )
 
 

@@ -165,8 +165,8 @@ def _comparisons(
     pairs = pairs_of(plan, ids)
     if not pairs:
         return ()
-    column = {name: i for i, name in enumerate(ids)}
-    differences = np.column_stack([paired_differences(table[:, column[a]], table[:, column[b]]) for a, b in pairs])
+    values = dict(zip(ids, table.T, strict=True))
+    differences = np.column_stack([paired_differences(values[a], values[b]) for a, b in pairs])
     beats = None
     if not Measure.parse(measure).is_lift:
         scores = {row.id: row.read(measure, plan.reading) for row in rows}
@@ -186,16 +186,13 @@ def _ranks(
     better = {}
     for pair in comparisons:
         better[pair.a, pair.b], better[pair.b, pair.a] = pair.verdict == "better", pair.verdict == "worse"
-    good = table[common]
-    column = {name: i for i, name in enumerate(ids)}
-    first = probability_first(good, kept_weights(weights, common))
+    first = dict(zip(ids, probability_first(table[common], kept_weights(weights, common)).tolist(), strict=True))
+    level = dict(zip(ids, levels(table[common].mean(axis=0)).tolist(), strict=True))
     limits = rank_intervals(ids, better)
-    level = levels(good.mean(axis=0))
-    order = sorted(ids, key=lambda name: (-level[column[name]], name))
+    order = sorted(ids, key=lambda name: (-level[name], name))
     groups = _tie_groups(order, better) if plan.family == "all-pairs" else {}
     return {
-        name: Rank(*limits[name], groups.get(name, ""), float(first[column[name]]), place)
-        for place, name in enumerate(order, start=1)
+        name: Rank(*limits[name], groups.get(name, ""), first[name], place) for place, name in enumerate(order, start=1)
     }
 
 
@@ -213,22 +210,19 @@ def _cautions(
     families: Mapping[str, Family],
 ) -> list[Caution]:
     """Where tests or intervals may not keep their level here, see docs/reports/calibration.md."""
-    cautions = []
-    if users < FEW_USERS:
-        cautions.append(Caution("few-users", (str(users),)))
+    few = (str(users),) if users < FEW_USERS else ()
     unequal = tuple(row.id for row in rows if len(np.unique(row.images)) > 1)
-    if unequal:
-        cautions.append(Caution("unequal-images", unequal))
+    cautions = [Caution("few-users", few), Caution("unequal-images", unequal)]
     for measure in both_by(plan.primary):
         intervals = {name: _interval(results, measure) for name, results in generators.items()}
         skewed = tuple(n for n, interval in intervals.items() if interval and abs(interval.skewness or 0.0) > SKEWED)
-        if skewed:
-            cautions.append(Caution("skewed-values", skewed, measure.key))
         pairs = families[measure.key].comparisons if measure.key in families else ()
-        skewed = tuple(f"{pair.a} and {pair.b}" for pair in pairs if pair.skewed)
-        if skewed:
-            cautions.append(Caution("skewed-differences", skewed, measure.key))
-    return cautions
+        differences = tuple(f"{pair.a} and {pair.b}" for pair in pairs if pair.skewed)
+        cautions += [
+            Caution("skewed-values", skewed, measure.key),
+            Caution("skewed-differences", differences, measure.key),
+        ]
+    return [caution for caution in cautions if caution.where]
 
 
 def _interval(results: GeneratorResults, measure: Measure) -> Interval | None:

@@ -57,11 +57,6 @@ class Rows:
         return np.asarray((~self.failed).sum(axis=1))
 
     @property
-    def failures(self) -> Ints:
-        """Failures, int [users]."""
-        return np.asarray(self.failed.sum(axis=1))
-
-    @property
     def per_user(self) -> int:
         return self.digest.shape[1]
 
@@ -70,10 +65,9 @@ class Rows:
 
     def read(self, scorer: str, reading: str) -> Floats:
         """float64 [users, K]; single scores, where ``worst`` gives failures the user's lowest score."""
-        scores = self.scores[scorer]
-        if reading != "worst" or not self._worst_differs(scorer):
-            return scores
-        return np.where(self.failed, self.lowest[scorer][:, None], scores)
+        if not self._counts_failures(scorer, reading):
+            return self.scores[scorer]
+        return np.where(self.failed, self.lowest[scorer][:, None], self.scores[scorer])
 
     def values(self, reading: str) -> dict[str, Floats]:
         """float64 [users] per measure: means over images; ``worst`` takes failures for the user's lowest score."""
@@ -88,14 +82,20 @@ class Rows:
     def opinions(self, scorer: str, reading: str) -> tuple[Floats, Ints]:
         """S[judge, target] and how many images each target's mean is over, under a reading of failures."""
         pairs = self.pairs[scorer]
-        if reading != "worst" or not self._worst_differs(scorer):
+        if not self._counts_failures(scorer, reading):
             return pairs, self.images
-        total = np.where(self.images > 0, pairs, 0.0) * self.images + self.lowest[scorer][:, None] * self.failures
+        failures = self.failed.sum(axis=1)
+        total = np.where(self.images > 0, pairs, 0.0) * self.images + self.lowest[scorer][:, None] * failures
         return total / self.per_user, np.full(len(self.digest), self.per_user)
 
-    def _worst_differs(self, scorer: str) -> bool:
-        """Whether an image failed and the score that it counts is known."""
-        return bool(self.failed.any()) and scorer in self.lowest and bool(np.isfinite(self.lowest[scorer]).all())
+    def _counts_failures(self, scorer: str, reading: str) -> bool:
+        """Whether failures count under this reading, there are any, and the score that they count is known."""
+        return bool(
+            reading == "worst"
+            and self.failed.any()
+            and scorer in self.lowest
+            and np.isfinite(self.lowest[scorer]).all()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +159,6 @@ class HeldOutScores:
     score: Floats
     share: Floats
 
-    def rows(self, judge: str, split: str, share: float = 1.0) -> Bools:
-        return np.asarray((self.judge == judge) & (self.split == split) & (self.share == share))
-
     def where(self, rows: Bools) -> HeldOutScores:
         return HeldOutScores(
             self.user[rows],
@@ -174,7 +171,7 @@ class HeldOutScores:
         )
 
     def of(self, judge: str, split: str, share: float = 1.0) -> HeldOutScores:
-        return self.where(self.rows(judge, split, share))
+        return self.where((self.judge == judge) & (self.split == split) & (self.share == share))
 
     def __len__(self) -> int:
         return len(self.user)

@@ -111,8 +111,8 @@ def judge_report(scores: HeldOutScores, users: int, draws: int, name: str) -> Ma
         reports[judge] = _fitted(report, scores, judge, weights, name) if judge in JUDGES else report
     for control in CONTROLS:
         if control in within and VERIFIER in within:
-            gain = mean_interval(within[VERIFIER] - within[control], weights)
-            reports[control] = replace(reports[control], verifier_gain=Interval.of(gain))
+            gain = Interval.of(mean_interval(within[VERIFIER] - within[control], weights))
+            reports[control] = replace(reports[control], verifier_gain=gain)
     return reports
 
 

@@ -12,7 +12,8 @@ from benchmark.analysis.measures import MEANINGS, Measure, both_by
 from benchmark.analysis.results import Comparison, Personal, Validity
 from benchmark.board.columns import Columns
 from benchmark.board.finding import finding_of
-from benchmark.board.row import Row, flags_of, gaps, twins
+from benchmark.board.flags import flags_of, gaps, twins
+from benchmark.board.row import Row
 from benchmark.records.attestation import status_of
 from benchmark.records.files import read_comparison, read_record
 from benchmark.records.schema import GeneratorRecord, TaskHeader, TaskRecord

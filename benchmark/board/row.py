@@ -1,16 +1,15 @@
-"""One generator on a leaderboard, and its warnings: privileges, failures, copied images, judges that disagree."""
+"""One generator on a leaderboard."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmark.analysis.measures import GAP, Measure
+from benchmark.analysis.measures import Measure
 from benchmark.analysis.results import Interval, Personal, Rank
 from benchmark.board.columns import Column
-from benchmark.board.format_numbers import percent
 from benchmark.records.costs import seconds_per_image
-from benchmark.records.schema import GeneratorRecord, TaskRecord
+from benchmark.records.schema import GeneratorRecord
 from rebeca.interfaces import ScorerCard
 
 LAST = -1e9
@@ -26,7 +25,7 @@ class Row:
         title: Its name, unique on the leaderboard.
         rank: By the primary scorer, or None.
         lifts: Personal results by scorer: the primary one first, then those that know best.
-        flags: Warnings, see :func:`flags_of`.
+        flags: Warnings, see :mod:`benchmark.board.flags`.
         record: The whole record.
     """
 
@@ -80,52 +79,3 @@ class Row:
     def failures(self) -> float:
         """Share of the requested images that failed."""
         return 1 - self.record.images.valid / self.record.images.requested
-
-
-def twins(records: Mapping[str, GeneratorRecord]) -> dict[str, str]:
-    """Generators that returned the same images as another one, and which one; other parameters are mentioned."""
-    twin_of = {}
-    for name, record in records.items():
-        same = (other for other in records if other != name and records[other].images.digest == record.images.digest)
-        if (twin := next(same, None)) is not None:
-            alike = _settings(record) == _settings(records[twin])
-            twin_of[name] = twin if alike else f"{twin} despite other parameters"
-    return twin_of
-
-
-def gaps(records: Mapping[str, GeneratorRecord], reference: str) -> set[str]:
-    """Generators whose verifier score exceeds the auditor's by clearly more than that of the reference does."""
-    base = records[reference].gap if reference in records else None
-    if base is None or base.high is None:
-        return set()
-    return {name for name, record in records.items() if record.gap and (record.gap.low or 0.0) > max(base.high, 0.0)}
-
-
-def _settings(record: GeneratorRecord) -> tuple[object, ...]:
-    return record.generator.use, record.generator.params, record.generator.decoder
-
-
-def flags_of(record: GeneratorRecord, task: TaskRecord, twin: str | None, gap: bool) -> list[str]:
-    generator, images = record.generator, record.images
-    flags = [f"needs {need}" for need in generator.needs]
-    failed = images.requested - images.valid
-    if failed:
-        flags.append(f"failures {percent(failed / images.requested)}")
-    if twin is not None:
-        flags.append(f"identical to {twin}")
-    if images.copies:
-        flags.append(f"copies {percent(images.copies / images.requested)}")
-    users = max((summary.users for summary in record.summary.values()), default=0)
-    if generator.claims_personal and users > 1 and images.different * users <= images.valid:
-        flags.append("same for everybody")
-    if gap:
-        flags.append(GAP)
-    for caution in task.results.cautions:
-        flag = caution.kind.replace("-", " ")
-        if flag not in flags and (caution.kind == "few-users" or generator.id in caution.where):
-            flags.append(flag)
-    if generator.id in task.provenance.added:
-        flags.append("added later")
-    if task.task.modified:
-        flags.append("modified")
-    return flags

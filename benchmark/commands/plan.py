@@ -18,7 +18,7 @@ from benchmark.planning.pilot import pilot as read_pilot
 from benchmark.records.files import newest_records
 from benchmark.runner.addresses import Addresses, find_addresses
 from benchmark.runner.store import Store
-from benchmark.runner.task_data import find_data
+from benchmark.runner.world import find_data
 from benchmark.stats.levels import FEWEST_USERS, detectable, smallest_p
 from benchmark.task.resolve import ResolvedGenerator, Task
 

@@ -41,8 +41,7 @@ def attest(folder: Path, status: Literal["verified", "reproduced"]) -> Path:
     path = folder / ATTESTATION
     if status == "verified" and status_of(folder, record) == "reproduced":
         return path
-    at = utc_now()
-    attestation = Attestation(status=status, digest=record.digest, project=rebeca.__version__, at=at)
+    attestation = Attestation(status=status, digest=record.digest, project=rebeca.__version__, at=utc_now())
     write_atomically(path, attestation.model_dump_json(indent=1).encode() + b"\n")
     return path
 

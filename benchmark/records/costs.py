@@ -32,13 +32,9 @@ def seconds_with_scores(origin: Provenance, rows: Sequence[Rows]) -> float | Non
     if not images:
         return None
     generating = sum(origin.seconds[images_stage(row.id)] for row in generated)
-    scoring = {row.id: _scoring(origin, row.id) for row in rows}
-    scored = sum(row.digest.size for row in rows if scoring[row.id] is not None)
-    spent = sum(seconds for seconds in scoring.values() if seconds is not None)
-    return generating / images + (spent / scored if scored else 0.0)
-
-
-def _scoring(origin: Provenance, generator: str) -> float | None:
-    """Seconds of all its scorers; None where all scores came from the store."""
-    spent = [seconds for stage, seconds in origin.seconds.items() if stage.startswith(score_stage(generator, ""))]
-    return sum(spent) if spent else None
+    scored, scoring = 0, 0.0
+    for row in rows:  # one whose scores all came from the store has no such stage
+        stages = [stage for stage in origin.seconds if stage.startswith(score_stage(row.id, ""))]
+        scored += row.digest.size if stages else 0
+        scoring += sum(origin.seconds[stage] for stage in stages)
+    return generating / images + (scoring / scored if scored else 0.0)

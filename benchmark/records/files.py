@@ -64,15 +64,6 @@ def newest_records(task: Path) -> Path | None:
     return max(folders, key=lambda folder: (folder.stat().st_mtime_ns, folder.name), default=None)
 
 
-def read_any(path: Path) -> dict[str, Any]:
-    """JSON of any schema version, an object with ``schema``.
-
-    Raises:
-        RecordError: If it is not.
-    """
-    return _parsed(path)[1]
-
-
 def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
@@ -116,8 +107,10 @@ def _read(path: Path, model: type[Model], intact: bool = False) -> Model:
     record = _validated(text, model, path)
     if (key := _difference(raw, to_json(record))) is not None:
         raise RecordError(f"{path}: {key}: not as records are written", hint="run the task again")
-    changed = intact and isinstance(record, TaskRecord) and record.digest != own_digest(raw)
-    refuse_if(changed, f"{path.parent}: {path.name} was changed (its digest is another)")
+    refuse_if(
+        intact and isinstance(record, TaskRecord) and record.digest != own_digest(raw),
+        f"{path.parent}: {path.name} was changed (its digest is another)",
+    )
     return record
 
 
@@ -154,8 +147,8 @@ def write_record(folder: Path, record: GeneratorRecord) -> None:
 
 def write_comparison(folder: Path, record: TaskRecord) -> TaskRecord:
     """Writes the task's record with the hashes of every file beside it and its own, and returns it."""
-    names = [*record.order, TASK_FOLDER]
-    raw = to_json(record) | {"records": {name: file_digests(folder / name) for name in names}}
+    digests = {name: file_digests(folder / name) for name in (*record.order, TASK_FOLDER)}
+    raw = to_json(record) | {"records": digests}
     raw["digest"] = own_digest(raw)
     return _write(folder / TASK_FOLDER / COMPARISON, raw, TaskRecord)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -68,10 +69,15 @@ def shown_images(rows: Rows, seeds: SeedScheme, ids: Sequence[str]) -> tuple[Sho
     )
 
 
-def pack_images(folder: Path, shown: Sequence[ShownImage], pixels: Callable[[ShownImage], Pixels]) -> None:
-    named = {image.digest: image for image in reversed(shown)}
-    columns = [image.user for image in shown], [image.replicate for image in shown]
-    _pack(folder, IMAGES, columns, [image.digest for image in shown], lambda digest: pixels(named[digest]))
+def pack_images(folder: Path, shown: Sequence[ShownImage], pixels: Callable[[str], Pixels]) -> None:
+    """Writes ``images.parquet`` of a generator; ``pixels`` returns those of a digest."""
+    _pack(
+        folder,
+        IMAGES,
+        ([image.user for image in shown], [image.replicate for image in shown]),
+        [image.digest for image in shown],
+        pixels,
+    )
 
 
 def pack_examples(folder: Path, taste: Taste, catalogue: Catalogue) -> None:
@@ -89,7 +95,7 @@ def pack_examples(folder: Path, taste: Taste, catalogue: Catalogue) -> None:
 
 def example_items(taste: Taste) -> list[tuple[int, str]]:
     """Index and digest of every item that a taste shows, in the order of the data set."""
-    return sorted({(example.item, example.digest) for example in taste.examples})
+    return sorted({(example.item, example.digest) for shown in taste.shown for example in shown.examples})
 
 
 def _pack(
@@ -106,11 +112,10 @@ def _pack(
             part = different[start : start + ENCODED_AT_ONCE]
             encoded |= zip(part, pool.map(encode_lossless, [pixels(digest) for digest in part]), strict=True)
     bytes_once = [encoded.pop(digest, b"") for digest in digests]
-    table = pa.table([*columns, digests, bytes_once], schema=schema)
     folder.mkdir(parents=True, exist_ok=True)
     compressed = [name for name in schema.names if name != "image"]
     pq.write_table(
-        table,
+        pa.table([*columns, digests, bytes_once], schema=schema),
         folder / PACKED,
         use_dictionary=compressed,
         write_statistics=False,
@@ -159,21 +164,12 @@ def decode_packed(folder: Path, digest: str, data: bytes) -> Pixels:
     return pixels
 
 
-def check_images(folder: Path, shown: Sequence[ShownImage]) -> None:
-    """Checks that ``images.parquet`` holds exactly these images.
+def check_packed(folder: Path, schema: pa.Schema, expected: Sequence[tuple[str | int, ...]]) -> None:
+    """Checks that ``images.parquet`` holds exactly these images, each a row of ``schema`` without its bytes.
 
     Raises:
         RecordError: If it does not.
     """
-    _check(folder, IMAGES, [(image.user, image.replicate, image.digest) for image in shown])
-
-
-def check_examples(folder: Path, taste: Taste) -> None:
-    """As :func:`check_images`, for the items that a taste shows."""
-    _check(folder, ITEMS, example_items(taste))
-
-
-def _check(folder: Path, schema: pa.Schema, expected: Sequence[tuple[str | int, ...]]) -> None:
     columns = read_columns(folder / PACKED, schema, MOST_PACKED_BYTES)
     keys = [columns[name].tolist() for name in schema.names if name != "image"]
     refuse_if(
@@ -201,11 +197,12 @@ def taste_of(dataset: Dataset, division: Division, users: Ints, shown: frozenset
     labels, level = _levels(rows.rating, dataset.scale)
     counts = np.zeros((rows.num_users, len(labels)), np.int64)
     np.add.at(counts, (rows.user, level), 1)
-    named = [(int(user), dataset.ratings.user_ids[int(user)]) for user in users]
     return Taste(
         levels=tuple(labels),
         counts=tuple(tuple(row) for row in counts[users].tolist()),
-        shown=tuple(examples_of(rows, dataset.catalogue, user, name) for user, name in named if name in shown),
+        shown=tuple(
+            examples_of(rows, dataset.catalogue, user) for user in users.tolist() if rows.user_ids[user] in shown
+        ),
     )
 
 
@@ -215,9 +212,7 @@ def training_ratings(ratings: Interactions, division: Division) -> Interactions:
     for party in (division.generators, division.verifier, division.auditor):
         rated[party.train.user, party.train.item] = 1 + party.train.liked
     label = rated[ratings.user, ratings.item]
-    kept: Bools = label > 0
-    rows = ratings.where(kept)
-    return Interactions(rows.user, rows.item, rows.rating, label[kept] == 2, rows.user_ids, rows.item_ids)
+    return replace(ratings, liked=label == 2).where(label > 0)
 
 
 def _levels(rating: Floats, scale: tuple[float, float]) -> tuple[list[str], Ints]:
@@ -229,7 +224,7 @@ def _levels(rating: Floats, scale: tuple[float, float]) -> tuple[list[str], Ints
     return [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges)], level
 
 
-def examples_of(rows: Interactions, catalogue: Catalogue, user: int, name: str) -> ShownTaste:
+def examples_of(rows: Interactions, catalogue: Catalogue, user: int) -> ShownTaste:
     """A user's highest and lowest rated training items.
 
     Equal ratings are ordered by a hash, since items are often sorted by kind.
@@ -244,7 +239,7 @@ def examples_of(rows: Interactions, catalogue: Catalogue, user: int, name: str) 
         )
 
     return ShownTaste(
-        user=name,
+        user=rows.user_ids[user],
         liked=chosen(np.lexsort((mixed, -own.rating)), own.liked, LIKED),
         disliked=chosen(np.lexsort((mixed, own.rating)), ~own.liked, DISLIKED),
     )

@@ -5,6 +5,7 @@ They are written once. Whenever they are read, they are checked against each oth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -118,14 +119,18 @@ def write_rows(folder: Path, rows: Rows, users: Sequence[str], seeds: Ints, fail
     tables = [PAIRS.empty_table()]
     for scorer, pairs in rows.pairs.items():
         judge, target = np.nonzero(np.isfinite(pairs))
-        columns = {
-            "scorer": [scorer] * len(judge),
-            "judge": judge,
-            "target": target,
-            "mean": pairs[judge, target],
-            "n": rows.images[target],
-        }
-        tables.append(pa.table(columns, schema=PAIRS))
+        tables.append(
+            pa.table(
+                {
+                    "scorer": [scorer] * len(judge),
+                    "judge": judge,
+                    "target": target,
+                    "mean": pairs[judge, target],
+                    "n": rows.images[target],
+                },
+                schema=PAIRS,
+            )
+        )
     _write(folder / "pairs.parquet", tables)
 
 
@@ -171,9 +176,9 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
         item=images.item,
         failed=images.failed,
         scores=scores,
-        lowest={measure: columns.lowest for measure, columns in stored.items() if measure in scores},
+        lowest={measure: columns["lowest"] for measure, columns in stored.items() if measure in scores},
         cards={measure: record.measures[measure].card for measure in scores},
-        sets={measure: columns.value for measure, columns in stored.items() if measure not in scores},
+        sets={measure: columns["value"] for measure, columns in stored.items() if measure not in scores},
         pairs=_read_pairs(folder / "pairs.parquet", len(users), k - images.failed.sum(axis=1)),
     )
     for measure, info in record.measures.items():
@@ -186,7 +191,7 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
     return rows
 
 
-def read_columns(path: Path, schema: pa.Schema, most_bytes: int | None = None) -> dict[str, Column]:
+def read_columns(path: Path, schema: pa.Schema, most_bytes: float = math.inf) -> dict[str, Column]:
     """Columns as arrays; numbers that are missing are NaN.
 
     Args:
@@ -199,26 +204,22 @@ def read_columns(path: Path, schema: pa.Schema, most_bytes: int | None = None) -
             numbers.
     """
     try:
-        if most_bytes is not None and (size := _unpacked_bytes(path)) > most_bytes:
-            raise RecordError(f"{path}: {size:,} bytes unpacked are too many")
+        metadata = pq.read_metadata(path)
+        size = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+        refuse_if(size > most_bytes, f"{path}: {size:,} bytes unpacked are too many")
         table = pq.read_table(path)
-        if table.schema.names != schema.names:
-            raise RecordError(f"{path}: columns {table.schema.names}, expected {schema.names}")
+        refuse_if(table.schema.names != schema.names, f"{path}: columns {table.schema.names}, expected {schema.names}")
         table = table.cast(schema)
         columns = {name: table[name].to_numpy() for name in schema.names}
     except (OSError, pa.ArrowException, ValueError) as error:
         raise RecordError(f"{path}: cannot be read ({error})") from error
     for name, kind in zip(schema.names, schema.types, strict=True):
-        if kind != pa.float64() and table[name].null_count:
-            raise RecordError(f"{path}: column '{name}' has missing values")
-        if kind == pa.float64() and (np.abs(columns[name]) > LARGEST).any():
-            raise RecordError(f"{path}: column '{name}' holds a number above {LARGEST:g}, or an infinity")
+        if kind == pa.float64():
+            large = np.abs(columns[name]) > LARGEST
+            refuse_if(large.any(), f"{path}: column '{name}' holds a number above {LARGEST:g}, or an infinity")
+        else:
+            refuse_if(table[name].null_count, f"{path}: column '{name}' has missing values")
     return columns
-
-
-def _unpacked_bytes(path: Path) -> int:
-    metadata = pq.read_metadata(path)
-    return sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,21 +236,10 @@ class _Images:
         return np.asarray(self.failure != "")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _PerUser:
-    """Columns of one measure in ``users.parquet``, [users] each."""
-
-    value: Floats
-    worst: Floats
-    lowest: Floats
-    images: Ints
-
-
 def _read_scores(path: Path, users: Sequence[str], k: int) -> tuple[_Images, dict[str, Floats]]:
     """Images, and scores [users, K] by scorer; every scorer must be about the same images."""
     columns = read_columns(path, SCORES)
-    num_users = len(users)
-    names = list(dict.fromkeys(columns["scorer"].tolist()))
+    num_users, names = len(users), list(dict.fromkeys(columns["scorer"].tolist()))
     refuse_if(not names, f"{path}: no rows")
     scores: dict[str, Floats] = {}
     first: dict[str, Column] = {}
@@ -289,10 +279,10 @@ def _check_seeds(
     seeds = replace(scheme, offset=generator.offset)
     for u, user in enumerate(users):
         for replicate, seed in enumerate(images.seed[u].tolist()):
-            if seeds.image(user, replicate, generator.noise_group) != seed:
-                raise RecordError(
-                    f"{folder}: scores.parquet: user '{user}', image {replicate}: the seed {seed} is not this image's"
-                )
+            refuse_if(
+                seeds.image(user, replicate, generator.noise_group) != seed,
+                f"{folder}: scores.parquet: user '{user}', image {replicate}: the seed {seed} is not this image's",
+            )
 
 
 def image_digests(users: Sequence[str], digest: npt.NDArray[np.str_]) -> tuple[str, str]:
@@ -302,7 +292,7 @@ def image_digests(users: Sequence[str], digest: npt.NDArray[np.str_]) -> tuple[s
 
 
 def _check_images(folder: Path, record: GeneratorRecord, users: Sequence[str], images: _Images) -> None:
-    recorded = record.images
+    recorded, index = record.images, {user: u for u, user in enumerate(users)}
     refuse_if(
         ((images.digest == "") != (images.failure == "missing")).any(),
         f"{folder}: scores.parquet: an image lacks a digest although it is not missing, or the reverse",
@@ -324,7 +314,6 @@ def _check_images(folder: Path, record: GeneratorRecord, users: Sequence[str], i
             getattr(recorded, name) != value,
             f"{folder}: images.{name}: recorded {getattr(recorded, name)}, computed {value}",
         )
-    index = {user: u for u, user in enumerate(users)}
     for shown in recorded.shown:
         u = index.get(shown.user)
         refuse_if(
@@ -333,7 +322,8 @@ def _check_images(folder: Path, record: GeneratorRecord, users: Sequence[str], i
         )
 
 
-def _read_users(path: Path, users: Sequence[str]) -> dict[str, _PerUser]:
+def _read_users(path: Path, users: Sequence[str]) -> dict[str, dict[str, Column]]:
+    """Columns of every measure, [users] each."""
     columns = read_columns(path, USERS)
     measures = {}
     for measure in dict.fromkeys(columns["measure"].tolist()):
@@ -342,20 +332,20 @@ def _read_users(path: Path, users: Sequence[str]) -> dict[str, _PerUser]:
             columns["user"][own].tolist() != list(users),
             f"{path}: measure '{measure}' does not name every user once, in order",
         )
-        measures[str(measure)] = _PerUser(*(columns[name][own] for name in ("value", "worst", "lowest", "images")))
+        measures[str(measure)] = {name: column[own] for name, column in columns.items()}
     return measures
 
 
-def _check_means(folder: Path, rows: Rows, stored: Mapping[str, _PerUser]) -> None:
+def _check_means(folder: Path, rows: Rows, stored: Mapping[str, Mapping[str, Column]]) -> None:
     for reading, column in (("exclude", "value"), ("worst", "worst")):
         for measure, value in rows.values(reading).items():
             refuse_if(
-                not np.allclose(value, getattr(stored[measure], column), rtol=AGREES, atol=AGREES, equal_nan=True),
+                not np.allclose(value, stored[measure][column], rtol=AGREES, atol=AGREES, equal_nan=True),
                 f"{folder}: users.parquet: '{column}' of '{measure}' does not follow from the scores",
             )
     for measure, columns in stored.items():
         refuse_if(
-            (columns.images != _scored(rows, measure)).any(),
+            (columns["images"] != _scored(rows, measure)).any(),
             f"{folder}: users.parquet: 'images' of '{measure}' is not the number of scored images",
         )
     values = rows.values("exclude")
@@ -378,13 +368,12 @@ def _read_pairs(path: Path, users: int, images: Ints) -> dict[str, Floats]:
     pairs: dict[str, Floats] = {}
     for scorer in dict.fromkeys(columns["scorer"].tolist()):
         own = columns["scorer"] == scorer
-        full = np.full((users, users), np.nan)
         refuse_if(
             len(np.unique(judge[own].astype(np.int64) * users + target[own])) != int(own.sum()),
             f"{path}: a pair of '{scorer}' is given twice",
         )
-        full[judge[own], target[own]] = columns["mean"][own]
-        pairs[str(scorer)] = full
+        pairs[str(scorer)] = np.full((users, users), np.nan)
+        pairs[str(scorer)][judge[own], target[own]] = columns["mean"][own]
     return pairs
 
 
@@ -408,8 +397,8 @@ def read_held_out(path: Path, users: int) -> HeldOutScores:
         not np.isfinite(scores.score).all() or not np.isfinite(scores.share).all(),
         f"{path}: a score or share that is not finite",
     )
-    outside: Bools = (scores.score < 0) | (scores.score > 1)
-    refuse_if(outside[np.isin(scores.judge, JUDGES)].any(), f"{path}: a judge's probability outside [0, 1]")
+    judged = scores.score[np.isin(scores.judge, JUDGES)]
+    refuse_if(((judged < 0) | (judged > 1)).any(), f"{path}: a judge's probability outside [0, 1]")
     names = [np.unique(c.astype(np.str_), return_inverse=True)[1] for c in (scores.judge, scores.split, scores.share)]
     refuse_if(
         np.unique(np.stack([*names, scores.user, scores.item]), axis=1).shape[1] != len(scores),

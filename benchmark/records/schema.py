@@ -8,7 +8,7 @@ Records are validated when they are written and again before anything reads them
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
@@ -123,17 +123,22 @@ class PluginInfo(Strict):
     hash: Sha256 = Field(description="SHA-256 over its files, its version and the versions of its direct requirements.")
 
 
-class Provenance(Strict):
-    """Versions, machine, weights, command line and times of the run."""
+class Machine(Strict):
+    """All that rounding depends on: two runs whose machines are equal give the same bytes."""
 
-    project: str = Field(description="Version of this project.")
-    git: GitState | None = Field(description="The checkout; null where the package was installed.")
     python: str = Field(description="Version of Python.")
     system: str = Field(description="Operating system and architecture.")
     processor: str = Field(description="Model, and the instructions used.")
     threads: AtLeastOne = Field(description="Threads of torch.")
     packages: Mapping[str, str | None] = Field(description="Versions of packages.")
     device: str = Field(description="Device, as its maker calls it.")
+
+
+class Provenance(Machine):
+    """Versions, machine, weights, command line and times of the run."""
+
+    project: str = Field(description="Version of this project.")
+    git: GitState | None = Field(description="The checkout; null where the package was installed.")
     dtype: str = Field(description="Number formats of decoders, scorers and encoders.")
     users_per_unit: Count = Field(description="Users per work unit.")
     weights: Mapping[str, str] = Field(
@@ -248,10 +253,6 @@ class Taste(Strict):
         description="The users of the galleries; items in `_task/images.parquet` where the data may be republished."
     )
 
-    @property
-    def examples(self) -> tuple[RatedItem, ...]:
-        return tuple(example for taste in self.shown for example in taste.examples)
-
 
 class FailedGenerator(Strict):
     """A plug-in generator that failed in a child process and has no row."""
@@ -302,12 +303,9 @@ def plan_of(spec: Spec, frozen: bool) -> Plan:
 
 
 def json_schema() -> Mapping[str, JsonValue]:
-    schemas: dict[str, Any] = {
-        "generator": GeneratorRecord.model_json_schema(),
-        "task": TaskRecord.model_json_schema(),
-    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "records of rebeca-bench",
-        **schemas,
+        "generator": GeneratorRecord.model_json_schema(),
+        "task": TaskRecord.model_json_schema(),
     }

@@ -21,7 +21,7 @@ from benchmark.records.files import (
     read_record,
     refuse_if,
 )
-from benchmark.records.gallery import PACKED, check_examples, check_images, gallery_users, shown_images
+from benchmark.records.gallery import IMAGES, ITEMS, PACKED, check_packed, example_items, gallery_users, shown_images
 from benchmark.records.rows import HELD_OUT, read_held_out, read_rows
 from benchmark.records.schema import GeneratorRecord, TaskRecord
 from benchmark.records.verify_cross import check_judges, check_together, check_users
@@ -50,14 +50,6 @@ class Verified:
     generators: int
     files: int
     numbers: int
-
-
-@dataclass(frozen=True, slots=True)
-class Recomputed:
-    """Results recomputed from the rows."""
-
-    analysis: Analysis
-    judges: Mapping[str, JudgeReport]
 
 
 def verify(folder: Path) -> Verified:
@@ -90,18 +82,21 @@ def verify(folder: Path) -> Verified:
     check_together(folder, task, records, rows)
     scores = read_held_out(folder / TASK_FOLDER / HELD_OUT, len(task.user_ids))
     _check_taste(folder, task, scores)
-    again = recomputed(folder, task, rows, scores)
-    numbers = sum(_same(record.results, again.analysis.generators[name], name) for name, record in records.items())
-    numbers += _same(task.results, again.analysis.task, "comparison: results")
-    numbers += _same(task.judges, again.judges, "comparison: judges")
+    analysis, judges = recomputed(folder, task, rows, scores)
+    numbers = sum(_same(record.results, analysis.generators[name], name) for name, record in records.items())
+    numbers += _same(task.results, analysis.task, "comparison: results")
+    numbers += _same(task.judges, judges, "comparison: judges")
     return Verified(len(records), sum(len(files) for files in task.records.values()), numbers)
 
 
-def recomputed(folder: Path, task: TaskRecord, rows: Sequence[Rows], scores: HeldOutScores) -> Recomputed:
+def recomputed(
+    folder: Path, task: TaskRecord, rows: Sequence[Rows], scores: HeldOutScores
+) -> tuple[Analysis, Mapping[str, JudgeReport]]:
+    """All results, from the rows and the held-out scores."""
     plan = task.plan
     analysis = analyse(plan, rows, np.array(task.users.block, np.int64), np.array(task.users.stratum, np.int64))
     check_judges(folder, task, scores)
-    return Recomputed(analysis, judge_report(scores, len(task.user_ids), plan.bootstrap, plan.name))
+    return analysis, judge_report(scores, len(task.user_ids), plan.bootstrap, plan.name)
 
 
 def _check_files(folder: Path, task: TaskRecord) -> None:
@@ -215,7 +210,7 @@ def _check_shown(folder: Path, record: GeneratorRecord, task: TaskRecord, rows: 
         f"{folder}: images.shown: not the first images of the users drawn by the task's seed",
     )
     if task.data.redistribute:
-        check_images(folder, expected)
+        check_packed(folder, IMAGES, [(image.user, image.replicate, image.digest) for image in expected])
 
 
 def _check_taste(folder: Path, task: TaskRecord, scores: HeldOutScores) -> None:
@@ -233,14 +228,10 @@ def _check_taste(folder: Path, task: TaskRecord, scores: HeldOutScores) -> None:
     index = {name: i for i, name in enumerate(task.user_ids)}
     held_out = scores.where(np.asarray(scores.split == "test"))
     hidden = set(zip(held_out.user.tolist(), held_out.item.tolist(), strict=True))
-    for shown in taste.shown:
-        for example in shown.examples:
-            refuse_if(
-                (index[shown.user], example.item) in hidden,
-                f"{where}: taste.shown: item {example.item} is held out for '{shown.user}'",
-            )
+    for user, item in ((shown.user, example.item) for shown in taste.shown for example in shown.examples):
+        refuse_if((index[user], item) in hidden, f"{where}: taste.shown: item {item} is held out for '{user}'")
     if task.data.redistribute:
-        check_examples(where, taste)
+        check_packed(where, ITEMS, example_items(taste))
 
 
 def _same(recorded: object, computed: object, where: str) -> int:
@@ -258,19 +249,17 @@ def _same(recorded: object, computed: object, where: str) -> int:
             raise RecordError(f"{where}: {len(recorded) if isinstance(recorded, tuple) else 'no'} entries")
         return sum(_same(a, b, f"{where}[{i}]") for i, (a, b) in enumerate(zip(recorded, computed, strict=True)))
     if is_dataclass(computed):
-        if type(recorded) is not type(computed):
-            raise RecordError(f"{where}: recorded {recorded!r}, recomputed {computed!r}")
+        refuse_if(type(recorded) is not type(computed), f"{where}: recorded {recorded!r}, recomputed {computed!r}")
         keys = [field.name for field in fields(computed)]
         return sum(_same(getattr(recorded, key), getattr(computed, key), f"{where}: {key}") for key in keys)
     if isinstance(computed, bool | str) or computed is None:
-        if computed != recorded:
-            raise RecordError(f"{where}: recorded {recorded!r}, recomputed {computed!r}")
+        refuse_if(computed != recorded, f"{where}: recorded {recorded!r}, recomputed {computed!r}")
         return 0
-    if (
+    refuse_if(
         not isinstance(recorded, int | float)
         or isinstance(recorded, bool)
         or not isinstance(computed, int | float)
-        or not np.isclose(recorded, computed, rtol=MATCHES, atol=MATCHES_NEAR_ZERO)
-    ):
-        raise RecordError(f"{where}: recorded {recorded!r}, recomputed {computed!r}")
+        or not np.isclose(recorded, computed, rtol=MATCHES, atol=MATCHES_NEAR_ZERO),
+        f"{where}: recorded {recorded!r}, recomputed {computed!r}",
+    )
     return 1

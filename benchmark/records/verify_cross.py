@@ -146,9 +146,10 @@ def _check_opinions(folder: Path, record: GeneratorRecord, row: Rows, block: Int
             (np.isfinite(row.pairs[scorer]) != expected).any(),
             f"{folder}: pairs.parquet: '{scorer}' is not complete within blocks",
         )
-        wanted = row.cards[scorer].role in HAS_PUBLISHED_SCHEME
         refuse_if(
-            wanted and scorer not in record.published_schemes and row.images.any(),
+            row.cards[scorer].role in HAS_PUBLISHED_SCHEME
+            and scorer not in record.published_schemes
+            and row.images.any(),
             f"{folder}: published_schemes: that of '{scorer}' is missing",
         )
 
@@ -162,9 +163,9 @@ def check_judges(folder: Path, task: TaskRecord, scores: HeldOutScores) -> None:
     path = folder / TASK_FOLDER / HELD_OUT
     spec, items = task.spec.judges, task.data.items
     refuse_if(len(scores) and scores.item.max() >= items, f"{path}: an item above {items - 1}")
-    judges = [VERIFIER, *([AUDITOR] if spec.auditor is not None else [])]
-    wanted = [(VERIFIER, share) for share in (1.0, *spec.learning_curve)]
-    wanted += [(judge, 1.0) for judge in [*judges[1:], *CONTROLS]]
+    judges = [VERIFIER] if spec.auditor is None else [VERIFIER, AUDITOR]
+    wanted = [(VERIFIER, share) for share in spec.learning_curve]
+    wanted += [(judge, 1.0) for judge in (*judges, *CONTROLS)]
     test = scores.where(np.asarray(scores.split == "test"))
     present = {(str(j), float(s)) for j, s in zip(test.judge, test.share, strict=True)}
     refuse_if(

@@ -83,11 +83,6 @@ class JudgeAddress:
     seed: int
     fit: Address
 
-    @property
-    def part(self) -> str:
-        """The part of the ratings that it is fitted on: ``verifier`` or ``auditor``."""
-        return "verifier" if self.role == PRIOR else self.role
-
 
 @dataclass(frozen=True, slots=True)
 class GeneratorAddress:
@@ -136,15 +131,15 @@ class Addresses:
 
     def artefacts(self) -> Iterator[Address]:
         """Every artefact that the task uses, each once."""
-        addresses = [self.data.users, *self.learned(), *self.images(), *self.scores.values(), self.held_out]
-        yield from dict.fromkeys(addresses)
+        yield from dict.fromkeys(
+            [self.data.users, *self.learned(), *self.images(), *self.scores.values(), self.held_out]
+        )
 
     def learned(self) -> Iterator[Address]:
         """Embeddings and fits, each once."""
-        addresses = [each.embeddings for each in self.encoders.values()]
-        addresses += [judge.fit for judge in (*self.judges.values(), *self.curve)]
-        addresses += [each.fit for each in self.generators.values()]
-        yield from dict.fromkeys(addresses)
+        fits = [judge.fit for judge in (*self.judges.values(), *self.curve)]
+        fits += [generator.fit for generator in self.generators.values()]
+        yield from dict.fromkeys([*(encoder.embeddings for encoder in self.encoders.values()), *fits])
 
     def images(self) -> Iterator[Address]:
         """Every work unit of every generator."""
@@ -234,9 +229,12 @@ def _encoder_addresses(task: Task, device: str, data: DataAddresses) -> dict[str
     addresses = {}
     for role, encoder in encoders_of(task).items():
         seed = task.seeds.fitting(f"encoder {role}", encoder.use, _changed_encoder(encoder))
-        learned = {"ratings": data.ratings, "seed": seed} if encoder.learns else None
         embeddings = Address.of(
-            "embeddings", items=data.items, encoder=encoder.address(), learned=learned, device=device
+            "embeddings",
+            items=data.items,
+            encoder=encoder.address(),
+            learned={"ratings": data.ratings, "seed": seed} if encoder.learns else None,
+            device=device,
         )
         addresses[role] = EncoderAddress(encoder, seed, embeddings)
     return addresses
@@ -248,8 +246,7 @@ def encoders_of(task: Task) -> dict[str, ResolvedEncoder]:
 
 
 def _changed_encoder(encoder: ResolvedEncoder) -> object:
-    below = None if encoder.of is None else _changed_encoder(encoder.of)
-    return [encoder.use, changed_params(encoder.params), below]
+    return [encoder.use, changed_params(encoder.params), encoder.of and _changed_encoder(encoder.of)]
 
 
 def _judge_address(
@@ -317,7 +314,6 @@ def _score_address(
     needed: Mapping[str, str],
     task: Task,
 ) -> Address:
-    """The address of one scorer's scores of one generator."""
     return Address.of(
         "scores",
         scorer=address_of("scorer", scorer.use, scorer.params),

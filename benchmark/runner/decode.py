@@ -16,7 +16,7 @@ from benchmark.runner.freeze import Freezer
 from benchmark.runner.images import ImageRow, read_unit, write_batch, write_unit
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build
-from benchmark.runner.stage import Stages
+from benchmark.runner.store import Stages
 from benchmark.task.resolve import ResolvedGenerator, Task
 from rebeca.interfaces import Generator, Request
 
@@ -36,10 +36,6 @@ class GeneratorImages:
     folders: tuple[Path, ...]
     rows: tuple[ImageRow, ...]
     decoded: int
-
-    @property
-    def failures(self) -> tuple[ImageRow, ...]:
-        return tuple(row for row in self.rows if row.failure)
 
     def image_files(self) -> dict[str, Path]:
         """The file of every generated image, by digest."""

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmark.disk import write_atomically
 from benchmark.task.declared import address_of
 from rebeca.device import device_class, on_processor
 from rebeca.errors import SpecError
+from rebeca.interfaces import Decoder
 from rebeca.seeds import digest_of
-
-if TYPE_CHECKING:
-    from rebeca.interfaces import Decoder
 
 
 def device_name(device: str) -> str:

@@ -18,7 +18,7 @@ from benchmark.runner.addresses import EncoderAddress
 from benchmark.runner.images import LazyPixels
 from benchmark.runner.plugins import build_encoder
 from benchmark.runner.progress import Report
-from benchmark.runner.stage import Stages
+from benchmark.runner.store import Stages
 from rebeca.arrays import Bools, Floats
 from rebeca.data.catalogue import Catalogue
 from rebeca.interfaces import Encoder
@@ -50,19 +50,17 @@ class Encoders:
 
     def get(self, role: str) -> Encoder[Any]:
         if role not in self._built:
-            self._built[role] = self._ready(self._addresses[role])
+            address = self._addresses[role]
+            encoder = build_encoder(address.encoder, self._device)
+            if address.encoder.learns:
+                items = np.flatnonzero(self._training_items).tolist()
+                encoder.fit(LazyPixels(self._catalogue.pixels, items), items, address.seed)
+            self._built[role] = encoder
         return self._built[role]
 
     def release(self) -> None:
         """Frees the memory of encoders that can be built again without learning anew."""
         self._built = {role: encoder for role, encoder in self._built.items() if self._addresses[role].encoder.learns}
-
-    def _ready(self, address: EncoderAddress) -> Encoder[Any]:
-        encoder = build_encoder(address.encoder, self._device)
-        if address.encoder.learns:
-            items = np.flatnonzero(self._training_items).tolist()
-            encoder.fit(LazyPixels(self._catalogue.pixels, items), items, address.seed)
-        return encoder
 
 
 def embed(role: str, encoders: Encoders, address: EncoderAddress, catalogue: Catalogue, stages: Stages) -> Floats:
@@ -108,8 +106,7 @@ def encode_catalogue(encoder: Encoder[Any], catalogue: Catalogue, folder: Path, 
 
 def read_vectors(path: Path) -> Floats:
     """float32 [items, dim]; large files stay on the disk, read-only."""
-    large = path.stat().st_size >= MAPPED_FROM
-    return np.load(path, mmap_mode="r" if large else None, allow_pickle=False)
+    return np.load(path, mmap_mode="r" if path.stat().st_size >= MAPPED_FROM else None, allow_pickle=False)
 
 
 def _opened(folder: Path, shape: tuple[int, int]) -> tuple[Any, int]:

@@ -17,11 +17,10 @@ from benchmark.runner.devices import rehearsed
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build
 from benchmark.runner.progress import Report
-from benchmark.runner.stage import Stages
+from benchmark.runner.store import Stages
 from benchmark.task.resolve import ResolvedGenerator, Task
 from rebeca.errors import PluginError
 from rebeca.interfaces import Decoder, DecoderContext, GeneratorContext, Privileges, Space, no_progress
-from rebeca.plain import Plain
 
 REPORT = "report.json"
 """What a fit says about itself: losses, numbers of parameters, what was chosen."""
@@ -95,7 +94,7 @@ def fit_generator(
     """The folder of a fitted generator; generators with the same address share it.
 
     Raises:
-        PluginError: If the generator fails.
+        PluginError: If the generator fails, or saves a file with the name of the harness's report.
     """
     workdir = stages.store.root / "checkpoints" / address.fit.key
 
@@ -106,25 +105,16 @@ def fit_generator(
         generator = build("generator", spec.use, spec.params, context, spec.id)
         generator.fit(materials.world.division.generators.train)
         generator.save(folder)
-        write_report(folder, generator.report(), spec.id)
+        path = folder / REPORT
+        if path.exists():
+            raise PluginError(f"generator '{spec.id}': save wrote {REPORT}, which the harness writes", hint="rename it")
+        path.write_text(json.dumps(generator.report(), indent=1, sort_keys=True), encoding="utf-8")
 
     folder = stages.make(address.fit, f"fit {spec.id}", write)
     for damaged in sorted(workdir.glob("*.damaged")):
         stages.reporter.info(f"  {spec.id}: {damaged.stem} was cut short or edited; the fit began anew")
     shutil.rmtree(workdir, ignore_errors=True)
     return folder
-
-
-def write_report(folder: Path, report: Mapping[str, Plain], generator: str) -> None:
-    """Writes a fit's report into its folder.
-
-    Raises:
-        PluginError: If the generator wrote a file of that name itself.
-    """
-    path = folder / REPORT
-    if path.exists():
-        raise PluginError(f"generator '{generator}': save wrote {REPORT}, which the harness writes", hint="rename it")
-    path.write_text(json.dumps(report, indent=1, sort_keys=True), encoding="utf-8")
 
 
 def read_report(folder: Path) -> Mapping[str, JsonValue]:

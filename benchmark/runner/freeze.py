@@ -91,8 +91,7 @@ class Freezer:
 
     def _write(self, frozen: _Frozen) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(asdict(frozen), indent=1, sort_keys=True)
-        write_atomically(self._path, text.encode() + b"\n")
+        write_atomically(self._path, json.dumps(asdict(frozen), indent=1, sort_keys=True).encode() + b"\n")
 
     def _read(self) -> _Frozen | None:
         try:

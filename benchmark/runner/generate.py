@@ -11,7 +11,7 @@ from benchmark.runner.isolation import decode_in_child
 from benchmark.runner.materials import Materials
 from benchmark.runner.progress import Reporter
 from benchmark.runner.provenance import without_folders
-from benchmark.runner.stage import Stages
+from benchmark.runner.store import Stages
 from benchmark.task.resolve import ResolvedGenerator, Task
 from rebeca.device import empty_cache, on_processor
 from rebeca.errors import PluginError, printable
@@ -60,7 +60,7 @@ def _failed_generator(task: Task, spec: ResolvedGenerator, error: PluginError, r
 
 def _check_failures(task: Task, images: GeneratorImages, reporter: Reporter) -> None:
     """Reports how many images failed, and why; ends a run whose task says ``failures: abort``."""
-    failed = images.failures
+    failed = [row for row in images.rows if row.failure]
     if not failed:
         return
     first = failed[0]
@@ -72,5 +72,6 @@ def _check_failures(task: Task, images: GeneratorImages, reporter: Reporter) -> 
             hint="failures: abort is set; use exclude or worst to count them instead",
         )
     kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(failures_by_kind(failed).items()))
-    where = f"user '{first.user}', image {first.replicate} is {first.failure}"
-    reporter.info(f"  {images.spec.id}: {count} ({kinds}), first {where}")
+    reporter.info(
+        f"  {images.spec.id}: {count} ({kinds}), first user '{first.user}', image {first.replicate} is {first.failure}"
+    )

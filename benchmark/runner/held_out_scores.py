@@ -13,7 +13,7 @@ from benchmark.records.rows import HELD_OUT
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.materials import Materials
 from benchmark.runner.progress import Report
-from benchmark.runner.stage import Stages
+from benchmark.runner.store import Stages
 from benchmark.runner.world import World
 from rebeca.arrays import Floats
 from rebeca.data.interactions import Interactions
@@ -39,8 +39,11 @@ def score_held_out(
     """
 
     def write(folder: Path, _: Report) -> None:
-        tables = judge_tables(materials, seeds) + curve_tables(materials, shares)
-        pq.write_table(pa.concat_tables(tables).combine_chunks(), folder / HELD_OUT, compression="zstd")
+        pq.write_table(
+            pa.concat_tables(judge_tables(materials, seeds) + curve_tables(materials, shares)).combine_chunks(),
+            folder / HELD_OUT,
+            compression="zstd",
+        )
 
     return stages.make(addresses.held_out, "score held-out ratings", write) / HELD_OUT
 
@@ -86,8 +89,7 @@ def control_tables(
     rng = np.random.default_rng(seeds.fit("permuted-users"))
     permuted = np.arange(test.num_users)
     for number in np.unique(block):
-        own = np.flatnonzero(block == number)
-        permuted[own] = rng.permutation(own)
+        permuted[block == number] = rng.permutation(permuted[block == number])
     population = population_scores(train, embeddings, seeds.fit("population-control"))
     likes = np.bincount(train.user, weights=train.liked, minlength=train.num_users)
     share = likes / np.maximum(train.ratings_per_user(), 1)

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from benchmark.runner.plugins import refuse_if
 from rebeca.arrays import Floats, Pixels
 from rebeca.data.catalogue import Catalogue
 from rebeca.errors import PluginError
@@ -97,41 +98,42 @@ def check(answer: object, request: Request, catalogue: Catalogue, generator: str
         return ImageRow(request.user, request.replicate, request.seed, "", -1, "missing")
     if not isinstance(answer, GeneratedImage):
         raise PluginError(f"{where}: expected a GeneratedImage, got {type(answer).__name__}")
-    pixels: Any = answer.pixels
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-        got = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
-        raise PluginError(f"{where}: expected uint8 RGB [height, width, 3], got {got}")
-    if answer.embedding is not None:
-        _check_embedding(answer.embedding, where)
-    if answer.item is not None and not isinstance(answer.item, int | np.integer):
-        raise PluginError(f"{where}: expected the index of an item, got {answer.item!r}"[:LONGEST_MESSAGE])
-    if answer.item is not None and not 0 <= answer.item < len(catalogue):
-        raise PluginError(f"{where}: the data set has no item {answer.item}")
-    item = -1 if answer.item is None else int(answer.item)
-    if not 0 < pixels.shape[0] * pixels.shape[1] <= MOST_PIXELS:
-        raise PluginError(
-            f"{where}: {pixels.shape[1]} x {pixels.shape[0]} pixels; an image has 1 to {MOST_PIXELS:,} of them"
+    pixels, embedding = answer.pixels, answer.embedding
+    refuse_if(
+        not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3,
+        f"{where}: expected uint8 RGB [height, width, 3], got {_kind_of(pixels)}",
+    )
+    if embedding is not None:
+        refuse_if(
+            not isinstance(embedding, np.ndarray) or embedding.dtype.kind != "f" or embedding.ndim != 1,
+            f"{where}: expected a float embedding [dim], got {_kind_of(embedding)}",
         )
-    digest = catalogue.digest(item) if item >= 0 else answer.digest()
+        refuse_if(not np.isfinite(embedding).all(), f"{where}: the embedding holds a number that is not finite")
+    item = -1 if answer.item is None else answer.item
+    refuse_if(
+        not isinstance(item, int | np.integer),
+        f"{where}: expected the index of an item, got {item!r}"[:LONGEST_MESSAGE],
+    )
+    refuse_if(answer.item is not None and not 0 <= item < len(catalogue), f"{where}: the data set has no item {item}")
+    height, width = pixels.shape[:2]
+    refuse_if(
+        not 0 < height * width <= MOST_PIXELS,
+        f"{where}: {width} x {height} pixels; an image has 1 to {MOST_PIXELS:,} of them",
+    )
+    digest = catalogue.digest(int(item)) if item >= 0 else answer.digest()
     blank = item < 0 and _deviation(pixels) < BLANK_DEVIATION
-    return ImageRow(request.user, request.replicate, request.seed, digest, item, "blank" if blank else "")
+    return ImageRow(request.user, request.replicate, request.seed, digest, int(item), "blank" if blank else "")
 
 
-def _check_embedding(embedding: Any, where: str) -> None:
-    if not (isinstance(embedding, np.ndarray) and embedding.dtype.kind == "f" and embedding.ndim == 1):
-        is_array = isinstance(embedding, np.ndarray)
-        got = f"{embedding.dtype} {list(embedding.shape)}" if is_array else type(embedding).__name__
-        raise PluginError(f"{where}: expected a float embedding [dim], got {got}")
-    if not np.isfinite(embedding).all():
-        raise PluginError(f"{where}: the embedding holds a number that is not finite")
+def _kind_of(value: object) -> str:
+    """For messages: ``uint8 [4, 4, 3]`` for an array, otherwise the name of the type."""
+    return f"{value.dtype} {list(value.shape)}" if isinstance(value, np.ndarray) else type(value).__name__
 
 
 def _deviation(pixels: Pixels) -> float:
     """Standard deviation over all values, from a histogram: without a copy in floating point."""
-    count = np.array(Image.fromarray(pixels).histogram()).reshape(3, 256).sum(axis=0)
-    levels = np.arange(256)
-    mean = (count * levels).sum() / count.sum()
-    return float(np.sqrt((count * (levels - mean) ** 2).sum() / count.sum()))
+    count, levels = np.array(Image.fromarray(pixels).histogram()).reshape(3, 256).sum(axis=0), np.arange(256)
+    return float(np.sqrt(np.average((levels - np.average(levels, weights=count)) ** 2, weights=count)))
 
 
 def write_unit(
@@ -175,18 +177,16 @@ def write_unit(
                 waiting.popleft().result()
         for future in waiting:
             future.result()
-    if next(answers, None) is not None:
-        raise PluginError(f"generator '{generator}' answered more than {len(requests)} requests")
+    refuse_if(next(answers, None) is not None, f"generator '{generator}' answered more than {len(requests)} requests")
     _write_table(folder, rows)
-    known = [np.asarray(embedding, np.float32) for embedding in embeddings if embedding is not None]
-    if lengths := sorted({len(embedding) for embedding in known}):
-        if len(lengths) > 1:
-            raise PluginError(
-                f"generator '{generator}' returned embeddings of {lengths[0]} and of {lengths[-1]} numbers"
-            )
-        unknown = np.full_like(known[0], np.nan)
-        vectors = [unknown if vector is None else np.asarray(vector, np.float32) for vector in embeddings]
-        np.save(folder / EMBEDDINGS, np.stack(vectors))
+    if lengths := sorted({len(embedding) for embedding in embeddings if embedding is not None}):
+        refuse_if(
+            len(lengths) > 1,
+            f"generator '{generator}' returned embeddings of {lengths[0]} and of {lengths[-1]} numbers",
+        )
+        unknown = np.full(lengths[0], np.nan)
+        vectors = [unknown if vector is None else vector for vector in embeddings]
+        np.save(folder / EMBEDDINGS, np.array(vectors, np.float32))
 
 
 def _write_table(folder: Path, rows: Sequence[ImageRow]) -> None:
@@ -226,8 +226,7 @@ def _write_png(path: Path, pixels: Pixels) -> int:
 
 def read_unit(folder: Path) -> list[ImageRow]:
     """Reads what :func:`write_unit` wrote, without pixels."""
-    columns = pq.read_table(folder / TABLE).to_pydict()
-    return [ImageRow(*values) for values in zip(*(columns[name] for name in ImageRow.__slots__), strict=True)]
+    return [ImageRow(**row) for row in pq.read_table(folder / TABLE).to_pylist()]
 
 
 def read_embeddings(folders: Sequence[Path]) -> Floats:
@@ -252,6 +251,5 @@ class LazyPixels(Sequence[Pixels]):
         return len(self._items)
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self._read(i) for i in self._items[index]]
-        return self._read(self._items[index])
+        chosen = self._items[index]
+        return [self._read(i) for i in chosen] if isinstance(index, slice) else self._read(chosen)

@@ -23,8 +23,7 @@ from typing import Any, TextIO
 
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.progress import Report, Reporter
-from benchmark.runner.stage import Stages
-from benchmark.runner.store import Store
+from benchmark.runner.store import Stages, Store
 from benchmark.task.file import IsolateSpec
 from benchmark.task.registry import identity
 from benchmark.task.resolve import ResolvedGenerator, Task
@@ -136,12 +135,11 @@ def _watch(job: _Job, reporter: Reporter, report: Report) -> None:
             child.wait()
             with contextlib.suppress(BrokenPipeError):
                 child.stdin.close()
-    if result.done:
-        return
     if result.error:
         kind = StoreError if result.machine else PluginError
         raise kind(result.error, hint=str(result.hint))
-    raise PluginError(f"{name} {_end(code, job.limits)}")
+    if not result.done:
+        raise PluginError(f"{name} {_end(code, job.limits)}")
 
 
 def _listen(
@@ -227,7 +225,6 @@ def _work(job: _Job, relay: _Relay) -> None:
     from benchmark.runner.materials import prepare
     from benchmark.runner.world import build_world
 
-    name = f"generator '{job.generator.id}'"
     stages = Stages(Store(job.workdir, relay.info), relay)
     try:
         materials = prepare(build_world(job.task), job.addresses, job.device, stages)
@@ -238,7 +235,7 @@ def _work(job: _Job, relay: _Relay) -> None:
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
-        relay.send(_Message(error=f"{name} ran out of memory{_limit(job.limits)}"))
+        relay.send(_Message(error=f"generator '{job.generator.id}' ran out of memory{_limit(job.limits)}"))
     except OSError as error:
         if not disk_full(error):
             raise

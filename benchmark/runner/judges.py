@@ -6,11 +6,12 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from benchmark.analysis.measures import PRIOR
 from benchmark.runner.addresses import JudgeAddress
 from benchmark.runner.embed import Encoders
 from benchmark.runner.plugins import build
 from benchmark.runner.progress import Report
-from benchmark.runner.stage import Stages
+from benchmark.runner.store import Stages
 from benchmark.runner.world import World
 from rebeca.arrays import Floats
 from rebeca.data.splits import Part
@@ -39,7 +40,7 @@ def fit_judge(address: JudgeAddress, embeddings: Floats, world: World, device: s
 
 
 def part_of(address: JudgeAddress, world: World) -> Part:
-    own: Part = getattr(world.division, address.part)
+    own: Part = getattr(world.division, "verifier" if address.role == PRIOR else address.role)
     return own if address.share == 1 else own.thinned(address.share, substream(address.seed, "share"))
 
 

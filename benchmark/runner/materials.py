@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.embed import Encoders, embed
 from benchmark.runner.judges import fit_judge, fitted_judge
-from benchmark.runner.stage import Stages
+from benchmark.runner.store import Stages
 from benchmark.runner.world import World
 from rebeca.arrays import Floats
 from rebeca.data.dataset import GroundTruth

@@ -7,17 +7,17 @@ rest of the harness and other plug-ins can trust the answers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar, overload
+from typing import Any, ClassVar, Literal, ParamSpec, TypeVar, overload
 
 import numpy as np
 
 from benchmark.records.rows import LARGEST
 from benchmark.task.encoders import ResolvedEncoder
 from benchmark.task.registry import Kind, guarded, plugin_class
-from rebeca.arrays import Floats, Ints, Pixels
+from rebeca.arrays import Bools, Floats, Ints, Pixels
 from rebeca.data.catalogue import PixelSource
 from rebeca.data.dataset import Dataset
 from rebeca.data.interactions import Interactions
@@ -45,6 +45,7 @@ from rebeca.interfaces import (
 from rebeca.plain import Plain
 from rebeca.seeds import canonical_json
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -101,6 +102,18 @@ def build_encoder(encoder: ResolvedEncoder, device: str) -> Encoder[Any]:
     return build("encoder", encoder.use, encoder.params, EncoderContext(device, below), encoder.text)
 
 
+def _guarded(method: Callable[P, T]) -> Callable[P, T]:
+    """Every error in a method of a guard becomes a message with the plug-in's kind and name."""
+
+    @wraps(method)
+    def call(*arguments: P.args, **options: P.kwargs) -> T:
+        guard: Any = arguments[0]
+        with guarded(guard.kind, guard.name):
+            return method(*arguments, **options)
+
+    return call
+
+
 class _Guard(Plugin[Any, Any]):
     """Asks the plug-in ``inner``; every error of it becomes a message with its kind and name."""
 
@@ -108,71 +121,69 @@ class _Guard(Plugin[Any, Any]):
 
     def __init__(self, inner: Any, params: Any, context: Any, name: str) -> None:
         super().__init__(params, context)
-        self.inner, self._name = inner, name
-
-    def guard(self) -> AbstractContextManager[None]:
-        return guarded(self.kind, self._name)
+        self.inner, self.name = inner, name
 
 
 class _Saved(_Guard):
     """A plug-in whose fit is kept in a folder."""
 
+    @_guarded
     def save(self, folder: Path) -> None:
-        with self.guard():
-            self.inner.save(folder)
+        self.inner.save(folder)
 
+    @_guarded
     def load(self, folder: Path) -> None:
-        with self.guard():
-            self.inner.load(folder)
+        self.inner.load(folder)
 
 
 class _Generator(_Saved, Generator[Any]):
     kind = "generator"
 
+    @_guarded
     def fit(self, train: Interactions) -> None:
-        with self.guard():
-            self.inner.fit(train)
+        self.inner.fit(train)
 
+    @_guarded
     def report(self) -> Mapping[str, Plain]:
-        with self.guard():
-            report = self.inner.report()
-            if not isinstance(report, Mapping):
-                raise PluginError(f"report is a {type(report).__name__}, expected a mapping")
-            canonical_json(report)  # numbers and text only, all of them finite
-            return report
+        report = self.inner.report()
+        refuse_if(not isinstance(report, Mapping), f"report is a {type(report).__name__}, expected a mapping")
+        canonical_json(report)  # numbers and text only, all of them finite
+        return report
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
-        return _guarded_iterator("generator", self._name, lambda: self.inner.generate(requests))
+        return _guarded_iterator("generator", self.name, lambda: self.inner.generate(requests))
 
 
 class _Encoder(_Guard, Encoder[Any]):
     kind = "encoder"
 
     @property
+    @_guarded
     def dim(self) -> int:
-        with self.guard():
-            size = self.inner.dim
-            if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-                raise PluginError(f"dim is {size!r}, expected a positive whole number")
-            return int(size)
+        size = self.inner.dim
+        refuse_if(
+            isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1,
+            f"dim is {size!r}, expected a positive whole number",
+        )
+        return int(size)
 
+    @_guarded
     def fit(self, images: Sequence[Pixels], items: Sequence[int], seed: int) -> None:
-        with self.guard():
-            self.inner.fit(images, items, seed)
+        self.inner.fit(images, items, seed)
 
+    @_guarded
     def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
-        with self.guard():
-            vectors = _numbers(self.inner.encode(images, items), "encode", (len(images), self.dim))
-            return vectors.astype(np.float32, copy=False)
+        vectors = _numbers(self.inner.encode(images, items), "encode", (len(images), self.dim))
+        return vectors.astype(np.float32, copy=False)
 
 
 class _Decoder(_Guard, Decoder[Any]):
     kind = "decoder"
 
     @property
+    @_guarded
     def repeats(self) -> bool:
-        with self.guard():
-            return bool(self.inner.repeats)
+        return bool(self.inner.repeats)
 
     def decode(self, points: Floats, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
         return self._counted(lambda: self.inner.decode(points, requests), len(requests))
@@ -182,54 +193,54 @@ class _Decoder(_Guard, Decoder[Any]):
     ) -> Iterator[GeneratedImage | None]:
         return self._counted(lambda: self.inner.decode_prompts(prompts, negative_prompts, requests), len(requests))
 
+    @_guarded
     def rehearse(self, batch: int | None = None) -> int | None:
-        with self.guard():
-            return self.inner.rehearse(batch)
+        return self.inner.rehearse(batch)
 
     def _counted(
         self, ask: Callable[[], Iterable[GeneratedImage | None]], wanted: int
     ) -> Iterator[GeneratedImage | None]:
-        count = 0
-        for image in _guarded_iterator("decoder", self._name, ask):
-            count += 1
-            if not (image is None or isinstance(image, GeneratedImage)):
-                raise PluginError(
-                    f"decoder '{self._name}' returned a {type(image).__name__}, expected a GeneratedImage or None"
-                )
-            if count > wanted:
-                raise PluginError(f"decoder '{self._name}' returned more than {wanted} images for {wanted} requests")
+        count, name = 0, f"decoder '{self.name}'"
+        for count, image in enumerate(_guarded_iterator("decoder", self.name, ask), start=1):
+            refuse_if(
+                not (image is None or isinstance(image, GeneratedImage)),
+                f"{name} returned a {type(image).__name__}, expected a GeneratedImage or None",
+            )
+            refuse_if(count > wanted, f"{name} returned more than {wanted} images for {wanted} requests")
             yield image
-        if count < wanted:
-            raise PluginError(f"decoder '{self._name}' returned {count} images for {wanted} requests")
+        refuse_if(count < wanted, f"{name} returned {count} images for {wanted} requests")
 
 
 class _Judge(_Saved, Judge[Any]):
     kind = "judge"
 
+    @_guarded
     def fit(self, part: Part, embeddings: Floats) -> None:
-        with self.guard():
-            self.inner.fit(part, embeddings)
+        self.inner.fit(part, embeddings)
 
+    @_guarded
     def score_all(self, embeddings: Floats, users: Ints | None = None) -> Floats:
         shape = len(self.context.users if users is None else users), len(embeddings)
-        with self.guard():
-            scores = _numbers(self.inner.score_all(embeddings, users), "score_all", shape)
-            if ((scores < 0) | (scores > 1)).any():
-                raise PluginError("score_all returned a number outside [0, 1], expected probabilities")
-            return scores
+        scores = _numbers(self.inner.score_all(embeddings, users), "score_all", shape)
+        refuse_if(
+            ((scores < 0) | (scores > 1)).any(), "score_all returned a number outside [0, 1], expected probabilities"
+        )
+        return scores
 
 
 class _DatasetSource(_Guard, DatasetSource[Any]):
     kind = "data set"
 
+    @_guarded
     def read(self) -> Dataset:
-        with self.guard():
-            dataset = self.inner.read()
-            if not isinstance(dataset, Dataset):
-                raise PluginError(f"read returned a {type(dataset).__name__}, expected a rebeca.Dataset")
-            _check_dataset(dataset)
-            dataset.catalogue.source = _PixelSource(dataset.catalogue.source, self._name)
-            return dataset
+        dataset = self.inner.read()
+        refuse_if(
+            not isinstance(dataset, Dataset),
+            f"read returned a {type(dataset).__name__}, expected a rebeca.Dataset",
+        )
+        _check_dataset(dataset)
+        dataset.catalogue.source = _PixelSource(dataset.catalogue.source, self.name)
+        return dataset
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -238,54 +249,63 @@ class _PixelSource:
 
     inner: PixelSource
     name: str
+    kind = "data set"
 
+    @_guarded
     def read(self, index: int) -> Pixels:
-        with guarded("data set", self.name):
-            pixels = self.inner.read(index)
-            if not (isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.shape[2:] == (3,)):
-                raise PluginError(f"the pixels of item {index} are no uint8 [height, width, 3]")
-            return pixels
+        pixels = self.inner.read(index)
+        refuse_if(
+            not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[2:] != (3,),
+            f"the pixels of item {index} are no uint8 [height, width, 3]",
+        )
+        return pixels
 
 
 @Scorer.register  # not derived from it: cards are asked of the plug-in's class, before anything is built
 class _Scorer(_Guard):
     kind = "scorer"
 
-    def __init__(self, inner: Any, params: Any, context: ScorerContext, name: str) -> None:
-        super().__init__(inner, params, context, name)
-        with self.guard():
-            self.judges_everyone = bool(inner.judges_everyone)
+    @property
+    @_guarded
+    def judges_everyone(self) -> bool:
+        return bool(self.inner.judges_everyone)
 
+    @_guarded
     def score(self, images: ScoredImages, users: Ints) -> Floats:
-        with self.guard():
-            return _numbers(self.inner.score(images, users), "score", (len(images),), gaps=True)
+        return _numbers(self.inner.score(images, users), "score", (len(images),), gaps=True)
 
+    @_guarded
     def score_all(self, images: ScoredImages, users: Ints) -> Floats:
-        with self.guard():
-            return _numbers(self.inner.score_all(images, users), "score_all", (len(users), len(images)), gaps=True)
+        return _numbers(self.inner.score_all(images, users), "score_all", (len(users), len(images)), gaps=True)
 
+    @_guarded
     def worst(self, users: Ints) -> Floats:
-        with self.guard():
-            return _numbers(self.inner.worst(users), "worst", (len(users),), gaps=True)
+        return _numbers(self.inner.worst(users), "worst", (len(users),), gaps=True)
 
 
 @SetScorer.register
 class _SetScorer(_Guard):
     kind = "set scorer"
 
+    @_guarded
     def score_sets(self, images: ScoredImages, users: Ints) -> Mapping[str, Floats]:
-        with self.guard():
-            measured = self.inner.score_sets(images, users)
-            wanted = sorted(type(self.inner).cards(self.params))
-            if not isinstance(measured, Mapping) or sorted(measured) != wanted:
-                answer = sorted(measured) if isinstance(measured, Mapping) else type(measured).__name__
-                raise PluginError(f"score_sets returned {answer}, its cards are {wanted}")
-            return {name: _numbers(measured[name], f"score_sets '{name}'", (len(users),), gaps=True) for name in wanted}
+        measured = self.inner.score_sets(images, users)
+        wanted = sorted(type(self.inner).cards(self.params))
+        if not isinstance(measured, Mapping) or sorted(measured) != wanted:
+            answer = sorted(measured) if isinstance(measured, Mapping) else type(measured).__name__
+            raise PluginError(f"score_sets returned {answer}, its cards are {wanted}")
+        return {name: _numbers(measured[name], f"score_sets '{name}'", (len(users),), gaps=True) for name in wanted}
 
 
 GUARDS: dict[str, type[_Guard]] = {
     guard.kind: guard for guard in (_Generator, _Encoder, _Decoder, _Judge, _DatasetSource, _Scorer, _SetScorer)
 }
+
+
+def refuse_if(condition: object, message: str) -> None:
+    """Raises a PluginError with this message where the condition is true."""
+    if condition:
+        raise PluginError(message)
 
 
 def _guarded_iterator(kind: str, name: str, ask: Callable[[], Iterable[T]]) -> Iterator[T]:
@@ -305,10 +325,10 @@ def _numbers(answer: object, what: str, shape: tuple[int, ...], *, gaps: bool = 
     """An array of numbers of a shape, none beyond ``LARGEST``; with ``gaps``, NaN stands for no answer."""
     if not isinstance(answer, np.ndarray):
         raise PluginError(f"{what} returned a {type(answer).__name__}, expected an array of numbers")
-    if answer.dtype.kind not in "fiub":
-        raise PluginError(f"{what} returned an array of {answer.dtype}, expected an array of numbers")
-    if answer.shape != shape:
-        raise PluginError(f"{what} returned {list(answer.shape)} numbers, expected {list(shape)}")
+    refuse_if(
+        answer.dtype.kind not in "fiub", f"{what} returned an array of {answer.dtype}, expected an array of numbers"
+    )
+    refuse_if(answer.shape != shape, f"{what} returned {list(answer.shape)} numbers, expected {list(shape)}")
     fine = np.isfinite(answer)
     if answer.dtype == np.float64:  # other types hold nothing as large
         fine &= np.abs(answer) <= LARGEST
@@ -322,19 +342,23 @@ def _numbers(answer: object, what: str, shape: tuple[int, ...], *, gaps: bool = 
 
 def _check_dataset(data: Dataset) -> None:
     ratings, items = data.ratings, len(data.catalogue)
-    if not len(ratings):
-        raise PluginError("read returned a data set without ratings")
+    refuse_if(not len(ratings), "read returned a data set without ratings")
     columns = {name: len(getattr(ratings, name)) for name in ("user", "item", "rating", "liked")}
-    if len(set(columns.values())) != 1:
-        raise PluginError(f"read returned ratings whose columns differ in length: {columns}")
-    if ratings.num_items != items or len(data.catalogue.block) != items:
-        raise PluginError(f"read returned {items} items, ratings of {ratings.num_items}")
-    if len(data.block_of_user) != ratings.num_users:
-        raise PluginError(f"read returned blocks of {len(data.block_of_user)} users, ratings of {ratings.num_users}")
+    refuse_if(len(set(columns.values())) != 1, f"read returned ratings whose columns differ in length: {columns}")
+    refuse_if(
+        ratings.num_items != items or len(data.catalogue.block) != items,
+        f"read returned {items} items, ratings of {ratings.num_items}",
+    )
+    refuse_if(
+        len(data.block_of_user) != ratings.num_users,
+        f"read returned blocks of {len(data.block_of_user)} users, ratings of {ratings.num_users}",
+    )
     for name, most in (("user", ratings.num_users), ("item", items)):
         index = getattr(ratings, name)
-        if index.min() < 0 or index.max() >= most:
-            raise PluginError(f"read returned ratings with a {name} index outside 0 to {most - 1}")
+        refuse_if(
+            index.min() < 0 or index.max() >= most,
+            f"read returned ratings with a {name} index outside 0 to {most - 1}",
+        )
     low, high = data.scale
-    if not (np.isfinite(ratings.rating).all() and ratings.rating.min() >= low and ratings.rating.max() <= high):
-        raise PluginError(f"read returned a rating outside its scale, {low:g} to {high:g}")
+    fine: Bools = np.isfinite(ratings.rating) & (ratings.rating >= low) & (ratings.rating <= high)
+    refuse_if(not fine.all(), f"read returned a rating outside its scale, {low:g} to {high:g}")

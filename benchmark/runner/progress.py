@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Task as RichTask
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from rebeca.errors import printable
@@ -58,5 +57,5 @@ class Reporter:
 
 
 class _Rate(ProgressColumn):
-    def render(self, task: RichTask) -> Text:
+    def render(self, task: Task) -> Text:
         return Text("" if task.speed is None else f"{task.speed:,.3g}/s")

@@ -7,13 +7,13 @@ import re
 import resource
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import rebeca
 from benchmark.records.files import utc_now
-from benchmark.records.schema import EncoderInfo, GitState, PluginInfo, Provenance
+from benchmark.records.schema import EncoderInfo, GitState, Machine, PluginInfo, Provenance
 from benchmark.runner.addresses import USERS_PER_UNIT, Addresses
 from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.devices import device_name
@@ -61,21 +61,23 @@ def provenance(
         command: The command line.
         declaration: When the task was written down.
     """
-    encoders = addresses.encoders.items()
     batches = {each.spec.id: tuple(read_batches(each.folders)) for each in images}
     return Provenance(
         project=rebeca.__version__,
         git=git_state(),
-        **asdict(machine(device)),
+        **machine(device).model_dump(),
         dtype=_precisions(task, addresses, device),
         users_per_unit=USERS_PER_UNIT,
         weights={name: identity(name) for name in names_in(task.to_json())},
         plugins=tuple(PluginInfo(**asdict(plugin)) for plugin in addresses.plugins),
         batches={name: sizes for name, sizes in batches.items() if sizes},
-        encoders={role: EncoderInfo(use=each.encoder.text, address=each.embeddings.key) for role, each in encoders},
+        encoders={
+            role: EncoderInfo(use=each.encoder.text, address=each.embeddings.key)
+            for role, each in addresses.encoders.items()
+        },
         judges={role: judge.fit.key for role, judge in addresses.judges.items()},
         seed=task.file.seed,
-        command=clean_command(command),
+        command=without_folders(" ".join(SECRET.sub(r"\1\2...", part) for part in command)),
         declared=declaration.at,
         added=declaration.added,
         created=utc_now(),
@@ -83,31 +85,6 @@ def provenance(
         seconds={name: round(value, 3) for name, value in sorted(seconds.items())},
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """All that rounding depends on: two runs whose machines are equal give the same bytes.
-
-    Attributes:
-        python: Version.
-        system: System and machine.
-        processor: Model, and the instructions used.
-        threads: Of torch.
-        packages: Versions.
-        device: Device, as its maker calls it.
-    """
-
-    python: str
-    system: str
-    processor: str
-    threads: int
-    packages: Mapping[str, str | None]
-    device: str
-
-    def differs_from(self, origin: Provenance) -> list[str]:
-        """Names of the fields in which a record's machine differs."""
-        return [field.name for field in fields(self) if getattr(self, field.name) != getattr(origin, field.name)]
 
 
 def machine(device: str) -> Machine:
@@ -151,11 +128,6 @@ def _processor() -> str:
     name = about.get("model name") or platform.processor()
     numbers = [f"{key} {about[key]}" for key in ("cpu family", "model", "stepping") if key in about]
     return ", ".join([name, *numbers, torch.backends.cpu.get_cpu_capability()])
-
-
-def clean_command(command: Sequence[str]) -> str:
-    """The command line without secrets and without the folders of this machine."""
-    return without_folders(" ".join(SECRET.sub(r"\1\2...", part) for part in command))
 
 
 def without_folders(text: str) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.records.files import COMPARISON, RECORD, TASK_FOLDER, file_digests, read_comparison, read_record
-from benchmark.records.schema import TaskRecord
+from benchmark.records.schema import Machine, TaskRecord
 from benchmark.runner.progress import Reporter
 from benchmark.runner.provenance import machine
 from benchmark.runner.publish import weights_folder
@@ -115,7 +115,8 @@ def reproduce(
         store = Store(workdir or Path(temporary), reporter.info)
         with store.locked():
             (store.root / BEGUN).touch()
-            differs = machine(device).differs_from(published.provenance)
+            own, origin = machine(device), published.provenance
+            differs = [name for name in Machine.model_fields if getattr(own, name) != getattr(origin, name)]
             weights = weights_folder(folder)
             used = bool(differs) and weights.is_dir()
             if used:
@@ -190,14 +191,16 @@ def _other_digests(published: Path, here: Path) -> list[str]:
 
 
 def _other_verdicts(old: TaskRecord, new: TaskRecord) -> list[tuple[str, str, str, str, str]]:
-    before, after = _verdicts(old), _verdicts(new)
+    before, after = (
+        {
+            (measure, pair.a, pair.b): pair.verdict
+            for measure, family in task.results.families.items()
+            for pair in family.comparisons
+        }
+        for task in (old, new)
+    )
     keys = sorted({*before, *after})
     return [(*key, before.get(key, NONE), after.get(key, NONE)) for key in keys if before.get(key) != after.get(key)]
-
-
-def _verdicts(task: TaskRecord) -> dict[tuple[str, str, str], str]:
-    families = task.results.families.items()
-    return {(measure, pair.a, pair.b): pair.verdict for measure, family in families for pair in family.comparisons}
 
 
 def _compare_rows(name: str, published: Path, here: Path) -> Differences:

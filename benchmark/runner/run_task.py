@@ -15,9 +15,8 @@ from benchmark.records.schema import SCHEMA
 from benchmark.runner.addresses import Addresses, find_addresses
 from benchmark.runner.freeze import Declaration, Freezer
 from benchmark.runner.progress import Reporter
-from benchmark.runner.stage import Stages
-from benchmark.runner.store import STAGE_VERSIONS, Store
-from benchmark.runner.task_data import find_data, keep_users
+from benchmark.runner.store import STAGE_VERSIONS, Stages, Store
+from benchmark.runner.world import find_data, keep_users
 from benchmark.stats.levels import FEWEST_USERS, smallest_p
 from benchmark.task.resolve import Task
 from rebeca.errors import RecordError, SpecError
@@ -78,9 +77,10 @@ def run_task(
     scores = score_all(task, images, addresses, materials, stages)
     held_out = score_held_out(addresses, materials, task.file.judges.learning_curve, task.seeds, stages)
     if not current:  # otherwise only artefacts were damaged
-        fits = fit_records(images, addresses, store)
         origin = provenance(task, addresses, images, device, stages.seconds, command, declaration)
-        outcome = Outcome(scores, failed, held_out, fits, declaration.frozen, address, origin)
+        outcome = Outcome(
+            scores, failed, held_out, fit_records(images, addresses, store), declaration.frozen, address, origin
+        )
         private = record_root(store.root / "private-images", task)
         replace_records(target, private, task, materials.world, outcome, stages)
     return RunResult(target, addresses)
@@ -139,5 +139,4 @@ def is_current(target: Path, address: str) -> bool:
 
 def all_intact(store: Store, addresses: Addresses) -> bool:
     """Whether every artefact of a task is in the store; every byte is read, and what is damaged is set aside."""
-    missing = [artefact for artefact in addresses.artefacts() if store.find(artefact) is None]
-    return not missing
+    return None not in [store.find(artefact) for artefact in addresses.artefacts()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.embed import Encoders
 from benchmark.runner.images import LazyPixels, PixelCache, read_embeddings
 from benchmark.runner.materials import Materials
-from benchmark.runner.plugins import build, build_encoder
+from benchmark.runner.plugins import build, build_encoder, refuse_if
 from benchmark.runner.progress import Report
-from benchmark.runner.stage import Stages
+from benchmark.runner.store import Stages
 from benchmark.task.declared import ScorerFlags
 from benchmark.task.encoders import named_encoder
 from benchmark.task.resolve import Task
@@ -87,20 +88,18 @@ class GeneratorScores:
     cards: Mapping[str, ScorerCard]
 
 
-class Scorers:
-    """The scorers of a task by id, built when first asked for."""
+def scorer_builder(
+    task: Task, addresses: Addresses, materials: Materials
+) -> Callable[[str], Scorer[Any] | SetScorer[Any]]:
+    """Builds the scorers of a task by id, each when it is first asked for."""
+    entries = {entry.id: entry for entry in task.scorers}
 
-    def __init__(self, task: Task, addresses: Addresses, materials: Materials) -> None:
-        self._entries = {entry.id: entry for entry in task.scorers}
-        self._base, self._flags, self._materials = task.source.parent, addresses.scorers, materials
-        self._built: dict[str, Scorer[Any] | SetScorer[Any]] = {}
+    @cache
+    def built(name: str) -> Scorer[Any] | SetScorer[Any]:
+        context = scorer_context(addresses.scorers[name], materials, task.source.parent)
+        return build("scorer", entries[name].use, entries[name].params, context, name)
 
-    def get(self, name: str) -> Scorer[Any] | SetScorer[Any]:
-        if name not in self._built:
-            entry = self._entries[name]
-            context = scorer_context(self._flags[name], self._materials, self._base)
-            self._built[name] = build("scorer", entry.use, entry.params, context, entry.id)
-        return self._built[name]
+    return built
 
 
 def scorer_context(flags: ScorerFlags, materials: Materials, base: Path) -> ScorerContext:
@@ -195,13 +194,13 @@ def scored_images(images: GeneratorImages, materials: Materials, vectors: ImageV
 def score_all(
     task: Task, images: Sequence[GeneratorImages], addresses: Addresses, materials: Materials, stages: Stages
 ) -> list[GeneratorScores]:
-    scorers, vectors = Scorers(task, addresses, materials), ImageVectors(materials.encoders)
+    scorers, vectors = scorer_builder(task, addresses, materials), ImageVectors(materials.encoders)
     return [score(each, scorers, addresses, materials, vectors, stages) for each in images]
 
 
 def score(
     images: GeneratorImages,
-    scorers: Scorers,
+    scorers: Callable[[str], Scorer[Any] | SetScorer[Any]],
     addresses: Addresses,
     materials: Materials,
     vectors: ImageVectors,
@@ -221,7 +220,7 @@ def score(
 
         def write(folder: Path, _: Report, scorer: str = scorer, flags: ScorerFlags = flags) -> None:
             own = _restricted(scored, flags.needs)
-            arrays = score_arrays(scorers.get(scorer), own, users)
+            arrays = score_arrays(scorers(scorer), own, users)
             _check_complete(arrays, flags, scorer, own)
             np.savez(folder / "scores.npz", **arrays)  # type: ignore[arg-type]
 
@@ -232,8 +231,7 @@ def score(
             by_user |= arrays
             cards |= flags.cards
         else:
-            everyone = arrays.get("everyone")
-            by_image[scorer] = ImageScores(flags.card, arrays["own"], everyone, arrays["position"], arrays["worst"])
+            by_image[scorer] = ImageScores(flags.card, everyone=arrays.pop("everyone", None), **arrays)
     return GeneratorScores(images, np.searchsorted(users, scored.user), scored, by_image, by_user, cards)
 
 
@@ -251,8 +249,7 @@ def _restricted(images: ScoredImages, needs: frozenset[str]) -> ScoredImages:
 
     def embedding(role: str) -> Floats:
         need = NEED_OF_SPACE.get(role)
-        if need is None:
-            raise PluginError(f"it asks for embeddings in the space '{role}'; allowed: {', '.join(NEED_OF_SPACE)}")
+        refuse_if(need is None, f"it asks for embeddings in the space '{role}'; allowed: {', '.join(NEED_OF_SPACE)}")
         if need not in needs:
             raise PluginError(f"it uses embeddings in the space '{role}'", hint=f"name '{need}' in needs(params)")
         return images.embedding_of(role)

@@ -2,6 +2,7 @@
 
 An artefact is a folder of files with a manifest of their SHA-256. It is written beside its place and renamed into it,
 so that it is either complete or absent. A damaged one is noticed when it is looked up, set aside and computed again.
+:class:`Stages` is what all stages of a run share: an artefact is taken from the store, or made, announced and timed.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import fcntl
 import json
 import os
 import shutil
+import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.disk import file_digest, sync_files, sync_path, write_atomically
+from benchmark.runner.progress import Report, Reporter
 from rebeca.errors import StoreError, disk_full
 from rebeca.seeds import canonical_json, digest_of
 
@@ -87,8 +91,7 @@ class Store:
             return folder
         aside = self.root / "set-aside" / f"{address.stage}-{folder.name[:16]}-{os.getpid()}"
         aside.parent.mkdir(parents=True, exist_ok=True)
-        if aside.exists():
-            shutil.rmtree(aside)
+        shutil.rmtree(aside, ignore_errors=True)
         folder.rename(aside)
         self.notify(f"{address.stage} {folder.name[:12]}: {problem}; set aside as {aside} and computed again")
         return None
@@ -106,8 +109,7 @@ class Store:
         temporary = folder.with_name(f".{folder.name[:16]}-{os.getpid()}")
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            if temporary.exists():
-                shutil.rmtree(temporary)
+            shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir()
             write(temporary)
             files = {str(p.relative_to(temporary)): file_digest(p) for p in sorted(temporary.rglob("*")) if p.is_file()}
@@ -116,8 +118,7 @@ class Store:
             temporary.rename(folder)
             sync_path(folder.parent)
         except OSError as error:
-            full = disk_full(error)
-            remedy = "free disk space, or choose another --workdir" if full else "make the folder writable"
+            remedy = "free disk space, or choose another --workdir" if disk_full(error) else "make the folder writable"
             raise StoreError(
                 f"{error.filename or folder}: {error.strerror or error}", hint=f"{remedy}, then run again"
             ) from error
@@ -179,3 +180,38 @@ def _problem(folder: Path, address: Address) -> str | None:
         if file_digest(folder / name) != digest:
             return f"{name} was changed or cut short"
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Takes artefacts from the store and makes those that are missing.
+
+    Attributes:
+        store: The work folder.
+        reporter: Prints what is made.
+        seconds: Wall seconds by title of what this run made itself.
+    """
+
+    store: Store
+    reporter: Reporter
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def make(self, address: Address, title: str, write: Callable[[Path, Report], None], announce: bool = True) -> Path:
+        """The folder of an artefact.
+
+        Args:
+            address: Its address.
+            title: Printed while it is made; seconds are added up per title.
+            write: Called with an empty folder and a function that shows progress, where the artefact is missing.
+            announce: Whether to print the title.
+        """
+        intact = self.store.find(address)
+        if intact is not None:
+            return intact
+        started = time.perf_counter()
+        if announce:
+            self.reporter.info(f"  {title} ...")
+        with self.reporter.stage(title) as report:
+            folder = self.store.make(address, lambda empty: write(empty, report))
+        self.seconds[title] += time.perf_counter() - started
+        return folder

@@ -1,13 +1,19 @@
-"""The data of a run: data set, division, candidates, users. Cheap to build, without torch."""
+"""The data of a run: data set, division, candidates, users. Cheap to build, without torch.
+
+The users' ids come from the store, everything else is read only when needed.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
+from benchmark.runner.addresses import DataAddresses, data_addresses
 from benchmark.runner.plugins import build
+from benchmark.runner.store import Store
 from benchmark.task.resolve import Task
 from rebeca.arrays import Ints
 from rebeca.data.catalogue import Candidates
@@ -16,6 +22,8 @@ from rebeca.data.splits import Division, SplitRule, divide
 from rebeca.errors import SpecError
 from rebeca.interfaces import DatasetContext
 from rebeca.seeds import digest_of, seed_of
+
+USERS_FILE = "users.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,8 +73,7 @@ def build_world(task: Task) -> World:
             "seed": task.file.seed,
         }
     )
-    users = _users(task, dataset, division)
-    return World(dataset, division, _candidates(dataset, division), users, fingerprint)
+    return World(dataset, division, _candidates(dataset, division), _users(task, dataset, division), fingerprint)
 
 
 def _users(task: Task, dataset: Dataset, division: Division) -> Ints:
@@ -89,12 +96,52 @@ def _candidates(dataset: Dataset, division: Division) -> Candidates:
         of_block = np.stack([division.test_items & (block == b) for b in range(blocks)])
         return Candidates(ratings.user_ids, of_block, dataset.block_of_user)
     of_block = np.stack([block == b for b in range(blocks)])
-    seen: list[list[Any]] = [[] for _ in range(ratings.num_users)]
-    for party in (division.generators, division.verifier, division.auditor):
-        for rows in (party.train, party.validation):
-            order = np.argsort(rows.user, kind="stable")
-            bounds = np.searchsorted(rows.user[order], np.arange(ratings.num_users + 1))
-            for user in range(ratings.num_users):
-                seen[user].append(rows.item[order[bounds[user] : bounds[user + 1]]])
-    rated = tuple(np.unique(np.concatenate(parts)) for parts in seen)
+    seen = [party.joined() for party in (division.generators, division.verifier, division.auditor)]
+    user, item = (np.concatenate([getattr(rows, name) for rows in seen]) for name in ("user", "item"))
+    order = np.argsort(user, kind="stable")
+    bounds = np.searchsorted(user[order], np.arange(1, ratings.num_users))
+    rated = tuple(np.unique(items) for items in np.split(item[order], bounds))
     return Candidates(ratings.user_ids, of_block, dataset.block_of_user, rated)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskData:
+    """The data of a task, read or not.
+
+    Attributes:
+        task: The task.
+        addresses: Identifies the data.
+        users: Ids of the users that images are made for.
+        world: The data, where they were read.
+    """
+
+    task: Task
+    addresses: DataAddresses
+    users: tuple[str, ...]
+    world: World | None = None
+
+    def read(self) -> World:
+        return self.world or build_world(self.task)
+
+
+def find_data(task: Task, store: Store) -> TaskData:
+    """Takes the ids of users from the store, or reads the data.
+
+    Raises:
+        DataError: If the data are not valid.
+    """
+    addresses = data_addresses(task)
+    folder = store.find(addresses.users)
+    if folder is not None:
+        return TaskData(task, addresses, tuple(json.loads((folder / USERS_FILE).read_text(encoding="utf-8"))))
+    world = build_world(task)
+    return TaskData(task, addresses, world.user_ids, world)
+
+
+def keep_users(data: TaskData, store: Store) -> None:
+    """Writes the ids of users into the store, so that the next run need not read the data for them."""
+
+    def write(folder: Path) -> None:
+        (folder / USERS_FILE).write_text(json.dumps(data.users), encoding="utf-8")
+
+    store.make(data.addresses.users, write)

@@ -36,7 +36,6 @@ from benchmark.records.schema import (
     ShownImage,
     TaskHeader,
     TaskRecord,
-    Taste,
     Users,
     plan_of,
 )
@@ -45,29 +44,16 @@ from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.fits import read_report
 from benchmark.runner.images import failures_by_kind
 from benchmark.runner.scoring import GeneratorScores
-from benchmark.runner.stage import Stages
-from benchmark.runner.store import Store
+from benchmark.runner.store import Stages, Store
 from benchmark.runner.world import World
 from benchmark.stats.personalisation import image_shuffle
 from benchmark.stats.random import stream
 from benchmark.task.resolve import ResolvedGenerator, Task
-from rebeca.arrays import Bools, Floats, Ints, Pixels
+from rebeca.arrays import Bools, Floats, Ints
 from rebeca.errors import RecordError
+from rebeca.interfaces import ScoredImages
 
 PUBLISHED_PERMUTATIONS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where the records of a run and its images go.
-
-    Attributes:
-        records: The version folder of the records.
-        images: As ``records``; elsewhere where the data may not be republished.
-    """
-
-    records: Path
-    images: Path
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +93,7 @@ def replace_records(target: Path, private: Path, task: Task, world: World, outco
     stages.reporter.info("  analyse ...")
     temporary = target.with_name(f".{target.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
-    write_records(Places(temporary, temporary if world.dataset.redistribute else private), task, world, outcome)
+    write_records(temporary, temporary if world.dataset.redistribute else private, task, world, outcome)
     if _holds_another_task(target, task):
         stages.reporter.info(
             f"  {target} held another task with the same id and version, which is replaced;"
@@ -117,14 +103,14 @@ def replace_records(target: Path, private: Path, task: Task, world: World, outco
 
 
 def _holds_another_task(target: Path, task: Task) -> bool:
-    """Whether records of another task file with the same id and version lie there."""
     try:
         return read_comparison(target).task.hash != task.hash()
     except RecordError:  # absent, of another schema, or damaged: nothing is lost
         return False
 
 
-def write_records(places: Places, task: Task, world: World, outcome: Outcome) -> TaskRecord:
+def write_records(records: Path, images: Path, task: Task, world: World, outcome: Outcome) -> TaskRecord:
+    """Writes records into the version folder ``records``, and their images below ``images``."""
     scored, origin = outcome.scored, outcome.origin
     rows = [rows_of(scores, world, task) for scores in scored]
     block = world.dataset.block_of_user[world.users]
@@ -136,11 +122,14 @@ def write_records(places: Places, task: Task, world: World, outcome: Outcome) ->
     for scores, row in zip(scored, rows, strict=True):
         name = scores.images.spec.id
         shown = shown_images(row, task.seeds, world.user_ids)
-        images = images_of(scores, row, world, shown)
-        record = generator_record(scores, images, task, analysis.generators[name], outcome.fits[name], origin)
-        write_generator(places, record, scores, row, world.user_ids, shown)
-    (places.records / TASK_FOLDER).mkdir(parents=True)
-    shutil.copyfile(outcome.held_out, places.records / TASK_FOLDER / HELD_OUT)
+        counts = images_of(scores, row, world, shown)
+        record = generator_record(scores, counts, task, analysis.generators[name], outcome.fits[name], origin)
+        write_generator(records / name, record, scores, row, world.user_ids)
+        pack_shown(images / name, shown, scores.scored)
+    (records / TASK_FOLDER).mkdir(parents=True)
+    shutil.copyfile(outcome.held_out, records / TASK_FOLDER / HELD_OUT)
+    taste = taste_of(world.dataset, world.division, world.users, gallery_users(task.seeds, world.user_ids))
+    pack_examples(images / TASK_FOLDER, taste, world.dataset.catalogue)
     comparison = TaskRecord(
         schema=SCHEMA,
         kind="task",
@@ -155,20 +144,17 @@ def write_records(places: Places, task: Task, world: World, outcome: Outcome) ->
         failed=tuple(outcome.failed),
         results=analysis.task,
         judges=judges,
-        taste=write_taste(places, task, world),
+        taste=taste,
         provenance=origin,
         records={},
         digest=UNSET,
     )
-    return write_comparison(places.records, comparison)
+    return write_comparison(records, comparison)
 
 
-def write_taste(places: Places, task: Task, world: World) -> Taste:
-    """How users rated in training; writes the items that are shown of it."""
-    gallery = gallery_users(task.seeds, world.user_ids)
-    taste = taste_of(world.dataset, world.division, world.users, gallery)
-    pack_examples(places.images / TASK_FOLDER, taste, world.dataset.catalogue)
-    return taste
+def pack_shown(folder: Path, shown: Sequence[ShownImage], images: ScoredImages) -> None:
+    index = {digest: i for i, digest in enumerate(images.digest)}
+    pack_images(folder, shown, lambda digest: images.pixels_of(index[digest]))
 
 
 def fit_records(images: Sequence[GeneratorImages], addresses: Addresses, store: Store) -> dict[str, Fit]:
@@ -203,24 +189,11 @@ def generator_record(
 
 
 def write_generator(
-    places: Places,
-    record: GeneratorRecord,
-    scores: GeneratorScores,
-    row: Rows,
-    users: Sequence[str],
-    shown: Sequence[ShownImage],
+    folder: Path, record: GeneratorRecord, scores: GeneratorScores, row: Rows, users: Sequence[str]
 ) -> None:
-    folder = places.records / record.generator.id
     folder.mkdir(parents=True)
     seeds = np.array([image.seed for image in scores.images.rows], np.uint64)
     write_rows(folder, row, users, seeds, [image.failure for image in scores.images.rows])
-    valid = [image for image in scores.images.rows if not image.failure]
-    position = {(image.user, image.replicate): i for i, image in enumerate(valid)}
-
-    def pixels(image: ShownImage) -> Pixels:
-        return scores.scored.pixels_of(position[image.user, image.replicate])
-
-    pack_images(places.images / record.generator.id, shown, pixels)
     write_record(folder, record)
 
 

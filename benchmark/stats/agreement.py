@@ -27,11 +27,9 @@ def correlation_within(user: Ints, x: Floats, y: Floats, weights: Ints) -> tuple
         rows, or one scorer gives them a constant.
     """
     users = weights.shape[1]
-    n = np.bincount(user, minlength=users)
-    values = np.full(users, np.nan)
     sums = _sums(user, x, y, users)
-    enough = n >= 3
-    values[enough] = _pearson(sums[:, enough])
+    n = sums[0]
+    values = np.where(n >= 3, _pearson(sums), np.nan)
     return mean_interval(values, weights), int(((n > 0) & ~np.isfinite(values)).sum())
 
 
@@ -51,8 +49,7 @@ def ranks_within(user: Ints, x: Floats) -> Floats:
     """float64 [rows]; rank of each row among the user's own, ties share the mean rank."""
     out = np.empty(len(x))
     order = np.argsort(user, kind="stable")
-    bounds = np.flatnonzero(np.diff(user[order])) + 1
-    for rows in np.split(order, bounds):
+    for rows in np.split(order, np.flatnonzero(np.diff(user[order])) + 1):
         out[rows] = midranks(x[rows])
     return out
 

@@ -100,19 +100,15 @@ def sign_flips(differences: Floats, flips: int, rng: np.random.Generator) -> lis
     p = (raw + extra) / (count + extra)
     adjusted = np.empty(pairs)
     adjusted[order] = np.maximum.accumulate((stepped[order] + extra) / (count + extra))
-    holm_p = holm(p)
-    return [
-        SignFlips(int(raw[k]), count, enumerated, float(p[k]), float(adjusted[k]), float(holm_p[k]))
-        for k in range(pairs)
-    ]
+    columns = zip(raw.tolist(), p.tolist(), adjusted.tolist(), holm(p).tolist(), strict=True)
+    return [SignFlips(at_least, count, enumerated, *values) for at_least, *values in columns]
 
 
 def holm(p: Floats) -> Floats:
     """Holm's step-down adjustment (Holm 1979)."""
     order = np.argsort(p, kind="stable")
-    factors = len(p) - np.arange(len(p))
     adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(np.asarray(p)[order] * factors))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(np.asarray(p)[order] * np.arange(len(p), 0, -1)))
     return adjusted
 
 
@@ -180,10 +176,8 @@ def compare(
     if np.isinf(differences).any():
         raise ValueError("an infinite difference cannot be compared")
     enough = np.isfinite(differences).sum(axis=0) >= FEWEST_USERS
-    tests: list[SignFlips | None] = [None] * differences.shape[1]
-    if enough.any():
-        for k, test in zip(np.flatnonzero(enough), sign_flips(differences[:, enough], rules.flips, rng), strict=True):
-            tests[int(k)] = test
+    results = iter(sign_flips(differences[:, enough], rules.flips, rng) if enough.any() else ())
+    tests = [next(results) if tested else None for tested in enough]
     outer = mean_intervals(differences, weights, method=rules.interval)
     inner = mean_intervals(differences, weights, 1 - 2 * rules.alpha, rules.interval)
     wins = [None] * len(outer) if beats is None else mean_intervals(beats, weights, method=rules.interval)
@@ -228,12 +222,11 @@ def _describe(
     sign = 1 if rules.higher_is_better else -1
     spread = float(d.std(ddof=1)) if users > 1 else float("nan")
     wins = float((sign * d > 0).sum() + 0.5 * (d == 0).sum())
-    low, high = wilson(wins, users)
     return Comparison(
         outer,
         inner,
         None if outer.method in ("exact", "none") else outer.estimate / spread,
-        (wins / users if users else float("nan"), low, high),
+        (wins / users if users else float("nan"), *wilson(wins, users)),
         beats,
         None if users < 2 else detectable(rules.alpha) * spread / float(np.sqrt(users)),
         test,

@@ -28,8 +28,7 @@ def whole_products(counts: Ints, values: Floats) -> Floats:
     Returns:
         float64 [rows] or [rows, columns].
     """
-    taken = int(np.abs(counts).sum(axis=1).max(initial=1))
-    bits = WHOLE - taken.bit_length()
+    bits = WHOLE - int(np.abs(counts).sum(axis=1).max(initial=1)).bit_length()
     _, exponent = np.frexp(np.abs(values).max(axis=0, initial=0.0))
     scaled = np.ldexp(values, bits - exponent)
     high = np.rint(scaled)

@@ -56,8 +56,7 @@ def resampling_weights(n: int, draws: int, rng: np.random.Generator, strata: Int
     One set of weights serves all generators and scorers of a task, so that differences, ranks and intervals come
     from the same draws. With ``strata`` (int [n]) users are resampled within their stratum.
     """
-    if strata is None:
-        strata = np.zeros(n, np.int64)
+    strata = np.zeros(n, np.int64) if strata is None else strata
     weights = np.zeros((draws, n), np.int64)
     for stratum in np.unique(strata):
         own = np.flatnonzero(strata == stratum)
@@ -89,8 +88,6 @@ def mean_intervals(table: Floats, weights: Ints, confidence: float = 0.95, metho
     """
     if np.isinf(table).any():
         raise ValueError("an infinite value has no mean")
-    if not table.shape[1]:
-        return []
     known = np.isfinite(table)
     alike: dict[bytes, list[int]] = {}
     for column in range(table.shape[1]):
@@ -140,14 +137,13 @@ def _complete(values: Floats, weights: Ints, mask: Bools, confidence: float, met
             squares = resampled_means(own, np.square(values[:, c]))
             both = bootstrap_t(values[:, c], draws[:, place[c]], squares, confidence)
         if method == "bootstrap-t" and both is not None:
-            low, high, how = *both, "bootstrap-t"
+            low, high, how, both = *both, "bootstrap-t", None
         elif bca_wanted:
             low, high, how = *bca(values[:, c], draws[:, place[c]], confidence), "bca"
         else:
             half = float(tail * spread[c] / np.sqrt(n))
             low, high, how = m - half, m + half, "student-t"
-        beside = both if how != "bootstrap-t" else None
-        out.append(Interval(m, low, high, how, n, float(lopsided[c]) if n > 2 else None, beside))
+        out.append(Interval(m, low, high, how, n, float(lopsided[c]) if n > 2 else None, both))
     return out
 
 

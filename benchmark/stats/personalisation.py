@@ -98,16 +98,12 @@ def strata_of(pairs: Floats, stratum: Ints, images: Ints) -> tuple[list[Stratum]
         The strata of two or more users, and how many users are in none (not estimable).
     """
     strata: list[Stratum] = []
-    left = 0
-    for label in sorted({(int(s), int(n)) for s, n in zip(stratum, images, strict=True)}):
-        users = np.flatnonzero((stratum == label[0]) & (images == label[1]))
+    for label, number in sorted({(int(s), int(n)) for s, n in zip(stratum, images, strict=True) if n > 0}):
+        users = np.flatnonzero((stratum == label) & (images == number))
         table = pairs[np.ix_(users, users)]
-        complete = label[1] > 0 and bool(np.isfinite(table).all())
-        if len(users) >= 2 and complete:
+        if len(users) >= 2 and np.isfinite(table).all():
             strata.append(Stratum(users, table))
-        else:
-            left += len(users)
-    return strata, left
+    return strata, len(stratum) - sum(len(s.users) for s in strata)
 
 
 def permutations_within(sizes: Sequence[int], draws: int, rng: np.random.Generator) -> list[Ints]:
@@ -128,18 +124,14 @@ def block_permutation(
         T1, the mean of S[u, pi(u)], and T2, the median of the double-centred values. T2 decides: it keeps its level
         under unequal leniency and set quality, where T1 does not.
     """
-    users = sum(len(s.users) for s in strata)
-    draws = len(permutations[0])
-    total = np.zeros(draws)
-    moved = np.empty((draws, users), np.float64)
-    own = np.empty(users)
-    own_total = 0.0
+    users, draws = sum(len(s.users) for s in strata), len(permutations[0])
+    total, own_total = np.zeros(draws), 0.0
+    moved, own = np.empty((draws, users)), np.empty(users)
     start = 0
     for stratum, permutation in zip(strata, permutations, strict=True):
         m = len(stratum.users)
         centred = double_centred(stratum.scores)
-        rows = np.arange(m)
-        moved[:, start : start + m] = centred[rows, permutation]
+        moved[:, start : start + m] = centred[np.arange(m), permutation]
         own[start : start + m] = np.diag(centred)
         # the mean of S differs from the mean of the centred values by what no permutation changes
         total += moved[:, start : start + m].sum(axis=1) + m * stratum.scores.mean()
@@ -147,7 +139,7 @@ def block_permutation(
         start += m
     return (
         _one_sided(own_total / users, total / users),
-        _one_sided(float(np.median(own)), _row_medians(moved)),
+        _one_sided(float(np.median(own)), np.median(moved, axis=1)),
     )
 
 
@@ -163,18 +155,15 @@ def image_shuffle(scores: Floats, owner: Ints, draws: int, rng: np.random.Genera
         draws: Permutations.
         rng: Random numbers.
     """
-    users = len(scores)
     order = np.argsort(owner, kind="stable")
-    sizes = np.bincount(owner, minlength=users)
+    sizes = np.bincount(owner, minlength=len(scores))
     present = sizes > 0
     bounds = np.concatenate([[0], np.cumsum(sizes[present])])[:-1]
     judge = np.repeat(np.flatnonzero(present), sizes[present]).astype(np.int64)
-    count = sizes[present]
-    flat = np.ascontiguousarray(scores).ravel()
-    base = judge * scores.shape[1]
+    flat, base = np.ascontiguousarray(scores).ravel(), judge * scores.shape[1]
 
     def medians(images: Ints) -> Floats:
-        return _row_medians(np.add.reduceat(flat[base + images], bounds, axis=1) / count)
+        return np.asarray(np.median(np.add.reduceat(flat[base + images], bounds, axis=1) / sizes[present], axis=1))
 
     observed = float(medians(order[None, :])[0])
     null = np.empty(draws)
@@ -197,16 +186,7 @@ def own_set_rank(scores: Floats) -> tuple[Floats, Floats]:
     beaten = (centred < own - tolerance).sum(axis=1)
     tied = (np.abs(centred - own) <= tolerance).sum(axis=1) - 1
     others = len(scores) - 1
-    better = others - beaten - tied
-    return (beaten + tied / 2) / others, 1.0 / (1 + better + tied / 2)
-
-
-def _row_medians(values: Floats) -> Floats:
-    middle = values.shape[1] // 2
-    part = np.partition(values, (middle - 1, middle) if values.shape[1] % 2 == 0 else middle, axis=1)
-    if values.shape[1] % 2:
-        return np.asarray(part[:, middle])
-    return np.asarray((part[:, middle - 1] + part[:, middle]) / 2)
+    return (beaten + tied / 2) / others, 1.0 / (1 + (others - beaten - tied) + tied / 2)
 
 
 def _one_sided(observed: float, null: Floats) -> PermutationResult:

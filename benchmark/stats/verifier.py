@@ -26,14 +26,9 @@ def auc(liked: Bools, score: Floats) -> float:
 
 def auc_by_user(user: Ints, liked: Bools, score: Floats, num_users: int) -> Floats:
     """float64 [num_users]; AUC of every user's own rows, NaN for users without both labels."""
-    values = np.full(num_users, np.nan)
     order = np.argsort(user, kind="stable")
-    bounds = np.searchsorted(user[order], np.arange(num_users + 1))
-    for u in range(num_users):
-        rows = order[bounds[u] : bounds[u + 1]]
-        if len(rows):
-            values[u] = auc(liked[rows], score[rows])
-    return values
+    bounds = np.searchsorted(user[order], np.arange(1, num_users))
+    return np.array([auc(liked[rows], score[rows]) for rows in np.split(order, bounds)])
 
 
 def auc_over_users(user: Ints, liked: Bools, score: Floats, weights: Ints) -> Interval:
@@ -58,9 +53,8 @@ def auc_over_users(user: Ints, liked: Bools, score: Floats, weights: Ints) -> In
     dislikes = np.bincount(user[~liked], minlength=users)
     wins = np.zeros((users, users))
     bounds = np.searchsorted(user[~liked], np.arange(users + 1))
-    bad = place[~liked]
     for v in np.flatnonzero(dislikes):
-        own = bad[bounds[v] : bounds[v + 1]]
+        own = place[~liked][bounds[v] : bounds[v + 1]]
         below = (np.searchsorted(own, good, "left") + np.searchsorted(own, good, "right")) / 2
         wins[:, v] = np.bincount(owner, weights=below, minlength=users)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -153,13 +147,10 @@ class Calibration:
 def calibration(liked: Bools, probability: Floats, bins: int = CALIBRATION_BINS) -> Calibration:
     edges = np.linspace(0, 1, bins + 1)
     index = np.clip(np.digitize(probability, edges[1:-1]), 0, bins - 1)
-    rows = []
-    gap = 0.0
-    for b in range(bins):
+    rows, gap = [], 0.0
+    for b in np.unique(index):
         own = index == b
-        n = int(own.sum())
-        if n:
-            mean, share = float(probability[own].mean()), float(liked[own].mean())
-            gap += n / len(liked) * abs(mean - share)
-            rows.append(CalibrationBin(float(edges[b]), float(edges[b + 1]), n, mean, share))
+        n, mean, share = int(own.sum()), float(probability[own].mean()), float(liked[own].mean())
+        gap += n / len(liked) * abs(mean - share)
+        rows.append(CalibrationBin(float(edges[b]), float(edges[b + 1]), n, mean, share))
     return Calibration(tuple(rows), gap, float(np.mean(np.square(probability - liked))))

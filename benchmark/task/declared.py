@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from benchmark.task.registry import Kind, guarded, identity, plugin_class
 from rebeca.errors import PluginError
-from rebeca.hashes import tree_hash
 from rebeca.interfaces import NEEDS, PRIVILEGES, STEPS, Scorer, ScorerCard
 from rebeca.params import params_json
-from rebeca.published import is_published, published
 
 T = TypeVar("T")
 
@@ -133,36 +130,6 @@ def address_of(kind: Kind, use: str, params: Any) -> dict[str, Any]:
         "params": params_json(params),
         "fingerprint": fingerprint(kind, use, params),
     }
-
-
-def placed(kind: type[Any], raw: dict[str, Any], base: Path) -> dict[str, Any]:
-    """Raw parameters with absolute paths instead of those relative to ``base``, the task file's folder.
-
-    Class attributes of the parameters' dataclass name those that hold paths: ``FILES``; ``PATHS``, which may also name
-    a repository or a built-in model; ``LOCATIONS``, of which the contents count and the path does not. ``CONTENTS``
-    names parameters that are set to the SHA-256 of all files below another parameter.
-    """
-    out = dict(raw)
-    files = (*getattr(kind, "FILES", ()), *getattr(kind, "LOCATIONS", ()))
-    for name in (*files, *getattr(kind, "PATHS", ())):
-        value = out.get(name)
-        if not isinstance(value, str) or not value:
-            continue
-        if is_published(value):
-            published(value)
-        elif name in files or _exists(base / value):
-            out[name] = str(base.resolve() / value)
-    for name, of in getattr(kind, "CONTENTS", {}).items():
-        if isinstance(out.get(of), str):
-            out[name] = tree_hash(Path(out[of]))
-    return out
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name too long, a NUL byte
-        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.task.declared import address_of, learns, placed
+from benchmark.task.declared import address_of, learns
 from benchmark.task.file import EncoderSpec
+from benchmark.task.paths import placed
 from benchmark.task.registry import plugin_class
 from rebeca.errors import SpecError
 from rebeca.params import make_params

@@ -14,9 +14,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from benchmark.stats.levels import smallest_p
-from benchmark.task.declared import GeneratorFlags, ScorerFlags, generator_flags, placed, scorer_flags
+from benchmark.task.declared import GeneratorFlags, ScorerFlags, generator_flags, scorer_flags
 from benchmark.task.encoders import ResolvedEncoder, named_encoder, resolve_encoder
 from benchmark.task.file import ENCODER_KEYS, ID, GeneratorSpec, JudgeSpec, ScorerSpec, TaskFile
+from benchmark.task.paths import placed
 from benchmark.task.registry import plugin_class
 from benchmark.task.spec import Spec
 from benchmark.task.yaml_source import KeyPath, Source, override, read_yaml, with_extends

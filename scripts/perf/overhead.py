@@ -96,7 +96,7 @@ def main(task: str, data: str | None) -> None:
     watch(MODELS, PriorTraining, "run", "__init__")
     watch(MODELS, sampling, "sample_prior")
     import baselines.catalogue
-    from benchmark.runner import task_data, write_records
+    from benchmark.runner import world, write_records
     from benchmark.runner.run_task import run_task
     from benchmark.runner.store import Store
     from benchmark.site import build
@@ -105,7 +105,7 @@ def main(task: str, data: str | None) -> None:
 
     watch(MODELS, baselines.catalogue.CatalogueGenerator, "fit", "generate")
     watch(MODELS, NearestItem, "decode")
-    watch("data", task_data, "build_world")
+    watch("data", world, "build_world")
     watch("data", Catalogue, "pixels", "digest", "fingerprint")
     watch("store", Store, "find", "make")
     watch("statistics", write_records, "analyse", "judge_report")

@@ -150,7 +150,7 @@ def _images(
         rows.digest[index[image.user], image.replicate] = pixels_digest(pixels)
         drawn[pixels_digest(pixels)] = pixels
     shown = shown_images(rows, spec.seeds, users)
-    pack_images(folder, shown, lambda image: drawn[image.digest])
+    pack_images(folder, shown, drawn.__getitem__)
     return shown
 
 

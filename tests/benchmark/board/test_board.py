@@ -6,7 +6,7 @@ import pytest
 
 from benchmark.board.board import read_board
 from benchmark.board.finding import finding_of
-from benchmark.board.row import flags_of, gaps, twins
+from benchmark.board.flags import flags_of, gaps, twins
 from benchmark.records.files import read_comparison, read_record
 
 

@@ -18,12 +18,12 @@ def test_equal_ratings_are_not_shown_in_the_order_of_the_catalogue():
         np.zeros(n, np.int64), np.arange(n), np.repeat([1.0, 0.0], n // 2), np.repeat([True, False], n // 2),
         ("ann",), tuple(f"item-{i}" for i in range(n)),
     )  # fmt: skip
-    shown = examples_of(ratings, Digests(), 0, "ann")
+    shown = examples_of(ratings, Digests(), 0)
     liked, disliked = ([example.item for example in examples] for examples in (shown.liked, shown.disliked))
     assert len(liked) == 6 and len(disliked) == 3
     assert max(liked) < 100 <= min(disliked)
     assert max(liked) - min(liked) > 30
-    again = examples_of(ratings.where(np.random.default_rng(0).permutation(n)), Digests(), 0, "ann")
+    again = examples_of(ratings.where(np.random.default_rng(0).permutation(n)), Digests(), 0)
     assert again == shown
 
 
@@ -31,6 +31,6 @@ def test_higher_ratings_come_first():
     ratings = Interactions(
         np.zeros(9, np.int64), np.arange(9), np.arange(9.0), np.arange(9) > 3, ("ann",), tuple("abcdefghi")
     )
-    shown = examples_of(ratings, Digests(), 0, "ann")
+    shown = examples_of(ratings, Digests(), 0)
     assert [example.item for example in shown.liked] == [8, 7, 6, 5, 4]
     assert [example.item for example in shown.disliked] == [0, 1, 2]

@@ -238,11 +238,11 @@ def forge(folder):
     records = {name: read_record(folder / name) for name in task.order}
     rows = [read_rows(folder / name, record, task.spec, task.users.id) for name, record in records.items()]
     scores = read_held_out(folder / TASK_FOLDER / HELD_OUT, len(task.user_ids))
-    again = recomputed(folder, task, rows, scores)
+    analysis, judges = recomputed(folder, task, rows, scores)
     for name, record in records.items():
-        results = {field: getattr(again.analysis.generators[name], field) for field in ("summary", "personal", "gap")}
+        results = {field: getattr(analysis.generators[name], field) for field in ("summary", "personal", "gap")}
         write_record(folder / name, record.model_copy(update=results))
-    write_comparison(folder, task.model_copy(update={"results": again.analysis.task, "judges": again.judges}))
+    write_comparison(folder, task.model_copy(update={"results": analysis.task, "judges": judges}))
 
 
 def higher(table):

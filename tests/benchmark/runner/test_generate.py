@@ -11,7 +11,7 @@ from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.freeze import Freezer
 from benchmark.runner.images import ImageRow
 from benchmark.runner.progress import Reporter
-from benchmark.runner.stage import Stages
+from benchmark.runner.store import Stages
 from benchmark.task.resolve import load_task
 from rebeca.errors import PluginError
 

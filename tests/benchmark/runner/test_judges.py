@@ -27,8 +27,7 @@ def test_a_fitted_judge_gives_probabilities(prepared):
 
 def test_the_same_fit_gives_the_same_judge(prepared, tmp_path):
     from benchmark.runner.progress import Reporter
-    from benchmark.runner.stage import Stages
-    from benchmark.runner.store import Store
+    from benchmark.runner.store import Stages, Store
 
     address, materials = prepared.addresses.judges["verifier"], prepared.materials
     stages = Stages(Store(tmp_path, print), Reporter(quiet=True))

@@ -11,10 +11,10 @@ from benchmark.runner.freeze import Freezer
 from benchmark.runner.scoring import (
     ImageScores,
     ImageVectors,
-    Scorers,
     score,
     score_arrays,
     scored_images,
+    scorer_builder,
     scorer_context,
 )
 from benchmark.task.declared import ScorerFlags
@@ -101,7 +101,7 @@ def images(prepared):
 
 
 def scored(prepared, images, stages=None):
-    scorers = Scorers(prepared.task, prepared.addresses, prepared.materials)
+    scorers = scorer_builder(prepared.task, prepared.addresses, prepared.materials)
     vectors = ImageVectors(prepared.materials.encoders)
     return score(images, scorers, prepared.addresses, prepared.materials, vectors, stages or prepared.stages)
 

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from benchmark.stats.personalisation import (
     Stratum,
-    _row_medians,
     block_permutation,
     double_centred,
     image_shuffle,
@@ -148,10 +147,3 @@ def test_equal_sets_tie_whatever_the_rounding():
     t1, t2 = block_permutation([stratum(scores)], permutations)
     assert (t1.p, t2.p) == (1, 1)
     assert not personal_lift(scores).any()
-
-
-@pytest.mark.parametrize("width", [1, 2, 3, 12, 40, 999, 1000])
-def test_medians_of_rows_are_numpys(width):
-    """Many rows: where a partition does not fix both middle values of an even row, few rows show it."""
-    table = np.random.default_rng(width).normal(size=(2000, width))
-    np.testing.assert_array_equal(_row_medians(table), np.median(table, axis=1))

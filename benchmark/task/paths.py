@@ -1,0 +1,39 @@
+"""Files that a task file names: their paths are relative to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rebeca.hashes import tree_hash
+from rebeca.published import is_published, published
+
+
+def placed(kind: type[Any], raw: dict[str, Any], base: Path) -> dict[str, Any]:
+    """Raw parameters with absolute paths instead of those relative to ``base``, the task file's folder.
+
+    Class attributes of the parameters' dataclass name those that hold paths: ``FILES``; ``PATHS``, which may also name
+    a repository or a built-in model; ``LOCATIONS``, of which the contents count and the path does not. ``CONTENTS``
+    names parameters that are set to the SHA-256 of all files below another parameter.
+    """
+    out = dict(raw)
+    files = (*getattr(kind, "FILES", ()), *getattr(kind, "LOCATIONS", ()))
+    for name in (*files, *getattr(kind, "PATHS", ())):
+        value = out.get(name)
+        if not isinstance(value, str) or not value:
+            continue
+        if is_published(value):
+            published(value)
+        elif name in files or _exists(base / value):
+            out[name] = str(base.resolve() / value)
+    for name, of in getattr(kind, "CONTENTS", {}).items():
+        if isinstance(out.get(of), str):
+            out[name] = tree_hash(Path(out[of]))
+    return out
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long, a NUL byte
+        return False
