@@ -14,12 +14,17 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from rebeca.places import cache_folder
+from platformdirs import user_cache_path
 
 KEPT = "hashes.json"
 RECENT_NS = 2_000_000_000
 Cached = dict[str, tuple[int, int, str]]
 """Path -> bytes, time of the last change in nanoseconds, SHA-256."""
+
+
+def cache_folder() -> Path:
+    """The system's folder for caches, on Linux ``$XDG_CACHE_HOME/rebeca-bench`` or ``~/.cache/rebeca-bench``."""
+    return user_cache_path("rebeca-bench", appauthor=False)
 
 
 def file_hash(path: Path) -> str:
@@ -38,7 +43,7 @@ def file_hashes(paths: Iterable[Path]) -> dict[Path, str]:
         OSError: If one cannot be read.
     """
     store = cache_folder() / KEPT
-    cached = _read(store)
+    cached = read_hashes(store)
     fresh: Cached = {}
     out: dict[Path, str] = {}
     for path in paths:
@@ -53,7 +58,7 @@ def file_hashes(paths: Iterable[Path]) -> dict[Path, str]:
         if time.time_ns() - about.st_mtime_ns > RECENT_NS:
             fresh[key] = (about.st_size, about.st_mtime_ns, out[path])
     if fresh:
-        _write(store, _read(store) | fresh)
+        _write(store, read_hashes(store) | fresh)
     return out
 
 
@@ -72,7 +77,8 @@ def hash_of_files(files: dict[str, Path]) -> str:
     return digest.hexdigest()
 
 
-def _read(store: Path) -> Cached:
+def read_hashes(store: Path) -> Cached:
+    """What a file of hashes holds, not to be changed; nothing where it is missing or damaged."""
     try:
         about = store.stat()
     except OSError:

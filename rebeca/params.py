@@ -15,8 +15,8 @@ from typing import Annotated, Any, TypeVar
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import TypeAdapter, ValidationError
 
+from rebeca.arrays import Plain
 from rebeca.errors import SpecError, did_you_mean
-from rebeca.plain import Plain
 
 T = TypeVar("T")
 

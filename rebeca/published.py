@@ -24,8 +24,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rebeca.errors import MissingDependency, SpecError, did_you_mean
-from rebeca.hashes import file_hash
-from rebeca.places import cache_folder
+from rebeca.hashes import cache_folder, file_hash
 from rebeca.seeds import digest_of
 
 PREFIX = "published:"

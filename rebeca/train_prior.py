@@ -31,16 +31,14 @@ import click
 import numpy as np
 import yaml
 
-from rebeca.arrays import Bools, Floats
+from rebeca.arrays import Bools, Floats, Plain
 from rebeca.data.folder import read_folder
 from rebeca.data.interactions import Interactions
 from rebeca.data.splits import Division, SplitRule, divide
 from rebeca.encoders.precomputed import read_embeddings
 from rebeca.errors import DataError, RebecaError, SpecError, did_you_mean
-from rebeca.options import RebecaParams
 from rebeca.params import make_params
-from rebeca.plain import Plain
-from rebeca.prior.options import PriorShape
+from rebeca.prior.options import PriorShape, RebecaParams
 from rebeca.prior.training import PriorHistory, PriorTraining
 from rebeca.seeds import digest_of, seed_of, substream
 from rebeca.space import LinearSpace

@@ -19,9 +19,9 @@ from benchmark.runner.plugins import build
 from benchmark.runner.progress import Report
 from benchmark.runner.stage import Stages
 from benchmark.task.resolve import ResolvedGenerator, Task
+from rebeca.arrays import Plain
 from rebeca.errors import PluginError
 from rebeca.interfaces import Decoder, DecoderContext, GeneratorContext, Privileges, Space, no_progress
-from rebeca.plain import Plain
 
 REPORT = "report.json"
 """What a fit says about itself: losses, numbers of parameters, what was chosen."""

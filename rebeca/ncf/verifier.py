@@ -17,14 +17,13 @@ import torch
 from safetensors.torch import load_file
 from scipy.special import expit
 
-from rebeca.arrays import Bools, Floats, Ints
+from rebeca.arrays import Bools, Floats, Ints, Plain
 from rebeca.data.interactions import Interactions
 from rebeca.data.splits import Part
 from rebeca.errors import DataError
 from rebeca.ncf.model import NCFModel, NCFShape, shape_from_json
 from rebeca.ncf.options import VerifierParams
 from rebeca.ncf.training import NCFHistory, NCFOptions, Rows, fit_ncf
-from rebeca.plain import Plain
 from rebeca.population import PopulationModel, fit_population, out_of_fold
 from rebeca.seeds import substream
 from rebeca.space import LinearSpace

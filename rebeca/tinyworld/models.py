@@ -15,11 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rebeca.arrays import Plain
 from rebeca.errors import MissingDependency
-from rebeca.hashes import file_hashes
+from rebeca.hashes import cache_folder, file_hashes
 from rebeca.pixels import CLIP_DEVIATION, CLIP_MEAN
-from rebeca.places import cache_folder
-from rebeca.plain import Plain
 from rebeca.tinyworld.words import CONTEXT
 from rebeca.weights import quiet
 

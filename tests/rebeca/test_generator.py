@@ -9,7 +9,7 @@ from rebeca.data.catalogue import ArraySource, Candidates, Catalogue
 from rebeca.errors import PluginError, SpecError
 from rebeca.generator import Rebeca
 from rebeca.interfaces import Decoder, FittedJudge, GeneratedImage, GeneratorContext, Judge, Privileges, Request
-from rebeca.options import SAMPLING_ONLY, RebecaParams
+from rebeca.prior.options import SAMPLING_ONLY, RebecaParams
 from rebeca.seeds import SeedScheme, substream
 from tests.builders import grid, interactions
 

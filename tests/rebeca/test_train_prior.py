@@ -8,7 +8,7 @@ import pytest
 from rebeca import train_prior
 from rebeca.errors import SpecError
 from rebeca.generator import Rebeca
-from rebeca.options import RebecaParams
+from rebeca.prior.options import RebecaParams
 from rebeca.seeds import SeedScheme
 from rebeca.train_prior import read_config, run
 from tests.builders import interactions

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from rebeca.data.interactions import Interactions
-from rebeca.options import RebecaParams
-from rebeca.prior.options import PriorShape, SamplingOptions
+from rebeca.prior.options import PriorShape, RebecaParams, SamplingOptions
 from rebeca.prior.sampling import sample_prior
 from rebeca.prior.training import PriorTraining
 

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from rebeca.data.interactions import Interactions
-from rebeca.options import RebecaParams
-from rebeca.prior.options import PriorShape
+from rebeca.prior.options import PriorShape, RebecaParams
 from rebeca.prior.training import PriorTraining, balanced_epoch
 
 
