@@ -51,7 +51,7 @@ def make_params(kind: type[T], raw: Mapping[str, object], where: str) -> T:
         if not _finite(value):
             raise ParamError(f"{where}.{name}: not a finite number, found {shortened(value)}", (name,))
     try:
-        params: T = _adapter(kind).validate_python(dict(raw))
+        return _adapter(kind).validate_python(dict(raw))
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "value_error":  # raised by a __post_init__
@@ -59,7 +59,6 @@ def make_params(kind: type[T], raw: Mapping[str, object], where: str) -> T:
         path = ".".join(str(part) for part in first["loc"])
         message = f"{where}.{path}: {first['msg'].lower()}, found {shortened(first.get('input'))}"
         raise ParamError(message, first["loc"]) from error
-    return params
 
 
 def params_json(params: Any) -> dict[str, Plain]:

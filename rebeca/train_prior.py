@@ -110,9 +110,11 @@ def train_prior(
         params.layers,
         params.residual,
     )
-    rows = None
-    if params.user_rows == "taste":
-        rows = taste_rows(train, points, shape.user_width, params.ridge, substream(seed, "rotation"))
+    rows = (
+        taste_rows(train, points, shape.user_width, params.ridge, substream(seed, "rotation"))
+        if params.user_rows == "taste"
+        else None
+    )
     if params.train_users == "nobody":
         params = replace(params, drop_user=1.0)
     training = PriorTraining(shape, params, train, validation, points, seed, device, rows)
@@ -269,8 +271,8 @@ def _train_one(
 def _losses(history: PriorHistory) -> str:
     held = history.validation or (float("nan"),) * len(history.train)
     rows = enumerate(zip(history.train, held, history.learning_rate, strict=True), start=1)
-    lines = [f"{epoch},{train:.6g},{validation:.6g},{rate:.6g}\n" for epoch, (train, validation, rate) in rows]
-    return "epoch,train,validation,learning_rate\n" + "".join(lines)
+    lines = (f"{epoch},{train:.6g},{validation:.6g},{rate:.6g}\n" for epoch, (train, validation, rate) in rows)
+    return "".join(["epoch,train,validation,learning_rate\n", *lines])
 
 
 def _check_keys(path: Path, where: str, raw: Any, allowed: set[str]) -> None:

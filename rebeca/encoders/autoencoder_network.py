@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from rebeca.arrays import Floats, Pixels
+from rebeca.device import in_batches
 from rebeca.seeds import substream, torch_generator
 
 SIZE = 64
@@ -76,12 +77,9 @@ def train_autoencoder(
 
 
 @torch.inference_mode()
-def latents(network: AutoencoderNetwork, images: Sequence[Pixels], device: str) -> list[Floats]:
-    """float32 [.., latent] per 256 images."""
-    return [
-        network.encoder(_tensor(images[start : start + AT_ONCE]).to(device)).cpu().numpy()
-        for start in range(0, len(images), AT_ONCE)
-    ]
+def latents(network: AutoencoderNetwork, images: Sequence[Pixels], latent: int, device: str) -> Floats:
+    """float32 [n, latent]."""
+    return in_batches(lambda batch: network.encoder(_tensor(batch).to(device)).cpu().numpy(), images, AT_ONCE, latent)
 
 
 def _tensor(images: Sequence[Pixels]) -> Tensor:

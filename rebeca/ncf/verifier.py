@@ -23,7 +23,7 @@ from rebeca.data.splits import Part
 from rebeca.errors import DataError
 from rebeca.ncf.model import NCFModel, NCFShape, shape_from_json
 from rebeca.ncf.options import VerifierParams
-from rebeca.ncf.training import NCFHistory, NCFOptions, Rows, fit_ncf
+from rebeca.ncf.training import NCFHistory, Rows, fit_ncf
 from rebeca.population import PopulationModel, fit_population, out_of_fold
 from rebeca.seeds import substream
 from rebeca.space import LinearSpace
@@ -74,19 +74,9 @@ class Verifier:
             p.user_scale,
             p.linear_item,
         )
-        options = NCFOptions(
-            lr=p.lr,
-            weight_decay=p.weight_decay,
-            user_weight_decay=p.user_weight_decay,
-            epochs=p.epochs,
-            patience=p.patience,
-            batch=p.batch,
-            decoupled=p.decoupled,
-        )
         rows = Rows(train.user, train.item, train.liked, points, logits)
-        folds = held_back(train, p.hold_back, p.nets, substream(seed, "held-back"))
-        for index in range(p.nets):
-            model, history = fit_ncf(shape, rows, folds[index], options, substream(seed, f"net-{index}"), self.device)
+        for index, held in enumerate(held_back(train, p.hold_back, p.nets, substream(seed, "held-back"))):
+            model, history = fit_ncf(shape, rows, held, p, substream(seed, f"net-{index}"), self.device)
             self.nets.append(model)
             self.histories.append(history)
             if progress is not None:
@@ -103,8 +93,7 @@ class Verifier:
         points = torch.as_tensor(self.space.forward(embeddings), device=self.device)
         logits = None
         if self.population is not None:
-            predicted = self.population.predict(embeddings).astype(np.float32)
-            logits = torch.as_tensor(predicted, device=self.device)
+            logits = torch.as_tensor(self.population.predict(embeddings).astype(np.float32), device=self.device)
         rows = None if users is None else torch.as_tensor(users, dtype=torch.long, device=self.device)
         total = sum(net.all_pairs(points, logits, rows).double() for net in self.nets)
         return expit((total / len(self.nets)).cpu().numpy())  # type: ignore[union-attr]

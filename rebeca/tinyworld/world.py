@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from rebeca.arrays import Floats, Ints, Pixels
+from rebeca.arrays import Floats
 from rebeca.data.catalogue import ArraySource, Catalogue
 from rebeca.data.dataset import Dataset, GroundTruth
 from rebeca.data.interactions import Interactions
@@ -54,13 +53,6 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
     )
     ladder = np.sort(utility, axis=1, kind="stable")
     known = percentile(ladder, utility)
-
-    def of_items(users: Ints, items: Ints) -> Floats:
-        return known[users, items]
-
-    def of_images(images: Iterable[Pixels]) -> Floats:
-        return percentile(ladder, tastes.utility(features(images)))
-
     return Dataset(
         title="Tinyworld",
         licence="drawn by this project, Apache-2.0",
@@ -71,7 +63,13 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
         ratings=ratings,
         block_of_user=np.zeros(params.users, np.int64),
         scale=SCALE,
-        ground_truth=GroundTruth(UNIT, MEANING, of_items, {}, of_images),
+        ground_truth=GroundTruth(
+            UNIT,
+            MEANING,
+            utility=lambda users, items: known[users, items],
+            exact={},
+            of_images=lambda images: percentile(ladder, tastes.utility(features(images))),
+        ),
     )
 
 
@@ -81,6 +79,8 @@ def percentile(ladder: Floats, utility: Floats) -> Floats:
     Utilities within :data:`rebeca.ties.TIE` are tied, since a batch of another size may round differently.
     """
     tie = TIE * size_of(ladder)
-    below = np.stack([np.searchsorted(row, own - tie, "left") for row, own in zip(ladder, utility, strict=True)])
-    up_to = np.stack([np.searchsorted(row, own + tie, "right") for row, own in zip(ladder, utility, strict=True)])
-    return (below + up_to) / (2.0 * ladder.shape[1])
+    below_and_up_to = [
+        row.searchsorted(own - tie, "left") + row.searchsorted(own + tie, "right")
+        for row, own in zip(ladder, utility, strict=True)
+    ]
+    return np.stack(below_and_up_to) / (2.0 * ladder.shape[1])

@@ -165,7 +165,7 @@ def _stand_ins(data: Postcards, encoder: Any, tokenizer: Path) -> dict[str, floa
     rng = np.random.default_rng(seed_of("tinyworld", "evaluate", "ratings"))
     tastes = draw_tastes(stand_ins.RATERS, MODELS_SEED)
     values = features(data.pixels.permute(0, 2, 3, 1).numpy())
-    rated = rate(tastes, tastes.utility(values), rng).mean(axis=0)
+    rated = rate(tastes.utility(values), tastes.habit[:, None], rng).mean(axis=0)
     utility = stand_ins.common(data.pixels)
     model = load_clip("hps")
     words = _texts(model, token_ids(tokenizer, (stand_ins.NEUTRAL_PROMPT,)))
