@@ -96,8 +96,8 @@ class Prompts(Generator[PromptsParams]):
             self._words = {user: ends(train.user == index) for index, user in enumerate(train.user_ids)}
 
     def save(self, folder: Path) -> None:
-        learned = {"words": self._words, "order": self._order}
-        (folder / "words.json").write_text(json.dumps(learned, indent=1, sort_keys=True), encoding="utf-8")
+        learned = json.dumps({"words": self._words, "order": self._order}, indent=1, sort_keys=True)
+        (folder / "words.json").write_text(learned, encoding="utf-8")
 
     def load(self, folder: Path) -> None:
         learned = json.loads((folder / "words.json").read_text(encoding="utf-8"))

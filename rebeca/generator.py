@@ -134,8 +134,7 @@ class Rebeca(Generator[RebecaParams]):
     @property
     def prior_guidance(self) -> float:
         guidance = self._chosen if self.params.prior_guidance == "validation" else self.params.prior_guidance
-        if guidance is None:
-            raise PluginError("it was asked to generate before it was fitted or loaded")
+        assert guidance is not None  # chosen by the fit
         return float(guidance)
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:

@@ -64,8 +64,7 @@ def file_hashes(paths: Iterable[Path]) -> dict[Path, str]:
 
 def tree_hash(folder: Path) -> str:
     """SHA-256 over names and contents of all files below a folder; that of no files where the folder is missing."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-    return hash_of_files({path.relative_to(folder).as_posix(): path for path in files})
+    return hash_of_files({path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()})
 
 
 def hash_of_files(files: dict[str, Path]) -> str:

@@ -64,8 +64,7 @@ def taste_rows(train: Interactions, points: Floats, width: int, ridge: float, se
         seed: Seed of the rotation.
     """
     deviation = points[np.unique(train.item)].std(axis=0)
-    scaled = points / np.where(deviation > 0, deviation, 1.0)
-    tastes = ridge_tastes(train, scaled, ridge)
+    tastes = ridge_tastes(train, points / np.where(deviation > 0, deviation, 1.0), ridge)
     spread = float(tastes.std()) or 1.0
     dim = tastes.shape[1]
     size = max(dim, width)

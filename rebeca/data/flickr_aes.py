@@ -62,7 +62,6 @@ class Facts:
 
     @property
     def as_published(self) -> bool:
-        """Whether all numbers of the original are the same here."""
         return all(self.counts[name] == value for name, value in PUBLISHED.items())
 
 

@@ -55,7 +55,6 @@ class Interactions:
         return np.bincount(self.user, minlength=self.num_users)
 
     def rows_of(self, user: int) -> Ints:
-        """Row numbers of one user."""
         return np.flatnonzero(self.user == user)
 
     def user_mean(self) -> Floats:

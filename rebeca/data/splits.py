@@ -63,7 +63,6 @@ class Part:
         return Part(thinned(self.train, share, seed), thinned(self.validation, share, seed))
 
     def joined(self) -> Interactions:
-        """Training and validation ratings as one."""
         a, b = self.train, self.validation
         return replace(
             a,

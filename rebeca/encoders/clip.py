@@ -97,8 +97,11 @@ class OpenClip(Encoder[OpenClipParams]):
 
 
 def _weights_of(params: OpenClipParams) -> Any:
-    hint = "prefetch them into the hub cache, or name a local checkpoint file after the slash"
-    return reading(f"open_clip:{params.model}: weights are not available", MissingDependency, hint)
+    return reading(
+        f"open_clip:{params.model}: weights are not available",
+        MissingDependency,
+        "prefetch them into the hub cache, or name a local checkpoint file after the slash",
+    )
 
 
 class ClipFolder(Encoder[P]):
@@ -172,8 +175,11 @@ class Transformers(ClipFolder[TransformersParams]):
 
 
 def _folder_of(source: str) -> Any:
-    hint = f"hf download {source}, or give a folder with config.json, preprocessor_config.json and model.safetensors"
-    return reading(f"transformers:{source}: not available", MissingDependency, hint)
+    return reading(
+        f"transformers:{source}: not available",
+        MissingDependency,
+        f"hf download {source}, or give a folder with config.json, preprocessor_config.json and model.safetensors",
+    )
 
 
 @dataclass(frozen=True, slots=True)
