@@ -216,5 +216,4 @@ def factorise(train: Interactions, factors: int, seed: int) -> Floats:
 
 
 def _shrunk_mean(index: Ints, values: Floats, size: int) -> Floats:
-    total = np.bincount(index, weights=values, minlength=size)
-    return np.asarray(total / (np.bincount(index, minlength=size) + BIAS_PENALTY))
+    return np.bincount(index, values, size) / (np.bincount(index, minlength=size) + BIAS_PENALTY)

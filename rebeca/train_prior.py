@@ -222,9 +222,8 @@ def run(config: Path, output: Path) -> list[Mapping[str, Plain]]:
     ]
     if c.select == "validation-loss":
         trained.sort(key=lambda pair: pair[0])
+        (output / "best").write_text(f"{trained[0][1]['folder']}\n", encoding="utf-8")
     rows = [row for _, row in trained]
-    if c.select == "validation-loss":
-        (output / "best").write_text(f"{rows[0]['folder']}\n", encoding="utf-8")
     with (output / "results.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
         writer.writeheader()
@@ -242,11 +241,10 @@ def _train_one(
     name = "prior-" + digest_of([config.prior, chosen, config.seed, about])[:12]
     folder = output / name
     folder.mkdir(parents=True, exist_ok=True)
-    part = division.generators
     trained = train_prior(
         params,
-        part.train,
-        part.validation,
+        division.generators.train,
+        division.generators.validation,
         embeddings,
         division.training_items,
         seed_of("train-prior", config.seed),

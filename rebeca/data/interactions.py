@@ -79,8 +79,7 @@ class Interactions:
 
 def _group_mean(index: Ints, values: Floats, size: int) -> Floats:
     count = np.bincount(index, minlength=size)
-    total = np.bincount(index, weights=values, minlength=size)
-    return np.divide(total, count, out=np.full(size, np.nan), where=count > 0)
+    return np.divide(np.bincount(index, values, size), count, out=np.full(size, np.nan), where=count > 0)
 
 
 def rows_by_group(group: Ints, num_groups: int) -> list[Ints]:

@@ -183,8 +183,9 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
         pipe = load_pipeline(self.params.of_pipeline, self.context.device)
         for folder, first, last in self._groups(requests):
             with _lora(pipe, folder, self.params.lora_scale):
-                texts = {*prompts[first:last], *negative_prompts[first:last]}
-                encoded = _encode_texts(pipe, texts, self.context.device)
+                encoded = _encode_texts(
+                    pipe, {*prompts[first:last], *negative_prompts[first:last]}, self.context.device
+                )
                 for start in range(first, last, self.batch):
                     rows = [min(i, last - 1) for i in range(start, start + self.batch)]
                     images = self._batch(

@@ -300,10 +300,9 @@ def _flowers(canvas: Floats, s: Scenes, light: Floats) -> None:
 
 
 def _haze(canvas: Floats, s: Scenes, low: Floats) -> None:
-    rows = np.arange(len(s))
     far = (_Y - _col(s.horizon)) / 9.0
-    veil = _col(s.haze) / (1 + far * far)
-    _blend(canvas, rows, np.broadcast_to(veil, (len(s), SIZE, SIZE)), low + (1 - low) * np.float32(0.15))
+    veil = np.broadcast_to(_col(s.haze) / (1 + far * far), (len(s), SIZE, SIZE))
+    _blend(canvas, np.arange(len(s)), veil, low + (1 - low) * np.float32(0.15))
 
 
 def _tree(canvas: Floats, s: Scenes, slot: int, light: Floats) -> None:

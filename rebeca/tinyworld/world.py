@@ -17,8 +17,6 @@ from rebeca.tinyworld.scenes import captions, draw_scenes
 from rebeca.tinyworld.taste import draw_ratings, draw_tastes, features
 
 SCALE = (1.0, 5.0)
-UNIT = "percentile 0 to 1"
-MEANING = "Share of this world's postcards that this user truly likes less, known by construction; ties count one half."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +62,9 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
         block_of_user=np.zeros(params.users, np.int64),
         scale=SCALE,
         ground_truth=GroundTruth(
-            UNIT,
-            MEANING,
+            unit="percentile 0 to 1",
+            meaning="Share of this world's postcards that this user truly likes less, known by construction; ties count"
+            " one half.",
             utility=lambda users, items: known[users, items],
             exact={},
             of_images=lambda images: percentile(ladder, tastes.utility(features(images))),

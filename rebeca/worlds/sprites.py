@@ -59,8 +59,7 @@ def exact_values() -> dict[str, float]:
 def make_sprites(params: SpritesParams) -> Dataset:
     """Draws items and ratings (1 like, 0 no like): every user rates every item."""
     combination = np.repeat(np.arange(COMBINATIONS), params.sprites)
-    rng = np.random.default_rng(seed_of("sprites", params.seed, "pictures"))
-    pixels = render(combination, rng)
+    pixels = render(combination, np.random.default_rng(seed_of("sprites", params.seed, "pictures")))
     num_users = COMBINATIONS * params.users_per_taste
     taste = np.arange(num_users) % COMBINATIONS
     probability = like_probability(taste[:, None], combination[None, :])
