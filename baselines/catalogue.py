@@ -18,10 +18,10 @@ from rebeca.data.interactions import Interactions
 from rebeca.errors import PluginError
 from rebeca.interfaces import GeneratedImage, Generator, GeneratorContext, Request, whole_users
 from rebeca.params import Count, NotNegative
-from rebeca.population import fit_population, population_scores
+from rebeca.population import chord_kernel, fit_population, population_scores
 from rebeca.seeds import substream
 from rebeca.space import LinearSpace
-from rebeca.taste import DEFAULT_RIDGE, ridge_tastes
+from rebeca.taste import DEFAULT_RIDGE, ridge_by_group, ridge_tastes
 from rebeca.ties import TIE_OF_SCORES, levels
 
 RankBy = Literal[
@@ -64,8 +64,7 @@ class CatalogueGenerator(Generator[CatalogueParams]):
 
     def __init__(self, params: CatalogueParams, context: GeneratorContext) -> None:
         super().__init__(params, context)
-        self._scores: Floats | None = None
-        self._fitted = False
+        self._scores: Floats | None = None  # empty where the ranking has none
 
     @classmethod
     def needs(cls, params: CatalogueParams) -> frozenset[str]:
@@ -81,33 +80,29 @@ class CatalogueGenerator(Generator[CatalogueParams]):
         return params.rank_by not in IMPERSONAL
 
     def fit(self, train: Interactions) -> None:
-        rankings: dict[str, Callable[[Interactions, GeneratorContext], Floats | None]] = {
-            "random": lambda train, context: None,
+        rankings: dict[str, Callable[[Interactions, GeneratorContext], Floats]] = {
+            "random": lambda train, context: np.zeros((0, 0)),
             "most-liked": _most_liked,
             "centroid": _centroid,
             "ridge": lambda train, context: _ridge(train, context, self.params.ridge),
             "neighbours": _neighbours,
             "matrix-factorisation": lambda train, context: _factorised(train, context, self.params.factors),
-            "verifier": _verifier,
+            "verifier": lambda train, context: context.privileges.judge.catalogue_scores(),
             "heldout-likes": _heldout,
         }
         assert set(rankings) == set(get_args(RankBy))
         self._scores = rankings[self.params.rank_by](train, self.context)
-        self._fitted = True
 
     def save(self, folder: Path) -> None:
-        """Writes the scores, float32 [users or 1, items]."""
-        scores = np.zeros((0, 0), np.float32) if self._scores is None else self._scores.astype(np.float32)
-        np.save(folder / "scores.npy", scores)
+        """Writes the scores, float32 [users or 1, items]; [0, 0] for ``random``."""
+        np.save(folder / "scores.npy", np.asarray(self._scores, np.float32))
 
     def load(self, folder: Path) -> None:
-        scores = np.load(folder / "scores.npy", allow_pickle=False)
-        self._scores = scores if scores.size else None
-        self._fitted = True
+        self._scores = np.load(folder / "scores.npy", allow_pickle=False)
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
         """The best candidates first; ``random`` draws each item by the request's seed."""
-        if not self._fitted:
+        if self._scores is None:
             raise PluginError("it was asked to generate before it was fitted or loaded")
         index = {name: i for i, name in enumerate(self.context.users)}
         for group in whole_users(requests):
@@ -118,19 +113,25 @@ class CatalogueGenerator(Generator[CatalogueParams]):
                     f"user '{group[0].user}' has {len(candidates)} candidate items for {len(group)} requests",
                     hint="lower images, or hold out more items",
                 )
-            for item in self._chosen(user, candidates.tolist(), group):
+            if self._scores.size:
+                chosen = best_positions(self._scores[user if len(self._scores) > 1 else 0, candidates], group)
+                items = candidates[chosen].tolist()
+            else:
+                items = _drawn(candidates.tolist(), group)
+            for item in items:
                 yield GeneratedImage(self.context.catalogue.pixels(item), item=item)
 
-    def _chosen(self, user: int, candidates: list[int], group: Sequence[Request]) -> list[int]:
-        if self._scores is None:
-            chosen = []
-            for request in group:
-                draw = np.random.default_rng(substream(request.seed, "catalogue-random"))
-                chosen.append(candidates.pop(int(draw.integers(len(candidates)))))
-            return chosen
-        scores = levels(self._scores[user if len(self._scores) > 1 else 0, candidates], TIE_OF_SCORES)
-        ties = np.random.default_rng(substream(group[0].seed, "catalogue-ties")).random(len(candidates))
-        return [candidates[i] for i in np.lexsort((ties, -scores))[: len(group)]]
+
+def best_positions(scores: Floats, group: Sequence[Request]) -> Ints:
+    """Positions of the highest scores, best first; a draw orders equal ones."""
+    ties = np.random.default_rng(substream(group[0].seed, "catalogue-ties")).random(len(scores))
+    return np.lexsort((ties, -levels(scores, TIE_OF_SCORES)))[: len(group)]
+
+
+def _drawn(candidates: list[int], group: Sequence[Request]) -> list[int]:
+    """One item per request by the request's seed, without repeats."""
+    draws = [np.random.default_rng(substream(request.seed, "catalogue-random")) for request in group]
+    return [candidates.pop(int(draw.integers(len(candidates)))) for draw in draws]
 
 
 def _most_liked(train: Interactions, context: GeneratorContext) -> Floats:
@@ -149,12 +150,11 @@ def _centroid(train: Interactions, context: GeneratorContext) -> Floats:
 
 def _ridge(train: Interactions, context: GeneratorContext, ridge: float) -> Floats:
     """[users, items]; population prediction in rating units plus the user's own regression on directions."""
-    space = LinearSpace("pca", TASTE_DIMS).fit(context.embeddings[context.training_items])
-    points = space.forward(context.embeddings)
+    points = LinearSpace("pca", TASTE_DIMS).fit(context.embeddings[context.training_items]).forward(context.embeddings)
     residual = train.rating - train.user_mean()[train.user]
     population = fit_population(train, context.embeddings, context.fit_seed).predict(context.embeddings)
-    tastes = ridge_tastes(train, points, ridge)
-    return population[None, :] * float(residual.std()) + tastes @ points.T.astype(np.float64)
+    own = ridge_tastes(train, points, ridge) @ points.T.astype(np.float64)
+    return population[None, :] * float(residual.std()) + own
 
 
 def _neighbours(train: Interactions, context: GeneratorContext) -> Floats:
@@ -162,8 +162,7 @@ def _neighbours(train: Interactions, context: GeneratorContext) -> Floats:
     directions = _directions(context)
     residual = train.rating - train.user_mean()[train.user]
     rated = np.unique(train.item)
-    squared = np.clip(2 - 2 * directions @ directions[rated].T, 0, None)
-    kernel = np.exp(-squared / (2 * NEIGHBOUR_LENGTH**2))
+    kernel = chord_kernel(directions, directions[rated], NEIGHBOUR_LENGTH)
     column = np.searchsorted(rated, train.item)
     values = np.zeros((train.num_users, len(rated)))
     values[train.user, column] = residual
@@ -183,10 +182,6 @@ def _factorised(train: Interactions, context: GeneratorContext, factors: int) ->
             hint="use it with split.kind: per-user, where users share items; here use ridge or neighbours",
         )
     return factorise(train, factors, context.fit_seed)
-
-
-def _verifier(train: Interactions, context: GeneratorContext) -> Floats:
-    return context.privileges.judge.catalogue_scores()
 
 
 def _heldout(train: Interactions, context: GeneratorContext) -> Floats:
@@ -213,25 +208,12 @@ def factorise(train: Interactions, factors: int, seed: int) -> Floats:
     user_bias = _shrunk_mean(train.user, train.rating - mean, train.num_users)
     item_bias = _shrunk_mean(train.item, train.rating - mean - user_bias[train.user], train.num_items)
     residual = train.rating - mean - user_bias[train.user] - item_bias[train.item]
-    users = np.zeros((train.num_users, factors))
-    items = rng.normal(0, 0.1, (train.num_items, factors))
+    items: Floats = rng.normal(0, 0.1, (train.num_items, factors))
     for _ in range(SWEEPS):
-        _solve(users, items, train.user, train.item, residual)
-        _solve(items, users, train.item, train.user, residual)
+        users = ridge_by_group(train.user, train.num_users, train.item, items, residual, PENALTY)
+        items = ridge_by_group(train.item, train.num_items, train.user, users, residual, PENALTY)
     return mean + user_bias[:, None] + item_bias[None, :] + users @ items.T
 
 
 def _shrunk_mean(index: Ints, values: Floats, size: int) -> Floats:
-    total = np.bincount(index, weights=values, minlength=size)
-    return np.asarray(total / (np.bincount(index, minlength=size) + BIAS_PENALTY))
-
-
-def _solve(target: Floats, other: Floats, rows: Ints, columns: Ints, values: Floats) -> None:
-    """Ridge regression of every row of ``target`` on the factors of the columns that it has values for."""
-    order = np.argsort(rows, kind="stable")
-    bounds = np.searchsorted(rows[order], np.arange(len(target) + 1))
-    identity = PENALTY * np.eye(other.shape[1])
-    for row in range(len(target)):
-        own = order[bounds[row] : bounds[row + 1]]
-        x = other[columns[own]]
-        target[row] = np.linalg.solve(x.T @ x + identity, x.T @ values[own]) if len(own) else 0.0
+    return np.bincount(index, values, size) / (np.bincount(index, minlength=size) + BIAS_PENALTY)

@@ -59,9 +59,8 @@ class Prompts(Generator[PromptsParams]):
 
     def __init__(self, params: PromptsParams, context: GeneratorContext) -> None:
         super().__init__(params, context)
-        self._words: dict[str, list[list[str]]] = {}
+        self._words: dict[str, list[list[str]]] | None = None
         self._order: list[str] = []
-        self._fitted = False
 
     @classmethod
     def claims_personal(cls, params: PromptsParams) -> bool:
@@ -73,7 +72,7 @@ class Prompts(Generator[PromptsParams]):
         Raises:
             PluginError: If the items have no captions.
         """
-        self._fitted = True
+        self._words = {}
         p = self.params
         if p.words in PUBLISHED:
             return
@@ -96,15 +95,16 @@ class Prompts(Generator[PromptsParams]):
             self._words = {user: ends(train.user == index) for index, user in enumerate(train.user_ids)}
 
     def save(self, folder: Path) -> None:
-        learned = {"words": self._words, "order": self._order}
-        (folder / "words.json").write_text(json.dumps(learned, indent=1, sort_keys=True), encoding="utf-8")
+        learned = json.dumps({"words": self._words, "order": self._order}, indent=1, sort_keys=True)
+        (folder / "words.json").write_text(learned, encoding="utf-8")
 
     def load(self, folder: Path) -> None:
         learned = json.loads((folder / "words.json").read_text(encoding="utf-8"))
         self._words, self._order = learned["words"], learned["order"]
-        self._fitted = True
 
     def prompts_of(self, user: str, replicate: int) -> tuple[str, str]:
+        if self._words is None:
+            raise PluginError("it was asked to generate before it was fitted or loaded")
         p = self.params
         if p.words in PUBLISHED:
             return PUBLISHED[p.words]
@@ -115,8 +115,6 @@ class Prompts(Generator[PromptsParams]):
         return self._sentence([*wanted[:fixed], *turn]), self._sentence(unwanted[:fixed])
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
-        if not self._fitted:
-            raise PluginError("it was asked to generate before it was fitted or loaded")
         words = [self.prompts_of(request.user, request.replicate) for request in requests]
         decoder = self.context.decoder(LinearSpace())
         yield from decoder.decode_prompts([w for w, _ in words], [n for _, n in words], requests)

@@ -57,3 +57,11 @@ def in_halves(work: Callable[[Sequence[T]], Floats], batch: Sequence[T]) -> Floa
     empty_cache()  # here, where the error that holds what was computed is gone
     half = len(batch) // 2
     return np.concatenate([in_halves(work, batch[:half]), in_halves(work, batch[half:])])
+
+
+def in_batches(work: Callable[[Sequence[T]], Floats], inputs: Sequence[T], size: int, width: int) -> Floats:
+    """float32 [n, width]; ``work`` on n inputs, ``size`` at a time or fewer where memory is short."""
+    out = np.empty((len(inputs), width), np.float32)
+    for start in range(0, len(inputs), size):
+        out[start : start + size] = in_halves(work, inputs[start : start + size])
+    return out

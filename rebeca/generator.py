@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from rebeca.arrays import Floats, Ints
-from rebeca.data.interactions import Interactions
+from rebeca.arrays import Floats, Ints, Plain
+from rebeca.data.interactions import Interactions, rows_by_group
 from rebeca.data.splits import thinned
 from rebeca.decoders.nearest import NearestParams, nearest
 from rebeca.errors import PluginError, SpecError
 from rebeca.interfaces import Decoder, FittedJudge, GeneratedImage, Generator, GeneratorContext, Request
 from rebeca.options import SAMPLING_ONLY, RebecaParams
-from rebeca.plain import Plain
 from rebeca.prior.options import DISLIKE, LIKE, PriorShape, SamplingOptions
 from rebeca.seeds import seed_of, substream
 from rebeca.space import LinearSpace
@@ -93,8 +92,10 @@ class Rebeca(Generator[RebecaParams]):
             context.device, context.workdir / "prior.checkpoint", context.progress,
         )  # fmt: skip
         self._bind(trained.space, trained.shape, trained.model)
-        count = sum(weight.numel() for weight in trained.model.parameters())
-        report: dict[str, Plain] = {"history": asdict(trained.history), "parameters": count}
+        report: dict[str, Plain] = {
+            "history": asdict(trained.history),
+            "parameters": sum(weight.numel() for weight in trained.model.parameters()),
+        }
         if p.guidance_grid:
             table, num_users = self._compare_guidance(trained.points)
             best = best_first(np.array([row.personal_rating for row in table]))[0]
@@ -134,8 +135,7 @@ class Rebeca(Generator[RebecaParams]):
     @property
     def prior_guidance(self) -> float:
         guidance = self._chosen if self.params.prior_guidance == "validation" else self.params.prior_guidance
-        if guidance is None:
-            raise PluginError("it was asked to generate before it was fitted or loaded")
+        assert guidance is not None  # chosen by the fit
         return float(guidance)
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
@@ -204,12 +204,8 @@ class Rebeca(Generator[RebecaParams]):
         """Personal rating of the nearest validation items for every value, and the number of users that count."""
         context = self.context
         held = context.validation
-        residual = held.rating - held.user_mean()[held.user]
-        item_mean = np.nan_to_num(replace(held, rating=residual).item_mean())
-        personal = residual - item_mean[held.item]
-        order = np.argsort(held.user, kind="stable")
-        bounds = np.searchsorted(held.user[order], np.arange(held.num_users + 1))
-        chosen_users = np.flatnonzero(np.diff(bounds) > CHOICE_IMAGES)
+        personal, rows = held.personal_ratings(), rows_by_group(held.user, held.num_users)
+        chosen_users = np.flatnonzero(held.ratings_per_user() > CHOICE_IMAGES)
         if not len(chosen_users):
             raise PluginError(
                 "prior_guidance: no user has enough validation ratings",
@@ -225,10 +221,9 @@ class Rebeca(Generator[RebecaParams]):
         for guidance in self.params.guidance_grid:
             sampled = self._sample(users, LIKE, seeds, guidance)
             lifts = np.empty(len(chosen_users))
-            for row, user in enumerate(chosen_users):
-                own = order[bounds[user] : bounds[user + 1]]
-                samples = sampled[row * CHOICE_IMAGES : (row + 1) * CHOICE_IMAGES]
-                lifts[row] = personal[own[nearest(samples, points[held.item[own]], params)]].mean()
+            for place, samples in enumerate(sampled.reshape(len(lifts), CHOICE_IMAGES, -1)):
+                own = rows[chosen_users[place]]
+                lifts[place] = personal[own[nearest(samples, points[held.item[own]], params)]].mean()
             error = float(lifts.std(ddof=1) / np.sqrt(len(lifts))) if len(lifts) > 1 else None
             table.append(GuidanceRow(guidance, float(lifts.mean()), error))
         return table, len(chosen_users)

@@ -14,12 +14,17 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from rebeca.places import cache_folder
+from platformdirs import user_cache_path
 
 KEPT = "hashes.json"
 RECENT_NS = 2_000_000_000
 Cached = dict[str, tuple[int, int, str]]
 """Path -> bytes, time of the last change in nanoseconds, SHA-256."""
+
+
+def cache_folder() -> Path:
+    """The system's folder for caches, on Linux ``$XDG_CACHE_HOME/rebeca-bench`` or ``~/.cache/rebeca-bench``."""
+    return user_cache_path("rebeca-bench", appauthor=False)
 
 
 def file_hash(path: Path) -> str:
@@ -38,7 +43,7 @@ def file_hashes(paths: Iterable[Path]) -> dict[Path, str]:
         OSError: If one cannot be read.
     """
     store = cache_folder() / KEPT
-    cached = _read(store)
+    cached = read_hashes(store)
     fresh: Cached = {}
     out: dict[Path, str] = {}
     for path in paths:
@@ -53,14 +58,13 @@ def file_hashes(paths: Iterable[Path]) -> dict[Path, str]:
         if time.time_ns() - about.st_mtime_ns > RECENT_NS:
             fresh[key] = (about.st_size, about.st_mtime_ns, out[path])
     if fresh:
-        _write(store, _read(store) | fresh)
+        _write(store, read_hashes(store) | fresh)
     return out
 
 
 def tree_hash(folder: Path) -> str:
     """SHA-256 over names and contents of all files below a folder; that of no files where the folder is missing."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-    return hash_of_files({path.relative_to(folder).as_posix(): path for path in files})
+    return hash_of_files({path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()})
 
 
 def hash_of_files(files: dict[str, Path]) -> str:
@@ -72,7 +76,8 @@ def hash_of_files(files: dict[str, Path]) -> str:
     return digest.hexdigest()
 
 
-def _read(store: Path) -> Cached:
+def read_hashes(store: Path) -> Cached:
+    """What a file of hashes holds, not to be changed; nothing where it is missing or damaged."""
     try:
         about = store.stat()
     except OSError:

@@ -15,8 +15,8 @@ from typing import Annotated, Any, TypeVar
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import TypeAdapter, ValidationError
 
+from rebeca.arrays import Plain
 from rebeca.errors import SpecError, did_you_mean
-from rebeca.plain import Plain
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ def make_params(kind: type[T], raw: Mapping[str, object], where: str) -> T:
         if not _finite(value):
             raise ParamError(f"{where}.{name}: not a finite number, found {shortened(value)}", (name,))
     try:
-        params: T = _adapter(kind).validate_python(dict(raw))
+        return _adapter(kind).validate_python(dict(raw))
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "value_error":  # raised by a __post_init__
@@ -59,7 +59,6 @@ def make_params(kind: type[T], raw: Mapping[str, object], where: str) -> T:
         path = ".".join(str(part) for part in first["loc"])
         message = f"{where}.{path}: {first['msg'].lower()}, found {shortened(first.get('input'))}"
         raise ParamError(message, first["loc"]) from error
-    return params
 
 
 def params_json(params: Any) -> dict[str, Plain]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 
 import numpy as np
@@ -35,7 +33,10 @@ def decode_image(data: bytes, name: str) -> Pixels:
         DataError: If it is no image, is damaged, or has more than :data:`MOST_PIXELS` pixels.
     """
     try:
-        with _bombs_are_errors(), Image.open(BytesIO(data)) as image:
+        with (
+            warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
+            Image.open(BytesIO(data)) as image,
+        ):
             if image.width * image.height > MOST_PIXELS:
                 raise DataError(f"{name}: {image.width} x {image.height} pixels are too many (at most {MOST_PIXELS:,})")
             return np.asarray(image.convert("RGB"))
@@ -51,10 +52,3 @@ def pixels_digest(pixels: Pixels) -> str:
     """SHA-256 over shape and pixel values: equal for equal images, whatever file they came in."""
     header = f"{pixels.shape[0]}x{pixels.shape[1]}:".encode()
     return hashlib.sha256(header + np.ascontiguousarray(pixels).tobytes()).hexdigest()
-
-
-@contextmanager
-def _bombs_are_errors() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield

@@ -74,7 +74,9 @@ class PopulationModel:
 
     def predict(self, embeddings: Floats) -> Floats:
         """float64 [n]; predicted target for embeddings [n, dim]."""
-        return self.offset + _kernel(_directions(embeddings, self.centre), self.anchors, self.length) @ self.weights
+        return (
+            self.offset + chord_kernel(_directions(embeddings, self.centre), self.anchors, self.length) @ self.weights
+        )
 
 
 def fit_population(ratings: Interactions, embeddings: Floats, seed: int = 0) -> PopulationModel:
@@ -136,14 +138,13 @@ def _solve(targets: ItemTargets, anchors: Floats, length: float, share: float) -
     y = targets.value - targets.value.mean()
     sampling = 1.0 / targets.raters  # targets are standardised, so one rating has variance about 1
     signal = max(float(y.var() - sampling.mean()), 0.05 * float(y.var()), 1e-6)
-    covariance = signal * (1 - share) * _kernel(anchors, anchors, length)
+    covariance = signal * (1 - share) * chord_kernel(anchors, anchors, length)
     covariance[np.diag_indices_from(covariance)] += signal * share + sampling
     from scipy.linalg import cho_factor, cho_solve  # takes a quarter of a second
 
     factor = cho_factor(covariance, lower=True, overwrite_a=True)
     dual = cho_solve(factor, y)
-    evidence = float(-0.5 * y @ dual - np.log(np.diag(factor[0])).sum())
-    return evidence, dual * signal * (1 - share)
+    return float(-0.5 * y @ dual - np.log(np.diag(factor[0])).sum()), dual * signal * (1 - share)
 
 
 def _subset(targets: ItemTargets, most: int, seed: int) -> ItemTargets:
@@ -157,6 +158,7 @@ def _directions(embeddings: Floats, centre: Floats) -> Floats:
     return unit_rows(embeddings.astype(np.float64) - centre)
 
 
-def _kernel(a: Floats, b: Floats, length: float) -> Floats:
+def chord_kernel(a: Floats, b: Floats, length: float) -> Floats:
+    """Float [n, m]; squared exponential of the chords between unit vectors [n, dim] and [m, dim]."""
     squared = np.clip(2.0 - 2.0 * (a @ b.T), 0.0, None)
     return np.exp(-squared / (2.0 * length**2))

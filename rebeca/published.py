@@ -24,8 +24,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rebeca.errors import MissingDependency, SpecError, did_you_mean
-from rebeca.hashes import file_hash
-from rebeca.places import cache_folder
+from rebeca.hashes import cache_folder, file_hash
 from rebeca.seeds import digest_of
 
 PREFIX = "published:"
@@ -321,8 +320,12 @@ def _find(name: str, root: str, home: str) -> LocalWeights:
                 hint=f"delete it; {how_to_fetch(weights)}",
             )
     links = _links({file.name: (folder / file.name).absolute() for file in weights.files})
-    origin: Literal["published", "random"] = "published" if card is None else "random"
-    return LocalWeights(links / weights.inside, folder / weights.inside, origin, digest_of(hashes))
+    return LocalWeights(
+        path=links / weights.inside,
+        source=folder / weights.inside,
+        origin="published" if card is None else "random",
+        digest=digest_of(hashes),
+    )
 
 
 def _folder_with(weights: Published, root: Path) -> Path:
@@ -333,8 +336,7 @@ def _folder_with(weights: Published, root: Path) -> Path:
     if weights.revision is not None:
         from huggingface_hub import constants
 
-        name = "models--" + weights.folder
-        cached = Path(constants.HF_HUB_CACHE) / name / "snapshots" / weights.revision
+        cached = Path(constants.HF_HUB_CACHE) / f"models--{weights.folder}" / "snapshots" / weights.revision
         if _has_all(cached, weights):
             return cached
     if not folder.is_dir():

@@ -65,7 +65,6 @@ class SeedScheme:
     offset: int = 0
 
     def image(self, user: str, replicate: int, noise_group: str = DEFAULT_NOISE_GROUP) -> int:
-        """Seed of an image."""
         return seed_of(self.task_id, self.version, self.seed, self.offset, noise_group, user, replicate)
 
     def fit(self, key: str) -> int:

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rebeca.arrays import Floats
+from rebeca.arrays import Floats, Plain
 from rebeca.errors import SpecError, did_you_mean
-from rebeca.plain import Plain
 from rebeca.ties import is_highest
 
 KINDS = ("none", "l2", "l2-clamp", "standardize", "pca")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rebeca.arrays import Floats
-from rebeca.data.interactions import Interactions
+from rebeca.arrays import Floats, Ints
+from rebeca.data.interactions import Interactions, rows_by_group
 
 DEFAULT_RIDGE = 30.0
 """In units of unit-variance directions: a user with 30 ratings is shrunk by about one half."""
@@ -29,25 +29,27 @@ def ridge_tastes(train: Interactions, points: Floats, ridge: float = DEFAULT_RID
     Returns:
         float64 [num_users, dim].
     """
-    residual = train.rating - train.user_mean()[train.user]
-    count = np.bincount(train.item, minlength=train.num_items)
-    total = np.bincount(train.item, weights=residual, minlength=train.num_items)
-    residual = residual - (total / np.maximum(count, 1))[train.item]
-    return ridge_by_user(train, residual, points, ridge)
-
-
-def ridge_by_user(train: Interactions, target: Floats, points: Floats, ridge: float) -> Floats:
-    """float64 [num_users, dim]; solves ``(X'X + ridge I) w = X'y`` over every user's own rows."""
-    dim = points.shape[1]
     points = points.astype(np.float64)
-    weights = np.zeros((train.num_users, dim))
-    order = np.argsort(train.user, kind="stable")
-    bounds = np.searchsorted(train.user[order], np.arange(train.num_users + 1))
-    for user in range(train.num_users):
-        rows = order[bounds[user] : bounds[user + 1]]
+    return ridge_by_group(train.user, train.num_users, train.item, points, train.personal_ratings(), ridge)
+
+
+def ridge_by_group(group: Ints, num_groups: int, item: Ints, points: Floats, target: Floats, ridge: float) -> Floats:
+    """float64 [num_groups, dim]; solves ``(X'X + ridge I) w = X'y`` over the rows of each group, 0 without rows.
+
+    Args:
+        group: int [n]; group of each row.
+        num_groups: Number of groups.
+        item: int [n]; each row of X is one of ``points``.
+        points: float64 [items, dim].
+        target: float64 [n]; y.
+        ridge: Penalty.
+    """
+    penalty = ridge * np.eye(points.shape[1])
+    weights = np.zeros((num_groups, points.shape[1]))
+    for index, rows in enumerate(rows_by_group(group, num_groups)):
         if len(rows):
-            x = points[train.item[rows]]
-            weights[user] = np.linalg.solve(x.T @ x + ridge * np.eye(dim), x.T @ target[rows])
+            x = points[item[rows]]
+            weights[index] = np.linalg.solve(x.T @ x + penalty, x.T @ target[rows])
     return weights
 
 
@@ -62,8 +64,7 @@ def taste_rows(train: Interactions, points: Floats, width: int, ridge: float, se
         seed: Seed of the rotation.
     """
     deviation = points[np.unique(train.item)].std(axis=0)
-    scaled = points / np.where(deviation > 0, deviation, 1.0)
-    tastes = ridge_tastes(train, scaled, ridge)
+    tastes = ridge_tastes(train, points / np.where(deviation > 0, deviation, 1.0), ridge)
     spread = float(tastes.std()) or 1.0
     dim = tastes.shape[1]
     size = max(dim, width)

@@ -31,7 +31,7 @@ import click
 import numpy as np
 import yaml
 
-from rebeca.arrays import Bools, Floats
+from rebeca.arrays import Bools, Floats, Plain
 from rebeca.data.folder import read_folder
 from rebeca.data.interactions import Interactions
 from rebeca.data.splits import Division, SplitRule, divide
@@ -39,7 +39,6 @@ from rebeca.encoders.precomputed import read_embeddings
 from rebeca.errors import DataError, RebecaError, SpecError, did_you_mean
 from rebeca.options import RebecaParams
 from rebeca.params import make_params
-from rebeca.plain import Plain
 from rebeca.prior.options import PriorShape
 from rebeca.prior.training import PriorHistory, PriorTraining
 from rebeca.seeds import digest_of, seed_of, substream
@@ -112,9 +111,11 @@ def train_prior(
         params.layers,
         params.residual,
     )
-    rows = None
-    if params.user_rows == "taste":
-        rows = taste_rows(train, points, shape.user_width, params.ridge, substream(seed, "rotation"))
+    rows = (
+        taste_rows(train, points, shape.user_width, params.ridge, substream(seed, "rotation"))
+        if params.user_rows == "taste"
+        else None
+    )
     if params.train_users == "nobody":
         params = replace(params, drop_user=1.0)
     training = PriorTraining(shape, params, train, validation, points, seed, device, rows)
@@ -222,9 +223,8 @@ def run(config: Path, output: Path) -> list[Mapping[str, Plain]]:
     ]
     if c.select == "validation-loss":
         trained.sort(key=lambda pair: pair[0])
+        (output / "best").write_text(f"{trained[0][1]['folder']}\n", encoding="utf-8")
     rows = [row for _, row in trained]
-    if c.select == "validation-loss":
-        (output / "best").write_text(f"{rows[0]['folder']}\n", encoding="utf-8")
     with (output / "results.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
         writer.writeheader()
@@ -242,11 +242,10 @@ def _train_one(
     name = "prior-" + digest_of([config.prior, chosen, config.seed, about])[:12]
     folder = output / name
     folder.mkdir(parents=True, exist_ok=True)
-    part = division.generators
     trained = train_prior(
         params,
-        part.train,
-        part.validation,
+        division.generators.train,
+        division.generators.validation,
         embeddings,
         division.training_items,
         seed_of("train-prior", config.seed),
@@ -271,8 +270,8 @@ def _train_one(
 def _losses(history: PriorHistory) -> str:
     held = history.validation or (float("nan"),) * len(history.train)
     rows = enumerate(zip(history.train, held, history.learning_rate, strict=True), start=1)
-    lines = [f"{epoch},{train:.6g},{validation:.6g},{rate:.6g}\n" for epoch, (train, validation, rate) in rows]
-    return "epoch,train,validation,learning_rate\n" + "".join(lines)
+    lines = (f"{epoch},{train:.6g},{validation:.6g},{rate:.6g}\n" for epoch, (train, validation, rate) in rows)
+    return "".join(["epoch,train,validation,learning_rate\n", *lines])
 
 
 def _check_keys(path: Path, where: str, raw: Any, allowed: set[str]) -> None:

@@ -298,8 +298,7 @@ DECIDES_NOTHING = {
     "benchmark.task.resolve": "reads parameters, which addresses hold",
     "benchmark.task.yaml_source": "finds the line of a mistake",
     "rebeca.errors": "messages and exit codes",
-    "rebeca.hashes": "names files by their contents",
-    "rebeca.places": "where the cache lies",
+    "rebeca.hashes": "names files by their contents, and says where the cache lies",
 }
 """Modules that no result depends on, with the reason."""
 

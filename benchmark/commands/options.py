@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rebeca.places import cache_folder
+from rebeca.hashes import cache_folder
 
 if TYPE_CHECKING:
     from benchmark.task.resolve import Task

@@ -16,8 +16,8 @@ from typing import Any
 from benchmark.disk import write_atomically
 from benchmark.records.files import utc_now
 from benchmark.task.resolve import Task
+from rebeca.arrays import Plain
 from rebeca.errors import StoreError
-from rebeca.plain import Plain
 
 FREE = ("schema", "title")
 """Keys of a task and of a generator that change no result."""

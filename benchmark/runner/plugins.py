@@ -17,7 +17,7 @@ import numpy as np
 from benchmark.records.rows import LARGEST
 from benchmark.task.encoders import ResolvedEncoder
 from benchmark.task.registry import Kind, guarded, plugin_class
-from rebeca.arrays import Bools, Floats, Ints, Pixels
+from rebeca.arrays import Bools, Floats, Ints, Pixels, Plain
 from rebeca.data.catalogue import PixelSource
 from rebeca.data.dataset import Dataset
 from rebeca.data.interactions import Interactions
@@ -42,7 +42,6 @@ from rebeca.interfaces import (
     ScorerContext,
     SetScorer,
 )
-from rebeca.plain import Plain
 from rebeca.seeds import canonical_json
 
 P = ParamSpec("P")

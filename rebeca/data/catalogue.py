@@ -150,8 +150,5 @@ class Candidates:
 
     def of(self, user: int) -> Ints:
         """Int [m]; candidate items of the user, ascending."""
-        mask = self.of_block[self.block_of_user[user]]
-        if self.rated is not None:
-            mask = mask.copy()
-            mask[self.rated[user]] = False
-        return np.flatnonzero(mask)
+        items = np.flatnonzero(self.of_block[self.block_of_user[user]])
+        return items if self.rated is None else np.setdiff1d(items, self.rated[user])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rebeca.arrays import Floats, Ints, Pixels
+from rebeca.arrays import Floats, Ints, Pixels, first_true
 from rebeca.data.catalogue import ArraySource, Catalogue
 from rebeca.data.interactions import Interactions
 from rebeca.errors import DataError
@@ -122,9 +122,8 @@ def user_blocks(ratings: Interactions, block_of_item: Ints) -> Ints:
     """
     blocks = np.full(ratings.num_users, -1)
     blocks[ratings.user] = block_of_item[ratings.item]
-    wrong = np.flatnonzero(blocks[ratings.user] != block_of_item[ratings.item])
-    if len(wrong):
-        row = int(wrong[0])
+    row = first_true(blocks[ratings.user] != block_of_item[ratings.item])
+    if row is not None:
         user, item = ratings.user_ids[int(ratings.user[row])], ratings.item_ids[int(ratings.item[row])]
         raise DataError(
             f"user '{user}' rated items of two blocks ('{item}' is in another one)",

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from rebeca.data.catalogue import Catalogue, FolderSource
 from rebeca.data.dataset import Dataset
@@ -28,11 +27,13 @@ from rebeca.data.folder import image_files
 from rebeca.data.interactions import Interactions
 from rebeca.data.tables import read_ratings, read_table
 from rebeca.errors import DataError
+from rebeca.hashes import Cached, read_hashes
 from rebeca.pixels import pixels_digest
 
 TABLE = "FLICKR-AES_image_labeled_by_each_worker.csv"
 IMAGES = "40K"
 INDEX = "rebeca-bench-index.json"
+"""File -> bytes, time of the last change in nanoseconds, SHA-256 of its pixels."""
 WHERE = (
     "ask for FLICKR-AES-001.zip and the table of ratings at github.com/alanspike/personalizedImageAesthetics, and"
     f" unpack them so that {TABLE} and the folder {IMAGES} lie in one folder"
@@ -45,8 +46,6 @@ PUBLISHED = {"users": 210, "ratings": 193_208, "training": 189_008, "validation"
 LICENCE = "photographs under their authors' Creative Commons licences; not redistributed here"
 AT_ONCE = 512
 """Items between two writes of the index: what an interruption costs."""
-Index = dict[str, tuple[int, int, str]]
-"""File -> bytes, time of the last change in nanoseconds, SHA-256 of its pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,6 @@ class Facts:
 
     @property
     def as_published(self) -> bool:
-        """Whether all numbers of the original are the same here."""
         return all(self.counts[name] == value for name, value in PUBLISHED.items())
 
 
@@ -78,7 +76,7 @@ def read_flickr_aes(root: Path, duplicates: Literal["refuse", "first"] = "refuse
         DataError: Naming file, row and value of the first problem, or that the data were not prepared.
     """
     ratings, source, _ = _read(root, duplicates)
-    index = _read_index(root / INDEX)
+    index = read_hashes(root / INDEX)
     for name in source.files:
         if not _is_current(source.folder / name, index.get(name)):
             raise DataError(
@@ -86,12 +84,11 @@ def read_flickr_aes(root: Path, duplicates: Literal["refuse", "first"] = "refuse
                 hint=f"rebeca-bench data prepare flickr-aes --root {root}",
             )
     digests = {item: index[name][2] for item, name in enumerate(source.files)}
-    catalogue = Catalogue(ratings.item_ids, source, np.zeros(len(source.files), np.int64), _digests=digests)
     return Dataset(
         title="FLICKR-AES",
         licence=LICENCE,
         redistribute=False,
-        catalogue=catalogue,
+        catalogue=Catalogue(ratings.item_ids, source, np.zeros(len(source.files), np.int64), _digests=digests),
         ratings=ratings,
         block_of_user=np.zeros(ratings.num_users, np.int64),
         scale=SCALE,
@@ -110,7 +107,7 @@ def prepare(root: Path, duplicates: Literal["refuse", "first"], report: Callable
         DataError: If something is missing; or, after all others were opened, naming the items that are damaged.
     """
     ratings, source, repeated = _read(root, duplicates)
-    index = _read_index(root / INDEX)
+    index = dict(read_hashes(root / INDEX))
     missing = [name for name in source.files if not _is_current(source.folder / name, index.get(name))]
     damaged: list[str] = []
     report(len(source.files) - len(missing), len(source.files))
@@ -175,17 +172,10 @@ def _read(root: Path, duplicates: Literal["refuse", "first"]) -> tuple[Interacti
     repeated = table.duplicated(["user", "item"])
     if duplicates == "first":
         table = table[~repeated]
-    names = sorted(set(table["item"]))
-    ratings = read_ratings(table, path, tuple(names), SCALE)
-    rows = _first_rows(table["item"], names)
-    return ratings, image_files(root / IMAGES, names, path, rows), int(repeated.sum())
-
-
-def _first_rows(column: pd.Series[str], names: list[str]) -> list[int]:
-    """The first row of the file, as a spreadsheet counts, that names each item."""
-    first = column[~column.duplicated()]
-    row = dict(zip(first, (int(i) + 2 for i in first.index), strict=True))
-    return [row[name] for name in names]
+    first = table["item"].drop_duplicates().sort_values(kind="stable")
+    ratings = read_ratings(table, path, tuple(first), SCALE)
+    rows = [int(index) + 2 for index in first.index]  # as a spreadsheet counts
+    return ratings, image_files(root / IMAGES, first, path, rows), int(repeated.sum())
 
 
 def _is_current(path: Path, entry: tuple[int, int, str] | None) -> bool:
@@ -193,16 +183,7 @@ def _is_current(path: Path, entry: tuple[int, int, str] | None) -> bool:
     return entry is not None and entry[:2] == (about.st_size, about.st_mtime_ns)
 
 
-def _read_index(path: Path) -> Index:
-    """What was prepared; nothing where the file is missing or damaged, since it can be computed again."""
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): (int(size), int(changed), str(digest)) for name, (size, changed, digest) in raw.items()}
-    except (FileNotFoundError, ValueError, TypeError, AttributeError):
-        return {}
-
-
-def _write_index(path: Path, index: Index) -> None:
+def _write_index(path: Path, index: Cached) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(index, sort_keys=True, indent=0), encoding="utf-8")
     temporary.replace(path)

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from rebeca.arrays import Ints
+from rebeca.arrays import Ints, first_true
 from rebeca.data.catalogue import DAMAGED_ARCHIVE, Catalogue, FolderSource, PixelSource, ZipSource
 from rebeca.data.dataset import Dataset, find_blocks, user_blocks
 from rebeca.data.tables import numbers, read_ratings, read_table
@@ -60,12 +60,11 @@ def read_folder(
     else:
         block = find_blocks(ratings)[1]
     captions = tuple(items["caption"]) if "caption" in items else ("",) * len(item_ids)
-    catalogue = Catalogue(item_ids, _source(path, items["file"], path / "items.csv"), block, captions)
     return Dataset(
         title=title or path.name,
         licence=licence or "not declared",
         redistribute=redistribute,
-        catalogue=catalogue,
+        catalogue=Catalogue(item_ids, _source(path, items["file"], path / "items.csv"), block, captions),
         ratings=ratings,
         block_of_user=user_blocks(ratings, block),
         scale=scale,
@@ -96,9 +95,8 @@ def _ratings_file(path: Path) -> Path:
 
 
 def _unique_ids(column: pd.Series[str], path: Path) -> tuple[str, ...]:
-    repeated = column.duplicated()
-    if repeated.any():
-        row = int(np.flatnonzero(repeated)[0])
+    row = first_true(column.duplicated())
+    if row is not None:
         raise DataError(f"{path}: row {row + 2}: item '{column.iloc[row]}' is listed twice")
     return tuple(column)
 

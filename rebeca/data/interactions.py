@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from rebeca.arrays import Bools, Floats, Ints
+from rebeca.arrays import Bools, Floats, Ints, first_true
 from rebeca.errors import DataError
 
 
@@ -55,7 +55,6 @@ class Interactions:
         return np.bincount(self.user, minlength=self.num_users)
 
     def rows_of(self, user: int) -> Ints:
-        """Row numbers of one user."""
         return np.flatnonzero(self.user == user)
 
     def user_mean(self) -> Floats:
@@ -66,6 +65,11 @@ class Interactions:
         """float64 [num_items]; mean rating, NaN without rows."""
         return _group_mean(self.item, self.rating, self.num_items)
 
+    def personal_ratings(self) -> Floats:
+        """float64 [n]; ratings less the user's mean, and less the item's mean of what is left."""
+        residual = self.rating - self.user_mean()[self.user]
+        return residual - replace(self, rating=residual).item_mean()[self.item]
+
     def matrix(self) -> Floats:
         """float64 [num_users, num_items]; ratings, NaN where there is none."""
         full = np.full((self.num_users, self.num_items), np.nan)
@@ -75,8 +79,13 @@ class Interactions:
 
 def _group_mean(index: Ints, values: Floats, size: int) -> Floats:
     count = np.bincount(index, minlength=size)
-    total = np.bincount(index, weights=values, minlength=size)
-    return np.divide(total, count, out=np.full(size, np.nan), where=count > 0)
+    return np.divide(np.bincount(index, values, size), count, out=np.full(size, np.nan), where=count > 0)
+
+
+def rows_by_group(group: Ints, num_groups: int) -> list[Ints]:
+    """Row numbers of every group, ascending, from the group of each row, int [n] in [0, ``num_groups``)."""
+    order = np.argsort(group, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(group, minlength=num_groups))[:-1])
 
 
 def like(ratings: Interactions, like_at: float | str, reference: Interactions | None = None) -> Interactions:
@@ -99,10 +108,11 @@ def like(ratings: Interactions, like_at: float | str, reference: Interactions | 
     for user in np.unique(base.user):
         medians[user] = np.median(base.rating[base.rows_of(int(user))])
     threshold = medians[ratings.user]
-    if np.isnan(threshold).any():
-        user = ratings.user_ids[int(ratings.user[int(np.flatnonzero(np.isnan(threshold))[0])])]
+    row = first_true(np.isnan(threshold))
+    if row is not None:
         raise DataError(
-            f"like_at: user-median needs training ratings of every user; '{user}' has none",
+            f"like_at: user-median needs training ratings of every user; '{ratings.user_ids[ratings.user[row]]}' has"
+            " none",
             hint="give a number for like_at, or leave such users out",
         )
     return replace(ratings, liked=ratings.rating > threshold)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from rebeca.data.dataset import Dataset
 from rebeca.interfaces import DatasetSource
 from rebeca.tinyworld.world import TinyworldParams, make_tinyworld
 from rebeca.worlds.sprites import SpritesParams, make_sprites
-
-if TYPE_CHECKING:
-    from rebeca.data.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 
 from rebeca.arrays import Bools, Ints
-from rebeca.data.interactions import Interactions, like
+from rebeca.data.interactions import Interactions, like, rows_by_group
 from rebeca.errors import DataError
 from rebeca.seeds import seed_of
 
@@ -63,7 +63,6 @@ class Part:
         return Part(thinned(self.train, share, seed), thinned(self.validation, share, seed))
 
     def joined(self) -> Interactions:
-        """Training and validation ratings as one."""
         a, b = self.train, self.validation
         return replace(
             a,
@@ -131,7 +130,7 @@ def divide(ratings: Interactions, rule: SplitRule, like_at: float | str, block_o
     test, validation = test_items[ratings.item], validation_items[ratings.item]
     dropped = np.zeros(len(ratings), bool)
     part = np.zeros(len(ratings), np.int8)
-    for user, rows in _rows_by_user(ratings):
+    for user, rows in enumerate(rows_by_group(ratings.user, ratings.num_users)):
         shuffled = _shuffled(rows, seed, "rows", ratings.user_ids[user])
         if rule.kind != "held-out-items":
             test[shuffled[: int(rule.test)]] = True
@@ -186,9 +185,3 @@ def _held_out_items(rule: SplitRule, block_of_item: Ints, seed: int) -> tuple[Bo
 
 def _shuffled(values: Ints, seed: int, *name: object) -> Ints:
     return np.random.default_rng(seed_of(seed, "split", *name)).permutation(values)
-
-
-def _rows_by_user(ratings: Interactions) -> list[tuple[int, Ints]]:
-    order = np.argsort(ratings.user, kind="stable")
-    bounds = np.searchsorted(ratings.user[order], np.arange(ratings.num_users + 1))
-    return [(u, order[bounds[u] : bounds[u + 1]]) for u in range(ratings.num_users) if bounds[u] < bounds[u + 1]]

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from rebeca.arrays import Floats, Ints
+from rebeca.arrays import Floats, Ints, first_true
 from rebeca.data.interactions import Interactions
 from rebeca.errors import DataError, did_you_mean
 
@@ -83,9 +83,8 @@ def _check_size(path: Path) -> None:
 
 def _check_ids(path: Path, name: str, column: pd.Series[str]) -> None:
     _check_length(path, name, column, LONGEST_ID)
-    bad = (column == "") | ~column.map(str.isprintable).astype(bool)
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
+    row = first_true((column == "") | ~column.map(str.isprintable).astype(bool))
+    if row is not None:
         raise DataError(
             f"{path}: row {row + 2}: column '{name}' is empty or has a character that cannot be printed, such as a NUL"
             f" byte: {column.iloc[row]!r}"
@@ -93,9 +92,8 @@ def _check_ids(path: Path, name: str, column: pd.Series[str]) -> None:
 
 
 def _check_length(path: Path, name: str, column: pd.Series[str], most: int) -> None:
-    long = column.str.len() > most
-    if long.any():
-        row = int(np.flatnonzero(long)[0])
+    row = first_true(column.str.len() > most)
+    if row is not None:
         raise DataError(
             f"{path}: row {row + 2}: column '{name}' holds {len(column.iloc[row]):,} characters (at most {most:,})"
         )
@@ -115,21 +113,24 @@ def read_ratings(
     if table.empty:
         raise DataError(f"{path}: no ratings")
     rating = numbers(table["rating"], path)
-    _check_scale(table["rating"], rating, path, scale)
-    position = {name: index for index, name in enumerate(item_ids)}
-    item = table["item"].map(position)
-    unknown = item.isna()
-    if unknown.any():
-        row = int(np.flatnonzero(unknown)[0])
+    row = first_true((rating < scale[0]) | (rating > scale[1]))
+    if row is not None:
+        raise DataError(
+            f"{path}: row {table.index[row] + 2}: rating {table['rating'].iloc[row]} is outside the declared scale"
+            f" {scale[0]:g} to {scale[1]:g}",
+            hint="correct the rating, or the scale that the task declares",
+        )
+    item = table["item"].map({name: index for index, name in enumerate(item_ids)})
+    row = first_true(item.isna())
+    if row is not None:
         name = str(table["item"].iloc[row])
         raise DataError(
             f"{path}: row {table.index[row] + 2}: item '{name}' is not in items.csv",
             hint=did_you_mean(name, item_ids[:2000]),
         )
     user_ids, user = _user_ids(table["user"])
-    twice = table.duplicated(["user", "item"])
-    if twice.any():
-        row = int(np.flatnonzero(twice)[0])
+    row = first_true(table.duplicated(["user", "item"]))
+    if row is not None:
         raise DataError(
             f"{path}: row {table.index[row] + 2}: user '{table['user'].iloc[row]}' rated item"
             f" '{table['item'].iloc[row]}' twice",
@@ -143,26 +144,13 @@ def read_ratings(
 def _user_ids(column: pd.Series[str]) -> tuple[tuple[str, ...], Ints]:
     """Ids in a natural order: numbers by value, then words."""
     names = sorted(set(column), key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name))
-    position = {name: index for index, name in enumerate(names)}
-    return tuple(names), column.map(position).to_numpy(np.int32)
+    return tuple(names), column.map({name: index for index, name in enumerate(names)}).to_numpy(np.int32)
 
 
 def numbers(column: pd.Series[str], path: Path) -> Floats:
     """float64; every cell of a column of ratings."""
     values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
-    bad = ~np.isfinite(values)
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
+    row = first_true(~np.isfinite(values))
+    if row is not None:
         raise DataError(f"{path}: row {column.index[row] + 2}: rating '{column.iloc[row]}' is not a finite number")
     return values
-
-
-def _check_scale(column: pd.Series[str], values: Floats, path: Path, scale: tuple[float, float]) -> None:
-    outside = (values < scale[0]) | (values > scale[1])
-    if outside.any():
-        row = int(np.flatnonzero(outside)[0])
-        raise DataError(
-            f"{path}: row {column.index[row] + 2}: rating {column.iloc[row]} is outside the declared scale"
-            f" {scale[0]:g} to {scale[1]:g}",
-            hint="correct the rating, or the scale that the task declares",
-        )

@@ -17,9 +17,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 from rebeca.arrays import Floats, Pixels
 from rebeca.device import empty_cache, on_processor, precision
 from rebeca.errors import MissingDependency, PluginError, SpecError, did_you_mean, out_of_memory
@@ -28,7 +25,11 @@ from rebeca.interfaces import Decoder, DecoderContext, GeneratedImage, Request, 
 from rebeca.params import AtLeastOne, Count, NotNegative
 from rebeca.published import identity, is_published, locate
 from rebeca.seeds import digest_of, substream, torch_generator
+from rebeca.tinyworld.models import ADAPTER, STABLE_DIFFUSION, layouts, weights_digest
 from rebeca.weights import quiet, reading
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TINYWORLD = "tinyworld"
 LORA_FILE = "pytorch_lora_weights.safetensors"
@@ -161,8 +162,8 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
         self, prompts: Sequence[str], negative_prompts: Sequence[str], requests: Sequence[Request]
     ) -> Iterator[GeneratedImage | None]:
         """One image per request from prompts alone, with the adapter off."""
-        images = self.generate_pixels(requests, prompts, negative_prompts, None)
-        return (None if pixels is None else GeneratedImage(pixels) for pixels in images)
+        for pixels in self.generate_pixels(requests, prompts, negative_prompts, None):
+            yield None if pixels is None else GeneratedImage(pixels)
 
     def generate_pixels(
         self,
@@ -182,8 +183,9 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
         pipe = load_pipeline(self.params.of_pipeline, self.context.device)
         for folder, first, last in self._groups(requests):
             with _lora(pipe, folder, self.params.lora_scale):
-                texts = {*prompts[first:last], *negative_prompts[first:last]}
-                encoded = _encode_texts(pipe, texts, self.context.device)
+                encoded = _encode_texts(
+                    pipe, {*prompts[first:last], *negative_prompts[first:last]}, self.context.device
+                )
                 for start in range(first, last, self.batch):
                     rows = [min(i, last - 1) for i in range(start, start + self.batch)]
                     images = self._batch(
@@ -269,12 +271,11 @@ def load_pipeline(params: StableDiffusionParams, device: str) -> Any:
         ) -> Any:
             return ip_adapter_image_embeds
 
-    folder, (adapter_folder, adapter_name) = _model(params.model), _adapter(params.adapter, params.adapter_file)
     message = f"decoder: '{params.model}' with adapter '{params.adapter}' cannot be loaded"
     hint = "give folders, or prefetch with: hf download REPOSITORY --revision COMMIT"
     with reading(message, MissingDependency, hint), quiet():
         pipe = RowByRow.from_pretrained(
-            folder,
+            _source(params.model, STABLE_DIFFUSION),
             revision=params.revision,
             dtype=getattr(torch, precision(params.dtype, device)),
             safety_checker=None,
@@ -284,9 +285,9 @@ def load_pipeline(params: StableDiffusionParams, device: str) -> Any:
             low_cpu_mem_usage=False,
         )
         pipe.load_ip_adapter(
-            adapter_folder,
+            _source(params.adapter, ADAPTER.parts[0]),
             subfolder="models",
-            weight_name=adapter_name,
+            weight_name=ADAPTER.name if params.adapter == TINYWORLD else params.adapter_file,
             image_encoder_folder=None,
             revision=params.adapter_revision,
             low_cpu_mem_usage=False,
@@ -326,7 +327,6 @@ def lora_digest(pattern: str) -> str:
 
 @contextmanager
 def _lora(pipe: Any, folder: Path | None, scale: float) -> Iterator[None]:
-    """Loads a LoRA into the pipeline for the length of the context."""
     if folder is None:
         yield
         return
@@ -362,8 +362,6 @@ def weights_of(params: StableDiffusionParams) -> str:
 
 def _contents(name: str, commit: str | None, key: str) -> str:
     if name == TINYWORLD:
-        from rebeca.tinyworld.models import weights_digest
-
         return weights_digest()
     if is_published(name):
         return identity(name)
@@ -382,24 +380,11 @@ def _adapter_width(pipe: Any) -> int:
     return int(pipe.unet.encoder_hid_proj.image_projection_layers[0].image_embeds.in_features)
 
 
-def _model(name: str) -> str:
-    if is_published(name):
-        return str(locate(name))
-    if name != TINYWORLD:
-        return name
-    from rebeca.tinyworld.models import STABLE_DIFFUSION, layouts
-
-    return str(layouts() / STABLE_DIFFUSION)
-
-
-def _adapter(name: str, file: str) -> tuple[str, str]:
-    if is_published(name):
-        return str(locate(name)), file
-    if name != TINYWORLD:
-        return name, file
-    from rebeca.tinyworld.models import ADAPTER, layouts
-
-    return str(layouts() / ADAPTER.parts[0]), ADAPTER.name
+def _source(name: str, layout: str) -> str:
+    """A folder, or a repository of the hub; for the miniature the folder of one of its layouts."""
+    if name == TINYWORLD:
+        return str(layouts() / layout)
+    return str(locate(name)) if is_published(name) else name
 
 
 def _scheduler(name: str, config: Any) -> Any:
@@ -407,7 +392,7 @@ def _scheduler(name: str, config: Any) -> Any:
 
     kind = getattr(diffusers, name, None)
     if kind is None or not name.endswith("Scheduler"):
-        known = [n for n in dir(diffusers) if n.endswith("Scheduler")]
+        known = (n for n in dir(diffusers) if n.endswith("Scheduler"))
         raise SpecError(f"decoder.params.scheduler: diffusers has no '{name}'", hint=did_you_mean(name, known))
     return kind.from_config(config)
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from rebeca.arrays import Floats, Pixels
 from rebeca.errors import PluginError
 from rebeca.interfaces import Encoder, EncoderContext
@@ -63,5 +61,4 @@ class Autoencoder(Encoder[AutoencoderParams]):
 
         if self._network is None:
             raise PluginError("it was asked to encode before it was fitted")
-        parts = latents(self._network, images, self.context.device)
-        return np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)
+        return latents(self._network, images, self.dim, self.context.device)

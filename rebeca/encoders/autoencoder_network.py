@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from rebeca.arrays import Floats, Pixels
+from rebeca.device import in_batches
 from rebeca.seeds import substream, torch_generator
 
 SIZE = 64
@@ -28,20 +29,16 @@ class AutoencoderNetwork(nn.Module):
 
     def __init__(self, latent: int) -> None:
         super().__init__()
-        down: list[nn.Module] = []
-        for inputs, outputs in itertools.pairwise(CHANNELS):
-            down += [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.ReLU()]
+        down = [layer for sizes in itertools.pairwise(CHANNELS) for layer in (nn.Conv2d(*sizes, 4, 2, 1), nn.ReLU())]
         self.encoder = nn.Sequential(*down, nn.AdaptiveAvgPool2d(1), nn.Conv2d(CHANNELS[-1], latent, 1), nn.Flatten())
         self.expand = nn.Linear(latent, CHANNELS[-1] * 16)
-        up: list[nn.Module] = []
-        for inputs, outputs in itertools.pairwise(CHANNELS[::-1]):
-            up += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1), nn.ReLU()]
+        wider = itertools.pairwise(CHANNELS[::-1])
+        up = [layer for sizes in wider for layer in (nn.ConvTranspose2d(*sizes, 4, 2, 1), nn.ReLU())]
         self.decoder = nn.Sequential(*up[:-1])
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of the reconstruction, [B, 3, 64, 64]."""
-        z = self.expand(self.encoder(x)).view(-1, CHANNELS[-1], 4, 4)
-        return self.decoder(z)
+        return self.decoder(self.expand(self.encoder(x)).view(-1, CHANNELS[-1], 4, 4))
 
 
 def train_autoencoder(
@@ -76,12 +73,9 @@ def train_autoencoder(
 
 
 @torch.inference_mode()
-def latents(network: AutoencoderNetwork, images: Sequence[Pixels], device: str) -> list[Floats]:
-    """float32 [.., latent] per 256 images."""
-    return [
-        network.encoder(_tensor(images[start : start + AT_ONCE]).to(device)).cpu().numpy()
-        for start in range(0, len(images), AT_ONCE)
-    ]
+def latents(network: AutoencoderNetwork, images: Sequence[Pixels], latent: int, device: str) -> Floats:
+    """float32 [n, latent]."""
+    return in_batches(lambda batch: network.encoder(_tensor(batch).to(device)).cpu().numpy(), images, AT_ONCE, latent)
 
 
 def _tensor(images: Sequence[Pixels]) -> Tensor:

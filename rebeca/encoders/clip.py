@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
-import numpy as np
 from PIL import Image
 
 from rebeca.arrays import Floats, Pixels
-from rebeca.device import in_halves
+from rebeca.device import in_batches
 from rebeca.errors import MissingDependency, SpecError
 from rebeca.hashes import file_hash, hash_of_files
 from rebeca.interfaces import Encoder
+from rebeca.tinyworld.models import LAYOUT, layouts, weights_file
 from rebeca.weights import quiet, reading
 
 P = TypeVar("P")
@@ -88,15 +88,20 @@ class OpenClip(Encoder[OpenClipParams]):
 
         net, prepare = self._loaded
 
-        def features(batch: Sequence[Pixels]) -> Any:
-            return net.encode_image(torch.stack([prepare(Image.fromarray(p)) for p in batch]).to(self.context.device))
+        @torch.inference_mode()
+        def features(batch: Sequence[Pixels]) -> Floats:
+            x = torch.stack([prepare(Image.fromarray(p)) for p in batch])
+            return net.encode_image(x.to(self.context.device)).float().cpu().numpy()
 
-        return _in_batches(images, self.dim, features)
+        return in_batches(features, images, BATCH, self.dim)
 
 
 def _weights_of(params: OpenClipParams) -> Any:
-    hint = "prefetch them into the hub cache, or name a local checkpoint file after the slash"
-    return reading(f"open_clip:{params.model}: weights are not available", MissingDependency, hint)
+    return reading(
+        f"open_clip:{params.model}: weights are not available",
+        MissingDependency,
+        "prefetch them into the hub cache, or name a local checkpoint file after the slash",
+    )
 
 
 class ClipFolder(Encoder[P]):
@@ -122,13 +127,16 @@ class ClipFolder(Encoder[P]):
         return int(self._loaded[0].config.projection_dim)
 
     def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
+        import torch
+
         net, processor = self._loaded
 
-        def features(batch: Sequence[Pixels]) -> Any:
+        @torch.inference_mode()
+        def features(batch: Sequence[Pixels]) -> Floats:
             x = processor(images=[Image.fromarray(p) for p in batch], return_tensors="pt")["pixel_values"]
-            return net(pixel_values=x.to(self.context.device)).image_embeds
+            return net(pixel_values=x.to(self.context.device)).image_embeds.float().cpu().numpy()
 
-        return _in_batches(images, self.dim, features)
+        return in_batches(features, images, BATCH, self.dim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +175,11 @@ class Transformers(ClipFolder[TransformersParams]):
 
 
 def _folder_of(source: str) -> Any:
-    hint = f"hf download {source}, or give a folder with config.json, preprocessor_config.json and model.safetensors"
-    return reading(f"transformers:{source}: not available", MissingDependency, hint)
+    return reading(
+        f"transformers:{source}: not available",
+        MissingDependency,
+        f"hf download {source}, or give a folder with config.json, preprocessor_config.json and model.safetensors",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,25 +201,7 @@ class TinyworldEncoder(ClipFolder[TinyworldEncoderParams]):
 
     @classmethod
     def fingerprint(cls, params: TinyworldEncoderParams) -> str:
-        from rebeca.tinyworld.models import LAYOUT, weights_file
-
         return f"{file_hash(weights_file(params.name))}/{LAYOUT}"
 
     def source(self) -> str:
-        from rebeca.tinyworld.models import layouts
-
         return str(layouts() / "clip" / self.params.name)
-
-
-def _in_batches(images: Sequence[Pixels], dim: int, features: Callable[[Sequence[Pixels]], Any]) -> Floats:
-    import torch
-
-    def vectors(batch: Sequence[Pixels]) -> Floats:
-        with torch.inference_mode():
-            return features(batch).float().cpu().numpy()
-
-    out = np.empty((len(images), dim), np.float32)
-    for start in range(0, len(images), BATCH):
-        batch = images[start : start + BATCH]
-        out[start : start + len(batch)] = in_halves(vectors, batch)
-    return out

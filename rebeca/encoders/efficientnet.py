@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from rebeca.arrays import Floats, Pixels
+from rebeca.device import in_batches
 from rebeca.errors import MissingDependency
 from rebeca.hashes import file_hash
 from rebeca.interfaces import Encoder, NoParams
@@ -44,17 +45,16 @@ class EfficientNetLite(Encoder[NoParams]):
         import torch
 
         size = SIZES[self.VARIANT]
-        out = np.empty((len(images), self.dim), np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(images), BATCH):
-                resized = [
-                    np.asarray(Image.fromarray(p).resize((size, size), Image.Resampling.BICUBIC), np.float32)
-                    for p in images[start : start + BATCH]
-                ]
-                x = torch.from_numpy((np.stack(resized) - MEAN) / DEVIATION).permute(0, 3, 1, 2)
-                features = self._net.extract_features(x.to(self.context.device)).mean(dim=(2, 3))
-                out[start : start + len(resized)] = features.float().cpu().numpy()
-        return out
+
+        @torch.inference_mode()
+        def features(batch: Sequence[Pixels]) -> Floats:
+            resized = [
+                np.asarray(Image.fromarray(p).resize((size, size), Image.Resampling.BICUBIC), np.float32) for p in batch
+            ]
+            x = torch.from_numpy((np.stack(resized) - MEAN) / DEVIATION).permute(0, 3, 1, 2).to(self.context.device)
+            return self._net.extract_features(x).mean(dim=(2, 3)).float().cpu().numpy()
+
+        return in_batches(features, images, BATCH, self.dim)
 
     @cached_property
     def _net(self) -> Any:

@@ -28,12 +28,6 @@ _TOWERS: WeakValueDictionary[tuple[str, str, str], Any] = WeakValueDictionary()
 
 
 @dataclass(frozen=True, slots=True)
-class _Config:
-    image_size: int
-    projection_dim: int
-
-
-@dataclass(frozen=True, slots=True)
 class PublishedParams:
     """Parameters of a task file.
 
@@ -67,16 +61,17 @@ class Published(Encoder[PublishedParams]):
         return f"{PREFIX}{self.params.name}"
 
     @cached_property
-    def _config(self) -> _Config:
+    def _sizes(self) -> tuple[int, int]:
+        """Side of a prepared image in pixels, and length of an embedding."""
         path = locate(self._name) / "config.json"
         with reading(f"encoder '{self._name}': {path} cannot be read", MissingDependency):
             whole = json.loads(path.read_text(encoding="utf-8"))
             tower = whole.get("vision_config", whole)  # a whole CLIP has two towers
-            return _Config(int(tower["image_size"]), int(whole["projection_dim"]))
+            return int(tower["image_size"]), int(whole["projection_dim"])
 
     @property
     def dim(self) -> int:
-        return self._config.projection_dim
+        return self._sizes[1]
 
     @cached_property
     def _net(self) -> Any:
@@ -100,7 +95,7 @@ class Published(Encoder[PublishedParams]):
     def _prepare(self) -> Any:
         from transformers import CLIPImageProcessor
 
-        side = self._config.image_size
+        side = self._sizes[0]
         return CLIPImageProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
 
     def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:

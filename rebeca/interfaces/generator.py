@@ -8,14 +8,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from rebeca.arrays import Bools, Floats
+from rebeca.arrays import Bools, Floats, Plain
 from rebeca.data.interactions import Interactions
 from rebeca.interfaces.decoder import Decoder
 from rebeca.interfaces.encoder import Encoder
 from rebeca.interfaces.images import GeneratedImage, Request, Space
 from rebeca.interfaces.judge import FittedJudge, no_progress
 from rebeca.interfaces.plugin import Offers, Plugin
-from rebeca.plain import Plain
 from rebeca.seeds import SeedScheme
 
 if TYPE_CHECKING:

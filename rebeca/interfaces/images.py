@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol, runtime_checkable
 
 from rebeca.arrays import Floats, Pixels
@@ -58,10 +59,4 @@ class Space(Protocol):
 
 def whole_users(requests: Iterable[Request]) -> list[list[Request]]:
     """Groups consecutive requests by user, in order."""
-    groups: list[list[Request]] = []
-    for request in requests:
-        if groups and groups[-1][0].user == request.user:
-            groups[-1].append(request)
-        else:
-            groups.append([request])
-    return groups
+    return [list(group) for _, group in groupby(requests, key=lambda request: request.user)]

@@ -20,10 +20,11 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from rebeca.arrays import Bools, Floats, Ints
+from rebeca.arrays import Bools, Floats, Ints, first_true
 from rebeca.errors import DataError
 from rebeca.ncf.model import NCFModel, NCFShape, shape_from_json
-from rebeca.ncf.training import NCFHistory, NCFOptions, Rows, fit_ncf
+from rebeca.ncf.options import PublishedVerifierParams
+from rebeca.ncf.training import NCFHistory, Rows, fit_ncf
 from rebeca.weights import save_weights
 
 VALIDATION_SHARE = 0.1
@@ -85,8 +86,8 @@ def train_ncf(
     _, chosen = train_test_split(rows, test_size=VALIDATION_SHARE, random_state=VALIDATION_SEED)
     held = np.isin(rows, chosen)
     shape = NCFShape(num_users or int(users.max()) + 1, table.shape[1], d, tuple(mlp_layers), dropout)
-    options = NCFOptions(lr, weight_decay, None, epochs, patience, tolerance)
-    return fit_ncf(shape, Rows(users, np.arange(len(users)), liked, table), held, options, seed, device)
+    options = PublishedVerifierParams(lr=lr, weight_decay=weight_decay, epochs=epochs, patience=patience)
+    return fit_ncf(shape, Rows(users, rows, liked, table), held, options, seed, device, tolerance=tolerance)
 
 
 @dataclass(slots=True)
@@ -184,7 +185,7 @@ def _checked(U: Ints, E: Floats, Y: Ints) -> tuple[Ints, Floats, Bools]:
     users, table, liked = np.asarray(U), np.asarray(E, np.float32), np.asarray(Y).astype(bool)
     if not (len(users) == len(table) == len(liked)) or table.ndim != 2 or not len(users):
         raise DataError(f"U, E and Y must have equal lengths: {users.shape}, {table.shape}, {liked.shape}")
-    bad = np.flatnonzero(~np.isfinite(table).all(axis=1))
-    if len(bad):
-        raise DataError(f"E: row {int(bad[0])} holds a number that is not finite")
+    row = first_true(~np.isfinite(table).all(axis=1))
+    if row is not None:
+        raise DataError(f"E: row {row} holds a number that is not finite")
     return users, table, liked

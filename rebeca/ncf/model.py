@@ -13,6 +13,7 @@ that the network spends its few ratings on what is personal. It is off in the pu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from typing import Any
 
 import torch
@@ -56,13 +57,10 @@ class NCFModel(nn.Module):
         self.user_mlp = nn.Embedding(shape.num_users, d)
         self.item_gmf = nn.Linear(shape.emb_dim, d)
         self.item_mlp = nn.Linear(shape.emb_dim, d)
-        layers: list[nn.Module] = []
-        width = 2 * d
-        for hidden in shape.mlp_layers:
-            layers += [nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(shape.dropout)]
-            width = hidden
-        self.mlp = nn.Sequential(*layers)
-        self.fuse = nn.Linear(d + width, 1)
+        widths = (2 * d, *shape.mlp_layers)
+        layers = [(nn.Linear(*sizes), nn.ReLU(), nn.Dropout(shape.dropout)) for sizes in pairwise(widths)]
+        self.mlp = nn.Sequential(*chain.from_iterable(layers))
+        self.fuse = nn.Linear(d + widths[-1], 1)
         self.user_bias = nn.Embedding(shape.num_users, 1)
         self.item_bias = nn.Linear(shape.emb_dim, 1) if shape.linear_item else None
         self.gain = nn.Parameter(torch.ones(1)) if shape.population else None

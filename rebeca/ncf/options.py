@@ -25,12 +25,12 @@ class VerifierParams:
         user_scale: Standard deviation of the user factors at the start.
         linear_item: Whether there is a linear item term.
         lr: Learning rate.
-        weight_decay: Weight decay.
+        weight_decay: Weight decay of all but the user factors.
         user_weight_decay: Weight decay of the user factors; None takes ``weight_decay``.
         batch: Rows per step; None is full-batch.
         epochs: At most so many epochs.
         patience: Epochs without improvement before stopping.
-        decoupled: AdamW instead of Adam.
+        decoupled: AdamW instead of Adam with an L2 penalty.
     """
 
     nets: Count = 8

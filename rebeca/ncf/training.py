@@ -17,35 +17,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.ncf.model import NCFModel, NCFShape, build_ncf
+from rebeca.ncf.options import VerifierParams
 from rebeca.seeds import substream, torch_generator
 
 PLATEAU_PATIENCE = 5
 PLATEAU_FACTOR = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class NCFOptions:
-    """How to train.
-
-    Attributes:
-        lr: Adam's learning rate.
-        weight_decay: On all parameters but the user factors.
-        user_weight_decay: On the user factors; None takes ``weight_decay``.
-        epochs: At most so many passes.
-        patience: Stop after so many epochs without an improvement of ``tolerance``.
-        tolerance: Smallest improvement that counts.
-        batch: Rows per step; None is full-batch, as published.
-        decoupled: AdamW instead of Adam with an L2 penalty.
-    """
-
-    lr: float = 1e-2
-    weight_decay: float = 1e-4
-    user_weight_decay: float | None = None
-    epochs: int = 10_000
-    patience: int = 30
-    tolerance: float = 1e-4
-    batch: int | None = None
-    decoupled: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,10 +63,11 @@ def fit_ncf(
     shape: NCFShape,
     rows: Rows,
     validation: Bools,
-    options: NCFOptions,
+    options: VerifierParams,
     seed: int,
     device: str = "cpu",
     progress: Callable[[int, int, str], None] | None = None,
+    tolerance: float = 1e-4,
 ) -> tuple[NCFModel, NCFHistory]:
     """Trains one network.
 
@@ -98,10 +75,11 @@ def fit_ncf(
         shape: The network.
         rows: All rows.
         validation: bool [n]; rows held back for early stopping, at least one and not all.
-        options: How to train.
+        options: How to train; what describes the network is not used.
         seed: Initialisation, batches and dropout.
         device: Torch device.
         progress: Called with (epoch, epochs, note).
+        tolerance: Smallest improvement of the validation loss that counts.
 
     Returns:
         The network with its best state, in evaluation mode, and the losses.
@@ -127,7 +105,7 @@ def fit_ncf(
                 held_loss = _loss(model, held, slice(None), table, population).item()
             plateau.step(held_loss)
             held_losses.append(held_loss)
-            if held_loss < best[0] - options.tolerance:
+            if held_loss < best[0] - tolerance:
                 best = (held_loss, epoch, copy.deepcopy(model.state_dict()))
             if progress is not None:
                 progress(epoch + 1, options.epochs, f"validation loss {held_loss:.4f}")
@@ -137,7 +115,7 @@ def fit_ncf(
     return model.eval(), NCFHistory(tuple(train_losses), tuple(held_losses), best[1], best[0])
 
 
-def _optimiser(model: NCFModel, options: NCFOptions) -> torch.optim.Optimizer:
+def _optimiser(model: NCFModel, options: VerifierParams) -> torch.optim.Optimizer:
     user_tables = {id(model.user_gmf.weight), id(model.user_mlp.weight)}
     decay = options.weight_decay if options.user_weight_decay is None else options.user_weight_decay
     groups = [

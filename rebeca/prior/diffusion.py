@@ -23,8 +23,7 @@ def betas_of(schedule: Schedule) -> Tensor:
     """float32 [1000]; the noise added at each step."""
     from diffusers import DDPMScheduler
 
-    scheduler = DDPMScheduler(num_train_timesteps=TRAIN_STEPS, beta_schedule=schedule)
-    return torch.as_tensor(scheduler.betas, dtype=torch.float32)
+    return torch.as_tensor(DDPMScheduler(TRAIN_STEPS, beta_schedule=schedule).betas, dtype=torch.float32)
 
 
 class Noising:

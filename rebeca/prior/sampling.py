@@ -75,9 +75,9 @@ def _batch(
     guidance: float,
     device: str,
 ) -> Floats:
-    dim = model.shape.dim
-    x = torch.stack([torch.randn(dim, generator=torch_generator(substream(s, "prior-init"))) for s in seeds])
+    starts = [torch_generator(substream(s, "prior-init")) for s in seeds]
     noise = [torch_generator(substream(s, "prior-step")) for s in seeds]
+    x = torch.stack([torch.randn(model.shape.dim, generator=start) for start in starts])
     x = x.to(device) * getattr(scheduler, "init_noise_sigma", 1.0)
     own_noise = {"generator": noise} if "generator" in inspect.signature(scheduler.step).parameters else {}
     null_user = torch.full_like(user, model.shape.null_user)

@@ -139,14 +139,10 @@ class PriorTraining:
                 self._save(checkpoint)
             if stops:
                 break
-        if len(self.held.user):
+        if self.held.shape[1]:
             self.model.load_state_dict(self.best_state)
         self.model.eval()
-        return self.model, self.history
-
-    @property
-    def history(self) -> PriorHistory:
-        return PriorHistory(
+        return self.model, PriorHistory(
             tuple(self.train_losses), tuple(self.held_losses), tuple(self.rates), self.best_epoch, self.steps
         )
 
@@ -159,16 +155,15 @@ class PriorTraining:
     def _epoch(self, most_steps: int, progress: Callable[[int, int, str], None] | None) -> None:
         options = self.options
         chosen = balanced_epoch(self.order, self.bounds, options.samples_per_user, self.sampler)
-        index = torch.as_tensor(chosen, dtype=torch.long)
         self.model.train()
         total, count = 0.0, 0
-        for rows in index.split(options.batch):
+        for rows in torch.as_tensor(chosen, dtype=torch.long).split(options.batch):
             if len(rows) < 2 and self.shape.network == "mlp":
                 continue  # batch normalisation needs two rows
             if options.max_steps is not None and self.steps >= options.max_steps:
                 break
             rows = rows.to(self.device)
-            loss = self._loss(self.rows, rows, self.random, dropout=True)
+            loss = self._loss(self.rows, rows, dropout=True)
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             self.optimiser.step()
@@ -179,7 +174,7 @@ class PriorTraining:
                 progress(self.steps, most_steps, f"epoch {len(self.train_losses) + 1}")
         self.train_losses.append(total / max(count, 1))
         self.rates.append(float(self.optimiser.param_groups[0]["lr"]))
-        if not len(self.held.user):
+        if not self.held.shape[1]:
             self.best_epoch = len(self.train_losses) - 1
             return
         held_loss = self._validation_loss()
@@ -192,21 +187,19 @@ class PriorTraining:
     @torch.inference_mode()
     def _validation_loss(self) -> float:
         self.model.eval()
-        total = 0.0
-        for rows in torch.arange(len(self.held.user), device=self.device).split(4096):
-            total += self._loss(self.held, rows, self.random, dropout=False).item() * len(rows)
-        return total / len(self.held.user)
+        count = self.held.shape[1]
+        batches = torch.arange(count, device=self.device).split(4096)
+        return sum(self._loss(self.held, rows, dropout=False).item() * len(rows) for rows in batches) / count
 
-    def _loss(self, columns: _Columns, rows: Tensor, random: torch.Generator, *, dropout: bool) -> Tensor:
-        x0 = self.points[columns.item[rows]]
-        size = len(rows)
-        t = torch.randint(0, TRAIN_STEPS, (size,), generator=random).to(self.device)
-        eps = torch.randn(x0.shape, generator=random).to(self.device)
-        user, score = columns.user[rows], columns.liked[rows]
+    def _loss(self, columns: Tensor, rows: Tensor, *, dropout: bool) -> Tensor:
+        user, item, score = columns[:, rows]
+        x0, size = self.points[item], len(rows)
+        t = torch.randint(0, TRAIN_STEPS, (size,), generator=self.random).to(self.device)
+        eps = torch.randn(x0.shape, generator=self.random).to(self.device)
         if self.options.drop_user >= 1:  # no user's row is trained, so none may be used
             user = torch.full_like(user, self.shape.null_user)
         if dropout:
-            dropped = torch.rand(2, size, generator=random).to(self.device)
+            dropped = torch.rand(2, size, generator=self.random).to(self.device)
             user = torch.where(dropped[0] < self.options.drop_user, self.shape.null_user, user)
             score = torch.where(dropped[1] < self.options.drop_score, self.shape.null_score, score)
         predicted = self.model(self.noising.noisy(x0, eps, t), t, user, score)
@@ -240,19 +233,9 @@ class PriorTraining:
         self.steps, self.best_loss, self.best_epoch = state["steps"], state["best_loss"], state["best_epoch"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Columns:
-    user: Tensor
-    item: Tensor
-    liked: Tensor
-
-
-def _columns(ratings: Interactions, device: str) -> _Columns:
-    return _Columns(
-        torch.as_tensor(ratings.user, dtype=torch.long, device=device),
-        torch.as_tensor(ratings.item, dtype=torch.long, device=device),
-        torch.as_tensor(ratings.liked, dtype=torch.long, device=device),
-    )
+def _columns(ratings: Interactions, device: str) -> Tensor:
+    """int64 [3, n]; user, item and like."""
+    return torch.as_tensor(np.stack([ratings.user, ratings.item, ratings.liked]), dtype=torch.long, device=device)
 
 
 def _copy(model: PriorNetwork) -> dict[str, Tensor]:

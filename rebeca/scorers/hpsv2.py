@@ -113,8 +113,7 @@ def read_folder(folder: Path, device: str, dtype: Any) -> HPSv2:
 
     name = f"local-dir:{folder}"
     net = open_clip.create_model(name, require_pretrained=True)
-    tokenizer = open_clip.get_tokenizer(name, bpe_path=str(folder / "bpe.txt.gz"))
-    return HPSv2(net.eval().to(device, dtype), tokenizer)
+    return HPSv2(net.eval().to(device, dtype), open_clip.get_tokenizer(name, bpe_path=str(folder / "bpe.txt.gz")))
 
 
 def score_by_package(images: Sequence[Pixels], prompt: str, weights: Path, version: str) -> Floats:

@@ -1,4 +1,4 @@
-"""The shipped weights, written out in the layouts that diffusers, transformers and open_clip read.
+"""The miniature networks and their shipped weights, written in the layouts of diffusers, transformers and open_clip.
 
 Layouts repeat weights (CLIP's two towers are in three of them), so the package ships each tensor once, in half
 precision, and writes the folders at first use.
@@ -11,17 +11,18 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rebeca.arrays import Plain
 from rebeca.errors import MissingDependency
-from rebeca.hashes import file_hashes
+from rebeca.hashes import cache_folder, file_hashes
 from rebeca.pixels import CLIP_DEVIATION, CLIP_MEAN
-from rebeca.places import cache_folder
-from rebeca.plain import Plain
-from rebeca.tinyworld.words import CONTEXT
-from rebeca.weights import quiet
+from rebeca.tinyworld.scenes import SIZE
+from rebeca.tinyworld.words import CONTEXT, symbols, write_tokenizer
+from rebeca.weights import quiet, save_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parent / "weights"
 CARD = WEIGHTS / "card.json"
 PARTS = ("autoencoder", "diffusion", "adapter", "prior-encoder", "verifier-encoder", "auditor-encoder", "hps", "laion")
-ENCODERS = ("prior-encoder", "verifier-encoder", "auditor-encoder")
-CLIPS = (*ENCODERS, "hps")
 STABLE_DIFFUSION = "stable-diffusion"
 ADAPTER = Path("ip-adapter") / "models" / "ip-adapter_tinyworld.safetensors"
 IMAGE_ENCODER = Path("ip-adapter") / "models" / "image_encoder"
@@ -38,6 +37,62 @@ MANIFEST = "manifest.json"
 """Names and sizes of the files in a folder of layouts."""
 LAYOUT = 1
 """Raised when the files that are written change."""
+
+TEXT_WIDTH = 64
+"""Width of the text towers, which the UNet attends to."""
+UNET: dict[str, Any] = {
+    "sample_size": 16,
+    "in_channels": 8,
+    "out_channels": 8,
+    "block_out_channels": (48, 80, 112),
+    "layers_per_block": 1,
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "cross_attention_dim": TEXT_WIDTH,
+    "attention_head_dim": 2,
+    "norm_num_groups": 8,
+}
+"""``attention_head_dim`` counts heads, as in Stable Diffusion 1.5. The finest level has no attention among its 256
+places, which keeps decoding fast (``scripts/perf/decoding.py``)."""
+
+SCHEDULE: dict[str, Any] = {
+    "num_train_timesteps": 1000,
+    "beta_start": 0.00085,
+    "beta_end": 0.02,
+    "beta_schedule": "scaled_linear",
+    "prediction_type": "v_prediction",
+    "steps_offset": 1,
+    "timestep_spacing": "trailing",
+}
+"""Of every scheduler. The last step has more noise than Stable Diffusion's (``beta_end`` .012), because a small latent
+shows its mean through much noise. The effect of this choice alone was not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipShape:
+    """Size of a CLIP.
+
+    Attributes:
+        width: Width of the image tower.
+        layers: Layers of the image tower.
+        patch: Side of a patch, pixels.
+        dim: Numbers of an embedding.
+    """
+
+    width: int
+    layers: int
+    patch: int
+    dim: int
+
+
+PRIOR_CLIP = ClipShape(width=96, layers=4, patch=8, dim=96)
+CLIPS = {
+    "prior-encoder": PRIOR_CLIP,
+    "verifier-encoder": ClipShape(width=112, layers=4, patch=8, dim=112),
+    "auditor-encoder": ClipShape(width=96, layers=3, patch=8, dim=80),
+    "hps": PRIOR_CLIP,
+}
+"""By the name of the part that holds the weights; ``hps`` is tuned from the prior's."""
 
 
 def weights_file(part: str, folder: Path = WEIGHTS) -> Path:
@@ -116,8 +171,6 @@ def write_layouts(weights: Path, folder: Path) -> None:
     ``load_ip_adapter``, with its image encoder; ``clip/<name>/`` for ``CLIPModel.from_pretrained``, each with
     ``open_clip_config.json`` and ``open_clip_model.safetensors``; ``laion/head.safetensors``.
     """
-    from rebeca.tinyworld.words import write_tokenizer
-
     write_tokenizer(folder / "tokenizer")
     for name in CLIPS:
         _write_clip(load_clip(name, weights), folder / "clip" / name, folder / "tokenizer")
@@ -128,19 +181,64 @@ def write_layouts(weights: Path, folder: Path) -> None:
 
 
 def _write(path: Path, tensors: dict[str, Tensor]) -> None:
-    from rebeca.weights import save_weights
-
     path.parent.mkdir(parents=True, exist_ok=True)
     save_weights(path, tensors)
 
 
 def load_clip(name: str, weights: Path = WEIGHTS) -> Any:
     """One of the shipped CLIPs (:data:`CLIPS`), for evaluation."""
-    from rebeca.tinyworld import networks
-
-    model = networks.build_clip(networks.CLIPS[name])
+    model = build_clip(CLIPS[name])
     model.load_state_dict(read_part(weights, name))
     return model.eval()
+
+
+def build_autoencoder() -> Any:
+    """Images to latents of 8 x 16 x 16 and back, with random weights."""
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(
+        in_channels=3,
+        out_channels=3,
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=(24, 32, 64),
+        layers_per_block=1,
+        latent_channels=8,
+        norm_num_groups=8,
+        mid_block_add_attention=False,
+        sample_size=SIZE,
+    )
+
+
+def build_clip(shape: ClipShape) -> Any:
+    """A CLIP with random weights; its text tower is the same in every shape."""
+    from transformers import CLIPConfig, CLIPModel
+
+    count = len(symbols())
+    text = {
+        "vocab_size": count,
+        "hidden_size": TEXT_WIDTH,
+        "intermediate_size": 192,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "max_position_embeddings": CONTEXT,
+        "hidden_act": "gelu",
+        "bos_token_id": count - 2,
+        "eos_token_id": count - 1,
+        "pad_token_id": count - 1,
+        "projection_dim": shape.dim,
+    }
+    vision = {
+        "hidden_size": shape.width,
+        "intermediate_size": 3 * shape.width,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": 4,
+        "image_size": SIZE,
+        "patch_size": shape.patch,
+        "hidden_act": "gelu",
+        "projection_dim": shape.dim,
+    }
+    return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=shape.dim))
 
 
 def _write_clip(model: Any, folder: Path, tokenizer: Path) -> None:
@@ -153,8 +251,6 @@ def _write_clip(model: Any, folder: Path, tokenizer: Path) -> None:
 
 def _preprocessor() -> Any:
     from transformers import CLIPImageProcessor
-
-    from rebeca.tinyworld.scenes import SIZE
 
     return CLIPImageProcessor(size={"shortest_edge": SIZE}, crop_size={"height": SIZE, "width": SIZE})
 
@@ -173,24 +269,21 @@ def _write_stable_diffusion(weights: Path, folder: Path) -> None:
     from diffusers import PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    from rebeca.tinyworld import networks
-
     card = json.loads((weights / "card.json").read_text(encoding="utf-8"))
-    vae = networks.build_autoencoder()
+    vae = build_autoencoder()
     vae.load_state_dict(read_part(weights, "autoencoder"))
     vae.register_to_config(scaling_factor=card["scaling_factor"])
-    unet = UNet2DConditionModel(**networks.UNET)
+    unet = UNet2DConditionModel(**UNET)
     unet.load_state_dict(read_part(weights, "diffusion"))
     clip = load_clip("prior-encoder", weights)
     text = CLIPTextModel(clip.config.text_config)
     text.load_state_dict(clip.text_model.state_dict())
-    scheduler = PNDMScheduler(skip_prk_steps=True, **networks.SCHEDULE)
     StableDiffusionPipeline(
         vae=vae,
         text_encoder=text,
         tokenizer=CLIPTokenizer.from_pretrained(str(folder / "tokenizer")),
         unet=unet,
-        scheduler=scheduler,
+        scheduler=PNDMScheduler(skip_prk_steps=True, **SCHEDULE),
         safety_checker=None,
         feature_extractor=_preprocessor(),
         requires_safety_checker=False,

@@ -119,8 +119,7 @@ def render(scenes: Scenes) -> Pixels:
 def _batch(s: Scenes) -> Pixels:
     light = LIGHT[s.time]
     top, low = _palette(SKY_TOP[s.time] + _f32(s.tint[:, 0])), _palette(SKY_LOW[s.time] + _f32(s.tint[:, 0]))
-    horizon = _col(s.horizon)
-    depth = np.clip(_Y / horizon, 0, 1)
+    depth = np.clip(_Y / _col(s.horizon), 0, 1)
     canvas = np.broadcast_to(_between(top, low, depth * depth), (len(s), 3, SIZE, SIZE)).copy()
     _stars(canvas, s)
     _disc(canvas, s)
@@ -212,8 +211,7 @@ def _clouds(canvas: Floats, s: Scenes, low: Floats, light: Floats) -> None:
             ex, ey = (_X - _col(px)) / _col(rx), (_Y - _col(py)) / _col(ry)
             distance = (1 - np.sqrt(ex * ex + ey * ey)) * _col(np.minimum(rx, ry))
             cover = np.maximum(cover, np.clip(distance * 0.6 + 0.4, 0, 1))
-        base = _col(y + height * 0.30)
-        cover = np.asarray(cover * _inside(base - _Y), np.float32)
+        cover = np.asarray(cover * _inside(_col(y + height * 0.30) - _Y), np.float32)
         colour = _palette(light[rows] * 0.72 + low[rows] * 0.30)
         shade = np.clip((_Y - _col(y - height * 0.6)) / _col(height * 1.0), 0, 1) * 0.22
         _blend(canvas, rows, cover * np.float32(0.92), _between(colour, colour * 0.55, shade))
@@ -302,10 +300,9 @@ def _flowers(canvas: Floats, s: Scenes, light: Floats) -> None:
 
 
 def _haze(canvas: Floats, s: Scenes, low: Floats) -> None:
-    rows = np.arange(len(s))
     far = (_Y - _col(s.horizon)) / 9.0
-    veil = _col(s.haze) / (1 + far * far)
-    _blend(canvas, rows, np.broadcast_to(veil, (len(s), SIZE, SIZE)), low + (1 - low) * np.float32(0.15))
+    veil = np.broadcast_to(_col(s.haze) / (1 + far * far), (len(s), SIZE, SIZE))
+    _blend(canvas, np.arange(len(s)), veil, low + (1 - low) * np.float32(0.15))
 
 
 def _tree(canvas: Floats, s: Scenes, slot: int, light: Floats) -> None:

@@ -29,8 +29,7 @@ HOUSE_COLOURS = ("white", "red", "yellow")
 GRADE_WORDS = (("muted", "vivid"), ("soft", "crisp"), ("dark", "bright"), ("cool", "warm"))
 GRADE_WORD_AT = 0.8
 """Standard deviations from which on a caption names a grade."""
-COUNTS = ("", "a", "two", "three")
-MANY = "many"
+COUNTS = ("", "a", "two", "three", "many", "many", "many")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,25 +210,19 @@ def _caption(scene: Scenes) -> str:
         for value, words in zip(scene.grade[0], GRADE_WORDS, strict=True)
         if abs(value) >= GRADE_WORD_AT
     ]
-    things = []
-    if scene.ridges[0]:
-        things.append("snowy mountains" if scene.caps[0] else "mountains")
-    if scene.disc[0]:
-        things.append(("the " if scene.disc[0] == SUN else "a ") + DISCS[int(scene.disc[0])])
-    if scene.stars[0]:
-        things.append("stars")
-    if scene.clouds[0]:
-        things.append("a cloud" if scene.clouds[0] == 1 else "clouds")
-    if scene.haze[0] > 0.4:
-        things.append("mist")
-    if scene.houses[0]:
-        noun = HOUSE_COLOURS[int(scene.house_colour[0])] + (" house" if scene.houses[0] == 1 else " houses")
-        things.append(f"{COUNTS[int(scene.houses[0])]} {noun}")
-    if scene.trees[0]:
-        count = int(scene.trees[0])
-        noun = ("pine" if scene.pines[0] else "tree") + ("" if count == 1 else "s")
-        things.append(f"{COUNTS[count] if count < len(COUNTS) else MANY} {noun}")
-    if scene.boats[0]:
-        things.append("a boat" if scene.boats[0] == 1 else "two boats")
+    disc, houses, trees = int(scene.disc[0]), int(scene.houses[0]), int(scene.trees[0])
+    house = HOUSE_COLOURS[int(scene.house_colour[0])] + (" house" if houses == 1 else " houses")
+    tree = ("pine" if scene.pines[0] else "tree") + ("" if trees == 1 else "s")
+    shown = (
+        (scene.ridges[0], "snowy mountains" if scene.caps[0] else "mountains"),
+        (disc, f"{'the' if disc == SUN else 'a'} {DISCS[disc]}"),
+        (scene.stars[0], "stars"),
+        (scene.clouds[0], "a cloud" if scene.clouds[0] == 1 else "clouds"),
+        (scene.haze[0] > 0.4, "mist"),
+        (houses, f"{COUNTS[houses]} {house}"),
+        (trees, f"{COUNTS[trees]} {tree}"),
+        (scene.boats[0], "a boat" if scene.boats[0] == 1 else "two boats"),
+    )
+    things = [words for present, words in shown if present]
     place = f"{LAND[int(scene.ground[0])]} at {TIMES[int(scene.time[0])]}"
     return " ".join(["a", *grades[:3], place, *(["with", " ".join(things)] if things else [])])

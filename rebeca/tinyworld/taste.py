@@ -110,22 +110,16 @@ class Tastes:
 def draw_tastes(count: int, seed: int) -> Tastes:
     """Draws users. Their numbers of ratings are skewed as in FLICKR-AES: many have some hundred, few over 1,000."""
     rng = np.random.default_rng(seed_of("tinyworld", seed, "people"))
-    own = _unit_variance(rng.normal(size=(count, len(FEATURES))))
-    own = _unit_variance(own - own.mean(axis=0)) if count > 1 else own  # only the common taste is shared
-    weights = np.sqrt(SHARED) * _unit_variance(COMMON[None, :]) + np.sqrt(1 - SHARED) * own
+    own = unit_variance(rng.normal(size=(count, len(FEATURES))))
+    own = unit_variance(own - own.mean(axis=0)) if count > 1 else own  # only the common taste is shared
+    weights = np.sqrt(SHARED) * unit_variance(COMMON[None, :]) + np.sqrt(1 - SHARED) * own
     ratings = np.clip(np.exp(rng.normal(np.log(380.0), 0.8, count)), 60, 1800).astype(np.int64)
-    return Tastes(_unit_variance(weights), rng.normal(0, HABIT, count), ratings)
+    return Tastes(unit_variance(weights), rng.normal(0, HABIT, count), ratings)
 
 
-def common_utility(values: Floats) -> Floats:
-    """float64 [n]; the common taste alone, at unit variance, of standardised features [n, 8]."""
-    return values @ _unit_variance(COMMON[None, :])[0]
-
-
-def rate(tastes: Tastes, utility: Floats, rng: np.random.Generator) -> Floats:
-    """Ratings 1 to 5, float64 [users, n], of utilities [users, n]."""
-    noisy = utility + tastes.habit[:, None] + rng.normal(0, NOISE, utility.shape)
-    return 1.0 + np.searchsorted(CUTS, noisy)
+def rate(utility: Floats, habit: Floats, rng: np.random.Generator) -> Floats:
+    """Ratings 1 to 5, float64, of utilities of any shape; the habits of their users broadcast to it."""
+    return 1.0 + np.searchsorted(CUTS, utility + habit + rng.normal(0, NOISE, utility.shape))
 
 
 def draw_ratings(tastes: Tastes, utility: Floats, seed: int) -> tuple[Ints, Ints, Floats]:
@@ -137,16 +131,15 @@ def draw_ratings(tastes: Tastes, utility: Floats, seed: int) -> tuple[Ints, Ints
         seed: Seed of the world.
     """
     rng = np.random.default_rng(seed_of("tinyworld", seed, "ratings"))
-    users, items, ratings = [], [], []
+    items, ratings = [], []
     for user in range(len(utility)):
-        seen = np.sort(rng.permutation(utility.shape[1])[: tastes.ratings[user]], kind="stable")
-        noisy = utility[user, seen] + tastes.habit[user] + rng.normal(0, NOISE, len(seen))
-        users.append(np.full(len(seen), user))
-        items.append(seen)
-        ratings.append(1.0 + np.searchsorted(CUTS, noisy))
-    return np.concatenate(users), np.concatenate(items), np.concatenate(ratings)
+        items.append(np.sort(rng.permutation(utility.shape[1])[: tastes.ratings[user]], kind="stable"))
+        ratings.append(rate(utility[user, items[-1]], tastes.habit[user], rng))
+    users = np.repeat(np.arange(len(items)), [len(rated) for rated in items])
+    return users, np.concatenate(items), np.concatenate(ratings)
 
 
-def _unit_variance(weights: Floats) -> Floats:
+def unit_variance(weights: Floats) -> Floats:
+    """Weights [users, 8] scaled so that every user's utility has variance 1 over postcards."""
     variance = np.einsum("uf,fg,ug->u", weights, CORRELATION, weights)
     return weights / np.sqrt(variance)[:, None]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import re
 from collections import Counter
 from functools import cache
 from io import BytesIO
@@ -30,28 +31,19 @@ def vocabulary() -> tuple[str, ...]:
 
 @cache
 def merges() -> tuple[tuple[str, str], ...]:
-    """Most frequent pairs first, ties by spelling, until every word is one symbol."""
-    split = [(*word[:-1], word[-1] + WORD_END) for word in vocabulary()]
+    """Most frequent pairs first, ties by spelling, until every word is one symbol.
+
+    Source: Sennrich et al. 2016, Neural Machine Translation of Rare Words with Subword Units, arXiv 1508.07909.
+    """
+    words = [" ".join(word) + WORD_END for word in vocabulary()]
     pairs_in_order = []
-    while any(len(word) > 1 for word in split):
-        counts = Counter(pair for word in split for pair in itertools.pairwise(word))
+    while any(" " in word for word in words):
+        counts = Counter(pair for word in words for pair in itertools.pairwise(word.split()))
         best = min(counts, key=lambda pair: (-counts[pair], pair))
         pairs_in_order.append(best)
-        split = [_merged(word, best) for word in split]
+        pattern = re.compile(rf"(?<!\S){re.escape(' '.join(best))}(?!\S)")
+        words = [pattern.sub("".join(best), word) for word in words]
     return tuple(pairs_in_order)
-
-
-def _merged(word: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
-    out: list[str] = []
-    i = 0
-    while i < len(word):
-        if word[i : i + 2] == pair:
-            out.append(word[i] + word[i + 1])
-            i += 2
-        else:
-            out.append(word[i])
-            i += 1
-    return tuple(out)
 
 
 def symbols() -> list[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from rebeca.arrays import Floats, Ints, Pixels
+from rebeca.arrays import Floats
 from rebeca.data.catalogue import ArraySource, Catalogue
 from rebeca.data.dataset import Dataset, GroundTruth
 from rebeca.data.interactions import Interactions
@@ -18,8 +17,6 @@ from rebeca.tinyworld.scenes import captions, draw_scenes
 from rebeca.tinyworld.taste import draw_ratings, draw_tastes, features
 
 SCALE = (1.0, 5.0)
-UNIT = "percentile 0 to 1"
-MEANING = "Share of this world's postcards that this user truly likes less, known by construction; ties count one half."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +51,6 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
     )
     ladder = np.sort(utility, axis=1, kind="stable")
     known = percentile(ladder, utility)
-
-    def of_items(users: Ints, items: Ints) -> Floats:
-        return known[users, items]
-
-    def of_images(images: Iterable[Pixels]) -> Floats:
-        return percentile(ladder, tastes.utility(features(images)))
-
     return Dataset(
         title="Tinyworld",
         licence="drawn by this project, Apache-2.0",
@@ -71,7 +61,14 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
         ratings=ratings,
         block_of_user=np.zeros(params.users, np.int64),
         scale=SCALE,
-        ground_truth=GroundTruth(UNIT, MEANING, of_items, {}, of_images),
+        ground_truth=GroundTruth(
+            unit="percentile 0 to 1",
+            meaning="Share of this world's postcards that this user truly likes less, known by construction; ties count"
+            " one half.",
+            utility=lambda users, items: known[users, items],
+            exact={},
+            of_images=lambda images: percentile(ladder, tastes.utility(features(images))),
+        ),
     )
 
 
@@ -81,6 +78,8 @@ def percentile(ladder: Floats, utility: Floats) -> Floats:
     Utilities within :data:`rebeca.ties.TIE` are tied, since a batch of another size may round differently.
     """
     tie = TIE * size_of(ladder)
-    below = np.stack([np.searchsorted(row, own - tie, "left") for row, own in zip(ladder, utility, strict=True)])
-    up_to = np.stack([np.searchsorted(row, own + tie, "right") for row, own in zip(ladder, utility, strict=True)])
-    return (below + up_to) / (2.0 * ladder.shape[1])
+    below_and_up_to = [
+        row.searchsorted(own - tie, "left") + row.searchsorted(own + tie, "right")
+        for row, own in zip(ladder, utility, strict=True)
+    ]
+    return np.stack(below_and_up_to) / (2.0 * ladder.shape[1])

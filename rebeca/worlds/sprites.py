@@ -59,11 +59,10 @@ def exact_values() -> dict[str, float]:
 def make_sprites(params: SpritesParams) -> Dataset:
     """Draws items and ratings (1 like, 0 no like): every user rates every item."""
     combination = np.repeat(np.arange(COMBINATIONS), params.sprites)
-    rng = np.random.default_rng(seed_of("sprites", params.seed, "pictures"))
-    pixels = render(combination, rng)
+    pixels = render(combination, np.random.default_rng(seed_of("sprites", params.seed, "pictures")))
     num_users = COMBINATIONS * params.users_per_taste
     taste = np.arange(num_users) % COMBINATIONS
-    probability = like_probability(taste, combination)
+    probability = like_probability(taste[:, None], combination[None, :])
     liked = np.random.default_rng(seed_of("sprites", params.seed, "likes")).random(probability.shape) < probability
     user, item = np.divmod(np.arange(probability.size), len(combination))
     user_ids = tuple(f"{_name(int(t))}-{u // COMBINATIONS}" for u, t in enumerate(taste))
@@ -76,11 +75,6 @@ def make_sprites(params: SpritesParams) -> Dataset:
         user_ids,
         item_ids,
     )
-    meaning = "Probability with which this user likes this sprite, known by construction."
-
-    def utility(users: Ints, items: Ints) -> Floats:
-        return like_probability_of(taste[users], combination[items])
-
     return Dataset(
         title="Sprites",
         licence="drawn by this project, Apache-2.0",
@@ -89,17 +83,17 @@ def make_sprites(params: SpritesParams) -> Dataset:
         ratings=ratings,
         block_of_user=np.zeros(num_users, np.int64),
         scale=(0.0, 1.0),
-        ground_truth=GroundTruth("probability", meaning, utility, exact_values()),
+        ground_truth=GroundTruth(
+            unit="probability",
+            meaning="Probability with which this user likes this sprite, known by construction.",
+            utility=lambda users, items: like_probability(taste[users], combination[items]),
+            exact=exact_values(),
+        ),
     )
 
 
 def like_probability(taste: Ints, combination: Ints) -> Floats:
-    """float64 [users, images]; for every taste and combination (0 to 3: shape * 2 + colour)."""
-    return like_probability_of(taste[:, None], combination[None, :])
-
-
-def like_probability_of(taste: Ints, combination: Ints) -> Floats:
-    """As :func:`like_probability`, for index arrays that broadcast."""
+    """float64; of tastes and combinations (0 to 3: shape * 2 + colour), index arrays that broadcast."""
     matches = (taste // 2 == combination // 2).astype(int) + (taste % 2 == combination % 2)
     return np.asarray(LIKE_PROBABILITY)[matches]
 

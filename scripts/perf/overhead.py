@@ -88,11 +88,11 @@ def main(task: str, data: str | None) -> None:
         for kind in vars(module).values():
             if isinstance(kind, type) and issubclass(kind, Encoder) and kind is not Encoder:
                 watch(MODELS, kind, "encode", "fit")
-    from rebeca.ncf.verifier import Verifier
+    from rebeca.ncf.judge import NCFJudge
     from rebeca.prior import sampling
     from rebeca.prior.training import PriorTraining
 
-    watch(MODELS, Verifier, "fit", "score_all")
+    watch(MODELS, NCFJudge, "fit", "score_all")
     watch(MODELS, PriorTraining, "run", "__init__")
     watch(MODELS, sampling, "sample_prior")
     import baselines.catalogue

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, l1_loss
 
-from rebeca.tinyworld.networks import build_autoencoder
+from rebeca.tinyworld.models import build_autoencoder
 from scripts.tinyworld.data import TRAIN_POSTCARDS, postcards, random_rows, signed
 from scripts.tinyworld.loop import Recipe, train
 

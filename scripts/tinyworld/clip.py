@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, mse_loss, normalize
 
 from rebeca.pixels import CLIP_DEVIATION, CLIP_MEAN
-from rebeca.tinyworld.networks import CLIPS, build_clip
+from rebeca.tinyworld.models import CLIPS, build_clip
 from scripts.tinyworld.data import TRAIN_POSTCARDS, postcards, random_rows, signed, token_ids
 from scripts.tinyworld.loop import Recipe, train
 

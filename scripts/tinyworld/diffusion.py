@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from rebeca.tinyworld.networks import SCHEDULE, TEXT_WIDTH, UNET
+from rebeca.tinyworld.models import SCHEDULE, TEXT_WIDTH, UNET
 from scripts.tinyworld.autoencoder import latents
 from scripts.tinyworld.clip import image_embeds
 from scripts.tinyworld.data import TRAIN_POSTCARDS, postcards, random_rows, token_ids

@@ -24,8 +24,7 @@ from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionPar
 from rebeca.interfaces import DecoderContext, Request
 from rebeca.seeds import seed_of
 from rebeca.space import LinearSpace
-from rebeca.tinyworld.models import CARD, ENCODERS, WEIGHTS, load_clip, read_part, weights_digest
-from rebeca.tinyworld.networks import build_autoencoder
+from rebeca.tinyworld.models import CARD, WEIGHTS, build_autoencoder, load_clip, read_part, weights_digest
 from rebeca.tinyworld.scenes import MODELS_SEED
 from rebeca.tinyworld.taste import draw_tastes, features, rate
 from rebeca.tinyworld.words import write_tokenizer
@@ -34,6 +33,7 @@ from scripts.tinyworld import autoencoder, clip, stand_ins
 from scripts.tinyworld.data import Postcards, postcards, token_ids
 from scripts.tinyworld.facts import LIKE_AT, TEST_POSTCARDS
 
+ENCODERS = ("prior-encoder", "verifier-encoder", "auditor-encoder")
 GROUP = 64
 DECODED = 192
 STEPS = 12
@@ -165,7 +165,7 @@ def _stand_ins(data: Postcards, encoder: Any, tokenizer: Path) -> dict[str, floa
     rng = np.random.default_rng(seed_of("tinyworld", "evaluate", "ratings"))
     tastes = draw_tastes(stand_ins.RATERS, MODELS_SEED)
     values = features(data.pixels.permute(0, 2, 3, 1).numpy())
-    rated = rate(tastes, tastes.utility(values), rng).mean(axis=0)
+    rated = rate(tastes.utility(values), tastes.habit[:, None], rng).mean(axis=0)
     utility = stand_ins.common(data.pixels)
     model = load_clip("hps")
     words = _texts(model, token_ids(tokenizer, (stand_ins.NEUTRAL_PROMPT,)))
@@ -189,15 +189,16 @@ def _verifier(encoder: Any) -> dict[str, float]:
     from sklearn.metrics import roc_auc_score
 
     from rebeca.data.splits import SplitRule, divide
+    from rebeca.interfaces import JudgeContext
+    from rebeca.ncf.judge import NCFJudge
     from rebeca.ncf.options import VerifierParams
-    from rebeca.ncf.verifier import Verifier
 
     world = make_tinyworld(TinyworldParams())
     division = divide(world.ratings, SplitRule("per-user", 10, 10), LIKE_AT, world.catalogue.block, 42)
     images = _stack([world.catalogue.pixels(i) for i in range(len(world.catalogue))])
     embeddings = _images(encoder, images).numpy()
-    verifier = Verifier(VerifierParams(), "cpu")
-    verifier.fit(division.verifier, embeddings, division.training_items, 1, lambda *_: None)
+    verifier = NCFJudge(VerifierParams(), JudgeContext(world.ratings.user_ids, division.training_items, seed=1))
+    verifier.fit(division.verifier, embeddings)
     table = verifier.score_all(embeddings)
     test = division.test
     other = np.random.default_rng(1).permutation(test.num_users)

@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy, normalize
 from rebeca.arrays import Floats, Ints
 from rebeca.seeds import seed_of
 from rebeca.tinyworld.scenes import LAND, MODELS_SEED, TIMES, Scenes
-from rebeca.tinyworld.taste import common_utility, draw_tastes, features, rate
+from rebeca.tinyworld.taste import COMMON, draw_tastes, features, rate, unit_variance
 from scripts.tinyworld.clip import image_embeds, text_embeds
 from scripts.tinyworld.data import TRAIN_POSTCARDS, postcards, token_ids
 from scripts.tinyworld.loop import Recipe, train
@@ -39,8 +39,8 @@ def places(scenes: Scenes) -> tuple[str, ...]:
 
 
 def common(pixels: Tensor) -> Floats:
-    """float64 [n]; the common utility of uint8 [n, 3, h, w]."""
-    return common_utility(features(pixels.permute(0, 2, 3, 1).numpy()))
+    """float64 [n]; the common taste alone, at unit variance, of uint8 [n, 3, h, w]."""
+    return features(pixels.permute(0, 2, 3, 1).numpy()) @ unit_variance(COMMON[None, :])[0]
 
 
 def pairs(scenes: Scenes, count: int, rng: np.random.Generator) -> Ints:
@@ -89,7 +89,7 @@ def run_laion(clip: Any) -> tuple[Tensor, Tensor]:
     values = features(pixels.permute(0, 2, 3, 1).numpy())
     rng = np.random.default_rng(seed_of("tinyworld", MODELS_SEED, "mean ratings"))
     tastes = draw_tastes(RATERS, MODELS_SEED)
-    target = rate(tastes, tastes.utility(values), rng).mean(axis=0)
+    target = rate(tastes.utility(values), tastes.habit[:, None], rng).mean(axis=0)
     x = unit_embeds(clip, pixels).double().numpy()
     centre = x.mean(axis=0)
     weight = np.linalg.solve((x - centre).T @ (x - centre) + RIDGE * np.eye(x.shape[1]), (x - centre).T @ target)

@@ -18,7 +18,7 @@ import click
 import torch
 
 from rebeca.errors import MissingDependency
-from rebeca.places import cache_folder
+from rebeca.hashes import cache_folder
 from rebeca.tinyworld.models import CARD, WEIGHTS, read_part
 from rebeca.tinyworld.words import write_tokenizer
 from rebeca.weights import save_weights

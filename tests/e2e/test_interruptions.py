@@ -253,13 +253,13 @@ def test_a_results_folder_that_cannot_be_written(tiny):
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")])
 def test_out_of_memory_is_named(tiny, monkeypatch, error):
-    from rebeca.ncf.verifier import Verifier
+    from rebeca.ncf.judge import NCFJudge
 
     def hungry(*arguments, **options):
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(Verifier, "fit", hungry)
+        patch.setattr(NCFJudge, "fit", hungry)
         message = invoke("run", tiny, "--workdir", tiny.parent / "w", code=8)
     assert "error: out of memory" in message
     invoke(*command(tiny, tiny.parent / "w"))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rebeca.taste import ridge_by_user, ridge_tastes
+from rebeca.taste import ridge_by_group, ridge_tastes
 from tests.builders import interactions, linear_ratings
 
 
@@ -10,7 +10,7 @@ def test_ridge_equals_scikit_learn():
     from sklearn.linear_model import Ridge
 
     ratings, embeddings = linear_ratings()
-    weights = ridge_by_user(ratings, ratings.rating, embeddings, 2.5)
+    weights = ridge_by_group(ratings.user, ratings.num_users, ratings.item, embeddings, ratings.rating, 2.5)
     own = ratings.rows_of(4)
     expected = Ridge(alpha=2.5, fit_intercept=False).fit(embeddings[ratings.item[own]], ratings.rating[own]).coef_
     np.testing.assert_allclose(weights[4], expected, rtol=1e-6)

@@ -38,11 +38,11 @@ def test_the_same_machine_gives_every_byte(done, published):
 
 
 def test_elsewhere_the_published_weights_are_used(done, published, monkeypatch):
-    from rebeca.ncf.verifier import Verifier
+    from rebeca.ncf.judge import NCFJudge
 
     move_elsewhere(published)
     with monkeypatch.context() as patch:
-        patch.setattr(Verifier, "fit", None)  # nothing may be trained
+        patch.setattr(NCFJudge, "fit", None)  # nothing may be trained
         report = json.loads(check(done, published, "--json", "--quiet"))
     assert report["differs"] == ["processor"]
     assert report["weights"] == "published"

@@ -27,7 +27,7 @@ def test_everybody_rates_everything_as_the_probabilities_say():
 
 
 def test_like_probability_counts_matches():
-    table = like_probability(np.arange(4), np.arange(4))
+    table = like_probability(np.arange(4)[:, None], np.arange(4))
     np.testing.assert_allclose(np.diag(table), 0.95)
     assert table[0, 3] == 0.01
     assert table[0, 1] == table[0, 2] == 0.10
