@@ -135,7 +135,8 @@ class Rebeca(Generator[RebecaParams]):
     @property
     def prior_guidance(self) -> float:
         guidance = self._chosen if self.params.prior_guidance == "validation" else self.params.prior_guidance
-        assert guidance is not None  # chosen by the fit
+        if guidance is None:
+            raise PluginError("it was asked to generate before it was fitted or loaded")
         return float(guidance)
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
