@@ -249,7 +249,8 @@ def _same(recorded: object, computed: object, where: str) -> int:
             raise RecordError(f"{where}: {len(recorded) if isinstance(recorded, tuple) else 'no'} entries")
         return sum(_same(a, b, f"{where}[{i}]") for i, (a, b) in enumerate(zip(recorded, computed, strict=True)))
     if is_dataclass(computed):
-        refuse_if(type(recorded) is not type(computed), f"{where}: recorded {recorded!r}, recomputed {computed!r}")
+        if type(recorded) is not type(computed):
+            raise RecordError(f"{where}: recorded {recorded!r}, recomputed {computed!r}")
         keys = [field.name for field in fields(computed)]
         return sum(_same(getattr(recorded, key), getattr(computed, key), f"{where}: {key}") for key in keys)
     if isinstance(computed, bool | str) or computed is None:

@@ -91,7 +91,8 @@ class Store:
             return folder
         aside = self.root / "set-aside" / f"{address.stage}-{folder.name[:16]}-{os.getpid()}"
         aside.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(aside, ignore_errors=True)
+        if aside.exists():
+            shutil.rmtree(aside)
         folder.rename(aside)
         self.notify(f"{address.stage} {folder.name[:12]}: {problem}; set aside as {aside} and computed again")
         return None
@@ -109,7 +110,8 @@ class Store:
         temporary = folder.with_name(f".{folder.name[:16]}-{os.getpid()}")
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(temporary, ignore_errors=True)
+            if temporary.exists():
+                shutil.rmtree(temporary)
             temporary.mkdir()
             write(temporary)
             files = {str(p.relative_to(temporary)): file_digest(p) for p in sorted(temporary.rglob("*")) if p.is_file()}

@@ -71,9 +71,11 @@ def build_site(roots: Sequence[Path], out: Path, images: Path | None = None) -> 
         shutil.copyfile(bundled("site") / "static" / name, temporary / name)
     boards = [read_board(folder) for folder in folders]
     _method(temporary, env)
-    examples = [_task(temporary / "tasks" / board.task.id, env, board, images) for board in boards]
-    shown = (each for each in examples if each.opening)
-    example = max(shown, key=lambda each: len(each.tables.board.rows), default=None)
+    example: _Pages | None = None  # of the largest leaderboard; the tables of the others are let go
+    for board in boards:
+        pages = _task(temporary / "tasks" / board.task.id, env, board, images)
+        if pages.opening and (example is None or len(board.rows) > len(example.tables.board.rows)):
+            example = pages
     _write(temporary / "index.html", env, "home.html", root=".", boards=boards, example=example, reports=reports)
     (temporary / STAMP).write_text(_seal(temporary, stamp), encoding="utf-8")
     replace_folder(temporary, out, sync=False)

@@ -48,13 +48,13 @@ def auc_over_users(user: Ints, liked: Bools, score: Floats, weights: Ints) -> In
     place = levels(score)
     order = np.lexsort((place, user))
     user, liked, place = user[order], liked[order], place[order]
-    owner, good = user[liked], place[liked]
+    owner, good, bad = user[liked], place[liked], place[~liked]
     likes = np.bincount(owner, minlength=users)
     dislikes = np.bincount(user[~liked], minlength=users)
     wins = np.zeros((users, users))
     bounds = np.searchsorted(user[~liked], np.arange(users + 1))
     for v in np.flatnonzero(dislikes):
-        own = place[~liked][bounds[v] : bounds[v + 1]]
+        own = bad[bounds[v] : bounds[v + 1]]
         below = (np.searchsorted(own, good, "left") + np.searchsorted(own, good, "right")) / 2
         wins[:, v] = np.bincount(owner, weights=below, minlength=users)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -150,5 +150,7 @@ class Candidates:
 
     def of(self, user: int) -> Ints:
         """Int [m]; candidate items of the user, ascending."""
-        items = np.flatnonzero(self.of_block[self.block_of_user[user]])
-        return items if self.rated is None else np.setdiff1d(items, self.rated[user])
+        mask = self.of_block[self.block_of_user[user]].copy()
+        if self.rated is not None:
+            mask[self.rated[user]] = False
+        return np.flatnonzero(mask)

@@ -273,9 +273,10 @@ def load_pipeline(params: StableDiffusionParams, device: str) -> Any:
 
     message = f"decoder: '{params.model}' with adapter '{params.adapter}' cannot be loaded"
     hint = "give folders, or prefetch with: hf download REPOSITORY --revision COMMIT"
+    model, adapter = _source(params.model, STABLE_DIFFUSION), _source(params.adapter, ADAPTER.parts[0])
     with reading(message, MissingDependency, hint), quiet():
         pipe = RowByRow.from_pretrained(
-            _source(params.model, STABLE_DIFFUSION),
+            model,
             revision=params.revision,
             dtype=getattr(torch, precision(params.dtype, device)),
             safety_checker=None,
@@ -285,7 +286,7 @@ def load_pipeline(params: StableDiffusionParams, device: str) -> Any:
             low_cpu_mem_usage=False,
         )
         pipe.load_ip_adapter(
-            _source(params.adapter, ADAPTER.parts[0]),
+            adapter,
             subfolder="models",
             weight_name=ADAPTER.name if params.adapter == TINYWORLD else params.adapter_file,
             image_encoder_folder=None,
