@@ -129,12 +129,8 @@ class NCFJudge(Judge[VerifierParams]):
             prefix = f"net{index}."
             net = NCFModel(shape_from_json(described["shape"]))
             net.load_state_dict({k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)})
-            self._fits.append(
-                (
-                    net.to(self.context.device).eval(),
-                    NCFHistory(**losses | {part: tuple(losses[part]) for part in ("train", "validation")}),
-                )
-            )
+            losses |= {part: tuple(losses[part]) for part in ("train", "validation")}
+            self._fits.append((net.to(self.context.device).eval(), NCFHistory(**losses)))
         arrays = {k[len("space.") :]: v.numpy() for k, v in tensors.items() if k.startswith("space.")}
         self._space = LinearSpace(**described["space"], arrays=arrays)
         if "population" in described:
