@@ -63,13 +63,13 @@ class JudgeReport:
         meaning: What it is.
         rows: Held-out ratings.
         auc_within_user: Mean over users with both labels.
-        auc_pooled: Over all rows, users drawn.
+        auc_pooled: AUC over all rows; for its interval, users are drawn.
         roc: ROC curve.
         auc_pooled_rows_interval: Judges only: the published interval. It draws rows instead of users and is too narrow.
         calibration: Judges only.
         train: Judges only: on their training ratings.
         learning_curve: Judges only; empty for others.
-        verifier_gain: Controls only: the verifier minus it, within user.
+        verifier_gain: Controls only: the verifier's AUC within user minus the control's.
     """
 
     meaning: str

@@ -154,7 +154,7 @@ class Personal:
     """Is it personal, by one scorer? Null where nobody can be compared.
 
     Attributes:
-        estimable: Users in a stratum of two or more with equally many images.
+        estimable: Users who have the same block and the same number of images as at least one other user.
         not_estimable: The others.
         lift: Personal lift; positive is better, whatever the scorer's direction.
         median_double_centred: The test that decides (T2).
@@ -162,7 +162,7 @@ class Personal:
         own_set_beats: Share of other users' sets that the own set beats.
         reciprocal_rank: One over the own set's rank.
         exclude: Mean lift when failures are left out.
-        worst: Mean lift when a failure counts as each judge's lowest score.
+        worst: Mean lift when a failure counts as the lowest score of each judging user.
     """
 
     estimable: Count
@@ -332,7 +332,7 @@ class Agreement:
         b: The other.
         images: Distinct images, counted per user, that both scorers score.
         users: Users.
-        without: Users left out within user: fewer than three images, or constant scores.
+        without: Users left out of `within_user`: fewer than three images, or constant scores.
         within_user: Mean over users of their own correlation.
         pooled: Over all images, interval over users.
     """
@@ -410,7 +410,8 @@ class TaskResults:
         families: By measure; `lift:` before a scorer means its personal lift.
         agreement: The primary scorer beside the others.
         validity: The leaderboard's order beside that of the ground truth, where a scorer knows it.
-        cautions: Few users, unequal numbers of images, skewed values or differences in the declared measures.
+        cautions: Warnings about the declared measures: few users, unequal numbers of images, skewed values, skewed
+            differences.
     """
 
     users: Count

@@ -207,13 +207,15 @@ class Data(Strict):
     title: str = Field(description="Title.")
     licence: str = Field(description="Licence.")
     redistribute: bool = Field(description="Whether its images may be republished.")
-    fingerprint: Sha256 = Field(description="SHA-256 of the ratings and their division.")
+    fingerprint: Sha256 = Field(description="SHA-256 of the ratings and their split.")
     users: Count = Field(description="Users with ratings.")
     items: Count = Field(description="Items.")
     ratings: Count = Field(description="Ratings.")
     test_ratings: Count = Field(description="Held-out ratings.")
     blocks: Count = Field(description="Blocks, which share neither users nor items.")
-    exact: Mapping[str, float] | None = Field(description="In a synthetic world: what an exact sampler would reach.")
+    exact: Mapping[str, float] | None = Field(
+        description="In a synthetic world, by measure: what sampling exactly what each user likes would reach."
+    )
 
 
 class Users(Strict):
@@ -271,11 +273,15 @@ class TaskRecord(Record):
     address: Sha256 = Field(description="SHA-256 of all that the records depend on.")
     data: Data = Field(description="The data set.")
     users: Users = Field(description="The users that images were made for.")
-    user_ids: tuple[str, ...] = Field(description="All users of the data set; row numbers of `verifier.parquet`.")
+    user_ids: tuple[str, ...] = Field(
+        description="Ids of all users of the data set; `user` of `verifier.parquet` is a position in this list."
+    )
     order: tuple[Name, ...] = Field(description="Generators with a row, as in the spec.", min_length=1)
     failed: tuple[FailedGenerator, ...] = Field(description="Generators without a row; only with `isolate`.")
     results: TaskResults = Field(description="Results of the comparison.")
-    judges: Mapping[str, JudgeReport] = Field(description="Reports on judges, controls and others' mean.")
+    judges: Mapping[str, JudgeReport] = Field(
+        description="Reports on judges, controls and others' mean, which docs/explanation/statistics.md explains."
+    )
     taste: Taste = Field(description="How users rated in training.")
     records: Mapping[str, Mapping[str, Sha256]] = Field(description="SHA-256 of every file, by folder.")
     digest: Sha256 = Field(description="SHA-256 of everything else in this file.")

@@ -21,8 +21,14 @@ class GeneratorEntry(StrictModel):
     use: str = Field(description="Registered name.")
     params: dict[str, Any] = Field(description="Parameters, every default spelled out.")
     decoder: dict[str, Any] = Field(description="Parameters of the decoder.")
-    noise_group: str = Field(pattern=ID, max_length=120, description="Generators of one group share their noise.")
-    offset: int = Field(description="Part of the seeds; generators with equal offsets share their noise.")
+    noise_group: str = Field(
+        pattern=ID,
+        max_length=120,
+        description="Part of the seeds. Generators share their noise if group and `offset` are both equal.",
+    )
+    offset: int = Field(
+        description="Part of the seeds. Generators share their noise if `noise_group` and offset are both equal."
+    )
     images: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         description="Images per user, where they differ from the task's."
     )

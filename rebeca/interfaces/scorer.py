@@ -36,8 +36,8 @@ class ScorerCard:
         reference: Source of the measure.
         role: ``verifier``, ``auditor``, ``prior``, ``observed``, ``ground-truth``, or ``aesthetic`` for what users
             like on the whole; empty otherwise.
-        is_ground_truth: Whether it knows users' real ratings or a world's ground truth. Ground truth validates and
-            never selects.
+        is_ground_truth: Whether it knows users' real ratings or a world's ground truth. Ground truth is used to
+            check a leaderboard, never to choose a model.
     """
 
     name: str
