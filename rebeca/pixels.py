@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
+from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from rebeca.arrays import Pixels
 from rebeca.errors import DataError
 
 MOST_PIXELS = 64_000_000
 """Larger images are refused by their header, before any pixel is decoded."""
+BACKGROUND = (255, 255, 255, 255)
+"""White, behind transparent pixels."""
+LARGEST_16_BIT = 65_535
+HEIC = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 """Of RGB in [0, 1], as every CLIP model was trained with."""
 
 
 def decode_image(data: bytes, name: str) -> Pixels:
-    """Decodes one image file.
+    """Decodes one image file, as a viewer shows it.
+
+    The image is turned as its EXIF says. Transparent pixels show white behind them. 16-bit values are divided by 257.
+    Values in floating point count from 0 to 1, or from 0 to 255 where one of them is above 1. Of several frames the
+    first is taken. Colour profiles are not applied.
 
     Args:
         data: Contents of the file.
@@ -30,25 +43,65 @@ def decode_image(data: bytes, name: str) -> Pixels:
         uint8 RGB, [height, width, 3].
 
     Raises:
-        DataError: If it is no image, is damaged, or has more than :data:`MOST_PIXELS` pixels.
+        DataError: If it is no image, is damaged, has more than :data:`MOST_PIXELS` pixels, or values whose range nobody
+            can know.
     """
     try:
-        with (
-            warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
-            Image.open(BytesIO(data)) as image,
-        ):
+        with _only_bombs_are_errors(), Image.open(BytesIO(data)) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise DataError(f"{name}: {image.width} x {image.height} pixels are too many (at most {MOST_PIXELS:,})")
-            return np.asarray(image.convert("RGB"))
+            return _as_shown(ImageOps.exif_transpose(image), name)
     except UnidentifiedImageError as error:
+        if data[4:8] == b"ftyp" and data[8:12] in HEIC:
+            raise DataError(f"{name}: a HEIC image", hint="convert it to PNG, JPEG or WebP") from error
         raise DataError(f"{name}: not a readable image") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise DataError(f"{name}: too many pixels (at most {MOST_PIXELS:,}; {error})") from error
-    except (OSError, SyntaxError, ValueError, RuntimeError, AttributeError) as error:  # the last two: AVIF, DDS, SPIDER
+    except (OSError, SyntaxError, ValueError, RuntimeError, AttributeError, struct.error) as error:  # AVIF, DDS, EXIF
         raise DataError(f"{name}: not a readable image ({error})") from error
+
+
+def _as_shown(image: Image.Image, name: str) -> Pixels:
+    """uint8 RGB of an image of any mode."""
+    if image.mode.startswith("I") or image.mode == "F":
+        grey = _grey(np.asarray(image), name)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if image.has_transparency_data:
+        over = Image.new("RGBA", image.size, BACKGROUND)
+        over.alpha_composite(image.convert("RGBA"))
+        image = over
+    return np.asarray(image.convert("RGB"))
+
+
+def _grey(values: npt.NDArray[Any], name: str) -> Pixels:
+    """uint8 [height, width] of values of 16 or 32 bits.
+
+    Raises:
+        DataError: If they are neither 16-bit values nor between 0 and 255.
+    """
+    low, high = (values.min(), values.max()) if np.isfinite(values).all() else (np.nan, np.nan)
+    if np.issubdtype(values.dtype, np.integer) and low >= 0 and high <= LARGEST_16_BIT:
+        scaled = values / (LARGEST_16_BIT / 255)
+    elif np.issubdtype(values.dtype, np.floating) and low >= 0 and high <= 255:
+        scaled = values * (255.0 if high <= 1 else 1.0)
+    else:
+        raise DataError(
+            f"{name}: grey values from {low:g} to {high:g} have no known range",
+            hint="save the image with 8 or 16 bits, or with values from 0 to 1",
+        )
+    return np.round(scaled).astype(np.uint8)
 
 
 def pixels_digest(pixels: Pixels) -> str:
     """SHA-256 over shape and pixel values: equal for equal images, whatever file they came in."""
     header = f"{pixels.shape[0]}x{pixels.shape[1]}:".encode()
     return hashlib.sha256(header + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+@contextmanager
+def _only_bombs_are_errors() -> Iterator[None]:
+    """Pillow warns of damaged EXIF and the like, which changes no pixel."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
