@@ -51,7 +51,7 @@ def make_params(kind: type[T], raw: Mapping[str, object], where: str) -> T:
         if not _finite(value):
             raise ParamError(f"{where}.{name}: not a finite number, found {shortened(value)}", (name,))
     try:
-        return _adapter(kind).validate_python(dict(raw))
+        params: T = _adapter(kind).validate_python(dict(raw))
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "value_error":  # raised by a __post_init__
@@ -59,6 +59,49 @@ def make_params(kind: type[T], raw: Mapping[str, object], where: str) -> T:
         path = ".".join(str(part) for part in first["loc"])
         message = f"{where}.{path}: {first['msg'].lower()}, found {shortened(first.get('input'))}"
         raise ParamError(message, first["loc"]) from error
+    if fault := reinterpreted(raw, params):
+        place, text = fault
+        raise ParamError(f"{where}.{'.'.join(map(str, place))}: {text}", place)
+    return params
+
+
+def reinterpreted(raw: object, value: object) -> tuple[tuple[str | int, ...], str] | None:
+    """The first plain value that validation took for another kind, such as ``yes`` for 1 or ``"5"`` for 5.
+
+    Args:
+        raw: Plain data, as it was given.
+        value: What validation made of it: a dataclass, a model, or containers of them.
+
+    Returns:
+        Its path and a message, or None.
+    """
+    if isinstance(raw, Mapping):
+        children = ((key, child, _field(value, key)) for key, child in raw.items())
+    elif isinstance(raw, list | tuple) and isinstance(value, list | tuple):
+        children = ((index, *both) for index, both in enumerate(zip(raw, value, strict=False)))
+    else:
+        expected, given = _kind(value), _kind(raw)
+        fits = "" in (expected, given) or expected == given
+        return None if fits else ((), f"expected {expected}, found {shortened(raw)}")
+    for key, child, validated in children:
+        if fault := reinterpreted(child, validated):
+            return (key, *fault[0]), fault[1]
+    return None
+
+
+def _field(value: object, key: Any) -> object:
+    """What validation made of a key; models may call it otherwise, as an alias says."""
+    if isinstance(value, Mapping):
+        return value.get(key)
+    fields = getattr(type(value), "model_fields", {})
+    alias = next((name for name, field in fields.items() if field.alias == key), key)
+    return getattr(value, alias, None)
+
+
+def _kind(value: object) -> str:
+    """``true or false``, ``a number``, ``a text``, or nothing for values of other kinds."""
+    kinds = {bool: "true or false", int: "a number", float: "a number", str: "a text"}
+    return kinds.get(type(value), "")
 
 
 def params_json(params: Any) -> dict[str, Plain]:

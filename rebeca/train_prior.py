@@ -29,7 +29,8 @@ from typing import Any
 
 import click
 import numpy as np
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from rebeca.arrays import Bools, Floats, Plain
 from rebeca.data.folder import read_folder
@@ -159,8 +160,8 @@ def read_config(path: Path) -> TrainConfig:
         SpecError: Naming the first problem.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise SpecError(f"{path}: cannot be read ({error})") from error
     if not isinstance(raw, dict):
         raise SpecError(f"{path}: expected a mapping of keys to values")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from benchmark.task.declared import address_of, learns
 from benchmark.task.file import EncoderSpec
@@ -59,7 +59,8 @@ def resolve_encoder(spec: EncoderSpec, base: Path) -> ResolvedEncoder:
             raise SpecError(f"encoder '{use}' takes nothing after a colon, found '{argument}'")
         if plugin.ARGUMENT in raw:
             raise SpecError(f"encoder '{spec.use}': params.{plugin.ARGUMENT} is already given after the colon")
-        raw[plugin.ARGUMENT] = argument
+        whole = argument.isascii() and argument.isdigit() and get_type_hints(plugin.Params)[plugin.ARGUMENT] is int
+        raw[plugin.ARGUMENT] = int(argument) if whole else argument
     if plugin.TAKES_ENCODER and spec.of is None:
         raise SpecError(
             f"encoder '{spec.use}' needs an encoder below it", hint=f"write encoder: {{use: '{spec.use}', of: ...}}"

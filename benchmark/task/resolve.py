@@ -22,7 +22,7 @@ from benchmark.task.registry import plugin_class
 from benchmark.task.spec import Spec
 from benchmark.task.yaml_source import KeyPath, Source, override, read_yaml, with_extends
 from rebeca.errors import SpecError, did_you_mean
-from rebeca.params import ParamError, make_params, params_json, shortened
+from rebeca.params import ParamError, make_params, params_json, reinterpreted, shortened
 from rebeca.seeds import SeedScheme
 
 LARGEST_SWEEP = 500
@@ -192,13 +192,18 @@ def _that_decides(file: TaskFile) -> TaskFile:
 
 
 def _validate(source: Source) -> TaskFile:
+    raw = _expand_encoders(source.data)
     try:
-        return TaskFile.model_validate(_expand_encoders(source.data))
+        file = TaskFile.model_validate(raw)
     except ValidationError as error:
         errors = error.errors()
         # a misspelt key also leaves the right one missing: the misspelling is reported
         first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
         raise _explain(first, source) from error
+    if fault := reinterpreted(raw, file):
+        path, message = fault
+        raise SpecError(f"{source.at(path)}: {'.'.join(map(str, path))}: {message}")
+    return file
 
 
 def _expand_encoders(node: Any) -> Any:

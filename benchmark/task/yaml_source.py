@@ -10,8 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
+from benchmark.task.bundled import find_task
 from benchmark.task.file import ENCODER_KEYS
 from rebeca.errors import SpecError, did_you_mean
 
@@ -29,18 +33,18 @@ class Source:
     Attributes:
         path: The file.
         data: Plain data.
-        lines: Line (from 1) of every key and list element, by path.
+        places: Where every key and list element was given, by path: a file and its line from 1, or an option.
     """
 
     path: Path
     data: dict[str, Any]
-    lines: dict[KeyPath, int] = field(default_factory=dict)
+    places: dict[KeyPath, str] = field(default_factory=dict)
 
     def at(self, path: KeyPath) -> str:
-        """``file:line``, of the nearest enclosing key that has a line."""
-        while path and path not in self.lines:
+        """Where the key, or the nearest one around it, was given."""
+        while path and path not in self.places:
             path = path[:-1]
-        return f"{self.path}:{self.lines[path]}" if path else str(self.path)
+        return self.places[path] if path else str(self.path)
 
 
 def read_yaml(path: Path) -> Source:
@@ -63,11 +67,11 @@ def read_yaml(path: Path) -> Source:
     source = Source(path, {})
     try:
         _refuse_what_costs(path, text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = _parser().compose(text)
         data = {} if node is None else _plain(node, (), source)
-    except (ValueError, OverflowError) as error:  # of PyYAML's own scanner
+    except (ValueError, OverflowError) as error:  # of the scanner
         raise SpecError(f"{path}: not valid YAML ({error})") from error
-    except yaml.YAMLError as error:
+    except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
         raise SpecError(f"{path}{line}: not valid YAML ({getattr(error, 'problem', None) or error})") from error
@@ -86,18 +90,23 @@ def parse_scalar(text: str) -> Any:
     source = Source(Path("--set"), {})
     try:
         _refuse_what_costs(source.path, text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = _parser().compose(text)
         return None if node is None else _plain(node, (), source)
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
+    except (YAMLError, ValueError, OverflowError) as error:
         raise SpecError(f"--set: '{text}' is not a YAML value") from error
+
+
+def _parser() -> YAML:
+    """YAML 1.2: ``no`` is a word, ``042`` is 42, and ``1:30`` is a text."""
+    return YAML(typ="safe", pure=True)
 
 
 def _refuse_what_costs(path: Path, text: str) -> None:
     """Refuses anchors and aliases, which can multiply, and deep nesting, which takes quadratic time to parse."""
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in _parser().parse(text):
         line = event.start_mark.line + 1 if event.start_mark is not None else 1
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > DEEPEST:
             raise SpecError(f"{path}:{line}: nested too deeply")
         anchor = getattr(event, "anchor", None)
@@ -108,26 +117,26 @@ def _refuse_what_costs(path: Path, text: str) -> None:
             )
 
 
-def _plain(node: yaml.Node, path: KeyPath, source: Source) -> Any:
+def _plain(node: Node, path: KeyPath, source: Source) -> Any:
     line = node.start_mark.line + 1
     where = f"{source.path}:{line}"
-    source.lines[path] = line
+    source.places[path] = where
     if node.tag == "tag:yaml.org,2002:timestamp":
         raise SpecError(f"{where}: '{node.value}' is a date", hint="put it in quotes")
     if node.tag not in PLAIN_TAGS:
         raise SpecError(f"{where}: the YAML tag '{node.tag}' is not allowed")
-    if isinstance(node, yaml.SequenceNode):
+    if isinstance(node, SequenceNode):
         return [_plain(child, (*path, index), source) for index, child in enumerate(node.value)]
-    if isinstance(node, yaml.MappingNode):
+    if isinstance(node, MappingNode):
         return _plain_mapping(node, path, source)
     _refuse_odd_text(node.value, where)
     try:
-        return yaml.SafeLoader("").construct_object(node, deep=True)
+        return _parser().constructor.construct_object(node, deep=True)
     except (ValueError, OverflowError) as error:
         raise SpecError(f"{where}: not a value that can be kept ({error})") from error
 
 
-def _plain_mapping(node: yaml.MappingNode, path: KeyPath, source: Source) -> dict[str, object]:
+def _plain_mapping(node: MappingNode, path: KeyPath, source: Source) -> dict[str, object]:
     out: dict[str, object] = {}
     for key_node, value_node in node.value:
         line, key = key_node.start_mark.line + 1, key_node.value
@@ -138,7 +147,7 @@ def _plain_mapping(node: yaml.MappingNode, path: KeyPath, source: Source) -> dic
         if key in out:
             raise SpecError(f"{where}: the key '{key}' is given twice")
         out[key] = _plain(value_node, (*path, key), source)
-        source.lines[(*path, key)] = line
+        source.places[(*path, key)] = where
     return out
 
 
@@ -159,8 +168,9 @@ def with_extends(source: Source, depth: int = 0) -> Source:
         return source
     if not isinstance(name, str) or depth >= DEEPEST_EXTENDS:
         raise SpecError(f"{source.at(('extends',))}: extends: expected the name of a task file, found {name!r}")
-    parent = with_extends(read_yaml(source.path.parent / name), depth + 1)
-    return Source(source.path, _merged(parent.data, source.data), parent.lines | source.lines)
+    beside = source.path.parent / name
+    parent = with_extends(read_yaml(beside if beside.suffix or beside.is_file() else find_task(name)), depth + 1)
+    return Source(source.path, _merged(parent.data, source.data), parent.places | source.places)
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -189,8 +199,10 @@ def override(source: Source, text: str) -> KeyPath:
             matches = [i for i, entry in enumerate(node) if isinstance(entry, dict) and entry.get("id") == part]
             if matches:
                 step = matches[0]
-            elif part.isdigit() and int(part) < len(node):
+            elif part.isdigit() and int(part) <= len(node):
                 step = int(part)
+                if step == len(node):  # one element more
+                    node.append({})
             else:
                 ids = [str(e["id"]) for e in node if isinstance(e, dict) and "id" in e]
                 raise SpecError(f"--set {text}: the list has no element '{part}'", hint=did_you_mean(part, ids))
@@ -205,4 +217,7 @@ def override(source: Source, text: str) -> KeyPath:
             node = node.setdefault(part, {})
         else:
             node = node[step]
-    return tuple(path)
+    at = tuple(path)
+    source.places = {known: place for known, place in source.places.items() if known[: len(at)] != at}
+    source.places[at] = f"--set {text}"
+    return at
