@@ -285,5 +285,8 @@ def new_task(folder: Path, output: Path | None, force: bool, as_json: bool) -> N
     """Write a commented task file for a folder of images and ratings."""
     from benchmark.commands.new import write_task
 
-    path = write_task(folder, output or folder / "task.yaml", force)
-    print_result({"task": str(path)}, as_json, f"wrote {path}\nnext: rebeca-bench run {path}")
+    written = write_task(folder, output or folder / "task.yaml", force)
+    notes = [f"note: {sentence}" for sentence in written.odd]
+    lines = [written.summary, *notes, f"wrote {written.path}", f"next: rebeca-bench run {written.path}"]
+    fields = {"task": str(written.path), "summary": written.summary, "odd": list(written.odd)}
+    print_result(fields, as_json, "\n".join(lines))

@@ -86,6 +86,7 @@ class RunPlan:
         margin: Equivalence margin.
         detectable_in_sd: Smallest detectable difference in standard deviations of a user's difference.
         pilot: What earlier records say; None without any.
+        notes: What the rules of the data set leave out, if the data were read for this plan.
     """
 
     title: str
@@ -102,6 +103,7 @@ class RunPlan:
     margin: float
     detectable_in_sd: float
     pilot: PilotPlan | None
+    notes: Sequence[str]
 
 
 def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str = "cpu") -> RunPlan:
@@ -140,6 +142,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
         margin=analysis.equivalence_margin,
         detectable_in_sd=detectable(analysis.alpha) / float(np.sqrt(users)),
         pilot=None if pilot is None else _pilot(task, users, pilot, str(folder)),
+        notes=() if data.world is None else data.world.dataset.notes,
     )
 
 
@@ -171,6 +174,8 @@ def print_plan(plan: RunPlan) -> None:
     """Prints the plan."""
     console = wide_console()
     console.print(f"{plan.title}: {plan.users} users x {plan.images_per_user} images")
+    for note in plan.notes:
+        console.print(f"note: {note}", markup=False)
     width = max(len(generator.generator) for generator in plan.generators)
     for generator in plan.generators:
         fit, units = "cached" if generator.fit_cached else "to do", f"{generator.units_cached}/{generator.units}"

@@ -155,8 +155,8 @@ def data_addresses(task: Task) -> DataAddresses:
     spec = task.file.data
     source = plugin_class("data set", spec.kind)
     files = _hashed_files(task.data_path)
-    of_ratings = {name for name in files if _matches(name, source.RATING_FILES)}
-    of_items = {name for name in files if _matches(name, source.ITEM_FILES)} - of_ratings
+    of_ratings = {name for name in files if _matches(name, source.rating_files(task.data))}
+    of_items = {name for name in files if _matches(name, source.item_files(task.data))} - of_ratings
     items = digest_of(
         {
             "version": STAGE_VERSIONS["data"],

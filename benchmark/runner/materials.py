@@ -51,6 +51,8 @@ class Materials:
 def prepare(world: World, addresses: Addresses, device: str, stages: Stages) -> Materials:
     """Embeds all items for every role and fits all judges, or takes both from the store."""
     catalogue, division = world.dataset.catalogue, world.division
+    for note in world.dataset.notes:
+        stages.reporter.info(f"  data: {note}")
     encoders = Encoders(addresses.encoders, catalogue, division.training_items, device)
     embeddings = {
         role: embed(role, encoders, address, catalogue, stages) for role, address in addresses.encoders.items()

@@ -46,6 +46,7 @@ class Dataset:
         block_of_user: int [users]; blocks share neither users nor items.
         scale: Lowest and highest possible rating.
         ground_truth: The known taste, in synthetic worlds.
+        notes: What was left out while reading, a sentence each.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Dataset:
     block_of_user: Ints
     scale: tuple[float, float]
     ground_truth: GroundTruth | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def in_memory(

@@ -25,7 +25,9 @@ from rebeca.data.catalogue import Catalogue, FolderSource
 from rebeca.data.dataset import Dataset
 from rebeca.data.folder import image_files
 from rebeca.data.interactions import Interactions
-from rebeca.data.tables import read_ratings, read_table
+from rebeca.data.options import RatingRules, TableLayout
+from rebeca.data.ratings import rating_checks, read_ratings
+from rebeca.data.tables import read_table
 from rebeca.errors import DataError
 from rebeca.hashes import Cached, read_hashes
 from rebeca.pixels import pixels_digest
@@ -167,15 +169,12 @@ def _read(root: Path, duplicates: Literal["refuse", "first"]) -> tuple[Interacti
     if not path.is_file() or not (root / IMAGES).is_dir():
         absent = path if not path.is_file() else root / IMAGES
         raise DataError(f"{absent}: missing", hint=WHERE)
-    table = read_table(path, ("worker", "imagePair", "score"))
-    table = table.rename(columns={"worker": "user", "imagePair": "item", "score": "rating"})
-    repeated = table.duplicated(["user", "item"])
-    if duplicates == "first":
-        table = table[~repeated]
-    first = table["item"].drop_duplicates().sort_values(kind="stable")
-    ratings = read_ratings(table, path, tuple(first), SCALE)
-    rows = [int(index) + 2 for index in first.index]  # as a spreadsheet counts
-    return ratings, image_files(root / IMAGES, first, path, rows), int(repeated.sum())
+    layout = TableLayout(columns={"user": "worker", "item": "imagePair", "rating": "score"})
+    table = read_table(path, layout, rating_checks(layout.decimal))
+    row = dict(zip(reversed(table.columns["item"]), reversed(table.rows.tolist()), strict=True))  # the first one stays
+    names = sorted(row)
+    ratings, left_out = read_ratings(table, tuple(names), SCALE, RatingRules(duplicates))
+    return ratings, image_files(root / IMAGES, names, path, [row[name] for name in names]), left_out.duplicates
 
 
 def _is_current(path: Path, entry: tuple[int, int, str] | None) -> bool:

@@ -3,37 +3,46 @@
 ::
 
     my-data/
-      ratings.csv (or .csv.gz, .parquet)   user, item, rating
-      items.csv                            item, file[, caption, tags, block]; further columns are ignored
-      images/ (or images.zip)              the files that items.csv names
+      ratings.csv       user, item, rating
+      items.csv         item, file[, caption, tags, block]; further columns are ignored
+      images/           the files that items.csv names, or images.zip
 
-Every error names file, row and value; rows are counted as a spreadsheet shows them, the header being row 1.
+A table may also end in ``.tsv``, ``.jsonl`` or ``.parquet``, be compressed with ``.gz`` behind its name, and be laid
+out in other ways, see :class:`~rebeca.data.tables.TableLayout`.
 """
 
 from __future__ import annotations
 
+import unicodedata
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-import pandas as pd
 
-from rebeca.arrays import Ints, first_true
+from rebeca.arrays import Ints
 from rebeca.data.catalogue import DAMAGED_ARCHIVE, Catalogue, FolderSource, PixelSource, ZipSource
+from rebeca.data.cells import check_id, check_text
 from rebeca.data.dataset import Dataset, find_blocks, user_blocks
-from rebeca.data.tables import numbers, read_ratings, read_table
+from rebeca.data.options import ALL_RATINGS, TABLE_ENDINGS, USUAL_LAYOUT, RatingRules, TableLayout
+from rebeca.data.ratings import rating_checks, read_ratings
+from rebeca.data.tables import Faults, Table, read_table
 from rebeca.errors import DataError
 
-RATING_FILES = ("ratings.csv", "ratings.csv.gz", "ratings.parquet")
+OF_MACOS = "__MACOSX"
+"""A folder in archives that macOS writes; it holds no images."""
 
 
 def read_folder(
     path: Path,
     scale: tuple[float, float],
+    *,
     title: str = "",
     licence: str = "",
     redistribute: bool = False,
+    ratings: TableLayout = USUAL_LAYOUT,
+    items: TableLayout = USUAL_LAYOUT,
+    rules: RatingRules = ALL_RATINGS,
 ) -> Dataset:
     """Reads and checks a folder data set.
 
@@ -43,81 +52,109 @@ def read_folder(
         title: Name for pages; by default the folder's.
         licence: Terms, in one line.
         redistribute: Whether items may be copied into records and pages.
+        ratings: Layout of the table of ratings.
+        items: Layout of the list of items.
+        rules: Which ratings count.
 
     Raises:
-        DataError: Naming file, row and value of the first problem.
+        DataError: Naming the file and the first rows that are wrong.
+    """
+    table = read_rating_table(path, ratings)
+    listed = read_items(path, items)
+    item_ids = tuple(listed.columns["item"])
+    rated, left_out = read_ratings(table, item_ids, scale, rules, ratings.decimal)
+    if "block" in listed.columns:
+        block: Ints = np.unique(listed.columns["block"], return_inverse=True)[1]
+    else:
+        block = find_blocks(rated)[1]
+    captions = tuple(listed.columns.get("caption", [""] * len(item_ids)))
+    return Dataset(
+        title=title or path.name,
+        licence=licence or "not declared",
+        redistribute=redistribute,
+        catalogue=Catalogue(item_ids, _source(path, listed), block, captions),
+        ratings=rated,
+        block_of_user=user_blocks(rated, block),
+        scale=scale,
+        notes=tuple(left_out.sentences(rules)),
+    )
+
+
+def read_rating_table(path: Path, layout: TableLayout = USUAL_LAYOUT) -> Table:
+    """Users, items and ratings as they stand in the folder's table.
+
+    Raises:
+        DataError: If there is no such table, or naming the first rows that cannot be read.
+    """
+    return read_table(table_file(path, "ratings", layout), layout, rating_checks(layout.decimal))
+
+
+def read_items(path: Path, layout: TableLayout = USUAL_LAYOUT) -> Table:
+    """The list of items, each once.
+
+    Raises:
+        DataError: If there is no such list, or naming the first rows that are wrong.
+    """
+    file = table_file(path, "items", layout)
+    optional = {"caption": check_text, "tags": check_text, "block": check_text}
+    table = read_table(file, layout, {"item": check_id, "file": check_id}, optional)
+    if not len(table):
+        raise DataError(f"{file}: no items")
+    faults, listed = Faults(file), set[str]()
+    for row, item in zip(table.rows.tolist(), table.columns["item"], strict=True):
+        if item in listed:
+            faults.add(row, f"item '{item}' is listed twice")
+        listed.add(item)
+    faults.check()
+    return table
+
+
+def table_file(path: Path, stem: str, layout: TableLayout) -> Path:
+    """The file of a table: the one that is declared, or the only one with the usual name.
+
+    Args:
+        path: The folder.
+        stem: ``ratings`` or ``items``.
+        layout: May name the file.
+
+    Raises:
+        DataError: If there is none, or more than one.
     """
     if not path.is_dir():
         raise DataError(
             f"{path}: no such folder", hint="name the folder with ratings.csv and items.csv: --set data.path=FOLDER"
         )
-    items = read_table(path / "items.csv", ("item", "file"))
-    item_ids = _unique_ids(items["item"], path / "items.csv")
-    table = _ratings_file(path)
-    ratings = read_ratings(read_table(table, ("user", "item", "rating")), table, item_ids, scale)
-    if "block" in items:
-        block: Ints = np.unique(items["block"].to_numpy(str), return_inverse=True)[1]
-    else:
-        block = find_blocks(ratings)[1]
-    captions = tuple(items["caption"]) if "caption" in items else ("",) * len(item_ids)
-    return Dataset(
-        title=title or path.name,
-        licence=licence or "not declared",
-        redistribute=redistribute,
-        catalogue=Catalogue(item_ids, _source(path, items["file"], path / "items.csv"), block, captions),
-        ratings=ratings,
-        block_of_user=user_blocks(ratings, block),
-        scale=scale,
-    )
+    if layout.file:
+        return path / layout.file
+    files = [path / f"{stem}{name}" for name in TABLE_ENDINGS if (path / f"{stem}{name}").exists()]
+    if len(files) > 1:
+        raise DataError(
+            f"{path}: {' and '.join(file.name for file in files)} are both there",
+            hint=f"remove one, or name the other in the task: {stem}: {{file: {files[0].name}}}",
+        )
+    if not files:
+        others = ", ".join(sorted(file.name for file in path.iterdir() if file.name.endswith(TABLE_ENDINGS))[:5])
+        raise DataError(
+            f"{path}: no {stem}.csv{f' (found: {others})' if others else ''}",
+            hint=f"add {stem}.csv, .tsv, .jsonl or .parquet, or name the file in the task: {stem}: {{file: ...}}",
+        )
+    return files[0]
 
 
-def rating_scale(path: Path) -> tuple[float, float]:
-    """The lowest and the highest rating of a folder data set, for users who do not know its scale.
-
-    Raises:
-        DataError: As :func:`read_folder`, and if all ratings are equal.
-    """
-    table = _ratings_file(path)
-    values = numbers(read_table(table, ("user", "item", "rating"))["rating"], table)
-    if not len(values):
-        raise DataError(f"{table}: no ratings")
-    low, high = float(values.min()), float(values.max())
-    if low == high:
-        raise DataError(f"{table}: every rating is {low:g}; nothing can be learned from that")
-    return low, high
-
-
-def _ratings_file(path: Path) -> Path:
-    table = next((path / name for name in RATING_FILES if (path / name).exists()), None)
-    if table is None:
-        raise DataError(f"{path}: no ratings", hint=f"add one of {', '.join(RATING_FILES)}: user, item, rating")
-    return table
-
-
-def _unique_ids(column: pd.Series[str], path: Path) -> tuple[str, ...]:
-    row = first_true(column.duplicated())
-    if row is not None:
-        raise DataError(f"{path}: row {row + 2}: item '{column.iloc[row]}' is listed twice")
-    return tuple(column)
-
-
-def _source(path: Path, files: pd.Series[str], table: Path) -> PixelSource:
-    rows = list(range(2, len(files) + 2))
+def _source(path: Path, items: Table) -> PixelSource:
     images, archive = path / "images", path / "images.zip"
+    files, rows = items.columns["file"], items.rows.tolist()
     if images.is_dir():
-        return image_files(images, files, table, rows)
-    _check_inside(files, table, rows)
-    if archive.is_file():
-        try:
-            with zipfile.ZipFile(archive) as opened:
-                members = set(opened.namelist())
-        except DAMAGED_ARCHIVE as error:
-            raise DataError(f"{archive}: not a readable zip archive ({error})") from error
-        for row, name in zip(rows, files, strict=True):
-            if name not in members:
-                raise DataError(f"{table}: row {row}: file '{name}' is not in {archive}")
-        return ZipSource(archive, tuple(files))
-    raise DataError(f"{path}: no images", hint="put them into a folder 'images' or an archive 'images.zip'")
+        return image_files(images, files, items.path, rows)
+    if not archive.is_file():
+        raise DataError(f"{path}: no images", hint="put them into a folder 'images' or an archive 'images.zip'")
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            names = opened.namelist()
+    except DAMAGED_ARCHIVE as error:
+        raise DataError(f"{archive}: not a readable zip archive ({error})") from error
+    members = _by_plain_name(names)
+    return ZipSource(archive, _found(files, items.path, rows, members.get, str(archive)))
 
 
 def image_files(images: Path, files: Iterable[str], table: Path, rows: Sequence[int]) -> FolderSource:
@@ -128,25 +165,66 @@ def image_files(images: Path, files: Iterable[str], table: Path, rows: Sequence[
         files: Names that a table gives.
         table: The table, for messages.
         rows: Row of the table for each of them, for messages.
+
+    Raises:
+        DataError: Naming the first rows whose file is missing, or lies elsewhere.
     """
-    names = tuple(files)
-    _check_inside(names, table, rows)
     root = images.resolve()
-    for row, name in zip(rows, names, strict=True):
-        try:
-            target = (root / name).resolve()
-            is_file = target.is_file()
-        except (OSError, RuntimeError, ValueError) as error:  # a name too long, links in a circle
-            raise DataError(f"{table}: row {row}: file '{name}' cannot be opened ({error})") from error
-        if not target.is_relative_to(root):
-            raise DataError(f"{table}: row {row}: file '{name}' points outside the image folder")
-        if not is_file:
-            raise DataError(f"{table}: row {row}: file '{name}' is not in {images}")
-    return FolderSource(images, names)
+    inside = [child for child in images.iterdir() if child.name != OF_MACOS and not child.name.startswith(".")]
+    only = inside[0].name if len(inside) == 1 and inside[0].is_dir() else ""
+
+    def find(name: str) -> str | None:
+        for spelled in dict.fromkeys([name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))]):
+            for below in dict.fromkeys(["", only]):
+                target = (root / below / spelled).resolve()
+                if not target.is_relative_to(root):
+                    raise ValueError("points outside the image folder")
+                if target.is_file():
+                    return str(PurePosixPath(below, spelled))
+        return None
+
+    return FolderSource(images, _found(files, table, rows, find, str(images)))
 
 
-def _check_inside(files: Iterable[str], table: Path, rows: Sequence[int]) -> None:
+def _by_plain_name(members: Iterable[str]) -> Mapping[str, str]:
+    """Members of an archive by the names that a table may give them: composed, and below the only folder or with it."""
+    files = [name for name in members if not name.endswith("/") and PurePosixPath(name).parts[0] != OF_MACOS]
+    plain = {unicodedata.normalize("NFC", name): name for name in files}
+    tops = {name.partition("/")[0] if "/" in name else "" for name in plain}
+    top = next(iter(tops)) if len(tops) == 1 else ""
+    below = {name.removeprefix(f"{top}/"): member for name, member in plain.items()} if top else {}
+    return {**below, **plain, **{name: name for name in files}}
+
+
+def _found(
+    files: Iterable[str], table: Path, rows: Sequence[int], find: Callable[[str], str | None], where: str
+) -> tuple[str, ...]:
+    """What each file is really called.
+
+    Raises:
+        DataError: Naming the first rows whose file is missing, or cannot be meant.
+    """
+    faults = Faults(table)
+    names = []
     for row, name in zip(rows, files, strict=True):
-        pure = PurePosixPath(name)
-        if pure.is_absolute() or ".." in pure.parts or "\\" in name:
-            raise DataError(f"{table}: row {row}: file '{name}' points outside the image folder")
+        fault = _misplaced(name)
+        try:
+            real = None if fault else find(name) or find(unicodedata.normalize("NFC", name))
+            fault = fault or ("" if real else f"is not in {where}")
+        except (OSError, RuntimeError, ValueError) as error:  # a name too long, links in a circle, outside
+            real, fault = None, str(error) if isinstance(error, ValueError) else f"cannot be opened ({error})"
+        if fault:
+            faults.add(row, f"file '{name}' {fault}")
+        names.append(real or "")
+    faults.check()
+    return tuple(names)
+
+
+def _misplaced(name: str) -> str:
+    """What is wrong with a name that cannot lie in the image folder."""
+    pure = PurePosixPath(name)
+    if "\\" in name:
+        return "has a backslash; write / between folders"
+    if pure.is_absolute():
+        return "is an absolute path; names are relative to the image folder"
+    return "points outside the image folder" if ".." in pure.parts else ""

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rebeca.data.dataset import Dataset
+from rebeca.data.options import TABLE_ENDINGS, USUAL_LAYOUT, Duplicates, RatingRules, TableLayout
 from rebeca.interfaces import DatasetSource
+from rebeca.params import Count
 from rebeca.tinyworld.world import TinyworldParams, make_tinyworld
 from rebeca.worlds.sprites import SpritesParams, make_sprites
 
@@ -20,12 +22,25 @@ class FolderDataParams:
         title: Name for pages.
         licence: Terms, in one line.
         redistribute: Whether items may be copied into records and pages.
+        ratings: Layout of the table of ratings.
+        items: Layout of the list of items.
+        duplicates: What happens where a user rated an item several times: it is refused, the first or the last rating
+            counts, or their mean.
+        min_ratings: Users with fewer ratings are left out.
+        unlisted: What happens to a rating of an item that is not listed: it is refused, or dropped.
+        missing: Values that stand for no rating, such as -1 or 99.
     """
 
     scale: tuple[float, float]
     title: str = ""
     licence: str = ""
     redistribute: bool = False
+    ratings: TableLayout = USUAL_LAYOUT
+    items: TableLayout = USUAL_LAYOUT
+    duplicates: Duplicates = "refuse"
+    min_ratings: Count = 1
+    unlisted: Literal["refuse", "drop"] = "refuse"
+    missing: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         low, high = self.scale
@@ -37,14 +52,34 @@ class FolderData(DatasetSource[FolderDataParams]):
     """``kind: folder``: ratings.csv, items.csv and images, see docs/how-to/your-own-data.md."""
 
     Params = FolderDataParams
-    ITEM_FILES = ("items.csv", "images.zip", "images/*")
-    RATING_FILES = ("ratings.csv", "ratings.csv.gz", "ratings.parquet")
+
+    @classmethod
+    def item_files(cls, params: FolderDataParams) -> tuple[str, ...]:
+        return *_names("items", params.items), "images.zip", "images/*"
+
+    @classmethod
+    def rating_files(cls, params: FolderDataParams) -> tuple[str, ...]:
+        return _names("ratings", params.ratings)
 
     def read(self) -> Dataset:
         from rebeca.data.folder import read_folder
 
         p = self.params
-        return read_folder(self.context.folder, p.scale, p.title, p.licence, p.redistribute)
+        return read_folder(
+            self.context.folder,
+            p.scale,
+            title=p.title,
+            licence=p.licence,
+            redistribute=p.redistribute,
+            ratings=p.ratings,
+            items=p.items,
+            rules=RatingRules(p.duplicates, p.min_ratings, p.unlisted, p.missing),
+        )
+
+
+def _names(stem: str, layout: TableLayout) -> tuple[str, ...]:
+    """What the file of a table may be called."""
+    return (layout.file,) if layout.file else tuple(f"{stem}{ending}" for ending in TABLE_ENDINGS)
 
 
 @dataclass(frozen=True, slots=True)

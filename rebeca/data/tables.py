@@ -1,156 +1,432 @@
-"""Tables of ratings and items: read as text after a check of their size, then checked row by row.
+"""Tables from outside, as text: their layout, their limits, and every fault with the row where it stands.
 
-Every error names file, row and value; rows are counted as a spreadsheet shows them, the header being row 1.
+A row is counted as a spreadsheet shows it: blank rows count, a quoted cell that holds a line break is one row, and the
+row of column names is row 1. Where a file has no such row (Parquet, JSON lines, ``header: false``), its first record
+is row 1.
 """
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
+import json
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rebeca.arrays import Floats, Ints, first_true
-from rebeca.data.interactions import Interactions
-from rebeca.errors import DataError, did_you_mean
+from rebeca.arrays import Ints
+from rebeca.data.cells import Check, check_encoding, number_text
+from rebeca.data.options import TableLayout
+from rebeca.errors import DataError
 
-TEXTS = ("caption", "tags", "block")
-LARGEST_TABLE_BYTES = 1 << 30
-"""Unpacked; more than ten million ratings."""
+MOST_BYTES = 1 << 30
+"""Of a table, unpacked; more than ten million ratings."""
+MOST_ROWS = 50_000_000
 LONGEST_LINE = 1 << 20
-LONGEST_ID = 500
-LONGEST_TEXT = 100_000
+SHOWN_FAULTS = 10
+ROWS_AT_ONCE = 1 << 10
+SEPARATOR = "\x1f"
+"""Stands in lines of a table whose delimiter has several characters, since :mod:`csv` takes one."""
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+BOM = "\ufeff"
 
 
-def read_table(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
-    """A table as text, with the columns that are required.
-
-    Raises:
-        DataError: Naming file, row and value of the first problem.
-    """
-    if not path.exists():
-        raise DataError(f"{path}: no such file")
-    try:
-        _check_size(path)
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(path).astype(str)
-        else:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", skipinitialspace=True)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 at byte {error.start}", hint="save the file as UTF-8") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
-    table.columns = [str(name).strip() for name in table.columns]
-    if not table.columns.is_unique:
-        raise DataError(f"{path}: row 1: a column is given twice (found: {', '.join(table.columns)})")
-    for name in required:
-        if name not in table:
-            raise DataError(
-                f"{path}: row 1: no column '{name}' (found: {', '.join(table.columns)})",
-                hint=f"the columns {', '.join(required)} are needed",
-            )
-    for name in table.columns:
-        if name in required:
-            _check_ids(path, name, table[name])
-        elif name in TEXTS:
-            _check_length(path, name, table[name], LONGEST_TEXT)
-    return table
-
-
-def _check_size(path: Path) -> None:
-    """Refuses a table that would fill the memory, before any of it is kept."""
-    if path.suffix == ".parquet":
-        about = pq.ParquetFile(path).metadata
-        size = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
-        if size > LARGEST_TABLE_BYTES:
-            raise DataError(f"{path}: {size:,} bytes unpacked are too many (at most {LARGEST_TABLE_BYTES:,})")
-        return
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
-        size = line = row = 0
-        while chunk := stream.read(LONGEST_LINE):
-            size += len(chunk)
-            if size > LARGEST_TABLE_BYTES:
-                raise DataError(f"{path}: more than {LARGEST_TABLE_BYTES:,} bytes, which is too many")
-            first, *others = chunk.split(b"\n")
-            if max(line + len(first), *(len(other) for other in others), 0) > LONGEST_LINE:
-                raise DataError(f"{path}: row {row + 1} or one after it is longer than {LONGEST_LINE:,} bytes")
-            line = len(others[-1]) if others else line + len(first)
-            row += len(others)
-
-
-def _check_ids(path: Path, name: str, column: pd.Series[str]) -> None:
-    _check_length(path, name, column, LONGEST_ID)
-    row = first_true((column == "") | ~column.map(str.isprintable).astype(bool))
-    if row is not None:
-        raise DataError(
-            f"{path}: row {row + 2}: column '{name}' is empty or has a character that cannot be printed, such as a NUL"
-            f" byte: {column.iloc[row]!r}"
-        )
-
-
-def _check_length(path: Path, name: str, column: pd.Series[str], most: int) -> None:
-    row = first_true(column.str.len() > most)
-    if row is not None:
-        raise DataError(
-            f"{path}: row {row + 2}: column '{name}' holds {len(column.iloc[row]):,} characters (at most {most:,})"
-        )
-
-
-def read_ratings(
-    table: pd.DataFrame, path: Path, item_ids: tuple[str, ...], scale: tuple[float, float]
-) -> Interactions:
-    """Ratings out of the columns ``user``, ``item`` and ``rating``; the order of rows does not matter.
+class Faults:
+    """What is wrong with a file: how often, and the first rows of it.
 
     Args:
-        table: What :func:`read_table` gave.
-        path: Its file, for messages.
-        item_ids: Every item.
-        scale: Lowest and highest possible rating.
+        path: The file, for the message.
     """
-    if table.empty:
-        raise DataError(f"{path}: no ratings")
-    rating = numbers(table["rating"], path)
-    row = first_true((rating < scale[0]) | (rating > scale[1]))
-    if row is not None:
-        raise DataError(
-            f"{path}: row {table.index[row] + 2}: rating {table['rating'].iloc[row]} is outside the declared scale"
-            f" {scale[0]:g} to {scale[1]:g}",
-            hint="correct the rating, or the scale that the task declares",
-        )
-    item = table["item"].map({name: index for index, name in enumerate(item_ids)})
-    row = first_true(item.isna())
-    if row is not None:
-        name = str(table["item"].iloc[row])
-        raise DataError(
-            f"{path}: row {table.index[row] + 2}: item '{name}' is not in items.csv",
-            hint=did_you_mean(name, item_ids[:2000]),
-        )
-    user_ids, user = _user_ids(table["user"])
-    row = first_true(table.duplicated(["user", "item"]))
-    if row is not None:
-        raise DataError(
-            f"{path}: row {table.index[row] + 2}: user '{table['user'].iloc[row]}' rated item"
-            f" '{table['item'].iloc[row]}' twice",
-            hint="keep one rating per user and item",
-        )
-    item_index = item.to_numpy(np.int32)
-    order = np.lexsort((item_index, user))  # the order of rows in the file must not matter
-    return Interactions(user[order], item_index[order], rating[order], np.zeros(len(rating), bool), user_ids, item_ids)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.number = 0
+        self._first: list[tuple[int, str]] = []
+        self._hints: dict[str, None] = {}
+
+    def add(self, row: int, text: str, hint: str = "") -> None:
+        """Notes a fault in a row."""
+        self.number += 1
+        self._first = sorted([*self._first, (row, text)], key=lambda fault: fault[0])[:SHOWN_FAULTS]
+        if hint:
+            self._hints[hint] = None
+
+    def add_all(self, rows: Iterable[int], text: Callable[[int], str], hint: str = "") -> None:
+        """Notes faults of one kind; ``text`` is told how many were noted before."""
+        for number, row in enumerate(rows):
+            if number < SHOWN_FAULTS:
+                self.add(row, text(number), hint)
+            else:
+                self.number += 1
+
+    def check(self) -> None:
+        """Does nothing where there is no fault.
+
+        Raises:
+            DataError: Naming the first faults of the file, and how many there are.
+        """
+        if not self.number:
+            return
+        shown = "\n  ".join(f"row {row}: {text}" for row, text in self._first)
+        more = self.number - len(self._first)
+        rest = f"\n  and {more:,} more" if more else ""
+        raise DataError(f"{self.path}: {shown}{rest}", hint="; ".join(self._hints))
 
 
-def _user_ids(column: pd.Series[str]) -> tuple[tuple[str, ...], Ints]:
-    """Ids in a natural order: numbers by value, then words."""
-    names = sorted(set(column), key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name))
-    return tuple(names), column.map({name: index for index, name in enumerate(names)}).to_numpy(np.int32)
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Columns of a table, cells stripped of blanks around them.
+
+    Attributes:
+        columns: Cells by the names that this project gives to columns.
+        rows: int [n]; row of the file of each record.
+        path: The file.
+    """
+
+    columns: Mapping[str, list[str]]
+    rows: Ints
+    path: Path
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
-def numbers(column: pd.Series[str], path: Path) -> Floats:
-    """float64; every cell of a column of ratings."""
-    values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
-    row = first_true(~np.isfinite(values))
-    if row is not None:
-        raise DataError(f"{path}: row {column.index[row] + 2}: rating '{column.iloc[row]}' is not a finite number")
-    return values
+Records = Iterator[tuple[int, Sequence[str]]]
+"""Row of the file and the cells of the columns that were asked for."""
+
+
+def read_table(
+    path: Path, layout: TableLayout, required: Mapping[str, Check], optional: Mapping[str, Check] | None = None
+) -> Table:
+    """Reads some columns of a table.
+
+    Args:
+        path: The file.
+        layout: How it is laid out.
+        required: Columns and what is checked of their cells.
+        optional: The same for columns that may be absent.
+
+    Raises:
+        DataError: Naming the file and the first rows that cannot be read, in the order of the file.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
+    checks = {**required, **(optional or {})}
+    faults = Faults(path)
+    rows: list[int] = []
+    try:
+        names, records = _open(path, _Wanted(layout, tuple(checks), frozenset(required)), faults)
+        columns = [_Column(str(layout.columns.get(name, name)), checks[name]) for name in names]
+        while batch := list(islice(records, ROWS_AT_ONCE)):
+            numbers_of_rows, cells = zip(*batch, strict=True)
+            rows += numbers_of_rows
+            for column, texts in zip(columns, zip(*cells, strict=True), strict=True):
+                column.extend(texts, numbers_of_rows, faults)
+            if len(rows) > MOST_ROWS:
+                raise DataError(f"{path}: more than {MOST_ROWS:,} rows, which is too many")
+    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
+    faults.check()
+    kept = {name: column.cells for name, column in zip(names, columns, strict=True)}
+    return Table(kept, np.array(rows, np.int64), path)
+
+
+class _Column:
+    """Cells of a column, each different text checked once and kept once.
+
+    Args:
+        title: What the file calls it, for messages.
+        check: Says what is wrong with a cell.
+    """
+
+    def __init__(self, title: str, check: Check) -> None:
+        self.cells: list[str] = []
+        self._title = title
+        self._check = check
+        self._stripped: dict[str, str] = {}
+        self._bad: dict[str, str] = {}
+
+    def extend(self, texts: Sequence[str], rows: Sequence[int], faults: Faults) -> None:
+        """Adds cells, and notes which of them are at fault in which rows."""
+        for text in set(texts) - self._stripped.keys():
+            self._stripped[text] = text.strip()
+            if fault := self._check(text.strip()):
+                self._bad[text] = f"column '{self._title}' {fault}"
+        self.cells += map(self._stripped.__getitem__, texts)
+        if self._bad:
+            for row, text in zip(rows, texts, strict=True):
+                if text in self._bad:
+                    faults.add(row, self._bad[text])
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The layout of a table, and the columns that are asked for."""
+
+    layout: TableLayout
+    names: tuple[str, ...]
+    required: frozenset[str]
+
+    def find(self, header: Sequence[str], where: str) -> dict[str, int]:
+        """Place of each column that the header has; ``where`` it stands is for messages.
+
+        Raises:
+            DataError: If one is missing, or is there twice.
+        """
+        places: dict[str, int] = {}
+        for name in self.names:
+            theirs = str(self.layout.columns.get(name, name))
+            at = [place for place, column in enumerate(header) if column == theirs]
+            if len(at) > 1:
+                raise DataError(f"{where}: the column '{theirs}' is given twice (found: {', '.join(header)})")
+            if at:
+                places[name] = at[0]
+            elif name in self.required or name in self.layout.columns:
+                raise DataError(
+                    f"{where}: no column '{theirs}' (found: {', '.join(header)})",
+                    hint=f"name the file's own column in the task: columns: {{{name}: ...}}; '{name}' is needed"
+                    if name in self.required
+                    else "",
+                )
+        return places
+
+    def numbered(self, width: int, path: Path) -> dict[str, int]:
+        """Place of each column of a table without a header: as declared, else in the order in which they are needed.
+
+        Raises:
+            DataError: If a needed one is not declared, or there is no such column.
+        """
+        declared = self.layout.columns or {
+            name: place for place, name in enumerate((n for n in self.names if n in self.required), 1)
+        }
+        for name in self.required - declared.keys():
+            raise DataError(f"{path}: without a header, columns has to give the number of '{name}'")
+        for name, place in declared.items():
+            if not 1 <= int(place) <= width:
+                raise DataError(f"{path}: row 1: no column {place} for '{name}' (it has {width})")
+        return {name: int(place) - 1 for name, place in declared.items()}
+
+
+def _open(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Records]:
+    """Names of the columns that the file has, and its records."""
+    for name in wanted.layout.columns:
+        if name not in wanted.names:
+            raise DataError(f"{path}: columns: '{name}' is none of {', '.join(wanted.names)}")
+    readers = {".parquet": _parquet, ".jsonl": _json_lines}
+    return readers.get(kind_of(path), _text)(path, wanted, faults)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Lines of a text file, line ends kept; what is not UTF-8 comes as lone surrogates.
+
+    Raises:
+        DataError: If a line or the file is too long.
+    """
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as raw:
+        if raw.read(2) in UTF_16:
+            raise DataError(f"{path}: the file is UTF-16", hint="save the file as UTF-8")
+        raw.seek(0)
+        stream: TextIO = io.TextIOWrapper(raw, encoding="utf-8", errors="surrogateescape", newline="")
+        size = row = 0
+        while line := stream.readline(LONGEST_LINE + 1):
+            size, row = size + len(line), row + 1
+            if len(line) > LONGEST_LINE:
+                raise DataError(f"{path}: row {row} is longer than {LONGEST_LINE:,} bytes")
+            if size > MOST_BYTES:
+                raise DataError(f"{path}: more than {MOST_BYTES:,} bytes, which is too many")
+            yield line.removeprefix(BOM) if row == 1 else line
+
+
+def _text(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Records]:
+    """A text table: cells parted by a delimiter, in quotes where they hold one."""
+    layout = wanted.layout
+    rows = text_rows(path, layout.delimiter or usual_delimiter(path))
+    first = next(rows, None)
+    if first is None:
+        raise DataError(f"{path}: the file is empty")
+    width = len(first[1])
+    header = [cell.strip() for cell in first[1]]
+    if layout.header and any(map(check_encoding, header)):
+        raise DataError(f"{path}: row {first[0]}: {next(filter(None, map(check_encoding, header)))}")
+    places = wanted.find(header, f"{path}: row {first[0]}") if layout.header else wanted.numbered(width, path)
+    at = list(places.values())
+
+    def records() -> Records:
+        for row, cells in rows if layout.header else chain([first], rows):
+            if len(cells) != width:
+                counted = f"has {len(cells)} cell{'s' if len(cells) != 1 else ''}"
+                faults.add(row, f"{counted}, {'the header' if layout.header else 'the first row'} {width}")
+            else:
+                yield row, [cells[place] for place in at]
+
+    return list(places), records()
+
+
+def usual_delimiter(path: Path) -> str:
+    """A tab in ``.tsv``, a comma elsewhere."""
+    return "\t" if ".tsv" in path.suffixes else ","
+
+
+def kind_of(path: Path) -> str:
+    """The suffix of a table without that of its compression, such as ``.csv``."""
+    return path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+
+
+def column_names(path: Path) -> list[str]:
+    """Names of the columns of a Parquet file, or of the first object of JSON lines.
+
+    Raises:
+        DataError: If the file cannot be read.
+    """
+    try:
+        if kind_of(path) == ".parquet":
+            return [str(name) for name in pq.read_schema(path).names]
+        first = next((json.loads(line) for line in _lines(path) if line.strip()), None)
+    except (OSError, ValueError, RecursionError, EOFError, zlib.error, pa.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
+    return list(first) if isinstance(first, dict) else []
+
+
+def text_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Row number and cells of every row that is not blank.
+
+    Raises:
+        DataError: If a quoted cell does not end, or swallows what looks like rows.
+    """
+    csv.field_size_limit(LONGEST_LINE)
+    lines = _lines(path)
+    if len(delimiter) > 1:
+        lines = (line.replace(delimiter, SEPARATOR) for line in lines)
+    reader = csv.reader(
+        lines, delimiter=SEPARATOR if len(delimiter) > 1 else delimiter, skipinitialspace=delimiter != "\t", strict=True
+    )
+    row = 0
+    width = 0
+    while True:
+        before, row = reader.line_num, row + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise DataError(
+                f"{path}: row {row}: a quoted cell does not end where it should ({error})",
+                hint='a cell that begins with " has to end with it, and holds " twice where it means one',
+            ) from error
+        width = width or len(cells)
+        if reader.line_num - before > 1:
+            for cell in cells:
+                swallowed = [
+                    line
+                    for line in cell.splitlines()[1:]
+                    if width > 1 and line.count(reader.dialect.delimiter) == width - 1
+                ]
+                if swallowed:
+                    raise DataError(
+                        f"{path}: row {row}: a quote opens a cell that goes on for {len(cell.splitlines())} lines and"
+                        f" holds what looks like rows: {swallowed[0][:80]!r}",
+                        hint='write a cell that begins with " as """...", or remove the quote',
+                    )
+        if any(map(str.strip, cells)):
+            yield row, cells
+
+
+def _json_lines(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Records]:
+    """One object per line; a column is there if the first object has it."""
+    lines = enumerate(_lines(path), 1)
+
+    def objects() -> Iterator[tuple[int, dict[str, object]]]:
+        for row, line in lines:
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                faults.add(row, f"is not JSON ({error})")
+                continue
+            if isinstance(value, dict):
+                yield row, value
+            else:
+                faults.add(row, "is not an object in braces")
+
+    rows = objects()
+    first = next(rows, None)
+    if first is None:
+        faults.check()
+        raise DataError(f"{path}: the file is empty")
+    places = wanted.find(list(first[1]), f"{path}: row {first[0]}")
+    keys = [str(wanted.layout.columns.get(name, name)) for name in places]
+
+    def records() -> Records:
+        for row, value in chain([first], rows):
+            cells: list[str] = []
+            for key in keys:
+                cell = _cell(value.get(key))
+                if cell is None:
+                    faults.add(row, f"'{key}' is {json.dumps(value[key])[:40]}, expected a text or a number")
+                else:
+                    cells.append(cell)
+            if len(cells) == len(keys):
+                yield row, cells
+
+    return list(places), records()
+
+
+def _parquet(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Records]:
+    """Columns of texts and numbers; texts stay in their dictionary, so that a small file cannot fill the memory."""
+    about = pq.ParquetFile(path)
+    names = [field_.name for field_ in about.schema_arrow]
+    places = wanted.find(names, str(path))
+    theirs = [names[place] for place in places.values()]
+    for name in theirs:
+        kind = about.schema_arrow.field(name).type
+        if not (
+            pa.types.is_string(kind)
+            or pa.types.is_large_string(kind)
+            or pa.types.is_integer(kind)
+            or pa.types.is_floating(kind)
+            or pa.types.is_dictionary(kind)
+        ):
+            raise DataError(f"{path}: column '{name}' holds {kind}, expected texts or numbers")
+    texts = [name for name in theirs if not pa.types.is_primitive(about.schema_arrow.field(name).type)]
+    stream = pq.ParquetFile(path, read_dictionary=texts)
+
+    def records() -> Records:
+        row = 0
+        for batch in stream.iter_batches(ROWS_AT_ONCE, columns=theirs):
+            columns = [list(_cells(batch.column(name))) for name in theirs]
+            for cells in zip(*columns, strict=True):
+                row += 1
+                yield row, cells
+
+    return list(places), records()
+
+
+def _cells(column: pa.Array) -> Iterator[str]:
+    """Cells of a column of Parquet as text; a null is an empty text."""
+    if isinstance(column, pa.DictionaryArray):
+        texts = [_cell(value) or "" for value in column.dictionary.to_pylist()]
+        for index in column.indices.to_pylist():
+            yield "" if index is None else texts[index]
+    else:
+        for value in column.to_pylist():
+            yield _cell(value) or ""
+
+
+def _cell(value: object) -> str | None:
+    """A value as text: whole floats as integers, null and NaN as an empty text; None for what is no text or number."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        if np.isnan(value):
+            return ""
+        return number_text(value)
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None

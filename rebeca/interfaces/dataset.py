@@ -67,6 +67,16 @@ class DatasetSource(Plugin[P, DatasetContext]):
     ITEM_FILES: ClassVar[tuple[str, ...]] = ("*",)
     RATING_FILES: ClassVar[tuple[str, ...]] = ()
 
+    @classmethod
+    def item_files(cls, params: P) -> tuple[str, ...]:
+        """``ITEM_FILES`` where the parameters name further ones."""
+        return cls.ITEM_FILES
+
+    @classmethod
+    def rating_files(cls, params: P) -> tuple[str, ...]:
+        """``RATING_FILES`` where the parameters name further ones."""
+        return cls.RATING_FILES
+
     @abc.abstractmethod
     def read(self) -> Dataset:
         """The data set.

@@ -159,25 +159,41 @@ written("nothing at all", "", 2, "the key 'schema' is missing")
 written("a control character", TINY.replace("seed: 7", '"se\\e[2Jde": 7'), 2, "unknown key 'se\ufffd[2Jde'")
 
 table("a file outside", "items.csv", b"i3,3.png", b"i3,../../secret.png", "items.csv: row 5: file '../../secret.png'")
-table("an absolute file", "items.csv", b"i3,3.png", b"i3,/etc/passwd", "points outside the image folder")
+table("an absolute file", "items.csv", b"i3,3.png", b"i3,/etc/passwd", "row 5: file '/etc/passwd' is an absolute path")
 table("an image that is not there", "items.csv", b"i3,3.png", b"i3,33.png", "row 5: file '33.png' is not in")
 table("a rating off the scale", "ratings.csv", b"u0,i0,", b"u0,i0,9", "row 2: rating 9")
 table("a rating that is no number", "ratings.csv", b"u0,i0,", b"u0,i0,x", "is not a finite number")
 table("a rating twice", "ratings.csv", b"u0,i0,", b"u0,i1,", "row 3: user 'u0' rated item 'i1' twice")
 table("an item twice", "items.csv", b"i3,", b"i2,", "row 5: item 'i2' is listed twice")
-table("an unknown item", "ratings.csv", b"u0,i0,", b"u0,i00,", "row 2: item 'i00' is not in items.csv")
-table("not UTF-8", "ratings.csv", b"u0,i0,", b"u\xe9,i0,", "not UTF-8 at byte")
 table(
-    "a NUL byte", "ratings.csv", b"u0,i0,", b"u\0,i0,", "row 2: column 'user' is empty or has a character that cannot"
+    "an unknown item",
+    "ratings.csv",
+    b"u0,i0,",
+    b"u0,i00,",
+    "row 2: item 'i00' is not listed; that concerns 1 rating of 1 item",
 )
-table("an escape sequence", "ratings.csv", b"u0,i0,", b"u\x1b[31m,i0,", "has a character that cannot be printed")
+table("not UTF-8", "ratings.csv", b"u0,i0,", b"u\xe9,i0,", "row 2: column 'user' is not UTF-8 (byte 0xE9)")
+table(
+    "a NUL byte",
+    "ratings.csv",
+    b"u0,i0,",
+    b"u\0,i0,",
+    "row 2: column 'user' holds the character U+0000, which cannot be",
+)
+table(
+    "an escape sequence",
+    "ratings.csv",
+    b"u0,i0,",
+    b"u\x1b[31m,i0,",
+    "row 2: column 'user' holds the character U+001B, which cannot",
+)
 table("a huge field", "ratings.csv", b"u0,i0,", b"u" * 50_000_000 + b",i0,", "is longer than 1,048,576 bytes")
 table("a long id", "ratings.csv", b"u0,i0,", b"u" * 600 + b",i0,", "column 'user' holds 600 characters (at most 500)")
 table("a huge caption", "items.csv", b"image 3", b"p" * 50_000_000, "is longer than 1,048,576 bytes")
 table("a long caption", "items.csv", b"image 3", b"p" * 200_000, "'caption' holds 200,000 characters")
-table("a column twice", "ratings.csv", b"user,item", b"user,user ,item", "row 1: a column is given twice")
+table("a column twice", "ratings.csv", b"user,item", b"user,user ,item", "row 1: the column 'user' is given twice")
 table("a name too long", "items.csv", b"i3,3.png", b"i3," + b"x" * 300, "row 5: file 'xxx")
-table("an open quote", "ratings.csv", b"u0,i0,", b'"u0,i0,', "cannot be read as a table")
+table("an open quote", "ratings.csv", b"u0,i0,", b'"u0,i0,', "row 2: a quoted cell does not end where it should")
 table("a missing column", "ratings.csv", b"rating\n", b"stars\n", "row 1: no column 'rating'")
 image("not an image", lambda old: b"hello", "3.png: not a readable image")
 image("half an image", lambda old: old[:200], "3.png: not a readable image")
@@ -236,7 +252,7 @@ def _(root):
     path.unlink()
 
 
-@case("a folder for a table", 3, "items.csv: cannot be read as a table")
+@case("a folder for a table", 3, "items.csv: not a file")
 def _(root):
     (root / "data" / "items.csv").unlink()
     (root / "data" / "items.csv").mkdir()

@@ -11,7 +11,7 @@ from tests.conftest import invoke, make_folder
 
 def test_dense_ratings_hold_out_items(tmp_path):
     folder = make_folder(tmp_path / "My Holiday", users=10, items=30)
-    task = load_task(write_task(folder, folder / "task.yaml"))
+    task = load_task(write_task(folder, folder / "task.yaml").path)
     assert task.file.id == "my-holiday" and task.file.title == "My Holiday"
     assert task.file.data.split.kind == "held-out-items"
     ratings = np.loadtxt(folder / "ratings.csv", delimiter=",", skiprows=1, usecols=2)
@@ -22,21 +22,52 @@ def test_dense_ratings_hold_out_items(tmp_path):
 
 def test_sparse_ratings_hold_out_some_of_each_user(tmp_path):
     folder = make_folder(tmp_path / "sparse", users=10, items=40, density=0.5)
-    task = load_task(write_task(folder, tmp_path / "elsewhere" / "task.yaml"))
+    task = load_task(write_task(folder, tmp_path / "elsewhere" / "task.yaml").path)
     assert task.file.data.split.kind == "per-user"
 
 
 def test_a_file_is_replaced_only_by_force(tmp_path):
     folder = make_folder(tmp_path / "data", users=6, items=20)
-    path = write_task(folder, folder / "task.yaml")
+    path = write_task(folder, folder / "task.yaml").path
     path.write_text("mine")
     with pytest.raises(SpecError, match="exists"):
         write_task(folder, path)
     assert "exists" in invoke("new", "task", folder, code=2)
-    assert write_task(folder, path, force=True).read_text() != "mine"
+    assert write_task(folder, path, force=True).path.read_text() != "mine"
 
 
 def test_too_few_ratings_are_refused(tmp_path):
     folder = make_folder(tmp_path / "data", users=6, items=8)
     with pytest.raises(DataError, match="half of the users rated 8 items or fewer"):
         write_task(folder, folder / "task.yaml")
+
+
+def test_an_odd_folder_becomes_a_task_that_reads_it(tmp_path):
+    """MovieLens' layout, a code, repetitions, an unlisted item, a user with one rating, an image under two ids."""
+    folder = make_folder(tmp_path / "odd", users=14, items=40)
+    lines = (folder / "ratings.csv").read_text().splitlines()[1:]
+    (folder / "ratings.csv").unlink()
+    added = ["u1::i3::99::1", "u1::gone::3::1", "u99::i1::4::1", "u0::i0::2::1"]
+    (folder / "ratings.dat").write_text("\n".join([f"{line.replace(',', '::')}::978" for line in lines] + added))
+    items = (folder / "items.csv").read_text().replace("item,file,caption", "movieId,filename,title")
+    (folder / "items.csv").write_text(items.replace("i7,7.png", "i7,6.png"))
+    output = invoke("new", "task", folder)
+    for sentence in (
+        "14 users, 40 items, 560 ratings from 1 to ",
+        "note: values that seem to stand for no rating: 99 (1 time)",
+        "note: 1 rating of 1 item not in the list: 'gone'",
+        "note: 2 ratings of an item that the user rated before; the last one counts",
+        "note: 1 user with fewer than 6 ratings, left out: the split would leave them nothing",
+        "note: 1 image under more than one id: 'i6' = 'i7'",
+    ):
+        assert sentence in output
+    plan = invoke("plan", folder / "task.yaml", "--workdir", tmp_path / "w")
+    assert "14 users x" in plan and "note: left out: 1 rating of 1 item not in the list" in plan
+
+
+def test_damaged_images_are_all_named(tmp_path):
+    folder = make_folder(tmp_path / "data", users=6, items=20)
+    for k in (3, 5, 8):
+        (folder / "images" / f"{k}.png").write_bytes(b"no image")
+    output = invoke("new", "task", folder, code=3)
+    assert all(f"{k}.png: not a readable image" in output for k in (3, 5, 8))

@@ -158,10 +158,10 @@ def test_an_image_that_is_listed_but_absent_is_named_with_its_row(root):
     ("line", "message"),
     [
         (" A000, x.jpg, 7", "row 290: rating 7 is outside the declared scale 1 to 5"),
-        (" A000, x.jpg, good", "row 290: rating 'good' is not a finite number"),
+        (" A000, x.jpg, good", "row 290: column 'score' holds 'good', which is not a finite number"),
         (" , x.jpg, 3", "row 290: column 'worker' is empty"),
         (" A000, ../../etc/passwd, 3", "row 290: file '../../etc/passwd' points outside"),
-        (" A000, /etc/passwd, 3", "points outside"),
+        (" A000, /etc/passwd, 3", "is an absolute path"),
     ],
 )
 def test_bad_rows_are_named(root, line, message):
