@@ -69,13 +69,10 @@ def write_task(folder: Path, output: Path, force: bool = False) -> NewTask:
             f"{folder}: half of the users rated {median} items or fewer", hint=f"about {LEAST_RATINGS} are needed"
         )
     split = _split(data, median)
-    odd = [*discovery.odd]
-    few = int((data.ratings.ratings_per_user() < split.least).sum())
-    if few:
+    if (data.ratings.ratings_per_user() < split.least).any():
         discovery = replace(discovery, rules=replace(discovery.rules, min_ratings=split.least))
         data = _read(folder, discovery)
-        users = counted(few, "user")
-        odd.append(f"{users} with fewer than {split.least} ratings, left out: the split would leave them nothing")
+    odd = [*discovery.odd, *data.notes]
     unrated = data.ratings.num_items - len(np.unique(data.ratings.item))
     if unrated:
         odd.append(f"{counted(unrated, 'item')} without a rating")

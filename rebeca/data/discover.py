@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -15,7 +14,7 @@ from rebeca.arrays import Floats
 from rebeca.data.cells import NUMBER, number_text, numbers
 from rebeca.data.folder import read_items, read_rating_table, table_file
 from rebeca.data.options import TABLE_ENDINGS, Decimal, RatingRules, TableLayout
-from rebeca.data.ratings import counted
+from rebeca.data.ratings import counted, read_ratings
 from rebeca.data.tables import column_names, kind_of, text_rows, usual_delimiter
 from rebeca.errors import DataError
 
@@ -55,7 +54,7 @@ class Discovery:
         items: Layout of the list of items.
         rules: Rules under which all ratings can be read.
         scale: Lowest and highest rating that counts.
-        odd: What a user should look at, a sentence each.
+        odd: What is odd about the values, a sentence each; what the rules leave out is said by whoever reads the data.
     """
 
     ratings: TableLayout
@@ -89,23 +88,16 @@ def discover(path: Path) -> Discovery:
     for end, others in ((usual[0], usual[1:]), (usual[-1], usual[:-1])):
         if len(others) > 1 and is_far(end, others):
             sentences.append(f"the rating {named[int(np.searchsorted(values, end))]} lies far from all others")
-    listed = set(read_items(path, layouts["items"]).columns["item"])
-    unlisted = Counter(item for item in table.columns["item"] if item not in listed)
-    if unlisted:
-        first = ", ".join(f"'{item}'" for item in islice(unlisted, 5)) + (", ..." if len(unlisted) > 5 else "")
-        sentences.append(
-            f"{counted(unlisted.total(), 'rating')} of {counted(len(unlisted), 'item')} not in the list: {first}"
-        )
-    pairs = Counter(zip(table.columns["user"], table.columns["item"], strict=True))
-    repeated = len(table) - len(pairs)
-    if repeated:
-        sentences.append(f"{counted(repeated, 'rating')} of an item that the user rated before; the last one counts")
-    rules = RatingRules(
-        duplicates="last" if repeated else "refuse",
-        unlisted="drop" if unlisted else "refuse",
-        missing=tuple(float(value) for value in codes),
+    scale = float(usual[0]), float(usual[-1])
+    lenient = RatingRules("last", unlisted="drop", missing=tuple(float(value) for value in codes))
+    item_ids = tuple(read_items(path, layouts["items"]).columns["item"])
+    left_out = read_ratings(table, item_ids, scale, lenient, layouts["ratings"].decimal)[1]
+    rules = replace(
+        lenient,
+        duplicates="last" if left_out.duplicates else "refuse",
+        unlisted="drop" if left_out.unlisted else "refuse",
     )
-    return Discovery(layouts["ratings"], layouts["items"], rules, (float(usual[0]), float(usual[-1])), tuple(sentences))
+    return Discovery(layouts["ratings"], layouts["items"], rules, scale, tuple(sentences))
 
 
 def codes_among(values: Floats) -> Floats:

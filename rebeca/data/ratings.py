@@ -25,7 +25,7 @@ class LeftOut:
     Attributes:
         missing: Ratings that stand for none.
         unlisted: Ratings of items not in the list.
-        unlisted_items: Those items.
+        unlisted_items: Those items, in the order of the file.
         duplicates: Ratings beyond the first of one item by one user.
         users: Users with too few ratings.
         of_users: Their ratings.
@@ -33,7 +33,7 @@ class LeftOut:
 
     missing: int = 0
     unlisted: int = 0
-    unlisted_items: int = 0
+    unlisted_items: tuple[str, ...] = ()
     duplicates: int = 0
     users: int = 0
     of_users: int = 0
@@ -43,8 +43,7 @@ class LeftOut:
         if self.missing:
             yield f"left out: {counted(self.missing, 'rating')} with a value that stands for none"
         if self.unlisted:
-            items = counted(self.unlisted_items, "item")
-            yield f"left out: {counted(self.unlisted, 'rating')} of {items} not in the list"
+            yield f"left out: {_unlisted(self.unlisted, self.unlisted_items)} not in the list"
         if self.duplicates:
             counts = "their mean counts" if rules.duplicates == "mean" else f"the {rules.duplicates} one counts"
             yield f"left out: {counted(self.duplicates, 'rating')} of an item that the user rated before; {counts}"
@@ -56,6 +55,11 @@ class LeftOut:
 def counted(number: int, noun: str) -> str:
     """A number and what it counts, such as ``1 rating`` or ``2,000 ratings``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _unlisted(ratings: int, items: tuple[str, ...]) -> str:
+    named = ", ".join(f"'{name}'" for name in items[:NAMED_ITEMS]) + (", ..." if len(items) > NAMED_ITEMS else "")
+    return f"{counted(ratings, 'rating')} of {counted(len(items), 'item')} ({named})"
 
 
 def rating_checks(decimal: str) -> dict[str, Check]:
@@ -85,18 +89,15 @@ def read_ratings(
         DataError: Naming the first rows that are off the scale, repeated, or of an item that is not listed; or if no
             rating is left.
     """
-    rating = numbers(table.columns["rating"], decimal)
-    position = {name: index for index, name in enumerate(item_ids)}
-    item = np.array([position.get(name, -1) for name in table.columns["item"]], np.int32)
+    rating, item = numbers(table.columns["rating"], decimal), _places(table.columns["item"], item_ids)
     names = _in_natural_order(table.columns["user"])
-    place = {name: index for index, name in enumerate(names)}
-    user = np.array([place[name] for name in table.columns["user"]], np.int32)
+    user = _places(table.columns["user"], names)
 
     faults = Faults(table.path)
     stands_for_none = np.isin(rating, rules.missing)
     _check_scale(faults, table, rating, ~stands_for_none, scale)
     unlisted = (item < 0) & ~stands_for_none
-    unlisted_items = list(dict.fromkeys(table.columns["item"][row] for row in np.flatnonzero(unlisted)))
+    unlisted_items = tuple(dict.fromkeys(table.columns["item"][row] for row in np.flatnonzero(unlisted)))
     if rules.unlisted == "refuse":
         _check_listed(faults, table, unlisted, unlisted_items)
     kept = np.flatnonzero((item >= 0) & ~stands_for_none)
@@ -109,25 +110,22 @@ def read_ratings(
 
     rows, values = _one_each(order, repeats, rating, rules.duplicates)
     counts = np.bincount(user[rows], minlength=len(names))
-    few = (counts < rules.min_ratings) & (counts > 0)
-    stays = ~few[user[rows]]
-    left_out = LeftOut(
-        missing=int(stands_for_none.sum()),
-        unlisted=int(unlisted.sum()),
-        unlisted_items=len(unlisted_items),
-        duplicates=int(repeats.sum()),
-        users=int(few.sum()),
-        of_users=int((~stays).sum()),
-    )
-    rows, values = rows[stays], values[stays]
+    enough = counts[user[rows]] >= rules.min_ratings
+    few, of_few = int(((counts > 0) & (counts < rules.min_ratings)).sum()), int((~enough).sum())
+    left_out = LeftOut(int(stands_for_none.sum()), int(unlisted.sum()), unlisted_items, int(repeats.sum()), few, of_few)
+    rows, values = rows[enough], values[enough]
     if not len(rows):
-        raise DataError(
-            f"{table.path}: no ratings{' are left' if len(table) else ''}", hint="; ".join(left_out.sentences(rules))
-        )
+        why = "; ".join(left_out.sentences(rules))
+        raise DataError(f"{table.path}: no ratings{' are left' if why else ''}", hint=why)
     users, numbered = np.unique(user[rows], return_inverse=True)
-    user_ids = tuple(names[index] for index in users)
-    liked = np.zeros(len(rows), bool)
+    user_ids, liked = tuple(names[index] for index in users), np.zeros(len(rows), bool)
     return Interactions(numbered.astype(np.int32), item[rows], values, liked, user_ids, item_ids), left_out
+
+
+def _places(cells: Sequence[str], names: Sequence[str]) -> Ints:
+    """int32 [n]; place of each cell among the names, -1 where it is none of them."""
+    places = {name: place for place, name in enumerate(names)}
+    return np.array([places.get(cell, -1) for cell in cells], np.int32)
 
 
 def _in_natural_order(cells: Sequence[str]) -> list[str]:
@@ -147,15 +145,12 @@ def _check_scale(faults: Faults, table: Table, rating: Floats, counts: Bools, sc
     )
 
 
-def _check_listed(faults: Faults, table: Table, unlisted: Bools, items: list[str]) -> None:
+def _check_listed(faults: Faults, table: Table, unlisted: Bools, items: tuple[str, ...]) -> None:
     if not items:
         return
-    first = int(np.flatnonzero(unlisted)[0])
-    named = ", ".join(f"'{name}'" for name in items[:NAMED_ITEMS]) + (", ..." if len(items) > NAMED_ITEMS else "")
-    concerned = f"{counted(int(unlisted.sum()), 'rating')} of {counted(len(items), 'item')}"
     faults.add(
-        int(table.rows[first]),
-        f"item '{items[0]}' is not listed; that concerns {concerned}: {named}",
+        int(table.rows[np.flatnonzero(unlisted)[0]]),
+        f"item '{items[0]}' is not listed; that concerns {_unlisted(int(unlisted.sum()), items)}",
         "list the items, or leave these ratings out with unlisted: drop",
     )
 

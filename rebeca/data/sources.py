@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import glob
 from dataclasses import dataclass
 from typing import Literal
 
 from rebeca.data.dataset import Dataset
-from rebeca.data.options import TABLE_ENDINGS, USUAL_LAYOUT, Duplicates, RatingRules, TableLayout
+from rebeca.data.options import TABLE_ENDINGS, USUAL_LAYOUT, RatingRules, TableLayout
 from rebeca.interfaces import DatasetSource
-from rebeca.params import Count
 from rebeca.tinyworld.world import TinyworldParams, make_tinyworld
 from rebeca.worlds.sprites import SpritesParams, make_sprites
 
 
-@dataclass(frozen=True, slots=True)
-class FolderDataParams:
-    """What a task declares about a folder data set.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderDataParams(RatingRules):
+    """What a task declares about a folder data set, besides the rules of its ratings.
 
     Attributes:
         scale: Lowest and highest possible rating.
@@ -24,11 +24,6 @@ class FolderDataParams:
         redistribute: Whether items may be copied into records and pages.
         ratings: Layout of the table of ratings.
         items: Layout of the list of items.
-        duplicates: What happens where a user rated an item several times: it is refused, the first or the last rating
-            counts, or their mean.
-        min_ratings: Users with fewer ratings are left out.
-        unlisted: What happens to a rating of an item that is not listed: it is refused, or dropped.
-        missing: Values that stand for no rating, such as -1 or 99.
     """
 
     scale: tuple[float, float]
@@ -37,10 +32,6 @@ class FolderDataParams:
     redistribute: bool = False
     ratings: TableLayout = USUAL_LAYOUT
     items: TableLayout = USUAL_LAYOUT
-    duplicates: Duplicates = "refuse"
-    min_ratings: Count = 1
-    unlisted: Literal["refuse", "drop"] = "refuse"
-    missing: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         low, high = self.scale
@@ -73,13 +64,13 @@ class FolderData(DatasetSource[FolderDataParams]):
             redistribute=p.redistribute,
             ratings=p.ratings,
             items=p.items,
-            rules=RatingRules(p.duplicates, p.min_ratings, p.unlisted, p.missing),
+            rules=p,
         )
 
 
 def _names(stem: str, layout: TableLayout) -> tuple[str, ...]:
-    """What the file of a table may be called."""
-    return (layout.file,) if layout.file else tuple(f"{stem}{ending}" for ending in TABLE_ENDINGS)
+    """Patterns of what the file of a table may be called."""
+    return (glob.escape(layout.file),) if layout.file else tuple(f"{stem}{ending}" for ending in TABLE_ENDINGS)
 
 
 @dataclass(frozen=True, slots=True)

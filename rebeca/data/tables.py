@@ -306,7 +306,10 @@ def text_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     if len(delimiter) > 1:
         lines = (line.replace(delimiter, SEPARATOR) for line in lines)
     reader = csv.reader(
-        lines, delimiter=SEPARATOR if len(delimiter) > 1 else delimiter, skipinitialspace=delimiter != "\t", strict=True
+        lines,
+        delimiter=SEPARATOR if len(delimiter) > 1 else delimiter,
+        skipinitialspace=not delimiter.isspace(),
+        strict=True,
     )
     row = 0
     width = 0

@@ -55,14 +55,14 @@ def test_an_odd_folder_becomes_a_task_that_reads_it(tmp_path):
     for sentence in (
         "14 users, 40 items, 560 ratings from 1 to ",
         "note: values that seem to stand for no rating: 99 (1 time)",
-        "note: 1 rating of 1 item not in the list: 'gone'",
-        "note: 2 ratings of an item that the user rated before; the last one counts",
-        "note: 1 user with fewer than 6 ratings, left out: the split would leave them nothing",
+        "note: left out: 1 rating of 1 item ('gone') not in the list",
+        "note: left out: 1 rating of an item that the user rated before; the last one counts",
+        "note: left out: 1 user with fewer than 6 ratings, 1 rating in all",
         "note: 1 image under more than one id: 'i6' = 'i7'",
     ):
         assert sentence in output
     plan = invoke("plan", folder / "task.yaml", "--workdir", tmp_path / "w")
-    assert "14 users x" in plan and "note: left out: 1 rating of 1 item not in the list" in plan
+    assert "14 users x" in plan and "note: left out: 1 rating of 1 item ('gone') not in the list" in plan
 
 
 def test_damaged_images_are_all_named(tmp_path):

@@ -9,13 +9,19 @@ from tests.conftest import ROOT
 LONGEST = 60
 PACKAGES = ("runner", "records", "scorers", "analysis")
 FILES = [path for package in PACKAGES for path in (ROOT / "benchmark" / package).glob("*.py")]
+PRODUCT = ("rebeca", "baselines", "benchmark")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_no_function_is_longer_than_a_page(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert node.end_lineno - node.lineno + 1 <= LONGEST, f"{path.name}: {node.name}"
+@pytest.mark.parametrize("package", PRODUCT)
+def test_no_function_is_longer_than_a_page(package):
+    """A run may pass through any of them: data sets, encoders and generators are plug-ins."""
+    long = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= LONGEST
+    ]
+    assert long == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")

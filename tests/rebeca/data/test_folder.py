@@ -49,7 +49,7 @@ def test_compressed_parquet_and_zip_read_the_same(tmp_path):
             "ratings.csv",
             "u0,i0,",
             "u0,i99,",
-            r"ratings.csv: row 2: item 'i99' is not listed; that concerns 1 rating of 1 item: 'i99'",
+            r"ratings.csv: row 2: item 'i99' is not listed; that concerns 1 rating of 1 item .'i99'.",
         ),
         ("ratings.csv", "u0,i1,", "u0,i0,", r"ratings.csv: row 3: user 'u0' rated item 'i0' twice"),
         ("items.csv", "i1,1.png", "i0,1.png", r"items.csv: row 3: item 'i0' is listed twice"),
@@ -167,4 +167,4 @@ def test_what_the_rules_leave_out_is_noted(tmp_path):
     with (folder / "ratings.csv").open("a") as stream:
         stream.write("u0,zz,3\n")
     data = read_folder(folder, SCALE, rules=RatingRules(unlisted="drop"))
-    assert data.notes == ("left out: 1 rating of 1 item not in the list",) and len(data.ratings) == 18
+    assert data.notes == ("left out: 1 rating of 1 item ('zz') not in the list",) and len(data.ratings) == 18

@@ -57,7 +57,7 @@ def test_what_is_left_out_is_counted_and_said():
     assert triples(ratings) == [("b", "i0", 3), ("b", "i1", 5)] and ratings.user_ids == ("b",)
     assert list(left_out.sentences(rules)) == [
         "left out: 2 ratings with a value that stands for none",
-        "left out: 2 ratings of 1 item not in the list",
+        "left out: 2 ratings of 1 item ('x') not in the list",
         "left out: 1 rating of an item that the user rated before; the last one counts",
         "left out: 1 user with fewer than 2 ratings, 1 rating in all",
     ]
@@ -68,7 +68,7 @@ def test_what_is_left_out_is_counted_and_said():
     [
         ([("a", "i0", "9")], "row 2: rating 9 is outside the declared scale 1 to 5"),
         ([("a", "i0", "1"), ("a", "x", "1"), ("b", "y", "1"), ("b", "x", "1")],
-         "row 3: item 'x' is not listed; that concerns 3 ratings of 2 items: 'x', 'y'"),
+         "row 3: item 'x' is not listed; that concerns 3 ratings of 2 items ('x', 'y')"),
         ([("a", "i0", "1"), ("a", "i0", "1")], "row 3: user 'a' rated item 'i0' twice"),
         ([("a", "i0", "1"), ("a", "i0", "0"), ("a", "x", "2")],
          "row 3: rating 0 is outside the declared scale 1 to 5\n  row 3: user 'a' rated item 'i0' twice\n  row 4: "),

@@ -42,6 +42,7 @@ def cells(table):
         ("rating,other,user\n1,,a\n2,x,b\n", USUAL),
         (",user,rating\n0,a,1\n1,b,2\n", USUAL),
         ("user;rating\na;1\nb;2\n", TableLayout(delimiter=";")),
+        ("user rating\na 1\nb 2\n", TableLayout(delimiter=" ")),
         ("user::rating\na::1\nb::2\n", TableLayout(delimiter="::")),
         ("a,1\nb,2\n", TableLayout(header=False)),
         ("1,a\n2,b\n", TableLayout(header=False, columns={"rating": 1, "user": 2})),
