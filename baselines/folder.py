@@ -13,7 +13,7 @@ from typing import ClassVar
 from rebeca.data.interactions import Interactions
 from rebeca.errors import PluginError
 from rebeca.interfaces import GeneratedImage, Generator, Request
-from rebeca.pixels import decode_image
+from rebeca.pixels import DECODING, decode_image
 
 SUFFIXES = (".png", ".webp", ".jpg", ".jpeg")
 
@@ -42,6 +42,11 @@ class Folder(Generator[FolderParams]):
     def fit_parameters(cls, params: FolderParams) -> frozenset[str]:
         """The contents of the files, but not their folder."""
         return frozenset({"content"})
+
+    @classmethod
+    def fingerprint(cls, params: FolderParams) -> str:
+        """Changes when the same files could give other pixels."""
+        return f"decoding {DECODING}"
 
     @classmethod
     def decodes_in(cls, params: FolderParams) -> frozenset[str]:

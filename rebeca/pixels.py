@@ -17,6 +17,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from rebeca.arrays import Pixels
 from rebeca.errors import DataError
 
+DECODING = 2
+"""Raised whenever the same file could give other pixels; in the addresses of all that is read from image files."""
 MOST_PIXELS = 64_000_000
 """Larger images are refused by their header, before any pixel is decoded."""
 BACKGROUND = (255, 255, 255, 255)

@@ -25,6 +25,7 @@ from benchmark.task.resolve import ResolvedGenerator, ResolvedScorer, Task
 from rebeca.device import device_class
 from rebeca.hashes import file_hashes
 from rebeca.params import changed_params, params_json
+from rebeca.pixels import DECODING
 from rebeca.seeds import digest_of
 
 USERS_PER_UNIT = 64
@@ -162,6 +163,7 @@ def data_addresses(task: Task) -> DataAddresses:
             "version": STAGE_VERSIONS["data"],
             "source": address_of("data set", spec.kind, task.data),
             "files": {name: files[name] for name in of_items},
+            **({"decoding": DECODING} if of_items else {}),
         }
     )
     ratings = digest_of(

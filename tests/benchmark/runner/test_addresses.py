@@ -11,6 +11,7 @@ import pytest
 from benchmark.runner import addresses as module
 from benchmark.runner.addresses import data_addresses, find_addresses
 from benchmark.runner.store import STAGE_VERSIONS
+from benchmark.task.bundled import find_task
 from benchmark.task.resolve import load_task
 
 USERS = tuple(f"u{i}" for i in range(12))
@@ -213,3 +214,10 @@ def test_a_file_of_the_data_is_read_once(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(hashlib, "file_digest", lambda *arguments: pytest.fail("a file was read again"))
     assert data_addresses(task) == before
     assert data_addresses(replace(task)) == before
+
+
+def test_another_decoding_of_image_files_moves_everything_that_rests_on_some(tiny, keys, monkeypatch):
+    drawn = data_addresses(load_task(find_task("sprites")))
+    monkeypatch.setattr(module, "DECODING", 99)
+    assert moved(keys, found(tiny)) == set(keys)
+    assert data_addresses(load_task(find_task("sprites"))) == drawn
