@@ -96,7 +96,7 @@ def plan(
 @main.command()
 @task_options
 @workdir_option
-@click.option("--only", multiple=True, metavar="ID", help="Only these generators; the task is then a modified one.")
+@click.option("--only", multiple=True, metavar="ID", help="Only this generator and the reference; may be repeated.")
 @click.option("--device", default="cpu", show_default=True, help="Torch device.")
 @click.option(
     "--publish",

@@ -436,7 +436,7 @@ def _check_scorers(file: TaskFile, source: Source, scorers: tuple[ResolvedScorer
 
 
 def limited(task: Task, ids: tuple[str, ...]) -> Task:
-    """The task with some of its generators only; it counts as modified.
+    """The task with the reference and some other generators only; it counts as modified.
 
     Raises:
         SpecError: If an id is unknown.
@@ -445,4 +445,5 @@ def limited(task: Task, ids: tuple[str, ...]) -> Task:
     for name in ids:
         if name not in known:
             raise SpecError(f"--only {name}: no such generator", hint=did_you_mean(name, known))
-    return replace(task, generators=tuple(g for g in task.generators if g.id in ids), modified=True)
+    kept = {*ids, task.file.analysis.reference}  # with which all others are compared
+    return replace(task, generators=tuple(g for g in task.generators if g.id in kept), modified=True)

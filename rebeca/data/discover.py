@@ -18,7 +18,7 @@ from rebeca.data.ratings import counted, read_ratings
 from rebeca.data.tables import column_names, kind_of, text_rows, usual_delimiter
 from rebeca.errors import DataError
 
-DELIMITERS = (",", "\t", ";", "::", "|")
+DELIMITERS = (",", "\t", ";", "::", "|", " ")
 LOOKED_AT = 200
 """Rows of a table."""
 FAR = 2.0
@@ -209,9 +209,9 @@ def _columns(header: Sequence[str], stem: str, file: Path) -> dict[str, str | in
 
 def _matches(header: Sequence[str], stem: str) -> Iterator[tuple[str, str]]:
     for name, aliases in ALIASES[stem].items():
-        ranked = [(aliases.index(_plain(cell)), cell) for cell in header if _plain(cell) in aliases]
-        if ranked:
-            yield name, min(ranked)[1]
+        ranked = [(cell != name, aliases.index(_plain(cell)), cell) for cell in header if _plain(cell) in aliases]
+        if ranked:  # the very name wins over its aliases
+            yield name, min(ranked)[2]
 
 
 def _unknown(file: Path, header: Sequence[str], stem: str) -> DataError:

@@ -47,6 +47,10 @@ class TableLayout:
             raise ValueError(
                 "columns: a table without a header has numbers for names, as {user: 1, item: 2, rating: 3}"
             )
+        theirs = [self.columns.get(name, name if self.header else None) for name in ("user", "item", "rating")]
+        twice = next((column for column in theirs if column is not None and theirs.count(column) > 1), None)
+        if twice is not None:
+            raise ValueError(f"columns: the file's column '{twice}' cannot be two of user, item and rating")
         pure = PurePath(self.file)
         if pure.is_absolute() or ".." in pure.parts:
             raise ValueError(f"file: '{self.file}' does not lie in the data folder")

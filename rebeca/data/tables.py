@@ -290,7 +290,9 @@ def column_names(path: Path) -> list[str]:
         if kind_of(path) == ".parquet":
             return [str(name) for name in pq.read_schema(path).names]
         first = next((json.loads(line) for line in _lines(path) if line.strip()), None)
-    except (OSError, ValueError, RecursionError, EOFError, zlib.error, pa.ArrowException) as error:
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: the first row is not a JSON object on one line ({error})") from error
+    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
     return list(first) if isinstance(first, dict) else []
 
@@ -319,6 +321,8 @@ def text_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             cells = next(reader)
         except StopIteration:
             return
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
         except csv.Error as error:
             raise DataError(
                 f"{path}: row {row}: a quoted cell does not end where it should ({error})",
@@ -343,7 +347,7 @@ def text_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _json_lines(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Records]:
-    """One object per line; a column is there if the first object has it."""
+    """One object per line, all with the keys of the first."""
     lines = enumerate(_lines(path), 1)
 
     def objects() -> Iterator[tuple[int, dict[str, object]]]:
@@ -351,9 +355,9 @@ def _json_lines(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str],
             if not line.strip():
                 continue
             try:
-                value = json.loads(line)
+                value = json.loads(line, object_pairs_hook=_once)
             except (ValueError, RecursionError) as error:
-                faults.add(row, f"is not JSON ({error})")
+                faults.add(row, f"is not a JSON object on one line ({error})")
                 continue
             if isinstance(value, dict):
                 yield row, value
@@ -367,9 +371,13 @@ def _json_lines(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str],
         raise DataError(f"{path}: the file is empty")
     places = wanted.find(list(first[1]), f"{path}: row {first[0]}")
     keys = [str(wanted.layout.columns.get(name, name)) for name in places]
+    unread = [name for name in wanted.names if name not in places]
 
     def records() -> Records:
         for row, value in chain([first], rows):
+            added = next((name for name in unread if name in value), None)
+            if added is not None:
+                faults.add(row, f"has '{added}', which the first object lacks")
             cells: list[str] = []
             for key in keys:
                 cell = _cell(value.get(key))
@@ -381,6 +389,18 @@ def _json_lines(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str],
                 yield row, cells
 
     return list(places), records()
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON.
+
+    Raises:
+        ValueError: If a key is given twice.
+    """
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key is given twice")
+    return value
 
 
 def _parquet(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Records]:

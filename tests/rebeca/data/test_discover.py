@@ -64,6 +64,11 @@ def test_layouts_are_found_and_read_the_same(folder, name, change, layout):
     np.testing.assert_array_equal(read.ratings.rating, plain.ratings.rating + half)
 
 
+def test_the_very_name_wins_over_an_alias(folder):
+    rewritten(folder, lambda lines: "\n".join([f"{lines[0]},Rating", *(f"{line},9" for line in lines[1:])]))
+    assert find_layout(folder, "ratings").columns == {}
+
+
 def test_columns_of_parquet_are_found(folder):
     frame = pd.read_csv(folder / "ratings.csv").rename(columns={"user": "worker", "rating": "stars"})
     frame.to_parquet(folder / "ratings.parquet")
@@ -135,9 +140,9 @@ def test_codes_are_told_from_ratings(values, odd):
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    delimiter=st.sampled_from([",", ";", "\t", "::", "|"]),
+    delimiter=st.sampled_from([",", ";", "\t", "::", "|", " "]),
     names=st.tuples(
-        st.sampled_from(["user", "userId", "User ID", "worker", "rater_id"]),
+        st.sampled_from(["user", "userId", "User-ID", "worker", "rater_id"]),
         st.sampled_from(["item", "movieId", "image", "Photo"]),
         st.sampled_from(["rating", "score", "Stars"]),
     ),

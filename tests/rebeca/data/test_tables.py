@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rebeca.data.cells import check_id, check_number, check_text, number_text, numbers
 from rebeca.data.options import TableLayout
-from rebeca.data.tables import Faults, column_names, read_table
+from rebeca.data.tables import Faults, column_names, read_table, text_rows
 from rebeca.errors import DataError
 
 USUAL = TableLayout()
@@ -134,6 +134,8 @@ def test_layouts_that_do_not_fit(tmp_path, layout, message):
         ({"delimiter": '"'}, "cannot part cells"),
         ({"header": False, "columns": {"user": "a"}}, "a table without a header has numbers for names"),
         ({"file": "../x.csv"}, "does not lie in the data folder"),
+        ({"columns": {"user": "item"}}, "the file's column 'item' cannot be two of user, item and rating"),
+        ({"header": False, "columns": {"user": 1, "item": 1, "rating": 3}}, "the file's column '1' cannot be two"),
     ],
 )
 def test_impossible_layouts(layout, message):
@@ -156,10 +158,36 @@ def test_faults_of_parquet_and_json_lines(tmp_path):
     lines.write_text('{"user": "a", "rating": 1}\n[1]\n\n{"user": {}, "rating": true}\n{"user": "b"}\nx\n')
     with pytest.raises(DataError) as raised:
         read_table(lines, USUAL, COLUMNS)
-    for text in ("row 2: is not an object", "row 4: 'user' is {}", "row 4: 'rating' is true", "row 6: is not JSON"):
+    for text in (
+        "row 2: is not an object",
+        "row 4: 'user' is {}",
+        "row 4: 'rating' is true",
+        "row 6: is not a JSON object",
+    ):
         assert text in str(raised.value)
     assert "row 5: column 'rating' is empty" in str(raised.value)
     assert column_names(lines) == ["user", "rating"]
+    lines.write_text('[\n{"user": "a"}]\n')
+    with pytest.raises(DataError, match="the first row is not a JSON object on one line"):
+        column_names(lines)
+
+
+def test_an_object_has_each_key_once_and_those_of_the_first(tmp_path):
+    lines = tmp_path / "t.jsonl"
+    first, second = '{"user": "a", "rating": 1}', '{"user": "b", "rating": 2, "rating": 3}'
+    lines.write_text(f'{first}\n{second}\n{{"user": "c", "rating": 1, "caption": "x"}}\n')
+    with pytest.raises(DataError) as raised:
+        read_table(lines, USUAL, COLUMNS, {"caption": check_text})
+    assert "row 2: is not a JSON object on one line (a key is given twice)" in str(raised.value)
+    assert "row 3: has 'caption', which the first object lacks" in str(raised.value)
+
+
+def test_what_is_no_gzip_is_named(tmp_path):
+    (tmp_path / "t.csv.gz").write_bytes(b"user,rating\na,1\n")
+    with pytest.raises(DataError, match=r"t\.csv\.gz: cannot be read as a table"):
+        read_table(tmp_path / "t.csv.gz", USUAL, COLUMNS)
+    with pytest.raises(DataError, match=r"t\.csv\.gz: cannot be read as a table"):
+        next(text_rows(tmp_path / "t.csv.gz", ","))
 
 
 def test_a_missing_table_and_a_folder_have_their_own_words(tmp_path):
