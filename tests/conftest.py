@@ -285,9 +285,9 @@ def miniature(tmp_path_factory):
 def tables_of(records):
     """What a board is made from, by the public readers."""
     from benchmark.board.board import read_board
-    from benchmark.board.tables import Tables
+    from benchmark.board.tables import read_tables
 
-    return Tables(read_board(records))
+    return read_tables(read_board(records))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,9 @@ records.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import count, product
 from string import ascii_lowercase
 
@@ -14,7 +16,7 @@ import numpy as np
 
 from benchmark.analysis.agreement import agreement, validity
 from benchmark.analysis.inputs import READINGS, Plan, Rows, lifts_of
-from benchmark.analysis.measures import AUDITOR, LIFT, VERIFIER, Measure, both_by, with_role
+from benchmark.analysis.measures import AUDITOR, GAP, LIFT, VERIFIER, Measure, both_by, with_role
 from benchmark.analysis.results import (
     Analysis,
     Caution,
@@ -29,7 +31,7 @@ from benchmark.analysis.results import (
     TaskResults,
 )
 from benchmark.stats.comparison import Rules, compare, image_wins, paired_differences
-from benchmark.stats.intervals import FEW_USERS, SKEWED, kept_weights, mean_interval, resampling_weights
+from benchmark.stats.intervals import FEW_USERS, SHARE, SKEWED, mean_interval, resampling_weights
 from benchmark.stats.personalisation import Stratum, block_permutation, own_set_rank, permutations_within
 from benchmark.stats.random import stream
 from benchmark.stats.ranks import probability_first, rank_intervals
@@ -37,6 +39,8 @@ from rebeca.arrays import Bools, Floats, Ints
 from rebeca.seeds import digest_of
 from rebeca.ties import levels
 
+MOST_WITHOUT = 0.05
+"""Share of users, rounded up to whole users, whose preference a ranked generator may lack."""
 Values = Mapping[str, Mapping[str, Floats]]
 """float64 [users] by generator and measure."""
 Moved = dict[tuple[int, ...], list[Ints]]
@@ -60,14 +64,17 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
     for row in rows:
         readings = {reading: row.values(reading) for reading in READINGS}
         decided = readings[plan.reading]
-        summary = {measure: _summary(plan, measure, readings, weights) for measure in decided}
+        summary = {measure: _summary(plan, row, measure, readings, weights) for measure in decided}
         lifts, personal = {}, {}
         for scorer in row.pairs:
             lifts[LIFT + scorer], personal[scorer] = _personal(plan, row, scorer, block, weights, moved)
         gap = gap_values(row, decided)
-        gap_interval = None if gap is None else Interval.of(mean_interval(gap, weights, method=plan.interval))
-        generators[row.id] = GeneratorResults(summary, personal, gap_interval)
+        generators[row.id] = GeneratorResults(
+            summary, personal, None if gap is None else _mean_of(plan, row, Measure(GAP), gap, weights)
+        )
         values[row.id] = decided | lifts
+    incomplete = incomplete_generators(plan.primary, rows, values)
+    rows = [replace(row, ranked=row.ranked and row.id not in incomplete) for row in rows]
     measures = {measure for row in rows for measure in values[row.id] if Measure.parse(measure).scorer in row.scores}
     families = {measure: _family(plan, measure, rows, values, weights) for measure in sorted(measures)}
     return Analysis(
@@ -77,16 +84,25 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
             families,
             tuple(agreement(plan, rows, weights)),
             tuple(validity(plan, rows, values, weights)),
+            incomplete,
             tuple(_cautions(plan, users, rows, generators, families)),
         ),
     )
 
 
-def _summary(plan: Plan, measure: str, readings: Values, weights: Ints) -> Summary:
+def incomplete_generators(primary: str, rows: Sequence[Rows], values: Values) -> tuple[str, ...]:
+    """Ranked generators that lack the preference of more users than are allowed, of those that any of them has."""
+    known = {row.id: np.isfinite(values[row.id][primary]) for row in rows if row.ranked and primary in values[row.id]}
+    anyone = np.logical_or.reduce(list(known.values())) if known else np.zeros(0, bool)
+    allowed = math.ceil(MOST_WITHOUT * anyone.sum())
+    return tuple(name for name, own in known.items() if (anyone & ~own).sum() > allowed)
+
+
+def _summary(plan: Plan, row: Rows, measure: str, readings: Values, weights: Ints) -> Summary:
     decided = readings[plan.reading][measure]
     known = np.isfinite(decided)
     return Summary(
-        interval=Interval.of(mean_interval(decided, weights, method=plan.interval)),
+        interval=_mean_of(plan, row, Measure(measure), decided, weights),
         users=int(known.sum()),
         without=int((~known).sum()),
         exclude=_mean(readings["exclude"][measure]),
@@ -98,6 +114,10 @@ def gap_values(row: Rows, values: Mapping[str, Floats]) -> Floats | None:
     """float64 [users]; verifier minus auditor, both probabilities. None where one of both is missing."""
     verifier, auditor = with_role(row.cards, VERIFIER), with_role(row.cards, AUDITOR)
     return None if verifier is None or auditor is None else values[verifier] - values[auditor]
+
+
+def _mean_of(plan: Plan, row: Rows, measure: Measure, values: Floats, weights: Ints) -> Interval:
+    return Interval.of(mean_interval(values, weights, method=plan.interval, bounds=row.bounds(measure)))
 
 
 def _mean(values: Floats) -> float | None:
@@ -118,8 +138,9 @@ def _personal(plan: Plan, row: Rows, scorer: str, block: Ints, weights: Ints, mo
     for stratum in strata:
         ranks[:, stratum.users] = own_set_rank(stratum.scores)
     mean_test, median_test = block_permutation(strata, _permutations(plan, strata, moved))
-    lift, beats, reciprocal = (
-        Interval.of(mean_interval(column, weights, method=plan.interval)) for column in (decided, *ranks)
+    lift = _mean_of(plan, row, Measure(scorer, is_lift=True), decided, weights)
+    beats, reciprocal = (
+        Interval.of(mean_interval(column, weights, method=plan.interval, bounds=SHARE)) for column in ranks
     )
     return decided, Personal(
         *counts, lift, PermutationTest.of(median_test), PermutationTest.of(mean_test), beats, reciprocal
@@ -136,8 +157,8 @@ def _permutations(plan: Plan, strata: Sequence[Stratum], moved: Moved) -> list[I
 def _family(plan: Plan, measure: str, rows: Sequence[Rows], values: Values, weights: Ints) -> Family:
     """Comparisons of one measure among the ranked generators that have it.
 
-    A pair is compared on the users that both have; the ranks' bootstrap is on the users that all have. Ties are
-    claimed only where every pair was tested.
+    A pair is compared on the users that both have; the ranks' bootstrap takes each generator's mean over the drawn
+    users that it has. Ties are claimed only where every pair was tested.
     """
     by_id = {row.id: row for row in rows}
     ids = [row.id for row in rows if row.ranked and np.isfinite(values[row.id].get(measure, np.array([]))).any()]
@@ -153,7 +174,7 @@ def _family(plan: Plan, measure: str, rows: Sequence[Rows], values: Values, weig
         users=int(common.sum()),
         left_out=int((~common).sum()),
         comparisons=comparisons,
-        ranks=_ranks(plan, ids, comparisons, table if higher else -table, common, weights) if comparisons else {},
+        ranks=_ranks(plan, ids, comparisons, table if higher else -table, weights) if comparisons else {},
     )
 
 
@@ -172,22 +193,21 @@ def _comparisons(
         scores = {row.id: row.read(measure, plan.reading) for row in rows}
         beats = np.column_stack([image_wins(scores[a], scores[b], higher) for a, b in pairs])
     margin = plan.margin if plan.decides(measure) else None
-    rules = Rules(plan.permutations, plan.alpha, margin, higher, plan.interval)
+    low, high = rows[0].bounds(Measure.parse(measure))
+    rules = Rules(plan.permutations, plan.alpha, margin, higher, plan.interval, (low - high, high - low))
     results = compare(differences, weights, rules, stream(plan.name, "sign-flips", measure), beats)
     return tuple(Comparison.of(a, b, result) for (a, b), result in zip(pairs, results, strict=True))
 
 
 def _ranks(
-    plan: Plan, ids: Sequence[str], comparisons: Sequence[Comparison], table: Floats, common: Bools, weights: Ints
+    plan: Plan, ids: Sequence[str], comparisons: Sequence[Comparison], table: Floats, weights: Ints
 ) -> dict[str, Rank]:
     """Ranks by generator; ``table`` is float64 [users, generators], higher is better."""
-    if not common.any():
-        return {}
     better = {}
     for pair in comparisons:
         better[pair.a, pair.b], better[pair.b, pair.a] = pair.verdict == "better", pair.verdict == "worse"
-    first = dict(zip(ids, probability_first(table[common], kept_weights(weights, common)).tolist(), strict=True))
-    level = dict(zip(ids, levels(table[common].mean(axis=0)).tolist(), strict=True))
+    first = dict(zip(ids, probability_first(table, weights).tolist(), strict=True))
+    level = dict(zip(ids, levels(np.nanmean(table, axis=0)).tolist(), strict=True))
     limits = rank_intervals(ids, better)
     order = sorted(ids, key=lambda name: (-level[name], name))
     groups = _tie_groups(order, better) if plan.family == "all-pairs" else {}
@@ -211,8 +231,10 @@ def _cautions(
 ) -> list[Caution]:
     """Where tests or intervals may not keep their level here, see docs/reports/calibration.md."""
     few = (str(users),) if users < FEW_USERS else ()
+    compared = any(families[measure.key].comparisons for measure in both_by(plan.primary) if measure.key in families)
+    alone = () if compared or plan.family == "all-pairs" else (plan.reference,)
     unequal = tuple(row.id for row in rows if len(np.unique(row.images)) > 1)
-    cautions = [Caution("few-users", few), Caution("unequal-images", unequal)]
+    cautions = [Caution("few-users", few), Caution("unequal-images", unequal), Caution("no-comparisons", alone)]
     for measure in both_by(plan.primary):
         intervals = {name: _interval(results, measure) for name, results in generators.items()}
         skewed = tuple(n for n, interval in intervals.items() if interval and abs(interval.skewness or 0.0) > SKEWED)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmark.analysis.measures import LIFT, both_by
+from benchmark.analysis.measures import GAP, LIFT, Measure, both_by
+from benchmark.stats.intervals import SIGNED, UNBOUNDED, Bounds
 from benchmark.stats.personalisation import Stratum, personal_lift, strata_of
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.interfaces import ScorerCard
@@ -31,6 +32,7 @@ class Rows:
         scores: float64 [users, K] per scorer of single images; NaN for failures and where the scorer gave none.
         lowest: float64 [users] per scorer; the user's lowest score over the training items, NaN where unknown.
         cards: Per scorer of single images.
+        ranges: Lowest and highest possible value, per scorer or measure that has limits.
         sets: float64 [users] per measure of whole sets; NaN where a user has none.
         pairs: float64 [users, users] per scorer that can score for every user: S[judge, target], over valid images.
     """
@@ -43,6 +45,7 @@ class Rows:
     scores: Mapping[str, Floats]
     lowest: Mapping[str, Floats]
     cards: Mapping[str, ScorerCard]
+    ranges: Mapping[str, Bounds]
     sets: Mapping[str, Floats]
     pairs: Mapping[str, Floats]
 
@@ -63,11 +66,28 @@ class Rows:
     def higher(self, scorer: str) -> bool:
         return self.cards[scorer].higher_is_better
 
+    def bounds(self, measure: Measure) -> Bounds:
+        """Lowest and highest possible mean over users; infinite where there is no limit.
+
+        A mean lift is the mean of own minus others' scores, so it cannot exceed the width of the scorer's range.
+        """
+        if measure.scorer == GAP:
+            return SIGNED
+        low, high = self.ranges.get(measure.scorer, UNBOUNDED)
+        return (low - high, high - low) if measure.is_lift else (low, high)
+
     def read(self, scorer: str, reading: str) -> Floats:
-        """float64 [users, K]; single scores, where ``worst`` gives failures the user's lowest score."""
+        """float64 [users, K]; single scores, where ``worst`` gives failures the user's lowest score.
+
+        A failure counts only where the scorer answers this generator's images: not for users whose valid images all
+        lack a score, and for nobody if no image has one.
+        """
+        scores = self.scores[scorer]
         if not self._counts_failures(scorer, reading):
-            return self.scores[scorer]
-        return np.where(self.failed, self.lowest[scorer][:, None], self.scores[scorer])
+            return scores
+        answered = np.isfinite(scores).any(axis=1) | (self.images == 0)
+        counts = self.failed & (answered & np.isfinite(scores).any())[:, None]
+        return np.where(counts, self.lowest[scorer][:, None], scores)
 
     def values(self, reading: str) -> dict[str, Floats]:
         """float64 [users] per measure: means over images; ``worst`` takes failures for the user's lowest score."""
@@ -85,6 +105,8 @@ class Rows:
         if not self._counts_failures(scorer, reading):
             return pairs, self.images
         failures = self.failed.sum(axis=1)
+        if not np.isfinite(pairs).any():
+            return pairs, self.images
         total = np.where(self.images > 0, pairs, 0.0) * self.images + self.lowest[scorer][:, None] * failures
         return total / self.per_user, np.full(len(self.digest), self.per_user)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from benchmark.analysis.inputs import HeldOutScores
 from benchmark.analysis.measures import CONTROLS, JUDGES, MEANINGS, VERIFIER
 from benchmark.analysis.results import Count, Ends, Interval, Share, finite
-from benchmark.stats.intervals import mean_interval, resampling_weights
+from benchmark.stats.intervals import SHARE, SIGNED, mean_interval, resampling_weights
 from benchmark.stats.random import stream
 from benchmark.stats.verifier import (
     Calibration,
@@ -104,14 +104,14 @@ def judge_report(scores: HeldOutScores, users: int, draws: int, name: str) -> Ma
         report = JudgeReport(
             meaning,
             len(test),
-            Interval.of(mean_interval(within[judge], weights)),
+            Interval.of(mean_interval(within[judge], weights, bounds=SHARE)),
             Interval.of(auc_over_users(test.user, test.label, test.score, weights)),
             roc(test.label, test.score),
         )
         reports[judge] = _fitted(report, scores, judge, weights, name) if judge in JUDGES else report
     for control in CONTROLS:
         if control in within and VERIFIER in within:
-            gain = Interval.of(mean_interval(within[VERIFIER] - within[control], weights))
+            gain = Interval.of(mean_interval(within[VERIFIER] - within[control], weights, bounds=SIGNED))
             reports[control] = replace(reports[control], verifier_gain=gain)
     return reports
 
@@ -134,4 +134,4 @@ def _fitted(report: JudgeReport, scores: HeldOutScores, judge: str, weights: Int
 
 def _within(scores: HeldOutScores, weights: Ints) -> Interval:
     by_user = auc_by_user(scores.user, scores.label, scores.score, weights.shape[1])
-    return Interval.of(mean_interval(by_user, weights))
+    return Interval.of(mean_interval(by_user, weights, bounds=SHARE))

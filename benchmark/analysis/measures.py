@@ -16,6 +16,8 @@ OBSERVED, GROUND_TRUTH, PRIOR, AESTHETIC = "observed", "ground-truth", "prior", 
 """Roles of scorers; so are ``verifier`` and ``auditor``."""
 DIVERSITY, PRECISION = "diversity", "precision@"
 """Measures of sets that a leaderboard shows first: a name, and the start of one."""
+RANGES = {"probability": (0.0, 1.0), "share": (0.0, 1.0), "cosine": (-1.0, 1.0), "cosine distance": (0.0, 2.0)}
+"""Lowest and highest possible value, by the unit of a measure; others have no limits."""
 JUDGES = (VERIFIER, AUDITOR)
 CONTROLS = ("population", "user mean", "users permuted")
 CEILING = "others' mean"
@@ -66,6 +68,16 @@ class Measure:
     def label(self) -> str:
         """For display: ``ncf``, ``personal lift, ncf``."""
         return f"personal lift, {self.scorer}" if self.is_lift else self.scorer
+
+
+def range_of(card: ScorerCard, scale: tuple[float, float]) -> tuple[float, float] | None:
+    """Lowest and highest possible value of a measure; None where there is no limit.
+
+    Args:
+        card: Of the measure.
+        scale: Lowest and highest possible rating of the data set.
+    """
+    return scale if card.role == OBSERVED else RANGES.get(card.unit)
 
 
 def both_by(scorer: str) -> tuple[Measure, Measure]:

@@ -21,7 +21,7 @@ AtLeastOne = Annotated[int, Ge(1), Le(2**53)]
 Share = Annotated[float, Ge(0), Le(1)]
 PValue = Annotated[float, Gt(0), Le(1)]
 NotNegative = Annotated[float, Ge(0)]
-Method = Literal["student-t", "bca", "bootstrap-t", "percentile", "exact", "none"]
+Method = Literal["student-t", "bca", "bootstrap-t", "percentile", "wilson", "constant", "none"]
 Verdict = Literal[VERDICTS]  # type: ignore[valid-type]
 REVERSED = {"better": "worse", "worse": "better"}
 
@@ -51,8 +51,9 @@ class Interval:
         estimate: The mean; null where nobody has a value.
         low: Lower end; null where there is no interval.
         high: Upper end.
-        method: How the ends were computed; `exact` for constant values, `none` for too few users.
-        n: Users.
+        method: How the ends were computed. `wilson`: all users have the lowest or the highest possible value;
+            `constant`: they share another value, and there is no interval; `none`: fewer than three users.
+        n: Users with a value.
         skewness: Of the values; null for constant values.
         bootstrap_t: Ends by the bootstrap-t, where the skewness exceeds 1 in size.
     """
@@ -295,7 +296,7 @@ class Family:
         declared: Whether it was decided on before the first image; otherwise exploratory.
         hash: SHA-256 of analysis, measure, generators and pairs, on which adjusted p and ranks depend.
         generators: Ranked generators that have the measure.
-        users: Users for whom all these generators have a value; ranks use only these users.
+        users: Users for whom all these generators have a value.
         left_out: The others.
         comparisons: One per pair.
         ranks: By generator.
@@ -391,12 +392,12 @@ class Caution:
     """Why the true coverage or level may not be the nominal one.
 
     Attributes:
-        kind: Why.
+        kind: Why; `no-comparisons`: the reference has no rank.
         where: The number of users, or the ids of the generators or pairs concerned.
         measure: Of which measure.
     """
 
-    kind: Literal["few-users", "unequal-images", "skewed-values", "skewed-differences"]
+    kind: Literal["few-users", "unequal-images", "no-comparisons", "skewed-values", "skewed-differences"]
     where: tuple[str, ...]
     measure: str | None = None
 
@@ -410,14 +411,16 @@ class TaskResults:
         families: By measure; `lift:` before a scorer means its personal lift.
         agreement: The primary scorer beside the others.
         validity: The leaderboard's order beside that of the ground truth, where a scorer knows it.
-        cautions: Warnings about the declared measures: few users, unequal numbers of images, skewed values, skewed
-            differences.
+        incomplete: Generators that are not ranked, because they have no preference for more than 5 % of the users.
+        cautions: Warnings about the declared measures: few users, unequal numbers of images, no comparisons, skewed
+            values, skewed differences.
     """
 
     users: Count
     families: Mapping[str, Family]
     agreement: tuple[Agreement, ...]
     validity: tuple[Validity, ...]
+    incomplete: tuple[str, ...]
     cautions: tuple[Caution, ...]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 from benchmark.analysis.judges import JudgeReport
 from benchmark.analysis.measures import MEANINGS, Measure, both_by
 from benchmark.analysis.results import Comparison, Personal, Validity
+from benchmark.board.claims import Sentence
 from benchmark.board.columns import Columns
 from benchmark.board.finding import finding_of
 from benchmark.board.flags import flags_of, gaps, twins
+from benchmark.board.format_numbers import count
 from benchmark.board.row import Row
 from benchmark.records.attestation import status_of
 from benchmark.records.files import read_comparison, read_record
@@ -24,11 +27,13 @@ NAMED = 4
 """Users, generators or pairs that a caution names."""
 CAUTIONS = {
     "few-users": "Few users ({where}): the true coverage of 95 % intervals may be below 95 %.",
+    "no-comparisons": "Nothing is compared: the reference ({where}) has no preference for enough users.",
     "unequal-images": "Unequal numbers of images ({where}): lifts compare users who have equally many.",
     "skewed-values": "Skewed values, {measure} ({where}): the true coverage of this interval may be below 95 %.",
     "skewed-differences": "Skewed differences, {measure} ({where}): sign flips can reject too often.",
 }
 """By kind; the figures behind each sentence are in docs/reports/calibration.md."""
+INCOMPLETE = "Not ranked: {title} has a preference for {known} of {users}."
 NOT_FROZEN = "The task was not written down before the first image, or was changed since: everything is exploratory."
 
 
@@ -64,8 +69,13 @@ class Board:
     def reference(self) -> str:
         return self.record.spec.analysis.reference
 
-    @cached_property
+    @property
     def finding(self) -> str:
+        return self.lead.text
+
+    @cached_property
+    def lead(self) -> Sentence:
+        """The finding, with what it states."""
         return finding_of(self.rows, self.measures, self.users, self.record.spec.analysis.alpha, self.judges)
 
     def row(self, generator: str) -> Row:
@@ -110,8 +120,12 @@ class Board:
         return self.record.analysis.frozen
 
     def cautions(self) -> list[str]:
-        """Where the calibration found intervals or tests to be off their nominal level, one sentence per case."""
-        sentences = []
+        """Who is not ranked for lack of values, and where intervals or tests may be off their nominal level."""
+        sentences = [
+            INCOMPLETE.format(title=row.title, known=row.users(self.primary), users=count(self.users))
+            for row in self.rows
+            if not row.complete
+        ]
         for caution in self.record.results.cautions:
             where, more = ", ".join(caution.where[:NAMED]), len(caution.where) - NAMED
             where += f" and {more} more" if more > 0 else ""
@@ -147,9 +161,12 @@ class Board:
 
 def read_board(folder: Path) -> Board:
     task = read_comparison(folder)
+    return board_of(folder, task, {name: read_record(folder / name) for name in task.order})
+
+
+def board_of(folder: Path, task: TaskRecord, records: Mapping[str, GeneratorRecord]) -> Board:
     primary, reference = task.spec.analysis.primary.scorer, task.spec.analysis.reference
     ranks = task.results.families[primary].ranks if primary in task.results.families else {}
-    records = {name: read_record(folder / name) for name in task.order}
     titles = Counter(record.generator.title for record in records.values())
     twin_of, with_gap = twins(records), gaps(records, reference)
     rows = [
@@ -157,6 +174,7 @@ def read_board(folder: Path) -> Board:
             id=name,
             title=_title(record, titles),
             rank=ranks.get(name),
+            complete=name not in task.results.incomplete,
             lifts=_ordered(record, primary),
             flags=flags_of(record, task, twin_of.get(name), name in with_gap),
             record=record,

@@ -1,23 +1,26 @@
-"""The finding of a leaderboard in one or two sentences, written from its numbers."""
+"""The finding of a leaderboard in a few sentences, written from its numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from benchmark.analysis.judges import JudgeReport
-from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED, VERIFIER
+from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED, VERIFIER, Measure
+from benchmark.board.claims import Claim, Sentence, highest, with_value
 from benchmark.board.columns import Columns
-from benchmark.board.format_numbers import count, number
+from benchmark.board.format_numbers import count, number, percent
 from benchmark.board.row import Row
 from benchmark.stats.levels import FEWEST_USERS
 
 IN_WORDS = {OBSERVED: "real ratings", GROUND_TRUTH: "the ground truth", VERIFIER: "the verifier"}
 """By role of a scorer."""
+FAILED, USERS = "failed", "users"
+"""Keys of claims: the share of failed images, and users with a value."""
 
 
 def finding_of(
     rows: Sequence[Row], measures: Columns, users: int, alpha: float, judges: Mapping[str, JudgeReport]
-) -> str:
+) -> Sentence:
     """Names the leader on preference, and the generator that is most personal by the scorer that knows best.
 
     Args:
@@ -29,58 +32,144 @@ def finding_of(
     """
     ranked = [row for row in rows if row.ranked and row.measure(measures.primary)]
     if len(ranked) < 2:
-        return ""
+        return Sentence()
     if users < FEWEST_USERS:
-        return f"{count(users)} cannot say who leads: nothing is tested below {FEWEST_USERS} users."
-    sentences = [_leader(ranked), _most_personal(ranked, measures, alpha)]
+        text = f"{count(users)} cannot say who leads: nothing is tested below {FEWEST_USERS} users."
+        return Sentence(text, (Claim("", USERS, "is", users),))
+    said = _leader(rows, ranked, Measure(measures.primary), users)
+    said += _most_personal(rows, measures, alpha)
     gain = judges["population"].verifier_gain if "population" in judges else None
     if gain is not None and gain.low is not None and gain.low <= 0:
-        sentences.append("The verifier does not clearly beat the population model here: its lifts prove little.")
-    return " ".join(sentence for sentence in sentences if sentence)
+        text = "The verifier does not clearly beat the population model here: its lifts prove little."
+        said += Sentence(text, (Claim(VERIFIER, "gain:population", "may be zero"),))
+    return said
 
 
-def _leader(ranked: Sequence[Row]) -> str:
-    first = ranked[0]
-    near = first.rank.high - 1 if first.rank else len(ranked) - 1
-    if near == 0:
-        return f"{first.title} leads on preference."
-    if near < len(ranked) - 1:
-        return f"{first.title} is liked most; {near} other{'s' if near > 1 else ''} may be as good."
-    return f"{first.title} is liked most, but no other is clearly behind."
+def _leader(rows: Sequence[Row], ranked: Sequence[Row], preference: Measure, users: int) -> Sentence:
+    first, sharing = highest(ranked, [row.estimate(preference.scorer) for row in ranked])
+    value, n = first.estimate(preference.scorer), first.users(preference.scorer)
+    claims = [Claim(first.id, preference.key, "highest", value)]
+    among = _among(rows, preference, value)
+    who = among[:1].upper() + among[1:] + first.title
+    number_said = number(value, 3) + ("" if n == users else f", {n} of {count(users)}")
+    if n != users:
+        claims.append(Claim(first.id, f"{USERS}:{preference.key}", "is", n))
+    if sharing:
+        claims.append(Claim(first.id, preference.key, "shared", sharing))
+        text = f"{who} and {_others(sharing)} share the highest preference ({number_said})."
+    elif first.rank is None:
+        text = f"{who} has the highest preference ({number_said}); nothing was compared."
+    else:
+        near = first.rank.high - 1
+        claims.append(Claim(first.id, preference.key, "as good", near))
+        text = {
+            0: f"{who} leads on preference ({number_said}).",
+            len(ranked) - 1: f"{who} has the highest preference ({number_said}), but no other is significantly worse.",
+        }.get(
+            near,
+            f"{who} has the highest preference ({number_said});"
+            f" {_others(near)} {'is' if near == 1 else 'are'} not significantly worse.",
+        )
+    return Sentence(text, tuple(claims)) + _failures(first)
 
 
-def _most_personal(ranked: Sequence[Row], measures: Columns, alpha: float) -> str:
+def _most_personal(rows: Sequence[Row], measures: Columns, alpha: float) -> Sentence:
+    ranked = [row for row in rows if row.ranked]
     judge = measures.best_informed
     if judge is None or not any(row.lift(judge) for row in ranked):
         judge = measures.primary
-    if not any(row.lift(judge) for row in ranked):
-        return ""
+    lift = Measure(judge, is_lift=True)
+    known, values = with_value(ranked, lift)
+    if not known:
+        return Sentence()
     words = IN_WORDS.get(measures.cards[judge].role, measures.cards[judge].name)
-    proven = _proven_lifts(ranked, judge, alpha)
+    proven, tests = proven_lifts(known, judge, alpha)
+    top, sharing = highest(known, values)
+    value = dict(zip([row.id for row in known], values, strict=True))
+    claims = [Claim(top.id, lift.key, "highest", value[top.id])]
+    by = f"By {words}, {_among(rows, lift, value[top.id])}"
     if not proven:
-        return f"By {words}, no generator has a significant personal lift."
-    estimate, low, best = max(proven, key=lambda lift: lift[0])
-    others = [row.lift(judge) for row in ranked if row is not best]
-    near = sum(lift is not None and lift.high is not None and lift.high > low for lift in others)
-    beside = {0: "", 1: "; the interval of 1 other overlaps with it"}.get(
-        near, f"; the intervals of {near} others overlap with it"
-    )
-    return f"By {words}, {best.title} has the highest personal lift ({number(estimate, 3, sign=True)}{beside})."
+        claims.append(Claim("", lift.key, "fails"))
+        tested = f", adjusted for {tests} tests" if tests > 1 else ""
+        text = f"By {words}, no personal lift passes the permutation test{tested};"
+        text += f" the highest is that of {top.title} ({_signed(value[top.id])})."
+        return Sentence(text, tuple(claims))
+    if top.id in proven:
+        best, text = top, f"{by}{top.title} has the highest personal lift ({_signed(value[top.id])}"
+        if sharing:
+            claims.append(Claim(top.id, lift.key, "shared", sharing))
+            text = f"{by}{top.title} and {_others(sharing)} share the highest personal lift ({_signed(value[top.id])}"
+    else:
+        best, _ = highest([row for row in known if row.id in proven], [value[name] for name in proven])
+        claims.append(Claim(top.id, lift.key, "fails"))
+        text = f"{by}{top.title} has the highest personal lift ({_signed(value[top.id])}), which the permutation test"
+        text += f" does not confirm; the highest confirmed one is that of {best.title} ({_signed(value[best.id])}"
+        claims.append(Claim(best.id, lift.key, "is", value[best.id]))
+    claims.append(Claim(best.id, lift.key, "passes"))
+    near = overlapping(known, best, lift)
+    claims.append(Claim(best.id, lift.key, "overlaps", near))
+    if near:
+        text += f"; the interval{'s' if near > 1 else ''} of {_others(near)} overlap{'' if near > 1 else 's'} with it"
+    return Sentence(f"{text}).", tuple(claims)) + _failures(best)
 
 
-def _proven_lifts(ranked: Sequence[Row], judge: str, alpha: float) -> list[tuple[float, float, Row]]:
-    """Estimate, lower end and row where the interval lies above zero and the adjusted personalisation test rejects."""
-    import numpy as np
+def overlapping(rows: Sequence[Row], best: Row, measure: Measure) -> int:
+    """How many other rows have an interval that overlaps with that of ``best``."""
+    own = _ends(best, measure)
+    others = [ends for row in rows if row is not best and (ends := _ends(row, measure)) is not None]
+    return 0 if own is None else sum(max(own[0], low) <= min(own[1], high) for low, high in others)
+
+
+def _ends(row: Row, measure: Measure) -> tuple[float, float] | None:
+    interval = row.interval(measure)
+    if interval is None or interval.low is None or interval.high is None:
+        return None
+    return interval.low, interval.high
+
+
+def proven_lifts(ranked: Sequence[Row], judge: str, alpha: float) -> tuple[list[str], int]:
+    """Ids of rows whose interval lies above zero and whose adjusted permutation test rejects; and the number of tests.
+
+    Rows with the same images have one test: submitting a copy changes nothing for others.
+    """
+    import numpy as np  # which listing commands need not wait for
 
     from benchmark.stats.comparison import holm
 
-    tested = []
-    for row in ranked:
-        lift, test = row.lift(judge), row.lifts[judge].median_double_centred if judge in row.lifts else None
-        if lift is not None and lift.estimate is not None and lift.low is not None and test is not None:
-            tested.append((lift.estimate, lift.low, row, test.p))
-    return [
-        (estimate, low, row)
-        for (estimate, low, row, _), p in zip(tested, holm(np.array([p for *_, p in tested])), strict=True)
-        if low > 0 and p <= alpha
+    tests = {
+        row.record.images.digest: test.p
+        for row in ranked
+        if judge in row.lifts and (test := row.lifts[judge].median_double_centred) is not None
+    }
+    adjusted = dict(zip(tests, holm(np.array(list(tests.values()))).tolist(), strict=True))
+    proven = [
+        row.id
+        for row in ranked
+        if (lift := row.lift(judge)) is not None
+        and lift.low is not None
+        and lift.low > 0
+        and adjusted.get(row.record.images.digest, 1.0) <= alpha
     ]
+    return proven, len(tests)
+
+
+def _among(rows: Sequence[Row], measure: Measure, value: float) -> str:
+    """Says that unranked rows do not count, where one of them has a higher value."""
+    unranked, values = with_value([row for row in rows if not row.ranked], measure)
+    return "of the ranked generators, " if unranked and max(values) > value else ""
+
+
+def _failures(row: Row) -> Sentence:
+    if row.failures <= 0:
+        return Sentence()
+    return Sentence(
+        f"{percent(row.failures)} of the images of {row.title} failed.", (Claim(row.id, FAILED, "is", row.failures),)
+    )
+
+
+def _others(number_of: int) -> str:
+    return f"{number_of} other{'' if number_of == 1 else 's'}"
+
+
+def _signed(value: float) -> str:
+    return number(value, 3, sign=True)

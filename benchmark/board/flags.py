@@ -38,6 +38,8 @@ def flags_of(record: GeneratorRecord, task: TaskRecord, twin: str | None, gap: b
     failed = images.requested - images.valid
     if failed:
         flags.append(f"failures {percent(failed / images.requested)}")
+    if generator.id in task.results.incomplete:
+        flags.append("incomplete")
     if twin is not None:
         flags.append(f"identical to {twin}")
     if images.copies:

@@ -36,15 +36,24 @@ def number(value: float | None, decimals: int = DEFAULT_DECIMALS, sign: bool = F
     return f"−{text}" if negative else f"+{text}" if sign and float(text) != 0 else text
 
 
-def with_interval(interval: Interval | None, sign: bool = False) -> str:
-    """``0.766 (0.745 to 0.787)``."""
+def with_interval(interval: Interval | None, sign: bool = False, users: int | None = None) -> str:
+    """``0.766 (0.745 to 0.787)``; ``0.766 (0.745 to 0.787; 4 of 12 users)`` where fewer than ``users`` have a value."""
     if interval is None:
         return MISSING
     decimals = decimals_for(interval.low, interval.high)
     value = number(interval.estimate, decimals, sign)
-    if interval.low is None or interval.high is None:
-        return value
-    return f"{value} ({number(interval.low, decimals, sign)} to {number(interval.high, decimals, sign)})"
+    beside = (
+        []
+        if interval.low is None
+        else [f"{number(interval.low, decimals, sign)} to {number(interval.high, decimals, sign)}"]
+    )
+    beside += [n] if (n := of_users(interval, users)) else []
+    return f"{value} ({'; '.join(beside)})" if beside else value
+
+
+def of_users(interval: Interval, users: int | None) -> str:
+    """``4 of 12 users`` where fewer than ``users`` have a value, else nothing."""
+    return "" if users is None or interval.n >= users else f"{interval.n:,} of {count(users)}"
 
 
 def p_value(p: float | None) -> str:

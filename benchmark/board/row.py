@@ -24,6 +24,7 @@ class Row:
         id: Its id.
         title: Its name, unique on the leaderboard.
         rank: By the primary scorer, or None.
+        complete: Whether enough users have a preference; else it is not ranked.
         lifts: Personal results by scorer: the primary one first, then those that know best.
         flags: Warnings, see :mod:`benchmark.board.flags`.
         record: The whole record.
@@ -32,6 +33,7 @@ class Row:
     id: str
     title: str
     rank: Rank | None
+    complete: bool
     lifts: Mapping[str, Personal]
     flags: list[str]
     record: GeneratorRecord
@@ -42,7 +44,8 @@ class Row:
 
     @property
     def ranked(self) -> bool:
-        return self.record.generator.ranked
+        """Whether it takes part in the ranks."""
+        return self.record.generator.ranked and self.complete
 
     def interval(self, measure: Measure) -> Interval | None:
         """Interval of a measure or a lift; None where there is no estimate."""
@@ -66,6 +69,10 @@ class Row:
         """Mean of a measure; lowest of all where there is none."""
         interval = self.measure(name)
         return LAST if interval is None or interval.estimate is None else interval.estimate
+
+    def users(self, name: str) -> int:
+        """Users with a value of a measure."""
+        return self.record.summary[name].users if name in self.record.summary else 0
 
     def card(self, measure: str) -> ScorerCard:
         return self.record.measures[measure].card

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -42,22 +42,32 @@ class Segment:
     users: Bools
 
 
-class Tables:
+def read_tables(board: Board) -> Tables:
     """All rows of a task version, read and checked once."""
+    task = board.record
+    users = list(task.users.id)
+    return Tables(board, {row.id: read_rows(board.folder / row.id, row.record, task.spec, users) for row in board.rows})
 
-    def __init__(self, board: Board) -> None:
-        self.board = board
+
+class Tables:
+    """All rows of a task version.
+
+    Args:
+        board: The leaderboard.
+        rows: By generator.
+    """
+
+    def __init__(self, board: Board, rows: Mapping[str, Rows]) -> None:
+        self.board, self.rows = board, rows
         task = board.record
         self.users = list(task.users.id)
         self.block: Ints = np.array(task.users.block, np.int64)
         self.plan = task.plan
-        self.rows: dict[str, Rows] = {}
         self.values: dict[str, dict[str, Floats]] = {}
-        for row in board.rows:
-            rows = read_rows(board.folder / row.id, row.record, task.spec, self.users)
-            values = with_lifts(rows, self.plan.reading, self.block)
-            gap = gap_values(rows, values)
-            self.rows[row.id], self.values[row.id] = rows, values if gap is None else values | {GAP: gap}
+        for name, own in rows.items():
+            values = with_lifts(own, self.plan.reading, self.block)
+            gap = gap_values(own, values)
+            self.values[name] = values if gap is None else values | {GAP: gap}
 
     @property
     def primary(self) -> str:

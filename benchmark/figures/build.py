@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmark.board.board import read_board
-from benchmark.board.tables import Tables
+from benchmark.board.tables import Tables, read_tables
 from benchmark.figures.guidance import guidance
 from benchmark.figures.judges import judges
 from benchmark.figures.making import making
@@ -56,7 +56,7 @@ def write_figures(records: Path, out: Path) -> list[Path]:
     """
     out.mkdir(parents=True, exist_ok=True)
     written, index = [], []
-    for heading, figure in figures_of(Tables(read_board(records))):
+    for heading, figure in figures_of(read_tables(read_board(records))):
         path = out / f"{figure.name}.csv"
         figure.data.to_csv(path, index=False, lineterminator="\n")
         written.append(path)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from benchmark.analysis.measures import PRIOR as PRIOR_ROLE
 from benchmark.analysis.measures import with_role
+from benchmark.board.claims import Claim
 from benchmark.board.format_numbers import number
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
@@ -77,7 +78,10 @@ def _map(
     value: Callable[[Row], float],
     diverging: bool = False,
 ) -> Figure:
-    cells = [{PRIOR: prior, IMAGE: image, "generator": row.title, "value": value(row)} for row, prior, image in grid]
+    cells = [
+        {PRIOR: prior, IMAGE: image, "id": row.id, "generator": row.title, "value": value(row)}
+        for row, prior, image in grid
+    ]
     data = pd.DataFrame(cells).dropna()
     data["text"] = [number(v, 3, diverging) for v in data["value"]]
 
@@ -92,6 +96,11 @@ def _map(
     where = f"prior guidance {best[PRIOR]:g} and image guidance {best[IMAGE]:g}"
     return Figure(
         name,
+        claims=(
+            Claim(str(best["id"]), name, "highest", float(best["value"])),
+            Claim(str(best["id"]), PRIOR, "is", float(best[PRIOR])),
+            Claim(str(best["id"]), IMAGE, "is", float(best[IMAGE])),
+        ),
         title=f"{what[0].upper()}{what[1:]} is {extreme} at {where} ({best['text']})",
         alt="; ".join(
             f"prior {p:g}, image {i:g}: {t}" for p, i, t in zip(data[PRIOR], data[IMAGE], data["text"], strict=True)

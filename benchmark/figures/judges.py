@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.measures import CEILING, JUDGES, VERIFIER
-from benchmark.board.format_numbers import number, with_interval
+from benchmark.board.claims import Claim, Sentence
+from benchmark.board.finding import USERS
+from benchmark.board.format_numbers import count, number, percent, with_interval
 from benchmark.board.tables import DRAWS, Tables
 from benchmark.figures.plane import ends_of
 from benchmark.figures.style import BLUE, GRID, INK, ORANGE, SOFT, Figure, Size, present
@@ -18,6 +20,8 @@ from benchmark.stats.intervals import resampling_weights
 from benchmark.stats.random import stream
 from benchmark.stats.verifier import auc_by_user
 
+AUC = "auc"
+"""Key of claims: AUC within user."""
 KINDS = {"judge": BLUE, "control": "#737373", "ceiling": ORANGE}
 BINS = 40
 COLOURS = alt.Scale(domain=list(JUDGES), range=[BLUE, ORANGE])
@@ -29,16 +33,21 @@ def judges(tables: Tables) -> list[Figure]:
     return present(_dots(tables), _roc(tables), _bootstrap(tables), _calibration(tables), _learning(tables))
 
 
-def _finding(tables: Tables) -> str:
+def _finding(tables: Tables) -> Sentence:
+    if VERIFIER not in tables.board.judges:
+        return Sentence("How judges and controls rank the liked above the disliked held-out items")
     verifier = tables.board.judges[VERIFIER].auc_within_user
     gain = tables.board.judges["population"].verifier_gain if "population" in tables.board.judges else None
-    text = f"Within a user the verifier puts a liked image first {number(verifier.estimate, 2)} of the time"
+    text = f"Within a user the verifier's AUC is {number(verifier.estimate, 2)}, over {count(verifier.n)}"
+    claims = (Claim(VERIFIER, AUC, "is", verifier.estimate), Claim(VERIFIER, f"{USERS}:{AUC}", "is", verifier.n))
     if gain is None or gain.estimate is None:
-        return text
+        return Sentence(text, claims)
     if gain.low is None or gain.high is None or gain.low <= 0 <= gain.high:
-        return f"{text}, not clearly more or less than taste in common"
-    more = "more" if gain.estimate > 0 else "less"
-    return f"{text}, {number(abs(gain.estimate), 2)} {more} than taste in common"
+        unclear = Claim(VERIFIER, "gain:population", "may be zero" if gain.estimate >= 0 else "is")
+        return Sentence(f"{text}, not clearly more or less than that of taste in common", (*claims, unclear))
+    difference = number(abs(gain.estimate), 2)
+    text += f", {difference} {'more' if gain.estimate > 0 else 'less'} than that of taste in common"
+    return Sentence(text, (*claims, Claim(VERIFIER, "gain:population", "is", gain.estimate)))
 
 
 def _dots(tables: Tables) -> Figure | None:
@@ -52,6 +61,8 @@ def _dots(tables: Tables) -> Figure | None:
     data = pd.DataFrame(rows)
     if data.empty:
         return None
+
+    said = _finding(tables)
 
     def draw(size: Size) -> Any:
         present = [kind for kind in KINDS if kind in set(data["kind"])]
@@ -72,7 +83,8 @@ def _dots(tables: Tables) -> Figure | None:
 
     return Figure(
         "judges",
-        title=_finding(tables),
+        title=said.text,
+        claims=said.claims,
         alt="; ".join(f"{n}: {with_interval(report.auc_within_user)}" for n, report in tables.board.judges.items()),
         data=data,
         draw=draw,
@@ -106,10 +118,11 @@ def _roc(tables: Tables) -> Figure | None:
             alt.Chart(data).mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, strokeDash=dash),
         ).properties(width=side, height=side)
 
-    auc = number(reports[VERIFIER].auc_pooled.estimate, 2)
+    auc = reports[VERIFIER].auc_pooled.estimate
     return Figure(
         "roc",
-        title=f"On held-out ratings of all users together the verifier's AUC is {auc}",
+        title=f"On held-out ratings of all users together the verifier's AUC is {number(auc, 2)}",
+        claims=(Claim(VERIFIER, "pooled auc", "is", auc),),
         alt="; ".join(f"{name}: pooled AUC {with_interval(report.auc_pooled)}" for name, report in reports.items()),
         data=data,
         draw=draw,
@@ -152,7 +165,11 @@ def _bootstrap(tables: Tables) -> Figure | None:
 
     return Figure(
         "bootstrap-auc",
-        title=f"Draw other users, and the verifier's AUC moves between {ends[0]:.2f} and {ends[1]:.2f}",
+        title=f"Draw other users, and the verifier's AUC lies between {ends[0]:.2f} and {ends[1]:.2f} in 95 % of draws",
+        claims=(
+            Claim(VERIFIER, "auc, 2.5 % of draws", "is", ends[0]),
+            Claim(VERIFIER, "auc, 97.5 % of draws", "is", ends[1]),
+        ),
         alt="; ".join(text),
         data=data,
         draw=draw,
@@ -190,6 +207,7 @@ def _calibration(tables: Tables) -> Figure | None:
     return Figure(
         "calibration",
         title=f"The verifier's probabilities are off by {number(errors[VERIFIER], 2)} on average",
+        claims=(Claim(VERIFIER, "calibration error", "is", errors[VERIFIER]),),
         alt="; ".join(f"{name}: expected calibration error {number(error)}" for name, error in errors.items()),
         data=data,
         draw=draw,
@@ -223,10 +241,15 @@ def _learning(tables: Tables) -> Figure | None:
         ).properties(width=round(size.width * 0.7), height=round(size.width * 0.45))
 
     first, last = (point.auc_within_user.estimate for point in (curve[0], curve[-1]))
-    gain = number(None if first is None or last is None else last - first, 3, True)
+    gain = None if first is None or last is None else last - first
     return Figure(
         "learning-curve",
-        title=f"With all ratings instead of {100 * curve[0].share:.0f} % the verifier's AUC changes by {gain}",
+        title=f"With all ratings instead of {percent(curve[0].share)} the verifier's AUC changes by"
+        f" {number(gain, 3, True)}",
+        claims=(
+            Claim(VERIFIER, "first share", "is", curve[0].share),
+            Claim(VERIFIER, "learning gain", "is", gain),
+        ),
         alt="; ".join(f"{point.share:.0%}: {with_interval(point.auc_within_user)}" for point in curve),
         data=data,
         draw=draw,

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from benchmark.board.claims import Claim
 from benchmark.board.format_numbers import brief
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
@@ -100,6 +101,10 @@ def _training(tables: Tables) -> Figure | None:
     history = histories[reference.id]
     return Figure(
         "training",
+        claims=(
+            Claim(reference.id, "best epoch", "is", history.best + 1),
+            Claim(reference.id, "epochs", "is", len(history.train)),
+        ),
         title=f"{reference.title}'s prior was best on validation ratings after {history.best + 1} of"
         f" {len(history.train)} epochs",
         alt="; ".join(f"{row.title}: lowest validation loss {min(histories[row.id].validation):.4f}" for row in rows),
@@ -115,6 +120,7 @@ def _cost(tables: Tables) -> Figure | None:
         return None
     points = [
         {
+            "id": row.id,
             "generator": row.title,
             "family": row.family,
             "seconds": max(row.seconds or 0.0, 1e-6),
@@ -129,6 +135,12 @@ def _cost(tables: Tables) -> Figure | None:
     best = front.iloc[-1]
     return Figure(
         "cost",
+        claims=(
+            Claim("", "on the Pareto front", "is", len(front)),
+            Claim("", "with a cost", "is", len(rows)),
+            Claim(str(best["id"]), tables.primary, "highest"),
+            Claim(str(best["id"]), "seconds", "is", float(best["seconds"])),
+        ),
         title=f"{len(front)} of {len(rows)} generators lie on the Pareto front; the best of them, {best['generator']},"
         f" takes {brief(best['seconds'])} s per image",
         alt="; ".join(f"{row.title}: {brief(row.seconds)} s, {row.estimate(tables.primary):.3f}" for row in rows),

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.measures import Measure, both_by
+from benchmark.board.claims import Claim, highest
 from benchmark.board.format_numbers import number, percent, with_interval
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
+from benchmark.figures.plane import ends_of
 from benchmark.figures.style import BLUE, INK, Figure, Size, heat, left_out, present, shortened, shown
-from benchmark.stats.exact import resampled_means
-from benchmark.stats.ranks import probability_first
+from benchmark.stats.ranks import drawn_means, probability_first
 from rebeca.ties import direction, size_of
 
 LONGEST = 46
@@ -29,14 +30,10 @@ def ranks(tables: Tables) -> list[Figure]:
     if len(rows) < 2:
         return []
     values = tables.table(tables.primary, rows)
-    known = np.isfinite(values).all(axis=1)
-    if known.sum() < 2:
-        return []
-    weights = tables.weights[:, known]
-    means = resampled_means(weights, values[known])
+    means = drawn_means(values, tables.weights)
     size = size_of(means)
     place = np.column_stack([1 + (direction(means - means[:, [k]], size) > 0).sum(axis=1) for k in range(len(rows))])
-    shares = probability_first(values[known], weights)
+    shares = probability_first(values, tables.weights)
     kept = shown(rows, tables.board.reference)
     column = {row.id: i for i, row in enumerate(rows)}
     data = pd.DataFrame(
@@ -61,14 +58,16 @@ def ranks(tables: Tables) -> list[Figure]:
         y = alt.Y("generator:N", sort=[row.title for row in kept], title=None)
         return heat(size, data, x, y, "share", title="share of draws", domain=(0.0, 1.0), cell=(width, size.font * 1.7))
 
-    first = max(kept, key=lambda row: float(shares[column[row.id]]))
+    first, _ = highest(rows, shares.tolist())
+    share = float(shares[column[first.id]])
     low, high = np.quantile(place, [0.025, 0.975], axis=0)
     text = [f"{row.title}: ranks {low[column[row.id]]:.0f} to {high[column[row.id]]:.0f}" for row in kept]
     drawn = f"{len(place):,} bootstrap draws of users; per cent of the draws. Equal means share the better rank."
     return [
         Figure(
             "rank-stability",
-            title=f"{first.title} comes first in {percent(float(shares[column[first.id]]))} of the draws",
+            title=f"{first.title} comes first in the most bootstrap draws, {percent(share)}",
+            claims=(Claim(first.id, f"first:{tables.primary}", "highest", share),),
             alt="; ".join(text),
             data=data,
             draw=draw,
@@ -131,6 +130,10 @@ def _matrix(tables: Tables, measure: Measure, kept: Sequence[Row], cut: str) -> 
     return Figure(
         f"pairs-{measure.slug}",
         title=f"{different} of {len(tested)} pairs differ in {measure.kind}, all pairs taken together",
+        claims=(
+            Claim("", f"pairs that differ:{measure.key}", "is", different),
+            Claim("", f"tested pairs:{measure.key}", "is", len(tested)),
+        ),
         alt=f"{tables.board.titles.get(tables.board.reference, '')} {text}",
         data=data,
         draw=draw,
@@ -150,9 +153,7 @@ def _forest(tables: Tables, measure: Measure, kept: Sequence[Row], cut: str) -> 
         [
             {
                 "generator": titles[pair.a],
-                "estimate": pair.difference.estimate,
-                "low": pair.difference.low,
-                "high": pair.difference.high,
+                **ends_of("estimate", pair.difference),
                 "verdict": pair.verdict,
                 "p": pair.p,
             }
@@ -168,7 +169,7 @@ def _forest(tables: Tables, measure: Measure, kept: Sequence[Row], cut: str) -> 
         return alt.layer(
             zero.mark_rule(color=INK, strokeDash=[3, 3]).encode(x="estimate:Q"),
             base.mark_rule(color=BLUE).encode(
-                x=alt.X("low:Q", title=f"{measure.kind}, minus {titles[reference]}"), x2="high:Q", y=y
+                x=alt.X("estimate_low:Q", title=f"{measure.kind}, minus {titles[reference]}"), x2="estimate_high:Q", y=y
             ),
             base.mark_point(filled=True, color=BLUE, size=size.font * 5, opacity=1).encode(
                 x="estimate:Q", y=y, shape=shape
@@ -181,6 +182,10 @@ def _forest(tables: Tables, measure: Measure, kept: Sequence[Row], cut: str) -> 
     return Figure(
         f"pairs-{measure.slug}",
         title=f"In {measure.kind}, {better} {some} better than {titles[reference]} and {worse} worse",
+        claims=(
+            Claim(reference, f"better than it:{measure.key}", "is", better),
+            Claim(reference, f"worse than it:{measure.key}", "is", worse),
+        ),
         alt="; ".join(f"{titles[pair.a]}: {with_interval(pair.difference, True)}, {pair.verdict}" for pair in drawn),
         data=data,
         draw=draw,

@@ -12,6 +12,7 @@ import pandas as pd
 
 from benchmark.analysis.inputs import lifts_of
 from benchmark.analysis.results import PermutationTest
+from benchmark.board.claims import Claim
 from benchmark.board.finding import IN_WORDS
 from benchmark.board.format_numbers import number, p_value
 from benchmark.board.row import Row
@@ -23,6 +24,8 @@ from benchmark.stats.random import stream
 from rebeca.arrays import Floats
 
 PANELS = 6
+PASSED, TESTED = "passed", "tested"
+"""Keys of claims: generators whose own unadjusted test rejects, and generators."""
 BINS = 36
 SCHEMES = ("whole sets moved", "published scheme")
 NOTE = (
@@ -50,13 +53,17 @@ def permutations(tables: Tables) -> list[Figure]:
         return []
     data, observed = pd.DataFrame(parts), pd.DataFrame(marks)
 
-    names = ranked(rows)
+    names = [row for row in ranked(rows) if _test(tables, row) is not None]
     card = tables.board.cards[tables.primary]
     passed = sum((own := _test(tables, row)) is not None and own.p <= tables.plan.alpha for row in names)
     judge = IN_WORDS.get(card.role, card.name)
     return [
         Figure(
             "permutations",
+            claims=(
+                Claim("", f"{PASSED}:{tables.primary}", "is", passed),
+                Claim("", f"{TESTED}:{tables.primary}", "is", len(names)),
+            ),
             title=f"For {passed} of {len(names)} generators {judge} prefers users' own images by more than chance",
             alt="; ".join(text),
             data=data,

@@ -11,10 +11,12 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED
+from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED, both_by
 from benchmark.analysis.results import Interval
 from benchmark.board.board import Board
-from benchmark.board.format_numbers import with_interval
+from benchmark.board.claims import Claim, Sentence, highest, with_value
+from benchmark.board.finding import overlapping
+from benchmark.board.format_numbers import number, with_interval
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.style import (
@@ -26,6 +28,7 @@ from benchmark.figures.style import (
     family_scale,
     family_shape,
     present,
+    ranked,
     shortened,
 )
 
@@ -56,9 +59,11 @@ def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
         return None
     points["named"] = points["id"].isin(_named(points, board.reference))
     by = BY.get(board.cards[judge].role)
+    said = board.lead if by is None else _most(by, board.rows, judge)
     return Figure(
         name,
-        title=board.finding if by is None else f"{by}: {_most(points)}",
+        title=said.text,
+        claims=said.claims,
         alt="; ".join(points["description"]),
         data=points.drop(columns=["href", "description"]),
         draw=partial(_draw, points, board, x_title),
@@ -68,14 +73,28 @@ def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
     )
 
 
-def _most(points: pd.DataFrame) -> str:
-    points = points[points["ranked"]] if points["ranked"].any() else points
-    liked, lifted = (points.iloc[int(np.argmax(points[column]))] for column in ("like", "lift"))
-    near = int((points[points["id"] != lifted["id"]]["lift_high"] > lifted["lift_low"]).sum())
-    others = "" if not near else f"; {near} other interval{'s' if near > 1 else ''} overlap{'' if near > 1 else 's'}"
-    if liked["id"] == lifted["id"]:
-        return f"{liked['title']} is liked most and has the highest personal lift{others}"
-    return f"{liked['title']} is liked most, {lifted['title']} has the highest personal lift{others}"
+def _most(by: str, rows: Sequence[Row], judge: str) -> Sentence:
+    """Who is liked most and who has the highest lift, by one judge."""
+    liked, lifted = both_by(judge)
+    like, liking = with_value(ranked(rows), liked)
+    lift, lifting = with_value(ranked(rows), lifted)
+    if not like or not lift:
+        return Sentence(f"{by}, no ranked generator has a preference and a lift")
+    best, most = highest(like, liking)[0], highest(lift, lifting)[0]
+    near = overlapping(lift, most, lifted)
+    value, height = max(liking), max(lifting)
+    claims = (
+        Claim(best.id, liked.key, "highest", value),
+        Claim(most.id, lifted.key, "highest", height),
+        Claim(most.id, lifted.key, "overlaps", near),
+    )
+    text = f"{by}, {best.title} has the highest preference ({number(value)}) and " + (
+        "" if best is most else f"{most.title} "
+    )
+    text += f"the highest personal lift ({number(height, sign=True)})"
+    if near:
+        text += f"; {near} other interval{'s' if near > 1 else ''} overlap{'' if near > 1 else 's'} with it"
+    return Sentence(text, claims)
 
 
 def _points(rows: Sequence[Row], judge: str) -> pd.DataFrame:

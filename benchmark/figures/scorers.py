@@ -8,7 +8,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis.measures import AUDITOR, PRIOR, VERIFIER, with_role
+from benchmark.analysis.measures import AUDITOR, GAP, PRIOR, VERIFIER, with_role
+from benchmark.board.claims import Claim, highest
 from benchmark.board.format_numbers import number, with_interval
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
@@ -50,6 +51,7 @@ def _decoding(tables: Tables) -> Figure | None:
     return Figure(
         "decoding",
         title=f"Decoding changes the preference for {row.title}'s images by {number(change, 3, True)} on average",
+        claims=(Claim(row.id, "change by decoding", "is", change),),
         alt=f"{len(before)} images: before {before.mean():.3f}, after {after.mean():.3f}, correlation {r:.2f}.",
         data=data,
         draw=draw,
@@ -80,11 +82,11 @@ def _bland_altman(tables: Tables) -> Figure | None:
         rules = alt.Chart(lines).mark_rule(color=INK).encode(y="difference:Q", strokeDash=dash)
         return alt.layer(dots, rules).properties(width=size.width, height=round(size.width * 0.45))
 
-    more = "more" if middle > 0 else "less"
     ends = f"{number(middle - spread, 3, True)} and {number(middle + spread, 3, True)}"
     return Figure(
         "bland-altman",
-        title=f"For {row.title} the verifier scores {number(abs(middle), 3)} {more} than the auditor",
+        title=f"For {row.title} the verifier's score minus the auditor's is {number(middle, 3, True)} on average",
+        claims=(Claim(row.id, GAP, "is", middle),),
         alt=f"Mean difference {number(middle, 3, True)}; for 95 % of the users between {ends}.",
         data=data,
         draw=draw,
@@ -129,6 +131,7 @@ def _aesthetics(tables: Tables, scorer: str) -> Figure | None:
     return Figure(
         f"{scorer}-verifier",
         title=title,
+        claims=() if within is None else (Claim(scorer, "spearman", "is", within),),
         alt="; ".join(
             f"{p['generator']}: {name} {p['aesthetics']:.2f}, preference {p['preference']:.3f}"
             for _, p in data.iterrows()
@@ -179,11 +182,13 @@ def _prompts(tables: Tables) -> Figure | None:
         return alt.hconcat(*columns)
 
     scorer = means[0][1]
-    best = max((row for row, name, _ in means if name == scorer), key=lambda row: row.estimate(scorer))
+    levelled = [row for row, name, _ in means if name == scorer]
+    best, _ = highest(levelled, [row.estimate(scorer) for row in levelled])
     score = f"{best.card(scorer).name} ({number(best.estimate(scorer), 2)})"
     return Figure(
         "prompts",
         title=f"Of the levels of prompts, {best.title} scores highest on {score}",
+        claims=(Claim(best.id, f"among prompts:{scorer}", "highest", best.estimate(scorer)),),
         alt="; ".join(f"{row.title}, {with_interval(mean)}" for row, name, mean in means if name == scorer),
         data=data,
         draw=draw,

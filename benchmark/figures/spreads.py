@@ -11,6 +11,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from benchmark.board.claims import Claim, highest
 from benchmark.board.format_numbers import percent
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
@@ -77,10 +78,11 @@ def _ecdf(tables: Tables, rows: list[Row]) -> Figure:
         ).properties(width=size.width, height=round(size.width * 0.5))
 
     medians = {row.id: float(np.median(tables.known(row))) for row in rows}
-    best = max(ranked(rows), key=lambda row: medians[row.id])
+    best, _ = highest(ranked(rows), [medians[row.id] for row in ranked(rows)])
     return Figure(
         "ecdf",
-        title=f"Half of the users give {best.title} more than {medians[best.id]:.2f}",
+        title=f"The highest median preference is that of {best.title}, {medians[best.id]:.2f}",
+        claims=(Claim(best.id, f"median:{tables.primary}", "highest", medians[best.id]),),
         alt="; ".join(f"{row.title}: median {medians[row.id]:.3f}" for row in kept),
         data=data,
         draw=draw,
@@ -109,12 +111,17 @@ def _violins(tables: Tables, rows: list[Row]) -> Figure:
     box, shape = pd.DataFrame(boxes), pd.DataFrame(shapes)
     names = [row.title for row in kept]
     halves = {row.id: np.quantile(tables.known(row), [0.25, 0.75]) for row in ranked(rows)}
-    widest = max(ranked(rows), key=lambda row: float(np.ptp(halves[row.id])))
+    widest, _ = highest(ranked(rows), [float(np.ptp(halves[row.id])) for row in ranked(rows)])
     low, high = halves[widest.id]
     drawn = "Outline: density; bar: middle half; line: 5th to 95th percentile; dot: median."
     return Figure(
         "violins",
-        title=f"Users differ most over {widest.title}: half of them lie between {low:.2f} and {high:.2f}",
+        title=f"Users differ most over {widest.title}: half of them lie from {low:.2f} to {high:.2f}",
+        claims=(
+            Claim(widest.id, f"middle half:{tables.primary}", "highest"),
+            Claim(widest.id, f"lower quartile:{tables.primary}", "is", float(low)),
+            Claim(widest.id, f"upper quartile:{tables.primary}", "is", float(high)),
+        ),
         alt="; ".join(
             f"{b['generator']}: median {b['q50']:.3f}, half of the users {b['q25']:.3f} to {b['q75']:.3f}"
             for b in boxes
@@ -192,12 +199,14 @@ def _thresholds(tables: Tables, rows: list[Row]) -> Figure:
         return alt.layer(bars, whiskers).properties(width=width, height=height).facet(column=columns)
 
     middle = [d for d in data if d["threshold"] == f"above {THRESHOLDS[1]:g}"]
-    best = max(middle, key=lambda d: d["share"])
+    shares = {row.id: float(np.mean(tables.known(row) > THRESHOLDS[1])) for row in ranked(rows)}
+    best, _ = highest(ranked(rows), list(shares.values()))
     text = "; ".join(f"{d['generator']}: {percent(d['share'])}" for d in middle)
     return Figure(
         "thresholds",
-        title=f"{best['generator']} gives {percent(best['share'])} of the users images that they like with a"
-        f" probability above {THRESHOLDS[1]:g}",
+        title=f"{best.title} has a mean preference above {THRESHOLDS[1]:g} for the most users,"
+        f" {percent(shares[best.id])}",
+        claims=(Claim(best.id, f"above {THRESHOLDS[1]:g}:{tables.primary}", "highest", shares[best.id]),),
         alt=f"Above {THRESHOLDS[1]:g}: {text}",
         data=frame,
         draw=draw,

@@ -14,6 +14,7 @@ import pandas as pd
 import vl_convert
 from PIL import Image
 
+from benchmark.board.claims import Claim
 from benchmark.board.row import Row
 from rebeca.errors import printable
 
@@ -75,6 +76,7 @@ class Figure:
     Attributes:
         name: File name without its ending.
         title: The finding, one sentence.
+        claims: What the title states.
         alt: The same in numbers, for those who do not see it.
         data: What it shows; also written as CSV.
         draw: Makes the chart for a size.
@@ -84,6 +86,7 @@ class Figure:
 
     name: str
     title: str
+    claims: tuple[Claim, ...]
     alt: str
     data: pd.DataFrame
     draw: Callable[[Size], Any]

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.measures import both_by
+from benchmark.board.claims import Claim, highest
 from benchmark.board.format_numbers import number, percent
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
@@ -78,6 +79,11 @@ def _likeness(tables: Tables) -> Figure | None:
     return Figure(
         "likeness",
         title=title,
+        claims=(
+            (Claim("", "groups", "is", int(labels.max()) + 1), Claim("", "silhouette", "is", silhouette))
+            if labels.any()
+            else (Claim("", "groups", "is", 1),)
+        ),
         alt=f"Correlation between two users' opinions: from {off.min():.2f} to {off.max():.2f}, mean {off.mean():.2f}.",
         data=data,
         draw=draw,
@@ -119,11 +125,13 @@ def _wins(tables: Tables) -> Figure | None:
         return heat(size, drawn, x, y, "near", title="minus the best", cell=cell)
 
     totals = share.sum(axis=0)
-    best = int(np.argmax(totals))
+    best, _ = highest(rows, totals.tolist())
+    share_of_users = float(totals[columns[best.id]] / known.sum())
     note = f"{left_out(kept, rows)} Columns are users, sorted by persona; dark: the best for that user, or close to it."
     return Figure(
         "wins",
-        title=f"{rows[best].title} is the best for {percent(totals[best] / known.sum())} of the users",
+        title=f"{best.title} is the best for the most users, {percent(share_of_users)}",
+        claims=(Claim(best.id, f"wins:{tables.primary}", "highest", share_of_users),),
         alt="; ".join(f"{row.title}: {number(totals[columns[row.id]], 1)} users" for row in kept),
         data=data,
         draw=draw,
@@ -162,11 +170,12 @@ def _personas(tables: Tables) -> Figure | None:
     )
     spread = data[data["measure"] == "preference"].groupby("generator")["mean"].agg(["min", "max"])
     gaps = {row.id: _gap(tables, row, labels) for row in ranked(rows)}
-    widest = max(ranked(rows), key=lambda row: gaps[row.id])
+    widest, _ = highest(ranked(rows), [gaps[row.id] for row in ranked(rows)])
     gap, sizes = number(gaps[widest.id], 2), ", ".join(f"{k + 1}: {(labels == k).sum()}" for k in groups)
     return Figure(
         "personas",
         title=f"{widest.title} serves groups of users most unequally: {gap} between best and worst",
+        claims=(Claim(widest.id, f"between groups:{tables.primary}", "highest", gaps[widest.id]),),
         alt="; ".join(
             f"{g}: {a:.3f} to {b:.3f}" for g, a, b in zip(spread.index, spread["min"], spread["max"], strict=True)
         ),

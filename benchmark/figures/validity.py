@@ -11,6 +11,7 @@ import pandas as pd
 from benchmark.analysis.measures import Measure
 from benchmark.analysis.results import Validity
 from benchmark.board.board import Board
+from benchmark.board.claims import Claim
 from benchmark.board.format_numbers import count, number
 from benchmark.board.tables import Tables
 from benchmark.figures.plane import LABEL_ROOM, beside, ends_of, ticks
@@ -55,6 +56,10 @@ def _scatter(tables: Tables, validity: Validity) -> Figure | None:
     agrees = "is close to" if tau is not None and tau >= CLOSE else "is not"
     return Figure(
         f"validity-{measure.slug}-{known.scorer}",
+        claims=(
+            Claim("", f"with ground truth:{measure.key}:{known.key}", "is", len(data)),
+            Claim("", f"tau:{measure.key}:{known.key}", "is", tau),
+        ),
         title=f"In {measure.kind}, the leaderboard's order of {len(data)} generators {agrees} that of the"
         f" {card.name.lower()} (Kendall's tau {number(tau, 2)})",
         alt="; ".join(

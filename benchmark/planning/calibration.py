@@ -18,7 +18,7 @@ from scipy.special import gammaln, hyp2f1
 
 from benchmark.stats.agreement import correlation_pooled, correlation_within
 from benchmark.stats.comparison import Comparison, Rules, compare, image_wins, sign_flips
-from benchmark.stats.intervals import Interval, mean_interval, resampling_weights
+from benchmark.stats.intervals import SHARE, Interval, mean_interval, resampling_weights
 from benchmark.stats.personalisation import (
     block_permutation,
     image_shuffle,
@@ -355,7 +355,7 @@ def _verifier(cell: Cell, weights: Ints, rng: np.random.Generator, counter: _Cou
     user, liked, score = simulate_ratings(cell.shape, RATINGS_PER_USER, rng)
     within, pooled = true_auc(cell.shape.correlation)
     by_user = auc_by_user(user, liked, score, cell.shape.users)
-    counter.covers("AUC within user", mean_interval(by_user, weights), within)
+    counter.covers("AUC within user", mean_interval(by_user, weights, bounds=SHARE), within)
     counter.covers("AUC pooled, users drawn", auc_over_users(user, liked, score, weights), pooled)
     low, high = bootstrap_rows_auc(liked, score, ROW_DRAWS, rng)
     counter.add("AUC pooled, rows drawn", low <= pooled <= high)

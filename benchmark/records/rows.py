@@ -24,9 +24,8 @@ from benchmark.task.spec import Spec
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.errors import RecordError
 from rebeca.seeds import SeedScheme, digest_of
+from rebeca.ties import TIE_OF_SCORES
 
-SHARES = ("probability", "share")
-"""Units whose values lie in [0, 1]."""
 AGREES = 1e-9
 """Relative and absolute tolerance of means in users and pairs against the scores."""
 LARGEST = 1e50
@@ -178,14 +177,16 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
         scores=scores,
         lowest={measure: columns["lowest"] for measure, columns in stored.items() if measure in scores},
         cards={measure: record.measures[measure].card for measure in scores},
+        ranges={measure: info.range for measure, info in record.measures.items() if info.range is not None},
         sets={measure: columns["value"] for measure, columns in stored.items() if measure not in scores},
         pairs=_read_pairs(folder / "pairs.parquet", len(users), k - images.failed.sum(axis=1)),
     )
-    for measure, info in record.measures.items():
+    for measure, (low, high) in rows.ranges.items():
         tables = [table[measure] for table in (rows.scores, rows.lowest, rows.sets, rows.pairs) if measure in table]
+        rounding = TIE_OF_SCORES * (high - low)
         refuse_if(
-            info.card.unit in SHARES and any(((table < 0) | (table > 1)).any() for table in tables),
-            f"{folder}: '{measure}' has a {info.card.unit} outside [0, 1]",
+            any(((table < low - rounding) | (table > high + rounding)).any() for table in tables),
+            f"{folder}: '{measure}' has a {record.measures[measure].card.unit} outside [{low:g}, {high:g}]",
         )
     _check_means(folder, rows, stored)
     return rows

@@ -29,7 +29,7 @@ from benchmark.task.file import ID, StrictModel
 from benchmark.task.spec import GeneratorEntry, Spec
 from rebeca.interfaces import ScorerCard
 
-SCHEMA: Literal[1] = 1
+SCHEMA: Literal[2] = 2
 """Raised whenever a field is added, removed or changes its meaning."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -57,6 +57,9 @@ class MeasureInfo(Strict):
     card: ScorerCard = Field(description="Title, unit, direction and meaning.")
     of_images: bool = Field(description="Whether single images have a score; otherwise whole sets have one.")
     everyone: bool = Field(description="Whether the scorer can be asked for every user and every image.")
+    range: tuple[float, float] | None = Field(
+        description="Lowest and highest possible value, within which intervals stay; null where there is no limit."
+    )
 
 
 class GeneratorInfo(GeneratorEntry, strict=True):
@@ -165,7 +168,7 @@ class Provenance(Machine):
 class Record(Strict):
     """What both kinds of records hold."""
 
-    schema_: Literal[1] = Field(alias="schema", description="Version of this schema.")
+    schema_: Literal[2] = Field(alias="schema", description="Version of this schema.")
     task: TaskHeader = Field(description="The task.")
     provenance: Provenance = Field(description="Versions, machine, weights, command line and times of the run.")
 

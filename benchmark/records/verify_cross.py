@@ -89,7 +89,7 @@ def _check_scorers(
         refuse_if(set(measures) != set(first), f"{folder / row.id}: other measures than {folder / rows[0].id}")
         for measure, info in measures.items():
             refuse_if(
-                info.card != first[measure].card,
+                info.card != first[measure].card or info.range != first[measure].range,
                 f"{folder / row.id}: the card of '{measure}' is not that of the other generators",
             )
         for scorer, lowest in row.lowest.items():

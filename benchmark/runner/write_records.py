@@ -17,6 +17,7 @@ import numpy as np
 from benchmark.analysis.analyse import analyse
 from benchmark.analysis.inputs import Rows
 from benchmark.analysis.judges import judge_report
+from benchmark.analysis.measures import range_of
 from benchmark.analysis.results import GeneratorResults, PermutationTest
 from benchmark.disk import replace_folder
 from benchmark.records.files import TASK_FOLDER, UNSET, read_comparison, write_comparison, write_record
@@ -46,6 +47,7 @@ from benchmark.runner.images import failures_by_kind
 from benchmark.runner.scoring import GeneratorScores
 from benchmark.runner.store import Stages, Store
 from benchmark.runner.world import World
+from benchmark.stats.intervals import Bounds
 from benchmark.stats.personalisation import image_shuffle
 from benchmark.stats.random import stream
 from benchmark.task.resolve import ResolvedGenerator, Task
@@ -123,7 +125,8 @@ def write_records(records: Path, images: Path, task: Task, world: World, outcome
         name = scores.images.spec.id
         shown = shown_images(row, task.seeds, world.user_ids)
         counts = images_of(scores, row, world, shown)
-        record = generator_record(scores, counts, task, analysis.generators[name], outcome.fits[name], origin)
+        results = analysis.generators[name]
+        record = generator_record(scores, row.ranges, counts, task, results, outcome.fits[name], origin)
         write_generator(records / name, record, scores, row, world.user_ids)
         pack_shown(images / name, shown, scores.scored)
     (records / TASK_FOLDER).mkdir(parents=True)
@@ -165,6 +168,7 @@ def fit_records(images: Sequence[GeneratorImages], addresses: Addresses, store: 
 
 def generator_record(
     scores: GeneratorScores,
+    ranges: Mapping[str, Bounds],
     images: Images,
     task: Task,
     results: GeneratorResults,
@@ -178,7 +182,7 @@ def generator_record(
         task=header_of(task),
         generator=generator_info(scores.images.spec),
         images=images,
-        measures={measure: measure_info(scores, measure) for measure in results.summary},
+        measures={measure: measure_info(scores, measure, ranges.get(measure)) for measure in results.summary},
         summary=results.summary,
         personal=results.personal,
         published_schemes={scorer: test for scorer, test in schemes.items() if test is not None},
@@ -221,11 +225,11 @@ def images_of(scores: GeneratorScores, row: Rows, world: World, shown: tuple[Sho
     )
 
 
-def measure_info(scores: GeneratorScores, measure: str) -> MeasureInfo:
+def measure_info(scores: GeneratorScores, measure: str, limits: Bounds | None) -> MeasureInfo:
     single = scores.by_image.get(measure)
-    if single is None:
-        return MeasureInfo(card=scores.cards[measure], of_images=False, everyone=False)
-    return MeasureInfo(card=single.card, of_images=True, everyone=single.everyone is not None)
+    card = scores.cards[measure] if single is None else single.card
+    everyone = single is not None and single.everyone is not None
+    return MeasureInfo(card=card, of_images=single is not None, everyone=everyone, range=limits)
 
 
 def data_of(world: World) -> Data:
@@ -265,7 +269,7 @@ def bootstrap_strata(task: Task, block: Ints, cold: Bools) -> Ints:
 
 def rows_of(scores: GeneratorScores, world: World, task: Task) -> Rows:
     spec = scores.images.spec
-    shape = len(world.users), task.images_of(spec)
+    shape, scale = (len(world.users), task.images_of(spec)), world.dataset.scale
     failed = np.array([bool(image.failure) for image in scores.images.rows]).reshape(shape)
     block = world.dataset.block_of_user[world.users]
     by_scorer: dict[str, Floats] = {}
@@ -278,6 +282,7 @@ def rows_of(scores: GeneratorScores, world: World, task: Task) -> Rows:
             table[block[:, None] != block[None, :]] = np.nan
             if np.isfinite(table).any():  # a scorer of items has no scores of generated images
                 pairs[scorer] = table
+    cards = {scorer: single.card for scorer, single in scores.by_image.items()}
     return Rows(
         id=spec.id,
         ranked=not spec.flags().needs,
@@ -286,7 +291,8 @@ def rows_of(scores: GeneratorScores, world: World, task: Task) -> Rows:
         failed=failed,
         scores=by_scorer,
         lowest={scorer: single.worst for scorer, single in scores.by_image.items()},
-        cards={scorer: single.card for scorer, single in scores.by_image.items()},
+        cards=cards,
+        ranges={name: limits for name, card in {**cards, **scores.cards}.items() if (limits := range_of(card, scale))},
         sets=scores.by_user,
         pairs=pairs,
     )

@@ -17,7 +17,7 @@ import rebeca
 from benchmark.analysis.measures import Measure
 from benchmark.board.board import NOT_FROZEN, Board, read_board
 from benchmark.board.format_numbers import brief, count, number, p_value, percent, with_interval
-from benchmark.board.tables import Tables
+from benchmark.board.tables import Tables, read_tables
 from benchmark.disk import file_digest, replace_folder
 from benchmark.records.attestation import ATTESTATION, MEANINGS
 from benchmark.records.files import TASK_FOLDER, newest_records
@@ -207,7 +207,7 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
     """Writes all pages of a task."""
     for name in ("generators", "users", "data", "figures"):
         (folder / name).mkdir(parents=True)
-    tables = Tables(board)
+    tables = read_tables(board)
     gallery = make_gallery(tables, folder / "images", private)
     figures, hero = _figures(folder / "figures", tables)
     users, opening = [printable(user) for user in tables.users], view.opening(tables, gallery)

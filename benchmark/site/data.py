@@ -120,12 +120,13 @@ def segments_script(tables: Tables) -> str:
     """Mean and interval of every cell for every segment of users; nothing is tested in segments."""
     board = tables.board
     columns = board.measures.everything()
-    table = np.column_stack([tables.value(row.id, column.key) for row in board.rows for column in columns])
+    any_row = tables.rows[board.rows[0].id]
+    measured = [(tables.table(column.key, board.rows), any_row.bounds(column.measure)) for column in columns]
     segments = []
     for segment in tables.segments[1:]:
         own = segment.users
-        cells = [_rounded(Interval.of(mean)) for mean in mean_intervals(table[own], tables.weights[:, own])]
-        rows = [cells[start : start + len(columns)] for start in range(0, len(cells), len(columns))]
+        means = [mean_intervals(table[own], tables.weights[:, own], bounds=bounds) for table, bounds in measured]
+        rows = [[_rounded(Interval.of(mean)) for mean in row] for row in zip(*means, strict=True)]
         segments.append({"id": segment.id, "name": segment.name, "users": int(own.sum()), "cells": rows})
     return script({"columns": [column.key for column in columns], "segments": segments})
 

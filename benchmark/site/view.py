@@ -19,7 +19,7 @@ from benchmark.analysis.measures import GAP, both_by
 from benchmark.analysis.results import Comparison, Interval
 from benchmark.board.board import Board
 from benchmark.board.columns import Column
-from benchmark.board.format_numbers import decimals_for, number
+from benchmark.board.format_numbers import decimals_for, number, of_users
 from benchmark.board.row import LAST, Row
 from benchmark.board.tables import Tables
 from benchmark.records.files import newest_records
@@ -87,8 +87,8 @@ def scale_of(board: Board, column: Column) -> Scale:
     return Scale(min(ends), max(ends)) if ends else Scale(0.0, 1.0)
 
 
-def cell_html(cell: Interval | None, column: Column, scale: Scale) -> Markup:
-    """A table cell: value, whisker, interval as text, and the value for sorting."""
+def cell_html(cell: Interval | None, column: Column, scale: Scale, users: int) -> Markup:
+    """A table cell: value, whisker, interval as text, how many of ``users`` have a value, and the value for sorting."""
     if cell is None or cell.estimate is None:
         return Markup("<td>–</td>")
     decimals = decimals_for(cell.low, cell.high)
@@ -97,6 +97,8 @@ def cell_html(cell: Interval | None, column: Column, scale: Scale) -> Markup:
     if cell.low is not None and cell.high is not None:
         line = f"M{scale.x(cell.low)} 6H{scale.x(cell.high)}"
         words = f"<small>{number(cell.low, decimals)} to {number(cell.high, decimals)}</small>"
+    if fewer := of_users(cell, users):
+        words += f"<small>{fewer}</small>"
     zero = f'<path class=z d="M{scale.x(0.0)} 0V12"/>' if column.signed else ""
     drawn = f'<svg class=w>{zero}<path d="{line}M{scale.x(cell.estimate)} 3v6"/></svg>'
     return Markup(f"<td data-v={cell.estimate:.5g}>{value}{drawn}{words}</td>")  # noqa: S704 - numbers only

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmark.stats.exact import whole_products
-from benchmark.stats.intervals import CONSTANT, Interval, mean_interval, percentile
+from benchmark.stats.intervals import CONSTANT, SIGNED, Interval, mean_interval, percentile
 from benchmark.stats.ranks import midranks
 from rebeca.arrays import Floats, Ints
 
@@ -30,7 +30,7 @@ def correlation_within(user: Ints, x: Floats, y: Floats, weights: Ints) -> tuple
     sums = _sums(user, x, y, users)
     n = sums[0]
     values = np.where(n >= 3, _pearson(sums), np.nan)
-    return mean_interval(values, weights), int(((n > 0) & ~np.isfinite(values)).sum())
+    return mean_interval(values, weights, bounds=SIGNED), int(((n > 0) & ~np.isfinite(values)).sum())
 
 
 def correlation_pooled(user: Ints, x: Floats, y: Floats, weights: Ints) -> Interval:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark.stats.exact import whole_products
-from benchmark.stats.intervals import Interval, mean_intervals, wilson
+from benchmark.stats.intervals import FEWEST, SHARE, UNBOUNDED, Bounds, Interval, mean_intervals, wilson
 from benchmark.stats.levels import FEWEST_USERS, detectable
 from rebeca.arrays import Floats, Ints
 from rebeca.ties import TIE, TIE_OF_SCORES, direction, size_of
@@ -148,6 +148,7 @@ class Rules:
         margin: Equivalence margin in the raw unit; None where none was declared.
         higher_is_better: Direction of the measure.
         interval: Method of the intervals, see :func:`benchmark.stats.intervals.mean_intervals`.
+        bounds: Lowest and highest possible mean difference.
     """
 
     flips: int
@@ -155,6 +156,7 @@ class Rules:
     margin: float | None = None
     higher_is_better: bool = True
     interval: str = "auto"
+    bounds: Bounds = UNBOUNDED
 
 
 def compare(
@@ -178,9 +180,9 @@ def compare(
     enough = np.isfinite(differences).sum(axis=0) >= FEWEST_USERS
     results = iter(sign_flips(differences[:, enough], rules.flips, rng) if enough.any() else ())
     tests = [next(results) if tested else None for tested in enough]
-    outer = mean_intervals(differences, weights, method=rules.interval)
-    inner = mean_intervals(differences, weights, 1 - 2 * rules.alpha, rules.interval)
-    wins = [None] * len(outer) if beats is None else mean_intervals(beats, weights, method=rules.interval)
+    outer = mean_intervals(differences, weights, 0.95, rules.interval, rules.bounds)
+    inner = mean_intervals(differences, weights, 1 - 2 * rules.alpha, rules.interval, rules.bounds)
+    wins = [None] * len(outer) if beats is None else mean_intervals(beats, weights, 0.95, rules.interval, SHARE)
     return [_describe(differences[:, k], outer[k], inner[k], wins[k], tests[k], rules) for k in range(len(outer))]
 
 
@@ -225,10 +227,10 @@ def _describe(
     return Comparison(
         outer,
         inner,
-        None if outer.method in ("exact", "none") else outer.estimate / spread,
+        None if outer.skewness is None else outer.estimate / spread,
         (wins / users if users else float("nan"), *wilson(wins, users)),
         beats,
-        None if users < 2 else detectable(rules.alpha) * spread / float(np.sqrt(users)),
+        None if users < FEWEST else detectable(rules.alpha) * spread / float(np.sqrt(users)),
         test,
         _verdict(d, sign * outer.estimate, inner, test, rules),
     )

@@ -14,8 +14,16 @@ T_UP_TO = 60
 """Student's t up to this many users, BCa above (coverage in docs/explanation/statistics.md)."""
 FEW_USERS = 30
 """Below this many users every interval is marked."""
+FEWEST = 3
+"""Below this many users there is no interval: lifts of two users are equal by construction."""
 SKEWED = 1.0
 """Above this skewness, in size, the nominal coverage is in doubt and the bootstrap-t ends are given as well."""
+Bounds = tuple[float, float]
+"""Lowest and highest possible value."""
+UNBOUNDED: Bounds = (-np.inf, np.inf)
+SHARE: Bounds = (0.0, 1.0)
+SIGNED: Bounds = (-1.0, 1.0)
+"""Of a correlation, and of a difference of two shares."""
 CONSTANT = 1e-12
 """Values that differ by less than this share of their size do not differ."""
 LEVEL_DECIMALS = 12
@@ -28,10 +36,11 @@ class Interval:
 
     Attributes:
         estimate: The mean.
-        low: Lower end.
-        high: Upper end.
-        method: ``student-t``, ``bca``, ``bootstrap-t``, ``percentile``, ``exact`` (constant data) or ``none`` (too
-            few users).
+        low: Lower end, never below the lowest possible value; NaN where there is no interval.
+        high: Upper end, likewise.
+        method: ``student-t``, ``bca``, ``bootstrap-t``, ``percentile``, ``wilson`` (all users at one end of the
+            possible values), ``constant`` (all users have another value in common: no interval) or ``none`` (too few
+            users).
         n: Users.
         skewness: Of the values; None for constant data and for fewer than three users.
         bootstrap_t: Ends by the bootstrap-t, given where the values are skewed.
@@ -69,12 +78,16 @@ def kept_weights(weights: Ints, known: Bools) -> Ints:
     return weights if known.all() else weights[:, known]
 
 
-def mean_interval(values: Floats, weights: Ints, confidence: float = 0.95, method: str = "auto") -> Interval:
+def mean_interval(
+    values: Floats, weights: Ints, confidence: float = 0.95, method: str = "auto", bounds: Bounds = UNBOUNDED
+) -> Interval:
     """Interval for the mean of one value per user; see :func:`mean_intervals`."""
-    return mean_intervals(np.asarray(values, np.float64)[:, None], weights, confidence, method)[0]
+    return mean_intervals(np.asarray(values, np.float64)[:, None], weights, confidence, method, bounds)[0]
 
 
-def mean_intervals(table: Floats, weights: Ints, confidence: float = 0.95, method: str = "auto") -> list[Interval]:
+def mean_intervals(
+    table: Floats, weights: Ints, confidence: float = 0.95, method: str = "auto", bounds: Bounds = UNBOUNDED
+) -> list[Interval]:
     """Intervals for the means of many columns from the same draws.
 
     Args:
@@ -82,6 +95,7 @@ def mean_intervals(table: Floats, weights: Ints, confidence: float = 0.95, metho
         weights: int [draws, users] from :func:`resampling_weights`.
         confidence: E.g. 0.95.
         method: ``auto`` (Student's t up to 60 users, bootstrap BCa above) or ``bootstrap-t``.
+        bounds: Lowest and highest possible mean. Ends beyond are moved there, which loses no coverage.
 
     Raises:
         ValueError: If a value is infinite.
@@ -95,7 +109,7 @@ def mean_intervals(table: Floats, weights: Ints, confidence: float = 0.95, metho
     out: dict[int, Interval] = {}
     for columns in alike.values():
         mask = known[:, columns[0]]
-        out |= zip(columns, _complete(table[mask][:, columns], weights, mask, confidence, method), strict=True)
+        out |= zip(columns, _complete(table[mask][:, columns], weights, mask, confidence, method, bounds), strict=True)
     return [out[column] for column in range(table.shape[1])]
 
 
@@ -107,13 +121,15 @@ def skewness(values: Floats) -> Floats:
     return np.asarray((square * centred).mean(axis=0) / (variance * np.sqrt(variance)))  # powers differ by processor
 
 
-def _complete(values: Floats, weights: Ints, mask: Bools, confidence: float, method: str) -> list[Interval]:
+def _complete(
+    values: Floats, weights: Ints, mask: Bools, confidence: float, method: str, bounds: Bounds
+) -> list[Interval]:
     """Intervals of columns [n, c] that all have the same users."""
     from scipy.special import stdtrit  # a quarter of a second, which showing a leaderboard need not wait for
 
     n = len(values)
     mean = values.mean(axis=0) if n else np.full(values.shape[1], np.nan)
-    if n < 2:
+    if n < FEWEST:
         return [Interval(float(m), float("nan"), float("nan"), "none", n) for m in mean]
     constant = np.ptp(values, axis=0) <= CONSTANT * np.maximum(1.0, np.abs(mean))
     spread = values.std(axis=0, ddof=1)
@@ -130,7 +146,7 @@ def _complete(values: Floats, weights: Ints, mask: Bools, confidence: float, met
     for c in range(values.shape[1]):
         m = float(mean[c])
         if constant[c]:
-            out.append(Interval(m, m, m, "exact", n))
+            out.append(_constant(m, n, confidence, bounds))
             continue
         both = None
         if studentised[c]:
@@ -143,8 +159,26 @@ def _complete(values: Floats, weights: Ints, mask: Bools, confidence: float, met
         else:
             half = float(tail * spread[c] / np.sqrt(n))
             low, high, how = m - half, m + half, "student-t"
-        out.append(Interval(m, low, high, how, n, float(lopsided[c]) if n > 2 else None, both))
+        low, high = _within(low, high, bounds)
+        out.append(Interval(m, low, high, how, n, float(lopsided[c]), None if both is None else _within(*both, bounds)))
     return out
+
+
+def _within(low: float, high: float, bounds: Bounds) -> tuple[float, float]:
+    return max(low, bounds[0]), min(high, bounds[1])
+
+
+def _constant(value: float, n: int, confidence: float, bounds: Bounds) -> Interval:
+    """All users have the same value, so that their spread is unknown.
+
+    At one end of the possible values the mean is farthest from it if all other values lie at the other end: Wilson's
+    interval for a share holds there. Between the ends nothing is known.
+    """
+    for end, successes in ((bounds[0], 0), (bounds[1], n)):
+        if np.isfinite(bounds).all() and abs(value - end) <= CONSTANT * max(1.0, abs(end)):
+            low, high = (bounds[0] + share * (bounds[1] - bounds[0]) for share in wilson(successes, n, confidence))
+            return Interval(value, min(low, value), max(high, value), "wilson", n)
+    return Interval(value, float("nan"), float("nan"), "constant", n)
 
 
 def bca(values: Floats, draws: Floats, confidence: float) -> tuple[float, float]:
@@ -205,7 +239,7 @@ def percentile(estimate: float, draws: Floats, users: int, confidence: float = 0
         confidence: E.g. 0.95.
     """
     finite = draws[np.isfinite(draws)]
-    if users < 2 or not len(finite) or not np.isfinite(estimate):
+    if users < FEWEST or not len(finite) or not np.isfinite(estimate):
         return Interval(estimate, float("nan"), float("nan"), "none", users)
     low, high = np.quantile(finite, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(estimate, float(low), float(high), "percentile", users)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from benchmark.stats.exact import resampled_means
+from benchmark.stats.exact import resampled_means, whole_products
 from rebeca.arrays import Floats, Ints
 from rebeca.ties import best_first, direction, is_highest, levels, size_of
 
@@ -37,12 +37,23 @@ def probability_first(values: Floats, weights: Ints) -> Floats:
     """float64 [generators]; share of bootstrap draws in which each generator has the highest mean, ties shared.
 
     Args:
-        values: float [users, generators]; higher is better.
-        weights: int [draws, users] from :func:`benchmark.stats.intervals.kept_weights`; draws that hold none of
-            these users are left out.
+        values: float [users, generators]; higher is better, NaN where a generator has no value for the user.
+        weights: int [draws, users] of a bootstrap over users.
     """
-    first = is_highest(resampled_means(weights, values))
+    first = is_highest(drawn_means(values, weights))
     return np.asarray((first / first.sum(axis=1, keepdims=True)).mean(axis=0))
+
+
+def drawn_means(values: Floats, weights: Ints) -> Floats:
+    """float64 [draws, generators]; each generator's mean over the drawn users that it has, minus infinity for none.
+
+    Draws in which no generator has a user are left out. Arguments as of :func:`probability_first`.
+    """
+    known = np.isfinite(values)
+    users = weights @ known.astype(np.int64)
+    totals = whole_products(weights, np.where(known, values, 0.0))
+    means = np.divide(totals, users, out=np.full(totals.shape, -np.inf), where=users > 0)
+    return np.asarray(means[users.any(axis=1)])
 
 
 def kendall(a: Floats, b: Floats, weights: Ints) -> tuple[float, Floats]:

@@ -41,6 +41,7 @@ def world(users: int, generators: int, images: int, seed: int = 0) -> list[Rows]
                 {"ncf": np.full(users, -5.0)},
                 {"ncf": ScorerCard("Verifier", "score", True, "")},
                 {},
+                {},
                 {"ncf": pairs},
             )
         )

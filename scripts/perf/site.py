@@ -132,6 +132,7 @@ def _rows(name: str, rng: np.random.Generator, taste: Floats, record: GeneratorR
         scores=scores,
         lowest={scorer: np.zeros(num_users) for scorer in scores},
         cards={scorer: record.measures[scorer].card for scorer in scores},
+        ranges={},
         sets={measure: rng.uniform(size=num_users) for measure in record.measures if measure not in scores},
         pairs=pairs,
     )

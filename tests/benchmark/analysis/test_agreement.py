@@ -35,7 +35,7 @@ def rows(name, scores, digest=None, ranked=True):
         digest = [[f"{name}-{user}-{image}" for image in range(shape[1])] for user in range(shape[0])]
     return Rows(
         name, ranked, np.array(digest), np.full(shape, -1), np.zeros(shape, bool), scores, {},
-        {scorer: CARDS[scorer] for scorer in scores}, {}, {},
+        {scorer: CARDS[scorer] for scorer in scores}, {}, {}, {},
     )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def rows(name, scores, higher=True, ranked=True, lowest=0.0, failed=None, effect
     digest = np.array([[f"{name}{u}{k}" for k in range(images)] for u in range(users)])
     return Rows(
         name, ranked, digest, np.full(failed.shape, -1), failed, {"ncf": scores}, {"ncf": np.full(users, lowest)},
-        {"ncf": card(higher)}, {}, {"ncf": pairs},
+        {"ncf": card(higher)}, {"ncf": (0.0, 1.0)}, {}, {"ncf": pairs},
     )  # fmt: skip
 
 
@@ -57,13 +57,13 @@ def test_equal_images_are_identical():
     result = comparison(run([rows("a", noise()), rows("b", noise())]))
     assert result.verdict == "identical"
     assert result.test.p == 1
-    assert result.difference.method == "exact"
+    assert result.difference.method == "constant"
     assert result.beats.estimate == pytest.approx(0.5)
 
 
-def test_constant_scores_have_exact_intervals():
+def test_constant_scores_have_no_interval():
     analysis = run([rows("a", np.full((USERS, K), 0.5)), rows("b", np.full((USERS, K), 0.25))])
-    assert analysis.generators["a"].summary["ncf"].interval.method == "exact"
+    assert analysis.generators["a"].summary["ncf"].interval.method == "constant"
     assert comparison(analysis).effect is None
     assert comparison(analysis).verdict == "better"
     personal = analysis.generators["a"].personal["ncf"]
@@ -89,6 +89,92 @@ def test_an_empty_user_leaves_and_is_counted():
     assert comparison(analysis).difference.n == USERS - 1
     assert analysis.generators["a"].personal["ncf"].not_estimable == 1
     assert Caution("unequal-images", ("a",)) in analysis.task.cautions
+
+
+def only_for(users):
+    """No images for the other users."""
+    failed = np.ones((USERS, K), bool)
+    failed[users] = False
+    return failed
+
+
+def test_an_incomplete_generator_takes_no_rank_from_the_others():
+    """Two submissions without a common user once left all generators without ranks."""
+    complete = [rows("a", noise(0)), rows("b", noise(1) + 0.2), rows("c", noise(2))]
+    halves = [rows("d", noise(3), failed=only_for(range(6))), rows("e", noise(4), failed=only_for(range(6, 12)))]
+    alone, together = run(complete).task, run([*complete, *halves]).task
+    assert together.incomplete == ("d", "e") and alone.incomplete == ()
+    for measure in ("ncf", LIFT + "ncf"):
+        assert together.families[measure] == alone.families[measure]
+    assert sorted(alone.families["ncf"].ranks) == ["a", "b", "c"]
+
+
+def test_a_rounded_up_twentieth_of_the_users_may_lack_a_value():
+    generators = [rows(name, noise(seed)) for seed, name in enumerate("abc")]
+    for users, complete in ((range(1, 12), True), (range(2, 12), False)):
+        analysis = run([*generators, rows("d", noise(3) + 0.3, failed=only_for(users))])
+        family = analysis.task.families["ncf"]
+        assert ("d" in family.ranks, analysis.task.incomplete) == ((True, ()) if complete else (False, ("d",)))
+    (pair,) = [pair for pair in family.comparisons if (pair.a, pair.b) == ("a", "b")]
+    assert pair.difference.n == USERS
+
+
+def test_a_generator_is_ranked_by_its_mean_over_its_own_users():
+    """The order on the page is that of the means on the page, also where one user has no images by one generator."""
+    high = np.full((USERS, K), 0.5)
+    high[0] = 0.0
+    without = rows("b", np.full((USERS, K), 0.48), failed=only_for(range(1, 12)))
+    analysis = run([rows("a", high), without])
+    estimates = {name: analysis.generators[name].summary["ncf"].interval.estimate for name in "ab"}
+    assert estimates["b"] > estimates["a"]
+    ranks = analysis.task.families["ncf"].ranks
+    assert (ranks["b"].order, ranks["a"].order) == (1, 2)
+
+
+def test_a_reference_without_values_leaves_a_leaderboard_without_comparisons():
+    everything = np.ones((USERS, K), bool)
+    for failures in ("exclude", "worst"):
+        generators = [rows("a", noise(0), failed=everything), rows("b", noise(1)), rows("c", noise(2))]
+        analysis = run(generators, family="against-reference", failures=failures)
+        assert analysis.task.incomplete == ("a",)
+        assert Caution("no-comparisons", ("a",)) in analysis.task.cautions
+        assert all(not family.comparisons and not family.ranks for family in analysis.task.families.values())
+        assert analysis.generators["a"].summary["ncf"].interval.estimate is None
+
+
+def test_failures_have_no_worst_score_where_the_scorer_does_not_answer():
+    """Images that nobody had rated once had a mean of real ratings, that of the failures alone."""
+    failed = np.zeros((USERS, K), bool)
+    failed[:, 0] = True
+    silent = dataclasses.replace(rows("a", noise(0), failed=failed, lowest=0.1))
+    silent.scores["ncf"][:] = np.nan
+    silent.pairs["ncf"][:] = np.nan
+    analysis = run([silent, rows("b", noise(1))], failures="worst")
+    summary = analysis.generators["a"].summary["ncf"]
+    assert (summary.interval.estimate, summary.worst, summary.users) == (None, None, 0)
+    assert analysis.generators["a"].personal["ncf"].lift is None
+    one = rows("a", noise(0), failed=failed, lowest=0.1)
+    one.scores["ncf"][4, 1:] = np.nan  # this user's valid images have no score, and the failure is no answer
+    summary = run([one, rows("b", noise(1))], failures="worst").generators["a"].summary["ncf"]
+    assert (summary.users, summary.without) == (USERS - 1, 1)
+
+
+@pytest.mark.parametrize("users", [3, 5, 12])
+def test_intervals_stay_within_the_range_of_the_measure(users):
+    rng = np.random.default_rng(users)
+    generators = [
+        rows(name, (rng.random((users, K)) < share).astype(float))
+        for name, share in zip("abc", (0.1, 0.5, 0.97), strict=True)
+    ]
+    analysis = run(generators)
+    for name in "abc":
+        interval = analysis.generators[name].summary["ncf"].interval
+        assert interval.low is None or 0 <= interval.low <= interval.estimate <= interval.high <= 1
+    for measure, most in (("ncf", 1), (LIFT + "ncf", 2)):
+        for pair in analysis.task.families[measure].comparisons:
+            ends = [end for end in (pair.difference.low, pair.difference.high) if end is not None]
+            assert all(-most <= end <= most for end in ends)
+            assert pair.beats is None or pair.beats.low is None or 0 <= pair.beats.low <= pair.beats.high <= 1
 
 
 def test_infinities_are_refused():
@@ -154,7 +240,8 @@ def test_users_are_moved_within_blocks():
 
 def test_skewed_differences_are_marked_with_both_intervals():
     skewed = np.exp(np.random.default_rng(0).normal(size=(40, 1)) * 1.5) + np.zeros((40, K))
-    analysis = run([rows("a", skewed), rows("b", noise(1, 40))])
+    unlimited = [dataclasses.replace(each, ranges={}) for each in (rows("a", skewed), rows("b", noise(1, 40)))]
+    analysis = run(unlimited)
     difference = comparison(analysis).difference
     assert difference.skewness > 1
     assert difference.method == "student-t"
@@ -163,7 +250,7 @@ def test_skewed_differences_are_marked_with_both_intervals():
         ("skewed-values", "ncf"),
         ("skewed-differences", "ncf"),
     }
-    declared = comparison(run([rows("a", skewed), rows("b", noise(1, 40))], interval="bootstrap-t")).difference
+    declared = comparison(run(unlimited, interval="bootstrap-t")).difference
     assert (declared.method, declared.bootstrap_t) == ("bootstrap-t", None)
     assert declared.high == pytest.approx(difference.bootstrap_t.high)
 

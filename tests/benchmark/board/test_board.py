@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from benchmark.board.board import read_board
+from benchmark.board.claims import Sentence
 from benchmark.board.finding import finding_of
 from benchmark.board.flags import flags_of, gaps, twins
 from benchmark.records.files import read_comparison, read_record
@@ -48,16 +49,18 @@ def test_comparisons_are_seen_from_the_generator(board):
 
 def test_a_finding_names_nobody_where_there_are_too_few(board):
     said = finding_of(board.rows, board.measures, 5, 0.05, {})
-    assert said == "5 users cannot say who leads: nothing is tested below 6 users."
-    assert finding_of(board.rows[:1], board.measures, 12, 0.05, {}) == ""
+    assert said.text == "5 users cannot say who leads: nothing is tested below 6 users."
+    assert finding_of(board.rows[:1], board.measures, 12, 0.05, {}) == Sentence()
 
 
 def test_a_leader_needs_a_rank_of_its_own(board):
     first, *others = board.rows
     leads = dataclasses.replace(first, rank=dataclasses.replace(first.rank, low=1, high=1))
-    assert finding_of([leads, *others], board.measures, 12, 0.05, {}).startswith(f"{first.title} leads on preference.")
+    said = finding_of([leads, *others], board.measures, 12, 0.05, {}).text
+    assert f"{first.title} leads on preference ({first.estimate('ncf'):.3f})." in said
     near = dataclasses.replace(first, rank=dataclasses.replace(first.rank, low=1, high=2))
-    assert "1 other may be as good" in finding_of([near, *others], board.measures, 12, 0.05, {})
+    said = finding_of([near, *others], board.measures, 12, 0.05, {}).text
+    assert "; 1 other is not significantly worse." in said
 
 
 def edited(record, **images):

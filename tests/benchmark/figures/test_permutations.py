@@ -61,7 +61,7 @@ def test_against_a_reference_there_is_a_forest(miniature_tables):
         row = next(row for row in tables.board.rows if row.title == bar["generator"])
         values = [tables.value(name, tables.primary) for name in (row.id, tables.board.reference)]
         assert bar["estimate"] == pytest.approx((values[0] - values[1]).mean())
-        assert bar["low"] <= bar["estimate"] <= bar["high"]
+        assert bar["estimate_low"] <= bar["estimate"] <= bar["estimate_high"]
     counts = [(data["verdict"] == verdict).sum() for verdict in ("better", "worse")]
     title = figures["pairs-preference"].title
     assert f"{counts[0]} generator" in title and f"{counts[1]} worse" in title

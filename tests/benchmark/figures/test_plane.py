@@ -19,14 +19,14 @@ def test_points_are_means_over_users(tables):
             assert point["like"] == pytest.approx(np.nanmean(tables.value(name, judge)))
             assert point["like_low"] <= point["like"] <= point["like_high"]
             assert point["lift_low"] <= point["lift"] <= point["lift_high"]
-    assert observed.title.startswith("By users' own ratings: ")
+    assert observed.title.startswith("By users' own ratings, ")
     assert "catalogue-verifier" in first.alt and "; unranked" in first.alt
 
 
 def test_the_ground_truth_has_a_plane_of_its_own(miniature_tables):
     names = [figure.name for figure in planes(miniature_tables)]
     assert names == ["plane", "plane-ground-truth"]
-    assert planes(miniature_tables)[1].title.startswith("By the ground truth: ")
+    assert planes(miniature_tables)[1].title.startswith("By the ground truth, ")
 
 
 def test_the_most_liked_ranked_generator_is_named_in_the_title(tables):
@@ -34,7 +34,7 @@ def test_the_most_liked_ranked_generator_is_named_in_the_title(tables):
     points = figure.data[figure.data["ranked"]]
     liked = points["title"].iloc[int(np.argmax(points["like"]))]
     lifted = points["title"].iloc[int(np.argmax(points["lift"]))]
-    assert f"{liked} is liked most" in figure.title and lifted in figure.title
+    assert f"{liked} has the highest preference" in figure.title and lifted in figure.title
 
 
 def test_every_point_and_its_interval_are_drawn(tables):

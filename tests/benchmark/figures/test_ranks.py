@@ -23,7 +23,7 @@ def test_shares_are_of_bootstrap_draws(tables):
 def test_the_likely_first_is_the_finding(tables):
     (figure,) = ranks(tables)
     first = figure.data[figure.data["rank"] == 1].sort_values("share")["generator"].iloc[-1]
-    assert figure.title.startswith(f"{first} comes first in ")
+    assert figure.title.startswith(f"{first} comes first in the most bootstrap draws, ")
     cells, numbers = figure.draw(SIZES["page"]).to_dict()["layer"]
     assert cells["encoding"]["color"]["scale"]["domain"] == [0.0, 1.0]
     assert np.isin(figure.data["text"], ["", *map(str, range(101))]).all() and numbers["mark"]["type"] == "text"

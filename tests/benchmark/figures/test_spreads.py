@@ -33,7 +33,7 @@ def test_the_curve_counts_users_at_or_below(tables, figures):
 def test_the_best_median_is_the_finding(tables, figures):
     medians = {row.title: np.median(of(tables, row.title)) for row in tables.board.rows if row.ranked}
     best = max(medians, key=medians.get)
-    assert figures["ecdf"].title == f"Half of the users give {best} more than {medians[best]:.2f}"
+    assert figures["ecdf"].title == f"The highest median preference is that of {best}, {medians[best]:.2f}"
 
 
 def test_boxes_are_quantiles(tables, figures):

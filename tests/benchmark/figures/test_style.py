@@ -42,7 +42,7 @@ def figure():
     def draw(size):
         return alt.Chart(data).mark_point(color=BLUE).encode(x="a:Q", y="b:Q", detail="name:N").properties(width=80)
 
-    return Figure("points", "Two points stand here", "one: 3; two: 4", data, draw)
+    return Figure("points", "Two points stand here", (), "one: 3; two: 4", data, draw)
 
 
 def test_the_reference_is_always_among_the_shown():

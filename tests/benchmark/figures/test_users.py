@@ -35,7 +35,7 @@ def test_the_winner_is_behind_nobody(tables, figures):
         assert cell["behind"] == pytest.approx(best[user] - values[user, row])
     won = values >= best[:, None] - 1e-12
     totals = (won / won.sum(axis=1, keepdims=True)).sum(axis=0)
-    assert figures["wins"].title.startswith(f"{rows[int(np.argmax(totals))].title} is the best for ")
+    assert figures["wins"].title.startswith(f"{rows[int(np.argmax(totals))].title} is the best for the most users, ")
 
 
 def test_groups_are_the_personas(tables, figures):

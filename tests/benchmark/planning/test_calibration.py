@@ -70,6 +70,7 @@ def generator_of(scores, name):
         {"ncf": ScorerCard("Verifier", "score", True, "")},
         {},
         {},
+        {},
     )
 
 

@@ -10,7 +10,7 @@ from benchmark.records.files import read_record
 
 def rows(name, users=3, k=2):
     none = np.zeros((users, k), bool)
-    return Rows(name, True, np.full((users, k), "d"), none - 1, none, {}, {}, {}, {}, {})
+    return Rows(name, True, np.full((users, k), "d"), none - 1, none, {}, {}, {}, {}, {}, {})
 
 
 @pytest.fixture

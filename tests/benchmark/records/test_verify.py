@@ -328,7 +328,11 @@ def test_an_end_moved_to_the_next_order_statistic_is_caught(tmp_path):
 
 
 def lowest_of_one(folder):
-    edit_rows(folder, "rebeca/users.parquet", lambda t: t.assign(lowest=t.lowest * 0.5))
+    edit_rows(
+        folder,
+        "rebeca/users.parquet",
+        lambda t: t.assign(lowest=t.lowest.where(t.measure == "observed", t.lowest * 0.5)),
+    )
 
 
 def one_opinion_less(folder):

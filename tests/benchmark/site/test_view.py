@@ -26,13 +26,14 @@ def test_a_scale_maps_its_ends_to_the_margins():
 def test_a_cell_holds_value_interval_and_whisker():
     column = SimpleNamespace(signed=True)
     cell = Interval(0.25, -0.5, 1.0, "student-t", 9, None, None)
-    html = view.cell_html(cell, column, view.Scale(-1.0, 1.0))
+    html = view.cell_html(cell, column, view.Scale(-1.0, 1.0), 9)
     assert html.startswith("<td data-v=0.25>+0.2") and "<small>" in html and "class=z" in html
     assert "M20.0 6H68.0" in html and "M44.0 3v6" in html
+    assert "<small>9 of 12 users</small>" in view.cell_html(cell, column, view.Scale(-1.0, 1.0), 12)
     alone = Interval(0.25, None, None, "none", 1, None, None)
-    bare = view.cell_html(alone, SimpleNamespace(signed=False), view.Scale(0, 1))
+    bare = view.cell_html(alone, SimpleNamespace(signed=False), view.Scale(0, 1), 1)
     assert "<small>" not in bare and "class=z" not in bare
-    assert view.cell_html(None, column, view.Scale(0, 1)) == "<td>–</td>"
+    assert view.cell_html(None, column, view.Scale(0, 1), 9) == "<td>–</td>"
 
 
 def test_columns_hidden_at_first_and_shown_make_all(tables):

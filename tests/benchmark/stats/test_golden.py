@@ -77,7 +77,7 @@ def of_intervals():
     for skew in (1.0, 1.0 + 1e-9):
         yield (
             f"constant up to {skew}",
-            recorded(intervals.mean_interval(np.array([1e6, 1e6 + skew * 1e-6]), weights(2))),
+            recorded(intervals.mean_interval(np.array([1e6, 1e6, 1e6 + skew * 1e-6]), weights(3))),
         )
     some = values(80, 2, 4)
     some[:, 1] = 0.5

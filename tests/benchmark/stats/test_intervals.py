@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy import special, stats
 
 from benchmark.stats.exact import resampled_means
@@ -39,7 +40,7 @@ def test_columns_together_are_columns_alone(seed, n):
         assert (alone.method, alone.n) == (column.method, column.n)
         np.testing.assert_allclose([alone.estimate, alone.low, alone.high], [column.estimate, column.low, column.high])
     for interval in together:
-        if interval.method not in ("none", "exact"):
+        if interval.method not in ("none", "constant"):
             assert interval.low <= interval.estimate <= interval.high
 
 
@@ -71,8 +72,8 @@ def test_draws_in_which_all_are_alike_have_an_infinite_t():
     one_in_eight = np.array([1.0, 0, 0, 0, 0, 0, 0, 0])  # a third of the draws are all zero
     interval = mean_interval(one_in_eight, weights(8), method="bootstrap-t")
     assert interval.method == "student-t" and interval.bootstrap_t is None and interval.high > 0.3
-    two = mean_interval(np.array([0.0, 1.0]), weights(2), method="bootstrap-t")
-    assert two.method == "student-t" and two.low < 0 < 1 < two.high
+    three = mean_interval(np.array([0.0, 0.0, 1.0]), weights(3), method="bootstrap-t")
+    assert three.method == "student-t" and three.low < 0 < 1 < three.high
     few = np.array([1.0] * 6 + [0.0] * 34)  # here one draw in six hundred
     assert mean_interval(few, weights(40), method="bootstrap-t").method == "bootstrap-t"
 
@@ -91,12 +92,54 @@ def test_bootstrap_t_covers_rare_values():
 def test_odd_values_have_named_outcomes():
     assert mean_interval(np.array([np.nan, 1.0]), weights(2)).method == "none"
     assert mean_interval(np.full(5, np.nan), weights(5)).n == 0
-    assert mean_interval(np.array([1.0, 1.0, np.nan]), weights(3)).method == "exact"
+    assert mean_interval(np.array([1.0, 1.0, np.nan]), weights(3)).method == "none"
     with pytest.raises(ValueError, match="infinite"):
         mean_interval(np.array([1.0, np.inf]), weights(2))
     assert mean_intervals(np.empty((5, 0)), weights(5)) == []
     assert bootstrap_t(np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.array([0.0, 1.0]), 0.95) is None
     assert percentile(0.5, np.full(9, np.nan), 9).method == "none"
+
+
+@pytest.mark.parametrize("n", [3, 8, 100])
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (-1.0, 1.0), (1.0, 7.0)])
+def test_users_who_all_have_the_highest_value_have_wilsons_interval(n, bounds):
+    """Eight users with a value of 1 once had "1.000 (1.000 to 1.000)"."""
+    low, high = bounds
+    top = mean_interval(np.full(n, high), weights(n), bounds=bounds)
+    bottom = mean_interval(np.full(n, low), weights(n), bounds=bounds)
+    z = stats.norm.ppf(0.975)
+    share = n / (n + z**2)  # Wilson's lower end for n successes of n
+    assert (top.method, bottom.method) == ("wilson", "wilson")
+    assert (top.low, top.high) == (pytest.approx(low + share * (high - low)), high)
+    assert (bottom.low, bottom.high) == (low, pytest.approx(high - share * (high - low)))
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (-np.inf, np.inf)])
+def test_a_value_that_all_users_share_has_no_interval(bounds):
+    interval = mean_interval(np.full(9, 0.5), weights(9), bounds=bounds)
+    assert (interval.estimate, interval.method, interval.n) == (0.5, "constant", 9)
+    assert np.isnan([interval.low, interval.high]).all()
+
+
+def test_two_users_have_no_interval():
+    for values in ([0.2, 0.2], [0.1, 0.9]):
+        interval = mean_interval(np.array(values), weights(2), bounds=(0.0, 1.0))
+        assert interval.method == "none" and np.isnan([interval.low, interval.high]).all()
+    assert percentile(0.5, np.array([0.2, 0.4]), 2).method == "none"
+
+
+@given(arrays(np.float64, st.integers(3, 70), elements=st.floats(0, 1)), st.sampled_from(["auto", "bootstrap-t"]))
+@settings(max_examples=60, deadline=None)
+def test_ends_stay_within_the_bounds_and_else_where_they_were(values, method):
+    """An AUC of 0.5 of three users once had an interval from -5.9 to 6.9."""
+    w = weights(len(values), 99)
+    free, bound = (mean_interval(values, w, 0.95, method, bounds) for bounds in ((-np.inf, np.inf), (0.0, 1.0)))
+    if free.method == "constant":
+        return
+    assert 0 <= bound.low <= bound.estimate <= bound.high <= 1
+    assert (bound.low, bound.high) == (max(0.0, free.low), min(1.0, free.high))
+    if bound.bootstrap_t is not None:
+        assert bound.bootstrap_t[0] >= 0 and bound.bootstrap_t[1] <= 1
 
 
 def test_draws_without_anybody_known_hold_nobody():
