@@ -8,14 +8,14 @@ from benchmark.analysis.judges import JudgeReport
 from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED, VERIFIER, Measure
 from benchmark.board.claims import Claim, Sentence, highest, with_value
 from benchmark.board.columns import Columns
-from benchmark.board.format_numbers import count, number, percent
+from benchmark.board.format_numbers import count, number, of_users, percent
 from benchmark.board.row import Row
 from benchmark.stats.levels import FEWEST_USERS
 
 IN_WORDS = {OBSERVED: "real ratings", GROUND_TRUTH: "the ground truth", VERIFIER: "the verifier"}
 """By role of a scorer."""
-FAILED, USERS = "failed", "users"
-"""Keys of claims: the share of failed images, and users with a value."""
+FAILED, USERS, TESTS = "failed", "users", "tests"
+"""Keys of claims: the share of failed images, users with a value, and permutation tests."""
 
 
 def finding_of(
@@ -37,7 +37,7 @@ def finding_of(
         text = f"{count(users)} cannot say who leads: nothing is tested below {FEWEST_USERS} users."
         return Sentence(text, (Claim("", USERS, "is", users),))
     said = _leader(rows, ranked, Measure(measures.primary), users)
-    said += _most_personal(rows, measures, alpha)
+    said += _most_personal(rows, measures, users, alpha)
     gain = judges["population"].verifier_gain if "population" in judges else None
     if gain is not None and gain.low is not None and gain.low <= 0:
         text = "The verifier does not clearly beat the population model here: its lifts prove little."
@@ -47,13 +47,10 @@ def finding_of(
 
 def _leader(rows: Sequence[Row], ranked: Sequence[Row], preference: Measure, users: int) -> Sentence:
     first, sharing = highest(ranked, [row.estimate(preference.scorer) for row in ranked])
-    value, n = first.estimate(preference.scorer), first.users(preference.scorer)
-    claims = [Claim(first.id, preference.key, "highest", value)]
+    value = first.estimate(preference.scorer)
+    claims = [Claim(first.id, preference.key, "highest", value), *_fewer(first, preference, users)]
     among = _among(rows, preference, value)
-    who = among[:1].upper() + among[1:] + first.title
-    number_said = number(value, 3) + ("" if n == users else f", {n} of {count(users)}")
-    if n != users:
-        claims.append(Claim(first.id, f"{USERS}:{preference.key}", "is", n))
+    who, number_said = among[:1].upper() + among[1:] + first.title, _number(first, preference, users)
     if sharing:
         claims.append(Claim(first.id, preference.key, "shared", sharing))
         text = f"{who} and {_others(sharing)} share the highest preference ({number_said})."
@@ -73,7 +70,7 @@ def _leader(rows: Sequence[Row], ranked: Sequence[Row], preference: Measure, use
     return Sentence(text, tuple(claims)) + _failures(first)
 
 
-def _most_personal(rows: Sequence[Row], measures: Columns, alpha: float) -> Sentence:
+def _most_personal(rows: Sequence[Row], measures: Columns, users: int, alpha: float) -> Sentence:
     ranked = [row for row in rows if row.ranked]
     judge = measures.best_informed
     if judge is None or not any(row.lift(judge) for row in ranked):
@@ -86,25 +83,27 @@ def _most_personal(rows: Sequence[Row], measures: Columns, alpha: float) -> Sent
     proven, tests = proven_lifts(known, judge, alpha)
     top, sharing = highest(known, values)
     value = dict(zip([row.id for row in known], values, strict=True))
-    claims = [Claim(top.id, lift.key, "highest", value[top.id])]
+    claims = [Claim(top.id, lift.key, "highest", value[top.id]), *_fewer(top, lift, users)]
     by = f"By {words}, {_among(rows, lift, value[top.id])}"
     if not proven:
-        claims.append(Claim("", lift.key, "fails"))
+        claims += [Claim("", lift.key, "fails"), Claim("", f"{TESTS}:{lift.key}", "is", tests)]
         tested = f", adjusted for {tests} tests" if tests > 1 else ""
         text = f"By {words}, no personal lift passes the permutation test{tested};"
-        text += f" the highest is that of {top.title} ({_signed(value[top.id])})."
+        text += f" the highest is that of {top.title} ({_number(top, lift, users)})."
         return Sentence(text, tuple(claims))
     if top.id in proven:
-        best, text = top, f"{by}{top.title} has the highest personal lift ({_signed(value[top.id])}"
+        best, text = top, f"{by}{top.title} has the highest personal lift ({_number(top, lift, users)}"
         if sharing:
             claims.append(Claim(top.id, lift.key, "shared", sharing))
-            text = f"{by}{top.title} and {_others(sharing)} share the highest personal lift ({_signed(value[top.id])}"
+            text = f"{by}{top.title} and {_others(sharing)} share the highest personal lift"
+            text += f" ({_number(top, lift, users)}"
     else:
         best, _ = highest([row for row in known if row.id in proven], [value[name] for name in proven])
         claims.append(Claim(top.id, lift.key, "fails"))
-        text = f"{by}{top.title} has the highest personal lift ({_signed(value[top.id])}), which the permutation test"
-        text += f" does not confirm; the highest confirmed one is that of {best.title} ({_signed(value[best.id])}"
-        claims.append(Claim(best.id, lift.key, "is", value[best.id]))
+        text = f"{by}{top.title} has the highest personal lift ({_number(top, lift, users)}), which the permutation"
+        text += f" test does not confirm; the highest confirmed one is that of {best.title}"
+        text += f" ({_number(best, lift, users)}"
+        claims += [Claim(best.id, lift.key, "is", value[best.id]), *_fewer(best, lift, users)]
     claims.append(Claim(best.id, lift.key, "passes"))
     near = overlapping(known, best, lift)
     claims.append(Claim(best.id, lift.key, "overlaps", near))
@@ -171,5 +170,17 @@ def _others(number_of: int) -> str:
     return f"{number_of} other{'' if number_of == 1 else 's'}"
 
 
-def _signed(value: float) -> str:
-    return number(value, 3, sign=True)
+def _number(row: Row, measure: Measure, users: int) -> str:
+    """``0.881``, or ``+0.246, 9 of 12 users`` where fewer than all have a value."""
+    interval = row.interval(measure)
+    if interval is None:
+        return number(None)
+    value, fewer = number(interval.estimate, 3, measure.is_lift), of_users(interval, users)
+    return f"{value}, {fewer}" if fewer else value
+
+
+def _fewer(row: Row, measure: Measure, users: int) -> list[Claim]:
+    interval = row.interval(measure)
+    return (
+        [] if interval is None or interval.n >= users else [Claim(row.id, f"{USERS}:{measure.key}", "is", interval.n)]
+    )

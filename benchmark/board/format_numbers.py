@@ -42,13 +42,10 @@ def with_interval(interval: Interval | None, sign: bool = False, users: int | No
         return MISSING
     decimals = decimals_for(interval.low, interval.high)
     value = number(interval.estimate, decimals, sign)
-    beside = (
-        []
-        if interval.low is None
-        else [f"{number(interval.low, decimals, sign)} to {number(interval.high, decimals, sign)}"]
-    )
-    beside += [n] if (n := of_users(interval, users)) else []
-    return f"{value} ({'; '.join(beside)})" if beside else value
+    ends = (number(end, decimals, sign) for end in (interval.low, interval.high))
+    beside = [*([" to ".join(ends)] if interval.low is not None else []), of_users(interval, users)]
+    text = "; ".join(filter(None, beside))
+    return f"{value} ({text})" if text else value
 
 
 def of_users(interval: Interval, users: int | None) -> str:

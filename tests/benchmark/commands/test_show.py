@@ -38,7 +38,7 @@ def test_the_board_is_printed_in_its_order(done, tables):
     assert places == sorted(places)
     for row, line in zip(tables.board.rows, lines, strict=True):
         assert f"{np.mean(tables.value(row.id, 'ncf')):.3f}" in line
-    assert tables.board.finding in output.replace("\n", " ")
+    assert tables.board.finding in " ".join(output.split())
     assert "held-out ratings" in output and "verifier minus this control" in output
 
 
