@@ -18,7 +18,7 @@ from benchmark.board.tables import Tables
 from benchmark.figures.plane import ends_of
 from benchmark.figures.style import BLUE, INK, Figure, Size, heat, left_out, present, shortened, shown
 from benchmark.stats.ranks import drawn_means, probability_first
-from rebeca.ties import direction, size_of
+from rebeca.ties import TIE, size_of
 
 LONGEST = 46
 """Letters of a generator's name beside a matrix."""
@@ -31,8 +31,8 @@ def ranks(tables: Tables) -> list[Figure]:
         return []
     values = tables.table(tables.primary, rows)
     means = drawn_means(values, tables.weights)
-    size = size_of(means)
-    place = np.column_stack([1 + (direction(means - means[:, [k]], size) > 0).sum(axis=1) for k in range(len(rows))])
+    tie = TIE * size_of(means)
+    place = np.column_stack([1 + (means > means[:, [k]] + tie).sum(axis=1) for k in range(len(rows))])
     shares = probability_first(values, tables.weights)
     kept = shown(rows, tables.board.reference)
     column = {row.id: i for i, row in enumerate(rows)}

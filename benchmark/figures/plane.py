@@ -144,7 +144,7 @@ def _named(points: pd.DataFrame, reference: str) -> set[str]:
         *unbeaten["id"],
         ids[int(np.argmin(points["lift"]))],
     ]
-    wanted = list(dict.fromkeys(named))[:LABELS]
+    wanted = [name for name in dict.fromkeys(named) if name in ids][:LABELS]
     places = points[["like", "lift"]].to_numpy()
     places = (places - places.mean(axis=0)) / np.maximum(places.std(axis=0), 1e-12)
     while len(wanted) < min(LABELS, len(ids)):  # next, whoever stands farthest from the named ones

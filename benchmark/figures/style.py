@@ -183,11 +183,9 @@ def _on_white(drawn: str) -> str:
 
 
 def shown(rows: Sequence[Row], reference: str, most: int = MOST) -> list[Row]:
-    """The first rows of a leaderboard, the reference always among them; figures name how many were left out."""
-    kept = list(rows[:most])
-    if reference not in {row.id for row in kept}:
-        kept[-1:] = [row for row in rows if row.id == reference]
-    return kept
+    """The first rows of a leaderboard, the reference among them if it is one; figures name how many were left out."""
+    kept, cut = list(rows[:most]), [row for row in rows[most:] if row.id == reference]
+    return kept[: most - len(cut)] + cut
 
 
 def ranked(rows: Sequence[Row]) -> list[Row]:

@@ -1,0 +1,448 @@
+"""Every sentence about a leaderboard is true: of generated leaderboards of all odd kinds, and of the tests' own runs.
+
+What a sentence claims is computed here anew, from users' values and from the rows that the page shows.
+"""
+
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from benchmark.analysis.analyse import analyse
+from benchmark.analysis.inputs import HeldOutScores, Rows
+from benchmark.analysis.judges import JudgeReport
+from benchmark.analysis.results import Interval
+from benchmark.board.board import board_of
+from benchmark.board.format_numbers import brief, number, percent
+from benchmark.board.tables import Tables
+from benchmark.figures.build import figures_of
+from benchmark.records.files import read_comparison, read_record
+from benchmark.records.schema import MeasureInfo
+from benchmark.stats.verifier import Curve
+from rebeca.interfaces import ScorerCard
+
+CARDS = {
+    "ncf": ScorerCard("Verifier", "probability", True, "Likes it.", role="verifier"),
+    "auditor": ScorerCard("Auditor", "probability", True, "Likes it.", role="auditor"),
+    "gt": ScorerCard(
+        "Ground truth", "the world's own scale", True, "Known.", role="ground-truth", is_ground_truth=True
+    ),
+}
+NAMES = ("alpha", "beta", "gamma", "delta", "epsilon")
+
+
+class Shown:
+    """What the page shows, and users' values, as the checks below read them."""
+
+    def __init__(self, tables):
+        self.tables, self.board = tables, tables.board
+        self.primary = tables.primary
+        self.ranked = [row.id for row in self.board.rows if row.ranked]
+        self.records = {row.id: row.record for row in self.board.rows}
+
+    def users_values(self, name, key):
+        values = self.tables.values[name].get(key)
+        return np.array([]) if values is None else values[np.isfinite(values)]
+
+    def interval(self, name, key):
+        record = self.records[name]
+        if key.startswith("lift:"):
+            personal = record.personal.get(key.removeprefix("lift:"))
+            return None if personal is None else personal.lift
+        return record.summary[key].interval if key in record.summary else None
+
+    def pairs(self, key):
+        family = self.board.record.results.families.get(key)
+        return () if family is None else family.comparisons
+
+
+def adjusted_by_holm(p):
+    order, out, worst = sorted(range(len(p)), key=p.__getitem__), [0.0] * len(p), 0.0
+    for place, i in enumerate(order):
+        worst = max(worst, min(1.0, p[i] * (len(p) - place)))
+        out[i] = worst
+    return out
+
+
+def passing(shown, key):
+    """Generators whose interval lies above 0 and whose permutation test rejects, one test per set of images."""
+    scorer, by_images = key.removeprefix("lift:"), {}
+    for name in shown.ranked:
+        personal = shown.records[name].personal.get(scorer)
+        if personal is not None and personal.median_double_centred is not None:
+            by_images[shown.records[name].images.digest] = personal.median_double_centred.p
+    adjusted = dict(zip(by_images, adjusted_by_holm(list(by_images.values())), strict=True))
+    alpha = shown.board.record.spec.analysis.alpha
+    passes = []
+    for name in shown.ranked:
+        interval = shown.interval(name, key)
+        low = None if interval is None else interval.low
+        if low is not None and low > 0 and adjusted[shown.records[name].images.digest] <= alpha:
+            passes.append(name)
+    return passes, len(by_images)
+
+
+def share_of_draws(shown):
+    """How often each ranked generator has the highest mean over its own users, in the figures' bootstrap draws."""
+    values = {name: shown.tables.values[name][shown.primary] for name in shown.ranked}
+    values = {name: own for name, own in values.items() if np.isfinite(own).any()}
+    won, draws = Counter(), 0
+    for weights in shown.tables.weights:
+        means = {}
+        for name, own in values.items():
+            known = np.isfinite(own)
+            if weights[known].sum():
+                means[name] = (weights[known] * own[known]).sum() / weights[known].sum()
+        if means:
+            draws += 1
+            best = [name for name, mean in means.items() if mean >= max(means.values()) - 1e-9]
+            won.update({name: 1 / len(best) for name in best})
+    return {name: won[name] / draws for name in values}
+
+
+def share_of_users(shown):
+    """For how many of the users that have a value by every ranked generator each is the best."""
+    names = [name for name in shown.ranked if len(shown.users_values(name, shown.primary))]
+    table = np.array([shown.tables.values[name][shown.primary] for name in names])
+    table = table[:, np.isfinite(table).all(axis=0)]
+    best = table >= table.max(axis=0) - 1e-9
+    return dict(zip(names, (best / best.sum(axis=0)).mean(axis=1), strict=True))
+
+
+def between_groups(shown, name, key):
+    labels, _ = shown.tables.personas
+    values = shown.tables.values[name][key]
+    means = [np.nanmean(values[labels == k]) for k in set(labels.tolist()) if np.isfinite(values[labels == k]).any()]
+    return max(means) - min(means) if means else 0.0
+
+
+def of_users(statistic):
+    return lambda shown, name, key: statistic(values) if len(values := shown.users_values(name, key)) > 1 else None
+
+
+DERIVED = {
+    "median": of_users(np.median),
+    "middle half": of_users(lambda v: np.subtract(*np.quantile(v, [0.75, 0.25]))),
+    "lower quartile": of_users(lambda v: np.quantile(v, 0.25)),
+    "upper quartile": of_users(lambda v: np.quantile(v, 0.75)),
+    "above 0.7": of_users(lambda v: np.mean(v > 0.7)),
+    "first": lambda shown, name, key: share_of_draws(shown).get(name),
+    "wins": lambda shown, name, key: share_of_users(shown).get(name),
+    "between groups": between_groups,
+    "users": lambda shown, name, key: shown.interval(name, key).n,
+}
+"""Of one generator, from a measure."""
+WHOLE = {
+    "tests": lambda shown, key: passing(shown, key)[1],
+    "passed": lambda shown, key: sum(p <= shown.board.record.spec.analysis.alpha for p in own_tests(shown, key)),
+    "tested": lambda shown, key: len(own_tests(shown, key)),
+    "pairs that differ": lambda shown, key: sum(
+        pair.test is not None and pair.test.p_max_t <= shown.board.record.spec.analysis.alpha
+        for pair in shown.pairs(key)
+    ),
+    "tested pairs": lambda shown, key: sum(pair.test is not None for pair in shown.pairs(key)),
+}
+"""Of the leaderboard, from a measure."""
+
+
+def own_tests(shown, scorer):
+    """Unadjusted p of every ranked generator, or of all where none is ranked."""
+    names = shown.ranked or list(shown.records)
+    tests = [shown.records[name].personal.get(scorer) for name in names]
+    return [t.median_double_centred.p for t in tests if t is not None and t.median_double_centred is not None]
+
+
+def against(shown, reference, key, verdict):
+    other = {"better": "worse", "worse": "better"}[verdict]
+    return sum(pair.verdict == (other if pair.a == reference else verdict) for pair in shown.pairs(key))
+
+
+def value_of(shown, claim):
+    """The value that a claim is about, or None where this file cannot compute it."""
+    head, _, rest = claim.measure.partition(":")
+    if claim.measure == "failed":
+        images = shown.records[claim.subject].images
+        return 1 - images.valid / images.requested
+    if claim.measure == "users":
+        return shown.board.users
+    if claim.measure == "groups":
+        return len(set(shown.tables.personas[0].tolist()))
+    if claim.measure == "silhouette":
+        return shown.tables.personas[1]
+    if head in WHOLE:
+        return WHOLE[head](shown, rest)
+    if head in ("better than it", "worse than it"):
+        return against(shown, claim.subject, rest, head.partition(" ")[0])
+    if head in ("tau", "with ground truth"):
+        judged, known = re.fullmatch(r"((?:lift:)?[^:]+):(.+)", rest).groups()
+        (validity,) = [v for v in shown.board.validity if (v.measure, v.ground_truth) == (judged, known)]
+        return validity.tau.estimate if head == "tau" else len(validity.generators)
+    if head in DERIVED:
+        return DERIVED[head](shown, claim.subject, rest)
+    if claim.subject in shown.records and claim.measure in shown.tables.values[claim.subject]:
+        values = shown.users_values(claim.subject, claim.measure)
+        return float(values.mean()) if len(values) else None
+    return None
+
+
+def is_value(shown, claim):
+    value = value_of(shown, claim)
+    assert value is not None, claim
+    assert claim.value is None or claim.value == pytest.approx(value, abs=1e-9), claim
+
+
+def is_highest(shown, claim):
+    """Among ranked generators with a value; among all where there are none of these."""
+    for names in (shown.ranked, list(shown.records)):
+        values = {name: value_of(shown, replace(claim, subject=name)) for name in names}
+        if known := {name: value for name, value in values.items() if value is not None}:
+            break
+    assert claim.subject in known, claim
+    assert known[claim.subject] >= max(known.values()) - 1e-9, (claim, known)
+    assert claim.value is None or claim.value == pytest.approx(known[claim.subject], abs=1e-9), claim
+
+
+def is_shared(shown, claim):
+    values = [shown.users_values(name, claim.measure) for name in shown.ranked]
+    means = [own.mean() for own in values if len(own)]
+    assert claim.value == sum(mean >= max(means) - 1e-9 for mean in means) - 1, claim
+
+
+def as_good(shown, claim):
+    worse = {pair.seen_from(claim.subject).b for pair in shown.pairs(claim.measure)
+             if claim.subject in (pair.a, pair.b) and pair.seen_from(claim.subject).verdict == "better"}  # fmt: skip
+    others = [name for name in shown.ranked if len(shown.users_values(name, claim.measure))]
+    assert claim.value == len([name for name in others if name != claim.subject and name not in worse]), claim
+
+
+def overlaps(shown, claim):
+    own, count = shown.interval(claim.subject, claim.measure), 0
+    for name in shown.ranked or list(shown.records):
+        other = shown.interval(name, claim.measure)
+        if name != claim.subject and other is not None and other.low is not None and own.low is not None:
+            count += not (other.high < own.low or other.low > own.high)
+    assert claim.value == count, claim
+
+
+def passes(shown, claim):
+    assert claim.subject in passing(shown, claim.measure)[0], claim
+
+
+def fails(shown, claim):
+    who = passing(shown, claim.measure)[0]
+    assert claim.subject not in who if claim.subject else not who, claim
+
+
+def may_be_zero(shown, claim):
+    gain = shown.board.judges["population"].verifier_gain
+    assert gain.low <= 0, claim
+
+
+CHECKS = {
+    "is": is_value, "highest": is_highest, "shared": is_shared, "as good": as_good, "overlaps": overlaps,
+    "passes": passes, "fails": fails, "may be zero": may_be_zero,
+}  # fmt: skip
+OTHERS = ("among prompts", "auc", "pooled auc", "gain", "calibration error", "first share", "learning gain", "spearman",
+          "change by decoding", "best epoch", "epochs", "on the Pareto front", "with a cost", "seconds", "users:auc",
+          "guidance", "prior_guidance", "image_guidance")  # fmt: skip
+"""Beginnings of measures that the figures' own tests compute anew: they need files, which generated boards lack."""
+
+
+def check(tables):
+    """Asserts every claim of a leaderboard, and that its sentences hold no number that is not claimed."""
+    shown = Shown(tables)
+    sentences = [("finding", shown.board.lead.text, shown.board.lead.claims)]
+    sentences += [(figure.name, figure.title, figure.claims) for _, figure in figures_of(tables)]
+    for name, text, claims in sentences:
+        for claim in claims:
+            if not claim.measure.startswith(OTHERS):
+                CHECKS[claim.relation](shown, claim)
+        spoken = {form for claim in claims if claim.value is not None for form in forms(claim.value)}
+        spoken |= forms(shown.board.users)
+        names = [*shown.board.titles.values(), *(card.name for card in shown.board.cards.values())]
+        for title in sorted(names, key=len, reverse=True):
+            text = text.replace(title, "")
+        text = re.sub(r"below 6 users|95 % of draws|above 0\.7", "", text)
+        said = re.findall(r"[+−]?\d[\d,]*(?:\.\d+)?", text)
+        assert all(each in spoken for each in said), (name, text, said, spoken)
+    return sentences
+
+
+def forms(value):
+    """All ways in which a number may be written."""
+    written = {number(value, places, sign) for places in (0, 1, 2, 3) for sign in (False, True)}
+    written |= {number(abs(value), 2), f"{value:,.0f}", f"{value:g}", percent(value), brief(abs(value))}
+    return {re.sub("[<>% ]", "", text) for text in written}
+
+
+@st.composite
+def cases(draw):
+    """One to five users (sometimes twelve), two to five generators; ties, copies, missing users, failures."""
+    users = draw(st.sampled_from([1, 2, 3, 4, 5, 12, 12]))
+    names = NAMES[: draw(st.integers(2, 5))]
+    return {
+        "users": users,
+        "names": names,
+        "images": draw(st.integers(1, 2)),
+        "seed": draw(st.integers(0, 2**16)),
+        "levels": draw(st.sampled_from([1, 2, 5, 1000])),
+        "effect": draw(st.sampled_from([0.0, 0.3, 0.9])),
+        "copies": draw(st.lists(st.tuples(st.sampled_from(names), st.sampled_from(names)), max_size=2)),
+        "failing": draw(st.dictionaries(st.sampled_from(names), st.sampled_from([0.2, 0.67, 1.0]), max_size=2)),
+        "unranked": draw(st.sets(st.sampled_from(names), max_size=len(names))),
+        "family": draw(st.sampled_from(["all-pairs", "against-reference"])),
+        "failures": draw(st.sampled_from(["exclude", "worst"])),
+        "ground_truth": draw(st.booleans()),
+        "gain": draw(st.sampled_from([None, (-0.1, 0.2), (0.1, 0.3)])),
+    }
+
+
+def tables_for(case, template, task):
+    """A leaderboard in memory, analysed by the product, in the frame of a finished run's records."""
+    rng = np.random.default_rng(case["seed"])
+    users, images, levels = case["users"], case["images"], case["levels"]
+    scorers = ["ncf", "auditor", *(["gt"] if case["ground_truth"] else [])]
+    rows = {}
+    for name in case["names"]:
+        failed = rng.random((users, images)) < case["failing"].get(name, 0.0)
+        scores, pairs = {}, {}
+        for scorer in scorers:
+            opinions = np.floor(rng.random((users, users, images)) * levels) / max(1, levels - 1) * 0.5
+            opinions += case["effect"] * np.eye(users)[:, :, None] / 2
+            own = opinions[np.arange(users), np.arange(users)]
+            scores[scorer] = np.where(failed, np.nan, np.clip(own, 0, 1))
+            valid = np.where(failed[None], np.nan, np.clip(opinions, 0, 1))
+            known = np.isfinite(valid).any(axis=2)
+            pairs[scorer] = np.where(known, np.nansum(valid, axis=2) / np.maximum(1, (~failed).sum(axis=1)), np.nan)
+        digest = np.array([[f"{name}{u}-{k}" for k in range(images)] for u in range(users)])
+        lowest = dict.fromkeys(scorers, np.zeros(users))
+        rows[name] = Rows(
+            name, name not in case["unranked"], digest, np.full((users, images), -1), failed, scores, lowest,
+            {scorer: CARDS[scorer] for scorer in scorers}, dict.fromkeys(("ncf", "auditor"), (0.0, 1.0)), {}, pairs,
+        )  # fmt: skip
+    for copy, of in case["copies"]:
+        rows[copy] = replace(rows[of], id=copy, ranked=rows[copy].ranked)
+    analysis_spec = task.spec.analysis.model_copy(
+        update={"reference": case["names"][0], "family": case["family"], "permutations": 99, "bootstrap": 99}
+    )
+    spec = task.spec.model_copy(update={"analysis": analysis_spec, "failures": case["failures"]})
+    task = task.model_copy(update={"spec": spec})
+    zeros = np.zeros(users, np.int64)
+    analysis = analyse(task.plan, list(rows.values()), zeros, zeros)
+    task = task.model_copy(
+        update={
+            "results": analysis.task,
+            "order": tuple(case["names"]),
+            "judges": judges(case["gain"], users),
+            "users": task.users.model_copy(
+                update={"id": tuple(f"u{u}" for u in range(users)), "block": (0,) * users, "stratum": (0,) * users}
+            ),
+            "taste": task.taste.model_copy(update={"counts": ((1, 2),) * users, "levels": ("1", "2"), "shown": ()}),
+        }
+    )
+    records = {}
+    for name, row in rows.items():
+        results = analysis.generators[name]
+        same = "".join(map(str, row.digest.ravel()))
+        records[name] = template.model_copy(
+            update={
+                "generator": template.generator.model_copy(
+                    update={"id": name, "title": f"Generator {name}", "ranked": row.ranked, "params": {}}
+                ),
+                "images": template.images.model_copy(
+                    update={"requested": users * images, "valid": int((~row.failed).sum()), "digest": same}
+                ),
+                "measures": {
+                    scorer: MeasureInfo(card=CARDS[scorer], of_images=True, everyone=True, range=row.ranges.get(scorer))
+                    for scorer in scorers
+                },
+                "summary": results.summary,
+                "personal": results.personal,
+                "gap": results.gap,
+                "published_schemes": {},
+            }
+        )
+    tables = Tables(board_of(Path("nowhere"), task, records), rows)
+    none = np.zeros(0, int)
+    tables.held_out = HeldOutScores(none, none, none.astype(str), none > 0, none.astype(str), none * 1.0, none * 1.0)
+    return tables
+
+
+def judges(gain, users):
+    if gain is None:
+        return {}
+    curve, mean = Curve((), ()), Interval(0.6, 0.5, 0.7, "student-t", users, 0.0)
+    difference = Interval(sum(gain) / 2, *gain, "student-t", users, 0.0)
+    return {
+        "verifier": JudgeReport("the verifier", 9, mean, mean, curve),
+        "population": JudgeReport("control", 9, mean, mean, curve, verifier_gain=difference),
+    }
+
+
+@pytest.fixture(scope="module")
+def frame(done):
+    folder = done / "w" / "records" / "tiny" / "v1"
+    return lambda case: tables_for(case, read_record(folder / "rebeca"), read_comparison(folder))
+
+
+BASE = {
+    "users": 12, "names": NAMES[:3], "images": 1, "seed": 3, "levels": 1000, "effect": 0.9, "copies": [], "failing": {},
+    "unranked": set(), "family": "all-pairs", "failures": "exclude", "ground_truth": True, "gain": None,
+}  # fmt: skip
+
+
+@given(case=cases())
+@example(case=BASE | {"copies": [("beta", "alpha"), ("gamma", "alpha")]})
+@example(case=BASE | {"failing": {"alpha": 1.0}})
+@example(case=BASE | {"failing": {"alpha": 1.0}, "family": "against-reference"})
+@example(case=BASE | {"failing": {"beta": 0.67}, "failures": "worst"})
+@example(case=BASE | {"unranked": set(NAMES[:3])})
+@example(case=BASE | {"levels": 1, "effect": 0.0})
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_sentences_about_generated_leaderboards_are_true(frame, case):
+    check(frame(case))
+
+
+def test_sentences_about_finished_runs_are_true(tables, miniature_tables):
+    for some in (tables, miniature_tables):
+        assert len(check(some)) > 10
+
+
+def test_a_copy_changes_nobody_elses_finding(frame):
+    """Copies once enlarged the family of tests until nobody's lift was significant."""
+    one = frame(BASE).board.lead
+    names = NAMES[:5]
+    copies = [("delta", "alpha"), ("epsilon", "alpha")]
+    more = frame(BASE | {"names": names, "copies": copies}).board.lead
+    tests = [claim.relation for claim in one.claims if claim.measure.startswith("lift:")]
+    assert "passes" in tests
+    assert "passes" in [claim.relation for claim in more.claims if claim.measure.startswith("lift:")]
+
+
+def test_a_leader_whose_images_failed_is_named_as_such(frame):
+    """The headline was once silent about 67 % failures."""
+    lead = frame(BASE | {"failing": dict.fromkeys(NAMES[:3], 0.5), "images": 8}).board.lead
+    assert "of the images of Generator " in lead.text and " failed." in lead.text
+
+
+def test_a_false_claim_is_noticed(frame):
+    tables = frame(BASE)
+    check(tables)
+    lead = tables.board.lead
+    for i, claim in enumerate(lead.claims):
+        wrong = (
+            replace(claim, value=(claim.value or 0.0) + 1.5)
+            if claim.relation != "passes"
+            else (replace(claim, relation="fails"))
+        )
+        tables.board.__dict__["lead"] = replace(lead, claims=(*lead.claims[:i], wrong, *lead.claims[i + 1 :]))
+        with pytest.raises(AssertionError):
+            check(tables)
+    tables.board.__dict__["lead"] = replace(lead, text=lead.text + " 17 more are bad.")
+    with pytest.raises(AssertionError, match="17 more"):
+        check(tables)
