@@ -20,6 +20,8 @@ MOST_VARIANTS = 64
 """Costs that are kept per kind of step; the oldest are dropped."""
 PRIOR_WEIGHT = 0.05
 """Share of the expected time for which earlier costs count, before this run's own pace decides."""
+LEAST_PRIOR = 5.0
+"""Seconds for which they count at least: loading a package or a model is no pace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Step:
         variant: Steps of one kind and variant cost the same per unit.
         units: What the cost is counted in, e.g. images; 1 where the step has no parts.
         whole: Whether it begins anew; one that goes on where an earlier run stopped says nothing about the cost.
+        paced: Whether its pace says something about that of others; reading from a disk does not.
     """
 
     title: str
@@ -39,6 +42,7 @@ class Step:
     variant: str
     units: int = 1
     whole: bool = True
+    paced: bool = True
 
 
 class Cost(NamedTuple):
@@ -136,7 +140,7 @@ class Estimate:
         self._measured = self._expected = 0.0
         known = [self._costs.of(step) for step in steps]
         expected = [cost[0].seconds * step.units for step, cost in zip(steps, known, strict=True) if cost]
-        self._weight = PRIOR_WEIGHT * sum(expected)
+        self._weight = max(PRIOR_WEIGHT * sum(expected), LEAST_PRIOR)
         self.total = len(steps)
         self.current: Step | None = None
         self.spent: dict[str, float] = {}
@@ -212,13 +216,12 @@ class Estimate:
                 measured, expected = measured + self._reported - self._mark, expected + before * self._done(step)
             elif self.seconds > before:
                 measured, expected = measured + self.seconds, expected + before
-        weighed = expected + self._weight
-        return (measured + self._weight) / weighed if weighed > 0 else 1.0
+        return (measured + self._weight) / (expected + self._weight)
 
     def _from_before(self, step: Step) -> float | None:
-        """Seconds that a whole step took in earlier runs."""
+        """Seconds that a step took in earlier runs, if they can be compared with those of this one."""
         cost = self._costs.of(step)
-        return None if cost is None or cost[1] or not step.whole else cost[0].seconds * step.units
+        return None if cost is None or cost[1] or not (step.whole and step.paced) else cost[0].seconds * step.units
 
     def _expects(self, step: Step, pace: float) -> float | None:
         cost = self._costs.of(step)

@@ -78,6 +78,8 @@ def run_task(
     from benchmark.runner.write_records import Outcome, fit_records, replace_records
 
     with stages.reporter.stage(READ_STAGE, announce=False):
+        import torch  # noqa: F401  here, so that the stage that first needs it does not seem slow
+
         world = data.read()
     materials = prepare(world, addresses, device, stages)
     images, failed = generate_images(task, addresses, materials, stages, freezer)

@@ -45,7 +45,8 @@ def plan_steps(task: Task, addresses: Addresses, store: Store, world_read: bool,
         planned.add(address)
         return new
 
-    steps = [Step(READ_STAGE, f"data {data.items[:12]}", f"{data.ratings[:12]} {'known' if world_read else 'to read'}")]
+    state = f"{data.ratings[:12]} {'known' if world_read else 'to read'}"
+    steps = [Step(READ_STAGE, f"data {data.items[:12]}", state, paced=False)]
     steps += _learning(addresses, store, lacks)
     for spec in task.generators:
         own, per_user = addresses.generators[spec.id], task.images_of(spec)

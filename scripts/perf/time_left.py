@@ -30,7 +30,7 @@ from benchmark.task.resolve import load_task
 SECONDS_BETWEEN_SAMPLES = 0.2
 
 
-def run(task: str, workdir: Path) -> dict[str, list[tuple[float, float, bool]] | float]:
+def run(task: str, workdir: Path, overrides: tuple[str, ...]) -> dict[str, list[tuple[float, float, bool]] | float]:
     """Samples of a whole run as (elapsed, time left, whether it is complete), and the seconds that it took."""
     reporter, over = Reporter(), threading.Event()
     samples: list[tuple[float, float, bool]] = []
@@ -44,7 +44,7 @@ def run(task: str, workdir: Path) -> dict[str, list[tuple[float, float, bool]] |
     threading.Thread(target=sample, daemon=True).start()
     store = Store(workdir, reporter.info)
     with store.locked(), reporter.run(Step("page", "page", task)):
-        records = run_task(load_task(find_task(task)), store, reporter=reporter).records
+        records = run_task(load_task(find_task(task), overrides), store, reporter=reporter).records
         with reporter.stage("page"):
             build_site([records], workdir / "site")
     over.set()
@@ -53,11 +53,12 @@ def run(task: str, workdir: Path) -> dict[str, list[tuple[float, float, bool]] |
 
 @click.command()
 @click.argument("task", default="tinyworld-quick")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="As of rebeca-bench run.")
 @click.option("--once", type=click.Path(path_type=Path), help="Run in this work folder and print the samples.")
-def main(task: str, once: Path | None) -> None:
+def main(task: str, overrides: tuple[str, ...], once: Path | None) -> None:
     """Prints the time left that the second run estimates, and the true one, at every tenth."""
     if once is not None:
-        click.echo(json.dumps(run(task, once)))
+        click.echo(json.dumps(run(task, once, overrides)))
         return
     with tempfile.TemporaryDirectory() as folder:
         results = []
@@ -66,7 +67,8 @@ def main(task: str, once: Path | None) -> None:
             workdir.mkdir()
             if results:
                 shutil.copyfile(Path(folder) / "first" / FILE, workdir / FILE)
-            command = [sys.executable, __file__, task, "--once", str(workdir)]
+            given = [f"--set={override}" for override in overrides]
+            command = [sys.executable, __file__, task, *given, "--once", str(workdir)]
             results.append(json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
     click.echo(f"first run {results[0]['seconds']:.0f} s, second run {results[1]['seconds']:.0f} s")
     click.echo("elapsed  s left  estimated  ratio")

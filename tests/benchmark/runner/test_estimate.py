@@ -179,6 +179,21 @@ def test_time_left_is_counted_down_between_reports():
     assert estimate.share() == 1
 
 
+def test_a_slow_start_is_no_pace():
+    """A disk that is read for the first time, and a package that is loaded, say nothing about the stages after them."""
+    clock, steps = Clock(), [Step("data", "data", "", paced=False), Step("fit", "fit", ""), Step("page", "page", "")]
+    costs = Costs(earlier={"data": {"": Cost(1.0, 1.0)}, "fit": {"": Cost(1.0, 1.0)}, "page": {"": Cost(60.0, 1.0)}})
+    estimate = Estimate(steps, costs, clock)
+    estimate.start("data")
+    clock.now += 30
+    estimate.finish()
+    assert estimate.left().seconds == pytest.approx(61)
+    estimate.start("fit")
+    clock.now += 4
+    estimate.finish()
+    assert estimate.left().seconds < 1.5 * 60
+
+
 def test_what_did_not_run_is_not_waited_for():
     clock, costs = Clock(), Costs(earlier={name: {"": Cost(10.0, 1.0)} for name in "abc"})
     estimate = Estimate([Step(name, name, "") for name in "abc"], costs, clock)

@@ -386,6 +386,8 @@ def test_a_process_of_its_own_changes_no_image(installed, done, tmp_path):
     assert (a / "well" / "scores.parquet").read_bytes() == (b / "well" / "scores.parquet").read_bytes()
     alone, inside = (json.loads((folder / "_task" / "comparison.json").read_text()) for folder in (a, b))
     assert alone["task"]["hash"] == inside["task"]["hash"]
+    assert alone["provenance"]["decoded"]["well"] == inside["provenance"]["decoded"]["well"]
+    assert alone["provenance"]["seconds"]["images well"] > 0
     (plugin,) = alone["provenance"]["plugins"]
     digest = plugin.pop("hash")
     assert plugin == {"kind": "generator", "name": "wild", "distribution": "wild", "version": "1.0"}
