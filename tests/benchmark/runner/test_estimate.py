@@ -189,9 +189,9 @@ def test_a_slow_start_is_no_pace():
     estimate.finish()
     assert estimate.left().seconds == pytest.approx(61)
     estimate.start("fit")
-    clock.now += 4
+    clock.now += 3
     estimate.finish()
-    assert estimate.left().seconds < 1.5 * 60
+    assert estimate.left().seconds == pytest.approx(60 * (3 + 5) / (1 + 5))
 
 
 def test_what_did_not_run_is_not_waited_for():
