@@ -42,7 +42,7 @@ def generate_images(
             failed.append(_failed_generator(task, spec, error, stages.reporter))
             continue
         own = fit_and_decode(task, spec, addresses, materials, stages, freezer)
-        images.append(replace(own, decoded=own.decoded + apart))
+        images.append(replace(own, decoded=own.decoded + apart) if apart else own)
         _check_failures(task, images[-1], stages.reporter)
     return images, failed
 
