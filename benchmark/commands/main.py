@@ -128,7 +128,9 @@ def run(
     The stages are fit, decode, score and analyse. Finished stages are cached:
     the same command continues a run that was stopped.
     """
+    from benchmark.records.costs import PAGE_STAGE
     from benchmark.runner.devices import check_device
+    from benchmark.runner.estimate import Step
     from benchmark.runner.progress import Reporter
     from benchmark.runner.publish import publish as copy_records
     from benchmark.runner.run_task import run_task
@@ -143,12 +145,13 @@ def run(
     reporter = Reporter(quiet=quiet)
     reporter.info(f"{resolved.file.title} ({len(resolved.generators)} generators, work folder {workdir})")
     store, published = Store(workdir, reporter.info), None
-    with store.locked():
+    with store.locked(), reporter.run(Step(PAGE_STAGE, PAGE_STAGE, resolved.file.id)):
         result = run_task(resolved, store, device, reporter, ["rebeca-bench", *sys.argv[1:]])
         records = result.records
         if publish is not None:
             published = copy_records(resolved, result.addresses, store, records, publish, with_weights)
-        page = build_site([records], site or workdir / "site")
+        with reporter.stage(PAGE_STAGE, announce=False):
+            page = build_site([records], site or workdir / "site")
     from benchmark.commands.show import print_board, summary
 
     if as_json:

@@ -7,6 +7,26 @@ from collections.abc import Sequence
 from benchmark.analysis.inputs import Rows
 from benchmark.records.schema import GeneratorRecord, Provenance
 
+READ_STAGE = "data"
+HELD_OUT_STAGE = "score held-out ratings"
+ANALYSE_STAGE = "analyse"
+PAGE_STAGE = "page"
+
+
+def encode_stage(role: str) -> str:
+    """The stage in which all items are encoded for a role."""
+    return f"encode ({role})"
+
+
+def judge_stage(role: str, share: float) -> str:
+    """The stage in which a judge is fitted on a share of its ratings."""
+    return f"fit {role}" + (f" on {share:.0%} of the ratings" if share < 1 else "")
+
+
+def fit_stage(generator: str) -> str:
+    """The stage in which a generator is fitted."""
+    return f"fit {generator}"
+
 
 def images_stage(generator: str) -> str:
     """The stage in which a generator's images are decoded, as records name it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,16 +56,16 @@ def fit_and_decode(
     missing = [number for number, unit in enumerate(address.units) if store.find(unit) is None]
     decoded = 0
     if missing:
-        stages.reporter.info(f"  {title} ...")
         decoders = Decoders(task, spec, materials, store.root)
         with TemporaryDirectory(prefix="rebeca-") as workdir, stages.reporter.stage(title) as report:
             generator = load_generator(task, spec, address, fit, materials, decoders, Path(workdir))
             started = time.perf_counter()
-            for done, number in enumerate(missing, start=1):
+            total = task.images_of(spec) * sum(len(addresses.units[number]) for number in missing)
+            for number in missing:
                 requests = requests_of(task, spec, addresses.units[number])
 
-                def write(folder: Path, requests: list[Request] = requests) -> None:
-                    answers = iter(generator.generate(requests))
+                def write(folder: Path, requests: list[Request] = requests, before: int = decoded) -> None:
+                    answers = _counted(generator.generate(requests), lambda n: report(before + n, total, "images"))
                     write_unit(folder, answers, requests, materials.world.dataset.catalogue, spec.id)
                     if decoders.batch is not None:
                         write_batch(folder, decoders.batch)
@@ -73,10 +73,17 @@ def fit_and_decode(
                 store.make(address.units[number], write)
                 freezer.images_made()
                 decoded += len(requests)
-                report(done, len(missing), "work units")
             stages.seconds[title] += time.perf_counter() - started
     folders = tuple(store.folder(unit) for unit in address.units)
     return GeneratorImages(spec, folders, tuple(row for folder in folders for row in read_unit(folder)), decoded)
+
+
+def _counted(answers: Iterable[object], report: Callable[[int], None]) -> Iterator[object]:
+    """The same answers; ``report`` is called with the number of those that came."""
+    report(0)
+    for number, answer in enumerate(answers, start=1):
+        report(number)
+        yield answer
 
 
 def requests_of(task: Task, spec: ResolvedGenerator, users: Sequence[str]) -> list[Request]:

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmark.disk import write_atomically
+from benchmark.records.costs import encode_stage
 from benchmark.runner.addresses import EncoderAddress
 from benchmark.runner.images import LazyPixels
 from benchmark.runner.plugins import build_encoder
 from benchmark.runner.progress import Report
 from benchmark.runner.store import Stages
-from rebeca.arrays import Bools, Floats
+from rebeca.arrays import Bools, Floats, Pixels
 from rebeca.data.catalogue import Catalogue
 from rebeca.interfaces import Encoder
 
@@ -48,13 +50,25 @@ class Encoders:
         self._device = device
         self._built: dict[str, Encoder[Any]] = {}
 
-    def get(self, role: str) -> Encoder[Any]:
+    def learns_from(self, role: str) -> int:
+        """Number of items that an encoder learns from when it is built."""
+        learns = role not in self._built and self._addresses[role].encoder.learns
+        return int(self._training_items.sum()) if learns else 0
+
+    def get(self, role: str, report: Callable[[int], None] = lambda _: None) -> Encoder[Any]:
+        """The encoder; ``report`` is called with the number of items read, if it learns now."""
         if role not in self._built:
             address = self._addresses[role]
             encoder = build_encoder(address.encoder, self._device)
             if address.encoder.learns:
                 items = np.flatnonzero(self._training_items).tolist()
-                encoder.fit(LazyPixels(self._catalogue.pixels, items), items, address.seed)
+                reads = count(1)
+
+                def read(item: int) -> Pixels:
+                    report(next(reads))
+                    return self._catalogue.pixels(item)
+
+                encoder.fit(LazyPixels(read, items), items, address.seed)
             self._built[role] = encoder
         return self._built[role]
 
@@ -69,25 +83,30 @@ def embed(role: str, encoders: Encoders, address: EncoderAddress, catalogue: Cat
     Raises:
         PluginError: If the encoder breaks its contract.
     """
-    unfinished = stages.store.root / "checkpoints" / f"embeddings-{address.embeddings.key}"
+    unfinished = stages.store.checkpoint(address.embeddings)
 
     def write(folder: Path, report: Report) -> None:
-        encoded = encode_catalogue(encoders.get(role), catalogue, unfinished, report)
+        first = encoders.learns_from(role)
+        total = first + len(catalogue)
+        encoder = encoders.get(role, lambda done: report(min(done, first), total, "items"))
+        encoded = encode_catalogue(encoder, catalogue, unfinished, lambda done: report(first + done, total, "items"))
         shutil.copyfile(encoded, folder / encoded.name)
 
-    folder = stages.make(address.embeddings, f"encode ({role})", write)
+    folder = stages.make(address.embeddings, encode_stage(role), write)
     shutil.rmtree(unfinished, ignore_errors=True)
     return read_vectors(folder / FILE)
 
 
-def encode_catalogue(encoder: Encoder[Any], catalogue: Catalogue, folder: Path, report: Report) -> Path:
+def encode_catalogue(
+    encoder: Encoder[Any], catalogue: Catalogue, folder: Path, report: Callable[[int], None] = lambda _: None
+) -> Path:
     """Encodes every item, from where an earlier call stopped.
 
     Args:
         encoder: A fitted encoder.
         catalogue: The items.
         folder: Holds the unfinished file; named by all that the embeddings depend on.
-        report: Called with the number of items done.
+        report: Called with the number of items done, whenever one is read.
 
     Returns:
         float32 [items, dim] as ``.npy``.
@@ -95,12 +114,17 @@ def encode_catalogue(encoder: Encoder[Any], catalogue: Catalogue, folder: Path, 
     folder.mkdir(parents=True, exist_ok=True)
     shape = (len(catalogue), encoder.dim)
     vectors, done = _opened(folder, shape)
+
+    def read(item: int) -> Pixels:
+        report(item)  # those before it are read
+        return catalogue.pixels(item)
+
     for start in range(done, shape[0], CHUNK):
         items = range(start, min(start + CHUNK, shape[0]))
-        vectors[start : items.stop] = encoder.encode(LazyPixels(catalogue.pixels, items), list(items))
+        vectors[start : items.stop] = encoder.encode(LazyPixels(read, items), list(items))
         vectors.flush()
         write_atomically(folder / PROGRESS, json.dumps({"done": items.stop}).encode())
-        report(items.stop, shape[0], "items")
+        report(items.stop)
     return folder / FILE
 
 

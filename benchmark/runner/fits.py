@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
+from benchmark.records.costs import fit_stage
 from benchmark.runner.addresses import GeneratorAddress
 from benchmark.runner.devices import rehearsed
 from benchmark.runner.materials import Materials
@@ -96,7 +97,7 @@ def fit_generator(
     Raises:
         PluginError: If the generator fails, or saves a file with the name of the harness's report.
     """
-    workdir = stages.store.root / "checkpoints" / address.fit.key
+    workdir = stages.store.checkpoint(address.fit)
 
     def write(folder: Path, report: Report) -> None:
         workdir.mkdir(parents=True, exist_ok=True)
@@ -110,7 +111,7 @@ def fit_generator(
             raise PluginError(f"generator '{spec.id}': save wrote {REPORT}, which the harness writes", hint="rename it")
         path.write_text(json.dumps(generator.report(), indent=1, sort_keys=True), encoding="utf-8")
 
-    folder = stages.make(address.fit, f"fit {spec.id}", write)
+    folder = stages.make(address.fit, fit_stage(spec.id), write)
     for damaged in sorted(workdir.glob("*.damaged")):
         stages.reporter.info(f"  {spec.id}: {damaged.stem} was cut short or edited; the fit began anew")
     shutil.rmtree(workdir, ignore_errors=True)

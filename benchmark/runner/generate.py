@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from benchmark.records.schema import FailedGenerator
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.decode import GeneratorImages, fit_and_decode
@@ -35,11 +37,12 @@ def generate_images(
     failed: list[FailedGenerator] = []
     for spec in task.generators:
         try:
-            decode_in_child(task, spec, addresses, materials.device, stages)
+            apart = decode_in_child(task, spec, addresses, materials.device, stages)
         except PluginError as error:
             failed.append(_failed_generator(task, spec, error, stages.reporter))
             continue
-        images.append(fit_and_decode(task, spec, addresses, materials, stages, freezer))
+        own = fit_and_decode(task, spec, addresses, materials, stages, freezer)
+        images.append(replace(own, decoded=own.decoded + apart) if apart else own)
         _check_failures(task, images[-1], stages.reporter)
     return images, failed
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.analysis.measures import CEILING, CONTROLS, PRIOR
+from benchmark.records.costs import HELD_OUT_STAGE
 from benchmark.records.rows import HELD_OUT
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.materials import Materials
@@ -45,7 +46,7 @@ def score_held_out(
             compression="zstd",
         )
 
-    return stages.make(addresses.held_out, "score held-out ratings", write) / HELD_OUT
+    return stages.make(addresses.held_out, HELD_OUT_STAGE, write) / HELD_OUT
 
 
 def judge_tables(materials: Materials, seeds: SeedScheme) -> list[pa.Table]:

@@ -16,8 +16,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -28,6 +28,7 @@ from benchmark.task.file import IsolateSpec
 from benchmark.task.registry import identity
 from benchmark.task.resolve import ResolvedGenerator, Task
 from rebeca.errors import PluginError, RebecaError, StoreError, disk_full, out_of_memory
+from rebeca.interfaces import no_progress
 
 LONGEST_MESSAGE = 1 << 16
 SECONDS_BETWEEN_MESSAGES = 0.2
@@ -45,10 +46,13 @@ class _Job:
     limits: IsolateSpec
 
 
-def decode_in_child(task: Task, spec: ResolvedGenerator, addresses: Addresses, device: str, stages: Stages) -> None:
+def decode_in_child(task: Task, spec: ResolvedGenerator, addresses: Addresses, device: str, stages: Stages) -> int:
     """Fits a plug-in generator and decodes its images in a child process, as far as they are missing.
 
     Does nothing where the task does not ask for it, or the generator is the project's own.
+
+    Returns:
+        The number of images that the child decoded.
 
     Raises:
         PluginError: If the child failed for any other reason than these.
@@ -56,35 +60,45 @@ def decode_in_child(task: Task, spec: ResolvedGenerator, addresses: Addresses, d
     """
     limits, own = task.file.isolation, addresses.generators[spec.id]
     if limits is None or identity("generator", spec.use).is_own:
-        return
+        return 0
     if all(stages.store.find(address) is not None for address in (own.fit, *own.units)):
-        return
+        return 0
     title, started = f"child process of {spec.id}", time.perf_counter()
-    with stages.reporter.stage(title) as report:
-        stages.reporter.info(f"  {title} ...")
-        try:
-            _watch(_Job(task, spec, addresses, stages.store.root, device, limits), stages.reporter, report)
-        finally:
-            stages.store.sweep()
-            stages.seconds[title] += time.perf_counter() - started
+    stages.reporter.info(f"  {title} ...")
+    seconds: Mapping[str, float] = {}
+    try:
+        result = _watch(_Job(task, spec, addresses, stages.store.root, device, limits), stages.reporter)
+        seconds = result.seconds
+        return result.decoded
+    finally:
+        stages.store.sweep()
+        for stage, spent in seconds.items():
+            stages.seconds[stage] += spent
+        stages.seconds[title] += time.perf_counter() - started - sum(seconds.values())
 
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """What a child sends: progress, a line to print, or its result, after which nothing follows.
+    """What a child sends: a stage, progress, a line to print, or its result, after which nothing follows.
 
     Attributes:
+        stage: Title of the stage that begins; empty where the one that runs ends.
         progress: Done, total, note.
         line: A line to print.
         done: Whether all images are decoded.
+        decoded: How many of them by this child.
+        seconds: What each stage took.
         error: What went wrong.
         hint: What to do about it.
         machine: Whether the work folder is full or not writable.
     """
 
+    stage: str | None = None
     progress: tuple[int, int, str] | None = None
     line: str = ""
     done: bool = False
+    decoded: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
     error: str = ""
     hint: str = ""
     machine: bool = False
@@ -96,11 +110,28 @@ class _Message:
             message = cls(**json.loads(line))
         except (ValueError, TypeError):
             return None
-        sound = message.progress is None or len(message.progress) == 3
-        return message if sound and isinstance(message.error, str) and isinstance(message.line, str) else None
+        sound = (
+            (message.progress is None or len(message.progress) == 3)
+            and all(isinstance(text, str) for text in (message.stage or "", message.line, message.error))
+            and isinstance(message.decoded, int)
+            and isinstance(message.seconds, dict)
+            and all(isinstance(spent, float) for spent in message.seconds.values())
+        )
+        return message if sound else None
 
 
-def _watch(job: _Job, reporter: Reporter, report: Report) -> None:
+def _watch(job: _Job, reporter: Reporter) -> _Message:
+    """Starts a child and waits for its end; returns its last message.
+
+    Raises:
+        PluginError: If it failed.
+        StoreError: If the work folder did.
+    """
+    with contextlib.ExitStack() as stage:  # the child's; one that is cut short is left by the exception
+        return _followed(job, reporter, stage)
+
+
+def _followed(job: _Job, reporter: Reporter, stage: contextlib.ExitStack) -> _Message:
     name = f"generator '{job.generator.id}'"
     reader, writer = os.pipe()
     lifeline, ours = os.pipe()  # closed when this process ends
@@ -123,7 +154,7 @@ def _watch(job: _Job, reporter: Reporter, report: Report) -> None:
             with contextlib.suppress(BrokenPipeError):  # a child that has ended is reported below
                 child.stdin.write(pickle.dumps(job))
                 child.stdin.flush()
-            result = _listen(child, messages, job.limits.seconds, reporter, report)
+            result = _listen(child, messages, job.limits.seconds, reporter, stage)
             if result is None:
                 raise PluginError(
                     f"{name} was stopped after {job.limits.seconds:g} s", hint="isolate.seconds sets the time limit"
@@ -140,12 +171,14 @@ def _watch(job: _Job, reporter: Reporter, report: Report) -> None:
         raise kind(result.error, hint=str(result.hint))
     if not result.done:
         raise PluginError(f"{name} {_end(code, job.limits)}")
+    return result
 
 
 def _listen(
-    child: subprocess.Popen[bytes], messages: Any, seconds: float, reporter: Reporter, report: Report
+    child: subprocess.Popen[bytes], messages: Any, seconds: float, reporter: Reporter, stage: contextlib.ExitStack
 ) -> _Message | None:
-    """Passes on progress and lines; returns the child's result, empty if it sent none, None at the time limit."""
+    """Passes on stages, progress and lines; returns the result, empty if none was sent, None at the time limit."""
+    report: Report = no_progress
     deadline = time.monotonic() + seconds
     rest = b""
     with selectors.DefaultSelector() as selector:
@@ -163,7 +196,10 @@ def _listen(
                 message = _Message.parsed(line)
                 if message is None:
                     continue
-                if message.progress is not None:
+                if message.stage is not None:
+                    stage.close()
+                    report = stage.enter_context(reporter.stage(message.stage)) if message.stage else no_progress
+                elif message.progress is not None:
                     report(*message.progress)
                 elif message.line:
                     reporter.info(message.line)
@@ -210,13 +246,20 @@ class _Relay(Reporter):
         self.send(_Message(line=text))
 
     @contextlib.contextmanager
-    def stage(self, title: str) -> Iterator[Report]:
+    def stage(self, title: str, announce: bool = True) -> Iterator[Report]:
+        waiting: list[_Message] = []
+
         def report(done: int, total: int, note: str) -> None:
+            waiting[:] = [_Message(progress=(int(done), int(total), str(note)[:200]))]
             if time.monotonic() >= self._next:
                 self._next = time.monotonic() + SECONDS_BETWEEN_MESSAGES
-                self.send(_Message(progress=(int(done), int(total), str(note)[:200])))
+                self.send(waiting.pop())
 
+        self.send(_Message(stage=title))
         yield report
+        for last in waiting:  # says where the stage ended
+            self.send(last)
+        self.send(_Message(stage=""))
 
 
 def _work(job: _Job, relay: _Relay) -> None:
@@ -228,7 +271,8 @@ def _work(job: _Job, relay: _Relay) -> None:
     stages = Stages(Store(job.workdir, relay.info), relay)
     try:
         materials = prepare(build_world(job.task), job.addresses, job.device, stages)
-        fit_and_decode(job.task, job.generator, job.addresses, materials, stages, Freezer(job.workdir, job.task))
+        freezer = Freezer(job.workdir, job.task)
+        images = fit_and_decode(job.task, job.generator, job.addresses, materials, stages, freezer)
     except RebecaError as error:
         text = error.message[: LONGEST_MESSAGE // 8]
         relay.send(_Message(error=text, hint=error.hint, machine=isinstance(error, StoreError)))
@@ -241,7 +285,7 @@ def _work(job: _Job, relay: _Relay) -> None:
             raise
         relay.send(_Message(error=str(error), machine=True))
     else:
-        relay.send(_Message(done=True))
+        relay.send(_Message(done=True, decoded=images.decoded, seconds=dict(stages.seconds)))
 
 
 def _die_with_parent(lifeline: int, messages: int) -> None:

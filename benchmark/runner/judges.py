@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.analysis.measures import PRIOR
+from benchmark.records.costs import judge_stage
 from benchmark.runner.addresses import JudgeAddress
 from benchmark.runner.embed import Encoders
 from benchmark.runner.plugins import build
@@ -35,8 +36,7 @@ def fit_judge(address: JudgeAddress, embeddings: Floats, world: World, device: s
         judge.fit(part_of(address, world), embeddings)
         judge.save(folder)
 
-    share = f" on {address.share:.0%} of the ratings" if address.share < 1 else ""
-    return stages.make(address.fit, f"fit {address.role}{share}", write)
+    return stages.make(address.fit, judge_stage(address.role, address.share), write)
 
 
 def part_of(address: JudgeAddress, world: World) -> Part:

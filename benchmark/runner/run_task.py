@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.records.costs import READ_STAGE
 from benchmark.records.files import file_digests, read_comparison
 from benchmark.records.schema import SCHEMA
 from benchmark.runner.addresses import Addresses, find_addresses
+from benchmark.runner.estimate import Costs
 from benchmark.runner.freeze import Declaration, Freezer
 from benchmark.runner.progress import Reporter
+from benchmark.runner.steps import plan_steps
 from benchmark.runner.store import STAGE_VERSIONS, Stages, Store
 from benchmark.runner.world import find_data, keep_users
 from benchmark.stats.levels import FEWEST_USERS, smallest_p
@@ -65,6 +68,8 @@ def run_task(
     current = is_current(target, address)
     if current and all_intact(store, addresses):
         return RunResult(target, addresses)
+    steps = plan_steps(task, addresses, store, data.world is not None, analysed=current)
+    stages.reporter.begin(steps, Costs.read(store.root))
     from benchmark.runner.generate import generate_images
     from benchmark.runner.held_out_scores import score_held_out
     from benchmark.runner.materials import prepare
@@ -72,7 +77,11 @@ def run_task(
     from benchmark.runner.scoring import score_all
     from benchmark.runner.write_records import Outcome, fit_records, replace_records
 
-    materials = prepare(data.read(), addresses, device, stages)
+    with stages.reporter.stage(READ_STAGE, announce=False):
+        import torch  # noqa: F401  here, so that the stage that first needs it does not seem slow
+
+        world = data.read()
+    materials = prepare(world, addresses, device, stages)
     images, failed = generate_images(task, addresses, materials, stages, freezer)
     scores = score_all(task, images, addresses, materials, stages)
     held_out = score_held_out(addresses, materials, task.file.judges.learning_curve, task.seeds, stages)

@@ -25,7 +25,7 @@ from benchmark.task.encoders import named_encoder
 from benchmark.task.resolve import Task
 from rebeca.arrays import Floats, Ints, Pixels
 from rebeca.errors import PluginError
-from rebeca.interfaces import Encoder, ScoredImages, Scorer, ScorerCard, ScorerContext, SetScorer
+from rebeca.interfaces import Encoder, ScoredImages, Scorer, ScorerCard, ScorerContext, SetScorer, no_progress
 from rebeca.pixels import decode_image
 
 NEED_OF_SPACE = {"task": "embeddings", "verifier": "verifier", "auditor": "auditor", PRIOR: PRIOR}
@@ -155,7 +155,30 @@ class ImageVectors:
         return np.stack([self._vectors[role, digest] for digest in digests])
 
 
-def scored_images(images: GeneratorImages, materials: Materials, vectors: ImageVectors) -> ScoredImages:
+class Reads:
+    """Tells the stage that runs how many images its scorer has read.
+
+    Args:
+        total: Images.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done = total, 0
+        self._report: Report = no_progress
+
+    def begin(self, report: Report) -> None:
+        self._done, self._report = 0, report
+        report(0, self._total, "images")
+
+    def count(self) -> None:
+        self._done = min(self._done + 1, self._total)  # some scorers read an image twice
+        self._report(self._done, self._total, "images")
+
+
+def scored_images(
+    images: GeneratorImages, materials: Materials, vectors: ImageVectors, on_read: Callable[[], None] = lambda: None
+) -> ScoredImages:
+    """The valid images of a generator; ``on_read`` is called whenever the pixels of one are read."""
     catalogue = materials.world.dataset.catalogue
     valid = [row for row in images.rows if not row.failure]
     index = {name: i for i, name in enumerate(materials.world.dataset.ratings.user_ids)}
@@ -166,8 +189,15 @@ def scored_images(images: GeneratorImages, materials: Materials, vectors: ImageV
     files = images.image_files()
     cache = PixelCache(lambda digest: decode_image(files[digest].read_bytes(), str(files[digest])))
 
+    def generated(digest: str) -> Pixels:
+        on_read()
+        return cache.get(digest)
+
     def pixels(i: int) -> Pixels:
-        return catalogue.pixels(valid[i].item) if valid[i].item >= 0 else cache.get(valid[i].digest)
+        if valid[i].item < 0:
+            return generated(valid[i].digest)
+        on_read()
+        return catalogue.pixels(valid[i].item)
 
     def embedding(role: str) -> Floats:
         if role == PRIOR:
@@ -177,7 +207,7 @@ def scored_images(images: GeneratorImages, materials: Materials, vectors: ImageV
         out[item >= 0] = table[item[item >= 0]]
         new = np.flatnonzero(item < 0)
         if len(new):
-            out[new] = vectors.encode(role, [digests[i] for i in new], cache.get)
+            out[new] = vectors.encode(role, [digests[i] for i in new], generated)
         return out
 
     return ScoredImages(
@@ -212,13 +242,15 @@ def score(
         PluginError: If a scorer breaks its contract.
     """
     name, users = images.spec.id, materials.world.users
-    scored = scored_images(images, materials, vectors)
+    reads = Reads(sum(not row.failure for row in images.rows))
+    scored = scored_images(images, materials, vectors, reads.count)
     by_image: dict[str, ImageScores] = {}
     by_user: dict[str, Floats] = {}
     cards: dict[str, ScorerCard] = {}
     for scorer, flags in addresses.scorers.items():
 
-        def write(folder: Path, _: Report, scorer: str = scorer, flags: ScorerFlags = flags) -> None:
+        def write(folder: Path, report: Report, scorer: str = scorer, flags: ScorerFlags = flags) -> None:
+            reads.begin(report)
             own = _restricted(scored, flags.needs)
             arrays = score_arrays(scorers(scorer), own, users)
             _check_complete(arrays, flags, scorer, own)

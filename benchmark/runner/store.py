@@ -81,6 +81,10 @@ class Store:
         key = address.key
         return self.root / address.stage / key[:2] / key
 
+    def checkpoint(self, address: Address) -> Path:
+        """Where the unfinished work on an artefact is kept, from which the next run goes on."""
+        return self.root / "checkpoints" / f"{address.stage}-{address.key}"
+
     def find(self, address: Address) -> Path | None:
         """The folder of an intact artefact, or None; every byte is read, and a damaged artefact is set aside."""
         folder = self.folder(address)
@@ -205,15 +209,13 @@ class Stages:
             address: Its address.
             title: Printed while it is made; seconds are added up per title.
             write: Called with an empty folder and a function that shows progress, where the artefact is missing.
-            announce: Whether to print the title.
+            announce: Whether to print the title of a short stage.
         """
         intact = self.store.find(address)
         if intact is not None:
             return intact
         started = time.perf_counter()
-        if announce:
-            self.reporter.info(f"  {title} ...")
-        with self.reporter.stage(title) as report:
+        with self.reporter.stage(title, announce) as report:
             folder = self.store.make(address, lambda empty: write(empty, report))
         self.seconds[title] += time.perf_counter() - started
         return folder

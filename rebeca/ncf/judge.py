@@ -54,6 +54,7 @@ class NCFJudge(Judge[VerifierParams]):
         from rebeca.ncf.training import Rows, fit_ncf
 
         p, context = self.params, self.context
+        context.progress(0, p.nets, "networks")
         train = part.joined() if p.hold_back == "items" else part.train
         if not train.liked.any() or train.liked.all():
             raise DataError("the verifier's training ratings are all likes or all dislikes", hint="check data.like_at")

@@ -171,7 +171,7 @@ class PriorTraining:
             total += loss.item() * len(rows)
             count += len(rows)
             if progress is not None:
-                progress(self.steps, most_steps, f"epoch {len(self.train_losses) + 1}")
+                progress(self.steps, most_steps, "steps")
         self.train_losses.append(total / max(count, 1))
         self.rates.append(float(self.optimiser.param_groups[0]["lr"]))
         if not self.held.shape[1]:

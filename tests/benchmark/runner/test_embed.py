@@ -8,7 +8,6 @@ import pytest
 from benchmark.runner import embed as module
 from benchmark.runner.embed import FILE, PROGRESS, Encoders, embed, encode_catalogue, read_vectors
 from rebeca.data.catalogue import ArraySource, Catalogue
-from rebeca.interfaces import no_progress
 
 
 class Grey:
@@ -35,10 +34,10 @@ def catalogue(monkeypatch):
 
 def test_an_interruption_costs_one_chunk(catalogue, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        encode_catalogue(Grey(fails_at=9), catalogue, tmp_path, no_progress)
+        encode_catalogue(Grey(fails_at=9), catalogue, tmp_path)
     assert json.loads((tmp_path / PROGRESS).read_text()) == {"done": 8}
     encoder = Grey()
-    path = encode_catalogue(encoder, catalogue, tmp_path, no_progress)
+    path = encode_catalogue(encoder, catalogue, tmp_path)
     assert encoder.items == [8, 9]
     assert read_vectors(path)[:, 0].tolist() == list(range(10))
 
@@ -46,7 +45,7 @@ def test_an_interruption_costs_one_chunk(catalogue, tmp_path):
 @pytest.mark.parametrize("damage", ["progress", "file", "shape"])
 def test_what_is_damaged_begins_anew(catalogue, tmp_path, damage):
     with pytest.raises(KeyboardInterrupt):
-        encode_catalogue(Grey(fails_at=9), catalogue, tmp_path, no_progress)
+        encode_catalogue(Grey(fails_at=9), catalogue, tmp_path)
     if damage == "progress":
         (tmp_path / PROGRESS).write_text("{")
     elif damage == "file":
@@ -54,7 +53,7 @@ def test_what_is_damaged_begins_anew(catalogue, tmp_path, damage):
     else:
         np.save(tmp_path / FILE, np.zeros((10, 2), np.float32))
     encoder = Grey()
-    encode_catalogue(encoder, catalogue, tmp_path, no_progress)
+    encode_catalogue(encoder, catalogue, tmp_path)
     assert encoder.items == list(range(10))
 
 

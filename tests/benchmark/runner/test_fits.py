@@ -18,7 +18,8 @@ def test_arms_share_a_fit(prepared):
     folders = [fit(prepared, spec) for spec in prepared.task.generators]
     assert folders[0] == folders[1] == folders[2]
     assert len(set(folders)) == 3
-    assert not (prepared.stages.store.root / "checkpoints" / folders[0].name).exists()
+    fit_address = prepared.addresses.generators[prepared.task.generators[0].id].fit
+    assert not prepared.stages.store.checkpoint(fit_address).exists()
 
 
 def test_what_a_fit_reports_lies_beside_it(prepared):

@@ -46,8 +46,10 @@ class Listener(Reporter):
         self.said.append(text)
 
     @contextmanager
-    def stage(self, title):
+    def stage(self, title, announce=True):
+        self.said.append(f"  {title} ...")
         yield lambda *report: self.progress.append(report)
+        self.said.append(f"  {title} ended")
 
 
 class Isolated:
@@ -58,7 +60,7 @@ class Isolated:
         self.stages = Stages(Store(work, print), Listener())
 
     def run(self, spec=None):
-        decode_in_child(self.task, spec or self.spec, self.addresses, "cpu", self.stages)
+        return decode_in_child(self.task, spec or self.spec, self.addresses, "cpu", self.stages)
 
     @property
     def heard(self):
@@ -117,11 +119,22 @@ def says(*messages):
 
 
 def test_what_a_child_says_is_passed_on(isolated, child):
-    child(says({"line": "half way"}, {"progress": [18, 36, "images"]}, {"done": True}))
+    stages = {"stage": "fit well"}, {"progress": [18, 36, "steps"]}, {"line": "half way"}, {"stage": ""}
+    child(says(*stages, {"done": True, "decoded": 36, "seconds": {"fit well": 0.001}}))
     run = isolated()
-    run.run()
-    assert run.heard.said == ["  child process of well ...", "half way"]
-    assert run.heard.progress == [(18, 36, "images")]
+    assert run.run() == 36
+    assert run.heard.said == ["  child process of well ...", "  fit well ...", "half way", "  fit well ended"]
+    assert run.heard.progress == [(18, 36, "steps")]
+    assert run.stages.seconds.keys() == {"fit well", "child process of well"}
+    assert run.stages.seconds["fit well"] == 0.001
+
+
+def test_a_stage_that_is_cut_short_does_not_end(isolated, child):
+    child(says({"stage": "fit well"}, {"error": "no", "hint": ""}))
+    run = isolated()
+    with pytest.raises(PluginError, match="no"):
+        run.run()
+    assert run.heard.said == ["  child process of well ...", "  fit well ..."]
     assert run.stages.seconds.keys() == {"child process of well"}
 
 
@@ -144,6 +157,10 @@ def test_its_last_word_ends_it_and_what_it_started(isolated, child, tmp_path):
         '{"error": 3}',
         '{"line": ["x"]}',
         '{"progress": [1]}',
+        '{"stage": 1}',
+        '{"done": true, "decoded": "many"}',
+        '{"done": true, "seconds": [1]}',
+        '{"done": true, "seconds": {"fit well": "long"}}',
         "\\xff",
     ],
 )
@@ -285,9 +302,10 @@ def in_process(monkeypatch, prepared, tmp_path):
 
 def test_a_child_makes_the_same_images_as_a_run(isolated, in_process, prepared, tmp_path):
     run = isolated()
-    run.run()
-    assert "  fit well ..." in run.heard.said and "  images well ..." in run.heard.said
-    assert run.heard.progress[-1] == (1, 1, "work units")
+    images = run.run()
+    assert "  fit well ended" in run.heard.said and "  images well ended" in run.heard.said
+    assert run.heard.progress[-1] == (images, images, "images") and images > 0
+    assert run.stages.seconds.keys() == {"fit well", "images well", "child process of well"}
     assert in_process == []
     inside, outside = run.stages.store, Store(tmp_path / "other", print)
     stages = Stages(outside, Reporter(quiet=True))
@@ -368,6 +386,8 @@ def test_a_process_of_its_own_changes_no_image(installed, done, tmp_path):
     assert (a / "well" / "scores.parquet").read_bytes() == (b / "well" / "scores.parquet").read_bytes()
     alone, inside = (json.loads((folder / "_task" / "comparison.json").read_text()) for folder in (a, b))
     assert alone["task"]["hash"] == inside["task"]["hash"]
+    assert alone["provenance"]["decoded"]["well"] == inside["provenance"]["decoded"]["well"]
+    assert alone["provenance"]["seconds"]["images well"] > 0
     (plugin,) = alone["provenance"]["plugins"]
     digest = plugin.pop("hash")
     assert plugin == {"kind": "generator", "name": "wild", "distribution": "wild", "version": "1.0"}

@@ -107,7 +107,7 @@ def test_items_that_are_held_out_have_no_part_in_the_fit(dims):
 def test_progress_counts_networks():
     seen = []
     fitted(params=replace(QUICK, nets=3), progress=lambda done, total, note: seen.append((done, total)))
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
 def test_the_mean_is_taken_of_logits(tmp_path):

@@ -1,0 +1,92 @@
+"""The steps that a run is going to take: what the store lacks, in the order of the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+from benchmark.records.costs import (
+    ANALYSE_STAGE,
+    HELD_OUT_STAGE,
+    READ_STAGE,
+    encode_stage,
+    fit_stage,
+    images_stage,
+    judge_stage,
+    score_stage,
+)
+from benchmark.runner.addresses import Addresses
+from benchmark.runner.estimate import Step
+from benchmark.runner.store import Address, Store
+from benchmark.task.resolve import Task
+from rebeca.seeds import digest_of
+
+FREE = ("users", "seeds")
+"""Inputs of images that do not change what an image costs."""
+
+
+def plan_steps(task: Task, addresses: Addresses, store: Store, world_read: bool, analysed: bool) -> list[Step]:
+    """All steps; what is in the store costs nothing and is none.
+
+    Costs are compared within the same data, except those of an image: they are alike whatever it was fitted on.
+
+    Args:
+        task: The task.
+        addresses: Of everything that the records rest on.
+        store: The work folder. Damage is not noticed here, so a damaged artefact is computed without an estimate.
+        world_read: Whether the data are in memory.
+        analysed: Whether the records are current.
+    """
+    data, planned = addresses.data, set[Address]()
+
+    def lacks(address: Address) -> bool:
+        """Whether a step makes it; generators share fits, and roles share embeddings."""
+        new = address not in planned and not store.folder(address).is_dir()
+        planned.add(address)
+        return new
+
+    state = f"{data.ratings[:12]} {'known' if world_read else 'to read'}"
+    steps = [Step(READ_STAGE, f"data {data.items[:12]}", state, paced=False)]
+    steps += _learning(addresses, store, lacks)
+    for spec in task.generators:
+        own, per_user = addresses.generators[spec.id], task.images_of(spec)
+        if lacks(own.fit):
+            steps.append(_whole(store, fit_stage(spec.id), f"fit {spec.use} {data.ratings[:12]}", own.fit))
+        lacking = [number for number, unit in enumerate(own.units) if lacks(unit)]
+        if lacking:
+            images = per_user * sum(len(addresses.units[number]) for number in lacking)
+            decoder = task.file.decoder.use if "generate" in own.flags.decodes_in else "alone"
+            inputs = {name: value for name, value in json.loads(own.units[0].inputs).items() if name not in FREE}
+            kind = f"images {spec.use} {decoder} {inputs['device']}"
+            steps.append(Step(images_stage(spec.id), kind, digest_of(inputs)[:12], images))
+    for spec in task.generators:
+        images = task.images_of(spec) * sum(map(len, addresses.units))
+        for entry in task.scorers:
+            address = addresses.scores[spec.id, entry.id]
+            if lacks(address):
+                kind = f"score {entry.use} of {spec.use}"
+                steps.append(Step(score_stage(spec.id, entry.id), kind, address.key[:12], images))
+    if lacks(addresses.held_out):
+        steps.append(Step(HELD_OUT_STAGE, f"held-out {data.ratings[:12]}", addresses.held_out.key[:12]))
+    if not analysed:
+        rows = [sum(map(len, addresses.units)), len(task.generators), len(task.scorers)]
+        steps.append(Step(ANALYSE_STAGE, f"analyse {task.file.id}", digest_of([task.analysis_hash(), rows])[:12]))
+    return steps
+
+
+def _learning(addresses: Addresses, store: Store, lacks: Callable[[Address], bool]) -> Iterator[Step]:
+    """Embeddings and judges."""
+    data = addresses.data
+    for role, encoder in addresses.encoders.items():
+        if lacks(encoder.embeddings):
+            kind = f"encode {encoder.encoder.text} {data.items[:12]}"
+            yield _whole(store, encode_stage(role), kind, encoder.embeddings)
+    for judge in (*addresses.judges.values(), *addresses.curve):
+        if lacks(judge.fit):
+            kind = f"judge {judge.use} {data.ratings[:12]}"
+            yield _whole(store, judge_stage(judge.role, judge.share), kind, judge.fit)
+
+
+def _whole(store: Store, title: str, kind: str, address: Address) -> Step:
+    """A step without parts, which may go on where an earlier run stopped."""
+    return Step(title, kind, address.key[:12], whole=not store.checkpoint(address).exists())
