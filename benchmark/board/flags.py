@@ -10,9 +10,14 @@ from benchmark.records.schema import GeneratorRecord, TaskRecord
 
 
 def twins(records: Mapping[str, GeneratorRecord]) -> dict[str, str]:
-    """Generators that returned the same images as another one, and which one; other parameters are mentioned."""
+    """Generators that returned the same images as another one, and which one; other parameters are mentioned.
+
+    A generator without a valid image has no twin.
+    """
     twin_of = {}
     for name, record in records.items():
+        if not record.images.valid:
+            continue
         same = (other for other in records if other != name and records[other].images.digest == record.images.digest)
         if (twin := next(same, None)) is not None:
             alike = _settings(record) == _settings(records[twin])
