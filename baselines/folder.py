@@ -24,6 +24,8 @@ from rebeca.interfaces import GeneratedImage, Generator, GeneratorContext, Reque
 from rebeca.pixels import DECODING, decode_image, pixels_digest
 
 TABLE = "images.csv"
+READING = 2
+"""Raised whenever the same folder could give other images, or is refused from now on."""
 SUFFIXES = (".png", ".webp", ".jpg", ".jpeg")
 OTHER_SUFFIXES = (".avif", ".bmp", ".gif", ".heic", ".jfif", ".tif", ".tiff")
 """Of images that a folder may hold, but that nobody asked for."""
@@ -88,8 +90,8 @@ class Folder(Generator[FolderParams]):
 
     @classmethod
     def fingerprint(cls, params: FolderParams) -> str:
-        """Changes when the same files could give other pixels."""
-        return f"decoding {DECODING}"
+        """Changes when the same files could give other images."""
+        return f"decoding {DECODING}, reading {READING}"
 
     @classmethod
     def decodes_in(cls, params: FolderParams) -> frozenset[str]:

@@ -48,7 +48,7 @@ def flags_of(record: GeneratorRecord, task: TaskRecord, twin: str | None, gap: b
     if images.copies:
         flags.append(f"copies {percent(images.copies / images.requested)}")
     users = max((summary.users for summary in record.summary.values()), default=0)
-    if generator.claims_personal and users > 1 and images.different * users <= images.valid:
+    if generator.claims_personal and users > 1 and 0 < images.different * users <= images.valid:
         flags.append("same for everybody")
     if gap:
         flags.append(GAP)

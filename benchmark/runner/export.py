@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmark.disk import replace_folder
 from benchmark.runner.addresses import encoder_addresses
 from benchmark.runner.embed import Encoders, embed
 from benchmark.runner.store import Stages
@@ -54,7 +53,7 @@ class Export:
 
 
 def export_task(task: Task, folder: Path, stages: Stages | None = None, device: str = "cpu") -> Export:
-    """Writes the inputs of a generator into a new folder, whole or not at all.
+    """Writes the inputs of a generator into a new folder, which stays empty until all of them are written.
 
     Args:
         task: The task.
@@ -66,16 +65,19 @@ def export_task(task: Task, folder: Path, stages: Stages | None = None, device: 
         StoreError: If the folder holds something.
         RebecaError: If the data cannot be read.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise StoreError(f"{folder}: there is something already", hint="name a new folder, or remove this one")
     world = find_data(task, stages.store).read() if stages else build_world(task)
     embeddings = _embeddings(task, world, device, stages) if stages else None
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.new")
+    place = folder.resolve()
+    temporary = place.with_name(f".{place.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
+    temporary.mkdir(parents=True)
     written = _write(temporary, task, world, embeddings)
-    replace_folder(temporary, folder)
+    place.mkdir(exist_ok=True)  # perhaps the current folder, which must stay the same one
+    for path in sorted(temporary.iterdir()):
+        path.rename(place / path.name)
+    temporary.rmdir()
     return Export(folder, *written)
 
 
@@ -212,7 +214,9 @@ All tables are UTF-8, with commas between cells and quotes where a cell needs th
 | `excluded.csv` | `user`, `item`: items that may not be shown to this user |
 {embeddings}| `task.json` | the task: its hash, images per user, image size, scale, where likes begin |
 
-The candidates of a user are the items of the user's block in `candidates.csv`, less those in `excluded.csv`. {spread}
+The candidates of a user are the items of the user's block in `candidates.csv`, less those in `excluded.csv`.
+{spread}
+
 Retrieval may return copies of candidates only. Images that you generate may have any size, unless `image_size` in
 `task.json` says more. The data {sharing}; their licence: {licence}.
 

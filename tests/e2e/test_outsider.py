@@ -18,8 +18,8 @@ INSIDE = {
 }
 LAYOUTS = ("folders", "table")
 FILES = ("scores.parquet", "users.parquet", "pairs.parquet", "images.parquet")
-OF_ITSELF = {"generator", "fit", "digest", "results_digest"}
-"""What a record says of the generator itself, and the digest of the whole record."""
+OF_ITSELF = {"generator", "fit"}
+"""What a record says of the generator itself: id, title, parameters, the address of its fit."""
 
 
 def task_text(split):
