@@ -15,7 +15,8 @@ from rebeca.errors import StoreError
 from tests.conftest import invoke
 
 PER_USER = ("data.split.kind=per-user", "data.split.test=8", "data.split.validation=4", "judges.ratings=disjoint")
-SPLITS = pytest.mark.parametrize("overrides", [(), PER_USER], ids=["held-out-items", "per-user"])
+GROUPED = ("data.split.test=0.5",)
+SPLITS = pytest.mark.parametrize("overrides", [(), PER_USER, GROUPED], ids=["held-out-items", "per-user", "grouped"])
 
 
 def read(folder, name):
@@ -27,8 +28,17 @@ def contents(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def group(folder):
+    """Users with an odd number rate items with an odd number only, the others the other ones."""
+    header, *rows = (folder / "ratings.csv").read_text().split()
+    rows = [row for row in rows if len({int(cell[1:]) % 2 for cell in row.split(",")[:2]}) == 1]
+    (folder / "ratings.csv").write_text("\n".join([header, *rows]) + "\n")
+
+
 @SPLITS
 def test_it_holds_what_a_generator_inside_is_given(tiny, tmp_path, overrides):
+    if overrides == GROUPED:
+        group(tiny.parent / "data")
     task = load_task(tiny, overrides)
     export_task(task, tmp_path / "out")
     world = build_world(task)
@@ -54,6 +64,7 @@ def test_it_holds_what_a_generator_inside_is_given(tiny, tmp_path, overrides):
         np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / row["file"])), catalogue.pixels(index))
     block_of = {row["user"]: row["block"] for row in read(tmp_path / "out", "users.csv")}
     excluded = {(row["user"], row["item"]) for row in read(tmp_path / "out", "excluded.csv")}
+    assert len(set(block_of.values())) == (2 if overrides == GROUPED else 1)
     for user, index in zip(world.user_ids, world.users.tolist(), strict=True):
         own = [r["item"] for r in read(tmp_path / "out", "candidates.csv") if r["block"] == block_of[user]]
         candidates = [item for item in own if (user, item) not in excluded]
