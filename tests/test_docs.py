@@ -64,6 +64,9 @@ def checkout(tmp_path, monkeypatch):
 def test_python_runs(page, code, checkout):
     if "results/" in code and not PUBLISHED:
         pytest.skip("there are no published records in this checkout")
+    if "inputs/" in code:  # what the page's own task exports
+        (checkout / "my-task.yaml").write_text(blocks(page, "yaml")[0])
+        invoke(*next(words for place, words in COMMANDS if place == page and words[0] == "export"))
     exec(compile(code, str(page), "exec"), {"__name__": "docs"})  # the docs' own code
 
 

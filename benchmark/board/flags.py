@@ -10,9 +10,14 @@ from benchmark.records.schema import GeneratorRecord, TaskRecord
 
 
 def twins(records: Mapping[str, GeneratorRecord]) -> dict[str, str]:
-    """Generators that returned the same images as another one, and which one; other parameters are mentioned."""
+    """Generators that returned the same images as another one, and which one; other parameters are mentioned.
+
+    A generator without a valid image has no twin.
+    """
     twin_of = {}
     for name, record in records.items():
+        if not record.images.valid:
+            continue
         same = (other for other in records if other != name and records[other].images.digest == record.images.digest)
         if (twin := next(same, None)) is not None:
             alike = _settings(record) == _settings(records[twin])
@@ -45,7 +50,7 @@ def flags_of(record: GeneratorRecord, task: TaskRecord, twin: str | None, gap: b
     if images.copies:
         flags.append(f"copies {percent(images.copies / images.requested)}")
     users = max((summary.users for summary in record.summary.values()), default=0)
-    if generator.claims_personal and users > 1 and images.different * users <= images.valid:
+    if generator.claims_personal and users > 1 and 0 < images.different * users <= images.valid:
         flags.append("same for everybody")
     if gap:
         flags.append(GAP)

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from benchmark.commands.exits import one_message
+from benchmark.commands.export import export
 from benchmark.commands.options import (
     json_option,
     load,
@@ -52,7 +53,7 @@ def main(debug: bool) -> None:
         os.environ["OMP_NUM_THREADS"] = THREADS
 
 
-for _command in (verify, check, site, figures, weights, data, dev):
+for _command in (export, verify, check, site, figures, weights, data, dev):
     main.add_command(_command)
 
 

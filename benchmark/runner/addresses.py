@@ -192,7 +192,7 @@ def find_addresses(task: Task, device: str, users: Sequence[str], data: DataAddr
     units = tuple(tuple(users[start : start + USERS_PER_UNIT]) for start in range(0, len(users), USERS_PER_UNIT))
     flags = {entry.id: entry.flags() for entry in task.scorers}
     kind = device_class(device)
-    encoders = _encoder_addresses(task, kind, data)
+    encoders = encoder_addresses(task, kind, data)
     judges = {
         role: _judge_address(task, kind, data, encoders, role, 1.0)
         for role in (*task.judges, PRIOR)
@@ -227,7 +227,8 @@ def find_addresses(task: Task, device: str, users: Sequence[str], data: DataAddr
     return Addresses(data, units, encoders, judges, curve, generators, flags, scores, held_out, _plugins(task))
 
 
-def _encoder_addresses(task: Task, device: str, data: DataAddresses) -> dict[str, EncoderAddress]:
+def encoder_addresses(task: Task, device: str, data: DataAddresses) -> dict[str, EncoderAddress]:
+    """The encoders of a task by role; of the device only its class counts."""
     addresses = {}
     for role, encoder in encoders_of(task).items():
         seed = task.seeds.fitting(f"encoder {role}", encoder.use, _changed_encoder(encoder))

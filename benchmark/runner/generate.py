@@ -19,6 +19,7 @@ from rebeca.device import empty_cache, on_processor
 from rebeca.errors import PluginError, printable
 
 LONGEST_REASON = 500
+SHOWN_USERS = 5
 
 
 def generate_images(
@@ -78,3 +79,7 @@ def _check_failures(task: Task, images: GeneratorImages, reporter: Reporter) -> 
     reporter.info(
         f"  {images.spec.id}: {count} ({kinds}), first user '{first.user}', image {first.replicate} is {first.failure}"
     )
+    fine = {row.user for row in images.rows if not row.failure}
+    if without := [user for user in dict.fromkeys(row.user for row in failed) if user not in fine]:
+        more = f" and {len(without) - SHOWN_USERS:,} more" if len(without) > SHOWN_USERS else ""
+        reporter.info(f"  {images.spec.id}: users without any image: {', '.join(without[:SHOWN_USERS])}{more}")

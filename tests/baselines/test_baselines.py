@@ -4,10 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from baselines.catalogue import CatalogueGenerator, CatalogueParams, best_positions, factorise
-from baselines.folder import Folder, FolderParams
 from benchmark.task.resolve import load_task
 from rebeca.interfaces import GeneratedImage, Request
 from tests.running import Running
@@ -103,12 +101,3 @@ def test_needs_are_declared():
     assert CatalogueGenerator.needs(CatalogueParams("verifier")) == {"judge"}
     assert CatalogueGenerator.needs(CatalogueParams("heldout-likes")) == {"held-out"}
     assert CatalogueGenerator.needs(CatalogueParams("ridge")) == frozenset()
-
-
-def test_folder_reads_images_and_names_missing_ones(tmp_path):
-    (tmp_path / "ann").mkdir()
-    Image.fromarray(np.full((5, 4, 3), 9, np.uint8)).save(tmp_path / "ann" / "0.png")
-    generator = Folder(FolderParams(str(tmp_path)), None)
-    images = list(generator.generate([Request("ann", 0, 0), Request("ann", 1, 0)]))
-    assert images[0].pixels.shape == (5, 4, 3)
-    assert images[1] is None

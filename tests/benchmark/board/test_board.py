@@ -87,6 +87,13 @@ def test_twins_have_the_same_images(generators):
     }
 
 
+def test_generators_without_images_are_neither_twins_nor_the_same_for_everybody(records, generators):
+    empty = {name: edited(record, valid=0, different=0, digest="0" * 64) for name, record in generators.items()}
+    assert twins(empty) == {}
+    task = read_comparison(records)
+    assert "same for everybody" not in flags_of(empty["rebeca"], task, None, False)
+
+
 def test_a_gap_is_wide_beyond_the_reference(generators):
     def with_gap(record, low, high):
         return record.model_copy(update={"gap": dataclasses.replace(record.gap, low=low, high=high)})

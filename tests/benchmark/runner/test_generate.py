@@ -23,14 +23,14 @@ def run(prepared, monkeypatch):
     Generator ``crashing`` fails in its child process. Of generator ``losing`` the last two of three images fail.
     """
 
-    def run_(crashing="", losing="", failures="exclude"):
+    def run_(crashing="", losing="", failures="exclude", kinds=("", "blank", "missing")):
         def child(task, spec, *_):
             if spec.id == crashing:
                 raise PluginError(f"generator '{spec.id}': it broke in /a/folder")
 
         def decode(task, spec, *_):
-            failed = ["", "blank", "missing"] if spec.id == losing else ["", "", ""]
-            rows = tuple(ImageRow("u1", k, 7, "", -1, failure) for k, failure in enumerate(failed))
+            failed = kinds if spec.id == losing else [""] * len(kinds)
+            rows = tuple(ImageRow(f"u{1 + k // 3}", k % 3, 7, "", -1, failure) for k, failure in enumerate(failed))
             return GeneratorImages(spec, (), rows, 3)
 
         monkeypatch.setattr(generate, "decode_in_child", child)
@@ -74,6 +74,11 @@ def test_failed_images_are_counted_by_kind(run, failures):
     assert printed.splitlines() == [
         "  catalogue-random: 2 of 3 images failed (1 blank, 1 missing), first user 'u1', image 1 is blank"
     ]
+
+
+def test_users_without_any_image_are_named(run):
+    _, _, printed = run(losing="catalogue-random", kinds=("", "blank", "missing", *["missing"] * 21))
+    assert printed.splitlines()[1] == "  catalogue-random: users without any image: u2, u3, u4, u5, u6 and 2 more"
 
 
 def test_a_failed_image_ends_a_run_that_says_abort(run):

@@ -1,0 +1,253 @@
+"""Export: what a generator outside of the benchmark needs, and nothing that it may not see, as plain files.
+
+No file holds a held-out rating, a rating that only judges learn from, or anything of a judge. The same task gives the
+same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from benchmark.runner.addresses import encoder_addresses
+from benchmark.runner.embed import Encoders, embed
+from benchmark.runner.store import Stages
+from benchmark.runner.world import World, build_world, find_data
+from benchmark.task.resolve import Task
+from rebeca.arrays import Floats
+from rebeca.data.cells import number_text
+from rebeca.data.interactions import Interactions
+from rebeca.errors import StoreError
+
+FORMAT = 1
+"""Of the exported files; raised with any change of their form."""
+ITEMS = "items"
+"""Folder of the items' image files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What was written.
+
+    Attributes:
+        folder: Where.
+        users: Users that images are asked for.
+        requests: Images that are asked for.
+        training_ratings: Ratings to learn from.
+        items: Items of the data set.
+    """
+
+    folder: Path
+    users: int
+    requests: int
+    training_ratings: int
+    items: int
+
+
+def export_task(task: Task, folder: Path, stages: Stages | None = None, device: str = "cpu") -> Export:
+    """Writes the inputs of a generator into a new folder, which stays empty until all of them are written.
+
+    Args:
+        task: The task.
+        folder: Where; absent or empty.
+        stages: The store, where the items' embeddings are wanted as well. The caller holds its lock.
+        device: Torch device that encodes the items.
+
+    Raises:
+        StoreError: If the folder holds something.
+        RebecaError: If the data cannot be read.
+    """
+    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+        raise StoreError(f"{folder}: there is something already", hint="name a new folder, or remove this one")
+    world = find_data(task, stages.store).read() if stages else build_world(task)
+    embeddings = _embeddings(task, world, device, stages) if stages else None
+    place = folder.resolve()
+    temporary = place.with_name(f".{place.name}.new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    written = _write(temporary, task, world, embeddings)
+    place.mkdir(exist_ok=True)  # perhaps the current folder, which must stay the same one
+    for path in sorted(temporary.iterdir()):
+        path.rename(place / path.name)
+    temporary.rmdir()
+    return Export(folder, *written)
+
+
+def _embeddings(task: Task, world: World, device: str, stages: Stages) -> Floats:
+    """float32 [items, dim]; the items in the space of the task's encoder."""
+    addresses = encoder_addresses(task, device, find_data(task, stages.store).addresses)
+    encoders = Encoders(addresses, world.dataset.catalogue, world.division.training_items, device)
+    return embed("task", encoders, addresses["task"], world.dataset.catalogue, stages)
+
+
+def _write(folder: Path, task: Task, world: World, embeddings: Floats | None) -> tuple[int, int, int, int]:
+    """Writes all files; returns the numbers of users, requests, training ratings and items."""
+    dataset, division = world.dataset, world.division
+    catalogue, candidates = dataset.catalogue, world.candidates
+    decoder: dict[str, Any] = task.file.decoder.params
+    prompts = {name: decoder.get(name, "") for name in ("prompt", "negative_prompt")}
+    if not any(prompts.values()):
+        prompts = {}
+    requests = [
+        [user, k, task.seeds.image(user, k), *prompts.values()]
+        for user in world.user_ids
+        for k in range(task.file.images)
+    ]
+    _write_csv(folder / "requests.csv", ["user", "replicate", "seed", *prompts], requests)
+    _write_ratings(folder / "training_ratings.csv", division.generators.train)
+    _write_ratings(folder / "validation_ratings.csv", division.generators.validation)
+    blocks = zip(dataset.ratings.user_ids, dataset.block_of_user.tolist(), strict=True)
+    _write_csv(folder / "users.csv", ["user", "block"], blocks)
+    captions = catalogue.captions or ("",) * len(catalogue)
+    training, files = division.training_items.astype(int), [f"{ITEMS}/{i:06d}.png" for i in range(len(catalogue))]
+    items = zip(catalogue.item_ids, files, catalogue.block.tolist(), training.tolist(), captions, strict=True)
+    _write_csv(folder / "items.csv", ["item", "file", "block", "training", "caption"], items)
+    (folder / ITEMS).mkdir()
+    for index, file in enumerate(files):
+        Image.fromarray(catalogue.pixels(index)).save(folder / file, "PNG")
+    of_block = ((block, catalogue.item_ids[item]) for block, item in zip(*candidates.of_block.nonzero(), strict=True))
+    _write_csv(folder / "candidates.csv", ["block", "item"], of_block)
+    excluded = candidates.rated or ()
+    rated = (
+        (dataset.ratings.user_ids[user], catalogue.item_ids[item])
+        for user in (world.users.tolist() if excluded else [])
+        for item in excluded[user].tolist()
+    )
+    _write_csv(folder / "excluded.csv", ["user", "item"], rated)
+    if embeddings is not None:
+        np.save(folder / "embeddings.npy", embeddings)
+    _write_json(folder / "task.json", _about(task, world, decoder))
+    (folder / "README.md").write_text(_readme(task, world, embeddings is not None, bool(prompts)), encoding="utf-8")
+    return len(world.users), len(requests), len(division.generators.train), len(catalogue)
+
+
+def _about(task: Task, world: World, decoder: dict[str, Any]) -> dict[str, Any]:
+    """What ``task.json`` holds."""
+    return {
+        "format": FORMAT,
+        "task": task.file.id,
+        "version": task.file.version,
+        "title": task.file.title,
+        "hash": task.hash(),
+        "modified": task.modified,
+        "images_per_user": task.file.images,
+        "image_size": decoder.get("size"),
+        "decoder": {"use": task.file.decoder.use, "params": decoder},
+        "encoder": task.encoder.text,
+        "like_at": task.file.data.like_at,
+        "scale": list(world.dataset.scale),
+        "data": world.dataset.title,
+        "licence": world.dataset.licence,
+        "redistribute": world.dataset.redistribute,
+    }
+
+
+def _write_ratings(path: Path, rows: Interactions) -> None:
+    users, items = ([ids[i] for i in index] for ids, index in ((rows.user_ids, rows.user), (rows.item_ids, rows.item)))
+    likes = rows.liked.astype(int).tolist()
+    table = zip(users, items, map(number_text, rows.rating), likes, strict=True)
+    _write_csv(path, ["user", "item", "rating", "like"], table)
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _readme(task: Task, world: World, embeddings: bool, prompts: bool) -> str:
+    spread = (
+        "The items were drawn apart: candidates are items that no training rating concerns."
+        if world.candidates.rated is None
+        else "`excluded.csv` lists the items that each user rated already."
+    )
+    return README.format(
+        title=task.file.title,
+        id=task.file.id,
+        version=task.file.version,
+        users=len(world.users),
+        images=task.file.images,
+        spread=spread,
+        prompts=PROMPTS if prompts else "",
+        embeddings=EMBEDDINGS if embeddings else "",
+        sharing="may be passed on" if world.dataset.redistribute else "may not be passed on",
+        licence=world.dataset.licence,
+    )
+
+
+PROMPTS = "Every request names the task's `prompt` and `negative_prompt` as well.\n"
+EMBEDDINGS = (
+    "| `embeddings.npy` | float32 [items, dim]: the items in the space of the task's encoder, in the order of"
+    " `items.csv` |\n"
+)
+README = """# {title}
+
+These are the inputs of a generator for the task `{id}`, version {version}. Make {images} images for each of {users}
+users, and hand them in as files. No file here holds a held-out rating or anything of a judge.
+
+## Files
+
+All tables are UTF-8, with commas between cells and quotes where a cell needs them.
+
+| file | holds |
+|---|---|
+| `requests.csv` | one row per image that is asked for: `user`, `replicate` (counted from 0), `seed` |
+| `training_ratings.csv` | what to learn from: `user`, `item`, `rating`, `like` (1 or 0) |
+| `validation_ratings.csv` | the same, for early stopping and other choices |
+| `users.csv` | `user`, `block`: users rate and see only items of their block |
+| `items.csv` | `item`, `file`, `block`, `training` (1 where a model may look at the item while it learns), `caption` |
+| `items/` | the items' images, with the pixels that generators of the benchmark get |
+| `candidates.csv` | `block`, `item`: the items that may be shown to users of a block |
+| `excluded.csv` | `user`, `item`: items that may not be shown to this user |
+{embeddings}| `task.json` | the task: its hash, images per user, image size, scale, where likes begin |
+
+The candidates of a user are the items of the user's block in `candidates.csv`, less those in `excluded.csv`.
+{spread}
+
+Retrieval may return copies of candidates only. Images that you generate may have any size, unless `image_size` in
+`task.json` says more. The data {sharing}; their licence: {licence}.
+
+## Seeds
+
+Take the randomness of an image from its seed, an unsigned 64-bit number. Two generators that use the same seeds see
+the same noise, and their comparison is more precise. {prompts}Read the seed as a whole number: many programs round it.
+
+Generators of the benchmark derive a random stream from a seed and a name. The seed of the stream is the first 8 bytes
+of SHA-256 over the text `[seed,"name"]`, as a big-endian number. In Python:
+
+    digest = hashlib.sha256(f'[{{seed}},"catalogue-random"]'.encode()).digest()
+    stream = numpy.random.default_rng(int.from_bytes(digest[:8], "big"))
+
+## Hand in the images
+
+Use one folder per user, named by the user's id, and one file per image, named by its replicate:
+
+    mine/u17/0.png
+    mine/u17/1.png
+
+The suffix is `.png`, `.webp`, `.jpg` or `.jpeg`, in small letters. If a user's id cannot be the name of a folder, or if
+your files have other names, write a table `mine/images.csv`. Only the images that it names then count. Files are
+relative to `mine/`, and lie inside it:
+
+    user,replicate,file
+    u17,0,some/name.png
+
+Then add a generator to the file of this task. Change neither `id`, `version` nor `seed`: the seeds depend on them.
+
+    - {{id: mine, title: My generator, use: folder, params: {{path: mine}}}}
+
+Add `retrieval: true` to `params` if your images are copies of items. A missing image counts as a failure.
+"""
