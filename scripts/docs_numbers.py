@@ -5,11 +5,11 @@
 
 A comment behind a number, which no reader sees, says where the number comes from:
 
-    .823<!-- sprites/v1 rebeca precision@25 -->         a generator's mean; ``low`` or ``high`` is an end of its interval
+    .823<!-- sprites/v1 rebeca precision@25 -->         a generator's mean; ``low`` or ``high``: its interval
     160,000<!-- sprites/v1 data.ratings -->             a field of a task's record
     .795<!-- exact ground-truth -->                     calculated for the world of sprites
     .9699<!-- card adapter, cosine -->                  a figure of tinyworld's models
-    .93<!-- reports/tinyworld.md | row | column -->     first number in a cell of a table of the docs; ``| 2``: the second
+    .93<!-- reports/tinyworld.md | row | column -->     first number in a cell of the docs; ``| 2``: the second
     1<!-- schema -->                                    version of the records
 
 It is compared after the rounding of the page. A table between ``<!-- table: ... -->`` and ``<!-- end of table -->`` is
@@ -34,7 +34,6 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from benchmark.analysis.measures import Measure
-from benchmark.analysis.results import Interval
 from benchmark.board.board import Board, read_board
 from benchmark.board.format_numbers import with_interval
 from benchmark.records.files import COMPARISON, TASK_FOLDER
@@ -56,9 +55,7 @@ TABLE = re.compile(r"<!-- table: (?P<source>.*?) -->\n.*?<!-- end of table -->",
 WRITTEN = re.compile(r"<!-- (tables|fields): .*?<!-- end of \1 -->", re.DOTALL)
 """Tables of other scripts, which have tests of their own."""
 CODE = re.compile(r"```.*?```|^ {4}.*?$", re.DOTALL | re.MULTILINE)
-UNREAD = re.compile(
-    r"^#.*?$|`[^`]*`|\]\([^)]*\)|Python 3\.\d+|Diffusion \d\.\d|Apache-2\.0|HPSv2\.\d|arXiv [\d.]+", re.MULTILINE
-)
+UNREAD = re.compile(r"^#.*?$|`[^`]*`|\]\([^)]*\)|(?:Python |Diffusion |Apache-|HPSv|arXiv )[\d.]+", re.MULTILINE)
 """Headings, code spans, addresses of links, and names with a version."""
 DECIMALS = re.compile(r"(?<![\w.,/-])[+−]?\d*\.\d+(?![\w.]*\w)")
 NO_RECORD = "<!-- no record:"

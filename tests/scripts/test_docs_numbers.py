@@ -52,7 +52,7 @@ def test_any_altered_number_of_a_table_is_noticed(name, table):
 
 
 def test_a_missing_row_and_a_missing_table_are_noticed():
-    name, table = TABLES[0]
+    _, table = TABLES[0]
     lines = table[0].splitlines()
     assert script.differences("\n".join([*lines[:6], *lines[7:]]))
     assert len(MARKS) > 40 and len(TABLES) == 2
