@@ -29,6 +29,7 @@ CAUTIONS = {
     "skewed-differences": "Skewed differences, {measure} ({where}): sign flips can reject too often.",
 }
 """By kind; the figures behind each sentence are in docs/reports/calibration.md."""
+UNKNOWN_WEIGHTS = "Weights in files that are not one of the known published files: {}."
 NOT_FROZEN = "The task was not written down before the first image, or was changed since: everything is exploratory."
 
 
@@ -105,6 +106,11 @@ class Board:
         return sorted(name for name, identity in self.record.provenance.weights.items() if " random " in identity)
 
     @property
+    def unknown_weights(self) -> list[str]:
+        """Files of weights that the task names and that are not published ones."""
+        return sorted(name for name, text in self.record.provenance.weights.items() if " unknown " in text)
+
+    @property
     def frozen(self) -> bool:
         """Whether the analysis was written down before the first image."""
         return self.record.analysis.frozen
@@ -117,6 +123,8 @@ class Board:
             where += f" and {more} more" if more > 0 else ""
             measure = "" if caution.measure is None else Measure.parse(caution.measure).label
             sentences.append(CAUTIONS[caution.kind].format(where=where, measure=measure))
+        if self.unknown_weights:
+            sentences.append(UNKNOWN_WEIGHTS.format(", ".join(self.unknown_weights)))
         return sentences
 
     def comparisons(self, measure: Measure) -> tuple[Comparison, ...]:
