@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -165,3 +166,13 @@ def test_a_checkpoint_of_the_other_version_under_another_name_is_refused(tmp_pat
     published_as(path, "sd15")
     with pytest.raises(SpecError, match=r"is the published file of"):
         HPSv2Scorer.fingerprint(HPSv2Params(**params))
+
+
+@pytest.mark.parametrize(("origin", "refused"), [("published", True), ("random", False)])
+def test_the_published_head_on_another_clip_is_refused(monkeypatch, origin, refused):
+    weights = published.LocalWeights(Path(), Path(), origin, "0" * 64)
+    monkeypatch.setattr("benchmark.scorers.laion.find", lambda name: weights)
+    monkeypatch.setattr("benchmark.scorers.laion.weights_fingerprint", lambda *_: weights.identity("laion-v2"))
+    LaionScorer.fingerprint(LaionParams("published:vit-l", "published:laion-v2"))
+    with pytest.raises(SpecError, match="belongs to OpenAI's CLIP ViT-L/14") if refused else nullcontext():
+        LaionScorer.fingerprint(LaionParams("open_clip:ViT-L-14/laion2b_s32b_b82k", "published:laion-v2"))
