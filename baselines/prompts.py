@@ -63,6 +63,10 @@ class Prompts(Generator[PromptsParams]):
         self._order: list[str] = []
 
     @classmethod
+    def reads_captions(cls, params: PromptsParams) -> bool:
+        return params.words not in PUBLISHED
+
+    @classmethod
     def claims_personal(cls, params: PromptsParams) -> bool:
         return params.words == "persona"
 

@@ -271,6 +271,11 @@ def published(name: str) -> Published:
     return ALL[short]
 
 
+def known_file(sha256: str) -> str | None:
+    """Name of the published weights that a file with this hash belongs to."""
+    return next((name for name, weights in ALL.items() for file in weights.files if file.sha256 == sha256), None)
+
+
 def names_in(node: Any) -> list[str]:
     """Every published name in a resolved task, sorted; misspelt ones are refused where they are used."""
     return sorted({text.removeprefix(PREFIX) for text in _texts(node) if text.startswith(PREFIX)} & ALL.keys())

@@ -131,6 +131,7 @@ def blocks(page: Path) -> Iterator[Block]:
             continue
         if in_code:
             continue
+        line = re.sub(r"(?<=.)<!--.*?-->", "", line)  # where a number comes from
         if line.startswith("<!--"):
             yield from close()
             generated = not line.startswith("<!-- end")

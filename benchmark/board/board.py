@@ -34,6 +34,7 @@ CAUTIONS = {
 }
 """By kind; the figures behind each sentence are in docs/reports/calibration.md."""
 INCOMPLETE = "Not ranked: {title} has a preference for {known} of {users}."
+UNKNOWN_WEIGHTS = "Weights in files that are not one of the known published files: {}."
 NOT_FROZEN = "The task was not written down before the first image, or was changed since: everything is exploratory."
 
 
@@ -115,6 +116,11 @@ class Board:
         return sorted(name for name, identity in self.record.provenance.weights.items() if " random " in identity)
 
     @property
+    def unknown_weights(self) -> list[str]:
+        """Files of weights that the task names and that are not published ones."""
+        return sorted(name for name, text in self.record.provenance.weights.items() if " unknown " in text)
+
+    @property
     def frozen(self) -> bool:
         """Whether the analysis was written down before the first image."""
         return self.record.analysis.frozen
@@ -131,6 +137,8 @@ class Board:
             where += f" and {more} more" if more > 0 else ""
             measure = "" if caution.measure is None else Measure.parse(caution.measure).label
             sentences.append(CAUTIONS[caution.kind].format(where=where, measure=measure))
+        if self.unknown_weights:
+            sentences.append(UNKNOWN_WEIGHTS.format(", ".join(self.unknown_weights)))
         return sentences
 
     def comparisons(self, measure: Measure) -> tuple[Comparison, ...]:

@@ -145,7 +145,8 @@ class Provenance(Machine):
     dtype: str = Field(description="Number formats of decoders, scorers and encoders.")
     users_per_unit: Count = Field(description="Users per work unit.")
     weights: Mapping[str, str] = Field(
-        description="Published weights: name, origin (`published` or `random`) and the start of the digest, by name."
+        description="Weights: name, origin and the start of the digest, by name. The origin is `published` or `random`,"
+        " or for files that the task names `known` or `unknown`: whether they are published ones."
     )
     plugins: tuple[PluginInfo, ...] = Field(description="Plug-ins of other distributions.")
     batches: Mapping[str, tuple[Count, ...]] = Field(

@@ -1,6 +1,6 @@
 """Every cache key of a run, computed before a model is loaded or built.
 
-This needs only the users' ids and the hashes of the data files.
+This needs only the users' ids, the hashes of the data files, and the list of items where captions stand in it.
 
 An address holds what a result depends on: parameters of the task file, seeds, the class of the device, the code and
 weights of plug-ins, and the hashes of the data set's files. The project's own code is covered by the versions of its
@@ -39,11 +39,13 @@ class DataAddresses:
     Attributes:
         items: SHA-256 over all that the items depend on.
         ratings: SHA-256 over all that items, ratings and their division depend on.
+        captions: Digest of captions that stand in a file; None where there are none.
         users: Address of the ids of those users that images are made for.
     """
 
     items: str
     ratings: str
+    captions: str | None
     users: Address
 
 
@@ -158,6 +160,9 @@ def data_addresses(task: Task) -> DataAddresses:
     files = _hashed_files(task.data_path)
     of_ratings = {name for name in files if _matches(name, source.rating_files(task.data))}
     of_items = {name for name in files if _matches(name, source.item_files(task.data))} - of_ratings
+    captioned = None if task.data_path is None else source.caption_file(task.data, task.data_path)
+    if captioned is not None:
+        files[captioned.name] = captioned.others
     items = digest_of(
         {
             "version": STAGE_VERSIONS["data"],
@@ -177,7 +182,7 @@ def data_addresses(task: Task) -> DataAddresses:
         }
     )
     users = Address.of("data", ratings=ratings, users=task.file.users.model_dump(mode="json"))
-    return DataAddresses(items, ratings, users)
+    return DataAddresses(items, ratings, None if captioned is None else captioned.captions, users)
 
 
 def find_addresses(task: Task, device: str, users: Sequence[str], data: DataAddresses) -> Addresses:
@@ -296,6 +301,7 @@ def _generator_address(
         seed=seed,
         device=device,
         **({"decoder": decoder} if "fit" in flags.decodes_in else {}),
+        **({"captions": data.captions} if flags.reads_captions and data.captions is not None else {}),
     )
     inputs = {
         "fit": fit.key,

@@ -43,7 +43,11 @@ class Decoders:
         """The decoder for points of a space, with a batch that fits on the device."""
         world, device = self._materials.world, self._materials.device
         context = DecoderContext(
-            world.dataset.catalogue, self._materials.embeddings["task"], world.candidates, space, device
+            world.dataset.catalogue.without_captions(),
+            self._materials.embeddings["task"],
+            world.candidates,
+            space,
+            device,
         )
         decoder = build("decoder", self._use, self._params, context)
         self.batch = rehearsed(decoder, self._use, self._params, device, self._rehearsals)
@@ -62,6 +66,7 @@ def generator_context(
 ) -> GeneratorContext:
     """What a generator is given besides training ratings, in one of its steps."""
     world = materials.world
+    catalogue = world.dataset.catalogue
 
     def withheld(space: Space) -> Decoder[Any]:
         raise PluginError(f"it asks for the decoder in {step}", hint=f"name '{step}' in decodes_in(params)")
@@ -73,7 +78,7 @@ def generator_context(
     }
     return GeneratorContext(
         users=world.dataset.ratings.user_ids,
-        catalogue=world.dataset.catalogue,
+        catalogue=catalogue if address.flags.reads_captions else catalogue.without_captions(),
         candidates=world.candidates,
         embeddings=materials.embeddings["task"],
         training_items=world.division.training_items,

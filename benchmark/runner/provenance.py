@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import rebeca
 from benchmark.records.files import utc_now
@@ -22,7 +23,11 @@ from benchmark.runner.images import read_batches
 from benchmark.task.encoders import named_encoder
 from benchmark.task.resolve import Task
 from rebeca.device import on_processor, precision
-from rebeca.published import identity, names_in
+from rebeca.hashes import file_hashes
+from rebeca.published import identity, known_file, names_in
+from rebeca.scorers.laion import known_head
+
+WEIGHTS = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 
 PACKAGES = (
     "torch",
@@ -68,7 +73,7 @@ def provenance(
         **machine(device).model_dump(),
         dtype=_precisions(task, addresses, device),
         users_per_unit=USERS_PER_UNIT,
-        weights={name: identity(name) for name in names_in(task.to_json())},
+        weights={name: identity(name) for name in names_in(task.to_json())} | _named_files(task, addresses),
         plugins=tuple(PluginInfo(**asdict(plugin)) for plugin in addresses.plugins),
         batches={name: sizes for name, sizes in batches.items() if sizes},
         encoders={
@@ -101,9 +106,9 @@ def machine(device: str) -> Machine:
     )
 
 
-def _precisions(task: Task, addresses: Addresses, device: str) -> str:
-    """Number formats of all decoders, scorers and encoders of a task, e.g. ``float16, float32``."""
-    params = [spec.decoder for spec in task.generators] + [entry.params for entry in task.scorers]
+def _models(task: Task, addresses: Addresses) -> list[Any]:
+    """Parameters of all decoders, scorers and encoders of a task."""
+    params: list[Any] = [spec.decoder for spec in task.generators] + [entry.params for entry in task.scorers]
     encoders = [address.encoder for address in addresses.encoders.values()]
     encoders += [
         named_encoder(text, task.source.parent) for flags in addresses.scorers.values() for text in flags.encoders
@@ -112,6 +117,28 @@ def _precisions(task: Task, addresses: Addresses, device: str) -> str:
         while encoder.of is not None:  # down to the network below all projections
             encoder = encoder.of
         params.append(encoder.params)
+    return params
+
+
+def _named_files(task: Task, addresses: Addresses) -> dict[str, str]:
+    """Weights that a task names as files or folders, and whether each is a file that was published."""
+    files: set[Path] = set()
+    for params in _models(task, addresses):
+        fields = (*getattr(params, "FILES", ()), *getattr(params, "PATHS", ()), "checkpoint")
+        paths = [Path(text) for field in fields if isinstance(text := getattr(params, field, None), str)]
+        files |= {path for path in paths if path.is_file()}
+        files |= {file for path in paths if path.is_dir() for file in path.rglob("*") if file.suffix in WEIGHTS}
+    hashes = file_hashes(sorted(files))
+    names = {file: known_file(sha256) or known_head(sha256) for file, sha256 in hashes.items()}
+    return {
+        file.name: f"{names[file] or file.name} {'known' if names[file] else 'unknown'} {sha256[:16]}"
+        for file, sha256 in hashes.items()
+    }
+
+
+def _precisions(task: Task, addresses: Addresses, device: str) -> str:
+    """Number formats of all decoders, scorers and encoders of a task, e.g. ``float16, float32``."""
+    params = _models(task, addresses)
     named = (getattr(each, "dtype", None) for each in params)
     return ", ".join(sorted({precision(dtype if isinstance(dtype, str) else "float32", device) for dtype in named}))
 

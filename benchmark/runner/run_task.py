@@ -130,6 +130,7 @@ def declare(freezer: Freezer, addresses: Addresses, stages: Stages) -> Declarati
 def record_address(task: Task, addresses: Addresses, declaration: Declaration) -> str:
     """SHA-256 of all that the records depend on."""
     artefacts = [artefact.key for artefact in addresses.artefacts()]
+    artefacts += [] if addresses.data.captions is None else [addresses.data.captions]  # of the data's fingerprint
     return digest_of([SCHEMA, STAGE_VERSIONS, task.to_json(), task.modified, declaration.frozen, artefacts])
 
 

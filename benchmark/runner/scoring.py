@@ -129,7 +129,7 @@ def scorer_context(flags: ScorerFlags, materials: Materials, base: Path) -> Scor
     return ScorerContext(
         {need: offers[need] for need in flags.needs},
         users=world.dataset.ratings.user_ids,
-        catalogue=world.dataset.catalogue,
+        catalogue=world.dataset.catalogue.without_captions(),
         training_items=world.division.training_items,
         block_of_user=world.dataset.block_of_user,
         scale=world.dataset.scale,

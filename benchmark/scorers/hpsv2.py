@@ -13,7 +13,7 @@ from rebeca.device import precision
 from rebeca.errors import SpecError
 from rebeca.interfaces import ScorerCard
 from rebeca.params import Count
-from rebeca.published import PREFIX, is_published, locate, published
+from rebeca.published import PREFIX, is_published, known_file, locate, published
 
 if TYPE_CHECKING:
     from rebeca.scorers.hpsv2 import HPSv2
@@ -31,7 +31,8 @@ class HPSv2Params:
         weights: ``published:hpsv2.0`` or ``published:hpsv2.1``, or a checkpoint file with a ``state_dict``, relative to
             the task file; the stand-in's come with the package.
         prompt: The one prompt under which all images are scored.
-        version: Shown on the leaderboard; must be that of the published weights.
+        version: Shown on the leaderboard; must be that of the published weights, also where they lie in a file of
+            another name.
         engine: ``batched``, or ``hpsv2-package`` to let the package score, one by one.
         batch: Images per batch; halved where memory is short.
         dtype: Of the network: ``float32``, ``float16``, or ``auto``: half precision on a GPU. The final product of unit
@@ -88,7 +89,13 @@ class HPSv2Scorer(PixelScorer[HPSv2Params]):
         if params.backbone == TINYWORLD:
             return stand_in_fingerprint("hps")
         hint = f"rebeca-bench weights fetch hpsv2.0, then weights: {PREFIX}hpsv2.0"
-        return weights_fingerprint("hpsv2", str(params.weights), hint)
+        digest = weights_fingerprint("hpsv2", str(params.weights), hint)
+        if (known := known_file(digest)) is not None and known != f"hpsv{params.version.removeprefix('v')}":
+            raise SpecError(
+                f"scorer 'hpsv2': {params.weights} is the published file of {known}, version says {params.version}",
+                hint="scores of different versions cannot be compared: make them agree",
+            )
+        return digest
 
     @property
     def batch(self) -> int:

@@ -10,10 +10,14 @@ from benchmark.scorers.shared import TINYWORLD, PixelScorer, stand_in_fingerprin
 from rebeca.arrays import Floats, Pixels
 from rebeca.errors import SpecError
 from rebeca.interfaces import Encoder, ScorerCard
+from rebeca.published import find, is_published, published
+from rebeca.scorers.laion import CLIPS, KNOWN, KnownHead
 
 if TYPE_CHECKING:
     from rebeca.scorers.laion import LaionHead
 
+READING = 2
+"""Raised when files of heads are read in another way; the first way took every chain of layers for a linear one."""
 REFERENCE = "Schuhmann et al. 2022, LAION-5B, arXiv 2210.08402; improved-aesthetic-predictor, linear"
 
 
@@ -22,10 +26,10 @@ class LaionParams:
     """Parameters of a task file.
 
     Attributes:
-        backbone: A registered encoder, e.g. ``published:vit-l`` or ``open_clip:ViT-L-14-quickgelu/openai``, or
-            ``tinyworld`` for the stand-in.
-        weights: ``published:laion-v2``, or the head's file, relative to the task file: ``layers.N.weight`` and
-            ``layers.N.bias``, without activations in between.
+        backbone: The CLIP that the head was trained on, as a registered encoder, e.g. ``published:vit-l`` or
+            ``open_clip:ViT-L-14-quickgelu/openai``; or ``tinyworld`` for the stand-in.
+        weights: ``published:laion-v2``, or the file of a head in one of the forms of ``rebeca.scorers.laion``, relative
+            to the task file.
     """
 
     backbone: str = "open_clip:ViT-L-14-quickgelu/openai"
@@ -57,8 +61,9 @@ class LaionScorer(PixelScorer[LaionParams]):
                 "Mean rating of twenty synthetic raters, by a linear model; the miniature's stand-in.", REFERENCE,
                 role="aesthetic",
             )  # fmt: skip
-        meaning = "Mean aesthetic rating, predicted by a linear model."
-        return ScorerCard("LAION aesthetics v2", "rating 1 to 10", True, meaning, REFERENCE, role="aesthetic")
+        meaning = "Mean aesthetic rating, predicted by a small model on embeddings of CLIP."
+        name = "LAION aesthetics v2" if is_published(params.weights) else "Aesthetic rating"
+        return ScorerCard(name, "rating 1 to 10", True, meaning, REFERENCE, role="aesthetic")
 
     @classmethod
     def encoders(cls, params: LaionParams) -> tuple[str, ...]:
@@ -68,7 +73,15 @@ class LaionScorer(PixelScorer[LaionParams]):
     def fingerprint(cls, params: LaionParams) -> str:
         if params.backbone == TINYWORLD:
             return stand_in_fingerprint("laion")
-        return weights_fingerprint("laion", str(params.weights), "weights: published:laion-v2")
+        digest = weights_fingerprint("laion", str(params.weights), "weights: published:laion-v2")
+        known = _known_head(str(params.weights), digest)
+        if known is not None and not known.takes(params.backbone):
+            raise SpecError(
+                f"scorer 'laion': the head {known.name} belongs to OpenAI's CLIP {known.clip}, the backbone is"
+                f" {params.backbone}",
+                hint=f"backbone: {' or '.join(CLIPS[known.clip])}",
+            )
+        return digest if is_published(params.weights) else f"{digest}/{READING}"
 
     @cached_property
     def _encoder(self) -> Encoder[Any]:
@@ -91,9 +104,16 @@ class LaionScorer(PixelScorer[LaionParams]):
             SpecError: If head and encoder do not fit.
         """
         embeddings = self._encoder.encode(images)
-        if embeddings.shape[1] != len(self._head.weight):
+        if embeddings.shape[1] != self._head.dim:
             raise SpecError(
-                f"scorer 'laion': a head of {len(self._head.weight)} numbers on embeddings of {embeddings.shape[1]}",
+                f"scorer 'laion': a head of {self._head.dim} numbers on embeddings of {embeddings.shape[1]}",
                 hint="the head and the encoder belong together",
             )
         return self._head.score(embeddings)
+
+
+def _known_head(weights: str, digest: str) -> KnownHead | None:
+    """The published head that weights are; None for other files and for random weights."""
+    if is_published(weights):
+        digest = str(published(weights).files[0].sha256) if find(weights).origin == "published" else ""
+    return KNOWN.get(digest)

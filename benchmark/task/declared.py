@@ -27,6 +27,7 @@ class GeneratorFlags:
         family: Shown on the leaderboard.
         fit_parameters: Names of the parameters that the fit depends on.
         decodes_in: Where it asks for the decoder: in ``fit``, in ``generate``.
+        reads_captions: Whether it reads the captions of items.
         claims_personal: Whether images are meant to differ between users because of their taste.
     """
 
@@ -35,6 +36,7 @@ class GeneratorFlags:
     family: str
     fit_parameters: frozenset[str]
     decodes_in: frozenset[str]
+    reads_captions: bool
     claims_personal: bool
 
     def recorded(self) -> dict[str, object]:
@@ -83,6 +85,7 @@ def generator_flags(use: str, params: Any, label: str | None = None) -> Generato
         ask.checked(plugin.family, "family", str),
         ask.names(lambda: plugin.fit_parameters(params), "fit_parameters", known),
         ask.names(lambda: plugin.decodes_in(params), "decodes_in", STEPS),
+        ask.answer(lambda: plugin.reads_captions(params), "reads_captions", bool),
         ask.answer(lambda: plugin.claims_personal(params), "claims_personal", bool),
     )
 

@@ -7,7 +7,7 @@ import threading
 import zipfile
 import zlib
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -78,6 +78,15 @@ class ZipSource:
 
 
 @dataclass(slots=True, eq=False)
+class _Memory:
+    """Decoded items, the most recent ones."""
+
+    pixels: OrderedDict[int, Pixels] = field(default_factory=OrderedDict)
+    bytes: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(slots=True, eq=False)
 class Catalogue:
     """All items of a data set.
 
@@ -92,29 +101,32 @@ class Catalogue:
     source: PixelSource
     block: Ints
     captions: tuple[str, ...] = ()
-    _pixels: OrderedDict[int, Pixels] = field(default_factory=OrderedDict)
-    _kept: int = 0
+    _memory: _Memory = field(default_factory=_Memory)
     _digests: dict[int, str] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __len__(self) -> int:
         return len(self.item_ids)
 
     def pixels(self, index: int) -> Pixels:
         """uint8 RGB [height, width, 3], read-only; the most recent items stay in memory."""
-        with self._lock:
-            if index in self._pixels:
-                self._pixels.move_to_end(index)
-                return self._pixels[index]
+        memory = self._memory
+        with memory.lock:
+            if index in memory.pixels:
+                memory.pixels.move_to_end(index)
+                return memory.pixels[index]
         pixels = self.source.read(index).view()
         pixels.setflags(write=False)  # everybody is given the same array
-        with self._lock:
-            if index not in self._pixels:
-                self._pixels[index] = pixels
-                self._kept += pixels.nbytes
-            while self._kept > KEPT_BYTES:
-                self._kept -= self._pixels.popitem(last=False)[1].nbytes
+        with memory.lock:
+            if index not in memory.pixels:
+                memory.pixels[index] = pixels
+                memory.bytes += pixels.nbytes
+            while memory.bytes > KEPT_BYTES:
+                memory.bytes -= memory.pixels.popitem(last=False)[1].nbytes
         return pixels
+
+    def without_captions(self) -> Catalogue:
+        """The same items and decoded pixels, for who must not depend on captions."""
+        return replace(self, captions=())
 
     def digest(self, index: int) -> str:
         """SHA-256 of the pixels."""

@@ -28,6 +28,8 @@ from rebeca.data.options import ALL_RATINGS, TABLE_ENDINGS, USUAL_LAYOUT, Rating
 from rebeca.data.ratings import rating_checks, read_ratings
 from rebeca.data.tables import Faults, Table, read_table
 from rebeca.errors import DataError
+from rebeca.interfaces import CaptionFile
+from rebeca.seeds import digest_of
 
 OF_MACOS = "__MACOSX"
 """A folder in archives that macOS writes; it holds no images."""
@@ -107,6 +109,19 @@ def read_items(path: Path, layout: TableLayout = USUAL_LAYOUT) -> Table:
         listed.add(item)
     faults.check()
     return table
+
+
+def caption_file(path: Path, layout: TableLayout = USUAL_LAYOUT) -> CaptionFile | None:
+    """The list of items where it holds captions; None also where it cannot be read, which reading the data names."""
+    try:
+        table = read_items(path, layout)
+    except DataError:
+        return None
+    if "caption" not in table.columns:
+        return None
+    others = {name: cells for name, cells in table.columns.items() if name != "caption"}
+    name = table.path.relative_to(path).as_posix()
+    return CaptionFile(name, digest_of(table.columns["caption"]), digest_of(others))
 
 
 def table_file(path: Path, stem: str, layout: TableLayout) -> Path:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import glob
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from rebeca.data.dataset import Dataset
 from rebeca.data.options import TABLE_ENDINGS, USUAL_LAYOUT, RatingRules, TableLayout
-from rebeca.interfaces import DatasetSource
+from rebeca.interfaces import CaptionFile, DatasetSource
 from rebeca.tinyworld.world import TinyworldParams, make_tinyworld
 from rebeca.worlds.sprites import SpritesParams, make_sprites
 
@@ -51,6 +52,12 @@ class FolderData(DatasetSource[FolderDataParams]):
     @classmethod
     def rating_files(cls, params: FolderDataParams) -> tuple[str, ...]:
         return _names("ratings", params.ratings)
+
+    @classmethod
+    def caption_file(cls, params: FolderDataParams, folder: Path) -> CaptionFile | None:
+        from rebeca.data.folder import caption_file
+
+        return caption_file(folder, params.items)
 
     def read(self) -> Dataset:
         from rebeca.data.folder import read_folder

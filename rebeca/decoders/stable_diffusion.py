@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from rebeca.arrays import Floats, Pixels
+from rebeca.decoders.ip_adapter import check_adapter, encoder_of
 from rebeca.device import empty_cache, on_processor, precision
 from rebeca.errors import MissingDependency, PluginError, SpecError, did_you_mean, out_of_memory
 from rebeca.hashes import tree_hash
@@ -222,7 +223,7 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
             if vectors.shape[1] != width:
                 raise PluginError(
                     f"embeddings of {vectors.shape[1]} numbers for an adapter that takes {width}",
-                    hint="the task's encoder must be the adapter's image encoder",
+                    hint=f"the task's encoder must be the adapter's image encoder, {encoder_of(width)}",
                 )
             embeds[:, 0] = torch.as_tensor(vectors, dtype=dtype, device=self.context.device)
         guided = p.image_guidance > 1
@@ -352,12 +353,14 @@ def weights_of(params: StableDiffusionParams) -> str:
     """SHA-256 over names and contents of folders, and over commits of repositories.
 
     Raises:
-        SpecError: If a repository has no commit, so that its files could change.
+        SpecError: If a repository has no commit, so that its files could change, or if the adapter is for another
+            base model.
     """
     model = _contents(params.model, params.revision, "revision")
     if params.model == params.adapter == TINYWORLD:
         return model
     adapter = _contents(params.adapter, params.adapter_revision, "adapter_revision")
+    check_adapter(_adapter_path(params), Path(_source(params.model, STABLE_DIFFUSION)) / "unet" / "config.json")
     return digest_of([model, adapter, params.adapter_file, params.dtype])
 
 
@@ -379,6 +382,12 @@ def _contents(name: str, commit: str | None, key: str) -> str:
 def _adapter_width(pipe: Any) -> int:
     """Numbers of an embedding; raises AttributeError for other kinds of adapter ("plus", "full")."""
     return int(pipe.unet.encoder_hid_proj.image_projection_layers[0].image_embeds.in_features)
+
+
+def _adapter_path(params: StableDiffusionParams) -> Path:
+    """The adapter's file; below a repository's name where it is not on this machine."""
+    name = ADAPTER.name if params.adapter == TINYWORLD else params.adapter_file
+    return Path(_source(params.adapter, ADAPTER.parts[0])) / "models" / name
 
 
 def _source(name: str, layout: str) -> str:

@@ -20,6 +20,8 @@ from rebeca.weights import quiet, reading
 
 P = TypeVar("P")
 BATCH = 32
+QUICK = "-quickgelu"
+"""Ends open_clip's names of models with OpenAI's activation; weights fit into both models, and mean only one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,13 @@ class OpenClipParams:
             raise SpecError(
                 f"encoder 'open_clip:{self.model}' names no weights", hint="write open_clip:<model>/<pretrained>"
             )
-        if (name, pretrained) == ("ViT-L-14", "openai"):
-            raise SpecError(
-                "open_clip builds ViT-L-14/openai with the wrong activation", hint="use ViT-L-14-quickgelu/openai"
-            )
+        if pretrained == "openai" and not name.endswith(QUICK):
+            raise _other_activation(self.model, f"{name}{QUICK}/{pretrained}")
+
+    @property
+    def checkpoint(self) -> str:
+        """The file, if it is one."""
+        return self.model.partition("/")[2]
 
 
 class OpenClip(Encoder[OpenClipParams]):
@@ -65,6 +70,10 @@ class OpenClip(Encoder[OpenClipParams]):
             config = open_clip.get_pretrained_cfg(name, pretrained)
             if not config:
                 raise ValueError(f"open_clip knows no weights '{pretrained}' of '{name}'")
+            if config.get("quick_gelu", False) != name.endswith(QUICK):
+                other = name.removesuffix(QUICK) if name.endswith(QUICK) else f"{name}{QUICK}"
+                if other in open_clip.list_models():
+                    raise _other_activation(params.model, f"{other}/{pretrained}")
             return file_hash(Path(open_clip.download_pretrained(config)))
 
     @cached_property
@@ -94,6 +103,10 @@ class OpenClip(Encoder[OpenClipParams]):
             return net.encode_image(x.to(self.context.device)).float().cpu().numpy()
 
         return in_batches(features, images, BATCH, self.dim)
+
+
+def _other_activation(model: str, right: str) -> SpecError:
+    return SpecError(f"open_clip builds {model} with the wrong activation", hint=f"use {right}")
 
 
 def _weights_of(params: OpenClipParams) -> Any:

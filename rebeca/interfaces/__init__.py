@@ -3,7 +3,7 @@
 Importing it imports neither torch nor pandas, so that a plug-in can be written against it cheaply.
 """
 
-from rebeca.interfaces.dataset import DatasetContext, DatasetSource
+from rebeca.interfaces.dataset import CaptionFile, DatasetContext, DatasetSource
 from rebeca.interfaces.decoder import Decoder, DecoderContext
 from rebeca.interfaces.encoder import Encoder, EncoderContext
 from rebeca.interfaces.generator import PRIVILEGES, STEPS, Generator, GeneratorContext, Privileges
@@ -16,6 +16,7 @@ __all__ = [
     "NEEDS",
     "PRIVILEGES",
     "STEPS",
+    "CaptionFile",
     "DatasetContext",
     "DatasetSource",
     "Decoder",

@@ -40,6 +40,21 @@ class DatasetContext:
         return self.path
 
 
+@dataclass(frozen=True, slots=True)
+class CaptionFile:
+    """A file with captions among other things.
+
+    Attributes:
+        name: Relative to the folder that ``data.path`` names.
+        captions: Digest of the captions.
+        others: Digest of everything else that is read from it.
+    """
+
+    name: str
+    captions: str
+    others: str
+
+
 class DatasetSource(Plugin[P, DatasetContext]):
     """Reads or draws a data set.
 
@@ -76,6 +91,14 @@ class DatasetSource(Plugin[P, DatasetContext]):
     def rating_files(cls, params: P) -> tuple[str, ...]:
         """``RATING_FILES`` where the parameters name further ones."""
         return cls.RATING_FILES
+
+    @classmethod
+    def caption_file(cls, params: P, folder: Path) -> CaptionFile | None:
+        """The file with captions, if there is one and its captions can be told from the rest.
+
+        After a change of captions alone only generators are fitted again whose ``reads_captions`` says so.
+        """
+        return None
 
     @abc.abstractmethod
     def read(self) -> Dataset:

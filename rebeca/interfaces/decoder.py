@@ -25,7 +25,7 @@ class DecoderContext:
     """What a decoder is given.
 
     Attributes:
-        catalogue: All items of the data set, without ratings.
+        catalogue: All items of the data set, without ratings and captions.
         embeddings: The catalogue in the space of the task's encoder, float32 [items, dim].
         candidates: Which items may be shown to whom.
         space: Maps between the encoder's space and the one in which the generator's points lie.

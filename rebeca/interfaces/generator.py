@@ -44,7 +44,7 @@ class GeneratorContext:
 
     Attributes:
         users: Ids of all users of the data set, in the order of the user index.
-        catalogue: All items, without ratings.
+        catalogue: All items, without ratings; with captions where ``reads_captions`` says so.
         candidates: Which items may be shown to whom.
         embeddings: The catalogue in the space of the task's encoder, float32 [items, dim].
         training_items: bool [items]; the items that fits may look at.
@@ -123,6 +123,14 @@ class Generator(Plugin[P, GeneratorContext]):
         Fits and images that rest on no decoder stay cached when the decoder changes.
         """
         return frozenset({"generate"})
+
+    @classmethod
+    def reads_captions(cls, params: P) -> bool:
+        """Whether it reads the captions of items; else its catalogue holds none.
+
+        Fits that do not read captions stay cached when captions change.
+        """
+        return False
 
     @classmethod
     def claims_personal(cls, params: P) -> bool:

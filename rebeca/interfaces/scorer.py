@@ -86,7 +86,7 @@ class ScorerContext(Offers):
 
     Attributes:
         users: Ids of all users of the data set, in the order of the user index.
-        catalogue: All items, without ratings.
+        catalogue: All items, without ratings and captions.
         training_items: bool [items]; items that models could see during fits.
         block_of_user: int [users]; blocks share neither users nor items.
         scale: Lowest and highest possible rating.

@@ -1,4 +1,7 @@
-"""Sampling embeddings from the prior: those of all users in one stream of fixed-size batches.
+"""Sampling embeddings from the prior: those of all users in one stream of batches.
+
+How a matrix product rounds depends on its number of rows. So short batches are filled up, and an embedding does not
+depend on how many others are sampled beside it.
 
 Guidance: ``f_null + w (f(user, rating) - f_null)`` in the network's own output space. w = 0 ignores the condition,
 w = 1 is conditional, w above 1 extrapolates. Both passes run as one batch.
@@ -15,10 +18,15 @@ import torch
 from torch import Tensor
 
 from rebeca.arrays import Floats, Ints
+from rebeca.device import on_processor
 from rebeca.prior.diffusion import make_scheduler
 from rebeca.prior.network import PriorNetwork
 from rebeca.prior.options import Objective, SamplingOptions, Schedule
 from rebeca.seeds import substream, torch_generator
+
+FEWEST = 64
+"""Rows of a batch on the CPU at least. Only products of about a dozen rows or fewer round otherwise there, so more
+would take time and change nothing. Other devices choose kernels by every size and are given full batches."""
 
 
 @torch.inference_mode()
@@ -50,17 +58,20 @@ def sample_prior(
         float32 [n, dim].
     """
     out = np.empty((len(users), model.shape.dim), np.float32)
+    fewest = min(FEWEST, options.batch) if on_processor(device) else options.batch
     for start in range(0, len(users), options.batch):
         stop = min(start + options.batch, len(users))
-        out[start:stop] = _batch(
+        rows = np.minimum(np.arange(start, max(stop, start + fewest)), stop - 1)
+        sampled = _batch(
             model,
-            torch.as_tensor(users[start:stop], dtype=torch.long, device=device),
-            torch.as_tensor(scores[start:stop], dtype=torch.long, device=device),
-            seeds[start:stop],
+            torch.as_tensor(users[rows], dtype=torch.long, device=device),
+            torch.as_tensor(scores[rows], dtype=torch.long, device=device),
+            [seeds[row] for row in rows],
             make_scheduler(options.sampler, objective, schedule, options.steps, device),
             options.prior_guidance,
             device,
         )
+        out[start:stop] = sampled[: stop - start]
         if progress is not None:
             progress(stop, len(users), "embeddings")
     return out

@@ -100,3 +100,12 @@ def test_a_gap_is_wide_beyond_the_reference(generators):
 
     both = {"a": with_gap(generators["rebeca"], -0.1, 0.1), "b": with_gap(generators["rebeca"], 0.2, 0.3)}
     assert gaps(both, "a") == {"b"} and gaps(both, "b") == set() and gaps(both, "nobody") == set()
+
+
+def test_weights_that_nobody_published_are_cautioned_about(board):
+    weights = {"head.pth": "head.pth unknown 0123456789abcdef", "vit-l": "vit-l published 0123456789abcdef"}
+    provenance = board.record.provenance.model_copy(update={"weights": weights})
+    other = dataclasses.replace(board, record=board.record.model_copy(update={"provenance": provenance}))
+    assert set(other.cautions()) - set(board.cautions()) == {
+        "Weights in files that are not one of the known published files: head.pth."
+    }

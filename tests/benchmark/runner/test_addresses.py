@@ -7,12 +7,15 @@ import sys
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from benchmark.runner import addresses as module
 from benchmark.runner.addresses import data_addresses, find_addresses
+from benchmark.runner.fits import generator_context
 from benchmark.runner.store import STAGE_VERSIONS
 from benchmark.task.bundled import find_task
 from benchmark.task.resolve import load_task
+from tests.running import Running
 
 USERS = tuple(f"u{i}" for i in range(12))
 
@@ -67,7 +70,7 @@ def test_users_of_work_units(tiny, monkeypatch):
     assert len(set(addresses.images())) == 15
 
 
-@pytest.mark.parametrize("name", ["items.csv", "images/0.png", "images/23.png"])
+@pytest.mark.parametrize("name", ["images/0.png", "images/23.png"])
 def test_a_changed_item_moves_everything(tiny, keys, name):
     path = tiny.parent / "data" / name
     path.write_bytes(path.read_bytes() + b"\n")
@@ -78,6 +81,50 @@ def test_a_changed_rating_moves_all_but_the_embeddings_of_encoders_that_learn_no
     path = tiny.parent / "data" / "ratings.csv"
     path.write_text(path.read_text().replace(",5\n", ",6\n", 1))
     assert moved(keys, found(tiny)) == set(keys) - {"embeddings verifier"}
+
+
+PROMPTS = [
+    {"id": "persona", "use": "prompts", "params": {"words": "persona"}},
+    {"id": "everybody", "use": "prompts", "params": {"words": "population"}},
+    {"id": "published", "use": "prompts", "params": {"words": "published-1"}},
+]
+
+
+@pytest.fixture
+def with_prompts(tiny):
+    """A task with generators that read captions, and one that only might."""
+    task = yaml.safe_load(tiny.read_text())
+    task["generators"] += PROMPTS
+    tiny.write_text(yaml.safe_dump(task))
+    return tiny
+
+
+def test_a_caption_alone_moves_only_what_reads_captions(with_prompts):
+    before = found(with_prompts)
+    path = with_prompts.parent / "data" / "items.csv"
+    path.write_text(path.read_text().replace("image 5", "a quiet lake"))
+    readers = [f"{kind} {name}" for kind in ("fit", "images", "scores") for name in ("persona", "everybody")]
+    assert moved(before, found(with_prompts)) == starting(before, *readers)
+
+
+@pytest.mark.parametrize(("old", "new"), [("i5,", "j5,"), ("5.png", "6.png"), ("item,file,caption", "item,file,notes")])
+def test_anything_else_in_the_list_of_items_moves_everything(with_prompts, old, new):
+    before = found(with_prompts)
+    path = with_prompts.parent / "data" / "items.csv"
+    path.write_text(path.read_text().replace(old, new, 1))
+    assert moved(before, found(with_prompts)) == set(before)
+
+
+def test_who_does_not_read_captions_is_given_none(with_prompts, tmp_path):
+    run = Running.of(load_task(with_prompts), tmp_path / "w")
+    spec = {each.id: each for each in run.task.generators}
+    contexts = {
+        name: generator_context(run.task, spec[name], run.addresses.generators[name], run.materials, None, tmp_path)
+        for name in ("rebeca", "persona", "published", "catalogue-random")
+    }
+    assert {name for name, context in contexts.items() if any(context.catalogue.captions)} == {"persona"}
+    first, second = contexts["rebeca"].catalogue, contexts["persona"].catalogue
+    assert first.pixels(0) is second.pixels(0) and first.item_ids == second.item_ids  # decoded once
 
 
 def test_what_the_data_set_does_not_read_moves_nothing(tiny, keys):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,8 +17,10 @@ from benchmark.runner.plugins import build_encoder
 from benchmark.scorers.hpsv2 import HPSv2Params, HPSv2Scorer
 from benchmark.scorers.laion import LaionParams, LaionScorer
 from benchmark.task.encoders import named_encoder
+from rebeca import published
 from rebeca.errors import MissingDependency, SpecError
 from rebeca.interfaces import ScoredImages
+from rebeca.scorers.laion import KNOWN, KnownHead
 from tests.builders import save_tiny_hps
 
 PROMPT = "Realistic image, finely detailed, with balanced composition and harmonious elements."
@@ -117,3 +122,57 @@ def test_a_head_and_an_encoder_that_do_not_fit_are_named(tmp_path):
     laion = scorer(LaionScorer, LaionParams("fourier:8", str(tmp_path / "head.safetensors")))
     with pytest.raises(SpecError, match=r"a head of 5 numbers on embeddings of 120"):
         laion.score_pixels(images_of([(64, 64)]))
+
+
+@pytest.fixture
+def published_as(monkeypatch):
+    """Lets a file pass for a published one, by its hash."""
+
+    def pretend(path, name):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if isinstance(name, KnownHead):
+            monkeypatch.setitem(KNOWN, digest, name)
+        else:
+            file = replace(published.ALL[name].files[0], sha256=digest)
+            monkeypatch.setitem(published.ALL, name, replace(published.ALL[name], files=(file,)))
+
+    return pretend
+
+
+def test_a_head_on_another_encoder_of_the_same_length_is_refused(tmp_path, published_as):
+    """B/32 and B/16 both have 512 numbers."""
+    path = tmp_path / "head.pth"
+    torch.save({"weight": torch.ones(1, 512), "bias": torch.zeros(1)}, path)
+    params = LaionParams("open_clip:ViT-B-32-quickgelu/openai", str(path))
+    LaionScorer.fingerprint(params)  # nobody knows the file
+    published_as(path, KnownHead("sa_0_4_vit_b_16_linear", "ViT-B/16"))
+    with pytest.raises(
+        SpecError, match=r"sa_0_4_vit_b_16_linear belongs to OpenAI's CLIP ViT-B/16, the backbone is .*32"
+    ):
+        LaionScorer.fingerprint(params)
+    LaionScorer.fingerprint(LaionParams("open_clip:ViT-B-16-quickgelu/openai", str(path)))
+
+
+@pytest.mark.parametrize("engine", ["batched", "hpsv2-package"])
+def test_a_checkpoint_of_the_other_version_under_another_name_is_refused(tmp_path, published_as, engine):
+    path = tmp_path / "HPS_v2_compressed.pt"
+    path.write_bytes(b"version 2.1, renamed")
+    params = {"weights": str(path), "engine": engine}
+    HPSv2Scorer.fingerprint(HPSv2Params(**params))
+    published_as(path, "hpsv2.1")
+    with pytest.raises(SpecError, match=r"HPS_v2_compressed\.pt is the published file of hpsv2\.1, version says v2\.0"):
+        HPSv2Scorer.fingerprint(HPSv2Params(**params))
+    HPSv2Scorer.fingerprint(HPSv2Params(**params, version="v2.1"))
+    published_as(path, "sd15")
+    with pytest.raises(SpecError, match=r"is the published file of"):
+        HPSv2Scorer.fingerprint(HPSv2Params(**params))
+
+
+@pytest.mark.parametrize(("origin", "refused"), [("published", True), ("random", False)])
+def test_the_published_head_on_another_clip_is_refused(monkeypatch, origin, refused):
+    weights = published.LocalWeights(Path(), Path(), origin, "0" * 64)
+    monkeypatch.setattr("benchmark.scorers.laion.find", lambda name: weights)
+    monkeypatch.setattr("benchmark.scorers.laion.weights_fingerprint", lambda *_: weights.identity("laion-v2"))
+    LaionScorer.fingerprint(LaionParams("published:vit-l", "published:laion-v2"))
+    with pytest.raises(SpecError, match="belongs to OpenAI's CLIP ViT-L/14") if refused else nullcontext():
+        LaionScorer.fingerprint(LaionParams("open_clip:ViT-L-14/laion2b_s32b_b82k", "published:laion-v2"))

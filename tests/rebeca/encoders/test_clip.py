@@ -2,7 +2,7 @@
 
 import pytest
 
-from rebeca.errors import MissingDependency
+from rebeca.errors import MissingDependency, SpecError
 from tests.builders import encoder, noise_images, resolved_encoder
 
 IMAGES = noise_images()
@@ -50,3 +50,17 @@ def test_open_clip_loads_a_local_checkpoint(tmp_path, monkeypatch):
     torch.save(model.state_dict(), tmp_path / "weights.pt")
     clip = encoder(f"open_clip:tiny-test/{tmp_path / 'weights.pt'}")
     assert clip.encode(IMAGES[:2]).shape == (2, 16)
+
+
+@pytest.mark.parametrize(
+    ("model", "right"),
+    [
+        ("ViT-B-32/openai", "ViT-B-32-quickgelu/openai"),
+        ("ViT-B-16/metaclip_400m", "ViT-B-16-quickgelu/metaclip_400m"),
+        ("ViT-H-14/dfn5b", "ViT-H-14-quickgelu/dfn5b"),
+    ],
+)
+def test_open_clip_weights_in_a_model_with_another_activation_are_refused(model, right):
+    """Their shapes fit, open_clip only warns, and all embeddings are others."""
+    with pytest.raises(SpecError, match=f"builds {model} with the wrong activation\n.*use {right}"):
+        resolved_encoder(f"open_clip:{model}").address()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rebeca.options import RebecaParams
+from rebeca.prior.network import build_prior
 from rebeca.prior.options import PriorShape, SamplingOptions
 from rebeca.prior.sampling import sample_prior
 from rebeca.prior.training import PriorTraining
@@ -33,6 +34,35 @@ def test_a_sample_depends_on_its_seed_and_not_on_its_batch(sampler):
     reversed_order = sample(model, [3, 2, 1, 0], [8, 7, 6, 5], sampler=sampler, batch=3)[::-1]
     np.testing.assert_allclose(together, reversed_order, atol=1e-5)
     assert not np.allclose(together[0], sample(model, [0], [9], sampler=sampler)[0])
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        PriorShape(16, 40, network="mlp", hidden=256, layers=2),  # tinyworld's and that of sprites
+        PriorShape(8, 7, network="mlp", hidden=32, layers=1),
+        PriorShape(64, 6, tokens=8, hidden=64, heads=4, layers=2),
+    ],
+)
+@pytest.mark.parametrize("guidance", [1.0, 8.0])
+def test_a_sample_is_the_same_to_the_last_bit_beside_any_number_of_others(shape, guidance):
+    model = build_prior(shape, 0).eval()
+    users, seeds = [i % 6 for i in range(300)], list(range(300))
+    whole = sample(model, users, seeds, prior_guidance=guidance)
+    for count in (1, 2, 3, 5, 7, 8, 9, 11, 12, 31, 63, 64, 65, 130, 299):
+        for start in (0, 300 - count):
+            part = sample(model, users[start:][:count], seeds[start:][:count], prior_guidance=guidance)
+            assert np.array_equal(part, whole[start:][:count]), count
+    assert np.array_equal(sample(model, users, seeds, prior_guidance=guidance, batch=64), whole)
+
+
+def test_another_device_is_given_full_batches(monkeypatch):
+    """Its kernels may differ with every size; a CPU that takes itself for another device shows the rows."""
+    model, rows = build_prior(SHAPE, 0).eval(), []
+    monkeypatch.setattr("rebeca.prior.sampling.on_processor", lambda device: False)
+    model.register_forward_hook(lambda _, inputs, out: rows.append(len(out)))
+    assert len(sample(model, [0] * 20, list(range(20)), prior_guidance=1.0, batch=16)) == 20
+    assert set(rows) == {16}
 
 
 def test_guidance_zero_ignores_the_user_and_one_is_conditional():
