@@ -85,8 +85,8 @@ def test_one_column_may_be_item_and_file(folder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("user,item,when\na,b,monday\n", "no column of ratings"),
-        ("x,y,z\na,b,c\n", "user, item, rating cannot be found among the columns"),
+        ("user,item,when\na,b,monday\n", "no column is known as rating"),
+        ("x,y,z\na,b,c\n", "no column is known as user or item or rating"),
         ("", "the file is empty"),
         ("user,item,rating\na,i1,3\na,i2\n", "row 3: has 2 cells, the header 3"),
         ("user,item,rating\na,i1,3\nb,i1,3\n", "every rating is 3"),
