@@ -241,8 +241,9 @@ def _plain(name: str, stem_of_id: bool = True) -> str:
 
 
 def _words(name: str) -> set[str]:
-    """``bookRating``, ``Book-Rating`` and ``BOOK_RATING`` have the words book and rating."""
-    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+    """``bookRating``, ``Book-Rating`` and ``BOOK_RATINGS`` have the words book and rating."""
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)]
+    return {*words, *(word.removesuffix("s") for word in words)}
 
 
 def _is_header(cells: Sequence[str], stem: str) -> bool:
@@ -286,7 +287,7 @@ def _aliased(name: str, header: Sequence[str], stem: str) -> list[str]:
 def _worded(name: str, header: Sequence[str], stem: str, known: Mapping[str, str]) -> list[str]:
     """Columns that may be ours, since a word of their name says so."""
     free = [cell for cell in header if cell not in known.values() or name == "file"]
-    return [cell for cell in free if any(len(word) > 1 and word in ALIASES[stem][name] for word in _words(cell))]
+    return [cell for cell in free if _words(cell) & {alias for alias in ALIASES[stem][name] if len(alias) > 1}]
 
 
 def _guesses(layouts: Mapping[str, TableLayout]) -> Iterator[str]:

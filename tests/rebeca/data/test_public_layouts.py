@@ -64,6 +64,7 @@ def assert_all_read(folder, rows):
          {"rating": "slider.response"}),  # PsychoPy
         ("rt,stimulus,response,trial_type,subject", "9,{i},{r},image-slider-response,{u}", "stimulus", {}),  # jsPsych
         ("Rater,Filename,Rating,original Rating", "{u},{i},{r},", "Filename", {}),  # SCUT-FBP5500
+        ("ratersID,Race,imgID,rating", "{u},C,{i},{r}", "imgID", {"user": "ratersID", "item": "imgID"}),
         ("annotation_id,annotator,id,image,rating", "7,{u},1,{i},{r}", "image", {}),  # Label Studio
     ],
 )  # fmt: skip
