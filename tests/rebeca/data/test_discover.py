@@ -140,7 +140,7 @@ def test_codes_are_told_from_ratings(values, odd):
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    delimiter=st.sampled_from([",", ";", "\t", "::", "|", " "]),
+    delimiter=st.sampled_from([",", ";", "\t", "::", "|", " ", "=", "\x01"]),
     names=st.tuples(
         st.sampled_from(["user", "userId", "User-ID", "worker", "rater_id"]),
         st.sampled_from(["item", "movieId", "image", "Photo"]),
