@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
@@ -17,13 +17,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from rebeca.arrays import Pixels
 from rebeca.errors import DataError
 
-DECODING = 2
+DECODING = 3
 """Raised whenever the same file could give other pixels; in the addresses of all that is read from image files."""
 MOST_PIXELS = 64_000_000
 """Larger images are refused by their header, before any pixel is decoded."""
 BACKGROUND = (255, 255, 255, 255)
 """White, behind transparent pixels."""
-LARGEST_16_BIT = 65_535
+LARGEST_12_BIT, LARGEST_16_BIT = 4_095, 65_535
+BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
+"""Tags of TIFF; Pillow looks after them in images of 8 bits only."""
 HEIC = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
@@ -33,9 +35,9 @@ CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 def decode_image(data: bytes, name: str) -> Pixels:
     """Decodes one image file, as a viewer shows it.
 
-    The image is turned as its EXIF says. Transparent pixels show white behind them. 16-bit values are divided by 257.
-    Values in floating point count from 0 to 1, or from 0 to 255 where one of them is above 1. Of several frames the
-    first is taken. Colour profiles are not applied.
+    The image is turned as its EXIF says. Transparent pixels show white behind them. 16-bit values are divided by 257,
+    and 12-bit values by 4,095 / 255. Values in floating point count from 0 to 1, or from 0 to 255 where one of them is
+    above 1. Of several frames the first is taken. Colour profiles are not applied.
 
     Args:
         data: Contents of the file.
@@ -52,7 +54,7 @@ def decode_image(data: bytes, name: str) -> Pixels:
         with _only_bombs_are_errors(), Image.open(BytesIO(data)) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise DataError(f"{name}: {image.width} x {image.height} pixels are too many (at most {MOST_PIXELS:,})")
-            return _as_shown(ImageOps.exif_transpose(image), name)
+            return _as_shown(ImageOps.exif_transpose(image), getattr(image, "tag_v2", {}), name)
     except UnidentifiedImageError as error:
         if data[4:8] == b"ftyp" and data[8:12] in HEIC:
             raise DataError(f"{name}: a HEIC image", hint="convert it to PNG, JPEG or WebP") from error
@@ -63,10 +65,12 @@ def decode_image(data: bytes, name: str) -> Pixels:
         raise DataError(f"{name}: not a readable image ({error})") from error
 
 
-def _as_shown(image: Image.Image, name: str) -> Pixels:
-    """uint8 RGB of an image of any mode."""
+def _as_shown(image: Image.Image, tags: Mapping[int, Any], name: str) -> Pixels:
+    """uint8 RGB of an image of any mode; ``tags`` are those of a TIFF file."""
     if image.mode.startswith("I") or image.mode == "F":
-        grey = _grey(np.asarray(image), name)
+        grey = _grey(np.asarray(image), LARGEST_12_BIT if tags.get(BITS_PER_SAMPLE) == (12,) else LARGEST_16_BIT, name)
+        if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
+            grey = 255 - grey
         return np.repeat(grey[:, :, None], 3, axis=2)
     if image.has_transparency_data:
         over = Image.new("RGBA", image.size, BACKGROUND)
@@ -75,15 +79,15 @@ def _as_shown(image: Image.Image, name: str) -> Pixels:
     return np.asarray(image.convert("RGB"))
 
 
-def _grey(values: npt.NDArray[Any], name: str) -> Pixels:
-    """uint8 [height, width] of values of 16 or 32 bits.
+def _grey(values: npt.NDArray[Any], largest: int, name: str) -> Pixels:
+    """uint8 [height, width] of values of 12, 16 or 32 bits; ``largest`` is white where they are integers.
 
     Raises:
         DataError: If they are neither 16-bit values nor between 0 and 255.
     """
     low, high = (values.min(), values.max()) if np.isfinite(values).all() else (np.nan, np.nan)
-    if np.issubdtype(values.dtype, np.integer) and low >= 0 and high <= LARGEST_16_BIT:
-        scaled = values / (LARGEST_16_BIT / 255)
+    if np.issubdtype(values.dtype, np.integer) and low >= 0 and high <= largest:
+        scaled = values / (largest / 255)
     elif np.issubdtype(values.dtype, np.floating) and low >= 0 and high <= 255:
         scaled = values * (255.0 if high <= 1 else 1.0)
     else:

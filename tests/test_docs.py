@@ -174,3 +174,21 @@ def test_task_snippets_name_real_things(page):
             if "use" in generator:
                 kind = registry.load("generators", generator["use"])
                 make_params(kind.Params, generator.get("params", {}), "docs")
+
+
+def test_trials_name_tests_that_exist():
+    """The last column of the table of public files: a file of tests, or its short name, and parts of names."""
+    short = {
+        "layouts": "tests/rebeca/data/test_public_layouts.py",
+        "pixels": "tests/rebeca/test_pixels.py",
+        "`test_discover.py`": "tests/rebeca/data/test_discover.py",
+        "`test_yaml_source.py`": "tests/benchmark/task/test_yaml_source.py",
+    }
+    _, _, section = (ROOT / "docs/explanation/testing.md").read_text().partition("## Public files and reports")
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")][2:]
+    assert len(rows) >= 20
+    for row in rows:
+        file, *parts = [part.strip() for part in row[-1].split(", ")]
+        names = re.findall(r"def (test_\w+)", (ROOT / short[file]).read_text())
+        for part in parts:
+            assert any(part.strip("`") in name for name in names), (file, part)

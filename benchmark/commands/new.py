@@ -199,7 +199,8 @@ def _options(discovery: Discovery) -> Iterator[str]:
     if rules.unlisted != "refuse":
         yield f"unlisted: {rules.unlisted}               # ratings of items that are not listed"
     if rules.missing:
-        yield f"missing: [{', '.join(map(number_text, rules.missing))}]              # values that stand for no rating"
+        values = [*map(number_text, rules.missing_values), *map(json.dumps, rules.missing_texts)]
+        yield f"missing: [{', '.join(values)}]              # values that stand for no rating"
 
 
 def _like_at(rating: Floats) -> float:

@@ -154,22 +154,28 @@ def _named(points: pd.DataFrame, reference: str) -> set[str]:
     return set(wanted)
 
 
+def _axis(low: float, high: float, sign: str) -> Any:
+    """Round values, with as many decimals as tell them apart."""
+    values, decimals = ticks(low, high)
+    return alt.Axis(values=values, format=f"{sign}.{decimals}f", titleAnchor="start" if not sign else alt.Undefined)
+
+
 def _draw(data: pd.DataFrame, board: Board, x_title: str, size: Size) -> Any:
     height = round(size.width * 0.62)
     low, high = float(data["like_low"].min()), float(data["like_high"].max())
     margin = (high - low) or 1.0
     room = alt.Scale(domain=[low - 0.04 * margin, high + LABEL_ROOM * margin], nice=False, zero=False)
-    values, decimals = ticks(low, high)
-    axis = alt.Axis(values=values, format=f".{decimals}f", titleAnchor="start")
+    axis = _axis(low, high, "")
     limits = float(data["lift_low"].min()), float(data["lift_high"].max())
     span = (limits[1] - limits[0]) or 1.0
+    upright = _axis(*limits, "+")
     vertical = alt.Scale(domain=[limits[0] - 0.05 * span, limits[1] + 0.05 * span], nice=False)
 
     def x(field: str) -> alt.X:
         return alt.X(f"{field}:Q", title=x_title, scale=room, axis=axis)
 
     def y(field: str) -> alt.Y:
-        return alt.Y(f"{field}:Q", title="personal lift", scale=vertical, axis=alt.Axis(format="+.2f"))
+        return alt.Y(f"{field}:Q", title="personal lift", scale=vertical, axis=upright)
 
     labels = beside(data[data["named"]], ("like", "lift", "title"), high + 0.06 * margin, limits, size, height)
     base, few = alt.Chart(data), alt.Chart(labels)

@@ -23,6 +23,13 @@ LARGEST_BYTES = 1 << 20
 PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map")}
 DEEPEST = 20
 DEEPEST_EXTENDS = 5
+REMEDIES = {
+    "escape": "a backslash between double quotes begins an escape; write / in paths, or use single quotes",
+    r"'\t'": "indent with blanks, not with tabs",
+    "cannot start any token": "put the text into quotes",
+    "mapping values are not allowed": "put a text that holds a colon and a blank into quotes",
+}
+"""By words of the parser's message, the narrower first."""
 KeyPath = tuple[str | int, ...]
 
 
@@ -63,7 +70,7 @@ def read_yaml(path: Path) -> Source:
     except IsADirectoryError as error:
         raise SpecError(f"{path}: is a folder, not a task file") from error
     except UnicodeDecodeError as error:
-        raise SpecError(f"{path}: not UTF-8 at byte {error.start}") from error
+        raise SpecError(f"{path}: not UTF-8 at byte {error.start}", hint="save the file as UTF-8") from error
     source = Source(path, {})
     try:
         _refuse_what_costs(path, text)
@@ -74,7 +81,9 @@ def read_yaml(path: Path) -> Source:
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
-        raise SpecError(f"{path}{line}: not valid YAML ({getattr(error, 'problem', None) or error})") from error
+        problem = getattr(error, "problem", None) or str(error)
+        hint = next((remedy for words, remedy in REMEDIES.items() if words in problem), "")
+        raise SpecError(f"{path}{line}: not valid YAML ({problem})", hint=hint) from error
     if not isinstance(data, dict):
         raise SpecError(f"{path}:1: a task file is a mapping of keys to values")
     source.data = data

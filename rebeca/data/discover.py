@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -15,23 +15,31 @@ from rebeca.data.cells import NUMBER, number_text, numbers
 from rebeca.data.folder import read_items, read_rating_table, table_file
 from rebeca.data.options import TABLE_ENDINGS, Decimal, RatingRules, TableLayout
 from rebeca.data.ratings import counted, read_ratings
-from rebeca.data.tables import column_names, kind_of, text_rows, usual_delimiter
+from rebeca.data.tables import column_names
+from rebeca.data.text import kind_of, text_rows, usual_delimiter
 from rebeca.errors import DataError
 
-DELIMITERS = (",", "\t", ";", "::", "|", " ")
+DELIMITERS = (",", "\t", ";", "::", "|", " ", "=", "\x01")
 LOOKED_AT = 200
 """Rows of a table."""
 FAR = 2.0
 """A value is far from the rest where it is this many times their range away from the nearest one."""
 CODE = re.compile("1|9+")
 """A negative code without its sign."""
+NO_RATING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+"""What programs write where there is no value."""
+WIDE = 8
+"""Columns of numbers in a table that seems to have one row per user and one column per item."""
 USER = ("user", "worker", "rater", "participant", "subject", "annotator", "reviewer", "person", "u")
 ITEM = ("item", "image", "imagepair", "imagename", "picture", "photo", "movie", "product", "asin", "theme", "stimulus")
 ALIASES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "ratings": {
         "user": USER,
         "item": (*ITEM, "file", "filename"),
-        "rating": ("rating", "ratings", "score", "scores", "stars", "rate", "value", "vote", "preference", "overall"),
+        "rating": (
+            *("rating", "ratings", "score", "scores", "stars", "rate", "value", "vote", "preference", "overall"),
+            "response",
+        ),
     },
     "items": {
         "item": (*ITEM, "id", "file", "filename"),
@@ -71,8 +79,10 @@ def discover(path: Path) -> Discovery:
         DataError: If a table is missing, cannot be read, or has columns that nobody can guess; or if all ratings are
             equal.
     """
-    layouts = {stem: find_layout(path, stem) for stem in ("ratings", "items")}
-    table = read_rating_table(path, layouts["ratings"])
+    headers = [_header(_file(path, stem), stem) for stem in ("ratings", "items")]
+    common = frozenset(headers[0]) & frozenset(headers[1])
+    layouts = {stem: find_layout(path, stem, common) for stem in ("ratings", "items")}
+    table = read_rating_table(path, layouts["ratings"], NO_RATING)
     if not len(table):
         raise DataError(f"{table.path}: no ratings")
     values, counts = np.unique(numbers(table.columns["rating"], layouts["ratings"].decimal), return_counts=True)
@@ -80,7 +90,10 @@ def discover(path: Path) -> Discovery:
     usual = values[~np.isin(values, codes)]
     if len(usual) < 2:
         raise DataError(f"{table.path}: every rating is {number_text(usual[0])}; nothing can be learned from that")
-    sentences = []
+    sentences = list(_guesses(layouts))
+    if table.absent:
+        shown = ", ".join(f"'{text}' ({counted(n, 'time')})" for text, n in sorted(table.absent.items()))
+        sentences.append(f"cells without a rating: {shown}")
     named = [f"{number_text(v)} ({counted(int(n), 'time')})" for v, n in zip(values, counts, strict=True)]
     if len(codes):
         shown = ", ".join(text for text, value in zip(named, values, strict=True) if value in codes)
@@ -89,9 +102,17 @@ def discover(path: Path) -> Discovery:
         if len(others) > 1 and is_far(end, others):
             sentences.append(f"the rating {named[int(np.searchsorted(values, end))]} lies far from all others")
     scale = float(usual[0]), float(usual[-1])
-    lenient = RatingRules("last", unlisted="drop", missing=tuple(float(value) for value in codes))
+    missing: tuple[float | str, ...] = (*map(float, codes), *sorted(table.absent))
+    lenient = RatingRules("last", unlisted="drop", missing=missing)
     item_ids = tuple(read_items(path, layouts["items"]).columns["item"])
     left_out = read_ratings(table, item_ids, scale, lenient, layouts["ratings"].decimal)[1]
+    unread = [
+        cell
+        for cell in headers[0]
+        if cell and cell not in ("user", "item", "rating", *layouts["ratings"].columns.values())
+    ]
+    if 2 * left_out.duplicates > len(table) and layouts["ratings"].header and unread:
+        sentences.append(f"most ratings are repeated; does another column tell them apart ({', '.join(unread)})?")
     rules = replace(
         lenient,
         duplicates="last" if left_out.duplicates else "refuse",
@@ -122,12 +143,13 @@ def is_far(value: float, others: Floats) -> bool:
     return bool(np.abs(others - value).min() > FAR * (others[-1] - others[0]))
 
 
-def find_layout(path: Path, stem: str) -> TableLayout:
+def find_layout(path: Path, stem: str, common: Collection[str] = ()) -> TableLayout:
     """How one table is laid out.
 
     Args:
         path: The folder.
         stem: ``ratings`` or ``items``.
+        common: Names of columns that both tables have.
 
     Raises:
         DataError: If it is missing, or its columns cannot be told apart.
@@ -135,16 +157,20 @@ def find_layout(path: Path, stem: str) -> TableLayout:
     file = _file(path, stem)
     declared = "" if file.name in {f"{stem}{name}" for name in TABLE_ENDINGS} else file.name
     if kind_of(file) in (".parquet", ".jsonl"):
-        return TableLayout(file=declared, columns=_columns(column_names(file), stem, file))
+        return TableLayout(file=declared, columns=_columns(column_names(file), stem, file, common))
     delimiter, rows = _sample(file, len(NEEDED[stem]))
     layout = TableLayout(file=declared, delimiter="" if delimiter == usual_delimiter(file) else delimiter)
     header, below = [cell.strip() for cell in rows[0]], rows[1:] or rows
+    if stem == "ratings" and "item" not in dict(_matches(header, stem, common)):
+        _check_not_wide(below, file)
     if not _is_header(header, stem):
-        if len(header) < len(NEEDED[stem]) or not any(NUMBER.fullmatch(cell.replace(",", ".")) for cell in header):
-            raise _unknown(file, header, stem)
-        places: dict[str, str | int] = {name: place for place, name in enumerate(NEEDED[stem], 1)}
-        return replace(layout, header=False, columns=places, decimal=_decimal(rows, 2) if stem == "ratings" else ".")
-    columns = _columns(header, stem, file)
+        filled = [place for place, cells in enumerate(zip(*rows, strict=False), 1) if any(map(str.strip, cells))]
+        if len(filled) < len(NEEDED[stem]):
+            raise _unknown(file, header, stem, common)
+        places: dict[str, str | int] = dict(zip(NEEDED[stem], filled, strict=False))
+        decimal = _decimal(rows, filled[2] - 1) if stem == "ratings" else "."
+        return replace(layout, header=False, columns=places, decimal=decimal)
+    columns = _columns(header, stem, file, common)
     if stem == "items":
         return replace(layout, columns=columns)
     rating = header.index(str(columns.get("rating", "rating")))
@@ -162,6 +188,13 @@ def _file(path: Path, stem: str) -> Path:
     return table_file(path, stem, TableLayout())
 
 
+def _header(file: Path, stem: str) -> list[str]:
+    """Cells of the first row."""
+    if kind_of(file) in (".parquet", ".jsonl"):
+        return column_names(file)
+    return [cell.strip() for cell in _sample(file, len(NEEDED[stem]))[1][0]]
+
+
 def _sample(file: Path, least: int) -> tuple[str, list[list[str]]]:
     """The delimiter that parts the first rows into the most cells, equally many in each, and those rows.
 
@@ -170,10 +203,12 @@ def _sample(file: Path, least: int) -> tuple[str, list[list[str]]]:
     """
     best: tuple[str, list[list[str]]] | None = None
     for delimiter in dict.fromkeys([usual_delimiter(file), *DELIMITERS]):
+        rows: list[list[str]] = []
         try:
-            rows = [cells for _, cells in islice(text_rows(file, delimiter), LOOKED_AT)]
-        except DataError:
-            continue
+            for _, cells in islice(text_rows(file, delimiter), LOOKED_AT):
+                rows.append(cells)
+        except DataError:  # is named by whoever reads the table
+            pass
         widths = {len(cells) for cells in rows}
         if len(widths) == 1 and min(widths) >= max(least, len(best[1][0]) + 1 if best else 0):
             best = delimiter, rows
@@ -185,47 +220,96 @@ def _sample(file: Path, least: int) -> tuple[str, list[list[str]]]:
     return best
 
 
-def _plain(name: str) -> str:
+def _check_not_wide(rows: Sequence[Sequence[str]], file: Path) -> None:
+    """Does nothing for a table with one row per rating.
+
+    Raises:
+        DataError: If most cells of many columns are numbers.
+    """
+    numeric = [sum(NUMBER.fullmatch(cell.strip()) is not None for cell in cells) for cells in zip(*rows, strict=False)]
+    number = sum(2 * count > len(rows) for count in numeric)
+    if number >= WIDE:
+        raise DataError(
+            f"{file}: {number} columns of numbers; there seems to be one row per user and one column per item",
+            hint="write one row per rating, with the columns user, item and rating: melt in pandas, pivot_longer in R",
+        )
+
+
+def _plain(name: str, stem_of_id: bool = True) -> str:
     plain = re.sub(r"[^a-z0-9]+", "", name.lower())
-    return plain if plain == "id" else plain.removesuffix("id")
+    return plain.removesuffix("id") if stem_of_id and plain != "id" else plain
+
+
+def _words(name: str) -> set[str]:
+    """``bookRating``, ``Book-Rating`` and ``BOOK_RATINGS`` have the words book and rating."""
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)]
+    return {*words, *(word.removesuffix("s") for word in words)}
 
 
 def _is_header(cells: Sequence[str], stem: str) -> bool:
-    known = {alias for aliases in ALIASES[stem].values() for alias in aliases}
-    return any(_plain(cell) in known for cell in cells)
+    named = any(_aliased(name, cells, stem) for name in ALIASES[stem])
+    return named or not any(NUMBER.fullmatch(cell.replace(",", ".")) for cell in cells)
 
 
-def _columns(header: Sequence[str], stem: str, file: Path) -> dict[str, str | int]:
+def _columns(header: Sequence[str], stem: str, file: Path, common: Collection[str]) -> dict[str, str | int]:
     """The file's names of our columns, where they differ.
 
     Raises:
         DataError: If a needed column is not known by its name.
     """
-    places = dict(_matches(header, stem))
+    places = dict(_matches(header, stem, common))
     if any(name not in places for name in NEEDED[stem]):
-        raise _unknown(file, header, stem)
+        raise _unknown(file, header, stem, common)
     return {name: theirs for name, theirs in places.items() if name != theirs}
 
 
-def _matches(header: Sequence[str], stem: str) -> Iterator[tuple[str, str]]:
-    for name, aliases in ALIASES[stem].items():
-        ranked = [(cell != name, aliases.index(_plain(cell)), cell) for cell in header if _plain(cell) in aliases]
-        if ranked:  # the very name wins over its aliases
-            yield name, min(ranked)[2]
+def _matches(header: Sequence[str], stem: str, common: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+    """Our columns that are there, each with the file's name."""
+    known = {name: cells[0] for name in ALIASES[stem] if (cells := _aliased(name, header, stem))}
+    for name in NEEDED[stem]:
+        shared = [cell for cell in header if cell in common and cell not in known.values()]
+        if name == "item" and known.get(name) not in ("item", *common) and len(shared) == 1:
+            known[name] = shared[0]
+        worded = _worded(name, header, stem, known)
+        if name not in known and len(worded) == 1:
+            known[name] = worded[0]
+    yield from known.items()
 
 
-def _unknown(file: Path, header: Sequence[str], stem: str) -> DataError:
+def _aliased(name: str, header: Sequence[str], stem: str) -> list[str]:
+    """Columns of the file that are known to be ours, the best first: the very name wins over its aliases."""
+    aliases = ALIASES[stem][name]
+    plain = {cell: _plain(cell, name != "rating") for cell in header}
+    ranked = sorted((cell != name, aliases.index(plain[cell]), cell) for cell in header if plain[cell] in aliases)
+    return [cell for _, _, cell in ranked]
+
+
+def _worded(name: str, header: Sequence[str], stem: str, known: Mapping[str, str]) -> list[str]:
+    """Columns that may be ours, since a word of their name says so."""
+    free = [cell for cell in header if cell not in known.values() or name == "file"]
+    return [cell for cell in free if _words(cell) & {alias for alias in ALIASES[stem][name] if len(alias) > 1}]
+
+
+def _guesses(layouts: Mapping[str, TableLayout]) -> Iterator[str]:
+    """Columns that are not known by their whole name, a sentence each."""
+    for stem, layout in layouts.items():
+        for name, theirs in layout.columns.items():
+            if isinstance(theirs, str) and not {_plain(theirs), _plain(theirs, False)} & set(ALIASES[stem][name]):
+                yield f"{stem}: the column '{theirs}' is taken for '{name}'"
+
+
+def _unknown(file: Path, header: Sequence[str], stem: str, common: Collection[str]) -> DataError:
     shown = ", ".join(header[:12])
-    needed = ", ".join(NEEDED[stem])
-    if stem == "ratings" and {"user", "item"} <= dict(_matches(header, stem)).keys():
-        return DataError(
-            f"{file}: no column of ratings (found: {shown})",
-            hint="likes alone are not enough: add a column 'rating' with 1 for likes, 0 for what was seen only",
-        )
-    return DataError(
-        f"{file}: {needed} cannot be found among the columns (found: {shown})",
-        hint=f"rename them, or write the task by hand with {stem}: {{columns: {{{NEEDED[stem][0]}: ...}}}}",
-    )
+    known = dict(_matches(header, stem, common))
+    lacking = [name for name in NEEDED[stem] if name not in known]
+    hint = f"rename columns, or write the task by hand with {stem}: {{columns: {{{lacking[0]}: ...}}}}"
+    if worded := _worded(lacking[0], header, stem, known):
+        hint = f"is it {' or '.join(worded)}? {hint}"
+    if lacking == ["user"]:
+        hint = f"add a column 'user', also where all ratings are of one user; or {hint}"
+    if lacking == ["rating"]:
+        hint = f"{hint}; where there are likes only, add a column 'rating' with 1 for likes, 0 for what was seen only"
+    return DataError(f"{file}: no column is known as {' or '.join(lacking)} (found: {shown})", hint=hint)
 
 
 def _decimal(rows: Sequence[Sequence[str]], place: int) -> Decimal:

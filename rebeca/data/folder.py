@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import unicodedata
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -61,7 +61,7 @@ def read_folder(
     Raises:
         DataError: Naming the file and the first rows that are wrong.
     """
-    table = read_rating_table(path, ratings)
+    table = read_rating_table(path, ratings, rules.missing_texts)
     listed = read_items(path, items)
     item_ids = tuple(listed.columns["item"])
     rated, left_out = read_ratings(table, item_ids, scale, rules, ratings.decimal)
@@ -82,13 +82,19 @@ def read_folder(
     )
 
 
-def read_rating_table(path: Path, layout: TableLayout = USUAL_LAYOUT) -> Table:
+def read_rating_table(path: Path, layout: TableLayout = USUAL_LAYOUT, missing: Collection[str] = ()) -> Table:
     """Users, items and ratings as they stand in the folder's table.
+
+    Args:
+        path: The folder.
+        layout: Layout of the table.
+        missing: Texts that stand for no rating.
 
     Raises:
         DataError: If there is no such table, or naming the first rows that cannot be read.
     """
-    return read_table(table_file(path, "ratings", layout), layout, rating_checks(layout.decimal))
+    file = table_file(path, "ratings", layout)
+    return read_table(file, layout, rating_checks(layout.decimal), absent={"rating": missing})
 
 
 def read_items(path: Path, layout: TableLayout = USUAL_LAYOUT) -> Table:
@@ -148,12 +154,29 @@ def table_file(path: Path, stem: str, layout: TableLayout) -> Path:
             hint=f"remove one, or name the other in the task: {stem}: {{file: {files[0].name}}}",
         )
     if not files:
-        others = ", ".join(sorted(file.name for file in path.iterdir() if file.name.endswith(TABLE_ENDINGS))[:5])
-        raise DataError(
-            f"{path}: no {stem}.csv{f' (found: {others})' if others else ''}",
-            hint=f"add {stem}.csv, .tsv, .jsonl or .parquet, or name the file in the task: {stem}: {{file: ...}}",
-        )
+        raise _no_table(path, stem)
     return files[0]
+
+
+def _no_table(path: Path, stem: str) -> DataError:
+    """What is there instead of a table, and what is needed."""
+    names = sorted(file.name for file in path.iterdir())
+    other_kinds = [name for name in names if PurePosixPath(name).stem == stem]
+    several = [name for name in names if name.startswith(stem) and name.endswith(TABLE_ENDINGS)]
+    shown = ", ".join(other_kinds or [name for name in names if name.endswith(TABLE_ENDINGS)][:5])
+    if other_kinds:
+        hint = f"{other_kinds[0]} is of no kind that can be read; save it as {stem}.csv"
+    elif len(several) > 1:
+        hint = f"put the rows of these files into one {stem}.csv"
+        if stem == "ratings":
+            hint += "; where each is of one user, add a column 'user'"
+    else:
+        columns = {"ratings": "user, item, rating", "items": "item, file"}[stem]
+        hint = (
+            f"add {stem}.csv, .tsv, .jsonl or .parquet with the columns {columns}, or name the file in the task:"
+            f" {stem}: {{file: ...}}"
+        )
+    return DataError(f"{path}: no {stem}.csv{f' (found: {shown})' if shown else ''}", hint=hint)
 
 
 def _source(path: Path, items: Table) -> PixelSource:
@@ -169,7 +192,7 @@ def _source(path: Path, items: Table) -> PixelSource:
     except DAMAGED_ARCHIVE as error:
         raise DataError(f"{archive}: not a readable zip archive ({error})") from error
     members = _by_plain_name(names)
-    return ZipSource(archive, _found(files, items.path, rows, members.get, str(archive)))
+    return ZipSource(archive, _found(files, items.path, rows, members.get, members, str(archive)))
 
 
 def image_files(images: Path, files: Iterable[str], table: Path, rows: Sequence[int]) -> FolderSource:
@@ -198,7 +221,8 @@ def image_files(images: Path, files: Iterable[str], table: Path, rows: Sequence[
                     return str(PurePosixPath(below, spelled))
         return None
 
-    return FolderSource(images, _found(files, table, rows, find, str(images)))
+    below = (file.relative_to(images) for file in images.rglob("*"))
+    return FolderSource(images, _found(files, table, rows, find, map(str, below), str(images)))
 
 
 def _by_plain_name(members: Iterable[str]) -> Mapping[str, str]:
@@ -212,31 +236,55 @@ def _by_plain_name(members: Iterable[str]) -> Mapping[str, str]:
 
 
 def _found(
-    files: Iterable[str], table: Path, rows: Sequence[int], find: Callable[[str], str | None], where: str
+    files: Iterable[str],
+    table: Path,
+    rows: Sequence[int],
+    find: Callable[[str], str | None],
+    present: Iterable[str],
+    where: str,
 ) -> tuple[str, ...]:
     """What each file is really called.
+
+    Args:
+        files: Names that a table gives.
+        table: The table, for messages.
+        rows: Row of the table for each of them, for messages.
+        find: Gives the real name of a file.
+        present: Names of all files, looked at only where one is missing.
+        where: The folder or archive, for messages.
 
     Raises:
         DataError: Naming the first rows whose file is missing, or cannot be meant.
     """
     faults = Faults(table)
     names = []
+    like: dict[str, str] = {}
     for row, name in zip(rows, files, strict=True):
-        fault = _misplaced(name)
+        fault, hint = _misplaced(name), ""
         try:
-            real = None if fault else find(name) or find(unicodedata.normalize("NFC", name))
-            fault = fault or ("" if real else f"is not in {where}")
+            real = None if fault else find(name) or find(unicodedata.normalize("NFC", name).removeprefix("images/"))
         except (OSError, RuntimeError, ValueError) as error:  # a name too long, links in a circle, outside
             real, fault = None, str(error) if isinstance(error, ValueError) else f"cannot be opened ({error})"
+        if not real and not fault:
+            like = like or {_loosely(other): other for other in sorted(present, reverse=True)}
+            fault, close = f"is not in {where}", like.get(_loosely(name))
+            hint = f"'{name}' and '{close}' differ; names have to be the same, letter by letter" if close else ""
         if fault:
-            faults.add(row, f"file '{name}' {fault}")
+            faults.add(row, f"file '{name}' {fault}", hint if not faults.number else "")
         names.append(real or "")
     faults.check()
     return tuple(names)
 
 
+def _loosely(name: str) -> str:
+    """What a name has in common with those that differ in folder, case, or ending."""
+    return PurePosixPath(name).stem.casefold()
+
+
 def _misplaced(name: str) -> str:
     """What is wrong with a name that cannot lie in the image folder."""
+    if "://" in name:
+        return "is a web address; save the image, and give the name of its file"
     pure = PurePosixPath(name)
     if "\\" in name:
         return "has a backslash; write / between folders"

@@ -58,8 +58,11 @@ def counted(number: int, noun: str) -> str:
 
 
 def _unlisted(ratings: int, items: tuple[str, ...]) -> str:
-    named = ", ".join(f"'{name}'" for name in items[:NAMED_ITEMS]) + (", ..." if len(items) > NAMED_ITEMS else "")
-    return f"{counted(ratings, 'rating')} of {counted(len(items), 'item')} ({named})"
+    return f"{counted(ratings, 'rating')} of {counted(len(items), 'item')} ({_some(items)})"
+
+
+def _some(items: tuple[str, ...]) -> str:
+    return ", ".join(f"'{name}'" for name in items[:NAMED_ITEMS]) + (", ..." if len(items) > NAMED_ITEMS else "")
 
 
 def rating_checks(decimal: str) -> dict[str, Check]:
@@ -94,7 +97,7 @@ def read_ratings(
     user = _places(table.columns["user"], names)
 
     faults = Faults(table.path)
-    stands_for_none = np.isin(rating, rules.missing)
+    stands_for_none = np.isin(rating, rules.missing_values)
     _check_scale(faults, table, rating, ~stands_for_none, scale)
     unlisted = (item < 0) & ~stands_for_none
     unlisted_items = tuple(dict.fromkeys(table.columns["item"][row] for row in np.flatnonzero(unlisted)))
@@ -112,10 +115,13 @@ def read_ratings(
     counts = np.bincount(user[rows], minlength=len(names))
     enough = counts[user[rows]] >= rules.min_ratings
     few, of_few = int(((counts > 0) & (counts < rules.min_ratings)).sum()), int((~enough).sum())
-    left_out = LeftOut(int(stands_for_none.sum()), int(unlisted.sum()), unlisted_items, int(repeats.sum()), few, of_few)
+    none = int(stands_for_none.sum()) + sum(table.absent.values())
+    left_out = LeftOut(none, int(unlisted.sum()), unlisted_items, int(repeats.sum()), few, of_few)
     rows, values = rows[enough], values[enough]
     if not len(rows):
         why = "; ".join(left_out.sentences(rules))
+        if unlisted_items:
+            why += f"; the list has {_some(item_ids)}"
         raise DataError(f"{table.path}: no ratings{' are left' if why else ''}", hint=why)
     users, numbered = np.unique(user[rows], return_inverse=True)
     user_ids, liked = tuple(names[index] for index in users), np.zeros(len(rows), bool)

@@ -7,16 +7,16 @@ is row 1.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import json
+import math
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
-from typing import TextIO
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -25,18 +25,23 @@ import pyarrow.parquet as pq
 from rebeca.arrays import Ints
 from rebeca.data.cells import Check, check_encoding, number_text
 from rebeca.data.options import TableLayout
+from rebeca.data.text import check_file, kind_of, text_lines, text_rows, usual_delimiter
 from rebeca.errors import DataError
 
-MOST_BYTES = 1 << 30
-"""Of a table, unpacked; more than ten million ratings."""
 MOST_ROWS = 50_000_000
-LONGEST_LINE = 1 << 20
 SHOWN_FAULTS = 10
 ROWS_AT_ONCE = 1 << 10
-SEPARATOR = "\x1f"
-"""Stands in lines of a table whose delimiter has several characters, since :mod:`csv` takes one."""
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-BOM = "\ufeff"
+ROW_NAMES = "give every column a name, or write the table without row names: row.names = FALSE in R"
+READ_KINDS = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_dictionary,
+)
+"""Of columns of Parquet."""
 
 
 class Faults:
@@ -89,22 +94,29 @@ class Table:
         columns: Cells by the names that this project gives to columns.
         rows: int [n]; row of the file of each record.
         path: The file.
+        absent: Records that were not read, by the text that stands for no value.
     """
 
     columns: Mapping[str, list[str]]
     rows: Ints
     path: Path
+    absent: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
+NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 Records = Iterator[tuple[int, Sequence[str]]]
 """Row of the file and the cells of the columns that were asked for."""
 
 
 def read_table(
-    path: Path, layout: TableLayout, required: Mapping[str, Check], optional: Mapping[str, Check] | None = None
+    path: Path,
+    layout: TableLayout,
+    required: Mapping[str, Check],
+    optional: Mapping[str, Check] | None = None,
+    absent: Mapping[str, Collection[str]] = NOTHING,
 ) -> Table:
     """Reads some columns of a table.
 
@@ -113,17 +125,21 @@ def read_table(
         layout: How it is laid out.
         required: Columns and what is checked of their cells.
         optional: The same for columns that may be absent.
+        absent: Texts of a required column that stand for no value; such a record is counted, and not checked.
 
     Raises:
         DataError: Naming the file and the first rows that cannot be read, in the order of the file.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
+    check_file(path)
     checks = {**required, **(optional or {})}
     faults = Faults(path)
     rows: list[int] = []
+    left_out: Counter[str] = Counter()
     try:
         names, records = _open(path, _Wanted(layout, tuple(checks), frozenset(required)), faults)
+        for name, texts in absent.items():
+            if texts:
+                records = _present(records, names.index(name), texts, left_out)
         columns = [_Column(str(layout.columns.get(name, name)), checks[name]) for name in names]
         while batch := list(islice(records, ROWS_AT_ONCE)):
             numbers_of_rows, cells = zip(*batch, strict=True)
@@ -136,7 +152,17 @@ def read_table(
         raise DataError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
     faults.check()
     kept = {name: column.cells for name, column in zip(names, columns, strict=True)}
-    return Table(kept, np.array(rows, np.int64), path)
+    return Table(kept, np.array(rows, np.int64), path, left_out)
+
+
+def _present(records: Records, place: int, absent: Collection[str], left_out: Counter[str]) -> Records:
+    """Records with a value in a column; the others are counted."""
+    for row, cells in records:
+        text = cells[place].strip()
+        if text in absent:
+            left_out[text] += 1
+        else:
+            yield row, cells
 
 
 class _Column:
@@ -224,27 +250,6 @@ def _open(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Recor
     return readers.get(kind_of(path), _text)(path, wanted, faults)
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """Lines of a text file, line ends kept; what is not UTF-8 comes as lone surrogates.
-
-    Raises:
-        DataError: If a line or the file is too long.
-    """
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as raw:
-        if raw.read(2) in UTF_16:
-            raise DataError(f"{path}: the file is UTF-16", hint="save the file as UTF-8")
-        raw.seek(0)
-        stream: TextIO = io.TextIOWrapper(raw, encoding="utf-8", errors="surrogateescape", newline="")
-        size = row = 0
-        while line := stream.readline(LONGEST_LINE + 1):
-            size, row = size + len(line), row + 1
-            if len(line) > LONGEST_LINE:
-                raise DataError(f"{path}: row {row} is longer than {LONGEST_LINE:,} bytes")
-            if size > MOST_BYTES:
-                raise DataError(f"{path}: more than {MOST_BYTES:,} bytes, which is too many")
-            yield line.removeprefix(BOM) if row == 1 else line
-
-
 def _text(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Records]:
     """A text table: cells parted by a delimiter, in quotes where they hold one."""
     layout = wanted.layout
@@ -263,21 +268,12 @@ def _text(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Recor
         for row, cells in rows if layout.header else chain([first], rows):
             if len(cells) != width:
                 counted = f"has {len(cells)} cell{'s' if len(cells) != 1 else ''}"
-                faults.add(row, f"{counted}, {'the header' if layout.header else 'the first row'} {width}")
+                hint = ROW_NAMES if layout.header and len(cells) == width + 1 else ""
+                faults.add(row, f"{counted}, {'the header' if layout.header else 'the first row'} {width}", hint)
             else:
                 yield row, [cells[place] for place in at]
 
     return list(places), records()
-
-
-def usual_delimiter(path: Path) -> str:
-    """A tab in ``.tsv``, a comma elsewhere."""
-    return "\t" if ".tsv" in path.suffixes else ","
-
-
-def kind_of(path: Path) -> str:
-    """The suffix of a table without that of its compression, such as ``.csv``."""
-    return path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
 
 
 def column_names(path: Path) -> list[str]:
@@ -286,10 +282,11 @@ def column_names(path: Path) -> list[str]:
     Raises:
         DataError: If the file cannot be read.
     """
+    check_file(path)
     try:
         if kind_of(path) == ".parquet":
             return [str(name) for name in pq.read_schema(path).names]
-        first = next((json.loads(line) for line in _lines(path) if line.strip()), None)
+        first = next((json.loads(line) for line in text_lines(path) if line.strip()), None)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: the first row is not a JSON object on one line ({error})") from error
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
@@ -297,58 +294,9 @@ def column_names(path: Path) -> list[str]:
     return list(first) if isinstance(first, dict) else []
 
 
-def text_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Row number and cells of every row that is not blank.
-
-    Raises:
-        DataError: If a quoted cell does not end, or swallows what looks like rows.
-    """
-    csv.field_size_limit(LONGEST_LINE)
-    lines = _lines(path)
-    if len(delimiter) > 1:
-        lines = (line.replace(delimiter, SEPARATOR) for line in lines)
-    reader = csv.reader(
-        lines,
-        delimiter=SEPARATOR if len(delimiter) > 1 else delimiter,
-        skipinitialspace=not delimiter.isspace(),
-        strict=True,
-    )
-    row = 0
-    width = 0
-    while True:
-        before, row = reader.line_num, row + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
-        except csv.Error as error:
-            raise DataError(
-                f"{path}: row {row}: a quoted cell does not end where it should ({error})",
-                hint='a cell that begins with " has to end with it, and holds " twice where it means one',
-            ) from error
-        width = width or len(cells)
-        if reader.line_num - before > 1:
-            for cell in cells:
-                swallowed = [
-                    line
-                    for line in cell.splitlines()[1:]
-                    if width > 1 and line.count(reader.dialect.delimiter) == width - 1
-                ]
-                if swallowed:
-                    raise DataError(
-                        f"{path}: row {row}: a quote opens a cell that goes on for {len(cell.splitlines())} lines and"
-                        f" holds what looks like rows: {swallowed[0][:80]!r}",
-                        hint='write a cell that begins with " as """...", or remove the quote',
-                    )
-        if any(map(str.strip, cells)):
-            yield row, cells
-
-
 def _json_lines(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Records]:
     """One object per line, all with the keys of the first."""
-    lines = enumerate(_lines(path), 1)
+    lines = enumerate(text_lines(path), 1)
 
     def objects() -> Iterator[tuple[int, dict[str, object]]]:
         for row, line in lines:
@@ -411,13 +359,7 @@ def _parquet(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Re
     theirs = [names[place] for place in places.values()]
     for name in theirs:
         kind = about.schema_arrow.field(name).type
-        if not (
-            pa.types.is_string(kind)
-            or pa.types.is_large_string(kind)
-            or pa.types.is_integer(kind)
-            or pa.types.is_floating(kind)
-            or pa.types.is_dictionary(kind)
-        ):
+        if not any(is_kind(kind) for is_kind in READ_KINDS):
             raise DataError(f"{path}: column '{name}' holds {kind}, expected texts or numbers")
     texts = [name for name in theirs if not pa.types.is_primitive(about.schema_arrow.field(name).type)]
     stream = pq.ParquetFile(path, read_dictionary=texts)
@@ -449,7 +391,8 @@ def _cell(value: object) -> str | None:
     if value is None:
         return ""
     if isinstance(value, float):
-        if np.isnan(value):
-            return ""
-        return number_text(value)
+        return "" if math.isnan(value) else number_text(value)
+    if isinstance(value, Decimal):
+        text = f"{value:f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None

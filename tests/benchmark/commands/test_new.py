@@ -65,6 +65,18 @@ def test_an_odd_folder_becomes_a_task_that_reads_it(tmp_path):
     assert "14 users x" in plan and "note: left out: 1 rating of 1 item ('gone') not in the list" in plan
 
 
+def test_missing_texts_and_odd_delimiters_are_written_so_that_they_are_read(tmp_path):
+    folder = make_folder(tmp_path / "na", users=14, items=30)
+    lines = (folder / "ratings.csv").read_text().splitlines()
+    rows = [*lines, "u1,,NA", "u2,i2,NA", "u3,i3,"]
+    (folder / "ratings.csv").write_text("\n".join(row.replace(",", "\x01") for row in rows))
+    assert "note: cells without a rating: '' (1 time), 'NA' (2 times)" in invoke("new", "task", folder)
+    params = load_task(folder / "task.yaml").file.data.params
+    assert params["missing"] == ["", "NA"] and params["ratings"]["delimiter"] == "\x01"
+    plan = invoke("plan", folder / "task.yaml", "--workdir", tmp_path / "w")
+    assert "note: left out: 3 ratings with a value that stands for none" in plan
+
+
 def test_damaged_images_are_all_named(tmp_path):
     folder = make_folder(tmp_path / "data", users=6, items=20)
     for k in (3, 5, 8):

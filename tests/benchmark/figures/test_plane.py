@@ -1,5 +1,7 @@
 """The figure of preference and personal lift."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,17 @@ def test_every_point_and_its_interval_are_drawn(tables):
     assert kinds.count("point") == 2 and kinds.count("text") == 1 and kinds.count("rule") == 4
     mark = next(layer for layer in layers if "href" in layer["encoding"])
     assert mark["encoding"]["href"]["field"] == "href"
+
+
+def test_labels_of_both_axes_differ_however_small_the_lifts_are(tables):
+    (figure, *_) = planes(tables)
+    for scale in (1.0, 0.02):
+        small = figure.data.assign(**{name: scale * figure.data[name] for name in ("lift", "lift_low", "lift_high")})
+        drawn = replace(figure, data=small).draw(SIZES["page"]).to_dict()["layer"]
+        encoding = next(layer["encoding"] for layer in drawn if "href" in layer["encoding"])
+        for axis in (encoding["x"]["axis"], encoding["y"]["axis"]):
+            labels = {format(value, axis["format"]) for value in axis["values"]}
+            assert 3 < len(labels) == len(axis["values"])
 
 
 def test_many_generators_are_named_up_to_the_room_there_is(miniature_tables):

@@ -49,6 +49,24 @@ def test_json_is_read_as_it_is_written(tmp_path, data):
 
 
 @pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('path: "C:\\Users\\me\\data"', "write / in paths, or use single quotes"),  # borgbase/vykar #77
+        ('path: "D:\\data"', "write / in paths, or use single quotes"),
+        ("data:\n\tpath: x", "indent with blanks, not with tabs"),
+        ("title: @home", "put the text into quotes"),
+        ("title: Study 2: faces", "put a text that holds a colon and a blank into quotes"),
+        ("title: Gesichter für".encode("latin-1"), "save the file as UTF-8"),
+    ],
+)
+def test_usual_mistakes_have_a_remedy(tmp_path, text, hint):
+    (tmp_path / "t.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(SpecError, match=r"not (valid YAML|UTF-8)") as raised:
+        read_yaml(tmp_path / "t.yaml")
+    assert raised.value.hint and hint in raised.value.hint
+
+
+@pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("images: 3", "images: yes", r"tiny.yaml:18: images: .*found 'yes'"),
