@@ -67,6 +67,16 @@ class Rebeca(Generator[RebecaParams]):
         return own | {"sampler", "steps"} if params.guidance_grid else own
 
     @classmethod
+    def check(cls, params: RebecaParams) -> None:
+        from rebeca.prior.diffusion import check_sampler
+
+        check_sampler(params.sampler, params.objective, params.schedule, params.steps)
+
+    @classmethod
+    def needs_repeats(cls, params: RebecaParams) -> bool:
+        return params.best_of > 1
+
+    @classmethod
     def needs(cls, params: RebecaParams) -> frozenset[str]:
         return frozenset({"judge"}) if params.best_of > 1 else frozenset()
 

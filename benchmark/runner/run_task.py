@@ -65,6 +65,7 @@ def run_task(
     current = is_current(target, address)
     if current and all_intact(store, addresses):
         return RunResult(target, addresses)
+    from benchmark.runner.checks import check_task
     from benchmark.runner.generate import generate_images
     from benchmark.runner.held_out_scores import score_held_out
     from benchmark.runner.materials import prepare
@@ -72,6 +73,8 @@ def run_task(
     from benchmark.runner.scoring import score_all
     from benchmark.runner.write_records import Outcome, fit_records, replace_records
 
+    for note in check_task(task):
+        stages.reporter.info(f"  note: {note}")
     materials = prepare(data.read(), addresses, device, stages)
     images, failed = generate_images(task, addresses, materials, stages, freezer)
     scores = score_all(task, images, addresses, materials, stages)

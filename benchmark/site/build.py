@@ -18,13 +18,13 @@ from benchmark.analysis.measures import Measure
 from benchmark.board.board import NOT_FROZEN, Board, read_board
 from benchmark.board.format_numbers import brief, count, number, p_value, percent, with_interval
 from benchmark.board.tables import Tables
-from benchmark.disk import file_digest, replace_folder
+from benchmark.disk import file_digest, locked, replace_folder
 from benchmark.records.attestation import ATTESTATION, MEANINGS
 from benchmark.records.files import TASK_FOLDER, newest_records
 from benchmark.site import data, view
 from benchmark.site.images import Gallery, make_gallery
 from benchmark.task.bundled import folder as bundled
-from rebeca.errors import RecordError, printable
+from rebeca.errors import RecordError, StoreError, printable
 from rebeca.seeds import digest_of
 
 if TYPE_CHECKING:
@@ -48,24 +48,55 @@ def build_site(roots: Sequence[Path], out: Path, images: Path | None = None) -> 
         The page to open.
 
     Raises:
-        RecordError: If there are no records, or ``out`` holds something else.
+        RecordError: If there are no records.
+        StoreError: If ``out`` holds something else, or ``images`` is no folder.
     """
     folders = _find_newest(roots)
     if not folders:
         raise RecordError(f"no records in {', '.join(str(root) for root in roots)}", hint="run a task first")
     if images is not None and not images.is_dir():
-        raise RecordError(f"{images}: no such folder", hint="a run keeps them as private-images in its work folder")
+        raise StoreError(f"{images}: no such folder", hint="a run keeps them as private-images in its work folder")
     tasks = [folder.parent.name for folder in folders]
     page = out / ("index.html" if len(tasks) > 1 else f"tasks/{tasks[0]}/index.html")
     reports = view.read_reports(roots)
     stamp = _stamp(folders, reports, images)
     if (out / STAMP).is_file() and (out / STAMP).read_text(encoding="utf-8") == _seal(out, stamp):
         return page
-    if out.exists() and not (out / STATIC[0]).exists() and any(out.iterdir()):
-        raise RecordError(f"{out} is not a site", hint="choose an empty folder with --out or --site")
+    check_site(out)
+    out.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with locked(out.absolute().parent):
+        _replace_site(out, folders, reports, images, stamp)
+    return page
+
+
+def check_site(out: Path, only: str | None = None) -> None:
+    """Refuses a folder that a site may not replace.
+
+    Args:
+        out: Where the site is to be built.
+        only: Id of its only task: a site with pages of other tasks is refused as well.
+
+    Raises:
+        StoreError: If ``out`` is a file, or holds something that is not a site or not to be replaced.
+    """
+    if not out.exists():
+        return
+    if not out.is_dir() or (any(out.iterdir()) and not (out / STAMP).is_file()):
+        raise StoreError(f"{out} is not a site, so none is built in its place", hint="choose an empty folder")
+    others = sorted({path.name for path in (out / "tasks").glob("*")} - {only})
+    if only is not None and others:
+        raise StoreError(
+            f"--site {out} holds the pages of {', '.join(others)}, which a run of {only} would replace",
+            hint="choose another folder; rebeca-bench site build RECORDS RECORDS --out DIR builds one site of several",
+        )
+
+
+def _replace_site(
+    out: Path, folders: Sequence[Path], reports: Sequence[view.Report], images: Path | None, stamp: str
+) -> None:
     temporary = out.with_name(f".{out.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    temporary.mkdir()
     env = environment()
     for name in STATIC:
         shutil.copyfile(bundled("site") / "static" / name, temporary / name)
@@ -79,7 +110,6 @@ def build_site(roots: Sequence[Path], out: Path, images: Path | None = None) -> 
     _write(temporary / "index.html", env, "home.html", root=".", boards=boards, example=example, reports=reports)
     (temporary / STAMP).write_text(_seal(temporary, stamp), encoding="utf-8")
     replace_folder(temporary, out, sync=False)
-    return page
 
 
 def environment() -> Environment:
