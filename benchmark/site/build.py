@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from rebeca.errors import RecordError, StoreError, printable
 from rebeca.seeds import digest_of
 
 if TYPE_CHECKING:
-    from benchmark.figures.style import Figure
+    from benchmark.figures.style import Figure, Undrawn
 
 STAMP = "built-from.txt"
 STATIC = ("style.css", "site.js")
@@ -204,6 +205,7 @@ class _Pages:
         opening: Users of different taste.
         users: Printable names of users.
         figures: Figures by heading.
+        undrawn: Figures that cannot be drawn.
     """
 
     folder: Path
@@ -213,6 +215,7 @@ class _Pages:
     opening: Sequence[view.UserGallery]
     users: Sequence[str]
     figures: Mapping[str, Sequence[Figure]]
+    undrawn: Sequence[Undrawn]
 
     def write(self, name: str, template: str, **values: Any) -> None:
         """Writes a page; ``name`` is its path in the folder of the task."""
@@ -228,6 +231,7 @@ class _Pages:
             gallery=self.gallery,
             users=self.users,
             figures=self.figures,
+            undrawn=self.undrawn,
             has_images=bool(self.gallery.users),
             **values,
         )
@@ -239,9 +243,9 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
         (folder / name).mkdir(parents=True)
     tables = Tables(board)
     gallery = make_gallery(tables, folder / "images", private)
-    figures, hero = _figures(folder / "figures", tables)
+    figures, undrawn, hero = _figures(folder / "figures", tables)
     users, opening = [printable(user) for user in tables.users], view.opening(tables, gallery)
-    pages = _Pages(folder, env, tables, gallery, opening, users, figures)
+    pages = _Pages(folder, env, tables, gallery, opening, users, figures, undrawn)
     columns = board.measures.everything()
     pages.write(
         "index.html",
@@ -300,28 +304,40 @@ def _each_user(pages: _Pages) -> None:
         )
 
 
-def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Figure]], Markup | None]:
-    """Writes every figure as SVG, PNG, PDF and CSV; returns them by heading, and the hero."""
+def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Figure]], list[Undrawn], Markup | None]:
+    """Writes every figure as SVG, PNG, PDF and CSV; returns them by heading, those without a drawing, and the hero."""
     from benchmark.figures.build import figures_of  # imports altair, which takes a second
-    from benchmark.figures.style import SIZES, adaptive, pdf, png, svg
+    from benchmark.figures.style import SIZES, Undrawn, attempt, svg
 
     by_heading: dict[str, list[Figure]] = {}
+    undrawn: list[Undrawn] = []
     hero = None
     for heading, figure in figures_of(tables):
-        drawn = svg(figure, SIZES["page"])
-        plain = svg(figure, SIZES["page"], title=False)
-        files = {
-            f"{figure.name}.svg": adaptive(plain).encode(),
-            f"{figure.name}.png": png(drawn),
-            f"{figure.name}.pdf": pdf(drawn),
-            f"{figure.name}.csv": figure.data.to_csv(index=False, lineterminator="\n").encode(),
-        }
+        files = figure if isinstance(figure, Undrawn) else attempt(figure.name, partial(_files_of, figure))
+        if isinstance(files, Undrawn):
+            undrawn.append(files)
+            continue
+        assert not isinstance(figure, Undrawn)
         for name, content in files.items():
             (folder / name).write_bytes(content)
         by_heading.setdefault(heading, []).append(figure)
         if hero is None and figure.answers:
+            plain = svg(figure, SIZES["page"], title=False)
             hero = Markup(inline(plain))  # noqa: S704 - our own SVG, names escaped by the renderer
-    return by_heading, hero
+    return by_heading, undrawn, hero
+
+
+def _files_of(figure: Figure) -> Mapping[str, bytes]:
+    """Files of a figure by name."""
+    from benchmark.figures.style import SIZES, adaptive, pdf, png, svg
+
+    drawn = svg(figure, SIZES["page"])
+    return {
+        f"{figure.name}.svg": adaptive(svg(figure, SIZES["page"], title=False)).encode(),
+        f"{figure.name}.png": png(drawn),
+        f"{figure.name}.pdf": pdf(drawn),
+        f"{figure.name}.csv": figure.data.to_csv(index=False, lineterminator="\n").encode(),
+    }
 
 
 def inline(drawn: str) -> str:
