@@ -178,9 +178,11 @@ def run(
 @json_option
 def show(task: str, workdir: Path, roots: tuple[Path, ...], as_json: bool) -> None:
     """Print the leaderboard of a task that was run."""
-    from benchmark.commands.show import find_records, print_board, summary
+    from benchmark.commands.show import cautions_of, find_records, print_board, summary
 
     records = find_records(task, roots or (workdir / "records",))
+    for caution in cautions_of(task, records):
+        click.echo(f"caution: {caution}", err=True)
     if as_json:
         print_json(summary(records))
     else:
