@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from rebeca.weights import quiet, reading
 
 P = TypeVar("P")
 BATCH = 32
+SECONDS_TO_ANSWER = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class OpenClip(Encoder[OpenClipParams]):
             config = open_clip.get_pretrained_cfg(name, pretrained)
             if not config:
                 raise ValueError(f"open_clip knows no weights '{pretrained}' of '{name}'")
-            return file_hash(Path(open_clip.download_pretrained(config)))
+            with _reachable_or_offline(config.get("hf_hub", "")):
+                return file_hash(Path(open_clip.download_pretrained(config)))
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
@@ -74,9 +77,10 @@ class OpenClip(Encoder[OpenClipParams]):
         with _weights_of(self.params):
             import open_clip
 
-            net, _, prepare = open_clip.create_model_and_transforms(
-                name, pretrained=pretrained, require_pretrained=True
-            )
+            with _reachable_or_offline((open_clip.get_pretrained_cfg(name, pretrained) or {}).get("hf_hub", "")):
+                net, _, prepare = open_clip.create_model_and_transforms(
+                    name, pretrained=pretrained, require_pretrained=True
+                )
         return net.eval().to(self.context.device), prepare
 
     @property
@@ -94,6 +98,23 @@ class OpenClip(Encoder[OpenClipParams]):
             return net.encode_image(x.to(self.context.device)).float().cpu().numpy()
 
         return in_batches(features, images, BATCH, self.dim)
+
+
+@contextmanager
+def _reachable_or_offline(place: str) -> Iterator[None]:
+    """Takes files from the hub's cache alone where the hub does not answer: its many retries last a minute."""
+    from huggingface_hub import HfApi, constants, errors
+
+    before = constants.HF_HUB_OFFLINE
+    if place and not before:
+        try:
+            HfApi().model_info(place.rpartition("/")[0], timeout=SECONDS_TO_ANSWER)
+        except errors.HTTPError:  # type: ignore[attr-defined]  # the base of all, also where no answer comes
+            constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def _weights_of(params: OpenClipParams) -> Any:
