@@ -70,6 +70,10 @@ class Prompts(Generator[PromptsParams]):
     def claims_personal(cls, params: PromptsParams) -> bool:
         return params.words == "persona"
 
+    @classmethod
+    def prompts(cls, params: PromptsParams) -> Sequence[str]:
+        return PUBLISHED.get(params.words, ())
+
     def fit(self, train: Interactions) -> None:
         """Takes words from captions, but with the published levels.
 

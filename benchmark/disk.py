@@ -1,11 +1,17 @@
-"""Files on disk: digests, writing whole or not at all, swapping folders."""
+"""Files on disk: digests, writing whole or not at all, swapping folders, locks, folders that cannot be used."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from rebeca.errors import StoreError, lacks_locks
 
 
 def file_digest(path: Path) -> str:
@@ -57,5 +63,58 @@ def sync_path(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def check_writable(folder: Path, what: str) -> None:
+    """Writes a file without a name into a folder, or into the nearest one above it that exists.
+
+    Args:
+        folder: The folder, present or not.
+        what: Its name in the message, e.g. ``--site``.
+
+    Raises:
+        StoreError: If nothing can be written there: a file in its place, no rights, a full or read-only disk.
+    """
+    place = folder.absolute()
+    try:
+        while not os.path.lexists(place):
+            place = place.parent
+        with tempfile.TemporaryFile(dir=place) as stream:
+            stream.write(b"0")
+    except OSError as error:
+        reason = "it is a file" if place.is_file() else error.strerror or str(error)
+        raise StoreError(
+            f"{what} {folder}: {place} cannot be written ({reason})", hint="choose another folder"
+        ) from error
+
+
+@contextmanager
+def locked(path: Path, wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Holds the lock of a file or folder, which exists; it is released with the process at the latest.
+
+    Args:
+        path: What to lock.
+        wait: Called where another process holds the lock, before waiting for it.
+
+    Raises:
+        StoreError: If its file system has no locks.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            wait()
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            if not lacks_locks(error):
+                raise
+            raise StoreError(
+                f"{path}: its file system has no locks ({error.strerror})",
+                hint="choose a folder on a local disk, or mount this one with locks",
+            ) from error
+        yield
     finally:
         os.close(descriptor)

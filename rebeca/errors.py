@@ -8,8 +8,8 @@ RebecaError
 ├── StoreError           the work folder cannot be used (exit code 6)
 └── RecordError          a record is damaged or does not add up (exit code 7)
 
-What a machine does to a run, a full disk or exhausted memory, comes as the exceptions of Python and of the packages;
-:func:`disk_full` and :func:`out_of_memory` know them.
+What a machine does to a run comes as the exceptions of Python and of the packages. :func:`disk_full`,
+:func:`out_of_memory`, :func:`lacks_locks` and :func:`device_fails` know them, and :func:`of_machine` all of them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,17 @@ import errno
 import re
 from collections.abc import Iterable
 
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+DEVICE_WORDS = (
+    "cuda driver",
+    "no cuda gpus",
+    "no kernel image",
+    "busy or unavailable",
+    "uncorrectable ecc",
+    "for the mps device",
+    "mps framework",
+)
+"""Messages of torch about a device that fails or lacks an operation or number type."""
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 """Numpy's message when the disk is full."""
@@ -97,7 +108,22 @@ def out_of_memory(error: BaseException) -> bool:
     """Whether something failed for want of memory, of the machine or of a device."""
     if isinstance(error, RuntimeError):
         return any(word in str(error).lower() for word in MEMORY_WORDS)
-    return isinstance(error, MemoryError)
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+
+
+def lacks_locks(error: BaseException) -> bool:
+    """Whether a file system refused a lock because it has none."""
+    return isinstance(error, OSError) and error.errno in NO_LOCKS
+
+
+def device_fails(error: BaseException) -> bool:
+    """Whether a device failed, or lacks an operation; a number type that it lacks comes as a TypeError."""
+    return isinstance(error, RuntimeError | TypeError) and any(word in str(error).lower() for word in DEVICE_WORDS)
+
+
+def of_machine(error: BaseException) -> bool:
+    """Whether the machine, and no plug-in, is to blame."""
+    return disk_full(error) or out_of_memory(error) or lacks_locks(error) or device_fails(error)
 
 
 def printable(text: str) -> str:

@@ -7,7 +7,6 @@ users shuffled (``users: shuffled``). ``train_users: nobody`` retrains without u
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -67,6 +66,16 @@ class Rebeca(Generator[RebecaParams]):
         return own | {"sampler", "steps"} if params.guidance_grid else own
 
     @classmethod
+    def check(cls, params: RebecaParams) -> None:
+        from rebeca.prior.diffusion import check_sampler
+
+        check_sampler(params.sampler, params.objective, params.schedule, params.steps)
+
+    @classmethod
+    def needs_repeats(cls, params: RebecaParams) -> bool:
+        return params.best_of > 1
+
+    @classmethod
     def needs(cls, params: RebecaParams) -> frozenset[str]:
         return frozenset({"judge"}) if params.best_of > 1 else frozenset()
 
@@ -107,30 +116,16 @@ class Rebeca(Generator[RebecaParams]):
         return self._report
 
     def save(self, folder: Path) -> None:
-        from safetensors.numpy import save as numpy_bytes
-
-        from rebeca.weights import save_weights
+        from rebeca.prior.files import save_network
 
         assert self._shape is not None
-        save_weights(folder / "prior.safetensors", self._model.state_dict())
-        arrays = {name: np.ascontiguousarray(array) for name, array in self._space.arrays.items()}
-        (folder / "space.safetensors").write_bytes(numpy_bytes(arrays))
-        described = {"shape": asdict(self._shape), "space": self._space.to_json(), "guidance": self._chosen}
-        (folder / "prior.json").write_text(json.dumps(described, indent=1, sort_keys=True), encoding="utf-8")
+        save_network(folder, self._model, self._shape, self._space, self._chosen)
 
     def load(self, folder: Path) -> None:
-        from safetensors.numpy import load_file as load_numpy
-        from safetensors.torch import load_file
+        from rebeca.prior.files import load_network
 
-        from rebeca.prior.network import build_prior
-
-        described = json.loads((folder / "prior.json").read_text(encoding="utf-8"))
-        space = LinearSpace(**described["space"], arrays=load_numpy(folder / "space.safetensors"))
-        shape = PriorShape(**described["shape"])
-        model = build_prior(shape, 0)
-        model.load_state_dict(load_file(folder / "prior.safetensors"))
-        self._bind(space, shape, model.to(self.context.device).eval())
-        self._chosen = described["guidance"]
+        model, shape, space, self._chosen = load_network(folder, self.context.device)
+        self._bind(space, shape, model)
 
     @property
     def prior_guidance(self) -> float:

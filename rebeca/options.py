@@ -91,6 +91,8 @@ class RebecaParams:
     users: Literal["own", "shuffled"] = "own"
 
     def __post_init__(self) -> None:
+        if self.network == "transformer" and self.hidden % self.heads:
+            raise SpecError(f"heads: {self.heads} must divide hidden, which is {self.hidden}")
         if self.prior_guidance == "validation" and not self.guidance_grid:
             raise SpecError("prior_guidance: validation needs guidance_grid", hint="e.g. guidance_grid: [1, 3, 6, 10]")
 

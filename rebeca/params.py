@@ -48,8 +48,10 @@ def make_params(kind: type[T], raw: Mapping[str, object], where: str) -> T:
     for name, value in raw.items():
         if name not in fields:
             raise ParamError(f"{where}: no parameter '{name}'", (name,), hint=did_you_mean(str(name), fields))
-        if not _finite(value):
-            raise ParamError(f"{where}.{name}: not a finite number, found {shortened(value)}", (name,))
+        if number := _not_finite(value):
+            place = (name, *number[0])
+            message = f"{where}.{'.'.join(map(str, place))}: not a finite number, found {number[1]}"
+            raise ParamError(message, place)
     try:
         params: T = _adapter(kind).validate_python(dict(raw))
     except ValidationError as error:
@@ -60,8 +62,7 @@ def make_params(kind: type[T], raw: Mapping[str, object], where: str) -> T:
         message = f"{where}.{path}: {first['msg'].lower()}, found {shortened(first.get('input'))}"
         raise ParamError(message, first["loc"]) from error
     if fault := reinterpreted(raw, params):
-        place, text = fault
-        raise ParamError(f"{where}.{'.'.join(map(str, place))}: {text}", place)
+        raise ParamError(f"{where}.{'.'.join(map(str, fault[0]))}: {fault[1]}", fault[0])
     return params
 
 
@@ -146,9 +147,15 @@ def shortened(value: object) -> str:
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
-def _finite(value: Any) -> bool:
+def _not_finite(value: Any) -> tuple[tuple[str | int, ...], float] | None:
+    """Path and value of the first number that is not finite, or None."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else ((), value)
     if isinstance(value, Mapping):
-        return all(_finite(child) for child in value.values())
-    if isinstance(value, list | tuple):
-        return all(_finite(child) for child in value)
-    return not isinstance(value, float) or math.isfinite(value)
+        children: Iterable[tuple[Any, Any]] = value.items()
+    elif isinstance(value, list | tuple):
+        children = enumerate(value)
+    else:
+        return None
+    faults = ((key, fault) for key, child in children if (fault := _not_finite(child)))
+    return next((((key, *fault[0]), fault[1]) for key, fault in faults), None)

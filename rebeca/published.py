@@ -301,6 +301,16 @@ def find(name: str) -> LocalWeights:
     return _find(published(name).name, str(weights_root()), os.environ.get("HF_HOME", ""))
 
 
+def folder_of(name: str) -> Path:
+    """The folder of its repository on this machine; its files are not hashed, so weights are not read from it.
+
+    Raises:
+        SpecError: If there is no such name.
+        MissingDependency: If it is not here.
+    """
+    return _folder_with(published(name), weights_root())
+
+
 @cache
 def _find(name: str, root: str, home: str) -> LocalWeights:
     weights = ALL[name]

@@ -13,7 +13,7 @@ The config is YAML::
 ``validation-loss`` compares losses of one objective and schedule only, since their scales differ; a grid over those
 needs ``select: none``, which keeps every model and chooses nothing. Written: ``results.csv`` (one row per
 configuration), one folder per configuration with its weights, and ``best`` where a rule was declared. Run again to
-resume.
+resume. :func:`rebeca.prior.files.load_prior` reads such a folder and samples from it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ import hashlib
 import itertools
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import numpy as np
@@ -37,7 +37,7 @@ from rebeca.data.folder import read_folder
 from rebeca.data.interactions import Interactions
 from rebeca.data.splits import Division, SplitRule, divide
 from rebeca.encoders.precomputed import read_embeddings
-from rebeca.errors import DataError, RebecaError, SpecError, did_you_mean
+from rebeca.errors import DataError, RebecaError, SpecError, of_machine, out_of_memory, printable
 from rebeca.options import RebecaParams
 from rebeca.params import make_params
 from rebeca.prior.options import PriorShape
@@ -46,8 +46,7 @@ from rebeca.seeds import digest_of, seed_of, substream
 from rebeca.space import LinearSpace
 from rebeca.taste import taste_rows
 
-KEYS = {"data", "embeddings", "split", "seed", "prior", "grid", "select", "device"}
-RULES = ("validation-loss", "none")
+OUT_OF_MEMORY = 8
 INCOMPARABLE = ("objective", "schedule", "normalize", "dims", "scale")
 """Losses of different values of these have different scales."""
 
@@ -125,36 +124,71 @@ def train_prior(
 
 
 @dataclass(frozen=True, slots=True)
+class TrainData:
+    """The data of a config file.
+
+    Attributes:
+        path: Folder of the data set, relative to the file.
+        scale: Lowest and highest possible rating.
+        like_at: Rating from which on an item is liked, or ``user-median``.
+    """
+
+    path: str
+    scale: tuple[float, float]
+    like_at: float | Literal["user-median"]
+
+    def __post_init__(self) -> None:
+        low, high = self.scale
+        if not low < high:
+            raise SpecError(f"scale: the lowest rating, {low:g}, is not below the highest, {high:g}")
+        if not isinstance(self.like_at, str) and not low <= self.like_at <= high:
+            raise SpecError(f"like_at: {self.like_at:g} lies outside the scale, {low:g} to {high:g}")
+
+
+@dataclass(frozen=True, slots=True)
 class TrainConfig:
     """A config file; see the module's description.
 
     Attributes:
-        data: Folder of the data set.
-        scale: Lowest and highest possible rating.
-        like_at: Rating from which on an item is liked, or ``user-median``.
-        embeddings: File of embeddings.
+        data: Folder of the data set, scale, likes.
+        embeddings: File of embeddings, relative to the file.
         split: Changed fields of :class:`rebeca.data.splits.SplitRule`, or None.
         seed: Divides ratings and draws everything.
         prior: Changed parameters of the generator, or None.
-        grid: Values of parameters; every combination is trained.
-        select: ``validation-loss`` or ``none``.
+        grid: Values of parameters; every combination is trained. None for a single one.
+        select: ``validation-loss`` or ``none``; by default the first with a grid.
         device: Torch device, or None for the CPU.
     """
 
-    data: Path
-    scale: tuple[float, float]
-    like_at: float | str
-    embeddings: Path
-    split: Mapping[str, object] | None
-    seed: int
-    prior: Mapping[str, object] | None
-    grid: Mapping[str, Sequence[Plain]]
-    select: str
-    device: str | None
+    data: Mapping[str, Any]
+    embeddings: str
+    split: Mapping[str, Any] | None = None
+    seed: int = 42
+    prior: Mapping[str, Any] | None = None
+    grid: Mapping[str, Sequence[Any]] | None = None
+    select: Literal["validation-loss", "none"] | None = None
+    device: str | None = None
+
+    @property
+    def selects(self) -> bool:
+        """Whether the configuration with the lowest validation loss is chosen."""
+        return (self.select or ("validation-loss" if self.grid else "none")) == "validation-loss"
+
+    def combinations(self) -> list[dict[str, Any]]:
+        """What every configuration takes from the grid."""
+        grid = self.grid or {}
+        return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+
+    def params(self, chosen: Mapping[str, Any]) -> RebecaParams:
+        return make_params(RebecaParams, {**(self.prior or {}), **chosen}, "prior")
+
+    @property
+    def rule(self) -> SplitRule:
+        return make_params(SplitRule, {**(self.split or {}), "ratings": "shared"}, "split")
 
 
 def read_config(path: Path) -> TrainConfig:
-    """Reads and checks a config file.
+    """Reads and checks a config file, all configurations of its grid included.
 
     Raises:
         SpecError: Naming the first problem.
@@ -165,32 +199,41 @@ def read_config(path: Path) -> TrainConfig:
         raise SpecError(f"{path}: cannot be read ({error})") from error
     if not isinstance(raw, dict):
         raise SpecError(f"{path}: expected a mapping of keys to values")
-    _check_keys(path, "", raw, KEYS)
-    for key in ("data", "embeddings"):
-        if key not in raw:
-            raise SpecError(f"{path}: the key '{key}' is missing")
-    _check_keys(path, "data.", raw["data"], {"path", "scale", "like_at"})
-    _check_keys(path, "split.", raw.get("split") or {}, {f.name for f in fields(SplitRule)} - {"ratings"})
-    names = {f.name for f in fields(RebecaParams)}
-    _check_keys(path, "prior.", raw.get("prior") or {}, names)
-    grid = raw.get("grid") or {}
-    _check_keys(path, "grid.", grid, names)
-    rule = raw.get("select", "validation-loss" if grid else "none")
-    if rule not in RULES:
-        raise SpecError(f"{path}: select: unknown rule '{rule}'", hint=did_you_mean(str(rule), RULES))
-    mixed = [key for key in INCOMPARABLE if len(grid.get(key, [])) > 1]
-    if rule == "validation-loss" and mixed:
+    try:
+        config = make_params(TrainConfig, raw, "config")
+        make_params(TrainData, config.data, "data")
+        if config.split and "ratings" in config.split:
+            raise SpecError("split.ratings: there are no judges to share ratings with", hint="leave it out")
+        make_params(SplitRule, config.split or {}, "split")
+        _check_rule(config)
+        if not config.combinations():
+            raise SpecError("grid: a parameter has no values")
+        for chosen in config.combinations():
+            if config.params(chosen).prior_guidance == "validation":
+                raise SpecError("prior.prior_guidance: only the generator chooses it", hint="give a number")
+        if config.device is not None:
+            _check_device(config.device)
+    except SpecError as error:
+        raise SpecError(f"{path}: {error.message}", hint=error.hint) from error
+    return config
+
+
+def _check_rule(config: TrainConfig) -> None:
+    mixed = [key for key in INCOMPARABLE if len((config.grid or {}).get(key, [])) > 1]
+    if config.selects and mixed:
         raise SpecError(
-            f"{path}: losses of different {mixed[0]} cannot be compared",
+            f"losses of different {mixed[0]} cannot be compared",
             hint="say select: none, and compare the decoded images yourself",
         )
-    base, data = path.parent, raw["data"]
-    low, high = data["scale"]
-    return TrainConfig(
-        (base / data["path"]).resolve(), (float(low), float(high)), data["like_at"],
-        (base / raw["embeddings"]).resolve(), raw.get("split"), int(raw.get("seed", 42)), raw.get("prior"), grid, rule,
-        raw.get("device"),
-    )  # fmt: skip
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise SpecError(f"device: {device} cannot be used ({str(error).splitlines()[0]})", hint="use cpu") from error
 
 
 @click.command()
@@ -203,26 +246,33 @@ def main(config: Path, output: Path) -> None:
     try:
         run(config, output)
     except RebecaError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+        _leave(str(error), error.exit_code)
+    except (MemoryError, OSError, RuntimeError) as error:
+        if not of_machine(error) and not isinstance(error, OSError):
+            raise
+        _leave(f"{error}\n  hint: the same command continues", OUT_OF_MEMORY if out_of_memory(error) else 6)
+
+
+def _leave(message: str, code: int) -> None:
+    click.echo(f"error: {printable(message)}", err=True)
+    sys.exit(code)
 
 
 def run(config: Path, output: Path) -> list[Mapping[str, Plain]]:
     """Trains every configuration; returns the rows of ``results.csv``, best first where a rule was declared."""
     c = read_config(config)
-    data = read_folder(c.data, c.scale)
-    embeddings = read_embeddings(c.embeddings)[: len(data.catalogue)]
+    folder, about = config.parent, make_params(TrainData, c.data, "data")
+    output.mkdir(parents=True, exist_ok=True)
+    data = read_folder((folder / about.path).resolve(), about.scale)
+    place = (folder / c.embeddings).resolve()
+    embeddings = read_embeddings(place)[: len(data.catalogue)]
     if len(embeddings) < len(data.catalogue):
-        raise DataError(f"{c.embeddings}: {len(embeddings)} rows for {len(data.catalogue)} items")
-    rule = make_params(SplitRule, {**(c.split or {}), "ratings": "shared"}, "split")
-    division = divide(data.ratings, rule, c.like_at, data.catalogue.block, c.seed)
+        raise DataError(f"{place}: {len(embeddings)} rows for {len(data.catalogue)} items")
+    division = divide(data.ratings, c.rule, about.like_at, data.catalogue.block, c.seed)
     vectors = hashlib.sha256(np.ascontiguousarray(embeddings).tobytes()).hexdigest()
-    about = digest_of([data.fingerprint(), vectors, c.like_at, c.split, c.device])
-    trained = [
-        _train_one(c, dict(zip(c.grid, values, strict=True)), division, embeddings, about, output)
-        for values in itertools.product(*c.grid.values())
-    ]
-    if c.select == "validation-loss":
+    inputs = digest_of([data.fingerprint(), vectors, about.like_at, c.split, c.device])
+    trained = [_train_one(c, chosen, division, embeddings, inputs, output) for chosen in c.combinations()]
+    if c.selects:
         trained.sort(key=lambda pair: pair[0])
         (output / "best").write_text(f"{trained[0][1]['folder']}\n", encoding="utf-8")
     rows = [row for _, row in trained]
@@ -237,9 +287,9 @@ def _train_one(
     config: TrainConfig, chosen: Mapping[str, Plain], division: Division, embeddings: Floats, about: str, output: Path
 ) -> tuple[float, Mapping[str, Plain]]:
     """Best validation loss, and the row of ``results.csv``."""
-    from rebeca.weights import save_weights
+    from rebeca.prior.files import Prior
 
-    params = make_params(RebecaParams, {**(config.prior or {}), **chosen}, "prior")
+    params = config.params(chosen)
     name = "prior-" + digest_of([config.prior, chosen, config.seed, about])[:12]
     folder = output / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -253,7 +303,8 @@ def _train_one(
         config.device or "cpu",
         folder / "checkpoint",
     )
-    save_weights(folder / "prior.safetensors", trained.model.state_dict())
+    users = division.generators.train.user_ids
+    Prior(trained.model, trained.shape, trained.space, params, users).save(folder)
     (folder / "losses.csv").write_text(_losses(trained.history), encoding="utf-8")
     best = min(trained.history.validation, default=float("nan"))
     epochs = len(trained.history.train)
@@ -273,14 +324,6 @@ def _losses(history: PriorHistory) -> str:
     rows = enumerate(zip(history.train, held, history.learning_rate, strict=True), start=1)
     lines = (f"{epoch},{train:.6g},{validation:.6g},{rate:.6g}\n" for epoch, (train, validation, rate) in rows)
     return "".join(["epoch,train,validation,learning_rate\n", *lines])
-
-
-def _check_keys(path: Path, where: str, raw: Any, allowed: set[str]) -> None:
-    if not isinstance(raw, dict):
-        raise SpecError(f"{path}: {where.rstrip('.')}: expected a mapping, found {raw!r}")
-    for key in raw:
-        if key not in allowed:
-            raise SpecError(f"{path}: unknown key '{where}{key}'", hint=did_you_mean(str(key), allowed))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from rebeca.errors import RebecaError, disk_full, out_of_memory
+from rebeca.errors import RebecaError, of_machine
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +38,7 @@ UNREADABLE = (
 def reading(message: str, kind: type[RebecaError], hint: str = "") -> Iterator[None]:
     """Raises one message for whatever libraries raise for weights that they cannot read.
 
-    A full disk and exhausted memory stay what they are.
+    Failures of the machine stay what they are.
 
     Args:
         message: What cannot be read; the library's first line is added.
@@ -48,7 +48,7 @@ def reading(message: str, kind: type[RebecaError], hint: str = "") -> Iterator[N
     try:
         yield
     except UNREADABLE as error:
-        if disk_full(error) or out_of_memory(error):
+        if of_machine(error):
             raise
         reason = str(error).splitlines() or [type(error).__name__]
         raise kind(f"{message} ({reason[0]})", hint=hint) from error

@@ -16,6 +16,8 @@ from benchmark.stats.simulation import Shape
 from rebeca.errors import SpecError
 
 SEED = 1
+FEWEST_SIMULATED = 2
+"""Users; with one there is nothing to compare."""
 LEAST_LIFT = 0.3
 """Planted lift where the records show none, in standard deviations of a score."""
 
@@ -133,6 +135,11 @@ def _completed(task: str, roots: Sequence[Path], given: TaskShape) -> TaskShape:
     except SpecError as error:
         missing = [f"--{name}" for name in ("users", "images", "correlation") if getattr(given, name) is None]
         raise SpecError(error.message, hint=f"run the task first, or give {', '.join(missing)}") from error
+    if given.users is None and pilot.users < FEWEST_SIMULATED:
+        raise SpecError(
+            f"the records of '{task}' have {pilot.users} user, and a simulation takes {FEWEST_SIMULATED} or more",
+            hint="run the task with more users, or give --users",
+        )
     if pilot.correlation is None and given.correlation is None:
         raise SpecError(
             f"the records of '{task}' do not show how a user's images correlate",

@@ -7,22 +7,58 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
 
 import click
 
-from rebeca.errors import RebecaError, StoreError, disk_full, out_of_memory, printable
+from rebeca.errors import (
+    DataError,
+    MissingDependency,
+    PluginError,
+    RebecaError,
+    RecordError,
+    SpecError,
+    StoreError,
+    disk_full,
+    lacks_locks,
+    of_machine,
+    out_of_memory,
+    printable,
+)
 
+DIFFERS = 1
 OUT_OF_MEMORY = 8
-INTERRUPTED = 130
-TERMINATED = 143
+CODES = {
+    0: "done; generators that failed in isolation are named in the output",
+    DIFFERS: "`check`: a result differs from the published record",
+    SpecError.exit_code: "invalid task file or option, or a device that is missing or cannot do this",
+    DataError.exit_code: "invalid data",
+    MissingDependency.exit_code: "missing package or weights; the message contains the command that adds them",
+    PluginError.exit_code: "a plug-in broke its contract",
+    StoreError.exit_code: "a folder cannot be used: full disk, no permission, no locks, or something else in its place",
+    RecordError.exit_code: "a record is missing, damaged or does not add up",
+    OUT_OF_MEMORY: "out of memory",
+    128 + signal.SIGHUP: "stopped by SIGHUP, such as a closed terminal",
+    128 + signal.SIGINT: "stopped by Ctrl-C",
+    128 + signal.SIGTERM: "stopped by SIGTERM",
+}
+"""Every exit code and its meaning, as docs/reference/commands.md lists them."""
 SECONDS_TO_THE_NEXT_ATTEMPT = 1.0
 GO_ON = "the same command continues where this one stopped"
+MORE_MEMORY = "free memory; on a GPU delete rehearsals/ in the work folder to measure the batch anew"
 
 
-class Terminated(BaseException):
-    """SIGTERM was received; no ``except Exception`` may swallow it."""
+class Stopped(BaseException):
+    """SIGTERM or SIGHUP was received; no ``except Exception`` may swallow it.
+
+    Args:
+        number: Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = signal.Signals(number)
 
 
 @contextlib.contextmanager
@@ -39,29 +75,34 @@ def one_message(debug: bool) -> Iterator[None]:
         if debug:
             raise
         _leave(str(error), error.exit_code)
-    except (MemoryError, RuntimeError) as error:
-        if debug or not out_of_memory(error):
-            raise
-        remedy = f"free memory; on a GPU delete rehearsals/ in the work folder to measure the batch anew; {GO_ON}"
-        _leave(f"out of memory ({_first_line(error)})\n  hint: {remedy}", OUT_OF_MEMORY)
     except BrokenPipeError:  # the program that reads the output has ended
         sys.stdout = None
         sys.exit(1)
-    except OSError as error:
-        if debug:
+    except (MemoryError, OSError, RuntimeError, TypeError) as error:
+        if debug or not (isinstance(error, OSError) or of_machine(error)):
             raise
-        _leave(_about(error), StoreError.exit_code)
+        _leave(*_of_machine(error))
     except KeyboardInterrupt:
         click.echo(f"stopped; {GO_ON}", err=True)
-        sys.exit(INTERRUPTED)
-    except Terminated:
-        click.echo(f"stopped by SIGTERM; {GO_ON}", err=True)
-        sys.exit(TERMINATED)
+        sys.exit(128 + signal.SIGINT)
+    except Stopped as stopped:
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            click.echo(f"stopped by {stopped.number.name}; {GO_ON}", err=True)
+        sys.exit(128 + stopped.number)
+
+
+def _of_machine(error: Exception) -> tuple[str, int]:
+    """Message and exit code where the machine is to blame."""
+    if out_of_memory(error):
+        return f"out of memory ({_first_line(error)})\n  hint: {MORE_MEMORY}; {GO_ON}", OUT_OF_MEMORY
+    if isinstance(error, OSError):
+        return _about(error), StoreError.exit_code
+    return f"the device failed ({_first_line(error)})\n  hint: choose another --device", SpecError.exit_code
 
 
 @contextlib.contextmanager
 def _stoppable() -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop the block, at the second attempt if a package swallows the first.
+    """Ctrl-C, SIGTERM and SIGHUP stop the block, at the second attempt if a package swallows the first.
 
     Some packages swallow it during import. The exception is raised again if the block still runs after a second.
     """
@@ -69,27 +110,27 @@ def _stoppable() -> Iterator[None]:
         yield
         return
 
-    def stop_by(kind: type[BaseException]) -> Callable[[int, FrameType | None], None]:
-        def again(number: int, frame: FrameType | None) -> None:
-            raise kind
+    def handler(number: int, frame: FrameType | None) -> None:
+        error = KeyboardInterrupt() if number == signal.SIGINT else Stopped(number)
 
-        def handler(number: int, frame: FrameType | None) -> None:
-            signal.signal(signal.SIGALRM, again)
-            signal.setitimer(signal.ITIMER_REAL, SECONDS_TO_THE_NEXT_ATTEMPT)
-            raise kind
+        def again(alarm: int, frame: FrameType | None) -> None:
+            raise error
 
-        return handler
+        signal.signal(signal.SIGALRM, again)
+        signal.setitimer(signal.ITIMER_REAL, SECONDS_TO_THE_NEXT_ATTEMPT)
+        raise error
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
-    if before[signal.SIGINT] != signal.SIG_IGN:  # a shell ignores Ctrl-C for jobs in the background
-        signal.signal(signal.SIGINT, stop_by(KeyboardInterrupt))
-    signal.signal(signal.SIGTERM, stop_by(Terminated))
+    stopping = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in (*stopping, signal.SIGALRM)}
+    for number in stopping:
+        if before[number] != signal.SIG_IGN:  # a shell ignores Ctrl-C in the background, and nohup SIGHUP
+            signal.signal(number, handler)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def _about(error: OSError) -> str:
@@ -97,7 +138,8 @@ def _about(error: OSError) -> str:
         _, target, reason = error.args[0][0]
         return f"{target}: cannot be written ({reason})\n  hint: make room, or choose another folder; {GO_ON}"
     where = f"{error.filename}: " if error.filename else ""
-    remedy = "free disk space" if disk_full(error) else "check the folder and its rights"
+    remedy = "choose a folder whose file system has locks" if lacks_locks(error) else "check the folder and its rights"
+    remedy = "free disk space" if disk_full(error) else remedy
     return f"{where}{error.strerror or error}\n  hint: {remedy}; {GO_ON}"
 
 

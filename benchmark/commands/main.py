@@ -62,12 +62,16 @@ for _command in (export, verify, check, site, figures, weights, data, dev):
 @json_option
 def validate(task: str, overrides: tuple[str, ...], limit_users: int | None, as_json: bool) -> None:
     """Check a task file without reading the data."""
+    from benchmark.runner.checks import check_task
+
     resolved = load(task, overrides, limit_users)
-    text = (
+    notes = check_task(resolved)
+    fine = (
         f"{resolved.source}: the task file is fine ({len(resolved.generators)} generators, hash"
         f" {resolved.hash()[:12]}); plan and run read the data"
     )
-    print_result({"hash": resolved.hash(), "spec": resolved.to_json()}, as_json, text)
+    fields = {"hash": resolved.hash(), "spec": resolved.to_json(), "notes": notes}
+    print_result(fields, as_json, "\n".join([fine, *(f"note: {note}" for note in notes)]))
 
 
 @main.command()
@@ -132,17 +136,23 @@ def run(
     from benchmark.records.costs import PAGE_STAGE
     from benchmark.runner.devices import check_device
     from benchmark.runner.estimate import Step
+    from benchmark.runner.folders import check_folders, page_folder
     from benchmark.runner.progress import Reporter
+    from benchmark.runner.publish import check_publish
     from benchmark.runner.publish import publish as copy_records
     from benchmark.runner.run_task import run_task
     from benchmark.runner.store import Store
-    from benchmark.site.build import build_site
+    from benchmark.site.build import build_site, check_site
     from benchmark.task.resolve import limited
 
     check_device(device)
     resolved = load(task, overrides, limit_users)
     if only:
         resolved = limited(resolved, only)
+    check_folders(workdir, site, publish)
+    check_site(site or page_folder(workdir, resolved), resolved.file.id)
+    if publish is not None:
+        check_publish(resolved, publish)
     reporter = Reporter(quiet=quiet)
     reporter.info(f"{resolved.file.title} ({len(resolved.generators)} generators, work folder {workdir})")
     store, published = Store(workdir, reporter.info), None
@@ -152,7 +162,7 @@ def run(
         if publish is not None:
             published = copy_records(resolved, result.addresses, store, records, publish, with_weights)
         with reporter.stage(PAGE_STAGE, announce=False):
-            page = build_site([records], site or workdir / "site")
+            page = build_site([records], site or page_folder(workdir, resolved))
     from benchmark.commands.show import print_board, summary
 
     if as_json:
@@ -172,9 +182,11 @@ def run(
 @json_option
 def show(task: str, workdir: Path, roots: tuple[Path, ...], as_json: bool) -> None:
     """Print the leaderboard of a task that was run."""
-    from benchmark.commands.show import find_records, print_board, summary
+    from benchmark.commands.show import cautions_of, find_records, print_board, summary
 
     records = find_records(task, roots or (workdir / "records",))
+    for caution in cautions_of(task, records):
+        click.echo(f"caution: {caution}", err=True)
     if as_json:
         print_json(summary(records))
     else:

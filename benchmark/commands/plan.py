@@ -17,6 +17,7 @@ from benchmark.planning.pilot import MeasureReach, Pilot
 from benchmark.planning.pilot import pilot as read_pilot
 from benchmark.records.files import newest_records
 from benchmark.runner.addresses import Addresses, find_addresses
+from benchmark.runner.checks import check_task
 from benchmark.runner.store import Store
 from benchmark.runner.world import find_data
 from benchmark.stats.levels import FEWEST_USERS, detectable, smallest_p
@@ -86,7 +87,8 @@ class RunPlan:
         margin: Equivalence margin.
         detectable_in_sd: Smallest detectable difference in standard deviations of a user's difference.
         pilot: What earlier records say; None without any.
-        notes: What the rules of the data set leave out, if the data were read for this plan.
+        notes: What :func:`benchmark.runner.checks.check_task` says, and what the rules of the data set leave out if
+            the data were read for this plan.
     """
 
     title: str
@@ -117,7 +119,9 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
 
     Raises:
         RecordError: If the pilot cannot be read.
+        SpecError: If the task could only fail.
     """
+    checked = check_task(task)
     store = Store(workdir, lambda _: None)
     data = find_data(task, store)
     addresses = find_addresses(task, device, data.users, data.addresses)
@@ -142,7 +146,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
         margin=analysis.equivalence_margin,
         detectable_in_sd=detectable(analysis.alpha) / float(np.sqrt(users)),
         pilot=None if pilot is None else _pilot(task, users, pilot, str(folder)),
-        notes=() if data.world is None else data.world.dataset.notes,
+        notes=[*checked, *(() if data.world is None else data.world.dataset.notes)],
     )
 
 

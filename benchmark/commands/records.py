@@ -7,10 +7,8 @@ from pathlib import Path
 
 import click
 
+from benchmark.commands.exits import DIFFERS
 from benchmark.commands.options import json_option, load, print_result, results_option, workdir_option
-
-MOVED = 1
-"""Exit code where a result changed."""
 
 _attest = click.option("--attest", is_flag=True, help="On success, note it beside the records; the site shows it.")
 
@@ -84,7 +82,7 @@ def check_run(
         attestation.attest(Path(result.against), "reproduced")
     print_result(result, as_json, print_check)
     if not result.equal:
-        sys.exit(MOVED)
+        sys.exit(DIFFERS)
 
 
 @click.group()

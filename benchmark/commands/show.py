@@ -14,10 +14,12 @@ from benchmark.analysis.measures import Measure
 from benchmark.analysis.results import Comparison, Interval, Rank
 from benchmark.board.board import NOT_FROZEN, read_board
 from benchmark.board.format_numbers import count, number, p_value, with_interval
-from benchmark.records.files import newest_records
+from benchmark.records.files import TASK_FOLDER, newest_records, read_comparison
 from benchmark.records.schema import FailedGenerator, TaskHeader
+from benchmark.task.bundled import find_task
+from benchmark.task.resolve import load_task
 from benchmark.task.yaml_source import read_yaml
-from rebeca.errors import SpecError, did_you_mean
+from rebeca.errors import RebecaError, SpecError, did_you_mean
 
 UNCUT = 240
 """Columns of a line outside a terminal."""
@@ -41,6 +43,31 @@ def find_records(task: str, roots: Sequence[Path]) -> Path:
         f"no records of '{name}' in {', '.join(str(root) for root in roots)}",
         hint=did_you_mean(name, known) if known else f"run it first (rebeca-bench run {task}), or name its --workdir",
     )
+
+
+def cautions_of(task: str, records: Path) -> list[str]:
+    """In what the records are not those of the task as it is now: changed since, modified, or older than others."""
+    header, cautions = read_comparison(records).task, []
+    if header.modified:
+        command = read_comparison(records).provenance.command
+        cautions.append(f"the records are of the modified task {header.hash[:12]} ({command})")
+    elif (now := _present_hash(task, header.id)) is not None and now != header.hash:
+        cautions.append(f"the records are of task {header.hash[:12]}, which is {now[:12]} by now: run it again")
+    newest = records.stat().st_mtime_ns
+    newer = [path for path in sorted(records.parent.glob("v*")) if (path / TASK_FOLDER).is_dir()]
+    newer = [path for path in newer if path.stat().st_mtime_ns > newest]
+    if newer:
+        cautions.append(f"newer records of this task, modified or of an older version: {newer[-1]}")
+    return cautions
+
+
+def _present_hash(task: str, identifier: str) -> str | None:
+    """Hash of a task file or bundled task; None for a folder of records, or a file that is not valid now."""
+    try:
+        present = load_task(find_task(task))
+    except RebecaError:
+        return None
+    return present.hash() if present.file.id == identifier else None
 
 
 @dataclass(frozen=True, slots=True)

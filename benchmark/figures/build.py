@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmark.board.board import read_board
@@ -16,32 +17,35 @@ from benchmark.figures.permutations import permutations
 from benchmark.figures.plane import planes
 from benchmark.figures.scorers import scorers
 from benchmark.figures.spreads import spreads
-from benchmark.figures.style import SIZES, Figure, pdf, png, svg
+from benchmark.figures.style import SIZES, Figure, Undrawn, attempt, pdf, png, svg
 from benchmark.figures.users import users
 from benchmark.figures.validity import validity
 
-FAMILIES = {
-    "Preference and personal lift": planes,
-    "Ranks and pairs": lambda tables: [*ranks(tables), *permutations(tables), *pairs(tables)],
-    "How users differ": lambda tables: [*spreads(tables), *users(tables)],
-    "Guidance": guidance,
-    "Judges": judges,
-    "Scorers": scorers,
-    "Validity": validity,
-    "Training and cost": making,
+Family = Callable[[Tables], Sequence[Figure | Undrawn]]
+FAMILIES: dict[str, tuple[Family, ...]] = {
+    "Preference and personal lift": (planes,),
+    "Ranks and pairs": (ranks, permutations, pairs),
+    "How users differ": (spreads, users),
+    "Guidance": (guidance,),
+    "Judges": (judges,),
+    "Scorers": (scorers,),
+    "Validity": (validity,),
+    "Training and cost": (making,),
 }
 """Heading of the page -> its figures."""
 
 
-def figures_of(tables: Tables) -> Iterator[tuple[str, Figure]]:
-    """Heading and figure, for every figure that the records have data for."""
+def figures_of(tables: Tables) -> Iterator[tuple[str, Figure | Undrawn]]:
+    """Heading and figure, for every figure that the records have data for, drawn or not."""
     names: set[str] = set()
-    for heading, family in FAMILIES.items():
-        for figure in family(tables):
-            if figure.name in names:
-                raise ValueError(f"two figures are called {figure.name}")
-            names.add(figure.name)
-            yield heading, figure
+    for heading, families in FAMILIES.items():
+        for family in families:
+            figures = attempt(family.__name__, partial(family, tables))
+            for figure in [figures] if isinstance(figures, Undrawn) else figures:
+                if figure.name in names:
+                    raise RuntimeError(f"two figures are called {figure.name}")
+                names.add(figure.name)
+                yield heading, figure
 
 
 def write_figures(records: Path, out: Path) -> list[Path]:
@@ -57,18 +61,30 @@ def write_figures(records: Path, out: Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     written, index = [], []
     for heading, figure in figures_of(read_tables(read_board(records))):
-        path = out / f"{figure.name}.csv"
-        figure.data.to_csv(path, index=False, lineterminator="\n")
-        written.append(path)
-        for name in ("one-column", "two-column"):
-            drawn = svg(figure, SIZES[name])
-            for ending, content in (("svg", drawn.encode()), ("pdf", pdf(drawn)), ("png", png(drawn, 4.0))):
-                path = out / f"{figure.name}-{name}.{ending}"
-                path.write_bytes(content)
-                written.append(path)
+        files = figure if isinstance(figure, Undrawn) else attempt(figure.name, partial(_for_print, figure))
+        if isinstance(files, Undrawn):
+            index.append({"name": files.name, "heading": heading, "cannot be drawn": files.reason})
+            continue
+        assert not isinstance(figure, Undrawn)
+        for name, content in files.items():
+            (out / name).write_bytes(content)
+            written.append(out / name)
         index.append(
             {"name": figure.name, "heading": heading, "title": figure.title, "alt": figure.alt, "note": figure.note}
         )
     path = out / "figures.json"
     path.write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return [*written, path]
+
+
+def _for_print(figure: Figure) -> Mapping[str, bytes]:
+    """Files of a figure by name."""
+    files = {f"{figure.name}.csv": figure.data.to_csv(index=False, lineterminator="\n").encode()}
+    for name in ("one-column", "two-column"):
+        drawn = svg(figure, SIZES[name])
+        files |= {
+            f"{figure.name}-{name}.svg": drawn.encode(),
+            f"{figure.name}-{name}.pdf": pdf(drawn),
+            f"{figure.name}-{name}.png": png(drawn, 4.0),
+        }
+    return files

@@ -64,7 +64,7 @@ def _grid(rows: Sequence[Row]) -> list[tuple[Row, float, float]]:
         generator = row.record.generator
         params, decoder = dict(generator.params), dict(generator.decoder)
         prior, image = params.pop(PRIOR, None), decoder.pop(IMAGE, None)
-        if prior is not None and image is not None:
+        if isinstance(prior, int | float) and isinstance(image, int | float):  # no place for one that a fit chose
             rest = canonical_json([generator.use, params, decoder, generator.images])
             groups.setdefault(rest, []).append((row, float(prior), float(image)))
     best = max(groups.values(), key=len, default=[])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -14,7 +15,7 @@ from benchmark.board.finding import USERS
 from benchmark.board.format_numbers import count, number, percent, with_interval
 from benchmark.board.tables import DRAWS, Tables
 from benchmark.figures.plane import ends_of
-from benchmark.figures.style import BLUE, GRID, INK, ORANGE, SOFT, Figure, Size, present
+from benchmark.figures.style import BLUE, GRID, INK, ORANGE, SOFT, Figure, Size, Undrawn, present
 from benchmark.stats.exact import resampled_means
 from benchmark.stats.intervals import resampling_weights
 from benchmark.stats.random import stream
@@ -28,9 +29,16 @@ COLOURS = alt.Scale(domain=list(JUDGES), range=[BLUE, ORANGE])
 BELOW = {"legend": alt.Legend(title=None, orient="bottom")}
 
 
-def judges(tables: Tables) -> list[Figure]:
+def judges(tables: Tables) -> list[Figure | Undrawn]:
     """Dots, ROC, bootstrap AUC, calibration, learning curve; those that the task has."""
-    return present(_dots(tables), _roc(tables), _bootstrap(tables), _calibration(tables), _learning(tables))
+    kinds = {
+        "judges": _dots,
+        "roc": _roc,
+        "bootstrap": _bootstrap,
+        "calibration": _calibration,
+        "learning": _learning,
+    }
+    return present({name: partial(figure, tables) for name, figure in kinds.items()})
 
 
 def _finding(tables: Tables) -> Sentence:

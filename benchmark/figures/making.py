@@ -22,6 +22,7 @@ from benchmark.figures.style import (
     SOFT,
     Figure,
     Size,
+    Undrawn,
     family_colour,
     family_shape,
     line_colour,
@@ -32,9 +33,9 @@ CURVES = 6
 NAMED = 8
 
 
-def making(tables: Tables) -> list[Figure]:
+def making(tables: Tables) -> list[Figure | Undrawn]:
     """Losses by epoch, and preference against seconds per image, where the records have them."""
-    return present(_training(tables), _cost(tables))
+    return present({"training": partial(_training, tables), "cost": partial(_cost, tables)})
 
 
 class History(BaseModel):

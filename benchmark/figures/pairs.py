@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -16,7 +17,7 @@ from benchmark.board.format_numbers import number, percent, with_interval
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.plane import ends_of
-from benchmark.figures.style import BLUE, INK, Figure, Size, heat, left_out, present, shortened, shown
+from benchmark.figures.style import BLUE, INK, Figure, Size, Undrawn, heat, left_out, present, shortened, shown
 from benchmark.stats.ranks import drawn_means, probability_first
 from rebeca.ties import TIE, size_of
 
@@ -76,9 +77,9 @@ def ranks(tables: Tables) -> list[Figure]:
     ]
 
 
-def pairs(tables: Tables) -> list[Figure]:
+def pairs(tables: Tables) -> list[Figure | Undrawn]:
     """Preference and personal lift by the primary scorer."""
-    return present(*(_pairs(tables, measure) for measure in both_by(tables.primary)))
+    return present({f"pairs-{each.slug}": partial(_pairs, tables, each) for each in both_by(tables.primary)})
 
 
 def _pairs(tables: Tables, measure: Measure) -> Figure | None:

@@ -24,6 +24,7 @@ from benchmark.figures.style import (
     SOFT,
     Figure,
     Size,
+    Undrawn,
     family_colour,
     family_scale,
     family_shape,
@@ -43,13 +44,13 @@ LABEL_ROOM = 0.62
 """Room for names on the right, as a share of the data's width."""
 
 
-def planes(tables: Tables) -> list[Figure]:
+def planes(tables: Tables) -> list[Figure | Undrawn]:
     """The plane by the primary scorer, and by the ground truth or by real ratings where these have personal lifts."""
     board, best = tables.board, tables.board.measures.best_informed
-    figures = [plane(board, board.primary, "plane", "preference (probability)")]
+    figures = {"plane": partial(plane, board, board.primary, "plane", "preference (probability)")}
     if best is not None and best != board.primary and any(row.lift(best) for row in board.rows):
-        figures.append(plane(board, best, f"plane-{best}", board.cards[best].unit))
-    return present(*figures)
+        figures[f"plane-{best}"] = partial(plane, board, best, f"plane-{best}", board.cards[best].unit)
+    return present(figures)
 
 
 def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:

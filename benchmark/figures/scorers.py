@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -13,14 +14,21 @@ from benchmark.board.claims import Claim, highest
 from benchmark.board.format_numbers import number, with_interval
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
-from benchmark.figures.style import BLUE, GRID, INK, Figure, Size, family_colour, family_shape, present
+from benchmark.figures.style import BLUE, GRID, INK, Figure, Size, Undrawn, family_colour, family_shape, present
 
 MOST_IMAGES = 400
 
 
-def scorers(tables: Tables) -> list[Figure]:
-    aesthetics = [_aesthetics(tables, scorer) for scorer in tables.board.measures.aesthetics]
-    return present(_decoding(tables), _bland_altman(tables), *aesthetics, _prompts(tables))
+def scorers(tables: Tables) -> list[Figure | Undrawn]:
+    aesthetics = tables.board.measures.aesthetics
+    return present(
+        {
+            "decoding": partial(_decoding, tables),
+            "bland-altman": partial(_bland_altman, tables),
+            **{f"{scorer}-verifier": partial(_aesthetics, tables, scorer) for scorer in aesthetics},
+            "prompts": partial(_prompts, tables),
+        }
+    )
 
 
 def _decoding(tables: Tables) -> Figure | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,8 +22,10 @@ from benchmark.figures.style import (
     PAPER,
     Figure,
     Size,
+    Undrawn,
     left_out,
     line_colour,
+    present,
     ranked,
     shown,
 )
@@ -37,15 +39,18 @@ GRID_POINTS = 60
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def spreads(tables: Tables) -> list[Figure]:
+def spreads(tables: Tables) -> list[Figure | Undrawn]:
     """ECDF, violins, thresholds; of the user's mean preference."""
     rows = [row for row in tables.board.rows if len(tables.known(row)) > 1]
     if not rows:
         return []
-    figures = [_ecdf(tables, rows), _violins(tables, rows)]
+    figures: dict[str, Callable[[], Figure]] = {
+        "ecdf": partial(_ecdf, tables, rows),
+        "violins": partial(_violins, tables, rows),
+    }
     if tables.board.cards[tables.primary].unit == "probability":
-        figures.append(_thresholds(tables, rows))
-    return figures
+        figures["thresholds"] = partial(_thresholds, tables, rows)
+    return present(figures)
 
 
 def telling(tables: Tables, rows: list[Row], most: int) -> list[Row]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeVar
 
 import altair as alt
 import pandas as pd
@@ -18,6 +18,7 @@ from benchmark.board.claims import Claim
 from benchmark.board.row import Row
 from rebeca.errors import printable
 
+T = TypeVar("T")
 FAMILY_COLOURS = {
     "rebeca": "#0072B2",
     "catalogue": "#E69F00",
@@ -94,9 +95,36 @@ class Figure:
     answers: bool = False
 
 
-def present(*figures: Figure | None) -> list[Figure]:
-    """The figures without None, which stands for one that the records have no data for."""
-    return [figure for figure in figures if figure is not None]
+@dataclass(frozen=True, slots=True)
+class Undrawn:
+    """A figure that cannot be drawn.
+
+    Attributes:
+        name: Its name, or that of its kind.
+        reason: What in its data prevents it.
+    """
+
+    name: str
+    reason: str
+
+
+UNUSUAL = (ArithmeticError, LookupError, TypeError, ValueError)
+"""What numpy, pandas and the renderer raise for data that a figure does not expect."""
+
+
+def attempt(name: str, work: Callable[[], T]) -> T | Undrawn:
+    """The result of ``work``, or why there is none."""
+    try:
+        return work()
+    except UNUSUAL as error:
+        text = str(error).splitlines()
+        return Undrawn(name, printable(f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__))
+
+
+def present(figures: Mapping[str, Callable[[], Figure | None]]) -> list[Figure | Undrawn]:
+    """The figures by name, without those that the records have no data for; one that fails costs no other."""
+    results = (attempt(name, make) for name, make in figures.items())
+    return [figure for figure in results if figure is not None]
 
 
 def svg(figure: Figure, size: Size, title: bool = True) -> str:

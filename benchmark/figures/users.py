@@ -16,7 +16,7 @@ from benchmark.board.claims import Claim, highest
 from benchmark.board.format_numbers import number, percent
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
-from benchmark.figures.style import GRID, PALETTE, Figure, Size, heat, left_out, present, ranked, shown
+from benchmark.figures.style import GRID, PALETTE, Figure, Size, Undrawn, heat, left_out, present, ranked, shown
 from rebeca.arrays import Bools
 from rebeca.ties import is_highest, levels
 
@@ -28,9 +28,15 @@ STRUCTURES = ("no structure to speak of", "weak structure", "reasonable structur
 """A mean silhouette up to 0.25, 0.5, 0.7 and 1 in words (Kaufman and Rousseeuw 1990, table 4)."""
 
 
-def users(tables: Tables) -> list[Figure]:
+def users(tables: Tables) -> list[Figure | Undrawn]:
     """Likeness, wins per user, personas."""
-    return present(_likeness(tables), _wins(tables), _personas(tables))
+    return present(
+        {
+            "likeness": partial(_likeness, tables),
+            "wins": partial(_wins, tables),
+            "personas": partial(_personas, tables),
+        }
+    )
 
 
 def order_of(tables: Tables) -> np.ndarray[Any, Any]:

@@ -15,7 +15,7 @@ from benchmark.board.claims import Claim
 from benchmark.board.format_numbers import count, number
 from benchmark.board.tables import Tables
 from benchmark.figures.plane import LABEL_ROOM, beside, ends_of, ticks
-from benchmark.figures.style import INK, SOFT, Figure, Size, family_colour, family_shape, present
+from benchmark.figures.style import INK, SOFT, Figure, Size, Undrawn, family_colour, family_shape, present
 
 NAMED = 5
 """Generators that are named: those whose places on the leaderboard and by the ground truth lie farthest apart."""
@@ -23,9 +23,9 @@ CLOSE = 0.7
 """Kendall's tau from which an order is called close: 85 of 100 pairs are ordered alike."""
 
 
-def validity(tables: Tables) -> list[Figure]:
+def validity(tables: Tables) -> list[Figure | Undrawn]:
     """A scatter per measure, where a scorer knows the ground truth."""
-    return present(*(_scatter(tables, validity) for validity in tables.board.validity))
+    return present({f"validity-{each.measure}": partial(_scatter, tables, each) for each in tables.board.validity})
 
 
 def _points(tables: Tables, validity: Validity) -> pd.DataFrame:

@@ -32,6 +32,8 @@ from rebeca.errors import RecordError, SpecError
 from rebeca.params import make_params
 
 GENERATOR_FILES = frozenset({RECORD, "scores.parquet", "users.parquet", "pairs.parquet"})
+PLACES = ("v*", "*/v*", "records/*/v*")
+"""Where records lie below a task's folder, a folder of records, and a work folder."""
 MATCHES = 1e-7
 """Relative tolerance of recomputed numbers; sums in another order differ by less."""
 MATCHES_NEAR_ZERO = 1e-12
@@ -62,7 +64,7 @@ def verify(folder: Path) -> Verified:
         RecordError: Naming the first thing that does not add up.
     """
     if not (folder / TASK_FOLDER).is_dir():
-        below = sorted(path.parent for path in folder.glob(f"**/{TASK_FOLDER}"))[:1]
+        below = [path.parent for place in PLACES for path in sorted(folder.glob(f"{place}/{TASK_FOLDER}"))]
         raise RecordError(
             f"{folder} holds no records",
             hint=f"did you mean {below[0]}?" if below else "name <records>/<task>/v<version>",

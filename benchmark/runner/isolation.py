@@ -27,7 +27,7 @@ from benchmark.runner.store import Stages, Store
 from benchmark.task.file import IsolateSpec
 from benchmark.task.registry import identity
 from benchmark.task.resolve import ResolvedGenerator, Task
-from rebeca.errors import PluginError, RebecaError, StoreError, disk_full, out_of_memory
+from rebeca.errors import PluginError, RebecaError, StoreError, device_fails, of_machine, out_of_memory
 from rebeca.interfaces import no_progress
 
 LONGEST_MESSAGE = 1 << 16
@@ -276,14 +276,15 @@ def _work(job: _Job, relay: _Relay) -> None:
     except RebecaError as error:
         text = error.message[: LONGEST_MESSAGE // 8]
         relay.send(_Message(error=text, hint=error.hint, machine=isinstance(error, StoreError)))
-    except (MemoryError, RuntimeError) as error:
-        if not out_of_memory(error):
+    except (MemoryError, OSError, RuntimeError, TypeError) as error:
+        if not of_machine(error):
             raise
-        relay.send(_Message(error=f"generator '{job.generator.id}' ran out of memory{_limit(job.limits)}"))
-    except OSError as error:
-        if not disk_full(error):
-            raise
-        relay.send(_Message(error=str(error), machine=True))
+        if out_of_memory(error):
+            relay.send(_Message(error=f"generator '{job.generator.id}' ran out of memory{_limit(job.limits)}"))
+        elif device_fails(error):
+            relay.send(_Message(error=f"generator '{job.generator.id}': the device failed ({error})"))
+        else:
+            relay.send(_Message(error=str(error), machine=True))
     else:
         relay.send(_Message(done=True, decoded=images.decoded, seconds=dict(stages.seconds)))
 

@@ -10,7 +10,7 @@ from benchmark.records.files import COMPARISON, TASK_FOLDER, read_comparison
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.store import Store
 from benchmark.task.resolve import Task
-from rebeca.errors import SpecError
+from rebeca.errors import SpecError, StoreError
 from rebeca.published import find, names_in
 
 
@@ -36,22 +36,9 @@ def publish(task: Task, addresses: Addresses, store: Store, records: Path, targe
         SpecError: If the task is modified, its weights are random, its images may not be redistributed (with
             weights), or another task lies there.
     """
-    if task.modified:
-        raise SpecError("a modified task is not published", hint="run it without --set, --only and --limit-users")
-    random = sorted(name for name in names_in(task.to_json()) if find(name).origin == "random")
-    if random:
-        raise SpecError(
-            f"the run used random weights ({', '.join(random)}), which measure nothing", hint="fetch the published ones"
-        )
+    place = check_publish(task, target)
     if with_weights and not read_comparison(records).data.redistribute:
         raise SpecError("weights hold embeddings of images that may not be redistributed", hint="publish without them")
-    place = target / records.relative_to(store.root / "records")
-    earlier = read_comparison(place) if (place / TASK_FOLDER / COMPARISON).is_file() else None
-    if earlier is not None and earlier.task.hash != read_comparison(records).task.hash:
-        raise SpecError(
-            f"{place} holds another task with the same id and version",
-            hint="raise the task's version, or change its id",
-        )
     fresh = _empty_beside(place)
     shutil.copytree(records, fresh)
     replace_folder(fresh, place)
@@ -65,6 +52,32 @@ def publish(task: Task, addresses: Addresses, store: Store, records: Path, targe
         if folder is not None:  # a generator that failed has learned nothing
             shutil.copytree(folder, fresh / folder.relative_to(store.root))
     replace_folder(fresh, weights)
+    return place
+
+
+def check_publish(task: Task, target: Path) -> Path:
+    """The folder of a task's published records; refuses a task that is not published.
+
+    Raises:
+        SpecError: If the task is modified, its weights are random, or another task lies there.
+        StoreError: If something else lies there.
+    """
+    if task.modified:
+        raise SpecError("a modified task is not published", hint="run it without --set, --only and --limit-users")
+    random = sorted(name for name in names_in(task.to_json()) if find(name).origin == "random")
+    if random:
+        raise SpecError(
+            f"the run used random weights ({', '.join(random)}), which measure nothing", hint="fetch the published ones"
+        )
+    place = target / task.file.id / f"v{task.file.version}"
+    earlier = read_comparison(place) if (place / TASK_FOLDER / COMPARISON).is_file() else None
+    if earlier is not None and earlier.task.hash != task.hash():
+        raise SpecError(
+            f"{place} holds another task with the same id and version",
+            hint="raise the task's version, or change its id",
+        )
+    if earlier is None and place.exists() and not (place.is_dir() and not any(place.iterdir())):
+        raise StoreError(f"{place} holds no records, so none replace it", hint="choose another folder with --publish")
     return place
 
 

@@ -70,6 +70,7 @@ def run_task(
         return RunResult(target, addresses)
     steps = plan_steps(task, addresses, store, data.world is not None, analysed=current)
     stages.reporter.begin(steps, Costs.read(store.root))
+    from benchmark.runner.checks import check_task
     from benchmark.runner.generate import generate_images
     from benchmark.runner.held_out_scores import score_held_out
     from benchmark.runner.materials import prepare
@@ -77,6 +78,8 @@ def run_task(
     from benchmark.runner.scoring import score_all
     from benchmark.runner.write_records import Outcome, fit_records, replace_records
 
+    for note in check_task(task):
+        stages.reporter.info(f"  note: {note}")
     with stages.reporter.stage(READ_STAGE, announce=False):
         import torch  # noqa: F401  here, so that the stage that first needs it does not seem slow
 

@@ -7,7 +7,6 @@ so that it is either complete or absent. A damaged one is noticed when it is loo
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -18,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.disk import file_digest, sync_files, sync_path, write_atomically
+from benchmark.disk import file_digest, locked, sync_files, sync_path, write_atomically
 from benchmark.runner.progress import Report, Reporter
 from rebeca.errors import StoreError, disk_full
 from rebeca.seeds import canonical_json, digest_of
@@ -137,19 +136,15 @@ class Store:
         """Holds the work folder for one run; another run waits.
 
         Raises:
-            StoreError: If the folder cannot be created.
+            StoreError: If the folder cannot be created, or its file system has no locks.
         """
+        lock = self.root / "lock"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            handle = (self.root / "lock").open("w")
+            lock.touch()
         except OSError as error:
             raise StoreError(f"{self.root}: cannot be used as a work folder ({error.strerror or error})") from error
-        with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self.notify(f"another run uses {self.root}; waiting for it to end")
-                fcntl.flock(handle, fcntl.LOCK_EX)
+        with locked(lock, lambda: self.notify(f"another run uses {self.root}; waiting for it to end")):
             self.sweep()
             yield
 

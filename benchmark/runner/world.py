@@ -55,6 +55,7 @@ def build_world(task: Task) -> World:
     unsorted = build("data set", spec.kind, task.data, DatasetContext(task.data_path)).read()
     order = np.lexsort((unsorted.ratings.item, unsorted.ratings.user))  # row order is in no address
     dataset = replace(unsorted, ratings=unsorted.ratings.where(order))
+    _check_likes(task, dataset)
     rule = SplitRule(
         spec.split.kind,
         spec.split.test,
@@ -74,6 +75,18 @@ def build_world(task: Task) -> World:
         }
     )
     return World(dataset, division, _candidates(dataset, division), _users(task, dataset, division), fingerprint)
+
+
+def _check_likes(task: Task, dataset: Dataset) -> None:
+    """Refuses a threshold of likes that lies outside the scale, or that no rating reaches."""
+    like_at, (low, high), highest = task.file.data.like_at, dataset.scale, dataset.ratings.rating.max()
+    if isinstance(like_at, str):
+        return
+    where = f"{task.source}: data.like_at: {like_at:g}"
+    if not low <= like_at <= high:
+        raise SpecError(f"{where} lies outside the rating scale, {low:g} to {high:g}", hint="choose a rating in it")
+    if like_at > highest:
+        raise SpecError(f"{where} leaves everyone without a like", hint=f"the highest rating is {highest:g}")
 
 
 def _users(task: Task, dataset: Dataset, division: Division) -> Ints:

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,17 +19,17 @@ from benchmark.analysis.measures import Measure
 from benchmark.board.board import NOT_FROZEN, Board, read_board
 from benchmark.board.format_numbers import brief, count, number, p_value, percent, with_interval
 from benchmark.board.tables import Tables, read_tables
-from benchmark.disk import file_digest, replace_folder
+from benchmark.disk import file_digest, locked, replace_folder
 from benchmark.records.attestation import ATTESTATION, MEANINGS
 from benchmark.records.files import TASK_FOLDER, newest_records
 from benchmark.site import data, view
 from benchmark.site.images import Gallery, make_gallery
 from benchmark.task.bundled import folder as bundled
-from rebeca.errors import RecordError, printable
+from rebeca.errors import RecordError, StoreError, printable
 from rebeca.seeds import digest_of
 
 if TYPE_CHECKING:
-    from benchmark.figures.style import Figure
+    from benchmark.figures.style import Figure, Undrawn
 
 STAMP = "built-from.txt"
 STATIC = ("style.css", "site.js")
@@ -48,24 +49,55 @@ def build_site(roots: Sequence[Path], out: Path, images: Path | None = None) -> 
         The page to open.
 
     Raises:
-        RecordError: If there are no records, or ``out`` holds something else.
+        RecordError: If there are no records.
+        StoreError: If ``out`` holds something else, or ``images`` is no folder.
     """
     folders = _find_newest(roots)
     if not folders:
         raise RecordError(f"no records in {', '.join(str(root) for root in roots)}", hint="run a task first")
     if images is not None and not images.is_dir():
-        raise RecordError(f"{images}: no such folder", hint="a run keeps them as private-images in its work folder")
+        raise StoreError(f"{images}: no such folder", hint="a run keeps them as private-images in its work folder")
     tasks = [folder.parent.name for folder in folders]
     page = out / ("index.html" if len(tasks) > 1 else f"tasks/{tasks[0]}/index.html")
     reports = view.read_reports(roots)
     stamp = _stamp(folders, reports, images)
     if (out / STAMP).is_file() and (out / STAMP).read_text(encoding="utf-8") == _seal(out, stamp):
         return page
-    if out.exists() and not (out / STATIC[0]).exists() and any(out.iterdir()):
-        raise RecordError(f"{out} is not a site", hint="choose an empty folder with --out or --site")
+    check_site(out)
+    out.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with locked(out.absolute().parent):
+        _replace_site(out, folders, reports, images, stamp)
+    return page
+
+
+def check_site(out: Path, only: str | None = None) -> None:
+    """Refuses a folder that a site may not replace.
+
+    Args:
+        out: Where the site is to be built.
+        only: Id of its only task: a site with pages of other tasks is refused as well.
+
+    Raises:
+        StoreError: If ``out`` is a file, or holds something that is not a site or not to be replaced.
+    """
+    if not out.exists():
+        return
+    if not out.is_dir() or (any(out.iterdir()) and not (out / STAMP).is_file()):
+        raise StoreError(f"{out} is not a site, so none is built in its place", hint="choose an empty folder")
+    others = sorted({path.name for path in (out / "tasks").glob("*")} - {only})
+    if only is not None and others:
+        raise StoreError(
+            f"--site {out} holds the pages of {', '.join(others)}, which a run of {only} would replace",
+            hint="choose another folder; rebeca-bench site build RECORDS RECORDS --out DIR builds one site of several",
+        )
+
+
+def _replace_site(
+    out: Path, folders: Sequence[Path], reports: Sequence[view.Report], images: Path | None, stamp: str
+) -> None:
     temporary = out.with_name(f".{out.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    temporary.mkdir()
     env = environment()
     for name in STATIC:
         shutil.copyfile(bundled("site") / "static" / name, temporary / name)
@@ -79,7 +111,6 @@ def build_site(roots: Sequence[Path], out: Path, images: Path | None = None) -> 
     _write(temporary / "index.html", env, "home.html", root=".", boards=boards, example=example, reports=reports)
     (temporary / STAMP).write_text(_seal(temporary, stamp), encoding="utf-8")
     replace_folder(temporary, out, sync=False)
-    return page
 
 
 def environment() -> Environment:
@@ -174,6 +205,7 @@ class _Pages:
         opening: Users of different taste.
         users: Printable names of users.
         figures: Figures by heading.
+        undrawn: Figures that cannot be drawn.
     """
 
     folder: Path
@@ -183,6 +215,7 @@ class _Pages:
     opening: Sequence[view.UserGallery]
     users: Sequence[str]
     figures: Mapping[str, Sequence[Figure]]
+    undrawn: Sequence[Undrawn]
 
     def write(self, name: str, template: str, **values: Any) -> None:
         """Writes a page; ``name`` is its path in the folder of the task."""
@@ -198,6 +231,7 @@ class _Pages:
             gallery=self.gallery,
             users=self.users,
             figures=self.figures,
+            undrawn=self.undrawn,
             has_images=bool(self.gallery.users),
             **values,
         )
@@ -209,9 +243,9 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
         (folder / name).mkdir(parents=True)
     tables = read_tables(board)
     gallery = make_gallery(tables, folder / "images", private)
-    figures, hero = _figures(folder / "figures", tables)
+    figures, undrawn, hero = _figures(folder / "figures", tables)
     users, opening = [printable(user) for user in tables.users], view.opening(tables, gallery)
-    pages = _Pages(folder, env, tables, gallery, opening, users, figures)
+    pages = _Pages(folder, env, tables, gallery, opening, users, figures, undrawn)
     columns = board.measures.everything()
     pages.write(
         "index.html",
@@ -270,28 +304,40 @@ def _each_user(pages: _Pages) -> None:
         )
 
 
-def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Figure]], Markup | None]:
-    """Writes every figure as SVG, PNG, PDF and CSV; returns them by heading, and the hero."""
+def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Figure]], list[Undrawn], Markup | None]:
+    """Writes every figure as SVG, PNG, PDF and CSV; returns them by heading, those without a drawing, and the hero."""
     from benchmark.figures.build import figures_of  # imports altair, which takes a second
-    from benchmark.figures.style import SIZES, adaptive, pdf, png, svg
+    from benchmark.figures.style import SIZES, Undrawn, attempt, svg
 
     by_heading: dict[str, list[Figure]] = {}
+    undrawn: list[Undrawn] = []
     hero = None
     for heading, figure in figures_of(tables):
-        drawn = svg(figure, SIZES["page"])
-        plain = svg(figure, SIZES["page"], title=False)
-        files = {
-            f"{figure.name}.svg": adaptive(plain).encode(),
-            f"{figure.name}.png": png(drawn),
-            f"{figure.name}.pdf": pdf(drawn),
-            f"{figure.name}.csv": figure.data.to_csv(index=False, lineterminator="\n").encode(),
-        }
+        files = figure if isinstance(figure, Undrawn) else attempt(figure.name, partial(_files_of, figure))
+        if isinstance(files, Undrawn):
+            undrawn.append(files)
+            continue
+        assert not isinstance(figure, Undrawn)
         for name, content in files.items():
             (folder / name).write_bytes(content)
         by_heading.setdefault(heading, []).append(figure)
         if hero is None and figure.answers:
+            plain = svg(figure, SIZES["page"], title=False)
             hero = Markup(inline(plain))  # noqa: S704 - our own SVG, names escaped by the renderer
-    return by_heading, hero
+    return by_heading, undrawn, hero
+
+
+def _files_of(figure: Figure) -> Mapping[str, bytes]:
+    """Files of a figure by name."""
+    from benchmark.figures.style import SIZES, adaptive, pdf, png, svg
+
+    drawn = svg(figure, SIZES["page"])
+    return {
+        f"{figure.name}.svg": adaptive(svg(figure, SIZES["page"], title=False)).encode(),
+        f"{figure.name}.png": png(drawn),
+        f"{figure.name}.pdf": pdf(drawn),
+        f"{figure.name}.csv": figure.data.to_csv(index=False, lineterminator="\n").encode(),
+    }
 
 
 def inline(drawn: str) -> str:

@@ -5,7 +5,7 @@ The parameters' dataclass declares which of its fields name files; their paths a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar
 
@@ -114,6 +114,25 @@ def fingerprint(kind: Kind, use: str, params: Any) -> str:
     """
     plugin = plugin_class(kind, use)
     return _Asker(kind, use).answer(lambda: plugin.fingerprint(params), "fingerprint", str)
+
+
+def prompts_cut(use: str, params: Any, decoder: str, decoder_params: Any) -> Sequence[str] | None:
+    """Prompts of a generator, known before its fit, and of its decoder that the decoder does not read to their end.
+
+    Args:
+        use: The generator's registered name.
+        params: Its ``Params``.
+        decoder: The decoder's registered name.
+        decoder_params: Its ``Params`` for this generator.
+
+    Returns:
+        None if this machine cannot tell.
+    """
+    generator, reader = plugin_class("generator", use), plugin_class("decoder", decoder)
+    prompts = _Asker("generator", use).answer(lambda: generator.prompts(params), "prompts", Sequence)
+    with guarded("decoder", decoder):
+        cut: Sequence[str] | None = reader.cut(decoder_params, prompts)
+    return cut
 
 
 def learns(use: str, params: Any) -> bool:

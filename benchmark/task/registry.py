@@ -24,8 +24,7 @@ from rebeca.errors import (
     RebecaError,
     SpecError,
     did_you_mean,
-    disk_full,
-    out_of_memory,
+    of_machine,
 )
 from rebeca.hashes import hash_of_files
 from rebeca.interfaces import DatasetSource, Decoder, Encoder, Generator, Judge, Scorer, SetScorer
@@ -153,7 +152,7 @@ def identity(kind: Kind, name: str) -> PluginIdentity:
 def guarded(kind: str, name: str) -> Iterator[None]:
     """Turns every exception of a plug-in into one message with its kind and name.
 
-    Errors of the task file, the data and the machine (a full disk, exhausted memory) stay what they are.
+    Errors of the task file, the data and the machine (see :func:`rebeca.errors.of_machine`) stay what they are.
 
     Args:
         kind: Such as ``generator``; begins the message.
@@ -172,7 +171,7 @@ def guarded(kind: str, name: str) -> Iterator[None]:
     except RebecaError:
         raise
     except (Exception, SystemExit) as error:  # a plug-in may raise anything
-        if disk_full(error) or out_of_memory(error):
+        if of_machine(error):
             raise
         raise PluginError(f"{label} failed: {type(error).__name__}: {_message_of(error)}", hint=WHERE) from error
 

@@ -23,6 +23,7 @@ import numpy as np
 from rebeca.arrays import Bools, Ints
 from rebeca.data.interactions import Interactions, like, rows_by_group
 from rebeca.errors import DataError
+from rebeca.params import Count, NotNegative, Positive, Share
 from rebeca.seeds import seed_of
 
 SHARES = (0.4, 0.3, 0.3)
@@ -44,11 +45,11 @@ class SplitRule:
     """
 
     kind: Literal["per-user", "per-user-exact", "held-out-items", "cold-users"] = "per-user"
-    test: float = 10
-    validation: float = 10
+    test: Positive = 10
+    validation: NotNegative = 10
     ratings: Literal["shared", "disjoint"] = "disjoint"
-    cold_share: float = 0.2
-    keep: int = 5
+    cold_share: Share = 0.2
+    keep: Count = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)

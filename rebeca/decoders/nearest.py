@@ -39,9 +39,9 @@ class NearestItem(Decoder[NearestParams]):
         self._points = context.space.forward(context.embeddings)
         self._index = {user: index for index, user in enumerate(context.candidates.user_ids)}
 
-    @property
-    def repeats(self) -> bool:
-        return self.params.repeats
+    @classmethod
+    def repeats_with(cls, params: NearestParams) -> bool:
+        return params.repeats
 
     def decode(self, points: Floats, requests: Sequence[Request]) -> list[GeneratedImage]:
         """One item per request; its ``embedding`` is the point in the encoder's space.

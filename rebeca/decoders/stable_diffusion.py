@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from rebeca.arrays import Floats, Pixels
+from rebeca.decoders.checks import SCHEDULER, TINYWORLD, check_scheduler, cut_prompts
 from rebeca.decoders.ip_adapter import check_adapter, encoder_of
 from rebeca.device import empty_cache, on_processor, precision
-from rebeca.errors import MissingDependency, PluginError, SpecError, did_you_mean, out_of_memory
+from rebeca.errors import MissingDependency, PluginError, SpecError, out_of_memory
 from rebeca.hashes import tree_hash
 from rebeca.interfaces import Decoder, DecoderContext, GeneratedImage, Request, whole_users
 from rebeca.params import AtLeastOne, Count, NotNegative
 from rebeca.published import identity, is_published, locate
+from rebeca.schedulers import scheduler_class
 from rebeca.seeds import digest_of, substream, torch_generator
 from rebeca.tinyworld.models import ADAPTER, STABLE_DIFFUSION, layouts, weights_digest
 from rebeca.weights import quiet, reading
@@ -32,7 +34,6 @@ from rebeca.weights import quiet, reading
 if TYPE_CHECKING:
     from torch import Tensor
 
-TINYWORLD = "tinyworld"
 LORA_FILE = "pytorch_lora_weights.safetensors"
 USER = "{user}"
 MOST_COMPILED = 64
@@ -114,6 +115,14 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
     def fingerprint(cls, params: StableDiffusionParams) -> str:
         base = weights_of(params)
         return base if params.lora is None else digest_of([base, lora_digest(params.lora)])
+
+    @classmethod
+    def check(cls, params: StableDiffusionParams) -> None:
+        check_scheduler(params.model, params.revision, params.scheduler, params.steps)
+
+    @classmethod
+    def cut(cls, params: StableDiffusionParams, prompts: Sequence[str]) -> Sequence[str] | None:
+        return cut_prompts(params.model, params.revision, [params.prompt, params.negative_prompt, *prompts])
 
     def rehearse(self, batch: int | None = None) -> int:
         """Finds how many images fit on the device, before the first one counts.
@@ -230,7 +239,7 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
         if guided:
             embeds = torch.cat([torch.zeros_like(embeds), embeds])
         size = p.size or pipe.unet.config.sample_size * pipe.vae_scale_factor
-        pipe.scheduler = _scheduler(p.scheduler, pipe.scheduler.config)
+        pipe.scheduler = scheduler_class(p.scheduler, SCHEDULER).from_config(pipe.scheduler.config)
         with torch.inference_mode():
             latents = pipe(
                 prompt_embeds=torch.cat(prompts),
@@ -395,16 +404,6 @@ def _source(name: str, layout: str) -> str:
     if name == TINYWORLD:
         return str(layouts() / layout)
     return str(locate(name)) if is_published(name) else name
-
-
-def _scheduler(name: str, config: Any) -> Any:
-    import diffusers
-
-    kind = getattr(diffusers, name, None)
-    if kind is None or not name.endswith("Scheduler"):
-        known = (n for n in dir(diffusers) if n.endswith("Scheduler"))
-        raise SpecError(f"decoder.params.scheduler: diffusers has no '{name}'", hint=did_you_mean(name, known))
-    return kind.from_config(config)
 
 
 def _encode_texts(pipe: Any, texts: set[str], device: str) -> dict[str, Tensor]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ P = TypeVar("P")
 BATCH = 32
 QUICK = "-quickgelu"
 """Ends open_clip's names of models with OpenAI's activation; weights fit into both models, and mean only one."""
+SECONDS_TO_ANSWER = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ class OpenClip(Encoder[OpenClipParams]):
                 other = name.removesuffix(QUICK) if name.endswith(QUICK) else f"{name}{QUICK}"
                 if other in open_clip.list_models():
                     raise _other_activation(params.model, f"{other}/{pretrained}")
-            return file_hash(Path(open_clip.download_pretrained(config)))
+            with _reachable_or_offline(config.get("hf_hub", "")):
+                return file_hash(Path(open_clip.download_pretrained(config)))
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
@@ -83,9 +86,10 @@ class OpenClip(Encoder[OpenClipParams]):
         with _weights_of(self.params):
             import open_clip
 
-            net, _, prepare = open_clip.create_model_and_transforms(
-                name, pretrained=pretrained, require_pretrained=True
-            )
+            with _reachable_or_offline((open_clip.get_pretrained_cfg(name, pretrained) or {}).get("hf_hub", "")):
+                net, _, prepare = open_clip.create_model_and_transforms(
+                    name, pretrained=pretrained, require_pretrained=True
+                )
         return net.eval().to(self.context.device), prepare
 
     @property
@@ -107,6 +111,23 @@ class OpenClip(Encoder[OpenClipParams]):
 
 def _other_activation(model: str, right: str) -> SpecError:
     return SpecError(f"open_clip builds {model} with the wrong activation", hint=f"use {right}")
+
+
+@contextmanager
+def _reachable_or_offline(place: str) -> Iterator[None]:
+    """Takes files from the hub's cache alone where the hub does not answer: its many retries last a minute."""
+    from huggingface_hub import HfApi, constants, errors
+
+    before = constants.HF_HUB_OFFLINE
+    if place and not before:
+        try:
+            HfApi().model_info(place.rpartition("/")[0], timeout=SECONDS_TO_ANSWER)
+        except errors.HTTPError:  # type: ignore[attr-defined]  # the base of all, also where no answer comes
+            constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def _weights_of(params: OpenClipParams) -> Any:

@@ -92,10 +92,24 @@ class Decoder(Plugin[P, DecoderContext]):
             f"the decoder {type(self).__name__} reads no text", hint="use stable-diffusion-ip-adapter with prompts"
         )
 
-    @property
-    def repeats(self) -> bool:
+    @classmethod
+    def repeats_with(cls, params: P) -> bool:
         """Whether one user may get the same image twice in one call of :meth:`decode`."""
         return True
+
+    @property
+    def repeats(self) -> bool:
+        """The answer of :meth:`repeats_with` for these parameters."""
+        return self.repeats_with(self.params)
+
+    @classmethod
+    def cut(cls, params: P, prompts: Sequence[str]) -> Sequence[str] | None:
+        """Those of the prompts, and of its own, that are longer than its text encoder reads.
+
+        Returns:
+            None if this machine does not have what it takes to count.
+        """
+        return ()
 
     def rehearse(self, batch: int | None = None) -> int | None:
         """Finds how many images fit into one batch, before the first one counts; None where it does not matter.

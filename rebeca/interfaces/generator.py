@@ -137,6 +137,16 @@ class Generator(Plugin[P, GeneratorContext]):
         """Whether images are meant to differ between users because of their taste."""
         return True
 
+    @classmethod
+    def needs_repeats(cls, params: P) -> bool:
+        """Whether it decodes several images per request, so that the decoder must be able to repeat one."""
+        return False
+
+    @classmethod
+    def prompts(cls, params: P) -> Sequence[str]:
+        """Prompts that are known before the fit; those that are too long for the text encoder are reported."""
+        return ()
+
     @abc.abstractmethod
     def fit(self, train: Interactions) -> None:
         """Learns from training ratings."""

@@ -31,7 +31,8 @@ class Plugin(abc.ABC, Generic[P, C]):
     parameters of a task file into ``Params``; unknown names, wrong types and values out of range are errors of the
     task file. ``Params.__post_init__`` may raise ValueError where values do not go together.
 
-    The class methods are asked before anything is built. They see parameters only, and import no torch.
+    The class methods are asked before anything is built. They see parameters only, and import no torch, except for
+    :meth:`check`.
 
     Attributes:
         Params: Dataclass of the parameters.
@@ -53,6 +54,17 @@ class Plugin(abc.ABC, Generic[P, C]):
         ``rebeca.hashes.file_hash``, which reads a file again only when its size or time changed.
         """
         return ""
+
+    @classmethod
+    def check(cls, params: P) -> None:
+        """Refuses parameters with which the plug-in could not work, before anything is fitted.
+
+        For what ``Params`` cannot know, such as whether a scheduler can take so many steps. Asked by ``run``, ``plan``
+        and ``validate``; may import torch, and must not read weights.
+
+        Raises:
+            SpecError: What is wrong, and what to do.
+        """
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,17 +6,16 @@ betas. ``x_t = sqrt(a) x_0 + sqrt(1 - a) eps`` with a the cumulative product of 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rebeca.errors import SpecError, did_you_mean
 from rebeca.prior.options import Objective, Schedule
+from rebeca.schedulers import check_steps, scheduler_class
 
 TRAIN_STEPS = 1000
-SAMPLERS = ("DDPMScheduler", "DDIMScheduler", "DPMSolverMultistepScheduler", "DEISMultistepScheduler")
-"""Samplers that were tried; any other scheduler class of diffusers can be named too."""
 
 
 def betas_of(schedule: Schedule) -> Tensor:
@@ -54,11 +53,7 @@ def make_scheduler(sampler: str, objective: Objective, schedule: Schedule, steps
     Raises:
         SpecError: If diffusers has no scheduler of this name.
     """
-    import diffusers
-
-    kind = getattr(diffusers, sampler, None)
-    if kind is None or not sampler.endswith("Scheduler"):
-        raise SpecError(f"diffusers has no scheduler '{sampler}'", hint=did_you_mean(sampler, SAMPLERS))
+    kind = scheduler_class(sampler, "sampler")
     options: dict[str, object] = {
         "num_train_timesteps": TRAIN_STEPS,
         "trained_betas": betas_of(schedule).numpy(),
@@ -70,3 +65,13 @@ def make_scheduler(sampler: str, objective: Objective, schedule: Schedule, steps
     scheduler = kind(**{name: value for name, value in options.items() if name in accepted})
     scheduler.set_timesteps(steps, device=device)
     return scheduler
+
+
+@cache
+def check_sampler(sampler: str, objective: Objective, schedule: Schedule, steps: int) -> None:
+    """Refuses a sampler that cannot take so many steps.
+
+    Raises:
+        SpecError: With the reason and what to try.
+    """
+    check_steps(lambda: make_scheduler(sampler, objective, schedule, steps, "cpu"), (1, 2), "sampler", sampler, steps)

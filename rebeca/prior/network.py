@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from rebeca.errors import SpecError
 from rebeca.prior.options import SCORE_CLASSES, PriorShape
 
 TIME_FREQUENCIES = 128
@@ -87,7 +88,7 @@ class TransformerPrior(nn.Module):
     def __init__(self, shape: PriorShape) -> None:
         super().__init__()
         if shape.dim % shape.tokens or shape.hidden % shape.heads:
-            raise ValueError(
+            raise SpecError(
                 f"tokens ({shape.tokens}) must divide dim ({shape.dim}), heads ({shape.heads}) hidden ({shape.hidden})"
             )
         self.shape = shape

@@ -9,7 +9,6 @@ w = 1 is conditional, w above 1 extrapolates. Both passes run as one batch.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ from rebeca.device import on_processor
 from rebeca.prior.diffusion import make_scheduler
 from rebeca.prior.network import PriorNetwork
 from rebeca.prior.options import Objective, SamplingOptions, Schedule
+from rebeca.schedulers import step_options
 from rebeca.seeds import substream, torch_generator
 
 FEWEST = 64
@@ -90,7 +90,7 @@ def _batch(
     noise = [torch_generator(substream(s, "prior-step")) for s in seeds]
     x = torch.stack([torch.randn(model.shape.dim, generator=start) for start in starts])
     x = x.to(device) * getattr(scheduler, "init_noise_sigma", 1.0)
-    own_noise = {"generator": noise} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    own_noise = step_options(scheduler, noise)
     null_user = torch.full_like(user, model.shape.null_user)
     null_score = torch.full_like(score, model.shape.null_score)
     if guidance == 0:

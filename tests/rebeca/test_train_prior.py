@@ -4,13 +4,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from rebeca import train_prior
 from rebeca.errors import SpecError
 from rebeca.generator import Rebeca
 from rebeca.options import RebecaParams
+from rebeca.prior.files import Prior, load_prior
 from rebeca.seeds import SeedScheme
-from rebeca.train_prior import read_config, run
+from rebeca.train_prior import main, run
 from tests.builders import interactions
 from tests.conftest import make_folder
 
@@ -78,16 +80,92 @@ def test_other_embeddings_are_another_run(config, tmp_path):
     assert first["validation_loss"] != second["validation_loss"]
 
 
+def edited(old, new):
+    assert old in CONFIG
+    return CONFIG.replace(old, new)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("grid: {objective: [sample, epsilon]}\nselect: validation-loss", "different objective cannot be compared"),
-        ("pior: {}", "unknown key 'pior'"),
-        ("grid: {hiden: [1]}", "unknown key 'grid.hiden'"),
-        ("select: best", "unknown rule 'best'"),
+        (
+            CONFIG + "grid: {objective: [sample, epsilon]}\nselect: validation-loss",
+            "different objective cannot be compared",
+        ),
+        (CONFIG + "pior: {}", "config: no parameter 'pior'\n  hint: did you mean 'prior'?"),
+        (CONFIG + "grid: {hiden: [1]}", "prior: no parameter 'hiden'\n  hint: did you mean 'hidden'?"),
+        (CONFIG + "grid: {hidden: []}", "grid: a parameter has no values"),
+        (CONFIG + "grid: {hidden: 8}", "config.grid.hidden: input should be"),
+        (CONFIG + "grid: {hidden: [8, -8]}", "prior.hidden: input should be greater than or equal to 1, found -8"),
+        (CONFIG + "select: best", "config.select: input should be 'validation-loss' or 'none', found 'best'"),
+        (CONFIG + "seed: many", "config.seed: input should be a valid integer"),
+        (CONFIG + "seed: 1.5", "config.seed: input should be a valid integer"),
+        (CONFIG + "device: quantum", "device: quantum cannot be used"),
+        (CONFIG + "grid: [1]", "config.grid: input should be a valid"),
+        (edited("kind: per-user", "kind: nope"), "split.kind: input should be 'per-user'"),
+        (edited("test: 5", "test: -5"), "split.test: input should be greater than 0, found -5"),
+        (edited("test: 5", "test: .nan"), "not a finite number"),
+        (edited("kind: per-user", "knd: per-user"), "split: no parameter 'knd'"),
+        (edited("epochs: 2", "lr: .inf"), "lr: not a finite number, found inf"),
+        (edited("epochs: 2", "heads: 3, network: transformer"), "prior: "),
+        (edited("epochs: 2", "prior_guidance: validation, guidance_grid: [1, 2]"), "only the generator chooses it"),
+        (edited("scale: [1, 7]", "scale: 7"), "data.scale: input should be a valid tuple"),
+        (edited("scale: [1, 7]", "scale: [7, 1]"), "scale: the lowest rating, 7, is not below the highest, 1"),
+        (edited("scale: [1, 7]", "scale: [one, seven]"), "data.scale.0: input should be a valid number"),
+        (edited(", like_at: 4", ""), "data.like_at: "),
+        (edited("like_at: 4", "like_at: 9"), "like_at: 9 lies outside the scale, 1 to 7"),
+        (edited("embeddings: e.npy", ""), "config.embeddings: "),
+        (edited("data: {path: data, scale: [1, 7], like_at: 4}", "data: here"), "config.data: input should be"),
+        ("- 1", "expected a mapping"),
+        ("a: [", "cannot be read"),
     ],
 )
-def test_mistakes_in_the_config(config, text, message):
-    config.write_text(CONFIG + text + "\n")
-    with pytest.raises(SpecError, match=message):
-        read_config(config)
+def test_mistakes_in_the_config(text, message, config):
+    config.write_text(text + "\n")
+    result = CliRunner().invoke(main, ["--config", str(config), "--output", str(config.parent / "out")])
+    assert (result.exit_code, result.output.count("error: ")) == (2, 1), result.output + repr(result.exception)
+    assert message in result.output and str(config) in result.output
+    assert not (config.parent / "out").exists()
+
+
+def test_what_stands_in_the_way_of_training(config, tmp_path):
+    def ended(*arguments):
+        result = CliRunner().invoke(main, ["--config", str(config), "--output", *map(str, arguments)])
+        assert result.output.startswith("error: "), result.output + repr(result.exception)
+        return result.exit_code, result.output
+
+    (tmp_path / "file").touch()
+    code, message = ended(tmp_path / "file" / "out")
+    assert code == 6 and "Not a directory" in message
+    config.write_text(edited("network: mlp", "network: transformer, tokens: 4"))
+    code, message = ended(tmp_path / "out")
+    assert code == 2 and "tokens (4) must divide dim (6)" in message
+    config.write_text(edited("path: data", "path: nowhere"))
+    assert ended(tmp_path / "out")[0] == 3
+    np.save(tmp_path / "e.npy", np.zeros((3, 6)))
+    config.write_text(CONFIG)
+    code, message = ended(tmp_path / "out")
+    assert code == 3 and "3 rows for 24 items" in message
+
+
+@pytest.mark.parametrize("normalize", ["none", "pca"])
+def test_loaded_weights_sample_as_the_trained_prior(normalize, config, tmp_path, monkeypatch):
+    config.write_text(edited("epochs: 2", f"epochs: 2, steps: 5, normalize: {normalize}, dims: 4"))
+    saved = []
+    monkeypatch.setattr(Prior, "save", lambda self, folder, save=Prior.save: (saved.append(self), save(self, folder)))
+    (row,) = run(config, tmp_path / "out")
+    prior = load_prior(tmp_path / "out" / row["folder"])
+    assert prior.params == saved[0].params and prior.users == saved[0].users
+    asked = (["u3", "u0", "u3"], [1, 2, 3])
+    embeddings = prior.sample(*asked)
+    assert embeddings.shape == (3, 6) and embeddings.dtype == np.float32 and np.isfinite(embeddings).all()
+    np.testing.assert_array_equal(embeddings, saved[0].sample(*asked))
+    assert (embeddings != prior.sample(*asked, liked=False)).any()
+    assert (embeddings[0] != embeddings[2]).any()
+    with pytest.raises(SpecError, match="not trained on the user 'x'"):
+        prior.sample(["x"], [1])
+
+
+def test_a_folder_without_a_prior(tmp_path):
+    with pytest.raises(SpecError, match="holds no prior that can be read"):
+        load_prior(tmp_path)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import signal
 import threading
@@ -10,12 +11,14 @@ import time
 import pytest
 
 from benchmark.commands import exits
-from rebeca.errors import DataError, PluginError, SpecError, StoreError
+from benchmark.task.registry import guarded
+from rebeca.errors import DataError, PluginError, RebecaError, SpecError, StoreError
+from tests.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
 def handlers():
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
     before = {number: signal.getsignal(number) for number in numbers}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
@@ -69,13 +72,54 @@ def test_a_closed_pipe_gives_no_message(capsys, monkeypatch):
     assert ended(BrokenPipeError(), capsys) == (1, "")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals(number, code, capsys):
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [
+        (signal.SIGINT, 130, "stopped;"),
+        (signal.SIGTERM, 143, "stopped by SIGTERM;"),
+        (signal.SIGHUP, 129, "stopped by SIGHUP;"),
+    ],
+)
+def test_signals(number, code, words, capsys):
     with pytest.raises(SystemExit) as left, exits.one_message(False):
         os.kill(os.getpid(), number)
         time.sleep(5)
-    assert left.value.code == code and exits.GO_ON in capsys.readouterr().err
+    assert left.value.code == code in exits.CODES
+    assert capsys.readouterr().err == f"{words} {exits.GO_ON}\n"
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_hangup_that_is_ignored_stops_nothing():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with exits.one_message(False):
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+def test_the_docs_list_every_exit_code():
+    text = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", text, re.MULTILINE)
+    assert {int(code): meaning for code, meaning in rows} == exits.CODES
+    kinds = {kind.exit_code for kind in RebecaError.__subclasses__()}
+    assert kinds <= set(exits.CODES)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (NotImplementedError("The operator 'aten::x' is not currently implemented for the MPS device."), 2, "--device"),
+        (TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support it"), 2, "MPS"),
+        (RuntimeError("No CUDA GPUs are available"), 2, "No CUDA GPUs"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), 8, "out of memory"),
+        (OSError(errno.ENOLCK, "No locks available", "/x"), 6, "file system has locks"),
+        (OSError(errno.ENOSPC, "No space left on device", "/x"), 6, "free disk space"),
+    ],
+)
+def test_no_plugin_is_blamed_for_the_machine(error, code, words, capsys):
+    with pytest.raises(SystemExit) as left, exits.one_message(False), guarded("generator", "mine"):
+        raise error
+    message = capsys.readouterr().err
+    assert left.value.code == code and words in message and "mine" not in message
 
 
 def test_other_errors_and_debugging_show_the_traceback():

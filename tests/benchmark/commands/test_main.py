@@ -61,7 +61,7 @@ def test_verify_counts_numbers_and_attests(done, tmp_path):
 def test_figures_are_written(done, tmp_path, monkeypatch):
     from benchmark.figures import build
 
-    monkeypatch.setattr(build, "FAMILIES", {"Ranks": build.ranks})
+    monkeypatch.setattr(build, "FAMILIES", {"Ranks": (build.ranks,)})
     output = invoke("figures", "tiny", "--workdir", done / "w", "--out", tmp_path / "f")
     assert "wrote" in output and (tmp_path / "f" / "rank-stability.csv").is_file()
 

@@ -65,3 +65,30 @@ def test_what_was_not_compared_is_said(done, records):
 def test_json_holds_every_row(done, tables):
     board = json.loads(invoke("show", "tiny", "--workdir", done / "w", "--json"))
     assert [row["id"] for row in board["generators"]] == [row.id for row in tables.board.rows]
+
+
+def test_records_of_another_content_or_of_a_modified_task_are_named(tiny, tmp_path):
+    work = ("--workdir", tmp_path / "w")
+    invoke("run", tiny, *work, "--quiet")
+    assert "caution: the records" not in invoke("show", tiny, *work) and "newer" not in invoke("show", "tiny", *work)
+    invoke("run", tiny, *work, "--quiet", "--set", "images=2")
+    output = invoke("show", tiny, *work)
+    (modified,) = (tmp_path / "w" / "records" / "tiny").glob("v1-modified-*")
+    assert f"caution: newer records of this task, modified or of an older version: {modified}" in output
+    assert f"of the modified task {modified.name[-8:]}" in invoke("show", modified)
+    tiny.write_text(tiny.read_text().replace("images: 3", "images: 4"))
+    assert "by now: run it again" in invoke("show", tiny, *work)
+
+
+def test_one_user_is_no_shape_to_simulate(tiny, tmp_path):
+    invoke("run", tiny, "--workdir", tmp_path / "w", "--quiet", "--limit-users", 1)
+    output = invoke("calibrate", "tiny", "--workdir", tmp_path / "w", "--runs", 20, code=2)
+    assert "have 1 user, and a simulation takes 2 or more" in output
+
+
+def test_verify_looks_only_where_records_lie(done, tmp_path):
+    deep = tmp_path / "a" / "b" / "c" / "d" / "v1" / "_task"
+    deep.mkdir(parents=True)
+    assert "name <records>/<task>/v<version>" in invoke("verify", tmp_path, code=7)
+    for folder in (done / "w", done / "w" / "records", done / "w" / "records" / "tiny"):
+        assert f"did you mean {done / 'w' / 'records' / 'tiny' / 'v1'}?" in invoke("verify", folder, code=7)

@@ -17,13 +17,13 @@ def test_names_differ_and_every_figure_says_something(tables, miniature_tables):
 
 
 def test_two_figures_of_one_name_are_refused(tables, monkeypatch):
-    monkeypatch.setattr(build, "FAMILIES", {"a": build.ranks, "b": build.ranks})
-    with pytest.raises(ValueError, match="two figures are called rank-stability"):
+    monkeypatch.setattr(build, "FAMILIES", {"a": (build.ranks,), "b": (build.ranks,)})
+    with pytest.raises(RuntimeError, match="two figures are called rank-stability"):
         list(build.figures_of(tables))
 
 
 def test_files_for_print(done, tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "FAMILIES", {"Ranks": build.ranks})
+    monkeypatch.setattr(build, "FAMILIES", {"Ranks": (build.ranks,)})
     written = build.write_figures(done / "w" / "records" / "tiny" / "v1", tmp_path / "out")
     assert {path.suffix for path in written} == {".csv", ".svg", ".pdf", ".png", ".json"}
     assert len(written) == 8

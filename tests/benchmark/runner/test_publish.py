@@ -117,11 +117,11 @@ def test_embeddings_of_guarded_images_stay_here_and_records_do_not(work, publish
 
 def test_another_task_of_the_same_id_is_not_replaced_in_silence(work, published):
     place = published()
-    before = files(place)
-    path = work / "w" / "records" / "tiny" / "v1" / "_task" / "comparison.json"
+    path = place / "_task" / "comparison.json"
     record = json.loads(path.read_text())
     record["task"]["hash"] = "0" * 64
     path.write_text(json.dumps(record))
+    before = files(place)
     with pytest.raises(SpecError, match="holds another task with the same id and version") as raised:
         published(work / "tiny.yaml", work / "w")
     assert "raise the task's version" in raised.value.hint

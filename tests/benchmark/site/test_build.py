@@ -138,7 +138,7 @@ def test_a_site_is_built_anew_only_where_something_changed(done, tmp_path, few_f
     assert page.stat().st_mtime_ns > before and (site / "site.js").stat().st_size > 1000
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
-    assert "is not a site" in invoke("site", "build", done / "w" / "records", "--out", tmp_path / "mine", code=7)
+    assert "is not a site" in invoke("site", "build", done / "w" / "records", "--out", tmp_path / "mine", code=6)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import pytest
 
+from rebeca.encoders.clip import OpenClip, OpenClipParams
 from rebeca.errors import MissingDependency, SpecError
 from tests.builders import encoder, noise_images, resolved_encoder
 
@@ -64,3 +65,27 @@ def test_open_clip_weights_in_a_model_with_another_activation_are_refused(model,
     """Their shapes fit, open_clip only warns, and all embeddings are others."""
     with pytest.raises(SpecError, match=f"builds {model} with the wrong activation\n.*use {right}"):
         resolved_encoder(f"open_clip:{model}").address()
+
+
+def test_open_clip_without_a_network_fails_within_seconds(monkeypatch, tmp_path):
+    import socket
+
+    from huggingface_hub import HfApi, constants, errors
+
+    asked = []
+
+    def model_info(self, repository, timeout):
+        asked.append((repository, timeout))
+        raise errors.HTTPError("no answer")
+
+    def no_request(*_, **__):
+        raise AssertionError("the hub was asked again")
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(HfApi, "model_info", model_info)
+    monkeypatch.setattr(socket, "getaddrinfo", no_request)
+    with pytest.raises(MissingDependency, match="weights are not available"):
+        OpenClip.fingerprint(OpenClipParams("ViT-B-32/laion2b_s34b_b79k"))
+    assert asked == [("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", 5.0)]
+    assert constants.HF_HUB_OFFLINE is False

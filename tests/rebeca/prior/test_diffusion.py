@@ -29,5 +29,5 @@ def test_cosine_betas():
 def test_unknown_scheduler_is_an_error():
     from rebeca.errors import SpecError
 
-    with pytest.raises(SpecError, match="no scheduler 'DDPMSheduler'"):
+    with pytest.raises(SpecError, match="sampler: diffusers has no 'DDPMSheduler'"):
         make_scheduler("DDPMSheduler", "sample", "laplace", 10, "cpu")

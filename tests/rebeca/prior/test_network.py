@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from rebeca.errors import SpecError
 from rebeca.prior.network import build_prior
 from rebeca.prior.options import PriorShape
 
@@ -32,5 +33,5 @@ def test_residual_reference_replaces_the_stream_and_fixed_keeps_it():
 
 
 def test_tokens_must_divide():
-    with pytest.raises(ValueError, match="must divide"):
+    with pytest.raises(SpecError, match="must divide"):
         build_prior(PriorShape(30, 3, tokens=4), 0)

@@ -1,0 +1,77 @@
+"""What can be checked of a task before the first fit, without reading its data or any weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from benchmark.runner.addresses import encoders_of
+from benchmark.task.declared import prompts_cut
+from benchmark.task.encoders import ResolvedEncoder
+from benchmark.task.registry import Kind, guarded, plugin_class
+from benchmark.task.resolve import Task
+from rebeca.errors import SpecError
+from rebeca.params import shortened
+
+
+def check_task(task: Task) -> list[str]:
+    """Refuses a task that could only fail later, whatever its data are.
+
+    Returns:
+        Sentences about what works otherwise than it seems to, such as prompts that are cut.
+
+    Raises:
+        SpecError: Naming file, plug-in, values and remedy.
+    """
+    for kind, use, params, label in _plugins(task):
+        plugin = plugin_class(kind, use)
+        with guarded(kind, label):
+            try:
+                plugin.check(params)
+            except SpecError as error:
+                raise SpecError(f"{task.source}: {kind} '{label}': {error.message}", hint=error.hint) from error
+    decoder = plugin_class("decoder", task.file.decoder.use)
+    for spec in task.generators:
+        if plugin_class("generator", spec.use).needs_repeats(spec.params) and not decoder.repeats_with(spec.decoder):
+            raise SpecError(
+                f"{task.source}: generator '{spec.id}': best_of: the best of several could be the same item twice,"
+                " and decoder.params.repeats is false",
+                hint="set decoder.params.repeats: true, or best_of: 1",
+            )
+    return _notes(task)
+
+
+def _plugins(task: Task) -> Iterator[tuple[Kind, str, Any, str]]:
+    """Kind, registered name, parameters and name in messages of every plug-in of a task."""
+    yield "data set", task.file.data.kind, task.data, task.file.data.kind
+    for encoder in encoders_of(task).values():
+        below: ResolvedEncoder | None = encoder
+        while below is not None:
+            yield "encoder", below.use, below.params, below.text
+            below = below.of
+    for role, judge in task.judges.items():
+        yield "judge", judge.use, judge.params, role
+    for scorer in task.scorers:
+        yield "scorer", scorer.use, scorer.params, scorer.id
+    for spec in task.generators:
+        yield "generator", spec.use, spec.params, spec.id
+        yield "decoder", task.file.decoder.use, spec.decoder, f"{task.file.decoder.use} of {spec.id}"
+
+
+def _notes(task: Task) -> list[str]:
+    use = task.file.decoder.use
+    decoding = [spec for spec in task.generators if spec.flags().decodes_in]
+    cut = {spec.id: prompts_cut(spec.use, spec.params, use, spec.decoder) for spec in decoding}
+    notes = [
+        f"{name}: the text encoder does not read the end of {len(texts)} of its prompts, the first is"
+        f" {shortened(texts[0])}"
+        for name, texts in cut.items()
+        if texts
+    ]
+    unknown = [name for name, texts in cut.items() if texts is None]
+    if unknown:
+        notes.append(
+            f"{', '.join(unknown)}: whether the text encoder reads all of the prompts was not checked, because its"
+            " tokenizer is not on this machine"
+        )
+    return notes

@@ -1,0 +1,97 @@
+"""What could only fail later is refused before the first fit, and says which generator it is about."""
+
+import pytest
+
+from benchmark.runner.checks import check_task
+from benchmark.task.resolve import load_task
+from rebeca.errors import SpecError
+from tests.conftest import MINIATURE, TINY, invoke
+
+
+def task_of(tmp_path, text):
+    path = tmp_path / "task.yaml"
+    path.write_text(text)
+    return load_task(path)
+
+
+def test_the_tasks_of_the_tests_pass(tmp_path, tiny):
+    assert check_task(load_task(tiny)) == []
+
+
+@pytest.mark.parametrize(
+    ("sampler", "steps", "remedy"),
+    [
+        ("DPMSolverMultistepScheduler", 1000, "try 999 steps"),
+        ("DPMSolverMultistepScheduler", 1001, "try 999 steps"),
+        ("DEISMultistepScheduler", 1000, "try 999 steps"),
+        ("PNDMScheduler", 3, "try 4 steps"),
+        ("DDPMScheduler", 1001, "try 999 steps"),
+        ("FlowMatchEulerDiscreteScheduler", 10, "or another scheduler: DDPMScheduler"),
+    ],
+)
+def test_steps_that_a_sampler_cannot_take(sampler, steps, remedy, tmp_path):
+    text = TINY.replace("sampler: DPMSolverMultistepScheduler", f"sampler: {sampler}").replace(
+        "steps: 4", f"steps: {steps}"
+    )
+    with pytest.raises(SpecError) as raised:
+        check_task(task_of(tmp_path, text))
+    assert f"task.yaml: generator 'rebeca': sampler: {sampler} cannot take {steps:,} steps" in raised.value.message
+    assert remedy in raised.value.hint
+
+
+@pytest.mark.parametrize(("scheduler", "steps"), [("DPMSolverMultistepScheduler", 1001), ("LCMScheduler", 60)])
+def test_steps_that_the_decoders_scheduler_cannot_take(scheduler, steps, tmp_path):
+    text = MINIATURE.replace("decoder: {image_guidance: 4.0}", f"decoder: {{scheduler: {scheduler}, steps: {steps}}}")
+    message = f"of guided': decoder.params.scheduler: {scheduler} cannot take {steps:,} steps"
+    with pytest.raises(SpecError, match=message):
+        check_task(task_of(tmp_path, text))
+
+
+def test_the_command_stops_before_anything_is_computed(tiny, tmp_path):
+    work = ("--workdir", tmp_path / "w", "--set", "generators.rebeca.params.steps=1001")
+    for command in ("run", "plan"):
+        assert "cannot take 1,001 steps" in invoke(command, tiny, *work, code=2)
+    assert "cannot take 1,001 steps" in invoke("validate", tiny, *work[2:], code=2)
+    assert not {path.name for path in (tmp_path / "w").glob("*")} & {"embeddings", "judge", "fit", "images"}
+
+
+def test_best_of_several_needs_a_decoder_that_repeats(tiny):
+    with pytest.raises(SpecError, match=r"generator 'rebeca': best_of: .*repeats is false") as raised:
+        check_task(load_task(tiny, ("generators.rebeca.params.best_of=2",)))
+    assert "repeats: true" in raised.value.hint
+    repeats = ("generators.rebeca.params.best_of=2", "decoder.params={repeats: true}")
+    assert check_task(load_task(tiny, repeats)) == []
+
+
+def test_prompts_that_are_cut_are_counted(tmp_path):
+    """The miniature's text encoder reads 32 tokens; the longer of the published prompts has 146."""
+    (note,) = check_task(task_of(tmp_path, MINIATURE))
+    assert note.startswith("published: the text encoder does not read the end of 2 of its prompts, the first is 'Real")
+    long = "decoder: {prompt: photographic watercolour of extraordinarily picturesque surroundings}"
+    notes = check_task(task_of(tmp_path, MINIATURE.replace("decoder: {image_guidance: 4.0}", long)))
+    assert [note.partition(":")[0] for note in notes] == ["guided", "published"]
+    assert "1 of its prompts" in notes[0]
+
+
+def test_prompts_without_a_tokenizer_are_said_not_to_be_checked(tmp_path, monkeypatch):
+    monkeypatch.setenv("REBECA_WEIGHTS", str(tmp_path / "none"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "none"))
+    text = MINIATURE.replace("params: {steps: 2", "params: {model: 'published:sd15', steps: 2")
+    (tmp_path / "task.yaml").write_text(text)
+    output = invoke("validate", tmp_path / "task.yaml")
+    assert "the task file is fine" in output
+    assert "note: published: whether the text encoder reads all of the prompts was not checked" in output
+
+
+@pytest.mark.parametrize(
+    ("like_at", "message"),
+    [
+        ("8", "data.like_at: 8 lies outside the rating scale, 1 to 7"),
+        ("0.5", "data.like_at: 0.5 lies outside the rating scale, 1 to 7"),
+        ("7", "data.like_at: 7 leaves everyone without a like"),
+    ],
+)
+def test_a_threshold_of_likes_that_nobody_reaches(like_at, message, tiny, tmp_path):
+    output = invoke("run", tiny, "--workdir", tmp_path / "w", "--set", f"data.like_at={like_at}", code=2)
+    assert message in output and "tiny.yaml" in output
+    assert not (tmp_path / "w" / "embeddings").exists()
