@@ -145,7 +145,7 @@ spec(
     "more directions than there are", "dims: 4\n      scale", "dims: 400\n      scale", "400 directions of a space of 4"
 )
 spec("a scale upside down", "scale: [1, 7]", "scale: [7, 1]", "7 is not below 1")
-spec("nothing is liked", "like_at: 4", "like_at: 7.5", "all likes or all dislikes", 3)
+spec("nothing is liked", "like_at: 4", "like_at: 7.5", "data.like_at: 7.5 lies outside the rating scale, 1 to 7")
 spec("half a character", "title: A tiny task", 'title: "\\ud800"', "tiny.yaml:5: the text contains a NUL byte or an")
 spec("a character beyond all", "title: A tiny task", 'title: "\\UFFFFFFFF"', "tiny.yaml: not valid YAML")
 spec("a NUL byte in a path", "path: data", 'path: "a\\0b"', "tiny.yaml:9: the text contains a NUL byte or an")
