@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from benchmark.commands.encoding import print_plainly
 from benchmark.commands.exits import one_message
 from benchmark.commands.options import (
+    csv_option,
     json_option,
     load,
+    print_csv,
     print_json,
     print_result,
     results_option,
@@ -39,6 +43,7 @@ class _Main(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
+        print_plainly()
         with one_message(ctx.params["debug"]):
             return super().invoke(ctx)
 
@@ -75,6 +80,7 @@ def validate(task: str, overrides: tuple[str, ...], limit_users: int | None, as_
 @click.option("--device", default="cpu", show_default=True, help="Torch device of the run.")
 @click.option("--pilot", type=click.Path(path_type=Path), help="Records of an earlier or smaller run of the task.")
 @json_option
+@csv_option
 def plan(
     task: str,
     overrides: tuple[str, ...],
@@ -83,14 +89,19 @@ def plan(
     device: str,
     pilot: Path | None,
     as_json: bool,
+    as_csv: bool,
 ) -> None:
     """Print what a run needs, what is cached, and what it could detect."""
     resolved = load(task, overrides, limit_users)
-    if not as_json:
+    if not (as_json or as_csv):
         click.echo(f"{resolved.file.title}: reading the data ...")
     from benchmark.commands.plan import plan_task, print_plan
 
-    print_result(plan_task(resolved, workdir, pilot, device), as_json, print_plan)
+    planned = plan_task(resolved, workdir, pilot, device)
+    if as_csv:
+        print_csv(asdict(generator) for generator in planned.generators)
+    else:
+        print_result(planned, as_json, print_plan)
 
 
 @main.command()
@@ -128,7 +139,7 @@ def run(
     The stages are fit, decode, score and analyse. Finished stages are cached:
     the same command continues a run that was stopped.
     """
-    from benchmark.runner.devices import check_device
+    from benchmark.runner.devices import check_device, check_threads
     from benchmark.runner.progress import Reporter
     from benchmark.runner.publish import publish as copy_records
     from benchmark.runner.run_task import run_task
@@ -136,6 +147,7 @@ def run(
     from benchmark.site.build import build_site
     from benchmark.task.resolve import limited
 
+    check_threads()
     check_device(device)
     resolved = load(task, overrides, limit_users)
     if only:
@@ -166,13 +178,16 @@ def run(
 @workdir_option
 @results_option
 @json_option
-def show(task: str, workdir: Path, roots: tuple[Path, ...], as_json: bool) -> None:
+@csv_option
+def show(task: str, workdir: Path, roots: tuple[Path, ...], as_json: bool, as_csv: bool) -> None:
     """Print the leaderboard of a task that was run."""
-    from benchmark.commands.show import find_records, print_board, summary
+    from benchmark.commands.show import board_rows, find_records, print_board, summary
 
     records = find_records(task, roots or (workdir / "records",))
     if as_json:
         print_json(summary(records))
+    elif as_csv:
+        print_csv(board_rows(records))
     else:
         print_board(records)
 
@@ -184,14 +199,17 @@ def show(task: str, workdir: Path, roots: tuple[Path, ...], as_json: bool) -> No
 @workdir_option
 @results_option
 @json_option
-def compare(task: str, a: str, b: str, workdir: Path, roots: tuple[Path, ...], as_json: bool) -> None:
+@csv_option
+def compare(task: str, a: str, b: str, workdir: Path, roots: tuple[Path, ...], as_json: bool, as_csv: bool) -> None:
     """Compare two generators: difference, interval and verdict."""
-    from benchmark.commands.show import compare_generators, find_records, print_comparisons
+    from benchmark.commands.show import compare_generators, comparison_rows, find_records, print_comparisons
 
     records = find_records(task, roots or (workdir / "records",))
     comparisons = compare_generators(records, a, b)
     if as_json:
         print_json({"a": a, "b": b, "comparisons": comparisons})
+    elif as_csv:
+        print_csv(comparison_rows(comparisons))
     else:
         print_comparisons(records, a, b, comparisons)
 

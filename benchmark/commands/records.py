@@ -72,10 +72,11 @@ def check_run(
     from benchmark.commands.check import print_check
     from benchmark.commands.show import find_records
     from benchmark.records import attestation
-    from benchmark.runner.devices import check_device
+    from benchmark.runner.devices import check_device, check_threads
     from benchmark.runner.progress import Reporter
     from benchmark.runner.reproduce import reproduce
 
+    check_threads()
     check_device(device)
     resolved = load(task, overrides, None)
     records = against if (against / "_task").is_dir() else find_records(resolved.file.id, (against,))
