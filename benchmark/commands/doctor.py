@@ -103,7 +103,7 @@ def print_report(report: Report) -> None:
     """Prints how many tasks can run, then the checks, then what each task needs."""
     console = terminal()
     ready, lacking = sum(task.ready for task in report.tasks), sum(not fact.fine for fact in report.checks)
-    problems = "nothing that all tasks need is missing" if not lacking else f"{lacking} checks failed"
+    problems = f"{lacking} of {len(report.checks)} checks failed" if lacking else "all checks passed"
     console.print(f"{ready} of {len(report.tasks)} bundled tasks can run on this machine; {problems}\n", style="bold")
     print_pairs(console, [(f"{'yes' if fact.fine else 'no '}  {fact.name}", _lines(fact)) for fact in report.checks])
     console.print()

@@ -91,7 +91,7 @@ def print_rows(console: Console, columns: Sequence[Column], lead: int = 1) -> No
     columns = [column for column in columns if any(column.cells)]
     shown = _that_fit(columns, name, console.width)
     if shown is None:
-        console.print(_stanzas(columns, lead))
+        console.print(_stanzas(columns, lead, console.width // 2))
         return
     console.print(_table(shown, console.width))
     seen = {column.heading for column in shown}
@@ -153,10 +153,10 @@ def _table(columns: Sequence[Column], width: int) -> Table:
     return table
 
 
-def _stanzas(columns: Sequence[Column], lead: int) -> RenderableType:
-    """One block per row: its name, and below it a line per column."""
+def _stanzas(columns: Sequence[Column], lead: int, most: int) -> RenderableType:
+    """One block per row: its name, and below it a line per column, whose heading takes at most so many columns."""
     before, after = columns[:lead], columns[lead:]
-    label = _width([column.heading for column in after])
+    label = min(most, _width([column.heading for column in after]))
     margin = _width(before[0].cells) if lead > 1 else 0
     blocks = []
     for row, texts in enumerate(zip(*(column.cells for column in before), strict=True)):
