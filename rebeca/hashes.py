@@ -30,12 +30,12 @@ def cache_folder() -> Path:
     Raises:
         StoreError: If this user has no home folder.
     """
-    folder = user_cache_path("rebeca-bench", appauthor=False)
-    if not folder.is_absolute():
+    try:
+        return user_cache_path("rebeca-bench", appauthor=False)
+    except RuntimeError as error:
         raise StoreError(
             "this user has no home folder, in which results could be cached", hint="set HOME or XDG_CACHE_HOME"
-        )
-    return folder
+        ) from error
 
 
 def file_hash(path: Path) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from benchmark.commands.layout import print_pairs, terminal
-from benchmark.runner.devices import check_threads
+from benchmark.commands.options import check_threads
 from benchmark.runner.plugins import build
 from benchmark.task import registry
 from benchmark.task.bundled import folder

@@ -16,6 +16,7 @@ import click
 from benchmark.commands.encoding import print_plainly
 from benchmark.commands.exits import one_message
 from benchmark.commands.options import (
+    check_threads,
     csv_option,
     json_option,
     load,
@@ -139,7 +140,7 @@ def run(
     The stages are fit, decode, score and analyse. Finished stages are cached:
     the same command continues a run that was stopped.
     """
-    from benchmark.runner.devices import check_device, check_threads
+    from benchmark.runner.devices import check_device
     from benchmark.runner.progress import Reporter
     from benchmark.runner.publish import publish as copy_records
     from benchmark.runner.run_task import run_task

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.commands.options import json_option, load, print_result, results_option, workdir_option
+from benchmark.commands.options import check_threads, json_option, load, print_result, results_option, workdir_option
 
 MOVED = 1
 """Exit code where a result changed."""
@@ -72,7 +72,7 @@ def check_run(
     from benchmark.commands.check import print_check
     from benchmark.commands.show import find_records
     from benchmark.records import attestation
-    from benchmark.runner.devices import check_device, check_threads
+    from benchmark.runner.devices import check_device
     from benchmark.runner.progress import Reporter
     from benchmark.runner.reproduce import reproduce
 

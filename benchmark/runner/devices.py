@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,6 @@ from rebeca.device import device_class, on_processor
 from rebeca.errors import SpecError
 from rebeca.interfaces import Decoder
 from rebeca.seeds import digest_of
-
-THREADS = re.compile(r"[1-9][0-9]{0,3}(,[1-9][0-9]{0,3})*")
-"""One number, or one per level of nesting."""
 
 
 def device_name(device: str) -> str:
@@ -53,17 +48,6 @@ def rehearsed(decoder: Decoder[Any], use: str, params: Any, device: str, folder:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps({"batch": batch}).encode())
     return batch
-
-
-def check_threads() -> None:
-    """Refuses an ``OMP_NUM_THREADS`` that is no number of threads; results depend on it.
-
-    Raises:
-        SpecError: Naming it.
-    """
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    if threads and not THREADS.fullmatch(threads):
-        raise SpecError(f"OMP_NUM_THREADS={threads}: not a number of threads", hint="set it to 1 or more, or unset it")
 
 
 def check_device(device: str) -> None:
