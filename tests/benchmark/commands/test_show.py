@@ -39,7 +39,7 @@ def test_the_board_is_printed_in_its_order(done, tables):
     output = invoke("show", "tiny", "--workdir", done / "w")
     assert output.startswith("A tiny task: 12 users")
     lines = [
-        next(line for line in output[output.index("\nrank ") :].splitlines() if f" {row.title} " in line)
+        next(line for line in output[output.index("\nrank ") :].splitlines() if f"  {row.title} " in line)
         for row in tables.board.rows
     ]
     places = [output.index(line) for line in lines]
