@@ -16,6 +16,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from rebeca.errors import StoreError
+
 KEPT = "hashes.json"
 RECENT_NS = 2_000_000_000
 Cached = dict[str, tuple[int, int, str]]
@@ -23,8 +25,17 @@ Cached = dict[str, tuple[int, int, str]]
 
 
 def cache_folder() -> Path:
-    """The system's folder for caches, on Linux ``$XDG_CACHE_HOME/rebeca-bench`` or ``~/.cache/rebeca-bench``."""
-    return user_cache_path("rebeca-bench", appauthor=False)
+    """The system's folder for caches, on Linux ``$XDG_CACHE_HOME/rebeca-bench`` or ``~/.cache/rebeca-bench``.
+
+    Raises:
+        StoreError: If this user has no home folder.
+    """
+    try:
+        return user_cache_path("rebeca-bench", appauthor=False)
+    except RuntimeError as error:
+        raise StoreError(
+            "this user has no home folder, in which results could be cached", hint="set HOME or XDG_CACHE_HOME"
+        ) from error
 
 
 def file_hash(path: Path) -> str:

@@ -2,6 +2,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["COLUMNS"] = "200"  # sentences with long paths stay on one line
 
 import shutil
 import socket

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rich.table import Table
-
-from benchmark.commands.show import find_records, wide_console
+from benchmark.commands.layout import Column, print_rows, terminal
+from benchmark.commands.show import find_records
 from benchmark.planning.calibration import QUANTITIES, Rate, calibrate, cells
 from benchmark.planning.pilot import pilot as read_pilot
 from benchmark.runner.progress import Reporter
@@ -175,21 +174,28 @@ def summary(rates: Sequence[Rate]) -> list[QuantityRates]:
 
 def print_calibration(calibration: Calibration) -> None:
     """Prints the summary."""
-    console = wide_console()
+    console = terminal()
     console.print(
         f"{calibration.users} users x {calibration.images} images, correlation {calibration.correlation:g}"
         f" ({calibration.shape}), planted lift {calibration.lift:.2f} sd, {calibration.runs} runs per condition"
     )
-    table = Table("", "nominal", "over conditions", "error", "", box=None, pad_edge=False, header_style="bold")
-    for line in calibration.summary:
-        low, high = f"{line.lowest:.3f}", f"{line.highest:.3f}"
-        verdict = f"off: {', '.join(line.off)}" if line.off else "holds" if line.kind != "power" else ""
-        table.add_row(
-            f"{line.kind}: {line.quantity}",
-            "" if line.nominal is None else f"{line.nominal:.2f}",
-            low if low == high else f"{low} to {high}",
-            f"{line.error:.3f}",
-            verdict if line.on_board else f"{verdict} (decides nothing)",
-        )
-    console.print(table)
+    rows = calibration.summary
+    columns = (
+        Column("quantity", [f"{row.kind}: {row.quantity}" for row in rows], least=24),
+        Column("nominal", ["" if row.nominal is None else f"{row.nominal:.2f}" for row in rows]),
+        Column("over conditions", [_range(row) for row in rows]),
+        Column("error", [f"{row.error:.3f}" for row in rows]),
+        Column("verdict", [_verdict(row) for row in rows], least=24),
+    )
+    print_rows(console, columns)
     console.print("off: worse than nominal by more than three Monte Carlo standard errors")
+
+
+def _range(row: QuantityRates) -> str:
+    low, high = f"{row.lowest:.3f}", f"{row.highest:.3f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _verdict(row: QuantityRates) -> str:
+    verdict = f"off: {', '.join(row.off)}" if row.off else "holds" if row.kind != "power" else ""
+    return verdict if row.on_board else f"{verdict} (decides nothing)".strip()

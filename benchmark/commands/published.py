@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmark.commands.options import json_option, print_json, print_result
+from benchmark.commands.options import csv_option, json_option, print_csv, print_json, print_result
 
 
 @click.group()
@@ -18,14 +18,19 @@ def weights() -> None:
 @weights.command("list")
 @click.argument("task", required=False)
 @json_option
-def list_(task: str | None, as_json: bool) -> None:
+@csv_option
+def list_(task: str | None, as_json: bool, as_csv: bool) -> None:
     """Print revision, size, licence and SHA-256 of the weights of a task.
 
     Without a task, list all published weights that are known.
     """
-    from benchmark.commands.weights import describe, print_weights
+    from benchmark.commands.weights import describe, file_rows, print_weights
 
-    print_result(describe(task), as_json, print_weights)
+    known = describe(task)
+    if as_csv:
+        print_csv(file_rows(known))
+    else:
+        print_result(known, as_json, print_weights)
 
 
 @weights.command()

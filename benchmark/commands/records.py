@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from benchmark.commands.exits import DIFFERS
-from benchmark.commands.options import json_option, load, print_result, results_option, workdir_option
+from benchmark.commands.options import check_threads, json_option, load, print_result, results_option, workdir_option
 
 _attest = click.option("--attest", is_flag=True, help="On success, note it beside the records; the site shows it.")
 
@@ -74,6 +74,7 @@ def check_run(
     from benchmark.runner.progress import Reporter
     from benchmark.runner.reproduce import reproduce
 
+    check_threads()
     check_device(device)
     resolved = load(task, overrides, None)
     records = against if (against / "_task").is_dir() else find_records(resolved.file.id, (against,))

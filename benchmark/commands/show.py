@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from benchmark.analysis.judges import JudgeReport
 from benchmark.analysis.measures import Measure
-from benchmark.analysis.results import Comparison, Interval, Rank
-from benchmark.board.board import NOT_FROZEN, read_board
-from benchmark.board.format_numbers import count, number, p_value, with_interval
+from benchmark.analysis.results import Comparison, Interval, Rank, ShareInterval
+from benchmark.board.board import NOT_FROZEN, Board, read_board
+from benchmark.board.format_numbers import MISSING, count, number, of_users, p_value, with_interval
+from benchmark.board.row import Row
+from benchmark.commands.layout import BREAK, Column, print_rows, terminal
 from benchmark.records.files import TASK_FOLDER, newest_records, read_comparison
 from benchmark.records.schema import FailedGenerator, TaskHeader
 from benchmark.task.bundled import find_task
@@ -21,8 +20,15 @@ from benchmark.task.resolve import load_task
 from benchmark.task.yaml_source import read_yaml
 from rebeca.errors import RebecaError, SpecError, did_you_mean
 
-UNCUT = 240
-"""Columns of a line outside a terminal."""
+RELATIONS = {
+    "better": "{a} is better than {b} on {what}",
+    "worse": "{a} is worse than {b} on {what}",
+    "identical": "{a} and {b} are identical on {what}",
+    "equivalent": "{a} and {b} are equivalent on {what}",
+    "inconclusive": "Whether {a} or {b} is better on {what} stays open",
+    "described": "{a} and {b} are described on {what}, not tested",
+}
+"""A comparison in words, by verdict."""
 
 
 def find_records(task: str, roots: Sequence[Path]) -> Path:
@@ -116,39 +122,116 @@ def summary(records: Path) -> BoardSummary:
     return BoardSummary(board.task, board.users, generators, board.record.failed, board.judges)
 
 
-def print_board(records: Path) -> None:
-    """Prints ranks, preference, lift, the ground truth of a synthetic world, and how well judges predict ratings."""
+def board_rows(records: Path) -> list[dict[str, object]]:
+    """One row per generator, for ``--csv``."""
     board = read_board(records)
-    columns = [
-        column
-        for column in board.measures.first()
-        if column.measure.scorer in (board.primary, board.measures.best_informed)
-    ]
-    table = plain_table(["rank", "generator", *(column.heading for column in columns), "flags"])
-    for row in board.rows:
-        rank = "" if row.rank is None else f"{row.rank.text} {row.rank.group}"
-        cells = [with_interval(row.cell(column), column.signed) for column in columns]
-        table.add_row(rank, row.title, *cells, ", ".join(row.flags))
-    console = wide_console()
-    console.print(f"[bold]{board.title}[/bold]: {count(board.users)}")
-    console.print(table)
+    return [_board_row(board, row) for row in board.rows]
+
+
+def _board_row(board: Board, row: Row) -> dict[str, object]:
+    rank, pair = row.rank, _against_reference(board, row)
+    fields: dict[str, object] = {
+        "generator": row.id,
+        "title": row.title,
+        "ranked": row.ranked,
+        "rank_low": None if rank is None else rank.low,
+        "rank_high": None if rank is None else rank.high,
+        "tie_group": None if rank is None else rank.group,
+        "probability_first": None if rank is None else rank.probability_first,
+        "verdict_against_reference": None if pair is None else pair.verdict,
+        "p_against_reference": None if pair is None else pair.p,
+        "users": board.users,
+        "images_requested": row.record.images.requested,
+        "images_valid": row.record.images.valid,
+    }
+    for column in board.measures.everything():
+        fields |= _interval_fields(column.key, row.cell(column))
+    return fields | {"flags": "; ".join(row.flags)}
+
+
+def _interval_fields(name: str, interval: Interval | None) -> dict[str, object]:
+    ends = (None,) * 4 if interval is None else (interval.estimate, interval.low, interval.high, interval.n)
+    return dict(zip((name, f"{name}_low", f"{name}_high", f"{name}_n"), ends, strict=True))
+
+
+def print_board(records: Path) -> None:
+    """Prints the finding, then ranks, preference, lift and verdicts, then how well judges predict held-out ratings."""
+    board, console = read_board(records), terminal()
+    console.print(f"{board.title}: {count(board.users)}, {board.images_per_user} images per user", style="bold")
     if board.finding:
         console.print(board.finding)
+    console.print()
+    print_rows(console, _board_columns(board), lead=2)
+    console.print()
     for failed in board.record.failed:
-        console.print(f"without a row: {failed.title} ({failed.reason})", markup=False)
+        console.print(f"without a row: {failed.title} ({failed.reason})")
     for caution in [*([] if board.frozen else [NOT_FROZEN]), *board.cautions()]:
         console.print(f"caution: {caution}")
-    judges = plain_table(["held-out ratings", "AUC within user", "AUC pooled", "verifier minus this control", ""])
-    for name, report in board.judges.items():
-        gain = report.verifier_gain
-        judges.add_row(
-            name,
-            with_interval(report.auc_within_user),
-            with_interval(report.auc_pooled),
-            with_interval(gain, sign=True) if gain else "",
-            report.meaning,
+    if board.judges:
+        console.print("\nhow well held-out ratings are predicted", style="bold")
+        print_rows(console, _judge_columns(board.judges, len(board.record.users.id)))
+
+
+def _board_columns(board: Board) -> list[Column]:
+    rows, judges = board.rows, (board.primary, board.measures.best_informed)
+    measured = [
+        Column(
+            column.heading,
+            [_of_users(row.cell(column), board.users, column.signed) for row in rows],
+            optional=column.measure.scorer != board.primary,
         )
-    console.print(judges)
+        for column in board.measures.first()
+        if column.measure.scorer in judges
+    ]
+    verdicts = Column(f"against {board.reference}", [_verdict(board, row) for row in rows], least=12)
+    first = 1 + max((place for place, column in enumerate(measured) if not column.optional), default=-1)
+    return [
+        Column("rank", [MISSING if row.rank is None else f"{row.rank.text} {row.rank.group}".strip() for row in rows]),
+        Column("generator", [row.title for row in rows], least=20),
+        *measured[:first],
+        verdicts,
+        *measured[first:],
+        Column("flags", [", ".join(row.flags) for row in rows], least=20, below_name=True),
+    ]
+
+
+def _verdict(board: Board, row: Row) -> str:
+    """What the comparison of a row with the reference gives on preference."""
+    if row.id == board.reference:
+        return "(reference)"
+    pair = _against_reference(board, row)
+    if pair is None:
+        return "not tested"
+    return pair.verdict if pair.p is None else f"{pair.verdict}{BREAK}{_p(pair.p)}"
+
+
+def _p(p: float) -> str:
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def _against_reference(board: Board, row: Row) -> Comparison | None:
+    pairs = board.comparisons(Measure(board.primary))
+    pair = next((pair for pair in pairs if {pair.a, pair.b} == {row.id, board.reference}), None)
+    return None if pair is None else pair.seen_from(row.id)
+
+
+def _judge_columns(judges: Mapping[str, JudgeReport], users: int) -> list[Column]:
+    reports = list(judges.values())
+    gains = [report.verifier_gain for report in reports]
+    return [
+        Column("judge or control", list(judges)),
+        Column("AUC within user", [_of_users(report.auc_within_user, users) for report in reports]),
+        Column("verifier minus this", ["" if gain is None else _of_users(gain, users, sign=True) for gain in gains]),
+        Column("AUC pooled", [with_interval(report.auc_pooled) for report in reports], optional=True),
+        Column("what it is", [report.meaning for report in reports], least=24, optional=True),
+    ]
+
+
+def _of_users(interval: Interval | None, users: int, sign: bool = False) -> str:
+    """An interval, and how many users it is over where it is not all of them."""
+    text = with_interval(interval, sign)
+    return text if interval is None or interval.n == users else f"{text}{BREAK}{of_users(interval, users)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +257,8 @@ def compare_generators(records: Path, a: str, b: str) -> list[MeasureComparison]
     """
     board = read_board(records)
     ids = [row.id for row in board.rows]
+    if a == b:
+        raise SpecError(f"'{a}' is compared with itself", hint=f"name another generator: {', '.join(ids)}")
     for name in (a, b):
         if name not in ids:
             raise SpecError(f"no generator '{name}' in {records}", hint=did_you_mean(name, ids))
@@ -191,61 +276,89 @@ def compare_generators(records: Path, a: str, b: str) -> list[MeasureComparison]
     return sorted(comparisons, key=lambda each: (not each.declared, each.measure))
 
 
+def comparison_rows(comparisons: Sequence[MeasureComparison]) -> list[dict[str, object]]:
+    """One row per measure, for ``--csv``."""
+    return [_comparison_row(each) for each in comparisons]
+
+
+def _comparison_row(each: MeasureComparison) -> dict[str, object]:
+    pair, test = each.comparison, each.comparison.test
+    return {
+        "measure": each.measure,
+        "declared": each.declared,
+        "a": pair.a,
+        "b": pair.b,
+        **_interval_fields("difference", pair.difference),
+        "verdict": pair.verdict,
+        "p_max_t": None if test is None else test.p_max_t,
+        "p_holm": None if test is None else test.p_holm,
+        "d_z": pair.effect,
+        "prefer": pair.prefer.share,
+        "prefer_low": pair.prefer.low,
+        "prefer_high": pair.prefer.high,
+        **_interval_fields("beats", pair.beats),
+        "skewness": pair.difference.skewness,
+        "detectable": pair.detectable,
+    }
+
+
 def print_comparisons(records: Path, a: str, b: str, comparisons: Sequence[MeasureComparison]) -> None:
-    """Prints one line per measure."""
-    board = read_board(records)
+    """Prints a sentence on the measure that decides, and one row per measure."""
+    board, console = read_board(records), terminal()
     analysis = board.record.spec.analysis
-    table = plain_table(
-        (
-            "measure",
-            f"{a} minus {b}",
-            "unit",
-            "d_z",
-            f"users who prefer {a}",
-            f"image of {a} beats one of {b}",
-            "skewness",
-            "detectable",
-            "p, max-T",
-            "p, Holm",
-            "verdict",
-            "",
-        )
-    )
+    console.print(f"{board.title}: {a} minus {b}, {count(board.users)}", style="bold")
     for each in comparisons:
-        measure, pair = Measure.parse(each.measure), each.comparison
-        card, test, prefer = board.cards[measure.scorer], pair.test, pair.prefer
-        table.add_row(
-            measure.label,
-            with_interval(pair.difference, sign=True),
-            card.unit + ("" if card.higher_is_better else ", lower is better"),
-            number(pair.effect, 2, sign=True),
-            f"{number(prefer.share, 2)} ({number(prefer.low, 2)} to {number(prefer.high, 2)})",
-            "" if pair.beats is None else with_interval(pair.beats),
-            number(pair.difference.skewness, 1, sign=True),
-            number(pair.detectable, 4),
-            p_value(None if test is None else test.p_max_t),
-            p_value(None if test is None else test.p_holm),
-            pair.verdict + (" (skewed)" if pair.skewed else ""),
-            "" if each.declared else "exploratory",
-        )
-    console = wide_console()
-    console.print(table)
+        if each.declared:
+            console.print(_in_words(each, a, b, board.users))
+    console.print()
+    print_rows(console, _comparison_columns(board, a, b, comparisons))
     console.print(
-        f"adjusted over {analysis.family.replace('-', ' ')}, level {analysis.alpha:g}; equivalent within"
+        f"\np: adjusted over {analysis.family.replace('-', ' ')} by max-T, level {analysis.alpha:g}; equivalent within"
         f" {analysis.equivalence_margin:g} (declared measures only); detectable:"
         " smallest difference that this pair alone, unadjusted, finds with 80 % power"
     )
 
 
-def wide_console() -> Console:
-    """A console that never cuts a number: outside a terminal lines are as long as they need to be."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=UNCUT)
+def _in_words(each: MeasureComparison, a: str, b: str, users: int) -> str:
+    pair, measure = each.comparison, Measure.parse(each.measure)
+    difference = _of_users(pair.difference, users, sign=True).replace(BREAK, ", ")
+    what = f"{measure.kind} ({measure.scorer})"
+    relation = RELATIONS[pair.verdict].format(a=a, b=b, what=what)
+    return f"{relation}: {difference}" + ("." if pair.p is None else f", {_p(pair.p)}.")
 
 
-def plain_table(headings: Iterable[str]) -> Table:
-    """An empty table without rules, whose cells are never wrapped."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, no_wrap=True)
-    return table
+def _comparison_columns(board: Board, a: str, b: str, comparisons: Sequence[MeasureComparison]) -> list[Column]:
+    pairs = [each.comparison for each in comparisons]
+    measures = [Measure.parse(each.measure) for each in comparisons]
+    cards = [board.cards[measure.scorer] for measure in measures]
+    tests = [pair.test for pair in pairs]
+    verdicts = [pair.verdict + (" (skewed)" if pair.skewed else "") for pair in pairs]
+    return [
+        Column("measure", [measure.label for measure in measures], least=16),
+        Column("difference", [_of_users(pair.difference, board.users, sign=True) for pair in pairs]),
+        Column("verdict", verdicts, least=12),
+        Column("p", [p_value(None if test is None else test.p_max_t) for test in tests]),
+        Column("declared", ["yes" if each.declared else "exploratory" for each in comparisons]),
+        Column(f"users who prefer {a}", [_share(pair.prefer) for pair in pairs], optional=True),
+        Column(
+            f"image of {a} beats one of {b}",
+            ["" if pair.beats is None else _of_users(pair.beats, board.users) for pair in pairs],
+            optional=True,
+        ),
+        Column("p by Holm", [p_value(None if test is None else test.p_holm) for test in tests], optional=True),
+        Column("d_z", [number(pair.effect, 2, sign=True) for pair in pairs], optional=True, right=True),
+        Column("detectable", [number(pair.detectable, 4) for pair in pairs], optional=True, right=True),
+        Column(
+            "skewness", [number(pair.difference.skewness, 1, sign=True) for pair in pairs], optional=True, right=True
+        ),
+        Column(
+            "unit",
+            [card.unit + ("" if card.higher_is_better else ", lower is better") for card in cards],
+            least=12,
+            optional=True,
+        ),
+    ]
+
+
+def _share(prefer: ShareInterval) -> str:
+    return f"{number(prefer.share, 2)} ({number(prefer.low, 2)} to {number(prefer.high, 2)})"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.table import Table
-
-from benchmark.commands.show import wide_console
+from benchmark.commands.layout import Column, print_rows, terminal
 from rebeca.errors import MissingDependency
 from rebeca.published import ALL, CARD, Published, find, how_to_fetch, names_in, weights_root
 
@@ -160,31 +158,59 @@ def _out_of_reach(published: Published) -> MissingDependency:
     )
 
 
-def print_weights(known: Sequence[Weights]) -> None:
-    """Prints a table, and below it every file's hash."""
-    table = Table("name", "what", "millions", "GB", "licence", "repository", box=None, pad_edge=False)
+def file_rows(known: Sequence[Weights]) -> Iterator[dict[str, object]]:
+    """One row per file, for ``--csv``."""
     for weights in known:
-        table.add_row(
-            weights.name,
-            weights.title,
-            f"{weights.parameters_millions:,.0f}",
-            f"{weights.gigabytes:.2f}",
-            weights.licence,
-            weights.repository + (f"@{weights.revision[:12]}" if weights.revision else ""),
-        )
-    console = wide_console()
-    console.print(table)
+        for file in weights.files:
+            fields = {key: value for key, value in asdict(weights).items() if key != "files"}
+            yield fields | {"file": file.name, "sha256": file.sha256, "bytes": file.bytes}
+
+
+def print_weights(known: Sequence[Weights]) -> None:
+    """Prints what and how large they are, and below it every file's hash."""
+    console = terminal()
+    size = sum(weights.gigabytes for weights in known)
+    if not known:
+        console.print("no published weights are needed")
+        return
+    console.print(
+        f"{len(known)} published weights, {size:.1f} GB. They are looked for in {weights_root()}"
+        " ($REBECA_WEIGHTS) and in the hub's cache.\n"
+    )
+    columns = (
+        Column("name", [weights.name for weights in known]),
+        Column("what", [weights.title for weights in known], least=16, optional=True),
+        Column("GB", [_gigabytes(weights) for weights in known], right=True),
+        Column("millions", [f"{weights.parameters_millions:,.0f}" for weights in known], optional=True, right=True),
+        Column("licence", [weights.licence for weights in known], least=12),
+        Column("repository", [_repository(weights) for weights in known]),
+    )
+    print_rows(console, columns)
+    console.print("\nSHA-256 of the files:")
     for weights in known:
         for file in weights.files:
             if file.sha256:
-                console.print(f"{file.sha256}  {file.name}")
-    console.print(f"looked for in {weights_root()} ($REBECA_WEIGHTS) and in the hub's cache")
+                line = f"{file.sha256}  {file.name}"
+                console.print(line if len(line) <= console.width else f"{file.sha256}\n    {file.name}")
+
+
+def _gigabytes(weights: Weights) -> str:
+    return f"{weights.gigabytes:.2f}" if weights.gigabytes >= 0.01 else "< 0.01"
+
+
+def _repository(weights: Weights) -> str:
+    return weights.repository + (f"@{weights.revision[:12]}" if weights.revision else "")
 
 
 def print_checked(checked: Sequence[CheckedWeights]) -> None:
-    """Prints one line per name, and a warning where weights are random."""
-    console = wide_console()
-    for weights in checked:
-        console.print(f"{weights.name:18s} {weights.origin:10s} {weights.digest[:16]}  {weights.path}")
+    """Prints one row per name, and a warning where weights are random."""
+    console = terminal()
+    columns = (
+        Column("name", [weights.name for weights in checked]),
+        Column("origin", [weights.origin for weights in checked]),
+        Column("digest", [weights.digest[:16] for weights in checked]),
+        Column("path", [weights.path for weights in checked], least=30),
+    )
+    print_rows(console, columns)
     if any(weights.origin == "random" for weights in checked):
         console.print("random weights: everything runs, and no result means anything", style="yellow")

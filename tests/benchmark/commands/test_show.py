@@ -10,6 +10,11 @@ from rebeca.errors import SpecError
 from tests.conftest import invoke
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 @pytest.fixture(scope="module")
 def records(done):
     return done / "w" / "records" / "tiny" / "v1"
@@ -33,13 +38,16 @@ def test_missing_records_have_a_hint(done):
 def test_the_board_is_printed_in_its_order(done, tables):
     output = invoke("show", "tiny", "--workdir", done / "w")
     assert output.startswith("A tiny task: 12 users")
-    lines = [next(line for line in output.splitlines() if f" {row.title} " in line) for row in tables.board.rows]
+    lines = [
+        next(line for line in output[output.index("\nrank ") :].splitlines() if f"  {row.title} " in line)
+        for row in tables.board.rows
+    ]
     places = [output.index(line) for line in lines]
     assert places == sorted(places)
     for row, line in zip(tables.board.rows, lines, strict=True):
         assert f"{np.mean(tables.value(row.id, 'ncf')):.3f}" in line
     assert tables.board.finding in " ".join(output.split())
-    assert "held-out ratings" in output and "verifier minus this control" in output
+    assert "how well held-out ratings are predicted" in output and "verifier minus this" in output
 
 
 def test_a_comparison_turns_round(done, records, tables):
@@ -51,7 +59,7 @@ def test_a_comparison_turns_round(done, records, tables):
     own = next(each for each in forth if each.measure == "ncf")
     assert own.comparison.difference.estimate == pytest.approx(means[0] - means[1])
     output = invoke("compare", "tiny", "rebeca", "catalogue-random", "--workdir", done / "w")
-    assert "rebeca minus catalogue-random" in output and "adjusted over all pairs, level 0.05" in output
+    assert "rebeca minus catalogue-random" in output and "adjusted over all pairs by max-T, level 0.05" in output
     assert f"{means[0] - means[1]:+.3f}" in output
 
 

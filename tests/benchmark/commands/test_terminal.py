@@ -1,0 +1,337 @@
+"""What six commands print at four widths, and that no title, encoding or lack of room spoils it.
+
+After a change of a layout, look at the files that this writes anew: ``python -m
+tests.benchmark.commands.test_terminal``.
+"""
+
+import ast
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from contextlib import chdir, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from benchmark.analysis.results import Interval
+from benchmark.commands import doctor, plan, show
+from benchmark.commands.layout import BREAK, STANZAS_BELOW, Column, print_rows, terminal
+from benchmark.planning.pilot import MeasureReach, Reach
+from benchmark.runner import run_task
+from tests.conftest import ROOT, invoke, without_page
+
+GOLDEN = Path(__file__).with_name("terminal")
+RECORDS = ROOT / "results" / "sprites" / "v1"
+RESULTS = ROOT / "results"
+WIDTHS = (80, 100, 120, 200)
+COMMANDS = {
+    "run": ("run", "sprites", "--workdir", "work", "--quiet"),
+    "show": ("show", "sprites", "--results", RESULTS),
+    "compare": ("compare", "tinyworld-quick", "rebeca", "catalogue-random", "--results", RESULTS),
+    "plan": ("plan", "sprites"),
+    "weights": ("weights", "list", "flickr-aes"),
+    "doctor": ("doctor",),
+}
+PLAN = plan.RunPlan(
+    title="Sprites, four known tastes",
+    hash="0" * 64,
+    users=40,
+    images_per_user=25,
+    generators=[
+        plan.GeneratorPlan("rebeca", "a1810d7979c3", True, 5, 5, 1000, 1000, 250_000),
+        plan.GeneratorPlan("rebeca-with-users-shuffled", "a1810d7979c3", True, 5, 2, 1000, 400, 100_000),
+        plan.GeneratorPlan("catalogue-random", "61c7a37e2fdc", False, 5, 0, 1000, 0, 0),
+    ],
+    fits=2,
+    images=3000,
+    images_cached=1400,
+    bytes=750_000,
+    seconds_left=150.0,
+    smallest_p=0.0001,
+    margin=0.02,
+    detectable_in_sd=0.45,
+    pilot=plan.PilotPlan(
+        "results/sprites/v1",
+        40,
+        25,
+        0.14,
+        [
+            MeasureReach(
+                measure="ncf",
+                pairs=3,
+                spread=0.1,
+                largest_spread=0.2,
+                table=tuple(Reach(users, images, 0.044 * 40 / users) for users in (40, 80) for images in (25, 50)),
+                users_for_margin=194,
+                users_for_equivalence=1212,
+            )
+        ],
+    ),
+    notes=["2 users with fewer than 12 ratings are left out"],
+)
+REPORT = doctor.Report(
+    checks=[
+        doctor.Fact("python", True, "3.12.1", ""),
+        doctor.Fact("pandas", False, "missing", doctor.INSTALL_CORE),
+        doctor.Fact("device", True, f"CPU (no CUDA device; {doctor.INSTALL_CUDA})", ""),
+    ],
+    registered={},
+    tasks=[
+        doctor.TaskStatus(
+            "flickr-aes",
+            False,
+            "needs data, weights",
+            [
+                doctor.Fact(
+                    "data", False, "data.path is not set", "rebeca-bench run flickr-aes --set data.path=FOLDER"
+                ),
+                doctor.Fact(
+                    "weights",
+                    False,
+                    "hpsv2.0, ip-adapter-sd15, laion-v2, sd15, vit-g, vit-h, vit-l",
+                    "rebeca-bench weights fetch flickr-aes",
+                ),
+            ],
+        ),
+        doctor.TaskStatus("sprites", True, "ready: rebeca-bench run sprites", ()),
+    ],
+)
+
+
+@contextmanager
+def fixed(columns):
+    """Commands that depend on this machine print what is given here."""
+    result = SimpleNamespace(records=RECORDS, addresses=None)
+    with pytest.MonkeyPatch.context() as patch, without_page():
+        patch.setenv("COLUMNS", str(columns))
+        patch.setenv("REBECA_WEIGHTS", "/weights")
+        patch.setattr(run_task, "run_task", lambda *_: result)
+        patch.setattr(plan, "plan_task", lambda *_: PLAN)
+        patch.setattr(doctor, "examine", lambda: REPORT)
+        yield
+
+
+def printed(command, columns):
+    with fixed(columns), TemporaryDirectory() as folder, chdir(folder):
+        return invoke(*COMMANDS[command]).replace(str(RECORDS), "RECORDS")
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_is_printed_is_what_was_looked_at(command, columns):
+    output = printed(command, columns)
+    assert output == (GOLDEN / f"{command}-{columns}.txt").read_text(encoding="utf-8")
+    assert "…" not in output and all(cell_len(line) <= columns for line in output.splitlines())
+    assert not re.search(r" $", output, re.MULTILINE)
+
+
+@pytest.mark.parametrize("columns", (40, 79, *WIDTHS, 150))
+def test_every_generator_has_its_rank_and_verdict(columns):
+    from benchmark.board.board import read_board
+
+    output = printed("show", columns)
+    for row in read_board(RECORDS).rows:
+        rank = "–" if row.rank is None else f"{row.rank.text} {row.rank.group}"
+        assert re.search(rf"^{re.escape(rank)} +{re.escape(row.title.split()[0])}", output, re.MULTILINE), row.id
+    assert output.count("(reference)") == 1
+    assert len(re.findall(r"(?:better|worse|inconclusive|not tested)\b", output)) >= 10
+    assert printed("compare", columns).count("better") >= 8
+
+
+def test_without_a_terminal_lines_are_of_a_fixed_width(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    command = [sys.executable, "-c", "from benchmark.commands.main import main; main()", *map(str, COMMANDS["show"])]
+    output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, stdin=subprocess.DEVNULL)
+    assert output.stdout == (GOLDEN / "show-100.txt").read_text(encoding="utf-8")
+
+
+cells = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=14)
+
+
+@given(
+    rows=st.lists(st.tuples(cells, cells, cells, cells), min_size=1, max_size=4),
+    columns=st.integers(STANZAS_BELOW // 2, 220),
+)
+def test_no_cell_is_cut_at_any_width(rows, columns):
+    first, second, third, fourth = map(list, zip(*rows, strict=True))
+    layout = [Column("rank", first), Column("name", second, least=8), Column("value", third), Column("more", fourth)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", str(columns))
+        console = terminal()
+        console.file = io.StringIO()
+        print_rows(console, layout, lead=2)
+    output = console.file.getvalue()
+    for cell in (*first, *third, *fourth):
+        assert cell in output
+    assert all(cell_len(line) <= columns for line in output.splitlines())
+
+
+def test_n_stands_beside_a_number_that_not_all_users_have(monkeypatch):
+    cell = show._of_users(Interval(0.7, 0.5, 0.9, "student-t", 4), 12)
+    assert cell == f"0.70 (0.50 to 0.90){BREAK}4 of 12 users"
+    assert show._of_users(Interval(0.7, 0.5, 0.9, "student-t", 12), 12) == "0.70 (0.50 to 0.90)"
+    monkeypatch.setenv("COLUMNS", "80")
+    console = terminal()
+    console.file = io.StringIO()
+    print_rows(console, [Column("judge", ["verifier"]), Column("AUC", [cell])])
+    assert "verifier  0.70 (0.50 to 0.90), n = 4 of 12" in console.file.getvalue()
+
+
+# ------------------------------------------------------------------------------------------------------ user text
+
+TITLE = '[/bold] "Reds", [red]greens[/] :smile: \x1b[31m'
+SHOWN = TITLE.replace("\x1b", "\ufffd")
+
+
+@pytest.fixture(scope="module")
+def brackets(done, tmp_path_factory):
+    """A finished run with such titles, in a folder with brackets."""
+    folder = tmp_path_factory.mktemp("brackets") / "[bold]w"
+    task = done / "tiny.yaml"
+    titled = task.with_name("titled.yaml")
+    quoted = json.dumps(TITLE)
+    text = task.read_text().replace("title: A tiny task", f"title: {quoted}").replace("id: tiny", "id: titled")
+    titled.write_text(text.replace("id: catalogue-random,", f"id: catalogue-random, title: {quoted},"))
+    only = ("--only", "catalogue-random")
+    output = invoke("run", titled, "--workdir", folder, "--quiet", *only)
+    return titled, folder, output, only
+
+
+def test_brackets_and_control_characters_are_shown_as_they_are(brackets, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    titled, folder, output, _ = brackets
+    records = next((folder / "records" / "titled").iterdir())
+    outputs = [
+        output,
+        invoke("show", records),
+        invoke("compare", records, "rebeca", "catalogue-random"),
+        invoke("plan", titled, "--workdir", folder),
+    ]
+    for text in outputs:
+        assert SHOWN in text.replace("\n", " ") or SHOWN in text, text
+        assert "\x1b" not in text
+    monkeypatch.setenv("REBECA_WEIGHTS", "/[/red]w")
+    assert "/[/red]w" in invoke("weights", "list")
+    fact = doctor.Fact("[/bold]", False, "[/red]", "[x]")
+    with fixed(80):
+        monkeypatch.setattr(doctor, "examine", lambda: doctor.Report([fact], {}, []))
+        assert "[/bold]  [/red]" in invoke("doctor")
+
+
+def test_csv_keeps_titles_and_digits(brackets):
+    _, folder, _, _ = brackets
+    records = next((folder / "records" / "titled").iterdir())
+    rows = {row["generator"]: row for row in csv.DictReader(io.StringIO(invoke("show", records, "--csv")))}
+    assert rows["catalogue-random"]["title"] == SHOWN
+    board = {row["id"]: row for row in json.loads(invoke("show", records, "--json"))["generators"]}
+    assert list(rows) == list(board)
+    for name, row in rows.items():
+        assert float(row["ncf"]) == board[name]["preference"]["estimate"]
+        assert int(row["ncf_n"]) == board[name]["preference"]["n"]
+        assert float(row["lift:ncf_low"]) == board[name]["personal_lift"]["low"]
+    compared = list(csv.DictReader(io.StringIO(invoke("compare", records, "rebeca", "catalogue-random", "--csv"))))
+    pairs = json.loads(invoke("compare", records, "rebeca", "catalogue-random", "--json"))["comparisons"]
+    for row, pair in zip(compared, pairs, strict=True):
+        assert float(row["difference"]) == pair["comparison"]["difference"]["estimate"]
+        assert row["verdict"] == pair["comparison"]["verdict"]
+
+
+def test_plans_and_weights_have_a_row_per_generator_and_per_file():
+    with fixed(80):
+        planned = list(csv.DictReader(io.StringIO(invoke("plan", "sprites", "--csv"))))
+        weights = list(csv.DictReader(io.StringIO(invoke("weights", "list", "flickr-aes", "--csv"))))
+    assert [row["generator"] for row in planned] == [generator.generator for generator in PLAN.generators]
+    assert sum(row["name"] == "sd15" for row in weights) == 12
+    assert "--json and --csv exclude each other" in invoke("weights", "list", "--csv", "--json", code=2)
+    assert "--json and --csv exclude each other" in invoke("weights", "list", "--json", "--csv", code=2)
+
+
+def test_one_module_makes_consoles():
+    """Other consoles would read markup in titles."""
+    makers = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "benchmark").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "Console"
+    }
+    assert makers <= {"benchmark/runner/progress.py"}  # layout.py makes its own subclass
+
+
+# ------------------------------------------------------------------------------------------------------- encodings
+
+IN_A_PROCESS = """
+import sys
+from tests.benchmark.commands.test_terminal import COMMANDS, fixed
+from benchmark.commands.main import main
+with fixed(100):
+    main([str(argument) for argument in COMMANDS[sys.argv[1]]])
+"""
+ENCODINGS = {
+    "ascii": {"PYTHONIOENCODING": "ascii"},
+    "latin-1": {"PYTHONIOENCODING": "latin-1"},
+    "C locale": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_terminals_that_are_not_utf8_get_ascii(command, encoding, tmp_path):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "LC_", "LANG"))}
+    environment |= ENCODINGS[encoding] | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.run(
+        [sys.executable, "-c", IN_A_PROCESS, command], capture_output=True, env=environment, cwd=tmp_path, check=False
+    )
+    assert process.returncode == 0, process.stderr.decode(errors="replace")
+    plain = (GOLDEN / f"{command}-100.txt").read_text(encoding="utf-8").replace("−", "-").replace("–", "-")
+    assert process.stdout.decode("ascii").replace(str(RECORDS), "RECORDS") == plain
+    assert b"Traceback" not in process.stderr
+
+
+def test_letters_without_a_counterpart_become_question_marks():
+    from benchmark.commands.encoding import HANDLER, print_plainly
+
+    print_plainly()
+    assert "−0.5 ≥ Müller 你 \udc80".encode("ascii", HANDLER) == b"-0.5 >= Muller ? ?"
+
+
+def test_json_and_csv_are_utf8_everywhere(tmp_path):
+    script = "from benchmark.commands.options import print_csv, print_json\nprint_json(['é'])\nprint_csv([{'a': 'é'}])"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment, cwd=ROOT, check=True)
+    assert output.stdout.decode("utf-8") == '[\n "é"\n]\na\né\n'
+
+
+@pytest.mark.parametrize("command", [("schema",), ("tasks",), ("doctor",), COMMANDS["show"]])
+def test_a_full_disk_is_one_message(command):
+    script = "from benchmark.commands.main import main; main()"
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.run(
+            [sys.executable, "-c", script, *map(str, command)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            check=False,
+        )
+    assert process.returncode == 6 and process.stderr.startswith(b"error: No space left"), process.stderr
+    assert process.stderr.count(b"\n") == 2
+
+
+def test_a_generator_is_not_compared_with_itself():
+    output = invoke("compare", "sprites", "rebeca", "rebeca", "--results", RESULTS, code=2)
+    assert "'rebeca' is compared with itself" in output and "catalogue-random" in output
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for _command in COMMANDS:
+        for _columns in WIDTHS:
+            (GOLDEN / f"{_command}-{_columns}.txt").write_text(printed(_command, _columns), encoding="utf-8")
