@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
@@ -17,13 +17,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from rebeca.arrays import Pixels
 from rebeca.errors import DataError
 
-DECODING = 2
+DECODING = 3
 """Raised whenever the same file could give other pixels; in the addresses of all that is read from image files."""
 MOST_PIXELS = 64_000_000
 """Larger images are refused by their header, before any pixel is decoded."""
 BACKGROUND = (255, 255, 255, 255)
 """White, behind transparent pixels."""
 LARGEST_16_BIT = 65_535
+LEVELS_OF_RAW: Mapping[str, float] = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}
+"""What Pillow multiplies the values of PNG files by, but not their transparent value, by the raw mode of the file."""
 HEIC = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
@@ -52,7 +54,8 @@ def decode_image(data: bytes, name: str) -> Pixels:
         with _only_bombs_are_errors(), Image.open(BytesIO(data)) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise DataError(f"{name}: {image.width} x {image.height} pixels are too many (at most {MOST_PIXELS:,})")
-            return _as_shown(ImageOps.exif_transpose(image), name)
+            raw = str(image.tile[0].args) if image.tile else ""
+            return _as_shown(ImageOps.exif_transpose(image), name, LEVELS_OF_RAW.get(raw, 1))
     except UnidentifiedImageError as error:
         if data[4:8] == b"ftyp" and data[8:12] in HEIC:
             raise DataError(f"{name}: a HEIC image", hint="convert it to PNG, JPEG or WebP") from error
@@ -63,11 +66,21 @@ def decode_image(data: bytes, name: str) -> Pixels:
         raise DataError(f"{name}: not a readable image ({error})") from error
 
 
-def _as_shown(image: Image.Image, name: str) -> Pixels:
-    """uint8 RGB of an image of any mode."""
+def _as_shown(image: Image.Image, name: str, levels: float = 1) -> Pixels:
+    """uint8 RGB of an image of any mode, whose values are ``levels`` times those of the file."""
+    transparent = image.info.get("transparency")
     if image.mode.startswith("I") or image.mode == "F":
-        grey = _grey(np.asarray(image), name)
+        values = np.asarray(image)
+        grey = _grey(values, name)
+        if isinstance(transparent, int):
+            grey[values == transparent] = BACKGROUND[0]
         return np.repeat(grey[:, :, None], 3, axis=2)
+    if isinstance(transparent, int) and image.mode == "L":
+        image.info["transparency"] = int(transparent * levels)
+    elif isinstance(transparent, tuple):
+        image.info["transparency"] = tuple(int(value * levels) for value in transparent)
+    if image.mode == "La":
+        image = image.convert("LA")  # Pillow converts it to nothing else
     if image.has_transparency_data:
         over = Image.new("RGBA", image.size, BACKGROUND)
         over.alpha_composite(image.convert("RGBA"))

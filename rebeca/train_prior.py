@@ -215,7 +215,7 @@ def run(config: Path, output: Path) -> list[Mapping[str, Plain]]:
     if len(embeddings) < len(data.catalogue):
         raise DataError(f"{c.embeddings}: {len(embeddings)} rows for {len(data.catalogue)} items")
     rule = make_params(SplitRule, {**(c.split or {}), "ratings": "shared"}, "split")
-    division = divide(data.ratings, rule, c.like_at, data.catalogue.block, c.seed)
+    division = divide(data.ratings, rule, c.like_at, data.catalogue.block, c.seed, data.catalogue.originals())
     vectors = hashlib.sha256(np.ascontiguousarray(embeddings).tobytes()).hexdigest()
     about = digest_of([data.fingerprint(), vectors, c.like_at, c.split, c.device])
     trained = [

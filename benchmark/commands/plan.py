@@ -86,7 +86,7 @@ class RunPlan:
         margin: Equivalence margin.
         detectable_in_sd: Smallest detectable difference in standard deviations of a user's difference.
         pilot: What earlier records say; None without any.
-        notes: What the rules of the data set leave out, if the data were read for this plan.
+        notes: What was left out of the data, and who is left without something; empty if the data were not read.
     """
 
     title: str
@@ -142,7 +142,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
         margin=analysis.equivalence_margin,
         detectable_in_sd=detectable(analysis.alpha) / float(np.sqrt(users)),
         pilot=None if pilot is None else _pilot(task, users, pilot, str(folder)),
-        notes=() if data.world is None else data.world.dataset.notes,
+        notes=() if data.world is None else data.world.notes,
     )
 
 

@@ -59,10 +59,12 @@ def test_an_odd_folder_becomes_a_task_that_reads_it(tmp_path):
         "note: left out: 1 rating of an item that the user rated before; the last one counts",
         "note: left out: 1 user with fewer than 6 ratings, 1 rating in all",
         "note: 1 image under more than one id: 'i6' = 'i7'",
+        "note: 1 item has the same pixels as another one; equal items are on one side of the split",
     ):
         assert sentence in output
     plan = invoke("plan", folder / "task.yaml", "--workdir", tmp_path / "w")
     assert "14 users x" in plan and "note: left out: 1 rating of 1 item ('gone') not in the list" in plan
+    assert "note: 1 item has the same pixels as another one" in plan
 
 
 def test_damaged_images_are_all_named(tmp_path):
