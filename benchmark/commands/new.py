@@ -197,7 +197,11 @@ def _options(discovery: Discovery) -> Iterator[str]:
     if rules.unlisted != "refuse":
         yield f"unlisted: {rules.unlisted}               # ratings of items that are not listed"
     if rules.missing:
-        yield f"missing: [{', '.join(map(number_text, rules.missing))}]              # values that stand for no rating"
+        yield f"missing: [{', '.join(map(_value, rules.missing))}]              # values that stand for no rating"
+
+
+def _value(value: float | str) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else number_text(value)
 
 
 def _like_at(rating: Floats) -> float:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import unicodedata
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -59,7 +59,7 @@ def read_folder(
     Raises:
         DataError: Naming the file and the first rows that are wrong.
     """
-    table = read_rating_table(path, ratings)
+    table = read_rating_table(path, ratings, rules.missing_texts)
     listed = read_items(path, items)
     item_ids = tuple(listed.columns["item"])
     rated, left_out = read_ratings(table, item_ids, scale, rules, ratings.decimal)
@@ -80,13 +80,13 @@ def read_folder(
     )
 
 
-def read_rating_table(path: Path, layout: TableLayout = USUAL_LAYOUT) -> Table:
-    """Users, items and ratings as they stand in the folder's table.
+def read_rating_table(path: Path, layout: TableLayout = USUAL_LAYOUT, missing: Collection[str] = ()) -> Table:
+    """Users, items and ratings as they stand in the folder's table; ``missing`` texts stand for no rating.
 
     Raises:
         DataError: If there is no such table, or naming the first rows that cannot be read.
     """
-    return read_table(table_file(path, "ratings", layout), layout, rating_checks(layout.decimal))
+    return read_table(table_file(path, "ratings", layout), layout, rating_checks(layout.decimal, missing))
 
 
 def read_items(path: Path, layout: TableLayout = USUAL_LAYOUT) -> Table:

@@ -65,13 +65,23 @@ class RatingRules:
             counts, or their mean.
         min_ratings: Users with fewer ratings are left out.
         unlisted: What happens to a rating of an item that is not listed: it is refused, or dropped.
-        missing: Values that stand for no rating, such as -1 or 99.
+        missing: Numbers or texts that stand for no rating, such as -1, 99, ``NA``, or an empty text for empty cells.
     """
 
     duplicates: Duplicates = "refuse"
     min_ratings: Count = 1
     unlisted: Literal["refuse", "drop"] = "refuse"
-    missing: tuple[float, ...] = ()
+    missing: tuple[float | str, ...] = ()
+
+    @property
+    def missing_numbers(self) -> tuple[float, ...]:
+        """Those of the missing values that are numbers."""
+        return tuple(value for value in self.missing if not isinstance(value, str))
+
+    @property
+    def missing_texts(self) -> tuple[str, ...]:
+        """Those of the missing values that are texts."""
+        return tuple(value for value in self.missing if isinstance(value, str))
 
 
 USUAL_LAYOUT = TableLayout()

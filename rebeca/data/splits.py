@@ -137,7 +137,7 @@ def divide(
         DataError: If nothing is left to train on or to test with.
     """
     cold = _cold_users(rule, ratings.num_users, seed)
-    image = np.arange(ratings.num_items) if originals is None else originals
+    image = np.arange(len(block_of_item)) if originals is None else originals
     test_items, validation_items = _held_out_items(rule, block_of_item, seed, image)
     test, validation = test_items[ratings.item], validation_items[ratings.item]
     dropped = np.zeros(len(ratings), bool)

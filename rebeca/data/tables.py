@@ -11,6 +11,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +24,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rebeca.arrays import Ints
-from rebeca.data.cells import Check, check_encoding, number_text
+from rebeca.data.cells import Check, check_encoding
 from rebeca.data.options import TableLayout
+from rebeca.data.values import cell_of, cells_of, is_number, is_text
 from rebeca.errors import DataError
 
 MOST_BYTES = 1 << 30
@@ -35,6 +37,10 @@ SHOWN_FAULTS = 10
 ROWS_AT_ONCE = 1 << 10
 SEPARATOR = "\x1f"
 """Stands in lines of a table whose delimiter has several characters, since :mod:`csv` takes one."""
+SEP = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+"""A first line by which spreadsheets name the delimiter."""
+UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException, UnicodeDecodeError)
+"""What reading a damaged or compressed table raises; the last one comes from Parquet."""
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 BOM = "\ufeff"
 
@@ -132,7 +138,7 @@ def read_table(
                 column.extend(texts, numbers_of_rows, faults)
             if len(rows) > MOST_ROWS:
                 raise DataError(f"{path}: more than {MOST_ROWS:,} rows, which is too many")
-    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
     faults.check()
     kept = {name: column.cells for name, column in zip(names, columns, strict=True)}
@@ -271,8 +277,16 @@ def _text(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Recor
 
 
 def usual_delimiter(path: Path) -> str:
-    """A tab in ``.tsv``, a comma elsewhere."""
-    return "\t" if ".tsv" in path.suffixes else ","
+    """What the first line names as ``sep=;``; otherwise a tab in ``.tsv``, a comma elsewhere."""
+    return _named_delimiter(path) or ("\t" if ".tsv" in path.suffixes else ",")
+
+
+def _named_delimiter(path: Path) -> str:
+    try:
+        named = SEP.fullmatch(next(_lines(path), ""))
+    except (OSError, EOFError, zlib.error, DataError):  # whoever reads on names the fault
+        return ""
+    return named[1] if named else ""
 
 
 def kind_of(path: Path) -> str:
@@ -290,10 +304,10 @@ def column_names(path: Path) -> list[str]:
         if kind_of(path) == ".parquet":
             return [str(name) for name in pq.read_schema(path).names]
         first = next((json.loads(line) for line in _lines(path) if line.strip()), None)
+    except UNREADABLE as error:
+        raise DataError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: the first row is not a JSON object on one line ({error})") from error
-    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
     return list(first) if isinstance(first, dict) else []
 
 
@@ -305,6 +319,7 @@ def text_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """
     csv.field_size_limit(LONGEST_LINE)
     lines = _lines(path)
+    row = len(list(islice(lines, 1 if _named_delimiter(path) else 0)))
     if len(delimiter) > 1:
         lines = (line.replace(delimiter, SEPARATOR) for line in lines)
     reader = csv.reader(
@@ -313,7 +328,6 @@ def text_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         skipinitialspace=not delimiter.isspace(),
         strict=True,
     )
-    row = 0
     width = 0
     while True:
         before, row = reader.line_num, row + 1
@@ -372,6 +386,7 @@ def _json_lines(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str],
     places = wanted.find(list(first[1]), f"{path}: row {first[0]}")
     keys = [str(wanted.layout.columns.get(name, name)) for name in places]
     unread = [name for name in wanted.names if name not in places]
+    decimal = wanted.layout.decimal
 
     def records() -> Records:
         for row, value in chain([first], rows):
@@ -380,7 +395,7 @@ def _json_lines(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str],
                 faults.add(row, f"has '{added}', which the first object lacks")
             cells: list[str] = []
             for key in keys:
-                cell = _cell(value.get(key))
+                cell = cell_of(value.get(key), decimal)
                 if cell is None:
                     faults.add(row, f"'{key}' is {json.dumps(value[key])[:40]}, expected a text or a number")
                 else:
@@ -409,23 +424,19 @@ def _parquet(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Re
     names = [field_.name for field_ in about.schema_arrow]
     places = wanted.find(names, str(path))
     theirs = [names[place] for place in places.values()]
-    for name in theirs:
-        kind = about.schema_arrow.field(name).type
-        if not (
-            pa.types.is_string(kind)
-            or pa.types.is_large_string(kind)
-            or pa.types.is_integer(kind)
-            or pa.types.is_floating(kind)
-            or pa.types.is_dictionary(kind)
-        ):
+    kinds = {name: about.schema_arrow.field(name).type for name in theirs}
+    for name, kind in kinds.items():
+        if not (is_text(kind) or is_number(kind) or pa.types.is_dictionary(kind)):
             raise DataError(f"{path}: column '{name}' holds {kind}, expected texts or numbers")
-    texts = [name for name in theirs if not pa.types.is_primitive(about.schema_arrow.field(name).type)]
+    _check_size(path, about.metadata, set(theirs))
+    texts = [name for name, kind in kinds.items() if not is_number(kind)]
     stream = pq.ParquetFile(path, read_dictionary=texts)
+    decimal = wanted.layout.decimal
 
     def records() -> Records:
         row = 0
-        for batch in stream.iter_batches(ROWS_AT_ONCE, columns=theirs):
-            columns = [list(_cells(batch.column(name))) for name in theirs]
+        for batch in _batches(stream, theirs):
+            columns = [list(cells_of(batch.column(name), decimal)) for name in theirs]
             for cells in zip(*columns, strict=True):
                 row += 1
                 yield row, cells
@@ -433,23 +444,29 @@ def _parquet(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Re
     return list(places), records()
 
 
-def _cells(column: pa.Array) -> Iterator[str]:
-    """Cells of a column of Parquet as text; a null is an empty text."""
-    if isinstance(column, pa.DictionaryArray):
-        texts = [_cell(value) or "" for value in column.dictionary.to_pylist()]
-        for index in column.indices.to_pylist():
-            yield "" if index is None else texts[index]
-    else:
-        for value in column.to_pylist():
-            yield _cell(value) or ""
+def _batches(stream: pq.ParquetFile, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Some columns of a Parquet file, checked: offsets and places in dictionaries may be damaged.
+
+    Raises:
+        pa.ArrowException: If they are.
+    """
+    try:
+        for batch in stream.iter_batches(ROWS_AT_ONCE, columns=names, use_threads=False):
+            batch.validate(full=True)
+            yield batch
+    except KeyError as error:  # the names of the schema and of the columns differ
+        raise pa.ArrowInvalid(f"column {error} is not among the file's columns") from error
 
 
-def _cell(value: object) -> str | None:
-    """A value as text: whole floats as integers, null and NaN as an empty text; None for what is no text or number."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        if np.isnan(value):
-            return ""
-        return number_text(value)
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
+def _check_size(path: Path, about: pq.FileMetaData, names: set[str]) -> None:
+    """Refuses a file by what it says of itself, before anything is unpacked.
+
+    Raises:
+        DataError: If it has too many rows, or the columns are too large.
+    """
+    if about.num_rows > MOST_ROWS:
+        raise DataError(f"{path}: {about.num_rows:,} rows, more than {MOST_ROWS:,}, which is too many")
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    columns = [group.column(number) for group in groups for number in range(group.num_columns)]
+    if sum(column.total_uncompressed_size for column in columns if column.path_in_schema in names) > MOST_BYTES:
+        raise DataError(f"{path}: more than {MOST_BYTES:,} bytes, which is too many")
