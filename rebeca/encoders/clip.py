@@ -20,6 +20,8 @@ from rebeca.weights import quiet, reading
 
 P = TypeVar("P")
 BATCH = 32
+VIT_H = "ViT-H-14/laion2b_s32b_b79k"
+"""The same weights as ``published:vit-h``, in open_clip's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,10 @@ class OpenClip(Encoder[OpenClipParams]):
 
     Params = OpenClipParams
     ARGUMENT = "model"
+
+    @classmethod
+    def space(cls, params: OpenClipParams) -> str:
+        return "published:vit-h" if params.model == VIT_H else ""
 
     @classmethod
     def fingerprint(cls, params: OpenClipParams) -> str:
@@ -198,6 +204,10 @@ class TinyworldEncoder(ClipFolder[TinyworldEncoderParams]):
 
     Params = TinyworldEncoderParams
     ARGUMENT = "name"
+
+    @classmethod
+    def space(cls, params: TinyworldEncoderParams) -> str:
+        return f"tinyworld:{params.name}"
 
     @classmethod
     def fingerprint(cls, params: TinyworldEncoderParams) -> str:
