@@ -26,6 +26,8 @@ BACKGROUND = (255, 255, 255, 255)
 LARGEST_12_BIT, LARGEST_16_BIT = 4_095, 65_535
 BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
 """Tags of TIFF; Pillow looks after them in images of 8 bits only."""
+LEVELS_OF_RAW: Mapping[str, float] = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}
+"""What Pillow multiplies the values of PNG files by, but not their transparent value, by the raw mode of the file."""
 HEIC = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
@@ -54,7 +56,8 @@ def decode_image(data: bytes, name: str) -> Pixels:
         with _only_bombs_are_errors(), Image.open(BytesIO(data)) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise DataError(f"{name}: {image.width} x {image.height} pixels are too many (at most {MOST_PIXELS:,})")
-            return _as_shown(ImageOps.exif_transpose(image), getattr(image, "tag_v2", {}), name)
+            tags, raw = getattr(image, "tag_v2", {}), str(image.tile[0].args) if image.tile else ""
+            return _as_shown(ImageOps.exif_transpose(image), name, tags, LEVELS_OF_RAW.get(raw, 1))
     except UnidentifiedImageError as error:
         if data[4:8] == b"ftyp" and data[8:12] in HEIC:
             raise DataError(f"{name}: a HEIC image", hint="convert it to PNG, JPEG or WebP") from error
@@ -65,13 +68,30 @@ def decode_image(data: bytes, name: str) -> Pixels:
         raise DataError(f"{name}: not a readable image ({error})") from error
 
 
-def _as_shown(image: Image.Image, tags: Mapping[int, Any], name: str) -> Pixels:
-    """uint8 RGB of an image of any mode; ``tags`` are those of a TIFF file."""
+def _as_shown(image: Image.Image, name: str, tags: Mapping[int, Any], levels: float) -> Pixels:
+    """uint8 RGB of an image of any mode.
+
+    Args:
+        image: The image.
+        name: Of its file, for messages.
+        tags: Those of a TIFF file.
+        levels: What the file's values were multiplied by.
+    """
+    transparent = image.info.get("transparency")
     if image.mode.startswith("I") or image.mode == "F":
-        grey = _grey(np.asarray(image), LARGEST_12_BIT if tags.get(BITS_PER_SAMPLE) == (12,) else LARGEST_16_BIT, name)
+        values = np.asarray(image)
+        grey = _grey(values, LARGEST_12_BIT if tags.get(BITS_PER_SAMPLE) == (12,) else LARGEST_16_BIT, name)
         if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
             grey = 255 - grey
+        if isinstance(transparent, int):
+            grey[values == transparent] = BACKGROUND[0]
         return np.repeat(grey[:, :, None], 3, axis=2)
+    if isinstance(transparent, int) and image.mode == "L":
+        image.info["transparency"] = int(transparent * levels)
+    elif isinstance(transparent, tuple):
+        image.info["transparency"] = tuple(int(value * levels) for value in transparent)
+    if image.mode == "La":
+        image = image.convert("LA")  # Pillow converts it to nothing else
     if image.has_transparency_data:
         over = Image.new("RGBA", image.size, BACKGROUND)
         over.alpha_composite(image.convert("RGBA"))

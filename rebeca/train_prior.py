@@ -268,7 +268,7 @@ def run(config: Path, output: Path) -> list[Mapping[str, Plain]]:
     embeddings = read_embeddings(place)[: len(data.catalogue)]
     if len(embeddings) < len(data.catalogue):
         raise DataError(f"{place}: {len(embeddings)} rows for {len(data.catalogue)} items")
-    division = divide(data.ratings, c.rule, about.like_at, data.catalogue.block, c.seed)
+    division = divide(data.ratings, c.rule, about.like_at, data.catalogue.block, c.seed, data.catalogue.originals())
     vectors = hashlib.sha256(np.ascontiguousarray(embeddings).tobytes()).hexdigest()
     inputs = digest_of([data.fingerprint(), vectors, about.like_at, c.split, c.device])
     trained = [_train_one(c, chosen, division, embeddings, inputs, output) for chosen in c.combinations()]

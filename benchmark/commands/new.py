@@ -5,22 +5,25 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from benchmark.commands.doctor import OFFLINE
 from benchmark.task.bundled import folder as bundled
-from rebeca.arrays import Floats
+from rebeca.arrays import Floats, Ints
 from rebeca.data.cells import number_text
 from rebeca.data.dataset import Dataset
 from rebeca.data.discover import Discovery, discover
 from rebeca.data.folder import read_folder
+from rebeca.data.interactions import rows_by_group
 from rebeca.data.options import TableLayout
 from rebeca.data.ratings import counted
+from rebeca.data.remains import find_candidates, remarks
+from rebeca.data.splits import SplitRule, divide
 from rebeca.errors import DataError, SpecError
 
 MANY_RATERS = 0.8
@@ -33,8 +36,9 @@ LEFT_FOR_TRAINING = 2
 """Ratings of every user."""
 MOST_OPENED = 5_000
 """Images that are opened to find damaged and equal ones; more take too long."""
-SHOWN = 10
-"""Damaged images, or pairs of equal ones, in a message."""
+SEED = 42
+MANY_RATINGS = 200
+"""Per user; from here on judges and generators may have ratings of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +77,13 @@ def write_task(folder: Path, output: Path, force: bool = False) -> NewTask:
         discovery = replace(discovery, rules=replace(discovery.rules, min_ratings=split.least))
         data = _read(folder, discovery)
     odd = [*discovery.odd, *data.notes]
-    unrated = data.ratings.num_items - len(np.unique(data.ratings.item))
-    if unrated:
-        odd.append(f"{counted(unrated, 'item')} without a rating")
-    odd += _look_at_images(data)
+    opened = len(data.catalogue) <= MOST_OPENED
+    originals = data.catalogue.originals() if opened else np.arange(len(data.catalogue))
+    if not opened:
+        odd.append(f"the {len(data.catalogue):,} images were not opened; plan and run do that")
+    odd += _equal(originals, data.catalogue.item_ids)
     like_at = _like_at(data.ratings.rating)
+    odd += _remarks(data, split.rule, like_at, originals)
     liked = f"{100 * float((data.ratings.rating >= like_at).mean()):.0f}"
     text = _render(folder, output, data, discovery, split, like_at, liked)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -96,56 +102,47 @@ def _read(folder: Path, discovery: Discovery) -> Dataset:
 
 @dataclass(frozen=True, slots=True)
 class _Split:
-    """How ratings are divided: as the task file says it, why, fewest ratings per user, and candidates per user."""
+    """How ratings are divided, why, fewest ratings per user, and candidates per user."""
 
-    text: str
+    rule: SplitRule
     why: str
     least: int
     candidates: int
 
 
 def _split(data: Dataset, median: int) -> _Split:
+    ratings: Literal["shared", "disjoint"] = "shared" if median < MANY_RATINGS else "disjoint"
     blocks, users_per_block = np.unique(data.block_of_user, return_counts=True)
     items_per_block = np.array([(data.catalogue.block == block).sum() for block in blocks])
     if len(data.ratings) >= MANY_RATERS * users_per_block @ items_per_block:
         return _Split(
-            "{kind: held-out-items, test: 0.25, validation: 0.2}",
+            SplitRule("held-out-items", 0.25, 0.2, ratings),
             "users rated nearly all items, so whole items are held out, and generators are judged by real ratings too",
             LEAST_RATINGS // 2,
             round(0.25 * items_per_block.min()),
         )
     test, validation = max(2, median // 5), max(2, median // 10)
     return _Split(
-        f"{{kind: per-user, test: {test}, validation: {validation}}}",
+        SplitRule("per-user", test, validation, ratings),
         "users rated different items, so some ratings of each user are held out",
         test + validation + LEFT_FOR_TRAINING,
         len(data.catalogue) - median,
     )
 
 
-def _look_at_images(data: Dataset) -> Iterator[str]:
-    """Opens every item.
+def _equal(originals: Ints, item_ids: tuple[str, ...]) -> Iterator[str]:
+    """Which items have the same pixels."""
+    same = [rows.tolist() for rows in rows_by_group(originals, len(originals)) if len(rows) > 1]
+    if same:
+        shown = "; ".join(" = ".join(f"'{item_ids[item]}'" for item in items[:3]) for items in same[:3])
+        yield f"{counted(len(same), 'image')} under more than one id: {shown}"
 
-    Raises:
-        DataError: Naming the items that cannot be opened.
-    """
-    if len(data.catalogue) > MOST_OPENED:
-        yield f"the {len(data.catalogue):,} images were not opened; plan and run do that"
-        return
-    same: dict[str, list[str]] = defaultdict(list)
-    damaged = []
-    for index, item in enumerate(data.catalogue.item_ids):
-        try:
-            same[data.catalogue.digest(index)].append(item)
-        except DataError as error:
-            damaged.append(error.message)
-    if damaged:
-        more = f"\n  and {len(damaged) - SHOWN} more" if len(damaged) > SHOWN else ""
-        raise DataError("\n  ".join(damaged[:SHOWN]) + more)
-    twice = [items for items in same.values() if len(items) > 1]
-    if twice:
-        shown = "; ".join(" = ".join(f"'{item}'" for item in items[:3]) for items in twice[:3])
-        yield f"{counted(len(twice), 'image')} under more than one id: {shown}"
+
+def _remarks(data: Dataset, rule: SplitRule, like_at: float, originals: Ints) -> Iterator[str]:
+    """Who would be left without something by the split."""
+    division = divide(data.ratings, rule, like_at, data.catalogue.block, SEED, originals)
+    candidates = find_candidates(data.ratings, division, data.block_of_user, data.catalogue.block, originals)
+    return remarks(data.ratings, division, candidates, originals)
 
 
 def _render(
@@ -165,12 +162,13 @@ def _render(
         options="".join(f"    {line}\n" for line in _options(discovery)),
         like_at=number_text(like_at),
         liked=liked,
-        split=split.text,
+        seed=SEED,
+        split=f"{{kind: {split.rule.kind}, test: {split.rule.test}, validation: {split.rule.validation}}}",
         why=split.why,
         users=ratings.num_users,
         items=ratings.num_items,
         ratings=len(ratings),
-        shared="shared" if np.median(ratings.ratings_per_user()) < 200 else "disjoint",
+        shared=split.rule.ratings,
         images=max(1, min(5, split.candidates // GUARANTEED_CANDIDATES)),
         encoder="efficientnet-lite0" if offline else "fourier:32",
         verifier="efficientnet-lite2" if offline else "fourier:24",
@@ -199,8 +197,11 @@ def _options(discovery: Discovery) -> Iterator[str]:
     if rules.unlisted != "refuse":
         yield f"unlisted: {rules.unlisted}               # ratings of items that are not listed"
     if rules.missing:
-        values = [*map(number_text, rules.missing_values), *map(json.dumps, rules.missing_texts)]
-        yield f"missing: [{', '.join(values)}]              # values that stand for no rating"
+        yield f"missing: [{', '.join(map(_value, rules.missing))}]              # values that stand for no rating"
+
+
+def _value(value: float | str) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else number_text(value)
 
 
 def _like_at(rating: Floats) -> float:

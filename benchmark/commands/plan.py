@@ -87,8 +87,8 @@ class RunPlan:
         margin: Equivalence margin.
         detectable_in_sd: Smallest detectable difference in standard deviations of a user's difference.
         pilot: What earlier records say; None without any.
-        notes: What :func:`benchmark.runner.checks.check_task` says, and what the rules of the data set leave out if
-            the data were read for this plan.
+        notes: What :func:`benchmark.runner.checks.check_task` says; and if the data were read for this plan, what was
+            left out of them, and who is left without something.
     """
 
     title: str
@@ -146,7 +146,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
         margin=analysis.equivalence_margin,
         detectable_in_sd=detectable(analysis.alpha) / float(np.sqrt(users)),
         pilot=None if pilot is None else _pilot(task, users, pilot, str(folder)),
-        notes=[*checked, *(() if data.world is None else data.world.dataset.notes)],
+        notes=[*checked, *(() if data.world is None else data.world.notes)],
     )
 
 

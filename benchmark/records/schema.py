@@ -8,9 +8,9 @@ Records are validated when they are written and again before anything reads them
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from benchmark.analysis.inputs import Plan
 from benchmark.analysis.judges import JudgeReport
@@ -84,7 +84,9 @@ class Images(Strict):
 
     requested: AtLeastOne = Field(description="Number of requests.")
     valid: Count = Field(description="Images without a failure.")
-    failures: Mapping[str, AtLeastOne] = Field(description="Failures by kind: `missing`, `blank`.")
+    failures: Mapping[str, AtLeastOne] = Field(
+        description="Failures by kind: `missing`, `blank` (no channel spans more than 2 of 255 levels)."
+    )
     different: Count = Field(description="Different images among those returned, blank ones included.")
     from_catalogue: Count = Field(description="Images that are items of the data set.")
     copies: Count = Field(description="Generated, yet equal to an item in every pixel.")
@@ -220,6 +222,15 @@ class Data(Strict):
     exact: Mapping[str, float] | None = Field(
         description="In a synthetic world, by measure: what sampling exactly what each user likes would reach."
     )
+    notes: tuple[str, ...] = Field(
+        default=(),
+        description="What was left out of the data, and who is left without something by the split; absent if nothing.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_empty_notes(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        return values if self.notes else {name: value for name, value in values.items() if name != "notes"}
 
 
 class Users(Strict):

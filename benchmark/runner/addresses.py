@@ -22,6 +22,7 @@ from benchmark.task.declared import GeneratorFlags, ScorerFlags, address_of, fin
 from benchmark.task.encoders import ResolvedEncoder, named_encoder
 from benchmark.task.registry import Kind, PluginIdentity, identity, plugin_class
 from benchmark.task.resolve import ResolvedGenerator, ResolvedScorer, Task
+from rebeca.data.splits import DIVISION
 from rebeca.device import device_class
 from rebeca.hashes import file_hashes
 from rebeca.params import changed_params, params_json
@@ -179,6 +180,7 @@ def data_addresses(task: Task) -> DataAddresses:
             "split": spec.split.model_dump(mode="json"),
             "ratings": task.file.judges.ratings,
             "seed": task.file.seed,
+            **({"division": DIVISION} if of_items else {}),
         }
     )
     users = Address.of("data", ratings=ratings, users=task.file.users.model_dump(mode="json"))

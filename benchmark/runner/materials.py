@@ -51,7 +51,7 @@ class Materials:
 def prepare(world: World, addresses: Addresses, device: str, stages: Stages) -> Materials:
     """Embeds all items for every role and fits all judges, or takes both from the store."""
     catalogue, division = world.dataset.catalogue, world.division
-    for note in world.dataset.notes:
+    for note in world.notes:
         stages.reporter.info(f"  data: {note}")
     encoders = Encoders(addresses.encoders, catalogue, division.training_items, device)
     embeddings = {

@@ -28,7 +28,7 @@ STAGE_VERSIONS = {
     "embeddings": 2,
     "judge": 3,
     "fit": 3,
-    "images": 4,
+    "images": 5,
     "scores": 4,
     "held-out": 3,
     "records": 8,

@@ -18,8 +18,9 @@ from benchmark.task.resolve import Task
 from rebeca.arrays import Ints
 from rebeca.data.catalogue import Candidates
 from rebeca.data.dataset import Dataset
+from rebeca.data.remains import find_candidates, remarks, users_with_candidates
 from rebeca.data.splits import Division, SplitRule, divide
-from rebeca.errors import SpecError
+from rebeca.errors import DataError, SpecError
 from rebeca.interfaces import DatasetContext
 from rebeca.seeds import digest_of, seed_of
 
@@ -36,6 +37,7 @@ class World:
         candidates: Which items may be shown to which user.
         users: int [m]; users that images are made for.
         fingerprint: SHA-256 of the data set's contents and of its division.
+        notes: What was left out while reading, and who is left without something by the split, a sentence each.
     """
 
     dataset: Dataset
@@ -43,6 +45,7 @@ class World:
     candidates: Candidates
     users: Ints
     fingerprint: str
+    notes: tuple[str, ...]
 
     @property
     def user_ids(self) -> tuple[str, ...]:
@@ -64,7 +67,9 @@ def build_world(task: Task) -> World:
         spec.split.cold_share,
         spec.split.keep,
     )
-    division = divide(dataset.ratings, rule, spec.like_at, dataset.catalogue.block, task.file.seed)
+    ratings, block, originals = dataset.ratings, dataset.catalogue.block, dataset.catalogue.originals()
+    division = divide(ratings, rule, spec.like_at, block, task.file.seed, originals)
+    candidates = find_candidates(ratings, division, dataset.block_of_user, block, originals)
     fingerprint = digest_of(
         {
             "data": dataset.fingerprint(),
@@ -74,7 +79,8 @@ def build_world(task: Task) -> World:
             "seed": task.file.seed,
         }
     )
-    return World(dataset, division, _candidates(dataset, division), _users(task, dataset, division), fingerprint)
+    notes = (*dataset.notes, *remarks(ratings, division, candidates, originals))
+    return World(dataset, division, candidates, _users(task, dataset, division, candidates), fingerprint, notes)
 
 
 def _check_likes(task: Task, dataset: Dataset) -> None:
@@ -89,10 +95,17 @@ def _check_likes(task: Task, dataset: Dataset) -> None:
         raise SpecError(f"{where} leaves everyone without a like", hint=f"the highest rating is {highest:g}")
 
 
-def _users(task: Task, dataset: Dataset, division: Division) -> Ints:
-    users = np.arange(dataset.ratings.num_users)
+def _users(task: Task, dataset: Dataset, division: Division, candidates: Candidates) -> Ints:
+    users = users_with_candidates(candidates)
+    training = division.generators.joined().ratings_per_user()
+    if not training[users].any():
+        raise DataError(
+            "no user has both a training rating and a candidate item",
+            hint="lower data.split.test where it takes all ratings of a user, raise it where it holds out no item,"
+            " or leave users with few ratings out with data.params.min_ratings",
+        )
     if task.file.users.segment != "all":
-        users = users[division.cold == (task.file.users.segment == "cold")]
+        users = users[division.cold[users] == (task.file.users.segment == "cold")]
         if not len(users):
             raise SpecError(f"users.segment: no user is {task.file.users.segment}", hint="use split.kind: cold-users")
     limit = task.file.users.limit
@@ -100,21 +113,6 @@ def _users(task: Task, dataset: Dataset, division: Division) -> Ints:
         ids = dataset.ratings.user_ids
         users = np.array(sorted(sorted(users.tolist(), key=lambda u: seed_of("limit-users", ids[u]))[:limit]))
     return users
-
-
-def _candidates(dataset: Dataset, division: Division) -> Candidates:
-    ratings, block = dataset.ratings, dataset.catalogue.block
-    blocks = int(max(block.max(), dataset.block_of_user.max())) + 1
-    if division.test_items.any():
-        of_block = np.stack([division.test_items & (block == b) for b in range(blocks)])
-        return Candidates(ratings.user_ids, of_block, dataset.block_of_user)
-    of_block = np.stack([block == b for b in range(blocks)])
-    seen = [party.joined() for party in (division.generators, division.verifier, division.auditor)]
-    user, item = (np.concatenate([getattr(rows, name) for rows in seen]) for name in ("user", "item"))
-    order = np.argsort(user, kind="stable")
-    bounds = np.searchsorted(user[order], np.arange(1, ratings.num_users))
-    rated = tuple(np.unique(items) for items in np.split(item[order], bounds))
-    return Candidates(ratings.user_ids, of_block, dataset.block_of_user, rated)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

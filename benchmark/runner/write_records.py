@@ -246,6 +246,7 @@ def data_of(world: World) -> Data:
         test_ratings=len(world.division.test),
         blocks=int(dataset.block_of_user.max()) + 1,
         exact=None if dataset.ground_truth is None else dict(dataset.ground_truth.exact),
+        notes=world.notes,
     )
 
 

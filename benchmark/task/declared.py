@@ -140,6 +140,12 @@ def learns(use: str, params: Any) -> bool:
     return _Asker("encoder", use).answer(lambda: plugin.learns(params), "learns", bool)
 
 
+def space(kind: Literal["encoder", "decoder"], use: str, params: Any) -> str:
+    """The space of an encoder's embeddings, or the one that a decoder takes, by the name of an encoder; or empty."""
+    plugin = plugin_class(kind, use)
+    return _Asker(kind, use).answer(lambda: plugin.space(params), "space", str)
+
+
 def address_of(kind: Kind, use: str, params: Any) -> dict[str, Any]:
     """The part of an address that identifies a plug-in: code, parameters, weights.
 

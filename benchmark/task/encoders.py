@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from benchmark.task.declared import address_of, learns
+from benchmark.task.declared import address_of, learns, space
 from benchmark.task.file import EncoderSpec
 from benchmark.task.paths import placed
 from benchmark.task.registry import plugin_class
@@ -34,6 +34,11 @@ class ResolvedEncoder:
     def learns(self) -> bool:
         """Whether it, or an encoder below it, learns from training items."""
         return learns(self.use, self.params) or (self.of is not None and self.of.learns)
+
+    @property
+    def space(self) -> str:
+        """Name of the space of its embeddings: the encoder's own unless it declares another one's."""
+        return space("encoder", self.use, self.params) or self.text
 
     def address(self) -> dict[str, Any]:
         """Code, parameters and weights, with those of the encoder below; no weights are loaded."""

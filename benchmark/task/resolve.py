@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from benchmark.stats.levels import smallest_p
-from benchmark.task.declared import GeneratorFlags, ScorerFlags, generator_flags, scorer_flags
+from benchmark.task.declared import GeneratorFlags, ScorerFlags, generator_flags, scorer_flags, space
 from benchmark.task.encoders import ResolvedEncoder, named_encoder, resolve_encoder
 from benchmark.task.file import ENCODER_KEYS, ID, GeneratorSpec, JudgeSpec, ScorerSpec, TaskFile
 from benchmark.task.paths import placed
@@ -174,6 +174,7 @@ def load_task(path: Path, overrides: tuple[str, ...] = (), limit_users: int | No
     _check(file, source, generators, scorers)
     with _at(source, "encoder"):
         encoder = resolve_encoder(file.encoder, path.parent)
+        _check_space(file, encoder, generators)
     judges = {
         role: _judge(spec, role, source)
         for role, spec in (("verifier", file.judges.verifier), ("auditor", file.judges.auditor))
@@ -392,6 +393,20 @@ def _check(
             f"{source.at(('data', 'split'))}: with held-out-items test and validation are shares below 1,"
             f" found {split.test:g} and {split.validation:g}"
         )
+
+
+def _check_space(file: TaskFile, encoder: ResolvedEncoder, generators: Sequence[ResolvedGenerator]) -> None:
+    """Embeddings of another encoder may have the right length, and would be decoded without a word."""
+    for generator in generators:
+        flags = generator.flags()
+        taken = space("decoder", file.decoder.use, generator.decoder)
+        if taken and flags.decodes_in and flags.family != "prompt" and encoder.space != taken:
+            raise SpecError(
+                f"the task's encoder gives embeddings of '{encoder.space}', and the decoder of generator"
+                f" '{generator.id}' takes those of '{taken}'",
+                hint=f"use encoder: '{taken}'; for a file that it computed say so: encoder: {{use: 'precomputed:FILE',"
+                f" params: {{space: '{taken}'}}}}",
+            )
 
 
 def _check_scorers(file: TaskFile, source: Source, scorers: tuple[ResolvedScorer, ...]) -> None:

@@ -21,6 +21,8 @@ from rebeca.seeds import digest_of
 DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError, OSError)
 """What :mod:`zipfile` raises for archives that are damaged, encrypted, or packed in a way it does not know."""
 
+SHOWN = 10
+"""Items that cannot be read, in a message."""
 KEPT_BYTES = 256 << 20
 """Memory for decoded items: about 5,000 of 128 x 128 pixels."""
 
@@ -134,11 +136,38 @@ class Catalogue:
             self._digests[index] = pixels_digest(self.pixels(index))
         return self._digests[index]
 
+    def digests(self) -> list[str]:
+        """SHA-256 of the pixels of every item.
+
+        Raises:
+            DataError: Naming the first items that cannot be read, and the number of all.
+        """
+        digests: list[str] = []
+        damaged: list[DataError] = []
+        for index in range(len(self)):
+            try:
+                digests.append(self.digest(index))
+            except DataError as error:
+                damaged.append(error)
+        if damaged:
+            more = f"\n  and {len(damaged) - SHOWN:,} more images" if len(damaged) > SHOWN else ""
+            hint = next((error.hint for error in damaged if error.hint), "")
+            raise DataError("\n  ".join(error.message for error in damaged[:SHOWN]) + more, hint=hint)
+        return digests
+
+    def originals(self) -> Ints:
+        """Int [items]; the first item with the same pixels, which is the item itself where no earlier one has them.
+
+        Raises:
+            DataError: See :meth:`digests`.
+        """
+        first: dict[str, int] = {}
+        return np.array([first.setdefault(digest, index) for index, digest in enumerate(self.digests())], np.int64)
+
     def fingerprint(self) -> str:
         """Changes with any pixel, id or caption, or the order of items."""
         described = [self.captions] if any(self.captions) else []
-        digests = [self.digest(i) for i in range(len(self))]
-        return digest_of([self.item_ids, digests, [int(b) for b in self.block], *described])
+        return digest_of([self.item_ids, self.digests(), [int(b) for b in self.block], *described])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -11,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from rebeca.arrays import Floats
-from rebeca.data.cells import NUMBER, number_text, numbers
-from rebeca.data.folder import read_items, read_rating_table, table_file
+from rebeca.data.cells import NO_NUMBER, NUMBER, check_encoding, number_text, numbers
+from rebeca.data.folder import read_items, table_file
 from rebeca.data.options import TABLE_ENDINGS, Decimal, RatingRules, TableLayout
-from rebeca.data.ratings import counted, read_ratings
-from rebeca.data.tables import column_names
+from rebeca.data.ratings import counted, rating_checks, read_ratings
+from rebeca.data.tables import column_names, read_table
 from rebeca.data.text import kind_of, text_rows, usual_delimiter
 from rebeca.errors import DataError
 
@@ -26,8 +27,6 @@ FAR = 2.0
 """A value is far from the rest where it is this many times their range away from the nearest one."""
 CODE = re.compile("1|9+")
 """A negative code without its sign."""
-NO_RATING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
-"""What programs write where there is no value."""
 WIDE = 8
 """Columns of numbers in a table that seems to have one row per user and one column per item."""
 USER = ("user", "worker", "rater", "participant", "subject", "annotator", "reviewer", "person", "u")
@@ -82,43 +81,46 @@ def discover(path: Path) -> Discovery:
     headers = [_header(_file(path, stem), stem) for stem in ("ratings", "items")]
     common = frozenset(headers[0]) & frozenset(headers[1])
     layouts = {stem: find_layout(path, stem, common) for stem in ("ratings", "items")}
-    table = read_rating_table(path, layouts["ratings"], NO_RATING)
+    layout = layouts["ratings"]
+    checks = rating_checks(layout.decimal)
+
+    def check(cell: str) -> str:
+        return "" if cell.lower() in NO_NUMBER else checks["rating"](cell)
+
+    table = read_table(table_file(path, "ratings", layout), layout, {**checks, "rating": check})
     if not len(table):
         raise DataError(f"{table.path}: no ratings")
-    values, counts = np.unique(numbers(table.columns["rating"], layouts["ratings"].decimal), return_counts=True)
+    cells = Counter(table.columns["rating"])
+    texts = tuple(sorted(cell for cell in cells if cell.lower() in NO_NUMBER))
+    rating = numbers(table.columns["rating"], layout.decimal, texts)
+    values, counts = np.unique(rating[~np.isnan(rating)], return_counts=True)
     codes = codes_among(values)
     usual = values[~np.isin(values, codes)]
     if len(usual) < 2:
-        raise DataError(f"{table.path}: every rating is {number_text(usual[0])}; nothing can be learned from that")
+        what = f"every rating is {number_text(usual[0])}" if len(usual) else "no rating is a number"
+        raise DataError(f"{table.path}: {what}; nothing can be learned from that")
     sentences = list(_guesses(layouts))
-    if table.absent:
-        shown = ", ".join(f"'{text}' ({counted(n, 'time')})" for text, n in sorted(table.absent.items()))
-        sentences.append(f"cells without a rating: {shown}")
     named = [f"{number_text(v)} ({counted(int(n), 'time')})" for v, n in zip(values, counts, strict=True)]
-    if len(codes):
-        shown = ", ".join(text for text, value in zip(named, values, strict=True) if value in codes)
+    if len(codes) or texts:
+        coded = [text for text, value in zip(named, values, strict=True) if value in codes]
+        shown = ", ".join([*coded, *(f"'{text}' ({counted(cells[text], 'time')})" for text in texts)])
         sentences.append(f"values that seem to stand for no rating: {shown}")
     for end, others in ((usual[0], usual[1:]), (usual[-1], usual[:-1])):
         if len(others) > 1 and is_far(end, others):
             sentences.append(f"the rating {named[int(np.searchsorted(values, end))]} lies far from all others")
     scale = float(usual[0]), float(usual[-1])
-    missing: tuple[float | str, ...] = (*map(float, codes), *sorted(table.absent))
-    lenient = RatingRules("last", unlisted="drop", missing=missing)
+    lenient = RatingRules("last", unlisted="drop", missing=(*map(float, codes), *texts))
     item_ids = tuple(read_items(path, layouts["items"]).columns["item"])
-    left_out = read_ratings(table, item_ids, scale, lenient, layouts["ratings"].decimal)[1]
-    unread = [
-        cell
-        for cell in headers[0]
-        if cell and cell not in ("user", "item", "rating", *layouts["ratings"].columns.values())
-    ]
-    if 2 * left_out.duplicates > len(table) and layouts["ratings"].header and unread:
+    left_out = read_ratings(table, item_ids, scale, lenient, layout.decimal)[1]
+    unread = [cell for cell in headers[0] if cell and cell not in ("user", "item", "rating", *layout.columns.values())]
+    if 2 * left_out.duplicates > len(table) and layout.header and unread:
         sentences.append(f"most ratings are repeated; does another column tell them apart ({', '.join(unread)})?")
     rules = replace(
         lenient,
         duplicates="last" if left_out.duplicates else "refuse",
         unlisted="drop" if left_out.unlisted else "refuse",
     )
-    return Discovery(layouts["ratings"], layouts["items"], rules, scale, tuple(sentences))
+    return Discovery(layout, layouts["items"], rules, scale, tuple(sentences))
 
 
 def codes_among(values: Floats) -> Floats:
@@ -157,7 +159,11 @@ def find_layout(path: Path, stem: str, common: Collection[str] = ()) -> TableLay
     file = _file(path, stem)
     declared = "" if file.name in {f"{stem}{name}" for name in TABLE_ENDINGS} else file.name
     if kind_of(file) in (".parquet", ".jsonl"):
-        return TableLayout(file=declared, columns=_columns(column_names(file), stem, file, common))
+        layout = TableLayout(file=declared, columns=_columns(column_names(file), stem, file, common))
+        if stem == "items":
+            return layout
+        cells = read_table(file, layout, {"rating": check_encoding}, {"user": check_encoding, "item": check_encoding})
+        return replace(layout, decimal=_decimal([[cell] for cell in cells.columns["rating"][:LOOKED_AT]], 0))
     delimiter, rows = _sample(file, len(NEEDED[stem]))
     layout = TableLayout(file=declared, delimiter="" if delimiter == usual_delimiter(file) else delimiter)
     header, below = [cell.strip() for cell in rows[0]], rows[1:] or rows

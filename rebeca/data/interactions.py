@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from rebeca.arrays import Bools, Floats, Ints, first_true
+from rebeca.arrays import Bools, Floats, Ints
 from rebeca.errors import DataError
 
 
@@ -108,11 +108,11 @@ def like(ratings: Interactions, like_at: float | str, reference: Interactions | 
     for user in np.unique(base.user):
         medians[user] = np.median(base.rating[base.rows_of(int(user))])
     threshold = medians[ratings.user]
-    row = first_true(np.isnan(threshold))
-    if row is not None:
+    without = np.unique(ratings.user[np.isnan(threshold)]).tolist()
+    if without:
         raise DataError(
-            f"like_at: user-median needs training ratings of every user; '{ratings.user_ids[ratings.user[row]]}' has"
-            " none",
-            hint="give a number for like_at, or leave such users out",
+            f"like_at: user-median needs training ratings of every user; {len(without):,} of {ratings.num_users:,}"
+            f" have none, the first is '{ratings.user_ids[without[0]]}'",
+            hint="leave users with few ratings out (min_ratings), lower split.test, or give a number for like_at",
         )
     return replace(ratings, liked=ratings.rating > threshold)

@@ -65,7 +65,7 @@ class RatingRules:
             counts, or their mean.
         min_ratings: Users with fewer ratings are left out.
         unlisted: What happens to a rating of an item that is not listed: it is refused, or dropped.
-        missing: Values that stand for no rating, such as -1 or 99, and texts, such as ``NA`` or an empty cell (``""``).
+        missing: Numbers or texts that stand for no rating, such as -1, 99, ``NA``, or an empty text for empty cells.
     """
 
     duplicates: Duplicates = "refuse"
@@ -74,12 +74,14 @@ class RatingRules:
     missing: tuple[float | str, ...] = ()
 
     @property
-    def missing_texts(self) -> tuple[str, ...]:
-        return tuple(value for value in self.missing if isinstance(value, str))
+    def missing_numbers(self) -> tuple[float, ...]:
+        """Those of the missing values that are numbers."""
+        return tuple(value for value in self.missing if not isinstance(value, str))
 
     @property
-    def missing_values(self) -> tuple[float, ...]:
-        return tuple(value for value in self.missing if not isinstance(value, str))
+    def missing_texts(self) -> tuple[str, ...]:
+        """Those of the missing values that are texts."""
+        return tuple(value for value in self.missing if isinstance(value, str))
 
 
 USUAL_LAYOUT = TableLayout()

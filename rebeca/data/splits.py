@@ -11,6 +11,9 @@ Four kinds of test part:
 What remains is used by generators, verifier and auditor alike (``shared``; as published, generators and verifier
 learn from the same ratings) or divided in 40 / 30 / 30 (``disjoint``). Draws of ratings are seeded by user and
 those of items by block, so that leaving one user out changes no other user's part; which users are cold is one draw.
+
+Items with the same pixels are one image under several ids, and no image lies on two sides. A user's ratings of one
+image count as one and go to one part together. If one of equal items is held out, all of them are.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from rebeca.errors import DataError
 from rebeca.params import Count, NotNegative, Positive, Share
 from rebeca.seeds import seed_of
 
+DIVISION = 2
+"""Raised whenever the same ratings and items could be divided in another way; in the addresses of data from files."""
 SHARES = (0.4, 0.3, 0.3)
 LARGEST_VALIDATION_SHARE = 0.25
 """A part gives at most this share of a user's rows to validation, so that few ratings still train something."""
@@ -110,7 +115,14 @@ class Division:
     cold: Bools
 
 
-def divide(ratings: Interactions, rule: SplitRule, like_at: float | str, block_of_item: Ints, seed: int) -> Division:
+def divide(
+    ratings: Interactions,
+    rule: SplitRule,
+    like_at: float | str,
+    block_of_item: Ints,
+    seed: int,
+    originals: Ints | None = None,
+) -> Division:
     """Divides ratings by ``rule`` and labels them by ``like_at``.
 
     Args:
@@ -119,20 +131,22 @@ def divide(ratings: Interactions, rule: SplitRule, like_at: float | str, block_o
         like_at: See :func:`rebeca.data.interactions.like`; medians come from the training rows.
         block_of_item: int [items].
         seed: The task's seed; equal seeds divide equally.
+        originals: int [items]; of every item the first one with the same pixels, see
+            :meth:`~rebeca.data.catalogue.Catalogue.originals`. By default all items differ.
 
     Raises:
         DataError: If nothing is left to train on or to test with.
     """
-    cold = np.zeros(ratings.num_users, bool)
-    if rule.kind == "cold-users":
-        order = _shuffled(np.arange(ratings.num_users), seed, "cold")
-        cold[order[: round(rule.cold_share * ratings.num_users)]] = True
-    test_items, validation_items = _held_out_items(rule, block_of_item, seed)
+    cold = _cold_users(rule, ratings.num_users, seed)
+    image = np.arange(len(block_of_item)) if originals is None else originals
+    test_items, validation_items = _held_out_items(rule, block_of_item, seed, image)
     test, validation = test_items[ratings.item], validation_items[ratings.item]
     dropped = np.zeros(len(ratings), bool)
     part = np.zeros(len(ratings), np.int8)
+    leader = np.empty(len(ratings), np.int64)  # the row whose part a row shares
     for user, rows in enumerate(rows_by_group(ratings.user, ratings.num_users)):
-        shuffled = _shuffled(rows, seed, "rows", ratings.user_ids[user])
+        drawn = _shuffled(rows, seed, "rows", ratings.user_ids[user])
+        shuffled, leader[drawn] = _each_image_once(drawn, image[ratings.item[drawn]])
         if rule.kind != "held-out-items":
             test[shuffled[: int(rule.test)]] = True
             shuffled = shuffled[int(rule.test) :]
@@ -148,6 +162,7 @@ def divide(ratings: Interactions, rule: SplitRule, like_at: float | str, block_o
                 share = 1.0 if rule.kind == "per-user-exact" else LARGEST_VALIDATION_SHARE
                 validation[rows_of_part[: min(int(rule.validation), int(share * len(rows_of_part)))]] = True
 
+    test, validation, dropped, part = test[leader], validation[leader], dropped[leader], part[leader]
     usable = ~(test | dropped)
     if not (usable & ~validation).any():
         raise DataError("the split leaves no training ratings", hint="lower split.test or split.validation")
@@ -159,19 +174,25 @@ def divide(ratings: Interactions, rule: SplitRule, like_at: float | str, block_o
         own = usable if rule.ratings == "shared" else usable & (part == index)
         return Part(labelled.where(own & ~validation), labelled.where(own & validation))
 
-    return Division(
-        learner(0),
-        learner(1),
-        learner(2),
-        labelled.where(test),
-        ~(test_items | validation_items),
-        validation_items,
-        test_items,
-        cold,
-    )
+    training_items = ~(test_items | validation_items)
+    parts = learner(0), learner(1), learner(2)
+    return Division(*parts, labelled.where(test), training_items, validation_items, test_items, cold)
 
 
-def _held_out_items(rule: SplitRule, block_of_item: Ints, seed: int) -> tuple[Bools, Bools]:
+def _cold_users(rule: SplitRule, num_users: int, seed: int) -> Bools:
+    cold = np.zeros(num_users, bool)
+    if rule.kind == "cold-users":
+        cold[_shuffled(np.arange(num_users), seed, "cold")[: round(rule.cold_share * num_users)]] = True
+    return cold
+
+
+def _each_image_once(rows: Ints, image: Ints) -> tuple[Ints, Ints]:
+    """Those of the rows, int [n], whose image no earlier row has, and for every row the first with its image."""
+    _, first, same = np.unique(image, return_index=True, return_inverse=True)
+    return rows[np.sort(first, kind="stable")], rows[first[same]]
+
+
+def _held_out_items(rule: SplitRule, block_of_item: Ints, seed: int, image: Ints) -> tuple[Bools, Bools]:
     """Bool [items] each; held out for tests and for validation, none but with ``held-out-items``."""
     test = np.zeros(len(block_of_item), bool)
     validation = np.zeros(len(block_of_item), bool)
@@ -181,7 +202,8 @@ def _held_out_items(rule: SplitRule, block_of_item: Ints, seed: int) -> tuple[Bo
         num_validation = round(rule.validation * (len(items) - num_test))
         test[items[:num_test]] = True
         validation[items[num_test : num_test + num_validation]] = True
-    return test, validation
+    test, validation = (np.isin(image, image[held_out]) for held_out in (test, validation))
+    return test, validation & ~test
 
 
 def _shuffled(values: Ints, seed: int, *name: object) -> Ints:

@@ -8,40 +8,29 @@ is row 1.
 from __future__ import annotations
 
 import json
-import math
 import zlib
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rebeca.arrays import Ints
-from rebeca.data.cells import Check, check_encoding, number_text
+from rebeca.data.cells import Check, check_encoding
 from rebeca.data.options import TableLayout
-from rebeca.data.text import check_file, kind_of, text_lines, text_rows, usual_delimiter
+from rebeca.data.text import MOST_BYTES, check_file, kind_of, text_lines, text_rows, usual_delimiter
+from rebeca.data.values import cell_of, cells_of, is_number, is_text
 from rebeca.errors import DataError
 
 MOST_ROWS = 50_000_000
 SHOWN_FAULTS = 10
 ROWS_AT_ONCE = 1 << 10
 ROW_NAMES = "give every column a name, or write the table without row names: row.names = FALSE in R"
-READ_KINDS = (
-    pa.types.is_string,
-    pa.types.is_large_string,
-    pa.types.is_string_view,
-    pa.types.is_integer,
-    pa.types.is_floating,
-    pa.types.is_decimal,
-    pa.types.is_dictionary,
-)
-"""Of columns of Parquet."""
+UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException, UnicodeDecodeError)
+"""What reading a damaged or compressed table raises; the last one comes from Parquet."""
 
 
 class Faults:
@@ -94,19 +83,16 @@ class Table:
         columns: Cells by the names that this project gives to columns.
         rows: int [n]; row of the file of each record.
         path: The file.
-        absent: Records that were not read, by the text that stands for no value.
     """
 
     columns: Mapping[str, list[str]]
     rows: Ints
     path: Path
-    absent: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
-NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 Records = Iterator[tuple[int, Sequence[str]]]
 """Row of the file and the cells of the columns that were asked for."""
 
@@ -116,7 +102,6 @@ def read_table(
     layout: TableLayout,
     required: Mapping[str, Check],
     optional: Mapping[str, Check] | None = None,
-    absent: Mapping[str, Collection[str]] = NOTHING,
 ) -> Table:
     """Reads some columns of a table.
 
@@ -125,7 +110,6 @@ def read_table(
         layout: How it is laid out.
         required: Columns and what is checked of their cells.
         optional: The same for columns that may be absent.
-        absent: Texts of a required column that stand for no value; such a record is counted, and not checked.
 
     Raises:
         DataError: Naming the file and the first rows that cannot be read, in the order of the file.
@@ -134,12 +118,8 @@ def read_table(
     checks = {**required, **(optional or {})}
     faults = Faults(path)
     rows: list[int] = []
-    left_out: Counter[str] = Counter()
     try:
         names, records = _open(path, _Wanted(layout, tuple(checks), frozenset(required)), faults)
-        for name, texts in absent.items():
-            if texts:
-                records = _present(records, names.index(name), texts, left_out)
         columns = [_Column(str(layout.columns.get(name, name)), checks[name]) for name in names]
         while batch := list(islice(records, ROWS_AT_ONCE)):
             numbers_of_rows, cells = zip(*batch, strict=True)
@@ -148,21 +128,11 @@ def read_table(
                 column.extend(texts, numbers_of_rows, faults)
             if len(rows) > MOST_ROWS:
                 raise DataError(f"{path}: more than {MOST_ROWS:,} rows, which is too many")
-    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
     faults.check()
     kept = {name: column.cells for name, column in zip(names, columns, strict=True)}
-    return Table(kept, np.array(rows, np.int64), path, left_out)
-
-
-def _present(records: Records, place: int, absent: Collection[str], left_out: Counter[str]) -> Records:
-    """Records with a value in a column; the others are counted."""
-    for row, cells in records:
-        text = cells[place].strip()
-        if text in absent:
-            left_out[text] += 1
-        else:
-            yield row, cells
+    return Table(kept, np.array(rows, np.int64), path)
 
 
 class _Column:
@@ -287,10 +257,10 @@ def column_names(path: Path) -> list[str]:
         if kind_of(path) == ".parquet":
             return [str(name) for name in pq.read_schema(path).names]
         first = next((json.loads(line) for line in text_lines(path) if line.strip()), None)
+    except UNREADABLE as error:
+        raise DataError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: the first row is not a JSON object on one line ({error})") from error
-    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
     return list(first) if isinstance(first, dict) else []
 
 
@@ -320,6 +290,7 @@ def _json_lines(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str],
     places = wanted.find(list(first[1]), f"{path}: row {first[0]}")
     keys = [str(wanted.layout.columns.get(name, name)) for name in places]
     unread = [name for name in wanted.names if name not in places]
+    decimal = wanted.layout.decimal
 
     def records() -> Records:
         for row, value in chain([first], rows):
@@ -328,7 +299,7 @@ def _json_lines(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str],
                 faults.add(row, f"has '{added}', which the first object lacks")
             cells: list[str] = []
             for key in keys:
-                cell = _cell(value.get(key))
+                cell = cell_of(value.get(key), decimal)
                 if cell is None:
                     faults.add(row, f"'{key}' is {json.dumps(value[key])[:40]}, expected a text or a number")
                 else:
@@ -357,17 +328,19 @@ def _parquet(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Re
     names = [field_.name for field_ in about.schema_arrow]
     places = wanted.find(names, str(path))
     theirs = [names[place] for place in places.values()]
-    for name in theirs:
-        kind = about.schema_arrow.field(name).type
-        if not any(is_kind(kind) for is_kind in READ_KINDS):
+    kinds = {name: about.schema_arrow.field(name).type for name in theirs}
+    for name, kind in kinds.items():
+        if not (is_text(kind) or is_number(kind) or pa.types.is_dictionary(kind)):
             raise DataError(f"{path}: column '{name}' holds {kind}, expected texts or numbers")
-    texts = [name for name in theirs if not pa.types.is_primitive(about.schema_arrow.field(name).type)]
+    _check_size(path, about.metadata, set(theirs))
+    texts = [name for name, kind in kinds.items() if not is_number(kind)]
     stream = pq.ParquetFile(path, read_dictionary=texts)
+    decimal = wanted.layout.decimal
 
     def records() -> Records:
         row = 0
-        for batch in stream.iter_batches(ROWS_AT_ONCE, columns=theirs):
-            columns = [list(_cells(batch.column(name))) for name in theirs]
+        for batch in _batches(stream, theirs):
+            columns = [list(cells_of(batch.column(name), decimal)) for name in theirs]
             for cells in zip(*columns, strict=True):
                 row += 1
                 yield row, cells
@@ -375,24 +348,29 @@ def _parquet(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Re
     return list(places), records()
 
 
-def _cells(column: pa.Array) -> Iterator[str]:
-    """Cells of a column of Parquet as text; a null is an empty text."""
-    if isinstance(column, pa.DictionaryArray):
-        texts = [_cell(value) or "" for value in column.dictionary.to_pylist()]
-        for index in column.indices.to_pylist():
-            yield "" if index is None else texts[index]
-    else:
-        for value in column.to_pylist():
-            yield _cell(value) or ""
+def _batches(stream: pq.ParquetFile, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Some columns of a Parquet file, checked: offsets and places in dictionaries may be damaged.
+
+    Raises:
+        pa.ArrowException: If they are.
+    """
+    try:
+        for batch in stream.iter_batches(ROWS_AT_ONCE, columns=names, use_threads=False):
+            batch.validate(full=True)
+            yield batch
+    except KeyError as error:  # the names of the schema and of the columns differ
+        raise pa.ArrowInvalid(f"column {error} is not among the file's columns") from error
 
 
-def _cell(value: object) -> str | None:
-    """A value as text: whole floats as integers, null and NaN as an empty text; None for what is no text or number."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return "" if math.isnan(value) else number_text(value)
-    if isinstance(value, Decimal):
-        text = f"{value:f}"
-        return text.rstrip("0").rstrip(".") if "." in text else text
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
+def _check_size(path: Path, about: pq.FileMetaData, names: set[str]) -> None:
+    """Refuses a file by what it says of itself, before anything is unpacked.
+
+    Raises:
+        DataError: If it has too many rows, or the columns are too large.
+    """
+    if about.num_rows > MOST_ROWS:
+        raise DataError(f"{path}: {about.num_rows:,} rows, more than {MOST_ROWS:,}, which is too many")
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    columns = [group.column(number) for group in groups for number in range(group.num_columns)]
+    if sum(column.total_uncompressed_size for column in columns if column.path_in_schema in names) > MOST_BYTES:
+        raise DataError(f"{path}: more than {MOST_BYTES:,} bytes, which is too many")

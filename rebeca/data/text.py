@@ -22,8 +22,9 @@ UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 ARCHIVE = b"PK\x03\x04"
 """Begins zip archives, and so the files of spreadsheet programs."""
 BOM = "\ufeff"
-FOR_EXCEL = re.compile(r"sep=.\r?\n?")
-"""A first line that tells Excel the delimiter, and that Excel does not show."""
+SEP = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+"""A first line by which spreadsheets name the delimiter, and which they do not show."""
+LONGEST_SEP = 32
 
 
 def check_file(path: Path) -> None:
@@ -40,8 +41,22 @@ def check_file(path: Path) -> None:
 
 
 def usual_delimiter(path: Path) -> str:
-    """A tab in ``.tsv``, a comma elsewhere."""
-    return "\t" if ".tsv" in path.suffixes else ","
+    """What the first line names as ``sep=;``; otherwise a tab in ``.tsv``, a comma elsewhere."""
+    return _named_delimiter(path) or ("\t" if ".tsv" in path.suffixes else ",")
+
+
+def _named_delimiter(path: Path) -> str:
+    try:
+        with _opened(path) as raw:
+            first = raw.readline(LONGEST_SEP).decode("utf-8", "replace")
+    except (OSError, EOFError, zlib.error):  # whoever reads on names the fault
+        return ""
+    named = SEP.fullmatch(first.removeprefix(BOM))
+    return named[1] if named else ""
+
+
+def _opened(path: Path) -> gzip.GzipFile | io.BufferedReader:
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
 
 
 def kind_of(path: Path) -> str:
@@ -55,7 +70,7 @@ def text_lines(path: Path) -> Iterator[str]:
     Raises:
         DataError: If a line or the file is too long.
     """
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as raw:
+    with _opened(path) as raw:
         start = raw.read(4)
         if start.startswith(UTF_16):
             raise DataError(f"{path}: the file is UTF-16", hint="save the file as UTF-8")
@@ -72,7 +87,7 @@ def text_lines(path: Path) -> Iterator[str]:
                 raise DataError(f"{path}: more than {MOST_BYTES:,} bytes, which is too many")
             if row == 1:
                 line = line.removeprefix(BOM)
-                if FOR_EXCEL.fullmatch(line):
+                if SEP.fullmatch(line):
                     row = 0
                     continue
             yield line

@@ -39,6 +39,11 @@ USER = "{user}"
 MOST_COMPILED = 64
 """Kernels of one block. Another batch size, no guidance, and no adapter each need their own; torch's limit is eight."""
 COMMIT = re.compile("[0-9a-f]{40}")
+SPACES = {
+    (TINYWORLD, "ip-adapter_sd15.safetensors"): "tinyworld:prior-encoder",
+    ("published:ip-adapter-sd15", "ip-adapter_sd15.safetensors"): "published:vit-h",
+}
+"""The image encoders that known adapters were trained with."""
 OF_PIPELINE = (
     *("model", "revision", "adapter", "adapter_revision", "adapter_file"),
     *("dtype", "channels_last", "compile"),
@@ -123,6 +128,10 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
     @classmethod
     def cut(cls, params: StableDiffusionParams, prompts: Sequence[str]) -> Sequence[str] | None:
         return cut_prompts(params.model, params.revision, [params.prompt, params.negative_prompt, *prompts])
+
+    @classmethod
+    def space(cls, params: StableDiffusionParams) -> str:
+        return SPACES.get((params.adapter, params.adapter_file), "")
 
     def rehearse(self, batch: int | None = None) -> int:
         """Finds how many images fit on the device, before the first one counts.

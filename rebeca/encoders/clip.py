@@ -24,6 +24,8 @@ BATCH = 32
 QUICK = "-quickgelu"
 """Ends open_clip's names of models with OpenAI's activation; weights fit into both models, and mean only one."""
 SECONDS_TO_ANSWER = 5.0
+VIT_H = "ViT-H-14/laion2b_s32b_b79k"
+"""The same weights as ``published:vit-h``, in open_clip's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,10 @@ class OpenClip(Encoder[OpenClipParams]):
 
     Params = OpenClipParams
     ARGUMENT = "model"
+
+    @classmethod
+    def space(cls, params: OpenClipParams) -> str:
+        return "published:vit-h" if params.model == VIT_H else ""
 
     @classmethod
     def fingerprint(cls, params: OpenClipParams) -> str:
@@ -232,6 +238,10 @@ class TinyworldEncoder(ClipFolder[TinyworldEncoderParams]):
 
     Params = TinyworldEncoderParams
     ARGUMENT = "name"
+
+    @classmethod
+    def space(cls, params: TinyworldEncoderParams) -> str:
+        return f"tinyworld:{params.name}"
 
     @classmethod
     def fingerprint(cls, params: TinyworldEncoderParams) -> str:

@@ -27,10 +27,12 @@ class PrecomputedParams:
 
     Attributes:
         file: A ``.npy`` file, relative to the task file; given after the colon.
+        space: The encoder that computed it, as tasks name it, such as ``published:vit-h``. The file itself cannot say.
     """
 
     FILES: ClassVar[tuple[str, ...]] = ("file",)
     file: str
+    space: str = ""
 
 
 class Precomputed(Encoder[PrecomputedParams]):
@@ -45,6 +47,10 @@ class Precomputed(Encoder[PrecomputedParams]):
             return file_hash(Path(params.file))
         except OSError as error:
             raise _unreadable(Path(params.file), error) from error
+
+    @classmethod
+    def space(cls, params: PrecomputedParams) -> str:
+        return params.space
 
     @cached_property
     def _table(self) -> Floats:

@@ -53,6 +53,10 @@ class Published(Encoder[PublishedParams]):
     ARGUMENT = "name"
 
     @classmethod
+    def space(cls, params: PublishedParams) -> str:
+        return f"{PREFIX}{params.name}"
+
+    @classmethod
     def fingerprint(cls, params: PublishedParams) -> str:
         return identity(params.name)
 

@@ -69,6 +69,11 @@ class Decoder(Plugin[P, DecoderContext]):
         ...             yield GeneratedImage(pixels.copy(), embedding=vector.astype(np.float32))
     """
 
+    @classmethod
+    def space(cls, params: P) -> str:
+        """The encoder whose embeddings it decodes, as tasks name it; empty if it takes any, or nobody can know."""
+        return ""
+
     @abc.abstractmethod
     def decode(self, points: Floats, requests: Sequence[Request]) -> Iterable[GeneratedImage | None]:
         """Decodes points into n images, None where one failed.

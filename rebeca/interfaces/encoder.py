@@ -73,6 +73,11 @@ class Encoder(Plugin[P, EncoderContext]):
     ARGUMENT: ClassVar[str | None] = None
     TAKES_ENCODER: ClassVar[bool] = False
 
+    @classmethod
+    def space(cls, params: P) -> str:
+        """Name of the space of its embeddings, where another encoder has the same one; empty for a space of its own."""
+        return ""
+
     @property
     @abc.abstractmethod
     def dim(self) -> int:

@@ -49,20 +49,99 @@ def test_lossless_files_give_their_pixels_back(image, kind):
     np.testing.assert_array_equal(decoded, image)
 
 
+def paletted(mode, alpha=None):
+    image = Image.new("P", (3, 2), 1)
+    image.putpalette([0, 0, 0, 10, 20, 30])
+    if mode == "PA":
+        image = image.convert("PA")
+        image.putalpha(alpha)
+    return image
+
+
+MODES = {
+    "1": (Image.new("1", (3, 2), 1), (255, 255, 255)),
+    "L": (Image.new("L", (3, 2), 77), (77, 77, 77)),
+    "LA": (Image.new("LA", (3, 2), (40, 127)), (148, 148, 148)),
+    "La": (Image.new("La", (3, 2), (20, 127)), (148, 148, 148)),
+    "P": (paletted("P"), (10, 20, 30)),
+    "PA": (paletted("PA", 255), (10, 20, 30)),
+    "PA, transparent": (paletted("PA", 0), (255, 255, 255)),
+    "RGB": (Image.new("RGB", (3, 2), (10, 20, 30)), (10, 20, 30)),
+    "RGBA": (Image.new("RGBA", (3, 2), (10, 20, 30, 255)), (10, 20, 30)),
+    "RGBA, transparent": (Image.new("RGBA", (3, 2), (10, 20, 30, 0)), (255, 255, 255)),
+    "RGBA, half": (Image.new("RGBA", (3, 2), (200, 100, 50, 128)), (227, 177, 152)),
+    "RGBa, half": (Image.new("RGBA", (3, 2), (200, 100, 50, 128)).convert("RGBa"), (227, 177, 152)),
+    "RGBX": (Image.new("RGBX", (3, 2), (10, 20, 30, 0)), (10, 20, 30)),
+    "CMYK": (Image.new("CMYK", (3, 2), (0, 255, 255, 0)), (255, 0, 0)),
+    "YCbCr": (Image.new("RGB", (3, 2), (200, 100, 50)).convert("YCbCr"), (200, 100, 50)),
+    "LAB": (Image.new("LAB", (3, 2), (0, 128, 128)), (0, 0, 0)),
+    "HSV": (Image.new("HSV", (3, 2), (0, 255, 200)), (200, 0, 0)),
+    "I": (Image.new("I", (3, 2), 30 * 257), (30, 30, 30)),
+    "I;16": (Image.new("I;16", (3, 2), 30 * 257), (30, 30, 30)),
+    "I;16L": (Image.new("I;16L", (3, 2), 30 * 257), (30, 30, 30)),
+    "I;16B": (Image.new("I;16B", (3, 2), 30 * 257), (30, 30, 30)),
+    "I;16N": (Image.new("I;16N", (3, 2), 30 * 257), (30, 30, 30)),
+    "F": (Image.new("F", (3, 2), 0.2), (51, 51, 51)),
+}
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_every_mode_of_pillow_becomes_rgb(name):
+    """Whatever a format may open as, within the rounding of a change of colour space."""
+    image, expected = MODES[name]
+    shown = limits._as_shown(image, "x")
+    assert shown.shape == (2, 3, 3) and shown.dtype == np.uint8
+    assert (np.abs(shown.astype(int) - expected) <= (1 if image.mode in ("YCbCr", "LAB", "La") else 0)).all()
+
+
+def test_no_mode_of_pillow_is_left_out():
+    assert {image.mode for image, _ in MODES.values()} >= {*Image.MODES, "PA", "La", "RGBX", "RGBa"}
+
+
+def png(depth, colour, row, transparent):
+    """A PNG of one row, with a transparent value."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    width = len(row) * 8 // depth // (3 if colour == 2 else 1)
+    parts = chunk(b"IHDR", struct.pack(">IIBBBBB", width, 1, depth, colour, 0, 0, 0)) + chunk(b"tRNS", transparent)
+    return b"\x89PNG\r\n\x1a\n" + parts + chunk(b"IDAT", zlib.compress(b"\0" + row)) + chunk(b"IEND", b"")
+
+
 @pytest.mark.parametrize(
-    ("mode", "colour", "expected"),
+    ("depth", "colour", "row", "transparent", "expected"),
     [
-        ("L", 77, (77, 77, 77)),
-        ("1", 1, (255, 255, 255)),
-        ("RGBA", (10, 20, 30, 255), (10, 20, 30)),
-        ("RGBA", (10, 20, 30, 0), (255, 255, 255)),
-        ("LA", (40, 127), (148, 148, 148)),
+        (16, 0, struct.pack(">2H", 1000, 30000), struct.pack(">H", 1000), [255, 117]),
+        (16, 2, struct.pack(">6H", *[51400] * 3, *[30000] * 3), struct.pack(">3H", *[51400] * 3), [255, 117]),
+        (16, 2, struct.pack(">6H", *[51400] * 3, *[200] * 3), struct.pack(">3H", *[200] * 3), [200, 255]),
+        (8, 0, bytes([10, 20]), struct.pack(">H", 10), [255, 20]),
+        (8, 2, bytes([10, 10, 10, 20, 20, 20]), struct.pack(">3H", 10, 10, 10), [255, 20]),
+        (4, 0, bytes([0x3F]), struct.pack(">H", 3), [255, 255]),
+        (4, 0, bytes([0x35]), struct.pack(">H", 3), [255, 85]),
+        (2, 0, bytes([0b00011011]), struct.pack(">H", 1), [0, 255, 170, 255]),
+        (1, 0, bytes([0b01010101]), struct.pack(">H", 0), [255] * 8),
     ],
 )
-def test_every_mode_becomes_rgb(mode, colour, expected):
-    decoded = decode_image(encoded(Image.new(mode, (3, 2), colour)), "x")
-    assert decoded.shape == (2, 3, 3)
-    assert (decoded == expected).all()
+def test_a_transparent_value_of_a_png_shows_white_at_any_depth(depth, colour, row, transparent, expected):
+    """Pillow scales the pixels to 8 bits and leaves the transparent value as it was."""
+    assert decode_image(png(depth, colour, row, transparent), "x")[0, :, 0].tolist() == expected
+
+
+def test_inks_of_a_jpeg_are_not_inverted():
+    """Programs of Adobe store CMYK inverted, and mark it."""
+    data = encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", quality=95)
+    assert b"Adobe" in data
+    assert np.abs(decode_image(data, "x").astype(int) - (255, 0, 0)).max() <= 2
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_of_several_frames_the_first_is_taken(kind):
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    data = encoded(
+        frames[0], kind, save_all=True, append_images=frames[1:], **({"lossless": True} if kind == "WEBP" else {})
+    )
+    assert (decode_image(data, "x") == (255, 0, 0)).all()
 
 
 def test_hidden_colours_decide_nothing():

@@ -1,5 +1,7 @@
 """A first task file for a user's own data."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -59,10 +61,12 @@ def test_an_odd_folder_becomes_a_task_that_reads_it(tmp_path):
         "note: left out: 1 rating of an item that the user rated before; the last one counts",
         "note: left out: 1 user with fewer than 6 ratings, 1 rating in all",
         "note: 1 image under more than one id: 'i6' = 'i7'",
+        "note: 1 item has the same pixels as another one; equal items are on one side of the split",
     ):
         assert sentence in output
     plan = invoke("plan", folder / "task.yaml", "--workdir", tmp_path / "w")
     assert "14 users x" in plan and "note: left out: 1 rating of 1 item ('gone') not in the list" in plan
+    assert "note: 1 item has the same pixels as another one" in plan
 
 
 def test_missing_texts_and_odd_delimiters_are_written_so_that_they_are_read(tmp_path):
@@ -83,3 +87,54 @@ def test_damaged_images_are_all_named(tmp_path):
         (folder / "images" / f"{k}.png").write_bytes(b"no image")
     output = invoke("new", "task", folder, code=3)
     assert all(f"{k}.png: not a readable image" in output for k in (3, 5, 8))
+
+
+def test_missing_texts_commas_and_a_line_of_spreadsheets_become_a_task_that_reads_them(tmp_path):
+    """Semicolons by sep=, a decimal comma, and two cells without a number; the task's own rules read all the rest."""
+    folder = make_folder(tmp_path / "excel", users=14, items=40)
+    lines = (folder / "ratings.csv").read_text().splitlines()[1:]
+    rows = [f"{line.replace(',', ';')},5" for line in lines]
+    rows[3], rows[7] = ";".join([*rows[3].split(";")[:2], "NA"]), ";".join([*rows[7].split(";")[:2], ""])
+    (folder / "ratings.csv").write_text("\r\n".join(["sep=;", "user;item;rating", *rows]) + "\r\n")
+    output = invoke("new", "task", folder)
+    assert "14 users, 40 items, 558 ratings from 1.5 to " in output
+    assert "note: values that seem to stand for no rating: '' (1 time), 'NA' (1 time)" in output
+    assert 'missing: ["", "NA"]' in (folder / "task.yaml").read_text()
+    assert "14 users x" in invoke("plan", folder / "task.yaml", "--workdir", tmp_path / "w")
+
+
+def test_a_decimal_comma_in_json_lines_is_found(tmp_path):
+    folder = make_folder(tmp_path / "json", users=14, items=40)
+    rows = [line.split(",") for line in (folder / "ratings.csv").read_text().splitlines()[1:]]
+    (folder / "ratings.csv").unlink()
+    text = "".join(
+        json.dumps({"user": user, "item": item, "rating": f"{rating},5"}) + "\n" for user, item, rating in rows
+    )
+    (folder / "ratings.jsonl").write_text(text)
+    assert "560 ratings from 1.5 to " in invoke("new", "task", folder)
+    assert load_task(folder / "task.yaml").data.ratings.decimal == ","
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "words"),
+    [
+        ("item,rating", "i1,3", ("no column of users (found: item, rating)", "join the exports of several users")),
+        ("user,item", "u1,i1", ("no column of ratings (found: user, item)", "likes alone are not enough")),
+    ],
+)
+def test_exports_of_one_user_and_likes_alone_are_told_what_to_do(tmp_path, header, row, words):
+    folder = make_folder(tmp_path / "data", users=6, items=20)
+    (folder / "ratings.csv").write_text(f"{header}\n{row}\n")
+    output = invoke("new", "task", folder, code=3)
+    assert all(text in output for text in words)
+
+
+def test_users_whom_the_split_leaves_without_a_like_are_counted(tmp_path):
+    folder = make_folder(tmp_path / "data", users=10, items=30)
+    lines = (folder / "ratings.csv").read_text().splitlines()
+    (folder / "ratings.csv").write_text(
+        "\n".join(f"{line[:-1]}1" if line.startswith("u3,") else line for line in lines)
+    )
+    assert "note: 1 of 10 users without a like among the training ratings" in invoke("new", "task", folder)
+    plan = invoke("plan", folder / "task.yaml", "--workdir", tmp_path / "w")
+    assert "note: 1 of 10 users without a like among the training ratings" in plan

@@ -96,6 +96,26 @@ def test_what_is_no_image_is_named(catalogue, answer, said):
         check(answer, REQUESTS[0], catalogue, "mine")
 
 
+NIGHT = np.zeros((64, 64, 3), np.uint8)
+NIGHT[9, 17] = 255
+RED = np.zeros((64, 64, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "failure"),
+    [
+        (NIGHT, ""),
+        (RED, "blank"),
+        (RED + np.arange(64, dtype=np.uint8)[:, None, None] % 3 * np.array([0, 1, 0], np.uint8), "blank"),
+        (RED + np.arange(64, dtype=np.uint8)[:, None, None] % 4 * np.array([0, 1, 0], np.uint8), ""),
+    ],
+)
+def test_one_star_is_an_image_and_plain_red_is_none(pixels, failure):
+    """An image is blank if no channel spans more than two levels, whatever the channels' difference."""
+    catalogue = Catalogue(("i0",), ArraySource(RED[None]), np.zeros(1, np.int64))
+    assert check(GeneratedImage(pixels), REQUESTS[0], catalogue, "mine").failure == failure
+
+
 def test_blank_images_are_failures_and_blank_items_are_not():
     blank = np.full((8, 6, 3), 7, np.uint8)
     catalogue = Catalogue(("i0",), ArraySource(blank[None]), np.zeros(1, np.int64))

@@ -7,11 +7,12 @@ import itertools
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmark.runner.store import Store
 from benchmark.runner.world import build_world, find_data, keep_users
 from benchmark.task.resolve import load_task
-from rebeca.errors import SpecError
+from rebeca.errors import DataError, SpecError
 from tests.conftest import TINY
 
 HELD_OUT = "split: {kind: held-out-items, test: 0.34, validation: 0.25}"
@@ -151,3 +152,70 @@ def test_a_limit_is_another_set_of_users(tiny, tmp_path):
     assert len(whole.users) == 12
     few = find_data(load_task(tiny, limit_users=4), store)
     assert len(few.users) == 4
+
+
+def copy_of(path, item, other):
+    """Gives an item the pixels of another one."""
+    images = path.parent / "data" / "images"
+    (images / f"{item}.png").write_bytes((images / f"{other}.png").read_bytes())
+
+
+@pytest.mark.parametrize("split", [HELD_OUT, PER_USER, COLD])
+def test_equal_images_do_not_leak_over_the_split(tiny, split):
+    for item, other in ((1, 0), (3, 2), (5, 4), (7, 6)):
+        copy_of(tiny, item, other)
+    built = world(tiny, split)
+    original = built.dataset.catalogue.originals()
+    assert original.tolist()[:9] == [0, 0, 2, 2, 4, 4, 6, 6, 8]
+    training, test = built.division.generators.joined(), built.division.test
+    for user in built.users:
+        learned, held_out = (set(original[rows.item[rows.user == user]].tolist()) for rows in (training, test))
+        assert held_out and not learned & held_out
+        assert not learned & set(original[built.candidates.of(user)].tolist())
+    assert built.notes[0].startswith("4 items have the same pixels as another one; ")
+
+
+def with_a_lonely_user(tiny):
+    """One more user and an item that nobody else rated: a block from which no share of the items can be held out."""
+    data = tiny.parent / "data"
+    with (data / "items.csv").open("a") as items, (data / "ratings.csv").open("a") as ratings:
+        items.write("lonely,lonely.png,x\nunrated,1.png,x\n")
+        ratings.write("u99,lonely,7\n")
+    Image.new("RGB", (8, 8), (1, 2, 3)).save(data / "images" / "lonely.png")
+
+
+def test_users_without_a_candidate_are_left_out_and_all_is_counted(tiny):
+    with_a_lonely_user(tiny)
+    built = world(tiny)
+    assert "u99" in built.dataset.ratings.user_ids and "u99" not in built.user_ids and len(built.user_ids) == 12
+    assert built.notes == (
+        "1 item has the same pixels as another one; equal items are on one side of the split, and no candidate equals"
+        " a training item",
+        "1 of 13 users without a held-out rating",
+        "1 of 13 users without a candidate item; no images are made for them",
+        "1 of 26 items without a rating",
+    )
+
+
+def test_a_division_that_leaves_nothing_is_refused_before_anything_is_fitted(tiny):
+    """One block has a single item, which trains; of the other one only the held-out item was rated."""
+    data, refused = tiny.parent / "data", []
+    header, *items = (data / "items.csv").read_text().splitlines()
+    blocks = [f"{line},{'b' if line.startswith(('i1,', 'i2,', 'i3,')) else line.split(',')[0]}" for line in items]
+    (data / "items.csv").write_text("\n".join([f"{header},block", *blocks]) + "\n")
+    for rated in ("i1", "i2", "i3"):
+        (data / "ratings.csv").write_text(f"user,item,rating\nu,i0,1\nv,{rated},7\n")
+        try:
+            world(tiny)
+        except DataError as error:
+            refused.append(error.message)
+    assert refused.count("no user has both a training rating and a candidate item") == 1
+    assert refused.count("the split leaves no test ratings") == 2
+
+
+def test_all_damaged_images_are_named(tiny):
+    for item in (3, 5, 8):
+        (tiny.parent / "data" / "images" / f"{item}.png").write_bytes(b"no image")
+    with pytest.raises(DataError) as raised:
+        world(tiny)
+    assert [f"{item}.png: not a readable image" in raised.value.message for item in (3, 5, 8)] == [True] * 3

@@ -235,12 +235,16 @@ def test_nothing_that_hides_or_turns_text_reaches_a_page(records, tmp_path, few_
     hidden = "\u202egnp.exe\u202c\u200b\u0007"
     edit_json(records, "_task/comparison.json", "data/title", lambda v: v + hidden)
     edit_json(records, "_task/comparison.json", "data/licence", lambda v: v + hidden)
+    edit_json(
+        records, "_task/comparison.json", "data", lambda v: v | {"notes": [f"2 of 12 users without a like{hidden}"]}
+    )
     edit_json(records, "rebeca/record.json", "measures/ncf/card/meaning", lambda v: v + hidden)
     edit_json(records, "rebeca/record.json", "measures/ncf/card/unit", lambda v: v + hidden)
     mend(records)
     invoke("site", "build", records, "--out", tmp_path / "site")
     for path in (tmp_path / "site").rglob("*.html"):
         assert not set(hidden) - set("gnp.exe") & set(path.read_text()), path
+    assert any("2 of 12 users without a like" in path.read_text() for path in (tmp_path / "site").rglob("*.html"))
 
 
 def test_generators_of_one_title_are_told_apart(records, tmp_path, few_figures):

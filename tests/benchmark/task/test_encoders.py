@@ -1,13 +1,18 @@
 """Encoders as tasks name them."""
 
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
+from benchmark.task.declared import space
 from benchmark.task.encoders import named_encoder, resolve_encoder
 from benchmark.task.file import EncoderSpec
+from benchmark.task.registry import plugin_class
+from benchmark.task.resolve import load_task
 from rebeca.errors import SpecError
+from tests.conftest import TINY
 
 
 def resolved(use, base=Path(), **rest):
@@ -71,3 +76,54 @@ def test_files_lie_beside_the_task(tmp_path):
     values = [getattr(encoder.params, field.name) for field in fields(encoder.params)]
     assert str(tmp_path / "vectors.npy") in values
     assert str(tmp_path) not in encoder.text
+
+
+@pytest.mark.parametrize(
+    ("encoder", "given"),
+    [
+        ('"precomputed:vectors.npy"', "precomputed:vectors.npy"),
+        (
+            '{use: "precomputed:vectors.npy", params: {space: "tinyworld:verifier-encoder"}}',
+            "tinyworld:verifier-encoder",
+        ),
+        ('"tinyworld:verifier-encoder"', "tinyworld:verifier-encoder"),  # as long as the one that the adapter takes
+        ('"fourier:32"', "fourier:32"),
+    ],
+)
+def test_embeddings_of_another_encoder_are_refused_with_both_names(tiny, encoder, given):
+    """The right length is not enough: vectors of another space would be decoded without a word."""
+    tiny.write_text(painted(encoder))
+    message = (
+        f"the task's encoder gives embeddings of '{given}', and the decoder of generator 'rebeca' takes those of"
+        " 'tinyworld:prior-encoder'"
+    )
+    with pytest.raises(SpecError, match=re.escape(message)) as raised:
+        load_task(tiny)
+    assert "params: {space: 'tinyworld:prior-encoder'}" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        '"tinyworld:prior-encoder"',
+        "{use: tinyworld, params: {name: prior-encoder}}",
+        '{use: "precomputed:vectors.npy", params: {space: "tinyworld:prior-encoder"}}',
+    ],
+)
+def test_the_encoder_of_the_adapter_and_a_file_that_it_computed_are_taken(tiny, encoder):
+    tiny.write_text(painted(encoder))
+    assert load_task(tiny).encoder.space == "tinyworld:prior-encoder"
+
+
+def test_known_adapters_take_the_space_that_they_were_trained_in():
+    params = plugin_class("decoder", "stable-diffusion-ip-adapter").Params
+    published = params(adapter="published:ip-adapter-sd15", model="published:sd15")
+    assert space("decoder", "stable-diffusion-ip-adapter", published) == "published:vit-h"
+    assert space("decoder", "stable-diffusion-ip-adapter", params(adapter="a/folder")) == ""
+    assert resolved("open_clip:ViT-H-14/laion2b_s32b_b79k").space == "published:vit-h"
+
+
+def painted(encoder):
+    """The tiny task with another encoder, and with the decoder of tinyworld."""
+    text = TINY.replace('encoder: {use: "pca:4", of: "fourier:8"}', f"encoder: {encoder}")
+    return re.sub(r"decoder: .*", "decoder: {use: stable-diffusion-ip-adapter}", text)

@@ -43,6 +43,6 @@ def test_means_and_table():
 
 def test_medians_need_ratings_of_everybody():
     ratings = interactions([0, 1], [0, 0], [2, 4])
-    with pytest.raises(DataError, match="'u1' has none"):
+    with pytest.raises(DataError, match="1 of 2 have none, the first is 'u1'"):
         like(ratings, "user-median", ratings.where(ratings.user == 0))
     assert like(ratings, 4).liked.tolist() == [False, True]

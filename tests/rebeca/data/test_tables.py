@@ -146,7 +146,7 @@ def test_impossible_layouts(layout, message):
 def test_faults_of_parquet_and_json_lines(tmp_path):
     path = tmp_path / "t.parquet"
     pd.DataFrame({"user": ["a", None], "rating": [None, 2.0]}).to_parquet(path)
-    with pytest.raises(DataError, match=r"row 1: column 'rating' is empty\n  row 2: column 'user' is empty"):
+    with pytest.raises(DataError, match=r"row 1: column 'rating' is empty; .*\n  row 2: column 'user' is empty"):
         read_table(path, USUAL, COLUMNS)
     pd.DataFrame({"user": [["a"]], "rating": [1]}).to_parquet(path)
     with pytest.raises(DataError, match="column 'user' holds list"):
