@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -12,8 +12,9 @@ from rebeca.arrays import Floats
 LONGEST_ID = 500
 LONGEST_TEXT = 100_000
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-NO_NUMBER = ("", "na", "n/a", "nan", "null", "none", "nil", "-", "?", ".", "#n/a")
-"""What programs write for a number that is not there, in lower case."""
+_NO_NUMBER = ("", "na", "n/a", "nan", "null", "none", "nil", "-", "?", ".", "#n/a")
+NO_NUMBER = frozenset(("NaN", *(form for text in _NO_NUMBER for form in (text, text.upper(), text.capitalize()))))
+"""What programs write for a number that is not there."""
 Check = Callable[[str], str]
 """Says what is wrong with a cell, or nothing."""
 
@@ -43,13 +44,11 @@ def check_encoding(cell: str) -> str:
     return f"is not UTF-8 (byte 0x{ord(odd) & 0xFF:02X}); save the file as UTF-8" if odd else ""
 
 
-def check_number(decimal: str, missing: Collection[str] = ()) -> Check:
-    """What is wrong with a finite number that is written with this decimal sign, or with one of the missing values."""
+def check_number(decimal: str) -> Check:
+    """What is wrong with a finite number that is written with this decimal sign."""
 
     def check(cell: str) -> str:
-        if cell in missing:
-            return ""
-        if cell.lower() in NO_NUMBER:
+        if cell in NO_NUMBER:
             what = f"holds '{cell}', which is not a finite number" if cell else "is empty"
             return f"{what}; if that stands for no rating, declare missing: ['{cell}']"
         shown = cell if len(cell) <= 40 else f"{cell[:37]}..."
@@ -70,7 +69,7 @@ def number_text(value: float) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < 1e16 else repr(value)
 
 
-def numbers(cells: Sequence[str], decimal: str = ".", missing: Collection[str] = ()) -> Floats:
-    """float64 [n]; every checked cell of a column, NaN for the missing values."""
-    values = {cell: np.nan if cell in missing else float(cell.replace(decimal, ".")) for cell in set(cells)}
+def numbers(cells: Sequence[str], decimal: str = ".") -> Floats:
+    """float64 [n]; every checked cell of a column."""
+    values = {cell: float(cell.replace(decimal, ".")) for cell in set(cells)}
     return np.array([values[cell] for cell in cells], np.float64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -13,9 +12,9 @@ import numpy as np
 
 from rebeca.arrays import Floats
 from rebeca.data.cells import NO_NUMBER, NUMBER, check_encoding, number_text, numbers
-from rebeca.data.folder import read_items, table_file
+from rebeca.data.folder import read_items, read_rating_table, table_file
 from rebeca.data.options import TABLE_ENDINGS, Decimal, RatingRules, TableLayout
-from rebeca.data.ratings import counted, rating_checks, read_ratings
+from rebeca.data.ratings import counted, read_ratings
 from rebeca.data.tables import column_names, read_table
 from rebeca.data.text import kind_of, text_rows, usual_delimiter
 from rebeca.errors import DataError
@@ -82,34 +81,27 @@ def discover(path: Path) -> Discovery:
     common = frozenset(headers[0]) & frozenset(headers[1])
     layouts = {stem: find_layout(path, stem, common) for stem in ("ratings", "items")}
     layout = layouts["ratings"]
-    checks = rating_checks(layout.decimal)
-
-    def check(cell: str) -> str:
-        return "" if cell.lower() in NO_NUMBER else checks["rating"](cell)
-
-    table = read_table(table_file(path, "ratings", layout), layout, {**checks, "rating": check})
+    table = read_rating_table(path, layout, NO_NUMBER)
     if not len(table):
         raise DataError(f"{table.path}: no ratings")
-    cells = Counter(table.columns["rating"])
-    texts = tuple(sorted(cell for cell in cells if cell.lower() in NO_NUMBER))
-    rating = numbers(table.columns["rating"], layout.decimal, texts)
-    values, counts = np.unique(rating[~np.isnan(rating)], return_counts=True)
+    values, counts = np.unique(numbers(table.columns["rating"], layout.decimal), return_counts=True)
     codes = codes_among(values)
     usual = values[~np.isin(values, codes)]
     if len(usual) < 2:
-        what = f"every rating is {number_text(usual[0])}" if len(usual) else "no rating is a number"
-        raise DataError(f"{table.path}: {what}; nothing can be learned from that")
+        raise DataError(f"{table.path}: every rating is {number_text(usual[0])}; nothing can be learned from that")
     sentences = list(_guesses(layouts))
+    if table.absent:
+        shown = ", ".join(f"'{text}' ({counted(n, 'time')})" for text, n in sorted(table.absent.items()))
+        sentences.append(f"cells without a rating: {shown}")
     named = [f"{number_text(v)} ({counted(int(n), 'time')})" for v, n in zip(values, counts, strict=True)]
-    if len(codes) or texts:
-        coded = [text for text, value in zip(named, values, strict=True) if value in codes]
-        shown = ", ".join([*coded, *(f"'{text}' ({counted(cells[text], 'time')})" for text in texts)])
+    if len(codes):
+        shown = ", ".join(text for text, value in zip(named, values, strict=True) if value in codes)
         sentences.append(f"values that seem to stand for no rating: {shown}")
     for end, others in ((usual[0], usual[1:]), (usual[-1], usual[:-1])):
         if len(others) > 1 and is_far(end, others):
             sentences.append(f"the rating {named[int(np.searchsorted(values, end))]} lies far from all others")
     scale = float(usual[0]), float(usual[-1])
-    lenient = RatingRules("last", unlisted="drop", missing=(*map(float, codes), *texts))
+    lenient = RatingRules("last", unlisted="drop", missing=(*map(float, codes), *sorted(table.absent)))
     item_ids = tuple(read_items(path, layouts["items"]).columns["item"])
     left_out = read_ratings(table, item_ids, scale, lenient, layout.decimal)[1]
     unread = [cell for cell in headers[0] if cell and cell not in ("user", "item", "rating", *layout.columns.values())]
@@ -312,9 +304,9 @@ def _unknown(file: Path, header: Sequence[str], stem: str, common: Collection[st
     if worded := _worded(lacking[0], header, stem, known):
         hint = f"is it {' or '.join(worded)}? {hint}"
     if lacking == ["user"]:
-        hint = f"add a column 'user', also where all ratings are of one user; or {hint}"
+        hint = f"join the exports of several users, and add a column 'user' that tells them apart; or {hint}"
     if lacking == ["rating"]:
-        hint = f"{hint}; where there are likes only, add a column 'rating' with 1 for likes, 0 for what was seen only"
+        hint = f"{hint}; likes alone are not enough: add a column 'rating' with 1 for likes, 0 for what was seen only"
     return DataError(f"{file}: no column is known as {' or '.join(lacking)} (found: {shown})", hint=hint)
 
 

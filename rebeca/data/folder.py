@@ -93,7 +93,9 @@ def read_rating_table(path: Path, layout: TableLayout = USUAL_LAYOUT, missing: C
     Raises:
         DataError: If there is no such table, or naming the first rows that cannot be read.
     """
-    return read_table(table_file(path, "ratings", layout), layout, rating_checks(layout.decimal, missing))
+    return read_table(
+        table_file(path, "ratings", layout), layout, rating_checks(layout.decimal), absent={"rating": missing}
+    )
 
 
 def read_items(path: Path, layout: TableLayout = USUAL_LAYOUT) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,9 +65,9 @@ def _some(items: tuple[str, ...]) -> str:
     return ", ".join(f"'{name}'" for name in items[:NAMED_ITEMS]) + (", ..." if len(items) > NAMED_ITEMS else "")
 
 
-def rating_checks(decimal: str, missing: Collection[str] = ()) -> dict[str, Check]:
-    """What is checked of the columns of a table of ratings; ``missing`` texts stand for no rating."""
-    return {"user": check_id, "item": check_id, "rating": check_number(decimal, missing)}
+def rating_checks(decimal: str) -> dict[str, Check]:
+    """What is checked of the columns of a table of ratings."""
+    return {"user": check_id, "item": check_id, "rating": check_number(decimal)}
 
 
 def read_ratings(
@@ -92,13 +92,12 @@ def read_ratings(
         DataError: Naming the first rows that are off the scale, repeated, or of an item that is not listed; or if no
             rating is left.
     """
-    rating = numbers(table.columns["rating"], decimal, rules.missing_texts)
-    item = _places(table.columns["item"], item_ids)
+    rating, item = numbers(table.columns["rating"], decimal), _places(table.columns["item"], item_ids)
     names = _in_natural_order(table.columns["user"])
     user = _places(table.columns["user"], names)
 
     faults = Faults(table.path)
-    stands_for_none = np.isnan(rating) | np.isin(rating, rules.missing_numbers)
+    stands_for_none = np.isin(rating, rules.missing_numbers)
     _check_scale(faults, table, rating, ~stands_for_none, scale)
     unlisted = (item < 0) & ~stands_for_none
     unlisted_items = tuple(dict.fromkeys(table.columns["item"][row] for row in np.flatnonzero(unlisted)))
@@ -116,7 +115,7 @@ def read_ratings(
     counts = np.bincount(user[rows], minlength=len(names))
     enough = counts[user[rows]] >= rules.min_ratings
     few, of_few = int(((counts > 0) & (counts < rules.min_ratings)).sum()), int((~enough).sum())
-    none = int(stands_for_none.sum())
+    none = int(stands_for_none.sum()) + sum(table.absent.values())
     left_out = LeftOut(none, int(unlisted.sum()), unlisted_items, int(repeats.sum()), few, of_few)
     rows, values = rows[enough], values[enough]
     if not len(rows):

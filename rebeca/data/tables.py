@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -83,16 +85,19 @@ class Table:
         columns: Cells by the names that this project gives to columns.
         rows: int [n]; row of the file of each record.
         path: The file.
+        absent: Records that were not read, by the text that stands for no value.
     """
 
     columns: Mapping[str, list[str]]
     rows: Ints
     path: Path
+    absent: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
+NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 Records = Iterator[tuple[int, Sequence[str]]]
 """Row of the file and the cells of the columns that were asked for."""
 
@@ -102,6 +107,7 @@ def read_table(
     layout: TableLayout,
     required: Mapping[str, Check],
     optional: Mapping[str, Check] | None = None,
+    absent: Mapping[str, Collection[str]] = NOTHING,
 ) -> Table:
     """Reads some columns of a table.
 
@@ -110,6 +116,7 @@ def read_table(
         layout: How it is laid out.
         required: Columns and what is checked of their cells.
         optional: The same for columns that may be absent.
+        absent: Texts of a required column that stand for no value; such a record is counted, and not checked.
 
     Raises:
         DataError: Naming the file and the first rows that cannot be read, in the order of the file.
@@ -118,8 +125,12 @@ def read_table(
     checks = {**required, **(optional or {})}
     faults = Faults(path)
     rows: list[int] = []
+    left_out: Counter[str] = Counter()
     try:
         names, records = _open(path, _Wanted(layout, tuple(checks), frozenset(required)), faults)
+        for name, texts in absent.items():
+            if texts:
+                records = _present(records, names.index(name), texts, left_out)
         columns = [_Column(str(layout.columns.get(name, name)), checks[name]) for name in names]
         while batch := list(islice(records, ROWS_AT_ONCE)):
             numbers_of_rows, cells = zip(*batch, strict=True)
@@ -132,7 +143,17 @@ def read_table(
         raise DataError(f"{path}: cannot be read as a table ({str(error).strip()})") from error
     faults.check()
     kept = {name: column.cells for name, column in zip(names, columns, strict=True)}
-    return Table(kept, np.array(rows, np.int64), path)
+    return Table(kept, np.array(rows, np.int64), path, left_out)
+
+
+def _present(records: Records, place: int, absent: Collection[str], left_out: Counter[str]) -> Records:
+    """Records with a value in a column; the others are counted."""
+    for row, cells in records:
+        text = cells[place].strip()
+        if text in absent:
+            left_out[text] += 1
+        else:
+            yield row, cells
 
 
 class _Column:

@@ -89,7 +89,7 @@ MODES = {
 def test_every_mode_of_pillow_becomes_rgb(name):
     """Whatever a format may open as, within the rounding of a change of colour space."""
     image, expected = MODES[name]
-    shown = limits._as_shown(image, "x")
+    shown = limits._as_shown(image, "x", {}, 1)
     assert shown.shape == (2, 3, 3) and shown.dtype == np.uint8
     assert (np.abs(shown.astype(int) - expected) <= (1 if image.mode in ("YCbCr", "LAB", "La") else 0)).all()
 

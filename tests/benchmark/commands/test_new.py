@@ -65,7 +65,9 @@ def test_an_odd_folder_becomes_a_task_that_reads_it(tmp_path):
     ):
         assert sentence in output
     plan = invoke("plan", folder / "task.yaml", "--workdir", tmp_path / "w")
-    assert "14 users x" in plan and "note: left out: 1 rating of 1 item ('gone') not in the list" in plan
+    assert (
+        "14 users, 3 images per user" in plan and "note: left out: 1 rating of 1 item ('gone') not in the list" in plan
+    )
     assert "note: 1 item has the same pixels as another one" in plan
 
 
@@ -98,9 +100,9 @@ def test_missing_texts_commas_and_a_line_of_spreadsheets_become_a_task_that_read
     (folder / "ratings.csv").write_text("\r\n".join(["sep=;", "user;item;rating", *rows]) + "\r\n")
     output = invoke("new", "task", folder)
     assert "14 users, 40 items, 558 ratings from 1.5 to " in output
-    assert "note: values that seem to stand for no rating: '' (1 time), 'NA' (1 time)" in output
+    assert "note: cells without a rating: '' (1 time), 'NA' (1 time)" in output
     assert 'missing: ["", "NA"]' in (folder / "task.yaml").read_text()
-    assert "14 users x" in invoke("plan", folder / "task.yaml", "--workdir", tmp_path / "w")
+    assert "14 users, 3 images per user" in invoke("plan", folder / "task.yaml", "--workdir", tmp_path / "w")
 
 
 def test_a_decimal_comma_in_json_lines_is_found(tmp_path):
@@ -118,8 +120,12 @@ def test_a_decimal_comma_in_json_lines_is_found(tmp_path):
 @pytest.mark.parametrize(
     ("header", "row", "words"),
     [
-        ("item,rating", "i1,3", ("no column of users (found: item, rating)", "join the exports of several users")),
-        ("user,item", "u1,i1", ("no column of ratings (found: user, item)", "likes alone are not enough")),
+        (
+            "item,rating",
+            "i1,3",
+            ("no column is known as user (found: item, rating)", "join the exports of several users"),
+        ),
+        ("user,item", "u1,i1", ("no column is known as rating (found: user, item)", "likes alone are not enough")),
     ],
 )
 def test_exports_of_one_user_and_likes_alone_are_told_what_to_do(tmp_path, header, row, words):

@@ -160,11 +160,11 @@ def test_a_large_parquet_is_refused_before_it_is_unpacked(tmp_path, monkeypatch,
         read_table(tmp_path / "t.parquet", USUAL, COLUMNS)
 
 
-def test_a_line_of_spreadsheets_names_the_delimiter_and_is_a_row(tmp_path):
+def test_a_line_of_spreadsheets_names_the_delimiter_and_is_not_shown(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("\ufeffsep=;\r\nuser;item;rating\r\na;b;1\r\n", encoding="utf-8")
     table = read_table(path, USUAL, COLUMNS)
-    assert table.columns["rating"] == ["1"] and table.rows.tolist() == [3]
+    assert table.columns["rating"] == ["1"] and table.rows.tolist() == [2]
 
 
 def test_a_decimal_comma_in_json_lines_is_one_of_texts(tmp_path):
@@ -184,7 +184,9 @@ def test_a_cell_without_a_number_names_the_option_and_the_option_leaves_it_out(t
     with pytest.raises(DataError, match=rf"row 3: column 'rating' .*declare missing: \['{cell}'\]"):
         read_table(path, USUAL, COLUMNS)
     rules = RatingRules(missing=(cell, -1.0))
-    ratings, left_out = read_ratings(read_table(path, USUAL, rating_checks(".", (cell,))), ("b", "c"), (1, 5), rules)
+    ratings, left_out = read_ratings(
+        read_table(path, USUAL, COLUMNS, absent={"rating": rules.missing_texts}), ("b", "c"), (1, 5), rules
+    )
     assert ratings.rating.tolist() == [3] and left_out.missing == 1
 
 
