@@ -16,7 +16,8 @@ Relation = Literal["is", "highest", "shared", "as good", "overlaps", "passes", "
 ranked one has a value. ``shared``: so many other
 ranked generators have the highest value too. ``as good``: so many other ranked generators are not significantly worse.
 ``overlaps``: the intervals of so many other ranked generators overlap with the subject's. ``passes``, ``fails``: its
-interval lies above 0 and the permutation test, adjusted over all ranked generators, rejects; or not. ``may be zero``:
+interval lies above 0, or all users have the same positive value, and the permutation test, adjusted over all ranked
+generators, rejects; or not. ``may be zero``:
 its interval does not lie above 0.
 """
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmark.analysis.judges import JudgeReport
 from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED, VERIFIER, Measure
+from benchmark.analysis.results import Interval
 from benchmark.board.claims import Claim, Sentence, highest, with_value
 from benchmark.board.columns import Columns
 from benchmark.board.format_numbers import count, number, of_users, percent
@@ -87,8 +88,8 @@ def _most_personal(rows: Sequence[Row], measures: Columns, users: int, alpha: fl
     by = f"By {words}, {_among(rows, lift, value[top.id])}"
     if not proven:
         claims += [Claim("", lift.key, "fails"), Claim("", f"{TESTS}:{lift.key}", "is", tests)]
-        tested = f", adjusted for {tests} tests" if tests > 1 else ""
-        text = f"By {words}, no personal lift passes the permutation test{tested};"
+        tested = f", adjusted for {tests} tests," if tests > 1 else ""
+        text = f"By {words}, permutation test and interval{tested} confirm no personal lift;"
         text += f" the highest is that of {top.title} ({_number(top, lift, users)})."
         return Sentence(text, tuple(claims))
     if top.id in proven:
@@ -100,8 +101,8 @@ def _most_personal(rows: Sequence[Row], measures: Columns, users: int, alpha: fl
     else:
         best, _ = highest([row for row in known if row.id in proven], [value[name] for name in proven])
         claims.append(Claim(top.id, lift.key, "fails"))
-        text = f"{by}{top.title} has the highest personal lift ({_number(top, lift, users)}), which the permutation"
-        text += f" test does not confirm; the highest confirmed one is that of {best.title}"
+        text = f"{by}{top.title} has the highest personal lift ({_number(top, lift, users)}), which permutation test"
+        text += f" and interval do not confirm; the highest confirmed one is that of {best.title}"
         text += f" ({_number(best, lift, users)}"
         claims += [Claim(best.id, lift.key, "is", value[best.id]), *_fewer(best, lift, users)]
     claims.append(Claim(best.id, lift.key, "passes"))
@@ -127,7 +128,7 @@ def _ends(row: Row, measure: Measure) -> tuple[float, float] | None:
 
 
 def proven_lifts(ranked: Sequence[Row], judge: str, alpha: float) -> tuple[list[str], int]:
-    """Ids of rows whose interval lies above zero and whose adjusted permutation test rejects; and the number of tests.
+    """Ids of rows whose lift lies above zero and whose adjusted permutation test rejects; and the number of tests.
 
     Rows with the same images have one test: submitting a copy changes nothing for others.
     """
@@ -144,12 +145,16 @@ def proven_lifts(ranked: Sequence[Row], judge: str, alpha: float) -> tuple[list[
     proven = [
         row.id
         for row in ranked
-        if (lift := row.lift(judge)) is not None
-        and lift.low is not None
-        and lift.low > 0
-        and adjusted.get(row.record.images.digest, 1.0) <= alpha
+        if _above_zero(row.lift(judge)) and adjusted.get(row.record.images.digest, 1.0) <= alpha
     ]
     return proven, len(tests)
+
+
+def _above_zero(lift: Interval | None) -> bool:
+    """Whether the interval lies above zero, or all users have the same positive lift."""
+    if lift is None or lift.estimate is None:
+        return False
+    return lift.estimate > 0 if lift.method == "constant" else lift.low is not None and lift.low > 0
 
 
 def _among(rows: Sequence[Row], measure: Measure, value: float) -> str:
