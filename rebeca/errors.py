@@ -17,7 +17,7 @@ from __future__ import annotations
 import difflib
 import errno
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 DEVICE_WORDS = (
@@ -139,6 +139,12 @@ RENAMED = {
     "auditor-eyes": ("auditor-encoder",),
 }
 """Old spellings in task files, and what they are called now."""
+
+
+def first_few(texts: Sequence[str], most: int = 5, between: str = ", ") -> str:
+    """The first texts of a list, and how many more there are."""
+    more = [f"and {len(texts) - most:,} more"] if len(texts) > most else []
+    return between.join([*texts[:most], *more])
 
 
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ from benchmark.board.row import Row
 from benchmark.records.attestation import status_of
 from benchmark.records.files import read_comparison, read_record
 from benchmark.records.schema import GeneratorRecord, TaskHeader, TaskRecord
-from rebeca.errors import printable
+from rebeca.errors import first_few, printable
 from rebeca.interfaces import ScorerCard
 
 NAMED = 4
@@ -133,8 +133,7 @@ class Board:
             if not row.complete
         ]
         for caution in self.record.results.cautions:
-            where, more = ", ".join(caution.where[:NAMED]), len(caution.where) - NAMED
-            where += f" and {more} more" if more > 0 else ""
+            where = first_few(caution.where, NAMED)
             measure = "" if caution.measure is None else Measure.parse(caution.measure).label
             sentences.append(CAUTIONS[caution.kind].format(where=where, measure=measure))
         if self.unknown_weights:

@@ -21,7 +21,7 @@ from rebeca.data.discover import Discovery, discover
 from rebeca.data.folder import read_folder
 from rebeca.data.options import TableLayout
 from rebeca.data.ratings import counted
-from rebeca.errors import DataError, SpecError
+from rebeca.errors import DataError, SpecError, first_few
 
 MANY_RATERS = 0.8
 """Above this share of rated pairs (within blocks), items are held out for all users."""
@@ -140,8 +140,7 @@ def _look_at_images(data: Dataset) -> Iterator[str]:
         except DataError as error:
             damaged.append(error.message)
     if damaged:
-        more = f"\n  and {len(damaged) - SHOWN} more" if len(damaged) > SHOWN else ""
-        raise DataError("\n  ".join(damaged[:SHOWN]) + more)
+        raise DataError(first_few(damaged, SHOWN, "\n  "))
     twice = [items for items in same.values() if len(items) > 1]
     if twice:
         shown = "; ".join(" = ".join(f"'{item}'" for item in items[:3]) for items in twice[:3])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmark.disk import absent_beside, is_vacant
 from benchmark.runner.addresses import encoder_addresses
 from benchmark.runner.embed import Encoders, embed
 from benchmark.runner.store import Stages
@@ -65,13 +65,12 @@ def export_task(task: Task, folder: Path, stages: Stages | None = None, device: 
         StoreError: If the folder holds something.
         RebecaError: If the data cannot be read.
     """
-    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+    if folder.is_symlink() or not is_vacant(folder):
         raise StoreError(f"{folder}: there is something already", hint="name a new folder, or remove this one")
     world = find_data(task, stages.store).read() if stages else build_world(task)
     embeddings = _embeddings(task, world, device, stages) if stages else None
     place = folder.resolve()
-    temporary = place.with_name(f".{place.name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = absent_beside(place)
     temporary.mkdir(parents=True)
     written = _write(temporary, task, world, embeddings)
     place.mkdir(exist_ok=True)  # perhaps the current folder, which must stay the same one

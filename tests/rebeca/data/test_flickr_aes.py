@@ -48,7 +48,7 @@ def test_the_published_files_are_read(ready):
     assert set(np.unique(dataset.ratings.rating)) <= {1, 2, 3, 4, 5}
     catalogue = dataset.catalogue
     assert len({catalogue.digest(i) for i in range(len(catalogue))}) == len(catalogue) <= 70
-    assert catalogue._kept == 0  # digests come from the index, no image was decoded
+    assert catalogue._memory.bytes == 0  # digests come from the index, no image was decoded
     assert catalogue.pixels(0).shape[2] == 3
 
 
