@@ -44,6 +44,12 @@ MEMORY_WORDS = (
 fits into the memory left."""
 
 
+MACHINE_ERRORS = (MemoryError, OSError, RuntimeError, TypeError)
+"""What failures of the machine come as; :func:`of_machine` tells which of them are."""
+OUT_OF_MEMORY = 8
+"""Exit code."""
+
+
 class RebecaError(Exception):
     """An error with one clear message and, where there is one, a remedy.
 

@@ -144,6 +144,12 @@ class Board:
         families = self.record.results.families
         return families[measure.key].comparisons if measure.key in families else ()
 
+    def against_reference(self, generator: str, measure: Measure) -> Comparison | None:
+        """A generator minus the reference, if they were compared."""
+        both = {generator, self.reference}
+        pair = next((pair for pair in self.comparisons(measure) if {pair.a, pair.b} == both), None)
+        return None if pair is None else pair.seen_from(generator)
+
     def against_others(self, generator: str) -> list[tuple[Measure, Comparison]]:
         """Declared measures and comparisons of a generator, each as the generator minus the other."""
         return [

@@ -72,12 +72,18 @@ def export_task(task: Task, folder: Path, stages: Stages | None = None, device: 
     place = folder.resolve()
     temporary = absent_beside(place)
     temporary.mkdir(parents=True)
-    written = _write(temporary, task, world, embeddings)
+    _write(temporary, task, world, embeddings)
     place.mkdir(exist_ok=True)  # perhaps the current folder, which must stay the same one
     for path in sorted(temporary.iterdir()):
         path.rename(place / path.name)
     temporary.rmdir()
-    return Export(folder, *written)
+    return Export(
+        folder,
+        users=len(world.users),
+        requests=len(world.users) * task.file.images,
+        training_ratings=len(world.division.generators.train),
+        items=len(world.dataset.catalogue),
+    )
 
 
 def _embeddings(task: Task, world: World, device: str, stages: Stages) -> Floats:
@@ -87,19 +93,18 @@ def _embeddings(task: Task, world: World, device: str, stages: Stages) -> Floats
     return embed("task", encoders, addresses["task"], world.dataset.catalogue, stages)
 
 
-def _write(folder: Path, task: Task, world: World, embeddings: Floats | None) -> tuple[int, int, int, int]:
-    """Writes all files; returns the numbers of users, requests, training ratings and items."""
+def _write(folder: Path, task: Task, world: World, embeddings: Floats | None) -> None:
     dataset, division = world.dataset, world.division
     catalogue, candidates = dataset.catalogue, world.candidates
     decoder: dict[str, Any] = task.file.decoder.params
     prompts = {name: decoder.get(name, "") for name in ("prompt", "negative_prompt")}
     if not any(prompts.values()):
         prompts = {}
-    requests = [
+    requests = (
         [user, k, task.seeds.image(user, k), *prompts.values()]
         for user in world.user_ids
         for k in range(task.file.images)
-    ]
+    )
     _write_csv(folder / "requests.csv", ["user", "replicate", "seed", *prompts], requests)
     _write_ratings(folder / "training_ratings.csv", division.generators.train)
     _write_ratings(folder / "validation_ratings.csv", division.generators.validation)
@@ -125,7 +130,6 @@ def _write(folder: Path, task: Task, world: World, embeddings: Floats | None) ->
         np.save(folder / "embeddings.npy", embeddings)
     _write_json(folder / "task.json", _about(task, world, decoder))
     (folder / "README.md").write_text(_readme(task, world, embeddings is not None, bool(prompts)), encoding="utf-8")
-    return len(world.users), len(requests), len(division.generators.train), len(catalogue)
 
 
 def _about(task: Task, world: World, decoder: dict[str, Any]) -> dict[str, Any]:

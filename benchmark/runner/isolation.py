@@ -27,7 +27,7 @@ from benchmark.runner.store import Stages, Store
 from benchmark.task.file import IsolateSpec
 from benchmark.task.registry import identity
 from benchmark.task.resolve import ResolvedGenerator, Task
-from rebeca.errors import PluginError, RebecaError, StoreError, device_fails, of_machine, out_of_memory
+from rebeca.errors import MACHINE_ERRORS, PluginError, RebecaError, StoreError, device_fails, of_machine, out_of_memory
 from rebeca.interfaces import no_progress
 
 LONGEST_MESSAGE = 1 << 16
@@ -271,7 +271,7 @@ def _work(job: _Job, relay: _Relay) -> None:
     except RebecaError as error:
         text = error.message[: LONGEST_MESSAGE // 8]
         relay.send(_Message(error=text, hint=error.hint, machine=isinstance(error, StoreError)))
-    except (MemoryError, OSError, RuntimeError, TypeError) as error:
+    except MACHINE_ERRORS as error:
         if not of_machine(error):
             raise
         if out_of_memory(error):

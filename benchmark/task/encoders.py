@@ -35,6 +35,11 @@ class ResolvedEncoder:
         """Whether it, or an encoder below it, learns from training items."""
         return learns(self.use, self.params) or (self.of is not None and self.of.learns)
 
+    @property
+    def chain(self) -> tuple[ResolvedEncoder, ...]:
+        """It and all encoders below it."""
+        return (self, *(() if self.of is None else self.of.chain))
+
     def address(self) -> dict[str, Any]:
         """Code, parameters and weights, with those of the encoder below; no weights are loaded."""
         below = None if self.of is None else self.of.address()

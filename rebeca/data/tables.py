@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -106,7 +105,6 @@ class Table:
         return len(self.rows)
 
 
-NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 Records = Iterator[tuple[int, Sequence[str]]]
 """Row of the file and the cells of the columns that were asked for."""
 
@@ -116,7 +114,7 @@ def read_table(
     layout: TableLayout,
     required: Mapping[str, Check],
     optional: Mapping[str, Check] | None = None,
-    absent: Mapping[str, Collection[str]] = NOTHING,
+    absent: Mapping[str, Collection[str]] | None = None,
 ) -> Table:
     """Reads some columns of a table.
 
@@ -137,7 +135,7 @@ def read_table(
     left_out: Counter[str] = Counter()
     try:
         names, records = _open(path, _Wanted(layout, tuple(checks), frozenset(required)), faults)
-        for name, texts in absent.items():
+        for name, texts in (absent or {}).items():
             if texts:
                 records = _present(records, names.index(name), texts, left_out)
         columns = [_Column(str(layout.columns.get(name, name)), checks[name]) for name in names]

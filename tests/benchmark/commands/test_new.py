@@ -62,7 +62,9 @@ def test_an_odd_folder_becomes_a_task_that_reads_it(tmp_path):
     ):
         assert sentence in output
     plan = invoke("plan", folder / "task.yaml", "--workdir", tmp_path / "w")
-    assert "14 users x" in plan and "note: left out: 1 rating of 1 item ('gone') not in the list" in plan
+    assert (
+        "14 users, 3 images per user" in plan and "note: left out: 1 rating of 1 item ('gone') not in the list" in plan
+    )
 
 
 def test_missing_texts_and_odd_delimiters_are_written_so_that_they_are_read(tmp_path):
