@@ -147,6 +147,11 @@ RENAMED = {
 """Old spellings in task files, and what they are called now."""
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts, such as ``1 rating`` or ``2,000 ratings``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def first_few(texts: Sequence[str], most: int = 5, between: str = ", ") -> str:
     """The first texts of a list, and how many more there are."""
     more = [f"and {len(texts) - most:,} more"] if len(texts) > most else []

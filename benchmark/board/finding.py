@@ -11,6 +11,7 @@ from benchmark.board.columns import Columns
 from benchmark.board.format_numbers import count, number, of_users, percent
 from benchmark.board.row import Row
 from benchmark.stats.levels import FEWEST_USERS
+from rebeca.errors import counted
 
 IN_WORDS = {OBSERVED: "real ratings", GROUND_TRUTH: "the ground truth", VERIFIER: "the verifier"}
 """By role of a scorer."""
@@ -53,7 +54,7 @@ def _leader(rows: Sequence[Row], ranked: Sequence[Row], preference: Measure, use
     who, number_said = among[:1].upper() + among[1:] + first.title, _number(first, preference, users)
     if sharing:
         claims.append(Claim(first.id, preference.key, "shared", sharing))
-        text = f"{who} and {_others(sharing)} share the highest preference ({number_said})."
+        text = f"{who} and {counted(sharing, 'other')} share the highest preference ({number_said})."
     elif first.rank is None:
         text = f"{who} has the highest preference ({number_said}); nothing was compared."
     else:
@@ -65,7 +66,7 @@ def _leader(rows: Sequence[Row], ranked: Sequence[Row], preference: Measure, use
         }.get(
             near,
             f"{who} has the highest preference ({number_said});"
-            f" {_others(near)} {'is' if near == 1 else 'are'} not significantly worse.",
+            f" {counted(near, 'other')} {'is' if near == 1 else 'are'} not significantly worse.",
         )
     return Sentence(text, tuple(claims)) + _failures(first)
 
@@ -95,7 +96,7 @@ def _most_personal(rows: Sequence[Row], measures: Columns, users: int, alpha: fl
         best, text = top, f"{by}{top.title} has the highest personal lift ({_number(top, lift, users)}"
         if sharing:
             claims.append(Claim(top.id, lift.key, "shared", sharing))
-            text = f"{by}{top.title} and {_others(sharing)} share the highest personal lift"
+            text = f"{by}{top.title} and {counted(sharing, 'other')} share the highest personal lift"
             text += f" ({_number(top, lift, users)}"
     else:
         best, _ = highest([row for row in known if row.id in proven], [value[name] for name in proven])
@@ -107,9 +108,7 @@ def _most_personal(rows: Sequence[Row], measures: Columns, users: int, alpha: fl
     claims.append(Claim(best.id, lift.key, "passes"))
     near = overlapping(known, best, lift)
     claims.append(Claim(best.id, lift.key, "overlaps", near))
-    if near:
-        text += f"; the interval{'s' if near > 1 else ''} of {_others(near)} overlap{'' if near > 1 else 's'} with it"
-    return Sentence(f"{text}).", tuple(claims)) + _failures(best)
+    return Sentence(f"{text}{overlap(near)}).", tuple(claims)) + _failures(best)
 
 
 def overlapping(rows: Sequence[Row], best: Row, measure: Measure) -> int:
@@ -117,6 +116,16 @@ def overlapping(rows: Sequence[Row], best: Row, measure: Measure) -> int:
     own = _ends(best, measure)
     others = [ends for row in rows if row is not best and (ends := _ends(row, measure)) is not None]
     return 0 if own is None else sum(max(own[0], low) <= min(own[1], high) for low, high in others)
+
+
+def overlap(near: int) -> str:
+    """Goes on from the highest value: how many other intervals overlap with it."""
+    several = near > 1
+    return (
+        f"; the interval{'s' * several} of {counted(near, 'other')} overlap{'s' * (not several)} with it"
+        if near
+        else ""
+    )
 
 
 def _ends(row: Row, measure: Measure) -> tuple[float, float] | None:
@@ -166,17 +175,11 @@ def _failures(row: Row) -> Sentence:
     )
 
 
-def _others(number_of: int) -> str:
-    return f"{number_of} other{'' if number_of == 1 else 's'}"
-
-
 def _number(row: Row, measure: Measure, users: int) -> str:
     """``0.881``, or ``+0.246, 9 of 12 users`` where fewer than all have a value."""
     interval = row.interval(measure)
-    if interval is None:
-        return number(None)
-    value, fewer = number(interval.estimate, 3, measure.is_lift), of_users(interval, users)
-    return f"{value}, {fewer}" if fewer else value
+    value = number(None if interval is None else interval.estimate, 3, measure.is_lift)
+    return ", ".join(filter(None, (value, of_users(interval, users))))
 
 
 def _fewer(row: Row, measure: Measure, users: int) -> list[Claim]:

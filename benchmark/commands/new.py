@@ -20,8 +20,7 @@ from rebeca.data.dataset import Dataset
 from rebeca.data.discover import Discovery, discover
 from rebeca.data.folder import read_folder
 from rebeca.data.options import TableLayout
-from rebeca.data.ratings import counted
-from rebeca.errors import DataError, SpecError, first_few
+from rebeca.errors import DataError, SpecError, counted, first_few
 
 MANY_RATERS = 0.8
 """Above this share of rated pairs (within blocks), items are held out for all users."""

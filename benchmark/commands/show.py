@@ -223,8 +223,7 @@ def _judge_columns(judges: Mapping[str, JudgeReport], users: int) -> list[Column
 
 def _of_users(interval: Interval | None, users: int, sign: bool = False) -> str:
     """An interval, and how many users it is over where it is not all of them."""
-    text = with_interval(interval, sign)
-    return text if interval is None or interval.n == users else f"{text}{BREAK}{of_users(interval, users)}"
+    return BREAK.join(filter(None, (with_interval(interval, sign), of_users(interval, users))))
 
 
 @dataclass(frozen=True, slots=True)

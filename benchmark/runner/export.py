@@ -128,7 +128,8 @@ def _write(folder: Path, task: Task, world: World, embeddings: Floats | None) ->
     _write_csv(folder / "excluded.csv", ["user", "item"], rated)
     if embeddings is not None:
         np.save(folder / "embeddings.npy", embeddings)
-    _write_json(folder / "task.json", _about(task, world, decoder))
+    described = json.dumps(_about(task, world, decoder), indent=1, sort_keys=True, ensure_ascii=False)
+    (folder / "task.json").write_text(f"{described}\n", encoding="utf-8")
     (folder / "README.md").write_text(_readme(task, world, embeddings is not None, bool(prompts)), encoding="utf-8")
 
 
@@ -165,10 +166,6 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _readme(task: Task, world: World, embeddings: bool, prompts: bool) -> str:

@@ -15,10 +15,10 @@ from rebeca.arrays import Floats
 from rebeca.data.cells import NUMBER, number_text, numbers
 from rebeca.data.folder import read_items, read_rating_table, table_file
 from rebeca.data.options import TABLE_ENDINGS, Decimal, RatingRules, TableLayout
-from rebeca.data.ratings import counted, read_ratings
+from rebeca.data.ratings import read_ratings
 from rebeca.data.tables import column_names
 from rebeca.data.text import kind_of, text_rows, usual_delimiter
-from rebeca.errors import DataError
+from rebeca.errors import DataError, counted
 
 DELIMITERS = (",", "\t", ";", "::", "|", " ", "=", "\x01")
 LOOKED_AT = 200

@@ -12,7 +12,7 @@ from rebeca.data.cells import Check, check_id, check_number, number_text, number
 from rebeca.data.interactions import Interactions
 from rebeca.data.options import ALL_RATINGS, Duplicates, RatingRules
 from rebeca.data.tables import Faults, Table
-from rebeca.errors import DataError, first_few
+from rebeca.errors import DataError, counted, first_few
 
 """Of those not in the list, in a message."""
 
@@ -49,11 +49,6 @@ class LeftOut:
         if self.users:
             few = f"fewer than {counted(rules.min_ratings, 'rating')}"
             yield f"left out: {counted(self.users, 'user')} with {few}, {counted(self.of_users, 'rating')} in all"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number and what it counts, such as ``1 rating`` or ``2,000 ratings``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _unlisted(ratings: int, items: tuple[str, ...]) -> str:

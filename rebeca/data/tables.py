@@ -25,7 +25,7 @@ from rebeca.arrays import Ints
 from rebeca.data.cells import Check, check_encoding, number_text
 from rebeca.data.options import TableLayout
 from rebeca.data.text import check_file, kind_of, text_lines, text_rows, usual_delimiter
-from rebeca.errors import DataError
+from rebeca.errors import DataError, counted
 
 MOST_ROWS = 50_000_000
 SHOWN_FAULTS = 10
@@ -265,9 +265,12 @@ def _text(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Recor
     def records() -> Records:
         for row, cells in rows if layout.header else chain([first], rows):
             if len(cells) != width:
-                counted = f"has {len(cells)} cell{'s' if len(cells) != 1 else ''}"
                 hint = ROW_NAMES if layout.header and len(cells) == width + 1 else ""
-                faults.add(row, f"{counted}, {'the header' if layout.header else 'the first row'} {width}", hint)
+                faults.add(
+                    row,
+                    f"has {counted(len(cells), 'cell')}, {'the header' if layout.header else 'the first row'} {width}",
+                    hint,
+                )
             else:
                 yield row, [cells[place] for place in at]
 
