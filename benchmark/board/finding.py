@@ -37,13 +37,13 @@ def finding_of(
     if users < FEWEST_USERS:
         text = f"{count(users)} cannot say who leads: nothing is tested below {FEWEST_USERS} users."
         return Sentence(text, (Claim("", USERS, "is", users),))
-    said = _leader(rows, ranked, Measure(measures.primary), users)
-    said += _most_personal(rows, measures, users, alpha)
+    finding = _leader(rows, ranked, Measure(measures.primary), users)
+    finding += _most_personal(rows, measures, users, alpha)
     gain = judges["population"].verifier_gain if "population" in judges else None
     if gain is not None and gain.low is not None and gain.low <= 0:
         text = "The verifier does not clearly beat the population model here: its lifts prove little."
-        said += Sentence(text, (Claim(VERIFIER, "gain:population", "may be zero"),))
-    return said
+        finding += Sentence(text, (Claim(VERIFIER, "gain:population", "may be zero"),))
+    return finding
 
 
 def _leader(rows: Sequence[Row], ranked: Sequence[Row], preference: Measure, users: int) -> Sentence:
@@ -51,23 +51,20 @@ def _leader(rows: Sequence[Row], ranked: Sequence[Row], preference: Measure, use
     value = first.estimate(preference.scorer)
     claims = [Claim(first.id, preference.key, "highest", value), *_fewer(first, preference, users)]
     among = _among(rows, preference, value)
-    who, number_said = among[:1].upper() + among[1:] + first.title, _number(first, preference, users)
+    who, estimate = among[:1].upper() + among[1:] + first.title, _number(first, preference, users)
+    ahead = f"{who} has the highest preference ({estimate})"
     if sharing:
         claims.append(Claim(first.id, preference.key, "shared", sharing))
-        text = f"{who} and {counted(sharing, 'other')} share the highest preference ({number_said})."
+        text = f"{who} and {counted(sharing, 'other')} share the highest preference ({estimate})."
     elif first.rank is None:
-        text = f"{who} has the highest preference ({number_said}); nothing was compared."
+        text = f"{ahead}; nothing was compared."
     else:
         near = first.rank.high - 1
         claims.append(Claim(first.id, preference.key, "as good", near))
         text = {
-            0: f"{who} leads on preference ({number_said}).",
-            len(ranked) - 1: f"{who} has the highest preference ({number_said}), but no other is significantly worse.",
-        }.get(
-            near,
-            f"{who} has the highest preference ({number_said});"
-            f" {counted(near, 'other')} {'is' if near == 1 else 'are'} not significantly worse.",
-        )
+            0: f"{who} leads on preference ({estimate}).",
+            len(ranked) - 1: f"{ahead}, but no other is significantly worse.",
+        }.get(near, f"{ahead}; {counted(near, 'other')} {'is' if near == 1 else 'are'} not significantly worse.")
     return Sentence(text, tuple(claims)) + _failures(first)
 
 

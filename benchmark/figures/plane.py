@@ -60,11 +60,11 @@ def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
         return None
     points["named"] = points["id"].isin(_named(points, board.reference))
     by = BY.get(board.cards[judge].role)
-    said = board.lead if by is None else _most(by, board.rows, judge)
+    sentence = board.lead if by is None else _most(by, board.rows, judge)
     return Figure(
         name,
-        title=said.text,
-        claims=said.claims,
+        title=sentence.text,
+        claims=sentence.claims,
         alt="; ".join(points["description"]),
         data=points.drop(columns=["href", "description"]),
         draw=partial(_draw, points, board, x_title),
