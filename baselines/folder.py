@@ -19,7 +19,7 @@ from rebeca.data.folder import image_files
 from rebeca.data.interactions import Interactions
 from rebeca.data.options import USUAL_LAYOUT
 from rebeca.data.tables import Faults, read_table
-from rebeca.errors import DataError, PluginError
+from rebeca.errors import DataError, PluginError, first_few
 from rebeca.interfaces import GeneratedImage, Generator, GeneratorContext, Request
 from rebeca.pixels import DECODING, decode_image, pixels_digest
 
@@ -32,7 +32,6 @@ OTHER_SUFFIXES = (".avif", ".bmp", ".gif", ".heic", ".jfif", ".tif", ".tiff")
 NUMBER = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
 LONGEST_NAME = 255
 """Bytes in the name of a folder."""
-SHOWN_NAMES = 5
 SHOWN_DAMAGED = 10
 LAYOUT = f"DIR/<user>/<replicate>.png, replicates counted from 0, or a table DIR/{TABLE} (user,replicate,file)"
 Key = tuple[str, int]
@@ -166,7 +165,7 @@ def read_submission(path: str, users: Sequence[str]) -> Submission:
     paths = sorted(root.rglob("*"))
     links = {link.relative_to(root).as_posix(): _link_fault(link, root) for link in paths if link.is_symlink()}
     if faults := [f"'{name}' {fault}" for name, fault in links.items() if fault]:
-        raise PluginError(f"{path}: {_first(faults)}", hint="put the files themselves into the folder")
+        raise PluginError(f"{path}: {first_few(faults)}", hint="put the files themselves into the folder")
     if (root / TABLE).is_file():
         return Submission(_listed(root / TABLE, root, users), (), listed=True)
     files, others = dict[Key, Path](), list[str]()
@@ -180,7 +179,7 @@ def read_submission(path: str, users: Sequence[str]) -> Submission:
         elif file.suffix.lower() in (*SUFFIXES, *OTHER_SUFFIXES):
             others.append(name.as_posix())
     if faults:
-        raise PluginError(f"{path}: {_first(faults)}", hint="keep one file per image")
+        raise PluginError(f"{path}: {first_few(faults)}", hint="keep one file per image")
     return Submission(files, tuple(others), listed=False)
 
 
@@ -236,7 +235,7 @@ def _check_users(path: str, users: Collection[str]) -> None:
     """Refuses to read folders of users whose ids cannot be the name of one."""
     odd = [user for user in users if user in (".", "..") or len(os.fsencode(user)) > LONGEST_NAME or {*"/\0"} & {*user}]
     if odd:
-        ids = _first([repr(user if len(user) <= 40 else f"{user[:37]}...") for user in odd])
+        ids = first_few([repr(user if len(user) <= 40 else f"{user[:37]}...") for user in odd])
         raise PluginError(
             f"{path}: no folder can be called {ids}", hint=f"name the images in a table {TABLE} (user,replicate,file)"
         )
@@ -264,13 +263,13 @@ def _check_names(path: str, submission: Submission, wanted: Sequence[Key]) -> No
     ]
     faults += [f"'{name}' is asked for as '{missing[stem]}'" for name, stem in stems.items() if stem in missing]
     if names and not faults and not keys & files.keys():
-        asked = _first([f"'{user}/{k}.png'" for user, k in wanted])
+        asked = first_few([f"'{user}/{k}.png'" for user, k in wanted])
         faults = [
-            f"none of its images is asked for: it holds {_first([repr(n) for n in names])}; asked for are {asked}"
+            f"none of its images is asked for: it holds {first_few([repr(n) for n in names])}; asked for are {asked}"
         ]
     if faults:
         raise PluginError(
-            f"{path}: {_first(faults)}", hint=f"use the names of requests.csv and {', '.join(SUFFIXES)}: {LAYOUT}"
+            f"{path}: {first_few(faults)}", hint=f"use the names of requests.csv and {', '.join(SUFFIXES)}: {LAYOUT}"
         )
 
 
@@ -278,11 +277,6 @@ def _loose(name: str) -> str:
     """What names have in common that a person would call the same."""
     plain = re.sub(r"[\s_/-]+", "/", unicodedata.normalize("NFKC", name).casefold()).strip("/")
     return re.sub(r"/0+(?=\d+$)", "/", plain)
-
-
-def _first(texts: Sequence[str]) -> str:
-    more = len(texts) - SHOWN_NAMES
-    return ", ".join(texts[:SHOWN_NAMES]) + (f", and {more:,} more" if more > 0 else "")
 
 
 def _damaged(files: Collection[Path]) -> DataError:
@@ -294,6 +288,4 @@ def _damaged(files: Collection[Path]) -> DataError:
         except DataError as error:
             faults.append(error.message)
             hints[error.hint] = None
-    more = len(faults) - SHOWN_DAMAGED
-    rest = f"\n  and {more:,} more" if more > 0 else ""
-    return DataError("\n  ".join(faults[:SHOWN_DAMAGED]) + rest, hint="; ".join(filter(None, hints)))
+    return DataError(first_few(faults, SHOWN_DAMAGED, "\n  "), hint="; ".join(filter(None, hints)))

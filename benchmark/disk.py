@@ -33,6 +33,18 @@ def write_atomically(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def is_vacant(folder: Path) -> bool:
+    """Whether a folder is absent or empty, so that nothing is lost where another takes its place."""
+    return not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir()))
+
+
+def absent_beside(place: Path) -> Path:
+    """Where a folder is built before :func:`replace_folder`; what an earlier attempt left there is removed."""
+    new = place.with_name(f".{place.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    return new
+
+
 def replace_folder(new: Path, place: Path, sync: bool = True) -> None:
     """Puts a folder in the place of another of the same parent, where one is.
 

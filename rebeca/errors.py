@@ -17,7 +17,7 @@ from __future__ import annotations
 import difflib
 import errno
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 DEVICE_WORDS = (
@@ -42,6 +42,12 @@ MEMORY_WORDS = (
 )
 """Messages of torch and the libraries below it; their errors are plain RuntimeErrors. cuDNN finds no engine where none
 fits into the memory left."""
+
+
+MACHINE_ERRORS = (MemoryError, OSError, RuntimeError, TypeError)
+"""What failures of the machine come as; :func:`of_machine` tells which of them are."""
+OUT_OF_MEMORY = 8
+"""Exit code."""
 
 
 class RebecaError(Exception):
@@ -139,6 +145,17 @@ RENAMED = {
     "auditor-eyes": ("auditor-encoder",),
 }
 """Old spellings in task files, and what they are called now."""
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts, such as ``1 rating`` or ``2,000 ratings``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def first_few(texts: Sequence[str], most: int = 5, between: str = ", ") -> str:
+    """The first texts of a list, and how many more there are."""
+    more = [f"and {len(texts) - most:,} more"] if len(texts) > most else []
+    return between.join([*texts[:most], *more])
 
 
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:

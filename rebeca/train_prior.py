@@ -37,7 +37,17 @@ from rebeca.data.folder import read_folder
 from rebeca.data.interactions import Interactions
 from rebeca.data.splits import Division, SplitRule, divide
 from rebeca.encoders.precomputed import read_embeddings
-from rebeca.errors import DataError, RebecaError, SpecError, of_machine, out_of_memory, printable
+from rebeca.errors import (
+    MACHINE_ERRORS,
+    OUT_OF_MEMORY,
+    DataError,
+    RebecaError,
+    SpecError,
+    StoreError,
+    of_machine,
+    out_of_memory,
+    printable,
+)
 from rebeca.options import RebecaParams
 from rebeca.params import make_params
 from rebeca.prior.options import PriorShape
@@ -46,7 +56,6 @@ from rebeca.seeds import digest_of, seed_of, substream
 from rebeca.space import LinearSpace
 from rebeca.taste import taste_rows
 
-OUT_OF_MEMORY = 8
 INCOMPARABLE = ("objective", "schedule", "normalize", "dims", "scale")
 """Losses of different values of these have different scales."""
 
@@ -205,7 +214,12 @@ def read_config(path: Path) -> TrainConfig:
         if config.split and "ratings" in config.split:
             raise SpecError("split.ratings: there are no judges to share ratings with", hint="leave it out")
         make_params(SplitRule, config.split or {}, "split")
-        _check_rule(config)
+        mixed = [key for key in INCOMPARABLE if len((config.grid or {}).get(key, [])) > 1]
+        if config.selects and mixed:
+            raise SpecError(
+                f"losses of different {mixed[0]} cannot be compared",
+                hint="say select: none, and compare the decoded images yourself",
+            )
         if not config.combinations():
             raise SpecError("grid: a parameter has no values")
         for chosen in config.combinations():
@@ -216,15 +230,6 @@ def read_config(path: Path) -> TrainConfig:
     except SpecError as error:
         raise SpecError(f"{path}: {error.message}", hint=error.hint) from error
     return config
-
-
-def _check_rule(config: TrainConfig) -> None:
-    mixed = [key for key in INCOMPARABLE if len((config.grid or {}).get(key, [])) > 1]
-    if config.selects and mixed:
-        raise SpecError(
-            f"losses of different {mixed[0]} cannot be compared",
-            hint="say select: none, and compare the decoded images yourself",
-        )
 
 
 def _check_device(device: str) -> None:
@@ -247,10 +252,13 @@ def main(config: Path, output: Path) -> None:
         run(config, output)
     except RebecaError as error:
         _leave(str(error), error.exit_code)
-    except (MemoryError, OSError, RuntimeError) as error:
+    except MACHINE_ERRORS as error:
         if not of_machine(error) and not isinstance(error, OSError):
             raise
-        _leave(f"{error}\n  hint: the same command continues", OUT_OF_MEMORY if out_of_memory(error) else 6)
+        _leave(
+            f"{error}\n  hint: the same command continues",
+            OUT_OF_MEMORY if out_of_memory(error) else StoreError.exit_code,
+        )
 
 
 def _leave(message: str, code: int) -> None:

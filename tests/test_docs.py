@@ -177,15 +177,15 @@ def test_task_snippets_name_real_things(page):
 
 
 def test_trials_name_tests_that_exist():
-    """The last column of the table of public files: a file of tests, or its short name, and parts of names."""
+    """The last column of the report on public files: a file of tests, or its short name, and parts of names."""
     short = {
         "layouts": "tests/rebeca/data/test_public_layouts.py",
         "pixels": "tests/rebeca/test_pixels.py",
         "`test_discover.py`": "tests/rebeca/data/test_discover.py",
         "`test_yaml_source.py`": "tests/benchmark/task/test_yaml_source.py",
     }
-    _, _, section = (ROOT / "docs/explanation/testing.md").read_text().partition("## Public files and reports")
-    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")][2:]
+    _, _, table = (ROOT / "docs/reports/public-files.md").read_text().partition("| tried")
+    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|")][1:]
     assert len(rows) >= 20
     for row in rows:
         file, *parts = [part.strip() for part in row[-1].split(", ")]

@@ -20,7 +20,7 @@ from benchmark.board.row import Row
 from benchmark.records.attestation import status_of
 from benchmark.records.files import read_comparison, read_record
 from benchmark.records.schema import GeneratorRecord, TaskHeader, TaskRecord
-from rebeca.errors import printable
+from rebeca.errors import first_few, printable
 from rebeca.interfaces import ScorerCard
 
 NAMED = 4
@@ -133,8 +133,7 @@ class Board:
             if not row.complete
         ]
         for caution in self.record.results.cautions:
-            where, more = ", ".join(caution.where[:NAMED]), len(caution.where) - NAMED
-            where += f" and {more} more" if more > 0 else ""
+            where = first_few(caution.where, NAMED)
             measure = "" if caution.measure is None else Measure.parse(caution.measure).label
             sentences.append(CAUTIONS[caution.kind].format(where=where, measure=measure))
         if self.unknown_weights:
@@ -144,6 +143,12 @@ class Board:
     def comparisons(self, measure: Measure) -> tuple[Comparison, ...]:
         families = self.record.results.families
         return families[measure.key].comparisons if measure.key in families else ()
+
+    def against_reference(self, generator: str, measure: Measure) -> Comparison | None:
+        """A generator minus the reference, if they were compared."""
+        both = {generator, self.reference}
+        pair = next((pair for pair in self.comparisons(measure) if {pair.a, pair.b} == both), None)
+        return None if pair is None else pair.seen_from(generator)
 
     def against_others(self, generator: str) -> list[tuple[Measure, Comparison]]:
         """Declared measures and comparisons of a generator, each as the generator minus the other."""

@@ -12,6 +12,7 @@ from benchmark.board.columns import Columns
 from benchmark.board.format_numbers import count, number, of_users, percent
 from benchmark.board.row import Row
 from benchmark.stats.levels import FEWEST_USERS
+from rebeca.errors import counted
 
 IN_WORDS = {OBSERVED: "real ratings", GROUND_TRUTH: "the ground truth", VERIFIER: "the verifier"}
 """By role of a scorer."""
@@ -37,13 +38,13 @@ def finding_of(
     if users < FEWEST_USERS:
         text = f"{count(users)} cannot say who leads: nothing is tested below {FEWEST_USERS} users."
         return Sentence(text, (Claim("", USERS, "is", users),))
-    said = _leader(rows, ranked, Measure(measures.primary), users)
-    said += _most_personal(rows, measures, users, alpha)
+    finding = _leader(rows, ranked, Measure(measures.primary), users)
+    finding += _most_personal(rows, measures, users, alpha)
     gain = judges["population"].verifier_gain if "population" in judges else None
     if gain is not None and gain.low is not None and gain.low <= 0:
         text = "The verifier does not clearly beat the population model here: its lifts prove little."
-        said += Sentence(text, (Claim(VERIFIER, "gain:population", "may be zero"),))
-    return said
+        finding += Sentence(text, (Claim(VERIFIER, "gain:population", "may be zero"),))
+    return finding
 
 
 def _leader(rows: Sequence[Row], ranked: Sequence[Row], preference: Measure, users: int) -> Sentence:
@@ -51,23 +52,20 @@ def _leader(rows: Sequence[Row], ranked: Sequence[Row], preference: Measure, use
     value = first.estimate(preference.scorer)
     claims = [Claim(first.id, preference.key, "highest", value), *_fewer(first, preference, users)]
     among = _among(rows, preference, value)
-    who, number_said = among[:1].upper() + among[1:] + first.title, _number(first, preference, users)
+    who, estimate = among[:1].upper() + among[1:] + first.title, _number(first, preference, users)
+    ahead = f"{who} has the highest preference ({estimate})"
     if sharing:
         claims.append(Claim(first.id, preference.key, "shared", sharing))
-        text = f"{who} and {_others(sharing)} share the highest preference ({number_said})."
+        text = f"{who} and {counted(sharing, 'other')} share the highest preference ({estimate})."
     elif first.rank is None:
-        text = f"{who} has the highest preference ({number_said}); nothing was compared."
+        text = f"{ahead}; nothing was compared."
     else:
         near = first.rank.high - 1
         claims.append(Claim(first.id, preference.key, "as good", near))
         text = {
-            0: f"{who} leads on preference ({number_said}).",
-            len(ranked) - 1: f"{who} has the highest preference ({number_said}), but no other is significantly worse.",
-        }.get(
-            near,
-            f"{who} has the highest preference ({number_said});"
-            f" {_others(near)} {'is' if near == 1 else 'are'} not significantly worse.",
-        )
+            0: f"{who} leads on preference ({estimate}).",
+            len(ranked) - 1: f"{ahead}, but no other is significantly worse.",
+        }.get(near, f"{ahead}; {counted(near, 'other')} {'is' if near == 1 else 'are'} not significantly worse.")
     return Sentence(text, tuple(claims)) + _failures(first)
 
 
@@ -96,7 +94,7 @@ def _most_personal(rows: Sequence[Row], measures: Columns, users: int, alpha: fl
         best, text = top, f"{by}{top.title} has the highest personal lift ({_number(top, lift, users)}"
         if sharing:
             claims.append(Claim(top.id, lift.key, "shared", sharing))
-            text = f"{by}{top.title} and {_others(sharing)} share the highest personal lift"
+            text = f"{by}{top.title} and {counted(sharing, 'other')} share the highest personal lift"
             text += f" ({_number(top, lift, users)}"
     else:
         best, _ = highest([row for row in known if row.id in proven], [value[name] for name in proven])
@@ -108,9 +106,7 @@ def _most_personal(rows: Sequence[Row], measures: Columns, users: int, alpha: fl
     claims.append(Claim(best.id, lift.key, "passes"))
     near = overlapping(known, best, lift)
     claims.append(Claim(best.id, lift.key, "overlaps", near))
-    if near:
-        text += f"; the interval{'s' if near > 1 else ''} of {_others(near)} overlap{'' if near > 1 else 's'} with it"
-    return Sentence(f"{text}).", tuple(claims)) + _failures(best)
+    return Sentence(f"{text}{overlap(near)}).", tuple(claims)) + _failures(best)
 
 
 def overlapping(rows: Sequence[Row], best: Row, measure: Measure) -> int:
@@ -118,6 +114,16 @@ def overlapping(rows: Sequence[Row], best: Row, measure: Measure) -> int:
     own = _ends(best, measure)
     others = [ends for row in rows if row is not best and (ends := _ends(row, measure)) is not None]
     return 0 if own is None else sum(max(own[0], low) <= min(own[1], high) for low, high in others)
+
+
+def overlap(near: int) -> str:
+    """Goes on from the highest value: how many other intervals overlap with it."""
+    several = near > 1
+    return (
+        f"; the interval{'s' * several} of {counted(near, 'other')} overlap{'s' * (not several)} with it"
+        if near
+        else ""
+    )
 
 
 def _ends(row: Row, measure: Measure) -> tuple[float, float] | None:
@@ -171,17 +177,11 @@ def _failures(row: Row) -> Sentence:
     )
 
 
-def _others(number_of: int) -> str:
-    return f"{number_of} other{'' if number_of == 1 else 's'}"
-
-
 def _number(row: Row, measure: Measure, users: int) -> str:
     """``0.881``, or ``+0.246, 9 of 12 users`` where fewer than all have a value."""
     interval = row.interval(measure)
-    if interval is None:
-        return number(None)
-    value, fewer = number(interval.estimate, 3, measure.is_lift), of_users(interval, users)
-    return f"{value}, {fewer}" if fewer else value
+    value = number(None if interval is None else interval.estimate, 3, measure.is_lift)
+    return ", ".join(filter(None, (value, of_users(interval, users))))
 
 
 def _fewer(row: Row, measure: Measure, users: int) -> list[Claim]:

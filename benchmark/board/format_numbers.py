@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 from benchmark.analysis.results import Interval
+from rebeca.errors import counted
 
 MISSING = "–"
 MOST_DECIMALS = 4
@@ -24,7 +25,7 @@ def decimals_for(low: float | None, high: float | None) -> int:
 
 def count(users: int) -> str:
     """``1 user``, ``2,000 users``."""
-    return f"{users:,} user{'' if users == 1 else 's'}"
+    return counted(users, "user")
 
 
 def number(value: float | None, decimals: int = DEFAULT_DECIMALS, sign: bool = False) -> str:
@@ -48,9 +49,9 @@ def with_interval(interval: Interval | None, sign: bool = False, users: int | No
     return f"{value} ({text})" if text else value
 
 
-def of_users(interval: Interval, users: int | None) -> str:
+def of_users(interval: Interval | None, users: int | None) -> str:
     """``4 of 12 users`` where fewer than ``users`` have a value, else nothing."""
-    return "" if users is None or interval.n >= users else f"{interval.n:,} of {count(users)}"
+    return "" if interval is None or users is None or interval.n >= users else f"{interval.n:,} of {count(users)}"
 
 
 def p_value(p: float | None) -> str:

@@ -13,6 +13,8 @@ from types import FrameType
 import click
 
 from rebeca.errors import (
+    MACHINE_ERRORS,
+    OUT_OF_MEMORY,
     DataError,
     MissingDependency,
     PluginError,
@@ -28,7 +30,6 @@ from rebeca.errors import (
 )
 
 DIFFERS = 1
-OUT_OF_MEMORY = 8
 CODES = {
     0: "done; generators that failed in isolation are named in the output",
     DIFFERS: "`check`: a result differs from the published record",
@@ -78,7 +79,7 @@ def one_message(debug: bool) -> Iterator[None]:
     except BrokenPipeError:  # the program that reads the output has ended
         sys.stdout = None
         sys.exit(1)
-    except (MemoryError, OSError, RuntimeError, TypeError) as error:
+    except MACHINE_ERRORS as error:
         if debug or not (isinstance(error, OSError) or of_machine(error)):
             raise
         _leave(*_of_machine(error))

@@ -104,10 +104,7 @@ def plan(
     from benchmark.commands.plan import plan_task, print_plan
 
     planned = plan_task(resolved, workdir, pilot, device)
-    if as_csv:
-        print_csv(asdict(generator) for generator in planned.generators)
-    else:
-        print_result(planned, as_json, print_plan)
+    print_result(planned, as_json, print_plan, map(asdict, planned.generators) if as_csv else None)
 
 
 @main.command()
@@ -219,16 +216,16 @@ def show(task: str, workdir: Path, roots: tuple[Path, ...], as_json: bool, as_cs
 @csv_option
 def compare(task: str, a: str, b: str, workdir: Path, roots: tuple[Path, ...], as_json: bool, as_csv: bool) -> None:
     """Compare two generators: difference, interval and verdict."""
-    from benchmark.commands.show import compare_generators, comparison_rows, find_records, print_comparisons
+    from benchmark.commands.show import compare_generators, comparison_row, find_records, print_comparisons
 
     records = find_records(task, roots or (workdir / "records",))
     comparisons = compare_generators(records, a, b)
-    if as_json:
-        print_json({"a": a, "b": b, "comparisons": comparisons})
-    elif as_csv:
-        print_csv(comparison_rows(comparisons))
-    else:
-        print_comparisons(records, a, b, comparisons)
+    print_result(
+        {"a": a, "b": b, "comparisons": comparisons},
+        as_json,
+        lambda _: print_comparisons(records, a, b, comparisons),
+        map(comparison_row, comparisons) if as_csv else None,
+    )
 
 
 @main.command()

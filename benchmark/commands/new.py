@@ -21,10 +21,9 @@ from rebeca.data.discover import Discovery, discover
 from rebeca.data.folder import read_folder
 from rebeca.data.interactions import rows_by_group
 from rebeca.data.options import TableLayout
-from rebeca.data.ratings import counted
 from rebeca.data.remains import find_candidates, remarks
 from rebeca.data.splits import SplitRule, divide
-from rebeca.errors import DataError, SpecError
+from rebeca.errors import DataError, SpecError, counted
 
 MANY_RATERS = 0.8
 """Above this share of rated pairs (within blocks), items are held out for all users."""

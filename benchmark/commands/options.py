@@ -80,10 +80,17 @@ def load(name: str, overrides: tuple[str, ...], limit_users: int | None) -> Task
     return load_task(find_task(name), overrides, limit_users)
 
 
-def print_result(result: Result, as_json: bool, text: str | Callable[[Result], None]) -> None:
-    """Prints a result as JSON, or its text; a function prints that itself."""
+def print_result(
+    result: Result,
+    as_json: bool,
+    text: str | Callable[[Result], None],
+    rows: Iterable[Mapping[str, object]] | None = None,
+) -> None:
+    """Prints a result as JSON, as rows of CSV if there are any, or its text; a function prints that itself."""
     if as_json:
         print_json(result)
+    elif rows is not None:
+        print_csv(rows)
     elif isinstance(text, str):
         click.echo(text)
     else:

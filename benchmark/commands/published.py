@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmark.commands.options import csv_option, json_option, print_csv, print_json, print_result
+from benchmark.commands.options import csv_option, json_option, print_json, print_result
 
 
 @click.group()
@@ -27,10 +27,7 @@ def list_(task: str | None, as_json: bool, as_csv: bool) -> None:
     from benchmark.commands.weights import describe, file_rows, print_weights
 
     known = describe(task)
-    if as_csv:
-        print_csv(file_rows(known))
-    else:
-        print_result(known, as_json, print_weights)
+    print_result(known, as_json, print_weights, file_rows(known) if as_csv else None)
 
 
 @weights.command()

@@ -53,15 +53,14 @@ def find_records(task: str, roots: Sequence[Path]) -> Path:
 
 def cautions_of(task: str, records: Path) -> list[str]:
     """In what the records are not those of the task as it is now: changed since, modified, or older than others."""
-    header, cautions = read_comparison(records).task, []
+    record, cautions = read_comparison(records), []
+    header = record.task
     if header.modified:
-        command = read_comparison(records).provenance.command
-        cautions.append(f"the records are of the modified task {header.hash[:12]} ({command})")
+        cautions.append(f"the records are of the modified task {header.hash[:12]} ({record.provenance.command})")
     elif (now := _present_hash(task, header.id)) is not None and now != header.hash:
         cautions.append(f"the records are of task {header.hash[:12]}, which is {now[:12]} by now: run it again")
-    newest = records.stat().st_mtime_ns
-    newer = [path for path in sorted(records.parent.glob("v*")) if (path / TASK_FOLDER).is_dir()]
-    newer = [path for path in newer if path.stat().st_mtime_ns > newest]
+    versions = [path for path in sorted(records.parent.glob("v*")) if (path / TASK_FOLDER).is_dir()]
+    newer = [path for path in versions if path.stat().st_mtime_ns > records.stat().st_mtime_ns]
     if newer:
         cautions.append(f"newer records of this task, modified or of an older version: {newer[-1]}")
     return cautions
@@ -129,7 +128,7 @@ def board_rows(records: Path) -> list[dict[str, object]]:
 
 
 def _board_row(board: Board, row: Row) -> dict[str, object]:
-    rank, pair = row.rank, _against_reference(board, row)
+    rank, pair = row.rank, board.against_reference(row.id, Measure(board.primary))
     fields: dict[str, object] = {
         "generator": row.id,
         "title": row.title,
@@ -199,7 +198,7 @@ def _verdict(board: Board, row: Row) -> str:
     """What the comparison of a row with the reference gives on preference."""
     if row.id == board.reference:
         return "(reference)"
-    pair = _against_reference(board, row)
+    pair = board.against_reference(row.id, Measure(board.primary))
     if pair is None:
         return "not tested"
     return pair.verdict if pair.p is None else f"{pair.verdict}{BREAK}{_p(pair.p)}"
@@ -208,12 +207,6 @@ def _verdict(board: Board, row: Row) -> str:
 def _p(p: float) -> str:
     text = p_value(p)
     return f"p {text}" if text.startswith("<") else f"p = {text}"
-
-
-def _against_reference(board: Board, row: Row) -> Comparison | None:
-    pairs = board.comparisons(Measure(board.primary))
-    pair = next((pair for pair in pairs if {pair.a, pair.b} == {row.id, board.reference}), None)
-    return None if pair is None else pair.seen_from(row.id)
 
 
 def _judge_columns(judges: Mapping[str, JudgeReport], users: int) -> list[Column]:
@@ -230,8 +223,7 @@ def _judge_columns(judges: Mapping[str, JudgeReport], users: int) -> list[Column
 
 def _of_users(interval: Interval | None, users: int, sign: bool = False) -> str:
     """An interval, and how many users it is over where it is not all of them."""
-    text = with_interval(interval, sign)
-    return text if interval is None or interval.n == users else f"{text}{BREAK}{of_users(interval, users)}"
+    return BREAK.join(filter(None, (with_interval(interval, sign), of_users(interval, users))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,12 +268,8 @@ def compare_generators(records: Path, a: str, b: str) -> list[MeasureComparison]
     return sorted(comparisons, key=lambda each: (not each.declared, each.measure))
 
 
-def comparison_rows(comparisons: Sequence[MeasureComparison]) -> list[dict[str, object]]:
-    """One row per measure, for ``--csv``."""
-    return [_comparison_row(each) for each in comparisons]
-
-
-def _comparison_row(each: MeasureComparison) -> dict[str, object]:
+def comparison_row(each: MeasureComparison) -> dict[str, object]:
+    """The row of a measure, for ``--csv``."""
     pair, test = each.comparison, each.comparison.test
     return {
         "measure": each.measure,

@@ -29,6 +29,7 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
+from benchmark.disk import is_vacant
 from rebeca.errors import StoreError
 from rebeca.published import ALL, CARD, Published
 from rebeca.seeds import seed_of
@@ -121,7 +122,7 @@ def make_weights(layout: str, size: Size, root: Path, seed: int = 0) -> Path:
     files: dict[str, str] = {}
     if (folder / CARD).is_file():
         files = json.loads((folder / CARD).read_text(encoding="utf-8"))["files"]
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif not is_vacant(folder):
         raise StoreError(f"{folder} holds weights that are not random", hint="choose another folder with --out")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CARD).write_text(_card_text(size, seed, files), encoding="utf-8")  # first: what follows is random

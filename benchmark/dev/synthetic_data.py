@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from benchmark.disk import is_vacant
 from rebeca.data.flickr_aes import IMAGES, INDEX, TABLE
 from rebeca.errors import StoreError
 
@@ -29,7 +30,7 @@ def write_synthetic(root: Path, users: int, items: int, ratings: int, seed: int 
     Raises:
         StoreError: If ``root`` holds anything else.
     """
-    if root.is_dir() and any(root.iterdir()) and not (root / MARK).is_file():
+    if not is_vacant(root) and not (root / MARK).is_file():
         raise StoreError(f"{root} holds something else", hint="name an empty folder")
     (root / IMAGES).mkdir(parents=True, exist_ok=True)
     (root / INDEX).unlink(missing_ok=True)

@@ -21,6 +21,9 @@ from benchmark.figures.style import SIZES, Figure, Undrawn, attempt, pdf, png, s
 from benchmark.figures.users import users
 from benchmark.figures.validity import validity
 
+Files = Mapping[str, bytes]
+"""By name."""
+Drawing = tuple[Figure, Files]
 Family = Callable[[Tables], Sequence[Figure | Undrawn]]
 FAMILIES: dict[str, tuple[Family, ...]] = {
     "Preference and personal lift": (planes,),
@@ -48,6 +51,16 @@ def figures_of(tables: Tables) -> Iterator[tuple[str, Figure | Undrawn]]:
                 yield heading, figure
 
 
+def drawings_of(tables: Tables, draw: Callable[[Figure], Files]) -> Iterator[tuple[str, Drawing | Undrawn]]:
+    """As :func:`figures_of`, each figure with the files that ``draw`` makes of it."""
+    for heading, figure in figures_of(tables):
+        if isinstance(figure, Undrawn):
+            yield heading, figure
+        else:
+            files = attempt(figure.name, partial(draw, figure))
+            yield heading, files if isinstance(files, Undrawn) else (figure, files)
+
+
 def write_figures(records: Path, out: Path) -> list[Path]:
     """Writes every figure of a task version for print: NAME.csv, and NAME-SIZE.svg, .pdf and .png.
 
@@ -60,12 +73,11 @@ def write_figures(records: Path, out: Path) -> list[Path]:
     """
     out.mkdir(parents=True, exist_ok=True)
     written, index = [], []
-    for heading, figure in figures_of(read_tables(read_board(records))):
-        files = figure if isinstance(figure, Undrawn) else attempt(figure.name, partial(_for_print, figure))
-        if isinstance(files, Undrawn):
-            index.append({"name": files.name, "heading": heading, "cannot be drawn": files.reason})
+    for heading, drawing in drawings_of(read_tables(read_board(records)), _for_print):
+        if isinstance(drawing, Undrawn):
+            index.append({"name": drawing.name, "heading": heading, "cannot be drawn": drawing.reason})
             continue
-        assert not isinstance(figure, Undrawn)
+        figure, files = drawing
         for name, content in files.items():
             (out / name).write_bytes(content)
             written.append(out / name)
@@ -77,8 +89,7 @@ def write_figures(records: Path, out: Path) -> list[Path]:
     return [*written, path]
 
 
-def _for_print(figure: Figure) -> Mapping[str, bytes]:
-    """Files of a figure by name."""
+def _for_print(figure: Figure) -> Files:
     files = {f"{figure.name}.csv": figure.data.to_csv(index=False, lineterminator="\n").encode()}
     for name in ("one-column", "two-column"):
         drawn = svg(figure, SIZES[name])

@@ -70,7 +70,7 @@ def _dots(tables: Tables) -> Figure | None:
     if data.empty:
         return None
 
-    said = _finding(tables)
+    finding = _finding(tables)
 
     def draw(size: Size) -> Any:
         present = [kind for kind in KINDS if kind in set(data["kind"])]
@@ -91,8 +91,8 @@ def _dots(tables: Tables) -> Figure | None:
 
     return Figure(
         "judges",
-        title=said.text,
-        claims=said.claims,
+        title=finding.text,
+        claims=finding.claims,
         alt="; ".join(f"{n}: {with_interval(report.auc_within_user)}" for n, report in tables.board.judges.items()),
         data=data,
         draw=draw,

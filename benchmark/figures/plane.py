@@ -15,7 +15,7 @@ from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED, both_by
 from benchmark.analysis.results import Interval
 from benchmark.board.board import Board
 from benchmark.board.claims import Claim, Sentence, highest, with_value
-from benchmark.board.finding import overlapping
+from benchmark.board.finding import overlap, overlapping
 from benchmark.board.format_numbers import number, with_interval
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
@@ -60,11 +60,11 @@ def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
         return None
     points["named"] = points["id"].isin(_named(points, board.reference))
     by = BY.get(board.cards[judge].role)
-    said = board.lead if by is None else _most(by, board.rows, judge)
+    sentence = board.lead if by is None else _most(by, board.rows, judge)
     return Figure(
         name,
-        title=said.text,
-        claims=said.claims,
+        title=sentence.text,
+        claims=sentence.claims,
         alt="; ".join(points["description"]),
         data=points.drop(columns=["href", "description"]),
         draw=partial(_draw, points, board, x_title),
@@ -93,9 +93,7 @@ def _most(by: str, rows: Sequence[Row], judge: str) -> Sentence:
         "" if best is most else f"{most.title} "
     )
     text += f"the highest personal lift ({number(height, sign=True)})"
-    if near:
-        text += f"; {near} other interval{'s' if near > 1 else ''} overlap{'' if near > 1 else 's'} with it"
-    return Sentence(text, claims)
+    return Sentence(text + overlap(near), claims)
 
 
 def _points(rows: Sequence[Row], judge: str) -> pd.DataFrame:

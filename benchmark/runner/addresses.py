@@ -341,17 +341,24 @@ def _seed_names(task: Task) -> list[str | int]:
 
 def _plugins(task: Task) -> tuple[PluginIdentity, ...]:
     """All plug-ins of other distributions that the task uses, sorted by kind and name."""
-    used: list[tuple[Kind, str]] = [("data set", task.file.data.kind), ("decoder", task.file.decoder.use)]
-    used += [("generator", spec.use) for spec in task.generators]
-    used += [("scorer", entry.use) for entry in task.scorers]
-    used += [("judge", judge.use) for judge in task.judges.values()]
-    for encoder in encoders_of(task).values():
-        below: ResolvedEncoder | None = encoder
-        while below is not None:
-            used.append(("encoder", below.use))
-            below = below.of
-    identities = (identity(kind, name) for kind, name in sorted(set(used)))
+    used = {(kind, use) for kind, use, _, _ in plugins_of(task)}
+    identities = (identity(kind, use) for kind, use in sorted(used))
     return tuple(each for each in identities if not each.is_own)
+
+
+def plugins_of(task: Task) -> Iterator[tuple[Kind, str, Any, str]]:
+    """Kind, registered name, parameters and name in messages of every plug-in of a task."""
+    yield "data set", task.file.data.kind, task.data, task.file.data.kind
+    for encoder in encoders_of(task).values():
+        for own in encoder.chain:
+            yield "encoder", own.use, own.params, own.text
+    for role, judge in task.judges.items():
+        yield "judge", judge.use, judge.params, role
+    for scorer in task.scorers:
+        yield "scorer", scorer.use, scorer.params, scorer.id
+    for spec in task.generators:
+        yield "generator", spec.use, spec.params, spec.id
+        yield "decoder", task.file.decoder.use, spec.decoder, f"{task.file.decoder.use} of {spec.id}"
 
 
 def _hashed_files(folder: Path | None) -> dict[str, str]:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
-from benchmark.runner.addresses import encoders_of
+from benchmark.runner.addresses import plugins_of
 from benchmark.task.declared import prompts_cut
-from benchmark.task.encoders import ResolvedEncoder
-from benchmark.task.registry import Kind, guarded, plugin_class
+from benchmark.task.registry import guarded, plugin_class
 from benchmark.task.resolve import Task
 from rebeca.errors import SpecError
 from rebeca.params import shortened
@@ -23,7 +19,7 @@ def check_task(task: Task) -> list[str]:
     Raises:
         SpecError: Naming file, plug-in, values and remedy.
     """
-    for kind, use, params, label in _plugins(task):
+    for kind, use, params, label in plugins_of(task):
         plugin = plugin_class(kind, use)
         with guarded(kind, label):
             try:
@@ -39,23 +35,6 @@ def check_task(task: Task) -> list[str]:
                 hint="set decoder.params.repeats: true, or best_of: 1",
             )
     return _notes(task)
-
-
-def _plugins(task: Task) -> Iterator[tuple[Kind, str, Any, str]]:
-    """Kind, registered name, parameters and name in messages of every plug-in of a task."""
-    yield "data set", task.file.data.kind, task.data, task.file.data.kind
-    for encoder in encoders_of(task).values():
-        below: ResolvedEncoder | None = encoder
-        while below is not None:
-            yield "encoder", below.use, below.params, below.text
-            below = below.of
-    for role, judge in task.judges.items():
-        yield "judge", judge.use, judge.params, role
-    for scorer in task.scorers:
-        yield "scorer", scorer.use, scorer.params, scorer.id
-    for spec in task.generators:
-        yield "generator", spec.use, spec.params, spec.id
-        yield "decoder", task.file.decoder.use, spec.decoder, f"{task.file.decoder.use} of {spec.id}"
 
 
 def _notes(task: Task) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmark.disk import absent_beside, is_vacant
 from benchmark.runner.addresses import encoder_addresses
 from benchmark.runner.embed import Encoders, embed
 from benchmark.runner.store import Stages
@@ -65,20 +65,25 @@ def export_task(task: Task, folder: Path, stages: Stages | None = None, device: 
         StoreError: If the folder holds something.
         RebecaError: If the data cannot be read.
     """
-    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+    if folder.is_symlink() or not is_vacant(folder):
         raise StoreError(f"{folder}: there is something already", hint="name a new folder, or remove this one")
     world = find_data(task, stages.store).read() if stages else build_world(task)
     embeddings = _embeddings(task, world, device, stages) if stages else None
     place = folder.resolve()
-    temporary = place.with_name(f".{place.name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = absent_beside(place)
     temporary.mkdir(parents=True)
-    written = _write(temporary, task, world, embeddings)
+    _write(temporary, task, world, embeddings)
     place.mkdir(exist_ok=True)  # perhaps the current folder, which must stay the same one
     for path in sorted(temporary.iterdir()):
         path.rename(place / path.name)
     temporary.rmdir()
-    return Export(folder, *written)
+    return Export(
+        folder,
+        users=len(world.users),
+        requests=len(world.users) * task.file.images,
+        training_ratings=len(world.division.generators.train),
+        items=len(world.dataset.catalogue),
+    )
 
 
 def _embeddings(task: Task, world: World, device: str, stages: Stages) -> Floats:
@@ -88,19 +93,18 @@ def _embeddings(task: Task, world: World, device: str, stages: Stages) -> Floats
     return embed("task", encoders, addresses["task"], world.dataset.catalogue, stages)
 
 
-def _write(folder: Path, task: Task, world: World, embeddings: Floats | None) -> tuple[int, int, int, int]:
-    """Writes all files; returns the numbers of users, requests, training ratings and items."""
+def _write(folder: Path, task: Task, world: World, embeddings: Floats | None) -> None:
     dataset, division = world.dataset, world.division
     catalogue, candidates = dataset.catalogue, world.candidates
     decoder: dict[str, Any] = task.file.decoder.params
     prompts = {name: decoder.get(name, "") for name in ("prompt", "negative_prompt")}
     if not any(prompts.values()):
         prompts = {}
-    requests = [
+    requests = (
         [user, k, task.seeds.image(user, k), *prompts.values()]
         for user in world.user_ids
         for k in range(task.file.images)
-    ]
+    )
     _write_csv(folder / "requests.csv", ["user", "replicate", "seed", *prompts], requests)
     _write_ratings(folder / "training_ratings.csv", division.generators.train)
     _write_ratings(folder / "validation_ratings.csv", division.generators.validation)
@@ -124,9 +128,9 @@ def _write(folder: Path, task: Task, world: World, embeddings: Floats | None) ->
     _write_csv(folder / "excluded.csv", ["user", "item"], rated)
     if embeddings is not None:
         np.save(folder / "embeddings.npy", embeddings)
-    _write_json(folder / "task.json", _about(task, world, decoder))
+    described = json.dumps(_about(task, world, decoder), indent=1, sort_keys=True, ensure_ascii=False)
+    (folder / "task.json").write_text(f"{described}\n", encoding="utf-8")
     (folder / "README.md").write_text(_readme(task, world, embeddings is not None, bool(prompts)), encoding="utf-8")
-    return len(world.users), len(requests), len(division.generators.train), len(catalogue)
 
 
 def _about(task: Task, world: World, decoder: dict[str, Any]) -> dict[str, Any]:
@@ -162,10 +166,6 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _readme(task: Task, world: World, embeddings: bool, prompts: bool) -> str:

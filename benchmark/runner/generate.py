@@ -16,10 +16,9 @@ from benchmark.runner.provenance import without_folders
 from benchmark.runner.store import Stages
 from benchmark.task.resolve import ResolvedGenerator, Task
 from rebeca.device import empty_cache, on_processor
-from rebeca.errors import PluginError, printable
+from rebeca.errors import PluginError, first_few, printable
 
 LONGEST_REASON = 500
-SHOWN_USERS = 5
 
 
 def generate_images(
@@ -81,5 +80,4 @@ def _check_failures(task: Task, images: GeneratorImages, reporter: Reporter) -> 
     )
     fine = {row.user for row in images.rows if not row.failure}
     if without := [user for user in dict.fromkeys(row.user for row in failed) if user not in fine]:
-        more = f" and {len(without) - SHOWN_USERS:,} more" if len(without) > SHOWN_USERS else ""
-        reporter.info(f"  {images.spec.id}: users without any image: {', '.join(without[:SHOWN_USERS])}{more}")
+        reporter.info(f"  {images.spec.id}: users without any image: {first_few(without)}")

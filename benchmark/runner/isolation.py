@@ -27,7 +27,7 @@ from benchmark.runner.store import Stages, Store
 from benchmark.task.file import IsolateSpec
 from benchmark.task.registry import identity
 from benchmark.task.resolve import ResolvedGenerator, Task
-from rebeca.errors import PluginError, RebecaError, StoreError, device_fails, of_machine, out_of_memory
+from rebeca.errors import MACHINE_ERRORS, PluginError, RebecaError, StoreError, device_fails, of_machine, out_of_memory
 from rebeca.interfaces import no_progress
 
 LONGEST_MESSAGE = 1 << 16
@@ -127,17 +127,12 @@ def _watch(job: _Job, reporter: Reporter) -> _Message:
         PluginError: If it failed.
         StoreError: If the work folder did.
     """
-    with contextlib.ExitStack() as stage:  # the child's; one that is cut short is left by the exception
-        return _followed(job, reporter, stage)
-
-
-def _followed(job: _Job, reporter: Reporter, stage: contextlib.ExitStack) -> _Message:
     name = f"generator '{job.generator.id}'"
     reader, writer = os.pipe()
     lifeline, ours = os.pipe()  # closed when this process ends
     # -P: files in the current folder are not imported by accident
     command = [sys.executable, "-P", "-m", "benchmark.runner.isolation", str(writer), str(lifeline)]
-    with os.fdopen(reader, "rb", buffering=0) as messages, os.fdopen(ours, "wb"):
+    with os.fdopen(reader, "rb", buffering=0) as messages, os.fdopen(ours, "wb"), contextlib.ExitStack() as stage:
         try:
             child = subprocess.Popen(
                 command,
@@ -166,11 +161,11 @@ def _followed(job: _Job, reporter: Reporter, stage: contextlib.ExitStack) -> _Me
             child.wait()
             with contextlib.suppress(BrokenPipeError):
                 child.stdin.close()
-    if result.error:
-        kind = StoreError if result.machine else PluginError
-        raise kind(result.error, hint=str(result.hint))
-    if not result.done:
-        raise PluginError(f"{name} {_end(code, job.limits)}")
+        if result.error:  # within the block, so that the stage that it cut short is left by the exception
+            kind = StoreError if result.machine else PluginError
+            raise kind(result.error, hint=str(result.hint))
+        if not result.done:
+            raise PluginError(f"{name} {_end(code, job.limits)}")
     return result
 
 
@@ -276,7 +271,7 @@ def _work(job: _Job, relay: _Relay) -> None:
     except RebecaError as error:
         text = error.message[: LONGEST_MESSAGE // 8]
         relay.send(_Message(error=text, hint=error.hint, machine=isinstance(error, StoreError)))
-    except (MemoryError, OSError, RuntimeError, TypeError) as error:
+    except MACHINE_ERRORS as error:
         if not of_machine(error):
             raise
         if out_of_memory(error):

@@ -113,11 +113,7 @@ def _models(task: Task, addresses: Addresses) -> list[Any]:
     encoders += [
         named_encoder(text, task.source.parent) for flags in addresses.scorers.values() for text in flags.encoders
     ]
-    for encoder in encoders:
-        while encoder.of is not None:  # down to the network below all projections
-            encoder = encoder.of
-        params.append(encoder.params)
-    return params
+    return params + [encoder.chain[-1].params for encoder in encoders]  # of the networks below all projections
 
 
 def _named_files(task: Task, addresses: Addresses) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from benchmark.disk import replace_folder
+from benchmark.disk import absent_beside, is_vacant, replace_folder
 from benchmark.records.files import COMPARISON, TASK_FOLDER, read_comparison
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.store import Store
@@ -39,14 +39,14 @@ def publish(task: Task, addresses: Addresses, store: Store, records: Path, targe
     place = check_publish(task, target)
     if with_weights and not read_comparison(records).data.redistribute:
         raise SpecError("weights hold embeddings of images that may not be redistributed", hint="publish without them")
-    fresh = _empty_beside(place)
+    fresh = absent_beside(place)
     shutil.copytree(records, fresh)
     replace_folder(fresh, place)
     weights = weights_folder(place)
     if not with_weights:
         shutil.rmtree(weights, ignore_errors=True)  # they would belong to other records
         return place
-    fresh = _empty_beside(weights)
+    fresh = absent_beside(weights)
     for address in addresses.learned():
         folder = store.find(address)
         if folder is not None:  # a generator that failed has learned nothing
@@ -76,12 +76,6 @@ def check_publish(task: Task, target: Path) -> Path:
             f"{place} holds another task with the same id and version",
             hint="raise the task's version, or change its id",
         )
-    if earlier is None and place.exists() and not (place.is_dir() and not any(place.iterdir())):
+    if earlier is None and not is_vacant(place):
         raise StoreError(f"{place} holds no records, so none replace it", hint="choose another folder with --publish")
     return place
-
-
-def _empty_beside(place: Path) -> Path:
-    fresh = place.with_name(f".{place.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    return fresh

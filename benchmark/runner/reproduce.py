@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.disk import is_vacant
 from benchmark.records.files import COMPARISON, RECORD, TASK_FOLDER, file_digests, read_comparison, read_record
 from benchmark.records.schema import Machine, TaskRecord
 from benchmark.runner.progress import Reporter
@@ -106,7 +107,7 @@ def reproduce(
     """
     published = read_comparison(folder)
     _check_same_task(task, folder, published)
-    if workdir is not None and workdir.is_dir() and any(workdir.iterdir()) and not (workdir / BEGUN).exists():
+    if workdir is not None and not is_vacant(workdir) and not (workdir / BEGUN).exists():
         raise SpecError(
             f"{workdir} holds something already, so that not everything would be computed again",
             hint="name an empty folder, or one of an earlier check run",

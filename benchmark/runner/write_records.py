@@ -19,7 +19,7 @@ from benchmark.analysis.inputs import Rows
 from benchmark.analysis.judges import judge_report
 from benchmark.analysis.measures import range_of
 from benchmark.analysis.results import GeneratorResults, PermutationTest
-from benchmark.disk import replace_folder
+from benchmark.disk import absent_beside, replace_folder
 from benchmark.records.costs import ANALYSE_STAGE
 from benchmark.records.files import TASK_FOLDER, UNSET, read_comparison, write_comparison, write_record
 from benchmark.records.gallery import gallery_users, pack_examples, pack_images, shown_images, taste_of
@@ -93,8 +93,7 @@ def replace_records(target: Path, private: Path, task: Task, world: World, outco
         outcome: The results of the run.
         stages: The store, and the reporter.
     """
-    temporary = target.with_name(f".{target.name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = absent_beside(target)
     with stages.reporter.stage(ANALYSE_STAGE):
         write_records(temporary, temporary if world.dataset.redistribute else private, task, world, outcome)
     if _holds_another_task(target, task):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rebeca.scorers.laion import LaionHead
 
 READING = 2
-"""Raised when files of heads are read in another way; the first way took every chain of layers for a linear one."""
+"""Raised whenever the same file of a head could give other scores."""
 REFERENCE = "Schuhmann et al. 2022, LAION-5B, arXiv 2210.08402; improved-aesthetic-predictor, linear"
 
 

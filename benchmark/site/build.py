@@ -6,7 +6,6 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from benchmark.analysis.measures import Measure
 from benchmark.board.board import NOT_FROZEN, Board, read_board
 from benchmark.board.format_numbers import brief, count, number, p_value, percent, with_interval
 from benchmark.board.tables import Tables, read_tables
-from benchmark.disk import file_digest, locked, replace_folder
+from benchmark.disk import absent_beside, file_digest, is_vacant, locked, replace_folder
 from benchmark.records.attestation import ATTESTATION, MEANINGS
 from benchmark.records.files import TASK_FOLDER, newest_records
 from benchmark.site import data, view
@@ -80,9 +79,7 @@ def check_site(out: Path, only: str | None = None) -> None:
     Raises:
         StoreError: If ``out`` is a file, or holds something that is not a site or not to be replaced.
     """
-    if not out.exists():
-        return
-    if not out.is_dir() or (any(out.iterdir()) and not (out / STAMP).is_file()):
+    if not is_vacant(out) and not (out / STAMP).is_file():
         raise StoreError(f"{out} is not a site, so none is built in its place", hint="choose an empty folder")
     others = sorted({path.name for path in (out / "tasks").glob("*")} - {only})
     if only is not None and others:
@@ -95,8 +92,7 @@ def check_site(out: Path, only: str | None = None) -> None:
 def _replace_site(
     out: Path, folders: Sequence[Path], reports: Sequence[view.Report], images: Path | None, stamp: str
 ) -> None:
-    temporary = out.with_name(f".{out.name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = absent_beside(out)
     temporary.mkdir()
     env = environment()
     for name in STATIC:
@@ -306,18 +302,17 @@ def _each_user(pages: _Pages) -> None:
 
 def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Figure]], list[Undrawn], Markup | None]:
     """Writes every figure as SVG, PNG, PDF and CSV; returns them by heading, those without a drawing, and the hero."""
-    from benchmark.figures.build import figures_of  # imports altair, which takes a second
-    from benchmark.figures.style import SIZES, Undrawn, attempt, svg
+    from benchmark.figures.build import drawings_of  # imports altair, which takes a second
+    from benchmark.figures.style import SIZES, Undrawn, svg
 
     by_heading: dict[str, list[Figure]] = {}
     undrawn: list[Undrawn] = []
     hero = None
-    for heading, figure in figures_of(tables):
-        files = figure if isinstance(figure, Undrawn) else attempt(figure.name, partial(_files_of, figure))
-        if isinstance(files, Undrawn):
-            undrawn.append(files)
+    for heading, drawing in drawings_of(tables, _files_of):
+        if isinstance(drawing, Undrawn):
+            undrawn.append(drawing)
             continue
-        assert not isinstance(figure, Undrawn)
+        figure, files = drawing
         for name, content in files.items():
             (folder / name).write_bytes(content)
         by_heading.setdefault(heading, []).append(figure)
@@ -328,7 +323,6 @@ def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Figure]], lis
 
 
 def _files_of(figure: Figure) -> Mapping[str, bytes]:
-    """Files of a figure by name."""
     from benchmark.figures.style import SIZES, adaptive, pdf, png, svg
 
     drawn = svg(figure, SIZES["page"])

@@ -107,14 +107,9 @@ def cell_html(cell: Interval | None, column: Column, scale: Scale, users: int) -
 def verdicts(board: Board) -> dict[str, dict[str, Comparison | None]]:
     """Every generator minus the reference in ``preference`` and ``lift``; None where not tested."""
     measures = both_by(board.primary)
-    by_generator: dict[str, dict[str, Comparison | None]]
-    by_generator = {row.id: dict.fromkeys(measure.slug for measure in measures) for row in board.rows}
-    for measure in measures:
-        for recorded in board.comparisons(measure):
-            if board.reference in (recorded.a, recorded.b):
-                other = recorded.b if recorded.a == board.reference else recorded.a
-                by_generator[other][measure.slug] = recorded.seen_from(other)
-    return by_generator
+    return {
+        row.id: {measure.slug: board.against_reference(row.id, measure) for measure in measures} for row in board.rows
+    }
 
 
 def settings(generator: GeneratorEntry) -> list[tuple[str, object]]:

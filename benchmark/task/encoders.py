@@ -40,6 +40,11 @@ class ResolvedEncoder:
         """Name of the space of its embeddings: the encoder's own unless it declares another one's."""
         return space("encoder", self.use, self.params) or self.text
 
+    @property
+    def chain(self) -> tuple[ResolvedEncoder, ...]:
+        """It and all encoders below it."""
+        return (self, *(() if self.of is None else self.of.chain))
+
     def address(self) -> dict[str, Any]:
         """Code, parameters and weights, with those of the encoder below; no weights are loaded."""
         below = None if self.of is None else self.of.address()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -14,10 +15,10 @@ from rebeca.arrays import Floats
 from rebeca.data.cells import NO_NUMBER, NUMBER, check_encoding, number_text, numbers
 from rebeca.data.folder import read_items, read_rating_table, table_file
 from rebeca.data.options import TABLE_ENDINGS, Decimal, RatingRules, TableLayout
-from rebeca.data.ratings import counted, read_ratings
+from rebeca.data.ratings import read_ratings
 from rebeca.data.tables import column_names, read_table
 from rebeca.data.text import kind_of, text_rows, usual_delimiter
-from rebeca.errors import DataError
+from rebeca.errors import DataError, counted
 
 DELIMITERS = (",", "\t", ";", "::", "|", " ", "=", "\x01")
 LOOKED_AT = 200
@@ -159,7 +160,7 @@ def find_layout(path: Path, stem: str, common: Collection[str] = ()) -> TableLay
     delimiter, rows = _sample(file, len(NEEDED[stem]))
     layout = TableLayout(file=declared, delimiter="" if delimiter == usual_delimiter(file) else delimiter)
     header, below = [cell.strip() for cell in rows[0]], rows[1:] or rows
-    if stem == "ratings" and "item" not in dict(_matches(header, stem, common)):
+    if stem == "ratings" and "item" not in _matches(header, stem, common):
         _check_not_wide(below, file)
     if not _is_header(header, stem):
         filled = [place for place, cells in enumerate(zip(*rows, strict=False), 1) if any(map(str.strip, cells))]
@@ -202,11 +203,9 @@ def _sample(file: Path, least: int) -> tuple[str, list[list[str]]]:
     best: tuple[str, list[list[str]]] | None = None
     for delimiter in dict.fromkeys([usual_delimiter(file), *DELIMITERS]):
         rows: list[list[str]] = []
-        try:
+        with suppress(DataError):  # is named by whoever reads the table
             for _, cells in islice(text_rows(file, delimiter), LOOKED_AT):
                 rows.append(cells)
-        except DataError:  # is named by whoever reads the table
-            pass
         widths = {len(cells) for cells in rows}
         if len(widths) == 1 and min(widths) >= max(least, len(best[1][0]) + 1 if best else 0):
             best = delimiter, rows
@@ -255,13 +254,13 @@ def _columns(header: Sequence[str], stem: str, file: Path, common: Collection[st
     Raises:
         DataError: If a needed column is not known by its name.
     """
-    places = dict(_matches(header, stem, common))
+    places = _matches(header, stem, common)
     if any(name not in places for name in NEEDED[stem]):
         raise _unknown(file, header, stem, common)
     return {name: theirs for name, theirs in places.items() if name != theirs}
 
 
-def _matches(header: Sequence[str], stem: str, common: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+def _matches(header: Sequence[str], stem: str, common: Collection[str] = ()) -> dict[str, str]:
     """Our columns that are there, each with the file's name."""
     known = {name: cells[0] for name in ALIASES[stem] if (cells := _aliased(name, header, stem))}
     for name in NEEDED[stem]:
@@ -271,7 +270,7 @@ def _matches(header: Sequence[str], stem: str, common: Collection[str] = ()) -> 
         worded = _worded(name, header, stem, known)
         if name not in known and len(worded) == 1:
             known[name] = worded[0]
-    yield from known.items()
+    return known
 
 
 def _aliased(name: str, header: Sequence[str], stem: str) -> list[str]:
@@ -298,7 +297,7 @@ def _guesses(layouts: Mapping[str, TableLayout]) -> Iterator[str]:
 
 def _unknown(file: Path, header: Sequence[str], stem: str, common: Collection[str]) -> DataError:
     shown = ", ".join(header[:12])
-    known = dict(_matches(header, stem, common))
+    known = _matches(header, stem, common)
     lacking = [name for name in NEEDED[stem] if name not in known]
     hint = f"rename columns, or write the task by hand with {stem}: {{columns: {{{lacking[0]}: ...}}}}"
     if worded := _worded(lacking[0], header, stem, known):

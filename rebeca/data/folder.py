@@ -222,8 +222,8 @@ def image_files(images: Path, files: Iterable[str], table: Path, rows: Sequence[
                     return str(PurePosixPath(below, spelled))
         return None
 
-    below = (file.relative_to(images) for file in images.rglob("*"))
-    return FolderSource(images, _found(files, table, rows, find, map(str, below), str(images)))
+    present = (str(file.relative_to(images)) for file in images.rglob("*"))
+    return FolderSource(images, _found(files, table, rows, find, present, str(images)))
 
 
 def _by_plain_name(members: Iterable[str]) -> Mapping[str, str]:

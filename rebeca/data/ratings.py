@@ -12,9 +12,8 @@ from rebeca.data.cells import Check, check_id, check_number, number_text, number
 from rebeca.data.interactions import Interactions
 from rebeca.data.options import ALL_RATINGS, Duplicates, RatingRules
 from rebeca.data.tables import Faults, Table
-from rebeca.errors import DataError
+from rebeca.errors import DataError, counted, first_few
 
-NAMED_ITEMS = 5
 """Of those not in the list, in a message."""
 
 
@@ -52,17 +51,8 @@ class LeftOut:
             yield f"left out: {counted(self.users, 'user')} with {few}, {counted(self.of_users, 'rating')} in all"
 
 
-def counted(number: int, noun: str) -> str:
-    """A number and what it counts, such as ``1 rating`` or ``2,000 ratings``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _unlisted(ratings: int, items: tuple[str, ...]) -> str:
-    return f"{counted(ratings, 'rating')} of {counted(len(items), 'item')} ({_some(items)})"
-
-
-def _some(items: tuple[str, ...]) -> str:
-    return ", ".join(f"'{name}'" for name in items[:NAMED_ITEMS]) + (", ..." if len(items) > NAMED_ITEMS else "")
+    return f"{counted(ratings, 'rating')} of {counted(len(items), 'item')} ({first_few(list(map(repr, items)))})"
 
 
 def rating_checks(decimal: str) -> dict[str, Check]:
@@ -121,7 +111,7 @@ def read_ratings(
     if not len(rows):
         why = "; ".join(left_out.sentences(rules))
         if unlisted_items:
-            why += f"; the list has {_some(item_ids)}"
+            why += f"; the list has {first_few(list(map(repr, item_ids)))}"
         raise DataError(f"{table.path}: no ratings{' are left' if why else ''}", hint=why)
     users, numbered = np.unique(user[rows], return_inverse=True)
     user_ids, liked = tuple(names[index] for index in users), np.zeros(len(rows), bool)

@@ -9,8 +9,8 @@ import numpy as np
 from rebeca.arrays import Ints
 from rebeca.data.catalogue import Candidates
 from rebeca.data.interactions import Interactions, rows_by_group
-from rebeca.data.ratings import counted
 from rebeca.data.splits import Division
+from rebeca.errors import counted
 
 
 def find_candidates(

@@ -14,7 +14,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +24,7 @@ from rebeca.data.cells import Check, check_encoding
 from rebeca.data.options import TableLayout
 from rebeca.data.text import MOST_BYTES, check_file, kind_of, text_lines, text_rows, usual_delimiter
 from rebeca.data.values import cell_of, cells_of, is_number, is_text
-from rebeca.errors import DataError
+from rebeca.errors import DataError, counted
 
 MOST_ROWS = 50_000_000
 SHOWN_FAULTS = 10
@@ -97,7 +96,6 @@ class Table:
         return len(self.rows)
 
 
-NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 Records = Iterator[tuple[int, Sequence[str]]]
 """Row of the file and the cells of the columns that were asked for."""
 
@@ -107,7 +105,7 @@ def read_table(
     layout: TableLayout,
     required: Mapping[str, Check],
     optional: Mapping[str, Check] | None = None,
-    absent: Mapping[str, Collection[str]] = NOTHING,
+    absent: Mapping[str, Collection[str]] | None = None,
 ) -> Table:
     """Reads some columns of a table.
 
@@ -128,7 +126,7 @@ def read_table(
     left_out: Counter[str] = Counter()
     try:
         names, records = _open(path, _Wanted(layout, tuple(checks), frozenset(required)), faults)
-        for name, texts in absent.items():
+        for name, texts in (absent or {}).items():
             if texts:
                 records = _present(records, names.index(name), texts, left_out)
         columns = [_Column(str(layout.columns.get(name, name)), checks[name]) for name in names]
@@ -258,9 +256,12 @@ def _text(path: Path, wanted: _Wanted, faults: Faults) -> tuple[list[str], Recor
     def records() -> Records:
         for row, cells in rows if layout.header else chain([first], rows):
             if len(cells) != width:
-                counted = f"has {len(cells)} cell{'s' if len(cells) != 1 else ''}"
                 hint = ROW_NAMES if layout.header and len(cells) == width + 1 else ""
-                faults.add(row, f"{counted}, {'the header' if layout.header else 'the first row'} {width}", hint)
+                faults.add(
+                    row,
+                    f"has {counted(len(cells), 'cell')}, {'the header' if layout.header else 'the first row'} {width}",
+                    hint,
+                )
             else:
                 yield row, [cells[place] for place in at]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from rebeca.arrays import Floats, unit_rows
-from rebeca.errors import DataError, MissingDependency
+from rebeca.errors import DataError, MissingDependency, first_few
 from rebeca.weights import reading
 
 MLP = (1024, 128, 64, 16)
@@ -203,8 +203,7 @@ def _layer(tensors: Mapping[str, Floats], name: str, path: Path) -> tuple[Floats
 def _unknown(path: Path, tensors: Mapping[str, Floats]) -> DataError:
     """What was found, and what is known."""
     shown = [f"{name} {list(value.shape)}" for name, value in tensors.items()]
-    more = f" and {len(shown) - NAMED} more" if len(shown) > NAMED else ""
-    held = f"{', '.join(shown[:NAMED])}{more}" if shown else "no tensors"
+    held = first_few(shown, NAMED) or "no tensors"
     known = "; ".join(f"{form.title} ({form.described})" for form in FORMS)
     return DataError(f"{path}: no known form of head, it holds {held}", hint=f"known are {known}")
 

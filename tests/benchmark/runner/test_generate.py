@@ -78,7 +78,7 @@ def test_failed_images_are_counted_by_kind(run, failures):
 
 def test_users_without_any_image_are_named(run):
     _, _, printed = run(losing="catalogue-random", kinds=("", "blank", "missing", *["missing"] * 21))
-    assert printed.splitlines()[1] == "  catalogue-random: users without any image: u2, u3, u4, u5, u6 and 2 more"
+    assert printed.splitlines()[1] == "  catalogue-random: users without any image: u2, u3, u4, u5, u6, and 2 more"
 
 
 def test_a_failed_image_ends_a_run_that_says_abort(run):
