@@ -26,6 +26,7 @@ BACKGROUND = (255, 255, 255, 255)
 LARGEST_12_BIT, LARGEST_16_BIT = 4_095, 65_535
 BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
 """Tags of TIFF; Pillow looks after them in images of 8 bits only."""
+DAMAGED = "open the file in a viewer; save it again as PNG, JPEG or WebP, or leave the image out"
 HEIC = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
@@ -58,11 +59,11 @@ def decode_image(data: bytes, name: str) -> Pixels:
     except UnidentifiedImageError as error:
         if data[4:8] == b"ftyp" and data[8:12] in HEIC:
             raise DataError(f"{name}: a HEIC image", hint="convert it to PNG, JPEG or WebP") from error
-        raise DataError(f"{name}: not a readable image") from error
+        raise DataError(f"{name}: not a readable image", hint=DAMAGED) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise DataError(f"{name}: too many pixels (at most {MOST_PIXELS:,}; {error})") from error
     except (OSError, SyntaxError, ValueError, RuntimeError, AttributeError, struct.error) as error:  # AVIF, DDS, EXIF
-        raise DataError(f"{name}: not a readable image ({error})") from error
+        raise DataError(f"{name}: not a readable image ({error})", hint=DAMAGED) from error
 
 
 def _as_shown(image: Image.Image, tags: Mapping[int, Any], name: str) -> Pixels:

@@ -59,6 +59,11 @@ def write_task(folder: Path, output: Path, force: bool = False) -> NewTask:
         DataError: If the data cannot be read or are too few.
         SpecError: If the file exists.
     """
+    if not folder.is_dir():
+        raise SpecError(
+            f"{folder}: {'a file, not a folder' if folder.exists() else 'no such folder'}",
+            hint="name the folder that holds ratings.csv, items.csv and images",
+        )
     if output.exists() and not force:
         raise SpecError(f"{output} exists", hint="use --force to overwrite it, or --output for another name")
     discovery = discover(folder)
@@ -141,7 +146,11 @@ def _look_at_images(data: Dataset) -> Iterator[str]:
             damaged.append(error.message)
     if damaged:
         more = f"\n  and {len(damaged) - SHOWN} more" if len(damaged) > SHOWN else ""
-        raise DataError("\n  ".join(damaged[:SHOWN]) + more)
+        raise DataError(
+            "\n  ".join(damaged[:SHOWN]) + more,
+            hint="save these images again as PNG, JPEG or WebP, or remove their rows from the list of items;"
+            " new task then leaves out their ratings",
+        )
     twice = [items for items in same.values() if len(items) > 1]
     if twice:
         shown = "; ".join(" = ".join(f"'{item}'" for item in items[:3]) for items in twice[:3])
@@ -160,10 +169,9 @@ def _render(
         id=re.sub(r"[^a-z0-9]+", "-", path.name.lower()).strip("-") or "my-task",
         title=path.name.replace('"', "'"),
         path=relative.as_posix(),
-        low=number_text(data.scale[0]),
-        high=number_text(data.scale[1]),
+        scale=f"[{number_text(data.scale[0])}, {number_text(data.scale[1])}] ",
         options="".join(f"    {line}\n" for line in _options(discovery)),
-        like_at=number_text(like_at),
+        like_at=f"{number_text(like_at)} ",
         liked=liked,
         split=split.text,
         why=split.why,
@@ -193,14 +201,19 @@ def _options(discovery: Discovery) -> Iterator[str]:
             yield f"{stem}: {json.dumps(declared, ensure_ascii=False)}"
     rules = discovery.rules
     if rules.duplicates != "refuse":
-        yield f"duplicates: {rules.duplicates}             # where a user rated an item several times"
+        yield _commented(f"duplicates: {rules.duplicates}", "where a user rated an item several times")
     if rules.min_ratings > 1:
-        yield f"min_ratings: {rules.min_ratings}              # users with fewer are left out"
+        yield _commented(f"min_ratings: {rules.min_ratings}", "users with fewer are left out")
     if rules.unlisted != "refuse":
-        yield f"unlisted: {rules.unlisted}               # ratings of items that are not listed"
+        yield _commented(f"unlisted: {rules.unlisted}", "ratings of items that are not listed")
     if rules.missing:
         values = [*map(number_text, rules.missing_values), *map(json.dumps, rules.missing_texts)]
-        yield f"missing: [{', '.join(values)}]              # values that stand for no rating"
+        yield _commented(f"missing: [{', '.join(values)}]", "values that stand for no rating")
+
+
+def _commented(text: str, comment: str) -> str:
+    """A line of the task file, with its comment where those of the template begin."""
+    return f"{f'{text} ':<29}# {comment}"
 
 
 def _like_at(rating: Floats) -> float:

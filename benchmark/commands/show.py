@@ -15,7 +15,7 @@ from benchmark.board.row import Row
 from benchmark.commands.layout import BREAK, Column, print_rows, terminal
 from benchmark.records.files import TASK_FOLDER, newest_records, read_comparison
 from benchmark.records.schema import FailedGenerator, TaskHeader
-from benchmark.task.bundled import find_task
+from benchmark.task.bundled import bundled_tasks, find_task
 from benchmark.task.resolve import load_task
 from benchmark.task.yaml_source import read_yaml
 from rebeca.errors import RebecaError, SpecError, did_you_mean
@@ -44,11 +44,12 @@ def find_records(task: str, roots: Sequence[Path]) -> Path:
     for root in roots:
         if (records := newest_records(root / name)) is not None:
             return records
-    known = sorted({p.name for root in roots if root.is_dir() for p in root.iterdir() if p.is_dir()})
-    raise SpecError(
-        f"no records of '{name}' in {', '.join(str(root) for root in roots)}",
-        hint=did_you_mean(name, known) if known else f"run it first (rebeca-bench run {task}), or name its --workdir",
-    )
+    known = {p.name for root in roots if root.is_dir() for p in root.iterdir() if p.is_dir()}
+    if folder.is_file() or name in bundled_tasks():
+        hint = f"run it first (rebeca-bench run {task}), or name its --workdir"
+    else:
+        hint = did_you_mean(name, {*known, *bundled_tasks()})
+    raise SpecError(f"no records of '{name}' in {', '.join(str(root) for root in roots)}", hint=hint)
 
 
 def cautions_of(task: str, records: Path) -> list[str]:

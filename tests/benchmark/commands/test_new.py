@@ -62,7 +62,7 @@ def test_an_odd_folder_becomes_a_task_that_reads_it(tmp_path):
     ):
         assert sentence in output
     plan = invoke("plan", folder / "task.yaml", "--workdir", tmp_path / "w")
-    assert "14 users x" in plan and "note: left out: 1 rating of 1 item ('gone') not in the list" in plan
+    assert "14 users, " in plan and "note: left out: 1 rating of 1 item ('gone') not in the list" in plan
 
 
 def test_missing_texts_and_odd_delimiters_are_written_so_that_they_are_read(tmp_path):
@@ -83,3 +83,20 @@ def test_damaged_images_are_all_named(tmp_path):
         (folder / "images" / f"{k}.png").write_bytes(b"no image")
     output = invoke("new", "task", folder, code=3)
     assert all(f"{k}.png: not a readable image" in output for k in (3, 5, 8))
+    assert "hint: save these images again" in output
+
+
+@pytest.mark.parametrize(("name", "fault"), [("nowhere", "no such folder"), ("file", "a file, not a folder")])
+def test_what_is_no_folder_is_refused_with_what_it_should_hold(tmp_path, name, fault):
+    (tmp_path / "file").touch()
+    output = invoke("new", "task", tmp_path / name, code=2)
+    assert f"{name}: {fault}\n  hint: name the folder that holds ratings.csv, items.csv and images" in output
+
+
+def test_comments_of_the_task_file_begin_in_one_column(tmp_path):
+    folder = make_folder(tmp_path / "data", users=6, items=20)
+    ratings = folder / "ratings.csv"
+    ratings.write_text(ratings.read_text() + "u0,gone,3\nu0,i0,99\n")
+    invoke("new", "task", folder)
+    lines = (folder / "task.yaml").read_text().splitlines()
+    assert {line.index("  # ") for line in lines if "  # " in line.lstrip()} == {31}

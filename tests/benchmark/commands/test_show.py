@@ -30,9 +30,13 @@ def test_missing_records_have_a_hint(done):
     with pytest.raises(SpecError) as misspelt:
         find_records("tinny", [done / "w" / "records"])
     assert "did you mean 'tiny'" in str(misspelt.value.hint)
-    with pytest.raises(SpecError) as never:
-        find_records("tiny", [done / "nowhere"])
-    assert "rebeca-bench run tiny" in str(never.value.hint)
+    with pytest.raises(SpecError) as bundled:
+        find_records("tinyworld-quik", [done / "w" / "records"])
+    assert "did you mean 'tinyworld-quick'" in str(bundled.value.hint)
+    for task in ("tinyworld-quick", str(done / "tiny.yaml")):
+        with pytest.raises(SpecError) as never:
+            find_records(task, [done / "nowhere"])
+        assert f"rebeca-bench run {task}" in str(never.value.hint)
 
 
 def test_the_board_is_printed_in_its_order(done, tables):
