@@ -29,8 +29,8 @@ CAUTIONS = {
     "few-users": "Few users ({where}): the true coverage of 95 % intervals may be below 95 %.",
     "no-comparisons": "Nothing is compared: the reference ({where}) has no preference for enough users.",
     "unequal-images": "Unequal numbers of images ({where}): lifts compare users who have equally many.",
-    "skewed-values": "Skewed values, {measure} ({where}): the true coverage of this interval may be below 95 %.",
-    "skewed-differences": "Skewed differences, {measure} ({where}): sign flips can reject too often.",
+    "skewed-values": "Skewed values of {measure} ({where}): the true coverage of this interval may be below 95 %.",
+    "skewed-differences": "Skewed differences of {measure} ({where}): sign-flip tests can reject too often.",
 }
 """By kind; the figures behind each sentence are in docs/reports/calibration.md."""
 INCOMPLETE = "Not ranked: {title} has a preference for {known} of {users}."
@@ -132,10 +132,12 @@ class Board:
             for row in self.rows
             if not row.complete
         ]
+        headings = {column.key: column.heading for column in self.measures.everything()}
         for caution in self.record.results.cautions:
             where, more = ", ".join(caution.where[:NAMED]), len(caution.where) - NAMED
             where += f" and {more} more" if more > 0 else ""
-            measure = "" if caution.measure is None else Measure.parse(caution.measure).label
+            key = caution.measure or ""
+            measure = headings.get(key, key)
             sentences.append(CAUTIONS[caution.kind].format(where=where, measure=measure))
         if self.unknown_weights:
             sentences.append(UNKNOWN_WEIGHTS.format(", ".join(self.unknown_weights)))

@@ -29,6 +29,7 @@ RELATIONS = {
     "described": "{a} and {b} are described on {what}, not tested",
 }
 """A comparison in words, by verdict."""
+RANKS = "rank: 2–3 means second or third; rows with the same letter are one tie group"
 
 
 def find_records(task: str, roots: Sequence[Path]) -> Path:
@@ -164,12 +165,14 @@ def print_board(records: Path) -> None:
     console.print()
     print_rows(console, _board_columns(board), lead=2)
     console.print()
+    if any(row.rank is not None for row in board.rows):
+        console.print(RANKS)
     for failed in board.record.failed:
         console.print(f"without a row: {failed.title} ({failed.reason})")
     for caution in [*([] if board.frozen else [NOT_FROZEN]), *board.cautions()]:
         console.print(f"caution: {caution}")
     if board.judges:
-        console.print("\nhow well held-out ratings are predicted", style="bold")
+        console.print("\nhow well held-out ratings are predicted (AUC: 0.5 is chance, 1 is perfect)", style="bold")
         print_rows(console, _judge_columns(board.judges, len(board.record.users.id)))
 
 

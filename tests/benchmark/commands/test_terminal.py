@@ -183,7 +183,7 @@ def test_n_stands_beside_a_number_that_not_all_users_have(monkeypatch):
     console = terminal()
     console.file = io.StringIO()
     print_rows(console, [Column("judge", ["verifier"]), Column("AUC", [cell])])
-    assert "verifier  0.70 (0.50 to 0.90), n = 4 of 12" in console.file.getvalue()
+    assert "verifier  0.70 (0.50 to 0.90), 4 of 12 users" in console.file.getvalue()
 
 
 # ------------------------------------------------------------------------------------------------------ user text
