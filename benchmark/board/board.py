@@ -125,6 +125,10 @@ class Board:
         """Whether the analysis was written down before the first image."""
         return self.record.analysis.frozen
 
+    def heading(self, measure: str) -> str:
+        """What a measure is called: as its column, or by its key where it has none."""
+        return next((column.heading for column in self.measures.everything() if column.key == measure), measure)
+
     def cautions(self) -> list[str]:
         """Who is not ranked for lack of values, and where intervals or tests may be off their nominal level."""
         sentences = [
@@ -132,12 +136,10 @@ class Board:
             for row in self.rows
             if not row.complete
         ]
-        headings = {column.key: column.heading for column in self.measures.everything()}
         for caution in self.record.results.cautions:
             where, more = ", ".join(caution.where[:NAMED]), len(caution.where) - NAMED
             where += f" and {more} more" if more > 0 else ""
-            key = caution.measure or ""
-            measure = headings.get(key, key)
+            measure = self.heading(caution.measure or "")
             sentences.append(CAUTIONS[caution.kind].format(where=where, measure=measure))
         if self.unknown_weights:
             sentences.append(UNKNOWN_WEIGHTS.format(", ".join(self.unknown_weights)))

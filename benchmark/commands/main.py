@@ -80,7 +80,7 @@ def validate(task: str, overrides: tuple[str, ...], limit_users: int | None, as_
     print_result(fields, as_json, "\n".join([fine, *(f"note: {note}" for note in notes)]))
 
 
-@main.command()
+@main.command(short_help="Print what a run needs and could detect.")
 @task_options
 @workdir_option
 @click.option("--device", default="cpu", show_default=True, help="Torch device of the run.")

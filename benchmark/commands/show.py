@@ -277,7 +277,7 @@ def compare_generators(records: Path, a: str, b: str) -> list[MeasureComparison]
             f"'{a}' and '{b}' were not compared",
             hint="unranked rows are described, not tested; the family is declared in analysis.family",
         )
-    return sorted(comparisons, key=lambda each: (not each.declared, each.measure))
+    return sorted(comparisons, key=lambda each: (not each.declared, Measure.parse(each.measure).is_lift, each.measure))
 
 
 def comparison_rows(comparisons: Sequence[MeasureComparison]) -> list[dict[str, object]]:
@@ -313,7 +313,7 @@ def print_comparisons(records: Path, a: str, b: str, comparisons: Sequence[Measu
     console.print(f"{board.title}: {a} minus {b}, {count(board.users)}", style="bold")
     for each in comparisons:
         if each.declared:
-            console.print(_in_words(each, a, b, board.users))
+            console.print(_in_words(each, a, b, board))
     console.print()
     print_rows(console, _comparison_columns(board, a, b, comparisons))
     console.print(
@@ -323,11 +323,10 @@ def print_comparisons(records: Path, a: str, b: str, comparisons: Sequence[Measu
     )
 
 
-def _in_words(each: MeasureComparison, a: str, b: str, users: int) -> str:
-    pair, measure = each.comparison, Measure.parse(each.measure)
-    difference = _of_users(pair.difference, users, sign=True).replace(BREAK, ", ")
-    what = f"{measure.kind} ({measure.scorer})"
-    relation = RELATIONS[pair.verdict].format(a=a, b=b, what=what)
+def _in_words(each: MeasureComparison, a: str, b: str, board: Board) -> str:
+    pair = each.comparison
+    difference = _of_users(pair.difference, board.users, sign=True).replace(BREAK, ", ")
+    relation = RELATIONS[pair.verdict].format(a=a, b=b, what=board.heading(each.measure))
     return f"{relation}: {difference}" + ("." if pair.p is None else f", {_p(pair.p)}.")
 
 
@@ -338,7 +337,7 @@ def _comparison_columns(board: Board, a: str, b: str, comparisons: Sequence[Meas
     tests = [pair.test for pair in pairs]
     verdicts = [pair.verdict + (" (skewed)" if pair.skewed else "") for pair in pairs]
     return [
-        Column("measure", [measure.label for measure in measures], least=16),
+        Column("measure", [board.heading(each.measure) for each in comparisons], least=16),
         Column("difference", [_of_users(pair.difference, board.users, sign=True) for pair in pairs]),
         Column("verdict", verdicts, least=12),
         Column("p", [p_value(None if test is None else test.p_max_t) for test in tests]),
