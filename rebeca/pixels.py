@@ -28,6 +28,7 @@ BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
 """Tags of TIFF; Pillow looks after them in images of 8 bits only."""
 LEVELS_OF_RAW: Mapping[str, float] = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}
 """What Pillow multiplies the values of PNG files by, but not their transparent value, by the raw mode of the file."""
+DAMAGED = "open the file in a viewer; save it again as PNG, JPEG or WebP, or leave the image out"
 HEIC = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
@@ -61,11 +62,11 @@ def decode_image(data: bytes, name: str) -> Pixels:
     except UnidentifiedImageError as error:
         if data[4:8] == b"ftyp" and data[8:12] in HEIC:
             raise DataError(f"{name}: a HEIC image", hint="convert it to PNG, JPEG or WebP") from error
-        raise DataError(f"{name}: not a readable image") from error
+        raise DataError(f"{name}: not a readable image", hint=DAMAGED) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise DataError(f"{name}: too many pixels (at most {MOST_PIXELS:,}; {error})") from error
     except (OSError, SyntaxError, ValueError, RuntimeError, AttributeError, struct.error) as error:  # AVIF, DDS, EXIF
-        raise DataError(f"{name}: not a readable image ({error})") from error
+        raise DataError(f"{name}: not a readable image ({error})", hint=DAMAGED) from error
 
 
 def _as_shown(image: Image.Image, name: str, tags: Mapping[int, Any], levels: float) -> Pixels:

@@ -11,7 +11,7 @@ import yaml
 from benchmark.commands.main import main
 from benchmark.task import registry
 from rebeca.params import make_params
-from tests.conftest import ROOT, invoke
+from tests.conftest import ROOT, invoke, make_folder
 
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [
@@ -67,6 +67,8 @@ def test_python_runs(page, code, checkout):
     if "inputs/" in code:  # what the page's own task exports
         (checkout / "my-task.yaml").write_text(blocks(page, "yaml")[0])
         invoke(*next(words for place, words in COMMANDS if place == page and words[0] == "export"))
+    if "my-data/images" in code:
+        make_folder(checkout / "my-data", users=6, items=20)
     exec(compile(code, str(page), "exec"), {"__name__": "docs"})  # the docs' own code
 
 

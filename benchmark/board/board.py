@@ -29,8 +29,8 @@ CAUTIONS = {
     "few-users": "Few users ({where}): the true coverage of 95 % intervals may be below 95 %.",
     "no-comparisons": "Nothing is compared: the reference ({where}) has no preference for enough users.",
     "unequal-images": "Unequal numbers of images ({where}): lifts compare users who have equally many.",
-    "skewed-values": "Skewed values, {measure} ({where}): the true coverage of this interval may be below 95 %.",
-    "skewed-differences": "Skewed differences, {measure} ({where}): sign flips can reject too often.",
+    "skewed-values": "Skewed values of {measure} ({where}): the true coverage of this interval may be below 95 %.",
+    "skewed-differences": "Skewed differences of {measure} ({where}): sign-flip tests can reject too often.",
 }
 """By kind; the figures behind each sentence are in docs/reports/calibration.md."""
 INCOMPLETE = "Not ranked: {title} has a preference for {known} of {users}."
@@ -125,6 +125,10 @@ class Board:
         """Whether the analysis was written down before the first image."""
         return self.record.analysis.frozen
 
+    def heading(self, measure: str) -> str:
+        """What a measure is called: as its column, or by its key where it has none."""
+        return next((column.heading for column in self.measures.everything() if column.key == measure), measure)
+
     def cautions(self) -> list[str]:
         """Who is not ranked for lack of values, and where intervals or tests may be off their nominal level."""
         sentences = [
@@ -134,7 +138,7 @@ class Board:
         ]
         for caution in self.record.results.cautions:
             where = first_few(caution.where, NAMED)
-            measure = "" if caution.measure is None else Measure.parse(caution.measure).label
+            measure = self.heading(caution.measure or "")
             sentences.append(CAUTIONS[caution.kind].format(where=where, measure=measure))
         if self.unknown_weights:
             sentences.append(UNKNOWN_WEIGHTS.format(", ".join(self.unknown_weights)))

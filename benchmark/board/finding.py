@@ -52,7 +52,7 @@ def _leader(rows: Sequence[Row], ranked: Sequence[Row], preference: Measure, use
     value = first.estimate(preference.scorer)
     claims = [Claim(first.id, preference.key, "highest", value), *_fewer(first, preference, users)]
     among = _among(rows, preference, value)
-    who, estimate = among[:1].upper() + among[1:] + first.title, _number(first, preference, users)
+    who, estimate = among[:1].upper() + among[1:] + _name(first), _number(first, preference, users)
     ahead = f"{who} has the highest preference ({estimate})"
     if sharing:
         claims.append(Claim(first.id, preference.key, "shared", sharing))
@@ -88,19 +88,19 @@ def _most_personal(rows: Sequence[Row], measures: Columns, users: int, alpha: fl
         claims += [Claim("", lift.key, "fails"), Claim("", f"{TESTS}:{lift.key}", "is", tests)]
         tested = f", adjusted for {tests} tests," if tests > 1 else ""
         text = f"By {words}, permutation test and interval{tested} confirm no personal lift;"
-        text += f" the highest is that of {top.title} ({_number(top, lift, users)})."
+        text += f" the highest is that of {_name(top)} ({_number(top, lift, users)})."
         return Sentence(text, tuple(claims))
     if top.id in proven:
-        best, text = top, f"{by}{top.title} has the highest personal lift ({_number(top, lift, users)}"
+        best, text = top, f"{by}{_name(top)} has the highest personal lift ({_number(top, lift, users)}"
         if sharing:
             claims.append(Claim(top.id, lift.key, "shared", sharing))
-            text = f"{by}{top.title} and {counted(sharing, 'other')} share the highest personal lift"
+            text = f"{by}{_name(top)} and {counted(sharing, 'other')} share the highest personal lift"
             text += f" ({_number(top, lift, users)}"
     else:
         best, _ = highest([row for row in known if row.id in proven], [value[name] for name in proven])
         claims.append(Claim(top.id, lift.key, "fails"))
-        text = f"{by}{top.title} has the highest personal lift ({_number(top, lift, users)}), which permutation test"
-        text += f" and interval do not confirm; the highest confirmed one is that of {best.title}"
+        text = f"{by}{_name(top)} has the highest personal lift ({_number(top, lift, users)}), which permutation test"
+        text += f" and interval do not confirm; the highest confirmed one is that of {_name(best)}"
         text += f" ({_number(best, lift, users)}"
         claims += [Claim(best.id, lift.key, "is", value[best.id]), *_fewer(best, lift, users)]
     claims.append(Claim(best.id, lift.key, "passes"))
@@ -173,8 +173,13 @@ def _failures(row: Row) -> Sentence:
     if row.failures <= 0:
         return Sentence()
     return Sentence(
-        f"{percent(row.failures)} of the images of {row.title} failed.", (Claim(row.id, FAILED, "is", row.failures),)
+        f"{percent(row.failures)} of the images of {_name(row)} failed.", (Claim(row.id, FAILED, "is", row.failures),)
     )
+
+
+def _name(row: Row) -> str:
+    """The title of a row, in quotes where its own comma would divide the sentence."""
+    return f'"{row.title}"' if "," in row.title else row.title
 
 
 def _number(row: Row, measure: Measure, users: int) -> str:

@@ -14,7 +14,7 @@ from benchmark.commands.layout import print_pairs, terminal
 from benchmark.commands.options import check_threads
 from benchmark.runner.plugins import build
 from benchmark.task import registry
-from benchmark.task.bundled import folder
+from benchmark.task.bundled import bundled_tasks
 from benchmark.task.resolve import Task, load_task
 from rebeca.errors import MissingDependency, RebecaError, SpecError, StoreError
 from rebeca.hashes import cache_folder
@@ -95,7 +95,7 @@ def examine() -> Report:
     checks.append(_fact("offline encoders", offline, detail, INSTALL_OFFLINE))
     has_gpu, device = _device()
     checks += [device, _threads(), _work_folder()]
-    tasks = [_status(path.stem, load_task(path), offline, has_gpu) for path in sorted(folder("tasks").glob("*.yaml"))]
+    tasks = [_status(name, load_task(path), offline, has_gpu) for name, path in bundled_tasks().items()]
     return Report(checks, {group: registry.names(group) for group in registry.KINDS}, tasks)
 
 

@@ -9,7 +9,7 @@ import click
 from benchmark.commands.options import json_option, load, print_result, task_options, workdir_option
 
 
-@click.command()
+@click.command(short_help="Write the inputs of an outside generator.")
 @task_options
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write; absent or empty.")
 @click.option("--embeddings", is_flag=True, help="Write the items' embeddings, too.")

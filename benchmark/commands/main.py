@@ -80,7 +80,7 @@ def validate(task: str, overrides: tuple[str, ...], limit_users: int | None, as_
     print_result(fields, as_json, "\n".join([fine, *(f"note: {note}" for note in notes)]))
 
 
-@main.command()
+@main.command(short_help="Print what a run needs and could detect.")
 @task_options
 @workdir_option
 @click.option("--device", default="cpu", show_default=True, help="Torch device of the run.")
@@ -179,10 +179,10 @@ def run(
         print_json(summary(records), records=str(records), page=str(page))
         return
     print_board(records)
-    click.echo(f"records  {records}")
+    click.echo(f"\nrecords    {records}")
     if published is not None:
         click.echo(f"published  {published}")
-    click.echo(f"page  {page}")
+    click.echo(f"page       {page}")
 
 
 @main.command()
@@ -296,11 +296,12 @@ def doctor(as_json: bool) -> None:
 @json_option
 def tasks(as_json: bool) -> None:
     """List the tasks that come with the package."""
-    from benchmark.task.bundled import folder
+    from benchmark.task.bundled import bundled_tasks
     from benchmark.task.yaml_source import read_yaml
 
-    titles = {path.stem: str(read_yaml(path).data.get("title", "")) for path in sorted(folder("tasks").glob("*.yaml"))}
-    print_result(titles, as_json, "\n".join(f"{name:20s} {title}" for name, title in titles.items()))
+    titles = {name: str(read_yaml(path).data.get("title", "")) for name, path in bundled_tasks().items()}
+    width = max(map(len, titles))
+    print_result(titles, as_json, "\n".join(f"{name:{width}}  {title}" for name, title in titles.items()))
 
 
 @main.group()

@@ -62,6 +62,11 @@ def write_task(folder: Path, output: Path, force: bool = False) -> NewTask:
         DataError: If the data cannot be read or are too few.
         SpecError: If the file exists.
     """
+    if not folder.is_dir():
+        raise SpecError(
+            f"{folder}: {'a file, not a folder' if folder.exists() else 'no such folder'}",
+            hint="name the folder that holds ratings.csv, items.csv and images",
+        )
     if output.exists() and not force:
         raise SpecError(f"{output} exists", hint="use --force to overwrite it, or --output for another name")
     discovery = discover(folder)
@@ -156,10 +161,9 @@ def _render(
         id=re.sub(r"[^a-z0-9]+", "-", path.name.lower()).strip("-") or "my-task",
         title=path.name.replace('"', "'"),
         path=relative.as_posix(),
-        low=number_text(data.scale[0]),
-        high=number_text(data.scale[1]),
+        scale=f"[{number_text(data.scale[0])}, {number_text(data.scale[1])}] ",
         options="".join(f"    {line}\n" for line in _options(discovery)),
-        like_at=number_text(like_at),
+        like_at=f"{number_text(like_at)} ",
         liked=liked,
         seed=SEED,
         split=f"{{kind: {split.rule.kind}, test: {split.rule.test}, validation: {split.rule.validation}}}",
@@ -190,17 +194,22 @@ def _options(discovery: Discovery) -> Iterator[str]:
             yield f"{stem}: {json.dumps(declared, ensure_ascii=False)}"
     rules = discovery.rules
     if rules.duplicates != "refuse":
-        yield f"duplicates: {rules.duplicates}             # where a user rated an item several times"
+        yield _commented(f"duplicates: {rules.duplicates}", "where a user rated an item several times")
     if rules.min_ratings > 1:
-        yield f"min_ratings: {rules.min_ratings}              # users with fewer are left out"
+        yield _commented(f"min_ratings: {rules.min_ratings}", "users with fewer are left out")
     if rules.unlisted != "refuse":
-        yield f"unlisted: {rules.unlisted}               # ratings of items that are not listed"
+        yield _commented(f"unlisted: {rules.unlisted}", "ratings of items that are not listed")
     if rules.missing:
-        yield f"missing: [{', '.join(map(_value, rules.missing))}]              # values that stand for no rating"
+        yield _commented(f"missing: [{', '.join(map(_value, rules.missing))}]", "values that stand for no rating")
 
 
 def _value(value: float | str) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else number_text(value)
+
+
+def _commented(text: str, comment: str) -> str:
+    """A line of the task file, with its comment where those of the template begin."""
+    return f"{f'{text} ':<29}# {comment}"
 
 
 def _like_at(rating: Floats) -> float:

@@ -178,10 +178,11 @@ def print_plan(plan: RunPlan) -> None:
     """Prints what is left to compute, then a row per generator, then what could be detected."""
     console = terminal()
     console.print(f"{plan.title}: {count(plan.users)}, {plan.images_per_user} images per user", style="bold")
-    console.print(
-        f"{plan.fits} fits, {plan.images:,} images ({plan.images_cached:,} cached), {_size(plan.bytes)} on disk,"
-        f" {_duration(plan.seconds_left)} for missing images and their scores"
-    )
+    size = "" if plan.bytes is None else f", about {decimal(plan.bytes)} on disk"
+    time = "" if plan.seconds_left is None else f", {_duration(plan.seconds_left)} for missing images and their scores"
+    console.print(f"{plan.fits} fits, {plan.images:,} images ({plan.images_cached:,} cached){size}{time}")
+    if not (size and time):
+        console.print("time and disk space are known once such images were made here")
     for note in plan.notes:
         console.print(f"note: {note}")
     rows = plan.generators
@@ -230,11 +231,5 @@ def _print_pilot(console: Console, pilot: PilotPlan, margin: float) -> None:
         )
 
 
-def _size(size: int | None) -> str:
-    return "an unknown size" if size is None else f"about {decimal(size)}"
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "an unknown time"
+def _duration(seconds: float) -> str:
     return f"about {seconds:.0f} s" if seconds < 120 else f"about {seconds / 60:.0f} min"

@@ -15,7 +15,7 @@ from benchmark.board.row import Row
 from benchmark.commands.layout import BREAK, Column, print_rows, terminal
 from benchmark.records.files import TASK_FOLDER, newest_records, read_comparison
 from benchmark.records.schema import FailedGenerator, TaskHeader
-from benchmark.task.bundled import find_task
+from benchmark.task.bundled import bundled_tasks, find_task
 from benchmark.task.resolve import load_task
 from benchmark.task.yaml_source import read_yaml
 from rebeca.errors import RebecaError, SpecError, did_you_mean
@@ -29,6 +29,7 @@ RELATIONS = {
     "described": "{a} and {b} are described on {what}, not tested",
 }
 """A comparison in words, by verdict."""
+RANKS = "rank: 2–3 means second or third; rows with the same letter are one tie group"
 
 
 def find_records(task: str, roots: Sequence[Path]) -> Path:
@@ -44,11 +45,12 @@ def find_records(task: str, roots: Sequence[Path]) -> Path:
     for root in roots:
         if (records := newest_records(root / name)) is not None:
             return records
-    known = sorted({p.name for root in roots if root.is_dir() for p in root.iterdir() if p.is_dir()})
-    raise SpecError(
-        f"no records of '{name}' in {', '.join(str(root) for root in roots)}",
-        hint=did_you_mean(name, known) if known else f"run it first (rebeca-bench run {task}), or name its --workdir",
-    )
+    known = {p.name for root in roots if root.is_dir() for p in root.iterdir() if p.is_dir()}
+    if folder.is_file() or name in bundled_tasks():
+        hint = f"run it first (rebeca-bench run {task}), or name its --workdir"
+    else:
+        hint = did_you_mean(name, {*known, *bundled_tasks()})
+    raise SpecError(f"no records of '{name}' in {', '.join(str(root) for root in roots)}", hint=hint)
 
 
 def cautions_of(task: str, records: Path) -> list[str]:
@@ -162,12 +164,14 @@ def print_board(records: Path) -> None:
     console.print()
     print_rows(console, _board_columns(board), lead=2)
     console.print()
+    if any(row.rank is not None for row in board.rows):
+        console.print(RANKS)
     for failed in board.record.failed:
         console.print(f"without a row: {failed.title} ({failed.reason})")
     for caution in [*([] if board.frozen else [NOT_FROZEN]), *board.cautions()]:
         console.print(f"caution: {caution}")
     if board.judges:
-        console.print("\nhow well held-out ratings are predicted", style="bold")
+        console.print("\nhow well held-out ratings are predicted (AUC: 0.5 is chance, 1 is perfect)", style="bold")
         print_rows(console, _judge_columns(board.judges, len(board.record.users.id)))
 
 
@@ -265,7 +269,7 @@ def compare_generators(records: Path, a: str, b: str) -> list[MeasureComparison]
             f"'{a}' and '{b}' were not compared",
             hint="unranked rows are described, not tested; the family is declared in analysis.family",
         )
-    return sorted(comparisons, key=lambda each: (not each.declared, each.measure))
+    return sorted(comparisons, key=lambda each: (not each.declared, Measure.parse(each.measure).is_lift, each.measure))
 
 
 def comparison_row(each: MeasureComparison) -> dict[str, object]:
@@ -297,7 +301,7 @@ def print_comparisons(records: Path, a: str, b: str, comparisons: Sequence[Measu
     console.print(f"{board.title}: {a} minus {b}, {count(board.users)}", style="bold")
     for each in comparisons:
         if each.declared:
-            console.print(_in_words(each, a, b, board.users))
+            console.print(_in_words(each, a, b, board))
     console.print()
     print_rows(console, _comparison_columns(board, a, b, comparisons))
     console.print(
@@ -307,11 +311,10 @@ def print_comparisons(records: Path, a: str, b: str, comparisons: Sequence[Measu
     )
 
 
-def _in_words(each: MeasureComparison, a: str, b: str, users: int) -> str:
-    pair, measure = each.comparison, Measure.parse(each.measure)
-    difference = _of_users(pair.difference, users, sign=True).replace(BREAK, ", ")
-    what = f"{measure.kind} ({measure.scorer})"
-    relation = RELATIONS[pair.verdict].format(a=a, b=b, what=what)
+def _in_words(each: MeasureComparison, a: str, b: str, board: Board) -> str:
+    pair = each.comparison
+    difference = _of_users(pair.difference, board.users, sign=True).replace(BREAK, ", ")
+    relation = RELATIONS[pair.verdict].format(a=a, b=b, what=board.heading(each.measure))
     return f"{relation}: {difference}" + ("." if pair.p is None else f", {_p(pair.p)}.")
 
 
@@ -322,7 +325,7 @@ def _comparison_columns(board: Board, a: str, b: str, comparisons: Sequence[Meas
     tests = [pair.test for pair in pairs]
     verdicts = [pair.verdict + (" (skewed)" if pair.skewed else "") for pair in pairs]
     return [
-        Column("measure", [measure.label for measure in measures], least=16),
+        Column("measure", [board.heading(each.measure) for each in comparisons], least=16),
         Column("difference", [_of_users(pair.difference, board.users, sign=True) for pair in pairs]),
         Column("verdict", verdicts, least=12),
         Column("p", [p_value(None if test is None else test.p_max_t) for test in tests]),

@@ -135,7 +135,7 @@ class Reporter:
     def _drawn(self) -> Group:
         """The current stage, and below it the whole run; no line is wider than the terminal."""
         estimate, elapsed = self._estimate, duration(self.elapsed())
-        of = f", step {estimate.number} of {estimate.total}" if estimate.total > 1 else ""
+        of = f", step {estimate.number} of {estimate.total}" if estimate.total > 1 and estimate.number else ""
         lines = [Text(f"  {elapsed} elapsed{time_left(estimate.left())}{of}")]
         step = estimate.current
         if step is not None:

@@ -15,6 +15,11 @@ def folder(name: str) -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / name
 
 
+def bundled_tasks() -> dict[str, Path]:
+    """The task files of the package by name, in the order of their names."""
+    return {path.stem: path for path in sorted(folder("tasks").glob("*.yaml"), key=lambda path: path.stem)}
+
+
 def find_task(name: str) -> Path:
     """A task file by path, or a bundled task by name.
 
@@ -26,7 +31,7 @@ def find_task(name: str) -> Path:
         raise SpecError(f"{name} is a folder", hint=f"did you mean {path / 'task.yaml'}?")
     if path.suffix in (".yaml", ".yml") or path.exists():
         return path
-    bundled = {p.stem: p for p in folder("tasks").glob("*.yaml")}
+    bundled = bundled_tasks()
     if name not in bundled:
         raise SpecError(f"no task file and no bundled task is called '{name}'", hint=did_you_mean(name, bundled))
     return bundled[name]

@@ -31,8 +31,14 @@ from rebeca.errors import DataError
 from rebeca.interfaces import CaptionFile
 from rebeca.seeds import digest_of
 
+NEEDED = {
+    "ratings": "it has one row per rating, with the columns user, item, rating",
+    "items": "it has one row per image, with the columns item (the id in the ratings) and file (its name in images/)",
+}
+"""What each table holds."""
 OF_MACOS = "__MACOSX"
 """A folder in archives that macOS writes; it holds no images."""
+LOST = "add the file, or remove its row"
 
 
 def read_folder(
@@ -144,7 +150,8 @@ def table_file(path: Path, stem: str, layout: TableLayout) -> Path:
     """
     if not path.is_dir():
         raise DataError(
-            f"{path}: no such folder", hint="name the folder with ratings.csv and items.csv: --set data.path=FOLDER"
+            f"{path}: {'a file, not a folder' if path.exists() else 'no such folder'}",
+            hint="name the folder with ratings.csv and items.csv; for a task, --set data.path=FOLDER",
         )
     if layout.file:
         return path / layout.file
@@ -172,10 +179,9 @@ def _no_table(path: Path, stem: str) -> DataError:
         if stem == "ratings":
             hint += "; where each is of one user, add a column 'user'"
     else:
-        columns = {"ratings": "user, item, rating", "items": "item, file"}[stem]
         hint = (
-            f"add {stem}.csv, .tsv, .jsonl or .parquet with the columns {columns}, or name the file in the task:"
-            f" {stem}: {{file: ...}}"
+            f"{NEEDED[stem]}; give the table the name {stem}.csv (or .tsv, .jsonl, .parquet), or name its file in a"
+            f" task: data.params.{stem}: {{file: ...}}"
         )
     return DataError(f"{path}: no {stem}.csv{f' (found: {shown})' if shown else ''}", hint=hint)
 
@@ -269,7 +275,7 @@ def _found(
         if not real and not fault:
             like = like or {_loosely(other): other for other in sorted(present, reverse=True)}
             fault, close = f"is not in {where}", like.get(_loosely(name))
-            hint = f"'{name}' and '{close}' differ; names have to be the same, letter by letter" if close else ""
+            hint = f"'{name}' and '{close}' differ; names have to be the same, letter by letter" if close else LOST
         if fault:
             faults.add(row, f"file '{name}' {fault}", hint if not faults.number else "")
         names.append(real or "")

@@ -28,6 +28,7 @@ class LeftOut:
         duplicates: Ratings beyond the first of one item by one user.
         users: Users with too few ratings.
         of_users: Their ratings.
+        without: Users none of whose ratings counts.
     """
 
     missing: int = 0
@@ -36,6 +37,7 @@ class LeftOut:
     duplicates: int = 0
     users: int = 0
     of_users: int = 0
+    without: int = 0
 
     def sentences(self, rules: RatingRules) -> Iterator[str]:
         """What was left out, in words; nothing where nothing was."""
@@ -49,6 +51,8 @@ class LeftOut:
         if self.users:
             few = f"fewer than {counted(rules.min_ratings, 'rating')}"
             yield f"left out: {counted(self.users, 'user')} with {few}, {counted(self.of_users, 'rating')} in all"
+        if self.without:
+            yield f"left out: {counted(self.without, 'user')} none of whose ratings counts"
 
 
 def _unlisted(ratings: int, items: tuple[str, ...]) -> str:
@@ -106,7 +110,8 @@ def read_ratings(
     enough = counts[user[rows]] >= rules.min_ratings
     few, of_few = int(((counts > 0) & (counts < rules.min_ratings)).sum()), int((~enough).sum())
     none = int(stands_for_none.sum()) + sum(table.absent.values())
-    left_out = LeftOut(none, int(unlisted.sum()), unlisted_items, int(repeats.sum()), few, of_few)
+    without = int((counts == 0).sum())
+    left_out = LeftOut(none, int(unlisted.sum()), unlisted_items, int(repeats.sum()), few, of_few, without)
     rows, values = rows[enough], values[enough]
     if not len(rows):
         why = "; ".join(left_out.sentences(rules))

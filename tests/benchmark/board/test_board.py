@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from benchmark.analysis.results import Caution
 from benchmark.board.board import read_board
 from benchmark.board.claims import Sentence
 from benchmark.board.finding import finding_of
@@ -61,6 +62,22 @@ def test_a_leader_needs_a_rank_of_its_own(board):
     near = dataclasses.replace(first, rank=dataclasses.replace(first.rank, low=1, high=2))
     said = finding_of([near, *others], board.measures, 12, 0.05, {}).text
     assert "; 1 other is not significantly worse." in said
+
+
+def test_a_title_with_a_comma_stands_in_quotes(board):
+    rows = [dataclasses.replace(row, title=f"Prompts, {row.title}") for row in board.rows]
+    said = finding_of(rows, board.measures, 12, 0.05, {}).text
+    assert said.count('"Prompts, ') == said.count("Prompts, ") > 0
+
+
+def test_cautions_name_measures_as_the_columns_do(board):
+    skewed = [Caution("skewed-values", ("rebeca",), measure) for measure in ("ncf", "lift:ncf")]
+    results = dataclasses.replace(board.record.results, cautions=skewed)
+    told = dataclasses.replace(board, record=board.record.model_copy(update={"results": results})).cautions()
+    assert [text.partition(" (")[0] for text in told[-2:]] == [
+        "Skewed values of preference",
+        "Skewed values of personal lift",
+    ]
 
 
 def edited(record, **images):

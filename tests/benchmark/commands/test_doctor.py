@@ -46,7 +46,7 @@ def test_weights_and_data_that_are_there_are_not_missing(published, tmp_path, mo
     with_data = tmp_path / "mine.yaml"
     with_data.write_text(TINY)
     (tmp_path / "data" / "ratings.csv").rename(tmp_path / "elsewhere.csv")
-    monkeypatch.setattr(doctor, "folder", lambda _: tmp_path)
+    monkeypatch.setattr(doctor, "bundled_tasks", lambda: {"mine": with_data})
     task = bundled("mine")
     assert task.status == "needs data" and "ratings" in task.missing[0].detail
     (tmp_path / "elsewhere.csv").rename(tmp_path / "data" / "ratings.csv")

@@ -89,6 +89,7 @@ def test_damaged_images_are_all_named(tmp_path):
         (folder / "images" / f"{k}.png").write_bytes(b"no image")
     output = invoke("new", "task", folder, code=3)
     assert all(f"{k}.png: not a readable image" in output for k in (3, 5, 8))
+    assert "save it again as PNG" in output
 
 
 def test_missing_texts_commas_and_a_line_of_spreadsheets_become_a_task_that_reads_them(tmp_path):
@@ -144,3 +145,19 @@ def test_users_whom_the_split_leaves_without_a_like_are_counted(tmp_path):
     assert "note: 1 of 10 users without a like among the training ratings" in invoke("new", "task", folder)
     plan = invoke("plan", folder / "task.yaml", "--workdir", tmp_path / "w")
     assert "note: 1 of 10 users without a like among the training ratings" in plan
+
+
+@pytest.mark.parametrize(("name", "fault"), [("nowhere", "no such folder"), ("file", "a file, not a folder")])
+def test_what_is_no_folder_is_refused_with_what_it_should_hold(tmp_path, name, fault):
+    (tmp_path / "file").touch()
+    output = invoke("new", "task", tmp_path / name, code=2)
+    assert f"{name}: {fault}\n  hint: name the folder that holds ratings.csv, items.csv and images" in output
+
+
+def test_comments_of_the_task_file_begin_in_one_column(tmp_path):
+    folder = make_folder(tmp_path / "data", users=6, items=20)
+    ratings = folder / "ratings.csv"
+    ratings.write_text(ratings.read_text() + "u0,gone,3\nu0,i0,99\n")
+    invoke("new", "task", folder)
+    lines = (folder / "task.yaml").read_text().splitlines()
+    assert {line.index("  # ") for line in lines if "  # " in line.lstrip()} == {31}

@@ -12,7 +12,7 @@ def test_before_a_run_everything_is_to_do(tiny):
     assert plan["bytes"] is None and plan["smallest_p"] == 0.005
     output = invoke("plan", tiny, "--workdir", tiny.parent / "w")
     assert "A tiny task: 12 users, 3 images per user" in output
-    assert "180 images (0 cached), an unknown size on disk, an unknown time" in output.replace("\n", " ")
+    assert "180 images (0 cached)\ntime and disk space are known once" in output
     assert "smallest p of a comparison: 0.005" in output
 
 

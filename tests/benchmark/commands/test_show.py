@@ -30,9 +30,13 @@ def test_missing_records_have_a_hint(done):
     with pytest.raises(SpecError) as misspelt:
         find_records("tinny", [done / "w" / "records"])
     assert "did you mean 'tiny'" in str(misspelt.value.hint)
-    with pytest.raises(SpecError) as never:
-        find_records("tiny", [done / "nowhere"])
-    assert "rebeca-bench run tiny" in str(never.value.hint)
+    with pytest.raises(SpecError) as bundled:
+        find_records("tinyworld-quik", [done / "w" / "records"])
+    assert "did you mean 'tinyworld-quick'" in str(bundled.value.hint)
+    for task in ("tinyworld-quick", str(done / "tiny.yaml")):
+        with pytest.raises(SpecError) as never:
+            find_records(task, [done / "nowhere"])
+        assert f"rebeca-bench run {task}" in str(never.value.hint)
 
 
 def test_the_board_is_printed_in_its_order(done, tables):
@@ -56,6 +60,7 @@ def test_a_comparison_turns_round(done, records, tables):
     assert [each.measure for each in forth] == [each.measure for each in back]
     means = [np.mean(tables.value(name, "ncf")) for name in ("rebeca", "catalogue-random")]
     assert forth[0].declared
+    assert [each.measure for each in forth][:2] == ["ncf", "lift:ncf"]
     own = next(each for each in forth if each.measure == "ncf")
     assert own.comparison.difference.estimate == pytest.approx(means[0] - means[1])
     output = invoke("compare", "tiny", "rebeca", "catalogue-random", "--workdir", done / "w")
@@ -100,3 +105,15 @@ def test_verify_looks_only_where_records_lie(done, tmp_path):
     assert "name <records>/<task>/v<version>" in invoke("verify", tmp_path, code=7)
     for folder in (done / "w", done / "w" / "records", done / "w" / "records" / "tiny"):
         assert f"did you mean {done / 'w' / 'records' / 'tiny' / 'v1'}?" in invoke("verify", folder, code=7)
+
+
+def test_a_comparison_names_measures_as_the_leaderboard_does(done):
+    output = invoke("compare", "tiny", "rebeca", "catalogue-random", "--workdir", done / "w")
+    sentences, table = output.split("\n\n", 1)
+    assert [name in sentences for name in (" on preference", " on personal lift", "ncf")] == [True, True, False]
+    assert [line.partition("  ")[0] for line in table.splitlines()[2:4]] == ["preference", "personal lift"]
+
+
+def test_ranks_and_auc_are_explained_below_the_table(done):
+    output = invoke("show", "tiny", "--workdir", done / "w")
+    assert "\nrank: 2–3 means second or third" in output and "(AUC: 0.5 is chance, 1 is perfect)" in output

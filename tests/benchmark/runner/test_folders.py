@@ -98,7 +98,7 @@ def test_the_page_of_one_task_survives_the_run_of_another(two):
     for name in ("tiny", "other"):
         command = ["run", str(two / f"{name}.yaml"), "--workdir", str(two / "w"), "--quiet"]
         result = CliRunner().invoke(main, command)
-        assert result.exit_code == 0 and f"page  {two / 'w' / 'site' / name / 'v1'}" in result.output
+        assert result.exit_code == 0 and f"page       {two / 'w' / 'site' / name / 'v1'}" in result.output
     for name in ("tiny", "other"):
         assert (two / "w" / "site" / name / "v1" / "tasks" / name / "index.html").is_file()
 

@@ -109,6 +109,7 @@ def test_the_time_left_is_of_the_whole_run_from_the_first_stage_on():
     screen = Screen()
     with screen.run(STEPS[-1]):
         screen.begin(STEPS[:-1], Costs(earlier=EARLIER))
+        assert "step" not in screen.drawn()[0]  # none has begun
         with screen.stage("fit verifier"):
             screen.clock.now += 40
             bar, whole = screen.drawn()

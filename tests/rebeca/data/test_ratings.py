@@ -50,16 +50,17 @@ def test_of_several_ratings_one_counts(rule, rating):
 def test_what_is_left_out_is_counted_and_said():
     rows = table(
         ("a", "i0", "1"), ("a", "i1", "99"), ("a", "x", "2"), ("a", "y", "99"), ("b", "i0", "3"), ("b", "i1", "4"),
-        ("b", "x", "5"), ("b", "i1", "5"),
+        ("b", "x", "5"), ("b", "i1", "5"), ("c", "x", "3"),
     )  # fmt: skip
     rules = RatingRules("last", min_ratings=2, unlisted="drop", missing=(99,))
     ratings, left_out = read_ratings(rows, ITEMS, (1, 5), rules)
     assert triples(ratings) == [("b", "i0", 3), ("b", "i1", 5)] and ratings.user_ids == ("b",)
     assert list(left_out.sentences(rules)) == [
         "left out: 2 ratings with a value that stands for none",
-        "left out: 2 ratings of 1 item ('x') not in the list",
+        "left out: 3 ratings of 1 item ('x') not in the list",
         "left out: 1 rating of an item that the user rated before; the last one counts",
         "left out: 1 user with fewer than 2 ratings, 1 rating in all",
+        "left out: 1 user none of whose ratings counts",
     ]
 
 
