@@ -142,9 +142,8 @@ def table_file(path: Path, stem: str, layout: TableLayout) -> Path:
         DataError: If there is none, or more than one.
     """
     if not path.is_dir():
-        raise DataError(
-            f"{path}: no such folder", hint="name the folder with ratings.csv and items.csv: --set data.path=FOLDER"
-        )
+        fault = "is a file, not a folder" if path.exists() else "no such folder"
+        raise DataError(f"{path}: {fault}", hint="name the folder with ratings.csv and items.csv (a task's data.path)")
     if layout.file:
         return path / layout.file
     files = [path / f"{stem}{name}" for name in TABLE_ENDINGS if (path / f"{stem}{name}").exists()]

@@ -32,6 +32,7 @@ MOST_ROWS = 50_000_000
 SHOWN_FAULTS = 10
 ROWS_AT_ONCE = 1 << 10
 ROW_NAMES = "give every column a name, or write the table without row names: row.names = FALSE in R"
+OTHER_DELIMITERS = (",", "\t", ";", "|")
 READ_KINDS = (
     pa.types.is_string,
     pa.types.is_large_string,
@@ -216,11 +217,12 @@ class _Wanted:
             if at:
                 places[name] = at[0]
             elif name in self.required or name in self.layout.columns:
+                needs = f"name the file's own column in the task: columns: {{{name}: ...}}; '{name}' is needed"
+                if len(header) == 1 and (sign := next(filter(header[0].count, OTHER_DELIMITERS), "")):
+                    needs = f"the cells are parted by {sign!r}; part them as usual, or name it in the task: delimiter"
                 raise DataError(
                     f"{where}: no column '{theirs}' (found: {', '.join(header)})",
-                    hint=f"name the file's own column in the task: columns: {{{name}: ...}}; '{name}' is needed"
-                    if name in self.required
-                    else "",
+                    hint=needs if name in self.required else "",
                 )
         return places
 
