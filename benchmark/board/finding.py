@@ -16,14 +16,16 @@ from rebeca.errors import counted
 
 IN_WORDS = {OBSERVED: "real ratings", GROUND_TRUTH: "the ground truth", VERIFIER: "the verifier"}
 """By role of a scorer."""
-FAILED, USERS, TESTS = "failed", "users", "tests"
-"""Keys of claims: the share of failed images, users with a value, and permutation tests."""
+FAILED, USERS, TESTS, INCOMPLETE = "failed", "users", "tests", "incomplete"
+"""Keys of claims: failed images, users with a value, permutation tests, and generators that lack too many users."""
+NAMED = 2
+"""Generators in a sentence; of more the number is given."""
 
 
 def finding_of(
     rows: Sequence[Row], measures: Columns, users: int, alpha: float, judges: Mapping[str, JudgeReport]
 ) -> Sentence:
-    """Names the leader on preference, and the generator that is most personal by the scorer that knows best.
+    """Names the leader on preference, those that are not ranked, and the most personal by the scorer that knows best.
 
     Args:
         rows: Best first.
@@ -32,13 +34,16 @@ def finding_of(
         alpha: Level of the tests.
         judges: The verifier's report.
     """
+    if not any(row.measure(measures.primary) for row in rows):
+        return Sentence("No generator has a preference.")
     ranked = [row for row in rows if row.ranked and row.measure(measures.primary)]
     if len(ranked) < 2:
-        return Sentence()
+        return _incomplete(rows)
     if users < FEWEST_USERS:
         text = f"{count(users)} cannot say who leads: nothing is tested below {FEWEST_USERS} users."
-        return Sentence(text, (Claim("", USERS, "is", users),))
+        return Sentence(text, (Claim("", USERS, "is", users),)) + _incomplete(rows)
     finding = _leader(rows, ranked, Measure(measures.primary), users)
+    finding += _incomplete(rows)
     finding += _most_personal(rows, measures, users, alpha)
     gain = judges["population"].verifier_gain if "population" in judges else None
     if gain is not None and gain.low is not None and gain.low <= 0:
@@ -167,6 +172,16 @@ def _among(rows: Sequence[Row], measure: Measure, value: float) -> str:
     """Says that unranked rows do not count, where one of them has a higher value."""
     unranked, values = with_value([row for row in rows if not row.ranked], measure)
     return "of the ranked generators, " if unranked and max(values) > value else ""
+
+
+def _incomplete(rows: Sequence[Row]) -> Sentence:
+    """Names the generators without a preference for too many users."""
+    titles = [row.title for row in rows if not row.complete]
+    if not titles:
+        return Sentence()
+    who = f"{len(titles)} generators" if len(titles) > NAMED else " and ".join(titles)
+    text = f"{who} {'is' if len(titles) == 1 else 'are'} not ranked: the preference of too many users is missing."
+    return Sentence(text, (Claim("", INCOMPLETE, "is", len(titles)),))
 
 
 def _failures(row: Row) -> Sentence:

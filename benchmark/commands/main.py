@@ -44,8 +44,12 @@ class _Main(click.Group):
             raise click.UsageError(f"no command '{args[0]}'; {did_you_mean(args[0], self.commands)}", ctx)
         return super().resolve_command(ctx, args)
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         print_plainly()
+        with one_message("--debug" in args):  # --help and --version print already here
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
         with one_message(ctx.params["debug"]):
             return super().invoke(ctx)
 

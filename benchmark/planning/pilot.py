@@ -17,7 +17,7 @@ from benchmark.analysis.inputs import Rows, lifts_of
 from benchmark.analysis.measures import Measure, both_by
 from benchmark.records.costs import seconds_with_scores
 from benchmark.records.rows import read_all
-from benchmark.stats.levels import detectable, equivalent
+from benchmark.stats.levels import FEWEST_USERS, detectable, equivalent
 from rebeca.arrays import Floats
 
 TIMES = (1, 2, 4)
@@ -103,9 +103,14 @@ class Detectable:
             table=tuple(
                 Reach(u * users, k * images, self.at(u * users, k * images, alpha)) for u in TIMES for k in TIMES
             ),
-            users_for_margin=int(np.ceil((detectable(alpha) * spread / margin) ** 2)),
-            users_for_equivalence=int(np.ceil((equivalent(alpha) * spread / margin) ** 2)),
+            users_for_margin=users_for(detectable(alpha) * spread / margin),
+            users_for_equivalence=users_for(equivalent(alpha) * spread / margin),
         )
+
+
+def users_for(errors: float) -> int:
+    """Users whose mean has a standard error so many times smaller than one user's value; as many as a test takes."""
+    return max(FEWEST_USERS, int(np.ceil(errors**2)))
 
 
 def estimate(

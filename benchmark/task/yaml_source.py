@@ -30,6 +30,7 @@ REMEDIES = {
     "mapping values are not allowed": "put a text that holds a colon and a blank into quotes",
 }
 """By words of the parser's message, the narrower first."""
+OPTION = "--set "
 KeyPath = tuple[str | int, ...]
 
 
@@ -48,10 +49,12 @@ class Source:
     places: dict[KeyPath, str] = field(default_factory=dict)
 
     def at(self, path: KeyPath) -> str:
-        """Where the key, or the nearest one around it, was given."""
+        """Where the key, or the nearest one around it, was given, and the options that changed a part of it."""
+        below = (place for known, place in self.places.items() if path and known[: len(path)] == path != known)
+        options = [place for place in below if place.startswith(OPTION)]
         while path and path not in self.places:
             path = path[:-1]
-        return self.places[path] if path else str(self.path)
+        return " with ".join([self.places[path] if path else str(self.path), *options])
 
 
 def read_yaml(path: Path) -> Source:
@@ -175,10 +178,19 @@ def with_extends(source: Source, depth: int = 0) -> Source:
     name = source.data.pop("extends", None)
     if name is None:
         return source
-    if not isinstance(name, str) or depth >= DEEPEST_EXTENDS:
-        raise SpecError(f"{source.at(('extends',))}: extends: expected the name of a task file, found {name!r}")
+    where = f"{source.at(('extends',))}: extends"
+    if not isinstance(name, str):
+        raise SpecError(f"{where}: expected the name of a task file, found {name!r}")
+    if depth >= DEEPEST_EXTENDS:
+        raise SpecError(f"{where}: more than {DEEPEST_EXTENDS} files in a row, or files that extend each other")
     beside = source.path.parent / name
-    parent = with_extends(read_yaml(beside if beside.suffix or beside.is_file() else find_task(name)), depth + 1)
+    try:
+        file = beside if beside.suffix or beside.is_file() else find_task(name)
+    except SpecError as error:
+        raise SpecError(f"{where}: {error.message}", hint=error.hint) from error
+    if not file.is_file():
+        raise SpecError(f"{where}: {file}: no such file")
+    parent = with_extends(read_yaml(file), depth + 1)
     return Source(source.path, _merged(parent.data, source.data), parent.places | source.places)
 
 
@@ -228,5 +240,5 @@ def override(source: Source, text: str) -> KeyPath:
             node = node[step]
     at = tuple(path)
     source.places = {known: place for known, place in source.places.items() if known[: len(at)] != at}
-    source.places[at] = f"--set {text}"
+    source.places[at] = f"{OPTION}{text}"
     return at

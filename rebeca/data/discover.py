@@ -90,7 +90,7 @@ def discover(path: Path) -> Discovery:
     usual = values[~np.isin(values, codes)]
     if len(usual) < 2:
         raise DataError(f"{table.path}: every rating is {number_text(usual[0])}; nothing can be learned from that")
-    sentences = list(_guesses(layouts))
+    sentences = list(_guesses(layouts, dict(zip(layouts, headers, strict=True))))
     if table.absent:
         shown = ", ".join(f"'{text}' ({counted(n, 'time')})" for text, n in sorted(table.absent.items()))
         sentences.append(f"cells without a rating: {shown}")
@@ -98,9 +98,10 @@ def discover(path: Path) -> Discovery:
     if len(codes):
         shown = ", ".join(text for text, value in zip(named, values, strict=True) if value in codes)
         sentences.append(f"values that seem to stand for no rating: {shown}")
-    for end, others in ((usual[0], usual[1:]), (usual[-1], usual[:-1])):
-        if len(others) > 1 and is_far(end, others):
-            sentences.append(f"the rating {named[int(np.searchsorted(values, end))]} lies far from all others")
+    for far in far_ends(usual):
+        shown = ", ".join(text for text, value in zip(named, values, strict=True) if value in far)
+        subject = f"the ratings {shown} lie" if len(far) > 1 else f"the rating {shown} lies"
+        sentences.append(f"{subject} far from all others")
     scale = float(usual[0]), float(usual[-1])
     lenient = RatingRules("last", unlisted="drop", missing=(*map(float, codes), *sorted(table.absent)))
     item_ids = tuple(read_items(path, layouts["items"]).columns["item"])
@@ -136,6 +137,15 @@ def codes_among(values: Floats) -> Floats:
 def is_far(value: float, others: Floats) -> bool:
     """Whether a value lies far from the others, float [n], ascending."""
     return bool(np.abs(others - value).min() > FAR * (others[-1] - others[0]))
+
+
+def far_ends(values: Floats) -> Iterator[Floats]:
+    """The lowest values, and the highest ones, that lie far from all others, which are more; float [n], ascending."""
+    for ascending, step in ((values, 1), (-values[::-1], -1)):
+        for number in range((len(values) - 1) // 2, 0, -1):
+            if is_far(ascending[number - 1], ascending[number:]):
+                yield (step * ascending[:number])[::step]
+                break
 
 
 def find_layout(path: Path, stem: str, common: Collection[str] = ()) -> TableLayout:
@@ -287,12 +297,17 @@ def _worded(name: str, header: Sequence[str], stem: str, known: Mapping[str, str
     return [cell for cell in free if _words(cell) & {alias for alias in ALIASES[stem][name] if len(alias) > 1}]
 
 
-def _guesses(layouts: Mapping[str, TableLayout]) -> Iterator[str]:
-    """Columns that are not known by their whole name, a sentence each."""
+def _guesses(layouts: Mapping[str, TableLayout], headers: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Columns that are not known by their whole name, or not alone by it, a sentence each."""
     for stem, layout in layouts.items():
+        taken = layout.columns.values()
         for name, theirs in layout.columns.items():
-            if isinstance(theirs, str) and not {_plain(theirs), _plain(theirs, False)} & set(ALIASES[stem][name]):
-                yield f"{stem}: the column '{theirs}' is taken for '{name}'"
+            if not isinstance(theirs, str):
+                continue
+            like = [cell for cell in headers[stem] if cell not in taken and _plain(cell) == _plain(theirs)]
+            if like or not {_plain(theirs), _plain(theirs, False)} & set(ALIASES[stem][name]):
+                others = "".join(f", not '{cell}'" for cell in like)
+                yield f"{stem}: the column '{theirs}' is taken for '{name}'{others}"
 
 
 def _unknown(file: Path, header: Sequence[str], stem: str, common: Collection[str]) -> DataError:

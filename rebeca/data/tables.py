@@ -32,6 +32,7 @@ ROWS_AT_ONCE = 1 << 10
 ROW_NAMES = "give every column a name, or write the table without row names: row.names = FALSE in R"
 UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException, UnicodeDecodeError)
 """What reading a damaged or compressed table raises; the last one comes from Parquet."""
+OTHER_DELIMITERS = (",", "\t", ";", "|")
 
 
 class Faults:
@@ -205,11 +206,12 @@ class _Wanted:
             if at:
                 places[name] = at[0]
             elif name in self.required or name in self.layout.columns:
+                needs = f"name the file's own column in the task: columns: {{{name}: ...}}; '{name}' is needed"
+                if len(header) == 1 and (sign := next(filter(header[0].count, OTHER_DELIMITERS), "")):
+                    needs = f"the cells are parted by {sign!r}; part them as usual, or name it in the task: delimiter"
                 raise DataError(
                     f"{where}: no column '{theirs}' (found: {', '.join(header)})",
-                    hint=f"name the file's own column in the task: columns: {{{name}: ...}}; '{name}' is needed"
-                    if name in self.required
-                    else "",
+                    hint=needs if name in self.required else "",
                 )
         return places
 

@@ -127,6 +127,17 @@ def of_users(statistic):
     return lambda shown, name, key: statistic(values) if len(values := shown.users_values(name, key)) > 1 else None
 
 
+def incomplete(shown):
+    """Generators that lack more than a twentieth, rounded up, of the users for whom anyone has a value."""
+    users = {
+        name: {u for u, value in enumerate(shown.tables.values[name][shown.primary]) if np.isfinite(value)}
+        for name, record in shown.records.items()
+        if record.generator.ranked and shown.primary in shown.tables.values[name]
+    }
+    anyone = set().union(*users.values())
+    return [name for name, own in users.items() if len(anyone - own) > -(-len(anyone) // 20)]
+
+
 DERIVED = {
     "median": of_users(np.median),
     "middle half": of_users(lambda v: np.subtract(*np.quantile(v, [0.75, 0.25]))),
@@ -147,6 +158,7 @@ WHOLE = {
         pair.test is not None and pair.test.p_max_t <= shown.board.record.spec.analysis.alpha
         for pair in shown.pairs(key)
     ),
+    "incomplete": lambda shown, key: len(incomplete(shown)),
     "tested pairs": lambda shown, key: sum(pair.test is not None for pair in shown.pairs(key)),
 }
 """Of the leaderboard, from a measure."""
@@ -436,6 +448,18 @@ def test_a_leader_whose_images_failed_is_named_as_such(frame):
     """The headline was once silent about 67 % failures."""
     lead = frame(BASE | {"failing": dict.fromkeys(NAMES[:3], 0.5), "images": 8}).board.lead
     assert "of the images of Generator " in lead.text and " failed." in lead.text
+
+
+def test_generators_that_are_not_ranked_for_want_of_images_are_named(frame):
+    """The headline was silent about submissions of which half the images, or all, were missing."""
+    case = BASE | {"failing": {"beta": 1.0, "gamma": 0.9}, "images": 1}
+    two = "Generator gamma and Generator beta are not ranked: the preference of too many users is missing."
+    assert two in frame(case).board.lead.text
+    one = "Generator beta is not ranked: "
+    assert one in frame(BASE | {"failing": {"beta": 1.0}}).board.lead.text
+    none = frame(BASE | {"failing": dict.fromkeys(NAMES, 1.0)}).board.lead.text
+    assert none == "No generator has a preference."
+    assert "not ranked" not in frame(BASE).board.lead.text
 
 
 def test_a_false_claim_is_noticed(frame):

@@ -310,7 +310,7 @@ def test_json_and_csv_are_utf8_everywhere(tmp_path):
     assert output.stdout.decode("utf-8") == '[\n "é"\n]\na\né\n'
 
 
-@pytest.mark.parametrize("command", [("schema",), ("tasks",), ("doctor",), COMMANDS["show"]])
+@pytest.mark.parametrize("command", [("--help",), ("schema",), ("tasks",), ("doctor",), COMMANDS["show"]])
 def test_a_full_disk_is_one_message(command):
     script = "from benchmark.commands.main import main; main()"
     with Path("/dev/full").open("wb") as full:

@@ -13,7 +13,8 @@ from benchmark.planning.calibration import (
     cells,
     expected_correlation,
 )
-from benchmark.planning.pilot import estimate, pilot, set_correlation
+from benchmark.planning.pilot import Detectable, estimate, pilot, set_correlation
+from benchmark.stats.levels import FEWEST_USERS
 from benchmark.stats.personalisation import personal_lift
 from benchmark.stats.simulation import (
     CONDITIONS,
@@ -184,6 +185,13 @@ def test_the_page_is_made_from_the_table():
     reports = ROOT / "docs" / "reports"
     page = script.page(script.read(reports / "calibration.csv"))
     assert page == (reports / "calibration.md").read_text(), "python scripts/calibration_table.py --page"
+
+
+def test_plan_asks_for_as_many_users_as_a_test_takes():
+    measured = Detectable(Measure("ncf"), (0.001,), (), users=12, images=3).reach(12, 3, margin=0.02, alpha=0.05)
+    assert measured.users_for_margin == measured.users_for_equivalence == FEWEST_USERS
+    measured = Detectable(Measure("ncf"), (0.1,), (), users=12, images=3).reach(12, 3, margin=0.02, alpha=0.05)
+    assert measured.users_for_margin == 196  # (2.8 x 0.1 / 0.02) squared
 
 
 def test_plan_says_what_more_would_buy(done, tmp_path):

@@ -93,8 +93,18 @@ def test_a_bundled_task_is_extended_by_its_name(tmp_path):
     task = load_task(write(tmp_path / "mine.yaml", "extends: sprites\nid: mine\nversion: 1\n"))
     bundled = load_task(write(tmp_path / "other.yaml", "extends: sprites\n"))
     assert task.file.id == "mine" and [g.id for g in task.generators] == [g.id for g in bundled.generators]
-    with pytest.raises(SpecError, match="no bundled task is called 'sprits'"):
-        with_extends(read_yaml(write(tmp_path / "t.yaml", "extends: sprits\n")))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("sprits", "no task file and no bundled task is called 'sprits'"), ("none.yaml", r".*none\.yaml: no such file"),
+        ("t.yaml", "more than 5 files in a row, or files that extend each other"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_extended_is_named_where_it_is_asked_for(tmp_path, name, message):
+    with pytest.raises(SpecError, match=rf"t\.yaml:2: extends: {message}"):
+        with_extends(read_yaml(write(tmp_path / "t.yaml", f"id: mine\nextends: {name}\n")))
 
 
 def test_a_fault_is_placed_in_the_file_that_holds_it(tmp_path):
@@ -112,6 +122,13 @@ def test_a_fault_on_the_command_line_is_placed_there(tmp_path):
         load_task(path, ("images=many",))
     with pytest.raises(SpecError, match=r"^--set generators\.rebeca\.params\.hidden=x: generators"):
         load_task(path, ("generators.rebeca.params.hidden=x",))
+    for text, line, message in [
+        ("analysis.primary.scorer=observd", 50, "the primary scorer 'observd' is not among the scorers"),
+        ("judges.verifier.encoder.use=pca:3", 14, "encoder 'pca:3' needs an encoder below it"),
+        ("data.split.test=3", 12, "with held-out-items test and validation are shares below 1"),
+    ]:
+        with pytest.raises(SpecError, match=rf"tiny\.yaml:{line} with --set {text}: {message}"):
+            load_task(path, (text,))
 
 
 def test_set_can_add_one_element(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rebeca.data.discover import codes_among, discover, find_layout
+from rebeca.data.discover import codes_among, discover, far_ends, find_layout
 from rebeca.data.folder import read_folder
 from rebeca.data.options import RatingRules, TableLayout
 from rebeca.errors import DataError
@@ -171,3 +171,26 @@ def test_any_usual_layout_is_found(tmp_path_factory, delimiter, names, header, o
         for u, i, r in zip(ratings.user, ratings.item, ratings.rating, strict=True)
     }
     assert read == {(u, i): float(r) for u, i, r in rows}
+
+
+@pytest.mark.parametrize(
+    ("values", "far"),
+    [
+        ([1, 2, 3, 4, 5, 77, 88], [[77, 88]]), ([-88, -77, 1, 2, 3, 4, 5], [[-88, -77]]), ([0, 1, 99], [[99]]),
+        ([1, 2, 3, 4, 9], []), ([1, 2, 50, 51], []), ([1, 2], []),
+    ],
+)  # fmt: skip
+def test_values_at_an_end_that_lie_far_from_the_others(values, far):
+    assert [end.tolist() for end in far_ends(np.array(values, float))] == far
+
+
+def test_two_codes_above_the_scale_are_named(folder):
+    rewritten(folder, lambda lines: "\n".join([lines[0], "u0,i0,77", "u0,i1,88", *lines[3:]]))
+    assert "the ratings 77 (1 time), 88 (1 time) lie far from all others" in discover(folder).odd
+
+
+def test_the_column_that_was_not_taken_is_named(folder):
+    rewritten(folder, lambda lines: "\n".join(["user_id,User,item,rating", *(f"9,{line}" for line in lines[1:])]))
+    discovery = discover(folder)
+    assert discovery.ratings.columns == {"user": "User"}
+    assert "ratings: the column 'User' is taken for 'user', not 'user_id'" in discovery.odd

@@ -107,6 +107,12 @@ def test_faults_are_named_by_row(tmp_path, text, message):
         read(tmp_path / "t.csv", text)
 
 
+def test_another_delimiter_is_named_where_a_header_has_one_cell(tmp_path):
+    with pytest.raises(DataError, match="no column 'user'") as raised:
+        read(tmp_path / "t.csv", "user;rating\na;1\n")
+    assert raised.value.hint.startswith("the cells are parted by ';'")
+
+
 def test_a_long_table_with_bare_returns_is_read(tmp_path):
     lines = ["user,rating"] + [f"u{i},{i % 7}" for i in range(200_000)]
     assert len(read(tmp_path / "t.csv", "\r".join(lines))) == 200_000
