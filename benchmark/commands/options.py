@@ -24,6 +24,9 @@ Result = TypeVar("Result")
 THREADS = re.compile(r"[1-9][0-9]{0,3}(,[1-9][0-9]{0,3})*")
 """One number, or one per level of nesting."""
 
+Cell = str | int | float | bool | None
+"""Of a CSV table; None is an empty cell."""
+
 
 def task_options(command: Command) -> Command:
     """The task, ``--set`` and ``--limit-users``."""
@@ -84,7 +87,7 @@ def print_result(
     result: Result,
     as_json: bool,
     text: str | Callable[[Result], None],
-    rows: Iterable[Mapping[str, object]] | None = None,
+    rows: Iterable[Mapping[str, Cell]] | None = None,
 ) -> None:
     """Prints a result as JSON, as rows of CSV if there are any, or its text; a function prints that itself."""
     if as_json:
@@ -105,7 +108,7 @@ def print_json(value: Any, **more: str) -> None:
     _print_utf8(json.dumps(data | more if more else data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def print_csv(rows: Iterable[Mapping[str, object]]) -> None:
+def print_csv(rows: Iterable[Mapping[str, Cell]]) -> None:
     """Prints rows as CSV with a header; a number keeps all its digits, what is missing is empty."""
     rows = list(rows)
     text = io.StringIO()

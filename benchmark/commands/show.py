@@ -13,6 +13,7 @@ from benchmark.board.board import NOT_FROZEN, Board, read_board
 from benchmark.board.format_numbers import MISSING, count, number, of_users, p_value, with_interval
 from benchmark.board.row import Row
 from benchmark.commands.layout import BREAK, Column, print_rows, terminal
+from benchmark.commands.options import Cell
 from benchmark.records.files import TASK_FOLDER, newest_records, read_comparison
 from benchmark.records.schema import FailedGenerator, TaskHeader
 from benchmark.task.bundled import bundled_tasks, find_task
@@ -123,15 +124,15 @@ def summary(records: Path) -> BoardSummary:
     return BoardSummary(board.task, board.users, generators, board.record.failed, board.judges)
 
 
-def board_rows(records: Path) -> list[dict[str, object]]:
+def board_rows(records: Path) -> list[dict[str, Cell]]:
     """One row per generator, for ``--csv``."""
     board = read_board(records)
     return [_board_row(board, row) for row in board.rows]
 
 
-def _board_row(board: Board, row: Row) -> dict[str, object]:
+def _board_row(board: Board, row: Row) -> dict[str, Cell]:
     rank, pair = row.rank, board.against_reference(row.id, Measure(board.primary))
-    fields: dict[str, object] = {
+    fields: dict[str, Cell] = {
         "generator": row.id,
         "title": row.title,
         "ranked": row.ranked,
@@ -150,7 +151,7 @@ def _board_row(board: Board, row: Row) -> dict[str, object]:
     return fields | {"flags": "; ".join(row.flags)}
 
 
-def _interval_fields(name: str, interval: Interval | None) -> dict[str, object]:
+def _interval_fields(name: str, interval: Interval | None) -> dict[str, Cell]:
     ends = (None,) * 4 if interval is None else (interval.estimate, interval.low, interval.high, interval.n)
     return dict(zip((name, f"{name}_low", f"{name}_high", f"{name}_n"), ends, strict=True))
 
@@ -272,7 +273,7 @@ def compare_generators(records: Path, a: str, b: str) -> list[MeasureComparison]
     return sorted(comparisons, key=lambda each: (not each.declared, Measure.parse(each.measure).is_lift, each.measure))
 
 
-def comparison_row(each: MeasureComparison) -> dict[str, object]:
+def comparison_row(each: MeasureComparison) -> dict[str, Cell]:
     """The row of a measure, for ``--csv``."""
     pair, test = each.comparison, each.comparison.test
     return {

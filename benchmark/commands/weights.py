@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmark.commands.layout import Column, print_rows, terminal
+from benchmark.commands.options import Cell
 from rebeca.errors import MissingDependency
 from rebeca.published import ALL, CARD, Published, find, how_to_fetch, names_in, weights_root
 
@@ -158,7 +159,7 @@ def _out_of_reach(published: Published) -> MissingDependency:
     )
 
 
-def file_rows(known: Sequence[Weights]) -> Iterator[dict[str, object]]:
+def file_rows(known: Sequence[Weights]) -> Iterator[dict[str, Cell]]:
     """One row per file, for ``--csv``."""
     for weights in known:
         for file in weights.files:

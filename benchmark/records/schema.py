@@ -8,7 +8,7 @@ Records are validated when they are written and again before anything reads them
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
@@ -228,8 +228,8 @@ class Data(Strict):
     )
 
     @model_serializer(mode="wrap")
-    def _without_empty_notes(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        values: dict[str, Any] = handler(self)
+    def _without_empty_notes(self, handler: SerializerFunctionWrapHandler) -> Mapping[str, JsonValue]:
+        values: Mapping[str, JsonValue] = handler(self)
         return values if self.notes else {name: value for name, value in values.items() if name != "notes"}
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from pydantic import JsonValue
 
 from benchmark.disk import absent_beside, is_vacant
 from benchmark.runner.addresses import encoder_addresses
@@ -96,7 +97,7 @@ def _embeddings(task: Task, world: World, device: str, stages: Stages) -> Floats
 def _write(folder: Path, task: Task, world: World, embeddings: Floats | None) -> None:
     dataset, division = world.dataset, world.division
     catalogue, candidates = dataset.catalogue, world.candidates
-    decoder: dict[str, Any] = task.file.decoder.params
+    decoder: Mapping[str, JsonValue] = task.file.decoder.params
     prompts = {name: decoder.get(name, "") for name in ("prompt", "negative_prompt")}
     if not any(prompts.values()):
         prompts = {}
@@ -133,7 +134,7 @@ def _write(folder: Path, task: Task, world: World, embeddings: Floats | None) ->
     (folder / "README.md").write_text(_readme(task, world, embeddings is not None, bool(prompts)), encoding="utf-8")
 
 
-def _about(task: Task, world: World, decoder: dict[str, Any]) -> dict[str, Any]:
+def _about(task: Task, world: World, decoder: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
     """What ``task.json`` holds."""
     return {
         "format": FORMAT,
@@ -144,7 +145,7 @@ def _about(task: Task, world: World, decoder: dict[str, Any]) -> dict[str, Any]:
         "modified": task.modified,
         "images_per_user": task.file.images,
         "image_size": decoder.get("size"),
-        "decoder": {"use": task.file.decoder.use, "params": decoder},
+        "decoder": {"use": task.file.decoder.use, "params": dict(decoder)},
         "encoder": task.encoder.text,
         "like_at": task.file.data.like_at,
         "scale": list(world.dataset.scale),

@@ -140,29 +140,11 @@ def divide(
     cold = _cold_users(rule, ratings.num_users, seed)
     image = np.arange(len(block_of_item)) if originals is None else originals
     test_items, validation_items = _held_out_items(rule, block_of_item, seed, image)
-    test, validation = test_items[ratings.item], validation_items[ratings.item]
-    dropped = np.zeros(len(ratings), bool)
-    part = np.zeros(len(ratings), np.int8)
-    leader = np.empty(len(ratings), np.int64)  # the row whose part a row shares
+    drawn = _Drawn(test_items[ratings.item], validation_items[ratings.item], image[ratings.item])
     for user, rows in enumerate(rows_by_group(ratings.user, ratings.num_users)):
-        drawn = _shuffled(rows, seed, "rows", ratings.user_ids[user])
-        shuffled, leader[drawn] = _each_image_once(drawn, image[ratings.item[drawn]])
-        if rule.kind != "held-out-items":
-            test[shuffled[: int(rule.test)]] = True
-            shuffled = shuffled[int(rule.test) :]
-            if cold[user]:
-                dropped[shuffled[rule.keep :]] = True
-                shuffled = shuffled[: rule.keep]
-        else:
-            shuffled = shuffled[~test[shuffled]]
-        bounds = np.round(np.cumsum(SHARES if rule.ratings == "disjoint" else (1.0,)) * len(shuffled)).astype(int)
-        for index, rows_of_part in enumerate(np.split(shuffled, bounds[:-1])):
-            part[rows_of_part] = index
-            if rule.kind != "held-out-items":
-                share = 1.0 if rule.kind == "per-user-exact" else LARGEST_VALIDATION_SHARE
-                validation[rows_of_part[: min(int(rule.validation), int(share * len(rows_of_part)))]] = True
-
-    test, validation, dropped, part = test[leader], validation[leader], dropped[leader], part[leader]
+        drawn.divide(rule, _shuffled(rows, seed, "rows", ratings.user_ids[user]), bool(cold[user]))
+    parts_of_rows = (drawn.test, drawn.validation, drawn.dropped, drawn.part)
+    test, validation, dropped, part = (rows[drawn.leader] for rows in parts_of_rows)
     usable = ~(test | dropped)
     if not (usable & ~validation).any():
         raise DataError("the split leaves no training ratings", hint="lower split.test or split.validation")
@@ -184,6 +166,43 @@ def _cold_users(rule: SplitRule, num_users: int, seed: int) -> Bools:
     if rule.kind == "cold-users":
         cold[_shuffled(np.arange(num_users), seed, "cold")[: round(rule.cold_share * num_users)]] = True
     return cold
+
+
+class _Drawn:
+    """Where every row goes.
+
+    Args:
+        test: bool [n]; rows of items that are held out.
+        validation: bool [n]; likewise.
+        image: int [n]; rows with the same number are of the same pixels.
+    """
+
+    def __init__(self, test: Bools, validation: Bools, image: Ints) -> None:
+        self.test, self.validation = test, validation
+        self._image = image
+        self.dropped = np.zeros(len(image), bool)
+        self.part = np.zeros(len(image), np.int8)
+        self.leader = np.empty(len(image), np.int64)
+        """The row whose part a row shares, since both are of one image."""
+
+    def divide(self, rule: SplitRule, rows: Ints, cold: bool) -> None:
+        """Divides the shuffled rows of one user."""
+        shuffled, self.leader[rows] = _each_image_once(rows, self._image[rows])
+        if rule.kind != "held-out-items":
+            self.test[shuffled[: int(rule.test)]] = True
+            shuffled = shuffled[int(rule.test) :]
+            if cold:
+                self.dropped[shuffled[rule.keep :]] = True
+                shuffled = shuffled[: rule.keep]
+        else:
+            shuffled = shuffled[~self.test[shuffled]]
+        bounds = np.round(np.cumsum(SHARES if rule.ratings == "disjoint" else (1.0,)) * len(shuffled)).astype(int)
+        for index, rows_of_part in enumerate(np.split(shuffled, bounds[:-1])):
+            self.part[rows_of_part] = index
+            if rule.kind != "held-out-items":
+                share = 1.0 if rule.kind == "per-user-exact" else LARGEST_VALIDATION_SHARE
+                validation = min(int(rule.validation), int(share * len(rows_of_part)))
+                self.validation[rows_of_part[:validation]] = True
 
 
 def _each_image_once(rows: Ints, image: Ints) -> tuple[Ints, Ints]:

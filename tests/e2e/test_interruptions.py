@@ -245,7 +245,7 @@ def test_a_results_folder_that_cannot_be_written(tiny):
     invoke(*command(tiny, workdir))
     (tiny.parent / "results").write_text("a file, no folder")
     message = invoke(*command(tiny, workdir, "--publish", tiny.parent / "results"), code=6)
-    assert "Not a directory" in message
+    assert "cannot be written (it is a file)" in message
     (tiny.parent / "results").unlink()
     invoke(*command(tiny, workdir, "--publish", tiny.parent / "results"))
     assert "all agree" in invoke("verify", tiny.parent / "results" / "tiny" / "v1")

@@ -140,7 +140,7 @@ spec("a date", "title: A tiny task", "title: 2026-11-23", "tiny.yaml:5: '2026-11
 spec("an impossible date", "title: A tiny task", "title: 2026-13-45", "tiny.yaml:5: '2026-13-45' is a date")
 spec("an endless integer", "seed: 7", f"seed: {'9' * 5000}", "tiny.yaml:6: not a value that can be kept")
 spec("an endless sweep", "use: rebeca\n", f"use: rebeca\n    sweep: {{steps: {[1] * 50}, dims: {[1] * 50}}}\n", "2,500")
-spec("a scheduler of another package", "DPMSolverMultistepScheduler", "pipelines", "diffusers has no scheduler")
+spec("a scheduler of another package", "DPMSolverMultistepScheduler", "pipelines", "pipelines")
 spec(
     "more directions than there are", "dims: 4\n      scale", "dims: 400\n      scale", "400 directions of a space of 4"
 )

@@ -257,8 +257,10 @@ def test_an_incomplete_generator_takes_nobody_from_the_others(done, tmp_path):
         assert a["comparison"]["difference"]["n"] == b["comparison"]["difference"]["n"] == 12
         assert a["comparison"]["test"]["p"] == b["comparison"]["test"]["p"], a["measure"]
     assert "all agree" in invoke("verify", tmp_path / "w" / "records" / "tiny" / "v1")  # users without images, too
-    few = json.loads(invoke("compare", "tiny", "rebeca", "few", "--json", "--workdir", tmp_path / "w"))["comparisons"]
-    assert next(c for c in few if c["measure"] == "ncf")["comparison"]["verdict"] == "described"
+    assert "were not compared" in invoke("compare", "tiny", "rebeca", "few", "--workdir", tmp_path / "w", code=2)
+    board = json.loads(invoke("show", "tiny", "--json", "--workdir", tmp_path / "w"))["generators"]
+    few = next(row for row in board if row["id"] == "few")
+    assert (few["ranked"], few["preference"]["n"]) == (False, 3) and "incomplete" in few["flags"]
 
 
 @pytest.mark.slow

@@ -54,6 +54,6 @@ def test_figures_are_drawn_from_a_tasks_records(asked, done, tmp_path):
 
 
 def test_figures_of_no_records_and_without_a_folder(asked, tmp_path):
-    assert "rebeca-bench run tiny" in invoke("figures", "tiny", "--workdir", tmp_path, "--out", tmp_path, code=2)
+    assert "rebeca-bench run sprites" in invoke("figures", "sprites", "--workdir", tmp_path, "--out", tmp_path, code=2)
     assert "--out" in invoke("figures", "tiny", code=2)
     assert asked == []

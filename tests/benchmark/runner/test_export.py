@@ -118,6 +118,7 @@ def test_options_of_a_run_count(tiny, tmp_path):
 
 def test_prompts_of_the_task_are_in_the_requests(tiny, tmp_path):
     decoder = (
+        "encoder=tinyworld:prior-encoder",
         "decoder.use=stable-diffusion-ip-adapter",
         "decoder.params.model=tinyworld",
         "decoder.params.prompt='a photo, sharp'",

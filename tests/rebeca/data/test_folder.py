@@ -114,7 +114,7 @@ def test_declared_blocks_are_taken_and_missing_parts_named(tmp_path):
         read_folder(folder, SCALE)
     with pytest.raises(DataError, match="no such folder"):
         read_folder(folder / "nowhere", SCALE)
-    with pytest.raises(DataError, match=r"items\.csv: is a file, not a folder"):
+    with pytest.raises(DataError, match=r"items\.csv: a file, not a folder"):
         read_folder(folder / "items.csv", SCALE)
 
 

@@ -192,7 +192,7 @@ def test_a_file_per_user_and_a_missing_list_have_their_remedy(folder):
     (folder / "items.csv").unlink()
     with pytest.raises(DataError, match=r"no items\.csv") as raised:
         discover(folder)
-    assert "with the columns item, file" in raised.value.hint
+    assert "with the columns item (the id in the ratings) and file" in raised.value.hint
 
 
 @pytest.mark.parametrize(
