@@ -72,6 +72,15 @@ def test_a_closed_pipe_gives_no_message(capsys, monkeypatch):
     assert ended(BrokenPipeError(), capsys) == (1, "")
 
 
+@pytest.fixture
+def own_signals():
+    """What signals do, which the shell that started the tests may have changed, is as before afterwards."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize(
     ("number", "code", "words"),
     [
@@ -80,7 +89,8 @@ def test_a_closed_pipe_gives_no_message(capsys, monkeypatch):
         (signal.SIGHUP, 129, "stopped by SIGHUP;"),
     ],
 )
-def test_signals(number, code, words, capsys):
+def test_signals(number, code, words, capsys, own_signals):
+    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     with pytest.raises(SystemExit) as left, exits.one_message(False):
         os.kill(os.getpid(), number)
         time.sleep(5)
@@ -89,7 +99,7 @@ def test_signals(number, code, words, capsys):
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
-def test_a_hangup_that_is_ignored_stops_nothing():
+def test_a_hangup_that_is_ignored_stops_nothing(own_signals):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with exits.one_message(False):
         os.kill(os.getpid(), signal.SIGHUP)
