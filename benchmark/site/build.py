@@ -167,6 +167,10 @@ def _seal(site: Path, stamp: str) -> str:
     return digest_of([stamp, [[path.relative_to(site).as_posix(), file_digest(path)] for path in files]])
 
 
+SCROLL = '<div class="scroll" role="region" aria-label="Table" tabindex="0">'
+"""Around a table that may be wider than the page: what scrolls must be reached by the keyboard."""
+
+
 def method_page(source: Path) -> tuple[Markup, list[str]]:
     """HTML of a Markdown file, and the names of the images that it shows.
 
@@ -176,6 +180,7 @@ def method_page(source: Path) -> tuple[Markup, list[str]]:
     images = IMAGE_LINK.findall(html)
     html = IMAGE_LINK.sub(r'src="method/\1" loading="lazy"', html)
     html = LINK_WITHIN_DOCS.sub(r"\1", html).replace("<pre>", '<pre tabindex="0">')
+    html = html.replace("<table>", f"{SCROLL}<table>").replace("</table>", "</table></div>")
     return Markup(html), images  # noqa: S704 - the project's own text
 
 
