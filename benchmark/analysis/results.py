@@ -411,7 +411,8 @@ class TaskResults:
         families: By measure; `lift:` before a scorer means its personal lift.
         agreement: The primary scorer beside the others.
         validity: The leaderboard's order beside that of the ground truth, where a scorer knows it.
-        incomplete: Generators that are not ranked, because they have no preference for more than 5 % of the users.
+        incomplete: Generators that are not ranked, because more than 5 % of the users, rounded up,
+            have no preference.
         cautions: Warnings about the declared measures: few users, unequal numbers of images, no comparisons, skewed
             values, skewed differences.
     """

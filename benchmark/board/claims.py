@@ -10,15 +10,16 @@ from benchmark.analysis.measures import Measure
 from benchmark.board.row import LAST, Row
 
 Relation = Literal["is", "highest", "shared", "as good", "overlaps", "passes", "fails", "may be zero"]
-"""How a subject stands in a measure.
+"""How a subject stands in a measure:
 
-``is``: has the value. ``highest``: has the value, and no ranked generator a higher one; no generator at all where no
-ranked one has a value. ``shared``: so many other
-ranked generators have the highest value too. ``as good``: so many other ranked generators are not significantly worse.
-``overlaps``: the intervals of so many other ranked generators overlap with the subject's. ``passes``, ``fails``: its
-interval lies above 0, or all users have the same positive value, and the permutation test, adjusted over all ranked
-generators, rejects; or not. ``may be zero``:
-its interval does not lie above 0.
+- ``is``: it has the value;
+- ``highest``: it has the value, and no ranked generator a higher one; no generator at all where no ranked one has any;
+- ``shared``: so many other ranked generators have the highest value too;
+- ``as good``: so many other ranked generators are not significantly worse, or were not compared with it;
+- ``overlaps``: the intervals of so many other ranked generators overlap with its own;
+- ``passes``, ``fails``: its interval lies above 0, or all users have the same positive value, and the permutation test,
+  adjusted over all ranked generators, rejects; or not;
+- ``may be zero``: its interval does not lie above 0.
 """
 
 

@@ -69,8 +69,8 @@ def _leader(rows: Sequence[Row], ranked: Sequence[Row], preference: Measure, use
         claims.append(Claim(first.id, preference.key, "as good", near))
         text = {
             0: f"{who} leads on preference ({estimate}).",
-            len(ranked) - 1: f"{ahead}, but no other is significantly worse.",
-        }.get(near, f"{ahead}; {counted(near, 'other')} {'is' if near == 1 else 'are'} not significantly worse.")
+            len(ranked) - 1: f"{ahead}, but no other is shown to be worse.",
+        }.get(near, f"{ahead}; {counted(near, 'other')} {'is' if near == 1 else 'are'} not shown to be worse.")
     return Sentence(text, tuple(claims)) + _failures(first)
 
 

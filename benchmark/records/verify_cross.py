@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.analysis.inputs import HeldOutScores, Rows
-from benchmark.analysis.measures import AUDITOR, CEILING, CONTROLS, JUDGES, PRIOR, VERIFIER
+from benchmark.analysis.measures import AUDITOR, CEILING, CONTROLS, JUDGES, PRIOR, VERIFIER, range_of
 from benchmark.records.files import TASK_FOLDER, refuse_if
 from benchmark.records.rows import HELD_OUT
 from benchmark.records.schema import GeneratorRecord, TaskRecord
@@ -91,6 +91,11 @@ def _check_scorers(
             refuse_if(
                 info.card != first[measure].card or info.range != first[measure].range,
                 f"{folder / row.id}: the card of '{measure}' is not that of the other generators",
+            )
+            limits = range_of(info.card, info.range or (0.0, 0.0))
+            refuse_if(
+                info.range != limits,
+                f"{folder / row.id}: '{measure}' has the range {info.range}, its unit has {limits}",
             )
         for scorer, lowest in row.lowest.items():
             refuse_if(

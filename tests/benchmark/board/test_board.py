@@ -61,7 +61,7 @@ def test_a_leader_needs_a_rank_of_its_own(board):
     assert f"{first.title} leads on preference ({first.estimate('ncf'):.3f})." in said
     near = dataclasses.replace(first, rank=dataclasses.replace(first.rank, low=1, high=2))
     said = finding_of([near, *others], board.measures, 12, 0.05, {}).text
-    assert "; 1 other is not significantly worse." in said
+    assert "; 1 other is not shown to be worse." in said
 
 
 def test_a_title_with_a_comma_stands_in_quotes(board):

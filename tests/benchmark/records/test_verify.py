@@ -370,9 +370,18 @@ def rows_of(judge, **more):
     return change
 
 
+def narrower_range(folder):
+    """Limits that lie nearer would cut the ends of intervals."""
+    for path in folder.glob("*/record.json"):
+        record = json.loads(path.read_text())
+        record["measures"]["ncf"]["range"] = [-0.5, 1.0]
+        path.write_text(json.dumps(record))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (narrower_range, "'ncf' has the range"),
         (forged_scores, "scores one image for"),
         (lowest_of_one, "'lowest' of"),
         (one_opinion_less, "is not complete within blocks"),
@@ -382,7 +391,7 @@ def rows_of(judge, **more):
         (rows_of("auditor", split="train"), "training ratings of 'auditor'"),
         (rows_of("verifier", share=0.5), "judges "),
     ],
-    ids=["scores", "lowest", "opinion", "opinions", "item", "control", "training", "curve"],
+    ids=["range", "scores", "lowest", "opinion", "opinions", "item", "control", "training", "curve"],
 )
 def test_a_careful_forger_is_caught_by_what_the_parts_say_about_each_other(records, change, message):
     import re
