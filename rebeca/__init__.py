@@ -1,7 +1,8 @@
 """REBECA: images generated for one user, learned from ratings alone.
 
-The public vocabulary: base classes and contexts of the seven kinds of plug-in, and what they exchange. Importing it
-imports neither torch nor pandas, and numpy only once a name is used.
+The public vocabulary: the method (:class:`Prior`, :class:`Verifier`), and the base classes and contexts of the seven
+kinds of plug-in with what they exchange. Importing it imports neither torch nor pandas, and numpy only once a name is
+used.
 """
 
 from importlib import import_module
@@ -35,10 +36,14 @@ if TYPE_CHECKING:
         SetScorer,
         Space,
     )
+    from rebeca.ncf.api import NCF, train_ncf
+    from rebeca.ncf.verifier import Verifier
+    from rebeca.prior.prior import Prior
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "NCF",
     "Candidates",
     "Catalogue",
     "DataError",
@@ -61,6 +66,7 @@ __all__ = [
     "NoParams",
     "Part",
     "PluginError",
+    "Prior",
     "Request",
     "ScoredImages",
     "Scorer",
@@ -69,6 +75,8 @@ __all__ = [
     "SetScorer",
     "Space",
     "SpecError",
+    "Verifier",
+    "train_ncf",
 ]
 
 _HOMES = {
@@ -77,6 +85,9 @@ _HOMES = {
     "rebeca.data.interactions": ("Interactions",),
     "rebeca.data.splits": ("Part",),
     "rebeca.errors": ("DataError", "MissingDependency", "PluginError", "SpecError"),
+    "rebeca.ncf.api": ("NCF", "train_ncf"),
+    "rebeca.ncf.verifier": ("Verifier",),
+    "rebeca.prior.prior": ("Prior",),
 }
 
 

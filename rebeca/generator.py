@@ -22,7 +22,7 @@ from rebeca.decoders.nearest import NearestParams, nearest
 from rebeca.errors import PluginError, SpecError
 from rebeca.interfaces import Decoder, FittedJudge, GeneratedImage, Generator, GeneratorContext, Request
 from rebeca.options import SAMPLING_ONLY, RebecaParams
-from rebeca.prior.options import DISLIKE, LIKE, PriorShape, SamplingOptions
+from rebeca.prior.options import DISLIKE, LIKE, SamplingOptions
 from rebeca.seeds import seed_of, substream
 from rebeca.space import LinearSpace
 from rebeca.ties import best_first
@@ -55,7 +55,6 @@ class Rebeca(Generator[RebecaParams]):
         super().__init__(params, context)
         self._model: Any = None
         self._space = LinearSpace()
-        self._shape: PriorShape | None = None
         self._report: Mapping[str, Plain] = {}
         self._chosen: float | None = None
 
@@ -90,23 +89,23 @@ class Rebeca(Generator[RebecaParams]):
         return params.best_of > 1 or given_the_user
 
     def fit(self, train: Interactions) -> None:
-        from rebeca.train_prior import train_prior
+        from rebeca.prior.prior import Prior
 
         p, context = self.params, self.context
         if p.guidance_grid:
             self._decoder_of(LinearSpace())  # raises before the long training
         train = thinned(train, p.ratings_share, context.seeds.fit("ratings-share"))
-        trained = train_prior(
+        prior = Prior.train(
             p, train, context.validation, context.embeddings, context.training_items, context.fit_seed,
             context.device, context.workdir / "prior.checkpoint", context.progress,
         )  # fmt: skip
-        self._bind(trained.space, trained.shape, trained.model)
+        self._bind(prior.space, prior.model)
         report: dict[str, Plain] = {
-            "history": asdict(trained.history),
-            "parameters": sum(weight.numel() for weight in trained.model.parameters()),
+            "history": asdict(prior.history),
+            "parameters": sum(weight.numel() for weight in prior.model.parameters()),
         }
         if p.guidance_grid:
-            table, num_users = self._compare_guidance(trained.points)
+            table, num_users = self._compare_guidance(prior.space.forward(context.embeddings))
             best = best_first(np.array([row.personal_rating for row in table]))[0]
             self._chosen = table[best].prior_guidance
             report["guidance"] = {"chosen": self._chosen, "table": [asdict(row) for row in table], "people": num_users}
@@ -118,14 +117,13 @@ class Rebeca(Generator[RebecaParams]):
     def save(self, folder: Path) -> None:
         from rebeca.prior.files import save_network
 
-        assert self._shape is not None
-        save_network(folder, self._model, self._shape, self._space, self._chosen)
+        save_network(folder, self._model, self._space, self._chosen)
 
     def load(self, folder: Path) -> None:
         from rebeca.prior.files import load_network
 
-        model, shape, space, self._chosen = load_network(folder, self.context.device)
-        self._bind(space, shape, model)
+        model, space, self._chosen = load_network(folder, self.context.device)
+        self._bind(space, model)
 
     @property
     def prior_guidance(self) -> float:
@@ -158,14 +156,13 @@ class Rebeca(Generator[RebecaParams]):
 
     def sample(self, requests: Sequence[Request]) -> Floats:
         """float32 [n, prior dim]; one embedding per request."""
-        assert self._shape is not None
         p, users = self.params, self._users_of(requests)
         if p.users == "shuffled":
             rng = np.random.default_rng(self.context.seeds.fit("shuffled-users"))
             users = rng.permutation(len(self.context.users))[users]
         if "user" not in p.condition or p.train_users == "nobody":
-            users = np.full_like(users, self._shape.null_user)
-        score = self._shape.null_score if "rating" not in p.condition else LIKE if p.rating == "like" else DISLIKE
+            users = np.full_like(users, self._model.shape.null_user)
+        score = self._model.shape.null_score if "rating" not in p.condition else LIKE if p.rating == "like" else DISLIKE
         return self._sample(users, score, [request.seed for request in requests], self.prior_guidance)
 
     def _sample(self, users: Ints, score: int, seeds: Sequence[int], guidance: float) -> Floats:
@@ -178,8 +175,8 @@ class Rebeca(Generator[RebecaParams]):
             self.context.device, self.context.progress,
         )  # fmt: skip
 
-    def _bind(self, space: LinearSpace, shape: PriorShape, model: Any) -> None:
-        self._space, self._shape, self._model = space, shape, model
+    def _bind(self, space: LinearSpace, model: Any) -> None:
+        self._space, self._model = space, model
         vars(self).pop("_decoder", None)  # of an earlier fit
 
     @cached_property
@@ -209,8 +206,7 @@ class Rebeca(Generator[RebecaParams]):
             )
         users = np.repeat(chosen_users, CHOICE_IMAGES)
         if self.params.train_users == "nobody":
-            assert self._shape is not None
-            users = np.full_like(users, self._shape.null_user)
+            users = np.full_like(users, self._model.shape.null_user)
         seeds = [seed_of(context.fit_seed, "choice", int(u), k) for u in chosen_users for k in range(CHOICE_IMAGES)]
         params = NearestParams(getattr(getattr(self._decoder, "params", None), "metric", "euclidean"))
         table = []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from rebeca.errors import SpecError
-from rebeca.params import Count, NotNegative, Positive, Probability, Share
+from rebeca.params import Count, NotNegative, ParamError, Positive, Probability, Share, make_params
 from rebeca.prior.options import Objective, Schedule
 from rebeca.taste import DEFAULT_RIDGE
 
@@ -100,3 +101,19 @@ class RebecaParams:
 SAMPLING_ONLY = frozenset(
     {"sampler", "steps", "prior_guidance", "sample_batch", "condition", "rating", "best_of", "users"}
 )
+GENERATOR_ONLY = frozenset({"ratings_share", "guidance_grid", "condition", "rating", "best_of", "users"})
+"""What a prior that is used without the benchmark has no use for."""
+
+
+def prior_params(raw: Mapping[str, object], where: str) -> RebecaParams:
+    """Reads parameters of a prior that is trained alone.
+
+    Raises:
+        ParamError: Naming the first parameter that is unknown, impossible, or of the generator only.
+    """
+    for name, value in raw.items():
+        if name in GENERATOR_ONLY:
+            raise ParamError(f"{where}.{name}: only the generator has this parameter", (name,), hint="leave it out")
+        if (name, value) == ("prior_guidance", "validation"):
+            raise ParamError(f"{where}.{name}: only the generator chooses it", (name,), hint="give a number")
+    return make_params(RebecaParams, raw, where)

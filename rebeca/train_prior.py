@@ -13,7 +13,7 @@ The config is YAML::
 ``validation-loss`` compares losses of one objective and schedule only, since their scales differ; a grid over those
 needs ``select: none``, which keeps every model and chooses nothing. Written: ``results.csv`` (one row per
 configuration), one folder per configuration with its weights, and ``best`` where a rule was declared. Run again to
-resume. :func:`rebeca.prior.files.load_prior` reads such a folder and samples from it.
+resume. :meth:`rebeca.prior.prior.Prior.load` reads such a folder, or the best one of the output.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import csv
 import hashlib
 import itertools
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,9 +32,8 @@ import numpy as np
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from rebeca.arrays import Bools, Floats, Plain
+from rebeca.arrays import Floats, Plain
 from rebeca.data.folder import read_folder
-from rebeca.data.interactions import Interactions
 from rebeca.data.splits import Division, SplitRule, divide
 from rebeca.encoders.precomputed import read_embeddings
 from rebeca.errors import (
@@ -48,88 +47,14 @@ from rebeca.errors import (
     out_of_memory,
     printable,
 )
-from rebeca.options import RebecaParams
+from rebeca.options import RebecaParams, prior_params
 from rebeca.params import make_params
-from rebeca.prior.options import PriorShape
-from rebeca.prior.training import PriorHistory, PriorTraining
-from rebeca.seeds import digest_of, seed_of, substream
-from rebeca.space import LinearSpace
-from rebeca.taste import taste_rows
+from rebeca.prior.prior import BEST, Prior
+from rebeca.prior.training import PriorHistory
+from rebeca.seeds import digest_of, seed_of
 
 INCOMPARABLE = ("objective", "schedule", "normalize", "dims", "scale")
 """Losses of different values of these have different scales."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainedPrior:
-    """A prior that was trained on a catalogue.
-
-    Attributes:
-        model: The network.
-        shape: Its shape.
-        space: Its space.
-        points: float32 [items, prior dim]; the catalogue in that space.
-        history: Losses.
-    """
-
-    model: Any
-    shape: PriorShape
-    space: LinearSpace
-    points: Floats
-    history: PriorHistory
-
-
-def train_prior(
-    params: RebecaParams,
-    train: Interactions,
-    validation: Interactions,
-    embeddings: Floats,
-    training_items: Bools,
-    seed: int,
-    device: str = "cpu",
-    checkpoint: Path | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
-) -> TrainedPrior:
-    """Fits space, user rows and network.
-
-    Args:
-        params: Parameters of the generator; those of sampling are not used.
-        train: Training ratings.
-        validation: Ratings for early stopping.
-        embeddings: float32 [items, dim]; the whole catalogue.
-        training_items: bool [items]; items from which the space may be learned.
-        seed: Seed of the fit.
-        device: Torch device.
-        checkpoint: File to resume from.
-        progress: Called with (step, steps, note).
-
-    Raises:
-        SpecError: If ``dims`` asks for more directions than the embeddings have.
-    """
-    if params.normalize == "pca" and params.dims > embeddings.shape[1]:
-        raise SpecError(f"dims: {params.dims} directions of a space of {embeddings.shape[1]} dimensions")
-    space = LinearSpace(params.normalize, params.dims, params.scale).fit(embeddings[training_items])
-    points = space.forward(embeddings)
-    shape = PriorShape(
-        points.shape[1],
-        train.num_users,
-        params.network,
-        params.tokens,
-        params.hidden,
-        params.heads,
-        params.layers,
-        params.residual,
-    )
-    rows = (
-        taste_rows(train, points, shape.user_width, params.ridge, substream(seed, "rotation"))
-        if params.user_rows == "taste"
-        else None
-    )
-    if params.train_users == "nobody":
-        params = replace(params, drop_user=1.0)
-    training = PriorTraining(shape, params, train, validation, points, seed, device, rows)
-    model, history = training.run(checkpoint, progress)
-    return TrainedPrior(model, shape, space, points, history)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +114,7 @@ class TrainConfig:
         return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
     def params(self, chosen: Mapping[str, Any]) -> RebecaParams:
-        return make_params(RebecaParams, {**(self.prior or {}), **chosen}, "prior")
+        return prior_params({**(self.prior or {}), **chosen}, "prior")
 
     @property
     def rule(self) -> SplitRule:
@@ -223,8 +148,7 @@ def read_config(path: Path) -> TrainConfig:
         if not config.combinations():
             raise SpecError("grid: a parameter has no values")
         for chosen in config.combinations():
-            if config.params(chosen).prior_guidance == "validation":
-                raise SpecError("prior.prior_guidance: only the generator chooses it", hint="give a number")
+            config.params(chosen)
         if config.device is not None:
             _check_device(config.device)
     except SpecError as error:
@@ -282,7 +206,7 @@ def run(config: Path, output: Path) -> list[Mapping[str, Plain]]:
     trained = [_train_one(c, chosen, division, embeddings, inputs, output) for chosen in c.combinations()]
     if c.selects:
         trained.sort(key=lambda pair: pair[0])
-        (output / "best").write_text(f"{trained[0][1]['folder']}\n", encoding="utf-8")
+        (output / BEST).write_text(f"{trained[0][1]['folder']}\n", encoding="utf-8")
     rows = [row for _, row in trained]
     with (output / "results.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
@@ -295,14 +219,11 @@ def _train_one(
     config: TrainConfig, chosen: Mapping[str, Plain], division: Division, embeddings: Floats, about: str, output: Path
 ) -> tuple[float, Mapping[str, Plain]]:
     """Best validation loss, and the row of ``results.csv``."""
-    from rebeca.prior.files import Prior
-
-    params = config.params(chosen)
     name = "prior-" + digest_of([config.prior, chosen, config.seed, about])[:12]
     folder = output / name
     folder.mkdir(parents=True, exist_ok=True)
-    trained = train_prior(
-        params,
+    prior = Prior.train(
+        config.params(chosen),
         division.generators.train,
         division.generators.validation,
         embeddings,
@@ -311,19 +232,18 @@ def _train_one(
         config.device or "cpu",
         folder / "checkpoint",
     )
-    users = division.generators.train.user_ids
-    Prior(trained.model, trained.shape, trained.space, params, users).save(folder)
-    (folder / "losses.csv").write_text(_losses(trained.history), encoding="utf-8")
-    best = min(trained.history.validation, default=float("nan"))
-    epochs = len(trained.history.train)
+    prior.save(folder)
+    (folder / "losses.csv").write_text(_losses(prior.history), encoding="utf-8")
+    best = min(prior.history.validation, default=float("nan"))
+    epochs = len(prior.history.train)
     click.echo(f"{name}  {dict(chosen) or 'as configured'}  validation loss {best:.5f} after {epochs} epochs")
     return best, {
         "folder": name,
         **chosen,
         "validation_loss": best,
         "epochs": epochs,
-        "steps": trained.history.steps,
-        "parameters": sum(value.numel() for value in trained.model.parameters()),
+        "steps": prior.history.steps,
+        "parameters": sum(value.numel() for value in prior.model.parameters()),
     }
 
 

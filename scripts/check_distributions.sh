@@ -36,6 +36,7 @@ packages() {
 }
 for package in rebeca baselines benchmark; do
   diff -r -x __pycache__ "$(packages wheel)/$package" "$(packages sdist)/$package"
+  test -f "$(packages wheel)/$package/py.typed"
 done
 "$place/sdist/bin/rebeca-bench" validate sprites
 

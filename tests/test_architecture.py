@@ -326,7 +326,7 @@ def test_every_stage_has_entry_modules():
 
 
 def test_a_stage_holds_all_that_its_entry_modules_import():
-    assert "rebeca.prior.network" in modules_of("fit")  # through generator, train_prior and training
+    assert "rebeca.prior.network" in modules_of("fit")  # through generator, prior and training
     assert "rebeca.seeds" in modules_of("images")
     assert "benchmark.stats.ranks" in modules_of("records")
     assert not any(inside(name, "benchmark.commands") for stage in ENTRY_MODULES for name in modules_of(stage))

@@ -1,9 +1,5 @@
 """The original's Python entry points: ``train_ncf`` and ``NCF``.
 
->>> model, history = train_ncf(U=users, E=embeddings, Y=likes, d=320, mlp_layers=[64, 32], lr=1e-4)  # doctest: +SKIP
->>> ncf = NCF().fit(users, embeddings, likes)                                                       # doctest: +SKIP
->>> ncf.score(users, embeddings)                                                                    # doctest: +SKIP
-
 Models are saved as safetensors and JSON; the original's pickles are not read.
 """
 
@@ -76,8 +72,21 @@ def train_ncf(
         seed: Initialisation and dropout; the inner validation part is always drawn with 42.
         device: Torch device.
 
+    Returns:
+        The network in its best state, and the losses.
+
     Raises:
-        DataError: If lengths differ, a number is not finite, or there is one class only.
+        DataError: If lengths differ, or a number is not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import train_ncf
+        >>> U = np.repeat([0, 1], 100)
+        >>> E = np.random.default_rng(0).normal(size=(200, 4))
+        >>> Y = (E[:, 0] > 0) == (U == 0)  # user 0 likes a positive first number, user 1 a negative one
+        >>> model, history = train_ncf(U, E, Y, d=8, mlp_layers=[16], lr=1e-2, epochs=100)
+        >>> history.best_validation < history.validation[0]
+        True
     """
     users, table, liked = _checked(U, E, Y)
     from sklearn.model_selection import train_test_split
@@ -97,6 +106,19 @@ class NCF:
     Attributes:
         model: The network, None before :meth:`fit` or :meth:`load`.
         results: One row per configuration of the grid search, best first.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import NCF
+        >>> U = np.repeat([0, 1], 100)
+        >>> E = np.random.default_rng(0).normal(size=(200, 4))
+        >>> Y = (E[:, 0] > 0) == (U == 0)  # user 0 likes a positive first number, user 1 a negative one
+        >>> ncf = NCF().fit(U, E, Y, grid={"lr": [1e-2, 1e-4]}, d=8, mlp_layers=[16], epochs=100)
+        >>> [row["lr"] for row in ncf.results]
+        [0.01, 0.0001]
+        >>> scores = ncf.score([0, 1], [[2.0, 0, 0, 0], [2.0, 0, 0, 0]])
+        >>> scores[0]["avg"] > scores[1]["avg"]
+        True
     """
 
     device: str = "cpu"
@@ -157,19 +179,22 @@ class NCF:
         return out
 
     def to(self, device: str) -> NCF:
+        """Moves the network to a torch device; returns itself."""
         self.device = device
         if self.model is not None:
             self.model.to(device)
         return self
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Writes ``ncf.safetensors`` and ``ncf.json``."""
-        model = self._fitted()
+        model, folder = self._fitted(), Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         save_weights(folder / "ncf.safetensors", model.state_dict())
         (folder / "ncf.json").write_text(json.dumps(asdict(model.shape)), encoding="utf-8")
 
-    def load(self, folder: Path) -> NCF:
+    def load(self, folder: str | Path) -> NCF:
+        """Reads what :meth:`save` wrote; returns itself."""
+        folder = Path(folder)
         model = NCFModel(shape_from_json(json.loads((folder / "ncf.json").read_text(encoding="utf-8"))))
         model.load_state_dict(load_file(folder / "ncf.safetensors"))
         self.model = model.to(self.device).eval()

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from rebeca import train_prior
-from rebeca.errors import SpecError
 from rebeca.generator import Rebeca
 from rebeca.options import RebecaParams
-from rebeca.prior.files import Prior, load_prior
+from rebeca.prior.prior import Prior
 from rebeca.seeds import SeedScheme
 from rebeca.train_prior import main, run
 from tests.builders import interactions
@@ -58,7 +56,7 @@ def test_arms_with_fewer_ratings_see_a_part_of_those_with_more(monkeypatch):
             kept.append({*zip(train.user.tolist(), train.item.tolist(), strict=True)})
             raise Stop
 
-        monkeypatch.setattr(train_prior, "train_prior", stop)
+        monkeypatch.setattr(Prior, "train", stop)
         context = SimpleNamespace(
             seeds=SeedScheme("arms", 1, 7), fit_seed=hash(share), validation=None, embeddings=None,
             training_items=None, device="cpu", workdir=Path(), progress=None, decoder=lambda space: None,
@@ -108,7 +106,8 @@ def edited(old, new):
         (edited("kind: per-user", "knd: per-user"), "split: no parameter 'knd'"),
         (edited("epochs: 2", "lr: .inf"), "lr: not a finite number, found inf"),
         (edited("epochs: 2", "heads: 3, network: transformer"), "prior: "),
-        (edited("epochs: 2", "prior_guidance: validation, guidance_grid: [1, 2]"), "only the generator chooses it"),
+        (edited("epochs: 2", "prior_guidance: validation"), "prior.prior_guidance: only the generator chooses it"),
+        (edited("epochs: 2", "best_of: 2"), "prior.best_of: only the generator has this parameter"),
         (edited("scale: [1, 7]", "scale: 7"), "data.scale: input should be a valid tuple"),
         (edited("scale: [1, 7]", "scale: [7, 1]"), "scale: the lowest rating, 7, is not below the highest, 1"),
         (edited("scale: [1, 7]", "scale: [one, seven]"), "data.scale.0: input should be a valid number"),
@@ -148,24 +147,21 @@ def test_what_stands_in_the_way_of_training(config, tmp_path):
     assert code == 3 and "3 rows for 24 items" in message
 
 
-@pytest.mark.parametrize("normalize", ["none", "pca"])
-def test_loaded_weights_sample_as_the_trained_prior(normalize, config, tmp_path, monkeypatch):
-    config.write_text(edited("epochs: 2", f"epochs: 2, steps: 5, normalize: {normalize}, dims: 4"))
+def test_loaded_weights_sample_as_the_trained_prior(config, tmp_path, monkeypatch):
+    config.write_text(edited("epochs: 2", "epochs: 2, steps: 5, normalize: pca, dims: 4"))
     saved = []
     monkeypatch.setattr(Prior, "save", lambda self, folder, save=Prior.save: (saved.append(self), save(self, folder)))
     (row,) = run(config, tmp_path / "out")
-    prior = load_prior(tmp_path / "out" / row["folder"])
-    assert prior.params == saved[0].params and prior.users == saved[0].users
-    asked = (["u3", "u0", "u3"], [1, 2, 3])
-    embeddings = prior.sample(*asked)
-    assert embeddings.shape == (3, 6) and embeddings.dtype == np.float32 and np.isfinite(embeddings).all()
-    np.testing.assert_array_equal(embeddings, saved[0].sample(*asked))
-    assert (embeddings != prior.sample(*asked, liked=False)).any()
-    assert (embeddings[0] != embeddings[2]).any()
-    with pytest.raises(SpecError, match="not trained on the user 'x'"):
-        prior.sample(["x"], [1])
+    prior = Prior.load(tmp_path / "out" / row["folder"])
+    assert (prior.params, prior.users, prior.history) == (saved[0].params, saved[0].users, saved[0].history)
+    assert min(prior.history.validation) == row["validation_loss"]
+    asked = {"user": ["u3", "u0"], "n": 2}
+    np.testing.assert_array_equal(prior.sample(**asked), saved[0].sample(**asked))
 
 
-def test_a_folder_without_a_prior(tmp_path):
-    with pytest.raises(SpecError, match="holds no prior that can be read"):
-        load_prior(tmp_path)
+def test_the_best_prior_of_a_grid_is_loaded_from_the_output(config, tmp_path):
+    config.write_text(edited("epochs: 2", "epochs: 2, steps: 5") + "grid: {hidden: [8, 16, 24]}\n")
+    rows = run(config, tmp_path / "out")
+    best, chosen = Prior.load(tmp_path / "out"), Prior.load(tmp_path / "out" / rows[0]["folder"])
+    assert best.params.hidden == rows[0]["hidden"]
+    np.testing.assert_array_equal(best.sample("u1", 3), chosen.sample("u1", 3))
