@@ -36,6 +36,7 @@ from rebeca.arrays import Bools, Floats, Plain
 from rebeca.data.folder import read_folder
 from rebeca.data.interactions import Interactions
 from rebeca.data.splits import Division, SplitRule, divide
+from rebeca.device import check_device
 from rebeca.encoders.precomputed import read_embeddings
 from rebeca.errors import (
     MACHINE_ERRORS,
@@ -226,19 +227,10 @@ def read_config(path: Path) -> TrainConfig:
             if config.params(chosen).prior_guidance == "validation":
                 raise SpecError("prior.prior_guidance: only the generator chooses it", hint="give a number")
         if config.device is not None:
-            _check_device(config.device)
+            check_device(config.device)
     except SpecError as error:
         raise SpecError(f"{path}: {error.message}", hint=error.hint) from error
     return config
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise SpecError(f"device: {device} cannot be used ({str(error).splitlines()[0]})", hint="use cpu") from error
 
 
 @click.command()
