@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from rebeca.arrays import Floats
-from rebeca.errors import out_of_memory
+from rebeca.errors import SpecError, out_of_memory
 
 T = TypeVar("T")
 
@@ -29,6 +29,22 @@ def precision(dtype: str, device: str) -> str:
     if dtype != "auto":
         return dtype
     return "float32" if on_processor(device) else "float16"
+
+
+def check_device(device: str) -> None:
+    """Refuses a torch device that this machine lacks.
+
+    Raises:
+        SpecError: With torch's reason.
+    """
+    if device == "cpu":
+        return
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise SpecError(f"device: {device} cannot be used ({str(error).splitlines()[0]})", hint="use cpu") from error
 
 
 def empty_cache() -> None:

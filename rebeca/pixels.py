@@ -53,20 +53,26 @@ def decode_image(data: bytes, name: str) -> Pixels:
         DataError: If it is no image, is damaged, has more than :data:`MOST_PIXELS` pixels, or values whose range nobody
             can know.
     """
-    try:
-        with _only_bombs_are_errors(), Image.open(BytesIO(data)) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise DataError(f"{name}: {image.width} x {image.height} pixels are too many (at most {MOST_PIXELS:,})")
-            tags, raw = getattr(image, "tag_v2", {}), str(image.tile[0].args) if image.tile else ""
-            return _as_shown(ImageOps.exif_transpose(image), name, tags, LEVELS_OF_RAW.get(raw, 1))
-    except UnidentifiedImageError as error:
-        if data[4:8] == b"ftyp" and data[8:12] in HEIC:
-            raise DataError(f"{name}: a HEIC image", hint="convert it to PNG, JPEG or WebP") from error
-        raise DataError(f"{name}: not a readable image", hint=DAMAGED) from error
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise DataError(f"{name}: too many pixels (at most {MOST_PIXELS:,}; {error})") from error
-    except (OSError, SyntaxError, ValueError, RuntimeError, AttributeError, struct.error) as error:  # AVIF, DDS, EXIF
-        raise DataError(f"{name}: not a readable image ({error})", hint=DAMAGED) from error
+    with _one_message(name, data), Image.open(BytesIO(data)) as image:
+        return _decoded(image, name)
+
+
+def shown_image(image: Image.Image, name: str) -> Pixels:
+    """uint8 RGB of one of Pillow's images, as :func:`decode_image` shows its file; the image itself stays as it is.
+
+    Raises:
+        DataError: As :func:`decode_image`.
+    """
+    with _one_message(name):
+        return _decoded(image, name)
+
+
+def _decoded(image: Image.Image, name: str) -> Pixels:
+    if image.width * image.height > MOST_PIXELS:
+        raise DataError(f"{name}: {image.width} x {image.height} pixels are too many (at most {MOST_PIXELS:,})")
+    tiles = getattr(image, "tile", None)  # only of images that were opened and not yet read
+    raw = str(tiles[0].args) if tiles else ""
+    return _as_shown(ImageOps.exif_transpose(image), name, getattr(image, "tag_v2", {}), LEVELS_OF_RAW.get(raw, 1))
 
 
 def _as_shown(image: Image.Image, name: str, tags: Mapping[int, Any], levels: float) -> Pixels:
@@ -123,6 +129,27 @@ def pixels_digest(pixels: Pixels) -> str:
     """SHA-256 over shape and pixel values: equal for equal images, whatever file they came in."""
     header = f"{pixels.shape[0]}x{pixels.shape[1]}:".encode()
     return hashlib.sha256(header + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+@contextmanager
+def _one_message(name: str, data: bytes = b"") -> Iterator[None]:
+    """Whatever Pillow raises for an image is one message with its name.
+
+    Args:
+        name: Of the image.
+        data: Contents of its file, if it is read from one.
+    """
+    try:
+        with _only_bombs_are_errors():
+            yield
+    except UnidentifiedImageError as error:
+        if data[4:8] == b"ftyp" and data[8:12] in HEIC:
+            raise DataError(f"{name}: a HEIC image", hint="convert it to PNG, JPEG or WebP") from error
+        raise DataError(f"{name}: not a readable image", hint=DAMAGED) from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise DataError(f"{name}: too many pixels (at most {MOST_PIXELS:,}; {error})") from error
+    except (OSError, SyntaxError, ValueError, RuntimeError, AttributeError, struct.error) as error:  # AVIF, DDS, EXIF
+        raise DataError(f"{name}: not a readable image ({error})", hint=DAMAGED) from error
 
 
 @contextmanager

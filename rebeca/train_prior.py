@@ -35,6 +35,7 @@ from ruamel.yaml.error import YAMLError
 from rebeca.arrays import Floats, Plain
 from rebeca.data.folder import read_folder
 from rebeca.data.splits import Division, SplitRule, divide
+from rebeca.device import check_device
 from rebeca.encoders.precomputed import read_embeddings
 from rebeca.errors import (
     MACHINE_ERRORS,
@@ -150,19 +151,10 @@ def read_config(path: Path) -> TrainConfig:
         for chosen in config.combinations():
             config.params(chosen)
         if config.device is not None:
-            _check_device(config.device)
+            check_device(config.device)
     except SpecError as error:
         raise SpecError(f"{path}: {error.message}", hint=error.hint) from error
     return config
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise SpecError(f"device: {device} cannot be used ({str(error).splitlines()[0]})", hint="use cpu") from error
 
 
 @click.command()

@@ -25,7 +25,7 @@ from benchmark.task.resolve import Task
 from rebeca.device import on_processor, precision
 from rebeca.hashes import file_hashes
 from rebeca.published import identity, known_file, names_in
-from rebeca.scorers.laion import known_head
+from rebeca.scorers.laion_head import known_head
 
 WEIGHTS = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 

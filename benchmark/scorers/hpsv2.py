@@ -1,25 +1,21 @@
-"""HPSv2 as a scorer; the model is in :mod:`rebeca.scorers.hpsv2`."""
+"""HPSv2 as a scorer of a task; the model is in :mod:`rebeca.scorers.hpsv2`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from benchmark.scorers.shared import TINYWORLD, PixelScorer, stand_in_fingerprint, weights_fingerprint, weights_path
+from benchmark.scorers.shared import PixelScorer, stand_in_fingerprint, weights_fingerprint
 from rebeca.arrays import Floats, Pixels
-from rebeca.device import precision
 from rebeca.errors import SpecError
 from rebeca.interfaces import ScorerCard
 from rebeca.params import Count
-from rebeca.published import PREFIX, is_published, known_file, locate, published
-
-if TYPE_CHECKING:
-    from rebeca.scorers.hpsv2 import HPSv2
+from rebeca.published import PREFIX, is_published, known_file, published
+from rebeca.scorers.hpsv2 import PACKAGE, VERSIONS, HPSv2, check_package
+from rebeca.scorers.shared import TINYWORLD
 
 REFERENCE = "Wu et al. 2023, Human Preference Score v2, arXiv 2306.09341"
-PACKAGE, PACKAGE_BACKBONE = "hpsv2-package", "ViT-H-14"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +56,8 @@ class HPSv2Params:
                     f"scorer 'hpsv2': weights {self.weights} are {actual}, version says {self.version}",
                     hint="scores of different versions cannot be compared: make them agree",
                 )
-        if self.engine == PACKAGE and self.backbone != PACKAGE_BACKBONE:
-            raise SpecError(
-                f"scorer 'hpsv2': the package knows {PACKAGE_BACKBONE} only, not {self.backbone}",
-                hint="use engine: batched",
-            )
+        if self.engine == PACKAGE:
+            check_package(self.backbone)
 
 
 class HPSv2Scorer(PixelScorer[HPSv2Params]):
@@ -88,8 +81,7 @@ class HPSv2Scorer(PixelScorer[HPSv2Params]):
     def fingerprint(cls, params: HPSv2Params) -> str:
         if params.backbone == TINYWORLD:
             return stand_in_fingerprint("hps")
-        hint = f"rebeca-bench weights fetch hpsv2.0, then weights: {PREFIX}hpsv2.0"
-        digest = weights_fingerprint("hpsv2", str(params.weights), hint)
+        digest = weights_fingerprint("hpsv2", str(params.weights), VERSIONS)
         if (known := known_file(digest)) is not None and known != f"hpsv{params.version.removeprefix('v')}":
             raise SpecError(
                 f"scorer 'hpsv2': {params.weights} is the published file of {known}, version says {params.version}",
@@ -103,25 +95,16 @@ class HPSv2Scorer(PixelScorer[HPSv2Params]):
 
     @cached_property
     def _model(self) -> HPSv2:
-        import torch
-
-        from rebeca.scorers import hpsv2
-
-        p, device = self.params, self.context.device
-        dtype = getattr(torch, precision(p.dtype, device))
-        if p.backbone == TINYWORLD:
-            from rebeca.tinyworld.models import layouts
-
-            return hpsv2.read_folder(layouts() / "clip" / "hps", device, dtype)
-        if is_published(p.weights):
-            return hpsv2.read_checkpoint(locate(str(p.weights)), p.backbone, device, dtype)
-        return hpsv2.read_file(Path(str(p.weights)), p.backbone, device, dtype)
+        p = self.params
+        return HPSv2(
+            TINYWORLD if p.backbone == TINYWORLD else str(p.weights),
+            backbone=p.backbone,
+            device=self.context.device,
+            dtype=p.dtype,
+            engine=p.engine,
+            batch=p.batch,
+        )
 
     def score_pixels(self, images: list[Pixels]) -> Floats:
         """float32 [n]; cosines in [-1, 1]."""
-        p = self.params
-        if p.engine != PACKAGE:
-            return self._model.score(images, p.prompt)
-        from rebeca.scorers.hpsv2 import score_by_package
-
-        return score_by_package(images, p.prompt, weights_path(str(p.weights)), p.version)
+        return self._model.score(images, self.params.prompt)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import ClassVar, TypeVar
 
 import numpy as np
 
 from rebeca.arrays import Floats, Ints, Pixels
-from rebeca.errors import MissingDependency
 from rebeca.hashes import file_hash
 from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard
-from rebeca.published import identity, is_published, locate
+from rebeca.published import identity, is_published
+from rebeca.scorers.shared import located
 
 P = TypeVar("P")
-
-TINYWORLD = "tinyworld"
-"""The backbone that names tinyworld's stand-in."""
 
 
 class FixedScorer(Scorer[NoParams]):
@@ -72,23 +68,10 @@ class PixelScorer(Scorer[P]):
         return np.asarray(out[position])
 
 
-def weights_path(weights: str) -> Path:
-    """Published weights where they lie on this machine, or the file that the task names."""
-    return locate(weights) if is_published(weights) else Path(weights)
-
-
-def weights_fingerprint(scorer: str, weights: str, hint: str) -> str:
-    """Hash of published weights or of a file.
-
-    Raises:
-        MissingDependency: If they are not on this machine.
-    """
-    if is_published(weights):
-        return identity(weights)
-    try:
-        return file_hash(Path(weights))
-    except OSError as error:
-        raise MissingDependency(f"scorer '{scorer}': {weights} does not exist", hint=hint) from error
+def weights_fingerprint(scorer: str, weights: str, names: Sequence[str]) -> str:
+    """Hash of published weights or of a file; arguments and errors as :func:`rebeca.scorers.shared.located`."""
+    path = located(scorer, weights, names)
+    return identity(weights) if is_published(weights) else file_hash(path)
 
 
 def stand_in_fingerprint(name: str) -> str:

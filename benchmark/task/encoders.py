@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from benchmark.task.declared import address_of, learns, space
 from benchmark.task.file import EncoderSpec
 from benchmark.task.paths import placed
 from benchmark.task.registry import plugin_class
+from rebeca.encoders import with_argument
 from rebeca.errors import SpecError
 from rebeca.params import make_params
 
@@ -61,16 +62,9 @@ def resolve_encoder(spec: EncoderSpec, base: Path) -> ResolvedEncoder:
     Raises:
         SpecError: If the spec does not fit the encoder.
     """
-    use, colon, argument = spec.use.partition(":")
+    use = spec.use.partition(":")[0]
     plugin = plugin_class("encoder", use)
-    raw = dict(spec.params)
-    if colon:
-        if plugin.ARGUMENT is None:
-            raise SpecError(f"encoder '{use}' takes nothing after a colon, found '{argument}'")
-        if plugin.ARGUMENT in raw:
-            raise SpecError(f"encoder '{spec.use}': params.{plugin.ARGUMENT} is already given after the colon")
-        whole = argument.isascii() and argument.isdigit() and get_type_hints(plugin.Params)[plugin.ARGUMENT] is int
-        raw[plugin.ARGUMENT] = int(argument) if whole else argument
+    raw = with_argument(plugin, spec.use, spec.params)
     if plugin.TAKES_ENCODER and spec.of is None:
         raise SpecError(
             f"encoder '{spec.use}' needs an encoder below it", hint=f"write encoder: {{use: '{spec.use}', of: ...}}"

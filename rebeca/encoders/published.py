@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -15,14 +14,13 @@ import numpy as np
 from rebeca.arrays import Floats, Pixels
 from rebeca.device import in_halves, precision
 from rebeca.errors import MissingDependency
+from rebeca.images import batches
 from rebeca.interfaces import Encoder
 from rebeca.params import Count
 from rebeca.published import PREFIX, identity, locate
 from rebeca.weights import quiet, reading
 
 BATCH = 64
-READERS = 8
-"""Threads that read and decode the next batch of images."""
 _TOWERS: WeakValueDictionary[tuple[str, str, str], Any] = WeakValueDictionary()
 """Towers by weights, precision and device, so that the auditor and LAION share one for as long as either uses it."""
 
@@ -105,10 +103,9 @@ class Published(Encoder[PublishedParams]):
     def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
         out = np.empty((len(images), self.dim), np.float32)
         start = 0
-        with ThreadPoolExecutor(READERS) as pool:
-            for batch in _ahead(images, self.params.batch, pool):
-                out[start : start + len(batch)] = in_halves(self._features, batch)
-                start += len(batch)
+        for batch in batches(images, self.params.batch):
+            out[start : start + len(batch)] = in_halves(self._features, batch)
+            start += len(batch)
         return out
 
     def _features(self, batch: Sequence[Pixels]) -> Floats:
@@ -119,12 +116,3 @@ class Published(Encoder[PublishedParams]):
             raw = [torch.from_numpy(np.array(image)).to(self.context.device).permute(2, 0, 1) for image in batch]
             x = self._prepare(images=raw, return_tensors="pt", device=self.context.device)["pixel_values"]
             return self._net(pixel_values=x.to(self._net.dtype)).image_embeds.float().cpu().numpy()
-
-
-def _ahead(images: Sequence[Pixels], size: int, pool: ThreadPoolExecutor) -> Iterator[list[Pixels]]:
-    """Batches of images; the next one is read while this one is used."""
-    waiting = [pool.submit(images.__getitem__, i) for i in range(min(size, len(images)))]
-    for start in range(size, len(images) + size, size):
-        batch = [future.result() for future in waiting]
-        waiting = [pool.submit(images.__getitem__, i) for i in range(start, min(start + size, len(images)))]
-        yield batch

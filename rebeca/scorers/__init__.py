@@ -1,1 +1,9 @@
-"""Published models that score images: images and prompts in, numbers out."""
+"""Published models that score images: images and prompts in, numbers out.
+
+Importing it imports no torch; weights are read when a scorer is built.
+"""
+
+from rebeca.scorers.hpsv2 import HPSv2
+from rebeca.scorers.laion import LAION
+
+__all__ = ["LAION", "HPSv2"]

@@ -1,208 +1,146 @@
-"""HPSv2: which of two images of one prompt humans prefer (Wu et al. 2023, arXiv 2306.09341).
-
-The package ``hpsv2`` reads its checkpoint again at every call and scores one image at a time; here the model is read
-once and images are scored in batches. On the CPU both give the same numbers, which a test checks where the package is
-installed; on a GPU the package computes in half precision.
-"""
+"""HPSv2 for any images and prompts: which weights, and what reads and runs them."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from os import PathLike
+from typing import Literal
 
 import numpy as np
 
 from rebeca.arrays import Floats, Pixels
-from rebeca.device import in_halves
-from rebeca.errors import MissingDependency
-from rebeca.pixels import CLIP_DEVIATION, CLIP_MEAN
-from rebeca.weights import reading
+from rebeca.device import check_device, precision
+from rebeca.errors import DataError, SpecError, did_you_mean
+from rebeca.images import ImageSource, batches, read_images
+from rebeca.published import is_published
+from rebeca.scorers.hpsv2_network import HPSv2Network, read_checkpoint, read_file, read_folder, score_by_package
+from rebeca.scorers.shared import TINYWORLD, located
 
-HEADS = 16
+PACKAGE = "hpsv2-package"
 PACKAGE_BACKBONE = "ViT-H-14"
-CHECK = "rebeca-bench weights check TASK"
-FETCH = "rebeca-bench weights fetch hpsv2.0"
+VERSIONS = ("hpsv2.0", "hpsv2.1")
+DTYPES = ("float32", "float16", "bfloat16", "auto")
 
 
 class HPSv2:
-    """A CLIP tuned on human choices, with both towers.
+    """Human Preference Score v2: which of two images of one prompt humans prefer (Wu et al. 2023, arXiv 2306.09341).
+
+    The score is the cosine of image and prompt in a CLIP that was tuned on choices of human raters. It compares images
+    of one prompt, by one version of the weights.
 
     Args:
-        net: open_clip's model in evaluation mode, on its device and in its precision; see :func:`read_checkpoint`,
-            :func:`read_file` and :func:`read_folder`.
-        tokenizer: open_clip's tokenizer of the model.
+        weights: ``published:hpsv2.0``, ``published:hpsv2.1``, or a checkpoint file with a ``state_dict``. ``tinyworld``
+            is a stand-in that comes with the package; it learned from synthetic raters of postcards.
+        backbone: open_clip's name of the model, where the weights are a file.
+        device: Torch device.
+        dtype: Of the network: ``float32``, ``float16``, ``bfloat16``, or ``auto``: half precision on every device but
+            the CPU.
+        engine: ``batched``, or ``hpsv2-package`` to let the authors' package score, one image after another.
+        batch: Images per batch; halved where memory is short.
+
+    Raises:
+        MissingDependency: If weights are not on this machine, with the command that fetches them; or if they are
+            damaged or of another model.
+        SpecError: If an argument is unknown, or weights are not HPSv2's.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca.scorers import HPSv2
+        >>> images = [np.full((64, 64, 3), grey, np.uint8) for grey in (0, 120, 240)]
+        >>> scorer = HPSv2("tinyworld")  # "published:hpsv2.1" once its weights were fetched
+        >>> scores = scorer.score(images, "a postcard")
+        >>> scores.shape, bool((abs(scores) <= 1).all())
+        ((3,), True)
+        >>> scorer.score(images[:2], ["a postcard", "a lighthouse"]).dtype
+        dtype('float32')
     """
 
-    def __init__(self, net: Any, tokenizer: Any) -> None:
-        self.net = net
-        self._tokenizer = tokenizer
-        self._weight = next(net.parameters())
-        self._text = cache(self._encoded)
+    def __init__(
+        self,
+        weights: str | PathLike[str],
+        *,
+        backbone: str = PACKAGE_BACKBONE,
+        device: str = "cpu",
+        dtype: Literal["float32", "float16", "bfloat16", "auto"] = "float32",
+        engine: Literal["batched", "hpsv2-package"] = "batched",
+        batch: int = 64,
+    ) -> None:
+        for name, value, allowed in (("dtype", dtype, DTYPES), ("engine", engine, ("batched", PACKAGE))):
+            if value not in allowed:
+                raise SpecError(f"scorer 'hpsv2': no {name} '{value}'", hint=did_you_mean(str(value), allowed))
+        if batch < 1:
+            raise SpecError(f"scorer 'hpsv2': batch is {batch}", hint="a batch has at least one image")
+        self._batch = batch
+        self._score: Callable[[Sequence[Pixels], Sequence[str]], Floats]
+        if engine == PACKAGE:
+            check_package(TINYWORLD if weights == TINYWORLD else backbone)
+            self._score = partial(score_by_package, weights=located("hpsv2", weights, VERSIONS))
+        else:
+            self._score = read_network(weights, backbone, device, precision(dtype, device)).score
 
-    def score(self, images: Sequence[Pixels], prompt: str) -> Floats:
-        """Cosine of each image and the prompt, float32 [n] in [-1, 1]; published tables show it times 100.
+    def score(self, images: ImageSource, prompts: str | Sequence[str]) -> Floats:
+        """Cosine of each image and its prompt, float32 [n] in [-1, 1]; published tables show it times 100.
 
-        The product of unit vectors is taken in single precision: in half, scores would be multiples of 2.4e-4. A batch
-        is halved where memory is short.
+        Only images of one prompt compare. A prompt has at most 75 tokens; the network sees nothing of what follows.
 
         Args:
-            images: uint8 RGB, [height, width, 3] of any size.
-            prompt: The prompt; scores of different prompts do not compare.
+            images: A folder, or n paths, Pillow's images or uint8 arrays; see :func:`rebeca.images.read_images`, which
+                also tells the order of a folder's files.
+            prompts: One for all images, or one per image.
+
+        Raises:
+            DataError: Naming what is no image, or the number of prompts.
         """
-        return in_halves(lambda batch: self._in_batch(batch, prompt), images)
-
-    def _in_batch(self, images: Sequence[Pixels], prompt: str) -> Floats:
-        import torch
-        from torch.nn.functional import normalize
-
-        side = self.net.visual.image_size
-        side = side[0] if isinstance(side, tuple) else side
-        with torch.inference_mode():
-            x = prepared(images, side, self._weight.device).to(self._weight.dtype)
-            unit = normalize(self.net.encode_image(x).float(), dim=-1)
-            return (unit @ self._text(prompt).T)[:, 0].cpu().numpy()
-
-    def _encoded(self, prompt: str) -> Any:
-        import torch
-        from torch.nn.functional import normalize
-
-        with torch.inference_mode():
-            tokens = self._tokenizer([prompt]).to(self._weight.device)
-            return normalize(self.net.encode_text(tokens).float(), dim=-1)
+        images = read_images(images)
+        prompts = _one_per_image(prompts, len(images))
+        scores = np.empty(len(images), np.float32)
+        start = 0
+        for batch in batches(images, self._batch):
+            stop = start + len(batch)
+            scores[start:stop] = self._score(batch, prompts[start:stop])
+            start = stop
+        return scores
 
 
-def read_checkpoint(path: Path, backbone: str, device: str, dtype: Any) -> HPSv2:
-    """Reads a checkpoint in the published layout.
-
-    Args:
-        path: File with a ``state_dict``; code in it is never run.
-        backbone: open_clip's name of the model; names the tokenizer.
-        device: Torch device.
-        dtype: Torch dtype of the network.
+def check_package(backbone: str) -> None:
+    """Refuses a backbone that the authors' package does not know.
 
     Raises:
-        MissingDependency: If the file is no such checkpoint.
+        SpecError: With the other engine.
     """
-    import open_clip
-
-    return HPSv2(read_clip(path, dtype).eval().to(device, dtype), open_clip.get_tokenizer(backbone))
-
-
-def read_file(path: Path, backbone: str, device: str, dtype: Any) -> HPSv2:
-    """Reads a checkpoint of a backbone that open_clip knows; as :func:`read_checkpoint`.
-
-    Raises:
-        MissingDependency: If the file is missing, or is of another model.
-    """
-    import open_clip
-
-    if not path.is_file():
-        raise MissingDependency(f"scorer 'hpsv2': {path} is not there", hint=FETCH)
-    with reading(f"scorer 'hpsv2': {path} cannot be loaded as {backbone}", MissingDependency, FETCH):
-        net = open_clip.create_model(backbone, pretrained=str(path), require_pretrained=True)
-    return HPSv2(net.eval().to(device, dtype), open_clip.get_tokenizer(backbone))
-
-
-def read_folder(folder: Path, device: str, dtype: Any) -> HPSv2:
-    """Reads open_clip's own folder layout with its vocabulary in ``bpe.txt.gz``, as the miniature's stand-in has."""
-    import open_clip
-
-    name = f"local-dir:{folder}"
-    net = open_clip.create_model(name, require_pretrained=True)
-    return HPSv2(net.eval().to(device, dtype), open_clip.get_tokenizer(name, bpe_path=str(folder / "bpe.txt.gz")))
-
-
-def score_by_package(images: Sequence[Pixels], prompt: str, weights: Path, version: str) -> Floats:
-    """The package's own scores, float32 [n], one image after another.
-
-    Raises:
-        MissingDependency: If the package is not installed.
-    """
-    from PIL import Image
-
-    try:
-        from hpsv2 import img_score
-    except ImportError as error:
-        raise MissingDependency(
-            f"scorer 'hpsv2' with engine hpsv2-package cannot import '{error.name}'",
-            hint="pip install --no-deps hpsv2x clint args",
-        ) from error
-    scored = img_score.score([Image.fromarray(image) for image in images], prompt, str(weights), version)
-    return np.asarray(scored, np.float32)
-
-
-def read_clip(path: Path, dtype: Any) -> Any:
-    """An open_clip model with the shapes of a checkpoint in the published layout, in a torch dtype.
-
-    ViT-H has sixteen heads in both towers; weights do not tell their number, but all other sizes.
-
-    Raises:
-        MissingDependency: If the file is no such checkpoint; code in it is never run.
-    """
-    import torch
-    from open_clip import CLIP
-
-    with reading(f"scorer 'hpsv2': {path} cannot be loaded", MissingDependency, CHECK):
-        state = torch.load(path, map_location="cpu", mmap=True, weights_only=True)["state_dict"]
-        patches, width, words = (
-            state["visual.conv1.weight"],
-            len(state["visual.class_embedding"]),
-            state["token_embedding.weight"],
+    if backbone != PACKAGE_BACKBONE:
+        raise SpecError(
+            f"scorer 'hpsv2': the package knows {PACKAGE_BACKBONE} only, not {backbone}", hint="use engine: batched"
         )
-        side = math.isqrt(len(state["visual.positional_embedding"]) - 1) * patches.shape[2]
-        vision = {
-            "width": width, "layers": _blocks(state, "visual.transformer."), "head_width": width // HEADS,
-            "patch_size": patches.shape[2], "image_size": side,
-        }  # fmt: skip
-        text = {
-            "context_length": len(state["positional_embedding"]), "vocab_size": len(words), "width": words.shape[1],
-            "heads": HEADS, "layers": _blocks(state, "transformer."),
-        }  # fmt: skip
-        with torch.device("meta"):
-            net = CLIP(state["text_projection"].shape[1], vision, text)
-        net.load_state_dict({name: value.to(dtype) for name, value in state.items()}, assign=True)
-    size = text["context_length"]
-    net.attn_mask = torch.full((size, size), float("-inf"), dtype=dtype).triu(1)  # no weight, so not in the file
-    return net
 
 
-def _blocks(state: Mapping[str, object], prefix: str) -> int:
-    matches = [re.match(rf"{re.escape(prefix)}resblocks\.(\d+)\.", name) for name in state]
-    return max(int(match[1]) for match in matches if match) + 1
+def read_network(weights: str | PathLike[str], backbone: str, device: str, dtype: str) -> HPSv2Network:
+    """Reads the network of published weights, of a file, or of tinyworld's stand-in; arguments as :class:`HPSv2`."""
+    check_device(device)
+    import torch
+
+    number = getattr(torch, dtype)
+    if weights == TINYWORLD:
+        from rebeca.tinyworld.models import layouts
+
+        return read_folder(layouts() / "clip" / "hps", device, number)
+    path = located("hpsv2", weights, VERSIONS)
+    return (read_checkpoint if is_published(str(weights)) else read_file)(path, backbone, device, number)
 
 
-def prepared(images: Sequence[Pixels], side: int, device: Any = "cpu") -> Any:
-    """float32 [n, 3, side, side]: the longest side brought to ``side``, black borders, CLIP's mean and deviation.
+def _one_per_image(prompts: str | Sequence[str], count: int) -> tuple[str, ...]:
+    """As many prompts as images.
 
-    Images of one size are prepared together, on the device.
+    Raises:
+        DataError: If their number differs, or one is no text.
     """
-    import torch
-
-    alike: dict[tuple[int, ...], list[int]] = {}
-    for place, image in enumerate(images):
-        alike.setdefault(image.shape, []).append(place)
-    out = torch.empty(len(images), 3, side, side, device=device)
-    for places in alike.values():
-        out[places] = _prepared_alike(np.stack([images[i] for i in places]), side, device)
-    return out
-
-
-def _prepared_alike(images: Pixels, side: int, device: Any) -> Any:
-    import torch
-    from torchvision.transforms import InterpolationMode
-    from torchvision.transforms import functional as transform
-
-    x = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div(255)
-    height, width = x.shape[2:]
-    scale = side / float(max(height, width))
-    size = [max(1, round(height * scale)), max(1, round(width * scale))]
-    if scale != 1.0:
-        x = transform.resize(x, size, InterpolationMode.BICUBIC)
-    down, right = side - size[0], side - size[1]
-    x = transform.pad(x, [right // 2, down // 2, right - right // 2, down - down // 2])
-    mean, deviation = (torch.tensor(v, device=device).view(3, 1, 1) for v in (CLIP_MEAN, CLIP_DEVIATION))
-    return (x - mean) / deviation
+    if isinstance(prompts, str):
+        return (prompts,) * count
+    given = tuple(prompts)
+    if len(given) != count:
+        raise DataError(f"{len(given)} prompts for {count} images", hint="give one prompt for all, or one per image")
+    for place, prompt in enumerate(given):
+        if not isinstance(prompt, str):
+            raise DataError(f"prompts[{place}] is a {type(prompt).__name__}, expected a text")
+    return given

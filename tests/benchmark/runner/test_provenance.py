@@ -9,7 +9,7 @@ from benchmark.runner.addresses import data_addresses, find_addresses
 from benchmark.runner.provenance import _named_files
 from benchmark.task.bundled import find_task
 from benchmark.task.resolve import load_task
-from rebeca.scorers.laion import KNOWN, KnownHead
+from rebeca.scorers.laion_head import KNOWN, KnownHead
 
 
 def named_files(task):

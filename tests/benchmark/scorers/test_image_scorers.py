@@ -20,7 +20,7 @@ from benchmark.task.encoders import named_encoder
 from rebeca import published
 from rebeca.errors import MissingDependency, SpecError
 from rebeca.interfaces import ScoredImages
-from rebeca.scorers.laion import KNOWN, KnownHead
+from rebeca.scorers.laion_head import KNOWN, KnownHead
 from tests.builders import save_tiny_hps
 
 PROMPT = "Realistic image, finely detailed, with balanced composition and harmonious elements."
@@ -53,18 +53,18 @@ def test_damaged_checkpoints_are_one_message(tiny_hps):
 
 
 def test_the_engine_scores_with_what_the_task_names(tiny_hps, monkeypatch):
-    """The package is given weights, prompt and version, and all images of a batch."""
+    """The package is given all images of a batch, the prompt and the weights."""
     given = []
 
-    def score(*arguments):
-        given.append(arguments)
-        return np.zeros(len(arguments[0]), np.float32)
+    def score(images, prompts, weights):
+        given.append((images, prompts, weights))
+        return np.zeros(len(images), np.float32)
 
     monkeypatch.setattr("rebeca.scorers.hpsv2.score_by_package", score)
     params = HPSv2Params("ViT-H-14", str(tiny_hps), PROMPT, version="v2.1", engine="hpsv2-package")
     images = images_of([(8, 8), (9, 8)])
     assert scorer(HPSv2Scorer, params).score_pixels(images).tolist() == [0, 0]
-    assert given == [(images, PROMPT, tiny_hps, "v2.1")]
+    assert given == [(images, (PROMPT, PROMPT), tiny_hps)]
 
 
 def test_prompt_and_precision_of_the_task_reach_the_model(tiny_hps):
@@ -98,7 +98,7 @@ def test_every_different_image_is_scored_once(tiny_hps):
 def test_missing_weights_are_named(tmp_path):
     with pytest.raises(SpecError, match="weights is not set"):
         HPSv2Params()
-    with pytest.raises(MissingDependency, match="is not there"):
+    with pytest.raises(MissingDependency, match="does not exist"):
         scorer(HPSv2Scorer, HPSv2Params("ViT-B-32", str(tmp_path / "no.pt"))).score_pixels(images_of([(8, 8)]))
     with pytest.raises(MissingDependency, match="does not exist"):
         HPSv2Scorer.fingerprint(HPSv2Params("ViT-B-32", str(tmp_path / "no.pt")))
@@ -171,8 +171,8 @@ def test_a_checkpoint_of_the_other_version_under_another_name_is_refused(tmp_pat
 @pytest.mark.parametrize(("origin", "refused"), [("published", True), ("random", False)])
 def test_the_published_head_on_another_clip_is_refused(monkeypatch, origin, refused):
     weights = published.LocalWeights(Path(), Path(), origin, "0" * 64)
-    monkeypatch.setattr("benchmark.scorers.laion.find", lambda name: weights)
-    monkeypatch.setattr("benchmark.scorers.laion.weights_fingerprint", lambda *_: weights.identity("laion-v2"))
+    for module in ("rebeca.scorers.laion", "rebeca.published"):
+        monkeypatch.setattr(f"{module}.find", lambda name: weights)
     LaionScorer.fingerprint(LaionParams("published:vit-l", "published:laion-v2"))
     with pytest.raises(SpecError, match="belongs to OpenAI's CLIP ViT-L/14") if refused else nullcontext():
         LaionScorer.fingerprint(LaionParams("open_clip:ViT-L-14/laion2b_s32b_b82k", "published:laion-v2"))

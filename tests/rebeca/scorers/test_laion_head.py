@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
-from rebeca.errors import DataError, MissingDependency
-from rebeca.scorers.laion import CLIPS, FORMS, KNOWN, KnownHead, LaionHead, read_head
+from rebeca.errors import DataError
+from rebeca.scorers.laion_head import CLIPS, FORMS, KNOWN, KnownHead, LaionHead, read_head
 
 
 def layer(number, weight, bias):
@@ -114,13 +114,6 @@ def test_both_kinds_of_file_and_half_precision_are_read(tmp_path):
     for name in ("head.pth", "head.safetensors"):
         ((weight, bias),) = read_head(tmp_path / name).layers
         assert weight.tolist() == [[0.5, -2.0]] and bias.tolist() == [1.5] and weight.dtype == np.float64
-
-
-def test_a_head_that_is_missing_is_named(tmp_path):
-    with pytest.raises(MissingDependency, match=r"scorer 'laion': .*no\.pth is not there"):
-        read_head(tmp_path / "no.pth")
-    with pytest.raises(MissingDependency, match="is not there"):
-        read_head(tmp_path)
 
 
 @pytest.mark.parametrize(

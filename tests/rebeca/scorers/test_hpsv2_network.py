@@ -10,8 +10,15 @@ import torch
 
 from rebeca.errors import MissingDependency
 from rebeca.pixels import CLIP_DEVIATION, CLIP_MEAN
-from rebeca.scorers import hpsv2
-from rebeca.scorers.hpsv2 import HPSv2, prepared, read_checkpoint, read_clip, read_file, read_folder, score_by_package
+from rebeca.scorers.hpsv2_network import (
+    HPSv2Network,
+    prepared,
+    read_checkpoint,
+    read_clip,
+    read_file,
+    read_folder,
+    score_by_package,
+)
 from tests.builders import TINY_HPS, save_tiny_hps
 
 PROMPT = "Realistic image, finely detailed, with balanced composition and harmonious elements."
@@ -24,6 +31,10 @@ def images_of(sizes, seed=0):
 
 def read(path, dtype=torch.float32):
     return read_file(path, "ViT-tiny-hps", "cpu", dtype)
+
+
+def scored(model, images, prompt):
+    return model.score(images, [prompt] * len(images))
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +107,7 @@ class ByHand(torch.nn.Module):
 
 def by_hand(image_size=4):
     colours = {"red": 0, "green": 1}
-    return HPSv2(ByHand(image_size), lambda prompts: torch.tensor([colours[prompt] for prompt in prompts]))
+    return HPSv2Network(ByHand(image_size), lambda prompts: torch.tensor([colours[prompt] for prompt in prompts]))
 
 
 def plain_image(colour, side=4):
@@ -106,22 +117,36 @@ def plain_image(colour, side=4):
 @pytest.mark.parametrize("image_size", [4, (4, 4)])
 def test_cosines_by_hand(image_size):
     images = [plain_image(colour) for colour in [(255, 0, 0), (0, 255, 0), (60, 80, 0), (50, 50, 50)]]
-    scores = by_hand(image_size).score(images, "red")
+    scores = scored(by_hand(image_size), images, "red")
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, [1.0, 0.0, 0.6, 1 / np.sqrt(3)], atol=1e-5)
-    np.testing.assert_allclose(by_hand(image_size).score(images, "green")[2], 0.8, atol=1e-5)
+    np.testing.assert_allclose(scored(by_hand(image_size), images, "green")[2], 0.8, atol=1e-5)
 
 
-def test_a_prompt_is_encoded_once():
-    model = by_hand()
-    for prompt in ("red", "red", "green", "red"):
-        model.score([plain_image((60, 80, 0))] * 2, prompt)
+def test_a_prompt_is_encoded_once_for_all_batches():
+    model, images = by_hand(), [plain_image((60, 80, 0))] * 3
+    for _ in range(2):
+        scored(model, images, "red")
+    assert model.net.prompts == [[0]]
+    for prompts in (["green", "red", "green"], ["red", "green", "green"]):
+        model.score(images, prompts)
     assert model.net.prompts == [[0], [1]]
+
+
+def test_each_image_meets_its_own_prompt():
+    images = [plain_image(colour) for colour in [(255, 0, 0), (255, 0, 0), (60, 80, 0), (60, 80, 0)]]
+    scores = by_hand().score(images, ["red", "green", "green", "red"])
+    np.testing.assert_allclose(scores, [1.0, 0.0, 0.8, 0.6], atol=1e-5)
+
+
+def test_images_and_prompts_of_other_numbers_are_refused():
+    with pytest.raises(ValueError, match="shorter"):
+        by_hand().score([plain_image((60, 80, 0))] * 2, ["red"])
 
 
 def test_short_memory_halves_a_batch(tiny_hps, monkeypatch):
     images, model = images_of([(56, 56)] * 5), read(tiny_hps)
-    expected, whole, tried = model.score(images, PROMPT), model.net.encode_image, []
+    expected, whole, tried = scored(model, images, PROMPT), model.net.encode_image, []
 
     def short(x):
         tried.append(len(x))
@@ -130,28 +155,28 @@ def test_short_memory_halves_a_batch(tiny_hps, monkeypatch):
         return whole(x)
 
     monkeypatch.setattr(model.net, "encode_image", short)
-    np.testing.assert_allclose(model.score(images, PROMPT), expected, atol=1e-6)
+    np.testing.assert_allclose(scored(model, images, PROMPT), expected, atol=1e-6)
     assert tried == [5, 2, 3, 1, 2]
 
 
 def test_a_batch_scores_as_its_images_one_by_one(tiny_hps):
     images, model = images_of([(56, 56), (64, 48), (30, 90), (57, 56)]), read(tiny_hps)
-    scores = model.score(images, PROMPT)
+    scores = scored(model, images, PROMPT)
     assert (np.abs(scores) <= 1).all() and len(set(scores.tolist())) == 4
-    np.testing.assert_allclose(scores, [model.score([image], PROMPT)[0] for image in images], atol=1e-6)
+    np.testing.assert_allclose(scores, [scored(model, [image], PROMPT)[0] for image in images], atol=1e-6)
 
 
 def test_another_prompt_makes_other_scores(tiny_hps):
     images, model = images_of([(56, 56)]), read(tiny_hps)
-    assert model.score(images, PROMPT)[0] != model.score(images, ".")[0]
+    assert scored(model, images, PROMPT)[0] != scored(model, images, ".")[0]
 
 
 def test_the_product_is_single_where_the_network_is_half(tiny_hps):
     """In half precision cosines come in steps (2.4e-4 around .25), which would make ties of different images."""
     images = images_of([(56, 56)] * 12)
-    half = read(tiny_hps, torch.float16).score(images, PROMPT)
+    half = scored(read(tiny_hps, torch.float16), images, PROMPT)
     assert half.dtype == np.float32 and (half.astype(np.float16).astype(np.float32) != half).any()
-    whole = read(tiny_hps).score(images, PROMPT)
+    whole = scored(read(tiny_hps), images, PROMPT)
     assert 0 < np.abs(half - whole).max() < 0.01
 
 
@@ -190,11 +215,11 @@ def test_a_checkpoint_scores_as_its_network(sixteen_heads):
         image = net.encode_image(prepared(images, 28)).numpy()
         text = net.encode_text(open_clip.get_tokenizer("ViT-H-14")([PROMPT])).numpy()[0]
     cosine = image @ text / np.linalg.norm(image, axis=1) / np.linalg.norm(text)
-    scores = read_checkpoint(path, "ViT-H-14", "cpu", torch.float32).score(images, PROMPT)
+    scores = scored(read_checkpoint(path, "ViT-H-14", "cpu", torch.float32), images, PROMPT)
     np.testing.assert_allclose(scores, cosine, atol=1e-5)
     half = read_checkpoint(path, "ViT-H-14", "cpu", torch.bfloat16)
     assert {weight.dtype for weight in half.net.parameters()} == {torch.bfloat16}
-    np.testing.assert_allclose(half.score(images, PROMPT), cosine, atol=0.05)
+    np.testing.assert_allclose(scored(half, images, PROMPT), cosine, atol=0.05)
 
 
 @pytest.mark.filterwarnings("ignore:Using a non-tuple sequence")
@@ -214,12 +239,6 @@ def test_a_checkpoint_without_a_tensor_is_named(sixteen_heads, tmp_path):
         read_clip(tmp_path / "HPS.pt", torch.float32)
 
 
-def test_a_file_that_is_missing_is_named_with_the_remedy(tmp_path):
-    with pytest.raises(MissingDependency, match=r"scorer 'hpsv2': .*no\.pt is not there") as error:
-        read(tmp_path / "no.pt")
-    assert error.value.hint == "rebeca-bench weights fetch hpsv2.0"
-
-
 @pytest.mark.parametrize("backbone", ["ViT-tiny-hps", "ViT-nowhere"])
 def test_damaged_files_and_unknown_models_are_one_message(tiny_hps, tmp_path, backbone):
     path = tmp_path / "HPS.pt"
@@ -234,12 +253,12 @@ def test_the_stand_in_is_read_from_its_folder():
     folder = layouts() / "clip" / "hps"
     model = read_folder(folder, "cpu", torch.float32)
     images = images_of([(64, 64), (64, 64), (40, 64)])
-    scores = model.score(images, "a postcard")
+    scores = scored(model, images, "a postcard")
     assert (np.abs(scores) <= 1).all() and len(set(scores.tolist())) == 3
     assert not model.net.training
     side = json.loads((folder / "open_clip_config.json").read_text())["model_cfg"]["vision_cfg"]["image_size"]
     assert prepared(images, side).shape == (3, 3, side, side)
-    np.testing.assert_array_equal(read_folder(folder, "cpu", torch.float32).score(images, "a postcard"), scores)
+    np.testing.assert_array_equal(scored(read_folder(folder, "cpu", torch.float32), images, "a postcard"), scores)
 
 
 # --------------------------------------------------------------------------------------------------------- the package
@@ -248,25 +267,23 @@ def test_the_stand_in_is_read_from_its_folder():
 def test_without_the_package_its_remedy_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "hpsv2", None)
     with pytest.raises(MissingDependency, match="engine hpsv2-package cannot import 'hpsv2'") as error:
-        score_by_package(images_of([(8, 8)]), PROMPT, tmp_path / "HPS.pt", "v2.0")
+        score_by_package(images_of([(8, 8)]), [PROMPT], tmp_path / "HPS.pt")
     assert error.value.hint.startswith("pip install ")
 
 
-def test_the_package_is_given_images_prompt_weights_and_version(monkeypatch, tmp_path):
+def test_the_package_is_given_the_images_of_each_prompt_and_the_weights(monkeypatch, tmp_path):
     package, given = ModuleType("hpsv2"), []
 
     def score(images, *others):
-        given.append(([np.asarray(image) for image in images], *others))
-        return [0.25, 0.5]
+        given.append(([np.asarray(image).shape[:2] for image in images], *others))
+        return [0.25 * len(given), 0.5][: len(images)]
 
     package.img_score = SimpleNamespace(score=score)
     monkeypatch.setitem(sys.modules, "hpsv2", package)
-    images = images_of([(8, 8), (3, 9)])
-    scores = score_by_package(images, PROMPT, tmp_path / "HPS.pt", "v2.1")
-    assert scores.dtype == np.float32 and scores.tolist() == [0.25, 0.5]
-    ((shown, *others),) = given
-    assert all(np.array_equal(theirs, ours) for theirs, ours in zip(shown, images, strict=True))
-    assert others == [PROMPT, str(tmp_path / "HPS.pt"), "v2.1"]
+    images, path = images_of([(8, 8), (3, 9), (5, 5)]), tmp_path / "HPS.pt"
+    scores = score_by_package(images, [PROMPT, ".", PROMPT], path)
+    assert scores.dtype == np.float32 and scores.tolist() == [0.25, 0.5, 0.5]
+    assert given == [([(8, 8), (5, 5)], PROMPT, str(path)), ([(3, 9)], ".", str(path))]
 
 
 def test_batches_equal_the_package(tiny_hps, monkeypatch, tmp_path):
@@ -281,5 +298,5 @@ def test_batches_equal_the_package(tiny_hps, monkeypatch, tmp_path):
     monkeypatch.setattr(package, "model_dict", {"model": model, "preprocess_val": prepare})
     monkeypatch.setattr(package, "device", "cpu")
     images = images_of([(56, 56), (56, 56), (64, 48), (30, 90), (112, 112), (57, 56)])
-    theirs = hpsv2.score_by_package(images, PROMPT, tiny_hps, "v2.0")
-    assert np.abs(read(tiny_hps).score(images, PROMPT) - theirs).max() < 1e-6
+    theirs = score_by_package(images, [PROMPT] * len(images), tiny_hps)
+    assert np.abs(scored(read(tiny_hps), images, PROMPT) - theirs).max() < 1e-6

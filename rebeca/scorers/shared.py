@@ -1,0 +1,38 @@
+"""What both scorers need to find their weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from rebeca.errors import MissingDependency, SpecError
+from rebeca.published import ALL, PREFIX, how_to_fetch, is_published, locate, published
+
+TINYWORLD = "tinyworld"
+"""Names the weights of tinyworld's stand-in, which come with the package."""
+
+
+def located(scorer: str, weights: str | PathLike[str], names: Sequence[str]) -> Path:
+    """Published weights where they lie on this machine, or the file itself.
+
+    Args:
+        scorer: Its name, for messages.
+        weights: ``published:NAME``, or a file.
+        names: Published weights that are the scorer's.
+
+    Raises:
+        SpecError: If published weights are not the scorer's.
+        MissingDependency: If they are not on this machine, with the command that fetches them.
+    """
+    text = str(weights)
+    own = " or ".join(f"{PREFIX}{name}" for name in names)
+    if is_published(text):
+        if published(text).name not in names:
+            raise SpecError(f"scorer '{scorer}': {text} is {published(text).title}", hint=f"its weights are {own}")
+        return locate(text)
+    if not (Path(weights).is_file() and os.access(weights, os.R_OK)):
+        hint = f"write {PREFIX}{text}" if text in ALL else f"{how_to_fetch(ALL[names[0]])}; then write {own}"
+        raise MissingDependency(f"scorer '{scorer}': {text} does not exist, or cannot be read", hint=hint)
+    return Path(weights)
