@@ -64,6 +64,7 @@ def test_statistics_know_numpy_and_scipy_only():
 LAYERS = (
     {"commands"},
     {"dev", "stress", "submissions", "study"},
+    {"results"},
     {"site"},
     {"figures"},
     {"board"},
@@ -209,6 +210,7 @@ def test_no_order_rests_on_an_unstable_sort(package):
     [
         "rebeca",
         "rebeca.interfaces",
+        "benchmark",
         "benchmark.task.resolve",
         "benchmark.commands.main",
         "benchmark.commands.show",

@@ -144,6 +144,10 @@ class Board:
             sentences.append(UNKNOWN_WEIGHTS.format(", ".join(self.unknown_weights)))
         return sentences
 
+    def all_cautions(self) -> list[str]:
+        """As :meth:`cautions`, beginning with a task that was not written down."""
+        return [*([] if self.frozen else [NOT_FROZEN]), *self.cautions()]
+
     def comparisons(self, measure: Measure) -> tuple[Comparison, ...]:
         families = self.record.results.families
         return families[measure.key].comparisons if measure.key in families else ()

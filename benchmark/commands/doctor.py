@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import platform
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +10,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from benchmark.commands.layout import print_pairs, terminal
-from benchmark.commands.options import check_threads
 from benchmark.runner.plugins import build
+from benchmark.runner.threads import thread_setting
 from benchmark.task import registry
 from benchmark.task.bundled import bundled_tasks
 from benchmark.task.resolve import Task, load_task
@@ -167,10 +166,9 @@ def _device() -> tuple[bool, Fact]:
 
 def _threads() -> Fact:
     try:
-        check_threads()
+        return _fact("threads", True, thread_setting(), "")
     except SpecError as error:
         return _fact("threads", False, error.message, error.hint)
-    return _fact("threads", True, os.environ.get("OMP_NUM_THREADS", "as torch decides"), "")
 
 
 def _work_folder() -> Fact:

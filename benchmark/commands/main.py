@@ -17,7 +17,6 @@ from benchmark.commands.encoding import print_plainly
 from benchmark.commands.exits import one_message
 from benchmark.commands.export import export
 from benchmark.commands.options import (
-    check_threads,
     csv_option,
     json_option,
     load,
@@ -30,10 +29,8 @@ from benchmark.commands.options import (
 )
 from benchmark.commands.published import data, dev, weights
 from benchmark.commands.records import check, figures, site, verify
+from benchmark.runner import threads
 from rebeca.errors import did_you_mean
-
-THREADS = "2"
-"""Unless ``OMP_NUM_THREADS`` says otherwise; rounding depends on the thread count."""
 
 
 class _Main(click.Group):
@@ -59,8 +56,8 @@ class _Main(click.Group):
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def main(debug: bool) -> None:
     """A benchmark for personalised image generation: do users like the images, and are they personal?"""
-    if not os.environ.get("OMP_NUM_THREADS"):  # read by numpy and torch when they are imported
-        os.environ["OMP_NUM_THREADS"] = THREADS
+    if not os.environ.get(threads.VARIABLE):  # read by numpy and torch when they are imported
+        os.environ[threads.VARIABLE] = threads.DEFAULT
 
 
 for _command in (export, verify, check, site, figures, weights, data, dev):
@@ -147,31 +144,22 @@ def run(
     the same command continues a run that was stopped.
     """
     from benchmark.records.costs import PAGE_STAGE
-    from benchmark.runner.devices import check_device
     from benchmark.runner.estimate import Step
     from benchmark.runner.folders import check_folders, page_folder
     from benchmark.runner.progress import Reporter
     from benchmark.runner.publish import check_publish
     from benchmark.runner.publish import publish as copy_records
-    from benchmark.runner.run_task import run_task
-    from benchmark.runner.store import Store
+    from benchmark.runner.start import running, task_to_run
     from benchmark.site.build import build_site, check_site
-    from benchmark.task.resolve import limited
 
-    check_threads()
-    check_device(device)
-    resolved = load(task, overrides, limit_users)
-    if only:
-        resolved = limited(resolved, only)
+    resolved = task_to_run(task, overrides, limit_users, only, device)
     check_folders(workdir, site, publish)
     check_site(site or page_folder(workdir, resolved), resolved.file.id)
     if publish is not None:
         check_publish(resolved, publish)
-    reporter = Reporter(quiet=quiet)
-    reporter.info(f"{resolved.file.title} ({len(resolved.generators)} generators, work folder {workdir})")
-    store, published = Store(workdir, reporter.info), None
-    with store.locked(), reporter.run(Step(PAGE_STAGE, PAGE_STAGE, resolved.file.id)):
-        result = run_task(resolved, store, device, reporter, ["rebeca-bench", *sys.argv[1:]])
+    reporter, published = Reporter(quiet=quiet), None
+    command, page_step = ["rebeca-bench", *sys.argv[1:]], Step(PAGE_STAGE, PAGE_STAGE, resolved.file.id)
+    with running(resolved, workdir, device, reporter, command, page_step) as (store, result):
         records = result.records
         if publish is not None:
             published = copy_records(resolved, result.addresses, store, records, publish, with_weights)
@@ -197,7 +185,10 @@ def run(
 @csv_option
 def show(task: str, workdir: Path, roots: tuple[Path, ...], as_json: bool, as_csv: bool) -> None:
     """Print the leaderboard of a task that was run."""
-    from benchmark.commands.show import board_rows, cautions_of, find_records, print_board, summary
+    from benchmark.board.board import read_board
+    from benchmark.board.plain_rows import board_rows
+    from benchmark.commands.show import cautions_of, print_board, summary
+    from benchmark.records.find import find_records
 
     records = find_records(task, roots or (workdir / "records",))
     for caution in cautions_of(task, records):
@@ -205,7 +196,7 @@ def show(task: str, workdir: Path, roots: tuple[Path, ...], as_json: bool, as_cs
     if as_json:
         print_json(summary(records))
     elif as_csv:
-        print_csv(board_rows(records))
+        print_csv(board_rows(read_board(records)))
     else:
         print_board(records)
 
@@ -220,14 +211,17 @@ def show(task: str, workdir: Path, roots: tuple[Path, ...], as_json: bool, as_cs
 @csv_option
 def compare(task: str, a: str, b: str, workdir: Path, roots: tuple[Path, ...], as_json: bool, as_csv: bool) -> None:
     """Compare two generators: difference, interval and verdict."""
-    from benchmark.commands.show import compare_generators, comparison_row, find_records, print_comparisons
+    from benchmark.board.board import read_board
+    from benchmark.board.plain_rows import compare_generators, comparison_row
+    from benchmark.commands.show import print_comparisons
+    from benchmark.records.find import find_records
 
-    records = find_records(task, roots or (workdir / "records",))
-    comparisons = compare_generators(records, a, b)
+    board = read_board(find_records(task, roots or (workdir / "records",)))
+    comparisons = compare_generators(board, a, b)
     print_result(
         {"a": a, "b": b, "comparisons": comparisons},
         as_json,
-        lambda _: print_comparisons(records, a, b, comparisons),
+        lambda _: print_comparisons(board, a, b, comparisons),
         map(comparison_row, comparisons) if as_csv else None,
     )
 

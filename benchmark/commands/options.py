@@ -5,27 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rebeca.errors import SpecError
 from rebeca.hashes import cache_folder
 
 if TYPE_CHECKING:
+    from benchmark.board.plain_rows import Cell
     from benchmark.task.resolve import Task
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
-THREADS = re.compile(r"[1-9][0-9]{0,3}(,[1-9][0-9]{0,3})*")
-"""One number, or one per level of nesting."""
-
-Cell = str | int | float | bool | None
-"""Of a CSV table; None is an empty cell."""
 
 
 def task_options(command: Command) -> Command:
@@ -62,17 +55,6 @@ results_option = click.option(
     multiple=True,
     help="Folder of records; may be given several times  [default: that of the work folder]",
 )
-
-
-def check_threads() -> None:
-    """Refuses an ``OMP_NUM_THREADS`` that is no number of threads; results depend on it.
-
-    Raises:
-        SpecError: Naming it.
-    """
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    if threads and not THREADS.fullmatch(threads):
-        raise SpecError(f"OMP_NUM_THREADS={threads}: not a number of threads", hint="set it to 1 or more, or unset it")
 
 
 def load(name: str, overrides: tuple[str, ...], limit_users: int | None) -> Task:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from benchmark.commands.exits import DIFFERS
-from benchmark.commands.options import check_threads, json_option, load, print_result, results_option, workdir_option
+from benchmark.commands.options import json_option, print_result, results_option, workdir_option
 
 _attest = click.option("--attest", is_flag=True, help="On success, note it beside the records; the site shows it.")
 
@@ -68,15 +68,13 @@ def check_run(
     result changed.
     """
     from benchmark.commands.check import print_check
-    from benchmark.commands.show import find_records
     from benchmark.records import attestation
-    from benchmark.runner.devices import check_device
+    from benchmark.records.find import find_records
     from benchmark.runner.progress import Reporter
     from benchmark.runner.reproduce import reproduce
+    from benchmark.runner.start import task_to_run
 
-    check_threads()
-    check_device(device)
-    resolved = load(task, overrides, None)
+    resolved = task_to_run(task, overrides, None, (), device)
     records = against if (against / "_task").is_dir() else find_records(resolved.file.id, (against,))
     result = reproduce(resolved, records, workdir, device, Reporter(quiet=quiet), ["rebeca-bench", *sys.argv[1:]])
     if attest and result.equal:
@@ -125,8 +123,8 @@ def figures(task: str, out: Path, workdir: Path, roots: tuple[Path, ...], as_jso
 
     Each figure is written as SVG, PDF and PNG, for one and two columns, with a CSV file of its data.
     """
-    from benchmark.commands.show import find_records
     from benchmark.figures.build import write_figures
+    from benchmark.records.find import find_records
 
     written = write_figures(find_records(task, roots or (workdir / "records",)), out)
     print_result([str(path) for path in written], as_json, f"wrote {len(written)} files to {out}")

@@ -8,18 +8,17 @@ from pathlib import Path
 
 from benchmark.analysis.judges import JudgeReport
 from benchmark.analysis.measures import Measure
-from benchmark.analysis.results import Comparison, Interval, Rank, ShareInterval
-from benchmark.board.board import NOT_FROZEN, Board, read_board
+from benchmark.analysis.results import Interval, Rank, ShareInterval
+from benchmark.board.board import Board, read_board
 from benchmark.board.format_numbers import MISSING, count, number, of_users, p_value, with_interval
+from benchmark.board.plain_rows import MeasureComparison
 from benchmark.board.row import Row
 from benchmark.commands.layout import BREAK, Column, print_rows, terminal
-from benchmark.commands.options import Cell
-from benchmark.records.files import TASK_FOLDER, newest_records, read_comparison
+from benchmark.records.files import TASK_FOLDER, read_comparison
 from benchmark.records.schema import FailedGenerator, TaskHeader
-from benchmark.task.bundled import bundled_tasks, find_task
+from benchmark.task.bundled import find_task
 from benchmark.task.resolve import load_task
-from benchmark.task.yaml_source import read_yaml
-from rebeca.errors import RebecaError, SpecError, did_you_mean
+from rebeca.errors import RebecaError
 
 RELATIONS = {
     "better": "{a} is better than {b} on {what}",
@@ -31,27 +30,6 @@ RELATIONS = {
 }
 """A comparison in words, by verdict."""
 RANKS = "rank: 2–3 means second or third; rows with the same letter are one tie group"
-
-
-def find_records(task: str, roots: Sequence[Path]) -> Path:
-    """The newest version of a task's records, by id, task file or folder.
-
-    Raises:
-        SpecError: If there are none.
-    """
-    folder = Path(task)
-    if (folder / "_task").is_dir():
-        return folder
-    name = str(read_yaml(folder).data.get("id", folder.stem)) if folder.suffix in (".yaml", ".yml") else folder.name
-    for root in roots:
-        if (records := newest_records(root / name)) is not None:
-            return records
-    known = {p.name for root in roots if root.is_dir() for p in root.iterdir() if p.is_dir()}
-    if folder.is_file() or name in bundled_tasks():
-        hint = f"run it first (rebeca-bench run {task}), or name its --workdir"
-    else:
-        hint = did_you_mean(name, {*known, *bundled_tasks()})
-    raise SpecError(f"no records of '{name}' in {', '.join(str(root) for root in roots)}", hint=hint)
 
 
 def cautions_of(task: str, records: Path) -> list[str]:
@@ -124,38 +102,6 @@ def summary(records: Path) -> BoardSummary:
     return BoardSummary(board.task, board.users, generators, board.record.failed, board.judges)
 
 
-def board_rows(records: Path) -> list[dict[str, Cell]]:
-    """One row per generator, for ``--csv``."""
-    board = read_board(records)
-    return [_board_row(board, row) for row in board.rows]
-
-
-def _board_row(board: Board, row: Row) -> dict[str, Cell]:
-    rank, pair = row.rank, board.against_reference(row.id, Measure(board.primary))
-    fields: dict[str, Cell] = {
-        "generator": row.id,
-        "title": row.title,
-        "ranked": row.ranked,
-        "rank_low": None if rank is None else rank.low,
-        "rank_high": None if rank is None else rank.high,
-        "tie_group": None if rank is None else rank.group,
-        "probability_first": None if rank is None else rank.probability_first,
-        "verdict_against_reference": None if pair is None else pair.verdict,
-        "p_against_reference": None if pair is None else pair.p,
-        "users": board.users,
-        "images_requested": row.record.images.requested,
-        "images_valid": row.record.images.valid,
-    }
-    for column in board.measures.everything():
-        fields |= _interval_fields(column.key, row.cell(column))
-    return fields | {"flags": "; ".join(row.flags)}
-
-
-def _interval_fields(name: str, interval: Interval | None) -> dict[str, Cell]:
-    ends = (None,) * 4 if interval is None else (interval.estimate, interval.low, interval.high, interval.n)
-    return dict(zip((name, f"{name}_low", f"{name}_high", f"{name}_n"), ends, strict=True))
-
-
 def print_board(records: Path) -> None:
     """Prints the finding, then ranks, preference, lift and verdicts, then how well judges predict held-out ratings."""
     board, console = read_board(records), terminal()
@@ -169,7 +115,7 @@ def print_board(records: Path) -> None:
         console.print(RANKS)
     for failed in board.record.failed:
         console.print(f"without a row: {failed.title} ({failed.reason})")
-    for caution in [*([] if board.frozen else [NOT_FROZEN]), *board.cautions()]:
+    for caution in board.all_cautions():
         console.print(f"caution: {caution}")
     if board.judges:
         console.print("\nhow well held-out ratings are predicted (AUC: 0.5 is chance, 1 is perfect)", style="bold")
@@ -231,74 +177,9 @@ def _of_users(interval: Interval | None, users: int, sign: bool = False) -> str:
     return BREAK.join(filter(None, (with_interval(interval, sign), of_users(interval, users))))
 
 
-@dataclass(frozen=True, slots=True)
-class MeasureComparison:
-    """A recorded comparison of two generators.
-
-    Attributes:
-        measure: Of which measure.
-        declared: Whether it was decided on before the first image.
-        comparison: The first generator minus the second.
-    """
-
-    measure: str
-    declared: bool
-    comparison: Comparison
-
-
-def compare_generators(records: Path, a: str, b: str) -> list[MeasureComparison]:
-    """Every recorded comparison of two generators, as a minus b.
-
-    Raises:
-        SpecError: If an id is unknown or the pair was not tested.
-    """
-    board = read_board(records)
-    ids = [row.id for row in board.rows]
-    if a == b:
-        raise SpecError(f"'{a}' is compared with itself", hint=f"name another generator: {', '.join(ids)}")
-    for name in (a, b):
-        if name not in ids:
-            raise SpecError(f"no generator '{name}' in {records}", hint=did_you_mean(name, ids))
-    comparisons = [
-        MeasureComparison(measure, family.declared, comparison.seen_from(a))
-        for measure, family in board.record.results.families.items()
-        for comparison in family.comparisons
-        if {comparison.a, comparison.b} == {a, b}
-    ]
-    if not comparisons:
-        raise SpecError(
-            f"'{a}' and '{b}' were not compared",
-            hint="unranked rows are described, not tested; the family is declared in analysis.family",
-        )
-    return sorted(comparisons, key=lambda each: (not each.declared, Measure.parse(each.measure).is_lift, each.measure))
-
-
-def comparison_row(each: MeasureComparison) -> dict[str, Cell]:
-    """The row of a measure, for ``--csv``."""
-    pair, test = each.comparison, each.comparison.test
-    return {
-        "measure": each.measure,
-        "declared": each.declared,
-        "a": pair.a,
-        "b": pair.b,
-        **_interval_fields("difference", pair.difference),
-        "verdict": pair.verdict,
-        "p_max_t": None if test is None else test.p_max_t,
-        "p_holm": None if test is None else test.p_holm,
-        "d_z": pair.effect,
-        "prefer": pair.prefer.share,
-        "prefer_low": pair.prefer.low,
-        "prefer_high": pair.prefer.high,
-        **_interval_fields("beats", pair.beats),
-        "skewness": pair.difference.skewness,
-        "detectable": pair.detectable,
-    }
-
-
-def print_comparisons(records: Path, a: str, b: str, comparisons: Sequence[MeasureComparison]) -> None:
+def print_comparisons(board: Board, a: str, b: str, comparisons: Sequence[MeasureComparison]) -> None:
     """Prints a sentence on the measure that decides, and one row per measure."""
-    board, console = read_board(records), terminal()
-    analysis = board.record.spec.analysis
+    analysis, console = board.record.spec.analysis, terminal()
     console.print(f"{board.title}: {a} minus {b}, {count(board.users)}", style="bold")
     for each in comparisons:
         if each.declared:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmark.board.plain_rows import Cell
 from benchmark.commands.layout import Column, print_rows, terminal
-from benchmark.commands.options import Cell
 from rebeca.errors import MissingDependency
 from rebeca.published import ALL, CARD, Published, find, how_to_fetch, names_in, weights_root
 

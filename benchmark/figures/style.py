@@ -129,11 +129,21 @@ def present(figures: Mapping[str, Callable[[], Figure | None]]) -> list[Figure |
 
 def svg(figure: Figure, size: Size, title: bool = True) -> str:
     """A figure as SVG on a transparent ground, in the colours of a light page; without ``title`` for a page."""
-    chart = figure.draw(size)
+    return _named_in_order(vl_convert.vegalite_to_svg(_spec(_styled(figure, size, title, "transparent"))))
+
+
+def chart(figure: Figure, size: Size) -> Any:
+    """A figure with its title as an Altair chart on white."""
+    styled = _styled(figure, size, True, "white")
+    return type(styled).from_dict(_spec(styled), validate=False)
+
+
+def _styled(figure: Figure, size: Size, title: bool, background: str) -> Any:
+    drawn = figure.draw(size)
     if title:
         wide = max(SHORTEST_TITLE, int(size.width / size.font * 2.0))
         lines = textwrap.wrap(figure.title, wide, break_long_words=True)
-        chart = chart.properties(
+        drawn = drawn.properties(
             title=alt.TitleParams(
                 lines, anchor="start", fontSize=size.font + 2, color=INK, fontWeight="normal", offset=8
             )
@@ -144,10 +154,8 @@ def svg(figure: Figure, size: Size, title: bool = True) -> str:
         "labelColor": INK,
         "titleColor": INK,
     }
-    styled = (
-        chart.configure(
-            font=PRINT_FONT if title else PAGE_FONT, background="transparent", padding=12, aria=figure.answers
-        )
+    return (
+        drawn.configure(font=PRINT_FONT if title else PAGE_FONT, background=background, padding=12, aria=figure.answers)
         .configure_view(stroke=None)
         .configure_axis(
             gridColor=GRID,
@@ -162,8 +170,12 @@ def svg(figure: Figure, size: Size, title: bool = True) -> str:
         .configure_legend(symbolOpacity=1, titleFontWeight="normal", labelLimit=260, **plain)
         .configure_header(titleFontWeight="normal", labelLimit=240, **plain)
     )
+
+
+def _spec(styled: Any) -> Any:
+    """A chart as Vega-Lite, with its data."""
     with alt.data_transformers.enable("default", max_rows=None):
-        return _named_in_order(vl_convert.vegalite_to_svg(_printable(styled.to_dict(validate=False))))
+        return _printable(styled.to_dict(validate=False))
 
 
 def _printable(spec: Any) -> Any:

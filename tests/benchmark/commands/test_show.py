@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from benchmark.commands.show import compare_generators, find_records
+from benchmark.board.board import read_board
+from benchmark.board.plain_rows import compare_generators
+from benchmark.records.find import find_records
 from rebeca.errors import SpecError
 from tests.conftest import invoke
 
@@ -55,8 +57,8 @@ def test_the_board_is_printed_in_its_order(done, tables):
 
 
 def test_a_comparison_turns_round(done, records, tables):
-    forth = compare_generators(records, "rebeca", "catalogue-random")
-    back = compare_generators(records, "catalogue-random", "rebeca")
+    forth = compare_generators(read_board(records), "rebeca", "catalogue-random")
+    back = compare_generators(read_board(records), "catalogue-random", "rebeca")
     assert [each.measure for each in forth] == [each.measure for each in back]
     means = [np.mean(tables.value(name, "ncf")) for name in ("rebeca", "catalogue-random")]
     assert forth[0].declared
@@ -70,9 +72,9 @@ def test_a_comparison_turns_round(done, records, tables):
 
 def test_what_was_not_compared_is_said(done, records):
     with pytest.raises(SpecError, match="no generator 'rebecca'"):
-        compare_generators(records, "rebecca", "rebeca")
+        compare_generators(read_board(records), "rebecca", "rebeca")
     with pytest.raises(SpecError, match="were not compared"):
-        compare_generators(records, "rebeca", "catalogue-verifier")
+        compare_generators(read_board(records), "rebeca", "catalogue-verifier")
 
 
 def test_json_holds_every_row(done, tables):
