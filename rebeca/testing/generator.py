@@ -131,7 +131,7 @@ class GeneratorContract(Contract):
         """A fitted generator, for checks that only ask."""
 
         def make() -> Any:
-            place = self.once("place", lambda: TemporaryDirectory(prefix="rebeca-"))
+            self._kept["place"] = place = TemporaryDirectory(prefix="rebeca-")  # lives as long as the generator
             return self.fitted(Path(place.name))
 
         return self.once("fitted", make)

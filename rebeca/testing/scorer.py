@@ -248,14 +248,10 @@ class SetScorerContract(_ScoringContract):
         ...     plugin = DistinctImages
         >>> [result.name for result in run_contract(TestDistinctImages) if result.broken]
         []
-
-    Attributes:
-        compares_users: Whether a user's numbers may depend on the images of others.
     """
 
     kind = "set scorer"
     base = SetScorer
-    compares_users = False
 
     def exercise(self) -> Answers:
         """Scores the sets of all users."""
@@ -302,11 +298,11 @@ class SetScorerContract(_ScoringContract):
         turned = {name: values[::-1] for name, values in backwards.items()}
         require_equal(self.answers(), turned, "asked for users in another order", TOLERANCE)
 
-    @check("measure every user by the user's own images; set compares_users = True in the test if this is not meant")
+    @check("measure every user by the user's own images; or set compares_users = True")
     def test_users_do_not_depend_on_each_other(self) -> None:
         """A user's numbers do not depend on the images of others."""
-        if self.compares_users:
-            raise SkipTest("the test says that it compares users")
+        if self.plugin.compares_users:
+            raise SkipTest("it says that it compares users")
         for place, user in enumerate(self.users):
             part = some_of(self.images, self.images.user == user)
             alone = self.measured(self.kept(), part, np.array([user]))
@@ -326,7 +322,7 @@ class SetScorerContract(_ScoringContract):
         users = self.users
         part = some_of(self.images, self.images.user != users[0])
         measured = self.measured(self.kept(), part, users)
-        if not self.compares_users:
+        if not self.plugin.compares_users:
             others = {name: values[1:] for name, values in self.answers().items()}
             require_equal(others, {name: values[1:] for name, values in measured.items()}, "without images", TOLERANCE)
 

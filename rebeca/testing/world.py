@@ -51,6 +51,7 @@ LIKE_AT = 5.0
 SCALE = (1.0, 7.0)
 SEEDS = SeedScheme("contract", 1, 7)
 FIT_SEED = SEEDS.fit("contract")
+RULE = SplitRule("held-out-items", test=0.34, validation=0.2, ratings="shared")
 
 
 class Colours(Encoder[NoParams]):
@@ -143,18 +144,20 @@ class World:
     embeddings: Floats
 
     @classmethod
-    def of(cls, dataset: Dataset, encoder: Encoder[Any] | None = None, like_at: float = LIKE_AT) -> World:
+    def of(
+        cls, dataset: Dataset, encoder: Encoder[Any] | None = None, like_at: float = LIKE_AT, rule: SplitRule = RULE
+    ) -> World:
         """A world of a data set.
 
         Args:
             dataset: Any.
             encoder: Gives the embeddings; by default colours of the images, 8 numbers.
             like_at: The rating from which on an item is liked.
+            rule: How ratings are divided; by default, a third of the items is held out.
         """
         encoder = encoder or Colours(NoParams(), EncoderContext())
         ratings, catalogue = dataset.ratings, dataset.catalogue
         originals = catalogue.originals()
-        rule = SplitRule("held-out-items", test=0.34, validation=0.2, ratings="shared")
         division = divide(ratings, rule, like_at, catalogue.block, FIT_SEED, originals)
         candidates = find_candidates(ratings, division, dataset.block_of_user, catalogue.block, originals)
         images = [catalogue.pixels(i) for i in range(len(catalogue))]
