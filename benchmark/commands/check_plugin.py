@@ -54,9 +54,7 @@ class PluginReport:
 
 @click.command("plugin")
 @click.argument("name")
-@click.option(
-    "--kind", type=click.Choice([kind.replace(" ", "-") for kind in GROUPS]), help="Of several plug-ins NAME."
-)
+@click.option("--kind", type=click.Choice([kind.replace(" ", "-") for kind in GROUPS]), help="Where kinds share NAME.")
 @click.option("--params", "raw", default="{}", metavar="JSON", help="Parameters, as in a task file.")
 @click.option("--set", "folder", metavar="data.path=FOLDER", help="Folder of a data set's files.")
 @json_option
@@ -113,7 +111,8 @@ def _lines(result: CheckResult) -> str:
         return result.title
     if result.status == "skipped":
         return f"{result.title} ({result.message})"
-    return "\n".join(line for line in (f"{result.title}", result.message, result.remedy, result.name) if line)
+    hint = f"hint: {result.remedy}" if result.remedy else ""
+    return "\n".join(line for line in (result.title, result.message, hint, result.name) if line)
 
 
 def _kind_of(name: str, kind: str | None) -> Kind:
@@ -138,12 +137,9 @@ def _of_module(name: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0]:
-            raise MissingDependency(
-                f"{name} needs the package '{error.name}'", hint=f"pip install {error.name}"
-            ) from error
-        raise SpecError(
-            f"no module is called '{module}'", hint="name it as Python imports it, here or installed"
-        ) from error
+            message = f"{name} needs the package '{error.name}'"
+            raise MissingDependency(message, hint=f"pip install {error.name}") from error
+        raise SpecError(f"no module is called '{module}'", hint="name it as Python imports it") from error
     except AttributeError as error:
         raise SpecError(f"the module {module} has no class '{attribute}'", hint="check its name") from error
 
@@ -154,7 +150,7 @@ def _contract_of(plugin: Any) -> type[Contract]:
     contracts = [getattr(testing, name) for name in testing.__all__ if name.endswith("Contract") and name != "Contract"]
     for contract in contracts:
         if isinstance(plugin, type) and issubclass(plugin, contract.base):
-            return contract  # type: ignore[no-any-return]
+            return contract
     wanted = ", ".join(f"rebeca.{base.__name__}" for bases in BASES.values() for base in bases)
     raise PluginError(f"{plugin!r} is derived from none of {wanted}", hint="derive it from the base class of its kind")
 
