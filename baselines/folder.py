@@ -123,7 +123,7 @@ class Folder(Generator[FolderParams]):
         files = self._submission.files
         if not self._submission.listed:
             _check_users(self.params.path, dict.fromkeys(request.user for request in requests))
-        count = 1 + max(request.replicate for request in requests)
+        count = 1 + max((request.replicate for request in requests), default=-1)
         _check_names(
             self.params.path, self._submission, [(user, k) for user in self.context.users for k in range(count)]
         )

@@ -16,6 +16,9 @@ Pixels = npt.NDArray[np.uint8]
 Plain = float | int | str | bool | None | Sequence["Plain"] | Mapping[str, "Plain"]
 """What JSON can hold: numbers, text, and lists and mappings of them; where it is written, numbers are finite."""
 
+LARGEST = 1e50
+"""Larger numbers have squares and sums that overflow."""
+
 
 def unit_rows(x: Floats) -> Floats:
     """Rows [n, dim] divided by their length; a row of zeros stays."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from benchmark.commands.check_plugin import check_plugin
 from benchmark.commands.exits import DIFFERS
 from benchmark.commands.options import json_option, print_result, results_option, workdir_option
 
@@ -37,7 +38,10 @@ def verify(records: Path, attest: bool, as_json: bool) -> None:
 
 @click.group()
 def check() -> None:
-    """Check that a task still gives its published results."""
+    """Check published results, or a plug-in."""
+
+
+check.add_command(check_plugin)
 
 
 @check.command("run")

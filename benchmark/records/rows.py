@@ -21,15 +21,13 @@ from benchmark.analysis.measures import JUDGES
 from benchmark.records.files import read_comparison, read_record, refuse_if
 from benchmark.records.schema import GeneratorRecord, TaskRecord
 from benchmark.task.spec import Spec
-from rebeca.arrays import Bools, Floats, Ints
+from rebeca.arrays import LARGEST, Bools, Floats, Ints
 from rebeca.errors import RecordError
 from rebeca.seeds import SeedScheme, digest_of
 from rebeca.ties import TIE_OF_SCORES
 
 AGREES = 1e-9
 """Relative and absolute tolerance of means in users and pairs against the scores."""
-LARGEST = 1e50
-"""Larger numbers have squares and sums that overflow."""
 HELD_OUT = "verifier.parquet"
 
 Column = npt.NDArray[Any]

@@ -18,11 +18,12 @@ from typing import Any
 
 from benchmark.analysis.measures import PRIOR
 from benchmark.runner.store import STAGE_VERSIONS, Address
-from benchmark.task.declared import GeneratorFlags, ScorerFlags, address_of, fingerprint
+from benchmark.task.declared import address_of, fingerprint
 from benchmark.task.encoders import ResolvedEncoder, named_encoder
 from benchmark.task.registry import Kind, PluginIdentity, identity, plugin_class
 from benchmark.task.resolve import ResolvedGenerator, ResolvedScorer, Task
 from rebeca.data.splits import DIVISION
+from rebeca.declared import GeneratorFlags, ScorerFlags
 from rebeca.device import device_class
 from rebeca.hashes import file_hashes
 from rebeca.params import changed_params, params_json

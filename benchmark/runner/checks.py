@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from benchmark.runner.addresses import plugins_of
 from benchmark.task.declared import prompts_cut
-from benchmark.task.registry import guarded, plugin_class
+from benchmark.task.registry import plugin_class
 from benchmark.task.resolve import Task
 from rebeca.errors import SpecError
+from rebeca.guards import guarded
 from rebeca.params import shortened
 
 

@@ -18,12 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from benchmark.runner.plugins import refuse_if
 from rebeca.arrays import Floats, Pixels
 from rebeca.data.catalogue import Catalogue
 from rebeca.errors import PluginError
+from rebeca.guards import check_image, refuse_if
 from rebeca.interfaces import GeneratedImage, Request
-from rebeca.pixels import MOST_PIXELS
 
 BATCH = "batch.json"
 EMBEDDINGS = "embeddings.npy"
@@ -32,7 +31,6 @@ WRITERS = 4
 """Threads that compress and write images."""
 MOST_WAITING = 64
 """Images that may wait to be written; beyond that the generator waits."""
-LONGEST_MESSAGE = 500
 BLANK_RANGE = 2
 """An image is blank if no channel differs by more levels (of 255) anywhere. A plain colour that went through a lossy
 format differs by as much. One star in a night sky differs by far more, however small its share of the pixels."""
@@ -99,36 +97,11 @@ def check(answer: object, request: Request, catalogue: Catalogue, generator: str
         return ImageRow(request.user, request.replicate, request.seed, "", -1, "missing")
     if not isinstance(answer, GeneratedImage):
         raise PluginError(f"{where}: expected a GeneratedImage, got {type(answer).__name__}")
-    pixels, embedding = answer.pixels, answer.embedding
-    refuse_if(
-        not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3,
-        f"{where}: expected uint8 RGB [height, width, 3], got {_kind_of(pixels)}",
-    )
-    if embedding is not None:
-        refuse_if(
-            not isinstance(embedding, np.ndarray) or embedding.dtype.kind != "f" or embedding.ndim != 1,
-            f"{where}: expected a float embedding [dim], got {_kind_of(embedding)}",
-        )
-        refuse_if(not np.isfinite(embedding).all(), f"{where}: the embedding holds a number that is not finite")
-    item = -1 if answer.item is None else answer.item
-    refuse_if(
-        not isinstance(item, int | np.integer),
-        f"{where}: expected the index of an item, got {item!r}"[:LONGEST_MESSAGE],
-    )
-    refuse_if(answer.item is not None and not 0 <= item < len(catalogue), f"{where}: the data set has no item {item}")
-    height, width = pixels.shape[:2]
-    refuse_if(
-        not 0 < height * width <= MOST_PIXELS,
-        f"{where}: {width} x {height} pixels; an image has 1 to {MOST_PIXELS:,} of them",
-    )
-    digest = catalogue.digest(int(item)) if item >= 0 else answer.digest()
-    blank = item < 0 and _range(pixels) <= BLANK_RANGE
-    return ImageRow(request.user, request.replicate, request.seed, digest, int(item), "blank" if blank else "")
-
-
-def _kind_of(value: object) -> str:
-    """For messages: ``uint8 [4, 4, 3]`` for an array, otherwise the name of the type."""
-    return f"{value.dtype} {list(value.shape)}" if isinstance(value, np.ndarray) else type(value).__name__
+    check_image(answer, where, len(catalogue))
+    item = -1 if answer.item is None else int(answer.item)
+    digest = catalogue.digest(item) if item >= 0 else answer.digest()
+    blank = item < 0 and _range(answer.pixels) <= BLANK_RANGE
+    return ImageRow(request.user, request.replicate, request.seed, digest, item, "blank" if blank else "")
 
 
 def _range(pixels: Pixels) -> int:

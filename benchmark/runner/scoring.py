@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,19 +17,17 @@ from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.embed import Encoders
 from benchmark.runner.images import LazyPixels, PixelCache, read_embeddings
 from benchmark.runner.materials import Materials
-from benchmark.runner.plugins import build, build_encoder, refuse_if
+from benchmark.runner.plugins import build, build_encoder
 from benchmark.runner.progress import Report
 from benchmark.runner.store import Stages
-from benchmark.task.declared import ScorerFlags
 from benchmark.task.encoders import named_encoder
 from benchmark.task.resolve import Task
 from rebeca.arrays import Floats, Ints, Pixels
+from rebeca.declared import ScorerFlags
 from rebeca.errors import PluginError
+from rebeca.guards import restricted
 from rebeca.interfaces import Encoder, ScoredImages, Scorer, ScorerCard, ScorerContext, SetScorer, no_progress
 from rebeca.pixels import decode_image
-
-NEED_OF_SPACE = {"task": "embeddings", "verifier": "verifier", "auditor": "auditor", PRIOR: PRIOR}
-"""By space: the need that a scorer must name before it may ask for embeddings of images in that space."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -251,7 +249,7 @@ def score(
 
         def write(folder: Path, report: Report, scorer: str = scorer, flags: ScorerFlags = flags) -> None:
             reads.begin(report)
-            own = _restricted(scored, flags.needs)
+            own = restricted(scored, flags.needs)
             arrays = score_arrays(scorers(scorer), own, users)
             _check_complete(arrays, flags, scorer, own)
             np.savez(folder / "scores.npz", **arrays)  # type: ignore[arg-type]
@@ -274,19 +272,6 @@ def _check_complete(arrays: Mapping[str, Floats | Ints], flags: ScorerFlags, sco
     gaps = np.flatnonzero(np.isnan(arrays["own"]))
     if len(gaps):
         raise PluginError(f"scorer '{scorer}' gave no number for image {images.digest[int(gaps[0])][:12]}")
-
-
-def _restricted(images: ScoredImages, needs: frozenset[str]) -> ScoredImages:
-    """The images for a scorer, with embeddings only in the spaces that its needs name."""
-
-    def embedding(role: str) -> Floats:
-        need = NEED_OF_SPACE.get(role)
-        refuse_if(need is None, f"it asks for embeddings in the space '{role}'; allowed: {', '.join(NEED_OF_SPACE)}")
-        if need not in needs:
-            raise PluginError(f"it uses embeddings in the space '{role}'", hint=f"name '{need}' in needs(params)")
-        return images.embedding_of(role)
-
-    return replace(images, embedding_of=embedding)
 
 
 def score_arrays(scorer: Scorer[Any] | SetScorer[Any], images: ScoredImages, users: Ints) -> dict[str, Floats | Ints]:

@@ -21,6 +21,8 @@ class DiversityScorer(SetScorer[NoParams]):
     Distances are between embeddings centred on the training items: 0 for copies, about 1 for unrelated images.
     """
 
+    compares_users = True
+
     CARDS: ClassVar[Mapping[str, ScorerCard]] = {
         "diversity": ScorerCard(
             "Diversity", "cosine distance", True, "How different one user's images are from each other."

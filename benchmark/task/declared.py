@@ -1,68 +1,18 @@
-"""What plug-ins declare: their classes are asked and the answers checked; nothing is built.
+"""What plug-ins declare, by their registered names; nothing is built.
 
 The parameters' dataclass declares which of its fields name files; their paths are relative to the task file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Any, Literal
 
-from benchmark.task.registry import Kind, guarded, identity, plugin_class
-from rebeca.errors import PluginError
-from rebeca.interfaces import NEEDS, PRIVILEGES, STEPS, Scorer, ScorerCard
+from benchmark.task.registry import Kind, identity, plugin_class
+from rebeca import declared
+from rebeca.declared import Asker, GeneratorFlags, ScorerFlags
+from rebeca.guards import guarded
 from rebeca.params import params_json
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratorFlags:
-    """What a generator declares.
-
-    Attributes:
-        needs: Its privileges: ``judge``, ``held-out``, ``ground-truth``.
-        privileged_at: Whether it uses them in the ``fit`` or only in ``generate``.
-        family: Shown on the leaderboard.
-        fit_parameters: Names of the parameters that the fit depends on.
-        decodes_in: Where it asks for the decoder: in ``fit``, in ``generate``.
-        reads_captions: Whether it reads the captions of items.
-        claims_personal: Whether images are meant to differ between users because of their taste.
-    """
-
-    needs: frozenset[str]
-    privileged_at: Literal["fit", "generate"]
-    family: str
-    fit_parameters: frozenset[str]
-    decodes_in: frozenset[str]
-    reads_captions: bool
-    claims_personal: bool
-
-    def recorded(self) -> dict[str, object]:
-        """Those flags that records hold."""
-        return {"needs": tuple(sorted(self.needs)), "family": self.family, "claims_personal": self.claims_personal}
-
-
-@dataclass(frozen=True, slots=True)
-class ScorerFlags:
-    """What a scorer or set scorer declares.
-
-    Attributes:
-        of_sets: Whether it is a set scorer.
-        needs: What its scores depend on, see ``rebeca.interfaces.NEEDS``.
-        encoders: Encoders that it uses besides the task's.
-        cards: By measure: the scorer's own under an empty name, or those of a set scorer.
-    """
-
-    of_sets: bool
-    needs: frozenset[str]
-    encoders: tuple[str, ...]
-    cards: Mapping[str, ScorerCard]
-
-    @property
-    def card(self) -> ScorerCard:
-        return self.cards[""]
 
 
 def generator_flags(use: str, params: Any, label: str | None = None) -> GeneratorFlags:
@@ -76,34 +26,12 @@ def generator_flags(use: str, params: Any, label: str | None = None) -> Generato
     Raises:
         PluginError: If an answer has the wrong type or names something unknown.
     """
-    plugin = plugin_class("generator", use)
-    ask = _Asker("generator", label or use)
-    known = [field.name for field in fields(plugin.Params)]
-    return GeneratorFlags(
-        ask.names(lambda: plugin.needs(params), "needs", PRIVILEGES),
-        ask.checked(plugin.privileged_at, "privileged_at", str, ("fit", "generate")),
-        ask.checked(plugin.family, "family", str),
-        ask.names(lambda: plugin.fit_parameters(params), "fit_parameters", known),
-        ask.names(lambda: plugin.decodes_in(params), "decodes_in", STEPS),
-        ask.answer(lambda: plugin.reads_captions(params), "reads_captions", bool),
-        ask.answer(lambda: plugin.claims_personal(params), "claims_personal", bool),
-    )
+    return declared.generator_flags(plugin_class("generator", use), params, label or use)
 
 
 def scorer_flags(use: str, params: Any, label: str | None = None) -> ScorerFlags:
     """What a scorer or set scorer declares; as :func:`generator_flags`."""
-    plugin: Any = plugin_class("scorer", use)
-    of_sets = not issubclass(plugin, Scorer)
-    ask = _Asker("set scorer" if of_sets else "scorer", label or use)
-    if of_sets:
-        cards = dict(ask.answer(lambda: plugin.cards(params), "cards", Mapping))
-        for measure, card in cards.items():
-            ask.checked(measure, "cards", str)
-            ask.checked(card, "cards", ScorerCard)
-    else:
-        cards = {"": ask.answer(lambda: plugin.card(params), "card", ScorerCard)}
-    needs = ask.names(lambda: plugin.needs(params), "needs", NEEDS)
-    return ScorerFlags(of_sets, needs, ask.answer(lambda: plugin.encoders(params), "encoders", tuple), cards)
+    return declared.scorer_flags(plugin_class("scorer", use), params, label or use)
 
 
 def fingerprint(kind: Kind, use: str, params: Any) -> str:
@@ -113,7 +41,7 @@ def fingerprint(kind: Kind, use: str, params: Any) -> str:
         PluginError: If the answer is no text.
     """
     plugin = plugin_class(kind, use)
-    return _Asker(kind, use).answer(lambda: plugin.fingerprint(params), "fingerprint", str)
+    return Asker(kind, use).answer(lambda: plugin.fingerprint(params), "fingerprint", str)
 
 
 def prompts_cut(use: str, params: Any, decoder: str, decoder_params: Any) -> Sequence[str] | None:
@@ -129,7 +57,7 @@ def prompts_cut(use: str, params: Any, decoder: str, decoder_params: Any) -> Seq
         None if this machine cannot tell.
     """
     generator, reader = plugin_class("generator", use), plugin_class("decoder", decoder)
-    prompts = _Asker("generator", use).answer(lambda: generator.prompts(params), "prompts", Sequence)
+    prompts = Asker("generator", use).answer(lambda: generator.prompts(params), "prompts", Sequence)
     with guarded("decoder", decoder):
         cut: Sequence[str] | None = reader.cut(decoder_params, prompts)
     return cut
@@ -137,13 +65,13 @@ def prompts_cut(use: str, params: Any, decoder: str, decoder_params: Any) -> Seq
 
 def learns(use: str, params: Any) -> bool:
     plugin = plugin_class("encoder", use)
-    return _Asker("encoder", use).answer(lambda: plugin.learns(params), "learns", bool)
+    return Asker("encoder", use).answer(lambda: plugin.learns(params), "learns", bool)
 
 
 def space(kind: Literal["encoder", "decoder"], use: str, params: Any) -> str:
     """The space of an encoder's embeddings, or the one that a decoder takes, by the name of an encoder; or empty."""
     plugin = plugin_class(kind, use)
-    return _Asker(kind, use).answer(lambda: plugin.space(params), "space", str)
+    return Asker(kind, use).answer(lambda: plugin.space(params), "space", str)
 
 
 def address_of(kind: Kind, use: str, params: Any) -> dict[str, Any]:
@@ -158,31 +86,3 @@ def address_of(kind: Kind, use: str, params: Any) -> dict[str, Any]:
         "params": params_json(params),
         "fingerprint": fingerprint(kind, use, params),
     }
-
-
-@dataclass(frozen=True, slots=True)
-class _Asker:
-    """Asks a plug-in's class, and checks the answers."""
-
-    kind: str
-    name: str
-
-    def answer(self, ask: Callable[[], T], what: str, wanted: type[Any]) -> T:
-        with guarded(self.kind, self.name):
-            answer = ask()
-        return self.checked(answer, what, wanted)
-
-    def checked(self, answer: T, what: str, wanted: type[Any], allowed: Collection[object] = ()) -> T:
-        if not isinstance(answer, wanted) or (allowed and answer not in allowed):
-            words = " or ".join(map(repr, allowed)) if allowed else wanted.__name__
-            raise PluginError(f"{self.kind} '{self.name}': {what} is {answer!r}, expected {words}")
-        return answer
-
-    def names(self, ask: Callable[[], Collection[str]], what: str, allowed: Collection[str]) -> frozenset[str]:
-        answer = self.answer(ask, what, Collection)
-        unknown = [answer] if isinstance(answer, str) else sorted(str(name) for name in set(answer) - set(allowed))
-        if unknown:
-            raise PluginError(
-                f"{self.kind} '{self.name}': {what} names '{unknown[0]}'", hint=f"allowed: {', '.join(sorted(allowed))}"
-            )
-        return frozenset(answer)

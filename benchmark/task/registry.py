@@ -1,4 +1,4 @@
-"""Plug-ins by name, through entry points: their classes, their identity, and one message for each of their errors.
+"""Plug-ins by name, through entry points: their classes and their identity.
 
 The project's own plug-ins register in ``pyproject.toml`` like all others. Nothing is imported before it is asked for.
 """
@@ -6,26 +6,17 @@ The project's own plug-ins register in ``pyproject.toml`` like all others. Nothi
 from __future__ import annotations
 
 import importlib.util
-import inspect
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Any, Literal
 
 import rebeca
-from rebeca.errors import (
-    MissingDependency,
-    PluginError,
-    RebecaError,
-    SpecError,
-    did_you_mean,
-    of_machine,
-)
+from rebeca.errors import MissingDependency, PluginError, SpecError, did_you_mean
+from rebeca.guards import checked_class, guarded, message_of
 from rebeca.hashes import hash_of_files
 from rebeca.interfaces import DatasetSource, Decoder, Encoder, Generator, Judge, Scorer, SetScorer
 from rebeca.seeds import digest_of
@@ -44,8 +35,6 @@ BASES: dict[Kind, tuple[type[Any], ...]] = {
 }  # fmt: skip
 OWN = ("rebeca", "baselines", "benchmark")
 DISTRIBUTION = "rebeca-bench"
-WHERE = "rebeca-bench --debug run ... shows where"
-LONGEST_MESSAGE = 1000
 REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -98,7 +87,7 @@ def load(group: Group, name: str) -> Any:
         raise PluginError(f"{kind} '{name}' is registered as {point.value}, which does not exist ({error})") from error
     except Exception as error:
         raise PluginError(
-            f"{kind} '{name}': importing {point.value} failed: {type(error).__name__}: {_message_of(error)}"
+            f"{kind} '{name}': importing {point.value} failed: {type(error).__name__}: {message_of(error)}"
         ) from error
 
 
@@ -114,18 +103,7 @@ def plugin_class(kind: Kind, name: str) -> type[Any]:
         MissingDependency: If importing it fails because a package is missing.
         PluginError: If it is no class of this kind, an abstract one, or its ``Params`` is no dataclass.
     """
-    loaded = load(GROUPS[kind], name)
-    if not (isinstance(loaded, type) and issubclass(loaded, BASES[kind])):
-        wanted = " or ".join(f"rebeca.{base.__name__}" for base in BASES[kind])
-        what = f"the class {loaded.__name__}" if isinstance(loaded, type) else f"a {type(loaded).__name__}"
-        raise PluginError(f"{kind} '{name}' is {what}, which is not derived from {wanted}")
-    plugin: Any = loaded
-    if inspect.isabstract(plugin):
-        missing = ", ".join(sorted(plugin.__abstractmethods__))
-        raise PluginError(f"{kind} '{name}': the class {plugin.__name__} does not define {missing}")
-    if not (isinstance(plugin.Params, type) and is_dataclass(plugin.Params)):
-        raise PluginError(f"{kind} '{name}': {plugin.__name__}.Params is no dataclass")
-    return plugin
+    return checked_class(load(GROUPS[kind], name), BASES[kind], f"{kind} '{name}'")
 
 
 def identity(kind: Kind, name: str) -> PluginIdentity:
@@ -146,39 +124,6 @@ def identity(kind: Kind, name: str) -> PluginIdentity:
             raise PluginError(f"{kind} '{name}': the files of {point.module} cannot be found")
         parts = [own_version, {} if dist is None else _requirements(dist), hash_of_files(files)]
         return PluginIdentity(kind, name, "" if dist is None else dist.name, own_version, digest_of(parts))
-
-
-@contextmanager
-def guarded(kind: str, name: str) -> Iterator[None]:
-    """Turns every exception of a plug-in into one message with its kind and name.
-
-    Errors of the task file, the data and the machine (see :func:`rebeca.errors.of_machine`) stay what they are.
-
-    Args:
-        kind: Such as ``generator``; begins the message.
-        name: Its name in the task.
-
-    Raises:
-        PluginError: For everything else.
-    """
-    label = f"{kind} '{name}'"
-    try:
-        yield
-    except PluginError as error:
-        if label in error.message:
-            raise
-        raise PluginError(f"{label}: {error.message}", hint=error.hint) from error
-    except RebecaError:
-        raise
-    except (Exception, SystemExit) as error:  # a plug-in may raise anything
-        if of_machine(error):
-            raise
-        raise PluginError(f"{label} failed: {type(error).__name__}: {_message_of(error)}", hint=WHERE) from error
-
-
-def _message_of(error: BaseException) -> str:
-    text = str(error)
-    return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}..."
 
 
 def _files_of(dist: Distribution | None, module: str) -> dict[str, Path]:

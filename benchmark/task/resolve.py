@@ -14,13 +14,14 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from benchmark.stats.levels import smallest_p
-from benchmark.task.declared import GeneratorFlags, ScorerFlags, generator_flags, scorer_flags, space
+from benchmark.task.declared import generator_flags, scorer_flags, space
 from benchmark.task.encoders import ResolvedEncoder, named_encoder, resolve_encoder
 from benchmark.task.file import ENCODER_KEYS, ID, GeneratorSpec, JudgeSpec, ScorerSpec, TaskFile
 from benchmark.task.paths import placed
 from benchmark.task.registry import plugin_class
 from benchmark.task.spec import Spec
 from benchmark.task.yaml_source import KeyPath, Source, override, read_yaml, with_extends
+from rebeca.declared import GeneratorFlags, ScorerFlags
 from rebeca.errors import SpecError, did_you_mean
 from rebeca.params import ParamError, make_params, params_json, reinterpreted, shortened
 from rebeca.seeds import SeedScheme

@@ -58,8 +58,10 @@ class Encoder(Plugin[P, EncoderContext]):
         ...     def dim(self):
         ...         return 3 * self.params.side**2
         ...     def encode(self, images, items=None):
-        ...         rows = [np.linspace(0, len(image) - 1, self.params.side).astype(int) for image in images]
-        ...         small = [image[row][:, row] for image, row in zip(images, rows)]
+        ...         small = []
+        ...         for image in images:
+        ...             rows, columns = (np.linspace(0, n - 1, self.params.side).astype(int) for n in image.shape[:2])
+        ...             small.append(image[rows][:, columns])
         ...         return np.stack(small).reshape(len(images), self.dim).astype(np.float32) / 255
         >>> encoder = Thumbnail(ThumbnailParams(side=4), EncoderContext())
         >>> encoder.encode([np.zeros((32, 32, 3), np.uint8)]).shape

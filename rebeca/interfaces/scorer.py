@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
@@ -198,7 +198,12 @@ class SetScorer(ScorerPlugin[P]):
         ...     def score_sets(self, images, users):
         ...         counts = [len(np.unique(images.unique[images.user == user])) for user in users]
         ...         return {"distinct-images": np.array(counts, float)}
+
+    Attributes:
+        compares_users: Whether a user's numbers rest on the images of other users as well.
     """
+
+    compares_users: ClassVar[bool] = False
 
     @classmethod
     @abc.abstractmethod

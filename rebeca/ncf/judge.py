@@ -120,7 +120,7 @@ class NCFJudge(Judge[VerifierParams]):
     def load(self, folder: Path) -> None:
         from safetensors.torch import load_file
 
-        from rebeca.ncf.model import NCFModel, shape_from_json
+        from rebeca.ncf.model import build_ncf, shape_from_json
         from rebeca.ncf.training import NCFHistory
 
         described = json.loads((folder / "verifier.json").read_text(encoding="utf-8"))
@@ -128,7 +128,7 @@ class NCFJudge(Judge[VerifierParams]):
         self._fits = []
         for index, losses in enumerate(described["histories"]):
             prefix = f"net{index}."
-            net = NCFModel(shape_from_json(described["shape"]))
+            net = build_ncf(shape_from_json(described["shape"]), 0)
             net.load_state_dict({k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)})
             losses |= {part: tuple(losses[part]) for part in ("train", "validation")}
             self._fits.append((net.to(self.context.device).eval(), NCFHistory(**losses)))

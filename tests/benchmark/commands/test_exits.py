@@ -11,8 +11,8 @@ import time
 import pytest
 
 from benchmark.commands import exits
-from benchmark.task.registry import guarded
 from rebeca.errors import DataError, PluginError, RebecaError, SpecError, StoreError
+from rebeca.guards import guarded
 from tests.conftest import ROOT
 
 

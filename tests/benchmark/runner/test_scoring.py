@@ -17,7 +17,7 @@ from benchmark.runner.scoring import (
     scorer_builder,
     scorer_context,
 )
-from benchmark.task.declared import ScorerFlags
+from rebeca.declared import ScorerFlags
 from rebeca.errors import PluginError, SpecError
 from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard, SetScorer
 
@@ -160,11 +160,11 @@ def test_embeddings_of_generated_images_are_encoded_once(prepared, monkeypatch):
 
 def test_only_embeddings_that_were_asked_for(prepared, images):
     every = scored_images(images[0], prepared.materials, ImageVectors(prepared.materials.encoders))
-    assert module._restricted(every, frozenset({"embeddings"})).embedding_of("task").shape == (36, 4)
+    assert module.restricted(every, frozenset({"embeddings"})).embedding_of("task").shape == (36, 4)
     with pytest.raises(PluginError, match="in the space 'auditor'"):
-        module._restricted(every, frozenset({"embeddings"})).embedding_of("auditor")
+        module.restricted(every, frozenset({"embeddings"})).embedding_of("auditor")
     with pytest.raises(PluginError, match="in the space 'mine'; allowed: task"):
-        module._restricted(every, frozenset()).embedding_of("mine")
+        module.restricted(every, frozenset()).embedding_of("mine")
 
 
 def test_a_scorer_is_given_what_it_asked_for(prepared, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from benchmark.task import registry
 from rebeca.errors import MissingDependency, PluginError, SpecError
+from rebeca.guards import guarded
 
 
 @pytest.fixture
@@ -126,24 +127,24 @@ def test_code_that_no_package_lists_counts_by_its_module(registered, tmp_path):
     ],
 )
 def test_errors_of_a_plugin_are_named_and_those_of_the_machine_stay(raised, kind, message):
-    with pytest.raises(kind) as caught, registry.guarded("judge", "mine"):
+    with pytest.raises(kind) as caught, guarded("judge", "mine"):
         raise raised
     assert type(caught.value) is kind
     assert getattr(caught.value, "message", str(caught.value)) == message
 
 
 def test_remedies_survive():
-    with pytest.raises(PluginError) as caught, registry.guarded("judge", "mine"):
+    with pytest.raises(PluginError) as caught, guarded("judge", "mine"):
         raise PluginError("three rows", hint="give four")
     assert caught.value.hint == "give four"
 
 
 def test_endless_messages_are_cut():
-    with pytest.raises(PluginError) as caught, registry.guarded("judge", "mine"):
+    with pytest.raises(PluginError) as caught, guarded("judge", "mine"):
         raise ValueError("x" * 10_000)
     assert caught.value.message.endswith("xxx...") and len(caught.value.message) < 1100
 
 
 def test_interrupts_are_nobodys_fault():
-    with pytest.raises(KeyboardInterrupt), registry.guarded("judge", "mine"):
+    with pytest.raises(KeyboardInterrupt), guarded("judge", "mine"):
         raise KeyboardInterrupt

@@ -1,0 +1,182 @@
+"""``rebeca-bench check plugin``: does a plug-in keep the contract of its kind?"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmark.commands.layout import print_pairs, terminal
+from benchmark.commands.options import json_option, print_result
+from benchmark.task import registry
+from benchmark.task.encoders import named_encoder
+from benchmark.task.paths import placed
+from benchmark.task.registry import BASES, GROUPS, KINDS, Kind
+from rebeca.errors import MissingDependency, PluginError, SpecError, did_you_mean
+from rebeca.interfaces import Decoder
+from rebeca.params import make_params
+
+if TYPE_CHECKING:
+    from rebeca.testing import CheckResult, Contract, World
+
+DATA = "data.path="
+MARKS = {"passed": "yes", "broken": "no", "stopped": "no", "skipped": "-"}
+
+
+@dataclass(frozen=True, slots=True)
+class PluginReport:
+    """What a contract found.
+
+    Attributes:
+        plugin: As it was named.
+        kind: Its kind, such as ``set scorer``.
+        checks: All checks, in order.
+        broken: Number of checks that failed.
+    """
+
+    plugin: str
+    kind: str
+    checks: Sequence[CheckResult]
+    broken: int
+
+    @property
+    def exit_code(self) -> int:
+        """That of a broken contract, otherwise that of the first error of parameters or data, or 0."""
+        codes = [result.exit_code for result in self.checks]
+        return PluginError.exit_code if self.broken else next((code for code in codes if code), 0)
+
+
+@click.command("plugin")
+@click.argument("name")
+@click.option("--kind", type=click.Choice([kind.replace(" ", "-") for kind in GROUPS]), help="Where kinds share NAME.")
+@click.option("--params", "raw", default="{}", metavar="JSON", help="Parameters, as in a task file.")
+@click.option("--set", "folder", metavar="data.path=FOLDER", help="Folder of a data set's files.")
+@json_option
+def check_plugin(name: str, kind: str | None, raw: str, folder: str | None, as_json: bool) -> None:
+    """Check that a plug-in keeps the contract of its kind.
+
+    NAME is registered, or module:Class. Every check is printed with yes or no.
+    The exit code is 5 if the contract is broken.
+    """
+    report = examine(name, kind, raw, folder)
+    print_result(report, as_json, print_report)
+    if report.exit_code:
+        sys.exit(report.exit_code)
+
+
+def examine(name: str, kind: str | None, raw: str, folder: str | None) -> PluginReport:
+    """Runs the contract of a plug-in.
+
+    Args:
+        name: Registered name, or ``module:Class``.
+        kind: Its kind, where several have this name.
+        raw: JSON of its parameters.
+        folder: ``data.path=FOLDER``, for data sets.
+
+    Raises:
+        SpecError: If there is no such plug-in, or its parameters are not valid.
+        MissingDependency: If it needs packages or weights that are not on this machine.
+    """
+    from rebeca.testing import run_contract
+
+    plugin = _of_module(name) if ":" in name else registry.plugin_class(_kind_of(name, kind), name)
+    contract = _contract_of(plugin)
+    params = make_params(plugin.Params, placed(plugin.Params, _mapping(raw), Path()), "--params")
+    attributes: dict[str, Any] = {"plugin": plugin, "params": params, "name": name, "path": _path(folder)}
+    world = _world_of(plugin, params)
+    if world is not None:
+        attributes["world"] = lambda self: world
+    checks = tuple(run_contract(type(f"Test{plugin.__name__}", (contract,), attributes)))
+    return PluginReport(name, contract.kind, checks, sum(result.broken for result in checks))
+
+
+def print_report(report: PluginReport) -> None:
+    """Prints how many checks failed, and every check with its verdict; of a failed one what came and what to do."""
+    console = terminal()
+    failed = sum(result.status in ("broken", "stopped") for result in report.checks)
+    skipped = sum(result.status == "skipped" for result in report.checks)
+    counts = f"{len(report.checks) - failed - skipped} passed, {failed} failed, {skipped} not needed or not possible"
+    console.print(f"{report.kind} '{report.plugin}': {counts}\n", style="bold")
+    print_pairs(console, [(MARKS[result.status], _lines(result)) for result in report.checks])
+
+
+def _lines(result: CheckResult) -> str:
+    if result.status == "passed":
+        return result.title
+    if result.status == "skipped":
+        return f"{result.title} ({result.message})"
+    hint = f"hint: {result.remedy}" if result.remedy else ""
+    return "\n".join(line for line in (result.title, result.message, hint, result.name) if line)
+
+
+def _kind_of(name: str, kind: str | None) -> Kind:
+    kinds = [each for each, group in GROUPS.items() if name in registry.names(group)]
+    if kind is not None:
+        return next(each for each in GROUPS if each.replace(" ", "-") == kind)
+    if not kinds:
+        known = {known for group in KINDS for known in registry.names(group)}
+        hint = f"{did_you_mean(name, known)}; a class that is not registered is named module:Class"
+        raise SpecError(f"no plug-in is called '{name}'", hint=hint)
+    if len(kinds) > 1:
+        options = " or ".join(f"--kind {each.replace(' ', '-')}" for each in kinds)
+        raise SpecError(f"several plug-ins are called '{name}'", hint=f"add {options}")
+    return kinds[0]
+
+
+def _of_module(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # a file in the current folder, as for python -m
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            message = f"{name} needs the package '{error.name}'"
+            raise MissingDependency(message, hint=f"pip install {error.name}") from error
+        raise SpecError(f"no module is called '{module}'", hint="name it as Python imports it") from error
+    except AttributeError as error:
+        raise SpecError(f"the module {module} has no class '{attribute}'", hint="check its name") from error
+
+
+def _contract_of(plugin: Any) -> type[Contract]:
+    from rebeca import testing
+
+    contracts = [getattr(testing, name) for name in testing.__all__ if name.endswith("Contract") and name != "Contract"]
+    for contract in contracts:
+        if isinstance(plugin, type) and issubclass(plugin, contract.base):
+            return contract
+    wanted = ", ".join(f"rebeca.{base.__name__}" for bases in BASES.values() for base in bases)
+    raise PluginError(f"{plugin!r} is derived from none of {wanted}", hint="derive it from the base class of its kind")
+
+
+def _mapping(raw: str) -> dict[str, Any]:
+    try:
+        value = json.loads(raw)
+    except ValueError as error:
+        raise SpecError(f"--params is no JSON: {error}", hint="""write --params '{"number": 2}'""") from error
+    if not isinstance(value, dict):
+        raise SpecError(f"--params: expected a mapping, found {raw}", hint="""write --params '{"number": 2}'""")
+    return value
+
+
+def _path(folder: str | None) -> Path | None:
+    if folder is None:
+        return None
+    if not folder.startswith(DATA):
+        raise SpecError(f"--set {folder}: only data.path can be set here", hint="give parameters with --params")
+    return Path(folder.removeprefix(DATA)).absolute()
+
+
+def _world_of(plugin: Any, params: Any) -> World | None:
+    """A world in the embedding space that a decoder takes, where it takes no other."""
+    from benchmark.runner.plugins import build_encoder
+    from rebeca.testing import World, make_world
+
+    space = plugin.space(params) if issubclass(plugin, Decoder) else ""
+    return World.of(make_world().dataset, build_encoder(named_encoder(space, Path()), "cpu")) if space else None
