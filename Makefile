@@ -1,5 +1,6 @@
 # make demo      sets up, runs tinyworld-quick, builds the page, says where it is
-# make site      builds the site of the published records, as it is put on the web
+# make site      builds the site of the published records, as it is put on the web; with the docs, if these are built
+# make docs      builds the docs as a site into dist/docs; broken links and failing notebooks are errors
 # make test      sets up, runs the tests that every change must pass
 # make test-all  these and the slow ones
 # make check     what CI does: lint, types, built packages, all tests
@@ -12,13 +13,16 @@ STAMP := $(VENV)/.ready
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 SPREAD := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo site test test-all check lint types packages coverage mutation clean
+.PHONY: demo site docs test test-all check lint types packages coverage mutation clean
 
 demo: $(STAMP)
 	HF_HUB_OFFLINE=1 $(BIN)/rebeca-bench run tinyworld-quick --workdir .work --site dist/site
 
 site: $(STAMP)
-	$(BIN)/rebeca-bench site build results/tinyworld-quick results/sprites --out dist/site
+	$(BIN)/rebeca-bench site build results/tinyworld-quick results/sprites --out dist/site $(if $(wildcard dist/docs),--docs dist/docs)
+
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 test: $(STAMP)
 	$(PYTEST) $(SPREAD)

@@ -22,7 +22,7 @@ PAGES = [
     *DOCS,
     *sorted((ROOT / "tasks").glob("*.md")),
 ]
-KINDS = {"tutorial", "how-to", "reference", "explanation", "reports"}
+KINDS = {"tutorial", "how-to", "reference", "api", "explanation", "reports"}
 PUBLISHED = sorted((ROOT / "results").glob("*/*/_task"))
 
 

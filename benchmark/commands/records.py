@@ -103,16 +103,19 @@ def site() -> None:
     type=click.Path(path_type=Path),
     help="For a private site: the folder private-images of a work folder, with images that may not be republished.",
 )
+@click.option("--docs", type=click.Path(path_type=Path), help="A built site of the docs, to be put beside the pages.")
 @workdir_option
 @json_option
-def site_build(roots: tuple[Path, ...], out: Path, images: Path | None, workdir: Path, as_json: bool) -> None:
+def site_build(
+    roots: tuple[Path, ...], out: Path, images: Path | None, docs: Path | None, workdir: Path, as_json: bool
+) -> None:
     """Build the site from folders of records.
 
     Without folders, the records of the work folder are used.
     """
     from benchmark.site.build import build_site
 
-    page = build_site(roots or (workdir / "records",), out, images)
+    page = build_site(roots or (workdir / "records",), out, images, docs)
     print_result({"page": str(page)}, as_json, f"page  {page}")
 
 

@@ -36,36 +36,39 @@ IMAGE_LINK = re.compile(r'src="\.\./images/statistics/([\w.-]+)"')
 LINK_WITHIN_DOCS = re.compile(r'<a href="(?!https://)[^"]*">(.*?)</a>', re.DOTALL)
 
 
-def build_site(roots: Sequence[Path], out: Path, images: Path | None = None) -> Path:
+def build_site(roots: Sequence[Path], out: Path, images: Path | None = None, docs: Path | None = None) -> Path:
     """Builds the site into a folder of its own, which is replaced.
 
     Args:
         roots: Folders that hold ``<task>/v<version>/``, such a task's folder, or such a version folder itself.
         out: Folder of the site.
         images: ``private-images`` of a work folder; only for a site that is not published.
+        docs: A built site of the docs, to be copied into the folder ``docs`` and linked by every page.
 
     Returns:
         The page to open.
 
     Raises:
         RecordError: If there are no records.
-        StoreError: If ``out`` holds something else, or ``images`` is no folder.
+        StoreError: If ``out`` holds something else, ``images`` is no folder, or ``docs`` has no home page.
     """
     folders = _find_newest(roots)
     if not folders:
         raise RecordError(f"no records in {', '.join(str(root) for root in roots)}", hint="run a task first")
     if images is not None and not images.is_dir():
         raise StoreError(f"{images}: no such folder", hint="a run keeps them as private-images in its work folder")
+    if docs is not None and not (docs / "index.html").is_file():
+        raise StoreError(f"{docs / 'index.html'}: no such file", hint="make docs builds the docs in dist/docs")
     tasks = [folder.parent.name for folder in folders]
     page = out / ("index.html" if len(tasks) > 1 else f"tasks/{tasks[0]}/index.html")
     reports = view.read_reports(roots)
-    stamp = _stamp(folders, reports, images)
+    stamp = _stamp(folders, reports, images, docs)
     if (out / STAMP).is_file() and (out / STAMP).read_text(encoding="utf-8") == _seal(out, stamp):
         return page
     check_site(out)
     out.absolute().parent.mkdir(parents=True, exist_ok=True)
     with locked(out.absolute().parent):
-        _replace_site(out, folders, reports, images, stamp)
+        _replace_site(out, folders, reports, images, docs, stamp)
     return page
 
 
@@ -90,11 +93,18 @@ def check_site(out: Path, only: str | None = None) -> None:
 
 
 def _replace_site(
-    out: Path, folders: Sequence[Path], reports: Sequence[view.Report], images: Path | None, stamp: str
+    out: Path,
+    folders: Sequence[Path],
+    reports: Sequence[view.Report],
+    images: Path | None,
+    docs: Path | None,
+    stamp: str,
 ) -> None:
     temporary = absent_beside(out)
     temporary.mkdir()
-    env = environment()
+    env = environment(has_docs=docs is not None)
+    if docs is not None:
+        shutil.copytree(docs, temporary / "docs")
     for name in STATIC:
         shutil.copyfile(bundled("site") / "static" / name, temporary / name)
     boards = [read_board(folder) for folder in folders]
@@ -109,8 +119,8 @@ def _replace_site(
     replace_folder(temporary, out, sync=False)
 
 
-def environment() -> Environment:
-    """Templates, which escape all that is not marked as HTML."""
+def environment(*, has_docs: bool = False) -> Environment:
+    """Templates, which escape all that is not marked as HTML; with ``has_docs``, every page leads to the docs."""
     env = Environment(
         loader=FileSystemLoader(bundled("site") / "templates"),
         autoescape=True,
@@ -122,6 +132,7 @@ def environment() -> Environment:
     env.globals.update(
         **{show.__name__: show for show in (brief, count, number, p_value, percent, with_interval)},
         **{show.__name__: show for show in (view.bars, view.cell_html, view.measured, view.settings)},
+        has_docs=has_docs,
         kind=lambda key: Measure.parse(key).kind,
         not_frozen=NOT_FROZEN,
         statuses=MEANINGS,
@@ -148,14 +159,15 @@ def _find_newest(roots: Sequence[Path]) -> list[Path]:
     return [newest_of[name] for name in sorted(newest_of)]
 
 
-def _stamp(folders: Sequence[Path], reports: Sequence[view.Report], images: Path | None) -> str:
-    """Changes whenever the site could: records, attestations, templates, version, the code that builds it."""
+def _stamp(folders: Sequence[Path], reports: Sequence[view.Report], images: Path | None, docs: Path | None) -> str:
+    """Changes whenever the site could: records, attestations, templates, docs, version, the code that builds it."""
     files = [
         *(folder / TASK_FOLDER / "comparison.json" for folder in folders),
         *(path for folder in folders if (path := folder / ATTESTATION).is_file()),
         *sorted(path for name in ("site", "docs") for path in bundled(name).rglob("*") if path.is_file()),
         *sorted(Path(__file__).resolve().parent.parent.rglob("*.py")),
         *(sorted(images.rglob("*.parquet")) if images is not None else ()),
+        *(sorted(path for path in docs.rglob("*") if path.is_file()) if docs is not None else ()),
     ]
     speeds = [report.model_dump(mode="json") for report in reports]
     return digest_of([rebeca.__version__, [file_digest(path) for path in files], speeds])

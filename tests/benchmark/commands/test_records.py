@@ -14,8 +14,8 @@ def asked(monkeypatch):
     """What would be built, instead of building it."""
     calls = []
 
-    def build_site(roots, out, images):
-        calls.append((roots, out, images))
+    def build_site(roots, out, images, docs):
+        calls.append((roots, out, images, docs))
         return out / "index.html"
 
     def write_figures(records, out):
@@ -32,17 +32,22 @@ def test_a_site_is_built_from_the_work_folder_by_default(asked, tmp_path, monkey
     assert output == f"page  {tmp_path / 'site' / 'index.html'}\n"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     invoke("site", "build", "--out", tmp_path / "site")
-    assert [roots for roots, _, _ in asked] == [
+    assert [roots for roots, *_ in asked] == [
         (tmp_path / "w" / "records",),
         (tmp_path / "cache" / "rebeca-bench" / "records",),
     ]
 
 
 def test_named_roots_take_the_place_of_the_work_folder(asked, tmp_path):
-    output = invoke("site", "build", "results", "more", "--workdir", "w", "--images", "private", "--json")
+    output = invoke(
+        "site", "build", "results", "more", "--workdir", "w", "--images", "private", "--docs", "d", "--json"
+    )
     assert json.loads(output) == {"page": "dist/site/index.html"}
-    ((roots, out, images),) = asked
-    assert ([str(root) for root in roots], str(out), str(images)) == (["results", "more"], "dist/site", "private")
+    ((roots, *folders),) = asked
+    assert ([str(root) for root in roots], [str(folder) for folder in folders]) == (
+        ["results", "more"],
+        ["dist/site", "private", "d"],
+    )
 
 
 def test_figures_are_drawn_from_a_tasks_records(asked, done, tmp_path):

@@ -331,6 +331,23 @@ def test_images_that_may_not_be_republished_are_shown_only_in_a_private_build(tm
     assert 'class="pic"' in (tmp_path / "mine" / "tasks" / "tiny" / "users" / "0.html").read_text()
 
 
+def test_docs_stand_beside_the_pages_and_are_linked_only_where_they_are_given(records, tmp_path, few_figures):
+    site, docs = tmp_path / "site", tmp_path / "docs"
+    page = site / "tasks" / "tiny" / "users.html"
+    docs.mkdir()
+    build = ("site", "build", records, "--out", site)
+    assert "make docs" in invoke(*build, "--docs", docs, code=6)
+    (docs / "index.html").write_text("first")
+    invoke(*build, "--docs", docs)
+    assert (site / "docs" / "index.html").read_text() == "first"
+    assert '<a href="./../../docs/index.html">Docs</a>' in page.read_text()
+    (docs / "index.html").write_text("second")
+    invoke(*build, "--docs", docs)
+    assert (site / "docs" / "index.html").read_text() == "second"
+    invoke(*build)
+    assert not (site / "docs").exists() and ">Docs<" not in page.read_text()
+
+
 REPORT = {
     "device": "NVIDIA H100 <b>80GB</b>", "size": "full", "weights": "random", "steps": 50, "measured": "2026-11-25",
     "figures": {"images per second": 3.5, "times faster than the original's way": 6.0, "scoring / generating": 0.02,

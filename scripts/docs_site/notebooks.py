@@ -1,0 +1,71 @@
+"""Notebooks as pages of Markdown: executed, with charts as SVG files that follow a light or dark page."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+from benchmark.figures.style import adaptive
+
+SECONDS_PER_CELL = 300
+SVG_CHARTS = "import altair; altair.renderers.enable('svg')"
+"""Run before the first cell, since the other renderers fetch JavaScript from another host."""
+ALTERNATIVE = "Chart that the code above draws"
+STYLE = re.compile(r"<style scoped>.*?</style>\s*", re.DOTALL)
+
+
+def markdown_of(notebook: Path, *, execute: bool) -> tuple[str, dict[str, bytes]]:
+    """A notebook's text, and its images by file name.
+
+    Args:
+        notebook: File; it is executed in its own folder, as Jupyter does.
+        execute: Whether to run the cells; without, the page shows the outputs that the file holds.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: If a cell fails.
+    """
+    content = nbformat.read(notebook, as_version=4)
+    if execute:
+        content.cells.insert(0, nbformat.v4.new_code_cell(SVG_CHARTS))
+        client = NotebookClient(
+            content,
+            timeout=SECONDS_PER_CELL,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(notebook.parent)}},
+        )
+        client.execute()
+        del content.cells[0]
+    parts: list[str] = []
+    images: dict[str, bytes] = {}
+    for cell in content.cells:
+        if cell.cell_type == "markdown":
+            parts.append(cell.source)
+        elif cell.cell_type == "code" and cell.source:
+            parts.append(f"````python\n{cell.source}\n````")
+            for name, part in _outputs(cell, f"{notebook.stem}-{len(images)}"):
+                parts.append(part)
+                images.update(name)
+    return "\n\n".join(parts) + "\n", images
+
+
+def _outputs(cell: NotebookNode, stem: str) -> Iterator[tuple[dict[str, bytes], str]]:
+    """Every output of a cell: the images to write, and the Markdown that shows it."""
+    for number, output in enumerate(cell.outputs):
+        name = f"{stem}-{number}"
+        data = output.get("data", {})
+        if "image/svg+xml" in data:
+            yield {f"{name}.svg": adaptive(data["image/svg+xml"]).encode()}, f"![{ALTERNATIVE}]({name}.svg)"
+        elif "image/png" in data:
+            yield {f"{name}.png": base64.b64decode(data["image/png"])}, f"![{ALTERNATIVE}]({name}.png)"
+        elif "text/html" in data:
+            table = STYLE.sub("", data["text/html"]).replace(' border="1" class="dataframe"', "")
+            yield {}, f'<div class="output">\n{table}\n</div>'
+        elif text := output.get("text", data.get("text/plain", "")):
+            yield {}, f'<pre class="output" tabindex="0">{html.escape(text.rstrip())}</pre>'
