@@ -12,8 +12,17 @@ if TYPE_CHECKING:
     from rebeca.data.dataset import Dataset, GroundTruth
     from rebeca.data.interactions import Interactions
     from rebeca.data.splits import Part
-    from rebeca.errors import DataError, MissingDependency, PluginError, SpecError
+    from rebeca.errors import (
+        DataError,
+        MissingDependency,
+        PluginError,
+        RebecaError,
+        RecordError,
+        SpecError,
+        StoreError,
+    )
     from rebeca.interfaces import (
+        CaptionFile,
         DatasetContext,
         DatasetSource,
         Decoder,
@@ -27,6 +36,8 @@ if TYPE_CHECKING:
         Judge,
         JudgeContext,
         NoParams,
+        Plugin,
+        Privileges,
         Request,
         ScoredImages,
         Scorer,
@@ -34,12 +45,15 @@ if TYPE_CHECKING:
         ScorerContext,
         SetScorer,
         Space,
+        whole_users,
     )
+    from rebeca.space import LinearSpace
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Candidates",
+    "CaptionFile",
     "Catalogue",
     "DataError",
     "Dataset",
@@ -57,10 +71,15 @@ __all__ = [
     "Interactions",
     "Judge",
     "JudgeContext",
+    "LinearSpace",
     "MissingDependency",
     "NoParams",
     "Part",
+    "Plugin",
     "PluginError",
+    "Privileges",
+    "RebecaError",
+    "RecordError",
     "Request",
     "ScoredImages",
     "Scorer",
@@ -69,6 +88,8 @@ __all__ = [
     "SetScorer",
     "Space",
     "SpecError",
+    "StoreError",
+    "whole_users",
 ]
 
 _HOMES = {
@@ -76,7 +97,16 @@ _HOMES = {
     "rebeca.data.dataset": ("Dataset", "GroundTruth"),
     "rebeca.data.interactions": ("Interactions",),
     "rebeca.data.splits": ("Part",),
-    "rebeca.errors": ("DataError", "MissingDependency", "PluginError", "SpecError"),
+    "rebeca.errors": (
+        "DataError",
+        "MissingDependency",
+        "PluginError",
+        "RebecaError",
+        "RecordError",
+        "SpecError",
+        "StoreError",
+    ),
+    "rebeca.space": ("LinearSpace",),
 }
 
 

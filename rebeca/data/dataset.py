@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rebeca.arrays import Floats, Ints, Pixels, first_true
-from rebeca.data.catalogue import ArraySource, Catalogue
+from rebeca.data.catalogue import ArraySource, Candidates, Catalogue
 from rebeca.data.interactions import Interactions
 from rebeca.errors import DataError
 from rebeca.seeds import digest_of
@@ -24,6 +24,14 @@ class GroundTruth:
         utility: ``utility(users, items) -> float``; for index arrays that broadcast.
         exact: Named values that an exact sampler of p(item | liked) would reach, for reports.
         of_images: ``of_images(images) -> float [all users, n]``; None where only items have a known utility.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import GroundTruth
+        >>> probabilities = np.array([[0.9, 0.1], [0.2, 0.8]])
+        >>> known = GroundTruth("probability", "Drawn with the items.", lambda u, i: probabilities[u, i], exact={})
+        >>> known.utility(np.array([0, 1]), np.array([0, 0])).tolist()
+        [0.9, 0.2]
     """
 
     unit: str
@@ -47,6 +55,17 @@ class Dataset:
         scale: Lowest and highest possible rating.
         ground_truth: The known taste, in synthetic worlds.
         notes: What was left out while reading, a sentence each.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import Dataset, Interactions
+        >>> rating = np.array([5.0, 1.0, 4.0])
+        >>> ratings = Interactions(
+        ...     np.array([0, 0, 1]), np.array([0, 1, 2]), rating, rating > 3, ("ann", "bob"), ("cat", "dog", "owl")
+        ... )
+        >>> dataset = Dataset.in_memory("Animals", np.zeros((3, 8, 8, 3), np.uint8), ratings, scale=(1.0, 5.0))
+        >>> len(dataset.catalogue), dataset.block_of_user.tolist()  # ann and bob share no item
+        (3, [0, 1])
     """
 
     title: str
@@ -91,12 +110,26 @@ class Dataset:
         catalogue = Catalogue(ratings.item_ids, ArraySource(pixels), block_of_item)
         return cls(title, licence, redistribute, catalogue, ratings, block_of_user, scale, ground_truth)
 
+    def all_candidates(self) -> Candidates:
+        """Every item of a user's block."""
+        of_item = self.catalogue.block
+        of_block = np.arange(of_item.max(initial=0) + 1)[:, None] == of_item
+        return Candidates(self.ratings.user_ids, of_block, self.block_of_user)
+
     def fingerprint(self) -> str:
         """Changes with any item or rating."""
         r = self.ratings
         rows = np.lexsort((r.item, r.user))
         table = [r.user[rows].tolist(), r.item[rows].tolist(), r.rating[rows].tolist()]
         return digest_of([self.catalogue.fingerprint(), r.user_ids, table, list(self.scale)])
+
+
+def no_data() -> Dataset:
+    """Without users and items, for plug-ins that need none, outside of any task."""
+    nobody = np.zeros(0, np.int64)
+    ratings = Interactions(nobody, nobody, np.zeros(0), np.zeros(0, bool), (), ())
+    catalogue = Catalogue((), ArraySource(np.zeros((0, 1, 1, 3), np.uint8)), nobody)
+    return Dataset("no data", "not declared", False, catalogue, ratings, nobody, (0.0, 1.0))
 
 
 def find_blocks(ratings: Interactions) -> tuple[Ints, Ints]:
