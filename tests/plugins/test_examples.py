@@ -1,10 +1,12 @@
 """The page's seven examples, word for word, make up a task that runs, and each is as short as it says."""
 
 import ast
+import doctest
 import json
 
 from tests.conftest import invoke
-from tests.plugins.conftest import EXAMPLES
+from tests.plugins.conftest import EXAMPLES, blocks
+from tests.test_examples import run
 
 KINDS = ("Generator", "Scorer", "SetScorer", "Judge", "Encoder", "Decoder", "DatasetSource")
 
@@ -38,3 +40,10 @@ def test_there_is_one_example_of_each_kind():
         assert plugin.end_lineno - plugin.lineno < 25, plugin.name
         bases.append(plugin.bases[0].value.id)
     assert sorted(bases) == sorted(KINDS)
+
+
+def test_a_plugin_is_tried_without_a_task(plugins):
+    [session] = blocks("pycon")
+    test = doctest.DocTestParser().get_doctest(session, {}, "session", None, 0)
+    assert len(test.examples) > 3
+    assert not (failure := run(test)), failure
