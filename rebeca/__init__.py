@@ -13,8 +13,17 @@ if TYPE_CHECKING:
     from rebeca.data.dataset import Dataset, GroundTruth
     from rebeca.data.interactions import Interactions
     from rebeca.data.splits import Part
-    from rebeca.errors import DataError, MissingDependency, PluginError, SpecError
+    from rebeca.errors import (
+        DataError,
+        MissingDependency,
+        PluginError,
+        RebecaError,
+        RecordError,
+        SpecError,
+        StoreError,
+    )
     from rebeca.interfaces import (
+        CaptionFile,
         DatasetContext,
         DatasetSource,
         Decoder,
@@ -28,6 +37,8 @@ if TYPE_CHECKING:
         Judge,
         JudgeContext,
         NoParams,
+        Plugin,
+        Privileges,
         Request,
         ScoredImages,
         Scorer,
@@ -35,16 +46,19 @@ if TYPE_CHECKING:
         ScorerContext,
         SetScorer,
         Space,
+        whole_users,
     )
     from rebeca.ncf.api import NCF, train_ncf
     from rebeca.ncf.verifier import Verifier
     from rebeca.prior.prior import Prior
+    from rebeca.space import LinearSpace
 
 __version__ = "0.1.0"
 
 __all__ = [
     "NCF",
     "Candidates",
+    "CaptionFile",
     "Catalogue",
     "DataError",
     "Dataset",
@@ -62,11 +76,16 @@ __all__ = [
     "Interactions",
     "Judge",
     "JudgeContext",
+    "LinearSpace",
     "MissingDependency",
     "NoParams",
     "Part",
+    "Plugin",
     "PluginError",
     "Prior",
+    "Privileges",
+    "RebecaError",
+    "RecordError",
     "Request",
     "ScoredImages",
     "Scorer",
@@ -75,8 +94,10 @@ __all__ = [
     "SetScorer",
     "Space",
     "SpecError",
+    "StoreError",
     "Verifier",
     "train_ncf",
+    "whole_users",
 ]
 
 _HOMES = {
@@ -84,10 +105,19 @@ _HOMES = {
     "rebeca.data.dataset": ("Dataset", "GroundTruth"),
     "rebeca.data.interactions": ("Interactions",),
     "rebeca.data.splits": ("Part",),
-    "rebeca.errors": ("DataError", "MissingDependency", "PluginError", "SpecError"),
     "rebeca.ncf.api": ("NCF", "train_ncf"),
     "rebeca.ncf.verifier": ("Verifier",),
     "rebeca.prior.prior": ("Prior",),
+    "rebeca.errors": (
+        "DataError",
+        "MissingDependency",
+        "PluginError",
+        "RebecaError",
+        "RecordError",
+        "SpecError",
+        "StoreError",
+    ),
+    "rebeca.space": ("LinearSpace",),
 }
 
 

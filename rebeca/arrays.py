@@ -1,4 +1,18 @@
-"""Names for types that the whole project uses, and the operations on arrays that all parts share."""
+"""Names for types that the whole project uses, and the operations on arrays that all parts share.
+
+``Floats``, ``Ints`` and ``Bools`` are numpy arrays of any width. ``Pixels`` are uint8 RGB, [height, width, 3] or one
+more axis in front. ``Plain`` is what JSON can hold.
+
+Example:
+    >>> import numpy as np
+    >>> from rebeca.arrays import Bools, Floats, Ints, Pixels, Plain
+    >>> def brightest(images: Pixels, allowed: Bools) -> Ints:
+    ...     levels: Floats = images.mean(axis=(1, 2, 3))
+    ...     return np.flatnonzero(allowed & (levels == levels[allowed].max()))
+    >>> brightest(np.arange(3, dtype=np.uint8)[:, None, None, None], np.array([True, True, False])).tolist()
+    [1]
+    >>> report: Plain = {"losses": [0.7, 0.4], "converged": True}
+"""
 
 from __future__ import annotations
 
@@ -7,6 +21,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+__all__ = ["Bools", "Floats", "Ints", "Pixels", "Plain", "unit_rows"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
@@ -21,7 +37,14 @@ LARGEST = 1e50
 
 
 def unit_rows(x: Floats) -> Floats:
-    """Rows [n, dim] divided by their length; a row of zeros stays."""
+    """Rows [n, dim] divided by their length; a row of zeros stays.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca.arrays import unit_rows
+        >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+        [[0.6, 0.8], [0.0, 0.0]]
+    """
     norms = np.linalg.norm(x, axis=1, keepdims=True)
     return np.divide(x, norms, out=np.zeros_like(x), where=norms > 0)
 

@@ -56,6 +56,18 @@ class RebecaError(Exception):
     Args:
         message: What is wrong, with file, line and value where they are known.
         hint: What to do about it, or an empty string.
+
+    Attributes:
+        exit_code: What the command line ends with, 1 to 7.
+
+    Example:
+        >>> from rebeca import DatasetContext, RebecaError
+        >>> try:
+        ...     folder = DatasetContext().folder
+        ... except RebecaError as error:
+        ...     print(error)
+        data.path is not set
+          hint: name the folder in the task file, or with --set data.path=FOLDER
     """
 
     exit_code = 1
@@ -70,37 +82,105 @@ class RebecaError(Exception):
 
 
 class SpecError(RebecaError):
-    """A task file, or an option that overrides it, says something impossible."""
+    """A task file, or an option that overrides it, says something impossible; a plug-in's ``check`` raises it.
+
+    Example:
+        >>> from rebeca import SpecError
+        >>> raise SpecError("blur.radius: 9 exceeds the image's side of 8", hint="lower it")
+        Traceback (most recent call last):
+        ...
+        rebeca.errors.SpecError: blur.radius: 9 exceeds the image's side of 8
+          hint: lower it
+        >>> SpecError.exit_code
+        2
+    """
 
     exit_code = 2
 
 
 class DataError(RebecaError):
-    """A data set holds something impossible; the message names file, row and value."""
+    """A data set holds something impossible; the message names file, row and value.
+
+    Example:
+        >>> from rebeca import DataError
+        >>> raise DataError("ratings.csv:7: the rating 'high' is not a number")
+        Traceback (most recent call last):
+        ...
+        rebeca.errors.DataError: ratings.csv:7: the rating 'high' is not a number
+        >>> DataError.exit_code
+        3
+    """
 
     exit_code = 3
 
 
 class MissingDependency(RebecaError):
-    """An optional package, or the weights that it needs, is missing."""
+    """An optional package, or the weights that it needs, is missing.
+
+    Example:
+        >>> from rebeca import MissingDependency
+        >>> def load_segmenter():
+        ...     try:
+        ...         import segmenter
+        ...     except ImportError as error:
+        ...         raise MissingDependency("'segmenter' is not installed", hint="pip install segmenter") from error
+        >>> load_segmenter()
+        Traceback (most recent call last):
+        ...
+        rebeca.errors.MissingDependency: 'segmenter' is not installed
+          hint: pip install segmenter
+        >>> MissingDependency.exit_code
+        4
+    """
 
     exit_code = 4
 
 
 class PluginError(RebecaError):
-    """A generator, scorer, judge, encoder, decoder or data set broke its contract; the message says which."""
+    """A generator, scorer, judge, encoder, decoder or data set broke its contract; the message says which.
+
+    Example:
+        >>> from rebeca import PluginError, Privileges
+        >>> try:
+        ...     judge = Privileges().judge
+        ... except PluginError as error:
+        ...     print(error.exit_code, error)
+        5 it uses 'judge', which its needs() does not name
+          hint: name it in needs(params)
+    """
 
     exit_code = 5
 
 
 class StoreError(RebecaError):
-    """The work folder cannot be used."""
+    """The work folder cannot be used.
+
+    Example:
+        >>> from rebeca import StoreError
+        >>> raise StoreError("work: cannot be written", hint="name another folder with --workdir")
+        Traceback (most recent call last):
+        ...
+        rebeca.errors.StoreError: work: cannot be written
+          hint: name another folder with --workdir
+        >>> StoreError.exit_code
+        6
+    """
 
     exit_code = 6
 
 
 class RecordError(RebecaError):
-    """A record is damaged, incomplete, or its numbers do not follow from its rows."""
+    """A record is damaged, incomplete, or its numbers do not follow from its rows.
+
+    Example:
+        >>> from rebeca import RecordError
+        >>> raise RecordError("records/sprites/v1: no records in this folder")
+        Traceback (most recent call last):
+        ...
+        rebeca.errors.RecordError: records/sprites/v1: no records in this folder
+        >>> RecordError.exit_code
+        7
+    """
 
     exit_code = 7
 

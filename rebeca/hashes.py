@@ -18,6 +18,8 @@ from platformdirs import user_cache_path
 
 from rebeca.errors import StoreError
 
+__all__ = ["file_hash", "tree_hash"]
+
 KEPT = "hashes.json"
 RECENT_NS = 2_000_000_000
 Cached = dict[str, tuple[int, int, str]]
@@ -40,6 +42,14 @@ def cache_folder() -> Path:
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file, 64 hexadecimal digits.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from rebeca.hashes import file_hash
+        >>> weights = Path("weights.bin")
+        >>> _ = weights.write_bytes(b"abc")
+        >>> file_hash(weights)[:16]
+        'ba7816bf8f01cfea'
 
     Raises:
         OSError: If it cannot be read.
@@ -74,7 +84,18 @@ def file_hashes(paths: Iterable[Path]) -> dict[Path, str]:
 
 
 def tree_hash(folder: Path) -> str:
-    """SHA-256 over names and contents of all files below a folder; that of no files where the folder is missing."""
+    """SHA-256 over names and contents of all files below a folder; that of no files where the folder is missing.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from rebeca.hashes import tree_hash
+        >>> folder = Path("model")
+        >>> folder.mkdir()
+        >>> empty = tree_hash(folder)
+        >>> _ = (folder / "config.json").write_text("{}")
+        >>> tree_hash(folder) == empty
+        False
+    """
     return hash_of_files({path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()})
 
 

@@ -1,6 +1,40 @@
 """Parameters of generators, judges, decoders and scorers: frozen dataclasses, read strictly from plain data.
 
 The aliases say which values make sense; a dataclass that uses them is checked whenever it is read from a task file.
+
+================  ================================  =================
+alias             type                              values
+================  ================================  =================
+``Count``         int                               1 and above
+``Whole``         int                               0 and above
+``Positive``      float                             above 0
+``NotNegative``   float                             0 and above
+``AtLeastOne``    float                             1 and above
+``Probability``   float                             0 to 1
+``Share``         float                             above 0, up to 1
+``Dropout``       float                             0 to below 1
+================  ================================  =================
+
+Example:
+    >>> from dataclasses import dataclass
+    >>> from rebeca.params import AtLeastOne, Count, Dropout, NotNegative, Positive, Probability, Share, Whole
+    >>> from rebeca.params import make_params
+    >>> @dataclass(frozen=True)
+    ... class NetworkParams:
+    ...     layers: Count = 2
+    ...     patience: Whole = 0
+    ...     lr: Positive = 1e-3
+    ...     weight_decay: NotNegative = 0.0
+    ...     guidance: AtLeastOne = 1.0
+    ...     dropped_condition: Probability = 0.1
+    ...     data: Share = 1.0
+    ...     dropout: Dropout = 0.0
+    >>> make_params(NetworkParams, {"layers": 3}, "params").layers
+    3
+    >>> make_params(NetworkParams, {"dropout": 1.0}, "params")
+    Traceback (most recent call last):
+    ...
+    rebeca.params.ParamError: params.dropout: input should be less than 1, found 1.0
 """
 
 from __future__ import annotations
@@ -17,6 +51,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from rebeca.arrays import Plain
 from rebeca.errors import SpecError, did_you_mean
+
+__all__ = [
+    "AtLeastOne",
+    "Count",
+    "Dropout",
+    "NotNegative",
+    "Positive",
+    "Probability",
+    "Share",
+    "Whole",
+    "make_params",
+]
 
 T = TypeVar("T")
 
@@ -39,7 +85,26 @@ class ParamError(SpecError):
 
 
 def make_params(kind: type[T], raw: Mapping[str, object], where: str) -> T:
-    """Builds a ``Params`` dataclass from a mapping, strictly.
+    """Builds a ``Params`` dataclass from a mapping, strictly; as the harness does with a task file.
+
+    Args:
+        kind: The dataclass.
+        raw: Values by name, as YAML gives them.
+        where: What messages begin with.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> from rebeca.params import Count, make_params
+        >>> @dataclass(frozen=True)
+        ... class BlurParams:
+        ...     radius: Count = 3
+        >>> make_params(BlurParams, {"radius": 5}, "params")
+        BlurParams(radius=5)
+        >>> make_params(BlurParams, {"radus": 5}, "params")
+        Traceback (most recent call last):
+        ...
+        rebeca.params.ParamError: params: no parameter 'radus'
+          hint: did you mean 'radius'?
 
     Raises:
         ParamError: Naming the first unknown, missing, ill-typed or impossible parameter.

@@ -15,15 +15,17 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
 
+__all__ = ["SeedScheme", "seed_of", "substream", "torch_generator"]
+
 DEFAULT_NOISE_GROUP = "default"
 
 
-def canonical_json(value: Any) -> str:
+def canonical_json(value: object) -> str:
     """JSON with sorted keys and no spaces; refuses NaN and infinities, which JSON cannot carry.
 
     Raises:
@@ -33,18 +35,36 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def digest_of(value: Any) -> str:
+def digest_of(value: object) -> str:
     """SHA-256 of the canonical JSON of ``value``, as 64 hexadecimal digits."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def seed_of(*parts: Any) -> int:
-    """The first 8 bytes of SHA-256 over the canonical JSON of ``parts``, as an integer in [0, 2**64)."""
+def seed_of(*parts: object) -> int:
+    """The first 8 bytes of SHA-256 over the canonical JSON of ``parts``, as an integer in [0, 2**64).
+
+    Example:
+        >>> from rebeca.seeds import seed_of
+        >>> seed_of("ann", 0) == seed_of("ann", 0), seed_of("ann", 0) == seed_of("ann", 1)
+        (True, False)
+
+    Raises:
+        ValueError: If a part holds a float that is not finite.
+        TypeError: If a part is not JSON.
+    """
     return int(digest_of(list(parts))[:16], 16)
 
 
 def substream(seed: int, name: str) -> int:
-    """The seed of the stream ``name`` of an image or fit whose seed is ``seed``."""
+    """The seed of the stream ``name`` of an image or fit whose seed is ``seed``, in [0, 2**64).
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca.seeds import substream
+        >>> colours, places = (np.random.default_rng(substream(7, name)) for name in ("colours", "places"))
+        >>> int(colours.integers(100)), int(places.integers(100))
+        (25, 29)
+    """
     return seed_of(seed, name)
 
 
@@ -57,6 +77,12 @@ class SeedScheme:
         version: Version of the task.
         seed: The task's ``seed``.
         offset: Added by a generator that wants other noise than the others; 0 pairs all generators.
+
+    Example:
+        >>> from rebeca.seeds import SeedScheme
+        >>> seeds = SeedScheme("shades", version=1, seed=0)
+        >>> seeds.image("ann", replicate=0)
+        15539420416051005453
     """
 
     task_id: str
@@ -65,6 +91,7 @@ class SeedScheme:
     offset: int = 0
 
     def image(self, user: str, replicate: int, noise_group: str = DEFAULT_NOISE_GROUP) -> int:
+        """Seed of one image of a user, in [0, 2**64); equal for all generators of a noise group."""
         return seed_of(self.task_id, self.version, self.seed, self.offset, noise_group, user, replicate)
 
     def fit(self, key: str) -> int:
@@ -84,7 +111,15 @@ class SeedScheme:
 
 
 def torch_generator(seed: int) -> torch.Generator:
-    """A CPU generator with this seed: the same numbers on every device."""
+    """A CPU generator with this seed: the same numbers on every device.
+
+    Example:
+        >>> import torch
+        >>> from rebeca.seeds import torch_generator
+        >>> noise = torch.randn(2, 3, generator=torch_generator(7))
+        >>> torch.equal(noise, torch.randn(2, 3, generator=torch_generator(7)))
+        True
+    """
     import torch
 
     return torch.Generator("cpu").manual_seed(seed)

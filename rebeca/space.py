@@ -32,6 +32,18 @@ class LinearSpace:
         dim: Directions kept by ``pca``; ignored otherwise.
         scale: Standard deviation of a ``pca`` direction.
         arrays: What :meth:`fit` learned: ``mean`` [dim in], ``basis`` [dim, dim in], ``deviation`` [dim].
+
+    Raises:
+        SpecError: If there is no such kind.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import LinearSpace
+        >>> embeddings = np.array([[0.0, 0.0], [2.0, 2.0], [4.0, 4.0]], np.float32)
+        >>> space = LinearSpace("pca", dim=1).fit(embeddings)
+        >>> points = space.forward(embeddings)
+        >>> points.shape, bool(np.allclose(space.inverse(points), embeddings, atol=1e-6))
+        ((3, 1), True)
     """
 
     kind: str = "none"

@@ -28,6 +28,8 @@ KEPT_BYTES = 256 << 20
 
 
 class PixelSource(Protocol):
+    """Gives the pixels of items, one at a time."""
+
     def read(self, index: int) -> Pixels:
         """uint8 RGB [height, width, 3] of item ``index``."""
 
@@ -94,9 +96,19 @@ class Catalogue:
 
     Attributes:
         item_ids: Ids.
-        source: Pixels.
+        source: Reads the pixels of item ``index``: an object with the method ``read(index)``.
         block: int [items]; items of one block share their raters.
         captions: Captions where there are some, else empty strings.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import Catalogue
+        >>> class Greys:
+        ...     def read(self, index):
+        ...         return np.full((8, 8, 3), 100 * index, np.uint8)
+        >>> catalogue = Catalogue(("dark", "bright"), Greys(), block=np.array([0, 0]), captions=("Night", "Fog"))
+        >>> catalogue.captions[1], catalogue.pixels(1).shape, int(catalogue.pixels(1).max())
+        ('Fog', (8, 8, 3), 100)
     """
 
     item_ids: tuple[str, ...]
@@ -182,6 +194,15 @@ class Candidates:
         of_block: bool [blocks, items]; candidates of each block.
         block_of_user: int [users].
         rated: Item indices that each user rated in training, or None with ``held-out-items``.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import Candidates
+        >>> every_item = np.ones((1, 4), bool)
+        >>> rated = (np.array([0, 2]), np.array([3]))
+        >>> candidates = Candidates(("ann", "bob"), every_item, np.array([0, 0]), rated)
+        >>> candidates.of(0).tolist(), candidates.of(1).tolist()
+        ([1, 3], [0, 1, 2])
     """
 
     user_ids: tuple[str, ...]

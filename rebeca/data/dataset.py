@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from rebeca.arrays import Floats, Ints, Pixels, first_true
-from rebeca.data.catalogue import ArraySource, Catalogue
+from rebeca.data.catalogue import ArraySource, Candidates, Catalogue, FolderSource, PixelSource
 from rebeca.data.interactions import Interactions
 from rebeca.errors import DataError
 from rebeca.seeds import digest_of
@@ -24,6 +25,14 @@ class GroundTruth:
         utility: ``utility(users, items) -> float``; for index arrays that broadcast.
         exact: Named values that an exact sampler of p(item | liked) would reach, for reports.
         of_images: ``of_images(images) -> float [all users, n]``; None where only items have a known utility.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import GroundTruth
+        >>> probabilities = np.array([[0.9, 0.1], [0.2, 0.8]])
+        >>> known = GroundTruth("probability", "Drawn with the items.", lambda u, i: probabilities[u, i], exact={})
+        >>> known.utility(np.array([0, 1]), np.array([0, 0])).tolist()
+        [0.9, 0.2]
     """
 
     unit: str
@@ -47,6 +56,17 @@ class Dataset:
         scale: Lowest and highest possible rating.
         ground_truth: The known taste, in synthetic worlds.
         notes: What was left out while reading, a sentence each.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import Dataset, Interactions
+        >>> rating = np.array([5.0, 1.0, 4.0])
+        >>> ratings = Interactions(
+        ...     np.array([0, 0, 1]), np.array([0, 1, 2]), rating, rating > 3, ("ann", "bob"), ("cat", "dog", "owl")
+        ... )
+        >>> dataset = Dataset.in_memory("Animals", np.zeros((3, 8, 8, 3), np.uint8), ratings, scale=(1.0, 5.0))
+        >>> len(dataset.catalogue), dataset.block_of_user.tolist()  # ann and bob share no item
+        (3, [0, 1])
     """
 
     title: str
@@ -70,6 +90,7 @@ class Dataset:
         licence: str = "not declared",
         redistribute: bool = False,
         ground_truth: GroundTruth | None = None,
+        captions: Sequence[str] = (),
     ) -> Dataset:
         """A data set of items in memory; blocks are the connected components of the ratings.
 
@@ -81,15 +102,67 @@ class Dataset:
             licence: Terms, in one line.
             redistribute: Whether items may be copied into records and pages.
             ground_truth: The known taste, in synthetic worlds.
+            captions: One per item, or none.
 
         Raises:
-            ValueError: If images and items differ in number.
+            ValueError: If images, or captions, and items differ in number.
         """
-        if len(pixels) != ratings.num_items:
-            raise ValueError(f"pixels of {len(pixels)} items, ratings of {ratings.num_items}")
-        block_of_user, block_of_item = find_blocks(ratings)
-        catalogue = Catalogue(ratings.item_ids, ArraySource(pixels), block_of_item)
+        catalogue, block_of_user = _catalogue(ArraySource(pixels), len(pixels), ratings, captions)
         return cls(title, licence, redistribute, catalogue, ratings, block_of_user, scale, ground_truth)
+
+    @classmethod
+    def from_files(
+        cls,
+        title: str,
+        folder: Path,
+        files: Sequence[str],
+        ratings: Interactions,
+        scale: tuple[float, float],
+        *,
+        licence: str = "not declared",
+        redistribute: bool = False,
+        ground_truth: GroundTruth | None = None,
+        captions: Sequence[str] = (),
+    ) -> Dataset:
+        """A data set of image files, which are decoded when they are needed; otherwise as :meth:`in_memory`.
+
+        Args:
+            title: Name for pages.
+            folder: Where the files are.
+            files: The image of each item, relative to ``folder``.
+            ratings: All ratings; ``liked`` is set by the split.
+            scale: Lowest and highest possible rating.
+            licence: Terms, in one line.
+            redistribute: Whether items may be copied into records and pages.
+            ground_truth: The known taste, in synthetic worlds.
+            captions: One per item, or none.
+
+        Raises:
+            ValueError: If images, or captions, and items differ in number. An image that cannot be read raises
+                DataError when it is asked for.
+
+        Example:
+            >>> from pathlib import Path
+            >>> import numpy as np
+            >>> from PIL import Image
+            >>> from rebeca import Dataset, Interactions
+            >>> for name in ("cat.png", "dog.png"):
+            ...     Image.new("RGB", (8, 8), "red").save(name)
+            >>> rating = np.array([5.0, 1.0])
+            >>> ratings = Interactions(np.array([0, 0]), np.array([0, 1]), rating, rating > 3, ("ann",), ("cat", "dog"))
+            >>> dataset = Dataset.from_files("Pets", Path(), ("cat.png", "dog.png"), ratings, scale=(1.0, 5.0))
+            >>> dataset.catalogue.pixels(1)[0, 0].tolist()
+            [255, 0, 0]
+        """
+        source = FolderSource(folder, tuple(files))
+        catalogue, block_of_user = _catalogue(source, len(files), ratings, captions)
+        return cls(title, licence, redistribute, catalogue, ratings, block_of_user, scale, ground_truth)
+
+    def all_candidates(self) -> Candidates:
+        """Every item of a user's block."""
+        of_item = self.catalogue.block
+        of_block = np.arange(of_item.max(initial=0) + 1)[:, None] == of_item
+        return Candidates(self.ratings.user_ids, of_block, self.block_of_user)
 
     def fingerprint(self) -> str:
         """Changes with any item or rating."""
@@ -97,6 +170,25 @@ class Dataset:
         rows = np.lexsort((r.item, r.user))
         table = [r.user[rows].tolist(), r.item[rows].tolist(), r.rating[rows].tolist()]
         return digest_of([self.catalogue.fingerprint(), r.user_ids, table, list(self.scale)])
+
+
+def _catalogue(
+    source: PixelSource, images: int, ratings: Interactions, captions: Sequence[str]
+) -> tuple[Catalogue, Ints]:
+    """The items, and the block of each user, int [users]."""
+    for what, count in ("pixels", images), ("captions", len(captions) or images):
+        if count != ratings.num_items:
+            raise ValueError(f"{what} of {count} items, ratings of {ratings.num_items}")
+    block_of_user, block_of_item = find_blocks(ratings)
+    return Catalogue(ratings.item_ids, source, block_of_item, tuple(captions)), block_of_user
+
+
+def no_data() -> Dataset:
+    """Without users and items, for plug-ins that need none, outside of any task."""
+    nobody = np.zeros(0, np.int64)
+    ratings = Interactions(nobody, nobody, np.zeros(0), np.zeros(0, bool), (), ())
+    catalogue = Catalogue((), ArraySource(np.zeros((0, 1, 1, 3), np.uint8)), nobody)
+    return Dataset("no data", "not declared", False, catalogue, ratings, nobody, (0.0, 1.0))
 
 
 def find_blocks(ratings: Interactions) -> tuple[Ints, Ints]:

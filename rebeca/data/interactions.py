@@ -22,6 +22,17 @@ class Interactions:
         liked: bool [n]; the rating as a yes or no (see :func:`like`).
         user_ids: Ids of all users, also of those without a row here.
         item_ids: Ids of all items.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import Interactions
+        >>> user, item, rating = np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([5.0, 1.0, 4.0])
+        >>> ratings = Interactions(user, item, rating, rating > 3, ("ann", "bob"), ("cat", "dog"))
+        >>> len(ratings), ratings.num_users, ratings.num_items
+        (3, 2, 2)
+        >>> ratings.matrix()
+        array([[ 5.,  1.],
+               [nan,  4.]])
     """
 
     user: Ints
@@ -45,16 +56,36 @@ class Interactions:
         return len(self.item_ids)
 
     def where(self, rows: Bools | Ints) -> Self:
-        """The rows where a mask, bool [n], is true; or rows by number, in that order."""
+        """The rows where a mask, bool [n], is true; or rows by number, in that order.
+
+        Example:
+            >>> import numpy as np
+            >>> from rebeca import Interactions
+            >>> rating = np.array([5.0, 1.0])
+            >>> ratings = Interactions(np.array([0, 0]), np.array([0, 1]), rating, rating > 3, ("ann",), ("cat", "dog"))
+            >>> ratings.where(ratings.liked).item.tolist()
+            [0]
+        """
         return replace(
             self, user=self.user[rows], item=self.item[rows], rating=self.rating[rows], liked=self.liked[rows]
         )
 
     def ratings_per_user(self) -> Ints:
-        """int64 [num_users]; rows of each user."""
+        """int64 [num_users]; rows of each user, 0 for users without any.
+
+        Example:
+            >>> import numpy as np
+            >>> from rebeca import Interactions
+            >>> rating = np.array([5.0, 1.0])
+            >>> users, items = ("ann", "bob"), ("cat", "dog")
+            >>> ratings = Interactions(np.array([0, 0]), np.array([0, 1]), rating, rating > 3, users, items)
+            >>> ratings.ratings_per_user().tolist()
+            [2, 0]
+        """
         return np.bincount(self.user, minlength=self.num_users)
 
     def rows_of(self, user: int) -> Ints:
+        """Int [m]; row numbers of a user, ascending."""
         return np.flatnonzero(self.user == user)
 
     def user_mean(self) -> Floats:

@@ -59,7 +59,21 @@ class SplitRule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """Training and validation ratings for one purpose."""
+    """Training and validation ratings for one purpose.
+
+    Attributes:
+        train: Ratings to learn from.
+        validation: Ratings for early stopping and for choices.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import Interactions, Part
+        >>> rating = np.array([5.0, 1.0, 4.0])
+        >>> ratings = Interactions(np.zeros(3, int), np.arange(3), rating, rating > 3, ("ann",), ("cat", "dog", "owl"))
+        >>> part = Part(train=ratings.where([0, 1]), validation=ratings.where([2]))
+        >>> part.train.liked.tolist(), len(part.joined())
+        ([True, False], 3)
+    """
 
     train: Interactions
     validation: Interactions
@@ -69,6 +83,7 @@ class Part:
         return Part(thinned(self.train, share, seed), thinned(self.validation, share, seed))
 
     def joined(self) -> Interactions:
+        """Both, training ratings first."""
         a, b = self.train, self.validation
         return replace(
             a,

@@ -22,6 +22,12 @@ class DatasetContext:
 
     Attributes:
         path: The folder that the task names with ``data.path``, absolute, or None.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from rebeca import DatasetContext
+        >>> DatasetContext(Path("photos")).folder.name
+        'photos'
     """
 
     path: Path | None = None
@@ -48,6 +54,16 @@ class CaptionFile:
         name: Relative to the folder that ``data.path`` names.
         captions: Digest of the captions.
         others: Digest of everything else that is read from it.
+
+    Example:
+        A plug-in returns it from ``caption_file``:
+
+        >>> from hashlib import sha256
+        >>> from rebeca import CaptionFile
+        >>> rows = {"cat.png": "a cat", "dog.png": "a dog"}
+        >>> files, captions = (sha256(" ".join(texts).encode()).hexdigest() for texts in (rows, rows.values()))
+        >>> CaptionFile("items.csv", captions, others=files).captions[:8]
+        'f9e2b1a4'
     """
 
     name: str

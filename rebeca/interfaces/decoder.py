@@ -30,6 +30,12 @@ class DecoderContext:
         candidates: Which items may be shown to whom.
         space: Maps between the encoder's space and the one in which the generator's points lie.
         device: Torch device name.
+
+    Example:
+        >>> from rebeca import DecoderContext, LinearSpace
+        >>> context = DecoderContext.alone(LinearSpace())
+        >>> len(context.catalogue), context.device
+        (0, 'cpu')
     """
 
     catalogue: Catalogue
@@ -41,12 +47,10 @@ class DecoderContext:
     @classmethod
     def alone(cls, space: Space, device: str = "cpu") -> DecoderContext:
         """A context without items, for decoders that do not choose among them, outside of any task."""
-        from rebeca.data.catalogue import ArraySource, Candidates, Catalogue
+        from rebeca.data.dataset import no_data
 
-        nobody, nothing = np.zeros(0, np.int64), np.zeros((0, 1, 1, 3), np.uint8)
-        catalogue = Catalogue((), ArraySource(nothing), nobody)
-        candidates = Candidates((), np.zeros((1, 0), bool), nobody)
-        return cls(catalogue, np.zeros((0, 0), np.float32), candidates, space, device)
+        data = no_data()
+        return cls(data.catalogue, np.zeros((0, 0), np.float32), data.all_candidates(), space, device)
 
 
 class Decoder(Plugin[P, DecoderContext]):
@@ -55,7 +59,7 @@ class Decoder(Plugin[P, DecoderContext]):
     Example:
         >>> import numpy as np
         >>> from dataclasses import dataclass
-        >>> from rebeca import Decoder, GeneratedImage
+        >>> from rebeca import Decoder, DecoderContext, GeneratedImage, LinearSpace, Request
         >>> @dataclass(frozen=True)
         ... class StripesParams:
         ...     side: int = 16
@@ -67,6 +71,10 @@ class Decoder(Plugin[P, DecoderContext]):
         ...             grey = np.clip(128 + 64 * levels, 0, 255).astype(np.uint8)
         ...             pixels = np.broadcast_to(grey[:, None, None], (len(grey), len(grey), 3))
         ...             yield GeneratedImage(pixels.copy(), embedding=vector.astype(np.float32))
+        >>> stripes = Stripes(StripesParams(side=3), DecoderContext.alone(LinearSpace()))
+        >>> [image] = stripes.decode(np.array([[-1.0, 1.0]]), [Request("ann", replicate=0, seed=1)])
+        >>> image.pixels[:, 0, 0].tolist()
+        [64, 128, 192]
     """
 
     @classmethod

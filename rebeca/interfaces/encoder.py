@@ -21,6 +21,15 @@ class EncoderContext:
     Attributes:
         device: Torch device name.
         base: The encoder that the task names with ``of``, where the class sets ``TAKES_ENCODER``.
+
+    Example:
+        >>> from rebeca import EncoderContext
+        >>> EncoderContext(device="cuda:0").device
+        'cuda:0'
+        >>> EncoderContext().below
+        Traceback (most recent call last):
+        ...
+        rebeca.errors.PluginError: it uses an encoder below it, and the class does not set TAKES_ENCODER = True
     """
 
     device: str = "cpu"

@@ -6,10 +6,13 @@ import abc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Never, TypeVar
+
+import numpy as np
 
 from rebeca.arrays import Bools, Floats, Plain
 from rebeca.data.interactions import Interactions
+from rebeca.errors import PluginError
 from rebeca.interfaces.decoder import Decoder
 from rebeca.interfaces.encoder import Encoder
 from rebeca.interfaces.images import GeneratedImage, Request, Space
@@ -19,6 +22,7 @@ from rebeca.seeds import SeedScheme
 
 if TYPE_CHECKING:
     from rebeca.data.catalogue import Candidates, Catalogue
+    from rebeca.data.dataset import Dataset
 
 P = TypeVar("P")
 
@@ -30,7 +34,24 @@ STEPS = ("fit", "generate")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Privileges(Offers):
-    """What a privileged generator was given; a property raises where its need was not declared."""
+    """What a privileged generator was given; a property raises where its need was not declared.
+
+    Attributes:
+        given: Makes what was asked for, by need: ``judge``, ``held-out``, ``ground-truth``.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import GroundTruth, Privileges
+        >>> likes_even = GroundTruth("probability", "Even items.", lambda users, items: 1.0 - items % 2, exact={})
+        >>> privileges = Privileges({"ground-truth": lambda: likes_even})
+        >>> privileges.ground_truth.utility(np.array([0]), np.arange(4)).tolist()
+        [1.0, 0.0, 1.0, 0.0]
+        >>> privileges.judge
+        Traceback (most recent call last):
+        ...
+        rebeca.errors.PluginError: it uses 'judge', which its needs() does not name
+          hint: name it in needs(params)
+    """
 
     @property
     def judge(self) -> FittedJudge:
@@ -57,6 +78,15 @@ class GeneratorContext:
         workdir: A folder for checkpoints and temporary files of this fit.
         progress: Called with (done, total, note).
         privileges: What ``needs`` names.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import Dataset, GeneratorContext, Interactions
+        >>> ratings = Interactions(*np.zeros((4, 1), int), ("ann",), ("cat", "dog"))
+        >>> dataset = Dataset.in_memory("Animals", np.zeros((2, 8, 8, 3), np.uint8), ratings, scale=(0, 1))
+        >>> context = GeneratorContext.alone(dataset, embeddings=np.zeros((2, 16), np.float32))
+        >>> context.users, context.embeddings.shape, context.candidates.of(0).tolist()
+        (('ann',), (2, 16), [0])
     """
 
     users: tuple[str, ...]
@@ -74,6 +104,50 @@ class GeneratorContext:
     progress: Callable[[int, int, str], None] = no_progress
     privileges: Privileges = field(default_factory=Privileges)
 
+    @classmethod
+    def alone(
+        cls,
+        dataset: Dataset | None = None,
+        embeddings: Floats | None = None,
+        *,
+        decoder: Callable[[Space], Decoder[Any]] | None = None,
+        seed: int = 0,
+        device: str = "cpu",
+        workdir: Path = Path(),
+    ) -> GeneratorContext:
+        """A context outside of any task: all items train, and a user may be shown all items of the user's block.
+
+        Args:
+            dataset: By default there are no users and no items.
+            embeddings: The items' embeddings, float32 [items, dim]; of length 0 by default.
+            decoder: Builds the decoder for points of a space.
+            seed: Seed of the fit.
+            device: Torch device name.
+            workdir: A folder for checkpoints and temporary files.
+        """
+        from rebeca.data.dataset import no_data
+
+        data = no_data() if dataset is None else dataset
+        count = len(data.catalogue)
+
+        def missing(*_: object) -> Never:
+            raise PluginError("it asks for an encoder or a decoder that only a task can give")
+
+        return cls(
+            users=data.ratings.user_ids,
+            catalogue=data.catalogue,
+            candidates=data.all_candidates(),
+            embeddings=np.zeros((count, 0), np.float32) if embeddings is None else embeddings,
+            training_items=np.ones(count, bool),
+            validation=data.ratings.where(np.zeros(len(data.ratings), bool)),
+            encoder=missing,
+            decoder=missing if decoder is None else decoder,
+            seeds=SeedScheme("alone", 1, seed),
+            fit_seed=seed,
+            device=device,
+            workdir=workdir,
+        )
+
 
 class Generator(Plugin[P, GeneratorContext]):
     """Returns images for users.
@@ -81,7 +155,7 @@ class Generator(Plugin[P, GeneratorContext]):
     Example:
         >>> import numpy as np
         >>> from dataclasses import dataclass
-        >>> from rebeca import GeneratedImage, Generator
+        >>> from rebeca import GeneratedImage, Generator, GeneratorContext, Request
         >>> @dataclass(frozen=True)
         ... class NoiseParams:
         ...     side: int = 16
@@ -97,6 +171,10 @@ class Generator(Plugin[P, GeneratorContext]):
         ...         for request in requests:
         ...             rng = np.random.default_rng(request.seed)
         ...             yield GeneratedImage(rng.integers(0, 256, (self.params.side, self.params.side, 3), np.uint8))
+        >>> noise = Noise(NoiseParams(side=2), GeneratorContext.alone())
+        >>> [image] = noise.generate([Request("ann", replicate=0, seed=7)])
+        >>> image.pixels.shape
+        (2, 2, 3)
 
     Attributes:
         family: Shown on the leaderboard: ``rebeca``, ``catalogue``, ``prompt``, ``control`` or ``external``.

@@ -33,6 +33,13 @@ class JudgeContext:
         seed: Seed of the fit.
         device: Torch device name.
         progress: Called with (done, total, note).
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import JudgeContext
+        >>> context = JudgeContext(("ann", "bob"), training_items=np.array([True, True, False]))
+        >>> context.seed, context.device
+        (0, 'cpu')
     """
 
     users: tuple[str, ...]
@@ -48,7 +55,7 @@ class Judge(Plugin[P, JudgeContext]):
     Example:
         >>> import json
         >>> import numpy as np
-        >>> from rebeca import Judge, NoParams
+        >>> from rebeca import Interactions, Judge, JudgeContext, NoParams, Part
         >>> class LikeRate(Judge[NoParams]):
         ...     def fit(self, part, embeddings):
         ...         likes = np.bincount(part.train.user, part.train.liked, part.train.num_users)
@@ -60,6 +67,12 @@ class Judge(Plugin[P, JudgeContext]):
         ...     def score_all(self, embeddings, users=None):
         ...         rate = self.rate if users is None else self.rate[users]
         ...         return np.repeat(rate[:, None], len(embeddings), axis=1)
+        >>> user, item, rating = np.array([0, 0, 1]), np.array([0, 1, 0]), np.array([5.0, 4.0, 1.0])
+        >>> ratings = Interactions(user, item, rating, rating > 3, ("ann", "bob"), ("cat", "dog"))
+        >>> judge = LikeRate(NoParams(), JudgeContext(ratings.user_ids, np.ones(2, bool)))
+        >>> judge.fit(Part(ratings, ratings.where(np.zeros(3, bool))), np.zeros((2, 8), np.float32))
+        >>> judge.score_all(np.zeros((1, 8), np.float32)).round(2).tolist()
+        [[0.75], [0.33]]
     """
 
     @abc.abstractmethod
@@ -98,6 +111,24 @@ class FittedJudge:
         catalogue: Gives the catalogue in the space of the judge's encoder, float32 [items, dim].
         encode: Turns images into embeddings of that space, float32 [n, dim].
         fingerprint: Address of the fit.
+
+    Example:
+        The harness builds it. A test of a plug-in passes any object that answers ``score_all``:
+
+        >>> from types import SimpleNamespace
+        >>> import numpy as np
+        >>> from rebeca import FittedJudge
+        >>> likes_bright = SimpleNamespace(score_all=lambda x, users=range(2): np.stack([x[:, 0], 1 - x[:, 0]])[users])
+        >>> judge = FittedJudge(
+        ...     model=lambda: likes_bright,
+        ...     catalogue=lambda: np.array([[0.0], [0.5]], np.float32),
+        ...     encode=lambda images: np.array([[image.mean() / 255] for image in images], np.float32),
+        ... )
+        >>> white = np.full((8, 8, 3), 255, np.uint8)
+        >>> judge.score([white, white], users=np.array([0, 1])).tolist()
+        [1.0, 0.0]
+        >>> judge.catalogue_scores().tolist()
+        [[0.0, 0.5], [1.0, 0.5]]
     """
 
     model: Callable[[], Judge[Any]]

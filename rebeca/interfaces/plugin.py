@@ -21,7 +21,13 @@ C = TypeVar("C")
 
 @dataclass(frozen=True, slots=True)
 class NoParams:
-    """For classes without parameters."""
+    """The ``Params`` of classes without parameters.
+
+    Example:
+        >>> from rebeca import NoParams
+        >>> NoParams() == NoParams()
+        True
+    """
 
 
 class Plugin(abc.ABC, Generic[P, C]):
@@ -38,6 +44,25 @@ class Plugin(abc.ABC, Generic[P, C]):
         Params: Dataclass of the parameters.
         params: The parameters, where the constructor is not overridden.
         context: What the harness gives, likewise.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> from rebeca import DatasetContext, Plugin, SpecError
+        >>> @dataclass(frozen=True)
+        ... class GridParams:
+        ...     side: int = 4
+        >>> class Grid(Plugin[GridParams, DatasetContext]):
+        ...     Params = GridParams
+        ...     @classmethod
+        ...     def check(cls, params):
+        ...         if params.side > 16:
+        ...             raise SpecError(f"side: {params.side} is above 16")
+        >>> Grid(GridParams(side=3), DatasetContext()).params
+        GridParams(side=3)
+        >>> Grid.check(GridParams(side=99))
+        Traceback (most recent call last):
+        ...
+        rebeca.errors.SpecError: side: 99 is above 16
     """
 
     Params: ClassVar[type[Any]] = NoParams
@@ -75,7 +100,7 @@ class Offers:
         given: Makes what was asked for, by need.
     """
 
-    given: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    given: Mapping[str, Callable[[], object]] = field(default_factory=dict)
 
     @property
     def held_out(self) -> Interactions:

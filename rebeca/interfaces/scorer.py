@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from rebeca.arrays import Bools, Floats, Ints, Pixels
+from rebeca.errors import PluginError
 from rebeca.interfaces.encoder import Encoder
+from rebeca.interfaces.images import GeneratedImage
 from rebeca.interfaces.judge import FittedJudge
 from rebeca.interfaces.plugin import Offers, Plugin
 
 if TYPE_CHECKING:
     from rebeca.data.catalogue import Catalogue
+    from rebeca.data.dataset import Dataset
     from rebeca.data.interactions import Interactions
 
 P = TypeVar("P")
@@ -38,6 +43,12 @@ class ScorerCard:
             like on the whole; empty otherwise.
         is_ground_truth: Whether it knows users' real ratings or a world's ground truth. Ground truth is used to
             check a leaderboard, never to choose a model.
+
+    Example:
+        >>> from rebeca import ScorerCard
+        >>> card = ScorerCard("Sharpness", "variance of the Laplacian", True, "How sharp an image is.")
+        >>> card.higher_is_better, card.is_ground_truth
+        (True, False)
     """
 
     name: str
@@ -61,7 +72,17 @@ class ScoredImages:
         unique: Index of the first image with the same digest, int [n].
         embedding_of: Gives the embeddings of all images in a space, float32 [n, dim]: of the ``task``'s encoder, of the
             ``verifier``'s, of the ``auditor``'s; for ``prior``, what they were decoded from, NaN where unknown.
-        pixels_of: Gives the pixels of image i.
+        pixels_of: Gives the pixels of image i, uint8 RGB [height, width, 3].
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca import GeneratedImage, ScoredImages
+        >>> black, white = (GeneratedImage(np.full((8, 8, 3), level, np.uint8)) for level in (0, 255))
+        >>> images = ScoredImages.of([black, white, black], users=[0, 0, 1])
+        >>> len(images), images.replicate.tolist(), images.unique.tolist()
+        (3, [0, 1, 0], [0, 1, 0])
+        >>> images.pixels_of(1).mean()
+        np.float64(255.0)
     """
 
     user: Ints
@@ -71,6 +92,32 @@ class ScoredImages:
     unique: Ints
     embedding_of: Callable[[str], Floats]
     pixels_of: Callable[[int], Pixels]
+
+    @classmethod
+    def of(
+        cls,
+        images: Sequence[GeneratedImage],
+        users: npt.ArrayLike,
+        embeddings: Mapping[str, Floats] = MappingProxyType({}),
+    ) -> ScoredImages:
+        """Images in memory, to call a scorer outside of any task.
+
+        Args:
+            images: n images.
+            users: int [n]; index of the user for whom each was generated.
+            embeddings: What ``embedding_of`` gives, float32 [n, dim] by space; nothing by default.
+        """
+        user = np.asarray(users, np.int64)
+        digests = tuple(image.digest() for image in images)
+        return cls(
+            user=user,
+            replicate=np.array([np.count_nonzero(user[:i] == user[i]) for i in range(len(user))], np.int64),
+            digest=digests,
+            item=np.array([-1 if image.item is None else image.item for image in images], np.int64),
+            unique=np.array([digests.index(digest) for digest in digests], np.int64),
+            embedding_of=embeddings.__getitem__,
+            pixels_of=lambda i: images[i].pixels,
+        )
 
     def __len__(self) -> int:
         return len(self.digest)
@@ -92,6 +139,17 @@ class ScorerContext(Offers):
         scale: Lowest and highest possible rating.
         encoder: Gives an encoder by the name that a task would use; the scorer names it in ``encoders`` as well.
         device: Torch device name.
+
+    Example:
+        >>> from rebeca import ScorerContext
+        >>> context = ScorerContext.alone()
+        >>> context.users, context.scale
+        ((), (0.0, 1.0))
+        >>> context.held_out
+        Traceback (most recent call last):
+        ...
+        rebeca.errors.PluginError: it uses 'held-out', which its needs() does not name
+          hint: name it in needs(params)
     """
 
     users: tuple[str, ...]
@@ -101,6 +159,38 @@ class ScorerContext(Offers):
     scale: tuple[float, float]
     encoder: Callable[[str], Encoder[Any]]
     device: str = "cpu"
+
+    @classmethod
+    def alone(
+        cls,
+        dataset: Dataset | None = None,
+        given: Mapping[str, Callable[[], object]] = MappingProxyType({}),
+        device: str = "cpu",
+    ) -> ScorerContext:
+        """A context outside of any task; every item counts as a training item.
+
+        Args:
+            dataset: By default there are no users and no items.
+            given: Makes what ``needs`` names.
+            device: Torch device name.
+        """
+        from rebeca.data.dataset import no_data
+
+        data = no_data() if dataset is None else dataset
+
+        def encoder(use: str) -> Encoder[Any]:
+            raise PluginError(f"it asks for the encoder '{use}', which only a task can give")
+
+        return cls(
+            given=given,
+            users=data.ratings.user_ids,
+            catalogue=data.catalogue.without_captions(),
+            training_items=np.ones(len(data.catalogue), bool),
+            block_of_user=data.block_of_user,
+            scale=data.scale,
+            encoder=encoder,
+            device=device,
+        )
 
     @property
     def verifier(self) -> FittedJudge:
@@ -147,13 +237,17 @@ class Scorer(ScorerPlugin[P]):
 
     Example:
         >>> import numpy as np
-        >>> from rebeca import NoParams, Scorer, ScorerCard
+        >>> from rebeca import GeneratedImage, NoParams, ScoredImages, Scorer, ScorerCard, ScorerContext
         >>> class Brightness(Scorer[NoParams]):
         ...     @classmethod
         ...     def card(cls, params):
         ...         return ScorerCard("Brightness", "grey level 0 to 255", True, "Mean of the image's pixels.")
         ...     def score(self, images, users):
         ...         return np.array([images.pixels_of(i).mean() for i in range(len(images))])
+        >>> greys = [GeneratedImage(np.full((8, 8, 3), level, np.uint8)) for level in (10, 200)]
+        >>> images = ScoredImages.of(greys, users=[0, 1])
+        >>> Brightness(NoParams(), ScorerContext.alone()).score(images, images.user).tolist()
+        [10.0, 200.0]
 
     Attributes:
         judges_everyone: Whether every user can be asked about every image; then personal lift can be computed. May
@@ -190,7 +284,7 @@ class SetScorer(ScorerPlugin[P]):
 
     Example:
         >>> import numpy as np
-        >>> from rebeca import NoParams, ScorerCard, SetScorer
+        >>> from rebeca import GeneratedImage, NoParams, ScoredImages, ScorerCard, ScorerContext, SetScorer
         >>> class DistinctImages(SetScorer[NoParams]):
         ...     @classmethod
         ...     def cards(cls, params):
@@ -198,6 +292,11 @@ class SetScorer(ScorerPlugin[P]):
         ...     def score_sets(self, images, users):
         ...         counts = [len(np.unique(images.unique[images.user == user])) for user in users]
         ...         return {"distinct-images": np.array(counts, float)}
+        >>> grey = GeneratedImage(np.zeros((8, 8, 3), np.uint8))
+        >>> images = ScoredImages.of([grey, grey], users=[0, 0])
+        >>> scores = DistinctImages(NoParams(), ScorerContext.alone()).score_sets(images, np.array([0, 1]))
+        >>> scores["distinct-images"].tolist()
+        [1.0, 0.0]
 
     Attributes:
         compares_users: Whether a user's numbers rest on the images of other users as well.

@@ -2,16 +2,13 @@
 
 import ast
 import doctest
-import importlib
 import json
 
-import pytest
-
 from tests.conftest import invoke
-from tests.plugins.conftest import EXAMPLES
+from tests.plugins.conftest import EXAMPLES, blocks
+from tests.test_examples import run
 
 KINDS = ("Generator", "Scorer", "SetScorer", "Judge", "Encoder", "Decoder", "DatasetSource")
-MODULES = ("generator", "scorer", "judge", "encoder", "decoder", "dataset")
 
 
 def test_a_task_of_seven_plugins_runs_and_verifies(plugins, task, tmp_path):
@@ -45,16 +42,8 @@ def test_there_is_one_example_of_each_kind():
     assert sorted(bases) == sorted(KINDS)
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_base_classes_show_an_example_that_runs(name):
-    module = importlib.import_module(f"rebeca.interfaces.{name}")
-    result = doctest.testmod(module)
-    assert result.attempted >= 4 and not result.failed
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_public_base_class_has_one(kind):
-    import rebeca
-
-    lines = [line for line in getattr(rebeca, kind).__doc__.splitlines() if line.strip().startswith((">>>", "..."))]
-    assert 5 <= len(lines) <= 25, kind
+def test_a_plugin_is_tried_without_a_task(plugins):
+    [session] = blocks("pycon")
+    test = doctest.DocTestParser().get_doctest(session, {}, "session", None, 0)
+    assert len(test.examples) > 3
+    assert not (failure := run(test)), failure

@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass, fields
 
+import numpy as np
+import pytest
+
+from rebeca import Dataset, LinearSpace, PluginError
 from rebeca.interfaces import Generator, GeneratorContext, NoParams, no_progress
+from tests.builders import interactions
 
 
 @dataclass(frozen=True)
@@ -45,3 +50,15 @@ def test_a_context_has_silent_progress_and_no_privileges_unless_given():
     context = GeneratorContext(**dict.fromkeys(required))
     assert context.progress is no_progress and context.progress(1, 2, "epochs") is None
     assert dict(context.privileges.given) == {}
+
+
+def test_a_generator_alone_sees_a_data_set_and_asks_for_no_decoder():
+    ratings = interactions([0, 0, 1], [0, 1, 2], [5, 1, 5])
+    data = Dataset.in_memory("Pets", np.zeros((3, 8, 8, 3), np.uint8), ratings, (1.0, 5.0))
+    context = GeneratorContext.alone(data, seed=3)
+    assert context.users == ("u0", "u1") and context.candidates.of(1).tolist() == [2]
+    assert len(context.validation) == 0 and context.validation.num_users == 2
+    assert context.embeddings.shape == (3, 0) and context.fit_seed == context.seeds.seed == 3
+    for ask in (context.encoder, lambda: context.decoder(LinearSpace())):
+        with pytest.raises(PluginError, match="only a task can give"):
+            ask()

@@ -1,9 +1,13 @@
 """What scorers see, and what they answer where they say nothing of their own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from rebeca import Dataset, GeneratedImage, PluginError, ScorerContext
 from rebeca.interfaces import NEEDS, PRIVILEGES, NoParams, ScoredImages, Scorer, ScorerCard, SetScorer
+from tests.builders import interactions
 
 USERS = np.array([0, 0, 1, 1])
 LEVELS = (10, 20, 10, 60)
@@ -69,3 +73,23 @@ def test_a_card_plays_no_part_and_knows_no_ground_truth_by_default():
 
 def test_what_a_privileged_generator_may_ask_for_scorers_may_too():
     assert set(PRIVILEGES) - {"judge"} <= set(NEEDS) and len(set(NEEDS)) == len(NEEDS)
+
+
+def test_scored_images_of_images_in_memory():
+    shades = [GeneratedImage(np.full((2, 2, 3), level, np.uint8)) for level in LEVELS]
+    embeddings = np.arange(4, dtype=np.float32)[:, None]
+    alone = ScoredImages.of([*shades[:3], replace(shades[3], item=5)], [0, 1, 0, 1], {"task": embeddings})
+    assert alone.replicate.tolist() == [0, 0, 1, 1]
+    assert alone.item.tolist() == [-1, -1, -1, 5] and alone.unique.tolist() == [0, 1, 0, 3]
+    assert alone.embedding_of("task") is embeddings
+    assert [int(alone.pixels_of(i).max()) for i in range(4)] == list(LEVELS)
+
+
+def test_a_scorer_alone_is_given_what_is_given():
+    ratings = interactions([0, 0, 1], [0, 1, 1], [5, 1, 5])
+    data = Dataset.in_memory("Pets", np.zeros((2, 8, 8, 3), np.uint8), ratings, (1.0, 5.0), captions=("a", "b"))
+    context = ScorerContext.alone(data, {"training": lambda: ratings})
+    assert context.users == ("u0", "u1") and context.training is ratings and context.scale == (1.0, 5.0)
+    assert context.catalogue.captions == () and context.training_items.all()
+    with pytest.raises(PluginError, match="asks for the encoder 'pca:4', which only a task can give"):
+        context.encoder("pca:4")
