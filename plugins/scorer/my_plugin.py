@@ -48,9 +48,9 @@ class MyPlugin(Scorer[MyPluginParams]):
         self.centre = context.embeddings[context.training_items].mean(axis=0)
         items = unit_rows(context.embeddings - self.centre)
         likes = context.training.where(context.training.liked)
-        self.liked = [
-            items[likes.item[likes.user == u]] for u in range(likes.num_users)
-        ]
+        own = [likes.item[likes.user == user] for user in range(likes.num_users)]
+        # Users without a like are asked as anybody: a scorer of everybody has no gaps.
+        self.liked = [items[rows if len(rows) else likes.item] for rows in own]
 
     def score(self, images: ScoredImages, users: Ints) -> Floats:
         asked = np.unique(users)
@@ -59,11 +59,10 @@ class MyPlugin(Scorer[MyPluginParams]):
 
     def score_all(self, images: ScoredImages, users: Ints) -> Floats:
         vectors = unit_rows(images.embedding_of("task") - self.centre)
-        table = np.full((len(users), len(images)), np.nan)  # NaN: no answer
+        table = np.empty((len(users), len(images)))
         for row, user in enumerate(users):
-            if len(self.liked[user]):
-                cosines = vectors @ self.liked[user].T
-                table[row] = mean_of_highest(cosines, self.params.neighbours)
+            cosines = vectors @ self.liked[user].T
+            table[row] = mean_of_highest(cosines, self.params.neighbours)
         return table
 
 

@@ -11,6 +11,6 @@ class TestContract(ScorerContract):
 
 
 def test_only_the_highest_numbers_of_a_row_count() -> None:
-    values = np.array([[0.1, 0.9, 0.5], [0.2, 0.2, 0.2]])
-    assert mean_of_highest(values, 2).tolist() == [0.7, 0.2]
-    assert mean_of_highest(values, 9).tolist() == [0.5, 0.2]
+    values = np.array([[1.0, 3.0, 2.0], [4.0, 4.0, 4.0]])
+    assert mean_of_highest(values, 2).tolist() == [2.5, 4.0]
+    assert mean_of_highest(values, 9).tolist() == [2.0, 4.0]

@@ -43,6 +43,11 @@ class MyPlugin(SetScorer[MyPluginParams]):
         )
         return {"my-plugin": card}
 
+    @classmethod
+    def needs(cls, params: MyPluginParams) -> frozenset[str]:
+        # For images.embedding_of("task"). Pixels and digests need no entry.
+        return frozenset({"embeddings"})
+
     def score_sets(self, images: ScoredImages, users: Ints) -> Mapping[str, Floats]:
         embeddings = images.embedding_of("task")
         values = np.full(len(users), np.nan)  # NaN: no answer
