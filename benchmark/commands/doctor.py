@@ -5,17 +5,19 @@ from __future__ import annotations
 import importlib.util
 import platform
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from benchmark.commands.layout import print_pairs, terminal
+from rich.console import Console
+
+from benchmark.commands.layout import Column, print_pairs, print_rows, terminal
 from benchmark.runner.plugins import build
 from benchmark.runner.threads import thread_setting
 from benchmark.task import registry
 from benchmark.task.bundled import bundled_tasks
 from benchmark.task.resolve import Task, load_task
-from rebeca.errors import MissingDependency, RebecaError, SpecError, StoreError
+from rebeca.errors import MissingDependency, RebecaError, SpecError, StoreError, counted
 from rebeca.hashes import cache_folder
 from rebeca.interfaces import DatasetContext, DatasetSource
 from rebeca.published import find, names_in
@@ -29,6 +31,8 @@ INSTALL_CUDA = "install a torch build for your GPU: pytorch.org/get-started"
 NEEDS_GPU = "sd15"
 """Published weights that take too long on a CPU."""
 LEAST_GIB = 2
+SHOWN_OF_HASH = 12
+"""Characters of a hash that are printed; JSON has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +70,38 @@ class TaskStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PluginStatus:
+    """A registered plug-in.
+
+    Attributes:
+        kind: Such as ``generator``.
+        name: As task files write it.
+        package: What registers it.
+        version: Of the package.
+        hash: Of the code, as in records; empty for the project's own.
+        problem: Why it cannot be used; empty where it can.
+    """
+
+    kind: registry.Kind
+    name: str
+    package: str
+    version: str
+    hash: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What this machine can run.
 
     Attributes:
         checks: Facts.
-        registered: Names of plug-ins by kind.
+        plugins: All that are registered.
         tasks: The bundled tasks.
     """
 
     checks: Sequence[Fact]
-    registered: Mapping[str, Sequence[str]]
+    plugins: Sequence[PluginStatus]
     tasks: Sequence[TaskStatus]
 
 
@@ -95,20 +120,57 @@ def examine() -> Report:
     has_gpu, device = _device()
     checks += [device, _threads(), _work_folder()]
     tasks = [_status(name, load_task(path), offline, has_gpu) for name, path in bundled_tasks().items()]
-    return Report(checks, {group: registry.names(group) for group in registry.KINDS}, tasks)
+    plugins = [_plugin(kind, name) for kind, group in registry.GROUPS.items() for name in registry.names(group)]
+    return Report(checks, plugins, tasks)
 
 
 def print_report(report: Report) -> None:
-    """Prints how many tasks can run, then the checks, then what each task needs."""
+    """Prints how many tasks can run, then the checks, the plug-ins, and what each task needs."""
     console = terminal()
     ready, lacking = sum(task.ready for task in report.tasks), sum(not fact.fine for fact in report.checks)
     problems = f"{lacking} of {len(report.checks)} checks failed" if lacking else "all checks passed"
+    broken = sum(bool(plugin.problem) for plugin in report.plugins)
+    problems += f"; {counted(broken, 'plug-in')} cannot be used" if broken else ""
     console.print(f"{ready} of {len(report.tasks)} bundled tasks can run on this machine; {problems}\n", style="bold")
     print_pairs(console, [(f"{'yes' if fact.fine else 'no '}  {fact.name}", _lines(fact)) for fact in report.checks])
+    console.print()
+    _print_plugins(console, report.plugins)
     console.print()
     needs = [[(f"  {fact.name}", _lines(fact)) for fact in task.missing] for task in report.tasks]
     rows = [[(task.id, task.status), *own] for task, own in zip(report.tasks, needs, strict=True)]
     print_pairs(console, [pair for own in rows for pair in own])
+
+
+def _print_plugins(console: Console, plugins: Sequence[PluginStatus]) -> None:
+    """The project's own in a line per kind, the others in a table, and what is wrong with any of them."""
+    own = [plugin for plugin in plugins if plugin.package == registry.DISTRIBUTION]
+    others = [plugin for plugin in plugins if plugin.package != registry.DISTRIBUTION]
+    console.print(f"plug-ins of {registry.DISTRIBUTION} {own[0].version}", style="bold")
+    names = {kind: ", ".join(plugin.name for plugin in own if plugin.kind == kind) for kind in registry.GROUPS}
+    print_pairs(console, [(kind, text) for kind, text in names.items() if text])
+    if others:
+        console.print("\nplug-ins of other packages", style="bold")
+        columns = {
+            "name": [plugin.name for plugin in others],
+            "kind": [plugin.kind for plugin in others],
+            "package": [f"{plugin.package} {plugin.version}".strip() for plugin in others],
+            "hash": [plugin.hash[:SHOWN_OF_HASH] for plugin in others],
+        }
+        print_rows(console, [Column(heading, cells) for heading, cells in columns.items()])
+    for plugin in plugins:
+        if plugin.problem:
+            console.print(f"\n{plugin.problem}")
+
+
+def _plugin(kind: registry.Kind, name: str) -> PluginStatus:
+    """Imports the plug-in, as a task that names it would."""
+    known, problem = registry.PluginIdentity(kind, name, "", "", ""), ""
+    try:
+        known = registry.identity(kind, name)
+        registry.plugin_class(kind, name)
+    except RebecaError as error:
+        problem = str(error)
+    return PluginStatus(kind, name, known.distribution, known.version, known.hash, problem)
 
 
 def _lines(fact: Fact) -> str:

@@ -6,6 +6,7 @@ Heavy packages are imported inside the commands that need them, so that ``--help
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ import click
 from benchmark.commands.encoding import print_plainly
 from benchmark.commands.exits import one_message
 from benchmark.commands.export import export
+from benchmark.commands.new_plugin import GROUPS, write_plugin
 from benchmark.commands.options import (
     csv_option,
     json_option,
@@ -304,7 +306,7 @@ def tasks(as_json: bool) -> None:
 
 @main.group()
 def new() -> None:
-    """Start a task of your own."""
+    """Start a task or a plug-in of your own."""
 
 
 @new.command("task")
@@ -321,3 +323,22 @@ def new_task(folder: Path, output: Path | None, force: bool, as_json: bool) -> N
     lines = [written.summary, *notes, f"wrote {written.path}", f"next: rebeca-bench run {written.path}"]
     fields = {"task": str(written.path), "summary": written.summary, "odd": list(written.odd)}
     print_result(fields, as_json, "\n".join(lines))
+
+
+@new.command("plugin")
+@click.argument("kind", type=click.Choice(tuple(GROUPS)))
+@click.option("--name", help="What task files call it  [default: my-KIND]")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder to write  [default: the name]")
+@click.option("--force", is_flag=True, help="Overwrite the package in an existing folder.")
+@json_option
+def new_plugin(kind: str, name: str | None, output: Path | None, force: bool, as_json: bool) -> None:
+    """Write a package with a plug-in, its tests and an example task."""
+    name = name or f"my-{kind}"
+    written = write_plugin(kind, name, output or Path(name), force)
+    folder = shlex.quote(str(written.folder))
+    lines = [
+        f"wrote {written.folder}: {', '.join(written.files)}",
+        f'next: cd {folder} && python3 -m pip install --editable ".[test]" && python3 -m pytest',
+        f"then: rebeca-bench run {folder}/task.yaml",
+    ]
+    print_result(written, as_json, "\n".join(lines))
