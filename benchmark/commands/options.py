@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from benchmark.commands.completion import task_files
 from rebeca.errors import SpecError
 from rebeca.hashes import cache_folder
 
@@ -24,6 +25,11 @@ Result = TypeVar("Result")
 THREADS = re.compile(r"[1-9][0-9]{0,3}(,[1-9][0-9]{0,3})*")
 """One number, or one per level of nesting."""
 
+DEFAULT_THREADS = "2"
+"""Unless ``OMP_NUM_THREADS`` says otherwise; rounding depends on the thread count."""
+THREADS_BY_DEFAULT = "threads by default"
+"""Key of a command's context: whether its environment did not say how many."""
+
 Cell = str | int | float | bool | None
 """Of a CSV table; None is an empty cell."""
 
@@ -33,7 +39,7 @@ def task_options(command: Command) -> Command:
     for option in (
         click.option("--limit-users", type=click.IntRange(1), metavar="N", help="Make images for N users only."),
         click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a key of the task file."),
-        click.argument("task"),
+        click.argument("task", shell_complete=task_files),
     ):
         command = option(command)
     return command
@@ -43,8 +49,21 @@ workdir_option = click.option(
     "--workdir",
     type=click.Path(path_type=Path),
     default=cache_folder,
+    envvar="REBECA_WORKDIR",
+    show_envvar=True,
     help="Work folder  [default: the user's cache]",
 )
+quiet_option = click.option(
+    "--quiet", is_flag=True, envvar="REBECA_QUIET", show_envvar=True, help="Print the result only."
+)
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+
+
+def device_option(what: str = "Torch device.") -> Callable[[Command], Command]:
+    """``--device``, with what it is for."""
+    return click.option(
+        "--device", default="cpu", show_default=True, envvar="REBECA_DEVICE", show_envvar=True, help=what
+    )
 
 
 def _one_format(context: click.Context, option: click.Parameter, chosen: bool) -> bool:

@@ -7,8 +7,18 @@ from pathlib import Path
 
 import click
 
+from benchmark.commands.completion import recorded_tasks, task_files
 from benchmark.commands.exits import DIFFERS
-from benchmark.commands.options import check_threads, json_option, load, print_result, results_option, workdir_option
+from benchmark.commands.options import (
+    check_threads,
+    device_option,
+    json_option,
+    load,
+    print_result,
+    quiet_option,
+    results_option,
+    workdir_option,
+)
 
 _attest = click.option("--attest", is_flag=True, help="On success, note it beside the records; the site shows it.")
 
@@ -41,14 +51,14 @@ def check() -> None:
 
 
 @check.command("run")
-@click.argument("task")
+@click.argument("task", shell_complete=task_files)
 @click.option("--set", "overrides", multiple=True, metavar="data.path=FOLDER", help="Folder of the data.")
 @click.option(
     "--against", type=click.Path(path_type=Path), required=True, help="Published records, or a folder of them."
 )
 @click.option("--workdir", type=click.Path(path_type=Path), help="Work folder to continue in  [default: a new one]")
-@click.option("--device", default="cpu", show_default=True, help="Torch device.")
-@click.option("--quiet", is_flag=True, help="Print the result only.")
+@device_option()
+@quiet_option
 @_attest
 @json_option
 def check_run(
@@ -115,7 +125,7 @@ def site_build(roots: tuple[Path, ...], out: Path, images: Path | None, workdir:
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", shell_complete=recorded_tasks)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
 @workdir_option
 @results_option

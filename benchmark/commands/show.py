@@ -18,7 +18,7 @@ from benchmark.records.files import TASK_FOLDER, newest_records, read_comparison
 from benchmark.records.schema import FailedGenerator, TaskHeader
 from benchmark.task.bundled import bundled_tasks, find_task
 from benchmark.task.resolve import load_task
-from benchmark.task.yaml_source import read_yaml
+from benchmark.task.yaml_source import task_id
 from rebeca.errors import RebecaError, SpecError, did_you_mean
 
 RELATIONS = {
@@ -42,7 +42,7 @@ def find_records(task: str, roots: Sequence[Path]) -> Path:
     folder = Path(task)
     if (folder / "_task").is_dir():
         return folder
-    name = str(read_yaml(folder).data.get("id", folder.stem)) if folder.suffix in (".yaml", ".yml") else folder.name
+    name = task_id(task)
     for root in roots:
         if (records := newest_records(root / name)) is not None:
             return records
