@@ -3,6 +3,8 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["COLUMNS"] = "200"  # sentences with long paths stay on one line
+for _own in ("REBECA_WORKDIR", "REBECA_DEVICE", "REBECA_QUIET"):
+    os.environ.pop(_own, None)
 
 import shutil
 import socket
