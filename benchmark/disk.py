@@ -20,14 +20,15 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file whole or not at all."""
+def write_atomically(path: Path, data: bytes, sync: bool = True) -> None:
+    """Writes a file whole or not at all. Without ``sync``, it is not flushed to disk; use it for what may get lost."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as stream:
             stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+            if sync:
+                stream.flush()
+                os.fsync(stream.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -130,3 +131,22 @@ def locked(path: Path, wait: Callable[[], None] = lambda: None) -> Iterator[None
         yield
     finally:
         os.close(descriptor)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether another process holds the lock of a file; nothing is written, and a missing file is not locked."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        if not lacks_locks(error):
+            raise
+        return False  # where there are no locks, nothing runs
+    finally:
+        os.close(descriptor)
+    return False

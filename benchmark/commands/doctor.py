@@ -150,13 +150,13 @@ def _print_plugins(console: Console, plugins: Sequence[PluginStatus]) -> None:
     print_pairs(console, [(kind, text) for kind, text in names.items() if text])
     if others:
         console.print("\nplug-ins of other packages", style="bold")
-        columns = {
-            "name": [plugin.name for plugin in others],
-            "kind": [plugin.kind for plugin in others],
-            "package": [f"{plugin.package} {plugin.version}".strip() for plugin in others],
-            "hash": [plugin.hash[:SHOWN_OF_HASH] for plugin in others],
-        }
-        print_rows(console, [Column(heading, cells) for heading, cells in columns.items()])
+        columns = (
+            Column("name", [plugin.name for plugin in others]),
+            Column("kind", [plugin.kind for plugin in others]),
+            Column("package", [f"{plugin.package} {plugin.version}".strip() for plugin in others]),
+            Column("hash", [plugin.hash[:SHOWN_OF_HASH] for plugin in others]),
+        )
+        print_rows(console, columns)
     for plugin in plugins:
         if plugin.problem:
             console.print(f"\n{plugin.problem}")

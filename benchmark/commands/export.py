@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.commands.options import json_option, load, print_result, task_options, workdir_option
+from benchmark.commands.options import device_option, json_option, load, print_result, task_options, workdir_option
 
 
 @click.command(short_help="Write the inputs of an outside generator.")
@@ -14,7 +14,7 @@ from benchmark.commands.options import json_option, load, print_result, task_opt
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write; absent or empty.")
 @click.option("--embeddings", is_flag=True, help="Write the items' embeddings, too.")
 @workdir_option
-@click.option("--device", default="cpu", show_default=True, help="Torch device that encodes the items.")
+@device_option("Torch device that encodes the items.")
 @json_option
 def export(
     task: str,

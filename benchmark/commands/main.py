@@ -14,23 +14,30 @@ from typing import Any
 
 import click
 
+from benchmark.commands.cache import cache
+from benchmark.commands.completion import completion, generators_of_records, generators_of_task, recorded_tasks
 from benchmark.commands.encoding import print_plainly
 from benchmark.commands.exits import one_message
 from benchmark.commands.export import export
 from benchmark.commands.new_plugin import GROUPS, write_plugin
 from benchmark.commands.options import (
     csv_option,
+    device_option,
+    dry_run_option,
     json_option,
     load,
     print_csv,
     print_json,
     print_result,
+    quiet_option,
     results_option,
     task_options,
     workdir_option,
 )
 from benchmark.commands.published import data, dev, weights
 from benchmark.commands.records import check, figures, site, verify
+from benchmark.commands.settings import THREADS_BY_DEFAULT, settings
+from benchmark.commands.status import status
 from benchmark.runner import threads
 from rebeca.errors import did_you_mean
 
@@ -60,9 +67,10 @@ def main(debug: bool) -> None:
     """A benchmark for personalised image generation: do users like the images, and are they personal?"""
     if not os.environ.get(threads.VARIABLE):  # read by numpy and torch when they are imported
         os.environ[threads.VARIABLE] = threads.DEFAULT
+        click.get_current_context().meta[THREADS_BY_DEFAULT] = True
 
 
-for _command in (export, verify, check, site, figures, weights, data, dev):
+for _command in (export, verify, check, site, figures, weights, data, dev, cache, status, completion, settings):
     main.add_command(_command)
 
 
@@ -86,7 +94,7 @@ def validate(task: str, overrides: tuple[str, ...], limit_users: int | None, as_
 @main.command(short_help="Print what a run needs and could detect.")
 @task_options
 @workdir_option
-@click.option("--device", default="cpu", show_default=True, help="Torch device of the run.")
+@device_option("Torch device of the run.")
 @click.option("--pilot", type=click.Path(path_type=Path), help="Records of an earlier or smaller run of the task.")
 @json_option
 @csv_option
@@ -113,8 +121,14 @@ def plan(
 @main.command()
 @task_options
 @workdir_option
-@click.option("--only", multiple=True, metavar="ID", help="Only this generator and the reference; may be repeated.")
-@click.option("--device", default="cpu", show_default=True, help="Torch device.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="ID",
+    shell_complete=generators_of_task,
+    help="Only this generator and the reference; may be repeated.",
+)
+@device_option()
 @click.option(
     "--publish",
     type=click.Path(path_type=Path),
@@ -125,7 +139,8 @@ def plan(
 )
 @click.option("--with-weights", is_flag=True, help="Publish the fitted weights as well, beside the records.")
 @click.option("--site", type=click.Path(path_type=Path), help="Where to build the page  [default: in the work folder]")
-@click.option("--quiet", is_flag=True, help="Print the result only.")
+@quiet_option
+@dry_run_option
 @json_option
 def run(
     task: str,
@@ -138,6 +153,7 @@ def run(
     with_weights: bool,
     site: Path | None,
     quiet: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Run a task, write its records and build its page.
@@ -156,9 +172,15 @@ def run(
 
     resolved = task_to_run(task, overrides, limit_users, only, device)
     check_folders(workdir, site, publish)
-    check_site(site or page_folder(workdir, resolved), resolved.file.id)
-    if publish is not None:
-        check_publish(resolved, publish)
+    folder = site or page_folder(workdir, resolved)
+    check_site(folder, resolved.file.id)
+    place = None if publish is None else check_publish(resolved, publish)
+    if dry_run:
+        from benchmark.commands.dry_run import dry_run as plan_run
+        from benchmark.commands.dry_run import print_dry_run
+
+        print_result(plan_run(resolved, workdir, device, folder, place), as_json, print_dry_run)
+        return
     reporter, published = Reporter(quiet=quiet), None
     command, page_step = ["rebeca-bench", *sys.argv[1:]], Step(PAGE_STAGE, PAGE_STAGE, resolved.file.id)
     with running(resolved, workdir, device, reporter, command, page_step) as (store, result):
@@ -166,7 +188,7 @@ def run(
         if publish is not None:
             published = copy_records(resolved, result.addresses, store, records, publish, with_weights)
         with reporter.stage(PAGE_STAGE, announce=False):
-            page = build_site([records], site or page_folder(workdir, resolved))
+            page = build_site([records], folder)
     from benchmark.commands.show import print_board, summary
 
     if as_json:
@@ -180,7 +202,7 @@ def run(
 
 
 @main.command()
-@click.argument("task")
+@click.argument("task", shell_complete=recorded_tasks)
 @workdir_option
 @results_option
 @json_option
@@ -204,9 +226,9 @@ def show(task: str, workdir: Path, roots: tuple[Path, ...], as_json: bool, as_cs
 
 
 @main.command()
-@click.argument("task")
-@click.argument("a")
-@click.argument("b")
+@click.argument("task", shell_complete=recorded_tasks)
+@click.argument("a", shell_complete=generators_of_records)
+@click.argument("b", shell_complete=generators_of_records)
 @workdir_option
 @results_option
 @json_option
@@ -229,7 +251,7 @@ def compare(task: str, a: str, b: str, workdir: Path, roots: tuple[Path, ...], a
 
 
 @main.command()
-@click.argument("task")
+@click.argument("task", shell_complete=recorded_tasks)
 @click.option("--users", type=click.IntRange(2), help="Users  [default: as in the records]")
 @click.option("--images", type=click.IntRange(1), help="Images per user  [default: as in the records]")
 @click.option(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from benchmark.commands.completion import task_files
 from rebeca.hashes import cache_folder
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def task_options(command: Command) -> Command:
     for option in (
         click.option("--limit-users", type=click.IntRange(1), metavar="N", help="Make images for N users only."),
         click.option("--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Change a key of the task file."),
-        click.argument("task"),
+        click.argument("task", shell_complete=task_files),
     ):
         command = option(command)
     return command
@@ -36,8 +37,21 @@ workdir_option = click.option(
     "--workdir",
     type=click.Path(path_type=Path),
     default=cache_folder,
+    envvar="REBECA_WORKDIR",
+    show_envvar=True,
     help="Work folder  [default: the user's cache]",
 )
+quiet_option = click.option(
+    "--quiet", is_flag=True, envvar="REBECA_QUIET", show_envvar=True, help="Print the result only."
+)
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+
+
+def device_option(what: str = "Torch device.") -> Callable[[Command], Command]:
+    """``--device``, with what it is for."""
+    return click.option(
+        "--device", default="cpu", show_default=True, envvar="REBECA_DEVICE", show_envvar=True, help=what
+    )
 
 
 def _one_format(context: click.Context, option: click.Parameter, chosen: bool) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from benchmark.commands.options import csv_option, json_option, print_json, print_result
+from benchmark.commands.completion import task_files, weights_names
+from benchmark.commands.options import csv_option, dry_run_option, json_option, print_json, print_result
 
 
 @click.group()
@@ -16,7 +17,7 @@ def weights() -> None:
 
 
 @weights.command("list")
-@click.argument("task", required=False)
+@click.argument("task", required=False, shell_complete=task_files)
 @json_option
 @csv_option
 def list_(task: str | None, as_json: bool, as_csv: bool) -> None:
@@ -31,7 +32,7 @@ def list_(task: str | None, as_json: bool, as_csv: bool) -> None:
 
 
 @weights.command()
-@click.argument("task", required=False)
+@click.argument("task", required=False, shell_complete=task_files)
 @json_option
 def check(task: str | None, as_json: bool) -> None:
     """Hash the weights that a task needs.
@@ -44,10 +45,15 @@ def check(task: str | None, as_json: bool) -> None:
 
 
 @weights.command()
-@click.argument("what", nargs=-1, required=True, metavar="TASK|NAME...")
-def fetch(what: tuple[str, ...]) -> None:
+@click.argument("what", nargs=-1, required=True, metavar="TASK|NAME...", shell_complete=weights_names)
+@dry_run_option
+def fetch(what: tuple[str, ...], dry_run: bool) -> None:
     """Fetch weights from the hub at their pinned commits, and check them."""
-    from benchmark.commands.weights import fetch_weights
+    from benchmark.commands.weights import fetch_weights, missing_weights
+
+    if dry_run:
+        click.echo(missing_weights(what))
+        return
 
     for name, path in fetch_weights(what, click.echo):
         click.echo(f"{name:18s} {path}")

@@ -8,8 +8,16 @@ from pathlib import Path
 import click
 
 from benchmark.commands.check_plugin import check_plugin
+from benchmark.commands.completion import recorded_tasks, task_files
 from benchmark.commands.exits import DIFFERS
-from benchmark.commands.options import json_option, print_result, results_option, workdir_option
+from benchmark.commands.options import (
+    device_option,
+    json_option,
+    print_result,
+    quiet_option,
+    results_option,
+    workdir_option,
+)
 
 _attest = click.option("--attest", is_flag=True, help="On success, note it beside the records; the site shows it.")
 
@@ -45,14 +53,14 @@ check.add_command(check_plugin)
 
 
 @check.command("run")
-@click.argument("task")
+@click.argument("task", shell_complete=task_files)
 @click.option("--set", "overrides", multiple=True, metavar="data.path=FOLDER", help="Folder of the data.")
 @click.option(
     "--against", type=click.Path(path_type=Path), required=True, help="Published records, or a folder of them."
 )
 @click.option("--workdir", type=click.Path(path_type=Path), help="Work folder to continue in  [default: a new one]")
-@click.option("--device", default="cpu", show_default=True, help="Torch device.")
-@click.option("--quiet", is_flag=True, help="Print the result only.")
+@device_option()
+@quiet_option
 @_attest
 @json_option
 def check_run(
@@ -120,7 +128,7 @@ def site_build(
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", shell_complete=recorded_tasks)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
 @workdir_option
 @results_option

@@ -107,8 +107,7 @@ def fetch_weights(what: Sequence[str], notify: Callable[[str], None]) -> Iterato
     Raises:
         MissingDependency: If the hub cannot be reached, asks for a licence to be accepted, or gives something else.
     """
-    wanted = (published for text in what for published in ([ALL[text]] if text in ALL else needed(text)))
-    for published in dict.fromkeys(wanted):
+    for published in _wanted(what):
         folder = weights_root() / published.folder
         if (folder / CARD).is_file():
             raise MissingDependency(
@@ -122,6 +121,28 @@ def fetch_weights(what: Sequence[str], notify: Callable[[str], None]) -> Iterato
             _download(published)
             local = find(published.name)
         yield published.name, local.source
+
+
+def _wanted(what: Sequence[str]) -> list[Published]:
+    """Weights by tasks or names, each once."""
+    return list(dict.fromkeys(own for text in what for own in ([ALL[text]] if text in ALL else needed(text))))
+
+
+def missing_weights(what: Sequence[str]) -> str:
+    """Names and sizes of what :func:`fetch_weights` would fetch; files on this machine are hashed.
+
+    Args:
+        what: Tasks, or names of weights.
+    """
+    missing = []
+    for published in _wanted(what):
+        try:
+            find(published.name)
+        except MissingDependency:
+            missing.append(published)
+    lines = [f"{published.name:18s} {published.gigabytes:6.2f} GB  {published.repository}" for published in missing]
+    size = sum(published.gigabytes for published in missing)
+    return "\n".join([*lines, f"{len(missing)} of {len(_wanted(what))} are missing, {size:.2f} GB to {weights_root()}"])
 
 
 def _download(published: Published) -> None:

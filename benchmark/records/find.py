@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmark.records.files import TASK_FOLDER, newest_records
 from benchmark.task.bundled import bundled_tasks
-from benchmark.task.yaml_source import read_yaml
+from benchmark.task.yaml_source import task_id
 from rebeca.errors import SpecError, did_you_mean
 
 
@@ -20,7 +20,7 @@ def find_records(task: str, roots: Sequence[Path]) -> Path:
     folder = Path(task)
     if (folder / TASK_FOLDER).is_dir():
         return folder
-    name = str(read_yaml(folder).data.get("id", folder.stem)) if folder.suffix in (".yaml", ".yml") else folder.name
+    name = task_id(task)
     for root in roots:
         if (records := newest_records(root / name)) is not None:
             return records

@@ -134,7 +134,8 @@ class Estimate:
     def __init__(
         self, steps: Sequence[Step] = (), costs: Costs | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._pending, self._costs, self._clock = list(steps), costs or Costs(), clock
+        self.steps, self._pending = tuple(steps), list(steps)
+        self._costs, self._clock = costs or Costs(), clock
         self._mark = self._reported = clock()
         self._fraction = 0.0
         self._measured = self._expected = 0.0
@@ -144,6 +145,11 @@ class Estimate:
         self.total = len(steps)
         self.current: Step | None = None
         self.spent: dict[str, float] = {}
+
+    @property
+    def pending(self) -> Sequence[Step]:
+        """Steps that have not begun."""
+        return self._pending
 
     @property
     def number(self) -> int:

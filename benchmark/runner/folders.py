@@ -6,11 +6,12 @@ from pathlib import Path
 
 from benchmark.disk import check_writable
 from benchmark.runner.run_task import record_root
+from benchmark.runner.status import RUNS
 from benchmark.runner.store import STAGE_VERSIONS
 from benchmark.task.resolve import Task
 from rebeca.errors import StoreError
 
-KEPT = (*STAGE_VERSIONS, "checkpoints", "rehearsals", "frozen", "private-images", "set-aside")
+KEPT = (*STAGE_VERSIONS, RUNS, "checkpoints", "rehearsals", "frozen", "private-images", "set-aside")
 """What a run keeps in its work folder, besides pages."""
 
 

@@ -57,11 +57,12 @@ class Freezer:
         self._path = workdir / "frozen" / f"{task.file.id}-v{task.file.version}{own}.json"
         self._spec: Mapping[str, Plain] = {key: value for key, value in task.to_json().items() if key not in FREE}
 
-    def declare(self, images_exist: bool) -> Declaration:
+    def declare(self, images_exist: bool, write: bool = True) -> Declaration:
         """Writes the task down before its first image; afterwards compares it with what was written down.
 
         Args:
             images_exist: Whether an image of the task is in the store.
+            write: Whether to write; otherwise this only says what the declaration would be.
 
         Raises:
             StoreError: If the file cannot be read.
@@ -69,7 +70,8 @@ class Freezer:
         frozen = self._read()
         if not images_exist and (frozen is None or not frozen.images):
             at = utc_now()
-            self._write(_Frozen(self._spec, False, at))
+            if write:
+                self._write(_Frozen(self._spec, False, at))
             return Declaration(True, at)
         if frozen is None:
             return Declaration(False, None, "images existed before the task was written down")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from benchmark.runner.estimate import Costs, Estimate, Left, Step
+from benchmark.runner.status import StatusFile
 from rebeca.errors import printable
 
+Item = TypeVar("Item")
 Report = Callable[[int, int, str], None]
 SECONDS_BETWEEN_LINES = 30.0
 """Outside a terminal; in a long run a twentieth of what has passed, if that is more."""
@@ -45,6 +48,7 @@ class Reporter:
         self.quiet = quiet
         self._clock, self._began = clock, clock()
         self._estimate, self._after = Estimate(clock=clock), tuple[Step, ...]()
+        self._status: StatusFile | None = None
         self._shown = False
         self._count = ""
         self._next_line = 0.0
@@ -67,6 +71,7 @@ class Reporter:
         self._began, self._after = self._clock(), after
         with self._display():
             yield
+        self._end()
         for line in summary(self._estimate.spent if self._estimate.total else {}, self.elapsed()):
             self.info(line)
 
@@ -81,6 +86,25 @@ class Reporter:
     def begin(self, steps: Sequence[Step], costs: Costs) -> None:
         """Names the stages that follow, so that the time left is known from the first one on."""
         self._estimate = Estimate([*steps, *self._after], costs, self._clock)
+        self._note()
+
+    @contextmanager
+    def followed(self, status: StatusFile) -> Iterator[None]:
+        """Notes in a file how far the block is, and the stages that follow it in :meth:`run`."""
+        self._status = status
+        self._note()
+        yield
+        if not self._after:
+            self._end()
+
+    def _end(self) -> None:
+        if self._status is not None:
+            self._status.write(self._estimate, finished=True)
+        self._status = None
+
+    def _note(self) -> None:
+        if self._status is not None:
+            self._status.write(self._estimate, self._count)
 
     @contextmanager
     def stage(self, title: str, announce: bool = True) -> Iterator[Report]:
@@ -92,6 +116,7 @@ class Reporter:
         """
         estimate, self._count = self._estimate, ""
         estimate.start(title)
+        self._note()
         bar = self.console.is_terminal
         if announce and not bar:
             self.info(f"  {title} ...")
@@ -100,6 +125,8 @@ class Reporter:
         def report(done: int, total: int, note: str) -> None:
             estimate.report(done, total)
             self._count = f"{done:,}/{total:,} {note}"
+            if self._status is not None and self._status.due():
+                self._note()
             if not bar and self._clock() >= self._next_line:
                 self._line()
 
@@ -109,7 +136,8 @@ class Reporter:
         except BaseException:
             estimate.abandon()
             raise
-        seconds = estimate.finish()
+        seconds, self._count = estimate.finish(), ""
+        self._note()
         if seconds >= (SHORTEST if announce else NOTABLE):
             self.info(f"  {title}: {duration(seconds)}{time_left(estimate.left())}")
 
@@ -180,10 +208,7 @@ def summary(spent: dict[str, float], seconds: float) -> list[str]:
     """What a run says at its end: the time in all, and by kind of stage."""
     if not spent:
         return [f"done in {duration(seconds)}; everything was cached"]
-    kinds: dict[str, float] = {}
-    for title, own in spent.items():
-        kind = title.split()[0]
-        kinds[kind] = kinds.get(kind, 0.0) + own
+    kinds = {kind: sum(own) for kind, own in by_kind(spent.items()).items()}
     shown = {kind: own for kind, own in kinds.items() if own >= LEAST_SHARE * seconds}
     rest = seconds - sum(shown.values())
     if rest >= LEAST_SHARE * seconds:
@@ -191,3 +216,11 @@ def summary(spent: dict[str, float], seconds: float) -> list[str]:
     parts = ", ".join(f"{kind} {duration(own)}".replace(" ", "\N{NO-BREAK SPACE}") for kind, own in shown.items())
     lines = textwrap.wrap(f"done in {duration(seconds)}: {parts}", SUMMARY_WIDTH, subsequent_indent="  ")
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
+
+
+def by_kind(steps: Iterable[tuple[str, Item]]) -> dict[str, list[Item]]:
+    """What belongs to steps, given with their titles, by the kind of step: ``fit``, ``images``, ``score``."""
+    kinds: dict[str, list[Item]] = {}
+    for title, item in steps:
+        kinds.setdefault(title.split()[0], []).append(item)
+    return kinds

@@ -17,11 +17,14 @@ from benchmark.runner.addresses import Addresses, find_addresses
 from benchmark.runner.estimate import Costs
 from benchmark.runner.freeze import Declaration, Freezer
 from benchmark.runner.progress import Reporter
+from benchmark.runner.status import RUNS, StatusFile
 from benchmark.runner.steps import plan_steps
 from benchmark.runner.store import STAGE_VERSIONS, Stages, Store
+from benchmark.runner.uses import note_uses
 from benchmark.runner.world import find_data, keep_users
 from benchmark.stats.levels import FEWEST_USERS, smallest_p
 from benchmark.task.resolve import Task
+from rebeca.device import device_class
 from rebeca.errors import RecordError, SpecError
 from rebeca.seeds import digest_of
 
@@ -58,10 +61,17 @@ def run_task(
         RebecaError: Naming what stopped the run.
     """
     stages = Stages(store, reporter or Reporter(quiet=True))
+    with stages.reporter.followed(StatusFile(record_root(store.root / RUNS, task), task.file.title)):
+        return _run(task, stages, device, command)
+
+
+def _run(task: Task, stages: Stages, device: str, command: Sequence[str]) -> RunResult:
+    store = stages.store
     data = find_data(task, store)
     keep_users(data, store)
     check_reach(task, len(data.users))
     addresses = find_addresses(task, device, data.users, data.addresses)
+    note_uses(record_root(store.root / RUNS, task), task.source, device_class(device), addresses)
     freezer = Freezer(store.root, task)
     declaration = declare(freezer, addresses, stages)
     target, address = record_root(store.root / "records", task), record_address(task, addresses, declaration)

@@ -13,16 +13,19 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.disk import file_digest, locked, sync_files, sync_path, write_atomically
+from pydantic import JsonValue
+
+from benchmark.disk import file_digest, is_locked, locked, sync_files, sync_path, write_atomically
 from benchmark.runner.progress import Report, Reporter
 from rebeca.errors import StoreError, disk_full
 from rebeca.seeds import canonical_json, digest_of
 
 MANIFEST = "artefact.json"
+LOCK = "lock"
 STAGE_VERSIONS = {
     "data": 1,
     "embeddings": 2,
@@ -89,16 +92,21 @@ class Store:
         folder = self.folder(address)
         if not folder.is_dir():
             return None
-        problem = _problem(folder, address)
+        problem = problem_of(folder)
         if problem is None:
             return folder
-        aside = self.root / "set-aside" / f"{address.stage}-{folder.name[:16]}-{os.getpid()}"
+        aside = self.set_aside(folder)
+        self.notify(f"{address.stage} {folder.name[:12]}: {problem}; set aside as {aside} and computed again")
+        return None
+
+    def set_aside(self, folder: Path) -> Path:
+        """Moves a damaged artefact out of the way, and returns where it lies now."""
+        aside = self.root / "set-aside" / f"{folder.parent.parent.name}-{folder.name[:16]}-{os.getpid()}"
         aside.parent.mkdir(parents=True, exist_ok=True)
         if aside.exists():
             shutil.rmtree(aside)
         folder.rename(aside)
-        self.notify(f"{address.stage} {folder.name[:12]}: {problem}; set aside as {aside} and computed again")
-        return None
+        return aside
 
     def make(self, address: Address, write: Callable[[Path], None]) -> Path:
         """The folder of an artefact, made with ``write(folder)`` where it is missing.
@@ -118,7 +126,9 @@ class Store:
             temporary.mkdir()
             write(temporary)
             files = {str(p.relative_to(temporary)): file_digest(p) for p in sorted(temporary.rglob("*")) if p.is_file()}
-            write_atomically(temporary / MANIFEST, _manifest(address, files))
+            inputs = json.loads(address.inputs)
+            manifest = _manifest(address.stage, STAGE_VERSIONS[address.stage], inputs, files)
+            write_atomically(temporary / MANIFEST, manifest)
             sync_files(temporary)
             temporary.rename(folder)
             sync_path(folder.parent)
@@ -138,15 +148,48 @@ class Store:
         Raises:
             StoreError: If the folder cannot be created, or its file system has no locks.
         """
-        lock = self.root / "lock"
+        with self._held(lambda: self.notify(f"another run uses {self.root}; waiting for it to end")):
+            self.sweep()
+            yield
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Holds the work folder for a change of what it keeps; it never waits, so that no run is disturbed.
+
+        Raises:
+            StoreError: If a run uses the folder, or as :meth:`locked`.
+        """
+
+        def refuse() -> None:
+            pid = self.runner()
+            raise StoreError(
+                f"{self.root} is used by process {pid or '(unknown)'}",
+                hint="wait until it ends; rebeca-bench status shows how far it is",
+            )
+
+        with self._held(refuse):
+            yield
+
+    @contextmanager
+    def _held(self, wait: Callable[[], None]) -> Iterator[None]:
+        lock = self.root / LOCK
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             lock.touch()
         except OSError as error:
             raise StoreError(f"{self.root}: cannot be used as a work folder ({error.strerror or error})") from error
-        with locked(lock, lambda: self.notify(f"another run uses {self.root}; waiting for it to end")):
-            self.sweep()
+        with locked(lock, wait):
+            with suppress(OSError):  # on a full disk only the number is missing
+                lock.write_text(str(os.getpid()), encoding="ascii")
             yield
+
+    def runner(self) -> int | None:
+        """Process that uses the work folder; 0 where its number is not known, None where there is none."""
+        lock = self.root / LOCK
+        if not is_locked(lock):
+            return None
+        written = lock.read_text(encoding="ascii", errors="replace").strip()
+        return int(written) if written.isdecimal() else 0
 
     def sweep(self) -> None:
         """Removes what a killed process left half written; call it only while holding the lock."""
@@ -155,24 +198,23 @@ class Store:
                 shutil.rmtree(leftover)
 
 
-def _manifest(address: Address, files: dict[str, str]) -> bytes:
+def _manifest(stage: str, version: int, inputs: JsonValue, files: dict[str, str]) -> bytes:
     """The inputs of an artefact, and the SHA-256 of its files by name."""
-    manifest = {
-        "stage": address.stage,
-        "version": STAGE_VERSIONS[address.stage],
-        "inputs": json.loads(address.inputs),
-        "files": files,
-    }
+    manifest = {"stage": stage, "version": version, "inputs": inputs, "files": files}
     return json.dumps(manifest, sort_keys=True, indent=1).encode()
 
 
-def _problem(folder: Path, address: Address) -> str | None:
+def problem_of(folder: Path) -> str | None:
+    """What is wrong with an artefact; None where it is intact. Every byte is read."""
     try:
         written = (folder / MANIFEST).read_bytes()
-        files = dict(json.loads(written)["files"])
+        manifest = json.loads(written)
+        stage, version, inputs = (manifest[name] for name in ("stage", "version", "inputs"))
+        files = dict(manifest["files"])
+        key = digest_of([stage, version, inputs])
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"its manifest cannot be read ({error})"
-    if written != _manifest(address, files):
+    if key != folder.name or stage != folder.parent.parent.name or written != _manifest(stage, version, inputs, files):
         return "its manifest was changed"
     present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} - {MANIFEST}
     if present != set(files):

@@ -19,6 +19,7 @@ from benchmark.task.bundled import find_task
 from benchmark.task.file import ENCODER_KEYS
 from rebeca.errors import SpecError, did_you_mean
 
+TASK_FILES = (".yaml", ".yml")
 LARGEST_BYTES = 1 << 20
 PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map")}
 DEEPEST = 20
@@ -55,6 +56,16 @@ class Source:
         while path and path not in self.places:
             path = path[:-1]
         return " with ".join([self.places[path] if path else str(self.path), *options])
+
+
+def task_id(task: str) -> str:
+    """Id in a task file; otherwise the last name of what was given.
+
+    Raises:
+        SpecError: If the file cannot be read.
+    """
+    path = Path(task)
+    return str(read_yaml(path).data.get("id", path.stem)) if path.suffix in TASK_FILES else path.name
 
 
 def read_yaml(path: Path) -> Source:

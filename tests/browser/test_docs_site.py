@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.browser.conftest import until
 from tests.conftest import ROOT
 from tests.test_docs_site import CHART, notebook
 

@@ -1,0 +1,164 @@
+"""How far the run of a task is: a small file in the work folder that the run writes and ``rebeca-bench status`` reads.
+
+It is no result: no address and no record holds it, and a run does not depend on it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from benchmark.disk import write_atomically
+from benchmark.runner.estimate import Estimate
+
+RUNS = "runs"
+"""Below it in the work folder, a folder per task and version: what its last run uses, and how far it came."""
+FILE = "status.json"
+SECONDS_BETWEEN_WRITES = 1.0
+"""Within a step; every step is written when it begins and when it ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepStatus:
+    """A step of a run.
+
+    Attributes:
+        title: Its title.
+        state: ``left`` before it begins.
+        seconds: Wall seconds so far; 0 before it begins.
+    """
+
+    title: str
+    state: Literal["done", "now", "left"]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """How far a run was when it last wrote this.
+
+    Attributes:
+        title: Of the task.
+        pid: Its process.
+        began: When it began, in seconds since 1970.
+        seen: When this was written, in seconds since 1970.
+        finished: Whether nothing is left.
+        steps: What it computes; results that were cached are no steps.
+        share: How much of the present step is done, in [0, 1]; None where nobody knows.
+        count: The same in words, such as ``40/64 images``.
+        seconds_left: Of all steps whose time is known; None where none is.
+        complete: Whether the time of every step is known.
+    """
+
+    title: str
+    pid: int
+    began: float
+    seen: float
+    finished: bool
+    steps: tuple[StepStatus, ...]
+    share: float | None
+    count: str
+    seconds_left: float | None
+    complete: bool
+
+
+class StatusFile:
+    """Where a run notes how far it is. A disk that is full, or read-only, stops no run for that.
+
+    Args:
+        folder: The folder of the task's notes; created when needed.
+        title: Of the task.
+        clock: Seconds.
+    """
+
+    def __init__(self, folder: Path, title: str, clock: Callable[[], float] = time.time) -> None:
+        self._path, self._title, self._clock = folder / FILE, title, clock
+        self._began = clock()
+        self._next = 0.0
+
+    def due(self) -> bool:
+        """Whether a second has passed since the last write."""
+        return self._clock() >= self._next
+
+    def write(self, estimate: Estimate, count: str = "", finished: bool = False) -> None:
+        now, left = self._clock(), estimate.left()
+        self._next = now + SECONDS_BETWEEN_WRITES
+        status = RunStatus(
+            title=self._title,
+            pid=os.getpid(),
+            began=self._began,
+            seen=now,
+            finished=finished,
+            steps=tuple(_steps(estimate, finished)),
+            share=None if finished else estimate.share(),
+            count=count,
+            seconds_left=None if left is None or finished else left.seconds,
+            complete=left is not None and left.complete,
+        )
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._path, TypeAdapter(RunStatus).dump_json(status, indent=1) + b"\n", sync=False)
+
+
+def _steps(estimate: Estimate, finished: bool) -> Iterator[StepStatus]:
+    current = estimate.current
+    titles = [step.title for step in estimate.steps]
+    pending = set() if finished else {step.title for step in estimate.pending}
+    for title in titles:
+        now = current is not None and title == current.title
+        state: Literal["done", "now", "left"] = "now" if now else "left" if title in pending else "done"
+        yield StepStatus(title, state, estimate.spent.get(title, 0.0) + (estimate.seconds if now else 0.0))
+    if current is not None and current.title not in titles:
+        yield StepStatus(current.title, "now", estimate.seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStatus:
+    """The last run of a task.
+
+    Attributes:
+        task: Id and version, such as ``sprites/v1``.
+        state: ``stopped`` where the process ended before the run did, however it ended.
+        run: What it wrote last.
+        seconds_left: Of the run that goes on; None where nobody knows, and where nothing goes on.
+    """
+
+    task: str
+    state: Literal["running", "stopped", "done"]
+    run: RunStatus
+    seconds_left: float | None
+
+
+def read_statuses(root: Path, runner: int | None, now: float | None = None) -> list[TaskStatus]:
+    """The last run of every task in a work folder, the newest first. Nothing is written.
+
+    A process that was killed cannot say so. It is known by the lock of the work folder, which nobody holds then.
+
+    Args:
+        root: The work folder.
+        runner: The process that holds its lock; None where there is none.
+        now: Seconds since 1970.
+    """
+    now = time.time() if now is None else now
+    statuses = []
+    for path in (root / RUNS).glob(f"*/*/{FILE}"):
+        try:
+            run = TypeAdapter(RunStatus).validate_json(path.read_bytes())
+        except (OSError, ValidationError):  # it was replaced a moment ago, or is damaged; the next run writes it anew
+            continue
+        state: Literal["running", "stopped", "done"] = (
+            "done" if run.finished else "running" if runner == run.pid else "stopped"
+        )
+        left = None
+        if state == "running" and run.seconds_left is not None:
+            left = max(run.seconds_left - max(now - run.seen, 0.0), 0.0)
+        name = path.parent.relative_to(root / RUNS).as_posix()
+        statuses.append(TaskStatus(task=name, state=state, run=run, seconds_left=left))
+    return sorted(statuses, key=lambda status: (status.state == "running", status.run.seen), reverse=True)
