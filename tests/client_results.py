@@ -14,7 +14,9 @@ schema: 1
 id: two
 version: 1
 title: Two generators
-data: {kind: sprites, params: {sprites: 60, users_per_taste: 3}, like_at: user-median, split: {kind: held-out-items, test: 0.3, validation: 0.2}}
+data:
+  {kind: sprites, params: {sprites: 60, users_per_taste: 3}, like_at: user-median,
+   split: {kind: held-out-items, test: 0.3, validation: 0.2}}
 judges: {verifier: {use: ncf, encoder: "fourier:2"}, ratings: shared}
 images: 2
 encoder: "fourier:2"
