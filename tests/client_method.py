@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from rebeca import NCF, Prior, Verifier, train_ncf
-from rebeca.arrays import Bools, Floats, Ints
+from rebeca.arrays import Bools, Floats, Ints, Pixels
 from rebeca.scorers import LAION, HPSv2
 
 RNG = np.random.default_rng(0)
@@ -62,7 +62,11 @@ def as_the_original_did() -> None:
 def scored(folder: Path) -> None:
     for name, grey in ("black", 0), ("white", 255):
         Image.new("RGB", (64, 64), (grey, grey, grey)).save(folder / f"{name}.png")
-    images = [Image.open(folder / "black.png"), np.full((64, 64, 3), 255, np.uint8), folder / "white.png"]
+    images: list[Path | Image.Image | Pixels] = [
+        Image.open(folder / "black.png"),
+        np.full((64, 64, 3), 255, np.uint8),
+        folder / "white.png",
+    ]
     preference = HPSv2("tinyworld", device="cpu").score(images, prompts="a postcard")
     beauty = LAION("tinyworld").score(folder)
     assert_type(preference, Floats)
