@@ -67,13 +67,13 @@ class Encoder(Plugin[P, EncoderContext]):
         ...     def dim(self):
         ...         return 3 * self.params.side**2
         ...     def encode(self, images, items=None):
-        ...         small = [self.small(image) for image in images]
-        ...         return np.array(small, np.float32).reshape(len(images), self.dim) / 255
-        ...     def small(self, image):
-        ...         rows, columns = (np.linspace(0, size - 1, self.params.side).astype(int) for size in image.shape[:2])
-        ...         return image[rows][:, columns]
+        ...         small = []
+        ...         for image in images:
+        ...             rows, columns = (np.linspace(0, n - 1, self.params.side).astype(int) for n in image.shape[:2])
+        ...             small.append(image[rows][:, columns])
+        ...         return np.stack(small).reshape(len(images), self.dim).astype(np.float32) / 255
         >>> encoder = Thumbnail(ThumbnailParams(side=4), EncoderContext())
-        >>> encoder.encode([np.zeros((32, 48, 3), np.uint8)]).shape
+        >>> encoder.encode([np.zeros((32, 32, 3), np.uint8)]).shape
         (1, 48)
 
     Attributes:
