@@ -59,7 +59,7 @@ def test_a_public_name_shows_a_value(module, name):
     text = documented(module, name)
     summary, _, example = text.partition("Example:\n")
     assert len(summary.split()) > 2, "it says nothing"
-    assert name in example, "no example uses it"
+    assert name.lower() in example.lower(), "no example uses it"
     shown = doctest.DocTestParser().get_examples(example)
     assert any(part.want for part in shown), "its example shows no value"
     assert sum(part.source.count("\n") for part in shown) <= MOST_LINES
