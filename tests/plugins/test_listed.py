@@ -36,7 +36,7 @@ def test_the_projects_own_are_a_block_and_others_a_table(plugins, monkeypatch, c
     assert lines[start + 1].split() == ["name", "kind", "package", "hash"]
     hashes = {name: registry.identity(kind, name).hash[:12] for kind, name in OWN.items()}
     rows = {line.split()[0]: line for line in lines[start + 2 : start + 9]}
-    assert {name: rows[name].split()[-1] for name in OWN} == hashes
+    assert {name: rows[name].split()[-1] for name in OWN.values()} == hashes
     assert f"{PACKAGE} 1.0" in rows["lucky"]
 
 
@@ -50,7 +50,7 @@ def test_without_others_there_is_no_table():
         ("import numpy as np", "import numpy as np\nimport nothing_of_the_kind", "pip install nothing_of_the_kind"),
         ("import numpy as np", "import numpy as np\nraise OSError('no libgomp')", "failed: OSError: no libgomp"),
         ("import numpy as np", "import numpy as np\n1 +", "failed: SyntaxError"),
-        ("class Lucky", "class Unlucky", "is registered as my_plugins:Lucky, which does not exist"),
+        ("class Lucky(Generator", "class Unlucky(Generator", "is registered as my_plugins:Lucky, which does not exist"),
         ("class Lucky(Generator[LuckyParams])", "class Lucky", "not derived from rebeca.Generator"),
         ("    def fit(self, train): ...", "", "the class Lucky does not define fit"),
     ],
