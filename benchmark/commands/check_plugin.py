@@ -19,7 +19,7 @@ from benchmark.task.encoders import named_encoder
 from benchmark.task.paths import placed
 from benchmark.task.registry import BASES, GROUPS, KINDS, Kind
 from rebeca.errors import MissingDependency, PluginError, SpecError, did_you_mean
-from rebeca.interfaces import Decoder
+from rebeca.interfaces import Decoder, Scorer, SetScorer
 from rebeca.params import make_params
 
 if TYPE_CHECKING:
@@ -174,9 +174,14 @@ def _path(folder: str | None) -> Path | None:
 
 
 def _world_of(plugin: Any, params: Any) -> World | None:
-    """A world in the embedding space that a decoder takes, where it takes no other."""
+    """A world in the embedding space of the encoder that a decoder or scorer names; None where it names none."""
     from benchmark.runner.plugins import build_encoder
     from rebeca.testing import World, make_world
 
-    space = plugin.space(params) if issubclass(plugin, Decoder) else ""
-    return World.of(make_world().dataset, build_encoder(named_encoder(space, Path()), "cpu")) if space else None
+    if issubclass(plugin, Decoder):
+        names = [plugin.space(params)]
+    else:
+        names = list(plugin.encoders(params)) if issubclass(plugin, Scorer | SetScorer) else []
+    if not any(names):
+        return None
+    return World.of(make_world().dataset, build_encoder(named_encoder(names[0], Path()), "cpu"))

@@ -171,14 +171,10 @@ class GeneratorContract(Contract):
     @check(ASK)
     def test_there_is_one_image_per_request(self) -> None:
         """It gives one answer per request."""
-        self.answers()
-
-    @check("check what the generator needs to draw an image; None is for single failures")
-    def test_images_come(self) -> None:
-        """Most of its answers are images."""
-        images = [value for name, value in self.answers().items() if name.startswith("image ")]
-        missing = sum(image is None for image in images)
-        refuse_if(2 * missing > len(images), f"{missing} of {len(images)} images are None")
+        requests = self.shared_world.requests
+        with TemporaryDirectory(prefix="rebeca-") as place:
+            count = sum(1 for _ in self.fitted(Path(place)).generate(requests))
+        refuse_if(count != len(requests), f"generate gave {count} answers to {len(requests)} requests")
 
     @check("return uint8 arrays of shape [height, width, 3], with values from 0 to 255")
     def test_images_are_rgb(self) -> None:
@@ -186,6 +182,13 @@ class GeneratorContract(Contract):
         blank = [name for name, image in self._pixels().items() if np.ptp(image, axis=(0, 1)).max() <= 2]
         new = [name for name in blank if self.answers()[f"the item of {name}"] is None]
         refuse_if(new, f"{len(new)} images are blank, the first is {new[0] if new else ''}")
+
+    @check("check what the generator needs to draw an image; None is for single failures")
+    def test_images_come(self) -> None:
+        """Most of its answers are images."""
+        images = [value for name, value in self.answers().items() if name.startswith("image ")]
+        missing = sum(image is None for image in images)
+        refuse_if(2 * missing > len(images), f"{missing} of {len(images)} images are None")
 
     @check("give the item only where the image is a copy of it: catalogue.pixels(item), unchanged")
     def test_items_are_copies(self) -> None:

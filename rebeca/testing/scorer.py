@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 from unittest import SkipTest
 
 import numpy as np
@@ -23,7 +23,13 @@ ROW = "score every image by itself, without looking at the others"
 
 
 class _ScoringContract(Contract):
-    """What scorers and set scorers have in common."""
+    """What scorers and set scorers have in common.
+
+    Attributes:
+        cards: Name of the class method that gives them.
+    """
+
+    cards: ClassVar[str]
 
     def context(self, world: World) -> Any:
         """What the harness gives."""
@@ -36,8 +42,8 @@ class _ScoringContract(Contract):
 
     def declared(self) -> Answers:
         """The answers of all class methods."""
-        answers = {name: getattr(self.plugin, name)(self.settings) for name in ("needs", "encoders")}
-        return {**super().declared(), **answers, "cards": dict(self.flags.cards)}
+        names = ("needs", "encoders", self.cards)
+        return {**super().declared(), **{name: getattr(self.plugin, name)(self.settings) for name in names}}
 
     @property
     def images(self) -> ScoredImages:
@@ -113,6 +119,7 @@ class ScorerContract(_ScoringContract):
 
     kind = "scorer"
     base = Scorer
+    cards = "card"
 
     def exercise(self) -> Answers:
         """Scores all images by their own users, and by all users where they can be asked."""
@@ -252,6 +259,7 @@ class SetScorerContract(_ScoringContract):
 
     kind = "set scorer"
     base = SetScorer
+    cards = "cards"
 
     def exercise(self) -> Answers:
         """Scores the sets of all users."""
