@@ -3,40 +3,28 @@
 from __future__ import annotations
 
 import builtins
-import os
-import random
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import chdir, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import chdir
 from dataclasses import MISSING, dataclass, fields
-from functools import cache, wraps
+from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Literal, TypeVar
 from unittest import SkipTest
 from unittest.mock import patch
 
-import numpy as np
-
 from rebeca.declared import Asker
 from rebeca.errors import MissingDependency, PluginError, RebecaError, first_few
 from rebeca.guards import GUARDS, WHERE, checked_class, guarded, refuse_if
 from rebeca.params import make_params, params_json
 from rebeca.seeds import canonical_json
+from rebeca.testing.compare import Answers, first_difference
+from rebeca.testing.interpreter import HEAVY, global_seed, global_state, heavy_imports, raised_at
 from rebeca.testing.world import World, make_world
 
 C = TypeVar("C", bound="Contract")
 T = TypeVar("T")
-Answers = Mapping[str, Any]
-"""Everything that a plug-in answered, arrays and texts by name; equal plug-ins give equal answers."""
 PREFIX = "test_"
-TOLERANCE = 1e-4
-"""Relative to the largest number of an array: sums of another batch may round differently."""
-HEAVY = ("torch", "transformers", "diffusers", "open_clip", "tensorflow", "jax")
-"""Packages that take seconds to import."""
-
-
 ANSWERS = "test_it_answers"
 
 
@@ -111,8 +99,8 @@ def check(remedy: str) -> Callable[[Callable[[C], None]], Callable[[C], None]]:
                     except SkipTest as reason:  # pytest and unittest know it
                         skipped = reason
             except PluginError as error:
-                hint = error.hint if error.hint not in ("", WHERE) else remedy
-                raise ContractBreach(error.message, hint=hint) from error
+                hint = f"{remedy}; it came from {raised_at(error, self.plugin)}" if error.hint == WHERE else error.hint
+                raise ContractBreach(error.message, hint=hint or remedy) from error
             if skipped is not None:
                 raise skipped
 
@@ -288,7 +276,7 @@ class Contract:
         answer = self.plugin.check(self.settings)
         refuse_if(answer is not None, f"check returned {answer!r}, expected None")
 
-    @check("the traceback in pytest, or with --debug, shows where it fails")
+    @check("mend the error, which the plug-in itself raised")
     def test_it_answers(self) -> None:
         """It can be built, fitted and asked at all."""
         try:
@@ -396,76 +384,9 @@ def run_contract(contract: type[Contract]) -> Iterator[CheckResult]:
             yield CheckResult(name, title, "passed")
 
 
-@cache
-def heavy_imports(module: str) -> tuple[str, ...]:
-    """Heavy packages that come with a module, seen in a fresh interpreter; none where it cannot be imported there."""
-    names = f"sorted(set({HEAVY}) & set(sys.modules))"
-    code = f"import importlib, sys; importlib.import_module({module!r}); sys.stdout.write(' '.join({names}))"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
-    return () if done.returncode else tuple(done.stdout.split())
-
-
 def checks_of(contract: type[Contract]) -> list[str]:
     """Names of the checks: what the class is, whether it answers, what the kind asks for, and the rest."""
     names = [name for base in reversed(contract.__mro__) for name in vars(base) if name.startswith(PREFIX)]
     shared = [name for name in vars(Contract) if name.startswith(PREFIX)]
     first = shared[: shared.index(ANSWERS) + 1]
     return list(dict.fromkeys([*first, *(name for name in names if name not in shared), *shared]))
-
-
-def first_difference(first: Answers, second: Answers, tolerance: float = 0.0) -> str:
-    """Name of the first answer that differs, or an empty text.
-
-    Args:
-        first: Answers.
-        second: Others.
-        tolerance: Of numbers, relative to the largest of their array.
-    """
-    for name in [*first, *second]:
-        if name not in first or name not in second or not _equal(first[name], second[name], tolerance):
-            return name
-    return ""
-
-
-def _equal(first: Any, second: Any, tolerance: float) -> bool:
-    if not (isinstance(first, np.ndarray) and isinstance(second, np.ndarray)):
-        return bool(type(first) is type(second) and first == second)
-    if first.shape != second.shape:
-        return False
-    if first.dtype.kind != "f":
-        return bool(np.array_equal(first, second))
-    size = float(np.max(np.abs(first), initial=0.0, where=np.isfinite(first)))
-    return bool(np.allclose(first, second, rtol=0.0, atol=tolerance * size, equal_nan=True))
-
-
-def require_equal(first: Answers, second: Answers, what: str, tolerance: float = 0.0) -> None:
-    """Refuses answers that differ; ``what`` says when."""
-    name = first_difference(first, second, tolerance)
-    refuse_if(name, f"{what}, {name} differs")
-
-
-@contextmanager
-def global_seed(seed: int) -> Iterator[None]:
-    """Seeds the global random states for a block, and puts them back."""
-    torch = sys.modules.get("torch")
-    numbers = None if torch is None else torch.get_rng_state()
-    before = random.getstate(), np.random.get_state(), numbers  # noqa: NPY002
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002
-    if torch is not None:
-        torch.manual_seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])  # noqa: NPY002
-        if torch is not None:
-            torch.set_rng_state(before[2])
-
-
-def global_state() -> dict[str, str]:
-    """The global random states, by package."""
-    torch = sys.modules.get("torch")
-    states = {"random": repr(random.getstate()), "numpy.random": repr(np.random.get_state(legacy=False))}  # noqa: NPY002
-    return states if torch is None else states | {"torch": repr(torch.get_rng_state().numpy().tobytes())}

@@ -14,7 +14,8 @@ from rebeca.declared import GeneratorFlags, generator_flags
 from rebeca.guards import check_image, refuse_if
 from rebeca.interfaces import PRIVILEGES, STEPS, GeneratedImage, Generator, Request
 from rebeca.seeds import canonical_json
-from rebeca.testing.contract import Answers, Contract, check, require_equal
+from rebeca.testing.compare import TOLERANCE, Answers, require_equal
+from rebeca.testing.contract import Contract, check
 from rebeca.testing.progress import ProgressLog, Stop
 from rebeca.testing.world import LONELY, SOUR, USERS, World
 
@@ -216,7 +217,7 @@ class GeneratorContract(Contract):
             asked = [request for user in some for request in requests if request.user == user]
             alone = self.images(generator, asked)
             what = f"asked for {len(some)} users in another order" if len(some) > 1 else "asked for one user alone"
-            require_equal({name: self.answers()[name] for name in alone}, alone, what)
+            require_equal({name: self.answers()[name] for name in alone}, alone, what, TOLERANCE)
 
     @check(SEED)
     def test_asking_twice_changes_nothing(self) -> None:
@@ -241,7 +242,7 @@ class GeneratorContract(Contract):
     # --- how it is fitted
 
     @check("write all that fit learned in save, and read it in load")
-    def test_a_loaded_generator_answers_alike(self) -> None:
+    def test_loaded_generators_answer_alike(self) -> None:
         """A new object that loads a fit gives the images of the object that was fitted."""
         if "generate" in self.flags.decodes_in and "fit" not in self.flags.decodes_in:
             raise SkipTest("the fitted object may not decode")
@@ -272,7 +273,7 @@ class GeneratorContract(Contract):
         log.check()
 
     @check("keep checkpoints below context.workdir so that a fit goes on as if nothing had happened, or keep none")
-    def test_an_interrupted_fit_ends_alike(self) -> None:
+    def test_interrupted_fits_end_alike(self) -> None:
         """A fit that was interrupted, and is run again in the same folder, gives the same images."""
         log = ProgressLog(stop_at=2)
         with TemporaryDirectory(prefix="rebeca-") as place:

@@ -13,7 +13,8 @@ import numpy as np
 from rebeca.arrays import Floats
 from rebeca.guards import refuse_if
 from rebeca.interfaces import Judge
-from rebeca.testing.contract import TOLERANCE, Answers, Contract, check, require_equal
+from rebeca.testing.compare import TOLERANCE, Answers, require_equal
+from rebeca.testing.contract import Contract, check
 from rebeca.testing.progress import ProgressLog
 from rebeca.testing.world import LONELY, SOUR, USERS, World
 
@@ -125,7 +126,7 @@ class JudgeContract(Contract):
         self.kept().score_all(self.shared_world.embeddings[:0])
 
     @check("write all that fit learned in save, and read it in load")
-    def test_a_loaded_judge_answers_alike(self) -> None:
+    def test_loaded_judges_answer_alike(self) -> None:
         """A new object that loads a fit gives the scores of the object that was fitted."""
         scores = self.kept().score_all(self.shared_world.embeddings)
         require_equal({"a score": scores}, self.answers(), "after save and load")

@@ -13,7 +13,8 @@ from rebeca.arrays import Bools, Floats, Ints
 from rebeca.declared import ScorerFlags, scorer_flags
 from rebeca.guards import refuse_if
 from rebeca.interfaces import NEEDS, Role, ScoredImages, Scorer, ScorerCard, SetScorer
-from rebeca.testing.contract import TOLERANCE, Answers, Contract, check, require_equal
+from rebeca.testing.compare import TOLERANCE, Answers, require_equal
+from rebeca.testing.contract import Contract, check
 from rebeca.testing.world import World
 
 CARD = "return a ScorerCard with name, unit, meaning and direction"

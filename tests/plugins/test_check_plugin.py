@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from benchmark.commands.check_plugin import PluginReport, print_report
+from benchmark.commands.check_plugin import PluginReport, print_check
+from benchmark.commands.layout import terminal
 from rebeca.testing import CheckResult
 from tests.conftest import invoke, make_folder
 
@@ -22,7 +23,7 @@ EXAMPLES = {
 @pytest.mark.parametrize(("name", "kind"), EXAMPLES.items())
 def test_the_examples_of_the_docs_keep_their_contracts(plugins, name, kind):
     report = json.loads(invoke("check", "plugin", name, "--json"))
-    assert report["kind"] == kind and report["broken"] == 0 and len(report["checks"]) > 20
+    assert report["kind"] == kind and len(report["checks"]) > 20
     assert {result["status"] for result in report["checks"]} <= {"passed", "skipped"}
 
 
@@ -35,7 +36,8 @@ def test_a_breach_is_named_with_its_remedy(plugins, monkeypatch):
     assert "generator 'lucky': generate gave 23 answers to 24 requests hint: yield one image, or None" in text
     assert "test_there_is_one_image_per_request" in text and "(see test_there_is_one_image_per_request)" in text
     report = json.loads(invoke("check", "plugin", "lucky", "--json", code=5))
-    assert report["broken"] == sum(result["status"] == "broken" for result in report["checks"]) > 0
+    named = {result["name"]: result for result in report["checks"]}
+    assert named["test_there_is_one_image_per_request"]["status"] == "broken"
 
 
 def test_parameters_are_read_as_from_a_task(plugins):
@@ -81,6 +83,14 @@ def test_a_data_set_says_that_it_needs_a_folder(tmp_path):
     assert "only data.path" in invoke("check", "plugin", "sprites", "--set", "data.kind=x", code=2)
 
 
+def test_an_error_is_located(plugins):
+    plugins.replace("        users = {name", "        raise KeyError(7)\n        users = {name")
+    output = invoke("check", "plugin", "lucky", code=5)
+    lines = (plugins.package / "__init__.py").read_text().splitlines()
+    assert "generator 'lucky' failed: KeyError: 7" in output
+    assert f"__init__.py, line {lines.index('        raise KeyError(7)') + 1}" in " ".join(output.split())
+
+
 def test_results_are_laid_out_in_80_columns(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
     long = "a word that is repeated " * 6
@@ -89,8 +99,17 @@ def test_results_are_laid_out_in_80_columns(monkeypatch, capsys):
         CheckResult("test_b", f"It breaks {long}.", "broken", f"expected {long}", f"mend {long}", 5),
         CheckResult("test_c", "It does not matter.", "skipped", "no fit"),
     ]
-    print_report(PluginReport("mine", "judge", results, 1))
+    for result in results:
+        print_check(terminal(), result)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "judge 'mine': 1 passed, 1 failed, 1 not needed or not possible"
     assert max(map(len, lines)) <= 80
-    assert [line[:4].strip() for line in lines if line[:4].strip()] == ["judg", "yes", "no", "-"]
+    assert [line[:4].strip() for line in lines if line[:4].strip()] == ["yes", "no", "-"]
+    report = PluginReport("mine", "judge", results)
+    assert report.summary == "judge 'mine': 1 passed, 1 failed, 1 not needed or not possible"
+
+
+def test_a_breach_decides_the_exit_code():
+    passed, stopped, broken = (CheckResult("test", "It holds.", "passed", exit_code=code) for code in (0, 3, 5))
+    assert PluginReport("mine", "judge", [passed, stopped, broken]).exit_code == 5
+    assert PluginReport("mine", "judge", [passed, stopped]).exit_code == 3
+    assert PluginReport("mine", "judge", [passed]).exit_code == 0

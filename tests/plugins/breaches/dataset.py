@@ -103,7 +103,7 @@ BREACHES = [
         "ids of items differ",
         read=catalogue(lambda c: {"item_ids": c.item_ids[::-1]}),
     ),
-    breach("nobody_rates_an_item_twice", "rated an item twice", read=ratings(doubled)),
+    breach("items_are_rated_once", "rated an item twice", read=ratings(doubled)),
     breach(
         "columns_have_their_types",
         "column rating is of float32",

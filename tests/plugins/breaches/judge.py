@@ -116,7 +116,7 @@ BREACHES = [
     breach("no_embeddings_no_scores", "ValueError", score_all=scaled),
     breach("users_without_likes_are_judged", "a user without likes", score_all=no_strangers),
     breach(
-        "a_loaded_judge_answers_alike",
+        "loaded_judges_answer_alike",
         "after save and load",
         load=lambda self, folder: setattr(self, "means", np.ones((8, 8))),
     ),
