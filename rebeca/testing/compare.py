@@ -44,4 +44,15 @@ def _equal(first: Any, second: Any, tolerance: float) -> bool:
 def require_equal(first: Answers, second: Answers, what: str, tolerance: float = 0.0) -> None:
     """Refuses answers that differ; ``what`` says when."""
     name = first_difference(first, second, tolerance)
-    refuse_if(name, f"{what}, {name} differs")
+    refuse_if(name, f"{what}, {name} differs{_shown(first.get(name), second.get(name))}")
+
+
+def _shown(first: Any, second: Any) -> str:
+    """For a message: the two numbers of an array that differ most."""
+    if (
+        not all(isinstance(value, np.ndarray) and value.size for value in (first, second))
+        or first.shape != second.shape
+    ):
+        return ""
+    place = int(np.argmax(np.nan_to_num(np.abs(first.astype(np.float64) - second.astype(np.float64)), nan=np.inf)))
+    return f": {first.flat[place]:.6g} and {second.flat[place]:.6g}"
