@@ -3,8 +3,7 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["COLUMNS"] = "200"  # sentences with long paths stay on one line
-for _own in ("REBECA_WORKDIR", "REBECA_DEVICE", "REBECA_QUIET"):
-    os.environ.pop(_own, None)
+os.environ["REBECA_WORKDIR"] = os.environ["REBECA_DEVICE"] = os.environ["REBECA_QUIET"] = ""  # as if not set
 
 import shutil
 import socket
