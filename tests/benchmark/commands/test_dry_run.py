@@ -54,10 +54,9 @@ def test_a_change_costs_what_such_steps_cost_before(done):
 
 
 def test_it_refuses_what_a_run_refuses(done, tmp_path):
-    assert "no test can reject" in invoke(
-        "run", done / "tiny.yaml", *dry, "--limit-users", 7, "--set", "analysis.alpha=0.01", code=2
-    )
-    assert "not published" in invoke("run", done / "tiny.yaml", *dry, "--limit-users", 7, "--publish", tmp_path, code=2)
+    run = ("run", done / "tiny.yaml", "--workdir", done / "w", "--dry-run", "--limit-users", 7)
+    assert "no test can reject" in invoke(*run, "--set", "analysis.alpha=0.01", code=2)
+    assert "not published" in invoke(*run, "--publish", tmp_path, code=2)
     assert list(tmp_path.iterdir()) == []
 
 
