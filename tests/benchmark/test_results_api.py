@@ -113,9 +113,8 @@ def test_pairs_are_those_of_the_record(results, scorer):
     pairs = results.pairs(scorer)
     assert list(pairs.columns) == ["user", "generator", "images_for", "score"]
     for generator in results.generators:
-        stored = parquet(results, generator, "pairs").query(
-            "scorer == @scorer or (scorer == 'ncf' and @scorer is None)"
-        )
+        stored = parquet(results, generator, "pairs")
+        stored = stored[stored["scorer"] == (scorer or "ncf")]
         expected = stored.assign(user=names[stored["judge"]], images_for=names[stored["target"]])
         own = pairs[pairs["generator"] == generator].set_index(["user", "images_for"])["score"]
         expected = expected.set_index(["user", "images_for"])["mean"]
@@ -180,7 +179,7 @@ def test_charts_are_drawn_and_saved(done, tmp_path):
         assert drawn[size].getpixel((0, 0)) == (255, 255, 255) and len(drawn[size].getcolors(1 << 20)) > 20
     assert drawn["page"].width > drawn["two-column"].width > drawn["one-column"].width
     with alt.renderers.enable("svg"):  # what notebooks show
-        shown, _ = results.figure("plane")._repr_mimebundle_()
+        shown = results.figure("plane")._repr_mimebundle_()
     assert shown["image/svg+xml"].startswith("<svg")
 
 
@@ -207,8 +206,8 @@ def test_a_misspelt_name_comes_with_the_nearest(done, ask, remedy):
 
 
 def test_a_scorer_without_pairs_is_named(done):
-    with pytest.raises(SpecError, match="'observed'"):
-        benchmark.load(done / "w" / "records" / "tiny").pairs("observed")
+    with pytest.raises(SpecError, match="no scorer 'diversity' scores users' images for other users"):
+        benchmark.load(done / "w" / "records" / "tiny").pairs("diversity")
 
 
 def test_records_are_loaded_by_folder_or_by_task(done, tmp_path, monkeypatch):
@@ -258,7 +257,8 @@ def test_a_notebook_shows_the_leaderboard(results):
     table = results.table()
     assert shown.count("<tr>") == len(table) + 1
     first = table.iloc[0]
-    assert f"{first['preference']:.3f}" in shown and f"{first['lift']:+.3f}" in shown
+    for value in (f"{first['preference']:.2f}", f"+{first['lift']:.2f}"):
+        assert value[:-1] in shown  # more digits where the interval supports them
     assert results.finding in text and results.task in text and str(results.path) in text
     assert text.count("\n") == 1
     for caution in results.cautions:
