@@ -16,6 +16,7 @@ from PIL import Image
 
 import benchmark
 import benchmark.results
+from benchmark.board.format_numbers import number
 from benchmark.runner.reproduce import compare
 from benchmark.runner.threads import computing_threads
 from rebeca.errors import DataError, RecordError, SpecError
@@ -256,9 +257,8 @@ def test_a_notebook_shows_the_leaderboard(results):
     shown, text = results._repr_html_(), repr(results)
     table = results.table()
     assert shown.count("<tr>") == len(table) + 1
-    first = table.iloc[0]
-    for value in (f"{first['preference']:.2f}", f"+{first['lift']:.2f}"):
-        assert value[:-1] in shown  # more digits where the interval supports them
+    for value, sign in ((table["preference"].iloc[0], False), (table["lift"].iloc[0], True)):
+        assert any(f"{number(value, decimals, sign)} (" in shown for decimals in range(1, 5))
     assert results.finding in text and results.task in text and str(results.path) in text
     assert text.count("\n") == 1
     for caution in results.cautions:
