@@ -15,7 +15,7 @@ from PIL import Image
 
 from rebeca import images as module
 from rebeca.errors import DataError
-from rebeca.images import Images, batches, read_images
+from rebeca.images import LazyPixels, batches, read_images
 from rebeca.pixels import decode_image
 
 RGB = np.random.default_rng(0).integers(0, 256, (7, 5, 3)).astype(np.uint8)
@@ -270,6 +270,12 @@ def test_one_image_that_stands_in_the_list_many_times_is_read_by_threads(tmp_pat
     assert all(np.array_equal(shown, pixels) for shown in batch)
 
 
-def test_the_public_class_is_a_sequence():
-    images = Images([RGB], ["a"])
-    assert list(map(np.shape, images)) == [(7, 5, 3)] and images.names == ("a",)
+def test_lazy_pixels_read_what_is_indexed():
+    asked = []
+    images = LazyPixels(lambda item: asked.append(item) or RGB + item, [5, 3, 9])
+    assert len(images) == 3 and not asked
+    np.testing.assert_array_equal(images[-1], RGB + 9)
+    assert [pixels[0, 0, 0] for pixels in images[:2]] == [RGB[0, 0, 0] + 5, RGB[0, 0, 0] + 3]
+    assert asked == [9, 5, 3]
+    with pytest.raises(IndexError):
+        images[3]
