@@ -24,6 +24,7 @@ READERS = 8
 """Threads that read and decode the next batch of images."""
 CHANNELS = (1, 3, 4)
 """Grey, RGB, and RGB with transparency."""
+LAYOUT = "uint8 [height, width, 3], or [height, width] if it is grey"
 
 SingleImage: TypeAlias = str | PathLike[str] | Image.Image | npt.NDArray[Any]
 ImageSource: TypeAlias = str | PathLike[str] | Iterable[SingleImage]
@@ -159,11 +160,11 @@ def _name_of(entry: object, place: str) -> str:
             )
     else:
         kind = type(entry).__name__
-        raise DataError(f"{place}: a {kind}, expected a path, one of Pillow's images, or a uint8 array")
-    if len(shape) not in (2, 3) or shape[2:] not in [(), *((count,) for count in CHANNELS)] or 0 in shape:
         raise DataError(
-            f"{place}: shape {list(shape)} is no image", hint="[height, width] is grey, [height, width, 3] is RGB"
+            f"{place}: a {kind}, expected a path, one of Pillow's images, or an array", hint=f"an array is {LAYOUT}"
         )
+    if len(shape) not in (2, 3) or shape[2:] not in [(), *((count,) for count in CHANNELS)] or 0 in shape:
+        raise DataError(f"{place}: shape {list(shape)} is no image", hint=f"an array is {LAYOUT}")
     if shape[0] * shape[1] > MOST_PIXELS:
         raise DataError(f"{place}: {shape[1]} x {shape[0]} pixels are too many (at most {MOST_PIXELS:,})")
     return place

@@ -169,7 +169,11 @@ def test_an_image_whose_file_was_closed_is_named(tmp_path):
         (Image.fromarray(RGB), "images is a single image", r"\[image\]"),
         (7, "images is a int", "a list of images"),
         (None, "images is a NoneType", "a list of images"),
-        ([RGB, 7], r"images\[1\]: a int, expected a path, one of Pillow's images, or a uint8 array", ""),
+        (
+            [RGB, 7],
+            r"images\[1\]: a int, expected a path, one of Pillow's images, or an array",
+            "uint8 \\[height, width, 3\\]",
+        ),
         ([RGB, None], r"images\[1\]: a NoneType", ""),
         ([RGB, RGB.tolist()], r"images\[1\]: a list", ""),
         ([RGB.astype(np.float32)], r"images\[0\]: an array of float32, expected uint8", r"255 \* array"),

@@ -143,6 +143,7 @@ def test_the_package_scores_where_it_is_asked_for(published, monkeypatch):
         (["a"] * 4, "4 prompts for 5 images"),
         ([], "0 prompts for 5 images"),
         (["a", "b", None, "d", "e"], r"prompts\[2\] is a NoneType, expected a text"),
+        (None, "prompts is a NoneType"),
         ([b"a"] * 5, r"prompts\[0\] is a bytes"),
     ],
 )
