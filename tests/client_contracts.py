@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from client import Colours, Lucky, Nearness, Shades, Stripes, Thumbnail, Wanted
+
 from rebeca.testing import (
     CheckResult,
     Contract,
