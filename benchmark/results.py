@@ -384,7 +384,7 @@ class Results:
         body = "".join(
             _html_row(
                 "td",
-                MISSING if row.rank is None else f"{row.rank.text} {row.rank.group}".strip(),
+                MISSING if row.rank is None else f"{row.rank.text}\N{NO-BREAK SPACE}{row.rank.group}".strip(),
                 row.title,
                 with_interval(row.measure(primary)),
                 with_interval(row.lift(primary), sign=True),
