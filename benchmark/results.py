@@ -384,7 +384,7 @@ class Results:
         body = "".join(
             _html_row(
                 "td",
-                MISSING if row.rank is None else f"{row.rank.text}\N{NO-BREAK SPACE}{row.rank.group}".strip(),
+                MISSING if row.rank is None else f"{row.rank.text} {row.rank.group}".strip(),
                 row.title,
                 with_interval(row.measure(primary)),
                 with_interval(row.lift(primary), sign=True),
@@ -395,7 +395,7 @@ class Results:
         head = _html_row("th", "rank", "generator", "preference", "personal lift", "flags")
         notes = "".join(f"<li>{escape(caution)}</li>" for caution in self.cautions)
         return (
-            f"<div><p><b>{escape(self.title)}</b>: {escape(self._size)}. {escape(self.finding)}</p>"
+            f'<div style="overflow-x: auto"><p><b>{escape(self.title)}</b>: {escape(self._size)}. {escape(self.finding)}</p>'
             f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
             f"{f'<ul>{notes}</ul>' if notes else ''}</div>"
         )
@@ -407,7 +407,8 @@ class Results:
 
 
 def _html_row(kind: str, *cells: str) -> str:
-    return "<tr>" + "".join(f"<{kind}>{escape(cell)}</{kind}>" for cell in cells) + "</tr>"
+    style = "text-align: left; white-space: nowrap"
+    return "<tr>" + "".join(f'<{kind} style="{style}">{escape(cell)}</{kind}>' for cell in cells) + "</tr>"
 
 
 def _check_name(name: str, known: Iterable[str], kind: str) -> None:
