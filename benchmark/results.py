@@ -395,7 +395,8 @@ class Results:
         head = _html_row("th", "rank", "generator", "preference", "personal lift", "flags")
         notes = "".join(f"<li>{escape(caution)}</li>" for caution in self.cautions)
         return (
-            f'<div style="overflow-x: auto"><p><b>{escape(self.title)}</b>: {escape(self._size)}. {escape(self.finding)}</p>'
+            '<div style="overflow-x: auto">'
+            f"<p><b>{escape(self.title)}</b>: {escape(self._size)}. {escape(self.finding)}</p>"
             f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
             f"{f'<ul>{notes}</ul>' if notes else ''}</div>"
         )
