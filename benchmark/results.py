@@ -368,8 +368,8 @@ class Results:
 
         Example:
             >>> import benchmark
-            >>> benchmark.load("results/sprites").verify().generators  # doctest: +SKIP
-            11
+            >>> benchmark.load("results/tinyworld-quick").verify().generators
+            6
         """
         from benchmark.records.verify import verify
 
