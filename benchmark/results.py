@@ -368,8 +368,8 @@ class Results:
 
         Example:
             >>> import benchmark
-            >>> benchmark.load("results/sprites").verify().generators  # doctest: +SKIP
-            11
+            >>> benchmark.load("results/tinyworld-quick").verify().generators
+            6
         """
         from benchmark.records.verify import verify
 
@@ -395,7 +395,8 @@ class Results:
         head = _html_row("th", "rank", "generator", "preference", "personal lift", "flags")
         notes = "".join(f"<li>{escape(caution)}</li>" for caution in self.cautions)
         return (
-            f"<div><p><b>{escape(self.title)}</b>: {escape(self._size)}. {escape(self.finding)}</p>"
+            '<div style="overflow-x: auto">'
+            f"<p><b>{escape(self.title)}</b>: {escape(self._size)}. {escape(self.finding)}</p>"
             f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
             f"{f'<ul>{notes}</ul>' if notes else ''}</div>"
         )
@@ -407,7 +408,8 @@ class Results:
 
 
 def _html_row(kind: str, *cells: str) -> str:
-    return "<tr>" + "".join(f"<{kind}>{escape(cell)}</{kind}>" for cell in cells) + "</tr>"
+    style = "text-align: left; white-space: nowrap"
+    return "<tr>" + "".join(f'<{kind} style="{style}">{escape(cell)}</{kind}>' for cell in cells) + "</tr>"
 
 
 def _check_name(name: str, known: Iterable[str], kind: str) -> None:
