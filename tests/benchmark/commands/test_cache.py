@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -261,7 +262,12 @@ def test_prune_spares_results_of_a_task_without_a_record(work):
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda p: p.unlink(), lambda p: p.write_text(p.read_text().replace('": [', '": 1'))]
+    "damage",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_text(path.read_text()[:-3]),
+        lambda path: path.write_text(re.sub("[0-9a-f]{64}", "../../../outside", path.read_text(), count=1)),
+    ],
 )
 def test_records_without_a_note_of_what_they_use_keep_everything(work, damage):
     stray, wrong = make(work, 1), clutter(work)
