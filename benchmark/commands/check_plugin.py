@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from benchmark.commands.layout import print_pairs, terminal
-from benchmark.commands.options import json_option, print_result
 from benchmark.task import registry
 from benchmark.task.encoders import named_encoder
 from benchmark.task.paths import placed
@@ -62,32 +59,17 @@ class PluginReport:
         return max(codes, key=lambda code: (code == PluginError.exit_code, code > 0), default=0)
 
 
-@click.command("plugin")
-@click.argument("name")
-@click.option("--kind", type=click.Choice([kind.replace(" ", "-") for kind in GROUPS]), help="Where kinds share NAME.")
-@click.option("--params", "raw", default="{}", metavar="JSON", help="Parameters, as in a task file.")
-@click.option("--set", "folder", metavar="data.path=FOLDER", help="Folder of a data set's files.")
-@json_option
-def check_plugin(name: str, kind: str | None, raw: str, folder: str | None, as_json: bool) -> None:
-    """Check that a plug-in keeps the contract of its kind.
-
-    NAME is registered, or module:Class. Every check is printed with yes or no,
-    and the exit code is 5 if the contract is broken. Give small parameters to
-    what trains for long: it is fitted about ten times.
-    """
+def run_checks(name: str, kind: str | None, raw: str, folder: str | None, *, quiet: bool) -> PluginReport:
+    """Runs the contract of a plug-in, as :func:`contract_of` finds it; prints every check unless ``quiet``."""
     from rebeca.testing import run_contract
 
-    contract = contract_of(name, kind, raw, folder)
-    console = terminal()
+    contract, console = contract_of(name, kind, raw, folder), terminal()
     results = []
     for result in run_contract(contract):
         results.append(result)
-        if not as_json:
+        if not quiet:
             print_check(console, result)
-    report = PluginReport(name, contract.kind, results)
-    print_result(report, as_json, f"\n{report.summary}")
-    if report.exit_code:
-        sys.exit(report.exit_code)
+    return PluginReport(name, contract.kind, results)
 
 
 def contract_of(name: str, kind: str | None, raw: str, folder: str | None) -> type[Contract]:
