@@ -151,7 +151,7 @@ def _print_plugins(console: Console, plugins: Sequence[PluginStatus]) -> None:
     print_pairs(console, [(kind, text) for kind, text in names.items() if text])
     if others:
         console.print("\nplug-ins of other packages", style="bold")
-        columns = {
+        columns: dict[str, Sequence[str]] = {
             "name": [plugin.name for plugin in others],
             "kind": [plugin.kind for plugin in others],
             "package": [f"{plugin.package} {plugin.version}".strip() for plugin in others],
