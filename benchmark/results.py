@@ -329,8 +329,8 @@ class Results:
 
         Example:
             >>> import benchmark
-            >>> chart = benchmark.load("results/sprites").figure("plane")
-            >>> chart.save("plane.png")  # doctest: +SKIP
+            >>> type(benchmark.load("results/sprites").figure("plane")).__name__
+            'LayerChart'
         """
         from benchmark.figures.style import SIZES, Undrawn, chart
 

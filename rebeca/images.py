@@ -18,6 +18,8 @@ from rebeca.arrays import Pixels
 from rebeca.errors import DataError
 from rebeca.pixels import MOST_PIXELS, decode_image, shown_image
 
+__all__ = ["Images", "read_images"]
+
 SUFFIXES = (".avif", ".bmp", ".gif", ".heic", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """Of the files in a folder that are read as images, in lower case."""
 READERS = 8
@@ -57,6 +59,13 @@ class LazyPixels(Sequence[Pixels]):
 
 class Images(LazyPixels):
     """Images with names; :func:`read_images` makes them.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca.images import Images, read_images
+        >>> images = read_images(np.zeros((2, 32, 48, 3), np.uint8))
+        >>> isinstance(images, Images), len(images), images.names
+        (True, 2, ('images[0]', 'images[1]'))
 
     Attributes:
         names: One per image: the file's name for a folder, the path for a path, else ``images[3]`` for the fourth.

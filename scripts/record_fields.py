@@ -67,6 +67,7 @@ def fields_of(model: type) -> list[Field]:
 def attributes(model: type) -> dict[str, str]:
     """Meaning by name, from a docstring in Google style."""
     _, _, section = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")
+    section = section.partition("\n\n")[0]  # another one may follow
     entries = re.split(r"\n    (?=\w+: )", "\n" + section)
     pairs = (entry.split(": ", 1) for entry in entries if ": " in entry)
     return {name.strip(): " ".join(meaning.split()) for name, meaning in pairs}

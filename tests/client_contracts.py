@@ -8,7 +8,6 @@ from client import Colours, Lucky, Nearness, Shades, Stripes, Thumbnail, Wanted
 
 from rebeca.testing import (
     CheckResult,
-    Contract,
     ContractBreach,
     DatasetContract,
     DecoderContract,
@@ -55,10 +54,7 @@ class TestColours(SetScorerContract):
 def main() -> None:
     assert TestShades.path is not None
     (TestShades.path / "captions.txt").write_text("\n".join(f"shade {i}" for i in range(12)))
-    tests: list[type[Contract]] = [
-        TestShades, TestThumbnail, TestStripes, TestNearness, TestLucky, TestWanted, TestColours,
-    ]  # fmt: skip
-    for test in tests:
+    for test in (TestShades, TestThumbnail, TestStripes, TestNearness, TestLucky, TestWanted, TestColours):
         broken: list[CheckResult] = [result for result in run_contract(test) if result.broken]
         assert not broken, broken
         print("kept:", test.__name__)

@@ -10,6 +10,8 @@ from PIL import Image
 
 from rebeca import NCF, Prior, Verifier, train_ncf
 from rebeca.arrays import Bools, Floats, Ints, Pixels
+from rebeca.encoders import make_encoder
+from rebeca.images import Images, read_images
 from rebeca.scorers import LAION, HPSv2
 
 RNG = np.random.default_rng(0)
@@ -71,6 +73,9 @@ def scored(folder: Path) -> None:
     beauty = LAION("tinyworld").score(folder)
     assert_type(preference, Floats)
     assert_type(beauty, Floats)
+    read = read_images(folder)
+    assert_type(read, Images)
+    print("embeddings:", read.names, make_encoder("tinyworld:prior-encoder").encode(read).shape)
     print("scores:", preference.shape, beauty.shape)
 
 

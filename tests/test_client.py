@@ -11,16 +11,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.test_examples import NAMES
 
-SCRIPTS = ["client.py"]
-SCRIPTS += [  # to be merged: name these three above
-    script
-    for script, module, name in (
-        ("client_method.py", "rebeca", "Prior"),
-        ("client_results.py", "benchmark", "Results"),
-        ("client_contracts.py", "rebeca.testing", "GeneratorContract"),
-    )
-    if (module, name) in NAMES
-]
+SCRIPTS = ("client.py", "client_method.py", "client_results.py", "client_contracts.py")
 """In the order in which they show what the packages can do."""
 SHOWN = {
     "client.py": "wanted: [0.87",

@@ -11,6 +11,8 @@ from rebeca.errors import SpecError, did_you_mean
 from rebeca.interfaces import Encoder, EncoderContext
 from rebeca.params import make_params
 
+__all__ = ["make_encoder"]
+
 GROUP = "rebeca_bench.encoders"
 """Entry points under which encoders of every package register."""
 
