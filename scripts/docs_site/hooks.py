@@ -63,7 +63,8 @@ def root_of(config: MkDocsConfig) -> Path:
 
 
 def on_config(config: MkDocsConfig) -> None:
-    """Takes the navigation from the index."""
+    """Takes the navigation from the index, and leaves out what needs to know the site's address."""
+    config.theme.static_templates.clear()  # sitemap.xml and 404.html
     config.nav = navigation((Path(config.docs_dir) / INDEX).read_text(encoding="utf-8"))
 
 
@@ -91,6 +92,16 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Text without the comments behind numbers, and with links that lead somewhere in the site."""
     return LINK.sub(lambda link: _link(link, page.file.src_uri, config, files), COMMENT.sub("", markdown))
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Empty cells above a column are no headings."""
+    return re.sub(r"<th([^>]*)></th>", r"<td\1></td>", html)
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """The theme gives its dialog no name."""
+    return output.replace('role="dialog"', 'role="dialog" aria-label="Search"')
 
 
 def _link(link: re.Match[str], page: str, config: MkDocsConfig, files: Files) -> str:

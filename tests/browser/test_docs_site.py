@@ -17,7 +17,6 @@ PAGES = [
     "index.html", "tutorial/first-leaderboard.html", "how-to/write-a-plugin.html", "reference/commands.html",
     "reference/records.html", "api/generators.html", "api/method.html", "explanation/statistics.html",
     "reports/calibration.html", "repository/index.html", "repository/CONTRIBUTING.html", "notebooks/small.html",
-    "404.html",
 ]  # fmt: skip
 LONG = "print('a long line ' * 40)"
 
@@ -68,7 +67,7 @@ def test_a_page_fits_its_width(open_page, docs_site, name, width):
 
 def test_search_works_from_the_disk(open_page, docs_site):
     page = open_page(docs_site / "index.html", width=1280)
-    page.locator("input.md-search__input").fill("personal lift")
+    page.locator("input.md-search__input").press_sequentially("personal lift")
     until(page, "document.querySelectorAll('.md-search-result__link').length > 2")
     page.locator(".md-search-result__link").first.click()
     page.wait_for_load_state()
@@ -91,7 +90,5 @@ def test_pages_lead_to_the_leaderboards_and_to_the_next_page(open_page, docs_sit
 def test_dark_pages_have_the_colours_of_the_leaderboards(open_page, docs_site):
     page = open_page(docs_site / "index.html", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 22, 21)"
-    assert (
-        page.locator("article a:not(.headerlink)").first.evaluate("e => getComputedStyle(e).color")
-        == "rgb(108, 184, 238)"
-    )
+    link = page.locator("article a:not(.headerlink)").first
+    assert link.evaluate("element => getComputedStyle(element).color") == "rgb(108, 184, 238)"
