@@ -118,12 +118,14 @@ class Folder(Generator[FolderParams]):
             PluginError: If files have names that nobody asks for, and images are missing that may be meant.
             DataError: Naming the damaged images.
         """
+        if not requests:
+            return
         if self._submission is None:
             self._submission = read_submission(self.params.path, self.context.users)
         files = self._submission.files
         if not self._submission.listed:
             _check_users(self.params.path, dict.fromkeys(request.user for request in requests))
-        count = 1 + max((request.replicate for request in requests), default=-1)
+        count = 1 + max(request.replicate for request in requests)
         _check_names(
             self.params.path, self._submission, [(user, k) for user in self.context.users for k in range(count)]
         )

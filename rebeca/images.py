@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -23,41 +24,47 @@ READERS = 8
 """Threads that read and decode the next batch of images."""
 CHANNELS = (1, 3, 4)
 """Grey, RGB, and RGB with transparency."""
+LAYOUT = "uint8 [height, width, 3], or [height, width] if it is grey"
 
 SingleImage: TypeAlias = str | PathLike[str] | Image.Image | npt.NDArray[Any]
 ImageSource: TypeAlias = str | PathLike[str] | Iterable[SingleImage]
 """A folder, or images."""
 
 
-class Images(Sequence[Pixels]):
-    """Images that are read when they are indexed, uint8 RGB [height, width, 3]; :func:`read_images` makes them.
+class LazyPixels(Sequence[Pixels]):
+    """Images that are read when they are indexed, uint8 RGB [height, width, 3].
+
+    Args:
+        read: Reads one of the items.
+        items: What is read, in the order of the images.
+    """
+
+    def __init__(self, read: Callable[[int], Pixels], items: Sequence[int]) -> None:
+        self._read, self._items = read, items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> Pixels: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Pixels]: ...
+    def __getitem__(self, index: int | slice) -> Pixels | list[Pixels]:
+        if isinstance(index, slice):
+            return [self._read(item) for item in self._items[index]]
+        return self._read(self._items[index])
+
+
+class Images(LazyPixels):
+    """Images with names; :func:`read_images` makes them.
 
     Attributes:
         names: One per image: the file's name for a folder, the path for a path, else ``images[3]`` for the fourth.
     """
 
     def __init__(self, entries: Sequence[SingleImage], names: Sequence[str]) -> None:
+        super().__init__(partial(_pixels_of, tuple(entries), tuple(names), threading.Lock()), range(len(entries)))
         self.names = tuple(names)
-        self._entries = entries
-        self._one_by_one = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        entry, name = self._entries[index], self.names[index]
-        if isinstance(entry, np.ndarray):
-            return _rgb(entry, name)
-        if isinstance(entry, Image.Image):
-            with self._one_by_one:  # Pillow reads a file at first use, and the list may hold an image twice
-                return shown_image(entry, name)
-        try:
-            data = Path(entry).read_bytes()
-        except OSError as error:
-            raise DataError(f"{entry}: cannot be read ({error.strerror})") from error
-        return decode_image(data, str(entry))
 
 
 def read_images(source: ImageSource) -> Images:
@@ -153,14 +160,29 @@ def _name_of(entry: object, place: str) -> str:
             )
     else:
         kind = type(entry).__name__
-        raise DataError(f"{place}: a {kind}, expected a path, one of Pillow's images, or a uint8 array")
-    if len(shape) not in (2, 3) or shape[2:] not in [(), *((count,) for count in CHANNELS)] or 0 in shape:
         raise DataError(
-            f"{place}: shape {list(shape)} is no image", hint="[height, width] is grey, [height, width, 3] is RGB"
+            f"{place}: a {kind}, expected a path, one of Pillow's images, or an array", hint=f"an array is {LAYOUT}"
         )
+    if len(shape) not in (2, 3) or shape[2:] not in [(), *((count,) for count in CHANNELS)] or 0 in shape:
+        raise DataError(f"{place}: shape {list(shape)} is no image", hint=f"an array is {LAYOUT}")
     if shape[0] * shape[1] > MOST_PIXELS:
         raise DataError(f"{place}: {shape[1]} x {shape[0]} pixels are too many (at most {MOST_PIXELS:,})")
     return place
+
+
+def _pixels_of(entries: Sequence[SingleImage], names: Sequence[str], lock: threading.Lock, index: int) -> Pixels:
+    """Reads an image; ``lock`` keeps threads apart where Pillow reads a file that was only opened."""
+    entry, name = entries[index], names[index]
+    if isinstance(entry, np.ndarray):
+        return _rgb(entry, name)
+    if isinstance(entry, Image.Image):
+        with lock:
+            return shown_image(entry, name)
+    try:
+        data = Path(entry).read_bytes()
+    except OSError as error:
+        raise DataError(f"{entry}: cannot be read ({error.strerror})") from error
+    return decode_image(data, str(entry))
 
 
 def _rgb(array: npt.NDArray[Any], name: str) -> Pixels:

@@ -61,8 +61,12 @@ def shown_image(image: Image.Image, name: str) -> Pixels:
     """uint8 RGB of one of Pillow's images, as :func:`decode_image` shows its file; the image itself stays as it is.
 
     Raises:
-        DataError: As :func:`decode_image`.
+        DataError: As :func:`decode_image`; or if its file was closed before any pixel was read.
     """
+    if getattr(image, "tile", None) and getattr(image, "fp", None) is None:
+        raise DataError(
+            f"{name}: its file was closed before it was read", hint="give the path, or call load() while it is open"
+        )
     with _one_message(name):
         return _decoded(image, name)
 

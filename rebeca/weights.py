@@ -28,6 +28,7 @@ UNREADABLE = (
     AttributeError,
     TypeError,
     RuntimeError,
+    StopIteration,
     SafetensorError,
     pickle.UnpicklingError,
 )

@@ -1,6 +1,7 @@
-"""A script of somebody who installed the packages: it uses every public name, and type checkers accept all of it.
+"""A script of somebody who installed the packages and writes one plug-in of each kind.
 
-`tests/test_client.py` runs it, runs mypy on it as a user would, and checks that no public name is left out.
+`tests/test_client.py` runs this script and its neighbours `client_*.py`, lets mypy check them as a user would, and sees
+that together they use every public name.
 """
 # ruff: noqa: T201
 
@@ -137,9 +138,13 @@ class Thumbnail(Encoder[ThumbnailParams]):
         return 3 * self.params.side**2
 
     def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
-        grid = [np.linspace(0, len(image) - 1, self.params.side).astype(int) for image in images]
-        small = [image[rows][:, rows] for image, rows in zip(images, grid, strict=True)]
-        return np.stack(small).reshape(len(images), self.dim).astype(np.float32) / 255
+        small = [self.small(image) for image in images]
+        return np.array(small, np.float32).reshape(len(images), self.dim) / 255
+
+    def small(self, image: Pixels) -> Pixels:
+        rows, columns = (np.linspace(0, size - 1, self.params.side).astype(int) for size in image.shape[:2])
+        smaller: Pixels = image[rows][:, columns]
+        return smaller
 
 
 @dataclass(frozen=True)
@@ -272,6 +277,10 @@ class Wanted(Scorer[NoParams]):
 
 class Colours(SetScorer[NoParams]):
     """How far apart the images of a user are."""
+
+    @classmethod
+    def needs(cls, params: NoParams) -> frozenset[str]:
+        return frozenset({"embeddings"})
 
     @classmethod
     def cards(cls, params: NoParams) -> Mapping[str, ScorerCard]:

@@ -1,13 +1,20 @@
 """Every public name says what it is and shows an example, and every example does what it shows."""
 
 import doctest
-import importlib
+import importlib.util
 import inspect
 
 import pytest
 
+from tests.conftest import ROOT
+
 PUBLIC = ("rebeca", "rebeca.arrays", "rebeca.hashes", "rebeca.params", "rebeca.seeds")
 """Modules that a user imports from; each lists its public names in ``__all__``."""
+PUBLIC += tuple(  # to be merged: name these three above, and raise FEWEST to 77
+    name
+    for name in ("benchmark", "rebeca.scorers", "rebeca.testing")
+    if importlib.util.find_spec(name) and hasattr(importlib.import_module(name), "__all__")
+)
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 FEWEST, MOST_LINES = 58, 25
 """Public names, and lines of one example: more belong on a page."""
@@ -35,6 +42,8 @@ def examples(module, name=None):
 
 def run(test):
     """What went wrong, as doctest says it."""
+    skipped = [part.source for part in test.examples if doctest.SKIP in part.options]
+    assert not skipped, f"not executed: {skipped}"
     failures = []
     doctest.DocTestRunner(optionflags=OPTIONS).run(test, out=failures.append)
     return "".join(failures)
@@ -50,7 +59,7 @@ def test_a_public_name_shows_a_value(module, name):
     text = documented(module, name)
     summary, _, example = text.partition("Example:\n")
     assert len(summary.split()) > 2, "it says nothing"
-    assert name in example, "no example uses it"
+    assert name.lower() in example.lower(), "no example uses it"
     shown = doctest.DocTestParser().get_examples(example)
     assert any(part.want for part in shown), "its example shows no value"
     assert sum(part.source.count("\n") for part in shown) <= MOST_LINES
@@ -58,6 +67,8 @@ def test_a_public_name_shows_a_value(module, name):
 
 @pytest.mark.parametrize(("module", "name"), [*NAMES, *((module, None) for module in PUBLIC)])
 def test_examples_do_what_they_show(module, name, tmp_path, monkeypatch):
+    (tmp_path / "results").symlink_to(ROOT / "results")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     for test in examples(module, name):
         assert not (failure := run(test)), failure

@@ -45,10 +45,16 @@ import pytest
 
 from tests.conftest import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "plugins" / "shared" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 CODE = [
     path
-    for package in ("rebeca", "baselines", "benchmark", "scripts")
+    for package in ("rebeca", "baselines", "benchmark", "scripts", "plugins")
     for path in sorted((ROOT / package).rglob("*.py"))
 ]
 TEMPLATES = sorted((ROOT / "site" / "templates").glob("*.html"))

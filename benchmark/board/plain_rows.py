@@ -21,6 +21,7 @@ def board_rows(board: Board) -> list[dict[str, Cell]]:
 
 def _board_row(board: Board, row: Row) -> dict[str, Cell]:
     rank, pair = row.rank, board.against_reference(row.id, Measure(board.primary))
+    personal = row.lifts[board.primary].median_double_centred if board.primary in row.lifts else None
     fields: dict[str, Cell] = {
         "generator": row.id,
         "title": row.title,
@@ -31,6 +32,7 @@ def _board_row(board: Board, row: Row) -> dict[str, Cell]:
         "probability_first": None if rank is None else rank.probability_first,
         "verdict_against_reference": None if pair is None else pair.verdict,
         "p_against_reference": None if pair is None else pair.p,
+        "p_personal": None if personal is None else personal.p,
         "users": board.users,
         "images_requested": row.record.images.requested,
         "images_valid": row.record.images.valid,
@@ -96,6 +98,7 @@ def comparison_row(each: MeasureComparison) -> dict[str, Cell]:
         "b": pair.b,
         **_interval_fields("difference", pair.difference),
         "verdict": pair.verdict,
+        "p_unadjusted": None if test is None else test.p,
         "p_max_t": None if test is None else test.p_max_t,
         "p_holm": None if test is None else test.p_holm,
         "d_z": pair.effect,

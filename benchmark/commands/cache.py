@@ -257,7 +257,7 @@ def _rows(entries: Sequence[Entry], units: bool) -> Iterator[CacheRow]:
     for entry in entries:
         single = entry.path if units else ""
         groups.setdefault((entry.needed_by, entry.wrong, entry.kind, single), []).append(entry)
-    order = sorted(groups.values(), key=lambda group: (not group[0].needed_by, group[0].needed_by, group[0].wrong))
+    order = sorted(groups.values(), key=_order)
     for group in order:
         first = group[0]
         yield CacheRow(
@@ -269,6 +269,11 @@ def _rows(entries: Sequence[Entry], units: bool) -> Iterator[CacheRow]:
             bytes=sum(entry.bytes for entry in group),
             last_used=datetime.fromtimestamp(max(entry.used for entry in group), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
+
+
+def _order(group: Sequence[Entry]) -> tuple[object, ...]:
+    first = group[0]
+    return first.kind == "other", not first.needed_by, first.needed_by, first.wrong
 
 
 def _flat(row: CacheRow) -> dict[str, Cell]:
@@ -315,20 +320,23 @@ def print_removal(removed: Removed, kept: Cache) -> None:
 
 
 def _print_rows(rows: Sequence[CacheRow]) -> None:
-    from benchmark.commands.layout import BREAK, Column, print_rows, terminal
+    """Prints rows below the tasks that need them. All columns are narrow, so that they fit everywhere."""
+    from benchmark.commands.layout import terminal
 
-    names = [BREAK.join(row.needed_by) or (row.wrong and f"nothing: {row.wrong}") or _of_none(row) for row in rows]
-    names = ["" if index and name == names[index - 1] else name for index, name in enumerate(names)]
-    columns = (
-        Column("needed by", names, least=16),
-        Column("kind", [row.kind for row in rows]),
-        Column("key", [row.key[:12] for row in rows]),
-        Column("number", [f"{row.number:,}" for row in rows], right=True),
-        Column("size", [_size(row.bytes) for row in rows], right=True),
-        Column("last used", [row.last_used[:10] for row in rows]),
-    )
-    print_rows(terminal(), columns)
+    console = terminal()
+    cells = [("kind", "number", "size", "last used", "key" if any(row.key for row in rows) else "")]
+    cells += [(row.kind, f"{row.number:,}", _size(row.bytes), row.last_used[:10], row.key[:12]) for row in rows]
+    kind, number, size, used, _ = (max(map(len, column)) for column in zip(*cells, strict=True))
+    lines = [f"  {c[0]:{kind}}  {c[1]:>{number}}  {c[2]:>{size}}  {c[3]:{used}}  {c[4]}" for c in cells]
+    console.print(lines[0], style="bold")
+    headings = [_heading(row) for row in rows]
+    for place, line in enumerate(lines[1:]):
+        if place == 0 or headings[place] != headings[place - 1]:
+            console.print(headings[place])
+        console.print(line)
 
 
-def _of_none(row: CacheRow) -> str:
-    return "–" if row.kind == "other" else "nothing"
+def _heading(row: CacheRow) -> str:
+    if row.kind == "other":
+        return "other files"
+    return ", ".join(row.needed_by) or (f"no task: {row.wrong}" if row.wrong else "no task")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,14 @@ from benchmark.task.encoders import named_encoder
 from benchmark.task.paths import placed
 from benchmark.task.registry import BASES, GROUPS, KINDS, Kind
 from rebeca.errors import MissingDependency, PluginError, SpecError, did_you_mean
-from rebeca.interfaces import Decoder
+from rebeca.interfaces import Decoder, Scorer, SetScorer
 from rebeca.params import make_params
 
 if TYPE_CHECKING:
-    from rebeca.testing import CheckResult, Contract, World
+    from rich.console import Console
+
+    from rebeca.testing import CheckResult, World
+    from rebeca.testing.contract import Contract
 
 DATA = "data.path="
 MARKS = {"passed": "yes", "broken": "no", "stopped": "no", "skipped": "-"}
@@ -37,19 +41,25 @@ class PluginReport:
         plugin: As it was named.
         kind: Its kind, such as ``set scorer``.
         checks: All checks, in order.
-        broken: Number of checks that failed.
     """
 
     plugin: str
     kind: str
     checks: Sequence[CheckResult]
-    broken: int
+
+    @property
+    def summary(self) -> str:
+        """How many checks passed and failed, a sentence."""
+        count = Counter(result.status for result in self.checks)
+        failed = count["broken"] + count["stopped"]
+        counts = f"{count['passed']} passed, {failed} failed, {count['skipped']} not needed or not possible"
+        return f"{self.kind} '{self.plugin}': {counts}"
 
     @property
     def exit_code(self) -> int:
         """That of a broken contract, otherwise that of the first error of parameters or data, or 0."""
         codes = [result.exit_code for result in self.checks]
-        return PluginError.exit_code if self.broken else next((code for code in codes if code), 0)
+        return max(codes, key=lambda code: (code == PluginError.exit_code, code > 0), default=0)
 
 
 @click.command("plugin")
@@ -61,17 +71,27 @@ class PluginReport:
 def check_plugin(name: str, kind: str | None, raw: str, folder: str | None, as_json: bool) -> None:
     """Check that a plug-in keeps the contract of its kind.
 
-    NAME is registered, or module:Class. Every check is printed with yes or no.
-    The exit code is 5 if the contract is broken.
+    NAME is registered, or module:Class. Every check is printed with yes or no,
+    and the exit code is 5 if the contract is broken. Give small parameters to
+    what trains for long: it is fitted about ten times.
     """
-    report = examine(name, kind, raw, folder)
-    print_result(report, as_json, print_report)
+    from rebeca.testing import run_contract
+
+    contract = contract_of(name, kind, raw, folder)
+    console = terminal()
+    results = []
+    for result in run_contract(contract):
+        results.append(result)
+        if not as_json:
+            print_check(console, result)
+    report = PluginReport(name, contract.kind, results)
+    print_result(report, as_json, f"\n{report.summary}")
     if report.exit_code:
         sys.exit(report.exit_code)
 
 
-def examine(name: str, kind: str | None, raw: str, folder: str | None) -> PluginReport:
-    """Runs the contract of a plug-in.
+def contract_of(name: str, kind: str | None, raw: str, folder: str | None) -> type[Contract]:
+    """The contract of a plug-in, ready to run.
 
     Args:
         name: Registered name, or ``module:Class``.
@@ -83,8 +103,6 @@ def examine(name: str, kind: str | None, raw: str, folder: str | None) -> Plugin
         SpecError: If there is no such plug-in, or its parameters are not valid.
         MissingDependency: If it needs packages or weights that are not on this machine.
     """
-    from rebeca.testing import run_contract
-
     plugin = _of_module(name) if ":" in name else registry.plugin_class(_kind_of(name, kind), name)
     contract = _contract_of(plugin)
     params = make_params(plugin.Params, placed(plugin.Params, _mapping(raw), Path()), "--params")
@@ -92,18 +110,12 @@ def examine(name: str, kind: str | None, raw: str, folder: str | None) -> Plugin
     world = _world_of(plugin, params)
     if world is not None:
         attributes["world"] = lambda self: world
-    checks = tuple(run_contract(type(f"Test{plugin.__name__}", (contract,), attributes)))
-    return PluginReport(name, contract.kind, checks, sum(result.broken for result in checks))
+    return type(f"Test{plugin.__name__}", (contract,), attributes)
 
 
-def print_report(report: PluginReport) -> None:
-    """Prints how many checks failed, and every check with its verdict; of a failed one what came and what to do."""
-    console = terminal()
-    failed = sum(result.status in ("broken", "stopped") for result in report.checks)
-    skipped = sum(result.status == "skipped" for result in report.checks)
-    counts = f"{len(report.checks) - failed - skipped} passed, {failed} failed, {skipped} not needed or not possible"
-    console.print(f"{report.kind} '{report.plugin}': {counts}\n", style="bold")
-    print_pairs(console, [(MARKS[result.status], _lines(result)) for result in report.checks])
+def print_check(console: Console, result: CheckResult) -> None:
+    """Prints a check with its verdict; of a failed one what came and what to do."""
+    print_pairs(console, [(f"{MARKS[result.status]:<3}", _lines(result))])
 
 
 def _lines(result: CheckResult) -> str:
@@ -147,7 +159,7 @@ def _of_module(name: str) -> Any:
 def _contract_of(plugin: Any) -> type[Contract]:
     from rebeca import testing
 
-    contracts = [getattr(testing, name) for name in testing.__all__ if name.endswith("Contract") and name != "Contract"]
+    contracts: list[type[Contract]] = [getattr(testing, name) for name in testing.__all__ if name.endswith("Contract")]
     for contract in contracts:
         if isinstance(plugin, type) and issubclass(plugin, contract.base):
             return contract
@@ -174,9 +186,14 @@ def _path(folder: str | None) -> Path | None:
 
 
 def _world_of(plugin: Any, params: Any) -> World | None:
-    """A world in the embedding space that a decoder takes, where it takes no other."""
+    """A world in the embedding space of the encoder that a decoder or scorer names; None where it names none."""
     from benchmark.runner.plugins import build_encoder
     from rebeca.testing import World, make_world
 
-    space = plugin.space(params) if issubclass(plugin, Decoder) else ""
-    return World.of(make_world().dataset, build_encoder(named_encoder(space, Path()), "cpu")) if space else None
+    if issubclass(plugin, Decoder):
+        names = [plugin.space(params)]
+    else:
+        names = list(plugin.encoders(params)) if issubclass(plugin, Scorer | SetScorer) else []
+    if not any(names):
+        return None
+    return World.of(make_world().dataset, build_encoder(named_encoder(names[0], Path()), "cpu"))

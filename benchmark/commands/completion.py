@@ -55,8 +55,10 @@ def generators_of_task(context: click.Context, parameter: click.Parameter, incom
 
     given = {str(name) for name in context.params.get(parameter.name or "") or ()}
     try:
-        task = load_task(find_task(context.params["task"]))
-    except (RebecaError, KeyError, TypeError):
+        task = load_task(
+            find_task(context.params.get("task") or context.args[0])
+        )  # args, where the option lacks a value
+    except (RebecaError, IndexError):
         return []
     return _beginning(incomplete, [spec.id for spec in task.generators if spec.id not in given])
 

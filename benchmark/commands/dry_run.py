@@ -81,7 +81,6 @@ def dry_run(task: Task, workdir: Path, device: str, page: Path, publish: Path | 
         RebecaError: Where a run would refuse the task before it computes anything.
     """
     store, costs = Store(workdir, lambda _: None), Costs.read(workdir)
-    notes = check_task(task)
     data = find_data(task, store)
     check_reach(task, len(data.users))
     addresses = find_addresses(task, device, data.users, data.addresses)
@@ -91,7 +90,10 @@ def dry_run(task: Task, workdir: Path, device: str, page: Path, publish: Path | 
     current = is_current(records, record_address(task, addresses, declaration))
     results = list(addresses.artefacts())
     cached = sum(store.folder(address).is_dir() for address in results)
-    steps = [] if current and cached == len(results) else plan_steps(task, addresses, store, False, current)
+    steps, notes = list[Step](), list[str]()
+    if not (current and cached == len(results)):  # as in a run, which checks nothing that is cached
+        notes = check_task(task)
+        steps = plan_steps(task, addresses, store, data.world is not None, current)
     steps.append(Step(PAGE_STAGE, PAGE_STAGE, task.file.id))
     left = Estimate(steps, costs).left()
     known = [(step, costs.of(step)) for step in steps]

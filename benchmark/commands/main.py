@@ -348,13 +348,16 @@ def new_task(folder: Path, output: Path | None, force: bool, as_json: bool) -> N
 
 
 @new.command("plugin")
-@click.argument("kind", type=click.Choice(tuple(GROUPS)))
+@click.argument("kind", metavar="KIND", type=click.Choice(tuple(GROUPS)))
 @click.option("--name", help="What task files call it  [default: my-KIND]")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder to write  [default: the name]")
 @click.option("--force", is_flag=True, help="Overwrite the package in an existing folder.")
 @json_option
 def new_plugin(kind: str, name: str | None, output: Path | None, force: bool, as_json: bool) -> None:
-    """Write a package with a plug-in, its tests and an example task."""
+    """Write a package with a plug-in, its tests and an example task.
+
+    KIND is generator, scorer, set-scorer, judge, encoder, decoder or dataset.
+    """
     name = name or f"my-{kind}"
     written = write_plugin(kind, name, output or Path(name), force)
     folder = shlex.quote(str(written.folder))

@@ -22,7 +22,7 @@ GROUPS = {
 """The kinds of plug-in, and the group of entry points that each registers in."""
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST_NAME = 40
-"""With more characters, lines of the package would be too long."""
+"""Longer ones would not fit a terminal beside package, version and hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _check_name(kind: str, name: str, words: Mapping[str, str], folder: Path, te
     """Refuses a name that cannot be written, or that Python, the package itself or another package has already."""
     hint = "choose another one with --name"
     if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")[:LONGEST_NAME].strip("-") or f"my-{kind}"
+        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).lstrip("-0123456789")[:LONGEST_NAME].strip("-") or f"my-{kind}"
         rule = f"lower-case letters, digits and single hyphens, {LONGEST_NAME} characters at most"
         raise SpecError(f"'{name}' cannot be the name of a plug-in", hint=f"use {rule}, such as '{slug}'")
     module, title = words["my_plugin"], words["MyPlugin"]

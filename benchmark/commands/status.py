@@ -35,10 +35,10 @@ def status(task: str | None, workdir: Path, as_json: bool) -> None:
         from benchmark.task.yaml_source import task_id
 
         known = {name for each in statuses for name in (each.task, each.task.partition("/")[0])}
-        name = task_id(task)
-        statuses = [each for each in statuses if name in (each.task, each.task.partition("/")[0])]
+        names = {task, task_id(task)}
+        statuses = [each for each in statuses if names & {each.task, each.task.partition("/")[0]}]
         if not statuses:
-            raise SpecError(f"no run of '{task}' in {workdir}", hint=did_you_mean(name, known))
+            raise SpecError(f"no run of '{task}' in {workdir}", hint=did_you_mean(task_id(task), known))
     print_result({"runs": statuses}, as_json, lambda _: print_statuses(statuses, workdir))
 
 

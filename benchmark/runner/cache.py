@@ -234,10 +234,11 @@ def select(cache: Cache, names: Sequence[str], stages: Sequence[str] = (), recor
     tasks: set[str] = set()
     units: list[Entry] = []
     for name in names:
-        if UNIT.fullmatch(name):
-            units.append(_unit(cache, name))
-        else:
+        match = UNIT.fullmatch(name)
+        if match is None or any(name in _names(task) for task in cache.tasks):
             tasks |= tasks_called(cache, name)
+        else:
+            units.append(_unit(cache, *match.groups()))
     kinds = {*(stages or (*STAGES, "checkpoints")), *((RUNS,) if not stages else ()), *(OF_TASKS if records else ())}
     of_tasks = [entry for entry in cache.entries if entry.kind in kinds and tasks & {*entry.needed_by}]
     own_entries = [entry for entry in of_tasks if tasks >= {*entry.needed_by}]
@@ -251,17 +252,19 @@ def tasks_called(cache: Cache, name: str) -> set[str]:
     Raises:
         SpecError: If the work folder knows no such task.
     """
-    tasks = {task for task in cache.tasks if name in (task, task.partition("/")[0])}
+    tasks = {task for task in cache.tasks if name in _names(task)}
     if not tasks:
-        ids = {task.partition("/")[0] for task in cache.tasks}
-        raise SpecError(f"no task '{name}' in {cache.root}", hint=did_you_mean(name, {*cache.tasks, *ids}))
+        known = {own for task in cache.tasks for own in _names(task)}
+        raise SpecError(f"no task '{name}' in {cache.root}", hint=did_you_mean(name, known))
     return tasks
 
 
-def _unit(cache: Cache, name: str) -> Entry:
-    match = UNIT.fullmatch(name)
-    assert match is not None
-    stage, key = match.groups()
+def _names(task: str) -> tuple[str, str]:
+    """Id and version, and the id alone."""
+    return task, task.partition("/")[0]
+
+
+def _unit(cache: Cache, stage: str | None, key: str) -> Entry:
     fitting = [
         entry
         for entry in cache.entries

@@ -17,12 +17,12 @@ import numpy as np
 from benchmark.disk import write_atomically
 from benchmark.records.costs import encode_stage
 from benchmark.runner.addresses import EncoderAddress
-from benchmark.runner.images import LazyPixels
 from benchmark.runner.plugins import build_encoder
 from benchmark.runner.progress import Report
 from benchmark.runner.store import Stages
 from rebeca.arrays import Bools, Floats, Pixels
 from rebeca.data.catalogue import Catalogue
+from rebeca.images import LazyPixels
 from rebeca.interfaces import Encoder
 
 FILE = "embeddings.npy"

@@ -11,7 +11,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -212,17 +211,3 @@ def read_embeddings(folders: Sequence[Path]) -> Floats:
         for folder, path in zip(folders, paths, strict=True)
     ]
     return np.concatenate(parts)
-
-
-class LazyPixels(Sequence[Pixels]):
-    """Images that are read when they are indexed."""
-
-    def __init__(self, read: Callable[[int], Pixels], items: Sequence[int]) -> None:
-        self._read, self._items = read, items
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __getitem__(self, index: Any) -> Any:
-        chosen = self._items[index]
-        return [self._read(i) for i in chosen] if isinstance(index, slice) else self._read(chosen)

@@ -15,7 +15,7 @@ from benchmark.records.costs import score_stage
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.embed import Encoders
-from benchmark.runner.images import LazyPixels, PixelCache, read_embeddings
+from benchmark.runner.images import PixelCache, read_embeddings
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build, build_encoder
 from benchmark.runner.progress import Report
@@ -26,6 +26,7 @@ from rebeca.arrays import Floats, Ints, Pixels
 from rebeca.declared import ScorerFlags
 from rebeca.errors import PluginError
 from rebeca.guards import restricted
+from rebeca.images import LazyPixels
 from rebeca.interfaces import Encoder, ScoredImages, Scorer, ScorerCard, ScorerContext, SetScorer, no_progress
 from rebeca.pixels import decode_image
 

@@ -10,7 +10,7 @@ class TestContract(EncoderContract):
     plugin = MyPlugin
 
 
-def test_an_image_half_red_and_half_black() -> None:
+def test_each_colour_has_its_share_of_the_pixels() -> None:
     image = np.zeros((2, 6, 3), np.uint8)
     image[:, :3, 0] = 255
     assert colour_shares(image, 2).tolist() == [0.5, 0, 0, 0, 0.5, 0, 0, 0]

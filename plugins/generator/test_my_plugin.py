@@ -11,7 +11,7 @@ class TestContract(GeneratorContract):
     plugin = MyPlugin
 
 
-def test_a_user_without_likes_gets_the_mean_of_all_items() -> None:
+def test_users_without_likes_get_the_mean_of_all_items() -> None:
     user, item = np.array([0, 0, 1]), np.array([0, 1, 2])
     liked = np.array([True, True, False])
     train = Interactions(

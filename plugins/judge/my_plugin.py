@@ -70,5 +70,6 @@ def like_share(images: Floats, rated: Floats, liked: Bools, neighbours: int) -> 
     products = images.astype(np.float64) @ rated.T.astype(np.float64)
     distances = np.square(rated, dtype=np.float64).sum(axis=1) - 2 * products
     nearest = np.argsort(distances, axis=1, kind="stable")[:, :neighbours]
-    likes: Floats = liked[nearest].sum(axis=1, dtype=np.float64)
-    return (likes + 1) / (nearest.shape[1] + 2)
+    likes = liked[nearest].sum(axis=1)
+    shares: Floats = (likes + 1) / (nearest.shape[1] + 2)
+    return shares

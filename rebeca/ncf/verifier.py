@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,18 @@ import numpy.typing as npt
 from rebeca.arrays import Floats
 from rebeca.data.columns import Id, finite_rows, index_of, plain_ids, read_columns
 from rebeca.data.splits import Part
-from rebeca.errors import DataError, SpecError
+from rebeca.errors import DataError, SpecError, counted
 from rebeca.interfaces import JudgeContext
 from rebeca.ncf.judge import NCFJudge
 from rebeca.ncf.options import VerifierParams
-from rebeca.params import make_params, params_json
+from rebeca.params import changed_params, make_params, params_json
 from rebeca.weights import reading
 
 DESCRIBED = "verifier-params.json"
 """Parameters and users, beside the networks."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Verifier:
     """The judge ``ncf``: the probability that a user likes an image, for any user of the fit and any image.
 
@@ -60,9 +60,9 @@ class Verifier:
         True
     """
 
-    users: tuple[Id, ...] = field(repr=False)
+    users: tuple[Id, ...]
     dim: int
-    judge: NCFJudge = field(repr=False)
+    judge: NCFJudge
 
     @property
     def params(self) -> VerifierParams:
@@ -179,6 +179,10 @@ class Verifier:
             judge = NCFJudge(params, JudgeContext(names, no_items, device=device))
             judge.load(folder)
             return cls(ids, int(described["dim"]), judge)
+
+    def __repr__(self) -> str:
+        changed = (f"{name}={value!r}" for name, value in changed_params(self.params).items())
+        return f"Verifier({', '.join([counted(len(self.users), 'user'), *changed])})"
 
     def _table(self, embeddings: npt.ArrayLike) -> Floats:
         table = finite_rows(embeddings, "embeddings")

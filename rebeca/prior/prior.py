@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from rebeca.data.interactions import Interactions
 from rebeca.errors import DataError, SpecError, counted
 from rebeca.interfaces.judge import no_progress
 from rebeca.options import RebecaParams, prior_params
-from rebeca.params import make_params, params_json
+from rebeca.params import changed_params, make_params, params_json
 from rebeca.prior.diffusion import check_sampler
 from rebeca.prior.files import load_network, save_network
 from rebeca.prior.network import PriorNetwork
@@ -36,7 +36,7 @@ BEST = "best"
 """File that names the chosen one of a folder of priors."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Prior:
     """REBECA's diffusion prior: samples embeddings of images that a user likes, learned from ratings alone.
 
@@ -73,11 +73,11 @@ class Prior:
     """
 
     params: RebecaParams
-    users: tuple[Id, ...] = field(repr=False)
-    history: PriorHistory = field(repr=False)
+    users: tuple[Id, ...]
+    history: PriorHistory
     device: str
-    model: PriorNetwork = field(repr=False)
-    space: LinearSpace = field(repr=False)
+    model: PriorNetwork
+    space: LinearSpace
 
     @classmethod
     def fit(
@@ -273,6 +273,10 @@ class Prior:
             losses |= {name: tuple(losses[name]) for name in ("train", "validation", "learning_rate")}
             model, space, _ = load_network(folder, device)
             return cls(params, plain_ids(described["users"]), PriorHistory(**losses), device, model, space)
+
+    def __repr__(self) -> str:
+        changed = (f"{name}={value!r}" for name, value in changed_params(self.params).items())
+        return f"Prior({', '.join([counted(len(self.users), 'user'), *changed])})"
 
     def _rows_of(self, users: Sequence[Id | None]) -> Ints:
         """Rows of the user table."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from os import PathLike
 from typing import Literal
@@ -137,6 +137,8 @@ def _one_per_image(prompts: str | Sequence[str], count: int) -> tuple[str, ...]:
     """
     if isinstance(prompts, str):
         return (prompts,) * count
+    if not isinstance(prompts, Iterable):
+        raise DataError(f"prompts is a {type(prompts).__name__}", hint="give one prompt for all, or one per image")
     given = tuple(prompts)
     if len(given) != count:
         raise DataError(f"{len(given)} prompts for {count} images", hint="give one prompt for all, or one per image")

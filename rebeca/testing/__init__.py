@@ -3,7 +3,7 @@
 ``rebeca-bench check plugin NAME`` runs the same checks. Importing it imports neither pytest nor torch.
 """
 
-from rebeca.testing.contract import CheckResult, Contract, ContractBreach, run_contract
+from rebeca.testing.contract import CheckResult, ContractBreach, run_contract
 from rebeca.testing.dataset import DatasetContract
 from rebeca.testing.decoder import DecoderContract
 from rebeca.testing.encoder import EncoderContract
@@ -14,7 +14,6 @@ from rebeca.testing.world import World, make_world
 
 __all__ = [
     "CheckResult",
-    "Contract",
     "ContractBreach",
     "DatasetContract",
     "DecoderContract",

@@ -3,40 +3,28 @@
 from __future__ import annotations
 
 import builtins
-import os
-import random
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import chdir, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import chdir
 from dataclasses import MISSING, dataclass, fields
-from functools import cache, wraps
+from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Literal, TypeVar
 from unittest import SkipTest
 from unittest.mock import patch
 
-import numpy as np
-
 from rebeca.declared import Asker
 from rebeca.errors import MissingDependency, PluginError, RebecaError, first_few
 from rebeca.guards import GUARDS, WHERE, checked_class, guarded, refuse_if
 from rebeca.params import make_params, params_json
 from rebeca.seeds import canonical_json
+from rebeca.testing.compare import Answers, first_difference, require_equal
+from rebeca.testing.interpreter import HEAVY, global_seed, global_state, heavy_imports, raised_at
 from rebeca.testing.world import World, make_world
 
 C = TypeVar("C", bound="Contract")
 T = TypeVar("T")
-Answers = Mapping[str, Any]
-"""Everything that a plug-in answered, arrays and texts by name; equal plug-ins give equal answers."""
 PREFIX = "test_"
-TOLERANCE = 1e-4
-"""Relative to the largest number of an array: sums of another batch may round differently."""
-HEAVY = ("torch", "transformers", "diffusers", "open_clip", "tensorflow", "jax")
-"""Packages that take seconds to import."""
-
-
 ANSWERS = "test_it_answers"
 
 
@@ -111,8 +99,8 @@ def check(remedy: str) -> Callable[[Callable[[C], None]], Callable[[C], None]]:
                     except SkipTest as reason:  # pytest and unittest know it
                         skipped = reason
             except PluginError as error:
-                hint = error.hint if error.hint not in ("", WHERE) else remedy
-                raise ContractBreach(error.message, hint=hint) from error
+                hint = f"{remedy}; it came from {raised_at(error, self.plugin)}" if error.hint == WHERE else error.hint
+                raise ContractBreach(error.message, hint=hint or remedy) from error
             if skipped is not None:
                 raise skipped
 
@@ -196,7 +184,13 @@ class Contract:
     @property
     def shared_world(self) -> World:
         """The world of the checks that change nothing in it."""
-        return self.once("world", self.world)
+
+        def make() -> World:
+            world = self.world()
+            self._kept["inputs"] = world.digests()  # before any plug-in could change them
+            return world
+
+        return self.once("world", make)
 
     def once(self, name: str, make: Callable[[], T]) -> T:
         """What is made once for all checks of a class."""
@@ -282,26 +276,31 @@ class Contract:
         answer = self.plugin.check(self.settings)
         refuse_if(answer is not None, f"check returned {answer!r}, expected None")
 
-    @check("the traceback in pytest, or with --debug, shows where it fails")
+    @check("mend the error, which the plug-in itself raised")
     def test_it_answers(self) -> None:
         """It can be built, fitted and asked at all."""
-        self.answers()
+        try:
+            self.answers()
+        except PluginError as error:
+            if error.hint == WHERE:  # other faults belong to a check of their own
+                raise
 
     @check("take all randomness from the seeds that are given; sort sets before you loop over them")
     def test_answers_are_repeatable(self) -> None:
         """Built, fitted and asked again, it gives the same answers."""
         first = self.answers()
         with global_seed(1):
-            name = first_difference(first, self.exercise())
-        refuse_if(name, f"asked again, {name} differs")
+            require_equal(first, self.exercise(), "asked again")
 
-    @check("draw from numpy.random.default_rng(seed) and the like, never from numpy.random or random directly")
+    @check(
+        "draw from generators of your own with the seeds that are given, never from numpy.random or random directly;"
+        " build a torch network with random weights inside torch.random.fork_rng"
+    )
     def test_global_random_state_plays_no_part(self) -> None:
         """The global random state of Python, NumPy and torch changes no answer."""
         first = self.answers()
         with global_seed(2):
-            name = first_difference(first, self.exercise())
-        refuse_if(name, f"with another global random state, {name} differs")
+            require_equal(first, self.exercise(), "with another global random state")
 
     @check("use a generator of your own, or torch.random.fork_rng; never call numpy.random.seed or torch.manual_seed")
     def test_global_random_state_is_not_seeded(self) -> None:
@@ -318,11 +317,9 @@ class Contract:
     @check("copy an array before you change it")
     def test_inputs_are_not_modified(self) -> None:
         """Arrays that it is given stay as they are."""
-        self.answers()
-        world = self.shared_world
-        before = world.digests()
         self.exercise()
-        changed = [name for name, digest in world.digests().items() if before[name] != digest]
+        now, before = self.shared_world.digests(), self._kept["inputs"]
+        changed = [name for name, digest in now.items() if before[name] != digest]
         refuse_if(changed, f"it changed its input {first_few(changed)}")
 
     @check("write below the folder that save is given, or below context.workdir")
@@ -367,7 +364,7 @@ def run_contract(contract: type[Contract]) -> Iterator[CheckResult]:
         >>> {result.status for result in run_contract(TestBrightness)} <= {"passed", "skipped"}
         True
     """
-    subject, first = contract(), ""
+    subject, seen = contract(), dict[str, str]()
     for name in checks_of(contract):
         method = getattr(subject, name)
         title = (method.__doc__ or name).strip().splitlines()[0]
@@ -378,84 +375,19 @@ def run_contract(contract: type[Contract]) -> Iterator[CheckResult]:
         except MissingDependency:
             raise
         except RebecaError as error:
-            if first and error.message == first:  # nothing else can be learned before this is mended
-                yield CheckResult(name, title, "skipped", f"see {ANSWERS}")
+            if error.message in seen:  # nothing else can be learned before this is mended
+                yield CheckResult(name, title, "skipped", f"see {seen[error.message]}")
                 continue
-            first = error.message if name == ANSWERS else first
+            seen[error.message] = name
             status: Literal["broken", "stopped"] = "broken" if isinstance(error, ContractBreach) else "stopped"
             yield CheckResult(name, title, status, error.message, error.hint, error.exit_code)
         else:
             yield CheckResult(name, title, "passed")
 
 
-@cache
-def heavy_imports(module: str) -> tuple[str, ...]:
-    """Heavy packages that come with a module, seen in a fresh interpreter; none where it cannot be imported there."""
-    names = f"sorted(set({HEAVY}) & set(sys.modules))"
-    code = f"import importlib, sys; importlib.import_module({module!r}); sys.stdout.write(' '.join({names}))"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
-    return () if done.returncode else tuple(done.stdout.split())
-
-
 def checks_of(contract: type[Contract]) -> list[str]:
-    """Names of the checks, those that all kinds share first."""
+    """Names of the checks: what the class is, whether it answers, what the kind asks for, and the rest."""
     names = [name for base in reversed(contract.__mro__) for name in vars(base) if name.startswith(PREFIX)]
-    return list(dict.fromkeys(names))
-
-
-def first_difference(first: Answers, second: Answers, tolerance: float = 0.0) -> str:
-    """Name of the first answer that differs, or an empty text.
-
-    Args:
-        first: Answers.
-        second: Others.
-        tolerance: Of numbers, relative to the largest of their array.
-    """
-    for name in [*first, *second]:
-        if name not in first or name not in second or not _equal(first[name], second[name], tolerance):
-            return name
-    return ""
-
-
-def _equal(first: Any, second: Any, tolerance: float) -> bool:
-    if not (isinstance(first, np.ndarray) and isinstance(second, np.ndarray)):
-        return bool(type(first) is type(second) and first == second)
-    if first.shape != second.shape:
-        return False
-    if first.dtype.kind != "f":
-        return bool(np.array_equal(first, second))
-    size = float(np.max(np.abs(first), initial=0.0, where=np.isfinite(first)))
-    return bool(np.allclose(first, second, rtol=0.0, atol=tolerance * size, equal_nan=True))
-
-
-def require_equal(first: Answers, second: Answers, what: str, tolerance: float = 0.0) -> None:
-    """Refuses answers that differ; ``what`` says when."""
-    name = first_difference(first, second, tolerance)
-    refuse_if(name, f"{what}, {name} differs")
-
-
-@contextmanager
-def global_seed(seed: int) -> Iterator[None]:
-    """Seeds the global random states for a block, and puts them back."""
-    torch = sys.modules.get("torch")
-    numbers = None if torch is None else torch.get_rng_state()
-    before = random.getstate(), np.random.get_state(), numbers  # noqa: NPY002
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002
-    if torch is not None:
-        torch.manual_seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])  # noqa: NPY002
-        if torch is not None:
-            torch.set_rng_state(before[2])
-
-
-def global_state() -> dict[str, str]:
-    """The global random states, by package."""
-    torch = sys.modules.get("torch")
-    states = {"random": repr(random.getstate()), "numpy.random": repr(np.random.get_state(legacy=False))}  # noqa: NPY002
-    return states if torch is None else states | {"torch": repr(torch.get_rng_state().numpy().tobytes())}
+    shared = [name for name in vars(Contract) if name.startswith(PREFIX)]
+    first = shared[: shared.index(ANSWERS) + 1]
+    return list(dict.fromkeys([*first, *(name for name in names if name not in shared), *shared]))

@@ -13,7 +13,8 @@ from rebeca.data.cells import check_id
 from rebeca.data.dataset import Dataset, user_blocks
 from rebeca.guards import refuse_if
 from rebeca.interfaces import CaptionFile, DatasetContext, DatasetSource
-from rebeca.testing.contract import Answers, Contract, check
+from rebeca.testing.compare import Answers
+from rebeca.testing.contract import Contract, check
 from rebeca.testing.world import World
 
 
@@ -104,7 +105,7 @@ class DatasetContract(Contract):
         refuse_if(self.dataset.catalogue.item_ids != self.dataset.ratings.item_ids, "ids of items differ")
 
     @check("keep one rating per user and item: the first, the last or their mean")
-    def test_nobody_rates_an_item_twice(self) -> None:
+    def test_items_are_rated_once(self) -> None:
         """A user rates an item once."""
         ratings = self.dataset.ratings
         pairs = ratings.user.astype(np.int64) * ratings.num_items + ratings.item

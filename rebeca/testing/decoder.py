@@ -13,7 +13,8 @@ from rebeca.errors import PluginError
 from rebeca.guards import check_image, refuse_if
 from rebeca.interfaces import Decoder, Request
 from rebeca.space import LinearSpace
-from rebeca.testing.contract import TOLERANCE, Answers, Contract, check, require_equal
+from rebeca.testing.compare import TOLERANCE, Answers, require_equal
+from rebeca.testing.contract import Contract, check
 from rebeca.testing.world import World
 
 SEED = "take the randomness of an image from request.seed alone, and keep no state from image to image"
@@ -149,7 +150,8 @@ class DecoderContract(Contract):
         for some in (groups[1::2], groups[:1], groups[::-1]):
             rows = [int(row) for group in some for row in group]
             alone = self.images(decoder, rows)
-            require_equal({name: everything[name] for name in alone}, alone, f"asked for {len(rows)} points")
+            own = {name: everything[name] for name in alone}
+            require_equal(own, alone, f"asked for {len(rows)} points", TOLERANCE)
 
     @check(SEED)
     def test_asking_twice_changes_nothing(self) -> None:

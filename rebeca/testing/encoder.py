@@ -11,7 +11,8 @@ import numpy as np
 from rebeca.arrays import Floats, Pixels
 from rebeca.guards import refuse_if
 from rebeca.interfaces import Encoder, EncoderContext
-from rebeca.testing.contract import TOLERANCE, Answers, Contract, check, require_equal
+from rebeca.testing.compare import TOLERANCE, Answers, require_equal
+from rebeca.testing.contract import Contract, check
 from rebeca.testing.world import AWKWARD, FIT_SEED, World
 
 ROW = "encode every image by itself, without looking at the others"

@@ -13,7 +13,8 @@ import numpy as np
 from rebeca.arrays import Floats
 from rebeca.guards import refuse_if
 from rebeca.interfaces import Judge
-from rebeca.testing.contract import TOLERANCE, Answers, Contract, check, require_equal
+from rebeca.testing.compare import TOLERANCE, Answers, require_equal
+from rebeca.testing.contract import Contract, check
 from rebeca.testing.progress import ProgressLog
 from rebeca.testing.world import LONELY, SOUR, USERS, World
 
@@ -94,6 +95,13 @@ class JudgeContract(Contract):
         far = np.concatenate([embeddings, 100 * embeddings, -100 * embeddings, 0 * embeddings])
         self.kept().score_all(far.astype(np.float32))
 
+    @check("treat users without training ratings, or without likes, as somebody about whom nothing is known")
+    def test_users_without_likes_are_judged(self) -> None:
+        """Users without ratings or likes have scores as well."""
+        if self.shared_world.users != USERS:
+            raise SkipTest("its own world has no such users")
+        self.kept().score_all(self.shared_world.embeddings, np.array([LONELY, SOUR]))
+
     @check("use users as indices into all users, in the order in which they stand there")
     def test_some_users_are_rows_of_all(self) -> None:
         """Scores of some users are the rows of the table of all users."""
@@ -117,15 +125,8 @@ class JudgeContract(Contract):
         """Without embeddings there are no scores."""
         self.kept().score_all(self.shared_world.embeddings[:0])
 
-    @check("treat users without training ratings, or without likes, as somebody about whom nothing is known")
-    def test_users_without_likes_are_judged(self) -> None:
-        """Users without ratings or likes have scores as well."""
-        if self.shared_world.users != USERS:
-            raise SkipTest("its own world has no such users")
-        self.kept().score_all(self.shared_world.embeddings, np.array([LONELY, SOUR]))
-
     @check("write all that fit learned in save, and read it in load")
-    def test_a_loaded_judge_answers_alike(self) -> None:
+    def test_loaded_judges_answer_alike(self) -> None:
         """A new object that loads a fit gives the scores of the object that was fitted."""
         scores = self.kept().score_all(self.shared_world.embeddings)
         require_equal({"a score": scores}, self.answers(), "after save and load")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 from unittest import SkipTest
 
 import numpy as np
@@ -13,7 +13,8 @@ from rebeca.arrays import Bools, Floats, Ints
 from rebeca.declared import ScorerFlags, scorer_flags
 from rebeca.guards import refuse_if
 from rebeca.interfaces import NEEDS, Role, ScoredImages, Scorer, ScorerCard, SetScorer
-from rebeca.testing.contract import TOLERANCE, Answers, Contract, check, require_equal
+from rebeca.testing.compare import TOLERANCE, Answers, require_equal
+from rebeca.testing.contract import Contract, check
 from rebeca.testing.world import World
 
 CARD = "return a ScorerCard with name, unit, meaning and direction"
@@ -23,7 +24,13 @@ ROW = "score every image by itself, without looking at the others"
 
 
 class _ScoringContract(Contract):
-    """What scorers and set scorers have in common."""
+    """What scorers and set scorers have in common.
+
+    Attributes:
+        cards: Name of the class method that gives them.
+    """
+
+    cards: ClassVar[str]
 
     def context(self, world: World) -> Any:
         """What the harness gives."""
@@ -36,8 +43,8 @@ class _ScoringContract(Contract):
 
     def declared(self) -> Answers:
         """The answers of all class methods."""
-        answers = {name: getattr(self.plugin, name)(self.settings) for name in ("needs", "encoders")}
-        return {**super().declared(), **answers, "cards": dict(self.flags.cards)}
+        names = ("needs", "encoders", self.cards)
+        return {**super().declared(), **{name: getattr(self.plugin, name)(self.settings) for name in names}}
 
     @property
     def images(self) -> ScoredImages:
@@ -113,6 +120,7 @@ class ScorerContract(_ScoringContract):
 
     kind = "scorer"
     base = Scorer
+    cards = "card"
 
     def exercise(self) -> Answers:
         """Scores all images by their own users, and by all users where they can be asked."""
@@ -159,7 +167,7 @@ class ScorerContract(_ScoringContract):
     def test_images_do_not_depend_on_each_other(self) -> None:
         """A score is the same whatever images are beside it, and in whatever order."""
         scorer, images = self.kept(), self.images
-        scores = self.answers()["a score"]
+        scores = scorer.score(images, images.user)
         for rows in (np.array([0]), np.arange(1, len(images), 2), np.arange(len(images))[::-1]):
             part = some_of(images, rows)
             alone = scorer.score(part, part.user)
@@ -252,6 +260,7 @@ class SetScorerContract(_ScoringContract):
 
     kind = "set scorer"
     base = SetScorer
+    cards = "cards"
 
     def exercise(self) -> Answers:
         """Scores the sets of all users."""
@@ -261,6 +270,11 @@ class SetScorerContract(_ScoringContract):
     def users(self) -> Ints:
         """Those who have images."""
         return np.unique(self.images.user)
+
+    @property
+    def everything(self) -> Answers:
+        """What the kept scorer answers."""
+        return self.measured(self.kept(), self.images, self.users)
 
     def measured(self, scorer: Any, images: ScoredImages, users: Ints) -> Answers:
         """The measures as the scorer gives them, by name."""
@@ -296,7 +310,7 @@ class SetScorerContract(_ScoringContract):
         users = self.users
         backwards = self.measured(self.kept(), self.images, users[::-1])
         turned = {name: values[::-1] for name, values in backwards.items()}
-        require_equal(self.answers(), turned, "asked for users in another order", TOLERANCE)
+        require_equal(self.everything, turned, "asked for users in another order", TOLERANCE)
 
     @check("measure every user by the user's own images; or set compares_users = True")
     def test_users_do_not_depend_on_each_other(self) -> None:
@@ -306,7 +320,7 @@ class SetScorerContract(_ScoringContract):
         for place, user in enumerate(self.users):
             part = some_of(self.images, self.images.user == user)
             alone = self.measured(self.kept(), part, np.array([user]))
-            own = {name: values[[place]] for name, values in self.answers().items()}
+            own = {name: values[[place]] for name, values in self.everything.items()}
             require_equal(own, alone, "with the images of one user alone", TOLERANCE)
 
     @check("find a user's images by images.user == user, wherever they stand")
@@ -314,7 +328,7 @@ class SetScorerContract(_ScoringContract):
         """The order in which users follow each other changes nothing."""
         order = np.lexsort((self.images.replicate, -self.images.user))
         turned = self.measured(self.kept(), some_of(self.images, order), self.users)
-        require_equal(self.answers(), turned, "with the images of users in another order", TOLERANCE)
+        require_equal(self.everything, turned, "with the images of users in another order", TOLERANCE)
 
     @check("return NaN, or what the measure is without images; a generator may fail for a user")
     def test_users_without_images_are_scored(self) -> None:
@@ -323,7 +337,7 @@ class SetScorerContract(_ScoringContract):
         part = some_of(self.images, self.images.user != users[0])
         measured = self.measured(self.kept(), part, users)
         if not self.plugin.compares_users:
-            others = {name: values[1:] for name, values in self.answers().items()}
+            others = {name: values[1:] for name, values in self.everything.items()}
             require_equal(others, {name: values[1:] for name, values in measured.items()}, "without images", TOLERANCE)
 
     @check("return arrays of [users], also if all images are missing")

@@ -47,8 +47,8 @@ USERS = ("ann", "Zoë O'Neil", '../b, "c" & <d>', "lonely", "sour", "glad", "007
 ITEMS = 24
 IMAGES = 3
 """Requests per user."""
-LIKE_AT = 5.0
 SCALE = (1.0, 7.0)
+LIKE_AT = 4.0
 SEEDS = SeedScheme("contract", 1, 7)
 FIT_SEED = SEEDS.fit("contract")
 RULE = SplitRule("held-out-items", test=0.34, validation=0.2, ratings="shared")
@@ -145,20 +145,21 @@ class World:
 
     @classmethod
     def of(
-        cls, dataset: Dataset, encoder: Encoder[Any] | None = None, like_at: float = LIKE_AT, rule: SplitRule = RULE
+        cls, dataset: Dataset, encoder: Encoder[Any] | None = None, like_at: float | None = None, rule: SplitRule = RULE
     ) -> World:
         """A world of a data set.
 
         Args:
             dataset: Any.
             encoder: Gives the embeddings; by default colours of the images, 8 numbers.
-            like_at: The rating from which on an item is liked.
+            like_at: The rating from which on an item is liked; by default the middle of the scale.
             rule: How ratings are divided; by default, a third of the items is held out.
         """
         encoder = encoder or Colours(NoParams(), EncoderContext())
         ratings, catalogue = dataset.ratings, dataset.catalogue
         originals = catalogue.originals()
-        division = divide(ratings, rule, like_at, catalogue.block, FIT_SEED, originals)
+        middle = sum(dataset.scale) / 2
+        division = divide(ratings, rule, middle if like_at is None else like_at, catalogue.block, FIT_SEED, originals)
         candidates = find_candidates(ratings, division, dataset.block_of_user, catalogue.block, originals)
         images = [catalogue.pixels(i) for i in range(len(catalogue))]
         return cls(dataset, division, candidates, encoder, encoder.encode(images, list(range(len(images)))))

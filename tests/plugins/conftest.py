@@ -17,6 +17,7 @@ def blocks(language):
 
 
 EXAMPLES = blocks("python")
+TESTS = "\n".join(blocks("py"))
 TASK = next(text for text in blocks("yaml") if text.startswith("schema"))
 ENTRY_POINTS = re.sub(r'\[project.entry-points."(.*?)"\]', r"[\1]", blocks("toml")[0]).replace('"', "")
 PACKAGE = "my_plugins"

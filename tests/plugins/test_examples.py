@@ -3,9 +3,12 @@
 import ast
 import doctest
 import json
+import re
+import subprocess
+import sys
 
 from tests.conftest import invoke
-from tests.plugins.conftest import EXAMPLES, blocks
+from tests.plugins.conftest import EXAMPLES, TESTS, blocks
 from tests.test_examples import run
 
 KINDS = ("Generator", "Scorer", "SetScorer", "Judge", "Encoder", "Decoder", "DatasetSource")
@@ -30,6 +33,13 @@ def test_a_scorer_may_stand_twice_under_two_ids(plugins, task, tmp_path):
     assert {"brightness", "brightness-2"} <= set(summary)
     assert summary["brightness"]["interval"] == summary["brightness-2"]["interval"]
     assert "all agree" in invoke("verify", records)
+
+
+def test_the_test_of_the_page_runs_in_pytest(plugins, tmp_path):
+    (tmp_path / "test_lucky.py").write_text(TESTS)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0 and re.search(r"\d\d passed", done.stdout), done.stdout
 
 
 def test_there_is_one_example_of_each_kind():

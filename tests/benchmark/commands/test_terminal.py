@@ -1,4 +1,4 @@
-"""What six commands print at four widths, and that no title, encoding or lack of room spoils it.
+"""What nine commands print at four widths, and that no title, encoding or lack of room spoils it.
 
 After a change of a layout, look at the files that this writes anew: ``python -m
 tests.benchmark.commands.test_terminal``.
@@ -25,8 +25,9 @@ from rich.cells import cell_len
 from benchmark.analysis.results import Interval
 from benchmark.commands import doctor, plan, show
 from benchmark.commands.layout import BREAK, STANZAS_BELOW, Column, print_rows, terminal
+from benchmark.commands.settings import SETTINGS
 from benchmark.planning.pilot import MeasureReach, Reach
-from benchmark.runner import run_task
+from benchmark.runner import cache, run_task, status
 from tests.conftest import ROOT, invoke, without_page
 
 GOLDEN = Path(__file__).with_name("terminal")
@@ -40,6 +41,9 @@ COMMANDS = {
     "plan": ("plan", "sprites"),
     "weights": ("weights", "list", "flickr-aes"),
     "doctor": ("doctor",),
+    "cache": ("cache", "ls", "--workdir", "work"),
+    "status": ("status", "--workdir", "work"),
+    "settings": ("settings",),
 }
 PLAN = plan.RunPlan(
     title="Sprites, four known tastes",
@@ -105,6 +109,49 @@ REPORT = doctor.Report(
         doctor.TaskStatus("sprites", True, "ready: rebeca-bench run sprites", ()),
     ],
 )
+BOTH, MODIFIED = ("sprites/v1", "sprites/v1-modified-0f3a99c2"), ("sprites/v1-modified-0f3a99c2",)
+KEPT = [
+    ("embeddings", BOTH, "", 3, 41_000_000),
+    ("fit", BOTH, "", 9, 212_345_678),
+    ("images", ("sprites/v1",), "", 11, 1_480_000_000),
+    ("images", MODIFIED, "", 2, 98_000_000),
+    ("records", ("sprites/v1",), "", 1, 900_000),
+    ("judge", (), "", 2, 380_000),
+    ("fit", (), "of an older version", 1, 7_000_000),
+    ("set-aside", (), "damaged", 1, 512),
+    (cache.OTHER, (), "", 2, 20_700),
+]
+CACHE = cache.Cache(
+    Path("work"),
+    tuple(
+        cache.Entry(
+            kind, Path("work", kind, str(k)), "", size // number + size % number * (k == 0), 1.7e9, tasks, wrong
+        )
+        for kind, tasks, wrong, number, size in KEPT
+        for k in range(number)
+    ),
+    ("oasis/v1",),
+)
+STEPS = ("encode (task)", "fit verifier", "fit rebeca", "images rebeca", "score rebeca by ncf", "analyse", "page")
+RUNNING = status.RunStatus(
+    title="Sprites, four known tastes",
+    pid=4711,
+    began=1.7e9,
+    seen=1.7e9 + 252,
+    finished=False,
+    steps=tuple(
+        status.StepStatus(title, "done" if k < 3 else "now" if k == 3 else "left", (4.0, 31.0, 95.5, 120.0, 0, 0, 0)[k])
+        for k, title in enumerate(STEPS)
+    ),
+    share=0.75,
+    count="750/1,000 images",
+    seconds_left=407.0,
+    complete=True,
+)
+STATUSES = [
+    status.TaskStatus(task="sprites/v1", state="running", run=RUNNING, seconds_left=395.0),
+    status.TaskStatus(task="oasis/v1", state="stopped", run=RUNNING, seconds_left=None),
+]
 
 
 @contextmanager
@@ -112,11 +159,17 @@ def fixed(columns):
     """Commands that depend on this machine print what is given here."""
     result = SimpleNamespace(records=RECORDS, addresses=None)
     with pytest.MonkeyPatch.context() as patch, without_page():
+        for setting in SETTINGS:
+            patch.delenv(setting.name, raising=False)
         patch.setenv("COLUMNS", str(columns))
         patch.setenv("REBECA_WEIGHTS", "/weights")
+        patch.setenv("XDG_CACHE_HOME", "/caches")
         patch.setattr(run_task, "run_task", lambda *_: result)
         patch.setattr(plan, "plan_task", lambda *_: PLAN)
         patch.setattr(doctor, "examine", lambda: REPORT)
+        patch.setattr(cache, "read_cache", lambda _: CACHE)
+        patch.setattr(cache, "links_of", lambda _: [Path("work", "private-images")])
+        patch.setattr(status, "read_statuses", lambda *_: STATUSES)
         yield
 
 

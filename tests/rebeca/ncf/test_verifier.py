@@ -135,3 +135,7 @@ def test_impossible_scores(verifier):
     for score in (lambda: verifier.score(["u0"] * ITEMS, broken), lambda: verifier.score_all(broken)):
         with pytest.raises(DataError, match="embeddings: row 7 holds a number that is not finite"):
             score()
+
+
+def test_a_verifier_shows_its_parameters_and_no_weights(verifier):
+    assert repr(verifier) == "Verifier(6 users, batch=64, d=4, dims=4, epochs=3, mlp_layers=[8], nets=2)"
