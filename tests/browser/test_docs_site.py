@@ -16,7 +16,8 @@ pytestmark = pytest.mark.slow
 PAGES = [
     "index.html", "tutorial/first-generator.html", "how-to/write-a-plugin.html", "reference/commands.html",
     "reference/records.html", "api/contracts.html", "api/method.html", "api/results.html",
-    "explanation/statistics.html", "reports/calibration.html", "repository/index.html", "repository/CONTRIBUTING.html", "notebooks/small.html",
+    "explanation/statistics.html", "reports/calibration.html", "repository/index.html", "repository/CONTRIBUTING.html",
+    "notebooks/small.html",
 ]  # fmt: skip
 LONG = "print('a long line ' * 40)"
 
