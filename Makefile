@@ -3,7 +3,7 @@
 # make docs      builds the docs as a site into dist/docs; broken links and failing notebooks are errors
 # make test      sets up, runs the tests that every change must pass
 # make test-all  these and the slow ones
-# make check     what CI does: lint, types, built packages, all tests
+# make check     what CI does: lint, types, built packages, docs, all tests
 # make coverage  fails where the tests of a package miss too much of it
 # make mutation  the report of docs/reports/tests-and-speed.md
 PYTHON ?= python3
@@ -30,7 +30,7 @@ test: $(STAMP)
 test-all: $(STAMP)
 	$(PYTEST) $(SPREAD) -m "slow or not slow"
 
-check: lint types packages test-all
+check: lint types packages docs test-all
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -113,7 +113,7 @@ def test_a_broken_link_is_an_error():
 
 def test_docstrings_become_markdown():
     text = "See :func:`like` and :class:`~rebeca.Part`.\n\nExample:\n    >>> 1\n    1"
-    assert as_markdown(text) == "See `like` and `rebeca.Part`.\n\nExamples:\n    >>> 1\n    1"
+    assert as_markdown(text) == "See `like` and `rebeca.Part`.\n\nExamples: Example:\n    >>> 1\n    1"
 
 
 def notebook(folder, *cells):

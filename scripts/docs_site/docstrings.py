@@ -1,6 +1,6 @@
 """Extension of griffe: reads the docstrings of this project as Markdown.
 
-They name code in Sphinx's way, and an example stands below ``Example:``, which griffe calls ``Examples:``.
+They name code in Sphinx's way, and have one example, below ``Example:``. Griffe calls the section ``Examples:``.
 """
 
 import re
@@ -14,7 +14,7 @@ EXAMPLE = re.compile(r"^(\s*)Example:$", re.MULTILINE)
 
 def as_markdown(docstring: str) -> str:
     """The docstring with code in backticks, and its example in a section of griffe's."""
-    return EXAMPLE.sub(r"\1Examples:", ROLE.sub(r"`\1`", docstring))
+    return EXAMPLE.sub(r"\1Examples: Example:", ROLE.sub(r"`\1`", docstring))
 
 
 class Docstrings(griffe.Extension):

@@ -7,6 +7,7 @@ import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 from nbclient import NotebookClient
@@ -25,7 +26,7 @@ def markdown_of(notebook: Path, *, execute: bool) -> tuple[str, dict[str, bytes]
     """A notebook's text, and its images by file name.
 
     Args:
-        notebook: File; it is executed in its own folder, as Jupyter does.
+        notebook: File; it is executed in an empty folder, so that what it writes does not stay.
         execute: Whether to run the cells; without, the page shows the outputs that the file holds.
 
     Raises:
@@ -34,13 +35,9 @@ def markdown_of(notebook: Path, *, execute: bool) -> tuple[str, dict[str, bytes]
     content = nbformat.read(notebook, as_version=4)
     if execute:
         content.cells.insert(0, nbformat.v4.new_code_cell(SVG_CHARTS))
-        client = NotebookClient(
-            content,
-            timeout=SECONDS_PER_CELL,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(notebook.parent)}},
-        )
-        client.execute()
+        with TemporaryDirectory() as folder:
+            where = {"metadata": {"path": folder}}
+            NotebookClient(content, timeout=SECONDS_PER_CELL, kernel_name="python3", resources=where).execute()
         del content.cells[0]
     parts: list[str] = []
     images: dict[str, bytes] = {}

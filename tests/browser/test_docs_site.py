@@ -14,9 +14,10 @@ from tests.test_docs_site import CHART, notebook
 pytestmark = pytest.mark.slow
 
 PAGES = [
-    "index.html", "tutorial/first-leaderboard.html", "how-to/write-a-plugin.html", "reference/commands.html",
-    "reference/records.html", "api/generators.html", "api/method.html", "explanation/statistics.html",
-    "reports/calibration.html", "repository/index.html", "repository/CONTRIBUTING.html", "notebooks/small.html",
+    "index.html", "tutorial/first-generator.html", "how-to/write-a-plugin.html", "reference/commands.html",
+    "reference/records.html", "api/contracts.html", "api/method.html", "api/results.html",
+    "explanation/statistics.html", "reports/calibration.html", "repository/index.html", "repository/CONTRIBUTING.html",
+    "notebooks/small.html",
 ]  # fmt: skip
 LONG = "print('a long line ' * 40)"
 
