@@ -287,10 +287,9 @@ class Colours(SetScorer[NoParams]):
         return {"colours": ScorerCard("Colours", "1 - cosine", True, "Spread of a user's images.")}
 
     def score_sets(self, images: ScoredImages, users: Ints) -> Mapping[str, Floats]:
-        embeddings = images.embedding_of("task")
-        rows = unit_rows(embeddings - embeddings.mean(axis=0))
-        similar = [rows[images.user == user] @ rows[images.user == user].T for user in users]
-        return {"colours": np.array([1 - float(table.mean()) for table in similar])}
+        rows = unit_rows(images.embedding_of("task") - self.context.embeddings.mean(axis=0))
+        own = [rows[images.user == user] for user in users]
+        return {"colours": np.array([1 - float((each @ each.T).mean()) if len(each) else np.nan for each in own])}
 
 
 # ------------------------------------------------------------------------------------------------- everything at work
