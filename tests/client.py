@@ -330,7 +330,7 @@ def judge(dataset: Dataset, encoder: Thumbnail, embeddings: Floats) -> FittedJud
 def score(dataset: Dataset, images: Sequence[GeneratedImage], verifier: FittedJudge, embeddings: Floats) -> None:
     users = np.repeat(np.arange(dataset.ratings.num_users), 3)
     scored = ScoredImages.of(images, users, {"task": embeddings})
-    context = ScorerContext.alone(dataset, {"verifier": lambda: verifier})
+    context = ScorerContext.alone(dataset, {"verifier": lambda: verifier, "embeddings": lambda: embeddings})
     assert_type(context.verifier, FittedJudge)
     table = Wanted(NoParams(), context).score_all(scored, np.arange(4))
     spread = Colours(NoParams(), context).score_sets(scored, np.arange(4))

@@ -402,8 +402,8 @@ def test_the_child_dies_with_its_parent_and_takes_its_own_along(installed, done,
     code = "from benchmark.commands.main import main; main()"
     arguments = ["run", str(tmp_path / "tiny.yaml"), "--workdir", str(tmp_path / "w"), "--quiet"]
     parent = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while len(started := descendants(parent.pid)) < 3 and time.monotonic() < deadline:
+    deadline = time.monotonic() + 400  # a busy machine takes a minute to import everything
+    while len(started := descendants(parent.pid)) < 3 and parent.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     assert len(started) == 3  # the generator's process, who watches over it, and what it started
     parent.kill()
@@ -411,7 +411,7 @@ def test_the_child_dies_with_its_parent_and_takes_its_own_along(installed, done,
     wait_until_gone(started)
 
 
-def wait_until_gone(started, seconds=30):
+def wait_until_gone(started, seconds=200):
     deadline = time.monotonic() + seconds
     while (left := started & set(processes())) and time.monotonic() < deadline:
         time.sleep(0.05)
