@@ -141,8 +141,16 @@ class Contract:
         """The context of the kind."""
         raise NotImplementedError
 
-    def exercise(self) -> Answers:
-        """Builds the plug-in, lets it learn where it does, and asks for everything that it can answer."""
+    def ready(self, place: Path) -> Any:
+        """The plug-in as the harness asks it: one that learns has learned, was saved and is loaded in a new object.
+
+        Args:
+            place: An empty folder; what is saved goes into ``given`` below it, other files into ``workdir``.
+        """
+        return self.build()
+
+    def asked(self, plugin: Any) -> Answers:
+        """Everything that a plug-in, which is ready, can answer."""
         raise NotImplementedError
 
     def declared(self) -> Answers:
@@ -199,8 +207,22 @@ class Contract:
         kept: T = self._kept[name]
         return kept
 
+    def kept(self) -> Any:
+        """A plug-in that is ready, for checks that only ask."""
+
+        def make() -> Any:
+            self._kept["place"] = place = TemporaryDirectory(prefix="rebeca-")  # lives as long as the plug-in
+            return self.ready(Path(place.name))
+
+        return self.once("ready", make)
+
+    def exercise(self) -> Answers:
+        """The answers of a new plug-in."""
+        with TemporaryDirectory(prefix="rebeca-") as place:
+            return self.asked(self.ready(Path(place)))
+
     def answers(self) -> Answers:
-        """Those of a first :meth:`exercise`."""
+        """Those of a first plug-in."""
 
         def first() -> Answers:
             with global_seed(1):
@@ -292,6 +314,12 @@ class Contract:
         with global_seed(1):
             require_equal(first, self.exercise(), "asked again")
 
+    @check("keep no state from one call to the next")
+    def test_asking_twice_changes_nothing(self) -> None:
+        """The same object gives the same answers when it is asked again."""
+        plugin = self.kept()
+        require_equal(self.asked(plugin), self.asked(plugin), "asked a second time")
+
     @check(
         "draw from generators of your own with the seeds that are given, never from numpy.random or random directly;"
         " build a torch network with random weights inside torch.random.fork_rng"
@@ -326,15 +354,11 @@ class Contract:
     def test_writes_nowhere_else(self) -> None:
         """It writes no file into the current folder, nor beside the folder that it is given."""
         with TemporaryDirectory(prefix="rebeca-") as place, chdir(place):
-            self.exercise_in(Path(place))
+            self.asked(self.ready(Path(place)))
             stray = sorted(str(path.relative_to(place)) for path in Path(place).rglob("*"))
             allowed = ("given", "workdir")
             stray = [name for name in stray if Path(name).parts[0] not in allowed]
         refuse_if(stray, f"it wrote {first_few(stray)}, outside of the folder that it was given")
-
-    def exercise_in(self, place: Path) -> None:
-        """As :meth:`exercise`, with the folder ``given`` below ``place`` for what is saved."""
-        self.exercise()
 
 
 def run_contract(contract: type[Contract]) -> Iterator[CheckResult]:

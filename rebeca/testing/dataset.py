@@ -59,9 +59,9 @@ class DatasetContract(Contract):
         names = ("item_files", "rating_files")
         return {**super().declared(), **{name: getattr(self.plugin, name)(self.settings) for name in names}}
 
-    def exercise(self) -> Answers:
-        """Reads the data set."""
-        return described(self.build().read())
+    def asked(self, plugin: Any) -> Answers:
+        """The data set."""
+        return described(plugin.read())
 
     @property
     def dataset(self) -> Dataset:

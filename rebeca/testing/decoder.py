@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 from unittest import SkipTest
 
@@ -11,17 +12,17 @@ import numpy as np
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import PluginError
 from rebeca.guards import check_image, refuse_if
-from rebeca.interfaces import Decoder, Request
+from rebeca.interfaces import Decoder, GeneratedImage, Request
 from rebeca.space import LinearSpace
 from rebeca.testing.compare import TOLERANCE, Answers, require_equal
-from rebeca.testing.contract import Contract, check
+from rebeca.testing.contract import check
+from rebeca.testing.drawing import SEED, DrawingContract, called
 from rebeca.testing.world import World
 
-SEED = "take the randomness of an image from request.seed alone, and keep no state from image to image"
 PROMPTS = ("a red square", "", "a very long prompt " * 60)
 
 
-class DecoderContract(Contract):
+class DecoderContract(DrawingContract):
     """What a decoder must keep. Inherit it in a test, and set ``plugin``.
 
     Example:
@@ -53,40 +54,23 @@ class DecoderContract(Contract):
         answers = {"space": plugin.space(settings), "repeats_with": plugin.repeats_with(settings)}
         return {**super().declared(), **answers, "cut": plugin.cut(settings, PROMPTS)}
 
-    def kept(self) -> Any:
-        """A decoder, for checks that only ask."""
-        return self.once("decoder", self._ready)
-
-    def _ready(self) -> Any:
+    def ready(self, place: Path) -> Any:
+        """A decoder after its rehearsal."""
         decoder = self.build()
         decoder.rehearse(None)
         return decoder
 
-    def exercise(self) -> Answers:
-        """Decodes one point per request."""
-        return self.images(self._ready())
-
-    def images(self, decoder: Any, rows: Sequence[int] | None = None, points: Floats | None = None) -> Answers:
+    def asked(self, plugin: Any, rows: Sequence[int] | None = None, points: Floats | None = None) -> Answers:
         """Pixels, items and embeddings of the answers, by request."""
         world = self.shared_world
         rows = range(len(world.requests)) if rows is None else rows
-        points = world.points() if points is None else points
+        points = world.points if points is None else points
         requests = [world.requests[row] for row in rows]
-        answers = decoder.decode(points[list(rows)], requests)
-        return self._described(answers, requests)
+        return self._all_described(plugin.decode(points[list(rows)], requests), requests)
 
-    def _described(self, answers: Any, requests: Sequence[Request]) -> Answers:
-        described: dict[str, Any] = {}
-        for image, request in zip(answers, requests, strict=True):
-            where = f"image {request.replicate} of user '{request.user}'"
-            if image is None:
-                described[where] = None
-                continue
-            check_image(image, where, len(self.shared_world.dataset.catalogue))
-            described[where] = image.pixels.copy()
-            described[f"the item of {where}"] = None if image.item is None else int(image.item)
-            described[f"the embedding of {where}"] = None if image.embedding is None else image.embedding.copy()
-        return described
+    def _all_described(self, images: Iterable[GeneratedImage | None], requests: Sequence[Request]) -> Answers:
+        pairs = zip(images, requests, strict=True)
+        return {name: value for pair in pairs for name, value in self.described(*pair).items()}
 
     # --- checks
 
@@ -99,32 +83,28 @@ class DecoderContract(Contract):
     def test_images_are_rgb(self) -> None:
         """Images are uint8 RGB."""
         world = self.shared_world
-        for image in self.build().inner.decode(world.points(), world.requests):
+        for image in self.build().inner.decode(world.points, world.requests):
             if image is not None:
                 check_image(image, "an image", len(world.dataset.catalogue))
 
-    @check("check what the decoder needs; None is for single failures")
+    @check("check what the decoder needs to draw an image; None is for single failures")
     def test_images_come(self) -> None:
         """Most of its answers are images."""
-        images = [value for name, value in self.answers().items() if name.startswith("image ")]
-        missing = sum(image is None for image in images)
-        refuse_if(2 * missing > len(images), f"{missing} of {len(images)} images are None")
+        wanted = sum(name.startswith("image ") for name in self.answers())
+        missing = wanted - len(self.drawn())
+        refuse_if(2 * missing > wanted, f"{missing} of {wanted} images are None")
 
     @check("give the item only where the image is a copy of it: catalogue.pixels(item), unchanged")
     def test_items_are_copies(self) -> None:
         """An image that names an item has the pixels of the item."""
-        catalogue = self.shared_world.dataset.catalogue
-        for name, image in self.answers().items():
-            item = self.answers().get(f"the item of {name}")
-            same = item is None or np.array_equal(image, catalogue.pixels(item))
-            refuse_if(not same, f"{name} names item {item}, and its pixels are others")
+        self.refuse_wrong_items()
 
     @check("choose among context.candidates.of(user), never among all items")
     def test_items_are_candidates(self) -> None:
         """An item that it chooses is a candidate of the user."""
         world = self.shared_world
         for request in world.requests:
-            where = f"image {request.replicate} of user '{request.user}'"
+            where = called(request)
             item = self.answers().get(f"the item of {where}")
             allowed = world.candidates.of(world.users.index(request.user))
             refuse_if(item is not None and item not in allowed, f"{where} is item {item}, no candidate of the user")
@@ -133,10 +113,10 @@ class DecoderContract(Contract):
     def test_embeddings_are_in_the_encoders_space(self) -> None:
         """Embeddings lie in the space of the task's encoder, whatever the space of the points."""
         decoder = self.build(self.context(self.shared_world, 2.0))
-        points = self.shared_world.points()
-        images = self.images(decoder, points=2.0 * points)
+        points = self.shared_world.points
+        images = self.asked(decoder, points=2.0 * points)
         for row, request in enumerate(self.shared_world.requests):
-            name = f"the embedding of image {request.replicate} of user '{request.user}'"
+            name = f"the embedding of {called(request)}"
             vector = images.get(name)
             if vector is not None:
                 refuse_if(vector.shape != points[row].shape, f"{name} has {len(vector)} numbers")
@@ -146,29 +126,23 @@ class DecoderContract(Contract):
     def test_users_do_not_depend_on_each_other(self) -> None:
         """A user's images are the same whoever is decoded beside the user, and in whatever order."""
         decoder, groups = self.kept(), self._rows_of_users()
-        everything = self.images(decoder)
+        everything = self.asked(decoder)
         for some in (groups[1::2], groups[:1], groups[::-1]):
             rows = [int(row) for group in some for row in group]
-            alone = self.images(decoder, rows)
+            alone = self.asked(decoder, rows)
             own = {name: everything[name] for name in alone}
             require_equal(own, alone, f"asked for {len(rows)} points", TOLERANCE)
-
-    @check(SEED)
-    def test_asking_twice_changes_nothing(self) -> None:
-        """The same decoder gives the same images when it is asked again."""
-        decoder = self.kept()
-        require_equal(self.images(decoder), self.images(decoder), "asked a second time")
 
     @check("without points there is nothing to decode")
     def test_no_points_no_images(self) -> None:
         """Without points there are no images."""
-        self.images(self.kept(), [])
+        self.asked(self.kept(), [])
 
     @check("let an image depend on its point")
     def test_points_matter(self) -> None:
         """Other points give other images."""
-        decoder, points = self.kept(), self.shared_world.points()
-        first, second = self.images(decoder), self.images(decoder, points=points[::-1].copy())
+        decoder, points = self.kept(), self.shared_world.points
+        first, second = self.asked(decoder), self.asked(decoder, points=points[::-1].copy())
         same = all(_same(first[name], second[name]) for name in first if name.startswith("image "))
         refuse_if(same, "all images are the same for other points")
 
@@ -178,11 +152,11 @@ class DecoderContract(Contract):
         self.ask.answer(lambda: self.plugin.repeats_with(self.settings), "repeats_with", bool)
         if self.plugin.repeats_with(self.settings):
             raise SkipTest("a user may get an image twice")
-        points = np.repeat(self.shared_world.points()[-1:], len(self.shared_world.requests), axis=0)
-        images = self.images(self.kept(), points=points)
+        points = np.repeat(self.shared_world.points[-1:], len(self.shared_world.requests), axis=0)
+        images = self.asked(self.kept(), points=points)
         for group in self._rows_of_users():
             requests = [self.shared_world.requests[int(row)] for row in group]
-            own = [images[f"image {request.replicate} of user '{request.user}'"] for request in requests]
+            own = [images[called(request)] for request in requests]
             pixels = {image.tobytes() for image in own if image is not None}
             refuse_if(len(pixels) < len(own), f"user '{requests[0].user}' got an image twice")
 
@@ -195,7 +169,7 @@ class DecoderContract(Contract):
         except PluginError as refused:
             raise SkipTest("it reads no text") from refused
         refuse_if(len(answers) != len(requests), f"{len(answers)} images for {len(requests)} prompts")
-        self._described(answers, requests)
+        self._all_described(answers, requests)
 
     @check("return those of the prompts that are too long, or None if this machine cannot tell")
     def test_cut_prompts_are_prompts(self) -> None:

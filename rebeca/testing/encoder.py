@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from unittest import SkipTest
 
@@ -57,17 +58,13 @@ class EncoderContract(Contract):
         """Index of every image in the catalogue."""
         return None
 
-    def ready(self) -> Any:
+    def ready(self, place: Path) -> Any:
         """An encoder that has learned, where it learns: as the harness does, from training items only."""
         encoder, world = self.build(), self.shared_world
         if self.plugin.learns(self.settings):
             items = np.flatnonzero(world.division.training_items).tolist()
             encoder.fit([world.dataset.catalogue.pixels(i) for i in items], items, FIT_SEED)
         return encoder
-
-    def kept(self) -> Any:
-        """An encoder, for checks that only ask."""
-        return self.once("fitted", self.ready)
 
     def encode(self, encoder: Any, rows: Sequence[int] | None = None) -> Floats:
         """Embeddings of some of the images, float32 [n, dim]."""
@@ -77,9 +74,9 @@ class EncoderContract(Contract):
         vectors: Floats = encoder.encode(given, None if items is None else [items[row] for row in rows])
         return vectors
 
-    def exercise(self) -> Answers:
-        """Encodes all images."""
-        return {"an embedding": self.encode(self.ready())}
+    def asked(self, plugin: Any) -> Answers:
+        """Embeddings of all images."""
+        return {"an embedding": self.encode(plugin)}
 
     # --- checks
 
@@ -161,13 +158,6 @@ class EncoderContract(Contract):
             defines != self.plugin.learns(self.settings),
             f"{'a fit is' if defines else 'no fit is'} defined, and learns is {self.plugin.learns(self.settings)}",
         )
-
-    @check("keep no state from one call to the next")
-    def test_asking_twice_changes_nothing(self) -> None:
-        """The same encoder gives the same embeddings when it is asked again."""
-        encoder = self.kept()
-        first, second = ({"an embedding": self.encode(encoder)} for _ in range(2))
-        require_equal(first, second, "asked a second time")
 
 
 def _read_only(image: Pixels) -> Pixels:

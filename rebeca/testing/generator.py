@@ -11,21 +11,21 @@ from unittest import SkipTest
 import numpy as np
 
 from rebeca.declared import GeneratorFlags, generator_flags
-from rebeca.guards import check_image, refuse_if
-from rebeca.interfaces import PRIVILEGES, STEPS, GeneratedImage, Generator, Request
+from rebeca.guards import refuse_if
+from rebeca.interfaces import PRIVILEGES, STEPS, Generator, Request
 from rebeca.seeds import canonical_json
 from rebeca.testing.compare import TOLERANCE, Answers, require_equal
-from rebeca.testing.contract import Contract, check
+from rebeca.testing.contract import check
+from rebeca.testing.drawing import SEED, DrawingContract
 from rebeca.testing.progress import ProgressLog, Stop
 from rebeca.testing.world import LONELY, SOUR, USERS, World
 
 REPORT = "report.json"
 """A file of the harness in the folder of every fit."""
 ASK = "yield one image, or None, for every request, in the order of the requests"
-SEED = "take the randomness of an image from request.seed alone, and keep no state from image to image"
 
 
-class GeneratorContract(Contract):
+class GeneratorContract(DrawingContract):
     """What a generator must keep. Inherit it in a test, and set ``plugin``.
 
     Example:
@@ -77,21 +77,12 @@ class GeneratorContract(Contract):
         )
         return {**super().declared(), **{name: getattr(plugin, name)(settings) for name in names}}
 
-    def exercise(self) -> Answers:
-        """Fits a generator and asks for the images of all users."""
-        with TemporaryDirectory(prefix="rebeca-") as place:
-            return self.images(self.fitted(Path(place)))
-
-    def exercise_in(self, place: Path) -> None:
-        """As :meth:`exercise`, with its folders below ``place``."""
-        self.images(self.fitted(place))
-
-    def fitted(self, place: Path, progress: ProgressLog | None = None) -> Any:
-        """A generator as the harness asks it for images: fitted, saved, and loaded in a new object."""
+    def ready(self, place: Path) -> Any:
+        """A generator that was fitted, saved, and loaded in a new object."""
         folder, workdir = place / "given", place / "workdir"
         folder.mkdir()
         workdir.mkdir(exist_ok=True)
-        self.fit(workdir, progress).save(folder)
+        self.fit(workdir).save(folder)
         generator = self.build(self.context(self.shared_world, "generate", workdir))
         generator.load(folder)
         return generator
@@ -102,40 +93,16 @@ class GeneratorContract(Contract):
         generator.fit(self.shared_world.division.generators.train)
         return generator
 
-    def images(self, generator: Any, requests: Sequence[Request] | None = None) -> Answers:
+    def asked(self, plugin: Any, requests: Sequence[Request] | None = None) -> Answers:
         """Pixels, items and embeddings of the answers, by request; refuses too few and too many of them."""
         requests = self.shared_world.requests if requests is None else requests
         answers: dict[str, Any] = {}
         count = 0
-        for count, image in enumerate(generator.generate(requests), start=1):
+        for count, image in enumerate(plugin.generate(requests), start=1):
             refuse_if(count > len(requests), f"generate gave more than {len(requests)} answers")
-            answers |= self._described(image, requests[count - 1])
+            answers |= self.described(image, requests[count - 1])
         refuse_if(count < len(requests), f"generate gave {count} answers to {len(requests)} requests")
         return answers
-
-    def _described(self, image: GeneratedImage | None, request: Request) -> dict[str, Any]:
-        where = f"image {request.replicate} of user '{request.user}'"
-        if image is None:
-            return {where: None}
-        refuse_if(
-            not isinstance(image, GeneratedImage), f"{where} is a {type(image).__name__}, expected a GeneratedImage"
-        )
-        check_image(image, where, len(self.shared_world.dataset.catalogue))
-        vector = None if image.embedding is None else image.embedding.copy()
-        return {
-            where: image.pixels.copy(),  # a generator may use its array again
-            f"the item of {where}": None if image.item is None else int(image.item),
-            f"the embedding of {where}": vector,
-        }
-
-    def kept(self) -> Any:
-        """A fitted generator, for checks that only ask."""
-
-        def make() -> Any:
-            self._kept["place"] = place = TemporaryDirectory(prefix="rebeca-")  # lives as long as the generator
-            return self.fitted(Path(place.name))
-
-        return self.once("fitted", make)
 
     # --- what it says of itself
 
@@ -174,31 +141,27 @@ class GeneratorContract(Contract):
         """It gives one answer per request."""
         requests = self.shared_world.requests
         with TemporaryDirectory(prefix="rebeca-") as place:
-            count = sum(1 for _ in self.fitted(Path(place)).generate(requests))
+            count = sum(1 for _ in self.ready(Path(place)).generate(requests))
         refuse_if(count != len(requests), f"generate gave {count} answers to {len(requests)} requests")
 
     @check("return uint8 arrays of shape [height, width, 3], with values from 0 to 255")
     def test_images_are_rgb(self) -> None:
         """Images are uint8 RGB, and not all alike in colour."""
-        blank = [name for name, image in self._pixels().items() if np.ptp(image, axis=(0, 1)).max() <= 2]
+        blank = [name for name, image in self.drawn().items() if np.ptp(image, axis=(0, 1)).max() <= 2]
         new = [name for name in blank if self.answers()[f"the item of {name}"] is None]
         refuse_if(new, f"{len(new)} images are blank, the first is {new[0] if new else ''}")
 
     @check("check what the generator needs to draw an image; None is for single failures")
     def test_images_come(self) -> None:
         """Most of its answers are images."""
-        images = [value for name, value in self.answers().items() if name.startswith("image ")]
-        missing = sum(image is None for image in images)
-        refuse_if(2 * missing > len(images), f"{missing} of {len(images)} images are None")
+        wanted = sum(name.startswith("image ") for name in self.answers())
+        missing = wanted - len(self.drawn())
+        refuse_if(2 * missing > wanted, f"{missing} of {wanted} images are None")
 
     @check("give the item only where the image is a copy of it: catalogue.pixels(item), unchanged")
     def test_items_are_copies(self) -> None:
         """An image that names an item has the pixels of the item."""
-        catalogue = self.shared_world.dataset.catalogue
-        for name, image in self._pixels().items():
-            item = self.answers()[f"the item of {name}"]
-            same = item is None or np.array_equal(image, catalogue.pixels(item))
-            refuse_if(not same, f"{name} names item {item}, and its pixels are others")
+        self.refuse_wrong_items()
 
     @check("give the vector in the space of the task's encoder, or None")
     def test_embeddings_are_of_the_encoder(self) -> None:
@@ -212,23 +175,17 @@ class GeneratorContract(Contract):
     def test_users_do_not_depend_on_each_other(self) -> None:
         """A user's images are the same whoever is asked for beside the user, and in whatever order."""
         generator, requests = self.kept(), self.shared_world.requests
-        users, everything = list(dict.fromkeys(request.user for request in requests)), self.images(generator)
+        users, everything = list(dict.fromkeys(request.user for request in requests)), self.asked(generator)
         for some in (users[1::2], users[:1], users[::-1]):
             asked = [request for user in some for request in requests if request.user == user]
-            alone = self.images(generator, asked)
+            alone = self.asked(generator, asked)
             what = f"asked for {len(some)} users in another order" if len(some) > 1 else "asked for one user alone"
             require_equal({name: everything[name] for name in alone}, alone, what, TOLERANCE)
-
-    @check(SEED)
-    def test_asking_twice_changes_nothing(self) -> None:
-        """The same generator gives the same images when it is asked again."""
-        generator = self.kept()
-        require_equal(self.images(generator), self.images(generator), "asked a second time")
 
     @check("an empty list of requests has an empty answer")
     def test_no_requests_no_images(self) -> None:
         """Without requests there are no images."""
-        self.images(self.kept(), [])
+        self.asked(self.kept(), [])
 
     @check("treat users without training ratings, or without likes, as somebody about whom nothing is known")
     def test_users_without_likes_are_served(self) -> None:
@@ -247,13 +204,13 @@ class GeneratorContract(Contract):
         if "generate" in self.flags.decodes_in and "fit" not in self.flags.decodes_in:
             raise SkipTest("the fitted object may not decode")
         with TemporaryDirectory(prefix="rebeca-") as place:
-            require_equal(self.images(self.fit(Path(place))), self.answers(), "after save and load")
+            require_equal(self.asked(self.fit(Path(place))), self.answers(), "after save and load")
 
     @check(f"call the file otherwise than {REPORT}")
     def test_save_leaves_the_harness_its_file(self) -> None:
         """Save writes no file with the name of the harness's report."""
         with TemporaryDirectory(prefix="rebeca-") as place:
-            self.fitted(Path(place))
+            self.ready(Path(place))
             refuse_if((Path(place) / "given" / REPORT).exists(), f"save wrote {REPORT}, which the harness writes")
 
     @check("return numbers, texts, lists and mappings; no NaN, no arrays, no NumPy numbers")
@@ -281,10 +238,6 @@ class GeneratorContract(Contract):
             try:
                 self.fit(Path(place) / "workdir", log)
             except Stop:
-                require_equal(self.images(self.fitted(Path(place))), self.answers(), "after an interrupted fit")
+                require_equal(self.asked(self.ready(Path(place))), self.answers(), "after an interrupted fit")
                 return
         raise SkipTest("it reports no progress during the fit")
-
-    def _pixels(self) -> dict[str, Any]:
-        answers = self.answers()
-        return {name: value for name, value in answers.items() if name.startswith("image ") and value is not None}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import SkipTest
 
@@ -53,22 +52,17 @@ class JudgeContract(Contract):
         """What the harness gives."""
         return world.judge_context(progress or ProgressLog())
 
-    def exercise(self) -> Answers:
-        """Fits a judge and asks for the scores of all items."""
-        with TemporaryDirectory(prefix="rebeca-") as place:
-            return self._exercised(Path(place))
-
-    def exercise_in(self, place: Path) -> None:
-        """As :meth:`exercise`, with its folder below ``place``."""
-        self._exercised(place)
-
-    def _exercised(self, place: Path) -> Answers:
+    def ready(self, place: Path) -> Any:
+        """A judge that was fitted, saved, and loaded in a new object."""
         (place / "given").mkdir()
-        judge = self.fit()
-        judge.save(place / "given")
-        loaded = self.build()
-        loaded.load(place / "given")
-        return {"a score": loaded.score_all(self.shared_world.embeddings)}
+        self.fit().save(place / "given")
+        judge = self.build()
+        judge.load(place / "given")
+        return judge
+
+    def asked(self, plugin: Any) -> Answers:
+        """The scores of all items."""
+        return {"a score": plugin.score_all(self.shared_world.embeddings)}
 
     def fit(self, embeddings: Floats | None = None, progress: ProgressLog | None = None) -> Any:
         """A fitted judge."""
@@ -76,10 +70,6 @@ class JudgeContract(Contract):
         judge = self.build(self.context(world, progress))
         judge.fit(world.division.verifier, world.embeddings if embeddings is None else embeddings)
         return judge
-
-    def kept(self) -> Any:
-        """A fitted judge, for checks that only ask."""
-        return self.once("fitted", self.fit)
 
     # --- checks
 
@@ -128,15 +118,15 @@ class JudgeContract(Contract):
     @check("write all that fit learned in save, and read it in load")
     def test_loaded_judges_answer_alike(self) -> None:
         """A new object that loads a fit gives the scores of the object that was fitted."""
-        scores = self.kept().score_all(self.shared_world.embeddings)
-        require_equal({"a score": scores}, self.answers(), "after save and load")
+        require_equal(self.asked(self.fit()), self.answers(), "after save and load")
 
     @check("look at embeddings[context.training_items] only")
     def test_fit_sees_no_held_out_item(self) -> None:
         """Embeddings of held-out items change nothing in a fit."""
         world = self.shared_world
         other = world.embeddings.copy()
-        hidden = ~world.division.training_items & ~np.isin(np.arange(len(other)), self._rated())
+        rated = world.division.verifier.joined().item
+        hidden = ~world.division.training_items & ~np.isin(np.arange(len(other)), rated)
         other[hidden] = other[hidden][::-1] * 3 + 1
         seen = world.embeddings[world.division.training_items]
         scores = (self.fit(embeddings).score_all(seen) for embeddings in (world.embeddings, other))
@@ -150,13 +140,6 @@ class JudgeContract(Contract):
         self.fit(progress=log)
         log.check()
 
-    @check("keep no state from one call to the next")
-    def test_asking_twice_changes_nothing(self) -> None:
-        """The same judge gives the same scores when it is asked again."""
-        judge, embeddings = self.kept(), self.shared_world.embeddings
-        first, second = ({"a score": judge.score_all(embeddings)} for _ in range(2))
-        require_equal(first, second, "asked a second time")
-
     @check("take the ids and the number of users from context.users, not from the ratings")
     def test_users_are_those_of_the_context(self) -> None:
         """There are scores for every user of the data set, also where nobody of them is in the training ratings."""
@@ -167,7 +150,3 @@ class JudgeContract(Contract):
         judge.fit(some, world.embeddings)
         scores = judge.score_all(world.embeddings)
         refuse_if(len(scores) != len(world.users), f"scores of {len(scores)} users, expected {len(world.users)}")
-
-    def _rated(self) -> Any:
-        part = self.shared_world.division.verifier
-        return part.joined().item

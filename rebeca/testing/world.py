@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rebeca.arrays import Floats, Ints, Pixels
+from rebeca.arrays import Floats, Pixels
 from rebeca.data.catalogue import Candidates, Catalogue
 from rebeca.data.dataset import Dataset, GroundTruth, find_blocks
 from rebeca.data.interactions import Interactions
@@ -27,7 +27,6 @@ from rebeca.interfaces import (
     FittedJudge,
     GeneratedImage,
     GeneratorContext,
-    Judge,
     JudgeContext,
     NoParams,
     Privileges,
@@ -38,8 +37,9 @@ from rebeca.interfaces import (
     no_progress,
 )
 from rebeca.pixels import pixels_digest
-from rebeca.seeds import SeedScheme, digest_of, seed_of
+from rebeca.seeds import SeedScheme, digest_of
 from rebeca.space import LinearSpace
+from rebeca.testing.stand_ins import Colours, Liking, Noise
 
 LONELY, SOUR, GLAD = 3, 4, 5
 """Users without training ratings, without a like, and without a dislike."""
@@ -52,59 +52,6 @@ LIKE_AT = 4.0
 SEEDS = SeedScheme("contract", 1, 7)
 FIT_SEED = SEEDS.fit("contract")
 RULE = SplitRule("held-out-items", test=0.34, validation=0.2, ratings="shared")
-
-
-class Colours(Encoder[NoParams]):
-    """The world's encoder: mean and spread of the colours, and where an image is bright."""
-
-    @property
-    def dim(self) -> int:
-        return 8
-
-    def encode(self, images: Sequence[Pixels], items: Sequence[int | None] | None = None) -> Floats:
-        out = np.empty((len(images), 8), np.float32)
-        for row, image in enumerate(images):
-            values = image / 255.0
-            grey = values.mean(axis=2)
-            down, right = (np.linspace(-1, 1, size) for size in grey.shape)
-            where = [(grey * down[:, None]).mean(), (grey * right).mean()]
-            out[row] = [*values.mean(axis=(0, 1)), *values.std(axis=(0, 1)), *where]
-        return out
-
-
-class Noise(Decoder[NoParams]):
-    """The world's decoder: noise of the embedding's colours, or of a prompt's."""
-
-    def decode(self, points: Floats, requests: Sequence[Request]) -> Iterator[GeneratedImage]:
-        for vector, request in zip(self.context.space.inverse(points), requests, strict=True):
-            yield GeneratedImage(_noise(np.resize(vector, 3), request.seed), np.asarray(vector, np.float32))
-
-    def decode_prompts(
-        self, prompts: Sequence[str], negative_prompts: Sequence[str], requests: Sequence[Request]
-    ) -> Iterator[GeneratedImage]:
-        for prompt, negative, request in zip(prompts, negative_prompts, requests, strict=True):
-            colour = np.random.default_rng(seed_of(prompt, negative)).random(3)
-            yield GeneratedImage(_noise(colour, request.seed))
-
-
-class Liking(Judge[NoParams]):
-    """The world's judge: a like is likely near the mean of the user's likes."""
-
-    def fit(self, part: Part, embeddings: Floats) -> None:
-        likes = part.train.where(part.train.liked)
-        sums = np.zeros((part.train.num_users, embeddings.shape[1]))
-        np.add.at(sums, likes.user, embeddings[likes.item])
-        self._means = sums / np.maximum(likes.ratings_per_user(), 1)[:, None]
-
-    def save(self, folder: Path) -> None:
-        np.save(folder / "means.npy", self._means)
-
-    def load(self, folder: Path) -> None:
-        self._means = np.load(folder / "means.npy")
-
-    def score_all(self, embeddings: Floats, users: Ints | None = None) -> Floats:
-        means = self._means if users is None else self._means[users]
-        return np.asarray(np.exp(-np.square(means[:, None] - embeddings[None]).sum(axis=2)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -274,15 +221,26 @@ class World:
         pixel, a very wide and a very high one.
         """
         users = users_with_candidates(self.candidates)
-        items = [int(self.candidates.of(int(user))[0]) for user in users]
         catalogue = self.dataset.catalogue
-        images: list[Pixels] = []
-        item: list[int] = []
-        for place, own in enumerate(items):
-            new = AWKWARD[place % len(AWKWARD)]
-            images += [catalogue.pixels(own), new, catalogue.pixels(own) if place % 2 else new[::-1]]
-            item += [own, -1, own if place % 2 else -1]
-        return scored(np.repeat(users, IMAGES), images, np.array(item), self.encoder, needs)
+        images: list[GeneratedImage] = []
+        for place, user in enumerate(users):
+            item, new = int(self.candidates.of(int(user))[0]), AWKWARD[place % len(AWKWARD)]
+            own = GeneratedImage(catalogue.pixels(item), item=item)
+            images += [own, GeneratedImage(new), own if place % 2 else GeneratedImage(new[::-1])]
+        plain = ScoredImages.of(images, np.repeat(users, IMAGES))
+
+        def embedding(role: str) -> Floats:
+            vectors = self.encoder.encode([image.pixels for image in images])
+            if role == "prior":
+                vectors[plain.item >= 0] = np.nan
+            return vectors
+
+        def pixels(index: int) -> Pixels:
+            view = images[index].pixels.view()
+            view.setflags(write=False)  # as in the harness, where all scorers are given the same array
+            return view
+
+        return restricted(replace(plain, embedding_of=embedding, pixels_of=pixels), needs)
 
     def digests(self) -> dict[str, str]:
         """Of everything that a plug-in could change by accident."""
@@ -296,7 +254,7 @@ class World:
             "embeddings": self.embeddings,
             "training_items": self.division.training_items,
             "candidates": self.candidates.of_block,
-            "points": self.points(),
+            "points": self.points,
         }
         arrays |= {
             f"{name} ({column})": getattr(rows, column)
@@ -309,12 +267,9 @@ class World:
             "pixels": digest_of(pixels)
         }
 
+    @cached_property
     def points(self) -> Floats:
         """One point per request, float32 [n, dim]; the first ones lie far out."""
-        return self._points
-
-    @cached_property
-    def _points(self) -> Floats:
         rng = np.random.default_rng(0)
         rows = rng.integers(len(self.embeddings), size=len(self.requests))
         points = self.embeddings[rows] + rng.normal(0, 0.05, (len(rows), self.embeddings.shape[1]))
@@ -367,44 +322,7 @@ def _without(division: Division, user: int) -> Division:
     )
 
 
-def scored(
-    user: Ints, images: Sequence[Pixels], item: Ints, encoder: Encoder[Any], needs: frozenset[str]
-) -> ScoredImages:
-    """Images as a scorer sees them.
-
-    Args:
-        user: int [n].
-        images: n images.
-        item: int [n], -1 where it is no item.
-        encoder: Gives embeddings in all spaces; of the space ``prior`` those of items are unknown.
-        needs: The scorer's.
-    """
-    digests = tuple(pixels_digest(image) for image in images)
-    first: dict[str, int] = {}
-    unique = np.array([first.setdefault(digest, i) for i, digest in enumerate(digests)], np.int64)
-    replicate = np.array([int((user[:i] == user[i]).sum()) for i in range(len(user))], np.int64)
-
-    def embedding(role: str) -> Floats:
-        vectors = encoder.encode(images) if len(images) else np.zeros((0, encoder.dim), np.float32)
-        if role == "prior":
-            vectors[item >= 0] = np.nan
-        return vectors
-
-    def pixels(index: int) -> Pixels:
-        view = images[index].view()
-        view.setflags(write=False)  # as in the harness, where all scorers are given the same array
-        return view
-
-    return restricted(ScoredImages(user.astype(np.int64), replicate, digests, item, unique, embedding, pixels), needs)
-
-
-def _noise(colour: Floats, seed: int) -> Pixels:
-    """uint8 [16, 16, 3]; noise around a colour with components of about 0 to 1."""
-    level = np.clip(200 * np.nan_to_num(colour), 0, 200)
-    return (level + np.random.default_rng(seed).integers(0, 50, (16, 16, 3))).astype(np.uint8)
-
-
-def awkward_images() -> tuple[Pixels, ...]:
+def _awkward_images() -> tuple[Pixels, ...]:
     """Images that break careless code: one pixel, very wide, very high, black, white, and common ones."""
     rng = np.random.default_rng(6)
     shapes: Iterable[tuple[int, int]] = ((16, 16), (1, 1), (1, 300), (300, 2), (17, 33))
@@ -412,4 +330,4 @@ def awkward_images() -> tuple[Pixels, ...]:
     return (*noise, np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), 255, np.uint8))
 
 
-AWKWARD = awkward_images()
+AWKWARD = _awkward_images()

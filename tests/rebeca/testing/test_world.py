@@ -11,7 +11,8 @@ from rebeca.testing import World, make_world
 from rebeca.testing.compare import first_difference
 from rebeca.testing.interpreter import global_seed, global_state, heavy_imports
 from rebeca.testing.progress import ProgressLog
-from rebeca.testing.world import AWKWARD, GLAD, LONELY, SOUR, Colours
+from rebeca.testing.stand_ins import Colours
+from rebeca.testing.world import AWKWARD, GLAD, LONELY, SOUR
 
 
 def test_it_is_a_data_set_like_any_other():
