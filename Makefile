@@ -30,6 +30,7 @@ test: $(STAMP)
 test-all: $(STAMP)
 	$(PYTEST) $(SPREAD) -m "slow or not slow"
 
+check: export EXECUTE_NOTEBOOKS = false
 check: lint types packages docs test-all
 
 lint: $(STAMP)

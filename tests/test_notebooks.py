@@ -5,15 +5,13 @@ import re
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
+from scripts.docs_site.notebooks import executed
 from tests.conftest import ROOT
 from tests.test_language import DISTRIBUTIVE, MOST_WORDS, PERSON, VOCABULARY, Block, found_in, plain, sentences, words
 
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 FIGURES = {"image/svg+xml", "image/png", "text/html"}
-SECONDS_PER_CELL = 300
-"""Far more than any cell takes; a cell that hangs ends the test."""
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -33,7 +31,7 @@ def paragraphs(path):
 
 
 def test_there_are_notebooks():
-    assert {"model-selection", "verifier-diagnostics"} <= {path.stem for path in NOTEBOOKS}
+    assert len(NOTEBOOKS) >= 4
 
 
 @every_notebook
@@ -73,20 +71,12 @@ def test_a_notebook_uses_public_names_only(path):
             if isinstance(node, ast.ImportFrom):
                 assert not any(alias.name.startswith("_") for alias in node.names), node.module
             if isinstance(node, ast.Attribute):
-                assert not node.attr.startswith("_"), node.attr
+                assert not node.attr.startswith("_") or node.attr.endswith("__"), node.attr
 
 
 @pytest.mark.slow
 @every_notebook
-def test_a_notebook_runs(path, tmp_path):
-    notebook = read(path)
-    client = NotebookClient(
-        notebook,
-        timeout=SECONDS_PER_CELL,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(tmp_path)}},
-    )
-    client.execute()
-    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+def test_a_notebook_runs(path):
+    outputs = [output for cell in executed(path).cells if cell.cell_type == "code" for output in cell.outputs]
     assert not [output.text for output in outputs if output.get("name") == "stderr"]
     assert sum(bool(FIGURES & set(output.get("data", ()))) for output in outputs) >= 3

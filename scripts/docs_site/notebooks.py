@@ -16,29 +16,39 @@ from nbformat import NotebookNode
 from benchmark.figures.style import adaptive
 
 SECONDS_PER_CELL = 300
+"""Far more than any cell takes; a cell that hangs is an error."""
 SVG_CHARTS = "import altair; altair.renderers.enable('svg')"
 """Run before the first cell, since the other renderers fetch JavaScript from another host."""
 ALTERNATIVE = "Chart that the code above draws"
 STYLE = re.compile(r"<style scoped>.*?</style>\s*", re.DOTALL)
 
 
-def markdown_of(notebook: Path, *, execute: bool) -> tuple[str, dict[str, bytes]]:
-    """A notebook's text, and its images by file name.
-
-    Args:
-        notebook: File; it is executed in an empty folder, so that what it writes does not stay.
-        execute: Whether to run the cells; without, the page shows the outputs that the file holds.
+def executed(notebook: Path) -> NotebookNode:
+    """A notebook with the outputs of its cells, run in an empty folder, so that what it writes does not stay.
 
     Raises:
         nbclient.exceptions.CellExecutionError: If a cell fails.
     """
     content = nbformat.read(notebook, as_version=4)
-    if execute:
-        content.cells.insert(0, nbformat.v4.new_code_cell(SVG_CHARTS))
-        with TemporaryDirectory() as folder:
-            where = {"metadata": {"path": folder}}
-            NotebookClient(content, timeout=SECONDS_PER_CELL, kernel_name="python3", resources=where).execute()
-        del content.cells[0]
+    content.cells.insert(0, nbformat.v4.new_code_cell(SVG_CHARTS))
+    with TemporaryDirectory() as folder:
+        where = {"metadata": {"path": folder}}
+        NotebookClient(content, timeout=SECONDS_PER_CELL, kernel_name="python3", resources=where).execute()
+    del content.cells[0]
+    return content
+
+
+def markdown_of(notebook: Path, *, execute: bool) -> tuple[str, dict[str, bytes]]:
+    """A notebook's text, and its images by file name.
+
+    Args:
+        notebook: File.
+        execute: Whether to run the cells; without, the page shows the outputs that the file holds.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: As of :func:`executed`.
+    """
+    content = executed(notebook) if execute else nbformat.read(notebook, as_version=4)
     parts: list[str] = []
     images: dict[str, bytes] = {}
     for cell in content.cells:

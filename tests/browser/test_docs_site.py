@@ -37,7 +37,9 @@ def docs_site(tmp_path_factory):
     with (root / "docs" / "README.md").open("a") as index:
         index.write("\n## More\n\n| page | it shows |\n|---|---|\n| [Small](notebooks/small.ipynb) | a chart |\n")
     build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--config-file", root / "mkdocs.yml"]
-    environment = {**os.environ, "LEADERBOARDS": "../index.html", "NO_MKDOCS_2_WARNING": "1"}
+    environment = {
+        **os.environ, "EXECUTE_NOTEBOOKS": "true", "LEADERBOARDS": "../index.html", "NO_MKDOCS_2_WARNING": "1"
+    }  # fmt: skip
     done = subprocess.run(build, cwd=root, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return root / "dist" / "docs"
