@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from benchmark.runner.notes import RUNS
 from benchmark.runner.status import FILE as STATUS
-from benchmark.runner.status import RUNS
 from benchmark.runner.store import MANIFEST, STAGE_VERSIONS, Store, problem_of
 from benchmark.runner.uses import read_uses
 from rebeca.errors import SpecError, StoreError, did_you_mean

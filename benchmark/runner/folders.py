@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark.disk import check_writable
+from benchmark.runner.notes import RUNS
 from benchmark.runner.run_task import record_root
-from benchmark.runner.status import RUNS
 from benchmark.runner.store import STAGE_VERSIONS
 from benchmark.task.resolve import Task
 from rebeca.errors import StoreError

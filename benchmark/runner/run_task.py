@@ -16,8 +16,9 @@ from benchmark.records.schema import SCHEMA
 from benchmark.runner.addresses import Addresses, find_addresses
 from benchmark.runner.estimate import Costs
 from benchmark.runner.freeze import Declaration, Freezer
+from benchmark.runner.notes import RUNS
 from benchmark.runner.progress import Reporter
-from benchmark.runner.status import RUNS, StatusFile
+from benchmark.runner.status import StatusFile
 from benchmark.runner.steps import plan_steps
 from benchmark.runner.store import STAGE_VERSIONS, Stages, Store
 from benchmark.runner.uses import note_uses

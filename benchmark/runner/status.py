@@ -1,7 +1,4 @@
-"""How far the run of a task is: a small file in the work folder that the run writes and ``rebeca-bench status`` reads.
-
-It is no result: no address and no record holds it, and a run does not depend on it.
-"""
+"""How far the run of a task is: a note that the run writes and ``rebeca-bench status`` reads."""
 
 from __future__ import annotations
 
@@ -13,16 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
-
 from benchmark.disk import write_atomically
 from benchmark.runner.estimate import Estimate
+from benchmark.runner.notes import note_bytes, read_notes
 
-RUNS = "runs"
-"""Below it in the work folder, a folder per task and version: what its last run uses, and how far it came."""
 FILE = "status.json"
 SECONDS_BETWEEN_WRITES = 1.0
 """Within a step; every step is written when it begins and when it ends."""
+StepState = Literal["done", "now", "left"]
+RunState = Literal["running", "stopped", "done"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +32,7 @@ class StepStatus:
     """
 
     title: str
-    state: Literal["done", "now", "left"]
+    state: StepState
     seconds: float
 
 
@@ -104,7 +100,7 @@ class StatusFile:
         )
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._path, TypeAdapter(RunStatus).dump_json(status, indent=1) + b"\n", sync=False)
+            write_atomically(self._path, note_bytes(status), sync=False)
 
 
 def _steps(estimate: Estimate, finished: bool) -> Iterator[StepStatus]:
@@ -113,7 +109,7 @@ def _steps(estimate: Estimate, finished: bool) -> Iterator[StepStatus]:
     pending = set() if finished else {step.title for step in estimate.pending}
     for title in titles:
         now = current is not None and title == current.title
-        state: Literal["done", "now", "left"] = "now" if now else "left" if title in pending else "done"
+        state: StepState = "now" if now else "left" if title in pending else "done"
         yield StepStatus(title, state, estimate.spent.get(title, 0.0) + (estimate.seconds if now else 0.0))
     if current is not None and current.title not in titles:
         yield StepStatus(current.title, "now", estimate.seconds)
@@ -131,7 +127,7 @@ class TaskStatus:
     """
 
     task: str
-    state: Literal["running", "stopped", "done"]
+    state: RunState
     run: RunStatus
     seconds_left: float | None
 
@@ -148,17 +144,10 @@ def read_statuses(root: Path, runner: int | None, now: float | None = None) -> l
     """
     now = time.time() if now is None else now
     statuses = []
-    for path in (root / RUNS).glob(f"*/*/{FILE}"):
-        try:
-            run = TypeAdapter(RunStatus).validate_json(path.read_bytes())
-        except (OSError, ValidationError):  # it was replaced a moment ago, or is damaged; the next run writes it anew
-            continue
-        state: Literal["running", "stopped", "done"] = (
-            "done" if run.finished else "running" if runner == run.pid else "stopped"
-        )
+    for task, run in read_notes(root, FILE, RunStatus).items():
+        state: RunState = "done" if run.finished else "running" if runner == run.pid else "stopped"
         left = None
         if state == "running" and run.seconds_left is not None:
             left = max(run.seconds_left - max(now - run.seen, 0.0), 0.0)
-        name = path.parent.relative_to(root / RUNS).as_posix()
-        statuses.append(TaskStatus(task=name, state=state, run=run, seconds_left=left))
+        statuses.append(TaskStatus(task=task, state=state, run=run, seconds_left=left))
     return sorted(statuses, key=lambda status: (status.state == "running", status.run.seen), reverse=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from benchmark.disk import write_atomically
 from benchmark.runner.addresses import Addresses
-from benchmark.runner.status import RUNS
+from benchmark.runner.notes import note_bytes, read_notes
 
 FILE = "uses.json"
 Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -38,18 +38,12 @@ def note_uses(folder: Path, source: Path, device: str, addresses: Addresses) -> 
     for address in addresses.artefacts():
         artefacts.setdefault(address.stage, []).append(address.key)
     uses = Uses(str(source), device, {stage: tuple(keys) for stage, keys in artefacts.items()})
-    data, path = TypeAdapter(Uses).dump_json(uses, indent=1) + b"\n", folder / FILE
+    data, path = note_bytes(uses), folder / FILE
     if not (path.is_file() and path.read_bytes() == data):
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data)
 
 
 def read_uses(root: Path) -> dict[str, Uses]:
-    """What tasks use, by id and version such as ``sprites/v1``; a damaged file counts as missing."""
-    uses = {}
-    for path in sorted((root / RUNS).glob(f"*/*/{FILE}")):
-        try:
-            uses[path.parent.relative_to(root / RUNS).as_posix()] = TypeAdapter(Uses).validate_json(path.read_bytes())
-        except (OSError, ValidationError):
-            continue
-    return uses
+    """What tasks use, by id and version such as ``sprites/v1``."""
+    return read_notes(root, FILE, Uses)
