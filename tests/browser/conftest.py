@@ -36,10 +36,19 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def axe():
+def violations():
+    """What axe finds on a page that is open."""
     if not AXE.is_file():
         missing("axe-core")
-    return AXE.read_text(encoding="utf-8")
+    axe = AXE.read_text(encoding="utf-8")
+    ask = "async () => (await axe.run(document, {preload: false, resultTypes: ['violations']})).violations"
+
+    def violations_of(page):
+        page.wait_for_load_state("networkidle")
+        page.evaluate(axe)
+        return [(v["id"], v["help"], [n["html"][:200] for n in v["nodes"][:3]]) for v in page.evaluate(ask)]
+
+    return violations_of
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Images in any form become the same pixels, are read when they are needed, and are named when they are no images."""
 
-import doctest
 import re
 import threading
 import weakref
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from rebeca import images as module
 from rebeca.errors import DataError
 from rebeca.images import LazyPixels, batches, read_images
 from rebeca.pixels import decode_image
@@ -35,11 +33,6 @@ def in_mode(pixels, mode):
     if mode == "I;16":
         return Image.fromarray(pixels[:, :, 0].astype(np.uint16) * 257)
     return image.convert("L").convert(mode) if mode in ("I", "F") else image.convert(mode)
-
-
-def test_the_example_runs():
-    result = doctest.testmod(module)
-    assert result.attempted >= 6 and not result.failed
 
 
 def test_a_path_an_image_and_an_array_are_the_same_pixels(tmp_path):

@@ -38,7 +38,7 @@ def test_a_site_is_built_from_the_work_folder_by_default(asked, tmp_path, monkey
     ]
 
 
-def test_named_roots_take_the_place_of_the_work_folder(asked, tmp_path):
+def test_named_roots_take_the_place_of_the_work_folder(asked):
     output = invoke(
         "site", "build", "results", "more", "--workdir", "w", "--images", "private", "--docs", "d", "--json"
     )

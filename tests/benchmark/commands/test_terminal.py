@@ -361,7 +361,7 @@ def test_letters_without_a_counterpart_become_question_marks():
     assert "−0.5 ≥ Müller 你 \udc80".encode("ascii", HANDLER) == b"-0.5 >= Muller ? ?"
 
 
-def test_json_and_csv_are_utf8_everywhere(tmp_path):
+def test_json_and_csv_are_utf8_everywhere():
     script = "from benchmark.commands.options import print_csv, print_json\nprint_json(['é'])\nprint_csv([{'a': 'é'}])"
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     output = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment, cwd=ROOT, check=True)

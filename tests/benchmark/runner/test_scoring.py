@@ -135,7 +135,7 @@ def test_one_damaged_score_is_made_again_and_no_other(prepared, images, monkeypa
     assert built == ["auditor"]
 
 
-def test_embeddings_of_generated_images_are_encoded_once(prepared, monkeypatch):
+def test_embeddings_of_generated_images_are_encoded_once():
     asked = []
 
     class Encoder:

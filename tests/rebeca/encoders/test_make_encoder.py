@@ -1,23 +1,16 @@
 """Encoders by name from Python: as a task would build them."""
 
-import doctest
 import re
 
 import numpy as np
 import pytest
 
-import rebeca.encoders as module
 from rebeca.encoders import make_encoder
 from rebeca.errors import RebecaError, SpecError
 from rebeca.images import read_images
 from tests.builders import encoder, noise_images
 
 IMAGES = noise_images(5, width=60, taller=9)
-
-
-def test_the_example_runs():
-    result = doctest.testmod(module)
-    assert result.attempted >= 5 and not result.failed
 
 
 @pytest.mark.parametrize("name", ["fourier:8", "tinyworld:verifier-encoder", "published:vit-l"])

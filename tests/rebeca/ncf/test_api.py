@@ -1,18 +1,10 @@
 """The original entry points."""
 
-import doctest
-
 import numpy as np
 import pytest
 
 from rebeca import NCF, DataError, train_ncf
-from rebeca.ncf import api
 from tests.builders import linear_ratings
-
-
-def test_the_examples_run():
-    result = doctest.testmod(api)
-    assert result.attempted >= 14 and not result.failed
 
 
 def test_original_entry_points(tmp_path):

@@ -1,6 +1,5 @@
 """The judge as a Python caller uses it: the same numbers, under the users' own ids."""
 
-import doctest
 import json
 
 import numpy as np
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from rebeca import DataError, SpecError, Verifier
 from rebeca.data.splits import Part
 from rebeca.interfaces import FittedJudge, JudgeContext
-from rebeca.ncf import verifier as module
 from rebeca.ncf.judge import NCFJudge
 from rebeca.ncf.options import VerifierParams
 from tests.builders import linear_ratings
@@ -29,11 +27,6 @@ def fit(users=NAMES, items=RATINGS.item, liked=RATINGS.liked, embeddings=EMBEDDI
 @pytest.fixture(scope="module")
 def verifier():
     return fit()
-
-
-def test_the_example_runs():
-    result = doctest.testmod(module)
-    assert result.attempted >= 12 and not result.failed
 
 
 @pytest.mark.parametrize("changed", [{}, {"hold_back": "rows"}, {"population": False, "dims": 0}])

@@ -1,6 +1,5 @@
 """The prior as a Python caller uses it."""
 
-import doctest
 import json
 from dataclasses import replace
 
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from rebeca import DataError, Prior, SpecError
 from rebeca.generator import Rebeca
 from rebeca.options import RebecaParams
-from rebeca.prior import prior as module
 from rebeca.seeds import seed_of
 from tests.builders import likes
 from tests.rebeca.test_generator import context, requests
@@ -34,11 +32,6 @@ def fit(users=NAMES, items=RATINGS.item, liked=RATINGS.liked, embeddings=EMBEDDI
 @pytest.fixture(scope="module")
 def prior():
     return fit()
-
-
-def test_the_example_runs():
-    result = doctest.testmod(module)
-    assert result.attempted >= 12 and not result.failed
 
 
 # ------------------------------------------------------------------------------------------------------------ the fit

@@ -1,6 +1,5 @@
 """HPSv2 from Python: any images and prompts, the weights that a name stands for, and the plug-in's numbers."""
 
-import doctest
 import re
 from types import SimpleNamespace
 
@@ -26,11 +25,6 @@ def stand_in():
 
 def plugin(**params):
     return HPSv2Scorer(HPSv2Params(**params), SimpleNamespace(device="cpu"))
-
-
-def test_the_example_runs():
-    result = doctest.testmod(hpsv2)
-    assert result.attempted >= 6 and not result.failed
 
 
 def test_an_image_scores_alike_as_path_image_and_array(stand_in, tmp_path):
@@ -92,7 +86,7 @@ def test_no_image_is_no_score(stand_in):
         assert scores.shape == (0,) and scores.dtype == np.float32
 
 
-def test_the_plugin_gives_the_same_numbers(stand_in, published):
+def test_the_plugin_gives_the_same_numbers(published):
     np.testing.assert_array_equal(
         plugin(backbone="tinyworld", prompt=PROMPT).score_pixels(IMAGES),
         HPSv2("tinyworld").score(IMAGES, PROMPT),
