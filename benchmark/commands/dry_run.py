@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.commands.layout import Column, print_rows, terminal
+from benchmark.commands.options import print_folders
 from benchmark.records.costs import PAGE_STAGE
 from benchmark.runner.addresses import find_addresses
 from benchmark.runner.checks import check_task
@@ -135,10 +136,8 @@ def print_dry_run(planned: DryRun) -> None:
         Column("time", [_time(own) for own in kinds.values()], right=True),
     )
     print_rows(console, columns)
-    console.print(f"\nrecords    {planned.records}")
-    if planned.publish is not None:
-        console.print(f"published  {planned.publish}")
-    console.print(f"page       {planned.page}")
+    console.print()
+    print_folders(planned.records, planned.publish, planned.page)
 
 
 def _images(steps: Sequence[StepPlan]) -> str:

@@ -27,6 +27,7 @@ from benchmark.commands.options import (
     json_option,
     load,
     print_csv,
+    print_folders,
     print_json,
     print_result,
     quiet_option,
@@ -195,10 +196,8 @@ def run(
         print_json(summary(records), records=str(records), page=str(page))
         return
     print_board(records)
-    click.echo(f"\nrecords    {records}")
-    if published is not None:
-        click.echo(f"published  {published}")
-    click.echo(f"page       {page}")
+    click.echo()
+    print_folders(records, published, page)
 
 
 @main.command()

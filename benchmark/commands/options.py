@@ -104,6 +104,13 @@ def print_json(value: Any, **more: str) -> None:
     _print_utf8(json.dumps(data | more if more else data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
+def print_folders(records: object, published: object | None, page: object) -> None:
+    """Prints where results lie. A path is never broken, so that it can be copied."""
+    for what, folder in (("records", records), ("published", published), ("page", page)):
+        if folder is not None:
+            click.echo(f"{what:9}  {folder}")
+
+
 def print_csv(rows: Iterable[Mapping[str, Cell]]) -> None:
     """Prints rows as CSV with a header; a number keeps all its digits, what is missing is empty."""
     rows = list(rows)

@@ -82,13 +82,14 @@ PLAN = plan.RunPlan(
     ),
     notes=["2 users with fewer than 12 ratings are left out"],
 )
+PLUGINS = [doctor._plugin("generator", name) for name in ("folder", "rebeca")]
 REPORT = doctor.Report(
     checks=[
         doctor.Fact("python", True, "3.12.1", ""),
         doctor.Fact("pandas", False, "missing", doctor.INSTALL_CORE),
         doctor.Fact("device", True, f"CPU (no CUDA device; {doctor.INSTALL_CUDA})", ""),
     ],
-    registered={},
+    plugins=PLUGINS,
     tasks=[
         doctor.TaskStatus(
             "flickr-aes",
@@ -275,7 +276,7 @@ def test_brackets_and_control_characters_are_shown_as_they_are(brackets, monkeyp
     monkeypatch.setenv("REBECA_WEIGHTS", "/[/red]w")
     assert "/[/red]w" in invoke("weights", "list")
     fact = doctor.Fact("[/bold]", False, "[/red]", "[x]")
-    monkeypatch.setattr(doctor, "examine", lambda: doctor.Report([fact], {}, []))
+    monkeypatch.setattr(doctor, "examine", lambda: doctor.Report([fact], PLUGINS, []))
     assert "[/bold]  [/red]" in invoke("doctor")
 
 
