@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
-from benchmark.figures.style import BLUE, GRID, INK, ORANGE, PAPER, RED, SOFT, adaptive
+from benchmark.figures.style import BLUE, ORANGE, RED, adaptive
+from benchmark.figures.theme import CONFIG
 from benchmark.records.files import read_comparison
 from benchmark.records.rows import read_all
 from benchmark.stats.comparison import cosine, studentised
@@ -28,7 +29,6 @@ RECORDS = ROOT / "results" / "sprites" / "v1"
 OUT = ROOT / "docs" / "images" / "statistics"
 GREY = "#737373"
 WIDTH, HEIGHT = 340, 200
-FONT = "DejaVu Sans, Helvetica, Arial, sans-serif"
 SHOWN = 12
 """Users in the table of opinions, three per taste; the world gives tastes in turn."""
 TASTES = 4
@@ -36,16 +36,7 @@ TASTES = 4
 
 def save(name: str, chart: Any) -> None:
     """Writes one figure as SVG."""
-    text = {"labelColor": INK, "titleColor": INK, "titleFontWeight": "normal", "labelFontSize": 11}
-    spec = (
-        chart.configure(font=FONT, background=PAPER)
-        .configure_view(stroke=None)
-        .configure_axis(gridColor=GRID, domainColor=SOFT, tickColor=SOFT, tickCount=6, **text)
-        .configure_legend(**text)
-        .configure_title(color=INK)
-        .configure_text(color=INK)
-        .configure_rule(color=INK)
-    )
+    spec = chart.configure(**CONFIG)
     drawn = adaptive(vl_convert.vegalite_to_svg(spec.to_dict()))
     (OUT / f"{name}.svg").write_text(drawn, encoding="utf-8")
 
