@@ -21,11 +21,12 @@ class RebecaParams:
         dims: Directions kept by ``pca``.
         scale: Standard deviation of a ``pca`` direction.
         network: ``transformer`` or ``mlp``.
-        tokens: See :class:`rebeca.prior.options.PriorShape`.
-        hidden: Likewise.
-        heads: Likewise.
-        layers: Likewise.
-        residual: Likewise.
+        tokens: Tokens that the transformer splits an embedding into; must divide its length.
+        hidden: Width.
+        heads: Attention heads of the transformer; must divide ``hidden``.
+        layers: Blocks.
+        residual: Cross-attention of the transformer: ``reference`` as published, or ``fixed``, which keeps the
+            residual stream.
         user_rows: Start of the user table: ``learned`` draws rows from N(0, 1), as published; ``taste`` takes ridge
             regressions, see :func:`rebeca.taste.taste_rows`.
         freeze_user_rows: Whether the user table stays as it started.

@@ -93,7 +93,7 @@ def kind(annotation: Any) -> str:
     if origin is Annotated:
         return kind(inner[0])
     if origin is Literal:
-        return " or ".join(f"`{value}`" for value in inner)
+        return " or ".join(f"`{value}`" if value else "empty" for value in inner)
     if origin in (types.UnionType,) or str(origin) == "typing.Union":
         return " or ".join(kind(part) for part in inner)
     if origin in (list, tuple):

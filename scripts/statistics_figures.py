@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
+from benchmark.figures.style import BLUE, ORANGE, RED, adaptive
+from benchmark.figures.theme import CONFIG
 from benchmark.records.files import read_comparison
 from benchmark.records.rows import read_all
 from benchmark.stats.comparison import cosine, studentised
@@ -25,9 +27,8 @@ from benchmark.stats.simulation import Shape, simulate_ratings
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = ROOT / "results" / "sprites" / "v1"
 OUT = ROOT / "docs" / "images" / "statistics"
-BLUE, ORANGE, GREY, RED = "#0072B2", "#E69F00", "#737373", "#D55E00"
+GREY = "#737373"
 WIDTH, HEIGHT = 340, 200
-FONT = "DejaVu Sans, Helvetica, Arial, sans-serif"
 SHOWN = 12
 """Users in the table of opinions, three per taste; the world gives tastes in turn."""
 TASTES = 4
@@ -35,10 +36,9 @@ TASTES = 4
 
 def save(name: str, chart: Any) -> None:
     """Writes one figure as SVG."""
-    spec = chart.configure(font=FONT, background="white").configure_view(stroke=None).configure_axis(
-        gridColor="#e6e6e3", domainColor="#1a1a1a", labelFontSize=11
-    )  # fmt: skip
-    (OUT / f"{name}.svg").write_text(vl_convert.vegalite_to_svg(spec.to_dict()), encoding="utf-8")
+    spec = chart.configure(**CONFIG)
+    drawn = adaptive(vl_convert.vegalite_to_svg(spec.to_dict()))
+    (OUT / f"{name}.svg").write_text(drawn, encoding="utf-8")
 
 
 def opinions() -> None:

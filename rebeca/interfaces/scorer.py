@@ -39,8 +39,7 @@ class ScorerCard:
         higher_is_better: Direction.
         meaning: One sentence.
         reference: Source of the measure.
-        role: ``verifier``, ``auditor``, ``prior``, ``observed``, ``ground-truth``, or ``aesthetic`` for what users
-            like on the whole; empty otherwise.
+        role: What answers; ``aesthetic`` for what users like on the whole; empty for any other measure.
         is_ground_truth: Whether it knows users' real ratings or a world's ground truth. Ground truth is used to
             check a leaderboard, never to choose a model.
 

@@ -95,8 +95,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Empty cells above a column are no headings."""
-    return re.sub(r"<th([^>]*)></th>", r"<td\1></td>", html)
+    """Empty cells above a column are no headings, and no space stands after the default of a parameter."""
+    return re.sub(r"<th([^>]*)></th>", r"<td\1></td>", html).replace("</code>\n)", "</code>)")
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:

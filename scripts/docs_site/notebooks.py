@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,9 @@ SECONDS_PER_CELL = 300
 """Far more than any cell takes; a cell that hangs is an error."""
 SVG_CHARTS = "import altair; altair.renderers.enable('svg')"
 """Run before the first cell, since the other renderers fetch JavaScript from another host."""
+THREADS = {"OMP_NUM_THREADS": "1"}
+"""Networks this small gain nothing from more; where other processes run, each thread waits for the others."""
+QUIET = ["--log-level=ERROR"]
 ALTERNATIVE = "Chart that the code above draws"
 STYLE = re.compile(r"<style scoped>.*?</style>\s*", re.DOTALL)
 
@@ -32,8 +36,14 @@ def executed(notebook: Path) -> NotebookNode:
     content = nbformat.read(notebook, as_version=4)
     content.cells.insert(0, nbformat.v4.new_code_cell(SVG_CHARTS))
     with TemporaryDirectory() as folder:
-        where = {"metadata": {"path": folder}}
-        NotebookClient(content, timeout=SECONDS_PER_CELL, kernel_name="python3", resources=where).execute()
+        client = NotebookClient(
+            content,
+            timeout=SECONDS_PER_CELL,
+            kernel_name="python3",
+            resources={"metadata": {"path": folder}},
+            extra_arguments=QUIET,
+        )
+        client.execute(env=os.environ | THREADS)
     del content.cells[0]
     return content
 
