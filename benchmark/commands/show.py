@@ -110,9 +110,9 @@ def print_board(records: Path) -> None:
         console.print(board.finding)
     console.print()
     print_rows(console, _board_columns(board), lead=2)
-    others = [column.heading for column in board.measures.everything() if column.measure.scorer not in _judges(board)]
+    others = [scorer.id for scorer in board.record.spec.scorers if scorer.id not in _judges(board)]
     if others:
-        console.print(f"measured too, see --csv or the page: {'; '.join(others)}")
+        console.print(f"other scorers, in show --csv and on the page: {', '.join(others)}")
     console.print()
     if any(row.rank is not None for row in board.rows):
         console.print(RANKS)

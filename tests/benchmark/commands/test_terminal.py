@@ -88,7 +88,7 @@ REPORT = doctor.Report(
         doctor.Fact("pandas", False, "missing", doctor.INSTALL_CORE),
         doctor.Fact("device", True, f"CPU (no CUDA device; {doctor.INSTALL_CUDA})", ""),
     ],
-    registered={},
+    plugins=[doctor.PluginStatus("generator", "rebeca", "rebeca-bench", "0.1.0", "", "")],
     tasks=[
         doctor.TaskStatus(
             "flickr-aes",
