@@ -21,7 +21,7 @@ from rebeca.data.catalogue import PixelSource
 from rebeca.data.dataset import Dataset
 from rebeca.data.interactions import Interactions
 from rebeca.data.splits import Part
-from rebeca.errors import PluginError, RebecaError, of_machine
+from rebeca.errors import DataError, PluginError, RebecaError, of_machine
 from rebeca.interfaces import (
     DatasetSource,
     Decoder,
@@ -239,7 +239,14 @@ class _DatasetSource(_Guard, DatasetSource[Any]):
 
     @_guarded
     def read(self) -> Dataset:
-        dataset = self.inner.read()
+        try:
+            dataset = self.inner.read()
+        except FileNotFoundError as error:
+            folder = self.inner.context.path
+            if folder is None or not Path(str(error.filename)).is_relative_to(folder):
+                raise
+            hint = f"{folder} is the folder that the task names as data.path"
+            raise DataError(f"{error.filename}: no such file", hint=hint) from error
         refuse_if(
             not isinstance(dataset, Dataset),
             f"read returned a {type(dataset).__name__}, expected a rebeca.Dataset",

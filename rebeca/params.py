@@ -2,18 +2,16 @@
 
 The aliases say which values make sense; a dataclass that uses them is checked whenever it is read from a task file.
 
-================  ================================  =================
-alias             type                              values
-================  ================================  =================
-``Count``         int                               1 and above
-``Whole``         int                               0 and above
-``Positive``      float                             above 0
-``NotNegative``   float                             0 and above
-``AtLeastOne``    float                             1 and above
-``Probability``   float                             0 to 1
-``Share``         float                             above 0, up to 1
-``Dropout``       float                             0 to below 1
-================  ================================  =================
+| alias         | type  | values           |
+|---------------|-------|------------------|
+| `Count`       | int   | 1 and above      |
+| `Whole`       | int   | 0 and above      |
+| `Positive`    | float | above 0          |
+| `NotNegative` | float | 0 and above      |
+| `AtLeastOne`  | float | 1 and above      |
+| `Probability` | float | 0 to 1           |
+| `Share`       | float | above 0, up to 1 |
+| `Dropout`     | float | 0 to below 1     |
 
 Example:
     >>> from dataclasses import dataclass
@@ -124,6 +122,8 @@ def make_params(kind: type[T], raw: Mapping[str, object], where: str) -> T:
         if first["type"] == "value_error":  # raised by a __post_init__
             raise ParamError(f"{where}: {first['ctx']['error']}", first["loc"]) from error
         path = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "missing":
+            raise ParamError(f"{where}.{path}: a value is required, and none is given", first["loc"]) from error
         message = f"{where}.{path}: {first['msg'].lower()}, found {shortened(first.get('input'))}"
         raise ParamError(message, first["loc"]) from error
     if fault := reinterpreted(raw, params):

@@ -34,7 +34,7 @@ CAUTIONS = {
 }
 """By kind; the figures behind each sentence are in docs/reports/calibration.md."""
 INCOMPLETE = "Not ranked: {title} has a preference for {known} of {users}."
-UNKNOWN_WEIGHTS = "Weights in files that are not one of the known published files: {}."
+UNKNOWN_WEIGHTS = "Weights in files that are none of the known published files: {}."
 NOT_FROZEN = "The task was not written down before the first image, or was changed since: everything is exploratory."
 
 

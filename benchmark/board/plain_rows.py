@@ -81,10 +81,13 @@ def compare_generators(board: Board, a: str, b: str) -> list[MeasureComparison]:
         if {comparison.a, comparison.b} == {a, b}
     ]
     if not comparisons:
-        raise SpecError(
-            f"'{a}' and '{b}' were not compared",
-            hint="unranked rows are described, not tested; the family is declared in analysis.family",
-        )
+        hint = "rows without a rank are described, not tested"
+        if board.record.spec.analysis.family == "against-reference":
+            hint = (
+                f"the task compares ranked generators with '{board.reference}' only; analysis.family: all-pairs, and a"
+                " higher version, compares all of them"
+            )
+        raise SpecError(f"'{a}' and '{b}' were not compared", hint=hint)
     return sorted(comparisons, key=lambda each: (not each.declared, Measure.parse(each.measure).is_lift, each.measure))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.commands.layout import print_pairs, terminal
 from benchmark.task import registry
 from benchmark.task.encoders import named_encoder
-from benchmark.task.paths import placed
+from benchmark.task.paths import placed, refuse_missing_files
 from benchmark.task.registry import BASES, GROUPS, KINDS, Kind
 from rebeca.errors import MissingDependency, PluginError, SpecError, did_you_mean
 from rebeca.interfaces import Decoder, Scorer, SetScorer
@@ -88,6 +88,7 @@ def contract_of(name: str, kind: str | None, raw: str, folder: str | None) -> ty
     plugin = _of_module(name) if ":" in name else registry.plugin_class(_kind_of(name, kind), name)
     contract = _contract_of(plugin)
     params = make_params(plugin.Params, placed(plugin.Params, _mapping(raw), Path()), "--params")
+    refuse_missing_files(params, "--params")
     attributes: dict[str, Any] = {"plugin": plugin, "params": params, "name": name, "path": _path(folder)}
     world = _world_of(plugin, params)
     if world is not None:

@@ -363,6 +363,6 @@ def new_plugin(kind: str, name: str | None, output: Path | None, force: bool, as
     lines = [
         f"wrote {written.folder}: {', '.join(written.files)}",
         f'next: cd {folder} && python3 -m pip install --editable ".[test]" && python3 -m pytest',
-        f"then: rebeca-bench run {folder}/task.yaml",
+        "then: rebeca-bench run task.yaml",
     ]
     print_result(written, as_json, "\n".join(lines))

@@ -110,6 +110,9 @@ def print_board(records: Path) -> None:
         console.print(board.finding)
     console.print()
     print_rows(console, _board_columns(board), lead=2)
+    others = [scorer.id for scorer in board.record.spec.scorers if scorer.id not in _judges(board)]
+    if others:
+        console.print(f"other scorers, in show --csv and on the page: {', '.join(others)}")
     console.print()
     if any(row.rank is not None for row in board.rows):
         console.print(RANKS)
@@ -123,7 +126,7 @@ def print_board(records: Path) -> None:
 
 
 def _board_columns(board: Board) -> list[Column]:
-    rows, judges = board.rows, (board.primary, board.measures.best_informed)
+    rows = board.rows
     measured = [
         Column(
             column.heading,
@@ -131,7 +134,7 @@ def _board_columns(board: Board) -> list[Column]:
             optional=column.measure.scorer != board.primary,
         )
         for column in board.measures.first()
-        if column.measure.scorer in judges
+        if column.measure.scorer in _judges(board)
     ]
     verdicts = Column(f"against {board.reference}", [_verdict(board, row) for row in rows], least=12)
     first = 1 + max((place for place, column in enumerate(measured) if not column.optional), default=-1)
@@ -143,6 +146,11 @@ def _board_columns(board: Board) -> list[Column]:
         *measured[first:],
         Column("flags", [", ".join(row.flags) for row in rows], least=20, below_name=True),
     ]
+
+
+def _judges(board: Board) -> tuple[str | None, ...]:
+    """Scorers whose measures the terminal shows."""
+    return board.primary, board.measures.best_informed
 
 
 def _verdict(board: Board, row: Row) -> str:

@@ -218,6 +218,9 @@ class Data(Strict):
     items: Count = Field(description="Items.")
     ratings: Count = Field(description="Ratings.")
     test_ratings: Count = Field(description="Held-out ratings.")
+    equal_items: Count = Field(
+        default=0, description="Items with the same pixels as one before them; absent if there are none."
+    )
     blocks: Count = Field(description="Blocks, which share neither users nor items.")
     exact: Mapping[str, float] | None = Field(
         description="In a synthetic world, by measure: what sampling exactly what each user likes would reach."
@@ -228,9 +231,9 @@ class Data(Strict):
     )
 
     @model_serializer(mode="wrap")
-    def _without_empty_notes(self, handler: SerializerFunctionWrapHandler) -> Mapping[str, JsonValue]:
+    def _without_absent_fields(self, handler: SerializerFunctionWrapHandler) -> Mapping[str, JsonValue]:
         values: Mapping[str, JsonValue] = handler(self)
-        return values if self.notes else {name: value for name, value in values.items() if name != "notes"}
+        return {name: value for name, value in values.items() if value or name not in ("notes", "equal_items")}
 
 
 class Users(Strict):

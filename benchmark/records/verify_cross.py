@@ -105,7 +105,7 @@ def _check_scorers(
 
 
 def _check_images(folder: Path, task: TaskRecord, rows: Sequence[Rows]) -> None:
-    """Checks that an image is one item at most, and that a user's score of it is the same in every generator."""
+    """Checks that an image is one item or equal ones, and that a user's score of it is the same in every generator."""
     for row in rows:
         refuse_if(
             (row.item < -1).any() or (row.item >= task.data.items).any(),
@@ -116,8 +116,9 @@ def _check_images(folder: Path, task: TaskRecord, rows: Sequence[Rows]) -> None:
     different, code = np.unique(digest, return_inverse=True)
     of_items = (digest != "") & (item >= 0)
     pairs = np.unique(np.stack([code[of_items], item[of_items]]), axis=1)
+    images, items = (len(np.unique(side)) for side in pairs)
     refuse_if(
-        any(len(np.unique(side)) != len(side) for side in pairs),
+        items != pairs.shape[1] or images + task.data.equal_items < items,
         f"{folder}: scores.parquet: an image is two items, or an item two images",
     )
     user = np.concatenate([np.repeat(np.arange(len(row.digest)), row.per_user) for row in rows])

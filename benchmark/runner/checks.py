@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmark.runner.addresses import plugins_of
 from benchmark.task.declared import prompts_cut
+from benchmark.task.paths import refuse_missing_files
 from benchmark.task.registry import plugin_class
 from benchmark.task.resolve import Task
 from rebeca.errors import SpecError
@@ -19,9 +20,11 @@ def check_task(task: Task) -> list[str]:
 
     Raises:
         SpecError: Naming file, plug-in, values and remedy.
+        MissingDependency: If a file does not exist that a parameter names.
     """
     for kind, use, params, label in plugins_of(task):
         plugin = plugin_class(kind, use)
+        refuse_missing_files(params, f"{task.source}: {kind} '{label}'")
         with guarded(kind, label):
             try:
                 plugin.check(params)

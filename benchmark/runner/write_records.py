@@ -241,6 +241,7 @@ def data_of(world: World) -> Data:
         fingerprint=world.fingerprint,
         users=dataset.ratings.num_users,
         items=len(dataset.catalogue),
+        equal_items=len(dataset.catalogue) - len(np.unique(dataset.catalogue.originals())),
         ratings=len(dataset.ratings),
         test_ratings=len(world.division.test),
         blocks=int(dataset.block_of_user.max()) + 1,

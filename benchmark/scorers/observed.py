@@ -14,7 +14,7 @@ class ObservedScorer(FixedScorer):
     """``observed``: the user's own held-out rating of an item.
 
     Where all users of a block rated all of its items, every user can be asked about every image, and personal lift is
-    measured in real ratings.
+    measured in real ratings. Equal items are one image, and a user's rating of it is the mean of them.
     """
 
     NEEDS = frozenset({"held-out"})
@@ -27,7 +27,7 @@ class ObservedScorer(FixedScorer):
     def __init__(self, params: NoParams, context: ScorerContext) -> None:
         super().__init__(params, context)
         test = context.held_out
-        self._ratings = test.matrix()
+        self._ratings = _of_images(test.matrix(), context.catalogue.originals())
         high = context.scale[1]
         self._lowest = np.nan_to_num(np.nanmin(np.column_stack([self._ratings, np.full(len(self._ratings), high)]), 1))
         items = np.unique(test.item)
@@ -49,6 +49,15 @@ class ObservedScorer(FixedScorer):
     def worst(self, users: Ints) -> Floats:
         """float64 [users]; the user's lowest held-out rating."""
         return np.asarray(self._lowest[users])
+
+
+def _of_images(ratings: Floats, originals: Ints) -> Floats:
+    """Ratings [users, items] with the mean of equal items in the place of each; NaN where a user rated none of them."""
+    for original in np.flatnonzero(np.bincount(originals) > 1):
+        equal = np.flatnonzero(originals == original)
+        sums, counts = np.nansum(ratings[:, equal], axis=1), np.isfinite(ratings[:, equal]).sum(axis=1)
+        ratings[:, equal] = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)[:, None]
+    return ratings
 
 
 class GroundTruthScorer(EveryoneScorer):

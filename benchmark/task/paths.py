@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rebeca.errors import MissingDependency
 from rebeca.hashes import tree_hash
 from rebeca.published import is_published, published
 
@@ -30,6 +31,22 @@ def placed(kind: type[Any], raw: dict[str, Any], base: Path) -> dict[str, Any]:
         if isinstance(out.get(of), str):
             out[name] = tree_hash(Path(out[of]))
     return out
+
+
+def refuse_missing_files(params: object, where: str) -> None:
+    """Refuses parameters that name a file which does not exist.
+
+    Args:
+        params: Of a plug-in, with absolute paths.
+        where: Begins the message.
+
+    Raises:
+        MissingDependency: Naming the parameter and the file.
+    """
+    for name in getattr(params, "FILES", ()):
+        value = getattr(params, name)
+        if isinstance(value, str) and value and not is_published(value) and not _exists(Path(value)):
+            raise MissingDependency(f"{where}: {name}: no file {value}", hint="correct the path, or write the file")
 
 
 def _exists(path: Path) -> bool:

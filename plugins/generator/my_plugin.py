@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rebeca import GeneratedImage, Generator, Interactions, Request
+from rebeca import GeneratedImage, Generator, Interactions, LinearSpace, Request
 from rebeca.arrays import Bools, Floats
 from rebeca.params import NotNegative
 from rebeca.seeds import substream
-from rebeca.space import LinearSpace
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def test_parameters_are_read_as_from_a_task(plugins):
     assert "did you mean 'number'" in invoke("check", "plugin", "lucky", "--params", '{"numbr": 3}', code=2)
     assert "--params is no JSON" in invoke("check", "plugin", "lucky", "--params", "number=3", code=2)
     assert "expected a mapping" in invoke("check", "plugin", "lucky", "--params", "3", code=2)
-    assert "dims: field required" in invoke("check", "plugin", "pca", code=2)
+    assert "--params.dims: a value is required, and none is given" in invoke("check", "plugin", "pca", code=2)
 
 
 def test_a_class_that_is_not_registered(plugins):

@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 
+import torch
+
 from tests.conftest import invoke
 from tests.plugins.conftest import EXAMPLES, TESTS, blocks
 from tests.test_examples import run
@@ -40,6 +42,18 @@ def test_the_test_of_the_page_runs_in_pytest(plugins, tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0 and re.search(r"\d\d passed", done.stdout), done.stdout
+
+
+def test_the_scorer_with_weights_keeps_its_contract(tmp_path, monkeypatch):
+    (tmp_path / "tint_package.py").write_text(blocks("py")[1])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    torch.save(torch.nn.Linear(3, 1).state_dict(), tmp_path / "tint.pt")
+    weights = ("--params", json.dumps({"weights": str(tmp_path / "tint.pt")}))
+    invoke("check", "plugin", "tint_package:Tint", *weights)
+    (tmp_path / "tint.pt").unlink()
+    assert f"weights: no file {tmp_path / 'tint.pt'}" in invoke(
+        "check", "plugin", "tint_package:Tint", *weights, code=4
+    ).replace("\n", "")
 
 
 def test_there_is_one_example_of_each_kind():

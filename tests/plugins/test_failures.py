@@ -169,3 +169,11 @@ def test_one_message_and_exit_code_five(plugins, task, tmp_path, label, old, new
     errors = [line for line in output.splitlines() if line.startswith("error")]
     assert len(errors) == 1
     assert re.search(f"{label}.*{text}", errors[0]), output
+
+
+def test_a_missing_file_of_the_data_is_a_fault_of_the_data(plugins, task, tmp_path):
+    plugins.replace(READ, f'        open(self.context.folder / "votes.jsonl").close()\n{READ}')
+    task.write_text(task.read_text().replace("kind: shades,", "kind: shades, path: nowhere,"))
+    output = invoke("run", task, "--workdir", tmp_path / "w", "--quiet", code=3)
+    assert f"error: {tmp_path / 'nowhere' / 'votes.jsonl'}: no such file\n" in output
+    assert f"hint: {tmp_path / 'nowhere'} is the folder that the task names as data.path" in output

@@ -124,5 +124,5 @@ def test_weights_that_nobody_published_are_cautioned_about(board):
     provenance = board.record.provenance.model_copy(update={"weights": weights})
     other = dataclasses.replace(board, record=board.record.model_copy(update={"provenance": provenance}))
     assert set(other.cautions()) - set(board.cautions()) == {
-        "Weights in files that are not one of the known published files: head.pth."
+        "Weights in files that are none of the known published files: head.pth."
     }

@@ -1,6 +1,7 @@
 """Leaderboards and comparisons on a terminal."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,8 +74,15 @@ def test_a_comparison_turns_round(done, records, tables):
 def test_what_was_not_compared_is_said(done, records):
     with pytest.raises(SpecError, match="no generator 'rebecca'"):
         compare_generators(read_board(records), "rebecca", "rebeca")
-    with pytest.raises(SpecError, match="were not compared"):
+    with pytest.raises(SpecError, match="were not compared\\n  hint: rows without a rank are described"):
         compare_generators(read_board(records), "rebeca", "catalogue-verifier")
+    board = read_board(records)
+    spec = board.record.spec
+    analysis = spec.analysis.model_copy(update={"family": "against-reference"})
+    record = board.record.model_copy(update={"spec": spec.model_copy(update={"analysis": analysis})})
+    board = replace(board, record=record)
+    with pytest.raises(SpecError, match="hint: the task compares ranked generators with 'rebeca' only"):
+        compare_generators(board, "rebeca", "catalogue-verifier")
 
 
 def test_json_holds_every_row(done, tables):

@@ -491,3 +491,18 @@ def test_nulls_and_other_texts_in_rows_are_refused(records):
     pq.write_table(table.set_column(table.schema.get_field_index("judge"), "judge", pa.array(names)), path)
     mend(records)
     assert "'judge' has missing values" in invoke("verify", records, code=7)
+
+
+def test_an_image_may_be_two_items_only_where_the_data_have_equal_items(tiny):
+    images = tiny.parent / "data" / "images"
+    for item in range(1, 12, 2):
+        (images / f"{item}.png").write_bytes((images / f"{item - 1}.png").read_bytes())
+    folder = tiny.parent / "w" / "records" / "tiny" / "v1"
+    invoke("run", tiny, "--workdir", tiny.parent / "w", "--quiet")
+    rows = pd.concat(pd.read_parquet(path) for path in folder.glob("*/scores.parquet"))
+    items = rows[rows.item >= 0].groupby("digest").item.nunique()
+    assert items.max() == 2, "no image was returned as both of two equal items"
+    assert "all agree" in invoke("verify", folder)
+    edit_json(folder, COMPARISON_PATH, "data/equal_items", lambda _: int((items > 1).sum()) - 1)
+    mend(folder)
+    assert "an image is two items" in invoke("verify", folder, code=7)

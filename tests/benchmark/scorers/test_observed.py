@@ -12,8 +12,9 @@ from tests.builders import interactions
 NAN = float("nan")
 
 
-def observed(held_out, block_of_item, block_of_user):
-    catalogue = context(block=np.array(block_of_item))
+def observed(held_out, block_of_item, block_of_user, originals=None):
+    equal = np.arange(len(block_of_item)) if originals is None else np.array(originals)
+    catalogue = context(block=np.array(block_of_item), originals=lambda: equal)
     given = context(held_out=held_out, scale=(1, 7), catalogue=catalogue, block_of_user=np.array(block_of_user))
     return ObservedScorer(NoParams(), given)
 
@@ -36,6 +37,14 @@ def test_everybodys_rating_of_every_image(two_blocks):
     np.testing.assert_array_equal(scores, [[3, NAN, NAN], [NAN, NAN, 5]])
     again = two_blocks.score_all(images, np.array([1, 2]))
     np.testing.assert_array_equal(scores, again)  # generated images leave no trace in the table
+
+
+def test_equal_items_are_one_image_with_one_rating():
+    """Items 0 and 2 are equal. User 0 rated both, user 1 the second, user 2 neither of them."""
+    held_out = interactions([0, 0, 0, 1, 2], [0, 1, 2, 2, 1], [7, 2, 4, 3, 5], users=3, items=3)
+    scorer = observed(held_out, [0, 0, 0], [0, 0, 0], originals=[0, 1, 0])
+    table = scorer.score_all(scored([0, 0, 0], item=[0, 1, 2]), np.arange(3))
+    np.testing.assert_array_equal(table, [[5.5, 2, 5.5], [3, NAN, 3], [NAN, 5, NAN]])
 
 
 def test_a_failure_counts_as_the_users_lowest_rating(two_blocks):
