@@ -17,6 +17,7 @@ from benchmark.task.encoders import named_encoder
 from benchmark.task.paths import placed
 from benchmark.task.registry import BASES, GROUPS, KINDS, Kind
 from rebeca.errors import MissingDependency, PluginError, SpecError, did_you_mean
+from rebeca.guards import message_of
 from rebeca.interfaces import Decoder, Scorer, SetScorer
 from rebeca.params import make_params
 
@@ -128,14 +129,18 @@ def _of_module(name: str) -> Any:
     if "" not in sys.path:
         sys.path.insert(0, "")  # a file in the current folder, as for python -m
     try:
-        return getattr(importlib.import_module(module), attribute)
+        loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0]:
             message = f"{name} needs the package '{error.name}'"
             raise MissingDependency(message, hint=f"pip install {error.name}") from error
         raise SpecError(f"no module is called '{module}'", hint="name it as Python imports it") from error
-    except AttributeError as error:
-        raise SpecError(f"the module {module} has no class '{attribute}'", hint="check its name") from error
+    except (Exception, SystemExit) as error:  # a module may raise anything
+        failure = f"{type(error).__name__}: {message_of(error)}"
+        raise PluginError(f"importing {module} failed: {failure}", hint=f"python -c 'import {module}'") from error
+    if not hasattr(loaded, attribute):
+        raise SpecError(f"the module {module} has no class '{attribute}'", hint="check its name")
+    return getattr(loaded, attribute)
 
 
 def _contract_of(plugin: Any) -> type[Contract]:
