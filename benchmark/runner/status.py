@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from benchmark.disk import write_atomically
 from benchmark.runner.estimate import Estimate
@@ -21,6 +21,9 @@ from benchmark.runner.estimate import Estimate
 RUNS = "runs"
 """Below it in the work folder, a folder per task and version: what its last run uses, and how far it came."""
 FILE = "status.json"
+Moment = Annotated[float, Field(ge=0, lt=253_402_300_800, allow_inf_nan=False)]
+"""Seconds since 1970, before the year 10000."""
+Seconds = Annotated[float, Field(ge=0, lt=253_402_300_800, allow_inf_nan=False)]
 SECONDS_BETWEEN_WRITES = 1.0
 """Within a step; every step is written when it begins and when it ends."""
 
@@ -35,9 +38,9 @@ class StepStatus:
         seconds: Wall seconds so far; 0 before it begins.
     """
 
-    title: str
+    title: Annotated[str, Field(pattern=r"\S")]
     state: Literal["done", "now", "left"]
-    seconds: float
+    seconds: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,13 @@ class RunStatus:
 
     title: str
     pid: int
-    began: float
-    seen: float
+    began: Moment
+    seen: Moment
     finished: bool
     steps: tuple[StepStatus, ...]
     share: float | None
     count: str
-    seconds_left: float | None
+    seconds_left: Seconds | None
     complete: bool
 
 

@@ -169,7 +169,8 @@ class Prior:
         if params.normalize == "pca" and params.dims > embeddings.shape[1]:
             raise SpecError(f"dims: {params.dims} directions of a space of {embeddings.shape[1]} dimensions")
         space = LinearSpace(params.normalize, params.dims, params.scale).fit(embeddings[training_items])
-        points = space.forward(embeddings)
+        with np.errstate(invalid="ignore"):  # a vector of zeros has no direction, which is named
+            points = space.forward(embeddings)
         if not points.shape[1] or not np.isfinite(points).all():
             raise DataError(f"embeddings: those of the training items leave no directions for {params.normalize}")
         shape = PriorShape(
