@@ -74,10 +74,10 @@ def run(
     from benchmark.runner.start import running, task_to_run
     from benchmark.runner.threads import computing_threads
 
-    changes, chosen = _overrides(set), _texts(only)
+    changes, chosen, device = _overrides(set), _texts("only", only), str(device)
     given = {"set": changes, "limit_users": limit_users, "only": chosen, "device": device if device != "cpu" else None}
     command = ", ".join([repr(str(task)), *(f"{name}={value!r}" for name, value in given.items() if value)])
-    folder = cache_folder() if workdir is None else Path(workdir)
+    folder = cache_folder() if workdir is None else _path("workdir", workdir)
     with computing_threads():
         resolved = task_to_run(str(task), changes, limit_users, chosen, device)
         check_folders(folder, None, None)
@@ -102,7 +102,7 @@ def load(records: str | PathLike[str]) -> Results:
         >>> results.path.as_posix()
         'results/sprites/v1'
     """
-    path = Path(records)
+    path = _path("records", records)
     cached = (cache_folder() / "records",) if path.name == str(records) else ()
     return Results(find_records(str(records), (path.parent, *cached)))
 
@@ -223,7 +223,7 @@ class Results:
             >>> bool(pairs[own].score.mean() > pairs[~own].score.mean())
             True
         """
-        return pairs_frame(self._tables, self._board.primary if scorer is None else scorer)
+        return pairs_frame(self._tables, self._board.primary if scorer is None else str(scorer))
 
     def images(self) -> pd.DataFrame:
         """Every image with its scores: one row per generator, user and replicate.
@@ -298,7 +298,7 @@ class Results:
             >>> compared.loc["lift", ["verdict", "analysis"]].tolist()
             ['better', 'confirmatory']
         """
-        return comparison_frame(self._board, a, b)
+        return comparison_frame(self._board, str(a), str(b))
 
     @property
     def figures(self) -> tuple[str, ...]:
@@ -334,7 +334,7 @@ class Results:
         """
         from benchmark.figures.style import SIZES, Undrawn, chart
 
-        figure = self._figures.get(name)
+        figure = self._figures.get(str(name))
         if isinstance(figure, Undrawn):
             raise RecordError(f"the figure '{name}' cannot be drawn: {figure.reason}")
         _check_name(name, self.figures, "figure")
@@ -413,17 +413,35 @@ def _html_row(kind: str, *cells: str) -> str:
 
 
 def _check_name(name: str, known: Iterable[str], kind: str) -> None:
-    if name not in known:
+    if name not in tuple(known):
         raise SpecError(f"no {kind} '{name}'", hint=did_you_mean(name, known))
 
 
-def _texts(given: str | Sequence[str]) -> tuple[str, ...]:
+def _path(name: str, given: str | PathLike[str]) -> Path:
+    if not isinstance(given, str | PathLike):
+        raise SpecError(f"{name}: expected a path, found {given!r}")
+    return Path(given)
+
+
+def _texts(name: str, given: str | Sequence[str]) -> tuple[str, ...]:
     """Texts; a single one stands for a list with it."""
-    return (given,) if isinstance(given, str) else tuple(given)
+    texts = (given,) if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
+    if strange := [text for text in texts if not isinstance(text, str)]:
+        raise SpecError(f"{name}: expected texts, found {strange[0]!r}")
+    return texts
 
 
 def _overrides(given: str | Sequence[str] | Mapping[str, object]) -> tuple[str, ...]:
     """Changes of a task file as the command line takes them; JSON is YAML."""
     if isinstance(given, Mapping):
-        return tuple(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in given.items())
-    return _texts(given)
+        return tuple(f"{key}={json.dumps(value, ensure_ascii=False, default=_plain)}" for key, value in given.items())
+    return _texts("set", given)
+
+
+def _plain(value: object) -> object:
+    """A path or a number of numpy as JSON holds it."""
+    if isinstance(value, PathLike):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise SpecError(f"set: expected numbers, texts, lists and mappings, found {value!r}")

@@ -37,12 +37,14 @@ def check_device(device: str) -> None:
     Raises:
         SpecError: With torch's reason.
     """
+    if not isinstance(device, str):
+        raise SpecError(f"device: expected a text, found {device!r}", hint="write it as 'cpu' or 'cuda:0'")
     if device == "cpu":
         return
     import torch
 
     try:
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()  # the device "meta" holds no numbers
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise SpecError(f"device: {device} cannot be used ({str(error).splitlines()[0]})", hint="use cpu") from error
 

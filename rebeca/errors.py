@@ -240,7 +240,7 @@ def first_few(texts: Sequence[str], most: int = 5, between: str = ", ") -> str:
 
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     """Returns ``"did you mean 'x'?"`` for the new name or the nearest allowed spelling, else the allowed names."""
-    names = sorted(allowed)
+    given, names = str(given), sorted(allowed)
     for new in RENAMED.get(given, ()):
         if new in names:
             return f"'{given}' is now '{new}'"

@@ -41,8 +41,9 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from operator import index
 from pathlib import PurePath
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, SupportsIndex, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import TypeAdapter, ValidationError
@@ -129,6 +130,25 @@ def make_params(kind: type[T], raw: Mapping[str, object], where: str) -> T:
     if fault := reinterpreted(raw, params):
         raise ParamError(f"{where}.{'.'.join(map(str, fault[0]))}: {fault[1]}", fault[0])
     return params
+
+
+def whole_number(name: str, value: SupportsIndex, least: int | None = None) -> int:
+    """A whole number as a Python caller gives it: an int, or one of numpy.
+
+    Args:
+        name: Of the argument, for messages.
+        value: What was given.
+        least: The smallest that makes sense.
+
+    Raises:
+        SpecError: If it is none, or smaller.
+    """
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise SpecError(f"{name}: expected a whole number, found {shortened(value)}")
+    number = index(value)
+    if least is not None and number < least:
+        raise SpecError(f"{name}: expected at least {least}, found {number}")
+    return number
 
 
 def reinterpreted(raw: object, value: object) -> tuple[tuple[str | int, ...], str] | None:

@@ -50,6 +50,7 @@ from rebeca.errors import (
 )
 from rebeca.options import RebecaParams, prior_params
 from rebeca.params import make_params
+from rebeca.prior.diffusion import check_sampler
 from rebeca.prior.prior import BEST, Prior
 from rebeca.prior.training import PriorHistory
 from rebeca.seeds import digest_of, seed_of
@@ -149,7 +150,8 @@ def read_config(path: Path) -> TrainConfig:
         if not config.combinations():
             raise SpecError("grid: a parameter has no values")
         for chosen in config.combinations():
-            config.params(chosen)
+            params = config.params(chosen)
+            check_sampler(params.sampler, params.objective, params.schedule, params.steps)
         if config.device is not None:
             check_device(config.device)
     except SpecError as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from rebeca.errors import RebecaError, of_machine
+from rebeca.errors import RebecaError, StoreError, of_machine
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,6 +73,19 @@ def quiet() -> Iterator[None]:
             library.set_verbosity(level)
             if bars:
                 library.enable_progress_bar()
+
+
+def folder_to_write(folder: str | Path) -> Path:
+    """The folder, created if need be.
+
+    Raises:
+        StoreError: If it cannot be.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise StoreError(f"{folder}: no folder can be created there ({error.strerror})", hint="name another") from error
+    return Path(folder)
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -47,6 +47,10 @@ if [ -n "$results" ]; then
 else
   "$bench" run sprites --quiet --workdir "$place/work"
 fi
+"$bench" new plugin set-scorer --output "$place/plugin"
+"$bench" completion bash >/dev/null
+"$bench" status --workdir "$place/work"
+"$bench" cache verify --quiet --workdir "$place/work"
 "$bench" verify "$place"/work/records/sprites/v*
 "$bench" site build "$place/work/records" --out "$place/site"
 test -f "$place/site/tasks/sprites/index.html"

@@ -196,12 +196,11 @@ def done(tmp_path_factory):
 @contextmanager
 def wild_installed(packages):
     """The generator ``wild`` as if its package were installed, in a folder of packages."""
-    from benchmark.task import registry
+    from rebeca.registered import registered
 
     def forget():
         sys.modules.pop("wild_package", None)
-        registry._points.cache_clear()
-        registry.names.cache_clear()
+        registered.cache_clear()
 
     about = packages / "wild-1.0.dist-info"
     about.mkdir(parents=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+from unittest.mock import patch
 
 from benchmark.commands.layout import print_pairs, terminal
 from benchmark.task import registry
@@ -17,6 +19,7 @@ from benchmark.task.encoders import named_encoder
 from benchmark.task.paths import placed, refuse_missing_files
 from benchmark.task.registry import BASES, GROUPS, KINDS, Kind
 from rebeca.errors import MissingDependency, PluginError, SpecError, did_you_mean
+from rebeca.guards import message_of
 from rebeca.interfaces import Decoder, Scorer, SetScorer
 from rebeca.params import make_params
 
@@ -65,11 +68,23 @@ def run_checks(name: str, kind: str | None, raw: str, folder: str | None, *, qui
 
     contract, console = contract_of(name, kind, raw, folder), terminal()
     results = []
-    for result in run_contract(contract):
-        results.append(result)
-        if not quiet:
-            print_check(console, result)
+    with patch("os._exit", _exit_of(os.getpid(), os._exit)):
+        for result in run_contract(contract):
+            results.append(result)
+            if not quiet:
+                print_check(console, result)
     return PluginReport(name, contract.kind, results)
+
+
+def _exit_of(process: int, leave: Callable[[int], NoReturn]) -> Callable[[int], NoReturn]:
+    """``os._exit`` that ends child processes only: in the process of the checks it would pass for success."""
+
+    def leave_or_raise(status: int) -> NoReturn:
+        if os.getpid() != process:
+            leave(status)
+        raise SystemExit(f"os._exit({status})")
+
+    return leave_or_raise
 
 
 def contract_of(name: str, kind: str | None, raw: str, folder: str | None) -> type[Contract]:
@@ -129,14 +144,18 @@ def _of_module(name: str) -> Any:
     if "" not in sys.path:
         sys.path.insert(0, "")  # a file in the current folder, as for python -m
     try:
-        return getattr(importlib.import_module(module), attribute)
+        loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0]:
             message = f"{name} needs the package '{error.name}'"
             raise MissingDependency(message, hint=f"pip install {error.name}") from error
         raise SpecError(f"no module is called '{module}'", hint="name it as Python imports it") from error
-    except AttributeError as error:
-        raise SpecError(f"the module {module} has no class '{attribute}'", hint="check its name") from error
+    except (Exception, SystemExit) as error:  # a module may raise anything
+        failure = f"{type(error).__name__}: {message_of(error)}"
+        raise PluginError(f"importing {module} failed: {failure}", hint=f"python -c 'import {module}'") from error
+    if not hasattr(loaded, attribute):
+        raise SpecError(f"the module {module} has no class '{attribute}'", hint="check its name")
+    return getattr(loaded, attribute)
 
 
 def _contract_of(plugin: Any) -> type[Contract]:

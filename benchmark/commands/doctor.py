@@ -21,6 +21,7 @@ from rebeca.errors import MissingDependency, RebecaError, SpecError, StoreError,
 from rebeca.hashes import cache_folder
 from rebeca.interfaces import DatasetContext, DatasetSource
 from rebeca.published import find, names_in
+from rebeca.registered import DISTRIBUTION
 from rebeca.seeds import canonical_json
 
 CORE = ("torch", "torchvision", "diffusers", "transformers", "open_clip_torch", "pandas", "pyarrow", "altair")
@@ -80,6 +81,7 @@ class PluginStatus:
         version: Of the package.
         hash: Of the code, as in records; empty for the project's own.
         problem: Why it cannot be used; empty where it can.
+        others: Packages that register the same name, and are not used for that.
     """
 
     kind: registry.Kind
@@ -88,6 +90,7 @@ class PluginStatus:
     version: str
     hash: str
     problem: str
+    others: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +146,9 @@ def print_report(report: Report) -> None:
 
 def _print_plugins(console: Console, plugins: Sequence[PluginStatus]) -> None:
     """The project's own in a line per kind, the others in a table, and what is wrong with any of them."""
-    own = [plugin for plugin in plugins if plugin.package == registry.DISTRIBUTION]
-    others = [plugin for plugin in plugins if plugin.package != registry.DISTRIBUTION]
-    console.print(f"plug-ins of {registry.DISTRIBUTION} {own[0].version}", style="bold")
+    own = [plugin for plugin in plugins if plugin.package == DISTRIBUTION]
+    others = [plugin for plugin in plugins if plugin.package != DISTRIBUTION]
+    console.print(f"plug-ins of {DISTRIBUTION} {own[0].version}", style="bold")
     names = {kind: ", ".join(plugin.name for plugin in own if plugin.kind == kind) for kind in registry.GROUPS}
     print_pairs(console, [(kind, text) for kind, text in names.items() if text])
     if others:
@@ -158,6 +161,11 @@ def _print_plugins(console: Console, plugins: Sequence[PluginStatus]) -> None:
         )
         print_rows(console, columns)
     for plugin in plugins:
+        if plugin.others:
+            console.print(
+                f"\n{plugin.kind} '{plugin.name}' is registered by {plugin.package}, which is used, and by"
+                f" {', '.join(plugin.others)}\n  hint: uninstall one of them"
+            )
         if plugin.problem:
             console.print(f"\n{plugin.problem}")
 
@@ -170,7 +178,8 @@ def _plugin(kind: registry.Kind, name: str) -> PluginStatus:
         registry.plugin_class(kind, name)
     except RebecaError as error:
         problem = str(error)
-    return PluginStatus(kind, name, known.distribution, known.version, known.hash, problem)
+    used, *others = registry.packages(registry.GROUPS[kind], name)
+    return PluginStatus(kind, name, known.distribution or used, known.version, known.hash, problem, others)
 
 
 def _lines(fact: Fact) -> str:

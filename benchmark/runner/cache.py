@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from benchmark.records.files import TASK_FOLDER
 from benchmark.runner.notes import RUNS
 from benchmark.runner.status import FILE as STATUS
 from benchmark.runner.store import MANIFEST, STAGE_VERSIONS, Store, problem_of
@@ -26,6 +27,8 @@ STAGES = tuple(stage for stage in STAGE_VERSIONS if stage != "records")
 """Folders of artefacts."""
 OF_TASKS = ("records", "private-images", "site")
 """Folders with a folder per task and version."""
+MARKS = {"records": TASK_FOLDER, "site": "index.html"}
+"""What a run writes into a folder of these; one without it is somebody's own."""
 OTHER = "other"
 SHORTEST_KEY = 8
 """Digits of a key that name an artefact."""
@@ -130,7 +133,8 @@ def _kept(root: Path) -> Iterator[tuple[str, Path]]:
         if kind not in ("checkpoints", "set-aside"):
             paths = [path for shelf in paths for path in _children(shelf)]
         for path in paths:
-            if path.is_dir() and re.fullmatch(shape, path.relative_to(root / kind).as_posix()):
+            marked = (path / MARKS[kind]).exists() if kind in MARKS and not _is_leftover(path) else True
+            if path.is_dir() and marked and re.fullmatch(shape, path.relative_to(root / kind).as_posix()):
                 yield kind, path
 
 

@@ -8,13 +8,18 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from benchmark.disk import write_atomically
 from benchmark.runner.estimate import Estimate
 from benchmark.runner.notes import note_bytes, read_notes
 
 FILE = "status.json"
+Moment = Annotated[float, Field(ge=0, lt=253_402_300_800, allow_inf_nan=False)]
+"""Seconds since 1970, before the year 10000."""
+Seconds = Annotated[float, Field(ge=0, lt=253_402_300_800, allow_inf_nan=False)]
 SECONDS_BETWEEN_WRITES = 1.0
 """Within a step; every step is written when it begins and when it ends."""
 StepState = Literal["done", "now", "left"]
@@ -31,9 +36,9 @@ class StepStatus:
         seconds: Wall seconds so far; 0 before it begins.
     """
 
-    title: str
+    title: Annotated[str, Field(pattern=r"\S")]
     state: StepState
-    seconds: float
+    seconds: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +60,13 @@ class RunStatus:
 
     title: str
     pid: int
-    began: float
-    seen: float
+    began: Moment
+    seen: Moment
     finished: bool
     steps: tuple[StepStatus, ...]
     share: float | None
     count: str
-    seconds_left: float | None
+    seconds_left: Seconds | None
     complete: bool
 
 

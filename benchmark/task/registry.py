@@ -9,8 +9,7 @@ import importlib.util
 import json
 import re
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, entry_points, version
+from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +18,7 @@ from rebeca.errors import MissingDependency, PluginError, SpecError, did_you_mea
 from rebeca.guards import checked_class, guarded, message_of
 from rebeca.hashes import hash_of_files
 from rebeca.interfaces import DatasetSource, Decoder, Encoder, Generator, Judge, Scorer, SetScorer
+from rebeca.registered import DISTRIBUTION, package_of, registered
 from rebeca.seeds import digest_of
 
 Group = Literal["generators", "scorers", "encoders", "decoders", "datasets", "judges"]
@@ -34,7 +34,6 @@ BASES: dict[Kind, tuple[type[Any], ...]] = {
     "data set": (DatasetSource,), "judge": (Judge,),
 }  # fmt: skip
 OWN = ("rebeca", "baselines", "benchmark")
-DISTRIBUTION = "rebeca-bench"
 REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -62,10 +61,14 @@ class PluginIdentity:
         return not self.hash
 
 
-@cache
 def names(group: Group) -> tuple[str, ...]:
     """All registered names of a group, sorted."""
-    return tuple(sorted(_points(group)))
+    return tuple(registered(group))
+
+
+def packages(group: Group, name: str) -> tuple[str, ...]:
+    """Packages that register a name; the first one is used."""
+    return tuple(map(package_of, registered(group)[name]))
 
 
 def load(group: Group, name: str) -> Any:
@@ -85,7 +88,7 @@ def load(group: Group, name: str) -> Any:
         ) from error
     except (AttributeError, ImportError) as error:
         raise PluginError(f"{kind} '{name}' is registered as {point.value}, which does not exist ({error})") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(
             f"{kind} '{name}': importing {point.value} failed: {type(error).__name__}: {message_of(error)}"
         ) from error
@@ -188,17 +191,9 @@ def _requirements(dist: Distribution) -> dict[str, str]:
     return out
 
 
-@cache
-def _points(group: Group) -> dict[str, EntryPoint]:
-    points: dict[str, EntryPoint] = {}
-    for point in entry_points(group=f"rebeca_bench.{group}"):
-        points.setdefault(point.name, point)
-    return points
-
-
 def _point(group: Group, name: str) -> EntryPoint:
-    points = _points(group)
+    points = registered(group)
     if name not in points:
         hint = f"{did_you_mean(name, points)}; others are found once their package is installed"
         raise SpecError(f"no {KINDS[group]} is called '{name}'", hint=hint)
-    return points[name]
+    return points[name][0]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rebeca.arrays import Floats, Ints, Plain, first_true
+from rebeca.arrays import Floats, Ints, first_true
 from rebeca.data.interactions import Interactions
 from rebeca.errors import DataError, SpecError
+from rebeca.params import shortened
 
 Id = str | int
 """A user's id."""
@@ -40,8 +43,9 @@ def read_columns(
     """
     table = finite_rows(embeddings, "embeddings")
     ids, index = _number(users)
-    item, liked = np.asarray(items), np.asarray(likes)
-    rating = np.asarray(liked if ratings is None else ratings, np.float64)
+    item, liked = as_array("items", items), as_array("likes", likes)
+    _refuse("likes", liked, [not is_like(value) for value in liked.flat], "is neither true nor false")
+    rating = as_array("ratings", liked if ratings is None else ratings, np.float64)
     lengths = {len(index), *(column.shape[0] if column.ndim == 1 else -1 for column in (item, liked, rating))}
     if len(lengths) > 1 or not ids:
         shapes = {"users": (len(index),), "items": item.shape, "likes": liked.shape, "ratings": rating.shape}
@@ -50,7 +54,6 @@ def read_columns(
     if item.dtype.kind not in "iu":
         raise DataError(f"items: expected whole numbers, rows of embeddings, found {item.dtype}")
     _refuse("items", item, (item < 0) | (item >= len(table)), f"is no row of embeddings, which has {len(table):,}")
-    _refuse("likes", liked, ~np.isin(liked, (0, 1)), "is neither true nor false")
     _refuse("ratings", rating, ~np.isfinite(rating), "is not a finite number")
     names = tuple(str(user) for user in ids), tuple(map(str, range(len(table))))
     return ids, Interactions(index, item.astype(np.int64), rating, liked.astype(bool), *names), table
@@ -62,8 +65,7 @@ def finite_rows(embeddings: npt.ArrayLike, name: str) -> Floats:
     Raises:
         DataError: If this is no table, or a number is not finite.
     """
-    with np.errstate(over="ignore"):  # named below
-        table = np.asarray(embeddings, np.float32)
+    table = as_array(name, embeddings, np.float32)
     if table.ndim != 2 or not table.shape[1]:
         raise DataError(f"{name}: expected one row of numbers per image, found the shape {list(table.shape)}")
     row = first_true(~np.isfinite(table).all(axis=1))
@@ -72,36 +74,73 @@ def finite_rows(embeddings: npt.ArrayLike, name: str) -> Floats:
     return table
 
 
+def as_array(name: str, values: npt.ArrayLike, dtype: type[np.floating] | None = None) -> npt.NDArray[Any]:
+    """An array of what a caller gave: lists, a column of pandas, a tensor on the CPU.
+
+    Args:
+        name: Of the argument, for messages.
+        values: What was given.
+        dtype: Number type to convert to; by default the values' own.
+
+    Raises:
+        DataError: If it is no array, or one of anything but numbers where ``dtype`` asks for them.
+    """
+    try:
+        with np.errstate(over="ignore"):  # a number too large becomes infinite, which is refused by its row
+            array = np.asarray(values)
+            if dtype is None:
+                return array
+            if array.dtype.kind not in "biufO":
+                raise TypeError(f"they are {array.dtype}")
+            return array.astype(dtype, copy=False)
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{name}: expected an array of numbers, found a {type(values).__name__} ({reason})") from error
+
+
+def is_like(value: object) -> bool:
+    """Whether a value is true or false, as a bool or as 1 or 0."""
+    return isinstance(value, bool | np.bool | Real) and value in (0, 1)
+
+
 def index_of(users: Iterable[Id], known: Sequence[Id], model: str) -> Ints:
     """int64 [n]; the place of each user among those that a model knows.
 
     Raises:
         SpecError: Naming the first unknown user and the nearest known id.
     """
-    places: dict[Id, int] = {user: place for place, user in enumerate(known)}
-    asked = list(users)
-    unknown = next((user for user in asked if user not in places), None)
-    if unknown is not None:
+    places = {(type(user), user): place for place, user in enumerate(known)}
+    asked = _listed(users)
+    unknown = [user for user in asked if type(user) not in (str, int) or (type(user), user) not in places]
+    if unknown:
         by_text = {str(user): user for user in known}
-        nearest = by_text[difflib.get_close_matches(str(unknown), by_text, n=1, cutoff=0)[0]]
-        shown = unknown.item() if isinstance(unknown, np.generic) else unknown
-        raise SpecError(f"the {model} was not trained on the user {shown!r}", hint=f"the nearest id is {nearest!r}")
-    return np.array([places[user] for user in asked], np.int64)
+        nearest = by_text[difflib.get_close_matches(str(unknown[0]), by_text, n=1, cutoff=0)[0]]
+        raise SpecError(
+            f"the {model} was not trained on the user {unknown[0]!r}", hint=f"the nearest id is {nearest!r}"
+        )
+    return np.array([places[type(user), user] for user in asked], np.int64)
 
 
-def plain_ids(users: Iterable[Plain]) -> tuple[Id, ...]:
-    """Ids as JSON holds them."""
-    return tuple(user if isinstance(user, int) else str(user) for user in users)
+def plain_ids(users: Sequence[Id]) -> tuple[Id, ...]:
+    """Ids from JSON, as :func:`read_columns` returned them.
+
+    Raises:
+        ValueError: If they are not different ids of one kind in ascending order.
+    """
+    ids = _number(users)[0]
+    if list(ids) != list(users):
+        raise ValueError("its users are not in ascending order")
+    return ids
 
 
 def _number(users: Sequence[Id] | npt.NDArray[np.generic]) -> tuple[tuple[Id, ...], Ints]:
     """The different ids in ascending order, and for each row the place of its own, int64 [n]."""
-    values = [user.item() if isinstance(user, np.generic) else user for user in users]
+    values = _listed(users)
     kinds = [type(user) for user in values]
     odd = first_true([kind not in (str, int) or kind is not kinds[0] for kind in kinds])
     if odd is not None:
         raise DataError(
-            f"users: row {odd} holds {values[odd]!r}, a {kinds[odd].__name__}",
+            f"users: row {odd} holds {shortened(values[odd])}, a {kinds[odd].__name__}",
             hint="ids are all texts or all whole numbers",
         )
     ids: tuple[Id, ...] = tuple(sorted(set(values)))
@@ -112,4 +151,16 @@ def _number(users: Sequence[Id] | npt.NDArray[np.generic]) -> tuple[tuple[Id, ..
 def _refuse(name: str, column: npt.NDArray[np.generic], wrong: npt.ArrayLike, fault: str) -> None:
     row = first_true(wrong)
     if row is not None:
-        raise DataError(f"{name}: row {row} holds {column[row].item()!r}, which {fault}")
+        raise DataError(f"{name}: row {row} holds {_plain(column.flat[row])!r}, which {fault}")
+
+
+def _listed(users: Iterable[Any]) -> list[Any]:
+    """Ids of Python's own types; a single text is no list of its letters."""
+    if isinstance(users, str | bytes | Mapping) or not isinstance(users, Iterable):
+        raise DataError(f"users: expected a list of ids, found a {type(users).__name__}", hint="write [id]")
+    return [_plain(user) for user in users]
+
+
+def _plain(value: Any) -> Any:
+    """A number or text of numpy as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from typing import Any, get_type_hints
 
 from rebeca.device import check_device
 from rebeca.errors import SpecError, did_you_mean
+from rebeca.guards import checked_class, guarded
 from rebeca.interfaces import Encoder, EncoderContext
 from rebeca.params import make_params
+from rebeca.registered import registered
 
 __all__ = ["make_encoder"]
-
-GROUP = "rebeca_bench.encoders"
-"""Entry points under which encoders of every package register."""
 
 
 def make_encoder(
@@ -34,6 +32,7 @@ def make_encoder(
 
     Raises:
         SpecError: If no encoder has this name, or a parameter does not fit.
+        PluginError: If a plug-in cannot be imported or built.
 
     Example:
         >>> import numpy as np
@@ -44,16 +43,18 @@ def make_encoder(
         (2, 96)
     """
     check_device(device)
-    points = entry_points(group=GROUP)
-    use = name.partition(":")[0]
-    if use not in points.names:
-        raise SpecError(f"no encoder is called '{use}'", hint=did_you_mean(use, points.names))
-    kind: type[Encoder[Any]] = points[use].load()
+    points = registered("encoders")
+    use = str(name).partition(":")[0]
+    if use not in points:
+        raise SpecError(f"no encoder is called '{use}'", hint=did_you_mean(use, points))
+    with guarded("encoder", use):
+        kind: type[Encoder[Any]] = checked_class(points[use][0].load(), (Encoder,), f"encoder '{use}'")
     if (of is not None) != kind.TAKES_ENCODER:
         needs = "needs an encoder below it" if of is None else "takes no encoder below it"
         raise SpecError(f"encoder '{name}' {needs}", hint="of=make_encoder(...)" if of is None else "leave out of")
     read = make_params(kind.Params, with_argument(kind, name, params), f"encoder '{name}'")
-    return kind(read, EncoderContext(device, of))
+    with guarded("encoder", use):
+        return kind(read, EncoderContext(device, of))
 
 
 def with_argument(kind: type[Encoder[Any]], name: str, params: Mapping[str, object]) -> dict[str, object]:

@@ -17,11 +17,14 @@ import torch
 from safetensors.torch import load_file
 
 from rebeca.arrays import Bools, Floats, Ints, first_true
-from rebeca.errors import DataError
+from rebeca.data.columns import as_array, finite_rows, is_like
+from rebeca.device import check_device
+from rebeca.errors import DataError, SpecError
 from rebeca.ncf.model import NCFModel, NCFShape, shape_from_json
 from rebeca.ncf.options import PublishedVerifierParams
 from rebeca.ncf.training import NCFHistory, Rows, fit_ncf
-from rebeca.weights import save_weights
+from rebeca.params import make_params
+from rebeca.weights import folder_to_write, reading, save_weights
 
 VALIDATION_SHARE = 0.1
 VALIDATION_SEED = 42
@@ -76,7 +79,8 @@ def train_ncf(
         The network in its best state, and the losses.
 
     Raises:
-        DataError: If lengths differ, or a number is not finite.
+        DataError: If lengths differ, a number is not finite, or there is a single row.
+        SpecError: If a parameter is impossible.
 
     Example:
         >>> import numpy as np
@@ -88,14 +92,21 @@ def train_ncf(
         >>> history.best_validation < history.validation[0]
         True
     """
-    users, table, liked = _checked(U, E, Y)
+    check_device(device)
+    users, table = _rows(U, E)
+    liked = _likes(Y, len(users))
+    if len(users) < 2:
+        raise DataError("a single rating cannot be split for early stopping", hint="give at least two")
+    if num_users is not None and num_users <= users.max():
+        raise DataError(f"num_users is {num_users}, but U holds {users.max()}", hint="users are numbered from 0")
     from sklearn.model_selection import train_test_split
 
     rows = np.arange(len(users))
     _, chosen = train_test_split(rows, test_size=VALIDATION_SHARE, random_state=VALIDATION_SEED)
     held = np.isin(rows, chosen)
-    shape = NCFShape(num_users or int(users.max()) + 1, table.shape[1], d, tuple(mlp_layers), dropout)
-    options = PublishedVerifierParams(lr=lr, weight_decay=weight_decay, epochs=epochs, patience=patience)
+    given = {"d": d, "mlp_layers": tuple(mlp_layers), "dropout": dropout, "lr": lr, "weight_decay": weight_decay}
+    options = make_params(PublishedVerifierParams, {**given, "epochs": epochs, "patience": patience}, "train_ncf")
+    shape = NCFShape(num_users or int(users.max()) + 1, table.shape[1], d, options.mlp_layers, dropout)
     return fit_ncf(shape, Rows(users, rows, liked, table), held, options, seed, device, tolerance=tolerance)
 
 
@@ -159,9 +170,14 @@ class NCF:
     @torch.inference_mode()
     def predict(self, U: Ints, E: Floats) -> Floats:
         """float32 [n]; probability that user U[i] likes the item E[i]."""
-        model = self._fitted()
-        users, table, _ = _checked(U, E, np.arange(len(U)) % 2)
-        parts = []
+        shape = self._fitted().shape
+        users, table = _rows(U, E)
+        if users.max() >= shape.num_users or table.shape[1] != shape.emb_dim:
+            raise DataError(
+                f"the network knows users 0 to {shape.num_users - 1} and {shape.emb_dim} numbers per item,"
+                f" found user {users.max()} and {table.shape[1]} numbers"
+            )
+        model, parts = self._fitted(), []
         for start in range(0, len(users), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
             u = torch.as_tensor(users[rows], dtype=torch.long, device=self.device)
@@ -172,14 +188,15 @@ class NCF:
     def score(self, U: Ints, E: Floats) -> dict[int, dict[str, float]]:
         """Mean score of every user's items and its standard error, std / sqrt(n)."""
         predicted = self.predict(U, E).astype(np.float64)
-        out = {}
-        for user in np.unique(U):
-            own = predicted[user == U]
+        out, users = {}, np.asarray(U)
+        for user in np.unique(users):
+            own = predicted[users == user]
             out[int(user)] = {"avg": float(own.mean()), "std_error": float(own.std() / np.sqrt(len(own)))}
         return out
 
     def to(self, device: str) -> NCF:
         """Moves the network to a torch device; returns itself."""
+        check_device(device)
         self.device = device
         if self.model is not None:
             self.model.to(device)
@@ -187,16 +204,21 @@ class NCF:
 
     def save(self, folder: str | Path) -> None:
         """Writes ``ncf.safetensors`` and ``ncf.json``."""
-        model, folder = self._fitted(), Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        model, folder = self._fitted(), folder_to_write(folder)
         save_weights(folder / "ncf.safetensors", model.state_dict())
         (folder / "ncf.json").write_text(json.dumps(asdict(model.shape)), encoding="utf-8")
 
     def load(self, folder: str | Path) -> NCF:
-        """Reads what :meth:`save` wrote; returns itself."""
+        """Reads what :meth:`save` wrote; returns itself.
+
+        Raises:
+            SpecError: If the folder holds no network, or a damaged one.
+        """
+        check_device(self.device)
         folder = Path(folder)
-        model = NCFModel(shape_from_json(json.loads((folder / "ncf.json").read_text(encoding="utf-8"))))
-        model.load_state_dict(load_file(folder / "ncf.safetensors"))
+        with reading(f"{folder}: holds no NCF that can be read", SpecError, "name a folder that NCF.save wrote"):
+            model = NCFModel(shape_from_json(json.loads((folder / "ncf.json").read_text(encoding="utf-8"))))
+            model.load_state_dict(load_file(folder / "ncf.safetensors"))
         self.model = model.to(self.device).eval()
         return self
 
@@ -206,11 +228,19 @@ class NCF:
         return self.model
 
 
-def _checked(U: Ints, E: Floats, Y: Ints) -> tuple[Ints, Floats, Bools]:
-    users, table, liked = np.asarray(U), np.asarray(E, np.float32), np.asarray(Y).astype(bool)
-    if not (len(users) == len(table) == len(liked)) or table.ndim != 2 or not len(users):
-        raise DataError(f"U, E and Y must have equal lengths: {users.shape}, {table.shape}, {liked.shape}")
-    row = first_true(~np.isfinite(table).all(axis=1))
+def _rows(U: Ints, E: Floats) -> tuple[Ints, Floats]:
+    """User indices int64 [n] and embeddings float32 [n, dim]."""
+    users, table = as_array("U", U), finite_rows(E, "E")
+    if users.shape != (len(table),) or users.dtype.kind not in "iu" or not len(users):
+        raise DataError(f"U: expected {len(table):,} whole numbers and at least one, found {users.dtype} {users.shape}")
+    row = first_true(users < 0)
     if row is not None:
-        raise DataError(f"E: row {row} holds a number that is not finite")
-    return users, table, liked
+        raise DataError(f"U: row {row} holds {users[row]}, and users are numbered from 0")
+    return users.astype(np.int64), table
+
+
+def _likes(Y: Ints, number: int) -> Bools:
+    liked = as_array("Y", Y)
+    if liked.shape != (number,) or not all(map(is_like, liked)):
+        raise DataError(f"Y: expected 0 or 1 for each of {number:,} rows, found {liked.dtype} {liked.shape}")
+    return liked.astype(bool)

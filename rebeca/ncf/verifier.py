@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ import numpy.typing as npt
 from rebeca.arrays import Floats
 from rebeca.data.columns import Id, finite_rows, index_of, plain_ids, read_columns
 from rebeca.data.splits import Part
+from rebeca.device import check_device
 from rebeca.errors import DataError, SpecError, counted
 from rebeca.interfaces import JudgeContext
 from rebeca.ncf.judge import NCFJudge
 from rebeca.ncf.options import VerifierParams
-from rebeca.params import changed_params, make_params, params_json
-from rebeca.weights import reading
+from rebeca.params import changed_params, make_params, params_json, whole_number
+from rebeca.weights import folder_to_write, reading
 
 DESCRIBED = "verifier-params.json"
 """Parameters and users, beside the networks."""
@@ -99,13 +99,17 @@ class Verifier:
         Raises:
             DataError: If columns differ in length, a row names no item, an embedding is not finite, or all rows are
                 likes or all dislikes.
-            SpecError: If a parameter is unknown or impossible.
+            SpecError: If a parameter is unknown or impossible, or the training diverges.
         """
         chosen = make_params(VerifierParams, params, "Verifier.fit")
+        number = whole_number("seed", seed)
+        check_device(device)
         ids, rows, table = read_columns(users, items, likes, embeddings, ratings)
         rated = np.isin(np.arange(len(table)), rows.item)
-        judge = NCFJudge(chosen, JudgeContext(rows.user_ids, rated, index(seed), device))
+        judge = NCFJudge(chosen, JudgeContext(rows.user_ids, rated, number, device))
         judge.fit(Part(rows, rows.where(np.zeros(len(rows), bool))), table)
+        if not np.isfinite(judge.score_all(table[:1])).all():
+            raise SpecError(f"the verifier's training diverged at lr {chosen.lr:g}", hint="lower lr")
         return cls(ids, table.shape[1], judge)
 
     def score(self, users: Sequence[Id] | npt.NDArray[np.generic], embeddings: npt.ArrayLike) -> Floats:
@@ -122,10 +126,10 @@ class Verifier:
             DataError: If lengths differ, or embeddings are not finite or of another width than those of the fit.
             SpecError: If a user is unknown, with the nearest id.
         """
-        table = self._table(embeddings)
-        if len(users) != len(table):
-            raise DataError(f"one image per user is needed; found {len(users):,} users and {len(table):,} images")
-        different, place = np.unique(index_of(users, self.users, "verifier"), return_inverse=True)
+        table, rows = self._table(embeddings), index_of(users, self.users, "verifier")
+        if len(rows) != len(table):
+            raise DataError(f"one image per user is needed; found {len(rows):,} users and {len(table):,} images")
+        different, place = np.unique(rows, return_inverse=True)
         return self.judge.score_all(table, different)[place, np.arange(len(table))]
 
     def score_all(
@@ -152,9 +156,11 @@ class Verifier:
 
         Args:
             folder: Receives ``verifier.safetensors``, ``verifier.json`` and ``verifier-params.json``.
+
+        Raises:
+            StoreError: If the folder cannot be created.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = folder_to_write(folder)
         self.judge.save(folder)
         described = {"params": params_json(self.params), "users": self.users, "dim": self.dim}
         (folder / DESCRIBED).write_text(json.dumps(described, indent=1, sort_keys=True), encoding="utf-8")
@@ -170,6 +176,7 @@ class Verifier:
         Raises:
             SpecError: If it holds no verifier, or a damaged one.
         """
+        check_device(device)
         folder = Path(folder)
         with reading(f"{folder}: holds no verifier that can be read", SpecError, "name a folder that save wrote"):
             described = json.loads((folder / DESCRIBED).read_text(encoding="utf-8"))
@@ -178,7 +185,11 @@ class Verifier:
             params = make_params(VerifierParams, described["params"], "params")
             judge = NCFJudge(params, JudgeContext(names, no_items, device=device))
             judge.load(folder)
-            return cls(ids, int(described["dim"]), judge)
+            dim = int(described["dim"])
+            scores = judge.score_all(np.zeros((1, dim), np.float32))
+            if scores.shape != (len(ids), 1) or not np.isfinite(scores).all():
+                raise ValueError(f"its weights are not those of {counted(len(ids), 'user')}, or not finite")
+            return cls(ids, dim, judge)
 
     def __repr__(self) -> str:
         changed = (f"{name}={value!r}" for name, value in changed_params(self.params).items())

@@ -12,10 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rebeca.errors import SpecError
 from rebeca.prior.options import Objective, Schedule
 from rebeca.schedulers import check_steps, scheduler_class
 
 TRAIN_STEPS = 1000
+MOST_STEPS = 10 * TRAIN_STEPS
+"""Of a sampler; there are no more than :data:`TRAIN_STEPS` levels of noise."""
 
 
 def betas_of(schedule: Schedule) -> Tensor:
@@ -74,4 +77,6 @@ def check_sampler(sampler: str, objective: Objective, schedule: Schedule, steps:
     Raises:
         SpecError: With the reason and what to try.
     """
+    if steps > MOST_STEPS:
+        raise SpecError(f"steps: at most {MOST_STEPS:,}, found {steps:,}", hint=f"{TRAIN_STEPS:,} are one per level")
     check_steps(lambda: make_scheduler(sampler, objective, schedule, steps, "cpu"), (1, 2), "sampler", sampler, steps)

@@ -11,6 +11,7 @@ from safetensors.numpy import load_file as load_numpy
 from safetensors.numpy import save as numpy_bytes
 from safetensors.torch import load_file
 
+from rebeca.params import make_params
 from rebeca.prior.network import PriorNetwork, build_prior
 from rebeca.prior.options import PriorShape
 from rebeca.space import LinearSpace
@@ -32,6 +33,6 @@ def load_network(folder: Path, device: str) -> tuple[PriorNetwork, LinearSpace, 
     """What :func:`save_network` wrote, on a device, ready to sample."""
     described = json.loads((folder / DESCRIBED).read_text(encoding="utf-8"))
     space = LinearSpace(**described["space"], arrays=load_numpy(folder / "space.safetensors"))
-    model = build_prior(PriorShape(**described["shape"]), 0)
+    model = build_prior(make_params(PriorShape, described["shape"], "shape"), 0)
     model.load_state_dict(load_file(folder / "prior.safetensors"))
     return model.to(device).eval(), space, described["guidance"]

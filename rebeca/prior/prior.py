@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from operator import index
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ import numpy.typing as npt
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.data.columns import Id, index_of, plain_ids, read_columns
 from rebeca.data.interactions import Interactions
+from rebeca.device import check_device
 from rebeca.errors import DataError, SpecError, counted
 from rebeca.interfaces.judge import no_progress
 from rebeca.options import RebecaParams, prior_params
-from rebeca.params import changed_params, make_params, params_json
+from rebeca.params import changed_params, make_params, params_json, whole_number
 from rebeca.prior.diffusion import check_sampler
 from rebeca.prior.files import load_network, save_network
 from rebeca.prior.network import PriorNetwork
@@ -28,7 +29,7 @@ from rebeca.prior.training import PriorHistory, PriorTraining
 from rebeca.seeds import seed_of, substream
 from rebeca.space import LinearSpace
 from rebeca.taste import taste_rows
-from rebeca.weights import reading
+from rebeca.weights import folder_to_write, reading
 
 DESCRIBED = "prior-params.json"
 """Parameters, users and losses, beside the network."""
@@ -117,6 +118,8 @@ class Prior:
             SpecError: If a parameter is unknown or impossible.
         """
         chosen = prior_params(params, "Prior.fit")
+        number = whole_number("seed", seed)
+        check_device(device)
         check_sampler(chosen.sampler, chosen.objective, chosen.schedule, chosen.steps)
         ids, rows, table = read_columns(users, items, likes, embeddings, ratings)
         held = np.zeros(len(rows), bool) if validation is None else np.asarray(validation)
@@ -130,7 +133,7 @@ class Prior:
                 hint="leave their rows out: the prior learns from likes what a user likes",
             )
         seen = np.isin(np.arange(len(table)), train.item)
-        prior = cls.train(chosen, train, rows.where(held), table, seen, index(seed), device, progress=progress)
+        prior = cls.train(chosen, train, rows.where(held), table, seen, number, device, progress=progress)
         return replace(prior, users=ids)
 
     @classmethod
@@ -160,12 +163,16 @@ class Prior:
             progress: Called with (step, steps, note).
 
         Raises:
-            SpecError: If ``dims`` asks for more directions than the embeddings have.
+            SpecError: If ``dims`` asks for more directions than the embeddings have, or the training diverges.
+            DataError: If there are too few ratings for a single step.
         """
         if params.normalize == "pca" and params.dims > embeddings.shape[1]:
             raise SpecError(f"dims: {params.dims} directions of a space of {embeddings.shape[1]} dimensions")
         space = LinearSpace(params.normalize, params.dims, params.scale).fit(embeddings[training_items])
-        points = space.forward(embeddings)
+        with np.errstate(invalid="ignore"):  # a vector of zeros has no direction, which is named
+            points = space.forward(embeddings)
+        if not points.shape[1] or not np.isfinite(points).all():
+            raise DataError(f"embeddings: those of the training items leave no directions for {params.normalize}")
         shape = PriorShape(
             points.shape[1],
             train.num_users,
@@ -184,6 +191,10 @@ class Prior:
         options = replace(params, drop_user=1.0) if params.train_users == "nobody" else params
         training = PriorTraining(shape, options, train, validation, points, seed, device, rows)
         model, history = training.run(checkpoint, progress)
+        if not history.steps:
+            raise DataError("no step of the prior has two ratings", hint="network: transformer can take single ones")
+        if not _is_finite(model):
+            raise SpecError(f"the prior's training diverged at lr {params.lr:g}", hint="lower lr")
         return cls(params, train.user_ids, history, device, model, space)
 
     def sample(
@@ -219,35 +230,42 @@ class Prior:
         Raises:
             SpecError: If a user is unknown, with the nearest id; or a number or a sampler is impossible.
         """
-        if user is None or isinstance(user, str | int | np.generic):
+        if isinstance(user, str) or not isinstance(user, Iterable):
             return self.sample([user], n, guidance, seed, liked, sampler=sampler, steps=steps)[0]
         p = self.params
         strength = p.prior_guidance if guidance is None else guidance
-        if isinstance(strength, str) or not np.isfinite(strength):
+        if not isinstance(strength, Real) or not np.isfinite(strength):
             raise SpecError(f"guidance: expected a finite number, found {strength!r}")
-        if n < 1:
-            raise SpecError(f"n: at least one embedding must be asked for, found {n}")
+        if not (liked is None or isinstance(liked, bool | np.bool)):
+            raise SpecError(f"liked: expected True, False or None, found {liked!r}")
+        number, n = whole_number("seed", seed), whole_number("n", n, least=1)
         options = SamplingOptions(
-            p.sampler if sampler is None else sampler, p.steps if steps is None else steps, strength, p.sample_batch
+            p.sampler if sampler is None else str(sampler),
+            p.steps if steps is None else whole_number("steps", steps, least=1),
+            float(strength),
+            p.sample_batch,
         )
         check_sampler(options.sampler, p.objective, p.schedule, options.steps)
-        rows = np.repeat(self._rows_of(user), n)
+        users = list(user)
+        rows = np.repeat(self._rows_of(users), n)
         score = self.model.shape.null_score if liked is None else LIKE if liked else DISLIKE
-        seeds = [seed_of("prior sample", index(seed), i) for i in range(n)] * len(user)
+        seeds = [seed_of("prior sample", number, i) for i in range(n)] * len(users)
         points = sample_prior(
             self.model, rows, np.full(len(rows), score), seeds, p.objective, p.schedule, options, self.device
         )
         embeddings = self.space.inverse(points)
-        return embeddings.reshape(len(user), n, embeddings.shape[1])
+        return embeddings.reshape(len(users), n, embeddings.shape[1])
 
     def save(self, folder: str | Path) -> None:
         """Writes the prior into a folder, which is created if need be.
 
         Args:
             folder: Receives ``prior.safetensors``, ``space.safetensors``, ``prior.json`` and ``prior-params.json``.
+
+        Raises:
+            StoreError: If the folder cannot be created.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = folder_to_write(folder)
         save_network(folder, self.model, self.space, None)
         described = {"params": params_json(self.params), "users": self.users, "history": asdict(self.history)}
         (folder / DESCRIBED).write_text(json.dumps(described, indent=1, sort_keys=True), encoding="utf-8")
@@ -263,16 +281,20 @@ class Prior:
         Raises:
             SpecError: If it holds no prior, or a damaged one.
         """
+        check_device(device)
         folder = Path(folder)
         with reading(f"{folder}: holds no prior that can be read", SpecError, "name a folder that Prior.save wrote"):
             if (folder / BEST).is_file():
-                folder = folder / (folder / BEST).read_text(encoding="utf-8").strip()
+                folder = folder / _best_of(folder)
             described = json.loads((folder / DESCRIBED).read_text(encoding="utf-8"))
-            params = make_params(RebecaParams, described["params"], "params")
+            params = make_params(RebecaParams, described["params"], f"{folder / DESCRIBED}: params")
             losses: dict[str, Any] = described["history"]
             losses |= {name: tuple(losses[name]) for name in ("train", "validation", "learning_rate")}
+            ids = plain_ids(described["users"])
             model, space, _ = load_network(folder, device)
-            return cls(params, plain_ids(described["users"]), PriorHistory(**losses), device, model, space)
+            if len(ids) != model.shape.num_users or not _is_finite(model):
+                raise ValueError(f"its weights are not those of {counted(len(ids), 'user')}, or not finite")
+            return cls(params, ids, PriorHistory(**losses), device, model, space)
 
     def __repr__(self) -> str:
         changed = (f"{name}={value!r}" for name, value in changed_params(self.params).items())
@@ -285,3 +307,15 @@ class Prior:
         if self.params.train_users == "own":  # else no user's row was trained
             rows[[user is not None for user in users]] = known
         return rows
+
+
+def _best_of(folder: Path) -> str:
+    """Name of the best prior's folder, which lies beside the file that names it."""
+    name = (folder / BEST).read_text(encoding="utf-8").strip()
+    if name in ("", "..") or Path(name).name != name:
+        raise ValueError(f"{BEST} names {name[:80]!r}, which is no folder beside it")
+    return name
+
+
+def _is_finite(model: PriorNetwork) -> bool:
+    return all(bool(value.isfinite().all()) for value in model.state_dict().values())

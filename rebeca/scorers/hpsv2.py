@@ -13,6 +13,7 @@ from rebeca.arrays import Floats, Pixels
 from rebeca.device import check_device, precision
 from rebeca.errors import DataError, SpecError, did_you_mean
 from rebeca.images import ImageSource, batches, read_images
+from rebeca.params import whole_number
 from rebeca.published import is_published
 from rebeca.scorers.hpsv2_network import HPSv2Network, read_checkpoint, read_file, read_folder, score_by_package
 from rebeca.scorers.shared import TINYWORLD, located
@@ -69,9 +70,7 @@ class HPSv2:
         for name, value, allowed in (("dtype", dtype, DTYPES), ("engine", engine, ("batched", PACKAGE))):
             if value not in allowed:
                 raise SpecError(f"scorer 'hpsv2': no {name} '{value}'", hint=did_you_mean(str(value), allowed))
-        if batch < 1:
-            raise SpecError(f"scorer 'hpsv2': batch is {batch}", hint="a batch has at least one image")
-        self._batch = batch
+        self._batch = whole_number("scorer 'hpsv2': batch", batch, least=1)
         self._score: Callable[[Sequence[Pixels], Sequence[str]], Floats]
         if engine == PACKAGE:
             check_package(TINYWORLD if weights == TINYWORLD else backbone)

@@ -68,6 +68,8 @@ class LAION:
             if weights != TINYWORLD:
                 check_backbone(weights, backbone)
             backbone = make_encoder(backbone, device)
+        if not isinstance(backbone, Encoder):
+            raise SpecError(f"scorer 'laion': backbone is {backbone!r}", hint="name an encoder, or build one")
         if backbone.dim != self._head.dim:
             raise SpecError(
                 f"scorer 'laion': a head of {self._head.dim} numbers on embeddings of {backbone.dim}",

@@ -26,6 +26,8 @@ def located(scorer: str, weights: str | PathLike[str], names: Sequence[str]) -> 
         SpecError: If published weights are not the scorer's.
         MissingDependency: If they are not on this machine, with the command that fetches them.
     """
+    if not isinstance(weights, str | PathLike):
+        raise SpecError(f"scorer '{scorer}': weights is {weights!r}", hint=f"write '{PREFIX}{names[-1]}', or a file")
     text = str(weights)
     own = " or ".join(f"{PREFIX}{name}" for name in names)
     if is_published(text):

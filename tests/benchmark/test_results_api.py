@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import altair as alt
 import numpy as np
@@ -205,6 +206,19 @@ def test_a_misspelt_name_comes_with_the_nearest(done, ask, remedy):
     assert remedy in refused.value.hint
 
 
+@pytest.mark.parametrize("odd", [3, None, [], {}])
+def test_what_is_no_name_is_refused(done, odd):
+    results = benchmark.load(done / "w" / "records" / "tiny")
+    asks = [results.figure, lambda odd: results.figure("plane", odd), lambda odd: results.compare("rebeca", odd)]
+    asks += [lambda odd: results.image(odd, "u0"), lambda odd: results.pairs(str(odd) if odd is None else odd)]
+    for ask in asks:
+        with pytest.raises(SpecError, match=r"no (figure|size|generator|scorer) '"):
+            ask(odd)
+    for call in (benchmark.load, lambda odd: benchmark.run("tinyworld-quick", workdir=odd or 3)):
+        with pytest.raises(SpecError, match="expected a path, found"):
+            call(odd)
+
+
 def test_a_scorer_without_pairs_is_named(done):
     with pytest.raises(SpecError, match="no scorer 'diversity' scores users' images for other users"):
         benchmark.load(done / "w" / "records" / "tiny").pairs("diversity")
@@ -312,6 +326,12 @@ def test_changes_are_those_of_the_command(copied):
         ({"only": ["rebecca"]}, "did you mean 'rebeca'?"),
         ({"limit_users": 0}, "users"),
         ({"device": "abacus"}, "no such kind of device"),
+        ({"device": None}, "no such kind of device"),
+        ({"set": 3}, "set: expected texts, found 3"),
+        ({"set": [3]}, "set: expected texts, found 3"),
+        ({"set": {"images": object()}}, "set: expected numbers, texts, lists and mappings, found <object"),
+        ({"set": {"images": np.int64(0)}}, "images"),
+        ({"only": [3]}, "only: expected texts, found 3"),
     ],
 )
 def test_what_is_impossible_is_raised(copied, options, message):
@@ -319,6 +339,11 @@ def test_what_is_impossible_is_raised(copied, options, message):
         benchmark.run(copied / "tiny.yaml", workdir=copied / "w", **options)
     assert message in str(refused.value)
     assert not (copied / "w").exists()
+
+
+def test_a_path_is_a_value(copied):
+    with pytest.raises(DataError, match="/nowhere: no such folder"):
+        benchmark.run(copied / "tiny.yaml", workdir=copied / "w", set={"data.path": Path("/nowhere")})
 
 
 def test_invalid_data_are_raised(copied):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from benchmark.task import registry
+from rebeca.registered import registered
 from tests.conftest import ROOT
 
 PAGE = ROOT / "docs" / "how-to" / "write-a-plugin.md"
@@ -25,8 +25,7 @@ PACKAGE = "my_plugins"
 
 def forget(packages=(PACKAGE,)):
     """What the process knows of installed packages."""
-    registry._points.cache_clear()
-    registry.names.cache_clear()
+    registered.cache_clear()
     for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
         del sys.modules[name]
 

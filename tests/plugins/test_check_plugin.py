@@ -1,6 +1,7 @@
 """``check plugin``: every check with its verdict, every breach with its remedy, and an exit code."""
 
 import json
+import sys
 
 import pytest
 
@@ -113,3 +114,49 @@ def test_a_breach_decides_the_exit_code():
     assert PluginReport("mine", "judge", [passed, stopped, broken]).exit_code == 5
     assert PluginReport("mine", "judge", [passed, stopped]).exit_code == 3
     assert PluginReport("mine", "judge", [passed]).exit_code == 0
+
+
+BARE = """
+import os, sys
+import numpy as np
+from rebeca import NoParams, Scorer, ScorerCard
+
+class Odd(Scorer[NoParams]):
+    @classmethod
+    def card(cls, params):
+        return ScorerCard("Odd", "points", True, "Nothing.")
+
+    def score(self, images, users):
+        {}
+"""
+
+
+@pytest.mark.parametrize("end", ["sys.exit(0)", "os._exit(0)"])
+def test_a_plugin_that_ends_the_process_does_not_pass(tmp_path, monkeypatch, end):
+    (tmp_path / "odd_exits.py").write_text(BARE.format(end))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "odd_exits", raising=False)
+    assert "failed: SystemExit" in " ".join(invoke("check", "plugin", "odd_exits:Odd", code=5).split())
+
+
+def test_a_module_that_cannot_be_imported_is_one_message(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name, text in (("odd_quits", "raise SystemExit(0)"), ("odd_fails", "raise ValueError('boom')")):
+        (tmp_path / f"{name}.py").write_text(text)
+        assert f"importing {name} failed" in invoke("check", "plugin", f"{name}:Odd", code=5)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return np.stack([np.arange(len(images)) * 0.0] * 2, 1)[:, 0].astype(np.float32)",
+        "print('scored'); return np.array([float(images.pixels_of(i).mean()) for i in range(len(images))])",
+        "return np.fromiter(map(lambda i: images.pixels_of(i).std(), range(len(images))), float)",
+    ],
+    ids=["a strided view", "prints", "an iterator"],
+)
+def test_unusual_scorers_that_are_right_break_nothing(tmp_path, monkeypatch, body):
+    (tmp_path / "odd_right.py").write_text(BARE.format(body))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "odd_right", raising=False)
+    assert ", 0 failed" in invoke("check", "plugin", "odd_right:Odd")

@@ -6,6 +6,7 @@ import pytest
 
 from benchmark.commands import doctor
 from benchmark.task import registry
+from rebeca.registered import registered
 from tests.conftest import invoke
 from tests.plugins.conftest import PACKAGE
 
@@ -56,6 +57,7 @@ def test_without_others_there_is_no_table():
     [
         ("import numpy as np", "import numpy as np\nimport nothing_of_the_kind", "pip install nothing_of_the_kind"),
         ("import numpy as np", "import numpy as np\nraise OSError('no libgomp')", "failed: OSError: no libgomp"),
+        ("import numpy as np", "import numpy as np\nraise SystemExit(3)", "failed: SystemExit: 3"),
         ("import numpy as np", "import numpy as np\n1 +", "failed: SyntaxError"),
         ("class Lucky(Generator", "class Unlucky(Generator", "is registered as my_plugins:Lucky, which does not exist"),
         ("class Lucky(Generator[LuckyParams])", "class Lucky", "not derived from rebeca.Generator"),
@@ -75,3 +77,21 @@ def test_a_package_without_files_is_a_problem_as_well(plugins):
     (plugins.package / "helper.py").unlink()
     problems = {row["name"]: row["problem"] for row in listed()}
     assert "lucky" in problems["lucky"] and not problems["rebeca"]
+
+
+@pytest.mark.parametrize("package", ["aaa", "zzz"])
+def test_a_name_that_two_packages_register_is_told_and_the_first_is_used(plugins, package):
+    """Whatever order the file system lists packages in, the first one by name is used, and the project's own always."""
+    about = plugins.root / f"{package}-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    names = "\n".join(f"{name} = my_plugins:Lucky" for name in ("lucky", "rebeca"))
+    (about / "entry_points.txt").write_text(f"[rebeca_bench.generators]\n{names}\n")
+    registered.cache_clear()
+    rows = {row["name"]: row for row in listed() if row["kind"] == "generator"}
+    used, other = sorted([package, PACKAGE])
+    assert (rows["lucky"]["package"], rows["lucky"]["others"]) == (used, [other])
+    assert (rows["rebeca"]["package"], rows["rebeca"]["others"]) == ("rebeca-bench", [package])
+    assert rows["folder"]["others"] == []
+    line = f"generator 'lucky' is registered by {used}, which is used, and by {other}"
+    assert line in " ".join(invoke("doctor").split())

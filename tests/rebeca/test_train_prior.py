@@ -107,6 +107,8 @@ def edited(old, new):
         (edited("epochs: 2", "lr: .inf"), "lr: not a finite number, found inf"),
         (edited("epochs: 2", "heads: 3, network: transformer"), "prior: "),
         (edited("epochs: 2", "prior_guidance: validation"), "prior.prior_guidance: only the generator chooses it"),
+        (edited("epochs: 2", "sampler: DDPMSchedular"), "sampler: diffusers has no 'DDPMSchedular'"),
+        (CONFIG + "grid: {steps: [5, 20000]}", "steps: at most 10,000, found 20,000"),
         (edited("epochs: 2", "best_of: 2"), "prior.best_of: only the generator has this parameter"),
         (edited("scale: [1, 7]", "scale: 7"), "data.scale: input should be a valid tuple"),
         (edited("scale: [1, 7]", "scale: [7, 1]"), "scale: the lowest rating, 7, is not below the highest, 1"),

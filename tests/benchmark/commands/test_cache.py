@@ -393,3 +393,15 @@ def test_results_of_an_older_version_are_intact(work, monkeypatch):
     monkeypatch.setitem(STAGE_VERSIONS, "fit", STAGE_VERSIONS["fit"] + 1)
     assert "all intact" in invoke("cache", "verify", "--workdir", work)
     assert {row["wrong"] for row in listed(work)["rows"] if row["kind"] == "fit"} == {"of an older version"}
+
+
+@pytest.mark.parametrize("kind", ["records", "site"])
+def test_folders_that_no_run_wrote_are_not_removed_with_a_task(work, kind):
+    own = work / kind / "tiny" / "v99"
+    own.mkdir(parents=True)
+    (own / "thesis.txt").write_text("mine")
+    before = invoke("cache", "ls", "--workdir", work, "--json")
+    assert "tiny/v99" not in before
+    invoke("cache", "rm", "tiny", "--records", "--yes", "--workdir", work)
+    assert (own / "thesis.txt").read_text() == "mine"
+    assert not (work / kind / "tiny" / "v1").exists()

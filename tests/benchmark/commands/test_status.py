@@ -189,3 +189,23 @@ def test_a_damaged_file_is_no_run(folder, tmp_path, text):
     folder.mkdir(parents=True)
     (folder / "status.json").write_text(text)
     assert read(tmp_path) == [] and invoke("status", "--workdir", tmp_path) == f"no run in {tmp_path}\n"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"seen": 1e300},
+        {"began": -1e300},
+        {"seen": 1e12},
+        {"steps": [{"title": " ", "state": "done", "seconds": 1}]},
+        {"steps": [{"title": "a", "state": "done", "seconds": 1e308}]},
+    ],
+)
+def test_impossible_numbers_are_damage(folder, tmp_path, changed):
+    folder.mkdir(parents=True)
+    run = {"title": "A", "pid": 1, "began": 1, "seen": 2, "finished": True, "steps": [], "share": None, "count": ""}
+    run |= {"seconds_left": None, "complete": True}
+    (folder / "status.json").write_text(json.dumps(run))
+    assert len(read(tmp_path)) == 1
+    (folder / "status.json").write_text(json.dumps(run | changed))
+    assert invoke("status", "--workdir", tmp_path) == f"no run in {tmp_path}\n"

@@ -17,7 +17,7 @@ def registered(monkeypatch, tmp_path):
         (tmp_path / "somebodys.py").write_text(text)
         monkeypatch.syspath_prepend(tmp_path)
         point = EntryPoint("mine", f"somebodys:{attribute}", "rebeca_bench.generators")
-        monkeypatch.setattr(registry, "_points", lambda group: {"mine": point})
+        monkeypatch.setattr(registry, "registered", lambda group: {"mine": (point,)})
         monkeypatch.delitem(__import__("sys").modules, "somebodys", raising=False)
 
     return register
@@ -41,6 +41,7 @@ def test_misspelt_names_have_a_hint():
         ("import no_such_package_anywhere", MissingDependency, "needs the package 'no_such_package_anywhere'"),
         ("class Other:\n    pass\n", PluginError, "registered as somebodys:Mine, which does not exist"),
         ("raise ValueError('no')", PluginError, "importing somebodys:Mine failed: ValueError: no"),
+        ("import sys; sys.exit('bye')", PluginError, "importing somebodys:Mine failed: SystemExit: bye"),
     ],
 )
 def test_what_cannot_be_imported_is_named(registered, text, kind, message):
@@ -100,7 +101,7 @@ def test_identities_of_nothing_and_of_lost_files(registered, monkeypatch):
     assert "did you mean 'ncf'" in raised.value.hint
     registered(GENERATOR)
     point = EntryPoint("mine", "nowhere_at_all.deep:Mine", "rebeca_bench.generators")
-    monkeypatch.setattr(registry, "_points", lambda group: {"mine": point})
+    monkeypatch.setattr(registry, "registered", lambda group: {"mine": (point,)})
     with pytest.raises(PluginError, match=r"generator 'mine': the files of nowhere_at_all\.deep cannot be found"):
         registry.identity("generator", "mine")
 

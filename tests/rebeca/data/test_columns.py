@@ -140,3 +140,37 @@ def test_an_unknown_user_names_the_nearest(asked, known, message):
     with pytest.raises(SpecError) as caught:
         index_of([known[0], asked], known, "prior")
     assert f"the prior was not trained on the user {message}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"users": "abcabc"}, "users: expected a list of ids, found a str"),
+        ({"users": None}, "users: expected a list of ids, found a NoneType"),
+        ({"items": [[1], [1, 2]]}, "items: expected an array of numbers, found a list"),
+        ({"likes": ["yes"] * 6}, "likes: row 0 holds 'yes', which is neither true nor false"),
+        ({"likes": [True] * 5 + [None]}, "likes: row 5 holds None, which is neither true nor false"),
+        ({"likes": pd.Series([True] * 5 + [None], dtype="boolean")}, "likes: row 5 holds <NA>"),
+        ({"likes": np.ones(6, complex)}, "likes: row 0 holds (1+0j)"),
+        ({"ratings": ["good"] * 6}, "ratings: expected an array of numbers, found a list"),
+        ({"embeddings": [["a", "b"]] * 4}, "embeddings: expected an array of numbers, found a list"),
+        ({"embeddings": [[1, 2], [3]]}, "embeddings: expected an array of numbers, found a list"),
+        ({"embeddings": {"a": 1}}, "embeddings: expected an array of numbers, found a dict"),
+        ({"embeddings": TABLE + 1j}, "embeddings: expected an array of numbers, found a ndarray"),
+        ({"embeddings": np.zeros((4, 3), "datetime64[s]")}, "embeddings: expected an array of numbers"),
+    ],
+)
+def test_columns_of_other_types_are_named(given, message):
+    with pytest.raises(DataError) as caught:
+        read_columns(**columns(**given))
+    assert message in str(caught.value)
+
+
+def test_a_user_is_known_by_the_value_and_the_type():
+    """1, 1.0 and True are equal in Python, and one of them is an id."""
+    assert index_of([np.int32(2), 1], (1, 2), "model").tolist() == [1, 0]
+    for stranger in (True, 1.0, "1", None, [1]):
+        with pytest.raises(SpecError, match=r"not trained on the user .*\n  hint: the nearest id is"):
+            index_of([stranger], (1, 2), "model")
+    with pytest.raises(DataError, match=r"found a str\n  hint: write \[id\]"):
+        index_of("ab", ("a", "b"), "model")

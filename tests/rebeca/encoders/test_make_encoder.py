@@ -62,3 +62,9 @@ def test_missing_weights_are_named_with_the_command_that_fetches_them(tmp_path, 
     with pytest.raises(RebecaError, match=r"published:vit-h") as error:
         vit.encode(IMAGES)
     assert "rebeca-bench weights fetch vit-h" in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "message"), [(None, "no encoder is called 'None'"), (3, "no encoder is called '3'")])
+def test_what_is_no_name_is_refused(name, message):
+    with pytest.raises(SpecError, match=message):
+        make_encoder(name)

@@ -132,3 +132,26 @@ def test_impossible_scores(verifier):
 
 def test_a_verifier_shows_its_parameters_and_no_weights(verifier):
     assert repr(verifier) == "Verifier(6 users, batch=64, d=4, dims=4, epochs=3, mlp_layers=[8], nets=2)"
+
+
+@pytest.mark.parametrize("changed", [{"users": ["u0"]}, {"users": "ab"}, {"dim": 3}, {"dim": -1}])
+def test_a_description_of_other_weights_is_refused(verifier, changed, tmp_path):
+    verifier.save(tmp_path)
+    path = tmp_path / "verifier-params.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    with pytest.raises((SpecError, DataError)):
+        Verifier.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [({"seed": None}, "seed: expected a whole number"), ({"device": "cuda:99"}, "device: cuda:99 cannot be used")],
+)
+def test_arguments_that_could_only_fail_later(given, message):
+    with pytest.raises(SpecError, match=message):
+        fit(**given)
+
+
+def test_a_single_id_is_no_list_of_letters(verifier):
+    with pytest.raises(DataError, match=r"users: expected a list of ids, found a str\n  hint: write \[id\]"):
+        verifier.score("u0", EMBEDDINGS[:2])

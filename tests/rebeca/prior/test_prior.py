@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rebeca import DataError, Prior, SpecError
+from rebeca import DataError, Prior, SpecError, StoreError
 from rebeca.generator import Rebeca
 from rebeca.options import RebecaParams
 from rebeca.seeds import seed_of
@@ -137,6 +137,30 @@ def test_a_mask_of_another_shape_or_kind_is_refused(held):
         fit(validation=held)
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"seed": 1.5}, "seed: expected a whole number, found 1.5"),
+        ({"device": "cuda:99"}, "device: cuda:99 cannot be used"),
+        ({"device": "meta"}, "device: meta cannot be used"),
+        ({"device": None}, "device: expected a text, found None"),
+        ({"lr": 1e30, "max_steps": 60}, "the prior's training diverged at lr 1e+30"),
+    ],
+)
+def test_arguments_that_could_only_fail_later(given, message):
+    with pytest.raises(SpecError) as caught:
+        fit(**given)
+    assert message in str(caught.value)
+
+
+def test_a_fit_that_cannot_learn_is_refused():
+    with pytest.raises(DataError, match="no step of the prior has two ratings"):
+        fit(["ann"], [0], [True])
+    for table, normalize in ((np.ones((ITEMS, 8)), "pca"), (np.zeros((ITEMS, 8)), "l2")):
+        with pytest.raises(DataError, match=f"leave no directions for {normalize}"):
+            fit(embeddings=table, normalize=normalize, dims=2)
+
+
 # -------------------------------------------------------------------------------------------------------- the samples
 
 
@@ -179,11 +203,22 @@ def test_a_prior_without_users_samples_alike_for_all():
     [
         ({"user": "u7"}, "the prior was not trained on the user 'u7'\n  hint: the nearest id is 'u"),
         ({"user": ["u0", 3]}, "not trained on the user 3\n  hint: the nearest id is 'u3'"),
-        ({"n": 0}, "n: at least one embedding must be asked for, found 0"),
+        ({"n": 0}, "n: expected at least 1, found 0"),
         ({"guidance": float("nan")}, "guidance: expected a finite number, found nan"),
         ({"guidance": float("inf")}, "guidance: expected a finite number, found inf"),
         ({"steps": 0}, "steps"),
         ({"sampler": "nope"}, "sampler: diffusers has no 'nope'"),
+        ({"sampler": ["DDIMScheduler"]}, "sampler: diffusers has no"),
+        ({"steps": 2.5}, "steps: expected a whole number, found 2.5"),
+        ({"steps": 10**7}, "steps: at most 10,000, found 10,000,000"),
+        ({"n": 2.0}, "n: expected a whole number, found 2.0"),
+        ({"n": True}, "n: expected a whole number, found True"),
+        ({"seed": "1"}, "seed: expected a whole number, found '1'"),
+        ({"guidance": [1, 2]}, "guidance: expected a finite number, found [1, 2]"),
+        ({"guidance": 1j}, "guidance: expected a finite number, found 1j"),
+        ({"liked": "no"}, "liked: expected True, False or None, found 'no'"),
+        ({"user": 1.0}, "not trained on the user 1.0"),
+        ({"user": [["u0"]]}, "not trained on the user ['u0']"),
     ],
 )
 def test_impossible_samples(prior, given, message):
@@ -214,6 +249,41 @@ def test_the_best_of_several_is_found(prior, tmp_path):
     other.save(tmp_path / "b")
     (tmp_path / "best").write_text("b\n")
     np.testing.assert_array_equal(Prior.load(tmp_path).sample("u0", 2), other.sample("u0", 2))
+
+
+@pytest.mark.parametrize("name", ["../a", "{}/a", "b/../a", "..", "", "a\0"])
+def test_the_best_lies_beside_the_file_that_names_it(prior, name, tmp_path):
+    prior.save(tmp_path / "a")
+    prior.save(tmp_path / "out" / "b")
+    (tmp_path / "out" / "best").write_text(name.format(tmp_path))
+    with pytest.raises(SpecError, match="holds no prior that can be read"):
+        Prior.load(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "users", [["u0"], ["u0"] * USERS, list("bacdef"), "abcdef", [{}] * USERS, [True] * USERS, ["u0", 1, 2, 3, 4, 5]]
+)
+def test_users_that_are_not_those_of_the_weights(prior, users, tmp_path):
+    prior.save(tmp_path)
+    path = tmp_path / "prior-params.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"users": users}))
+    with pytest.raises((SpecError, DataError)):
+        Prior.load(tmp_path)
+
+
+def test_weights_that_are_not_finite_are_not_loaded(tmp_path):
+    broken = fit()
+    next(broken.model.parameters()).data[0] = float("nan")
+    broken.save(tmp_path)
+    with pytest.raises(SpecError, match="not finite"):
+        Prior.load(tmp_path)
+
+
+def test_a_file_in_the_place_of_the_folder(prior, tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(StoreError, match="no folder can be created there"):
+            prior.save(folder)
 
 
 def damaged(folder, name):

@@ -157,7 +157,9 @@ def test_what_is_no_image_is_named_before_anything_is_scored(stand_in, monkeypat
     [
         ({"dtype": "float17"}, SpecError, "no dtype 'float17'", "did you mean 'float16'"),
         ({"engine": "hpsv2"}, SpecError, "no engine 'hpsv2'", "hpsv2-package"),
-        ({"batch": 0}, SpecError, "batch is 0", "at least one image"),
+        ({"batch": 0}, SpecError, "batch: expected at least 1, found 0", ""),
+        ({"batch": "8"}, SpecError, "batch: expected a whole number, found '8'", ""),
+        ({"weights": None}, SpecError, "weights is None", "write 'published:hpsv2.1'"),
         ({"device": "quantum"}, SpecError, "device: quantum cannot be used", "use cpu"),
         ({"engine": "hpsv2-package"}, SpecError, "the package knows ViT-H-14 only, not tinyworld", "batched"),
         ({"weights": "published:hpsv2"}, SpecError, "'published:hpsv2' is unknown", "did you mean 'hpsv2.1'|'hpsv2.0'"),
