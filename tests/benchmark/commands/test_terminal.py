@@ -27,7 +27,7 @@ from benchmark.commands import doctor, plan, show
 from benchmark.commands.layout import BREAK, STANZAS_BELOW, Column, print_rows, terminal
 from benchmark.commands.settings import SETTINGS
 from benchmark.planning.pilot import MeasureReach, Reach
-from benchmark.runner import cache, run_task, status
+from benchmark.runner import cache, start, status
 from tests.conftest import ROOT, invoke, without_page
 
 GOLDEN = Path(__file__).with_name("terminal")
@@ -164,7 +164,7 @@ def fixed(columns):
         patch.setenv("COLUMNS", str(columns))
         patch.setenv("REBECA_WEIGHTS", "/weights")
         patch.setenv("XDG_CACHE_HOME", "/caches")
-        patch.setattr(run_task, "run_task", lambda *_: result)
+        patch.setattr(start, "run_task", lambda *_: result)
         patch.setattr(plan, "plan_task", lambda *_: PLAN)
         patch.setattr(doctor, "examine", lambda: REPORT)
         patch.setattr(cache, "read_cache", lambda _: CACHE)
