@@ -275,7 +275,7 @@ def test_brackets_and_control_characters_are_shown_as_they_are(brackets, monkeyp
     monkeypatch.setenv("REBECA_WEIGHTS", "/[/red]w")
     assert "/[/red]w" in invoke("weights", "list")
     fact = doctor.Fact("[/bold]", False, "[/red]", "[x]")
-    monkeypatch.setattr(doctor, "examine", lambda: doctor.Report([fact], {}, []))
+    monkeypatch.setattr(doctor, "examine", lambda: doctor.Report([fact], REPORT.plugins, []))
     assert "[/bold]  [/red]" in invoke("doctor")
 
 
