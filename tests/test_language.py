@@ -49,12 +49,12 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
-    ROOT / "plugins" / "shared" / "README.md",
+    ROOT / "tasks" / "new_plugin" / "shared" / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 CODE = [
     path
-    for package in ("rebeca", "baselines", "benchmark", "scripts", "plugins")
+    for package in ("rebeca", "baselines", "benchmark", "scripts", "tasks")
     for path in sorted((ROOT / package).rglob("*.py"))
 ]
 TEMPLATES = sorted((ROOT / "site" / "templates").glob("*.html"))

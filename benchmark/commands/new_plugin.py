@@ -1,4 +1,4 @@
-"""Writes the package of a first plug-in: a copy of the one in ``plugins/`` under another name."""
+"""Writes the package of a first plug-in: a copy of the one in ``tasks/new_plugin`` under another name."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def write_plugin(kind: str, name: str, folder: Path, force: bool = False) -> New
     Raises:
         SpecError: If the name or the folder cannot be used.
     """
-    root = bundled("plugins")
+    root = bundled("tasks") / "new_plugin"
     models = [path for part in ("shared", kind) for path in (root / part).iterdir() if path.is_file()]
     texts = {path.name: path.read_text("utf-8") for path in models}
     words = _words(kind, name)

@@ -10,7 +10,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def folder(name: str) -> Path:
-    """The folder ``tasks``, ``plugins``, ``site`` or ``docs`` of the installed package, or of the checkout."""
+    """The folder ``tasks``, ``site`` or ``docs`` of the installed package, or of the checkout."""
     inside = _PACKAGE / "_bundled" / name
     return inside if inside.is_dir() else _PACKAGE.parent / name
 

@@ -15,7 +15,7 @@ from benchmark.commands.new_plugin import GROUPS, write_plugin
 from benchmark.task import registry
 from benchmark.task.bundled import folder
 from rebeca.errors import SpecError
-from tests.conftest import ROOT, invoke
+from tests.conftest import invoke
 
 BASES = {
     "generator": "Generator", "scorer": "Scorer", "set-scorer": "SetScorer", "judge": "Judge", "encoder": "Encoder",
@@ -34,7 +34,7 @@ def package(kind, tmp_path):
 
 
 def test_there_is_a_model_of_every_kind():
-    assert {path.name for path in folder("plugins").iterdir() if path.is_dir()} == {*GROUPS, "shared"}
+    assert {path.name for path in (folder("tasks") / "new_plugin").iterdir() if path.is_dir()} == {*GROUPS, "shared"}
     assert set(GROUPS) == set(BASES) and set(GROUPS.values()) == set(registry.KINDS)
 
 
@@ -155,8 +155,3 @@ def test_the_command_says_what_to_type_next(tmp_path, monkeypatch):
     written = json.loads(invoke("new", "plugin", "judge", "--output", "with space", "--json"))
     assert written["folder"] == "with space" and "my_judge.py" in written["files"]
     assert "'generator', 'scorer', 'set-scorer'" in invoke("new", "plugin", "model", code=2)
-
-
-def test_the_models_travel_with_the_package():
-    included = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert included["force-include"]["plugins"] == "benchmark/_bundled/plugins"
