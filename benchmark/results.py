@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from benchmark.figures.style import Figure, Undrawn
     from benchmark.records.verify import Verified
+    from rebeca.arrays import Plain
 
 SizeName = Literal["page", "two-column", "one-column"]
 
@@ -34,7 +35,7 @@ def run(
     *,
     workdir: str | PathLike[str] | None = None,
     device: str = "cpu",
-    set: str | Sequence[str] | Mapping[str, object] = (),
+    set: str | Sequence[str] | Mapping[str, Plain | PathLike[str]] = (),
     limit_users: int | None = None,
     only: str | Sequence[str] = (),
     quiet: bool = True,
@@ -431,7 +432,7 @@ def _texts(name: str, given: str | Sequence[str]) -> tuple[str, ...]:
     return texts
 
 
-def _overrides(given: str | Sequence[str] | Mapping[str, object]) -> tuple[str, ...]:
+def _overrides(given: str | Sequence[str] | Mapping[str, Plain | PathLike[str]]) -> tuple[str, ...]:
     """Changes of a task file as the command line takes them; JSON is YAML."""
     if isinstance(given, Mapping):
         return tuple(f"{key}={json.dumps(value, ensure_ascii=False, default=_plain)}" for key, value in given.items())

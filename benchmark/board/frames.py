@@ -65,11 +65,13 @@ def users_frame(tables: Tables) -> pd.DataFrame:
     persona = pd.array(labels + 1 if labels.any() else [pd.NA] * len(labels), dtype="Int64")
     about = {"block": tables.block, "ratings": tables.ratings, "persona": persona}
     names = measure_names(tables.board)
-    return _joined(
-        {"user": tables.users, "generator": row.id, **about}
-        | {name: tables.value(row.id, key) for name, key in names.items()}
-        for row in tables.board.rows
-    )
+
+    def parts() -> Iterator[pd.DataFrame]:
+        for row in tables.board.rows:
+            values = {name: tables.value(row.id, key) for name, key in names.items()}
+            yield pd.DataFrame({"user": tables.users, "generator": row.id, **about, **values})
+
+    return pd.concat(parts(), ignore_index=True)
 
 
 def pairs_frame(tables: Tables, scorer: str) -> pd.DataFrame:
@@ -85,17 +87,19 @@ def pairs_frame(tables: Tables, scorer: str) -> pd.DataFrame:
         hint = did_you_mean(scorer, able) if able else "no scorer of this task does"
         raise SpecError(f"no scorer '{scorer}' scores users' images for other users", hint=hint)
 
-    def columns() -> Iterator[dict[str, object]]:
+    def parts() -> Iterator[pd.DataFrame]:
         for generator, scores in tables_of.items():
             user, images_for = np.nonzero(np.isfinite(scores))
-            yield {
-                "user": users[user],
-                "generator": generator,
-                "images_for": users[images_for],
-                "score": scores[user, images_for],
-            }
+            yield pd.DataFrame(
+                {
+                    "user": users[user],
+                    "generator": generator,
+                    "images_for": users[images_for],
+                    "score": scores[user, images_for],
+                }
+            )
 
-    return _joined(columns())
+    return pd.concat(parts(), ignore_index=True)
 
 
 def images_frame(tables: Tables) -> pd.DataFrame:
@@ -103,7 +107,7 @@ def images_frame(tables: Tables) -> pd.DataFrame:
     scored = {scorer for rows in tables.rows.values() for scorer in rows.scores}
     names = {name: key for name, key in measure_names(tables.board).items() if key in scored}
 
-    def columns() -> Iterator[dict[str, object]]:
+    def parts() -> Iterator[pd.DataFrame]:
         for row in tables.board.rows:
             own = tables.rows[row.id]
             shown = {(each.user, each.replicate) for each in row.record.images.shown}
@@ -111,7 +115,7 @@ def images_frame(tables: Tables) -> pd.DataFrame:
             replicate = np.tile(np.arange(own.per_user), len(tables.users))
             item = pd.array(own.item.ravel(), dtype="Int64")
             item[own.item.ravel() < 0] = pd.NA
-            yield {
+            columns = {
                 "user": user,
                 "generator": row.id,
                 "replicate": replicate,
@@ -119,9 +123,10 @@ def images_frame(tables: Tables) -> pd.DataFrame:
                 "failed": own.failed.ravel(),
                 "shown": [image in shown for image in zip(user, replicate.tolist(), strict=True)],
                 "digest": own.digest.ravel(),
-            } | {name: _scores(own.scores.get(key), len(user)) for name, key in names.items()}
+            }
+            yield pd.DataFrame(columns | {name: _scores(own.scores.get(key), len(user)) for name, key in names.items()})
 
-    return _joined(columns())
+    return pd.concat(parts(), ignore_index=True)
 
 
 def _scores(scores: Floats | None, images: int) -> Floats:
@@ -142,10 +147,6 @@ def comparison_frame(board: Board, a: str, b: str) -> pd.DataFrame:
         values = {COMPARED.get(key, key): value for key, value in comparison_row(each).items() if key not in LEFT_OUT}
         rows.append({"measure": names[each.measure], "analysis": analysis, **values})
     return _typed(pd.DataFrame(rows))
-
-
-def _joined(parts: Iterator[dict[str, object]]) -> pd.DataFrame:
-    return pd.concat([pd.DataFrame(columns) for columns in parts], ignore_index=True)
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -26,6 +26,7 @@ from rebeca.params import make_params
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from rebeca.arrays import Plain
     from rebeca.testing import CheckResult, World
     from rebeca.testing.contract import Contract
 
@@ -169,7 +170,7 @@ def _contract_of(plugin: Any) -> type[Contract]:
     raise PluginError(f"{plugin!r} is derived from none of {wanted}", hint="derive it from the base class of its kind")
 
 
-def _mapping(raw: str) -> dict[str, Any]:
+def _mapping(raw: str) -> dict[str, Plain]:
     try:
         value = json.loads(raw)
     except ValueError as error:

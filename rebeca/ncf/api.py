@@ -93,6 +93,15 @@ def train_ncf(
         True
     """
     check_device(device)
+    rows, held = _training_rows(U, E, Y, num_users)
+    given = {"d": d, "mlp_layers": tuple(mlp_layers), "dropout": dropout, "lr": lr, "weight_decay": weight_decay}
+    options = make_params(PublishedVerifierParams, {**given, "epochs": epochs, "patience": patience}, "train_ncf")
+    shape = NCFShape(num_users or int(rows.user.max()) + 1, rows.table.shape[1], d, options.mlp_layers, dropout)
+    return fit_ncf(shape, rows, held, options, seed, device, tolerance=tolerance)
+
+
+def _training_rows(U: Ints, E: Floats, Y: Ints, num_users: int | None) -> tuple[Rows, Bools]:
+    """The rows, and bool [n]: those that are held back for early stopping."""
     users, table = _rows(U, E)
     liked = _likes(Y, len(users))
     if len(users) < 2:
@@ -103,11 +112,7 @@ def train_ncf(
 
     rows = np.arange(len(users))
     _, chosen = train_test_split(rows, test_size=VALIDATION_SHARE, random_state=VALIDATION_SEED)
-    held = np.isin(rows, chosen)
-    given = {"d": d, "mlp_layers": tuple(mlp_layers), "dropout": dropout, "lr": lr, "weight_decay": weight_decay}
-    options = make_params(PublishedVerifierParams, {**given, "epochs": epochs, "patience": patience}, "train_ncf")
-    shape = NCFShape(num_users or int(users.max()) + 1, table.shape[1], d, options.mlp_layers, dropout)
-    return fit_ncf(shape, Rows(users, rows, liked, table), held, options, seed, device, tolerance=tolerance)
+    return Rows(users, rows, liked, table), np.isin(rows, chosen)
 
 
 @dataclass(slots=True)

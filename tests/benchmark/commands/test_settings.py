@@ -11,6 +11,7 @@ import pytest
 
 from benchmark.commands.main import main
 from benchmark.commands.settings import SETTINGS
+from benchmark.runner import threads
 from tests.conftest import ROOT, invoke
 
 ALLOWED = {"workdir", "device", "quiet"}
@@ -30,6 +31,8 @@ def sources():
 
 
 def text_of(node):
+    if ast.unparse(node) in ("VARIABLE", "threads.VARIABLE"):
+        return threads.VARIABLE
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
