@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.board.plain_rows import Cell
 from benchmark.commands.completion import recorded_tasks
 from benchmark.commands.exits import DIFFERS
 from benchmark.commands.options import (
@@ -27,6 +26,7 @@ from benchmark.commands.options import (
 from rebeca.errors import SpecError
 
 if TYPE_CHECKING:
+    from benchmark.board.plain_rows import Cell
     from benchmark.runner.cache import Cache, Entry, Removal
     from benchmark.runner.store import Store
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
 from rich.console import Console, Group
@@ -130,12 +130,11 @@ class Reporter:
             if not bar and self._clock() >= self._next_line:
                 self._line()
 
-        try:
+        with ExitStack() as stopped:
+            stopped.callback(estimate.abandon)
             with self._display():
                 yield report
-        except BaseException:
-            estimate.abandon()
-            raise
+            stopped.pop_all()
         seconds, self._count = estimate.finish(), ""
         self._note()
         if seconds >= (SHORTEST if announce else NOTABLE):

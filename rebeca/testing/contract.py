@@ -85,7 +85,8 @@ class CheckResult:
 def check(remedy: str) -> Callable[[Callable[[C], None]], Callable[[C], None]]:
     """Marks a check: whatever fails in it is a ContractBreach, with this remedy where the error has none.
 
-    Its docstring says what must hold. Errors of parameters, data and machine stay what they are.
+    Its docstring says what must hold. Errors of parameters, data and machine stay what they are. It runs in an empty
+    folder, where a plug-in that writes into the current one does no harm.
     """
 
     def mark(method: Callable[[C], None]) -> Callable[[C], None]:
@@ -93,7 +94,7 @@ def check(remedy: str) -> Callable[[Callable[[C], None]], Callable[[C], None]]:
         def run(self: C) -> None:
             skipped: SkipTest | None = None
             try:
-                with guarded(self.kind, self.label):
+                with guarded(self.kind, self.label), TemporaryDirectory(prefix="rebeca-") as here, chdir(here):
                     try:
                         method(self)
                     except SkipTest as reason:  # pytest and unittest know it
@@ -207,14 +208,14 @@ class Contract:
         kept: T = self._kept[name]
         return kept
 
+    @property
+    def place(self) -> Path:
+        """The folder of the plug-in that :meth:`kept` gives."""
+        return Path(self.once("place", lambda: TemporaryDirectory(prefix="rebeca-")).name)
+
     def kept(self) -> Any:
         """A plug-in that is ready, for checks that only ask."""
-
-        def make() -> Any:
-            self._kept["place"] = place = TemporaryDirectory(prefix="rebeca-")  # lives as long as the plug-in
-            return self.ready(Path(place.name))
-
-        return self.once("ready", make)
+        return self.once("ready", lambda: self.ready(self.place))
 
     def exercise(self) -> Answers:
         """The answers of a new plug-in."""
@@ -345,7 +346,7 @@ class Contract:
     @check("copy an array before you change it")
     def test_inputs_are_not_modified(self) -> None:
         """Arrays that it is given stay as they are."""
-        self.exercise()
+        self.answers()
         now, before = self.shared_world.digests(), self._kept["inputs"]
         changed = [name for name, digest in now.items() if before[name] != digest]
         refuse_if(changed, f"it changed its input {first_few(changed)}")

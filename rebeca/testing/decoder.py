@@ -90,9 +90,7 @@ class DecoderContract(DrawingContract):
     @check("check what the decoder needs to draw an image; None is for single failures")
     def test_images_come(self) -> None:
         """Most of its answers are images."""
-        wanted = sum(name.startswith("image ") for name in self.answers())
-        missing = wanted - len(self.drawn())
-        refuse_if(2 * missing > wanted, f"{missing} of {wanted} images are None")
+        self.refuse_few_images()
 
     @check("give the item only where the image is a copy of it: catalogue.pixels(item), unchanged")
     def test_items_are_copies(self) -> None:

@@ -37,6 +37,12 @@ class DrawingContract(Contract):
         answers = self.answers()
         return {name: value for name, value in answers.items() if name.startswith("image ") and value is not None}
 
+    def refuse_few_images(self) -> None:
+        """Refuses answers most of which are None."""
+        wanted = sum(name.startswith("image ") for name in self.answers())
+        missing = wanted - len(self.drawn())
+        refuse_if(2 * missing > wanted, f"{missing} of {wanted} images are None")
+
     def refuse_wrong_items(self) -> None:
         """Refuses images that name an item and show another."""
         catalogue = self.shared_world.dataset.catalogue

@@ -93,6 +93,16 @@ class GeneratorContract(DrawingContract):
         generator.fit(self.shared_world.division.generators.train)
         return generator
 
+    def fitted(self) -> tuple[Any, ProgressLog]:
+        """A generator in the object that was fitted, for checks that only ask, and the progress of its fit."""
+
+        def make() -> tuple[Any, ProgressLog]:
+            workdir, log = self.place / "fitted", ProgressLog()
+            workdir.mkdir()
+            return self.fit(workdir, log), ProgressLog(calls=log.calls.copy())  # not what it reports when it is asked
+
+        return self.once("fitted", make)
+
     def asked(self, plugin: Any, requests: Sequence[Request] | None = None) -> Answers:
         """Pixels, items and embeddings of the answers, by request; refuses too few and too many of them."""
         requests = self.shared_world.requests if requests is None else requests
@@ -140,8 +150,7 @@ class GeneratorContract(DrawingContract):
     def test_there_is_one_image_per_request(self) -> None:
         """It gives one answer per request."""
         requests = self.shared_world.requests
-        with TemporaryDirectory(prefix="rebeca-") as place:
-            count = sum(1 for _ in self.ready(Path(place)).generate(requests))
+        count = sum(1 for _ in self.kept().generate(requests))
         refuse_if(count != len(requests), f"generate gave {count} answers to {len(requests)} requests")
 
     @check("return uint8 arrays of shape [height, width, 3], with values from 0 to 255")
@@ -154,9 +163,7 @@ class GeneratorContract(DrawingContract):
     @check("check what the generator needs to draw an image; None is for single failures")
     def test_images_come(self) -> None:
         """Most of its answers are images."""
-        wanted = sum(name.startswith("image ") for name in self.answers())
-        missing = wanted - len(self.drawn())
-        refuse_if(2 * missing > wanted, f"{missing} of {wanted} images are None")
+        self.refuse_few_images()
 
     @check("give the item only where the image is a copy of it: catalogue.pixels(item), unchanged")
     def test_items_are_copies(self) -> None:
@@ -203,31 +210,25 @@ class GeneratorContract(DrawingContract):
         """A new object that loads a fit gives the images of the object that was fitted."""
         if "generate" in self.flags.decodes_in and "fit" not in self.flags.decodes_in:
             raise SkipTest("the fitted object may not decode")
-        with TemporaryDirectory(prefix="rebeca-") as place:
-            require_equal(self.asked(self.fit(Path(place))), self.answers(), "after save and load")
+        require_equal(self.asked(self.fitted()[0]), self.answers(), "after save and load")
 
     @check(f"call the file otherwise than {REPORT}")
     def test_save_leaves_the_harness_its_file(self) -> None:
         """Save writes no file with the name of the harness's report."""
-        with TemporaryDirectory(prefix="rebeca-") as place:
-            self.ready(Path(place))
-            refuse_if((Path(place) / "given" / REPORT).exists(), f"save wrote {REPORT}, which the harness writes")
+        self.kept()
+        refuse_if((self.place / "given" / REPORT).exists(), f"save wrote {REPORT}, which the harness writes")
 
     @check("return numbers, texts, lists and mappings; no NaN, no arrays, no NumPy numbers")
     def test_report_is_json(self) -> None:
         """The report about a fit can be written as JSON."""
-        with TemporaryDirectory(prefix="rebeca-") as place:
-            generator = self.fit(Path(place))
-            refuse_if(not isinstance(generator.report(), Mapping), "report is no mapping")
-            canonical_json(generator.report())
+        report = self.fitted()[0].report()
+        refuse_if(not isinstance(report, Mapping), "report is no mapping")
+        canonical_json(report)
 
     @check("call progress(done, total, note) with 0 <= done <= total, and never with less than before")
     def test_progress_counts_up(self) -> None:
         """Progress is counted up to its total."""
-        log = ProgressLog()
-        with TemporaryDirectory(prefix="rebeca-") as place:
-            self.fit(Path(place), log)
-        log.check()
+        self.fitted()[1].check()
 
     @check("keep checkpoints below context.workdir so that a fit goes on as if nothing had happened, or keep none")
     def test_interrupted_fits_end_alike(self) -> None:

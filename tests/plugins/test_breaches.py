@@ -16,12 +16,6 @@ def results(module, **members):
     return list(run_contract(type("TestBroken", (module.CONTRACT,), {"plugin": plugin})))
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """Some of the broken plug-ins write where they are."""
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_right_plugin_passes_every_check(kind):
     bad = [result for result in results(of_kind(kind)) if result.status not in ("passed", "skipped")]
@@ -29,7 +23,8 @@ def test_a_right_plugin_passes_every_check(kind):
 
 
 @pytest.mark.parametrize(("kind", "number"), CASES)
-def test_a_breach_is_named(kind, number):
+def test_a_breach_is_named_and_leaves_no_file(kind, number, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     module = of_kind(kind)
     expected = module.BREACHES[number]
     broken = [result for result in results(module, **expected.members) if result.broken]
@@ -38,6 +33,7 @@ def test_a_breach_is_named(kind, number):
     result = named[expected.check]
     assert re.search(expected.text, result.message), result.message
     assert result.message.startswith(f"{module.CONTRACT.kind} 'Broken'") and result.remedy and result.exit_code == 5
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("kind", KINDS)

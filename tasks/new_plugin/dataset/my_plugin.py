@@ -3,6 +3,7 @@
 What to change: the parameters, and ``read`` (where items and ratings come from).
 To read files instead, name them in ``ITEM_FILES``, such as ("ratings.csv", "*.png"),
 and open them below ``self.context.folder``: the folder that a task names as data.path.
+The command in the README is then: rebeca-bench check plugin my-plugin --set data.path=FOLDER
 Raise rebeca.DataError with file, row and value where they are wrong.
 """
 
