@@ -3,16 +3,21 @@
 For a pair of generators d_u is the difference of their values for user u. Under the null hypothesis d is symmetric
 around 0, so signs can be flipped. All pairs of a family share one sign per user. Step-down max-T (Westfall
 and Young 1993; Romano and Wolf 2005) thereby takes into account how the pairs depend on each other.
+
+Where generators are fitted several times, the mean of every flip is moved by what other fits would have added
+(:mod:`benchmark.stats.fits`). Without such effects the tests are the plain sign flips.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from benchmark.stats.exact import whole_products
-from benchmark.stats.intervals import FEWEST, SHARE, UNBOUNDED, Bounds, Interval, mean_intervals, wilson
+from benchmark.stats.fits import PairEffects, half_widths
+from benchmark.stats.intervals import FEWEST, SHARE, UNBOUNDED, Bounds, Interval, mean_intervals, widened, wilson
 from benchmark.stats.levels import FEWEST_USERS, detectable
 from rebeca.arrays import Floats, Ints
 from rebeca.ties import TIE, TIE_OF_SCORES, direction, size_of
@@ -61,16 +66,28 @@ def studentised(cosines: Floats, n: Ints) -> Floats:
         return np.asarray(c * np.sqrt((n - 1) / ((1 - c) * (1 + c))))
 
 
-def sign_flips(differences: Floats, flips: int, rng: np.random.Generator) -> list[SignFlips]:
+def standardised(total: Floats, square: Floats, n: Ints, variance: Floats) -> Floats:
+    """|mean| over its standard error under the null hypothesis, with the variance that fits add.
+
+    Flips change no square, so that every flip of a pair has the same error. 0 where nothing differs.
+    """
+    error = np.sqrt(square / np.square(n) + variance)
+    return np.divide(np.abs(total / n), error, out=np.zeros(np.broadcast(total, error).shape), where=error > 0)
+
+
+def sign_flips(
+    differences: Floats, flips: int, rng: np.random.Generator, fits: PairEffects | None = None
+) -> list[SignFlips]:
     """Tests every pair of a family.
 
     Args:
         differences: float [users, pairs]; NaN where the user has no value for the pair. A pair's
-            unadjusted result depends on its own users only.
-        flips: Random flips; all 2**users are enumerated when they are no more.
+            unadjusted result depends on its own users only, and on the variance between fits.
+        flips: Random flips; all 2**users are enumerated when they are no more and fits have no effect.
         rng: Random numbers; one sign per user serves all pairs.
+        fits: What other fits would have added, one draw per flip; None where fits do not vary.
 
-    A flip counts where its cosine is at least the observed one, or below it by no more than a share of
+    A flip counts where its statistic is at least the observed one, or below it by no more than a share of
     :data:`rebeca.ties.TIE`.
     """
     users, pairs = differences.shape
@@ -78,11 +95,16 @@ def sign_flips(differences: Floats, flips: int, rng: np.random.Generator) -> lis
     n = known.sum(axis=0)
     d = np.where(known, differences, 0.0)
     square = np.square(d).sum(axis=0)
-    enumerated = users <= MOST_ENUMERATED and 2**users <= flips
+    enumerated = fits is None and users <= MOST_ENUMERATED and 2**users <= flips
     count = 2**users if enumerated else flips
-    observed = cosine(d.sum(axis=0), square, n)
-    order = np.argsort(-studentised(observed, n), kind="stable")
-    tolerant = studentised(observed * (1 - TIE), n)
+
+    def statistic(total: Floats, less: float = 0.0) -> Floats:
+        if fits is not None:
+            return standardised(total, square, n, fits.variances) * (1 - less)
+        return studentised(cosine(total, square, n) * (1 - less), n)
+
+    observed, tolerant = statistic(d.sum(axis=0)), statistic(d.sum(axis=0), TIE)
+    order = np.argsort(-observed, kind="stable")
     raw = np.zeros(pairs, np.int64)
     stepped = np.zeros(pairs, np.int64)
     for start in range(0, count, FLIPS_PER_BLOCK):
@@ -91,7 +113,8 @@ def sign_flips(differences: Floats, flips: int, rng: np.random.Generator) -> lis
             signs = 1 - 2 * ((np.arange(start, start + rows)[:, None] >> np.arange(users)[None, :]) & 1)
         else:
             signs = rng.integers(0, 2, size=(rows, users), dtype=np.int8) * 2 - 1
-        t = studentised(cosine(whole_products(signs, d), square, n), n)
+        total = whole_products(signs, d)
+        t = statistic(total if fits is None else total + n * fits.draws[start : start + rows])
         raw += (t >= tolerant).sum(axis=0)
         # successive maxima from the least to the most significant pair
         running = np.maximum.accumulate(t[:, order[::-1]], axis=1)[:, ::-1]
@@ -160,7 +183,12 @@ class Rules:
 
 
 def compare(
-    differences: Floats, weights: Ints, rules: Rules, rng: np.random.Generator, beats: Floats | None = None
+    differences: Floats,
+    weights: Ints,
+    rules: Rules,
+    rng: np.random.Generator,
+    beats: Floats | None = None,
+    fits: PairEffects | None = None,
 ) -> list[Comparison]:
     """Describes and tests every pair of a family.
 
@@ -171,6 +199,7 @@ def compare(
         rules: How the family is judged.
         rng: Random numbers of the test.
         beats: float [users, pairs] from :func:`image_wins`; None for measures of whole sets.
+        fits: What other fits would have added, at least one draw per flip; None where fits do not vary.
 
     Raises:
         ValueError: If a difference is infinite.
@@ -178,12 +207,28 @@ def compare(
     if np.isinf(differences).any():
         raise ValueError("an infinite difference cannot be compared")
     enough = np.isfinite(differences).sum(axis=0) >= FEWEST_USERS
-    results = iter(sign_flips(differences[:, enough], rules.flips, rng) if enough.any() else ())
+    of_tested = None if fits is None else PairEffects(fits.draws[:, enough], fits.variances[enough])
+    results = iter(sign_flips(differences[:, enough], rules.flips, rng, of_tested) if enough.any() else ())
     tests = [next(results) if tested else None for tested in enough]
-    outer = mean_intervals(differences, weights, 0.95, rules.interval, rules.bounds)
-    inner = mean_intervals(differences, weights, 1 - 2 * rules.alpha, rules.interval, rules.bounds)
+    outer, inner = (
+        _widened(mean_intervals(differences, weights, level, rules.interval, rules.bounds), fits, level, rules.bounds)
+        for level in (0.95, 1 - 2 * rules.alpha)
+    )
     wins = [None] * len(outer) if beats is None else mean_intervals(beats, weights, 0.95, rules.interval, SHARE)
-    return [_describe(differences[:, k], outer[k], inner[k], wins[k], tests[k], rules) for k in range(len(outer))]
+    added = np.zeros(len(outer)) if fits is None else fits.variances
+    return [
+        _describe(differences[:, k], outer[k], inner[k], wins[k], tests[k], rules, float(added[k]))
+        for k in range(len(outer))
+    ]
+
+
+def _widened(
+    intervals: Sequence[Interval], fits: PairEffects | None, confidence: float, bounds: Bounds
+) -> list[Interval]:
+    if fits is None:
+        return list(intervals)
+    halves = half_widths(fits.draws, confidence)
+    return [widened(interval, float(half), bounds) for interval, half in zip(intervals, halves, strict=True)]
 
 
 def paired_differences(a: Floats, b: Floats) -> Floats:
@@ -217,8 +262,15 @@ def image_wins(a: Floats, b: Floats, higher_is_better: bool = True) -> Floats:
 
 
 def _describe(
-    values: Floats, outer: Interval, inner: Interval, beats: Interval | None, test: SignFlips | None, rules: Rules
+    values: Floats,
+    outer: Interval,
+    inner: Interval,
+    beats: Interval | None,
+    test: SignFlips | None,
+    rules: Rules,
+    added: float,
 ) -> Comparison:
+    """One pair; ``added`` is the variance that fits add to the mean difference."""
     d = values[np.isfinite(values)]
     users = len(d)
     sign = 1 if rules.higher_is_better else -1
@@ -230,7 +282,7 @@ def _describe(
         None if outer.skewness is None else outer.estimate / spread,
         (wins / users if users else float("nan"), *wilson(wins, users)),
         beats,
-        None if users < FEWEST else detectable(rules.alpha) * spread / float(np.sqrt(users)),
+        None if users < FEWEST else detectable(rules.alpha) * float(np.sqrt(spread**2 / users + added)),
         test,
         _verdict(d, sign * outer.estimate, inner, test, rules),
     )

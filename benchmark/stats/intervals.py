@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -162,6 +162,28 @@ def _complete(
         low, high = _within(low, high, bounds)
         out.append(Interval(m, low, high, how, n, float(lopsided[c]), None if both is None else _within(*both, bounds)))
     return out
+
+
+def widened(interval: Interval, half: float, bounds: Bounds = UNBOUNDED) -> Interval:
+    """The interval of a mean that has a second, independent error, symmetric around 0 (Zou and Donner 2008).
+
+    Each side is the root of the sum of the squares of both widths.
+
+    Args:
+        interval: Over users.
+        half: Half the width of the second error's interval, at the same level.
+        bounds: As of :func:`mean_intervals`.
+    """
+    if half <= 0 or not np.isfinite(interval.low):
+        return interval
+
+    def moved(low: float, high: float) -> tuple[float, float]:
+        mean = interval.estimate
+        return _within(mean - float(np.hypot(mean - low, half)), mean + float(np.hypot(high - mean, half)), bounds)
+
+    low, high = moved(interval.low, interval.high)
+    both = None if interval.bootstrap_t is None else moved(*interval.bootstrap_t)
+    return replace(interval, low=low, high=high, bootstrap_t=both)
 
 
 def _within(low: float, high: float, bounds: Bounds) -> tuple[float, float]:

@@ -33,18 +33,19 @@ def rank_intervals(ids: Sequence[str], better: Mapping[tuple[str, str], bool]) -
     return {name: (1 + above[name], len(ids) - below[name]) for name in ids}
 
 
-def probability_first(values: Floats, weights: Ints) -> Floats:
+def probability_first(values: Floats, weights: Ints, fits: Floats | None = None) -> Floats:
     """float64 [generators]; share of bootstrap draws in which each generator has the highest mean, ties shared.
 
     Args:
         values: float [users, generators]; higher is better, NaN where a generator has no value for the user.
         weights: int [draws, users] of a bootstrap over users.
+        fits: float64 [draws, generators]; what other fits would have added to the means.
     """
-    first = is_highest(drawn_means(values, weights))
+    first = is_highest(drawn_means(values, weights, fits))
     return np.asarray((first / first.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
-def drawn_means(values: Floats, weights: Ints) -> Floats:
+def drawn_means(values: Floats, weights: Ints, fits: Floats | None = None) -> Floats:
     """float64 [draws, generators]; each generator's mean over the drawn users that it has, minus infinity for none.
 
     Draws in which no generator has a user are left out. Arguments as of :func:`probability_first`.
@@ -53,6 +54,7 @@ def drawn_means(values: Floats, weights: Ints) -> Floats:
     users = weights @ known.astype(np.int64)
     totals = whole_products(weights, np.where(known, values, 0.0))
     means = np.divide(totals, users, out=np.full(totals.shape, -np.inf), where=users > 0)
+    means = means if fits is None else means + fits
     return np.asarray(means[users.any(axis=1)])
 
 
