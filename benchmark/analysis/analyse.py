@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count, product
 from string import ascii_lowercase
 
 import numpy as np
 
 from benchmark.analysis.agreement import agreement, validity
+from benchmark.analysis.fits import Fits
 from benchmark.analysis.inputs import READINGS, Plan, Rows, lifts_of
 from benchmark.analysis.measures import AUDITOR, GAP, LIFT, VERIFIER, Measure, both_by, with_role
 from benchmark.analysis.results import (
@@ -31,6 +32,7 @@ from benchmark.analysis.results import (
     TaskResults,
 )
 from benchmark.stats.comparison import Rules, compare, image_wins, paired_differences
+from benchmark.stats.fits import FitEffects
 from benchmark.stats.intervals import FEW_USERS, SHARE, SKEWED, mean_interval, resampling_weights
 from benchmark.stats.personalisation import Stratum, block_permutation, own_set_rank, permutations_within
 from benchmark.stats.random import stream
@@ -58,25 +60,25 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
     """
     users = len(block)
     weights = resampling_weights(users, plan.bootstrap, stream(plan.name, "bootstrap"), bootstrap_strata)
-    moved: Moved = {}
-    generators: dict[str, GeneratorResults] = {}
-    values: dict[str, dict[str, Floats]] = {}
-    for row in rows:
-        readings = {reading: row.values(reading) for reading in READINGS}
-        decided = readings[plan.reading]
-        summary = {measure: _summary(plan, row, measure, readings, weights) for measure in decided}
-        lifts, personal = {}, {}
-        for scorer in row.pairs:
-            lifts[LIFT + scorer], personal[scorer] = _personal(plan, row, scorer, block, weights, moved)
-        gap = gap_values(row, decided)
-        generators[row.id] = GeneratorResults(
-            summary, personal, None if gap is None else _mean_of(plan, row, Measure(GAP), gap, weights)
-        )
-        values[row.id] = decided | lifts
+    readings = {row.id: {reading: row.values(reading) for reading in READINGS} for row in rows}
+    lifts = {row.id: {scorer: lifts_of(row, scorer, plan.reading, block) for scorer in row.pairs} for row in rows}
+    values = {
+        row.id: readings[row.id][plan.reading] | {LIFT + scorer: lift for scorer, (lift, _) in lifts[row.id].items()}
+        for row in rows
+    }
     incomplete = incomplete_generators(plan.primary, rows, values)
     rows = [replace(row, ranked=row.ranked and row.id not in incomplete) for row in rows]
+    fits, moved, generators = Fits(plan, rows, values, block), Moved(), dict[str, GeneratorResults]()
+    for row in rows:
+        means = Means(plan, row, weights, fits)
+        summary = {measure: _summary(means, measure, readings[row.id]) for measure in readings[row.id][plan.reading]}
+        personal = {scorer: _personal(means, scorer, *lifts[row.id][scorer], block, moved) for scorer in row.pairs}
+        gap = gap_values(row, values[row.id])
+        generators[row.id] = GeneratorResults(
+            summary, personal, None if gap is None else means.interval(Measure(GAP), gap)
+        )
     measures = {measure for row in rows for measure in values[row.id] if Measure.parse(measure).scorer in row.scores}
-    families = {measure: _family(plan, measure, rows, values, weights) for measure in sorted(measures)}
+    families = {measure: _family(plan, measure, rows, values, weights, fits) for measure in sorted(measures)}
     return Analysis(
         generators,
         TaskResults(
@@ -98,15 +100,37 @@ def incomplete_generators(primary: str, rows: Sequence[Rows], values: Values) ->
     return tuple(name for name, own in known.items() if (anyone & ~own).sum() > allowed)
 
 
-def _summary(plan: Plan, row: Rows, measure: str, readings: Values, weights: Ints) -> Summary:
-    decided = readings[plan.reading][measure]
+@dataclass(frozen=True, slots=True, eq=False)
+class Means:
+    """Intervals for means over users of one generator's values."""
+
+    plan: Plan
+    row: Rows
+    weights: Ints
+    fits: Fits
+
+    def interval(self, measure: Measure, values: Floats) -> Interval:
+        """Over users, and over fits where they vary."""
+        bounds = self.row.bounds(measure)
+        over_users = mean_interval(values, self.weights, method=self.plan.interval, bounds=bounds)
+        return Interval.of(self.fits.widened(over_users, measure.key, self.row.id, bounds))
+
+    def of_share(self, values: Floats) -> Interval:
+        """Of shares of users, over users alone."""
+        return Interval.of(mean_interval(values, self.weights, method=self.plan.interval, bounds=SHARE))
+
+
+def _summary(means: Means, measure: str, readings: Values) -> Summary:
+    decided = readings[means.plan.reading][measure]
     known = np.isfinite(decided)
     return Summary(
-        interval=_mean_of(plan, row, Measure(measure), decided, weights),
+        interval=means.interval(Measure(measure), decided),
         users=int(known.sum()),
         without=int((~known).sum()),
         exclude=_mean(readings["exclude"][measure]),
         worst=_mean(readings["worst"][measure]),
+        by_fit=means.fits.means(measure, means.row.id),
+        between_fits=means.fits.spread(measure, means.row.id),
     )
 
 
@@ -116,34 +140,36 @@ def gap_values(row: Rows, values: Mapping[str, Floats]) -> Floats | None:
     return None if verifier is None or auditor is None else values[verifier] - values[auditor]
 
 
-def _mean_of(plan: Plan, row: Rows, measure: Measure, values: Floats, weights: Ints) -> Interval:
-    return Interval.of(mean_interval(values, weights, method=plan.interval, bounds=row.bounds(measure)))
-
-
 def _mean(values: Floats) -> float | None:
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if len(finite) else None
 
 
-def _personal(plan: Plan, row: Rows, scorer: str, block: Ints, weights: Ints, moved: Moved) -> tuple[Floats, Personal]:
-    """Lifts of all users under the deciding reading, and what is reported about them."""
-    decided, strata = lifts_of(row, scorer, plan.reading, block)
+def _personal(
+    means: Means, scorer: str, lifts: Floats, strata: Sequence[Stratum], block: Ints, moved: Moved
+) -> Personal:
+    """What is reported about the lifts of all users under the deciding reading."""
+    plan, row, measure = means.plan, means.row, Measure(scorer, is_lift=True)
     other = next(reading for reading in READINGS if reading != plan.reading)
-    lifts = {plan.reading: decided, other: lifts_of(row, scorer, other, block)[0] if row.failed.any() else decided}
+    by_reading = {plan.reading: lifts, other: lifts_of(row, scorer, other, block)[0] if row.failed.any() else lifts}
     estimable = sum(len(stratum.users) for stratum in strata)
-    counts = (estimable, len(block) - estimable, _mean(lifts["exclude"]), _mean(lifts["worst"]))
+    counts = (estimable, len(block) - estimable, _mean(by_reading["exclude"]), _mean(by_reading["worst"]))
     if not strata:
-        return decided, Personal(*counts)
+        return Personal(*counts)
     ranks = np.full((2, len(block)), np.nan)
     for stratum in strata:
         ranks[:, stratum.users] = own_set_rank(stratum.scores)
     mean_test, median_test = block_permutation(strata, _permutations(plan, strata, moved))
-    lift = _mean_of(plan, row, Measure(scorer, is_lift=True), decided, weights)
-    beats, reciprocal = (
-        Interval.of(mean_interval(column, weights, method=plan.interval, bounds=SHARE)) for column in ranks
-    )
-    return decided, Personal(
-        *counts, lift, PermutationTest.of(median_test), PermutationTest.of(mean_test), beats, reciprocal
+    beats, reciprocal = map(means.of_share, ranks)
+    return Personal(
+        *counts,
+        means.interval(measure, lifts),
+        PermutationTest.of(median_test),
+        PermutationTest.of(mean_test),
+        beats,
+        reciprocal,
+        means.fits.means(measure.key, row.id),
+        means.fits.spread(measure.key, row.id),
     )
 
 
@@ -154,7 +180,7 @@ def _permutations(plan: Plan, strata: Sequence[Stratum], moved: Moved) -> list[I
     return moved[sizes]
 
 
-def _family(plan: Plan, measure: str, rows: Sequence[Rows], values: Values, weights: Ints) -> Family:
+def _family(plan: Plan, measure: str, rows: Sequence[Rows], values: Values, weights: Ints, fits: Fits) -> Family:
     """Comparisons of one measure among the ranked generators that have it.
 
     A pair is compared on the users that both have; the ranks' bootstrap takes each generator's mean over the drawn
@@ -166,7 +192,9 @@ def _family(plan: Plan, measure: str, rows: Sequence[Rows], values: Values, weig
     common: Bools = np.asarray(np.isfinite(table).all(axis=1))
     pairs = pairs_of(plan, ids)
     higher = not pairs or Measure.parse(measure).is_lift or by_id[ids[0]].higher(measure)
-    comparisons = _comparisons(plan, measure, [by_id[name] for name in ids], table, higher, weights)
+    effects = fits.effects(measure, ids)
+    comparisons = _comparisons(plan, measure, [by_id[name] for name in ids], table, higher, weights, effects)
+    added = None if effects is None else effects.draws[: len(weights)] * (1 if higher else -1)
     return Family(
         declared=plan.frozen and plan.decides(measure),
         hash=digest_of([plan.name, measure, ids, pairs]),
@@ -174,12 +202,19 @@ def _family(plan: Plan, measure: str, rows: Sequence[Rows], values: Values, weig
         users=int(common.sum()),
         left_out=int((~common).sum()),
         comparisons=comparisons,
-        ranks=_ranks(plan, ids, comparisons, table if higher else -table, weights) if comparisons else {},
+        ranks=_ranks(plan, ids, comparisons, table if higher else -table, weights, added) if comparisons else {},
+        fits={} if effects is None else effects.procedures,
     )
 
 
 def _comparisons(
-    plan: Plan, measure: str, rows: Sequence[Rows], table: Floats, higher: bool, weights: Ints
+    plan: Plan,
+    measure: str,
+    rows: Sequence[Rows],
+    table: Floats,
+    higher: bool,
+    weights: Ints,
+    effects: FitEffects | None,
 ) -> tuple[Comparison, ...]:
     """Every pair of the family; ``table`` is float64 [users, generators]."""
     ids = [row.id for row in rows]
@@ -195,18 +230,25 @@ def _comparisons(
     margin = plan.margin if plan.decides(measure) else None
     low, high = rows[0].bounds(Measure.parse(measure))
     rules = Rules(plan.permutations, plan.alpha, margin, higher, plan.interval, (low - high, high - low))
-    results = compare(differences, weights, rules, stream(plan.name, "sign-flips", measure), beats)
+    first, second = (np.array([ids.index(name) for name in side]) for side in zip(*pairs, strict=True))
+    fits = None if effects is None else effects.pairs(first, second)
+    results = compare(differences, weights, rules, stream(plan.name, "sign-flips", measure), beats, fits)
     return tuple(Comparison.of(a, b, result) for (a, b), result in zip(pairs, results, strict=True))
 
 
 def _ranks(
-    plan: Plan, ids: Sequence[str], comparisons: Sequence[Comparison], table: Floats, weights: Ints
+    plan: Plan,
+    ids: Sequence[str],
+    comparisons: Sequence[Comparison],
+    table: Floats,
+    weights: Ints,
+    added: Floats | None,
 ) -> dict[str, Rank]:
-    """Ranks by generator; ``table`` is float64 [users, generators], higher is better."""
+    """Ranks by generator; ``table`` is float64 [users, generators], higher is better, ``added`` what fits add to it."""
     better = {}
     for pair in comparisons:
         better[pair.a, pair.b], better[pair.b, pair.a] = pair.verdict == "better", pair.verdict == "worse"
-    first = dict(zip(ids, probability_first(table, weights).tolist(), strict=True))
+    first = dict(zip(ids, probability_first(table, weights, added).tolist(), strict=True))
     level = dict(zip(ids, levels(np.nanmean(table, axis=0)).tolist(), strict=True))
     limits = rank_intervals(ids, better)
     order = sorted(ids, key=lambda name: (-level[name], name))
@@ -233,14 +275,18 @@ def _cautions(
     few = (str(users),) if users < FEW_USERS else ()
     compared = any(families[measure.key].comparisons for measure in both_by(plan.primary) if measure.key in families)
     alone = () if compared or plan.family == "all-pairs" else (plan.reference,)
-    unequal = tuple(row.id for row in rows if len(np.unique(row.images)) > 1)
-    cautions = [Caution("few-users", few), Caution("unequal-images", unequal), Caution("no-comparisons", alone)]
+    uneven = tuple(row.id for row in rows if len(np.unique(row.images)) > 1)
+    cautions = [Caution("few-users", few), Caution("unequal-images", uneven), Caution("no-comparisons", alone)]
     for measure in both_by(plan.primary):
         intervals = {name: _interval(results, measure) for name, results in generators.items()}
         skewed = tuple(n for n, interval in intervals.items() if interval and abs(interval.skewness or 0.0) > SKEWED)
         pairs = families[measure.key].comparisons if measure.key in families else ()
         differences = tuple(f"{pair.a} and {pair.b}" for pair in pairs if pair.skewed)
+        spreads = families[measure.key].fits if measure.key in families else {}
+        differing = [use for use, spread in spreads.items() if (spread.equal or 1.0) < plan.alpha]
+        unequal = tuple(row.id for row in rows if row.ranked and row.use in differing and len(row.fit_keys) > 1)
         cautions += [
+            Caution("unequal-fits", unequal, measure.key),
             Caution("skewed-values", skewed, measure.key),
             Caution("skewed-differences", differences, measure.key),
         ]

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 
 from benchmark.stats import comparison, intervals, personalisation
+from benchmark.stats.fits import FitVariance
 from benchmark.stats.levels import VERDICTS
 
 Count = Annotated[int, Ge(0), Le(2**53)]
@@ -141,6 +142,8 @@ class Summary:
         without: Users without one.
         exclude: Mean when failures are left out.
         worst: Mean when a failure counts as the user's lowest score.
+        by_fit: Mean over users of each fit; empty where the fit does not vary, null where nobody has a value.
+        between_fits: Standard deviation of these, over users with a value in every fit; null without them.
     """
 
     interval: Interval
@@ -148,6 +151,8 @@ class Summary:
     without: Count
     exclude: float | None
     worst: float | None
+    by_fit: tuple[float | None, ...] = ()
+    between_fits: NotNegative | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +169,8 @@ class Personal:
         reciprocal_rank: One over the own set's rank.
         exclude: Mean lift when failures are left out.
         worst: Mean lift when a failure counts as the lowest score of each judging user.
+        by_fit: Mean lift of each fit; empty where the fit does not vary, null where nobody has a value.
+        between_fits: Standard deviation of these, over users with a value in every fit; null without them.
     """
 
     estimable: Count
@@ -175,6 +182,8 @@ class Personal:
     mean: PermutationTest | None = None
     own_set_beats: Interval | None = None
     reciprocal_rank: Interval | None = None
+    by_fit: tuple[float | None, ...] = ()
+    between_fits: NotNegative | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +309,7 @@ class Family:
         left_out: The others.
         comparisons: One per pair.
         ranks: By generator.
+        fits: Variance between fits, by fitting procedure; none where no fit varies.
     """
 
     declared: bool
@@ -309,6 +319,7 @@ class Family:
     left_out: Count
     comparisons: tuple[Comparison, ...]
     ranks: Mapping[str, Rank]
+    fits: Mapping[str, FitVariance]
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,12 +403,15 @@ class Caution:
     """Why the true coverage or level may not be the nominal one.
 
     Attributes:
-        kind: Why; `no-comparisons`: the reference has no rank.
+        kind: Why; `no-comparisons`: the reference has no rank; `unequal-fits`: the variance between fits, which is
+            pooled, differs between generators of one fitting procedure.
         where: The number of users, or the ids of the generators or pairs concerned.
         measure: Of which measure.
     """
 
-    kind: Literal["few-users", "unequal-images", "no-comparisons", "skewed-values", "skewed-differences"]
+    kind: Literal[
+        "few-users", "unequal-images", "no-comparisons", "skewed-values", "skewed-differences", "unequal-fits"
+    ]
     where: tuple[str, ...]
     measure: str | None = None
 
@@ -414,7 +428,7 @@ class TaskResults:
         incomplete: Generators that are not ranked, because more than 5 % of the users, rounded up,
             have no preference.
         cautions: Warnings about the declared measures: few users, unequal numbers of images, no comparisons, skewed
-            values, skewed differences.
+            values, skewed differences, unequal variances between fits.
     """
 
     users: Count

@@ -31,6 +31,7 @@ CAUTIONS = {
     "unequal-images": "Unequal numbers of images ({where}): lifts compare users who have equally many.",
     "skewed-values": "Skewed values of {measure} ({where}): the true coverage of this interval may be below 95 %.",
     "skewed-differences": "Skewed differences of {measure} ({where}): sign-flip tests can reject too often.",
+    "unequal-fits": "The variance between fits of {measure} differs among {where}, and the tests pool it.",
 }
 """By kind; the figures behind each sentence are in docs/reports/calibration.md."""
 INCOMPLETE = "Not ranked: {title} has a preference for {known} of {users}."

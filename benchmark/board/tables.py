@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from benchmark.analysis.analyse import gap_values
+from benchmark.analysis.fits import Fits
 from benchmark.analysis.inputs import HeldOutScores, Rows, with_lifts
 from benchmark.analysis.measures import GAP
 from benchmark.board.board import Board
@@ -46,7 +47,8 @@ def read_tables(board: Board) -> Tables:
     """All rows of a task version, read and checked once."""
     task = board.record
     users = list(task.users.id)
-    return Tables(board, {row.id: read_rows(board.folder / row.id, row.record, task.spec, users) for row in board.rows})
+    rows = {row.id: read_rows(board.folder / row.id, row.record, task.spec, users) for row in board.rows}
+    return Tables(board, {row.id: replace(rows[row.id], ranked=row.ranked) for row in board.rows})
 
 
 class Tables:
@@ -68,6 +70,7 @@ class Tables:
             values = with_lifts(own, self.plan.reading, self.block)
             gap = gap_values(own, values)
             self.values[name] = values if gap is None else values | {GAP: gap}
+        self.fits = Fits(self.plan, list(rows.values()), self.values, self.block, DRAWS)
 
     @property
     def primary(self) -> str:

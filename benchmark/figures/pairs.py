@@ -31,10 +31,12 @@ def ranks(tables: Tables) -> list[Figure]:
     if len(rows) < 2:
         return []
     values = tables.table(tables.primary, rows)
-    means = drawn_means(values, tables.weights)
+    effects = tables.fits.effects(tables.primary, [row.id for row in rows])
+    fits = None if effects is None else effects.draws[: len(tables.weights)]
+    means = drawn_means(values, tables.weights, fits)
     tie = TIE * size_of(means)
     place = np.column_stack([1 + (means > means[:, [k]] + tie).sum(axis=1) for k in range(len(rows))])
-    shares = probability_first(values, tables.weights)
+    shares = probability_first(values, tables.weights, fits)
     kept = shown(rows, tables.board.reference)
     column = {row.id: i for i, row in enumerate(rows)}
     data = pd.DataFrame(
@@ -63,7 +65,8 @@ def ranks(tables: Tables) -> list[Figure]:
     share = float(shares[column[first.id]])
     low, high = np.quantile(place, [0.025, 0.975], axis=0)
     text = [f"{row.title}: ranks {low[column[row.id]]:.0f} to {high[column[row.id]]:.0f}" for row in kept]
-    drawn = f"{len(place):,} bootstrap draws of users; per cent of the draws. Equal means share the better rank."
+    what = "users" if fits is None else "users and fits"
+    drawn = f"{len(place):,} bootstrap draws of {what}; per cent of the draws. Equal means share the better rank."
     return [
         Figure(
             "rank-stability",

@@ -125,7 +125,15 @@ def segments_script(tables: Tables) -> str:
     segments = []
     for segment in tables.segments[1:]:
         own = segment.users
-        means = [mean_intervals(table[own], tables.weights[:, own], bounds=bounds) for table, bounds in measured]
+        means = [
+            [
+                tables.fits.widened(mean, column.key, row.id, bounds)
+                for row, mean in zip(
+                    board.rows, mean_intervals(table[own], tables.weights[:, own], bounds=bounds), strict=True
+                )
+            ]
+            for column, (table, bounds) in zip(columns, measured, strict=True)
+        ]
         rows = [[_rounded(Interval.of(mean)) for mean in row] for row in zip(*means, strict=True)]
         segments.append({"id": segment.id, "name": segment.name, "users": int(own.sum()), "cells": rows})
     return script({"columns": [column.key for column in columns], "segments": segments})
