@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmark.commands.layout import Column, print_rows, terminal
-from benchmark.planning.calibration import QUANTITIES, Rate, calibrate, cells
+from benchmark.planning.calibration import calibrate, cells
 from benchmark.planning.pilot import pilot as read_pilot
+from benchmark.planning.rates import QUANTITIES, Rate
 from benchmark.records.find import find_records
 from benchmark.runner.progress import Reporter
 from benchmark.stats.simulation import Shape

@@ -6,14 +6,13 @@ import pytest
 from benchmark.analysis.inputs import Rows
 from benchmark.analysis.measures import Measure
 from benchmark.planning.calibration import (
-    LEVEL,
-    Cell,
     _true_values,
     calibrate,
     cells,
     expected_correlation,
 )
 from benchmark.planning.pilot import Detectable, estimate, pilot, set_correlation
+from benchmark.planning.rates import LEVEL, Cell
 from benchmark.stats.levels import FEWEST_USERS
 from benchmark.stats.personalisation import personal_lift
 from benchmark.stats.simulation import (
@@ -133,13 +132,15 @@ def test_workers_change_nothing():
         Cell("sets", "skewed", Shape(8, 4, 0.2), 0.3, 60),
         Cell("generators", "equal", Shape(8, 4, 0.2), 0.3, 60),
         Cell("verifier", "equal", Shape(8, 4, 0.2), 0.3, 60),
+        Cell("fits", "shared fits", Shape(8, 6, 0.2), 0.3, 60, 3, 0.5),
+        Cell("power", "lift", Shape(8, 3, 0.2), 0.3, 60, 3, 0.5),
     ]
     assert calibrate(work, 3, workers=1) == calibrate(work, 3, workers=2)
 
 
 def test_a_short_calibration_keeps_its_word():
     """Wide limits for few runs; the full table is docs/reports/calibration.csv."""
-    for rate in calibrate(cells(Shape(30, 6, 0.3), 0.3, 100), 5, workers=2):
+    for rate in calibrate(cells(Shape(30, 6, 0.3), 0.3, 100, fits=3), 5, workers=2):
         skewed = rate.condition.startswith("skewed")
         if rate.nominal is not None and rate.on_board and not skewed:
             assert abs(rate.rate - rate.nominal) < 5 * rate.error, rate
@@ -165,11 +166,10 @@ def test_the_true_value_of_a_skewed_pair_is_not_one_half():
 def test_the_committed_table_is_what_the_command_gives(world, condition, users):
     script = load("calibration_table")
     rows = script.read(ROOT / "docs" / "reports" / "calibration.csv")
-    assert min(row["runs"] for row in rows) >= 2000
-    assert {(row["users"], row["correlation"]) for row in rows} == {
-        (p, c) for p in script.USERS for c in script.CORRELATIONS
-    }
-    cell = Cell(world, condition, Shape(users, script.IMAGES, 0.3), script.LIFT, 2000)
+    expected = {script.place(cell) for batch in script.batches(2000) for cell in batch}
+    assert {script.place(row) for row in rows} == expected
+    batch = next(b for b in script.batches(2000) if (b[0].shape.users, b[0].shape.correlation) == (users, 0.3))
+    cell = next(cell for cell in batch if (cell.world, cell.condition) == (world, condition))
     for rate in calibrate([cell], script.SEED, workers=2):
         (row,) = [
             r
