@@ -36,8 +36,10 @@ USERS_WITH_FITS = (8, 30, 100)
 IMAGES_WITH_FITS = 15
 """A multiple of all numbers of fits."""
 CORRELATION_WITH_FITS = 0.3
-OTHER_RUNS = 0.5
-"""Share of the runs for variances between fits that were not measured."""
+SHARE_OF_RUNS = 0.5
+"""For all cells with fits but those of the power, and of equal methods with 100 users and the measured variance."""
+ASSUMED_VARIANCES = (MEASURED_FIT_VARIANCE, 0.25, 1.0)
+"""For generators that share their fits or differ in their variance, with three fits."""
 POWER = {"lift": (0.06, 0.085, 0.0146), "preference": (0.05, 0.06, 0.0078)}
 """Effect, and standard deviations between users and between fits, on tinyworld; within, .12 per fit and user."""
 WITHIN = 0.12
@@ -195,10 +197,11 @@ def batches(runs: int) -> Iterator[list[Cell]]:
         ]
     for fits, variance, users in itertools.product(FITS, FIT_VARIANCES, USERS_WITH_FITS):
         shape = Shape(users, IMAGES_WITH_FITS, CORRELATION_WITH_FITS)
-        some = runs if variance == MEASURED_FIT_VARIANCE else round(OTHER_RUNS * runs)
+        main = (fits, variance, users) == (3, MEASURED_FIT_VARIANCE, POWER_USERS)
+        all_conditions = fits == 3 and variance in ASSUMED_VARIANCES
         yield [
-            Cell("fits", condition, shape, LIFT, some, fits, variance)
-            for condition in (WORLDS["fits"] if fits > 1 else WORLDS["fits"][:1])
+            Cell("fits", condition, shape, LIFT, runs if main else round(SHARE_OF_RUNS * runs), fits, variance)
+            for condition in (WORLDS["fits"] if all_conditions else WORLDS["fits"][:1])
         ]
 
 
