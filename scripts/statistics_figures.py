@@ -123,6 +123,7 @@ def flips() -> None:
 def coverage() -> None:
     """How often intervals contain the true value, by number of users."""
     table = pd.read_csv(ROOT / "docs" / "reports" / "calibration.csv")
+    table = table[table["world"] != "fits"]
     lines = []
     for label, quantity, condition in (
         ("difference, not skewed", "difference, interval", "equal"),
@@ -149,9 +150,25 @@ def published() -> None:
     save("published", _lines(data, "correlation", "true null hypotheses rejected", 0.05))
 
 
+def fits() -> None:
+    """Leaderboards of equal methods with a verdict, by the variance between fits."""
+    table = pd.read_csv(ROOT / "docs" / "reports" / "calibration.csv")
+    table = table[(table["world"] == "fits") & (table["condition"] == "own fits") & (table["users"] == 100)]
+    table = table[table["quantity"].isin(["one fit, a verdict in all pairs", "methods, no difference, all pairs"])]
+    data = table.assign(case=[f"{own} fit{'s' if own > 1 else ''}" for own in table["fits"]])
+    save("fits", _lines(data, "fit_variance", "leaderboards of equal methods with a verdict", 0.05))
+
+
+X_TITLES = {
+    "users": "users",
+    "correlation": "correlation of two images of one set",
+    "fit_variance": "variance between fits / variance between users",
+}
+
+
 def _lines(data: Any, x: str, title: str, nominal: float) -> Any:
     base = alt.Chart(data).encode(
-        x=alt.X(f"{x}:Q", title=x if x == "users" else "correlation of two images of one set",
+        x=alt.X(f"{x}:Q", title=X_TITLES[x],
                 scale=alt.Scale(type="log" if x == "users" else "linear", nice=False),
                 axis=alt.Axis(values=sorted(data[x].unique()))),
         y=alt.Y("rate:Q", title=title, scale=alt.Scale(zero=nominal < 0.5)),
@@ -253,7 +270,7 @@ def power() -> None:
     save("power", (base.mark_line() + base.mark_circle(opacity=1)).properties(width=WIDTH, height=HEIGHT))
 
 
-FIGURES = (opinions, whole_sets, flips, coverage, published, verdicts, ranks, aucs, agreement, power)
+FIGURES = (opinions, whole_sets, flips, coverage, published, fits, verdicts, ranks, aucs, agreement, power)
 
 
 def main() -> None:

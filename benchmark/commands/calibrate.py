@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmark.commands.layout import Column, print_rows, terminal
-from benchmark.planning.calibration import QUANTITIES, Rate, calibrate, cells
+from benchmark.planning.calibration import MEASURED_FIT_VARIANCE, calibrate, cells
 from benchmark.planning.pilot import pilot as read_pilot
+from benchmark.planning.rates import QUANTITIES, Rate
 from benchmark.records.find import find_records
 from benchmark.runner.progress import Reporter
 from benchmark.stats.simulation import Shape
-from rebeca.errors import SpecError
+from rebeca.errors import SpecError, counted
 
 SEED = 1
 FEWEST_SIMULATED = 2
@@ -30,12 +31,16 @@ class TaskShape:
         images: Images per user.
         correlation: Between a judge's scores of two images of one user.
         lift: Planted lift, in standard deviations of a score.
+        fits: Fits per generator.
+        fit_variance: Variance between fits, as a multiple of that between users.
     """
 
     users: int | None = None
     images: int | None = None
     correlation: float | None = None
     lift: float | None = None
+    fits: int | None = None
+    fit_variance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,8 @@ class Calibration:
         images: Images per user.
         correlation: As in :class:`TaskShape`.
         lift: As in :class:`TaskShape`.
+        fits: As in :class:`TaskShape`.
+        fit_variance: As in :class:`TaskShape`.
         runs: Simulated runs per condition.
         rates: Per condition and quantity.
         summary: Per quantity.
@@ -85,6 +92,8 @@ class Calibration:
     images: int
     correlation: float
     lift: float
+    fits: int
+    fit_variance: float
     runs: int
     rates: Sequence[Rate]
     summary: Sequence[QuantityRates]
@@ -104,16 +113,23 @@ def calibrate_task(
         reporter: Told about the progress.
 
     Raises:
-        SpecError: If there are no records and something is not given.
+        SpecError: If there are no records and something is not given, or if fits cannot share the images equally.
     """
     wanted, source = given, "given"
     if given.users is None or given.images is None or given.correlation is None:
         wanted, source = _completed(task, roots, given), "estimated from records"
     assert wanted.users is not None and wanted.images is not None and wanted.correlation is not None
     lift = LEAST_LIFT if wanted.lift is None else wanted.lift
+    fits = 1 if wanted.fits is None else wanted.fits
+    fit_variance = MEASURED_FIT_VARIANCE if wanted.fit_variance is None else round(wanted.fit_variance, 3)
+    if wanted.images % fits:
+        raise SpecError(
+            f"{wanted.images} images per user cannot be shared equally among {fits} fits",
+            hint="give other --images or --fits",
+        )
     shape = Shape(wanted.users, wanted.images, min(round(wanted.correlation, 3), 0.99))
     with reporter.stage(f"calibrate {task}") as report:
-        rates = calibrate(cells(shape, lift, runs), SEED, workers, report)
+        rates = calibrate(cells(shape, lift, runs, fits, fit_variance), SEED, workers, report)
     return Calibration(
         task=task,
         shape=source,
@@ -121,6 +137,8 @@ def calibrate_task(
         images=shape.images,
         correlation=shape.correlation,
         lift=lift,
+        fits=fits,
+        fit_variance=fit_variance,
         runs=runs,
         rates=rates,
         summary=summary(rates),
@@ -150,6 +168,8 @@ def _completed(task: str, roots: Sequence[Path], given: TaskShape) -> TaskShape:
         images=pilot.images if given.images is None else given.images,
         correlation=pilot.correlation if given.correlation is None else given.correlation,
         lift=(pilot.lift if pilot.lift > 0 else LEAST_LIFT) if given.lift is None else given.lift,
+        fits=pilot.fits if given.fits is None else given.fits,
+        fit_variance=pilot.fit_variance,
     )
 
 
@@ -177,7 +197,8 @@ def print_calibration(calibration: Calibration) -> None:
     console = terminal()
     console.print(
         f"{calibration.users} users x {calibration.images} images, correlation {calibration.correlation:g}"
-        f" ({calibration.shape}), planted lift {calibration.lift:.2f} sd, {calibration.runs} runs per condition"
+        f" ({calibration.shape}), planted lift {calibration.lift:.2f} sd, {counted(calibration.fits, 'fit')} whose"
+        f" variance is {calibration.fit_variance:g} of that between users, {calibration.runs} runs per condition"
     )
     rows = calibration.summary
     columns = (
@@ -197,5 +218,5 @@ def _range(row: QuantityRates) -> str:
 
 
 def _verdict(row: QuantityRates) -> str:
-    verdict = f"off: {', '.join(row.off)}" if row.off else "holds" if row.kind != "power" else ""
+    verdict = f"off: {', '.join(row.off)}" if row.off else "" if row.nominal is None or row.kind == "power" else "holds"
     return verdict if row.on_board else f"{verdict} (decides nothing)".strip()

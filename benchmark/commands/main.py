@@ -263,6 +263,7 @@ def compare(task: str, a: str, b: str, workdir: Path, roots: tuple[Path, ...], a
     type=float,
     help="Personal lift to simulate, in standard deviations of a score  [default: as in the records]",
 )
+@click.option("--fits", type=click.IntRange(1), help="Fits per generator  [default: as in the records, else 1]")
 @click.option("--runs", type=click.IntRange(20), default=2000, show_default=True, help="Simulated runs per condition.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
 @workdir_option
@@ -274,6 +275,7 @@ def calibrate(
     images: int | None,
     correlation: float | None,
     lift: float | None,
+    fits: int | None,
     runs: int,
     workers: int,
     workdir: Path,
@@ -287,7 +289,7 @@ def calibrate(
     from benchmark.commands.calibrate import TaskShape, calibrate_task, print_calibration
     from benchmark.runner.progress import Reporter
 
-    given, reporter = TaskShape(users, images, correlation, lift), Reporter(quiet=as_json)
+    given, reporter = TaskShape(users, images, correlation, lift, fits), Reporter(quiet=as_json)
     calibration = calibrate_task(task, roots or (workdir / "records",), given, runs, workers, reporter)
     print_result(calibration, as_json, print_calibration)
 

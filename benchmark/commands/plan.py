@@ -10,17 +10,21 @@ import numpy as np
 from rich.console import Console
 from rich.filesize import decimal
 
+from benchmark.analysis.analyse import pairs_of
 from benchmark.analysis.measures import Measure
 from benchmark.board.format_numbers import count, number
 from benchmark.commands.layout import Column, print_rows, terminal
-from benchmark.planning.pilot import MeasureReach, Pilot
+from benchmark.planning.pilot import Pilot
 from benchmark.planning.pilot import pilot as read_pilot
+from benchmark.planning.reach import Design, Family, MeasureReach, family_of
 from benchmark.records.files import newest_records
+from benchmark.records.schema import plan_of
 from benchmark.runner.addresses import Addresses, find_addresses
 from benchmark.runner.checks import check_task
 from benchmark.runner.store import Store
 from benchmark.runner.world import find_data
-from benchmark.stats.levels import FEWEST_USERS, detectable, smallest_p
+from benchmark.stats.levels import FEWEST_USERS, smallest_p
+from benchmark.stats.student import detectable_errors
 from benchmark.task.resolve import ResolvedGenerator, Task
 from rebeca.errors import counted
 
@@ -58,6 +62,7 @@ class PilotPlan:
         records: Folder of its records.
         users: Number of its users.
         images_per_user: Its images per user.
+        fits_per_generator: Its fits per generator.
         correlation: Between a judge's scores of two images of one user; None where records do not show it.
         measures: What could be detected, by declared measure.
     """
@@ -65,6 +70,7 @@ class PilotPlan:
     records: str
     users: int
     images_per_user: int
+    fits_per_generator: int
     correlation: float | None
     measures: Sequence[MeasureReach]
 
@@ -78,6 +84,8 @@ class RunPlan:
         hash: Of the task.
         users: Users.
         images_per_user: Images per user, by the task.
+        fits_per_generator: Fits per generator, by the task.
+        comparisons: Pairs of the declared family.
         generators: Plan per generator.
         fits: Different fits.
         images: Images of all generators.
@@ -86,7 +94,9 @@ class RunPlan:
         seconds_left: Estimated from the pilot; None without one.
         smallest_p: Smallest p that a comparison can have; None where nothing is tested.
         margin: Equivalence margin.
-        detectable_in_sd: Smallest detectable difference in standard deviations of a user's difference.
+        detectable_in_sd: Smallest difference of fitted models that one pair detects, in standard deviations of a
+            user's difference.
+        adjusted_in_sd: The same by one pair of the family.
         pilot: What earlier records say; None without any.
         notes: What :func:`benchmark.runner.checks.check_task` says; and if the data were read for this plan, what was
             left out of them, and who is left without something.
@@ -96,6 +106,8 @@ class RunPlan:
     hash: str
     users: int
     images_per_user: int
+    fits_per_generator: int
+    comparisons: int
     generators: Sequence[GeneratorPlan]
     fits: int
     images: int
@@ -105,6 +117,7 @@ class RunPlan:
     smallest_p: float | None
     margin: float
     detectable_in_sd: float
+    adjusted_in_sd: float
     pilot: PilotPlan | None
     notes: Sequence[str]
 
@@ -132,11 +145,18 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
     cached = sum(plan.images_cached for plan in generators)
     folder = pilot_folder or newest_records(workdir / "records" / task.file.id)
     pilot = None if folder is None else read_pilot(folder)
+    family = _family(task, addresses)
+    alone, adjusted = (
+        detectable_errors(analysis.alpha, pairs, users - 1) / float(np.sqrt(users)) if users > 1 else float("inf")
+        for pairs in (1, max(1, family.comparisons))
+    )
     return RunPlan(
         title=task.file.title,
         hash=task.hash(),
         users=users,
         images_per_user=task.file.images,
+        fits_per_generator=task.file.fits,
+        comparisons=family.comparisons,
         generators=generators,
         fits=len({fit for plan in generators for fit in plan.fits}),
         images=images,
@@ -145,18 +165,30 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
         seconds_left=None if pilot is None or pilot.seconds is None else pilot.seconds * (images - cached),
         smallest_p=smallest_p(users, analysis.permutations) if users >= FEWEST_USERS else None,
         margin=analysis.equivalence_margin,
-        detectable_in_sd=detectable(analysis.alpha) / float(np.sqrt(users)),
-        pilot=None if pilot is None else _pilot(task, users, pilot, str(folder)),
+        detectable_in_sd=alone,
+        adjusted_in_sd=adjusted,
+        pilot=None if pilot is None else _pilot(task, users, family, pilot, str(folder)),
         notes=[*checked, *(() if data.world is None else data.world.notes)],
     )
 
 
-def _pilot(task: Task, users: int, pilot: Pilot, folder: str) -> PilotPlan:
+def _family(task: Task, addresses: Addresses) -> Family:
+    """Of the generators that will be ranked."""
+    flags = {spec.id: spec.flags() for spec in task.generators if not spec.flags().needs}
+    fits = {
+        spec.id: (spec.use, addresses.generators[spec.id].fits[0].address.key) if flags[spec.id].fit_varies else None
+        for spec in task.generators
+        if spec.id in flags
+    }
+    return family_of(pairs_of(plan_of(task.spec(), frozen=True), list(flags)), fits)
+
+
+def _pilot(task: Task, users: int, family: Family, pilot: Pilot, folder: str) -> PilotPlan:
     analysis = task.file.analysis
     reference = next((spec for spec in task.generators if spec.id == analysis.reference), task.generators[0])
-    images, margin, alpha = task.images_of(reference), analysis.equivalence_margin, analysis.alpha
-    reach = [each.reach(users, images, margin, alpha) for each in pilot.detectable]
-    return PilotPlan(folder, pilot.users, pilot.images, pilot.correlation, reach)
+    design = Design(users, task.images_of(reference), task.file.fits)
+    reach = [each.reach(design, family, analysis.equivalence_margin, analysis.alpha) for each in pilot.detectable]
+    return PilotPlan(folder, pilot.users, pilot.images, pilot.fits, pilot.correlation, reach)
 
 
 def _generator(task: Task, spec: ResolvedGenerator, addresses: Addresses, store: Store) -> GeneratorPlan:
@@ -202,34 +234,65 @@ def print_plan(plan: RunPlan) -> None:
     else:
         console.print(f"smallest p of a comparison: {plan.smallest_p:.2g}")
     if plan.pilot is None:
+        family = ""
+        if plan.comparisons > 1:
+            family = f", and {plan.adjusted_in_sd:.2f} adjusted for {plan.comparisons} comparisons"
         console.print(
             f"smallest detectable difference: {plan.detectable_in_sd:.2f} standard deviations of a user's"
-            " difference (80 % power); for one in raw units run a pilot first, e.g. with --limit-users 20"
+            f" difference (80 % power){family}; for one in raw units run a pilot first, e.g. with --limit-users 20"
         )
     else:
-        _print_pilot(console, plan.pilot, plan.margin)
+        _print_pilot(console, plan.pilot, plan)
 
 
-def _print_pilot(console: Console, pilot: PilotPlan, margin: float) -> None:
+def _print_pilot(console: Console, pilot: PilotPlan, plan: RunPlan) -> None:
     console.print(
         f"from {pilot.records} ({pilot.users} users x {pilot.images_per_user} images,"
-        f" two images of a set correlate at {number(pilot.correlation, 2)}); one pair, unadjusted, 80 % power:"
+        f" {counted(pilot.fits_per_generator, 'fit')}, two images of a set correlate at"
+        f" {number(pilot.correlation, 2)}); 80 % power:"
     )
     for measure in pilot.measures:
         console.print(f"\nsmallest detectable difference, {Measure.parse(measure.measure).label}", style="bold")
-        detected = {(reach.users, reach.images): reach.detectable for reach in measure.table}
-        users, images = (sorted(set(values)) for values in zip(*detected, strict=True))
-        print_rows(
-            console,
-            [
-                Column("users", [f"{own:,}" for own in users], right=True),
-                *(Column(f"{k} images", [number(detected[own, k], 4) for own in users], right=True) for k in images),
-            ],
-        )
+        print_rows(console, _columns(measure, plan))
+        console.print(_of_fits(measure))
         console.print(
-            f"A difference of the margin {margin:g} is found by {measure.users_for_margin:,} users. Equal generators"
-            f" are called equivalent by {measure.users_for_equivalence:,} (80 % power each)."
+            f"A difference of the margin {plan.margin:g} is found by {_users(measure.users_for_margin)}. Equal"
+            f" generators are called equivalent by {_users(measure.users_for_equivalence)}. (One pair, 80 % power.)"
         )
+
+
+def _columns(measure: MeasureReach, plan: RunPlan) -> list[Column]:
+    """Users and images, one pair alone with the task's fits, and one of the family with one, three and five fits."""
+    reach = {(each.users, each.images, each.fits): each for each in measure.table}
+    rows = sorted({(users, images) for users, images, _ in reach})
+    return [
+        Column("users", [f"{users:,}" for users, _ in rows], right=True),
+        Column("images", [f"{images:,}" for _, images in rows], right=True),
+        Column(
+            f"alone, F = {plan.fits_per_generator}",
+            [number(reach[*row, plan.fits_per_generator].detectable, 4) for row in rows],
+            right=True,
+        ),
+        *(
+            Column(
+                f"of {plan.comparisons}, F = {fits}",
+                [number(reach[*row, fits].adjusted, 4) for row in rows],
+                right=True,
+            )
+            for fits in sorted({fits for *_, fits in reach})
+        ),
+    ]
+
+
+def _of_fits(measure: MeasureReach) -> str:
+    if measure.between_fits is None:
+        return "F = 1 is about one fitted model. The spread between fits is unknown: no record has several fits."
+    spread = f"F = 1 is about one fitted model. The spread between fits is {number(measure.between_fits, 4)}"
+    return f"{spread}." if measure.fits_measured else f"{spread} on tinyworld; here no record has several fits."
+
+
+def _users(users: int | None) -> str:
+    return "no number of users with so few fits" if users is None else f"{users:,} users"
 
 
 def _duration(seconds: float) -> str:

@@ -8,17 +8,17 @@ not depend on the number of processes.
 from __future__ import annotations
 
 import multiprocessing
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from scipy.special import gammaln, hyp2f1
 
+from benchmark.planning.fit_worlds import compare_methods, find_difference
+from benchmark.planning.rates import ALPHA, FLIPS, PARTIAL_OFFSET, QUANTITIES, Cell, Counts, Rate, rate_of
 from benchmark.stats.agreement import correlation_pooled, correlation_within
 from benchmark.stats.comparison import Comparison, Rules, compare, image_wins, sign_flips
-from benchmark.stats.intervals import SHARE, Interval, mean_interval, resampling_weights
+from benchmark.stats.intervals import SHARE, mean_interval, resampling_weights
 from benchmark.stats.personalisation import (
     block_permutation,
     image_shuffle,
@@ -30,6 +30,7 @@ from benchmark.stats.personalisation import (
 from benchmark.stats.random import stream
 from benchmark.stats.simulation import (
     CONDITIONS,
+    FIT_CONDITIONS,
     GENERATOR_CONDITIONS,
     GENERATORS,
     Shape,
@@ -42,163 +43,35 @@ from benchmark.stats.simulation import (
 from benchmark.stats.verifier import auc_by_user, auc_over_users, bootstrap_rows_auc
 from rebeca.arrays import Floats, Ints
 
-ALPHA = 0.05
 RUNS_PER_BLOCK = 50
 """Runs that share one set of bootstrap weights; a process computes one block at a time."""
 PERMUTATIONS = 199
-FLIPS = 399
-"""More than 2**8, so that signs of eight users are enumerated, as in a run."""
 BOOTSTRAP = 999
 ROW_DRAWS = 99
 RATINGS_PER_USER = 20
 IMAGES_FOR_GROUND_TRUTH = 200_000
 """Images from which a true value without a formula is estimated; its error is a tenth of an interval's at 210 users."""
 AGREEMENT = 0.6
-PARTIAL_OFFSET = 3.0
-"""The one generator that is truly better under a partial null, in standard deviations of an image's score."""
-BEYOND = 3.0
-"""A rate this many Monte Carlo standard errors on the wrong side of nominal is marked."""
 WORLDS = {
     "sets": CONDITIONS,
     "generators": GENERATOR_CONDITIONS,
     "verifier": ("equal",),
     "agreement": ("equal",),
+    "fits": FIT_CONDITIONS,
 }
 """Conditions by world."""
-
-LEVEL, COVERAGE, POWER = "level", "coverage", "power"
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """Something that is counted over the runs of a cell.
-
-    Attributes:
-        name: What is tested or estimated.
-        kind: ``level`` (rejections of a true null), ``coverage`` (intervals that contain the true value) or ``power``.
-        nominal: What it should be; None for power.
-        on_board: False for what is kept for reproduction only.
-    """
-
-    name: str
-    kind: str
-    nominal: float | None
-    on_board: bool = True
+MEASURED_FIT_VARIANCE = 0.03
+"""Variance between fits over that between users: .0146**2 over .085**2, personal lift on tinyworld."""
 
 
-def _level(name: str, on_board: bool = True) -> Quantity:
-    return Quantity(name, LEVEL, ALPHA, on_board)
-
-
-def _coverage(name: str, on_board: bool = True) -> Quantity:
-    return Quantity(name, COVERAGE, 1 - ALPHA, on_board)
-
-
-QUANTITIES = {
-    q.name: q
-    for q in (
-        _level("whole-set test, median of centred scores"),
-        _level("whole-set test, mean", on_board=False),
-        _level("published scheme, single images", on_board=False),
-        Quantity("whole-set test, power at the planted lift", POWER, None),
-        _coverage("lift, interval without an effect"),
-        _coverage("lift, interval"),
-        _coverage("lift, bootstrap-t"),
-        _coverage("share of sets that the own set beats"),
-        _level("sign flips, one pair"),
-        _level("max-T, no difference anywhere"),
-        _level("max-T, one generator better"),
-        _level("Holm, no difference anywhere"),
-        _level("Holm, one generator better"),
-        _level("equivalence at the margin"),
-        Quantity("sign flips, power at the detectable difference", POWER, 0.8),
-        _coverage("mean, interval"),
-        _coverage("mean, bootstrap-t"),
-        _coverage("difference, interval"),
-        _coverage("difference, bootstrap-t"),
-        _coverage("share of users who prefer, Wilson"),
-        _coverage("image beats image"),
-        _coverage("AUC within user"),
-        _coverage("AUC pooled, users drawn"),
-        _coverage("AUC pooled, rows drawn", on_board=False),
-        _coverage("correlation within user"),
-        _coverage("correlation pooled"),
-    )
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A world of a shape under a condition, and how often to simulate it."""
-
-    world: str
-    condition: str
-    shape: Shape
-    lift: float
-    runs: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """How often something happened in a cell; a line of the table.
-
-    Attributes:
-        world: Of the cell.
-        condition: Of the cell.
-        users: Of the cell.
-        images: Per user.
-        correlation: Between a judge's scores of two images of one user.
-        quantity: Name of what happened, see :data:`QUANTITIES`.
-        kind: Of the quantity.
-        nominal: What the rate should be; None for power.
-        on_board: False for what is kept for reproduction only.
-        rate: Share of the runs in which it happened.
-        runs: Runs in which it could.
-        error: Monte Carlo standard error at the nominal value, or at the rate where there is none.
-        off: Whether it is worse than promised by more than Monte Carlo error: too many rejections, too low coverage.
-    """
-
-    world: str
-    condition: str
-    users: int
-    images: int
-    correlation: float
-    quantity: str
-    kind: str
-    nominal: float | None
-    on_board: bool
-    rate: float
-    runs: int
-    error: float
-    off: bool
-
-
-def _rate(cell: Cell, quantity: Quantity, hits: int, runs: int) -> Rate:
-    rate, nominal = hits / runs, quantity.nominal
-    expected = rate if nominal is None else nominal
-    error = float(np.sqrt(expected * (1 - expected) / runs))
-    wrong = {LEVEL: rate - expected, COVERAGE: expected - rate, POWER: 0.0}[quantity.kind]
-    return Rate(
-        world=cell.world,
-        condition=cell.condition,
-        users=cell.shape.users,
-        images=cell.shape.images,
-        correlation=cell.shape.correlation,
-        quantity=quantity.name,
-        kind=quantity.kind,
-        nominal=nominal,
-        on_board=quantity.on_board,
-        rate=rate,
-        runs=runs,
-        error=error,
-        off=wrong > BEYOND * error,
-    )
-
-
-def cells(shape: Shape, lift: float, runs: int) -> list[Cell]:
-    """Every world and condition for one shape."""
+def cells(
+    shape: Shape, lift: float, runs: int, fits: int = 1, fit_variance: float = MEASURED_FIT_VARIANCE
+) -> list[Cell]:
+    """Every world and condition for one shape; the number of fits concerns one world."""
     return [
-        Cell(world, condition, shape, lift, runs) for world, conditions in WORLDS.items() for condition in conditions
+        Cell(world, condition, shape, lift, runs, *((fits, fit_variance) if world == "fits" else ()))
+        for world, conditions in WORLDS.items()
+        for condition in conditions
     ]
 
 
@@ -218,19 +91,19 @@ def calibrate(
         for cell in work
         for number, start in enumerate(range(0, cell.runs, RUNS_PER_BLOCK))
     ]
-    totals = {cell: _Counter() for cell in work}
+    totals = {cell: Counts() for cell in work}
     for done, ((cell, *_), block) in enumerate(zip(jobs, _blocks(jobs, workers), strict=True), start=1):
         totals[cell].update(block)
         if report is not None:
             report(done, len(jobs), f"{cell.world}, {cell.condition}")
     return [
-        _rate(cell, QUANTITIES[name], total[name, True], total[name, True] + total[name, False])
+        rate_of(cell, QUANTITIES[name], total[name, True], total[name, True] + total[name, False])
         for cell, total in totals.items()
         for name in sorted({name for name, _ in total})
     ]
 
 
-def _blocks(jobs: Sequence[tuple[Cell, int, int, int]], workers: int) -> Iterator[_Counter]:
+def _blocks(jobs: Sequence[tuple[Cell, int, int, int]], workers: int) -> Iterator[Counts]:
     if workers <= 1:
         yield from map(_block, jobs)
         return
@@ -238,27 +111,17 @@ def _blocks(jobs: Sequence[tuple[Cell, int, int, int]], workers: int) -> Iterato
         yield from pool.imap(_block, jobs)
 
 
-class _Counter(Counter[tuple[str, bool]]):
-    """By quantity: runs in which it happened, and runs in which it did not."""
-
-    def add(self, name: str, hit: bool) -> None:
-        self[name, bool(hit)] += 1
-
-    def covers(self, name: str, interval: Interval, true_value: float) -> None:
-        if np.isfinite(interval.low):
-            self.add(name, interval.low <= true_value <= interval.high)
-
-
-def _block(job: tuple[Cell, int, int, int]) -> _Counter:
+def _block(job: tuple[Cell, int, int, int]) -> Counts:
     cell, number, runs, seed = job
     shape = cell.shape
     name = f"{cell.world}/{cell.condition}/{shape.users}/{shape.images}/{shape.correlation}/{cell.lift}"
+    if cell.world in FIT_WORLDS:
+        name += f"/{cell.fits}/{cell.fit_variance}"
     rng = stream("calibration", seed, _seed_name(name), number)
     weights = resampling_weights(shape.users, BOOTSTRAP, rng)
-    counter = _Counter()
-    simulate = {"sets": _sets, "generators": _generators, "verifier": _verifier, "agreement": _agreement}[cell.world]
+    counter = Counts()
     for _ in range(runs):
-        simulate(cell, weights, rng, counter)
+        SIMULATED[cell.world](cell, weights, rng, counter)
     return counter
 
 
@@ -267,7 +130,7 @@ def _seed_name(text: str) -> str:
     return text.replace("images", "pictures")
 
 
-def _sets(cell: Cell, weights: Ints, rng: np.random.Generator, counter: _Counter) -> None:
+def _sets(cell: Cell, weights: Ints, rng: np.random.Generator, counter: Counts) -> None:
     for lift in (0.0, cell.lift):
         scores, owner = simulate_sets(cell.shape, cell.condition, lift, rng)
         counts = np.bincount(owner, minlength=cell.shape.users)
@@ -298,7 +161,7 @@ def _sets(cell: Cell, weights: Ints, rng: np.random.Generator, counter: _Counter
 PAIRS = [(a, b) for a in range(GENERATORS) for b in range(a + 1, GENERATORS)]
 
 
-def _generators(cell: Cell, weights: Ints, rng: np.random.Generator, counter: _Counter) -> None:
+def _generators(cell: Cell, weights: Ints, rng: np.random.Generator, counter: Counts) -> None:
     rules, true_values = Rules(FLIPS, ALPHA), _true_values(cell)
     null = simulate_generators(cell.shape, cell.condition, np.zeros(GENERATORS), rng)
     results = _compared(null, weights, rules, rng)
@@ -351,7 +214,7 @@ def _true_values(cell: Cell) -> dict[str, float]:
     return {"sd": float(d.std()), "prefer": float((d > 0).mean()), "beats": float(wins.mean())}
 
 
-def _verifier(cell: Cell, weights: Ints, rng: np.random.Generator, counter: _Counter) -> None:
+def _verifier(cell: Cell, weights: Ints, rng: np.random.Generator, counter: Counts) -> None:
     user, liked, score = simulate_ratings(cell.shape, RATINGS_PER_USER, rng)
     within, pooled = true_auc(cell.shape.correlation)
     by_user = auc_by_user(user, liked, score, cell.shape.users)
@@ -361,7 +224,7 @@ def _verifier(cell: Cell, weights: Ints, rng: np.random.Generator, counter: _Cou
     counter.add("AUC pooled, rows drawn", low <= pooled <= high)
 
 
-def _agreement(cell: Cell, weights: Ints, rng: np.random.Generator, counter: _Counter) -> None:
+def _agreement(cell: Cell, weights: Ints, rng: np.random.Generator, counter: Counts) -> None:
     if cell.shape.images < 3:  # a user's own images have no correlation
         return
     user, first, second = simulate_scorers(cell.shape, AGREEMENT, rng)
@@ -374,3 +237,13 @@ def expected_correlation(correlation: float, n: int) -> float:
     """Mean of the sample correlation of n normal pairs (Hotelling 1953)."""
     shrink = 2 / (n - 1) * np.exp(2 * (gammaln(n / 2) - gammaln((n - 1) / 2)))
     return float(correlation * shrink * hyp2f1(0.5, 0.5, (n + 1) / 2, correlation**2))
+
+
+FIT_WORLDS = {"fits": compare_methods, "power": find_difference}
+SIMULATED: dict[str, Callable[[Cell, Ints, np.random.Generator, Counts], None]] = {
+    "sets": _sets,
+    "generators": _generators,
+    "verifier": _verifier,
+    "agreement": _agreement,
+    **FIT_WORLDS,
+}

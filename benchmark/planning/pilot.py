@@ -1,8 +1,4 @@
-"""Smallest detectable differences of a task, estimated from a pilot, and how they change with more users or images.
-
-The variance of a user's difference has two parts, of which only the second shrinks with more images per user:
-var(d) = between + within / K. Both are estimated from the pilot's single images.
-"""
+"""A task's noise, estimated from the single images and the fits of earlier records."""
 
 from __future__ import annotations
 
@@ -13,108 +9,22 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.analysis.analyse import pairs_of
-from benchmark.analysis.inputs import Rows, lifts_of
+from benchmark.analysis.fits import Fits
+from benchmark.analysis.inputs import Rows, lifts_of, with_lifts
 from benchmark.analysis.measures import Measure, both_by
+from benchmark.planning.reach import ASSUMED_BETWEEN_FITS, Detectable
 from benchmark.records.costs import seconds_with_scores
 from benchmark.records.rows import read_all
-from benchmark.stats.levels import FEWEST_USERS, detectable, equivalent
+from benchmark.stats.intervals import UNBOUNDED
 from rebeca.arrays import Floats
-
-TIMES = (1, 2, 4)
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """The smallest detectable difference for a number of users and images.
-
-    Attributes:
-        users: Users.
-        images: Images per user.
-        detectable: With 80 % power by the median pair, unadjusted; None where the pilot cannot tell.
-    """
-
-    users: int
-    images: int
-    detectable: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class MeasureReach:
-    """Detectable differences on one measure, as ``plan`` reports them.
-
-    Attributes:
-        measure: Scorer, or ``lift:`` and a scorer.
-        pairs: Pairs of the declared family in the pilot.
-        spread: Median over pairs of the standard deviation of a user's difference.
-        largest_spread: Its largest value.
-        table: For the planned numbers and multiples of them.
-        users_for_margin: Users that find a difference of the margin, with 80 % power.
-        users_for_equivalence: Users that call equal generators equivalent, with 80 % power.
-    """
-
-    measure: str
-    pairs: int
-    spread: float
-    largest_spread: float
-    table: tuple[Reach, ...]
-    users_for_margin: int
-    users_for_equivalence: int
-
-
-@dataclass(frozen=True, slots=True)
-class Detectable:
-    """Noise on one measure, and the differences that one pair can detect without adjustment.
-
-    Attributes:
-        measure: Preference or personal lift by a scorer.
-        spreads: Standard deviation of a user's difference in the pilot, by pair.
-        within: Variance that more images divide, by pair; empty where it cannot be told apart.
-        users: Users of the pilot.
-        images: Images per user of the pilot.
-    """
-
-    measure: Measure
-    spreads: tuple[float, ...]
-    within: tuple[float, ...]
-    users: int
-    images: int
-
-    def spread(self, images: int) -> float | None:
-        """Median over pairs with so many images; None for a lift with other numbers of images than the pilot's."""
-        if images == self.images:
-            return float(np.median(self.spreads))
-        if not self.within:
-            return None
-        between = [max(0.0, s**2 - w / self.images) for s, w in zip(self.spreads, self.within, strict=True)]
-        return float(np.median([np.sqrt(b + w / images) for b, w in zip(between, self.within, strict=True)]))
-
-    def at(self, users: int, images: int, alpha: float) -> float | None:
-        """Smallest difference that the median pair finds with 80 % power at a level, unadjusted."""
-        spread = self.spread(images)
-        return None if spread is None else detectable(alpha) * spread / float(np.sqrt(users))
-
-    def reach(self, users: int, images: int, margin: float, alpha: float) -> MeasureReach:
-        spread = float(np.median(self.spreads))
-        return MeasureReach(
-            measure=self.measure.key,
-            pairs=len(self.spreads),
-            spread=spread,
-            largest_spread=max(self.spreads),
-            table=tuple(
-                Reach(u * users, k * images, self.at(u * users, k * images, alpha)) for u in TIMES for k in TIMES
-            ),
-            users_for_margin=users_for(detectable(alpha) * spread / margin),
-            users_for_equivalence=users_for(equivalent(alpha) * spread / margin),
-        )
-
-
-def users_for(errors: float) -> int:
-    """Users whose mean has a standard error so many times smaller than one user's value; as many as a test takes."""
-    return max(FEWEST_USERS, int(np.ceil(errors**2)))
 
 
 def estimate(
-    measure: Measure, rows: Sequence[Rows], lifts: Mapping[str, Floats], pairs: Sequence[tuple[str, str]]
+    measure: Measure,
+    rows: Sequence[Rows],
+    lifts: Mapping[str, Floats],
+    pairs: Sequence[tuple[str, str]],
+    between_fits: float | None = None,
 ) -> Detectable | None:
     """Estimates from a pilot's rows.
 
@@ -125,6 +35,7 @@ def estimate(
         rows: The pilot's generators, all with equally many images.
         lifts: float64 [users] by generator, for a lift.
         pairs: The declared family.
+        between_fits: From :func:`spread_between_fits`; None for an assumed one.
 
     Returns:
         None where no pair has two users with a difference that varies.
@@ -143,7 +54,34 @@ def estimate(
             spreads.append(float(d.std(ddof=1)))
             if not measure.is_lift and k > 1:
                 within.append(_within(by_id[a].scores[scorer] - by_id[b].scores[scorer]))
-    return Detectable(measure, tuple(spreads), tuple(within), len(rows[0].failed), k) if spreads else None
+    if not spreads:
+        return None
+    measured = between_fits is not None
+    between_fits = between_fits if measured else assumed_between_fits(measure, rows[0])
+    return Detectable(
+        measure, tuple(spreads), tuple(within), len(rows[0].failed), k, between_fits, fits_measured=measured
+    )
+
+
+def assumed_between_fits(measure: Measure, row: Rows) -> float | None:
+    """As on tinyworld, whose scores are probabilities; None where the scorer's range has no limits."""
+    low, high = row.ranges.get(measure.scorer, UNBOUNDED)
+    share = ASSUMED_BETWEEN_FITS["lift" if measure.is_lift else "preference"]
+    return share * (high - low) if np.isfinite(high - low) else None
+
+
+def spread_between_fits(measure: Measure, rows: Sequence[Rows], fits: Fits) -> float | None:
+    """Standard deviation between fits of a generator's mean, pooled over fitting procedures.
+
+    Returns:
+        None where no record has several fits of a generator.
+    """
+    ids = [row.id for row in rows if row.ranked and measure.scorer in (row.pairs if measure.is_lift else row.scores)]
+    effects = fits.effects(measure.key, ids)
+    if effects is None or not effects.procedures:
+        return None
+    squares = [variance.total for variance in effects.procedures.values()]
+    return float(np.sqrt(np.average([s.variance for s in squares], weights=[s.degrees for s in squares])))
 
 
 def _within(scores: Floats) -> float:
@@ -185,6 +123,15 @@ def set_lift(rows: Sequence[Rows], reference: str, scorer: str, lift: float, cor
     return lift / float(np.sqrt(within / (1 - correlation))) if within > 0 and correlation < 1 else 0.0
 
 
+def fit_variance(
+    rows: Sequence[Rows], reference: str, scorer: str, between_fits: float | None, correlation: float
+) -> float | None:
+    """Variance between fits as a multiple of that between users, the unit of the simulation."""
+    if between_fits is None or correlation <= 0:
+        return None
+    return set_lift(rows, reference, scorer, between_fits, correlation) ** 2 / correlation
+
+
 @dataclass(frozen=True, slots=True)
 class Pilot:
     """A task's noise and cost, from earlier records.
@@ -192,6 +139,9 @@ class Pilot:
     Attributes:
         users: Users of the pilot.
         images: Images per user.
+        fits: Fits per generator.
+        fit_variance: Variance between fits by the primary scorer, as a multiple of that between users; None where it
+            cannot be estimated.
         correlation: Of two images of one set, by the primary scorer; None where it cannot be estimated.
         lift: The reference's lift by the primary scorer, in the simulation's unit; 0 where there is none.
         detectable: By declared measure.
@@ -201,6 +151,8 @@ class Pilot:
 
     users: int
     images: int
+    fits: int
+    fit_variance: float | None
     correlation: float | None
     lift: float
     detectable: tuple[Detectable, ...]
@@ -222,13 +174,17 @@ def pilot(folder: Path) -> Pilot:
     primary = plan.primary
     lifts = {row.id: lifts_of(row, primary, plan.reading, block)[0] for row in alike if primary in row.pairs}
     pairs = pairs_of(plan, [row.id for row in alike if row.ranked])
-    estimates = [estimate(measure, alike, lifts, pairs) for measure in both_by(primary)]
+    fits = Fits(plan, alike, {row.id: with_lifts(row, plan.reading, block) for row in alike}, block)
+    between = {measure: spread_between_fits(measure, alike, fits) for measure in both_by(primary)}
+    estimates = [estimate(measure, alike, lifts, pairs, between[measure]) for measure in between]
     correlation = set_correlation(alike, primary)
     own = lifts.get(plan.reference, np.array([np.nan]))
     lift = float(np.nanmean(own)) if np.isfinite(own).any() else 0.0
     return Pilot(
         users=len(block),
         images=first.per_user,
+        fits=first.fits,
+        fit_variance=fit_variance(alike, plan.reference, primary, between[Measure(primary)], correlation or 0.0),
         correlation=correlation,
         lift=set_lift(alike, plan.reference, primary, lift, correlation or 0.0),
         detectable=tuple(reach for reach in estimates if reach is not None),

@@ -10,7 +10,7 @@ Where generators are fitted several times, the mean of every flip is moved by wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,13 +19,15 @@ from benchmark.stats.exact import whole_products
 from benchmark.stats.fits import PairEffects, half_widths
 from benchmark.stats.intervals import FEWEST, SHARE, UNBOUNDED, Bounds, Interval, mean_intervals, widened, wilson
 from benchmark.stats.levels import FEWEST_USERS, detectable
-from rebeca.arrays import Floats, Ints
+from rebeca.arrays import Bools, Floats, Ints
 from rebeca.ties import TIE, TIE_OF_SCORES, direction, size_of
 
 FLIPS_PER_BLOCK = 512
 """Fixed, so that the signs drawn do not depend on how many pairs there are."""
 MOST_ENUMERATED = 30
 ROUNDS_AT_ONCE = 4_000_000
+LARGEST_T = 1e9
+"""Stands for the infinite t of equal values, so that it can be multiplied by their error of 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,56 @@ def studentised(cosines: Floats, n: Ints) -> Floats:
         return np.asarray(c * np.sqrt((n - 1) / ((1 - c) * (1 + c))))
 
 
-def standardised(total: Floats, square: Floats, n: Ints, variance: Floats) -> Floats:
-    """|mean| over its standard error under the null hypothesis, with the variance that fits add.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Null:
+    """A statistic and its distribution under the null hypothesis.
 
-    Flips change no square, so that every flip of a pair has the same error. 0 where nothing differs.
+    Attributes:
+        flippable: float64 [users, pairs]; whose signs are flipped, 0 where a user has no value.
+        observed: float64 [pairs]; the statistic.
+        tolerant: float64 [pairs]; what counts as at least as large.
+        of: The statistic [flips, pairs] of sums of flipped values, from the number of the first flip on.
     """
-    error = np.sqrt(square / np.square(n) + variance)
-    return np.divide(np.abs(total / n), error, out=np.zeros(np.broadcast(total, error).shape), where=error > 0)
+
+    flippable: Floats
+    observed: Floats
+    tolerant: Floats
+    of: Callable[[Floats, int], Floats]
+
+
+def _over_users(d: Floats, n: Ints) -> _Null:
+    """|t| of the mean over users."""
+    square = np.square(d).sum(axis=0)
+
+    def t(total: Floats, less: float = 0.0) -> Floats:
+        return studentised(cosine(total, square, n) * (1 - less), n)
+
+    total = d.sum(axis=0)
+    return _Null(d, t(total), t(total, TIE), lambda totals, _: t(totals))
+
+
+def _over_users_and_fits(d: Floats, known: Bools, n: Ints, fits: PairEffects) -> _Null:
+    """|mean| over its standard error, with the variance that fits add.
+
+    A mean holds what its fits happened to add, and flips would take that for differences between users. So its expected
+    value is subtracted first: the mean times the fits' share of the variance. Flips then give a t over users, and what
+    other fits would have added is added to it. Without any variance between fits this is :func:`_over_users`.
+    """
+    mean = d.sum(axis=0) / n
+    over_users = np.square(np.where(known, d - mean, 0.0)).sum(axis=0) / (n * (n - 1))
+    variance = over_users + fits.variances
+    share = np.divide(fits.variances, variance, out=np.zeros(len(mean)), where=variance > 0)
+    centred = _over_users(np.where(known, d - share * mean, 0.0), n)
+
+    def standardised(means: Floats) -> Floats:
+        return np.divide(np.abs(means), np.sqrt(variance), out=np.zeros(means.shape), where=variance > 0)
+
+    def of(totals: Floats, first: int) -> Floats:
+        t = np.copysign(np.minimum(centred.of(totals, first), LARGEST_T), totals)
+        return standardised(t * np.sqrt(over_users) + fits.draws[first : first + len(totals)])
+
+    observed = standardised(mean)
+    return _Null(centred.flippable, observed, observed * (1 - TIE), of)
 
 
 def sign_flips(
@@ -94,17 +139,10 @@ def sign_flips(
     known = np.isfinite(differences)
     n = known.sum(axis=0)
     d = np.where(known, differences, 0.0)
-    square = np.square(d).sum(axis=0)
     enumerated = fits is None and users <= MOST_ENUMERATED and 2**users <= flips
     count = 2**users if enumerated else flips
-
-    def statistic(total: Floats, less: float = 0.0) -> Floats:
-        if fits is not None:
-            return standardised(total, square, n, fits.variances) * (1 - less)
-        return studentised(cosine(total, square, n) * (1 - less), n)
-
-    observed, tolerant = statistic(d.sum(axis=0)), statistic(d.sum(axis=0), TIE)
-    order = np.argsort(-observed, kind="stable")
+    null = _over_users(d, n) if fits is None else _over_users_and_fits(d, known, n, fits)
+    order = np.argsort(-null.observed, kind="stable")
     raw = np.zeros(pairs, np.int64)
     stepped = np.zeros(pairs, np.int64)
     for start in range(0, count, FLIPS_PER_BLOCK):
@@ -113,12 +151,11 @@ def sign_flips(
             signs = 1 - 2 * ((np.arange(start, start + rows)[:, None] >> np.arange(users)[None, :]) & 1)
         else:
             signs = rng.integers(0, 2, size=(rows, users), dtype=np.int8) * 2 - 1
-        total = whole_products(signs, d)
-        t = statistic(total if fits is None else total + n * fits.draws[start : start + rows])
-        raw += (t >= tolerant).sum(axis=0)
+        t = null.of(whole_products(signs, null.flippable), start)
+        raw += (t >= null.tolerant).sum(axis=0)
         # successive maxima from the least to the most significant pair
         running = np.maximum.accumulate(t[:, order[::-1]], axis=1)[:, ::-1]
-        stepped[order] += (running >= tolerant[order]).sum(axis=0)
+        stepped[order] += (running >= null.tolerant[order]).sum(axis=0)
     extra = 0 if enumerated else 1
     p = (raw + extra) / (count + extra)
     adjusted = np.empty(pairs)

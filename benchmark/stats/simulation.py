@@ -35,9 +35,15 @@ GENERATOR_CONDITIONS = (
     "equal", "leniency", "unequal spread", "images by leniency", "images by quality", "skewed",
     "skewed, unequal scales",
 )  # fmt: skip
+FIT_CONDITIONS = ("own fits", "shared fits", "unequal fits")
+"""Every generator has its own fits; two and two share them; fits of the later half vary more."""
 GENERATORS = 4
 SCALES = (1.0, 1.0, 3.0, 9.0)
 """Of four generators' noise, where scales are unequal."""
+COMMON = 0.9
+"""Share of the variance between fits that generators with shared fits have in common."""
+UNEQUAL_FITS = (0.4, 1.6)
+"""Variance between fits of the earlier and the later half of generators, over its mean."""
 AUC_GAP, AUC_GAP_SPREAD = 1.0, 0.5
 
 
@@ -136,6 +142,33 @@ def simulate_generators(shape: Shape, condition: str, offsets: Floats, rng: np.r
     scores += leniency[None, :, None] + offsets[:, None, None]
     scores[:, np.arange(most)[None, :] >= counts[:, None]] = np.nan
     return np.asarray(scores)
+
+
+def simulate_fits(
+    shape: Shape, fits: int, variance: float, condition: str, offsets: Floats, rng: np.random.Generator
+) -> Floats:
+    """float64 [generators, fits, users]; each user's mean over the images of one fit.
+
+    Args:
+        shape: The task's shape; its images are a multiple of the fits, which share them.
+        fits: Fits per generator.
+        variance: Variance between fits, as a multiple of that between users.
+        condition: One of :data:`FIT_CONDITIONS`, or any other word for own fits.
+        offsets: float [generators]; true means, with an even number of generators where fits are not their own.
+        rng: Random numbers.
+    """
+    if shape.images % fits:
+        raise ValueError(f"{shape.images} images per user are no multiple of {fits} fits")
+    count, rho = len(offsets), shape.correlation
+    effects = rng.normal(size=(count, fits))
+    if condition == "shared fits":
+        common = np.repeat(rng.normal(size=(count // 2, fits)), 2, axis=0)
+        effects = np.sqrt(COMMON) * common + np.sqrt(1 - COMMON) * effects
+    if condition == "unequal fits":
+        effects *= np.sqrt(np.repeat(UNEQUAL_FITS, count // 2))[:, None]
+    scores = np.sqrt(rho) * rng.normal(size=(count, 1, shape.users))
+    scores = scores + np.sqrt((1 - rho) * fits / shape.images) * rng.normal(size=(count, fits, shape.users))
+    return np.asarray(scores + np.sqrt(rho * variance) * effects[:, :, None] + offsets[:, None, None])
 
 
 def simulate_ratings(shape: Shape, rows: int, rng: np.random.Generator) -> tuple[Ints, Bools, Floats]:

@@ -6,14 +6,14 @@ import pytest
 from benchmark.analysis.inputs import Rows
 from benchmark.analysis.measures import Measure
 from benchmark.planning.calibration import (
-    LEVEL,
-    Cell,
     _true_values,
     calibrate,
     cells,
     expected_correlation,
 )
-from benchmark.planning.pilot import Detectable, estimate, pilot, set_correlation
+from benchmark.planning.pilot import estimate, pilot, set_correlation
+from benchmark.planning.rates import LEVEL, Cell
+from benchmark.planning.reach import Design, Detectable, Family, family_of
 from benchmark.stats.levels import FEWEST_USERS
 from benchmark.stats.personalisation import personal_lift
 from benchmark.stats.simulation import (
@@ -82,10 +82,13 @@ def test_paired_generators_gain_from_more_images():
     a = shared + 0.3 * random.normal(size=(60, 8))
     b = shared + 0.3 * random.normal(size=(60, 8))
     effect = estimate(Measure("ncf"), [generator_of(a, "a"), generator_of(b, "b")], {}, [("a", "b")])
-    more = [effect.at(60, k, 0.05) for k in (8, 16, 32)]
+    more = [effect.at(Design(60, k, 1), ONE_PAIR, 0.05) for k in (8, 16, 32)]
     assert more == sorted(more, reverse=True)
     assert more[2] < 0.8 * more[0]
-    assert effect.at(240, 8, 0.05) == pytest.approx(more[0] / 2)
+    assert effect.at(Design(240, 8, 1), ONE_PAIR, 0.05) == pytest.approx(more[0] / 2, rel=0.02)
+
+
+ONE_PAIR = Family(comparisons=1, varying=2, sets=2)
 
 
 def test_a_pilot_asks_the_generators_with_as_many_images_as_the_reference(tmp_path):
@@ -133,13 +136,15 @@ def test_workers_change_nothing():
         Cell("sets", "skewed", Shape(8, 4, 0.2), 0.3, 60),
         Cell("generators", "equal", Shape(8, 4, 0.2), 0.3, 60),
         Cell("verifier", "equal", Shape(8, 4, 0.2), 0.3, 60),
+        Cell("fits", "shared fits", Shape(8, 6, 0.2), 0.3, 60, 3, 0.5),
+        Cell("power", "lift", Shape(8, 3, 0.2), 0.3, 60, 3, 0.5),
     ]
     assert calibrate(work, 3, workers=1) == calibrate(work, 3, workers=2)
 
 
 def test_a_short_calibration_keeps_its_word():
     """Wide limits for few runs; the full table is docs/reports/calibration.csv."""
-    for rate in calibrate(cells(Shape(30, 6, 0.3), 0.3, 100), 5, workers=2):
+    for rate in calibrate(cells(Shape(30, 6, 0.3), 0.3, 100, fits=3), 5, workers=2):
         skewed = rate.condition.startswith("skewed")
         if rate.nominal is not None and rate.on_board and not skewed:
             assert abs(rate.rate - rate.nominal) < 5 * rate.error, rate
@@ -165,11 +170,10 @@ def test_the_true_value_of_a_skewed_pair_is_not_one_half():
 def test_the_committed_table_is_what_the_command_gives(world, condition, users):
     script = load("calibration_table")
     rows = script.read(ROOT / "docs" / "reports" / "calibration.csv")
-    assert min(row["runs"] for row in rows) >= 2000
-    assert {(row["users"], row["correlation"]) for row in rows} == {
-        (p, c) for p in script.USERS for c in script.CORRELATIONS
-    }
-    cell = Cell(world, condition, Shape(users, script.IMAGES, 0.3), script.LIFT, 2000)
+    expected = {script.place(cell) for batch in script.batches(2000) for cell in batch}
+    assert {script.place(row) for row in rows} == expected
+    batch = next(b for b in script.batches(2000) if (b[0].shape.users, b[0].shape.correlation) == (users, 0.3))
+    cell = next(cell for cell in batch if (cell.world, cell.condition) == (world, condition))
     for rate in calibrate([cell], script.SEED, workers=2):
         (row,) = [
             r
@@ -188,10 +192,56 @@ def test_the_page_is_made_from_the_table():
 
 
 def test_plan_asks_for_as_many_users_as_a_test_takes():
-    measured = Detectable(Measure("ncf"), (0.001,), (), users=12, images=3).reach(12, 3, margin=0.02, alpha=0.05)
+    design = Design(12, 3, 1)
+    measured = Detectable(Measure("ncf"), (0.001,), (), users=12, images=3).reach(design, ONE_PAIR, 0.02, 0.05)
     assert measured.users_for_margin == measured.users_for_equivalence == FEWEST_USERS
-    measured = Detectable(Measure("ncf"), (0.1,), (), users=12, images=3).reach(12, 3, margin=0.02, alpha=0.05)
+    measured = Detectable(Measure("ncf"), (0.1,), (), users=12, images=3).reach(design, ONE_PAIR, 0.02, 0.05)
     assert measured.users_for_margin == 196  # (2.8 x 0.1 / 0.02) squared
+
+
+def test_fits_set_a_limit_that_users_do_not_lower():
+    noise = Detectable(Measure("ncf"), (0.1,), (), 100, 6, between_fits=0.01, fits_measured=True)
+    reach = noise.reach(Design(100, 6, 3), Family(comparisons=11, varying=2, sets=12), 0.02, 0.05)
+    table = {(each.users, each.fits): each for each in reach.table if each.images == 6}
+    assert table[100, 1].adjusted < table[100, 5].adjusted < table[100, 3].adjusted
+    assert table[400, 3].detectable > 2.8 * 0.01 * np.sqrt(2 / 3)
+    assert all(each.adjusted > 1.2 * each.detectable for each in table.values())
+    assert reach.users_for_margin is None and reach.users_for_equivalence is None
+    five = noise.reach(Design(100, 6, 5), Family(11, 2, 12), 0.03, 0.05)
+    error = (0.03 / 2.8) ** 2 - 2 * 0.01**2 / 5
+    assert five.users_for_margin == int(np.ceil(0.1**2 / error))
+    assert noise.at(Design(100, 6, 3), Family(11, 0, 1), 0.05) == table[100, 1].detectable
+
+
+@pytest.mark.parametrize(("fits", "comparisons", "lowest"), [(3, 11, 0.045), (5, 11, 0.04)])
+def test_the_adjusted_size_is_found_with_eighty_percent_power(fits, comparisons, lowest):
+    """In the simulation the test adjusts by max-T, which finds slightly more than Bonferroni."""
+    between, of_fits, within, users = 0.06, 0.0078, 0.12, 100
+    spread = np.sqrt(2 * (between**2 + within**2 / fits))
+    noise = Detectable(Measure("ncf"), (spread,), (), users, fits, between_fits=of_fits)
+    size = noise.at(Design(users, fits, fits), Family(comparisons, 2, comparisons + 1), 0.05, comparisons)
+    assert lowest < size
+    score = np.hypot(between, within)
+    cell = Cell(
+        "power",
+        "preference",
+        Shape(users, fits, between**2 / score**2),
+        size / score,
+        150,
+        fits,
+        (of_fits / between) ** 2,
+    )
+    rates = {rate.quantity: rate.rate for rate in calibrate([cell], 1)}
+    assert rates["methods, power, 11 comparisons"] == pytest.approx(0.8, abs=0.1)
+    assert rates["methods, no difference, 11 comparisons"] < 0.11
+
+
+def test_a_family_counts_the_fits_that_are_pooled():
+    pairs = [("a", "b"), ("a", "c"), ("a", "r")]
+    fits = {"a": ("prior", "1"), "b": ("prior", "2"), "c": ("prior", "2"), "r": None}
+    assert family_of(pairs, fits) == Family(comparisons=3, varying=2.0, sets=2.0)
+    assert family_of([("r", "r")], {"r": None}) == Family(1, 0.0, 1.0)
+    assert family_of([], {}) == Family(0, 0.0, 1.0)
 
 
 def test_plan_says_what_more_would_buy(done, tmp_path):
@@ -202,13 +252,17 @@ def test_plan_says_what_more_would_buy(done, tmp_path):
     assert estimated["images"] == estimated["images_cached"] == 180
     assert estimated["bytes"] > 0
     ncf = next(m for m in estimated["pilot"]["measures"] if m["measure"] == "ncf")
-    table = {(cell["users"], cell["images"]): cell["detectable"] for cell in ncf["table"]}
-    assert table[12, 3] == pytest.approx(2 * table[48, 3])
-    assert table[12, 12] <= table[12, 6] <= table[12, 3]
+    table = {(cell["users"], cell["images"], cell["fits"]): cell for cell in ncf["table"]}
+    alone = {key: cell["detectable"] for key, cell in table.items()}
+    assert alone[12, 3, 1] == pytest.approx(2 * alone[48, 3, 1], rel=0.1)
+    assert alone[12, 12, 1] <= alone[12, 6, 1] <= alone[12, 3, 1] <= alone[12, 3, 5] <= alone[12, 3, 3]
+    assert all(cell["adjusted"] > cell["detectable"] for cell in table.values())
+    assert not ncf["fits_measured"] and ncf["between_fits"] == 0.008
     assert ncf["users_for_margin"] > 12
     bare = json.loads(invoke(*plan, tmp_path / "w"))
     assert bare["pilot"] is None
-    assert bare["detectable_in_sd"] == pytest.approx(2.8 / np.sqrt(12))
+    assert bare["detectable_in_sd"] == pytest.approx((2.201 + 0.876) / np.sqrt(12), abs=0.001)  # t, 11 degrees
+    assert bare["adjusted_in_sd"] > bare["detectable_in_sd"] and bare["comparisons"] > 1
     piloted = json.loads(invoke(*plan, tmp_path / "w", "--pilot", done / "w" / "records" / "tiny" / "v1"))
     assert piloted["pilot"]["measures"] == estimated["pilot"]["measures"]
     assert "run a pilot first" in invoke("plan", done / "tiny.yaml", "--workdir", tmp_path / "w")

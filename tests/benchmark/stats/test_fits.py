@@ -148,7 +148,7 @@ def rejections(sd_fits: float, use_fits: bool, runs: int = 300, generators: int 
 
 
 def test_equal_methods_are_told_apart_only_if_fits_are_ignored() -> None:
-    assert rejections(0.08, use_fits=True) <= 0.07
+    assert rejections(0.08, use_fits=True) <= 0.085  # .05 and three standard errors of 300 runs
     assert rejections(0.08, use_fits=False) > 0.3
 
 
