@@ -12,6 +12,7 @@ from operator import neg
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
+from pydantic import AliasChoices, Field
 
 from benchmark.stats import comparison, intervals, personalisation
 from benchmark.stats.levels import VERDICTS
@@ -271,21 +272,29 @@ class Rank:
     Attributes:
         low: 1 + generators significantly better.
         high: Generators less those significantly worse.
-        group: Tie group; empty unless all pairs were tested.
-        probability_first: Share of bootstrap draws in which it is first.
+        letters: Two generators share a letter exactly where the adjusted tests do not tell them apart: a compact
+            letter display, in order from the best. Empty unless all pairs were tested.
+        share_first: Bootstrap share of first places: the share of draws of users in which its mean is the highest.
+            Neither adjusted nor a probability.
         order: Place by the mean.
     """
 
     low: AtLeastOne
     high: AtLeastOne
-    group: str
-    probability_first: Share
+    # the second names are those of records published before these fields were renamed
+    letters: Annotated[str, Field(validation_alias=AliasChoices("letters", "group"))]
+    share_first: Annotated[Share, Field(validation_alias=AliasChoices("share_first", "probability_first"))]
     order: AtLeastOne
 
     @property
     def text(self) -> str:
         """``2``, or ``2–3``."""
         return str(self.low) if self.low == self.high else f"{self.low}–{self.high}"
+
+    @property
+    def with_letters(self) -> str:
+        """``2–3 ab``."""
+        return f"{self.text} {self.letters}".strip()
 
 
 @dataclass(frozen=True, slots=True)
