@@ -12,7 +12,6 @@ from operator import neg
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
-from pydantic import AliasChoices, Field
 
 from benchmark.stats import comparison, intervals, personalisation
 from benchmark.stats.levels import VERDICTS
@@ -281,9 +280,8 @@ class Rank:
 
     low: AtLeastOne
     high: AtLeastOne
-    # the second names are those of records published before these fields were renamed
-    letters: Annotated[str, Field(validation_alias=AliasChoices("letters", "group"))]
-    share_first: Annotated[Share, Field(validation_alias=AliasChoices("share_first", "probability_first"))]
+    letters: str
+    share_first: Share
     order: AtLeastOne
 
     @property
