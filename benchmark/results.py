@@ -230,9 +230,9 @@ class Results:
         """Every image with its scores: one row per generator, user and replicate.
 
         Returns:
-            ``user``, ``generator``, ``replicate`` (0, 1, ...); ``item``, the index of the item that the image is
-            (missing where it is none); ``failed``; ``shown``, whether :meth:`image` has it; ``digest``, SHA-256 of size
-            and pixels. Then one column per scorer of single images.
+            ``user``, ``generator``, ``replicate`` (0, 1, ...); ``fit``, the number of the fit that made the image;
+            ``item``, the index of the item that the image is (missing where it is none); ``failed``; ``shown``, whether
+            :meth:`image` has it; ``digest``, SHA-256 of size and pixels. Then one column per scorer of single images.
 
         Raises:
             RecordError: If a file of the records is damaged.

@@ -22,6 +22,7 @@ class GeneratorFlags:
         privileged_at: Whether it uses them in the ``fit`` or only in ``generate``.
         family: Shown on the leaderboard.
         fit_parameters: Names of the parameters that the fit depends on.
+        fit_varies: Whether a fit with another seed may learn something else.
         decodes_in: Where it asks for the decoder: in ``fit``, in ``generate``.
         reads_captions: Whether it reads the captions of items.
         claims_personal: Whether images are meant to differ between users because of their taste.
@@ -31,6 +32,7 @@ class GeneratorFlags:
     privileged_at: Literal["fit", "generate"]
     family: str
     fit_parameters: frozenset[str]
+    fit_varies: bool
     decodes_in: frozenset[str]
     reads_captions: bool
     claims_personal: bool
@@ -79,6 +81,7 @@ def generator_flags(plugin: type[Generator[Any]], params: Any, name: str) -> Gen
         ask.checked(plugin.privileged_at, "privileged_at", str, ("fit", "generate")),
         ask.checked(plugin.family, "family", str),
         ask.names(lambda: plugin.fit_parameters(params), "fit_parameters", known),
+        ask.answer(lambda: plugin.fit_varies(params), "fit_varies", bool),
         ask.names(lambda: plugin.decodes_in(params), "decodes_in", STEPS),
         ask.answer(lambda: plugin.reads_captions(params), "reads_captions", bool),
         ask.answer(lambda: plugin.claims_personal(params), "claims_personal", bool),

@@ -5,7 +5,8 @@ An image's seed is the first 8 bytes of SHA-256 over the canonical JSON of
 ``default``, so that they are paired. Streams (``prior-init``, ``prior-step``, ``decoder``, ``candidate-j``)
 are hashed from the image's seed; each has a random generator of its own.
 
-A fit's seed is derived in the same way from ``["fit", task id, version, seed, role, name, parameters, 0]``.
+A fit's seed is derived in the same way from ``["fit", task id, version, seed, role, name, parameters, f]``,
+where f counts the fits of one generator from 0, and is 0 for judges and encoders.
 Of the parameters only those count that differ from their defaults, so a new parameter moves no seed as long as its
 default keeps the old behaviour. The device, the embeddings and the project's version are in no seed.
 """
@@ -98,7 +99,7 @@ class SeedScheme:
         """Seed of a draw that is named by ``key``, such as the users of the gallery."""
         return seed_of(self.task_id, self.version, self.seed, key)
 
-    def fitting(self, role: str, use: str, params: object) -> int:
+    def fitting(self, role: str, use: str, params: object, number: int = 0) -> int:
         """Seed of a fit.
 
         Args:
@@ -106,8 +107,9 @@ class SeedScheme:
             use: Registered name.
             params: JSON of those parameters that the fit depends on and that differ from their defaults; see
                 :func:`rebeca.params.changed_params`.
+            number: Number of the fit, counted from 0 where a generator is fitted several times.
         """
-        return seed_of("fit", self.task_id, self.version, self.seed, role, use, params, 0)
+        return seed_of("fit", self.task_id, self.version, self.seed, role, use, params, number)
 
 
 def torch_generator(seed: int) -> torch.Generator:

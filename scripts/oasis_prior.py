@@ -48,7 +48,8 @@ def main() -> None:
     materials = prepare(data.read(), addresses, "cpu", stages)
     spec = next(g for g in task.generators if g.id == given.generator)
     own = addresses.generators[spec.id]
-    fit = fit_generator(task, spec, own, materials, stages)
+    fit = own.fits[0]
+    folder = fit_generator(task, spec, own, fit, materials, stages)
     world = materials.world
     division, candidates = world.division, world.candidates
     block = world.dataset.catalogue.block
@@ -63,7 +64,7 @@ def main() -> None:
             of_block = np.stack([items & (block == b) for b in range(int(block.max()) + 1)])
             shown = replace(materials, world=replace(world, candidates=replace(candidates, of_block=of_block)))
             decoders = Decoders(task, guided, shown, stages.store.root)
-            generator = load_generator(task, guided, own, fit, shown, decoders, given.workdir)
+            generator = load_generator(task, guided, own, fit, folder, shown, decoders, given.workdir)
             chosen = np.array([image.item for image in generator.generate(requests) if image is not None])
             cells.append(lift(chosen.reshape(-1, task.file.images), ratings, world.dataset.block_of_user))
         (validation, _), (test, error) = cells

@@ -44,7 +44,7 @@ def save(name: str, chart: Any) -> None:
 def opinions() -> None:
     """S of twelve users, as it is and with leniency and quality subtracted."""
     _, rows = read_all(RECORDS)
-    pairs = next(row for row in rows if row.id == "rebeca").pairs["ground-truth"]
+    pairs = next(row for row in rows if row.id == "rebeca").pairs["ground-truth"].mean(axis=0)
     users = np.concatenate([np.arange(taste, len(pairs), TASTES)[: SHOWN // TASTES] for taste in range(TASTES)])
     parts = []
     for title, table in (
@@ -77,7 +77,7 @@ def whole_sets() -> None:
     _, rows = read_all(RECORDS)
     parts = []
     for name, title in (("rebeca-no-user", "REBECA without the user"), ("rebeca", "REBECA")):
-        centred = double_centred(next(row for row in rows if row.id == name).pairs["ncf"])
+        centred = double_centred(next(row for row in rows if row.id == name).pairs["ncf"].mean(axis=0))
         (moved,) = permutations_within([len(centred)], 4000, stream("figure", name))
         null = np.median(centred[np.arange(len(centred)), moved], axis=1)
         parts.append(_histogram(null, float(np.median(np.diag(centred))), title, "median of the centred own scores"))

@@ -43,10 +43,11 @@ class Running:
     def requests(self, spec, users=None):
         return requests_of(self.task, spec, self.world.user_ids if users is None else users)
 
-    def fitted(self, spec) -> Any:
+    def fitted(self, spec, number=0) -> Any:
         """A generator that is ready to generate."""
         own = self.addresses.generators[spec.id]
-        fit = fit_generator(self.task, spec, own, self.materials, self.stages)
+        fit = own.fits[number]
+        folder = fit_generator(self.task, spec, own, fit, self.materials, self.stages)
         decoders = Decoders(self.task, spec, self.materials, self.stages.store.root)
         with TemporaryDirectory() as workdir:
-            return load_generator(self.task, spec, own, fit, self.materials, decoders, workdir)
+            return load_generator(self.task, spec, own, fit, folder, self.materials, decoders, workdir)

@@ -33,8 +33,12 @@ class Rows:
         lowest: float64 [users] per scorer; the user's lowest score over the training items, NaN where unknown.
         cards: Per scorer of single images.
         ranges: Lowest and highest possible value, per scorer or measure that has limits.
-        sets: float64 [users] per measure of whole sets; NaN where a user has none.
-        pairs: float64 [users, users] per scorer that can score for every user: S[judge, target], over valid images.
+        sets: float64 [F, users] per measure of the sets of each fit; NaN where a user has none.
+        pairs: float64 [F, users, users] per scorer that can score for every user: S[judge, target], over the valid
+            images of each fit.
+        use: Registered name: its fitting procedure.
+        fits: F, the fits that the task asks for; image k of a user is of fit k mod F.
+        fit_keys: Address of each different fit: F of them, or one where the fit does not vary.
     """
 
     id: str
@@ -48,11 +52,21 @@ class Rows:
     ranges: Mapping[str, Bounds]
     sets: Mapping[str, Floats]
     pairs: Mapping[str, Floats]
+    use: str = ""
+    fits: int = 1
+    fit_keys: tuple[str, ...] = ("",)
 
     def __post_init__(self) -> None:
         for name, values in (*self.scores.items(), *self.sets.items(), *self.pairs.items()):
             if np.isinf(values).any():
                 raise ValueError(f"generator '{self.id}' has an infinite value of '{name}'")
+        users = len(self.digest)
+        tables = [values.shape == (self.fits, users) for values in self.sets.values()]
+        tables += [values.shape == (self.fits, users, users) for values in self.pairs.values()]
+        if self.per_user % self.fits or not all(tables) or len(self.fit_keys) not in (1, self.fits):
+            raise ValueError(
+                f"generator '{self.id}': images, sets, pairs or addresses are not those of {self.fits} fits"
+            )
 
     @property
     def images(self) -> Ints:
@@ -60,8 +74,17 @@ class Rows:
         return np.asarray((~self.failed).sum(axis=1))
 
     @property
+    def images_by_fit(self) -> Ints:
+        """Valid images, int [F, users]."""
+        return np.asarray(self._by_fit(~self.failed).sum(axis=2))
+
+    @property
     def per_user(self) -> int:
         return self.digest.shape[1]
+
+    def _by_fit(self, table: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """[users, K] as [F, users, K / F]."""
+        return np.moveaxis(table.reshape(len(table), -1, self.fits), 2, 0)
 
     def higher(self, scorer: str) -> bool:
         return self.cards[scorer].higher_is_better
@@ -91,24 +114,39 @@ class Rows:
 
     def values(self, reading: str) -> dict[str, Floats]:
         """float64 [users] per measure: means over images; ``worst`` takes failures for the user's lowest score."""
-        means = {}
-        for scorer in self.scores:
-            scores = self.read(scorer, reading)
-            known = np.isfinite(scores)
-            total, count = np.where(known, scores, 0.0).sum(axis=1), known.sum(axis=1)
-            means[scorer] = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
-        return means | dict(self.sets)
+        means = {scorer: mean_of_known(self.read(scorer, reading), axis=1) for scorer in self.scores}
+        return means | {measure: mean_of_known(values, axis=0) for measure, values in self.sets.items()}
+
+    def by_fit(self, measure: str, reading: str, block: Ints) -> Floats:
+        """float64 [F, users]; a measure's value in every fit.
+
+        Args:
+            measure: Its key, such as ``ncf``, ``lift:ncf`` or ``diversity``.
+            reading: Of failures.
+            block: int [users]; lifts are taken within blocks.
+        """
+        parsed = Measure.parse(measure)
+        if parsed.is_lift:
+            return lifts_by_fit(self, parsed.scorer, reading, block)[0]
+        if measure in self.sets:
+            return self.sets[measure]
+        return mean_of_known(self._by_fit(self.read(measure, reading)), axis=2)
+
+    def mean_pairs(self, scorer: str) -> Floats | None:
+        """float64 [users, users]; S[judge, target] over fits, None where the scorer cannot score for every user."""
+        return mean_of_known(self.pairs[scorer], axis=0) if scorer in self.pairs else None
 
     def opinions(self, scorer: str, reading: str) -> tuple[Floats, Ints]:
-        """S[judge, target] and how many images each target's mean is over, under a reading of failures."""
-        pairs = self.pairs[scorer]
-        if not self._counts_failures(scorer, reading):
-            return pairs, self.images
-        failures = self.failed.sum(axis=1)
-        if not np.isfinite(pairs).any():
-            return pairs, self.images
-        total = np.where(self.images > 0, pairs, 0.0) * self.images + self.lowest[scorer][:, None] * failures
-        return total / self.per_user, np.full(len(self.digest), self.per_user)
+        """S[fit, judge, target], and how many images each target's mean is over: int [F, users]."""
+        pairs, images = self.pairs[scorer], self.images_by_fit
+        if not self._counts_failures(scorer, reading) or not np.isfinite(pairs).any():
+            return pairs, images
+        per_fit = self.per_user // self.fits
+        failed = (per_fit - images)[:, None, :]
+        total = (
+            np.where(images[:, None, :] > 0, pairs, 0.0) * images[:, None, :] + self.lowest[scorer][:, None] * failed
+        )
+        return total / per_fit, np.full_like(images, per_fit)
 
     def _counts_failures(self, scorer: str, reading: str) -> bool:
         """Whether failures count under this reading, there are any, and the score that they count is known."""
@@ -199,17 +237,34 @@ class HeldOutScores:
         return len(self.user)
 
 
-def lifts_of(row: Rows, scorer: str, reading: str, block: Ints) -> tuple[Floats, list[Stratum]]:
-    """float64 [users], every user's lift, NaN where it is not estimable; and the strata of those who have one.
+def mean_of_known(values: Floats, axis: int) -> Floats:
+    """Mean over the finite values along an axis; NaN where there are none."""
+    known = np.isfinite(values)
+    total, count = np.where(known, values, 0.0).sum(axis=axis), known.sum(axis=axis)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
-    Scores that are better low change their sign first, so that a positive lift is always the better one.
+
+def lifts_by_fit(row: Rows, scorer: str, reading: str, block: Ints) -> tuple[Floats, list[Stratum]]:
+    """float64 [F, users], every user's lift within each fit; and the strata of those who have one in every fit.
+
+    Users of a stratum have equally many images in every fit, and its scores are the mean over fits. Scores that are
+    better low change their sign first, so that a positive lift is always the better one.
     """
     pairs, images = row.opinions(scorer, reading)
-    strata, _ = strata_of(pairs if row.higher(scorer) else -pairs, block, images)
-    lifts = np.full(len(block), np.nan)
+    pairs = pairs if row.higher(scorer) else -pairs
+    _, alike = np.unique(np.column_stack([block, images.T]), axis=0, return_inverse=True)
+    strata, _ = strata_of(pairs.mean(axis=0), alike.ravel(), images.min(axis=0))
+    lifts = np.full(images.shape, np.nan)
     for stratum in strata:
-        lifts[stratum.users] = personal_lift(stratum.scores)
+        for fit, table in enumerate(pairs):
+            lifts[fit, stratum.users] = personal_lift(table[np.ix_(stratum.users, stratum.users)])
     return lifts, strata
+
+
+def lifts_of(row: Rows, scorer: str, reading: str, block: Ints) -> tuple[Floats, list[Stratum]]:
+    """float64 [users], every user's mean lift over fits, NaN where it is not estimable; and the strata."""
+    lifts, strata = lifts_by_fit(row, scorer, reading, block)
+    return np.asarray(lifts.mean(axis=0)), strata
 
 
 def with_lifts(row: Rows, reading: str, block: Ints) -> dict[str, Floats]:

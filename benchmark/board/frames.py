@@ -81,7 +81,9 @@ def pairs_frame(tables: Tables, scorer: str) -> pd.DataFrame:
         SpecError: If no generator has scores of this scorer for images of other users.
     """
     users = np.array(tables.users, object)
-    tables_of = {row.id: own for row in tables.board.rows if (own := tables.rows[row.id].pairs.get(scorer)) is not None}
+    tables_of = {
+        row.id: own for row in tables.board.rows if (own := tables.rows[row.id].mean_pairs(scorer)) is not None
+    }
     if not tables_of:
         able = {name for rows in tables.rows.values() for name in rows.pairs}
         hint = did_you_mean(scorer, able) if able else "no scorer of this task does"
@@ -119,6 +121,7 @@ def images_frame(tables: Tables) -> pd.DataFrame:
                 "user": user,
                 "generator": row.id,
                 "replicate": replicate,
+                "fit": replicate % own.fits,
                 "item": item,
                 "failed": own.failed.ravel(),
                 "shown": [image in shown for image in zip(user, replicate.tolist(), strict=True)],

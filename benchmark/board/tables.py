@@ -115,7 +115,7 @@ class Tables:
         """
         parts = []
         for row in self.board.rows:
-            pairs = self.rows[row.id].pairs.get(self.primary) if row.ranked else None
+            pairs = self.rows[row.id].mean_pairs(self.primary) if row.ranked else None
             if pairs is None:
                 continue
             centred = np.zeros_like(pairs)

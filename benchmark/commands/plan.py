@@ -22,6 +22,7 @@ from benchmark.runner.store import Store
 from benchmark.runner.world import find_data
 from benchmark.stats.levels import FEWEST_USERS, detectable, smallest_p
 from benchmark.task.resolve import ResolvedGenerator, Task
+from rebeca.errors import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,8 @@ class GeneratorPlan:
 
     Attributes:
         generator: Its id.
-        fit: Start of the address of its fit.
-        fit_cached: Whether the fit is cached.
+        fits: Start of the address of each fit; equal for generators that share it.
+        fits_cached: Cached fits.
         units: Work units.
         units_cached: Cached work units.
         images: Images.
@@ -40,8 +41,8 @@ class GeneratorPlan:
     """
 
     generator: str
-    fit: str
-    fit_cached: bool
+    fits: Sequence[str]
+    fits_cached: int
     units: int
     units_cached: int
     images: int
@@ -137,7 +138,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
         users=users,
         images_per_user=task.file.images,
         generators=generators,
-        fits=len({plan.fit for plan in generators}),
+        fits=len({fit for plan in generators for fit in plan.fits}),
         images=images,
         images_cached=cached,
         bytes=round(sum(plan.bytes_cached for plan in generators) / cached * images) if cached else None,
@@ -159,18 +160,18 @@ def _pilot(task: Task, users: int, pilot: Pilot, folder: str) -> PilotPlan:
 
 
 def _generator(task: Task, spec: ResolvedGenerator, addresses: Addresses, store: Store) -> GeneratorPlan:
-    k, own = task.images_of(spec), addresses.generators[spec.id]
-    units = list(zip(addresses.units, (store.folder(unit) for unit in own.units), strict=True))
-    cached = [(unit, folder) for unit, folder in units if folder.is_dir()]
+    own = addresses.generators[spec.id]
+    cached = [unit for unit in own.units if store.folder(unit.address).is_dir()]
+    folders = [store.folder(unit.address) for unit in cached]
     return GeneratorPlan(
         generator=spec.id,
-        fit=own.fit.key[:12],
-        fit_cached=store.folder(own.fit).is_dir(),
-        units=len(units),
+        fits=[fit.address.key[:12] for fit in own.fits],
+        fits_cached=sum(store.folder(fit.address).is_dir() for fit in own.fits),
+        units=len(own.units),
         units_cached=len(cached),
-        images=k * sum(len(unit) for unit, _ in units),
-        images_cached=k * sum(len(unit) for unit, _ in cached),
-        bytes_cached=sum(path.stat().st_size for _, folder in cached for path in folder.rglob("*") if path.is_file()),
+        images=sum(unit.images for unit in own.units),
+        images_cached=sum(unit.images for unit in cached),
+        bytes_cached=sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file()),
     )
 
 
@@ -180,7 +181,7 @@ def print_plan(plan: RunPlan) -> None:
     console.print(f"{plan.title}: {count(plan.users)}, {plan.images_per_user} images per user", style="bold")
     size = "" if plan.bytes is None else f", about {decimal(plan.bytes)} on disk"
     time = "" if plan.seconds_left is None else f", {_duration(plan.seconds_left)} for missing images and their scores"
-    console.print(f"{plan.fits} fits, {plan.images:,} images ({plan.images_cached:,} cached){size}{time}")
+    console.print(f"{counted(plan.fits, 'fit')}, {plan.images:,} images ({plan.images_cached:,} cached){size}{time}")
     if not (size and time):
         console.print("time and disk space are known once such images were made here")
     for note in plan.notes:
@@ -188,8 +189,8 @@ def print_plan(plan: RunPlan) -> None:
     rows = plan.generators
     columns = (
         Column("generator", [row.generator for row in rows], least=20),
-        Column("fit", [row.fit for row in rows]),
-        Column("state", ["cached" if row.fit_cached else "to do" for row in rows]),
+        Column("first fit", [row.fits[0] for row in rows]),
+        Column("fits cached", [f"{row.fits_cached:,} of {len(row.fits):,}" for row in rows], right=True),
         Column("units cached", [f"{row.units_cached:,} of {row.units:,}" for row in rows], right=True),
         Column("images cached", [f"{row.images_cached:,} of {row.images:,}" for row in rows], right=True),
     )

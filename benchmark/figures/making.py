@@ -61,7 +61,7 @@ class History(BaseModel):
 def history_of(row: Row) -> History | None:
     """None where the fit's report has no history of this form."""
     try:
-        return History.model_validate(row.record.fit.report.get("history"))
+        return History.model_validate(row.record.fits[0].report.get("history"))
     except ValidationError:
         return None
 
@@ -70,7 +70,7 @@ def _training(tables: Tables) -> Figure | None:
     by_fit: dict[str, Row] = {}
     for row in sorted(tables.board.rows, key=lambda row: row.id != tables.board.reference):
         if history_of(row) is not None:
-            by_fit.setdefault(row.record.fit.key, row)
+            by_fit.setdefault(row.record.fits[0].key, row)
     rows = telling(tables, list(by_fit.values()), CURVES) if by_fit else []
     histories = {row.id: history for row in rows if (history := history_of(row)) is not None}
     data = pd.DataFrame(

@@ -23,9 +23,9 @@ def judge_stage(role: str, share: float) -> str:
     return f"fit {role}" + (f" on {share:.0%} of the ratings" if share < 1 else "")
 
 
-def fit_stage(generator: str) -> str:
-    """The stage in which a generator is fitted."""
-    return f"fit {generator}"
+def fit_stage(generator: str, number: int = 0, fits: int = 1) -> str:
+    """The stage of one fit of a generator; ``number`` is counted from 0."""
+    return f"fit {generator}" + (f", {number + 1} of {fits}" if fits > 1 else "")
 
 
 def images_stage(generator: str) -> str:

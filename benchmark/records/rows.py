@@ -1,4 +1,4 @@
-"""The rows of records: ``scores.parquet``, ``users.parquet``, ``pairs.parquet``, ``_task/verifier.parquet``.
+"""The rows of records: scores, users, sets and pairs of a generator, and ``_task/verifier.parquet``.
 
 They are written once. Whenever they are read, they are checked against each other and against the record.
 """
@@ -54,8 +54,16 @@ USERS = pa.schema(
         ("images", pa.int32()),
     ]
 )
+SETS = pa.schema([("user", pa.string()), ("measure", pa.string()), ("fit", pa.int32()), ("value", pa.float64())])
 PAIRS = pa.schema(
-    [("scorer", pa.string()), ("judge", pa.int32()), ("target", pa.int32()), ("mean", pa.float64()), ("n", pa.int32())]
+    [
+        ("scorer", pa.string()),
+        ("fit", pa.int32()),
+        ("judge", pa.int32()),
+        ("target", pa.int32()),
+        ("mean", pa.float64()),
+        ("n", pa.int32()),
+    ]
 )
 JUDGED = pa.schema(
     [
@@ -71,7 +79,7 @@ JUDGED = pa.schema(
 
 
 def write_rows(folder: Path, rows: Rows, users: Sequence[str], seeds: Ints, failure: Sequence[str]) -> None:
-    """Writes the three files of a generator.
+    """Writes the four files of a generator.
 
     Args:
         folder: The generator's folder.
@@ -113,17 +121,28 @@ def write_rows(folder: Path, rows: Rows, users: Sequence[str], seeds: Ints, fail
         for measure, value in rows.values("exclude").items()
     ]
     _write(folder / "users.parquet", tables)
+    tables = [SETS.empty_table()]
+    for measure, values in rows.sets.items():
+        of_fit = {
+            "user": list(users) * rows.fits,
+            "measure": [measure] * values.size,
+            "fit": np.repeat(np.arange(rows.fits), num_users),
+            "value": pa.array(values.ravel(), from_pandas=True),
+        }
+        tables.append(pa.table(of_fit, schema=SETS))
+    _write(folder / "sets.parquet", tables)
     tables = [PAIRS.empty_table()]
     for scorer, pairs in rows.pairs.items():
-        judge, target = np.nonzero(np.isfinite(pairs))
+        fit, judge, target = np.nonzero(np.isfinite(pairs))
         tables.append(
             pa.table(
                 {
                     "scorer": [scorer] * len(judge),
+                    "fit": fit,
                     "judge": judge,
                     "target": target,
-                    "mean": pairs[judge, target],
-                    "n": rows.images[target],
+                    "mean": pairs[fit, judge, target],
+                    "n": rows.images_by_fit[fit, target],
                 },
                 schema=PAIRS,
             )
@@ -151,7 +170,7 @@ def read_all(folder: Path) -> tuple[TaskRecord, list[Rows]]:
 
 
 def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence[str]) -> Rows:
-    """Reads the three files and checks that they agree with each other, with the seeds and with the record.
+    """Reads the four files and checks that they agree with each other, with the seeds and with the record.
 
     Raises:
         RecordError: Naming the first thing that does not add up.
@@ -161,10 +180,11 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
     _check_seeds(folder, record, spec.seeds, users, images)
     _check_images(folder, record, users, images)
     stored = _read_users(folder / "users.parquet", users)
+    sets = _read_sets(folder / "sets.parquet", users, spec.fits)
     of_images = {measure for measure, info in record.measures.items() if info.of_images}
     refuse_if(
-        set(stored) != set(record.measures) or set(scores) != of_images,
-        f"{folder}: users.parquet and record.json name different measures",
+        set(stored) != set(record.measures) or set(scores) != of_images or set(sets) != set(stored) - of_images,
+        f"{folder}: users.parquet, sets.parquet and record.json name different measures",
     )
     rows = Rows(
         id=record.generator.id,
@@ -176,9 +196,13 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
         lowest={measure: columns["lowest"] for measure, columns in stored.items() if measure in scores},
         cards={measure: record.measures[measure].card for measure in scores},
         ranges={measure: info.range for measure, info in record.measures.items() if info.range is not None},
-        sets={measure: columns["value"] for measure, columns in stored.items() if measure not in scores},
-        pairs=_read_pairs(folder / "pairs.parquet", len(users), k - images.failed.sum(axis=1)),
+        sets=sets,
+        pairs={},
+        use=record.generator.use,
+        fits=spec.fits,
+        fit_keys=tuple(fit.key for fit in record.fits),
     )
+    rows = replace(rows, pairs=_read_pairs(folder / "pairs.parquet", rows.images_by_fit))
     for measure, (low, high) in rows.ranges.items():
         tables = [table[measure] for table in (rows.scores, rows.lowest, rows.sets, rows.pairs) if measure in table]
         rounding = TIE_OF_SCORES * (high - low)
@@ -340,39 +364,58 @@ def _check_means(folder: Path, rows: Rows, stored: Mapping[str, Mapping[str, Col
         for measure, value in rows.values(reading).items():
             refuse_if(
                 not np.allclose(value, stored[measure][column], rtol=AGREES, atol=AGREES, equal_nan=True),
-                f"{folder}: users.parquet: '{column}' of '{measure}' does not follow from the scores",
+                f"{folder}: users.parquet: '{column}' of '{measure}' does not follow from the scores or sets",
             )
     for measure, columns in stored.items():
         refuse_if(
             (columns["images"] != _scored(rows, measure)).any(),
             f"{folder}: users.parquet: 'images' of '{measure}' is not the number of scored images",
         )
-    values = rows.values("exclude")
+    block = np.zeros(len(rows.digest), np.int64)  # no lift is asked for
     for scorer, pairs in rows.pairs.items():
         refuse_if(scorer not in rows.scores, f"{folder}: pairs.parquet: '{scorer}' scores no images")
+        own_sets, values = np.diagonal(pairs, axis1=1, axis2=2), rows.by_fit(scorer, "exclude", block)
         refuse_if(
-            not np.allclose(np.diag(pairs), values[scorer], rtol=AGREES, atol=AGREES, equal_nan=True),
+            not np.allclose(own_sets, values, rtol=AGREES, atol=AGREES, equal_nan=True),
             f"{folder}: pairs.parquet: own sets of '{scorer}' do not agree with the scores",
         )
 
 
-def _read_pairs(path: Path, users: int, images: Ints) -> dict[str, Floats]:
+def _read_sets(path: Path, users: Sequence[str], fits: int) -> dict[str, Floats]:
+    """float64 [fits, users] by measure."""
+    columns = read_columns(path, SETS)
+    sets = {}
+    for measure in dict.fromkeys(columns["measure"].tolist()):
+        own = columns["measure"] == measure
+        refuse_if(
+            columns["user"][own].tolist() != list(users) * fits
+            or columns["fit"][own].tolist() != np.repeat(np.arange(fits), len(users)).tolist(),
+            f"{path}: measure '{measure}' does not name every user of every fit once, in order",
+        )
+        sets[str(measure)] = columns["value"][own].reshape(fits, len(users))
+    return sets
+
+
+def _read_pairs(path: Path, images: Ints) -> dict[str, Floats]:
+    """float64 [fits, users, users] by scorer; ``images`` is int [fits, users], valid ones."""
     columns = read_columns(path, PAIRS)
-    judge, target = columns["judge"], columns["target"]
+    fits, users = images.shape
+    fit, judge, target = columns["fit"], columns["judge"], columns["target"]
     refuse_if(
         len(judge) and not (min(judge.min(), target.min()) >= 0 and max(judge.max(), target.max()) < users),
         f"{path}: a user outside 0 to {users - 1}",
     )
-    refuse_if((columns["n"] != images[target]).any(), f"{path}: 'n' is not the number of the target's valid images")
+    refuse_if(len(fit) and not (fit.min() >= 0 and fit.max() < fits), f"{path}: a fit outside 0 to {fits - 1}")
+    refuse_if(
+        (columns["n"] != images[fit, target]).any(), f"{path}: 'n' is not the number of the target's valid images"
+    )
+    place = np.ravel_multi_index((fit, judge, target), (fits, users, users))
     pairs: dict[str, Floats] = {}
     for scorer in dict.fromkeys(columns["scorer"].tolist()):
         own = columns["scorer"] == scorer
-        refuse_if(
-            len(np.unique(judge[own].astype(np.int64) * users + target[own])) != int(own.sum()),
-            f"{path}: a pair of '{scorer}' is given twice",
-        )
-        pairs[str(scorer)] = np.full((users, users), np.nan)
-        pairs[str(scorer)][judge[own], target[own]] = columns["mean"][own]
+        refuse_if(len(np.unique(place[own])) != int(own.sum()), f"{path}: a pair of '{scorer}' is given twice")
+        pairs[str(scorer)] = np.full((fits, users, users), np.nan)
+        pairs[str(scorer)].flat[place[own]] = columns["mean"][own]
     return pairs
 
 

@@ -29,7 +29,7 @@ from benchmark.task.file import ID, StrictModel
 from benchmark.task.spec import GeneratorEntry, Spec
 from rebeca.interfaces import ScorerCard
 
-SCHEMA: Literal[2] = 2
+SCHEMA: Literal[3] = 3
 """Raised whenever a field is added, removed or changes its meaning."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -98,9 +98,11 @@ class Images(Strict):
 
 
 class Fit(Strict):
-    """The fit of the generator."""
+    """A fit of the generator."""
 
+    number: Count = Field(description="Counted from 0.")
     key: Sha256 = Field(description="Address in the store.")
+    seed: Annotated[int, Field(ge=0, lt=2**64)] = Field(description="Seed of the fit.")
     report: Mapping[str, JsonValue] = Field(description="What the generator reports, such as losses.")
 
 
@@ -171,7 +173,7 @@ class Provenance(Machine):
 class Record(Strict):
     """What both kinds of records hold."""
 
-    schema_: Literal[2] = Field(alias="schema", description="Version of this schema.")
+    schema_: Literal[3] = Field(alias="schema", description="Version of this schema.")
     task: TaskHeader = Field(description="The task.")
     provenance: Provenance = Field(description="Versions, machine, weights, command line and times of the run.")
 
@@ -191,7 +193,9 @@ class GeneratorRecord(Record):
     gap: Interval | None = Field(
         description="Verifier minus auditor; large where images please the verifier alone. Null without both."
     )
-    fit: Fit = Field(description="The fit.")
+    fits: tuple[Fit, ...] = Field(
+        description="Its fits; a single one where the seed changes nothing, or the images name no fit.", min_length=1
+    )
 
     @property
     def results(self) -> GeneratorResults:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import JsonValue
 
 from benchmark.analysis.analyse import analyse
 from benchmark.analysis.inputs import HeldOutScores, Rows
@@ -29,9 +30,9 @@ from benchmark.task.declared import generator_flags
 from benchmark.task.registry import identity, names, plugin_class
 from benchmark.task.spec import GeneratorEntry
 from rebeca.errors import RecordError, SpecError
-from rebeca.params import make_params
+from rebeca.params import changed_params, make_params
 
-GENERATOR_FILES = frozenset({RECORD, "scores.parquet", "users.parquet", "pairs.parquet"})
+GENERATOR_FILES = frozenset({RECORD, "scores.parquet", "users.parquet", "sets.parquet", "pairs.parquet"})
 PLACES = ("v*", "*/v*", "records/*/v*")
 """Where records lie below a task's folder, a folder of records, and a work folder."""
 MATCHES = 1e-7
@@ -174,7 +175,8 @@ def _check_generator(folder: Path, name: str, record: GeneratorRecord, task: Tas
     if generator.use in names("generators"):  # the flags of one that is not installed cannot be checked
         kind = plugin_class("generator", generator.use)
         try:
-            flags = generator_flags(generator.use, make_params(kind.Params, generator.params, str(folder)), name)
+            params = make_params(kind.Params, generator.params, str(folder))
+            flags = generator_flags(generator.use, params, name)
         except SpecError as error:
             raise RecordError(f"{folder}: {error.message}") from error
         for key, value in flags.recorded().items():
@@ -182,7 +184,17 @@ def _check_generator(folder: Path, name: str, record: GeneratorRecord, task: Tas
                 getattr(generator, key) != value,
                 f"{folder}: '{key}' is {getattr(generator, key)}, the generator says {value}",
             )
+        _check_fits(folder, record, task, changed_params(params, flags.fit_parameters), flags.fit_varies)
     refuse_if(generator.ranked == bool(generator.needs), f"{folder}: 'ranked' contradicts 'needs'")
+
+
+def _check_fits(folder: Path, record: GeneratorRecord, task: TaskRecord, params: JsonValue, varies: bool) -> None:
+    """Checks numbers and seeds of the fits; ``params`` are those that the seeds contain."""
+    seeds, use = task.spec.seeds, record.generator.use
+    expected = [seeds.fitting("generator", use, params, number) for number in range(task.spec.fits if varies else 1)]
+    recorded = [(fit.number, fit.seed) for fit in record.fits]
+    refuse_if(recorded != list(enumerate(expected)), f"{folder}: fits: numbers and seeds are not those of the spec")
+    refuse_if(len({fit.key for fit in record.fits}) < len(expected), f"{folder}: fits: two have one address")
 
 
 def _check_published_schemes(folder: Path, record: GeneratorRecord, rows: Rows) -> None:

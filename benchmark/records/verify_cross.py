@@ -11,7 +11,7 @@ from benchmark.analysis.inputs import HeldOutScores, Rows
 from benchmark.analysis.measures import AUDITOR, CEILING, CONTROLS, JUDGES, PRIOR, VERIFIER, range_of
 from benchmark.records.files import TASK_FOLDER, refuse_if
 from benchmark.records.rows import HELD_OUT
-from benchmark.records.schema import GeneratorRecord, TaskRecord
+from benchmark.records.schema import Fit, GeneratorRecord, TaskRecord
 from benchmark.task.registry import names, plugin_class
 from rebeca.arrays import Bools, Ints
 from rebeca.errors import RecordError
@@ -68,6 +68,7 @@ def check_together(
     """
     _check_scorers(folder, task, records, rows)
     _check_images(folder, task, rows)
+    _check_fits(folder, records)
     block = np.array(task.users.block, np.int64)
     for row in rows:
         _check_opinions(folder / row.id, records[row.id], row, block)
@@ -136,18 +137,29 @@ def _check_images(folder: Path, task: TaskRecord, rows: Sequence[Rows]) -> None:
             raise RecordError(f"{folder}: scores.parquet: '{scorer}' scores one image for '{name}' in two ways")
 
 
+def _check_fits(folder: Path, records: Mapping[str, GeneratorRecord]) -> None:
+    """Checks that what several generators call the same fit is one."""
+    known: dict[str, tuple[str, GeneratorRecord, Fit]] = {}
+    for name, record in records.items():
+        for fit in record.fits:
+            other, first, same = known.setdefault(fit.key, (name, record, fit))
+            refuse_if(
+                fit != same or record.generator.use != first.generator.use,
+                f"{folder}: fit {fit.key[:12]} of '{name}' and of '{other}' differ in more than the generator",
+            )
+
+
 def _check_opinions(folder: Path, record: GeneratorRecord, row: Rows, block: Ints) -> None:
     """Checks that a scorer of all users was asked for every user of a block, for every set of images with a score."""
-    own = row.values("exclude")
     for scorer in row.scores:
-        scored = np.isfinite(own[scorer])
+        scored = np.isfinite(row.by_fit(scorer, "exclude", block))
         if not record.measures[scorer].everyone:
             refuse_if(scorer in row.pairs, f"{folder}: pairs.parquet: not every user can be asked by '{scorer}'")
             continue
         if scorer not in row.pairs:
             refuse_if(scored.any(), f"{folder}: pairs.parquet: '{scorer}' is missing")
             continue
-        expected = (block[:, None] == block[None, :]) & scored[None, :]
+        expected = (block[:, None] == block[None, :]) & scored[:, None, :]
         refuse_if(
             (np.isfinite(row.pairs[scorer]) != expected).any(),
             f"{folder}: pairs.parquet: '{scorer}' is not complete within blocks",

@@ -90,20 +90,59 @@ class JudgeAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class FitAddress:
+    """A fit of a generator.
+
+    Attributes:
+        number: Counted from 0.
+        seed: Its seed.
+        address: Its address; equal for generators that differ only in how they sample.
+    """
+
+    number: int
+    seed: int
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class WorkUnit:
+    """Images of a few whole users that one fit makes.
+
+    Attributes:
+        fit: The fit that makes them.
+        replicates: Which images of each user.
+        users: Ids of the users.
+        address: Address of the images.
+    """
+
+    fit: FitAddress
+    replicates: range
+    users: tuple[str, ...]
+    address: Address
+
+    @property
+    def images(self) -> int:
+        return len(self.replicates) * len(self.users)
+
+
+@dataclass(frozen=True, slots=True)
 class GeneratorAddress:
     """A generator.
 
     Attributes:
         flags: What its class declares.
-        seed: Seed of its fit.
-        fit: Address of its fit; equal for generators that differ only in how they sample.
-        units: Addresses of its work units, in the order of :attr:`Addresses.units`.
+        fits: Its fits; a single one where the seed of a fit changes nothing.
+        units: Its work units: for each fit that the task asks for, all users in the order of :attr:`Addresses.units`.
     """
 
     flags: GeneratorFlags
-    seed: int
-    fit: Address
-    units: tuple[Address, ...]
+    fits: tuple[FitAddress, ...]
+    units: tuple[WorkUnit, ...]
+
+    def artefacts(self) -> Iterator[Address]:
+        """Fits and images."""
+        yield from (fit.address for fit in self.fits)
+        yield from (unit.address for unit in self.units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +151,7 @@ class Addresses:
 
     Attributes:
         data: Of the data set.
+        fits: Fits that the task asks for.
         units: Ids of the users of each work unit.
         encoders: By role: ``task``, ``verifier``, ``auditor``.
         judges: Those of the task by role, and ``prior`` where a scorer needs it.
@@ -124,6 +164,7 @@ class Addresses:
     """
 
     data: DataAddresses
+    fits: int
     units: tuple[tuple[str, ...], ...]
     encoders: Mapping[str, EncoderAddress]
     judges: Mapping[str, JudgeAddress]
@@ -143,13 +184,13 @@ class Addresses:
     def learned(self) -> Iterator[Address]:
         """Embeddings and fits, each once."""
         fits = [judge.fit for judge in (*self.judges.values(), *self.curve)]
-        fits += [generator.fit for generator in self.generators.values()]
+        fits += [fit.address for generator in self.generators.values() for fit in generator.fits]
         yield from dict.fromkeys([*(encoder.embeddings for encoder in self.encoders.values()), *fits])
 
     def images(self) -> Iterator[Address]:
         """Every work unit of every generator."""
         for generator in self.generators.values():
-            yield from generator.units
+            yield from (unit.address for unit in generator.units)
 
 
 def data_addresses(task: Task) -> DataAddresses:
@@ -232,7 +273,9 @@ def find_addresses(task: Task, device: str, users: Sequence[str], data: DataAddr
         for spec in task.generators
         for entry in task.scorers
     }
-    return Addresses(data, units, encoders, judges, curve, generators, flags, scores, held_out, _plugins(task))
+    return Addresses(
+        data, task.file.fits, units, encoders, judges, curve, generators, flags, scores, held_out, _plugins(task)
+    )
 
 
 def encoder_addresses(task: Task, device: str, data: DataAddresses) -> dict[str, EncoderAddress]:
@@ -290,24 +333,23 @@ def _generator_address(
     flags = spec.flags()
     params = params_json(spec.params)
     judge = verifier.key if "judge" in flags.needs else None
-    seed = task.seeds.fitting("generator", spec.use, changed_params(spec.params, flags.fit_parameters))
     decoder = address_of("decoder", task.file.decoder.use, spec.decoder)
-    fit = Address.of(
-        "fit",
-        use=spec.use,
-        code=identity("generator", spec.use).hash,
-        fingerprint=fingerprint("generator", spec.use, spec.params),
-        params={name: params[name] for name in flags.fit_parameters if name in params},
-        embeddings=embeddings.key,
-        ratings=data.ratings,
-        judge=judge if flags.privileged_at == "fit" else None,
-        seed=seed,
-        device=device,
+    learns_from = {
+        "use": spec.use,
+        "code": identity("generator", spec.use).hash,
+        "fingerprint": fingerprint("generator", spec.use, spec.params),
+        "params": {name: params[name] for name in flags.fit_parameters if name in params},
+        "embeddings": embeddings.key,
+        "ratings": data.ratings,
+        "judge": judge if flags.privileged_at == "fit" else None,
+        "device": device,
         **({"decoder": decoder} if "fit" in flags.decodes_in else {}),
         **({"captions": data.captions} if flags.reads_captions and data.captions is not None else {}),
-    )
+    }
+    changed, asked = changed_params(spec.params, flags.fit_parameters), task.file.fits
+    seeds = [task.seeds.fitting("generator", spec.use, changed, f) for f in range(asked if flags.fit_varies else 1)]
+    fits = tuple(FitAddress(f, seed, Address.of("fit", **learns_from, seed=seed)) for f, seed in enumerate(seeds))
     inputs = {
-        "fit": fit.key,
         "params": params,
         "judge": judge,
         "decoder": decoder if "generate" in flags.decodes_in else None,
@@ -315,13 +357,19 @@ def _generator_address(
         "images": task.images_of(spec),
         "device": device,
     }
-    return GeneratorAddress(flags, seed, fit, tuple(Address.of("images", **inputs, users=unit) for unit in units))
+
+    def unit(number: int, users: tuple[str, ...]) -> WorkUnit:
+        fit, of_fit = fits[number % len(fits)], {"fits": [number, asked]} if asked > 1 else {}
+        address = Address.of("images", **inputs, **of_fit, fit=fit.address.key, users=users)
+        return WorkUnit(fit, range(number, task.images_of(spec), asked), users, address)
+
+    return GeneratorAddress(flags, fits, tuple(unit(number, users) for number in range(asked) for users in units))
 
 
 def _score_address(
     scorer: ResolvedScorer,
     flags: ScorerFlags,
-    units: Sequence[Address],
+    units: Sequence[WorkUnit],
     data: DataAddresses,
     needed: Mapping[str, str],
     task: Task,
@@ -332,7 +380,7 @@ def _score_address(
         needs={need: needed[need] for need in flags.needs},
         encoders=[named_encoder(text, task.source.parent).address() for text in flags.encoders],
         ratings=data.ratings,
-        units=[unit.key for unit in units],
+        units=[unit.address.key for unit in units],
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import JsonValue
 
 from benchmark.records.costs import fit_stage
-from benchmark.runner.addresses import GeneratorAddress
+from benchmark.runner.addresses import FitAddress, GeneratorAddress
 from benchmark.runner.devices import rehearsed
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build
@@ -58,6 +58,7 @@ def generator_context(
     task: Task,
     spec: ResolvedGenerator,
     address: GeneratorAddress,
+    fit: FitAddress,
     materials: Materials,
     decoders: Decoders,
     workdir: Path,
@@ -86,7 +87,7 @@ def generator_context(
         encoder=partial(materials.encoders.get, "task"),
         decoder=decoders if step in address.flags.decodes_in else withheld,
         seeds=replace(task.seeds, offset=spec.offset),
-        fit_seed=address.seed,
+        fit_seed=fit.seed,
         device=materials.device,
         workdir=workdir,
         progress=report,
@@ -95,19 +96,24 @@ def generator_context(
 
 
 def fit_generator(
-    task: Task, spec: ResolvedGenerator, address: GeneratorAddress, materials: Materials, stages: Stages
+    task: Task,
+    spec: ResolvedGenerator,
+    address: GeneratorAddress,
+    fit: FitAddress,
+    materials: Materials,
+    stages: Stages,
 ) -> Path:
-    """The folder of a fitted generator; generators with the same address share it.
+    """The folder of one fit of a generator; generators with the same address share it.
 
     Raises:
         PluginError: If the generator fails, or saves a file with the name of the harness's report.
     """
-    workdir = stages.store.checkpoint(address.fit)
+    workdir = stages.store.checkpoint(fit.address)
 
     def write(folder: Path, report: Report) -> None:
         workdir.mkdir(parents=True, exist_ok=True)
         decoders = Decoders(task, spec, materials, stages.store.root)
-        context = generator_context(task, spec, address, materials, decoders, workdir, report, "fit")
+        context = generator_context(task, spec, address, fit, materials, decoders, workdir, report, "fit")
         generator = build("generator", spec.use, spec.params, context, spec.id)
         generator.fit(materials.world.division.generators.train)
         generator.save(folder)
@@ -116,7 +122,7 @@ def fit_generator(
             raise PluginError(f"generator '{spec.id}': save wrote {REPORT}, which the harness writes", hint="rename it")
         path.write_text(json.dumps(generator.report(), indent=1, sort_keys=True), encoding="utf-8")
 
-    folder = stages.make(address.fit, fit_stage(spec.id), write)
+    folder = stages.make(fit.address, fit_stage(spec.id, fit.number, len(address.fits)), write)
     for damaged in sorted(workdir.glob("*.damaged")):
         stages.reporter.info(f"  {spec.id}: {damaged.stem} was cut short or edited; the fit began anew")
     shutil.rmtree(workdir, ignore_errors=True)

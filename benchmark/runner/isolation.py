@@ -61,7 +61,7 @@ def decode_in_child(task: Task, spec: ResolvedGenerator, addresses: Addresses, d
     limits, own = task.file.isolation, addresses.generators[spec.id]
     if limits is None or identity("generator", spec.use).is_own:
         return 0
-    if all(stages.store.find(address) is not None for address in (own.fit, *own.units)):
+    if all(stages.store.find(address) is not None for address in own.artefacts()):
         return 0
     title, started = f"child process of {spec.id}", time.perf_counter()
     stages.reporter.info(f"  {title} ...")

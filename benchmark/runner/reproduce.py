@@ -30,7 +30,7 @@ from benchmark.task.resolve import Task
 from rebeca.errors import RecordError, SpecError
 
 TOLERANCE = 1e-4
-FREE_IN_GENERATOR: Mapping[str, bool | set[str]] = {"provenance": True, "fit": {"key"}}
+FREE_IN_GENERATOR: Mapping[str, bool | Mapping[str, set[str]]] = {"provenance": True, "fits": {"__all__": {"key"}}}
 FREE_IN_TASK = {"provenance", "records", "digest", "address"}
 """Keys of records that hold times, addresses, and the hashes of files with times or addresses."""
 BEGUN = "begun-by-check-run"

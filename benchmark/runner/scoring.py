@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from benchmark.records.costs import score_stage
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.embed import Encoders
-from benchmark.runner.images import PixelCache, read_embeddings
+from benchmark.runner.images import PixelCache
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build, build_encoder
 from benchmark.runner.progress import Report
@@ -49,18 +49,20 @@ class ImageScores:
     position: Ints
     worst: Floats
 
-    def pair_means(self, owner: Ints, users: int) -> Floats:
-        """S [judges, owners]; mean of the finite scores that each user gives to each user's images.
+    def pair_means(self, owner: Ints, fit: Ints, users: int, fits: int) -> Floats:
+        """S [fits, judges, owners]; mean of the finite scores that each user gives to each user's images of a fit.
 
         Args:
             owner: int [images]; row of the user of each image.
+            fit: int [images]; number of the fit that made each image.
             users: Number of users.
+            fits: Number of fits.
         """
         assert self.everyone is not None
         full = self.everyone[:, self.position]
         known = np.isfinite(full)
-        membership = np.zeros((full.shape[1], users))
-        membership[np.arange(len(owner)), owner] = 1.0
+        membership = np.zeros((fits, full.shape[1], users))
+        membership[fit, np.arange(len(owner)), owner] = 1.0
         total = np.where(known, full, 0.0) @ membership
         count = known.astype(np.float64) @ membership
         return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
@@ -75,7 +77,7 @@ class GeneratorScores:
         owner: int [valid images]; row of the user of each valid image.
         scored: The valid images.
         by_image: Scores of scorers of single images, by scorer.
-        by_user: Measures of set scorers, float64 [users], by measure.
+        by_user: Measures of set scorers, float64 [fits, users], by measure.
         cards: Cards of those measures.
     """
 
@@ -200,7 +202,7 @@ def scored_images(
 
     def embedding(role: str) -> Floats:
         if role == PRIOR:
-            return read_embeddings(images.folders)[[not row.failure for row in images.rows]]
+            return images.embeddings()[[not row.failure for row in images.rows]]
         table = materials.embeddings[role]
         out = np.empty((len(valid), table.shape[1]), np.float32)
         out[item >= 0] = table[item[item >= 0]]
@@ -240,7 +242,7 @@ def score(
     Raises:
         PluginError: If a scorer breaks its contract.
     """
-    name, users = images.spec.id, materials.world.users
+    name, users, fits = images.spec.id, materials.world.users, addresses.fits
     reads = Reads(sum(not row.failure for row in images.rows))
     scored = scored_images(images, materials, vectors, reads.count)
     by_image: dict[str, ImageScores] = {}
@@ -251,7 +253,7 @@ def score(
         def write(folder: Path, report: Report, scorer: str = scorer, flags: ScorerFlags = flags) -> None:
             reads.begin(report)
             own = restricted(scored, flags.needs)
-            arrays = score_arrays(scorers(scorer), own, users)
+            arrays = score_arrays(scorers(scorer), own, users, fits)
             _check_complete(arrays, flags, scorer, own)
             np.savez(folder / "scores.npz", **arrays)  # type: ignore[arg-type]
 
@@ -259,11 +261,29 @@ def score(
         with np.load(folder / "scores.npz", allow_pickle=False) as stored:
             arrays = {measure: stored[measure] for measure in stored.files}
         if flags.of_sets:
-            by_user |= arrays
+            by_user |= {measure: values.reshape(fits, len(users)) for measure, values in arrays.items()}
             cards |= flags.cards
         else:
             by_image[scorer] = ImageScores(flags.card, everyone=arrays.pop("everyone", None), **arrays)
     return GeneratorScores(images, np.searchsorted(users, scored.user), scored, by_image, by_user, cards)
+
+
+def images_of_fit(images: ScoredImages, fit: int, fits: int) -> ScoredImages:
+    """Those images that one of several fits made."""
+    if fits == 1:
+        return images
+    own = np.flatnonzero(images.replicate % fits == fit)
+    _, first, position = np.unique(images.unique[own], return_index=True, return_inverse=True)
+    return replace(
+        images,
+        user=images.user[own],
+        replicate=images.replicate[own],
+        digest=tuple(images.digest[i] for i in own),
+        item=images.item[own],
+        unique=first[position],
+        embedding_of=lambda role: images.embedding_of(role)[own],
+        pixels_of=lambda i: images.pixels_of(int(own[i])),
+    )
 
 
 def _check_complete(arrays: Mapping[str, Floats | Ints], flags: ScorerFlags, scorer: str, images: ScoredImages) -> None:
@@ -275,20 +295,25 @@ def _check_complete(arrays: Mapping[str, Floats | Ints], flags: ScorerFlags, sco
         raise PluginError(f"scorer '{scorer}' gave no number for image {images.digest[int(gaps[0])][:12]}")
 
 
-def score_arrays(scorer: Scorer[Any] | SetScorer[Any], images: ScoredImages, users: Ints) -> dict[str, Floats | Ints]:
+def score_arrays(
+    scorer: Scorer[Any] | SetScorer[Any], images: ScoredImages, users: Ints, fits: int
+) -> dict[str, Floats | Ints]:
     """The arrays that are stored of a scorer's answers.
 
     Args:
         scorer: The scorer.
         images: n valid images.
         users: int [users]; indices of the users that images were made for.
+        fits: Number of fits; image k of a user is of fit k modulo this number.
 
     Returns:
-        For a set scorer its measures, float64 [users]. For a scorer ``own`` [n], ``position`` [n], ``worst`` [users]
-        and, where every user can be asked, ``everyone`` [users, different images].
+        For a set scorer its measures, float64 [fits * users]; the sets of each fit are scored apart. For a scorer
+        ``own`` [n], ``position`` [n], ``worst`` [users] and, where every user can be asked, ``everyone``
+        [users, different images].
     """
     if isinstance(scorer, SetScorer):
-        return {measure: np.asarray(v, np.float64) for measure, v in scorer.score_sets(images, users).items()}
+        sets = [scorer.score_sets(images_of_fit(images, fit, fits), users) for fit in range(fits)]
+        return {measure: np.concatenate([np.asarray(own[measure], np.float64) for own in sets]) for measure in sets[0]}
     first, position = np.unique(images.unique, return_inverse=True)
     worst = np.asarray(scorer.worst(users), np.float64)
     if not scorer.judges_everyone:

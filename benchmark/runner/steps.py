@@ -49,14 +49,18 @@ def plan_steps(task: Task, addresses: Addresses, store: Store, world_read: bool,
     steps = [Step(READ_STAGE, f"data {data.items[:12]}", state, paced=False)]
     steps += _learning(addresses, store, lacks)
     for spec in task.generators:
-        own, per_user = addresses.generators[spec.id], task.images_of(spec)
-        if lacks(own.fit):
-            steps.append(_whole(store, fit_stage(spec.id), f"fit {spec.use} {data.ratings[:12]}", own.fit))
-        lacking = [number for number, unit in enumerate(own.units) if lacks(unit)]
+        own = addresses.generators[spec.id]
+        for fit in own.fits:
+            if lacks(fit.address):
+                title = fit_stage(spec.id, fit.number, len(own.fits))
+                steps.append(_whole(store, title, f"fit {spec.use} {data.ratings[:12]}", fit.address))
+        lacking = [unit for unit in own.units if lacks(unit.address)]
         if lacking:
-            images = per_user * sum(len(addresses.units[number]) for number in lacking)
+            images = sum(unit.images for unit in lacking)
             decoder = task.file.decoder.use if "generate" in own.flags.decodes_in else "alone"
-            inputs = {name: value for name, value in json.loads(own.units[0].inputs).items() if name not in FREE}
+            inputs = {
+                name: value for name, value in json.loads(own.units[0].address.inputs).items() if name not in FREE
+            }
             kind = f"images {spec.use} {decoder} {inputs['device']}"
             steps.append(Step(images_stage(spec.id), kind, digest_of(inputs)[:12], images))
     for spec in task.generators:

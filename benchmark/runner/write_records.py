@@ -8,7 +8,7 @@ benchmark/records/schema.py.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +41,7 @@ from benchmark.records.schema import (
     Users,
     plan_of,
 )
-from benchmark.runner.addresses import Addresses
+from benchmark.runner.addresses import Addresses, GeneratorAddress
 from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.fits import read_report
 from benchmark.runner.images import failures_by_kind
@@ -67,7 +67,7 @@ class Outcome:
         scored: Every generator with a row.
         failed: Those without one.
         held_out: ``verifier.parquet``.
-        fits: By generator.
+        fits: By generator, in the order of their numbers.
         frozen: Whether the task was written down before the first image.
         address: Changes whenever the records could.
         origin: Where the numbers come from.
@@ -76,7 +76,7 @@ class Outcome:
     scored: Sequence[GeneratorScores]
     failed: Sequence[FailedGenerator]
     held_out: Path
-    fits: Mapping[str, Fit]
+    fits: Mapping[str, tuple[Fit, ...]]
     frozen: bool
     address: str
     origin: Provenance
@@ -114,7 +114,7 @@ def _holds_another_task(target: Path, task: Task) -> bool:
 def write_records(records: Path, images: Path, task: Task, world: World, outcome: Outcome) -> TaskRecord:
     """Writes records into the version folder ``records``, and their images below ``images``."""
     scored, origin = outcome.scored, outcome.origin
-    rows = [rows_of(scores, world, task) for scores in scored]
+    rows = [rows_of(scores, world, task, outcome.fits[scores.images.spec.id]) for scores in scored]
     block = world.dataset.block_of_user[world.users]
     strata = bootstrap_strata(task, block, world.division.cold[world.users])
     plan = plan_of(task.spec(), outcome.frozen)
@@ -160,10 +160,15 @@ def pack_shown(folder: Path, shown: Sequence[ShownImage], images: ScoredImages) 
     pack_images(folder, shown, lambda digest: images.pixels_of(index[digest]))
 
 
-def fit_records(images: Sequence[GeneratorImages], addresses: Addresses, store: Store) -> dict[str, Fit]:
+def fit_records(images: Sequence[GeneratorImages], addresses: Addresses, store: Store) -> dict[str, tuple[Fit, ...]]:
     """What every fit says about itself, by generator."""
-    fits = {each.spec.id: addresses.generators[each.spec.id].fit for each in images}
-    return {name: Fit(key=fit.key, report=read_report(store.folder(fit))) for name, fit in fits.items()}
+    return {each.spec.id: tuple(_fits_of(addresses.generators[each.spec.id], store)) for each in images}
+
+
+def _fits_of(generator: GeneratorAddress, store: Store) -> Iterator[Fit]:
+    for fit in generator.fits:
+        report = read_report(store.folder(fit.address))
+        yield Fit(number=fit.number, key=fit.address.key, seed=fit.seed, report=report)
 
 
 def generator_record(
@@ -172,7 +177,7 @@ def generator_record(
     images: Images,
     task: Task,
     results: GeneratorResults,
-    fit: Fit,
+    fits: tuple[Fit, ...],
     origin: Provenance,
 ) -> GeneratorRecord:
     schemes = {scorer: published_scheme(scores, scorer, task.analysis_hash()) for scorer in results.personal}
@@ -187,7 +192,7 @@ def generator_record(
         personal=results.personal,
         published_schemes={scorer: test for scorer, test in schemes.items() if test is not None},
         gap=results.gap,
-        fit=fit,
+        fits=fits,
         provenance=origin,
     )
 
@@ -269,8 +274,8 @@ def bootstrap_strata(task: Task, block: Ints, cold: Bools) -> Ints:
     return strata
 
 
-def rows_of(scores: GeneratorScores, world: World, task: Task) -> Rows:
-    spec = scores.images.spec
+def rows_of(scores: GeneratorScores, world: World, task: Task, fits: Sequence[Fit]) -> Rows:
+    spec, asked = scores.images.spec, task.file.fits
     shape, scale = (len(world.users), task.images_of(spec)), world.dataset.scale
     failed = np.array([bool(image.failure) for image in scores.images.rows]).reshape(shape)
     block = world.dataset.block_of_user[world.users]
@@ -280,8 +285,8 @@ def rows_of(scores: GeneratorScores, world: World, task: Task) -> Rows:
         by_scorer[scorer] = np.full(shape, np.nan)
         by_scorer[scorer][~failed] = single.own
         if single.everyone is not None:
-            table = single.pair_means(scores.owner, len(world.users))
-            table[block[:, None] != block[None, :]] = np.nan
+            table = single.pair_means(scores.owner, scores.scored.replicate % asked, len(world.users), asked)
+            table[:, block[:, None] != block[None, :]] = np.nan
             if np.isfinite(table).any():  # a scorer of items has no scores of generated images
                 pairs[scorer] = table
     cards = {scorer: single.card for scorer, single in scores.by_image.items()}
@@ -297,6 +302,9 @@ def rows_of(scores: GeneratorScores, world: World, task: Task) -> Rows:
         ranges={name: limits for name, card in {**cards, **scores.cards}.items() if (limits := range_of(card, scale))},
         sets=scores.by_user,
         pairs=pairs,
+        use=spec.use,
+        fits=asked,
+        fit_keys=tuple(fit.key for fit in fits),
     )
 
 

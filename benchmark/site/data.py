@@ -154,7 +154,7 @@ def generator_script(tables: Tables, row: Row, gallery: Gallery) -> str:
         for user, shown in own.items()
         for image in shown
     ]
-    pairs = rows.pairs.get(tables.primary)
+    pairs = rows.mean_pairs(tables.primary)
     others = {
         str(user): sorted(round(float(v), 3) for v in np.delete(pairs[:, user], user) if np.isfinite(v))
         for user in own

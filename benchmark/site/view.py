@@ -233,7 +233,7 @@ class Guidance(BaseModel):
 def guidance_of(row: Row) -> Guidance | None:
     """The guidance chosen by a fit; None if its report, which is free in form, does not have it."""
     try:
-        return Guidance.model_validate(row.record.fit.report.get("guidance"))
+        return Guidance.model_validate(row.record.fits[0].report.get("guidance"))
     except ValidationError:
         return None
 

@@ -153,6 +153,9 @@ class TaskFile(StrictModel):
     judges: JudgesSpec
     users: UsersSpec = UsersSpec()
     images: Annotated[int, Field(ge=1, le=10_000)]
+    fits: Annotated[int, Field(ge=1)] = Field(
+        default=1, description="Fits of every generator, whose seeds differ; `images` is a multiple of it."
+    )
     encoder: EncoderSpec
     decoder: Use
     generators: Annotated[list[GeneratorSpec], Field(min_length=1)]

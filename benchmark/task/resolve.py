@@ -381,6 +381,7 @@ def _check(
             f"{source.at(('analysis', 'reference'))}: no generator '{file.analysis.reference}'",
             hint=did_you_mean(file.analysis.reference, ids),
         )
+    _check_fits(file, source)
     _check_scorers(file, source, scorers)
     if smallest_p(31, file.analysis.permutations) > file.analysis.alpha:
         raise SpecError(
@@ -394,6 +395,17 @@ def _check(
             f"{source.at(('data', 'split'))}: with held-out-items test and validation are shares below 1,"
             f" found {split.test:g} and {split.validation:g}"
         )
+
+
+def _check_fits(file: TaskFile, source: Source) -> None:
+    """Every fit must make the same number of each user's images."""
+    own = [(("generators", index, "images"), spec.images) for index, spec in enumerate(file.generators)]
+    for path, images in [(("images",), file.images), *own]:
+        if images is not None and images % file.fits:
+            raise SpecError(
+                f"{source.at(path)}: {images} images per user cannot be shared equally among {file.fits} fits",
+                hint=f"use a multiple of 'fits', e.g. {file.fits * max(1, round(images / file.fits))}",
+            )
 
 
 def _check_space(file: TaskFile, encoder: ResolvedEncoder, generators: Sequence[ResolvedGenerator]) -> None:

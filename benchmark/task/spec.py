@@ -9,7 +9,7 @@ from pydantic import Field
 from benchmark.task.file import ID, AnalysisSpec, DataSpec, EncoderSpec, JudgesSpec, StrictModel, Use, UsersSpec
 from rebeca.seeds import SeedScheme, digest_of
 
-DECLARED = ("id", "version", "seed", "users", "images", "failures", "analysis")
+DECLARED = ("id", "version", "seed", "users", "images", "fits", "failures", "analysis")
 """Keys that make up the declaration."""
 
 
@@ -54,6 +54,9 @@ class Spec(StrictModel):
     judges: JudgesSpec = Field(description="Verifier, auditor, learning curve.")
     users: UsersSpec = Field(description="Which users images are made for.")
     images: Annotated[int, Field(ge=1, le=10_000)] = Field(description="Images per user.")
+    fits: Annotated[int, Field(ge=1)] = Field(
+        description="Fits of every generator; image k of a user is of fit k modulo this number."
+    )
     encoder: EncoderSpec = Field(description="The generators' encoder.")
     decoder: Use = Field(description="Turns embeddings into images.")
     generators: list[GeneratorEntry] = Field(description="Sweeps expanded.", min_length=1)

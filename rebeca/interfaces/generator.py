@@ -195,6 +195,14 @@ class Generator(Plugin[P, GeneratorContext]):
         return frozenset(parameter.name for parameter in fields(cls.Params))
 
     @classmethod
+    def fit_varies(cls, params: P) -> bool:
+        """Whether a fit with another seed may learn something else.
+
+        If not, one fit serves all fits that a task asks for. The images of each are still asked for separately.
+        """
+        return True
+
+    @classmethod
     def decodes_in(cls, params: P) -> frozenset[str]:
         """Where it asks its context for the decoder, a subset of :data:`STEPS`; only there it is given.
 

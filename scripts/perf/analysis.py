@@ -42,7 +42,7 @@ def world(users: int, generators: int, images: int, seed: int = 0) -> list[Rows]
                 {"ncf": ScorerCard("Verifier", "score", True, "")},
                 {},
                 {},
-                {"ncf": pairs},
+                {"ncf": pairs[None]},
             )
         )
     return rows

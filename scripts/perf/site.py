@@ -120,7 +120,7 @@ def _rows(name: str, rng: np.random.Generator, taste: Floats, record: GeneratorR
     for scorer, info in record.measures.items():
         if info.of_images and info.everyone:
             noisy = np.clip(everyone + rng.normal(0, 0.05, everyone.shape), 0, 1)
-            scores[scorer], pairs[scorer] = noisy[np.arange(num_users), np.arange(num_users)], noisy.mean(axis=2)
+            scores[scorer], pairs[scorer] = noisy[np.arange(num_users), np.arange(num_users)], noisy.mean(axis=2)[None]
         elif info.of_images:
             scores[scorer] = own + rng.normal(0, 0.05, own.shape)
     return Rows(
@@ -133,7 +133,7 @@ def _rows(name: str, rng: np.random.Generator, taste: Floats, record: GeneratorR
         lowest={scorer: np.zeros(num_users) for scorer in scores},
         cards={scorer: record.measures[scorer].card for scorer in scores},
         ranges={},
-        sets={measure: rng.uniform(size=num_users) for measure in record.measures if measure not in scores},
+        sets={measure: rng.uniform(size=(1, num_users)) for measure in record.measures if measure not in scores},
         pairs=pairs,
     )
 

@@ -62,7 +62,7 @@ def test_seconds_per_image_count_the_images_that_they_were_spent_on(tiny, monkey
     row = next(row for row in read_board(records).rows if row.id == "rebeca")
     assert row.record.provenance.decoded["rebeca"] == row.record.images.requested == 36
     store = Store(workdir, print)
-    shutil.rmtree(store.folder(find(load_task(tiny), workdir).generators[row.id].units[-1]))
+    shutil.rmtree(store.folder(find(load_task(tiny), workdir).generators[row.id].units[-1].address))
     shutil.rmtree(records)
     invoke(*command(tiny, workdir))
     row = next(row for row in read_board(records).rows if row.id == "rebeca")

@@ -132,8 +132,10 @@ def test_show_compare_plan_and_json(done):
     assert a["test"] == b["test"]
     assert "did you mean 'rebeca'" in invoke("compare", "tiny", "rebecca", "rebeca", "--workdir", done / "w", code=2)
     plan = json.loads(invoke("plan", done / "tiny.yaml", "--workdir", done / "w", "--json"))
-    assert all(row["fit_cached"] and row["units"] == row["units_cached"] for row in plan["generators"])
-    assert len({row["fit"] for row in plan["generators"]}) == 3  # the three arms of rebeca share one
+    assert all(
+        row["fits_cached"] == len(row["fits"]) and row["units"] == row["units_cached"] for row in plan["generators"]
+    )
+    assert len({row["fits"][0] for row in plan["generators"]}) == 3  # the three arms of rebeca share one
 
 
 def test_guidance_chosen_on_validation_belongs_to_its_sampler(done, tmp_path):
@@ -151,12 +153,12 @@ def test_guidance_chosen_on_validation_belongs_to_its_sampler(done, tmp_path):
         spec = run.task.generators[0]
         generator = run.fitted(spec)
         assert generator.inner.prior_guidance in (1.0, 4.0)
-        fit = run.stages.store.folder(run.addresses.generators[spec.id].fit)
+        fit = run.stages.store.folder(run.addresses.generators[spec.id].fits[0].address)
         assert len(read_report(fit)["guidance"]["table"]) == 2
     plain = [find(load_task(done / "tiny.yaml", m), tmp_path) for m in ((), more)]
-    assert len({addresses.generators["rebeca"].fit for addresses in plain}) == 1
+    assert len({addresses.generators["rebeca"].fits for addresses in plain}) == 1
     chosen = [find(load_task(done / "tiny.yaml", grid + m), tmp_path) for m in ((), more)]
-    assert len({addresses.generators["rebeca"].fit for addresses in chosen}) == 2
+    assert len({addresses.generators["rebeca"].fits for addresses in chosen}) == 2
 
 
 @pytest.mark.parametrize("kind", ["per-user", "cold-users"])

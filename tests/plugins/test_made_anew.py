@@ -210,8 +210,8 @@ class Bench:
         named |= {f"embeddings {role}": each.embeddings for role, each in addresses.encoders.items()}
         named |= {f"judge {role}": each.fit for role, each in addresses.judges.items()}
         named |= {"curve": addresses.curve[0].fit}
-        named |= {f"fit {name}": each.fit for name, each in addresses.generators.items()}
-        named |= {f"images {name}": each.units[0] for name, each in addresses.generators.items()}
+        named |= {f"fit {name}": each.fits[0].address for name, each in addresses.generators.items()}
+        named |= {f"images {name}": each.units[0].address for name, each in addresses.generators.items()}
         named |= {f"scores {name} {scorer}": each for (name, scorer), each in addresses.scores.items()}
         names = {(address.stage, address.key): name for name, address in named.items()}
         assert len(names) == len(named) and artefacts <= names.keys()

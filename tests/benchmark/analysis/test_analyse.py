@@ -35,7 +35,7 @@ def rows(name, scores, higher=True, ranked=True, lowest=0.0, failed=None, effect
     digest = np.array([[f"{name}{u}{k}" for k in range(images)] for u in range(users)])
     return Rows(
         name, ranked, digest, np.full(failed.shape, -1), failed, {"ncf": scores}, {"ncf": np.full(users, lowest)},
-        {"ncf": card(higher)}, {"ncf": (0.0, 1.0)}, {}, {"ncf": pairs},
+        {"ncf": card(higher)}, {"ncf": (0.0, 1.0)}, {}, {"ncf": pairs[None]},
     )  # fmt: skip
 
 
@@ -232,7 +232,7 @@ def test_users_are_moved_within_blocks():
     block = np.repeat([0, 1], USERS // 2)
     generator = rows("a", noise(0), effect=0.2)
     pairs = generator.pairs["ncf"].copy()
-    pairs[block[:, None] != block[None, :]] = np.nan
+    pairs[:, block[:, None] != block[None, :]] = np.nan
     analysis = run([dataclasses.replace(generator, pairs={"ncf": pairs})], block=block)
     assert analysis.generators["a"].personal["ncf"].estimable == USERS
     assert analysis.generators["a"].personal["ncf"].lift.estimate == pytest.approx(0.2)

@@ -332,7 +332,8 @@ def tables_for(case, template, task):
             scores[scorer] = np.where(failed, np.nan, np.clip(own, 0, 1))
             valid = np.where(failed[None], np.nan, np.clip(opinions, 0, 1))
             known = np.isfinite(valid).any(axis=2)
-            pairs[scorer] = np.where(known, np.nansum(valid, axis=2) / np.maximum(1, (~failed).sum(axis=1)), np.nan)
+            means = np.nansum(valid, axis=2) / np.maximum(1, (~failed).sum(axis=1))
+            pairs[scorer] = np.where(known, means, np.nan)[None]
         digest = np.array([[f"{name}{u}-{k}" for k in range(images)] for u in range(users)])
         lowest = dict.fromkeys(scorers, np.zeros(users))
         rows[name] = Rows(

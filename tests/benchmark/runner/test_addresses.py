@@ -29,8 +29,8 @@ def found(task, device="cpu", overrides=()):
     keys |= {f"embeddings {role}": each.embeddings.key for role, each in addresses.encoders.items()}
     keys |= {f"judge {role}": each.fit.key for role, each in addresses.judges.items()}
     keys |= {f"curve {each.share:g}": each.fit.key for each in addresses.curve}
-    keys |= {f"fit {name}": each.fit.key for name, each in addresses.generators.items()}
-    keys |= {f"images {name}": each.units[0].key for name, each in addresses.generators.items()}
+    keys |= {f"fit {name}": each.fits[0].address.key for name, each in addresses.generators.items()}
+    keys |= {f"images {name}": each.units[0].address.key for name, each in addresses.generators.items()}
     keys |= {f"scores {name} {scorer}": each.key for (name, scorer), each in addresses.scores.items()}
     return keys
 
@@ -119,8 +119,9 @@ def test_who_does_not_read_captions_is_given_none(with_prompts, tmp_path):
     run = Running.of(load_task(with_prompts), tmp_path / "w")
     spec = {each.id: each for each in run.task.generators}
     contexts = {
-        name: generator_context(run.task, spec[name], run.addresses.generators[name], run.materials, None, tmp_path)
-        for name in ("rebeca", "persona", "published", "catalogue-random")
+        name: generator_context(run.task, spec[name], own, own.fits[0], run.materials, None, tmp_path)
+        for name, own in run.addresses.generators.items()
+        if name in ("rebeca", "persona", "published", "catalogue-random")
     }
     assert {name for name, context in contexts.items() if any(context.catalogue.captions)} == {"persona"}
     first, second = contexts["rebeca"].catalogue, contexts["persona"].catalogue
@@ -159,7 +160,7 @@ def test_seeds_know_no_device(tiny):
     task = load_task(tiny)
     cpu, cuda = (find_addresses(task, device, USERS, data_addresses(task)) for device in ("cpu", "cuda"))
     for name, each in cpu.generators.items():
-        assert each.seed == cuda.generators[name].seed
+        assert each.fits[0].seed == cuda.generators[name].fits[0].seed
     for role, each in cpu.judges.items():
         assert each.seed == cuda.judges[role].seed
     for role, each in cpu.encoders.items():
@@ -170,7 +171,8 @@ def test_seeds_of_fits_know_neither_data_nor_embeddings_nor_ids(tiny):
     def seeds(*overrides):
         task = load_task(tiny, overrides)
         addresses = find_addresses(task, "cpu", USERS, data_addresses(task))
-        return [each.seed for each in (*addresses.generators.values(), *addresses.judges.values())]
+        fits = [fit for each in addresses.generators.values() for fit in each.fits]
+        return [each.seed for each in (*fits, *addresses.judges.values())]
 
     before = seeds()
     for change in ("data.like_at=5", "encoder=fourier:8", "generators.rebeca.title=Other", "judges.ratings=disjoint"):
@@ -182,7 +184,7 @@ def test_arms_of_one_fit_share_its_address_and_seed(tiny):
     task = load_task(tiny)
     generators = find_addresses(task, "cpu", USERS, data_addresses(task)).generators
     arms = [generators[name] for name in ("rebeca", "rebeca-no-user", "rebeca-shuffled-users")]
-    assert len({(arm.fit, arm.seed) for arm in arms}) == 1
+    assert len({arm.fits for arm in arms}) == 1
     assert len({arm.units for arm in arms}) == 3
 
 

@@ -9,16 +9,15 @@ from rebeca.errors import PluginError
 
 
 def fit(prepared, spec):
-    return fit_generator(
-        prepared.task, spec, prepared.addresses.generators[spec.id], prepared.materials, prepared.stages
-    )
+    address = prepared.addresses.generators[spec.id]
+    return fit_generator(prepared.task, spec, address, address.fits[0], prepared.materials, prepared.stages)
 
 
 def test_arms_share_a_fit(prepared):
     folders = [fit(prepared, spec) for spec in prepared.task.generators]
     assert folders[0] == folders[1] == folders[2]
     assert len(set(folders)) == 3
-    fit_address = prepared.addresses.generators[prepared.task.generators[0].id].fit
+    fit_address = prepared.addresses.generators[prepared.task.generators[0].id].fits[0].address
     assert not prepared.stages.store.checkpoint(fit_address).exists()
 
 
@@ -34,7 +33,7 @@ def context(prepared, number, tmp_path):
     spec = prepared.task.generators[number]
     decoders = Decoders(prepared.task, spec, prepared.materials, tmp_path)
     address = prepared.addresses.generators[spec.id]
-    return generator_context(prepared.task, spec, address, prepared.materials, decoders, tmp_path)
+    return generator_context(prepared.task, spec, address, address.fits[0], prepared.materials, decoders, tmp_path)
 
 
 def test_a_generator_is_given_what_it_asked_for(prepared, tmp_path):
@@ -48,7 +47,7 @@ def test_a_generator_is_given_what_it_asked_for(prepared, tmp_path):
 
 def test_the_seed_of_a_fit_comes_from_its_address(prepared, tmp_path):
     spec = prepared.task.generators[0]
-    assert context(prepared, 0, tmp_path).fit_seed == prepared.addresses.generators[spec.id].seed
+    assert context(prepared, 0, tmp_path).fit_seed == prepared.addresses.generators[spec.id].fits[0].seed
 
 
 def test_decoders_of_items_need_no_batch(prepared, tmp_path):

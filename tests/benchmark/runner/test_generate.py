@@ -2,6 +2,7 @@
 
 from io import StringIO
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -31,7 +32,7 @@ def run(prepared, monkeypatch):
         def decode(task, spec, *_):
             failed = kinds if spec.id == losing else [""] * len(kinds)
             rows = tuple(ImageRow(f"u{1 + k // 3}", k % 3, 7, "", -1, failure) for k, failure in enumerate(failed))
-            return GeneratorImages(spec, (), rows, 3)
+            return GeneratorImages(spec, (), np.arange(len(rows)), rows, 3)
 
         monkeypatch.setattr(generate, "decode_in_child", child)
         monkeypatch.setattr(generate, "fit_and_decode", decode)

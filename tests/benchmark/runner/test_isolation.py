@@ -68,8 +68,7 @@ class Isolated:
 
     @property
     def parts(self):
-        own = self.addresses.generators[self.spec.id]
-        return [own.fit, *own.units]
+        return list(self.addresses.generators[self.spec.id].artefacts())
 
 
 @pytest.fixture(scope="module")

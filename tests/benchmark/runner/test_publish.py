@@ -63,7 +63,7 @@ def test_what_was_learned_is_named_once(done):
     stages = [address.stage for address in named]
     # three encoders; verifier, auditor and half a verifier; one fit of three arms of rebeca, one per catalogue arm
     assert {stage: stages.count(stage) for stage in stages} == {"embeddings": 3, "judge": 3, "fit": 3}
-    assert {each.fit for each in addresses.generators.values()} <= set(named)
+    assert {each.fits[0].address for each in addresses.generators.values()} <= set(named)
 
 
 def test_weights_of_other_records_are_not_left_behind(published):
@@ -78,11 +78,11 @@ def test_weights_of_other_records_are_not_left_behind(published):
 def test_what_a_failed_generator_did_not_learn_is_left_out(work, published):
     store = Store(work / "w", print)
     task = load_task(work / "tiny.yaml")
-    missing = find(task, work / "w").generators["catalogue-random"].fit
+    missing = find(task, work / "w").generators["catalogue-random"].fits[0].address
     shutil.rmtree(store.folder(missing))
     weights = weights_folder(published(work / "tiny.yaml", work / "w", with_weights=True))
     assert Store(weights, print).find(missing) is None
-    assert Store(weights, print).find(find(task, work / "w").generators["rebeca"].fit)
+    assert Store(weights, print).find(find(task, work / "w").generators["rebeca"].fits[0].address)
 
 
 def test_modified_tasks_are_refused(published, tmp_path):

@@ -1,5 +1,6 @@
 """Scores of images: every scorer once, given what it asked for, and kept as it said them."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -11,6 +12,7 @@ from benchmark.runner.freeze import Freezer
 from benchmark.runner.scoring import (
     ImageScores,
     ImageVectors,
+    images_of_fit,
     score,
     score_arrays,
     scored_images,
@@ -68,27 +70,39 @@ USERS = np.array([2, 5])
 
 
 def test_what_is_kept_of_a_scorer():
-    arrays = score_arrays(Constant(NoParams(), None), four_images(), USERS)
+    arrays = score_arrays(Constant(NoParams(), None), four_images(), USERS, 1)
     assert arrays["own"].tolist() == [0, 1, 2, 3]
     assert "everyone" not in arrays and np.isnan(arrays["worst"]).all()
 
 
 def test_a_users_own_scores_are_taken_from_everybodys():
-    arrays = score_arrays(Everyone(NoParams(), None), four_images(), USERS)
+    arrays = score_arrays(Everyone(NoParams(), None), four_images(), USERS, 1)
     assert arrays["everyone"].tolist() == [[20, 21, 22], [50, 51, 52]]
     assert arrays["position"].tolist() == [0, 1, 2, 1]
     assert arrays["own"].tolist() == [20, 21, 52, 51]
 
 
 def test_what_is_kept_of_a_set_scorer():
-    assert score_arrays(Count(NoParams(), None), four_images(), USERS)["count"].tolist() == [2, 2]
+    assert score_arrays(Count(NoParams(), None), four_images(), USERS, 1)["count"].tolist() == [2, 2]
+
+
+def test_sets_of_each_fit_are_scored_apart():
+    """Of user 5 only the first fit has an image."""
+    images = dataclasses.replace(four_images(), replicate=np.array([0, 1, 0, 2]))
+    assert score_arrays(Count(NoParams(), None), images, USERS, 2)["count"].tolist() == [1, 2, 1, 0]
+    first = images_of_fit(images, 0, 2)
+    assert first.digest == ("a", "c", "b") and first.unique.tolist() == [0, 1, 2]
+    assert images_of_fit(images, 1, 2).user.tolist() == [2]
 
 
 def test_pair_means_by_hand():
     everyone = np.array([[1.0, 2.0, np.nan], [5.0, 7.0, 9.0]])
     scores = ImageScores(CARD, np.zeros(4), everyone, np.array([0, 1, 2, 1]), np.zeros(2))
-    means = scores.pair_means(np.array([0, 0, 1, 1]), 2)
-    assert means.tolist() == [[1.5, 2.0], [6.0, 8.0]]
+    owner, fit = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
+    means = scores.pair_means(owner, np.zeros(4, int), 2, 1)
+    assert means.tolist() == [[[1.5, 2.0], [6.0, 8.0]]]
+    means = scores.pair_means(owner, fit, 2, 2)
+    np.testing.assert_array_equal(means, [[[1.0, np.nan], [5.0, 9.0]], [[2.0, 2.0], [7.0, 7.0]]])
 
 
 @pytest.fixture(scope="module")
