@@ -141,6 +141,8 @@ class Summary:
         without: Users without one.
         exclude: Mean when failures are left out.
         worst: Mean when a failure counts as the user's lowest score.
+        by_fit: Mean over users of each fit; empty where the fit does not vary, null where nobody has a value.
+        between_fits: Standard deviation of these, over users with a value in every fit; null without them.
     """
 
     interval: Interval
@@ -148,6 +150,8 @@ class Summary:
     without: Count
     exclude: float | None
     worst: float | None
+    by_fit: tuple[float | None, ...] = ()
+    between_fits: NotNegative | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +168,8 @@ class Personal:
         reciprocal_rank: One over the own set's rank.
         exclude: Mean lift when failures are left out.
         worst: Mean lift when a failure counts as the lowest score of each judging user.
+        by_fit: Mean lift of each fit; empty where the fit does not vary, null where nobody has a value.
+        between_fits: Standard deviation of these, over users with a value in every fit; null without them.
     """
 
     estimable: Count
@@ -175,6 +181,8 @@ class Personal:
     mean: PermutationTest | None = None
     own_set_beats: Interval | None = None
     reciprocal_rank: Interval | None = None
+    by_fit: tuple[float | None, ...] = ()
+    between_fits: NotNegative | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,8 @@ class Board:
     @cached_property
     def lead(self) -> Sentence:
         """The finding, with what it states."""
-        return finding_of(self.rows, self.measures, self.users, self.record.spec.analysis.alpha, self.judges, self.record.results.families)
+        results, alpha = self.record.results, self.record.spec.analysis.alpha
+        return finding_of(self.rows, self.measures, results, alpha, self.judges)
 
     @cached_property
     def scope(self) -> Scope:
@@ -88,9 +89,7 @@ class Board:
     @property
     def size(self) -> str:
         """``100 users, 6 images per user, 3 fits per generator``."""
-        return ", ".join(
-            filter(None, (count(self.users), f"{self.images_per_user} images per user", self.scope.size))
-        )
+        return ", ".join(filter(None, (count(self.users), f"{self.images_per_user} images per user", self.scope.size)))
 
     def row(self, generator: str) -> Row:
         return next(row for row in self.rows if row.id == generator)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmark.analysis.judges import JudgeReport
 from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED, VERIFIER, Measure
-from benchmark.analysis.results import Family, Interval
+from benchmark.analysis.results import Interval, TaskResults
 from benchmark.board.claims import Claim, Sentence, highest, with_value
 from benchmark.board.columns import Columns
 from benchmark.board.format_numbers import count, number, of_users, percent
@@ -26,34 +26,28 @@ NAMED = 2
 
 
 def finding_of(
-    rows: Sequence[Row],
-    measures: Columns,
-    users: int,
-    alpha: float,
-    judges: Mapping[str, JudgeReport],
-    families: Mapping[str, Family],
+    rows: Sequence[Row], measures: Columns, results: TaskResults, alpha: float, judges: Mapping[str, JudgeReport]
 ) -> Sentence:
     """Names the leader on preference, those that are not ranked, and the most personal by the scorer that knows best.
 
     Args:
         rows: Best first.
         measures: What the leaderboard can show.
-        users: Users that images were made for.
+        results: Number of users, and all comparisons.
         alpha: Level of the tests.
         judges: The verifier's report.
-        families: Comparisons by measure.
     """
     if not any(row.measure(measures.primary) for row in rows):
         return Sentence("No generator has a preference.")
     ranked = [row for row in rows if row.ranked and row.measure(measures.primary)]
     if len(ranked) < 2:
         return _incomplete(rows)
-    if users < FEWEST_USERS:
+    if (users := results.users) < FEWEST_USERS:
         text = f"{count(users)} cannot say who leads: nothing is tested below {FEWEST_USERS} users."
         return Sentence(text, (Claim("", USERS, "is", users),)) + _incomplete(rows)
-    finding = _leader(rows, ranked, Measure(measures.primary), users, families)
+    finding = _leader(rows, ranked, Measure(measures.primary), results)
     finding += _incomplete(rows)
-    finding += _most_personal(rows, measures, users, alpha, families)
+    finding += _most_personal(rows, measures, results, alpha)
     gain = judges["population"].verifier_gain if "population" in judges else None
     if gain is not None and gain.low is not None and gain.low <= 0:
         text = "The verifier does not clearly beat the population model here: its lifts prove little."
@@ -61,31 +55,30 @@ def finding_of(
     return finding
 
 
-def _leader(
-    rows: Sequence[Row], ranked: Sequence[Row], preference: Measure, users: int, families: Mapping[str, Family]
-) -> Sentence:
+def _leader(rows: Sequence[Row], ranked: Sequence[Row], preference: Measure, results: TaskResults) -> Sentence:
     first, sharing = highest(ranked, [row.estimate(preference.scorer) for row in ranked])
     value = first.estimate(preference.scorer)
-    who = _capital(_among(rows, preference, value) + named(first))
-    estimate = _number(first, preference, users)
-    finding = Sentence(claims=(Claim(first.id, preference.key, "highest", value), *_beside(first, preference, users)))
+    who = _capital(_among(rows, preference, value) + subject(first, named(first)))
+    estimate = _number(first, preference, results.users)
+    beside = _beside(first, preference, results.users)
+    finding = Sentence(claims=(Claim(first.id, preference.key, "highest", value), *beside))
     if sharing:
         text = f"{who} and {counted(sharing, 'other')} share the highest preference ({estimate})."
         finding += Sentence(text, (Claim(first.id, preference.key, "shared", sharing),))
     else:
-        near = standing(first, preference, rows, families)
+        near = standing(first, preference, rows, results)
         leads = Claim(first.id, preference.key, "as good", 0) in near.claims
         text = f"leads on preference ({estimate})." if leads else f"has the highest preference ({estimate}){near.text}."
         finding += Sentence(f"{who} {text}", near.claims)
     return finding + _failures(first)
 
 
-def standing(best: Row, measure: Measure, rows: Sequence[Row], families: Mapping[str, Family]) -> Sentence:
+def standing(best: Row, measure: Measure, rows: Sequence[Row], results: TaskResults) -> Sentence:
     """Goes on from the highest value: which others do the adjusted tests not show to be below it?
 
     Only what was compared is said: against-reference families compare with the reference alone.
     """
-    family = families.get(measure.key)
+    family = results.families.get(measure.key)
     pairs = [pair.seen_from(best.id) for pair in family.comparisons if best.id in (pair.a, pair.b)] if family else []
     if family is None or not pairs:
         return Sentence("; nothing was compared")
@@ -109,9 +102,8 @@ def standing(best: Row, measure: Measure, rows: Sequence[Row], families: Mapping
     return Sentence(f"; {who} {'is' if len(near) == 1 else 'are'} not shown to be {lower}", tuple(claims))
 
 
-def _most_personal(
-    rows: Sequence[Row], measures: Columns, users: int, alpha: float, families: Mapping[str, Family]
-) -> Sentence:
+def _most_personal(rows: Sequence[Row], measures: Columns, results: TaskResults, alpha: float) -> Sentence:
+    users = results.users
     ranked = [row for row in rows if row.ranked]
     judge = measures.best_informed
     if judge is None or not any(row.lift(judge) for row in ranked):
@@ -125,28 +117,29 @@ def _most_personal(
     top, sharing = highest(known, values)
     value = dict(zip([row.id for row in known], values, strict=True))
     claims = [Claim(top.id, lift.key, "highest", value[top.id]), *_beside(top, lift, users)]
+    who = subject(top, named(top))
     by = f"By {words}, {_among(rows, lift, value[top.id])}"
     if not proven:
         claims += [Claim("", lift.key, "fails"), Claim("", f"{TESTS}:{lift.key}", "is", tests)]
         tested = f", adjusted for {tests} tests," if tests > 1 else ""
         text = f"By {words}, permutation test and interval{tested} confirm no personal lift;"
-        text += f" the highest is that of {named(top)} ({_number(top, lift, users)})."
+        text += f" the highest is that of {who} ({_number(top, lift, users)})."
         return Sentence(text, tuple(claims))
     if top.id in proven:
-        best, text = top, f"{by}{named(top)} has the highest personal lift ({_number(top, lift, users)})"
+        best, text = top, f"{by}{who} has the highest personal lift ({_number(top, lift, users)})"
         if sharing:
             claims.append(Claim(top.id, lift.key, "shared", sharing))
-            text = f"{by}{named(top)} and {counted(sharing, 'other')} share the highest personal lift"
+            text = f"{by}{who} and {counted(sharing, 'other')} share the highest personal lift"
             text += f" ({_number(top, lift, users)})"
     else:
         best, _ = highest([row for row in known if row.id in proven], [value[name] for name in proven])
         claims.append(Claim(top.id, lift.key, "fails"))
-        text = f"{by}{named(top)} has the highest personal lift ({_number(top, lift, users)}), which permutation test"
-        text += f" and interval do not confirm; the highest confirmed one is that of {named(best)}"
+        text = f"{by}{who} has the highest personal lift ({_number(top, lift, users)}), which permutation test"
+        text += f" and interval do not confirm; the highest confirmed one is that of {subject(best, named(best))}"
         text += f" ({_number(best, lift, users)})"
         claims += [Claim(best.id, lift.key, "is", value[best.id]), *_beside(best, lift, users)]
     claims.append(Claim(best.id, lift.key, "passes"))
-    near = Sentence() if best is top and sharing else standing(best, lift, rows, families)
+    near = Sentence() if best is top and sharing else standing(best, lift, rows, results)
     return Sentence(f"{text}{near.text}.", (*claims, *near.claims)) + _failures(best)
 
 
@@ -205,8 +198,8 @@ def _failures(row: Row) -> Sentence:
 
 
 def named(row: Row) -> str:
-    """What a sentence calls a row: its title, in quotes where its own comma would divide the sentence."""
-    return subject(row, f'"{row.title}"' if "," in row.title else row.title)
+    """The title of a row, in quotes where its own comma would divide the sentence."""
+    return f'"{row.title}"' if "," in row.title else row.title
 
 
 def _capital(text: str) -> str:

@@ -18,6 +18,7 @@ from benchmark.board.claims import Claim, Sentence, highest, with_value
 from benchmark.board.finding import named, standing
 from benchmark.board.format_numbers import number, with_interval
 from benchmark.board.row import Row
+from benchmark.board.scope import subject
 from benchmark.board.tables import Tables
 from benchmark.figures.style import (
     INK,
@@ -83,14 +84,14 @@ def _most(by: str, board: Board, judge: str) -> Sentence:
     if not like or not lift:
         return Sentence(f"{by}, no ranked generator has a preference and a lift")
     best, most = highest(like, liking)[0], highest(lift, lifting)[0]
-    near = standing(most, lifted, rows, board.record.results.families)
+    near = standing(most, lifted, rows, board.record.results)
     value, height = max(liking), max(lifting)
     claims = (
         Claim(best.id, liked.key, "highest", value),
         Claim(most.id, lifted.key, "highest", height),
     )
-    text = f"{by}, {named(best)} has the highest preference ({number(value)}) and " + (
-        "" if best is most else f"{named(most)} "
+    text = f"{by}, {subject(best, named(best))} has the highest preference ({number(value)}) and " + (
+        "" if best is most else f"{subject(most, named(most))} "
     )
     text += f"the highest personal lift ({number(height, sign=True)})"
     return Sentence(text + near.text, claims + near.claims)
