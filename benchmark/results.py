@@ -172,7 +172,7 @@ class Results:
 
         Returns:
             ``generator``, ``title``, ``ranked``; ``rank_low`` and ``rank_high``, the ranks that the tests allow;
-            ``tie_group``, ``probability_first``; verdict and p of the comparison with the reference; numbers of users
+            ``letters`` and ``share_first``; verdict and p of the comparison with the reference; numbers of users
             and images. Then each measure as ``NAME``, ``NAME_low``, ``NAME_high`` (95 % interval over users) and
             ``NAME_n`` (users with a value). Last, ``flags``, separated by semicolons.
 
@@ -385,7 +385,7 @@ class Results:
         body = "".join(
             _html_row(
                 "td",
-                MISSING if row.rank is None else f"{row.rank.text} {row.rank.group}".strip(),
+                MISSING if row.rank is None else row.rank.with_letters,
                 row.title,
                 with_interval(row.measure(primary)),
                 with_interval(row.lift(primary), sign=True),

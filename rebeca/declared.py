@@ -39,7 +39,12 @@ class GeneratorFlags:
 
     def recorded(self) -> dict[str, object]:
         """Those flags that records hold."""
-        return {"needs": tuple(sorted(self.needs)), "family": self.family, "claims_personal": self.claims_personal}
+        return {
+            "needs": tuple(sorted(self.needs)),
+            "family": self.family,
+            "claims_personal": self.claims_personal,
+            "fit_varies": self.fit_varies,
+        }
 
 
 @dataclass(frozen=True, slots=True)

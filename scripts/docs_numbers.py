@@ -133,7 +133,7 @@ def table_of(source: str) -> str:
     shown = [columns[name] for name in measures]
     rows = [["rank", "generator", *(column.heading for column in shown)], ["---"] * (2 + len(shown))]
     for row in board(record).rows:
-        rank = "unranked" if row.rank is None else f"{row.rank.text} {row.rank.group}"
+        rank = "unranked" if row.rank is None else row.rank.with_letters
         rows.append([rank, row.title, *(with_interval(row.cell(column), column.signed) for column in shown)])
     return "\n".join(f"| {' | '.join(cells)} |".replace("| --- ", "|---").replace("---| |", "---|") for cells in rows)
 

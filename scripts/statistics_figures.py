@@ -203,7 +203,7 @@ def verdicts() -> None:
 
 
 def ranks() -> None:
-    """Rank intervals and tie groups of sprites."""
+    """Rank intervals and letters of sprites."""
     ranks = read_comparison(RECORDS).results.families["ncf"].ranks
     data = pd.DataFrame([{"generator": name, **asdict(rank)} for name, rank in ranks.items()])
     data["left"], data["right"] = data["low"] - 0.15, data["high"] + 0.15
@@ -212,7 +212,7 @@ def ranks() -> None:
     x = alt.X("left:Q", title="rank", axis=alt.Axis(values=list(range(1, len(data) + 1)), format="d"),
               scale=alt.Scale(domain=[0.5, len(data) + 1]))  # fmt: skip
     chart = base.mark_rule(strokeWidth=6, color=BLUE, opacity=0.5, strokeCap="round").encode(x=x, x2="right:Q")
-    chart += base.mark_text(align="left", dx=8, fontWeight="bold").encode(x="right:Q", text="group:N")
+    chart += base.mark_text(align="left", dx=8, fontWeight="bold").encode(x="right:Q", text="letters:N")
     save("ranks", chart.properties(width=WIDTH, height=220))
 
 

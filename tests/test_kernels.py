@@ -50,7 +50,7 @@ table[rng.random(table.shape) < 0.02] = np.nan
 whole = np.nan_to_num(table)
 print(intervals.mean_intervals(table, weights, method="bootstrap-t"))
 print(comparison.sign_flips(table[:, 1:] - table[:, :-1], 999, np.random.default_rng(2)))
-print(ranks.probability_first(whole, weights).tolist(), ranks.kendall(whole, whole[:, ::-1], weights)[1].tolist())
+print(ranks.share_first(whole, weights).tolist(), ranks.kendall(whole, whole[:, ::-1], weights)[1].tolist())
 user, liked = np.repeat(np.arange(100), 7), rng.random(700) < 0.4
 print(verifier.auc_over_users(user, liked, whole.ravel(), weights))
 print(agreement.correlation_pooled(user, whole.ravel(), np.roll(whole.ravel(), 1), weights))

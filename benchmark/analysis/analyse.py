@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count, product
-from string import ascii_lowercase
 
 import numpy as np
 
@@ -34,9 +32,10 @@ from benchmark.analysis.results import (
 from benchmark.stats.comparison import Rules, compare, image_wins, paired_differences
 from benchmark.stats.fits import FitEffects
 from benchmark.stats.intervals import FEW_USERS, SHARE, SKEWED, mean_interval, resampling_weights
+from benchmark.stats.letters import letters_of
 from benchmark.stats.personalisation import Stratum, block_permutation, own_set_rank, permutations_within
 from benchmark.stats.random import stream
-from benchmark.stats.ranks import probability_first, rank_intervals
+from benchmark.stats.ranks import rank_intervals, share_first
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.seeds import digest_of
 from rebeca.ties import levels
@@ -248,14 +247,15 @@ def _ranks(
     better = {}
     for pair in comparisons:
         better[pair.a, pair.b], better[pair.b, pair.a] = pair.verdict == "better", pair.verdict == "worse"
-    first = dict(zip(ids, probability_first(table, weights, added).tolist(), strict=True))
+    first = dict(zip(ids, share_first(table, weights, added).tolist(), strict=True))
     level = dict(zip(ids, levels(np.nanmean(table, axis=0)).tolist(), strict=True))
     limits = rank_intervals(ids, better)
     order = sorted(ids, key=lambda name: (-level[name], name))
-    groups = _tie_groups(order, better) if plan.family == "all-pairs" else {}
-    return {
-        name: Rank(*limits[name], groups.get(name, ""), first[name], place) for place, name in enumerate(order, start=1)
-    }
+    letters = dict.fromkeys(order, "")
+    if plan.family == "all-pairs":
+        differ = np.array([[better[a, b] or better[b, a] if a != b else False for b in order] for a in order])
+        letters = {name: "".join(own) for name, own in zip(order, letters_of(differ), strict=True)}
+    return {name: Rank(*limits[name], letters[name], first[name], place) for place, name in enumerate(order, start=1)}
 
 
 def pairs_of(plan: Plan, ids: Sequence[str]) -> list[tuple[str, str]]:
@@ -299,16 +299,3 @@ def _interval(results: GeneratorResults, measure: Measure) -> Interval | None:
         return None if personal is None else personal.lift
     summary = results.summary.get(measure.scorer)
     return None if summary is None else summary.interval
-
-
-def _tie_groups(order: Sequence[str], better: Mapping[tuple[str, str], bool]) -> dict[str, str]:
-    """A letter per group (a to z, aa, ...), from the best down; the next starts below a significantly better member."""
-    names = ("".join(letters) for length in count(1) for letters in product(ascii_lowercase, repeat=length))
-    groups: dict[str, str] = {}
-    group, members = next(names), list[str]()
-    for generator in order:
-        if any(better.get((member, generator), False) for member in members):
-            group, members = next(names), []
-        members.append(generator)
-        groups[generator] = group
-    return groups

@@ -280,21 +280,28 @@ class Rank:
     Attributes:
         low: 1 + generators significantly better.
         high: Generators less those significantly worse.
-        group: Tie group; empty unless all pairs were tested.
-        probability_first: Share of bootstrap draws in which it is first.
+        letters: Two generators share a letter exactly where the adjusted tests do not tell them apart: a compact
+            letter display, in order from the best. Empty unless all pairs were tested.
+        share_first: Bootstrap share of first places: the share of draws of users in which its mean is the highest.
+            Neither adjusted nor a probability.
         order: Place by the mean.
     """
 
     low: AtLeastOne
     high: AtLeastOne
-    group: str
-    probability_first: Share
+    letters: str
+    share_first: Share
     order: AtLeastOne
 
     @property
     def text(self) -> str:
         """``2``, or ``2–3``."""
         return str(self.low) if self.low == self.high else f"{self.low}–{self.high}"
+
+    @property
+    def with_letters(self) -> str:
+        """``2–3 ab``."""
+        return f"{self.text} {self.letters}".strip()
 
 
 @dataclass(frozen=True, slots=True)

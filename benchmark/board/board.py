@@ -17,6 +17,7 @@ from benchmark.board.finding import finding_of
 from benchmark.board.flags import flags_of, gaps, twins
 from benchmark.board.format_numbers import count
 from benchmark.board.row import Row
+from benchmark.board.scope import Scope, scope_of
 from benchmark.records.attestation import status_of
 from benchmark.records.files import read_comparison, read_record
 from benchmark.records.schema import GeneratorRecord, TaskHeader, TaskRecord
@@ -78,7 +79,18 @@ class Board:
     @cached_property
     def lead(self) -> Sentence:
         """The finding, with what it states."""
-        return finding_of(self.rows, self.measures, self.users, self.record.spec.analysis.alpha, self.judges)
+        results, alpha = self.record.results, self.record.spec.analysis.alpha
+        return finding_of(self.rows, self.measures, results, alpha, self.judges)
+
+    @cached_property
+    def scope(self) -> Scope:
+        """What ranks, verdicts and headlines are about."""
+        return scope_of(self.rows)
+
+    @property
+    def size(self) -> str:
+        """``100 users, 6 images per user, 3 fits per generator``."""
+        return ", ".join(filter(None, (count(self.users), f"{self.images_per_user} images per user", self.scope.size)))
 
     def row(self, generator: str) -> Row:
         return next(row for row in self.rows if row.id == generator)
@@ -131,8 +143,9 @@ class Board:
         return next((column.heading for column in self.measures.everything() if column.key == measure), measure)
 
     def cautions(self) -> list[str]:
-        """Who is not ranked for lack of values, and where intervals or tests may be off their nominal level."""
-        sentences = [
+        """What a single fit may conclude, who is not ranked, where intervals or tests may be off their level."""
+        sentences = [self.scope.caution] if self.scope.caution else []
+        sentences += [
             INCOMPLETE.format(title=row.title, known=row.users(self.primary), users=count(self.users))
             for row in self.rows
             if not row.complete

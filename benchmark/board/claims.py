@@ -9,14 +9,14 @@ from typing import Literal
 from benchmark.analysis.measures import Measure
 from benchmark.board.row import LAST, Row
 
-Relation = Literal["is", "highest", "shared", "as good", "overlaps", "passes", "fails", "may be zero"]
+Relation = Literal["is", "highest", "shared", "as good", "beats", "does not beat", "passes", "fails", "may be zero"]
 """How a subject stands in a measure:
 
 - ``is``: it has the value;
 - ``highest``: it has the value, and no ranked generator a higher one; no generator at all where no ranked one has any;
 - ``shared``: so many other ranked generators have the highest value too;
-- ``as good``: so many other ranked generators are not significantly worse, or were not compared with it;
-- ``overlaps``: the intervals of so many other ranked generators overlap with its own;
+- ``as good``: it was compared with all other ranked generators, and so many of them are not significantly worse;
+- ``beats``, ``does not beat``: it was compared with ``than``, and is significantly better; or is not;
 - ``passes``, ``fails``: its interval lies above 0, or all users have the same positive value, and the permutation test,
   adjusted over all ranked generators, rejects; or not;
 - ``may be zero``: its interval does not lie above 0.
@@ -32,12 +32,14 @@ class Claim:
         measure: Key of a measure, or of what is derived from one: ``median:ncf``.
         relation: How the subject stands in it.
         value: The number that the sentence gives; None where it gives none.
+        than: Id of the generator that the subject was compared with.
     """
 
     subject: str
     measure: str
     relation: Relation
     value: float | None = None
+    than: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,31 +6,34 @@ from collections.abc import Mapping, Sequence
 
 from benchmark.analysis.judges import JudgeReport
 from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED, VERIFIER, Measure
-from benchmark.analysis.results import Interval
+from benchmark.analysis.results import Interval, TaskResults
 from benchmark.board.claims import Claim, Sentence, highest, with_value
 from benchmark.board.columns import Columns
 from benchmark.board.format_numbers import count, number, of_users, percent
 from benchmark.board.row import Row
+from benchmark.board.scope import over_fits, subject
 from benchmark.stats.levels import FEWEST_USERS
 from rebeca.errors import counted
 
 IN_WORDS = {OBSERVED: "real ratings", GROUND_TRUTH: "the ground truth", VERIFIER: "the verifier"}
 """By role of a scorer."""
-FAILED, USERS, TESTS, INCOMPLETE = "failed", "users", "tests", "incomplete"
-"""Keys of claims: failed images, users with a value, permutation tests, and generators that lack too many users."""
+FAILED, USERS, TESTS, INCOMPLETE, FITS = "failed", "users", "tests", "incomplete", "fits"
+"""Keys of claims: failed images, users with a value, tests, generators that lack too many users, fits."""
+LESS = {False: ("worse", "better"), True: ("less personal", "more personal")}
+"""What a generator with a lower, and one with a higher value is; by whether the measure is a lift."""
 NAMED = 2
 """Generators in a sentence; of more the number is given."""
 
 
 def finding_of(
-    rows: Sequence[Row], measures: Columns, users: int, alpha: float, judges: Mapping[str, JudgeReport]
+    rows: Sequence[Row], measures: Columns, results: TaskResults, alpha: float, judges: Mapping[str, JudgeReport]
 ) -> Sentence:
     """Names the leader on preference, those that are not ranked, and the most personal by the scorer that knows best.
 
     Args:
         rows: Best first.
         measures: What the leaderboard can show.
-        users: Users that images were made for.
+        results: Number of users, and all comparisons.
         alpha: Level of the tests.
         judges: The verifier's report.
     """
@@ -39,12 +42,12 @@ def finding_of(
     ranked = [row for row in rows if row.ranked and row.measure(measures.primary)]
     if len(ranked) < 2:
         return _incomplete(rows)
-    if users < FEWEST_USERS:
+    if (users := results.users) < FEWEST_USERS:
         text = f"{count(users)} cannot say who leads: nothing is tested below {FEWEST_USERS} users."
         return Sentence(text, (Claim("", USERS, "is", users),)) + _incomplete(rows)
-    finding = _leader(rows, ranked, Measure(measures.primary), users)
+    finding = _leader(rows, ranked, Measure(measures.primary), results)
     finding += _incomplete(rows)
-    finding += _most_personal(rows, measures, users, alpha)
+    finding += _most_personal(rows, measures, results, alpha)
     gain = judges["population"].verifier_gain if "population" in judges else None
     if gain is not None and gain.low is not None and gain.low <= 0:
         text = "The verifier does not clearly beat the population model here: its lifts prove little."
@@ -52,29 +55,55 @@ def finding_of(
     return finding
 
 
-def _leader(rows: Sequence[Row], ranked: Sequence[Row], preference: Measure, users: int) -> Sentence:
+def _leader(rows: Sequence[Row], ranked: Sequence[Row], preference: Measure, results: TaskResults) -> Sentence:
     first, sharing = highest(ranked, [row.estimate(preference.scorer) for row in ranked])
     value = first.estimate(preference.scorer)
-    claims = [Claim(first.id, preference.key, "highest", value), *_fewer(first, preference, users)]
-    among = _among(rows, preference, value)
-    who, estimate = among[:1].upper() + among[1:] + _name(first), _number(first, preference, users)
-    ahead = f"{who} has the highest preference ({estimate})"
+    who = _capital(_among(rows, preference, value) + subject(first, named(first)))
+    estimate = _number(first, preference, results.users)
+    beside = _beside(first, preference, results.users)
+    finding = Sentence(claims=(Claim(first.id, preference.key, "highest", value), *beside))
     if sharing:
-        claims.append(Claim(first.id, preference.key, "shared", sharing))
         text = f"{who} and {counted(sharing, 'other')} share the highest preference ({estimate})."
-    elif first.rank is None:
-        text = f"{ahead}; nothing was compared."
+        finding += Sentence(text, (Claim(first.id, preference.key, "shared", sharing),))
     else:
-        near = first.rank.high - 1
-        claims.append(Claim(first.id, preference.key, "as good", near))
-        text = {
-            0: f"{who} leads on preference ({estimate}).",
-            len(ranked) - 1: f"{ahead}, but no other is shown to be worse.",
-        }.get(near, f"{ahead}; {counted(near, 'other')} {'is' if near == 1 else 'are'} not shown to be worse.")
-    return Sentence(text, tuple(claims)) + _failures(first)
+        near = standing(first, preference, rows, results)
+        leads = Claim(first.id, preference.key, "as good", 0) in near.claims
+        text = f"leads on preference ({estimate})." if leads else f"has the highest preference ({estimate}){near.text}."
+        finding += Sentence(f"{who} {text}", near.claims)
+    return finding + _failures(first)
 
 
-def _most_personal(rows: Sequence[Row], measures: Columns, users: int, alpha: float) -> Sentence:
+def standing(best: Row, measure: Measure, rows: Sequence[Row], results: TaskResults) -> Sentence:
+    """Goes on from the highest value: which others do the adjusted tests not show to be below it?
+
+    Only what was compared is said: against-reference families compare with the reference alone.
+    """
+    family = results.families.get(measure.key)
+    pairs = [pair.seen_from(best.id) for pair in family.comparisons if best.id in (pair.a, pair.b)] if family else []
+    if family is None or not pairs:
+        return Sentence("; nothing was compared")
+    lower, higher = LESS[measure.is_lift]
+    names = {row.id: named(row) for row in rows}
+    if len(pairs) < len(family.generators) - 1:
+        (pair,) = pairs
+        beats = pair.verdict == "better"
+        text = f"; it is {'' if beats else 'not '}shown to be {higher} than {names[pair.b]}, its only comparison"
+        return Sentence(text, (Claim(best.id, measure.key, "beats" if beats else "does not beat", than=pair.b),))
+    near = [pair.b for pair in pairs if pair.verdict != "better"]
+    claims = [Claim(best.id, measure.key, "as good", len(near))]
+    if len(near) == len(pairs):
+        return Sentence(f", but no other is shown to be {lower}", tuple(claims))
+    if not near:
+        return Sentence(f"; all others are shown to be {lower}", tuple(claims))
+    who = counted(len(near), "other")
+    if len(near) <= NAMED:
+        who = " and ".join(names[other] for other in near)
+        claims += [Claim(best.id, measure.key, "does not beat", than=other) for other in near]
+    return Sentence(f"; {who} {'is' if len(near) == 1 else 'are'} not shown to be {lower}", tuple(claims))
+
+
+def _most_personal(rows: Sequence[Row], measures: Columns, results: TaskResults, alpha: float) -> Sentence:
+    users = results.users
     ranked = [row for row in rows if row.ranked]
     judge = measures.best_informed
     if judge is None or not any(row.lift(judge) for row in ranked):
@@ -87,55 +116,31 @@ def _most_personal(rows: Sequence[Row], measures: Columns, users: int, alpha: fl
     proven, tests = proven_lifts(known, judge, alpha)
     top, sharing = highest(known, values)
     value = dict(zip([row.id for row in known], values, strict=True))
-    claims = [Claim(top.id, lift.key, "highest", value[top.id]), *_fewer(top, lift, users)]
+    claims = [Claim(top.id, lift.key, "highest", value[top.id]), *_beside(top, lift, users)]
+    who = subject(top, named(top))
     by = f"By {words}, {_among(rows, lift, value[top.id])}"
     if not proven:
         claims += [Claim("", lift.key, "fails"), Claim("", f"{TESTS}:{lift.key}", "is", tests)]
         tested = f", adjusted for {tests} tests," if tests > 1 else ""
         text = f"By {words}, permutation test and interval{tested} confirm no personal lift;"
-        text += f" the highest is that of {_name(top)} ({_number(top, lift, users)})."
+        text += f" the highest is that of {who} ({_number(top, lift, users)})."
         return Sentence(text, tuple(claims))
     if top.id in proven:
-        best, text = top, f"{by}{_name(top)} has the highest personal lift ({_number(top, lift, users)}"
+        best, text = top, f"{by}{who} has the highest personal lift ({_number(top, lift, users)})"
         if sharing:
             claims.append(Claim(top.id, lift.key, "shared", sharing))
-            text = f"{by}{_name(top)} and {counted(sharing, 'other')} share the highest personal lift"
-            text += f" ({_number(top, lift, users)}"
+            text = f"{by}{who} and {counted(sharing, 'other')} share the highest personal lift"
+            text += f" ({_number(top, lift, users)})"
     else:
         best, _ = highest([row for row in known if row.id in proven], [value[name] for name in proven])
         claims.append(Claim(top.id, lift.key, "fails"))
-        text = f"{by}{_name(top)} has the highest personal lift ({_number(top, lift, users)}), which permutation test"
-        text += f" and interval do not confirm; the highest confirmed one is that of {_name(best)}"
-        text += f" ({_number(best, lift, users)}"
-        claims += [Claim(best.id, lift.key, "is", value[best.id]), *_fewer(best, lift, users)]
+        text = f"{by}{who} has the highest personal lift ({_number(top, lift, users)}), which permutation test"
+        text += f" and interval do not confirm; the highest confirmed one is that of {subject(best, named(best))}"
+        text += f" ({_number(best, lift, users)})"
+        claims += [Claim(best.id, lift.key, "is", value[best.id]), *_beside(best, lift, users)]
     claims.append(Claim(best.id, lift.key, "passes"))
-    near = overlapping(known, best, lift)
-    claims.append(Claim(best.id, lift.key, "overlaps", near))
-    return Sentence(f"{text}{overlap(near)}).", tuple(claims)) + _failures(best)
-
-
-def overlapping(rows: Sequence[Row], best: Row, measure: Measure) -> int:
-    """How many other rows have an interval that overlaps with that of ``best``."""
-    own = _ends(best, measure)
-    others = [ends for row in rows if row is not best and (ends := _ends(row, measure)) is not None]
-    return 0 if own is None else sum(max(own[0], low) <= min(own[1], high) for low, high in others)
-
-
-def overlap(near: int) -> str:
-    """Goes on from the highest value: how many other intervals overlap with it."""
-    several = near > 1
-    return (
-        f"; the interval{'s' * several} of {counted(near, 'other')} overlap{'s' * (not several)} with it"
-        if near
-        else ""
-    )
-
-
-def _ends(row: Row, measure: Measure) -> tuple[float, float] | None:
-    interval = row.interval(measure)
-    if interval is None or interval.low is None or interval.high is None:
-        return None
-    return interval.low, interval.high
+    near = Sentence() if best is top and sharing else standing(best, lift, rows, results)
+    return Sentence(f"{text}{near.text}.", (*claims, *near.claims)) + _failures(best)
 
 
 def proven_lifts(ranked: Sequence[Row], judge: str, alpha: float) -> tuple[list[str], int]:
@@ -188,24 +193,30 @@ def _failures(row: Row) -> Sentence:
     if row.failures <= 0:
         return Sentence()
     return Sentence(
-        f"{percent(row.failures)} of the images of {_name(row)} failed.", (Claim(row.id, FAILED, "is", row.failures),)
+        f"{percent(row.failures)} of the images of {named(row)} failed.", (Claim(row.id, FAILED, "is", row.failures),)
     )
 
 
-def _name(row: Row) -> str:
+def named(row: Row) -> str:
     """The title of a row, in quotes where its own comma would divide the sentence."""
     return f'"{row.title}"' if "," in row.title else row.title
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _number(row: Row, measure: Measure, users: int) -> str:
-    """``0.881``, or ``+0.246, 9 of 12 users`` where fewer than all have a value."""
+    """``0.881``; ``+0.246, 3 fits, 9 of 12 users`` over several fits, and where fewer than all have a value."""
     interval = row.interval(measure)
     value = number(None if interval is None else interval.estimate, 3, measure.is_lift)
-    return ", ".join(filter(None, (value, of_users(interval, users))))
+    return ", ".join(filter(None, (value, over_fits(row), of_users(interval, users))))
 
 
-def _fewer(row: Row, measure: Measure, users: int) -> list[Claim]:
+def _beside(row: Row, measure: Measure, users: int) -> list[Claim]:
+    """What :func:`_number` says beside the value."""
     interval = row.interval(measure)
-    return (
-        [] if interval is None or interval.n >= users else [Claim(row.id, f"{USERS}:{measure.key}", "is", interval.n)]
-    )
+    claims = [Claim(row.id, FITS, "is", row.fits)] if over_fits(row) else []
+    if interval is not None and interval.n < users:
+        claims.append(Claim(row.id, f"{USERS}:{measure.key}", "is", interval.n))
+    return claims

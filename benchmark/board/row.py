@@ -43,6 +43,16 @@ class Row:
         return self.record.generator.family
 
     @property
+    def fits(self) -> int:
+        """Fits behind its images."""
+        return len(self.record.fits)
+
+    @property
+    def fit_varies(self) -> bool:
+        """Whether another fit could give other images."""
+        return self.record.generator.fit_varies
+
+    @property
     def ranked(self) -> bool:
         """Whether it takes part in the ranks."""
         return self.record.generator.ranked and self.complete

@@ -29,7 +29,7 @@ RELATIONS = {
     "described": "{a} and {b} are described on {what}, not tested",
 }
 """A comparison in words, by verdict."""
-RANKS = "rank: 2–3 means second or third; rows with the same letter are one tie group"
+RANKS = "rank: 2–3 means second or third; rows that share a letter are not significantly different"
 
 
 def cautions_of(task: str, records: Path) -> list[str]:
@@ -139,7 +139,7 @@ def _board_columns(board: Board) -> list[Column]:
     verdicts = Column(f"against {board.reference}", [_verdict(board, row) for row in rows], least=12)
     first = 1 + max((place for place, column in enumerate(measured) if not column.optional), default=-1)
     return [
-        Column("rank", [MISSING if row.rank is None else f"{row.rank.text} {row.rank.group}".strip() for row in rows]),
+        Column("rank", [MISSING if row.rank is None else row.rank.with_letters for row in rows]),
         Column("generator", [row.title for row in rows], least=20),
         *measured[:first],
         verdicts,

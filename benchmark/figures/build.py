@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from benchmark.board.board import read_board
+from benchmark.board.claims import Claim
+from benchmark.board.finding import FITS
+from benchmark.board.scope import Scope
 from benchmark.board.tables import Tables, read_tables
 from benchmark.figures.guidance import guidance
 from benchmark.figures.judges import judges
@@ -36,6 +40,8 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     "Training and cost": (making,),
 }
 """Heading of the page -> its figures."""
+OF_GENERATORS = ("Ranks and pairs", "How users differ", "Scorers", "Validity")
+"""Headings of figures that compare fitted models, and say so in their titles."""
 
 
 def figures_of(tables: Tables) -> Iterator[tuple[str, Figure | Undrawn]]:
@@ -44,11 +50,19 @@ def figures_of(tables: Tables) -> Iterator[tuple[str, Figure | Undrawn]]:
     for heading, families in FAMILIES.items():
         for family in families:
             figures = attempt(family.__name__, partial(family, tables))
-            for figure in [figures] if isinstance(figures, Undrawn) else figures:
+            for drawn in [figures] if isinstance(figures, Undrawn) else figures:
+                figure = _scoped(drawn, tables.board.scope) if heading in OF_GENERATORS else drawn
                 if figure.name in names:
                     raise RuntimeError(f"two figures are called {figure.name}")
                 names.add(figure.name)
                 yield heading, figure
+
+
+def _scoped(figure: Figure | Undrawn, scope: Scope) -> Figure | Undrawn:
+    if isinstance(figure, Undrawn) or not scope.fits:
+        return figure
+    claims = (*figure.claims, Claim("", FITS, "is", scope.fits))
+    return replace(figure, title=scope.titled(figure.title), claims=claims)
 
 
 def drawings_of(tables: Tables, draw: Callable[[Figure], Files]) -> Iterator[tuple[str, Drawing | Undrawn]]:

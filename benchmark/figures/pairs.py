@@ -18,7 +18,7 @@ from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.plane import ends_of
 from benchmark.figures.style import BLUE, INK, Figure, Size, Undrawn, heat, left_out, present, shortened, shown
-from benchmark.stats.ranks import drawn_means, probability_first
+from benchmark.stats.ranks import drawn_means, share_first
 from rebeca.ties import TIE, size_of
 
 LONGEST = 46
@@ -36,7 +36,7 @@ def ranks(tables: Tables) -> list[Figure]:
     means = drawn_means(values, tables.weights, fits)
     tie = TIE * size_of(means)
     place = np.column_stack([1 + (means > means[:, [k]] + tie).sum(axis=1) for k in range(len(rows))])
-    shares = probability_first(values, tables.weights, fits)
+    shares = share_first(values, tables.weights, fits)
     kept = shown(rows, tables.board.reference)
     column = {row.id: i for i, row in enumerate(rows)}
     data = pd.DataFrame(

@@ -15,9 +15,10 @@ from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED, both_by
 from benchmark.analysis.results import Interval
 from benchmark.board.board import Board
 from benchmark.board.claims import Claim, Sentence, highest, with_value
-from benchmark.board.finding import overlap, overlapping
+from benchmark.board.finding import named, standing
 from benchmark.board.format_numbers import number, with_interval
 from benchmark.board.row import Row
+from benchmark.board.scope import subject
 from benchmark.board.tables import Tables
 from benchmark.figures.style import (
     INK,
@@ -60,7 +61,7 @@ def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
         return None
     points["named"] = points["id"].isin(_named(points, board.reference))
     by = BY.get(board.cards[judge].role)
-    sentence = board.lead if by is None else _most(by, board.rows, judge)
+    sentence = board.lead if by is None else _most(by, board, judge)
     return Figure(
         name,
         title=sentence.text,
@@ -74,26 +75,26 @@ def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
     )
 
 
-def _most(by: str, rows: Sequence[Row], judge: str) -> Sentence:
+def _most(by: str, board: Board, judge: str) -> Sentence:
     """Who is liked most and who has the highest lift, by one judge."""
+    rows = ranked(board.rows)
     liked, lifted = both_by(judge)
-    like, liking = with_value(ranked(rows), liked)
-    lift, lifting = with_value(ranked(rows), lifted)
+    like, liking = with_value(rows, liked)
+    lift, lifting = with_value(rows, lifted)
     if not like or not lift:
         return Sentence(f"{by}, no ranked generator has a preference and a lift")
     best, most = highest(like, liking)[0], highest(lift, lifting)[0]
-    near = overlapping(lift, most, lifted)
+    near = standing(most, lifted, rows, board.record.results)
     value, height = max(liking), max(lifting)
     claims = (
         Claim(best.id, liked.key, "highest", value),
         Claim(most.id, lifted.key, "highest", height),
-        Claim(most.id, lifted.key, "overlaps", near),
     )
-    text = f"{by}, {best.title} has the highest preference ({number(value)}) and " + (
-        "" if best is most else f"{most.title} "
+    text = f"{by}, {subject(best, named(best))} has the highest preference ({number(value)}) and " + (
+        "" if best is most else f"{subject(most, named(most))} "
     )
     text += f"the highest personal lift ({number(height, sign=True)})"
-    return Sentence(text + overlap(near), claims)
+    return Sentence(text + near.text, claims + near.claims)
 
 
 def _points(rows: Sequence[Row], judge: str) -> pd.DataFrame:

@@ -69,6 +69,7 @@ class GeneratorInfo(GeneratorEntry, strict=True):
     needs: tuple[Need, ...] = Field(description="What makes it privileged.")
     ranked: bool = Field(description="Whether it takes part in the ranks: exactly when it needs nothing.")
     claims_personal: bool = Field(description="Whether images are meant to differ between users.")
+    fit_varies: bool = Field(description="Whether a fit with another seed may learn something else.")
 
 
 class ShownImage(Strict):

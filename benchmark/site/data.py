@@ -74,10 +74,10 @@ def leaderboard_csv(board: Board) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     ends = [f"{column.key}{part}" for column in columns for part in ("", " low", " high")]
-    first = ("id", "title", "family", "rank low", "rank high", "group")
+    first = ("id", "title", "family", "rank low", "rank high", "letters")
     writer.writerow([*first, *ends, "seconds per image", "failures", "status", "flags"])
     for row in board.rows:
-        rank = ("", "", "") if row.rank is None else (row.rank.low, row.rank.high, row.rank.group)
+        rank = ("", "", "") if row.rank is None else (row.rank.low, row.rank.high, row.rank.letters)
         cells = [value for column in columns for value in _ends(row.cell(column)) or [None] * 3]
         writer.writerow(
             [

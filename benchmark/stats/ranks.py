@@ -33,7 +33,7 @@ def rank_intervals(ids: Sequence[str], better: Mapping[tuple[str, str], bool]) -
     return {name: (1 + above[name], len(ids) - below[name]) for name in ids}
 
 
-def probability_first(values: Floats, weights: Ints, fits: Floats | None = None) -> Floats:
+def share_first(values: Floats, weights: Ints, fits: Floats | None = None) -> Floats:
     """float64 [generators]; share of bootstrap draws in which each generator has the highest mean, ties shared.
 
     Args:
@@ -48,7 +48,7 @@ def probability_first(values: Floats, weights: Ints, fits: Floats | None = None)
 def drawn_means(values: Floats, weights: Ints, fits: Floats | None = None) -> Floats:
     """float64 [draws, generators]; each generator's mean over the drawn users that it has, minus infinity for none.
 
-    Draws in which no generator has a user are left out. Arguments as of :func:`probability_first`.
+    Draws in which no generator has a user are left out. Arguments as of :func:`share_first`.
     """
     known = np.isfinite(values)
     users = weights @ known.astype(np.int64)

@@ -3,7 +3,7 @@
     python scripts/perf/analysis.py
 
 Preference and personal lift by one scorer that everybody can be asked by: summaries, whole-set tests, lifts, ranks,
-comparisons of images and of users with intervals, max-T and Holm, tie groups and first places. The limit is 20
+comparisons of images and of users with intervals, max-T and Holm, letters and first places. The limit is 20
 seconds on two cores and 2 GB.
 """
 

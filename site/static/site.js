@@ -79,7 +79,6 @@
       });
     });
   }
-  const heads = (table) => $$("thead th", table);
   function sort(table, column, direction) {
     $$(".detail", table).forEach((row) => close(row));
     const body = table.tBodies[0], sign = direction === "ascending" ? 1 : -1;
@@ -89,7 +88,6 @@
       if (row.first === undefined) row.first = at;  // ties keep the page's own order, whatever was sorted before
       return { row, at: row.first, value: v === undefined ? null : Number(v), text: numeric ? "" : ($("a", cell) || cell).textContent.trim() };
     });
-    table.classList.toggle("by-rank", heads(table)[column].dataset.key === "rank");
     keyed.sort((a, b) => {
       if (numeric) {
         if (a.value === null || b.value === null) return (a.value === null) - (b.value === null) || a.at - b.at;
@@ -263,7 +261,6 @@
         $$(".detail", table).forEach((row) => close(row));
         heads.forEach((head) => head.removeAttribute("aria-sort"));
         table.tBodies[0].append(...rows);
-        table.classList.add("by-rank");
       }
     }
     function remember() {

@@ -210,7 +210,7 @@ def test_lower_can_be_better():
     assert comparison(analysis).beats.estimate == 1
     ranks = analysis.task.families["ncf"].ranks
     assert (ranks["a"].order, ranks["b"].order) == (1, 2)
-    assert ranks["a"].probability_first == 1
+    assert ranks["a"].share_first == 1
     # own images score .3 lower than others': that is personal
     assert analysis.generators["a"].personal["ncf"].lift.estimate == pytest.approx(0.3)
     assert analysis.task.families[LIFT + "ncf"].ranks["a"].order == 1

@@ -9,6 +9,7 @@ from benchmark.board.board import read_board
 from benchmark.board.claims import Sentence
 from benchmark.board.finding import finding_of
 from benchmark.board.flags import flags_of, gaps, twins
+from benchmark.board.scope import Scope, scope_of
 from benchmark.records.files import read_comparison, read_record
 
 
@@ -48,25 +49,95 @@ def test_comparisons_are_seen_from_the_generator(board):
     assert len(pairs) == 6 and {pair.a for _, pair in pairs} == {"catalogue-random"}
 
 
+def finding(rows, board, **changes):
+    results = dataclasses.replace(board.record.results, **changes)
+    return finding_of(rows, board.measures, results, 0.05, {})
+
+
 def test_a_finding_names_nobody_where_there_are_too_few(board):
-    said = finding_of(board.rows, board.measures, 5, 0.05, {})
+    said = finding(board.rows, board, users=5)
     assert said.text == "5 users cannot say who leads: nothing is tested below 6 users."
-    assert finding_of(board.rows[:1], board.measures, 12, 0.05, {}) == Sentence()
+    assert finding(board.rows[:1], board) == Sentence()
 
 
-def test_a_leader_needs_a_rank_of_its_own(board):
-    first, *others = board.rows
-    leads = dataclasses.replace(first, rank=dataclasses.replace(first.rank, low=1, high=1))
-    said = finding_of([leads, *others], board.measures, 12, 0.05, {}).text
-    assert f"{first.title} leads on preference ({first.estimate('ncf'):.3f})." in said
-    near = dataclasses.replace(first, rank=dataclasses.replace(first.rank, low=1, high=2))
-    said = finding_of([near, *others], board.measures, 12, 0.05, {}).text
-    assert "; 1 other is not shown to be worse." in said
+def judged(board, verdicts):
+    """The families of a leaderboard with these verdicts of the first generator against the others, by measure."""
+    first = board.rows[0].id
+    families = dict(board.record.results.families)
+    for measure, own in verdicts.items():
+        pairs = [pair.seen_from(first) for pair in families[measure].comparisons if first in (pair.a, pair.b)]
+        pairs = [dataclasses.replace(pair, verdict=own[pair.b]) for pair in pairs if pair.b in own]
+        families[measure] = dataclasses.replace(families[measure], comparisons=tuple(pairs))
+    return families
+
+
+def test_a_headline_says_what_was_tested_and_no_more(board):
+    first, *others = [row for row in board.rows if row.ranked]
+
+    def said(**verdicts):
+        own = {row.id: verdicts.get(row.id.replace("-", "_"), "better") for row in others}
+        return finding(board.rows, board, families=judged(board, {"ncf": own})).text
+
+    value = f"({first.estimate('ncf'):.3f})"
+    assert f"this fitted model of {first.title} leads on preference {value}." in said()
+    a, b, c = (row.id.replace("-", "_") for row in others)
+    some = said(**{a: "inconclusive", b: "equivalent"})
+    assert f"{value}; {others[0].title} and {others[1].title} are not shown to be worse." in some
+    assert f"{value}; {others[2].title} is not shown to be worse." in said(**{c: "worse"})
+    assert f"{value}, but no other is shown to be worse." in said(**dict.fromkeys((a, b, c), "inconclusive"))
+    alone = finding(board.rows, board, families=judged(board, {"ncf": {others[1].id: "inconclusive"}})).text
+    assert f"{value}; it is not shown to be better than {others[1].title}, its only comparison." in alone
+    untested = finding(board.rows, board, families={}).text
+    assert f"{value}; nothing was compared." in untested
+
+
+def with_fits(board, fits, varies=True):
+    """The rows as if their generators had been fitted so many times, or as if no fit varied."""
+    (fit,) = board.rows[0].record.fits
+    return [
+        dataclasses.replace(
+            row,
+            record=row.record.model_copy(
+                update={
+                    "fits": (fit,) * fits,
+                    "generator": row.record.generator.model_copy(update={"fit_varies": varies}),
+                }
+            ),
+        )
+        for row in board.rows
+    ]
+
+
+def test_one_place_says_whether_a_headline_is_about_a_fitted_model_or_a_method(board):
+    title = board.rows[0].title
+    assert f"this fitted model of {title} has the highest preference" in board.finding
+    assert board.scope.models == "these fitted models" and "this fitted model" in board.scope.sentence
+    assert board.scope.caution in board.cautions() and board.size.endswith(", 1 fit per generator")
+    several = with_fits(board, 3)
+    said = finding(several, board).text
+    assert f"generators, {title} has" in said and ", 3 fits)" in said and "fitted model" not in said
+    scope = scope_of(several)
+    assert scope.models == "methods, 3 fits each" and "fitted 3 times" in scope.sentence and not scope.caution
+    same = with_fits(board, 1, varies=False)
+    assert f"generators, {title} has" in finding(same, board).text
+    assert scope_of(same) == Scope(0) and not scope_of(same).sentence
+    mixed = [same[0], *several[1:]]
+    assert scope_of(mixed) == scope and f"generators, {title} has" in finding(mixed, board).text
+
+
+def test_one_fit_among_several_is_marked(board):
+    record = board.row("rebeca").record
+    spec = board.record.spec.model_copy(update={"fits": 3})
+    task = board.record.model_copy(update={"spec": spec})
+    assert "one fit" in flags_of(record, task, None, False)
+    assert "one fit" not in flags_of(record, board.record, None, False)
+    fixed = record.model_copy(update={"generator": record.generator.model_copy(update={"fit_varies": False})})
+    assert "one fit" not in flags_of(fixed, task, None, False)
 
 
 def test_a_title_with_a_comma_stands_in_quotes(board):
     rows = [dataclasses.replace(row, title=f"Prompts, {row.title}") for row in board.rows]
-    said = finding_of(rows, board.measures, 12, 0.05, {}).text
+    said = finding(rows, board).text
     assert said.count('"Prompts, ') == said.count("Prompts, ") > 0
 
 

@@ -138,6 +138,13 @@ def incomplete(shown):
     return [name for name, own in users.items() if len(anyone - own) > -(-len(anyone) // 20)]
 
 
+def fits_of(shown, name):
+    """Of a generator; of the whole leaderboard, those of every generator whose fit varies."""
+    if name:
+        return len(shown.records[name].fits)
+    return max(len(record.fits) for record in shown.records.values() if record.generator.fit_varies)
+
+
 DERIVED = {
     "median": of_users(np.median),
     "middle half": of_users(lambda v: np.subtract(*np.quantile(v, [0.75, 0.25]))),
@@ -184,6 +191,8 @@ def value_of(shown, claim):
         return 1 - images.valid / images.requested
     if claim.measure == "users":
         return shown.board.users
+    if claim.measure == "fits":
+        return fits_of(shown, claim.subject)
     if claim.measure == "groups":
         return len(set(shown.tables.personas[0].tolist()))
     if claim.measure == "silhouette":
@@ -228,19 +237,29 @@ def is_shared(shown, claim):
 
 
 def as_good(shown, claim):
+    """Where it was compared with all others only; against one reference, that alone may be said."""
+    compared = {pair.seen_from(claim.subject).b for pair in shown.pairs(claim.measure)
+                if claim.subject in (pair.a, pair.b)}  # fmt: skip
     worse = {pair.seen_from(claim.subject).b for pair in shown.pairs(claim.measure)
              if claim.subject in (pair.a, pair.b) and pair.seen_from(claim.subject).verdict == "better"}  # fmt: skip
     others = [name for name in shown.ranked if len(shown.users_values(name, claim.measure))]
-    assert claim.value == len([name for name in others if name != claim.subject and name not in worse]), claim
+    assert compared == {name for name in others if name != claim.subject}, claim
+    assert claim.value == len(compared - worse), claim
 
 
-def overlaps(shown, claim):
-    own, count = shown.interval(claim.subject, claim.measure), 0
-    for name in shown.ranked or list(shown.records):
-        other = shown.interval(name, claim.measure)
-        if name != claim.subject and other is not None and other.low is not None and own.low is not None:
-            count += not (other.high < own.low or other.low > own.high)
-    assert claim.value == count, claim
+def adjusted(shown, claim):
+    """Adjusted p of the subject against another, by step-down max-T as recorded, and on which side it lies."""
+    (pair,) = [pair for pair in shown.pairs(claim.measure) if {pair.a, pair.b} == {claim.subject, claim.than}]
+    test, difference = pair.test, pair.difference.estimate * (1 if pair.a == claim.subject else -1)
+    return test is not None and test.p_max_t <= shown.board.record.spec.analysis.alpha and difference > 0
+
+
+def beats(shown, claim):
+    assert adjusted(shown, claim), claim
+
+
+def does_not_beat(shown, claim):
+    assert not adjusted(shown, claim), claim
 
 
 def passes(shown, claim):
@@ -258,8 +277,8 @@ def may_be_zero(shown, claim):
 
 
 CHECKS = {
-    "is": is_value, "highest": is_highest, "shared": is_shared, "as good": as_good, "overlaps": overlaps,
-    "passes": passes, "fails": fails, "may be zero": may_be_zero,
+    "is": is_value, "highest": is_highest, "shared": is_shared, "as good": as_good, "beats": beats,
+    "does not beat": does_not_beat, "passes": passes, "fails": fails, "may be zero": may_be_zero,
 }  # fmt: skip
 OTHERS = ("among prompts", "auc", "pooled auc", "gain", "calibration error", "first share", "learning gain", "spearman",
           "change by decoding", "best epoch", "epochs", "on the Pareto front", "with a cost", "seconds", "users:auc",
@@ -312,6 +331,7 @@ def cases(draw):
         "family": draw(st.sampled_from(["all-pairs", "against-reference"])),
         "failures": draw(st.sampled_from(["exclude", "worst"])),
         "ground_truth": draw(st.booleans()),
+        "fits": draw(st.lists(st.sampled_from([0, 1, 3]), min_size=len(names), max_size=len(names))),
         "gain": draw(st.sampled_from([None, (-0.1, 0.2), (0.1, 0.3)])),
     }
 
@@ -361,13 +381,19 @@ def tables_for(case, template, task):
         }
     )
     records = {}
-    for name, row in rows.items():
+    for (name, row), fits in zip(rows.items(), case["fits"], strict=False):
         results = analysis.generators[name]
         same = "".join(map(str, row.digest.ravel()))
         records[name] = template.model_copy(
             update={
                 "generator": template.generator.model_copy(
-                    update={"id": name, "title": f"Generator {name}", "ranked": row.ranked, "params": {}}
+                    update={
+                        "id": name,
+                        "title": f"Generator {name}",
+                        "ranked": row.ranked,
+                        "params": {},
+                        "fit_varies": fits > 0,
+                    }
                 ),
                 "images": template.images.model_copy(
                     update={"requested": users * images, "valid": int((~row.failed).sum()), "digest": same}
@@ -376,6 +402,7 @@ def tables_for(case, template, task):
                     scorer: MeasureInfo(card=CARDS[scorer], of_images=True, everyone=True, range=row.ranges.get(scorer))
                     for scorer in scorers
                 },
+                "fits": template.fits[:1] * max(1, fits),
                 "summary": results.summary,
                 "personal": results.personal,
                 "gap": results.gap,
@@ -408,6 +435,7 @@ def frame(done):
 BASE = {
     "users": 12, "names": NAMES[:3], "images": 1, "seed": 3, "levels": 1000, "effect": 0.9, "copies": [], "failing": {},
     "unranked": set(), "family": "all-pairs", "failures": "exclude", "ground_truth": True, "gain": None,
+    "fits": [1] * 5,
 }  # fmt: skip
 
 

@@ -194,7 +194,7 @@ def test_every_generator_has_its_rank_and_verdict(columns):
 
     output = printed("show", columns)
     for row in read_board(RECORDS).rows:
-        rank = "–" if row.rank is None else f"{row.rank.text} {row.rank.group}"
+        rank = "–" if row.rank is None else row.rank.with_letters
         assert re.search(rf"^{re.escape(rank)} +{re.escape(row.title.split()[0])}", output, re.MULTILINE), row.id
     assert output.count("(reference)") == 1
     assert len(re.findall(r"(?:better|worse|inconclusive|not tested)\b", output)) >= 10

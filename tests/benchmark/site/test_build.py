@@ -90,7 +90,7 @@ def test_every_number_of_the_leaderboard_is_the_records(done):
         low_high = (
             "–" if rank is None else str(rank["low"]) + (f"–{rank['high']}" if rank["low"] != rank["high"] else "")
         )
-        assert by_key["rank"]["text"] == low_high + ("" if rank is None else rank["group"])
+        assert by_key["rank"]["text"] == low_high + ("" if rank is None else rank["letters"])
         requested = record["images"]["requested"]
         spent = record["provenance"]["seconds"][f"images {name}"] / requested
         assert float(by_key["seconds"]["v"]) == pytest.approx(spent, rel=1e-4)

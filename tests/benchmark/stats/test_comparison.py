@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from benchmark.stats.comparison import Rules, compare, holm, image_wins, paired_differences, sign_flips
 from benchmark.stats.intervals import mean_interval, resampling_weights, wilson
 from benchmark.stats.levels import smallest_p
-from benchmark.stats.ranks import midranks, probability_first, rank_intervals
+from benchmark.stats.ranks import midranks, rank_intervals, share_first
 
 
 def weights(n, draws=500):
@@ -172,7 +172,7 @@ def test_rank_intervals_and_first_place():
     better = {("a", "c"): True, ("c", "a"): False, ("a", "b"): False, ("b", "a"): False}
     assert rank_intervals(["a", "b", "c"], better) == {"a": (1, 2), "b": (1, 3), "c": (2, 3)}
     values = np.column_stack([np.ones(5), np.zeros(5), np.ones(5)])
-    np.testing.assert_allclose(probability_first(values, weights(5)), [0.5, 0, 0.5])
+    np.testing.assert_allclose(share_first(values, weights(5)), [0.5, 0, 0.5])
 
 
 def test_image_wins_equals_mann_whitney():

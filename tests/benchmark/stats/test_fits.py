@@ -11,7 +11,7 @@ from scipy import stats
 from benchmark.stats.comparison import Rules, compare, sign_flips
 from benchmark.stats.fits import FitEffects, FittedValues, MeanSquare, bartlett, fit_effects
 from benchmark.stats.intervals import mean_interval, resampling_weights, widened
-from benchmark.stats.ranks import probability_first
+from benchmark.stats.ranks import share_first
 from rebeca.arrays import Floats
 
 DRAWS = 999
@@ -179,7 +179,7 @@ def test_widened_intervals() -> None:
 def test_first_places_take_fits_into_account() -> None:
     values = np.tile([1.0, 0.9], (20, 1))
     weights = resampling_weights(20, 4000, np.random.default_rng(0))
-    assert probability_first(values, weights).tolist() == [1.0, 0.0]
+    assert share_first(values, weights).tolist() == [1.0, 0.0]
     effects = np.random.default_rng(1).normal(0, 0.1, (4000, 2))
-    share = probability_first(values, weights, effects)
+    share = share_first(values, weights, effects)
     assert share[0] == pytest.approx(stats.norm.cdf(0.1 / np.sqrt(0.02)), abs=0.03)

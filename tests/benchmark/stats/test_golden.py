@@ -252,7 +252,7 @@ def of_agreement_and_ranks():
     yield "midranks", ranks.midranks(np.array([3.0, 1.0, 3.0, 2.0, 2.0, 2.0])).tolist()
     better = {("a", "b"): True, ("a", "c"): True, ("b", "c"): False, ("d", "a"): True}
     yield "rank intervals", ranks.rank_intervals(["a", "b", "c", "d"], better)
-    yield "first", ranks.probability_first(values(10, 3, 21), weights(10, 50)).tolist()
+    yield "first", ranks.share_first(values(10, 3, 21), weights(10, 50)).tolist()
     yield "streams", [int(stream(*name).integers(1 << 60)) for name in (("a",), ("a", 1), ("b", "1"))]
 
 

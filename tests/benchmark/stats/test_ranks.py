@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 from benchmark.stats.intervals import resampling_weights
-from benchmark.stats.ranks import inversions, kendall, midranks, probability_first
+from benchmark.stats.ranks import inversions, kendall, midranks, share_first
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -59,7 +59,7 @@ def test_means_that_are_equal_but_for_rounding_are_tied():
     unweighted, other = np.ones((1, 1), int), np.array([[1.0, 2.0, 0.0]])
     assert kendall(means, other, unweighted)[0] == pytest.approx(2 / 3)
     assert inversions(means[0], other[0]) == []
-    assert probability_first(means, unweighted).tolist() == [0.5, 0.5, 0.0]
+    assert share_first(means, unweighted).tolist() == [0.5, 0.5, 0.0]
     assert midranks(means[0]).tolist() == [2.5, 2.5, 1.0]
 
 
