@@ -73,8 +73,10 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
             summary, personal, None if gap is None else _mean_of(plan, row, Measure(GAP), gap, weights)
         )
         values[row.id] = decided | lifts
+    failing = tuple(row.id for row in rows if row.ranked and row.failures > plan.most_failures)
+    rows = _without_rank(rows, failing)
     incomplete = incomplete_generators(plan.primary, rows, values)
-    rows = [replace(row, ranked=row.ranked and row.id not in incomplete) for row in rows]
+    rows = _without_rank(rows, incomplete)
     measures = {measure for row in rows for measure in values[row.id] if Measure.parse(measure).scorer in row.scores}
     families = {measure: _family(plan, measure, rows, values, weights) for measure in sorted(measures)}
     return Analysis(
@@ -86,8 +88,13 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
             tuple(validity(plan, rows, values, weights)),
             incomplete,
             tuple(_cautions(plan, users, rows, generators, families)),
+            failing,
         ),
     )
+
+
+def _without_rank(rows: Sequence[Rows], unranked: Sequence[str]) -> list[Rows]:
+    return [replace(row, ranked=row.ranked and row.id not in unranked) for row in rows]
 
 
 def incomplete_generators(primary: str, rows: Sequence[Rows], values: Values) -> tuple[str, ...]:
@@ -107,6 +114,7 @@ def _summary(plan: Plan, row: Rows, measure: str, readings: Values, weights: Int
         without=int((~known).sum()),
         exclude=_mean(readings["exclude"][measure]),
         worst=_mean(readings["worst"][measure]),
+        unanswered=int(np.isnan(row.scores[measure][~row.failed]).sum()) if measure in row.scores else 0,
     )
 
 
@@ -233,7 +241,7 @@ def _cautions(
     few = (str(users),) if users < FEW_USERS else ()
     compared = any(families[measure.key].comparisons for measure in both_by(plan.primary) if measure.key in families)
     alone = () if compared or plan.family == "all-pairs" else (plan.reference,)
-    unequal = tuple(row.id for row in rows if len(np.unique(row.images)) > 1)
+    unequal = tuple(row.id for row in rows if len(set(_counted(plan, row))) > 1)
     cautions = [Caution("few-users", few), Caution("unequal-images", unequal), Caution("no-comparisons", alone)]
     for measure in both_by(plan.primary):
         intervals = {name: _interval(results, measure) for name, results in generators.items()}
@@ -245,6 +253,13 @@ def _cautions(
             Caution("skewed-differences", differences, measure.key),
         ]
     return [caution for caution in cautions if caution.where]
+
+
+def _counted(plan: Plan, row: Rows) -> list[int]:
+    """By user: images that count in the primary scorer's means, which failures do under ``worst``."""
+    scores = row.read(plan.primary, plan.reading) if plan.primary in row.scores else np.where(row.failed, np.nan, 0.0)
+    counted: list[int] = np.isfinite(scores).sum(axis=1).tolist()
+    return counted
 
 
 def _interval(results: GeneratorResults, measure: Measure) -> Interval | None:

@@ -16,7 +16,7 @@ from rebeca.arrays import Bools, Floats, Ints
 from rebeca.interfaces import ScorerCard
 
 READINGS = ("exclude", "worst")
-"""Readings of failures: left out, or counted as the user's lowest score."""
+"""Readings of failures: left out, or counted as the user's worst score."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +30,8 @@ class Rows:
         item: int [users, K]; index of the item that the image is, or -1.
         failed: bool [users, K].
         scores: float64 [users, K] per scorer of single images; NaN for failures and where the scorer gave none.
-        lowest: float64 [users] per scorer; the user's lowest score over the training items, NaN where unknown.
+        lowest: float64 [users] per scorer or measure; what a failed image counts: the user's worst score over the
+            training items, or the worst possible value of a measure of sets; NaN where unknown.
         cards: Per scorer of single images.
         ranges: Lowest and highest possible value, per scorer or measure that has limits.
         sets: float64 [users] per measure of whole sets; NaN where a user has none.
@@ -60,6 +61,11 @@ class Rows:
         return np.asarray((~self.failed).sum(axis=1))
 
     @property
+    def failures(self) -> float:
+        """Share of the requested images that failed."""
+        return int(self.failed.sum()) / self.failed.size
+
+    @property
     def per_user(self) -> int:
         return self.digest.shape[1]
 
@@ -77,47 +83,63 @@ class Rows:
         return (low - high, high - low) if measure.is_lift else (low, high)
 
     def read(self, scorer: str, reading: str) -> Floats:
-        """float64 [users, K]; single scores, where ``worst`` gives failures the user's lowest score.
+        """float64 [users, K]; single scores, where ``worst`` gives failures the user's worst score.
 
         A failure counts only where the scorer answers this generator's images: not for users whose valid images all
         lack a score, and for nobody if no image has one.
         """
         scores = self.scores[scorer]
-        if not self._counts_failures(scorer, reading):
+        if reading != "worst" or not self.failed.any():
             return scores
         answered = np.isfinite(scores).any(axis=1) | (self.images == 0)
         counts = self.failed & (answered & np.isfinite(scores).any())[:, None]
         return np.where(counts, self.lowest[scorer][:, None], scores)
 
+    def read_sets(self, measure: str, reading: str) -> Floats:
+        """float64 [users]; a measure of sets, where ``worst`` gives every failure an equal share of the set.
+
+        So a set of which half failed keeps half of the distance to the worst possible value, and users with failures
+        who have no value have that one.
+        """
+        values = self.sets[measure]
+        if reading != "worst" or not self.failed.any():
+            return values
+        lowest, valid = self.lowest[measure], self.images / self.per_user
+        counts = (valid < 1) & np.isfinite(lowest) & np.isfinite(values).any()
+        shared = np.where(np.isfinite(values), valid * values + (1 - valid) * lowest, lowest)
+        return np.where(counts, shared, values)
+
     def values(self, reading: str) -> dict[str, Floats]:
-        """float64 [users] per measure: means over images; ``worst`` takes failures for the user's lowest score."""
+        """float64 [users] per measure: means over images, and measures of sets."""
         means = {}
         for scorer in self.scores:
             scores = self.read(scorer, reading)
             known = np.isfinite(scores)
             total, count = np.where(known, scores, 0.0).sum(axis=1), known.sum(axis=1)
             means[scorer] = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
-        return means | dict(self.sets)
+        return means | {measure: self.read_sets(measure, reading) for measure in self.sets}
 
     def opinions(self, scorer: str, reading: str) -> tuple[Floats, Ints]:
-        """S[judge, target] and how many images each target's mean is over, under a reading of failures."""
-        pairs = self.pairs[scorer]
-        if not self._counts_failures(scorer, reading):
-            return pairs, self.images
-        failures = self.failed.sum(axis=1)
-        if not np.isfinite(pairs).any():
-            return pairs, self.images
-        total = np.where(self.images > 0, pairs, 0.0) * self.images + self.lowest[scorer][:, None] * failures
-        return total / self.per_user, np.full(len(self.digest), self.per_user)
+        """S[judge, target] and how many images each target's mean is over, under a reading of failures.
 
-    def _counts_failures(self, scorer: str, reading: str) -> bool:
-        """Whether failures count under this reading, there are any, and the score that they count is known."""
-        return bool(
-            reading == "worst"
-            and self.failed.any()
-            and scorer in self.lowest
-            and np.isfinite(self.lowest[scorer]).all()
-        )
+        A failure that counts is the worst image for its own user, and an average one for everybody else: each other
+        user gives it the mean of their scores of others' sets. Were it bad for everybody, as an unloved image is,
+        leaving out images that only the user dislikes would raise the lift.
+        """
+        pairs = self.pairs[scorer]
+        scored = np.isfinite(self.scores[scorer]).sum(axis=1)
+        images = np.isfinite(self.read(scorer, reading)).sum(axis=1)
+        if (images == scored).all():
+            return pairs, scored
+        own = np.eye(len(pairs), dtype=bool)
+        others: Bools = np.isfinite(pairs) & ~own
+        count = others.sum(axis=1, keepdims=True)
+        total = np.where(others, pairs, 0.0).sum(axis=1, keepdims=True)
+        average = np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
+        of_failures = np.where(own, self.lowest[scorer][:, None], average)
+        weights = np.divide(scored, images, out=np.ones(len(images)), where=images > 0)
+        known = np.where(scored > 0, pairs, 0.0)
+        return np.where(images > scored, weights * known + (1 - weights) * of_failures, pairs), images
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +157,7 @@ class Plan:
         bootstrap: Bootstrap draws.
         interval: Method of the intervals, ``auto`` or ``bootstrap-t``.
         failures: ``exclude`` or ``worst``: which reading decides.
+        most_failures: Largest share of failed images of a ranked generator.
         frozen: Whether it was written down before the first image; otherwise nothing counts as declared.
     """
 
@@ -148,6 +171,7 @@ class Plan:
     bootstrap: int
     interval: str
     failures: str
+    most_failures: float
     frozen: bool
 
     @property

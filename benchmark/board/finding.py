@@ -9,15 +9,16 @@ from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED, VERIFIER, Measur
 from benchmark.analysis.results import Interval
 from benchmark.board.claims import Claim, Sentence, highest, with_value
 from benchmark.board.columns import Columns
-from benchmark.board.format_numbers import count, number, of_users, percent
+from benchmark.board.format_numbers import count, exact_percent, number, of_users, percent
 from benchmark.board.row import Row
 from benchmark.stats.levels import FEWEST_USERS
 from rebeca.errors import counted
 
 IN_WORDS = {OBSERVED: "real ratings", GROUND_TRUTH: "the ground truth", VERIFIER: "the verifier"}
 """By role of a scorer."""
-FAILED, USERS, TESTS, INCOMPLETE = "failed", "users", "tests", "incomplete"
-"""Keys of claims: failed images, users with a value, permutation tests, and generators that lack too many users."""
+FAILED, USERS, TESTS, INCOMPLETE, FAILING = "failed", "users", "tests", "incomplete", "failing"
+"""Keys of claims: failed images, users with a value, permutation tests, and generators that lack too many users or
+images."""
 NAMED = 2
 """Generators in a sentence; of more the number is given."""
 
@@ -34,16 +35,17 @@ def finding_of(
         alpha: Level of the tests.
         judges: The verifier's report.
     """
+    unranked = _failing(rows) + _incomplete(rows)
     if not any(row.measure(measures.primary) for row in rows):
-        return Sentence("No generator has a preference.")
+        return Sentence("No generator has a preference.") + unranked
     ranked = [row for row in rows if row.ranked and row.measure(measures.primary)]
     if len(ranked) < 2:
-        return _incomplete(rows)
+        return unranked
     if users < FEWEST_USERS:
         text = f"{count(users)} cannot say who leads: nothing is tested below {FEWEST_USERS} users."
-        return Sentence(text, (Claim("", USERS, "is", users),)) + _incomplete(rows)
+        return Sentence(text, (Claim("", USERS, "is", users),)) + unranked
     finding = _leader(rows, ranked, Measure(measures.primary), users)
-    finding += _incomplete(rows)
+    finding += unranked
     finding += _most_personal(rows, measures, users, alpha)
     gain = judges["population"].verifier_gain if "population" in judges else None
     if gain is not None and gain.low is not None and gain.low <= 0:
@@ -172,6 +174,17 @@ def _among(rows: Sequence[Row], measure: Measure, value: float) -> str:
     """Says that unranked rows do not count, where one of them has a higher value."""
     unranked, values = with_value([row for row in rows if not row.ranked], measure)
     return "of the ranked generators, " if unranked and max(values) > value else ""
+
+
+def _failing(rows: Sequence[Row]) -> Sentence:
+    """Names the generators of which too many images failed, and their shares."""
+    failing = [row for row in rows if row.failing]
+    if not failing:
+        return Sentence()
+    who = ", ".join(f"{_name(row)} ({exact_percent(row.failures)})" for row in failing)
+    claims = [Claim(row.id, FAILED, "is", row.failures) for row in failing]
+    text = f"Not ranked, because too many images failed: {who}."
+    return Sentence(text, (Claim("", FAILING, "is", len(failing)), *claims))
 
 
 def _incomplete(rows: Sequence[Row]) -> Sentence:

@@ -43,6 +43,8 @@ def flags_of(record: GeneratorRecord, task: TaskRecord, twin: str | None, gap: b
     failed = images.requested - images.valid
     if failed:
         flags.append(f"failures {percent(failed / images.requested)}")
+    if generator.id in task.results.failing:
+        flags.append("too many failures")
     if generator.id in task.results.incomplete:
         flags.append("incomplete")
     if twin is not None:
