@@ -114,7 +114,11 @@ def users_for(errors: float) -> int:
 
 
 def estimate(
-    measure: Measure, rows: Sequence[Rows], lifts: Mapping[str, Floats], pairs: Sequence[tuple[str, str]]
+    measure: Measure,
+    rows: Sequence[Rows],
+    lifts: Mapping[str, Floats],
+    pairs: Sequence[tuple[str, str]],
+    reading: str,
 ) -> Detectable | None:
     """Estimates from a pilot's rows.
 
@@ -125,12 +129,13 @@ def estimate(
         rows: The pilot's generators, all with equally many images.
         lifts: float64 [users] by generator, for a lift.
         pairs: The declared family.
+        reading: How failures count, ``exclude`` or ``worst``.
 
     Returns:
         None where no pair has two users with a difference that varies.
     """
     scorer, by_id = measure.scorer, {row.id: row for row in rows}
-    means = {row.id: row.values("exclude")[scorer] for row in rows if scorer in row.scores}
+    means = {row.id: row.values(reading)[scorer] for row in rows if scorer in row.scores}
     values = lifts if measure.is_lift else means
     k = rows[0].per_user
     spreads, within = [], []
@@ -142,7 +147,7 @@ def estimate(
         if len(d) > 1 and np.ptp(d) > 0:
             spreads.append(float(d.std(ddof=1)))
             if not measure.is_lift and k > 1:
-                within.append(_within(by_id[a].scores[scorer] - by_id[b].scores[scorer]))
+                within.append(_within(by_id[a].read(scorer, reading) - by_id[b].read(scorer, reading)))
     return Detectable(measure, tuple(spreads), tuple(within), len(rows[0].failed), k) if spreads else None
 
 
@@ -210,7 +215,8 @@ class Pilot:
 def pilot(folder: Path) -> Pilot:
     """Reads a pilot's records.
 
-    Noise is estimated from the generators that have as many images per user as the reference.
+    Noise is estimated from the generators that have as many images per user as the reference, and pairs of those that
+    the pilot compared.
 
     Raises:
         RecordError: If they cannot be read.
@@ -221,8 +227,9 @@ def pilot(folder: Path) -> Pilot:
     alike = [row for row in rows if row.per_user == first.per_user]
     primary = plan.primary
     lifts = {row.id: lifts_of(row, primary, plan.reading, block)[0] for row in alike if primary in row.pairs}
-    pairs = pairs_of(plan, [row.id for row in alike if row.ranked])
-    estimates = [estimate(measure, alike, lifts, pairs) for measure in both_by(primary)]
+    left_out = {*task.results.failing, *task.results.incomplete}
+    pairs = pairs_of(plan, [row.id for row in alike if row.ranked and row.id not in left_out])
+    estimates = [estimate(measure, alike, lifts, pairs, plan.reading) for measure in both_by(primary)]
     correlation = set_correlation(alike, primary)
     own = lifts.get(plan.reference, np.array([np.nan]))
     lift = float(np.nanmean(own)) if np.isfinite(own).any() else 0.0
