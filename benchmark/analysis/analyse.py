@@ -65,8 +65,10 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
         row.id: readings[row.id][plan.reading] | {LIFT + scorer: lift for scorer, (lift, _) in lifts[row.id].items()}
         for row in rows
     }
+    failing = tuple(row.id for row in rows if row.ranked and row.failures > plan.most_failures)
+    rows = _without_rank(rows, failing)
     incomplete = incomplete_generators(plan.primary, rows, values)
-    rows = [replace(row, ranked=row.ranked and row.id not in incomplete) for row in rows]
+    rows = _without_rank(rows, incomplete)
     fits, moved, generators = Fits(plan, rows, values, block), Moved(), dict[str, GeneratorResults]()
     for row in rows:
         means = Means(plan, row, weights, fits)
@@ -87,8 +89,13 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
             tuple(validity(plan, rows, values, weights)),
             incomplete,
             tuple(_cautions(plan, users, rows, generators, families)),
+            failing,
         ),
     )
+
+
+def _without_rank(rows: Sequence[Rows], unranked: Sequence[str]) -> list[Rows]:
+    return [replace(row, ranked=row.ranked and row.id not in unranked) for row in rows]
 
 
 def incomplete_generators(primary: str, rows: Sequence[Rows], values: Values) -> tuple[str, ...]:
@@ -130,6 +137,9 @@ def _summary(means: Means, measure: str, readings: Values) -> Summary:
         worst=_mean(readings["worst"][measure]),
         by_fit=means.fits.means(measure, means.row.id),
         between_fits=means.fits.spread(measure, means.row.id),
+        unanswered=int(np.isnan(means.row.scores[measure][~means.row.failed]).sum())
+        if measure in means.row.scores
+        else 0,
     )
 
 
@@ -275,7 +285,7 @@ def _cautions(
     few = (str(users),) if users < FEW_USERS else ()
     compared = any(families[measure.key].comparisons for measure in both_by(plan.primary) if measure.key in families)
     alone = () if compared or plan.family == "all-pairs" else (plan.reference,)
-    uneven = tuple(row.id for row in rows if len(np.unique(row.images)) > 1)
+    uneven = tuple(row.id for row in rows if len(set(_counted(plan, row))) > 1)
     cautions = [Caution("few-users", few), Caution("unequal-images", uneven), Caution("no-comparisons", alone)]
     for measure in both_by(plan.primary):
         intervals = {name: _interval(results, measure) for name, results in generators.items()}
@@ -291,6 +301,13 @@ def _cautions(
             Caution("skewed-differences", differences, measure.key),
         ]
     return [caution for caution in cautions if caution.where]
+
+
+def _counted(plan: Plan, row: Rows) -> list[int]:
+    """By user: images that count in the primary scorer's means, which failures do under ``worst``."""
+    scores = row.read(plan.primary, plan.reading) if plan.primary in row.scores else np.where(row.failed, np.nan, 0.0)
+    counted: list[int] = np.isfinite(scores).sum(axis=1).tolist()
+    return counted
 
 
 def _interval(results: GeneratorResults, measure: Measure) -> Interval | None:

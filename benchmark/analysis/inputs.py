@@ -16,7 +16,7 @@ from rebeca.arrays import Bools, Floats, Ints
 from rebeca.interfaces import ScorerCard
 
 READINGS = ("exclude", "worst")
-"""Readings of failures: left out, or counted as the user's lowest score."""
+"""Readings of failures: left out, or counted as the user's worst score."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +30,8 @@ class Rows:
         item: int [users, K]; index of the item that the image is, or -1.
         failed: bool [users, K].
         scores: float64 [users, K] per scorer of single images; NaN for failures and where the scorer gave none.
-        lowest: float64 [users] per scorer; the user's lowest score over the training items, NaN where unknown.
+        lowest: float64 [users] per scorer or measure; what a failed image counts: the user's worst score over the
+            training items, or the worst possible value of a measure of sets; NaN where unknown.
         cards: Per scorer of single images.
         ranges: Lowest and highest possible value, per scorer or measure that has limits.
         sets: float64 [F, users] per measure of the sets of each fit; NaN where a user has none.
@@ -79,6 +80,11 @@ class Rows:
         return np.asarray(self._by_fit(~self.failed).sum(axis=2))
 
     @property
+    def failures(self) -> float:
+        """Share of the requested images that failed."""
+        return int(self.failed.sum()) / self.failed.size
+
+    @property
     def per_user(self) -> int:
         return self.digest.shape[1]
 
@@ -100,22 +106,36 @@ class Rows:
         return (low - high, high - low) if measure.is_lift else (low, high)
 
     def read(self, scorer: str, reading: str) -> Floats:
-        """float64 [users, K]; single scores, where ``worst`` gives failures the user's lowest score.
+        """float64 [users, K]; single scores, where ``worst`` gives failures the user's worst score.
 
         A failure counts only where the scorer answers this generator's images: not for users whose valid images all
         lack a score, and for nobody if no image has one.
         """
         scores = self.scores[scorer]
-        if not self._counts_failures(scorer, reading):
+        if reading != "worst" or not self.failed.any():
             return scores
         answered = np.isfinite(scores).any(axis=1) | (self.images == 0)
         counts = self.failed & (answered & np.isfinite(scores).any())[:, None]
         return np.where(counts, self.lowest[scorer][:, None], scores)
 
+    def read_sets(self, measure: str, reading: str) -> Floats:
+        """float64 [F, users]; a measure of sets, where ``worst`` gives every failure an equal share of its fit's set.
+
+        So a set of which half failed keeps half of the distance to the worst possible value, and users with failures
+        who have no value have that one.
+        """
+        values = self.sets[measure]
+        if reading != "worst" or not self.failed.any():
+            return values
+        lowest, valid = self.lowest[measure], self.images_by_fit / (self.per_user // self.fits)
+        counts = (valid < 1) & np.isfinite(lowest) & np.isfinite(values).any()
+        shared = np.where(np.isfinite(values), valid * values + (1 - valid) * lowest, lowest)
+        return np.where(counts, shared, values)
+
     def values(self, reading: str) -> dict[str, Floats]:
-        """float64 [users] per measure: means over images; ``worst`` takes failures for the user's lowest score."""
+        """float64 [users] per measure: means over images, and over fits for measures of sets."""
         means = {scorer: mean_of_known(self.read(scorer, reading), axis=1) for scorer in self.scores}
-        return means | {measure: mean_of_known(values, axis=0) for measure, values in self.sets.items()}
+        return means | {measure: mean_of_known(self.read_sets(measure, reading), axis=0) for measure in self.sets}
 
     def by_fit(self, measure: str, reading: str, block: Ints) -> Floats:
         """float64 [F, users]; a measure's value in every fit.
@@ -129,7 +149,7 @@ class Rows:
         if parsed.is_lift:
             return lifts_by_fit(self, parsed.scorer, reading, block)[0]
         if measure in self.sets:
-            return self.sets[measure]
+            return self.read_sets(measure, reading)
         return mean_of_known(self._by_fit(self.read(measure, reading)), axis=2)
 
     def mean_pairs(self, scorer: str) -> Floats | None:
@@ -137,25 +157,24 @@ class Rows:
         return mean_of_known(self.pairs[scorer], axis=0) if scorer in self.pairs else None
 
     def opinions(self, scorer: str, reading: str) -> tuple[Floats, Ints]:
-        """S[fit, judge, target], and how many images each target's mean is over: int [F, users]."""
-        pairs, images = self.pairs[scorer], self.images_by_fit
-        if not self._counts_failures(scorer, reading) or not np.isfinite(pairs).any():
-            return pairs, images
-        per_fit = self.per_user // self.fits
-        failed = (per_fit - images)[:, None, :]
-        total = (
-            np.where(images[:, None, :] > 0, pairs, 0.0) * images[:, None, :] + self.lowest[scorer][:, None] * failed
-        )
-        return total / per_fit, np.full_like(images, per_fit)
+        """S[fit, judge, target], and how many images each target's mean is over, int [F, users].
 
-    def _counts_failures(self, scorer: str, reading: str) -> bool:
-        """Whether failures count under this reading, there are any, and the score that they count is known."""
-        return bool(
-            reading == "worst"
-            and self.failed.any()
-            and scorer in self.lowest
-            and np.isfinite(self.lowest[scorer]).all()
-        )
+        A failure that counts is the worst image for its own user, and an average one for everybody else: each other
+        user gives it the mean of their scores of others' sets. Were it bad for everybody, as an unloved image is,
+        leaving out images that only the user dislikes would raise the lift.
+        """
+        pairs = self.pairs[scorer]
+        scored = np.asarray(np.isfinite(self._by_fit(self.scores[scorer])).sum(axis=2))
+        images = np.asarray(np.isfinite(self._by_fit(self.read(scorer, reading))).sum(axis=2))
+        if (images == scored).all():
+            return pairs, scored
+        own = np.eye(pairs.shape[1], dtype=bool)
+        average = mean_of_known(np.where(own, np.nan, pairs), axis=2)[:, :, None]
+        of_failures = np.where(own, self.lowest[scorer][:, None], average)
+        weights = np.divide(scored, images, out=np.ones(images.shape), where=images > 0)[:, None, :]
+        known = np.where((scored > 0)[:, None, :], pairs, 0.0)
+        counted = weights * known + (1 - weights) * of_failures
+        return np.where((images > scored)[:, None, :], counted, pairs), images
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +192,7 @@ class Plan:
         bootstrap: Bootstrap draws.
         interval: Method of the intervals, ``auto`` or ``bootstrap-t``.
         failures: ``exclude`` or ``worst``: which reading decides.
+        most_failures: Largest share of failed images of a ranked generator.
         frozen: Whether it was written down before the first image; otherwise nothing counts as declared.
     """
 
@@ -186,6 +206,7 @@ class Plan:
     bootstrap: int
     interval: str
     failures: str
+    most_failures: float
     frozen: bool
 
     @property

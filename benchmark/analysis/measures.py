@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -78,6 +79,11 @@ def range_of(card: ScorerCard, scale: tuple[float, float]) -> tuple[float, float
         scale: Lowest and highest possible rating of the data set.
     """
     return scale if card.role == OBSERVED else RANGES.get(card.unit)
+
+
+def worst_of_sets(card: ScorerCard, limits: tuple[float, float] | None) -> float:
+    """What a failed image counts in a measure of whole sets: its worst possible value, NaN where it has no limits."""
+    return math.nan if limits is None else limits[0 if card.higher_is_better else 1]
 
 
 def both_by(scorer: str) -> tuple[Measure, Measure]:

@@ -141,9 +141,10 @@ class Summary:
         users: Users with a value.
         without: Users without one.
         exclude: Mean when failures are left out.
-        worst: Mean when a failure counts as the user's lowest score.
+        worst: Mean when a failure counts as the user's worst score.
         by_fit: Mean over users of each fit; empty where the fit does not vary, null where nobody has a value.
         between_fits: Standard deviation of these, over users with a value in every fit; null without them.
+        unanswered: Images that did not fail and have no score; they count in no mean.
     """
 
     interval: Interval
@@ -153,6 +154,7 @@ class Summary:
     worst: float | None
     by_fit: tuple[float | None, ...] = ()
     between_fits: NotNegative | None = None
+    unanswered: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class Personal:
         own_set_beats: Share of other users' sets that the own set beats.
         reciprocal_rank: One over the own set's rank.
         exclude: Mean lift when failures are left out.
-        worst: Mean lift when a failure counts as the lowest score of each judging user.
+        worst: Mean lift when a failure counts as the user's own worst score, and as an average image for others.
         by_fit: Mean lift of each fit; empty where the fit does not vary, null where nobody has a value.
         between_fits: Standard deviation of these, over users with a value in every fit; null without them.
     """
@@ -434,6 +436,7 @@ class TaskResults:
         validity: The leaderboard's order beside that of the ground truth, where a scorer knows it.
         incomplete: Generators that are not ranked, because more than 5 % of the users, rounded up,
             have no preference.
+        failing: Generators that are not ranked, because more than `analysis.most_failures` of their images failed.
         cautions: Warnings about the declared measures: few users, unequal numbers of images, no comparisons, skewed
             values, skewed differences, unequal variances between fits.
     """
@@ -444,6 +447,7 @@ class TaskResults:
     validity: tuple[Validity, ...]
     incomplete: tuple[str, ...]
     cautions: tuple[Caution, ...]
+    failing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

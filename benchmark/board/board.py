@@ -15,7 +15,7 @@ from benchmark.board.claims import Sentence
 from benchmark.board.columns import Columns
 from benchmark.board.finding import finding_of
 from benchmark.board.flags import flags_of, gaps, twins
-from benchmark.board.format_numbers import count
+from benchmark.board.format_numbers import count, exact_percent
 from benchmark.board.row import Row
 from benchmark.board.scope import Scope, scope_of
 from benchmark.records.attestation import status_of
@@ -28,7 +28,7 @@ NAMED = 4
 """Users, generators or pairs that a caution names."""
 CAUTIONS = {
     "few-users": "Few users ({where}): the true coverage of 95 % intervals may be below 95 %.",
-    "no-comparisons": "Nothing is compared: the reference ({where}) has no preference for enough users.",
+    "no-comparisons": "Nothing is compared: the reference ({where}) is not ranked.",
     "unequal-images": "Unequal numbers of images ({where}): lifts compare users who have equally many.",
     "skewed-values": "Skewed values of {measure} ({where}): the true coverage of this interval may be below 95 %.",
     "skewed-differences": "Skewed differences of {measure} ({where}): sign-flip tests can reject too often.",
@@ -36,6 +36,7 @@ CAUTIONS = {
 }
 """By kind; the figures behind each sentence are in docs/reports/calibration.md."""
 INCOMPLETE = "Not ranked: {title} has a preference for {known} of {users}."
+FAILING = "Not ranked: {failed} of {requested} images of {title} failed, more than the declared {most}."
 UNKNOWN_WEIGHTS = "Weights in files that are none of the known published files: {}."
 NOT_FROZEN = "The task was not written down before the first image, or was changed since: everything is exploratory."
 
@@ -146,6 +147,16 @@ class Board:
         """What a single fit may conclude, who is not ranked, where intervals or tests may be off their level."""
         sentences = [self.scope.caution] if self.scope.caution else []
         sentences += [
+            FAILING.format(
+                title=row.title,
+                failed=f"{row.failed:,}",
+                requested=f"{row.record.images.requested:,}",
+                most=exact_percent(self.record.spec.analysis.most_failures),
+            )
+            for row in self.rows
+            if row.failing
+        ]
+        sentences += [
             INCOMPLETE.format(title=row.title, known=row.users(self.primary), users=count(self.users))
             for row in self.rows
             if not row.complete
@@ -210,6 +221,7 @@ def board_of(folder: Path, task: TaskRecord, records: Mapping[str, GeneratorReco
             title=_title(record, titles),
             rank=ranks.get(name),
             complete=name not in task.results.incomplete,
+            failing=name in task.results.failing,
             lifts=_ordered(record, primary),
             flags=flags_of(record, task, twin_of.get(name), name in with_gap),
             record=record,

@@ -9,7 +9,7 @@ from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED, VERIFIER, Measur
 from benchmark.analysis.results import Interval, TaskResults
 from benchmark.board.claims import Claim, Sentence, highest, with_value
 from benchmark.board.columns import Columns
-from benchmark.board.format_numbers import count, number, of_users, percent
+from benchmark.board.format_numbers import count, exact_percent, number, of_users, percent
 from benchmark.board.row import Row
 from benchmark.board.scope import over_fits, subject
 from benchmark.stats.levels import FEWEST_USERS
@@ -17,8 +17,8 @@ from rebeca.errors import counted
 
 IN_WORDS = {OBSERVED: "real ratings", GROUND_TRUTH: "the ground truth", VERIFIER: "the verifier"}
 """By role of a scorer."""
-FAILED, USERS, TESTS, INCOMPLETE, FITS = "failed", "users", "tests", "incomplete", "fits"
-"""Keys of claims: failed images, users with a value, tests, generators that lack too many users, fits."""
+FAILED, USERS, TESTS, INCOMPLETE, FAILING, FITS = "failed", "users", "tests", "incomplete", "failing", "fits"
+"""Keys of claims: failed images, users with a value, tests, generators that lack too many users or images, fits."""
 LESS = {False: ("worse", "better"), True: ("less personal", "more personal")}
 """What a generator with a lower, and one with a higher value is; by whether the measure is a lift."""
 NAMED = 2
@@ -37,16 +37,17 @@ def finding_of(
         alpha: Level of the tests.
         judges: The verifier's report.
     """
+    unranked = _failing(rows) + _incomplete(rows)
     if not any(row.measure(measures.primary) for row in rows):
-        return Sentence("No generator has a preference.")
+        return Sentence("No generator has a preference.") + unranked
     ranked = [row for row in rows if row.ranked and row.measure(measures.primary)]
     if len(ranked) < 2:
-        return _incomplete(rows)
+        return unranked
     if (users := results.users) < FEWEST_USERS:
         text = f"{count(users)} cannot say who leads: nothing is tested below {FEWEST_USERS} users."
-        return Sentence(text, (Claim("", USERS, "is", users),)) + _incomplete(rows)
+        return Sentence(text, (Claim("", USERS, "is", users),)) + unranked
     finding = _leader(rows, ranked, Measure(measures.primary), results)
-    finding += _incomplete(rows)
+    finding += unranked
     finding += _most_personal(rows, measures, results, alpha)
     gain = judges["population"].verifier_gain if "population" in judges else None
     if gain is not None and gain.low is not None and gain.low <= 0:
@@ -177,6 +178,17 @@ def _among(rows: Sequence[Row], measure: Measure, value: float) -> str:
     """Says that unranked rows do not count, where one of them has a higher value."""
     unranked, values = with_value([row for row in rows if not row.ranked], measure)
     return "of the ranked generators, " if unranked and max(values) > value else ""
+
+
+def _failing(rows: Sequence[Row]) -> Sentence:
+    """Names the generators of which too many images failed, and their shares."""
+    failing = [row for row in rows if row.failing]
+    if not failing:
+        return Sentence()
+    who = ", ".join(f"{named(row)} ({exact_percent(row.failures)})" for row in failing)
+    claims = [Claim(row.id, FAILED, "is", row.failures) for row in failing]
+    text = f"Not ranked, because too many images failed: {who}."
+    return Sentence(text, (Claim("", FAILING, "is", len(failing)), *claims))
 
 
 def _incomplete(rows: Sequence[Row]) -> Sentence:

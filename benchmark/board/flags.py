@@ -45,6 +45,8 @@ def flags_of(record: GeneratorRecord, task: TaskRecord, twin: str | None, gap: b
         flags.append(f"failures {percent(failed / images.requested)}")
     if generator.fit_varies and len(record.fits) == 1 < task.spec.fits:
         flags.append("one fit")
+    if generator.id in task.results.failing:
+        flags.append("too many failures")
     if generator.id in task.results.incomplete:
         flags.append("incomplete")
     if twin is not None:

@@ -71,6 +71,11 @@ def brief(seconds: float | None) -> str:
     return f"{seconds:.{digits}f}"
 
 
+def exact_percent(share: float) -> str:
+    """``5 %``, ``6.25 %``; three significant digits, so that shares above and below a limit can be told apart."""
+    return f"{100 * share:.3g} %"
+
+
 def percent(share: float | None) -> str:
     """``2 %``; 0 and 100 are exact."""
     if share is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from benchmark.analysis.measures import Measure
 from benchmark.analysis.results import Comparison, Interval
 from benchmark.board.board import Board
+from benchmark.board.format_numbers import exact_percent
 from benchmark.board.row import Row
 from rebeca.errors import SpecError, did_you_mean
 
@@ -81,8 +82,12 @@ def compare_generators(board: Board, a: str, b: str) -> list[MeasureComparison]:
         if {comparison.a, comparison.b} == {a, b}
     ]
     if not comparisons:
+        analysis, failing = board.record.spec.analysis, [name for name in (a, b) if board.row(name).failing]
         hint = "rows without a rank are described, not tested"
-        if board.record.spec.analysis.family == "against-reference":
+        if failing:
+            shares = [f"{exact_percent(board.row(name).failures)} of the images of '{name}' failed" for name in failing]
+            hint = f"{', '.join(shares)}; {exact_percent(analysis.most_failures)} (analysis.most_failures) may"
+        elif analysis.family == "against-reference":
             hint = (
                 f"the task compares ranked generators with '{board.reference}' only; analysis.family: all-pairs, and a"
                 " higher version, compares all of them"

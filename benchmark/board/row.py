@@ -25,6 +25,7 @@ class Row:
         title: Its name, unique on the leaderboard.
         rank: By the primary scorer, or None.
         complete: Whether enough users have a preference; else it is not ranked.
+        failing: Whether too many of its images failed; then it is not ranked.
         lifts: Personal results by scorer: the primary one first, then those that know best.
         flags: Warnings, see :mod:`benchmark.board.flags`.
         record: The whole record.
@@ -34,6 +35,7 @@ class Row:
     title: str
     rank: Rank | None
     complete: bool
+    failing: bool
     lifts: Mapping[str, Personal]
     flags: list[str]
     record: GeneratorRecord
@@ -55,7 +57,7 @@ class Row:
     @property
     def ranked(self) -> bool:
         """Whether it takes part in the ranks."""
-        return self.record.generator.ranked and self.complete
+        return self.record.generator.ranked and self.complete and not self.failing
 
     def interval(self, measure: Measure) -> Interval | None:
         """Interval of a measure or a lift; None where there is no estimate."""
@@ -93,6 +95,11 @@ class Row:
         return seconds_per_image(self.record)
 
     @property
+    def failed(self) -> int:
+        """Number of images that failed."""
+        return self.record.images.requested - self.record.images.valid
+
+    @property
     def failures(self) -> float:
         """Share of the requested images that failed."""
-        return 1 - self.record.images.valid / self.record.images.requested
+        return self.failed / self.record.images.requested

@@ -24,6 +24,7 @@ def estimate(
     rows: Sequence[Rows],
     lifts: Mapping[str, Floats],
     pairs: Sequence[tuple[str, str]],
+    reading: str,
     between_fits: float | None = None,
 ) -> Detectable | None:
     """Estimates from a pilot's rows.
@@ -35,13 +36,14 @@ def estimate(
         rows: The pilot's generators, all with equally many images.
         lifts: float64 [users] by generator, for a lift.
         pairs: The declared family.
+        reading: How failures count, ``exclude`` or ``worst``.
         between_fits: From :func:`spread_between_fits`; None for an assumed one.
 
     Returns:
         None where no pair has two users with a difference that varies.
     """
     scorer, by_id = measure.scorer, {row.id: row for row in rows}
-    means = {row.id: row.values("exclude")[scorer] for row in rows if scorer in row.scores}
+    means = {row.id: row.values(reading)[scorer] for row in rows if scorer in row.scores}
     values = lifts if measure.is_lift else means
     k = rows[0].per_user
     spreads, within = [], []
@@ -53,7 +55,7 @@ def estimate(
         if len(d) > 1 and np.ptp(d) > 0:
             spreads.append(float(d.std(ddof=1)))
             if not measure.is_lift and k > 1:
-                within.append(_within(by_id[a].scores[scorer] - by_id[b].scores[scorer]))
+                within.append(_within(by_id[a].read(scorer, reading) - by_id[b].read(scorer, reading)))
     if not spreads:
         return None
     measured = between_fits is not None
@@ -162,7 +164,8 @@ class Pilot:
 def pilot(folder: Path) -> Pilot:
     """Reads a pilot's records.
 
-    Noise is estimated from the generators that have as many images per user as the reference.
+    Noise is estimated from the generators that have as many images per user as the reference, and pairs of those that
+    the pilot compared.
 
     Raises:
         RecordError: If they cannot be read.
@@ -173,10 +176,11 @@ def pilot(folder: Path) -> Pilot:
     alike = [row for row in rows if row.per_user == first.per_user]
     primary = plan.primary
     lifts = {row.id: lifts_of(row, primary, plan.reading, block)[0] for row in alike if primary in row.pairs}
-    pairs = pairs_of(plan, [row.id for row in alike if row.ranked])
+    left_out = {*task.results.failing, *task.results.incomplete}
+    pairs = pairs_of(plan, [row.id for row in alike if row.ranked and row.id not in left_out])
     fits = Fits(plan, alike, {row.id: with_lifts(row, plan.reading, block) for row in alike}, block)
     between = {measure: spread_between_fits(measure, alike, fits) for measure in both_by(primary)}
-    estimates = [estimate(measure, alike, lifts, pairs, between[measure]) for measure in between]
+    estimates = [estimate(measure, alike, lifts, pairs, plan.reading, between[measure]) for measure in between]
     correlation = set_correlation(alike, primary)
     own = lifts.get(plan.reference, np.array([np.nan]))
     lift = float(np.nanmean(own)) if np.isfinite(own).any() else 0.0

@@ -193,7 +193,7 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
         item=images.item,
         failed=images.failed,
         scores=scores,
-        lowest={measure: columns["lowest"] for measure, columns in stored.items() if measure in scores},
+        lowest={measure: columns["lowest"] for measure, columns in stored.items()},
         cards={measure: record.measures[measure].card for measure in scores},
         ranges={measure: info.range for measure, info in record.measures.items() if info.range is not None},
         sets=sets,

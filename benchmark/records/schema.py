@@ -327,6 +327,7 @@ def plan_of(spec: Spec, frozen: bool) -> Plan:
         bootstrap=analysis.bootstrap,
         interval=analysis.interval,
         failures=spec.failures,
+        most_failures=analysis.most_failures,
         frozen=frozen,
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.analysis.inputs import HeldOutScores, Rows
-from benchmark.analysis.measures import AUDITOR, CEILING, CONTROLS, JUDGES, PRIOR, VERIFIER, range_of
+from benchmark.analysis.measures import AUDITOR, CEILING, CONTROLS, JUDGES, PRIOR, VERIFIER, range_of, worst_of_sets
 from benchmark.records.files import TASK_FOLDER, refuse_if
 from benchmark.records.rows import HELD_OUT
 from benchmark.records.schema import Fit, GeneratorRecord, TaskRecord
@@ -97,6 +97,11 @@ def _check_scorers(
             refuse_if(
                 info.range != limits,
                 f"{folder / row.id}: '{measure}' has the range {info.range}, its unit has {limits}",
+            )
+            of_sets = worst_of_sets(info.card, info.range)
+            refuse_if(
+                not info.of_images and not np.array_equal(row.lowest[measure], np.full(len(row.failed), of_sets), True),
+                f"{folder / row.id}: 'lowest' of '{measure}' is not its worst possible value, {of_sets:g}",
             )
         for scorer, lowest in row.lowest.items():
             refuse_if(

@@ -30,6 +30,9 @@ from rebeca.images import LazyPixels
 from rebeca.interfaces import Encoder, ScoredImages, Scorer, ScorerCard, ScorerContext, SetScorer, no_progress
 from rebeca.pixels import decode_image
 
+ITEMS_ASKED_ABOUT = 100
+"""Training items that a scorer without a ``worst`` of its own is asked about, for every user."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageScores:
@@ -40,7 +43,7 @@ class ImageScores:
         own: float64 [images]; for the user of each image, NaN without a score.
         everyone: float64 [users, different images], or None where not every user can be asked.
         position: int [images]; column of ``everyone``.
-        worst: float64 [users]; the score of a failed image where failures count.
+        worst: float64 [users]; what a failed image counts under ``failures: worst``, NaN where unknown.
     """
 
     card: ScorerCard
@@ -222,6 +225,37 @@ def scored_images(
     )
 
 
+def item_images(materials: Materials, items: Ints, users: Ints) -> ScoredImages:
+    """Items of the data set as if each of ``users`` had been shown all of them, user by user."""
+    catalogue, item = materials.world.dataset.catalogue, np.tile(items, len(users))
+    digests = tuple(catalogue.digest(int(i)) for i in item)
+    first: dict[str, int] = {}
+    return ScoredImages(
+        user=np.repeat(users, len(items)),
+        replicate=np.tile(np.arange(len(items)), len(users)),
+        digest=digests,
+        item=item,
+        unique=np.array([first.setdefault(digest, i) for i, digest in enumerate(digests)], dtype=np.int64),
+        embedding_of=lambda role: materials.embeddings["task" if role == PRIOR else role][item],
+        pixels_of=lambda i: catalogue.pixels(int(item[i])),
+    )
+
+
+def worst_scores(scorer: Scorer[Any], materials: Materials, flags: ScorerFlags, users: Ints) -> Floats:
+    """float64 [users]; what a failed image counts, NaN for users who have a score of no item that is asked about.
+
+    Where the scorer does not know, it is asked about training items, evenly spaced in the order of the catalogue.
+    """
+    worst = np.array(scorer.worst(users), np.float64)
+    unknown, training = np.flatnonzero(np.isnan(worst)), np.flatnonzero(materials.world.division.training_items)
+    if len(unknown):
+        items = training[np.linspace(0, len(training) - 1, min(len(training), ITEMS_ASKED_ABOUT)).astype(np.int64)]
+        images = restricted(item_images(materials, items, users[unknown]), flags.needs)
+        scores = np.asarray(scorer.score(images, images.user), np.float64).reshape(len(unknown), len(items))
+        worst[unknown] = (np.fmin if flags.card.higher_is_better else np.fmax).reduce(scores, axis=1)
+    return worst
+
+
 def score_all(
     task: Task, images: Sequence[GeneratorImages], addresses: Addresses, materials: Materials, stages: Stages
 ) -> list[GeneratorScores]:
@@ -253,7 +287,10 @@ def score(
         def write(folder: Path, report: Report, scorer: str = scorer, flags: ScorerFlags = flags) -> None:
             reads.begin(report)
             own = restricted(scored, flags.needs)
-            arrays = score_arrays(scorers(scorer), own, users, fits)
+            built = scorers(scorer)
+            arrays = score_arrays(built, own, users, fits)
+            if isinstance(built, Scorer):
+                arrays["worst"] = worst_scores(built, materials, flags, users)
             _check_complete(arrays, flags, scorer, own)
             np.savez(folder / "scores.npz", **arrays)  # type: ignore[arg-type]
 
@@ -308,18 +345,16 @@ def score_arrays(
 
     Returns:
         For a set scorer its measures, float64 [fits * users]; the sets of each fit are scored apart. For a scorer
-        ``own`` [n], ``position`` [n], ``worst`` [users] and, where every user can be asked, ``everyone``
-        [users, different images].
+        ``own`` [n], ``position`` [n] and, where every user can be asked, ``everyone`` [users, different images].
     """
     if isinstance(scorer, SetScorer):
         sets = [scorer.score_sets(images_of_fit(images, fit, fits), users) for fit in range(fits)]
         return {measure: np.concatenate([np.asarray(own[measure], np.float64) for own in sets]) for measure in sets[0]}
     first, position = np.unique(images.unique, return_inverse=True)
-    worst = np.asarray(scorer.worst(users), np.float64)
     if not scorer.judges_everyone:
         own = np.asarray(scorer.score(images, images.user), np.float64)
-        return {"position": position, "worst": worst, "own": own}
+        return {"position": position, "own": own}
     # own scores are taken from the table of all users: computed separately, they would round differently
     everyone = np.asarray(scorer.score_all(images, users)[:, first], np.float64)
     own = everyone[np.searchsorted(users, images.user), position]
-    return {"position": position, "worst": worst, "everyone": everyone, "own": own}
+    return {"position": position, "everyone": everyone, "own": own}

@@ -32,7 +32,7 @@ STAGE_VERSIONS = {
     "judge": 3,
     "fit": 3,
     "images": 5,
-    "scores": 5,
+    "scores": 6,
     "held-out": 3,
     "records": 10,
 }

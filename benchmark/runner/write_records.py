@@ -17,7 +17,7 @@ import numpy as np
 from benchmark.analysis.analyse import analyse
 from benchmark.analysis.inputs import Rows
 from benchmark.analysis.judges import judge_report
-from benchmark.analysis.measures import range_of
+from benchmark.analysis.measures import range_of, worst_of_sets
 from benchmark.analysis.results import GeneratorResults, PermutationTest
 from benchmark.disk import absent_beside, replace_folder
 from benchmark.records.costs import ANALYSE_STAGE
@@ -290,6 +290,9 @@ def rows_of(scores: GeneratorScores, world: World, task: Task, fits: Sequence[Fi
             if np.isfinite(table).any():  # a scorer of items has no scores of generated images
                 pairs[scorer] = table
     cards = {scorer: single.card for scorer, single in scores.by_image.items()}
+    ranges = {name: limits for name, card in {**cards, **scores.cards}.items() if (limits := range_of(card, scale))}
+    lowest = {scorer: single.worst for scorer, single in scores.by_image.items()}
+    of_sets = {name: worst_of_sets(card, ranges.get(name)) for name, card in scores.cards.items()}
     return Rows(
         id=spec.id,
         ranked=not spec.flags().needs,
@@ -297,9 +300,9 @@ def rows_of(scores: GeneratorScores, world: World, task: Task, fits: Sequence[Fi
         item=np.array([image.item for image in scores.images.rows], np.int64).reshape(shape),
         failed=failed,
         scores=by_scorer,
-        lowest={scorer: single.worst for scorer, single in scores.by_image.items()},
+        lowest=lowest | {name: np.full(len(world.users), worst) for name, worst in of_sets.items()},
         cards=cards,
-        ranges={name: limits for name, card in {**cards, **scores.cards}.items() if (limits := range_of(card, scale))},
+        ranges=ranges,
         sets=scores.by_user,
         pairs=pairs,
         use=spec.use,

@@ -94,6 +94,11 @@ class NearestTrainingScorer(FixedScorer):
                 out[own] = 1 - (unit[own] @ self._catalogue[rated].T).max(axis=1)
         return out
 
+    def worst(self, users: Ints) -> Floats:
+        """float64 [users]; 0, that of a copy; NaN for users without training ratings."""
+        rated = np.bincount(self._train.user, minlength=self._train.num_users) > 0
+        return np.where(rated[users], 0.0, np.nan)
+
 
 @dataclass(frozen=True, slots=True)
 class PrecisionRecallParams:

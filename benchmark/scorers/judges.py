@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from benchmark.scorers.shared import EveryoneScorer, FixedScorer, own_scores
-from rebeca.arrays import Floats, Ints
+from rebeca.arrays import Bools, Floats, Ints
 from rebeca.errors import PluginError
 from rebeca.interfaces import FittedJudge, ScoredImages, ScorerCard
 
@@ -36,13 +36,16 @@ class _JudgeScorer(EveryoneScorer):
 
     @cached_property
     def _lowest(self) -> Floats:
-        """float64 [all users]; lowest score over the training items."""
-        training = np.flatnonzero(self.context.training_items)
-        return np.asarray(self._judge.model().score_all(self._judge.catalogue()[training]).min(axis=1))
+        return lowest_scores(self._judge, self.context.training_items)
 
     def worst(self, users: Ints) -> Floats:
         """float64 [users]; lowest score over the training items."""
         return np.asarray(self._lowest[users])
+
+
+def lowest_scores(judge: FittedJudge, training_items: Bools) -> Floats:
+    """float64 [all users]; a judge's lowest score over the training items."""
+    return np.asarray(judge.model().score_all(judge.catalogue()[training_items]).min(axis=1))
 
 
 class VerifierScorer(_JudgeScorer):
@@ -103,3 +106,11 @@ class PriorScorer(FixedScorer):
             )
         out[known] = own_scores(lambda different: judge.model().score_all(vectors[known], different), users[known])
         return out
+
+    @cached_property
+    def _lowest(self) -> Floats:
+        return lowest_scores(self.context.prior, self.context.training_items)
+
+    def worst(self, users: Ints) -> Floats:
+        """float64 [users]; lowest score over the training items."""
+        return np.asarray(self._lowest[users])

@@ -6,6 +6,7 @@ import numpy as np
 
 from benchmark.scorers.shared import EveryoneScorer, FixedScorer
 from rebeca.arrays import Floats, Ints
+from rebeca.data.interactions import Interactions
 from rebeca.interfaces import NoParams, ScoredImages, ScorerCard, ScorerContext
 from rebeca.ties import TIE, size_of
 
@@ -17,7 +18,7 @@ class ObservedScorer(FixedScorer):
     measured in real ratings. Equal items are one image, and a user's rating of it is the mean of them.
     """
 
-    NEEDS = frozenset({"held-out"})
+    NEEDS = frozenset({"held-out", "training"})
     CARD = ScorerCard(
         "Observed rating", "rating", True,
         "The rating that this very user gave to this item; no model had seen it.",
@@ -28,8 +29,7 @@ class ObservedScorer(FixedScorer):
         super().__init__(params, context)
         test = context.held_out
         self._ratings = _of_images(test.matrix(), context.catalogue.originals())
-        high = context.scale[1]
-        self._lowest = np.nan_to_num(np.nanmin(np.column_stack([self._ratings, np.full(len(self._ratings), high)]), 1))
+        self._lowest = _lowest_ratings(context.training, context.scale[0])
         items = np.unique(test.item)
         same_block = context.block_of_user[:, None] == context.catalogue.block[items][None, :]
         self.judges_everyone = bool(np.isfinite(self._ratings[:, items][same_block]).all())
@@ -47,7 +47,7 @@ class ObservedScorer(FixedScorer):
         return table
 
     def worst(self, users: Ints) -> Floats:
-        """float64 [users]; the user's lowest held-out rating."""
+        """float64 [users]; the user's lowest training rating, or the scale's lowest where a user has none."""
         return np.asarray(self._lowest[users])
 
 
@@ -58,6 +58,13 @@ def _of_images(ratings: Floats, originals: Ints) -> Floats:
         sums, counts = np.nansum(ratings[:, equal], axis=1), np.isfinite(ratings[:, equal]).sum(axis=1)
         ratings[:, equal] = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)[:, None]
     return ratings
+
+
+def _lowest_ratings(ratings: Interactions, unknown: float) -> Floats:
+    """float64 [users]; every user's lowest rating, ``unknown`` for users without one."""
+    lowest = np.full(ratings.num_users, np.inf)
+    np.minimum.at(lowest, ratings.user, ratings.rating)
+    return np.where(np.isinf(lowest), unknown, lowest)
 
 
 class GroundTruthScorer(EveryoneScorer):

@@ -16,7 +16,7 @@ from markupsafe import Markup
 import rebeca
 from benchmark.analysis.measures import Measure
 from benchmark.board.board import NOT_FROZEN, Board, read_board
-from benchmark.board.format_numbers import brief, count, number, p_value, percent, with_interval
+from benchmark.board.format_numbers import brief, count, exact_percent, number, p_value, percent, with_interval
 from benchmark.board.tables import Tables, read_tables
 from benchmark.disk import absent_beside, file_digest, is_vacant, locked, replace_folder
 from benchmark.records.attestation import ATTESTATION, MEANINGS
@@ -130,7 +130,7 @@ def environment(*, has_docs: bool = False) -> Environment:
         finalize=printable_text,
     )
     env.globals.update(
-        **{show.__name__: show for show in (brief, count, number, p_value, percent, with_interval)},
+        **{show.__name__: show for show in (brief, count, exact_percent, number, p_value, percent, with_interval)},
         **{show.__name__: show for show in (view.bars, view.cell_html, view.measured, view.settings)},
         has_docs=has_docs,
         kind=lambda key: Measure.parse(key).kind,

@@ -129,6 +129,9 @@ class AnalysisSpec(StrictModel):
     interval: Literal["auto", "bootstrap-t"] = Field(
         default="auto", description="auto: Student's t up to 60 users, BCa above; bootstrap-t for skewed values."
     )
+    most_failures: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.05, description="Largest share of failed images of a ranked generator."
+    )
     strata: list[Literal["cold", "block"]] = Field(default_factory=list)
 
 
@@ -160,7 +163,10 @@ class TaskFile(StrictModel):
     decoder: Use
     generators: Annotated[list[GeneratorSpec], Field(min_length=1)]
     scorers: Annotated[list[str | ScorerSpec], Field(min_length=1)]
-    failures: Literal["exclude", "worst", "abort"] = "exclude"
+    failures: Literal["exclude", "worst", "abort"] = Field(
+        default="worst",
+        description="How a failed image counts: as the user's worst score; not at all; or the run stops.",
+    )
     isolate: bool | IsolateSpec = Field(
         default=False,
         description="Run plug-in generators in a child process; one that fails only loses its row.",

@@ -274,7 +274,11 @@ class Scorer(ScorerPlugin[P]):
         raise NotImplementedError
 
     def worst(self, users: Ints) -> Floats:
-        """float64 [users]; what a failed image counts for each user where failures count; NaN where unknown."""
+        """float64 [users]; what a failed image counts for each user under ``failures: worst``.
+
+        Define it if the worst score over all training items is known at once. Where it is NaN, as by default, the
+        harness asks :meth:`score` about some training items and takes the user's worst score.
+        """
         return np.full(len(users), np.nan)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rebeca.arrays import Floats, Pixels
+from rebeca.arrays import Floats, Ints, Pixels
 from rebeca.data.catalogue import Candidates, Catalogue
 from rebeca.data.dataset import Dataset, GroundTruth, find_blocks
 from rebeca.data.interactions import Interactions
@@ -241,6 +241,13 @@ class World:
             return view
 
         return restricted(replace(plain, embedding_of=embedding, pixels_of=pixels), needs)
+
+    def training_images(self, needs: frozenset[str], users: Ints) -> ScoredImages:
+        """All training items as if each of ``users`` had been shown them, for a scorer with these needs."""
+        items = np.tile(np.flatnonzero(self.division.training_items), len(users))
+        images = [GeneratedImage(self.dataset.catalogue.pixels(int(item)), item=int(item)) for item in items]
+        plain = ScoredImages.of(images, np.repeat(users, len(items) // len(users)))
+        return restricted(replace(plain, embedding_of=lambda role: self.embeddings[items]), needs)
 
     def digests(self) -> dict[str, str]:
         """Of everything that a plug-in could change by accident."""

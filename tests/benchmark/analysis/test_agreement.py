@@ -13,7 +13,7 @@ from benchmark.analysis.results import Inversion
 from benchmark.stats.intervals import resampling_weights
 from rebeca.interfaces import ScorerCard
 
-PLAN = Plan("test", "ncf", "a", "all-pairs", 0.05, 0.05, 99, 99, "auto", "exclude", True)
+PLAN = Plan("test", "ncf", "a", "all-pairs", 0.05, 0.05, 99, 99, "auto", "exclude", 0.05, True)
 CARDS = {
     "ncf": ScorerCard("Verifier", "probability", True, "Likes it.", role="verifier"),
     "auditor": ScorerCard("Auditor", "probability", True, "Likes it.", role="auditor"),

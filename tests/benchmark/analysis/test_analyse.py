@@ -19,7 +19,7 @@ def card(higher=True, **more):
 
 
 def plan(**changes):
-    base = Plan("test", "ncf", "a", "all-pairs", 0.05, 0.05, 499, 299, "auto", "exclude", True)
+    base = Plan("test", "ncf", "a", "all-pairs", 0.05, 0.05, 499, 299, "auto", "exclude", 0.05, True)
     return dataclasses.replace(base, **changes)
 
 
@@ -83,7 +83,7 @@ def test_one_user_is_described():
 def test_an_empty_user_leaves_and_is_counted():
     failed = np.zeros((USERS, K), bool)
     failed[3] = True
-    analysis = run([rows("a", noise(0), failed=failed), rows("b", noise(1))])
+    analysis = run([rows("a", noise(0), failed=failed), rows("b", noise(1))], most_failures=0.1)
     summary = analysis.generators["a"].summary["ncf"]
     assert (summary.users, summary.without) == (USERS - 1, 1)
     assert comparison(analysis).difference.n == USERS - 1
@@ -91,19 +91,19 @@ def test_an_empty_user_leaves_and_is_counted():
     assert Caution("unequal-images", ("a",)) in analysis.task.cautions
 
 
-def only_for(users):
-    """No images for the other users."""
-    failed = np.ones((USERS, K), bool)
-    failed[users] = False
-    return failed
+def answered_for(users, name, scores):
+    """A generator whose images the scorer does not answer for the other users."""
+    scores = np.array(scores, float)
+    scores[[u for u in range(USERS) if u not in users]] = np.nan
+    return rows(name, scores)
 
 
 def test_an_incomplete_generator_takes_no_rank_from_the_others():
     """Two submissions without a common user once left all generators without ranks."""
     complete = [rows("a", noise(0)), rows("b", noise(1) + 0.2), rows("c", noise(2))]
-    halves = [rows("d", noise(3), failed=only_for(range(6))), rows("e", noise(4), failed=only_for(range(6, 12)))]
+    halves = [answered_for(range(6), "d", noise(3)), answered_for(range(6, 12), "e", noise(4))]
     alone, together = run(complete).task, run([*complete, *halves]).task
-    assert together.incomplete == ("d", "e") and alone.incomplete == ()
+    assert together.incomplete == ("d", "e") and alone.incomplete == together.failing == ()
     for measure in ("ncf", LIFT + "ncf"):
         assert together.families[measure] == alone.families[measure]
     assert sorted(alone.families["ncf"].ranks) == ["a", "b", "c"]
@@ -112,7 +112,7 @@ def test_an_incomplete_generator_takes_no_rank_from_the_others():
 def test_a_rounded_up_twentieth_of_the_users_may_lack_a_value():
     generators = [rows(name, noise(seed)) for seed, name in enumerate("abc")]
     for users, complete in ((range(1, 12), True), (range(2, 12), False)):
-        analysis = run([*generators, rows("d", noise(3) + 0.3, failed=only_for(users))])
+        analysis = run([*generators, answered_for(users, "d", noise(3) + 0.3)])
         family = analysis.task.families["ncf"]
         assert ("d" in family.ranks, analysis.task.incomplete) == ((True, ()) if complete else (False, ("d",)))
     (pair,) = [pair for pair in family.comparisons if (pair.a, pair.b) == ("a", "b")]
@@ -123,7 +123,7 @@ def test_a_generator_is_ranked_by_its_mean_over_its_own_users():
     """The order on the page is that of the means on the page, also where one user has no images by one generator."""
     high = np.full((USERS, K), 0.5)
     high[0] = 0.0
-    without = rows("b", np.full((USERS, K), 0.48), failed=only_for(range(1, 12)))
+    without = answered_for(range(1, 12), "b", np.full((USERS, K), 0.48))
     analysis = run([rows("a", high), without])
     estimates = {name: analysis.generators[name].summary["ncf"].interval.estimate for name in "ab"}
     assert estimates["b"] > estimates["a"]
@@ -136,7 +136,7 @@ def test_a_reference_without_values_leaves_a_leaderboard_without_comparisons():
     for failures in ("exclude", "worst"):
         generators = [rows("a", noise(0), failed=everything), rows("b", noise(1)), rows("c", noise(2))]
         analysis = run(generators, family="against-reference", failures=failures)
-        assert analysis.task.incomplete == ("a",)
+        assert (analysis.task.failing, analysis.task.incomplete) == (("a",), ())
         assert Caution("no-comparisons", ("a",)) in analysis.task.cautions
         assert all(not family.comparisons and not family.ranks for family in analysis.task.families.values())
         assert analysis.generators["a"].summary["ncf"].interval.estimate is None
@@ -152,11 +152,12 @@ def test_failures_have_no_worst_score_where_the_scorer_does_not_answer():
     analysis = run([silent, rows("b", noise(1))], failures="worst")
     summary = analysis.generators["a"].summary["ncf"]
     assert (summary.interval.estimate, summary.worst, summary.users) == (None, None, 0)
+    assert summary.unanswered == USERS * (K - 1)
     assert analysis.generators["a"].personal["ncf"].lift is None
     one = rows("a", noise(0), failed=failed, lowest=0.1)
     one.scores["ncf"][4, 1:] = np.nan  # this user's valid images have no score, and the failure is no answer
     summary = run([one, rows("b", noise(1))], failures="worst").generators["a"].summary["ncf"]
-    assert (summary.users, summary.without) == (USERS - 1, 1)
+    assert (summary.users, summary.without, summary.unanswered) == (USERS - 1, 1, K - 1)
 
 
 @pytest.mark.parametrize("users", [3, 5, 12])
@@ -197,8 +198,10 @@ def test_failures_count_as_the_worst_score_in_means_and_lifts():
         assert summary.worst == pytest.approx((values.sum(axis=1) - 1).mean() / K)
         personal = analysis.generators["a"].personal["ncf"]
         assert personal.exclude == pytest.approx(0.4)
-        assert personal.worst == pytest.approx(0.4 * (K - 1) / K)  # what failed pleases nobody more
+        # own means fall by a K-th of their distance to the worst score, others' opinions on average do not
+        assert personal.worst == pytest.approx(0.4 - (values.mean() + 1) / K)
     assert worst.generators["a"].personal["ncf"].estimable == USERS
+    assert Caution("unequal-images", ("a",)) not in worst.task.cautions
 
 
 def test_lower_can_be_better():

@@ -127,14 +127,24 @@ def of_users(statistic):
     return lambda shown, name, key: statistic(values) if len(values := shown.users_values(name, key)) > 1 else None
 
 
+def failing(shown):
+    """Generators of which more images failed than the task allows, counted from the single images."""
+    most = shown.board.record.spec.analysis.most_failures
+    return [
+        name
+        for name, rows in shown.tables.rows.items()
+        if shown.records[name].generator.ranked and np.isnan(rows.scores["ncf"]).mean() > most
+    ]
+
+
 def incomplete(shown):
     """Generators that lack more than a twentieth, rounded up, of the users for whom anyone has a value."""
     users = {
         name: {u for u, value in enumerate(shown.tables.values[name][shown.primary]) if np.isfinite(value)}
         for name, record in shown.records.items()
-        if record.generator.ranked and shown.primary in shown.tables.values[name]
+        if record.generator.ranked and shown.primary in shown.tables.values[name] and name not in failing(shown)
     }
-    anyone = set().union(*users.values())
+    anyone = set().union(*users.values()) if users else set()
     return [name for name, own in users.items() if len(anyone - own) > -(-len(anyone) // 20)]
 
 
@@ -166,6 +176,7 @@ WHOLE = {
         for pair in shown.pairs(key)
     ),
     "incomplete": lambda shown, key: len(incomplete(shown)),
+    "failing": lambda shown, key: len(failing(shown)),
     "tested pairs": lambda shown, key: sum(pair.test is not None for pair in shown.pairs(key)),
 }
 """Of the leaderboard, from a measure."""
@@ -310,6 +321,7 @@ def forms(value):
     """All ways in which a number may be written."""
     written = {number(value, places, sign) for places in (0, 1, 2, 3) for sign in (False, True)}
     written |= {number(abs(value), 2), f"{value:,.0f}", f"{value:g}", percent(value), brief(abs(value))}
+    written.add(f"{100 * value:.3g}")
     return {re.sub("[<>% ]", "", text) for text in written}
 
 
@@ -330,6 +342,7 @@ def cases(draw):
         "unranked": draw(st.sets(st.sampled_from(names), max_size=len(names))),
         "family": draw(st.sampled_from(["all-pairs", "against-reference"])),
         "failures": draw(st.sampled_from(["exclude", "worst"])),
+        "most_failures": draw(st.sampled_from([0.0, 0.05, 0.5, 0.99])),
         "ground_truth": draw(st.booleans()),
         "fits": draw(st.lists(st.sampled_from([0, 1, 3]), min_size=len(names), max_size=len(names))),
         "gain": draw(st.sampled_from([None, (-0.1, 0.2), (0.1, 0.3)])),
@@ -363,7 +376,13 @@ def tables_for(case, template, task):
     for copy, of in case["copies"]:
         rows[copy] = replace(rows[of], id=copy, ranked=rows[copy].ranked)
     analysis_spec = task.spec.analysis.model_copy(
-        update={"reference": case["names"][0], "family": case["family"], "permutations": 99, "bootstrap": 99}
+        update={
+            "reference": case["names"][0],
+            "family": case["family"],
+            "permutations": 99,
+            "bootstrap": 99,
+            "most_failures": case["most_failures"],
+        }
     )
     spec = task.spec.model_copy(update={"analysis": analysis_spec, "failures": case["failures"]})
     task = task.model_copy(update={"spec": spec})
@@ -434,8 +453,8 @@ def frame(done):
 
 BASE = {
     "users": 12, "names": NAMES[:3], "images": 1, "seed": 3, "levels": 1000, "effect": 0.9, "copies": [], "failing": {},
-    "unranked": set(), "family": "all-pairs", "failures": "exclude", "ground_truth": True, "gain": None,
-    "fits": [1] * 5,
+    "unranked": set(), "family": "all-pairs", "failures": "exclude", "most_failures": 0.05,
+    "ground_truth": True, "gain": None, "fits": [1] * 5,
 }  # fmt: skip
 
 
@@ -450,6 +469,7 @@ def test_a_lift_that_all_users_share_can_be_confirmed(frame):
 @example(case=BASE | {"failing": {"alpha": 1.0}})
 @example(case=BASE | {"failing": {"alpha": 1.0}, "family": "against-reference"})
 @example(case=BASE | {"failing": {"beta": 0.67}, "failures": "worst"})
+@example(case=BASE | {"failing": {"beta": 0.67}, "failures": "worst", "most_failures": 0.9})
 @example(case=BASE | {"unranked": set(NAMES[:3])})
 @example(case=BASE | {"levels": 1, "effect": 0.0})
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -475,20 +495,34 @@ def test_a_copy_changes_nobody_elses_finding(frame):
 
 def test_a_leader_whose_images_failed_is_named_as_such(frame):
     """The headline was once silent about 67 % failures."""
-    lead = frame(BASE | {"failing": dict.fromkeys(NAMES[:3], 0.5), "images": 8}).board.lead
+    case = BASE | {"failing": dict.fromkeys(NAMES[:3], 0.5), "images": 8, "most_failures": 0.9}
+    lead = frame(case).board.lead
     assert "of the images of Generator " in lead.text and " failed." in lead.text
 
 
 def test_generators_that_are_not_ranked_for_want_of_images_are_named(frame):
     """The headline was silent about submissions of which half the images, or all, were missing."""
     case = BASE | {"failing": {"beta": 1.0, "gamma": 0.9}, "images": 1}
-    two = "Generator gamma and Generator beta are not ranked: the preference of too many users is missing."
-    assert two in frame(case).board.lead.text
-    one = "Generator beta is not ranked: "
-    assert one in frame(BASE | {"failing": {"beta": 1.0}}).board.lead.text
+    two = "Not ranked, because too many images failed: Generator gamma (83.3 %), Generator beta (100 %)."
+    board = frame(case).board
+    assert two in board.lead.text
+    assert [claim.value for claim in board.lead.claims if claim.measure == "failing"] == [2]
+    assert [row.id for row in board.rows if not row.ranked] == ["gamma", "beta"]
+    for row in board.rows:
+        assert row.ranked != ("too many failures" in row.flags) == row.failing
+    assert "Not ranked: 12 of 12 images of Generator beta failed, more than the declared 5 %." in board.cautions()
     none = frame(BASE | {"failing": dict.fromkeys(NAMES, 1.0)}).board.lead.text
-    assert none == "No generator has a preference."
-    assert "not ranked" not in frame(BASE).board.lead.text
+    assert none.startswith("No generator has a preference. Not ranked, because too many images failed: ")
+    assert "ot ranked" not in frame(BASE).board.lead.text
+
+
+def test_generators_without_enough_preferences_are_named(frame):
+    """Where failures do not say why, because the scorer has no answer."""
+    allowed = BASE | {"failing": {"beta": 1.0}, "most_failures": 0.99, "names": NAMES[:4]}
+    share = frame(allowed | {"failing": {"beta": 0.9}}).board.lead.text
+    assert "Generator beta is not ranked: the preference of too many users is missing." in share
+    both = frame(allowed | {"failing": {"beta": 0.9, "gamma": 0.9}}).board.lead.text
+    assert "are not ranked: the preference of too many users is missing." in both
 
 
 def test_a_false_claim_is_noticed(frame):

@@ -81,7 +81,7 @@ def test_paired_generators_gain_from_more_images():
     shared = random.normal(size=(60, 8))
     a = shared + 0.3 * random.normal(size=(60, 8))
     b = shared + 0.3 * random.normal(size=(60, 8))
-    effect = estimate(Measure("ncf"), [generator_of(a, "a"), generator_of(b, "b")], {}, [("a", "b")])
+    effect = estimate(Measure("ncf"), [generator_of(a, "a"), generator_of(b, "b")], {}, [("a", "b")], "worst")
     more = [effect.at(Design(60, k, 1), ONE_PAIR, 0.05) for k in (8, 16, 32)]
     assert more == sorted(more, reverse=True)
     assert more[2] < 0.8 * more[0]

@@ -18,6 +18,7 @@ from benchmark.runner.scoring import (
     scored_images,
     scorer_builder,
     scorer_context,
+    worst_scores,
 )
 from rebeca.declared import ScorerFlags
 from rebeca.errors import PluginError, SpecError
@@ -72,7 +73,7 @@ USERS = np.array([2, 5])
 def test_what_is_kept_of_a_scorer():
     arrays = score_arrays(Constant(NoParams(), None), four_images(), USERS, 1)
     assert arrays["own"].tolist() == [0, 1, 2, 3]
-    assert "everyone" not in arrays and np.isnan(arrays["worst"]).all()
+    assert set(arrays) == {"own", "position"}
 
 
 def test_a_users_own_scores_are_taken_from_everybodys():
@@ -93,6 +94,65 @@ def test_sets_of_each_fit_are_scored_apart():
     first = images_of_fit(images, 0, 2)
     assert first.digest == ("a", "c", "b") and first.unique.tolist() == [0, 1, 2]
     assert images_of_fit(images, 1, 2).user.tolist() == [2]
+
+
+class Bright(Scorer):
+    """Mean grey of the pixels, plus a tenth of the user's index; knows its worst score for user 5 alone."""
+
+    higher, asked = True, 0
+
+    @classmethod
+    def card(cls, params):
+        return ScorerCard("Bright", "grey", cls.higher, "Mean of the pixels.")
+
+    def score(self, images, users):
+        type(self).asked = len(np.unique(images.unique))
+        return np.array([images.pixels_of(i).mean() for i in range(len(images))]) + users / 10
+
+    def worst(self, users):
+        return np.where(users == 5, -1.0, np.nan)
+
+
+class Dark(Bright):
+    higher = False
+
+
+class Silent(Bright):
+    def score(self, images, users):
+        return np.full(len(images), np.nan)
+
+
+@pytest.mark.parametrize(("kind", "extreme"), [(Bright, np.min), (Dark, np.max)])
+def test_the_worst_score_is_that_of_the_worst_training_item(prepared, kind, extreme):
+    """Failing never pays: where a scorer does not say what a failure counts, training items tell."""
+    catalogue = prepared.world.dataset.catalogue
+    items = np.flatnonzero(prepared.world.division.training_items)
+    grey = extreme([catalogue.pixels(int(item)).mean() for item in items])
+    flags = ScorerFlags(False, frozenset(), (), {"": kind.card(None)})
+    worst = worst_scores(kind(NoParams(), None), prepared.materials, flags, np.array([5, 2, 0]))
+    np.testing.assert_allclose(worst, [-1, grey + 0.2, grey])
+    assert kind.asked == len(items) < len(catalogue)
+
+
+def test_a_scorer_that_answers_no_item_has_no_worst_score(prepared):
+    flags = ScorerFlags(False, frozenset(), (), {"": Silent.card(None)})
+    worst = worst_scores(Silent(NoParams(), None), prepared.materials, flags, np.array([1, 5]))
+    np.testing.assert_array_equal(worst, [np.nan, -1])
+
+
+def test_of_many_training_items_some_are_asked_about(prepared, monkeypatch):
+    monkeypatch.setattr(module, "ITEMS_ASKED_ABOUT", 4)
+    flags = ScorerFlags(False, frozenset(), (), {"": Bright.card(None)})
+    worst_scores(Bright(NoParams(), None), prepared.materials, flags, np.array([1]))
+    assert Bright.asked == 4
+
+
+def test_items_have_the_embeddings_of_every_space(prepared):
+    images = module.item_images(prepared.materials, np.array([3, 1]), np.array([7, 2]))
+    assert images.user.tolist() == [7, 7, 2, 2] and images.item.tolist() == [3, 1, 3, 1]
+    assert images.unique.tolist() == [0, 1, 0, 1]
+    for role, space in (("task", "task"), ("prior", "task"), ("verifier", "verifier")):
+        np.testing.assert_array_equal(images.embedding_of(role), prepared.materials.embeddings[space][[3, 1, 3, 1]])
 
 
 def test_pair_means_by_hand():

@@ -12,10 +12,13 @@ from tests.builders import interactions
 NAN = float("nan")
 
 
-def observed(held_out, block_of_item, block_of_user, originals=None):
+def observed(held_out, block_of_item, block_of_user, originals=None, training=None):
     equal = np.arange(len(block_of_item)) if originals is None else np.array(originals)
     catalogue = context(block=np.array(block_of_item), originals=lambda: equal)
-    given = context(held_out=held_out, scale=(1, 7), catalogue=catalogue, block_of_user=np.array(block_of_user))
+    given = context(
+        held_out=held_out, training=training or held_out, scale=(1, 7), catalogue=catalogue,
+        block_of_user=np.array(block_of_user),
+    )  # fmt: skip
     return ObservedScorer(NoParams(), given)
 
 
@@ -23,7 +26,8 @@ def observed(held_out, block_of_item, block_of_user, originals=None):
 def two_blocks():
     """Users 0 and 1 rated items 0 and 1; user 2 rated item 2, user 3 nothing; item 3 is not held out."""
     held_out = interactions([0, 0, 1, 1, 2], [0, 1, 0, 1, 2], [7, 2, 3, 4, 5], users=4, items=4)
-    return observed(held_out, [0, 0, 1, 1], [0, 0, 1, 2])
+    training = interactions([0, 0, 1, 2], [3, 2, 3, 3], [6, 3, 2, 6], users=4, items=4)
+    return observed(held_out, [0, 0, 1, 1], [0, 0, 1, 2], training=training)
 
 
 def test_the_rating_of_whoever_is_asked(two_blocks):
@@ -47,9 +51,9 @@ def test_equal_items_are_one_image_with_one_rating():
     np.testing.assert_array_equal(table, [[5.5, 2, 5.5], [3, NAN, 3], [NAN, 5, NAN]])
 
 
-def test_a_failure_counts_as_the_users_lowest_rating(two_blocks):
-    """Who rated nothing has the highest possible rating: there is nothing lower to tell from."""
-    assert two_blocks.worst(np.array([0, 1, 2, 3])).tolist() == [2, 3, 5, 7]
+def test_a_failure_counts_as_the_users_lowest_training_rating(two_blocks):
+    """Who rated nothing in training has the lowest possible rating, so that failing never pays."""
+    assert two_blocks.worst(np.array([3, 0, 1, 2])).tolist() == [1, 3, 2, 6]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +72,7 @@ def test_lift_needs_everybodys_rating_within_blocks(user, item, blocks, everyone
 def test_ratings_are_real_and_ask_for_held_out_ones():
     card = ObservedScorer.card(NoParams())
     assert (card.role, card.is_ground_truth, card.unit) == ("observed", True, "rating")
-    assert ObservedScorer.needs(NoParams()) == {"held-out"}
+    assert ObservedScorer.needs(NoParams()) == {"held-out", "training"}
 
 
 UTILITY = np.array([[0.1, 0.9, 0.5], [0.8, 0.8, 0.2]])

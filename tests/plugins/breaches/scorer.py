@@ -97,7 +97,11 @@ BREACHES = [
     breach("users_are_those_that_are_asked", "asked by score and score_all", score=owner_only),
     breach("rows_are_the_users", "for other users", score_all=table(lambda scores: scores[::-1])),
     breach("score_all_is_announced", "judges_everyone is False", judges_everyone=False, score_all=Right.score_all),
-    breach("the_worst_is_not_the_best", "worst is better", worst=lambda self, users: np.full(len(users), 2.0)),
+    breach(
+        "the_worst_is_no_better_than_an_item",
+        "worst is better than a training item",
+        worst=lambda self, users: np.full(len(users), 0.1),
+    ),
     breach("asking_twice_changes_nothing", "asked a second time", score_all=counted),
     breach("global_random_state_plays_no_part", "another global random state", score_all=drawn),
 ]
