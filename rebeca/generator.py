@@ -17,11 +17,12 @@ import numpy as np
 
 from rebeca.arrays import Floats, Ints, Plain
 from rebeca.data.interactions import Interactions, rows_by_group
-from rebeca.data.splits import thinned
+from rebeca.data.splits import Part, thinned
 from rebeca.decoders.nearest import NearestParams, nearest
-from rebeca.errors import PluginError, SpecError
+from rebeca.errors import PluginError, SpecError, counted
 from rebeca.interfaces import Decoder, FittedJudge, GeneratedImage, Generator, GeneratorContext, Request
 from rebeca.options import SAMPLING_ONLY, RebecaParams
+from rebeca.population import personal_ratings
 from rebeca.prior.options import DISLIKE, LIKE, SamplingOptions
 from rebeca.seeds import seed_of, substream
 from rebeca.space import LinearSpace
@@ -29,6 +30,8 @@ from rebeca.ties import best_first
 
 CHOICE_IMAGES = 4
 """Images per user when guidance is chosen on validation ratings; few, because few candidates are held back."""
+LEAST_CHOOSING_USERS = 8
+"""TODO."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,14 @@ class GuidanceRow:
 
     Attributes:
         prior_guidance: The value.
-        personal_rating: Mean rating of the nearest validation items, less the means of user and item.
-        standard_error: Over users; None where there is one only.
+        personal_rating: Mean over users of the nearest validation items'
+            :func:`~rebeca.population.personal_ratings`.
+        standard_error: Over users.
     """
 
     prior_guidance: float
     personal_rating: float
-    standard_error: float | None
+    standard_error: float
 
 
 class Rebeca(Generator[RebecaParams]):
@@ -93,7 +97,8 @@ class Rebeca(Generator[RebecaParams]):
 
         p, context = self.params, self.context
         if p.guidance_grid:
-            self._decoder_of(LinearSpace())  # raises before the long training
+            self._decoder_of(LinearSpace())  # this and the next line raise before the long training
+            _users_who_choose(context.validation)
         train = thinned(train, p.ratings_share, context.seeds.fit("ratings-share"))
         prior = Prior.train(
             p, train, context.validation, context.embeddings, context.training_items, context.fit_seed,
@@ -105,10 +110,7 @@ class Rebeca(Generator[RebecaParams]):
             "parameters": sum(weight.numel() for weight in prior.model.parameters()),
         }
         if p.guidance_grid:
-            table, num_users = self._compare_guidance(prior.space.forward(context.embeddings))
-            best = best_first(np.array([row.personal_rating for row in table]))[0]
-            self._chosen = table[best].prior_guidance
-            report["guidance"] = {"chosen": self._chosen, "table": [asdict(row) for row in table], "people": num_users}
+            report["guidance"] = self._choose_guidance(train, prior.space.forward(context.embeddings))
         self._report = report
 
     def report(self) -> Mapping[str, Plain]:
@@ -193,32 +195,65 @@ class Rebeca(Generator[RebecaParams]):
             )
         return decoder
 
-    def _compare_guidance(self, points: Floats) -> tuple[list[GuidanceRow], int]:
-        """Personal rating of the nearest validation items for every value, and the number of users that count."""
-        context = self.context
-        held = context.validation
-        personal, rows = held.personal_ratings(), rows_by_group(held.user, held.num_users)
-        chosen_users = np.flatnonzero(held.ratings_per_user() > CHOICE_IMAGES)
-        if not len(chosen_users):
-            raise PluginError(
-                "prior_guidance: no user has enough validation ratings",
-                hint=f"a user needs more than {CHOICE_IMAGES} of them to count; raise split.validation",
-            )
-        users = np.repeat(chosen_users, CHOICE_IMAGES)
+    def _choose_guidance(self, train: Interactions, points: Floats) -> dict[str, Plain]:
+        """Takes the value whose nearest validation items have the highest personal rating; returns facts about it."""
+        context, held = self.context, self.context.validation
+        users = _users_who_choose(held)
+        known = Part(train, held).joined()
+        personal = personal_ratings(known, context.embeddings)[len(train) :]
+        table = self._compare_guidance(points, users, personal)
+        self._chosen = table[best_first(np.array([row.personal_rating for row in table]))[0]].prior_guidance
+        counting = held.where(np.isin(held.user, users))
+        raters = np.bincount(known.item, minlength=known.num_items)
+        return {
+            "chosen": self._chosen,
+            "table": [asdict(row) for row in table],
+            "users": len(users),
+            "ratings": len(counting),
+            "ratings_without_other_raters": int((raters[counting.item] == 1).sum()),
+        }
+
+    def _compare_guidance(self, points: Floats, choosing: Ints, personal: Floats) -> list[GuidanceRow]:
+        """Every value's personal rating of the validation items that are nearest to its samples.
+
+        Args:
+            points: float [items, dim] in the prior's space.
+            choosing: int [m]; users that count.
+            personal: float64 [validation ratings].
+        """
+        held, seed = self.context.validation, self.context.fit_seed
+        rows = rows_by_group(held.user, held.num_users)
+        users = np.repeat(choosing, CHOICE_IMAGES)
         if self.params.train_users == "nobody":
             users = np.full_like(users, self._model.shape.null_user)
-        seeds = [seed_of(context.fit_seed, "choice", int(u), k) for u in chosen_users for k in range(CHOICE_IMAGES)]
+        seeds = [seed_of(seed, "choice", int(u), k) for u in choosing for k in range(CHOICE_IMAGES)]
         params = NearestParams(getattr(getattr(self._decoder, "params", None), "metric", "euclidean"))
         table = []
         for guidance in self.params.guidance_grid:
             sampled = self._sample(users, LIKE, seeds, guidance)
-            lifts = np.empty(len(chosen_users))
+            lifts = np.empty(len(choosing))
             for place, samples in enumerate(sampled.reshape(len(lifts), CHOICE_IMAGES, -1)):
-                own = rows[chosen_users[place]]
+                own = rows[choosing[place]]
                 lifts[place] = personal[own[nearest(samples, points[held.item[own]], params)]].mean()
-            error = float(lifts.std(ddof=1) / np.sqrt(len(lifts))) if len(lifts) > 1 else None
+            error = float(lifts.std(ddof=1) / np.sqrt(len(lifts)))
             table.append(GuidanceRow(guidance, float(lifts.mean()), error))
-        return table, len(chosen_users)
+        return table
+
+
+def _users_who_choose(validation: Interactions) -> Ints:
+    """Users with enough validation ratings to choose the guidance by.
+
+    Raises:
+        PluginError: If they are too few.
+    """
+    users = np.flatnonzero(validation.ratings_per_user() > CHOICE_IMAGES)
+    if len(users) < LEAST_CHOOSING_USERS:
+        raise PluginError(
+            f"prior_guidance: {counted(len(users), 'user')} with more than {CHOICE_IMAGES} validation ratings, and"
+            f" validation needs {LEAST_CHOOSING_USERS}",
+            hint="raise data.split.validation; or leave guidance_grid out and give a number for prior_guidance",
+        )
+    return users
 
 
 def _scores(judge: FittedJudge, images: Sequence[GeneratedImage | None], users: Ints) -> Floats:

@@ -10,6 +10,7 @@ import numpy as np
 
 from rebeca.arrays import Floats, Ints
 from rebeca.data.interactions import Interactions, rows_by_group
+from rebeca.population import personal_ratings
 
 DEFAULT_RIDGE = 30.0
 """In units of unit-variance directions: a user with 30 ratings is shrunk by about one half."""
@@ -18,8 +19,8 @@ DEFAULT_RIDGE = 30.0
 def ridge_tastes(train: Interactions, points: Floats, ridge: float = DEFAULT_RIDGE) -> Floats:
     """Each user's weights over the directions of an embedding space.
 
-    Ratings are centred on the user's mean and on the item's mean residual, so that the weights hold what is
-    personal; users without ratings get zeros.
+    They are fitted to :func:`rebeca.population.personal_ratings`, so that they hold what is personal; users without
+    ratings get zeros.
 
     Args:
         train: Training ratings.
@@ -30,7 +31,7 @@ def ridge_tastes(train: Interactions, points: Floats, ridge: float = DEFAULT_RID
         float64 [num_users, dim].
     """
     points = points.astype(np.float64)
-    return ridge_by_group(train.user, train.num_users, train.item, points, train.personal_ratings(), ridge)
+    return ridge_by_group(train.user, train.num_users, train.item, points, personal_ratings(train, points), ridge)
 
 
 def ridge_by_group(group: Ints, num_groups: int, item: Ints, points: Floats, target: Floats, ridge: float) -> Floats:

@@ -29,11 +29,11 @@ LOCK = "lock"
 STAGE_VERSIONS = {
     "data": 1,
     "embeddings": 2,
-    "judge": 3,
-    "fit": 3,
+    "judge": 4,
+    "fit": 4,
     "images": 5,
     "scores": 6,
-    "held-out": 3,
+    "held-out": 4,
     "records": 10,
 }
 """A version is raised whenever the stage could give other results from the same inputs."""

@@ -96,11 +96,6 @@ class Interactions:
         """float64 [num_items]; mean rating, NaN without rows."""
         return _group_mean(self.item, self.rating, self.num_items)
 
-    def personal_ratings(self) -> Floats:
-        """float64 [n]; ratings less the user's mean, and less the item's mean of what is left."""
-        residual = self.rating - self.user_mean()[self.user]
-        return residual - replace(self, rating=residual).item_mean()[self.item]
-
     def matrix(self) -> Floats:
         """float64 [num_users, num_items]; ratings, NaN where there is none."""
         full = np.full((self.num_users, self.num_items), np.nan)

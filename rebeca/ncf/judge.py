@@ -20,7 +20,7 @@ from rebeca.data.splits import Part
 from rebeca.errors import DataError, PluginError
 from rebeca.interfaces import Judge, JudgeContext
 from rebeca.ncf.options import PublishedVerifierParams, VerifierParams
-from rebeca.population import PopulationModel, fit_population, out_of_fold
+from rebeca.population import PopulationModel, fit_leaving_out
 from rebeca.seeds import substream
 from rebeca.space import LinearSpace
 from rebeca.weights import save_weights
@@ -62,8 +62,8 @@ class NCFJudge(Judge[VerifierParams]):
         points = self._space.forward(embeddings)
         self._population, logits = None, None
         if p.population:
-            self._population = fit_population(train, embeddings, substream(context.seed, "population"))
-            logits = out_of_fold(train, embeddings, seed=substream(context.seed, "folds")).astype(np.float32)
+            self._population, left_out = fit_leaving_out(train, embeddings, substream(context.seed, "population"))
+            logits = left_out.astype(np.float32)
         shape = NCFShape(
             train.num_users,
             points.shape[1],

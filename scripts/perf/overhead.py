@@ -77,7 +77,7 @@ def main(task: str, data: str | None) -> None:
     watch_imports()
     from rebeca import population
 
-    watch(MODELS, population, "fit_population", "population_scores", "out_of_fold")
+    watch(MODELS, population, "fit_leaving_out", "population_scores")
     from rebeca import taste
 
     watch(MODELS, taste, "ridge_tastes")

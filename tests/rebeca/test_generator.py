@@ -353,23 +353,29 @@ PLACES = np.array([[0, 0], [10, 0], [4, 0], [5, 0], [6, 0]], np.float32)
 """Four of the five are the nearest to any point: who stands at 0 misses the item at 10."""
 VALIDATION = [(0, [5, 1, 3, 3, 3]), (2, [1, 5, 3, 3, 3])]
 """Two users, and the personal ratings of items 0 and 1 are +2 and -2 for one, -2 and +2 for the other."""
+NOBODY_MINDS = [3, 3, 3, 3, 3]
 
 
-def choose(tmp_path, monkeypatch, points_of, values, places=PLACES, rows=VALIDATION, **changed):
-    """Fits a generator whose prior gives, per guidance and user, what ``points_of`` says; returns what was asked."""
+def choose(tmp_path, monkeypatch, points_of, values, places=PLACES, rows=VALIDATION, train=NOBODY_MINDS, **changed):
+    """Fits a generator whose prior gives, per guidance and user, what ``points_of`` says; returns what was asked.
+
+    In training all users rated the items as ``train`` says.
+    """
     asked = []
+    monkeypatch.setattr("rebeca.generator.LEAST_CHOOSING_USERS", 2)
 
     def sample(model, users, scores, seeds, objective, schedule, options, *_):
         asked.append((options.prior_guidance, users.tolist(), scores.tolist(), list(seeds)))
         return np.array([points_of(options.prior_guidance, user) for user in users], np.float32)
 
     monkeypatch.setattr("rebeca.prior.sampling.sample_prior", sample)
-    ratings = [(user, item, rating) for user, row in rows for item, rating in enumerate(row)]
+    ratings = [(user, item, rating) for user, row in rows for item, rating in enumerate(row) if rating]
     validation = interactions(*map(list, zip(*ratings, strict=True)), len(USERS), len(places))
+    known = [(user, item, rating) for user in range(len(USERS)) for item, rating in enumerate(train) if rating]
     decoder = changed.pop("decoder", EchoParams())
     params = replace(TINY, prior_guidance="validation", guidance_grid=tuple(values), **changed)
     generator = Rebeca(params, context(tmp_path, places, validation, decoder))
-    generator.fit(grid(len(USERS), len(places)))
+    generator.fit(interactions(*map(list, zip(*known, strict=True)), len(USERS), len(places)))
     return generator, asked
 
 
@@ -400,23 +406,40 @@ def test_of_tied_values_the_first_is_chosen(tmp_path, monkeypatch, values, chose
 
 
 def test_what_everybody_likes_is_not_personal(tmp_path, monkeypatch):
-    rows = [(user, [5, 1, 3, 3, 3]) for user in (0, 2)]
-    generator, _ = choose(tmp_path, monkeypatch, points_by_guidance, [1.0, 3.0, 7.0], rows=rows)
+    everybody = [5, 1, 3, 3, 3]
+    rows = [(user, everybody) for user in (0, 2)]
+    generator, _ = choose(tmp_path, monkeypatch, points_by_guidance, [1.0, 3.0, 7.0], rows=rows, train=everybody)
     np.testing.assert_allclose([rating for _, rating, _ in table_of(generator)], 0.0, atol=1e-12)
 
 
-def test_one_user_has_no_standard_error(tmp_path, monkeypatch):
-    generator, _ = choose(tmp_path, monkeypatch, points_by_guidance, [1.0], rows=VALIDATION[:1])
-    assert table_of(generator) == [(1.0, 0.0, None)]
+def test_items_that_one_user_rated_count(tmp_path, monkeypatch):
+    """No validation item has two raters. A mean that contains the own rating leaves 0, and the first value wins."""
+    places = np.concatenate([PLACES, PLACES])
+    rows = [(0, [5, 1, 3, 3, 3]), (2, [None] * 5 + [1, 5, 3, 3, 3])]
+    train = [None] * 5 + NOBODY_MINDS
+    generator, _ = choose(tmp_path, monkeypatch, points_by_guidance, [7.0, 1.0, 3.0], places, rows, train)
+    facts = generator.report()["guidance"]
+    assert facts["chosen"] == 3.0
+    assert [row["personal_rating"] for row in facts["table"]] == pytest.approx([-0.5, 0.0, 0.5], abs=0.2)
+    assert (facts["users"], facts["ratings"], facts["ratings_without_other_raters"]) == (2, 10, 5)
 
 
 def test_users_with_four_validation_ratings_do_not_count(tmp_path, monkeypatch):
     rows = [*VALIDATION, (4, [1, 5, 3, 3])]
-    _, asked = choose(tmp_path, monkeypatch, points_by_guidance, [1.0, 3.0], rows=rows)
+    generator, asked = choose(tmp_path, monkeypatch, points_by_guidance, [1.0, 3.0], rows=rows)
     assert [users for _, users, _, _ in asked] == [[0, 0, 0, 0, 2, 2, 2, 2]] * 2
-    with pytest.raises(PluginError, match=r"^prior_guidance: no user has enough validation ratings") as error:
-        choose(tmp_path / "none", monkeypatch, points_by_guidance, [1.0], rows=rows[2:])
-    assert "more than 4" in error.value.hint
+    assert generator.report()["guidance"]["ratings"] == 10
+
+
+def test_too_few_users_are_refused_before_the_training(tmp_path, monkeypatch):
+    def train(*_):
+        raise AssertionError("it was trained")
+
+    monkeypatch.setattr("rebeca.prior.prior.Prior.train", train)
+    rows = [VALIDATION[0], (4, [1, 5, 3, 3])]
+    with pytest.raises(PluginError, match=r"^prior_guidance: 1 user with more than 4 validation ratings") as error:
+        choose(tmp_path, monkeypatch, points_by_guidance, [1.0], rows=rows)
+    assert "raise data.split.validation" in error.value.hint
 
 
 def test_values_are_compared_on_the_same_likes_and_seeds(tmp_path, monkeypatch):
