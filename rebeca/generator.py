@@ -25,13 +25,15 @@ from rebeca.options import SAMPLING_ONLY, RebecaParams
 from rebeca.population import personal_ratings
 from rebeca.prior.options import DISLIKE, LIKE, SamplingOptions
 from rebeca.seeds import seed_of, substream
-from rebeca.space import LinearSpace
+from rebeca.space import LinearSpace, deviation_of
 from rebeca.ties import best_first
 
 CHOICE_IMAGES = 4
 """Images per user when guidance is chosen on validation ratings; few, because few candidates are held back."""
 LEAST_CHOOSING_USERS = 8
 """TODO."""
+SPREAD_CHANGE = 0.1
+"""Share by which a sampler may change the spread of embeddings without a note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,23 @@ class Rebeca(Generator[RebecaParams]):
         from rebeca.prior.diffusion import check_sampler
 
         check_sampler(params.sampler, params.objective, params.schedule, params.steps)
+
+    @classmethod
+    def notes(cls, params: RebecaParams) -> Sequence[str]:
+        """Whether the sampler changes the spread of the embeddings; of raw ones the spread is not known yet."""
+        from rebeca.prior.diffusion import spread_kept
+
+        deviation = deviation_of(params.normalize, params.scale)
+        if deviation is None:
+            return ()
+        kept = spread_kept(params.sampler, params.objective, params.schedule, params.steps, deviation)
+        if abs(kept - 1) <= SPREAD_CHANGE:
+            return ()
+        return (
+            f"{params.sampler} in {counted(params.steps, 'step')} with schedule {params.schedule} gives embeddings"
+            f" {kept:.0%} of the spread that the prior learned, so their diversity is not the prior's"
+            " (docs/reports/samplers.md)",
+        )
 
     @classmethod
     def needs_repeats(cls, params: RebecaParams) -> bool:

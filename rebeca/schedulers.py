@@ -13,10 +13,13 @@ TRIED = (
     "DDIMScheduler",
     "DPMSolverMultistepScheduler",
     "DEISMultistepScheduler",
+    "UniPCMultistepScheduler",
     "EulerDiscreteScheduler",
     "PNDMScheduler",
 )
 """Schedulers that were tried; any other scheduler class of diffusers can be named too."""
+TRAIN_STEPS = 1000
+"""Levels of noise of the prior's training; Stable Diffusion has as many."""
 FAILURES = (
     ArithmeticError,
     AssertionError,
@@ -54,18 +57,30 @@ def step_options(scheduler: Any, generator: Any) -> dict[str, Any]:
     return {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
 
 
-def check_steps(make: Callable[[], Any], shape: tuple[int, ...], where: str, name: str, steps: int) -> None:
-    """Takes every step of a scheduler once with a small input.
+def take_steps(
+    make: Callable[[], Any],
+    denoise: Callable[[Any, int], Any],
+    shape: tuple[int, ...],
+    where: str,
+    name: str,
+    steps: int,
+) -> Any:
+    """Takes every step of a scheduler once, from noise.
 
     Args:
         make: Makes the scheduler, set to its steps.
+        denoise: The network's output for an input of ``shape`` at a time.
         shape: Of the input, with as many dimensions as the real one.
         where: Begins the message, e.g. ``sampler``.
         name: Of the scheduler.
         steps: Its steps.
 
+    Returns:
+        The tensor of ``shape`` that the last step gives.
+
     Raises:
-        SpecError: If it raises, or returns a number that is not finite.
+        SpecError: If the scheduler raises, repeats a level of noise, asks for one outside of the training's, or returns
+            a number that is not finite.
     """
     import torch
 
@@ -73,17 +88,25 @@ def check_steps(make: Callable[[], Any], shape: tuple[int, ...], where: str, nam
 
     others = ", ".join(other for other in TRIED if other != name)
     remedy = f"try {min(steps - 1, 999) if steps > 4 else 4} steps, or another scheduler: {others}"
+    refusal = f"{where}: {name} cannot take {steps:,} steps"
     try:
         with quiet(), torch.inference_mode():
             scheduler = make()
-            x = torch.zeros(shape)
-            options = step_options(scheduler, torch.Generator().manual_seed(0))
-            for t in scheduler.timesteps:
-                x = scheduler.step(torch.full_like(scheduler.scale_model_input(x, t), 0.1), t, x, **options).prev_sample
+            times = [int(t) for t in scheduler.timesteps]
+            if len(set(times)) < steps:
+                raise SpecError(f"{refusal} (they have {len(set(times)):,} levels of noise)", hint=remedy)
+            if not 0 <= min(times) <= max(times) < TRAIN_STEPS:
+                raise SpecError(f"{refusal} (its times are not 0 to {TRAIN_STEPS - 1})", hint=remedy)
+            random = torch.Generator().manual_seed(0)
+            options = step_options(scheduler, random)
+            x = torch.randn(shape, generator=random) * getattr(scheduler, "init_noise_sigma", 1.0)
+            for t, time in zip(scheduler.timesteps, times, strict=True):
+                x = scheduler.step(denoise(scheduler.scale_model_input(x, t), time), t, x, **options).prev_sample
     except SpecError:
         raise
     except FAILURES as error:
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise SpecError(f"{where}: {name} cannot take {steps:,} steps ({reason})", hint=remedy) from error
+        raise SpecError(f"{refusal} ({reason})", hint=remedy) from error
     if not torch.isfinite(x).all():
-        raise SpecError(f"{where}: {name} cannot take {steps:,} steps (its result is not finite)", hint=remedy)
+        raise SpecError(f"{refusal} (its result is not finite)", hint=remedy)
+    return x

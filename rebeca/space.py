@@ -98,6 +98,11 @@ class LinearSpace:
         return {"kind": self.kind, "dim": self.dim, "scale": self.scale}
 
 
+def deviation_of(kind: str, scale: float) -> float | None:
+    """Standard deviation of a coordinate in a space; None where only the data tell."""
+    return {"pca": scale, "l2": 1.0, "standardize": 1.0, "l2-clamp": 1.0 / CLAMP}.get(kind)
+
+
 def _signs(basis: Floats) -> Floats:
     """-1 or 1 per direction, to make its largest entry positive (of tied ones the first)."""
     place = is_highest(np.abs(basis)).argmax(axis=1)

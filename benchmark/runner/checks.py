@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmark.runner.addresses import plugins_of
-from benchmark.task.declared import prompts_cut
+from benchmark.task.declared import notes_of, prompts_cut
 from benchmark.task.paths import refuse_missing_files
 from benchmark.task.registry import plugin_class
 from benchmark.task.resolve import Task
@@ -45,7 +45,12 @@ def _notes(task: Task) -> list[str]:
     use = task.file.decoder.use
     decoding = [spec for spec in task.generators if spec.flags().decodes_in]
     cut = {spec.id: prompts_cut(spec.use, spec.params, use, spec.decoder) for spec in decoding}
-    notes = [
+    said: dict[str, list[str]] = {}
+    for spec in task.generators:
+        for note in notes_of(spec.use, spec.params):
+            said.setdefault(note, []).append(spec.id)
+    notes = [f"{', '.join(ids)}: {note}" for note, ids in said.items()]
+    notes += [
         f"{name}: the text encoder does not read the end of {len(texts)} of its prompts, the first is"
         f" {shortened(texts[0])}"
         for name, texts in cut.items()

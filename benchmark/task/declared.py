@@ -63,6 +63,12 @@ def prompts_cut(use: str, params: Any, decoder: str, decoder_params: Any) -> Seq
     return cut
 
 
+def notes_of(use: str, params: Any) -> Sequence[str]:
+    """What a generator says of its parameters before the fit."""
+    generator = plugin_class("generator", use)
+    return Asker("generator", use).answer(lambda: generator.notes(params), "notes", Sequence)
+
+
 def learns(use: str, params: Any) -> bool:
     plugin = plugin_class("encoder", use)
     return Asker("encoder", use).answer(lambda: plugin.learns(params), "learns", bool)

@@ -10,7 +10,7 @@ from typing import Any
 
 from rebeca.errors import MissingDependency
 from rebeca.published import folder_of, is_published
-from rebeca.schedulers import check_steps, scheduler_class
+from rebeca.schedulers import scheduler_class, take_steps
 from rebeca.tinyworld.models import SCHEDULE
 from rebeca.tinyworld.words import write_tokenizer
 from rebeca.weights import quiet
@@ -52,7 +52,7 @@ def check_scheduler(model: str, commit: str | None, name: str, steps: int) -> No
         scheduler.set_timesteps(steps)
         return scheduler
 
-    check_steps(make, (1, 4, 8, 8), SCHEDULER, name, steps)
+    take_steps(make, lambda x, _: x / 10, (1, 4, 8, 8), SCHEDULER, name, steps)
 
 
 def cut_prompts(model: str, commit: str | None, texts: Sequence[str]) -> Sequence[str] | None:

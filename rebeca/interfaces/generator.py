@@ -233,6 +233,11 @@ class Generator(Plugin[P, GeneratorContext]):
         """Prompts that are known before the fit; those that are too long for the text encoder are reported."""
         return ()
 
+    @classmethod
+    def notes(cls, params: P) -> Sequence[str]:
+        """Sentences about parameters that work otherwise than they seem to; shown before the fit. May import torch."""
+        return ()
+
     @abc.abstractmethod
     def fit(self, train: Interactions) -> None:
         """Learns from training ratings."""

@@ -17,9 +17,10 @@ from torch.nn.functional import mse_loss
 from rebeca.arrays import Floats, Ints
 from rebeca.data.interactions import Interactions
 from rebeca.options import RebecaParams
-from rebeca.prior.diffusion import TRAIN_STEPS, Noising
+from rebeca.prior.diffusion import Noising
 from rebeca.prior.network import PriorNetwork, build_prior
 from rebeca.prior.options import PriorShape
+from rebeca.schedulers import TRAIN_STEPS
 from rebeca.seeds import substream, torch_generator
 from rebeca.weights import load_checkpoint, save_checkpoint
 

@@ -74,6 +74,7 @@ class GeneratorContract(DrawingContract):
             "claims_personal",
             "needs_repeats",
             "prompts",
+            "notes",
         )
         return {**super().declared(), **{name: getattr(plugin, name)(settings) for name in names}}
 
@@ -139,10 +140,11 @@ class GeneratorContract(DrawingContract):
             self.ask.answer(lambda name=name: getattr(self.plugin, name)(self.settings), name, bool)  # type: ignore[misc]
         self.ask.checked(self.plugin.family, "family", str)
         self.ask.checked(self.plugin.privileged_at, "privileged_at", str, STEPS)
-        prompts = self.ask.answer(lambda: self.plugin.prompts(self.settings), "prompts", Sequence)
-        refuse_if(
-            isinstance(prompts, str) or not all(isinstance(text, str) for text in prompts), "prompts are no texts"
-        )
+        for name in ("prompts", "notes"):
+            texts = self.ask.answer(lambda name=name: getattr(self.plugin, name)(self.settings), name, Sequence)  # type: ignore[misc]
+            refuse_if(
+                isinstance(texts, str) or not all(isinstance(text, str) for text in texts), f"{name} are no texts"
+            )
 
     # --- what it answers
 

