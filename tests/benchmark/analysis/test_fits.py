@@ -17,7 +17,7 @@ from rebeca.arrays import Floats, Ints
 from rebeca.interfaces import ScorerCard
 
 USERS, FITS, K = 30, 3, 6
-PLAN = Plan("test", "ncf", "a", "all-pairs", 0.05, 0.05, 499, 299, "auto", "exclude", True)
+PLAN = Plan("test", "ncf", "a", "all-pairs", 0.05, 0.05, 499, 299, "auto", "exclude", 0.05, True)
 
 
 def card(role: str) -> ScorerCard:
