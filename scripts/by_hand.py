@@ -28,6 +28,11 @@ DRAWS = 400
 """Permutations and flips of this script's own; enough to see a wrong p, few enough for plain loops."""
 ERRORS = 4.0
 PAIRS_PER_FAMILY = 3
+FIT_DRAWS = 20_000
+DRAWN = 0.05
+"""Half-widths over fits, from draws of both sides, may differ by this share."""
+Limits = tuple[float, float]
+WIDE: Limits = (-math.inf, math.inf)
 BCA_SLACK = 0.25
 """Ends by bootstrap and by Student's t may differ by this share of the half-width where values are not skewed."""
 
@@ -69,23 +74,30 @@ def columns(path: Path) -> list[dict[str, Any]]:
     return pq.read_table(path).to_pylist()
 
 
-def interval(check: Check, what: str, values: list[float], recorded: dict[str, Any]) -> None:
-    """Mean and its interval: Student's t up to 60 users; above, the bootstrap must lie near it."""
+def interval(
+    check: Check, what: str, values: list[float], recorded: dict[str, Any], fits: float = 0.0, limits: Limits = WIDE
+) -> None:
+    """Mean and its interval: Student's t up to 60 users; above, the bootstrap must lie near it.
+
+    ``fits`` is half the width of an interval over fits alone, by draws of our own, which allow for theirs; ``limits``
+    are the lowest and highest possible mean.
+    """
     n, m = len(values), mean(values)
     check.same(f"{what}: mean", m, recorded["estimate"])
     check.same(f"{what}: users", n, recorded["n"])
     if n < 2 or max(values) - min(values) < 1e-12:
         return
     deviation = statistics.stdev(values)
-    half = student.ppf(0.975, n - 1) * deviation / math.sqrt(n)
+    half = math.hypot(student.ppf(0.975, n - 1) * deviation / math.sqrt(n), fits)
+    slack = max(1e-7, DRAWN * fits)
     lopsided = mean([(v - m) ** 3 for v in values]) / mean([(v - m) ** 2 for v in values]) ** 1.5
     check.same(f"{what}: skewness", lopsided, recorded["skewness"], 1e-5)
     if n <= 60:
-        check.same(f"{what}: low", m - half, recorded["low"])
-        check.same(f"{what}: high", m + half, recorded["high"])
+        check.same(f"{what}: low", max(m - half, limits[0]), recorded["low"], slack)
+        check.same(f"{what}: high", min(m + half, limits[1]), recorded["high"], slack)
     elif abs(lopsided) <= 1:
-        check.same(f"{what}: low", m - half, recorded["low"], BCA_SLACK * half)
-        check.same(f"{what}: high", m + half, recorded["high"], BCA_SLACK * half)
+        check.same(f"{what}: low", max(m - half, limits[0]), recorded["low"], BCA_SLACK * half)
+        check.same(f"{what}: high", min(m + half, limits[1]), recorded["high"], BCA_SLACK * half)
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
@@ -118,47 +130,202 @@ def known(values: list[float | None]) -> list[float]:
     return [v for v in values if v is not None and not math.isnan(v)]
 
 
-def lifts(
+def opinions(
     folder: Path, name: str, users: dict[str, Any], scorer: str
-) -> tuple[dict[int, float], list[list[int]], dict]:
-    """Every user's lift, the groups in which sets may be exchanged, and S."""
-    table = {
-        (r["judge"], r["target"]): r["mean"] for r in columns(folder / name / "pairs.parquet") if r["scorer"] == scorer
-    }
-    images = {r["target"]: r["n"] for r in columns(folder / name / "pairs.parquet")}
-    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+) -> tuple[list[dict[tuple[int, int], float]], list[list[int]]]:
+    """S of every fit, and the groups in which sets may be exchanged: same block, as many images in every fit."""
+    rows = [r for r in columns(folder / name / "pairs.parquet") if r["scorer"] == scorer]
+    count = 1 + max(r["fit"] for r in rows)
+    tables: list[dict[tuple[int, int], float]] = [{} for _ in range(count)]
+    images: dict[int, dict[int, int]] = defaultdict(dict)
+    for r in rows:
+        tables[r["fit"]][r["judge"], r["target"]] = r["mean"]
+        images[r["target"]][r["fit"]] = r["n"]
+    groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for u, block in enumerate(users["block"]):
-        if images.get(u, 0):
-            groups[block, images[u]].append(u)
-    out: dict[int, float] = {}
-    good = [m for m in groups.values() if len(m) > 1 and all((u, v) in table for u in m for v in m)]
-    for members in good:
-        n = len(members)
-        rows = {u: mean([table[u, v] for v in members]) for u in members}
-        down = {v: mean([table[u, v] for u in members]) for v in members}
-        every = mean(list(rows.values()))
-        for u in members:
-            out[u] = n / (n - 1) * (table[u, u] - rows[u] - down[u] + every)
-    return out, good, table
+        numbers = [images[u].get(fit, 0) for fit in range(count)]
+        if min(numbers):
+            groups[block, *numbers].append(u)
+    complete = [m for m in groups.values() if all((u, v) in table for table in tables for u in m for v in m)]
+    return tables, [members for members in complete if len(members) > 1]
 
 
-def check_generator(check: Check, folder: Path, name: str, comparison: dict[str, Any], rng: random.Random) -> None:
-    """Means, lifts and whole-set tests of one generator."""
+def lifts_by_fit(folder: Path, name: str, users: dict[str, Any], scorer: str) -> list[dict[int, float]]:
+    """Every user's lift within each fit."""
+    tables, groups = opinions(folder, name, users, scorer)
+    out: list[dict[int, float]] = []
+    for table in tables:
+        out.append({})
+        for members in groups:
+            n = len(members)
+            rows = {u: mean([table[u, v] for v in members]) for u in members}
+            down = {v: mean([table[u, v] for u in members]) for v in members}
+            every = mean(list(rows.values()))
+            for u in members:
+                out[-1][u] = n / (n - 1) * (table[u, u] - rows[u] - down[u] + every)
+    return out
+
+
+def over_fits(by_fit: list[dict[Any, float]]) -> dict[Any, float]:
+    """Each user's mean over fits."""
+    return {u: mean([fit[u] for fit in by_fit]) for u in by_fit[0]}
+
+
+class Fits:
+    """What another fit of each generator would add to its mean, by draws of this script's own.
+
+    Generators of one fitting procedure pool the variance between fits. Those with the same fits share a part of it.
+    """
+
+    def __init__(self, folder: Path, measure: str, names: list[str], comparison: dict[str, Any], seed: int = 0) -> None:
+        self.rng = random.Random(seed)
+        self.names = names
+        self.spec: dict[str, tuple[str, tuple[str, ...]]] = {}
+        values: dict[str, list[dict[Any, float]]] = {}
+        for name in names:
+            record = json.loads((folder / name / "record.json").read_text())
+            keys = tuple(fit["key"] for fit in record["fits"])
+            if len(keys) > 1:
+                self.spec[name] = record["generator"]["use"], keys
+                values[name] = values_by_fit(folder, name, measure, comparison)
+        groups: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
+        for name, key in self.spec.items():
+            groups[key].append(name)
+        self.members = groups
+        self.total: dict[str, tuple[float, float, int]] = {}
+        self.shared: dict[str, tuple[float, float, int]] = {}
+        for use in {use for use, _ in groups}:
+            own = [members for (each, _), members in groups.items() if each == use]
+            parts = [self.square([values[name] for name in members], share=False) for members in own]
+            self.total[use] = pooled(parts)
+            inner = [self.square([values[name] for name in members], share=True) for members in own if len(members) > 1]
+            if inner:
+                self.shared[use] = pooled(inner)
+
+    @staticmethod
+    def square(generators: list[list[dict[Any, float]]], share: bool) -> tuple[float, float, int]:
+        """Variance of the means of fits, the noise in it, and degrees of freedom; ``share``: of what is not shared."""
+        count, size = len(generators[0]), len(generators)
+        users = sorted(set.intersection(*(set(fit) for own in generators for fit in own)))
+        square = noise = 0.0
+        for own in generators:
+            table = [
+                [own[f][u] - (mean([each[f][u] for each in generators]) if share else 0.0) for u in users]
+                for f in range(count)
+            ]
+            rows = [mean(row) for row in table]
+            down = [mean([row[k] for row in table]) for k in range(len(users))]
+            every = mean(rows)
+            square += sum((row - every) ** 2 for row in rows) / (count - 1)
+            rest = sum((table[f][k] - rows[f] - down[k] + every) ** 2 for f in range(count) for k in range(len(users)))
+            noise += rest / ((count - 1) * (len(users) - 1)) / len(users)
+        factor = 1 / (size - 1) if share else 1 / size
+        return square * factor, noise * factor, (count - 1) * (size - 1 if share else 1)
+
+    def draw(self) -> dict[str, float]:
+        """One draw for every generator; 0 for those whose fit does not vary."""
+        rng, out = self.rng, dict.fromkeys(self.names, 0.0)
+        total = {use: self.variance(part) for use, part in sorted(self.total.items())}
+        inner = {use: self.variance(part) for use, part in sorted(self.shared.items())}
+        for (use, keys), members in sorted(self.members.items()):
+            alone = len(members) == 1
+            common = 0.0 if alone else rng.gauss(0, 1) * math.sqrt(max(0.0, total[use] - inner[use]))
+            for name in members:
+                own = rng.gauss(0, 1) * math.sqrt(total[use] if alone else inner[use])
+                out[name] = (own + common) / math.sqrt(len(keys))
+        return out
+
+    def variance(self, part: tuple[float, float, int]) -> float:
+        """A variance that a mean square is compatible with."""
+        value, noise, degrees = part
+        return max(0.0, value * degrees / (2 * self.rng.gammavariate(degrees / 2, 1)) - noise)
+
+    def between(self, a: str, b: str) -> float:
+        """Estimated variance of the difference of two means, as far as fits go."""
+        if a in self.spec and self.spec[a] == self.spec.get(b):
+            value, noise, _ = self.shared[self.spec[a][0]]
+            return 2 * max(0.0, value - noise) / len(self.spec[a][1])
+        parts = [(self.total[self.spec[name][0]], len(self.spec[name][1])) for name in (a, b) if name in self.spec]
+        return sum(max(0.0, value - noise) / count for (value, noise, _), count in parts)
+
+    def half(self, draws: list[dict[str, float]], a: str, b: str | None = None) -> float:
+        """What 95 % of the draws do not exceed, for a generator or a difference."""
+        sizes_ = sorted(abs(draw[a] - (0.0 if b is None else draw[b])) for draw in draws)
+        return sizes_[int(0.95 * len(sizes_))]
+
+
+def pooled(parts: list[tuple[float, float, int]]) -> tuple[float, float, int]:
+    """Mean squares weighted by their degrees of freedom."""
+    degrees = sum(part[2] for part in parts)
+    return sum(p[0] * p[2] for p in parts) / degrees, sum(p[1] * p[2] for p in parts) / degrees, degrees
+
+
+def values_by_fit(folder: Path, name: str, measure: str, comparison: dict[str, Any]) -> list[dict[Any, float]]:
+    """A preference or lift of every user in every fit."""
+    if measure.startswith("lift:"):
+        return lifts_by_fit(folder, name, comparison["users"], measure[5:])
+    fits, by_user = comparison["spec"]["fits"], scores_of(folder, name)[measure]
+    split = {user: [known(scores[f::fits]) for f in range(fits)] for user, scores in by_user.items()}
+    return [{user: mean(own[f]) for user, own in split.items() if own[f]} for f in range(fits)]
+
+
+def half_widths(folder: Path, measure: str, comparison: dict[str, Any]) -> dict[str, float]:
+    """Of intervals over fits alone; an unranked generator pools its variance with the ranked ones."""
+    infos = {name: json.loads((folder / name / "record.json").read_text()) for name in comparison["order"]}
+    kind, scorer = ("personal", measure[5:]) if measure.startswith("lift:") else ("summary", measure)
+    having = [name for name, info in infos.items() if scorer in info[kind]]
+    left_out = {*comparison["results"]["incomplete"], *comparison["results"]["failing"]}
+    ranked = [name for name in having if infos[name]["generator"]["ranked"] and name not in left_out]
+    out = {}
+    for extra in [None, *(name for name in having if name not in ranked)]:
+        fits = Fits(folder, measure, ranked if extra is None else [*ranked, extra], comparison)
+        draws = [fits.draw() for _ in range(FIT_DRAWS)] if fits.spec else []
+        out |= {name: fits.half(draws, name) if draws else 0.0 for name in (ranked if extra is None else [extra])}
+    return out
+
+
+def check_generator(
+    check: Check,
+    folder: Path,
+    name: str,
+    comparison: dict[str, Any],
+    halves: dict[str, dict[str, float]],
+    rng: random.Random,
+) -> None:
+    """Means, lifts and whole-set tests of one generator; ``halves`` are those of :func:`half_widths` by measure."""
     record = json.loads((folder / name / "record.json").read_text())
     users = comparison["users"]
     for scorer, by_user in scores_of(folder, name).items():
         values = [mean(known(scores)) for scores in by_user.values() if known(scores)]
-        interval(check, f"{name}, {scorer}", values, record["summary"][scorer]["interval"])
+        limits = tuple(record["measures"][scorer]["range"] or WIDE)
+        summary = record["summary"][scorer]
+        interval(check, f"{name}, {scorer}", values, summary["interval"], halves[scorer][name], limits)
+        check_spread(check, f"{name}, {scorer}", values_by_fit(folder, name, scorer, comparison), summary)
     for scorer, personal in record["personal"].items():
-        lift_of_user, groups, table = lifts(folder, name, users, scorer)
+        by_fit = lifts_by_fit(folder, name, users, scorer)
+        tables, groups = opinions(folder, name, users, scorer)
         what = f"{name}, lift by {scorer}"
-        check.same(f"{what}: users", len(lift_of_user), personal["estimable"])
-        if not lift_of_user:
+        check.same(f"{what}: users", len(by_fit[0]), personal["estimable"])
+        if not by_fit[0]:
             continue
-        interval(check, what, list(lift_of_user.values()), personal["lift"])
+        low, high = record["measures"][scorer]["range"] or WIDE
+        half = halves[f"lift:{scorer}"][name]
+        interval(check, what, list(over_fits(by_fit).values()), personal["lift"], half, (low - high, high - low))
+        check_spread(check, what, by_fit, personal)
+        table = {pair: mean([each[pair] for each in tables]) for pair in tables[0]}
         others = [table[u, u] - mean([table[u, v] for v in m if v != u]) for m in groups for u in m]
         check.same(f"{what}: own minus others", mean(others), personal["lift"]["estimate"])
         check_test(check, what, groups, table, personal, rng)
+
+
+def check_spread(check: Check, what: str, by_fit: list[dict[Any, float]], recorded: dict[str, Any]) -> None:
+    """Means of fits, and their standard deviation."""
+    if not recorded["by_fit"]:
+        return
+    means = [mean(list(fit.values())) for fit in by_fit]
+    for number, (hand, other) in enumerate(zip(means, recorded["by_fit"], strict=True)):
+        check.same(f"{what}: fit {number}", hand, other)
+    check.same(f"{what}: between fits", statistics.stdev(means), recorded["between_fits"])
 
 
 def check_test(
@@ -198,11 +365,17 @@ def check_family(check: Check, folder: Path, measure: str, comparison: dict[str,
     image_scores: dict[str, dict[str, list[float]]] = {}
     for name in ids:
         if measure.startswith("lift:"):
-            lift_of_user = lifts(folder, name, comparison["users"], measure[5:])[0]
+            lift_of_user = over_fits(lifts_by_fit(folder, name, comparison["users"], measure[5:]))
             values[name] = {comparison["users"]["id"][u]: lift for u, lift in lift_of_user.items()}
         else:
             image_scores[name] = {user: known(s) for user, s in scores_of(folder, name)[measure].items()}
             values[name] = {user: mean(s) for user, s in image_scores[name].items() if s}
+    fits = Fits(folder, measure, ids, comparison)
+    drawn = [fits.draw() for _ in range(FIT_DRAWS)] if fits.spec else []
+    for use, (value, noise, degrees) in fits.total.items():
+        recorded = family["fits"][use]["total"]
+        for field, hand in (("value", value), ("noise", noise), ("degrees", degrees)):
+            check.same(f"{measure}, variance between fits of {use}: {field}", hand, recorded[field])
     tested = [pair for pair in family["comparisons"] if pair["test"]]
     everyone = comparison["users"]["id"]
     d = [
@@ -211,13 +384,27 @@ def check_family(check: Check, folder: Path, measure: str, comparison: dict[str,
     ]
     for number, (pair, difference) in enumerate(zip(tested, d, strict=True)):
         if number % max(1, len(tested) // PAIRS_PER_FAMILY) == 0:
-            check_pair(check, f"{measure}, {pair['a']} and {pair['b']}", pair, difference, image_scores)
-    observed = [sizes(list(difference.values())) for difference in d]
+            what, a, b = f"{measure}, {pair['a']} and {pair['b']}", pair["a"], pair["b"]
+            half = fits.half(drawn, a, b) if drawn else 0.0
+            check_pair(check, what, pair, difference, image_scores, half, fits.between(a, b))
+    added = [fits.between(o["a"], o["b"]) for o in tested]
+
+    def size(difference: list[float], extra: float, effect: float) -> float:
+        if not fits.spec:
+            return sizes(difference)
+        error = math.sqrt(sum(v * v for v in difference) / len(difference) ** 2 + extra)
+        return abs(mean(difference) + effect) / error if error else 0.0
+
+    observed = [size(list(own.values()), extra, 0.0) for own, extra in zip(d, added, strict=True)]
     order = sorted(range(len(d)), key=lambda k: -observed[k])
     raw, stepped = [0] * len(d), [0] * len(d)
-    for _ in range(DRAWS):
+    for number in range(DRAWS):
         sign = {u: rng.choice((-1, 1)) for u in everyone}
-        t = [sizes([sign[u] * v for u, v in difference.items()]) for difference in d]
+        other = drawn[number] if drawn else dict.fromkeys(ids, 0.0)
+        t = [
+            size([sign[u] * v for u, v in own.items()], extra, other[pair["a"]] - other[pair["b"]])
+            for pair, own, extra in zip(tested, d, added, strict=True)
+        ]
         largest = 0.0
         for k in reversed(order):
             raw[k] += t[k] >= observed[k] * (1 - 1e-9)
@@ -243,13 +430,24 @@ def check_family(check: Check, folder: Path, measure: str, comparison: dict[str,
         check.same(f"{measure}, rank of {name}: high", len(ids) - worse, rank["high"])
 
 
-def check_pair(check: Check, what: str, pair: dict[str, Any], difference: dict, image_scores: dict) -> None:
-    """Difference, effect, preference, images against images, smallest detectable difference."""
+def check_pair(
+    check: Check,
+    what: str,
+    pair: dict[str, Any],
+    difference: dict,
+    image_scores: dict,
+    half: float,
+    between: float,
+) -> None:
+    """Difference, effect, preference, images against images, smallest detectable difference.
+
+    ``half`` and ``between`` are what fits add: half the width of an interval, and a variance.
+    """
     d = list(difference.values())
     n, deviation = len(d), statistics.stdev(d)
-    interval(check, what, d, pair["difference"])
+    interval(check, what, d, pair["difference"], half)
     check.same(f"{what}: d_z", mean(d) / deviation if deviation > 1e-12 else None, pair["effect"])
-    check.same(f"{what}: detectable", 2.8 * deviation / math.sqrt(n), pair["detectable"])
+    check.same(f"{what}: detectable", 2.8 * math.sqrt(deviation**2 / n + between), pair["detectable"])
     share = mean([over(v, 0.0, 1e-9 * max(map(abs, d))) for v in d])
     low, high = wilson(share, n)
     for name, hand in (("share", share), ("low", low), ("high", high)):
@@ -332,8 +530,12 @@ def run(folder: Path, verbose: bool = False, seed: int = 0) -> Check:
     """Checks a record folder."""
     check, rng = Check(verbose), random.Random(seed)
     comparison = json.loads((folder / "_task" / "comparison.json").read_text())
+    halves: dict[str, dict[str, float]] = {}
     for name in comparison["order"]:
-        check_generator(check, folder, name, comparison, rng)
+        record = json.loads((folder / name / "record.json").read_text())
+        for measure in (*scores_of(folder, name), *(f"lift:{scorer}" for scorer in record["personal"])):
+            halves.setdefault(measure, half_widths(folder, measure, comparison))
+        check_generator(check, folder, name, comparison, halves, rng)
     primary = comparison["spec"]["analysis"]["primary"]["scorer"]
     for measure in (primary, f"lift:{primary}"):
         check_family(check, folder, measure, comparison, rng)
