@@ -78,6 +78,7 @@ class RunPlan:
         hash: Of the task.
         users: Users.
         images_per_user: Images per user, by the task.
+        fits_per_generator: Fits that share them.
         generators: Plan per generator.
         fits: Different fits.
         images: Images of all generators.
@@ -96,6 +97,7 @@ class RunPlan:
     hash: str
     users: int
     images_per_user: int
+    fits_per_generator: int
     generators: Sequence[GeneratorPlan]
     fits: int
     images: int
@@ -137,6 +139,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
         hash=task.hash(),
         users=users,
         images_per_user=task.file.images,
+        fits_per_generator=task.file.fits,
         generators=generators,
         fits=len({fit for plan in generators for fit in plan.fits}),
         images=images,
@@ -178,7 +181,8 @@ def _generator(task: Task, spec: ResolvedGenerator, addresses: Addresses, store:
 def print_plan(plan: RunPlan) -> None:
     """Prints what is left to compute, then a row per generator, then what could be detected."""
     console = terminal()
-    console.print(f"{plan.title}: {count(plan.users)}, {plan.images_per_user} images per user", style="bold")
+    of_fits = f" by {plan.fits_per_generator} fits" if plan.fits_per_generator > 1 else ""
+    console.print(f"{plan.title}: {count(plan.users)}, {plan.images_per_user} images per user{of_fits}", style="bold")
     size = "" if plan.bytes is None else f", about {decimal(plan.bytes)} on disk"
     time = "" if plan.seconds_left is None else f", {_duration(plan.seconds_left)} for missing images and their scores"
     console.print(f"{counted(plan.fits, 'fit')}, {plan.images:,} images ({plan.images_cached:,} cached){size}{time}")
