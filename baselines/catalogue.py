@@ -33,6 +33,8 @@ IMPERSONAL = ("random", "most-liked")
 TASTE_DIMS = 32
 NEIGHBOUR_LENGTH = 0.8
 """Length of the neighbours' kernel, in chords between centred unit embeddings."""
+POPULATION = 2
+"""Raised with the population model: since 2, its subset of many items does not depend on the fit's seed."""
 SWEEPS = 15
 PENALTY = 5.0
 BIAS_PENALTY = 5.0
@@ -69,6 +71,16 @@ class CatalogueGenerator(Generator[CatalogueParams]):
     @classmethod
     def needs(cls, params: CatalogueParams) -> frozenset[str]:
         return NEEDS.get(params.rank_by, frozenset())
+
+    @classmethod
+    def fit_varies(cls, params: CatalogueParams) -> bool:
+        """Only the matrix factorisation begins with random numbers."""
+        return params.rank_by == "matrix-factorisation"
+
+    @classmethod
+    def fingerprint(cls, params: CatalogueParams) -> str:
+        """Changes when the same ratings could give other rankings."""
+        return f"population {POPULATION}" if params.rank_by in ("most-liked", "ridge") else ""
 
     @classmethod
     def decodes_in(cls, params: CatalogueParams) -> frozenset[str]:
@@ -136,7 +148,7 @@ def _drawn(candidates: list[int], group: Sequence[Request]) -> list[int]:
 
 def _most_liked(train: Interactions, context: GeneratorContext) -> Floats:
     """[1, items]; the same for all users."""
-    return population_scores(train, context.embeddings, context.fit_seed)[None, :]
+    return population_scores(train, context.embeddings)[None, :]
 
 
 def _centroid(train: Interactions, context: GeneratorContext) -> Floats:
@@ -152,7 +164,7 @@ def _ridge(train: Interactions, context: GeneratorContext, ridge: float) -> Floa
     """[users, items]; population prediction in rating units plus the user's own regression on directions."""
     points = LinearSpace("pca", TASTE_DIMS).fit(context.embeddings[context.training_items]).forward(context.embeddings)
     residual = train.rating - train.user_mean()[train.user]
-    population = fit_population(train, context.embeddings, context.fit_seed).predict(context.embeddings)
+    population = fit_population(train, context.embeddings).predict(context.embeddings)
     own = ridge_tastes(train, points, ridge) @ points.T.astype(np.float64)
     return population[None, :] * float(residual.std()) + own
 

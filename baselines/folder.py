@@ -18,7 +18,7 @@ from rebeca.data.cells import check_id, check_text
 from rebeca.data.folder import image_files
 from rebeca.data.interactions import Interactions
 from rebeca.data.options import USUAL_LAYOUT
-from rebeca.data.tables import Faults, read_table
+from rebeca.data.tables import Faults, Table, read_table
 from rebeca.errors import DataError, PluginError, first_few
 from rebeca.interfaces import GeneratedImage, Generator, GeneratorContext, Request
 from rebeca.pixels import DECODING, decode_image, pixels_digest
@@ -49,6 +49,8 @@ class FolderParams:
         personal: Whether the images were generated for the user whose folder they are in.
         retrieval: Whether the images are copies of items. One that equals an item in every pixel then counts as that
             item, so that held-out ratings score it. Of several equal items the user's first candidate is taken.
+        names_fits: Whether the table names the fit of every image in a column ``fit``. Image k of a user belongs to
+            fit k modulo the task's ``fits``. Without it, all images count as those of one fitted model.
     """
 
     LOCATIONS: ClassVar[tuple[str, ...]] = ("path",)
@@ -57,6 +59,7 @@ class FolderParams:
     content: str = ""
     personal: bool = True
     retrieval: bool = False
+    names_fits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,11 @@ class Folder(Generator[FolderParams]):
         return f"decoding {DECODING}, reading {READING}"
 
     @classmethod
+    def fit_varies(cls, params: FolderParams) -> bool:
+        """Only where the images name their fits."""
+        return params.names_fits
+
+    @classmethod
     def decodes_in(cls, params: FolderParams) -> frozenset[str]:
         """Nowhere: its images exist."""
         return frozenset()
@@ -103,7 +111,7 @@ class Folder(Generator[FolderParams]):
 
     def fit(self, train: Interactions) -> None:
         """Checks the folder, its links and its table; there is nothing to learn."""
-        read_submission(self.params.path, self.context.users)
+        self._read()
 
     def save(self, folder: Path) -> None:
         """Nothing to write."""
@@ -121,11 +129,12 @@ class Folder(Generator[FolderParams]):
         if not requests:
             return
         if self._submission is None:
-            self._submission = read_submission(self.params.path, self.context.users)
+            self._submission = self._read()
         files = self._submission.files
         if not self._submission.listed:
             _check_users(self.params.path, dict.fromkeys(request.user for request in requests))
-        count = 1 + max(request.replicate for request in requests)
+        fits = self.context.fits
+        count = (max(request.replicate for request in requests) // fits + 1) * fits  # images per user in all fits
         _check_names(
             self.params.path, self._submission, [(user, k) for user in self.context.users for k in range(count)]
         )
@@ -143,6 +152,9 @@ class Folder(Generator[FolderParams]):
                 raise _damaged(files.values()) from error
             yield GeneratedImage(pixels, item=self._item(pixels, request.user) if self.params.retrieval else None)
 
+    def _read(self) -> Submission:
+        return read_submission(self.params.path, self.context.users, self.context.fits, self.params.names_fits)
+
     def _item(self, pixels: Pixels, user: str) -> int | None:
         """The item with these pixels, one of the user's candidates where there is one."""
         equal = self._items.get(pixels_digest(pixels), [])
@@ -150,15 +162,18 @@ class Folder(Generator[FolderParams]):
         return next((item for item in equal if item in candidates), equal[0] if equal else None)
 
 
-def read_submission(path: str, users: Sequence[str]) -> Submission:
+def read_submission(path: str, users: Sequence[str], fits: int = 1, names_fits: bool = False) -> Submission:
     """Finds the images of a folder, without reading them.
 
     Args:
         path: The folder.
         users: Ids of all users of the data set.
+        fits: How many fits the task asks for.
+        names_fits: Whether the table must name the fit of every image.
 
     Raises:
-        PluginError: If there is no such folder, or a link in it leads out of it or to a folder.
+        PluginError: If there is no such folder, a link in it leads out of it or to a folder, or the table that should
+            name fits is missing.
         DataError: Naming the first rows of the table that are wrong.
     """
     if not path or not Path(path).is_dir():
@@ -169,7 +184,12 @@ def read_submission(path: str, users: Sequence[str]) -> Submission:
     if faults := [f"'{name}' {fault}" for name, fault in links.items() if fault]:
         raise PluginError(f"{path}: {first_few(faults)}", hint="put the files themselves into the folder")
     if (root / TABLE).is_file():
-        return Submission(_listed(root / TABLE, root, users), (), listed=True)
+        return Submission(_listed(root / TABLE, root, users, fits, names_fits), (), listed=True)
+    if names_fits:
+        raise PluginError(
+            f"{path}: names_fits is true, and there is no table {TABLE}",
+            hint="list the images in a table (user,replicate,file,fit), or leave names_fits out",
+        )
     files, others = dict[Key, Path](), list[str]()
     for file in filter(Path.is_file, paths):
         name = file.relative_to(root)
@@ -202,13 +222,14 @@ def _key(name: Path) -> Key | None:
     return (name.parts[0], int(name.stem)) if fits else None
 
 
-def _listed(path: Path, root: Path, users: Sequence[str]) -> dict[Key, Path]:
+def _listed(path: Path, root: Path, users: Sequence[str], fits: int, names_fits: bool) -> dict[Key, Path]:
     """The files that a table names.
 
     Raises:
         DataError: Naming the first rows that are wrong.
     """
-    table = read_table(path, USUAL_LAYOUT, {"user": _check_user, "replicate": _check_replicate, "file": check_id})
+    columns = {"user": _check_user, "replicate": _check_replicate, "file": check_id}
+    table = read_table(path, USUAL_LAYOUT, columns | ({"fit": check_id} if names_fits else {}))
     names = table.columns["file"]
     near, faults, files = {_loose(user): user for user in users}, Faults(path), dict[Key, Path]()
     known, rows = set(users), table.rows.tolist()
@@ -220,9 +241,23 @@ def _listed(path: Path, root: Path, users: Sequence[str]) -> dict[Key, Path]:
         elif key in files:
             faults.add(row, f"image {number} of user '{user}' is named twice")
         files[key] = root / name
+    if names_fits:
+        _check_fits(table, fits, faults)
     faults.check()
     source = image_files(root, names, path, rows)
     return {key: root / file for key, file in zip(files, source.files, strict=True)}
+
+
+def _check_fits(table: Table, fits: int, faults: Faults) -> None:
+    """Notes rows whose fit is not that of the other images with the same replicate modulo ``fits``."""
+    name_of, number_of = dict[int, str](), dict[str, int]()
+    hint = f"fit k of {fits} makes the replicates with replicate % {fits} == k; or leave names_fits out"
+    for row, cell, name in zip(table.rows.tolist(), table.columns["replicate"], table.columns["fit"], strict=True):
+        number = int(cell) % fits
+        if (first := name_of.setdefault(number, name)) != name:
+            faults.add(row, f"image {cell} is of fit '{name}', and others with this number are of '{first}'", hint)
+        elif (other := number_of.setdefault(name, number)) != number:
+            faults.add(row, f"image {cell} is of fit '{name}', which also made image {other}", hint)
 
 
 def _check_user(cell: str) -> str:

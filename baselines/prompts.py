@@ -63,6 +63,11 @@ class Prompts(Generator[PromptsParams]):
         self._order: list[str] = []
 
     @classmethod
+    def fit_varies(cls, params: PromptsParams) -> bool:
+        """No: words are counted."""
+        return False
+
+    @classmethod
     def reads_captions(cls, params: PromptsParams) -> bool:
         return params.words not in PUBLISHED
 

@@ -210,7 +210,8 @@ def _generator(task: Task, spec: ResolvedGenerator, addresses: Addresses, store:
 def print_plan(plan: RunPlan) -> None:
     """Prints what is left to compute, then a row per generator, then what could be detected."""
     console = terminal()
-    console.print(f"{plan.title}: {count(plan.users)}, {plan.images_per_user} images per user", style="bold")
+    of_fits = f" by {plan.fits_per_generator} fits" if plan.fits_per_generator > 1 else ""
+    console.print(f"{plan.title}: {count(plan.users)}, {plan.images_per_user} images per user{of_fits}", style="bold")
     size = "" if plan.bytes is None else f", about {decimal(plan.bytes)} on disk"
     time = "" if plan.seconds_left is None else f", {_duration(plan.seconds_left)} for missing images and their scores"
     console.print(f"{counted(plan.fits, 'fit')}, {plan.images:,} images ({plan.images_cached:,} cached){size}{time}")

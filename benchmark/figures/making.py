@@ -28,6 +28,7 @@ from benchmark.figures.style import (
     line_colour,
     present,
 )
+from benchmark.records.schema import Fit
 
 CURVES = 6
 NAMED = 8
@@ -58,26 +59,37 @@ class History(BaseModel):
         return int(np.argmin(self.validation)) if self.best_epoch is None else self.best_epoch
 
 
-def history_of(row: Row) -> History | None:
+def history_of(fit: Fit) -> History | None:
     """None where the fit's report has no history of this form."""
     try:
-        return History.model_validate(row.record.fits[0].report.get("history"))
+        return History.model_validate(fit.report.get("history"))
     except ValidationError:
         return None
+
+
+def _histories(row: Row) -> dict[int, History]:
+    """By number of the fit."""
+    return {fit.number: history for fit in row.record.fits if (history := history_of(fit)) is not None}
+
+
+def _span(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _training(tables: Tables) -> Figure | None:
     by_fit: dict[str, Row] = {}
     for row in sorted(tables.board.rows, key=lambda row: row.id != tables.board.reference):
-        if history_of(row) is not None:
+        if _histories(row):
             by_fit.setdefault(row.record.fits[0].key, row)
     rows = telling(tables, list(by_fit.values()), CURVES) if by_fit else []
-    histories = {row.id: history for row in rows if (history := history_of(row)) is not None}
+    histories = {row.id: _histories(row) for row in rows}
     data = pd.DataFrame(
         [
-            {"generator": row.title, "loss": loss, "epoch": k + 1, "ratings": kind}
+            {"generator": row.title, "fit": number, "loss": loss, "epoch": k + 1, "ratings": kind}
             for row in rows
-            for kind, losses in (("train", histories[row.id].train), ("validation", histories[row.id].validation))
+            for number, history in histories[row.id].items()
+            for kind, losses in (("train", history.train), ("validation", history.validation))
             for k, loss in enumerate(losses)
         ]
     )
@@ -96,22 +108,27 @@ def _training(tables: Tables) -> Figure | None:
             y=alt.Y("loss:Q", title="loss", scale=alt.Scale(zero=False, type="log")),
             color=line_colour([row.title for row in rows], size),
             strokeDash=dash,
+            detail="fit:N",
         ).properties(width=size.width, height=round(size.width * 0.45))
 
     reference = next((row for row in rows if row.id == tables.board.reference), rows[0])
-    history = histories[reference.id]
+    best = [history.best + 1 for history in histories[reference.id].values()]
+    epochs = [len(history.train) for history in histories[reference.id].values()]
+    lowest = {row.title: [min(history.validation) for history in histories[row.id].values()] for row in rows}
     return Figure(
         "training",
         claims=(
-            Claim(reference.id, "best epoch", "is", history.best + 1),
-            Claim(reference.id, "epochs", "is", len(history.train)),
+            *(Claim(reference.id, "best epoch", "is", end) for end in dict.fromkeys([min(best), max(best)])),
+            *(Claim(reference.id, "epochs", "is", end) for end in dict.fromkeys([min(epochs), max(epochs)])),
         ),
-        title=f"{reference.title}'s prior was best on validation ratings after {history.best + 1} of"
-        f" {len(history.train)} epochs",
-        alt="; ".join(f"{row.title}: lowest validation loss {min(histories[row.id].validation):.4f}" for row in rows),
+        title=f"{reference.title}'s prior was best on validation ratings after {_span(best)} of {_span(epochs)} epochs",
+        alt="; ".join(
+            f"{title}: lowest validation loss {', '.join(f'{loss:.4f}' for loss in losses)}"
+            for title, losses in lowest.items()
+        ),
         data=data,
         draw=draw,
-        note="Losses of different objectives do not compare. Dotted: training; solid: validation.",
+        note="Losses of different objectives do not compare. Dotted: training; solid: validation. One line per fit.",
     )
 
 

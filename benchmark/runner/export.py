@@ -28,7 +28,7 @@ from rebeca.data.cells import number_text
 from rebeca.data.interactions import Interactions
 from rebeca.errors import StoreError
 
-FORMAT = 1
+FORMAT = 2
 """Of the exported files; raised with any change of their form."""
 ITEMS = "items"
 """Folder of the items' image files."""
@@ -102,11 +102,11 @@ def _write(folder: Path, task: Task, world: World, embeddings: Floats | None) ->
     if not any(prompts.values()):
         prompts = {}
     requests = (
-        [user, k, task.seeds.image(user, k), *prompts.values()]
+        [user, k, k % task.file.fits, task.seeds.image(user, k), *prompts.values()]
         for user in world.user_ids
         for k in range(task.file.images)
     )
-    _write_csv(folder / "requests.csv", ["user", "replicate", "seed", *prompts], requests)
+    _write_csv(folder / "requests.csv", ["user", "replicate", "fit", "seed", *prompts], requests)
     _write_ratings(folder / "training_ratings.csv", division.generators.train)
     _write_ratings(folder / "validation_ratings.csv", division.generators.validation)
     blocks = zip(dataset.ratings.user_ids, dataset.block_of_user.tolist(), strict=True)
@@ -144,6 +144,7 @@ def _about(task: Task, world: World, decoder: Mapping[str, JsonValue]) -> Mappin
         "hash": task.hash(),
         "modified": task.modified,
         "images_per_user": task.file.images,
+        "fits": task.file.fits,
         "image_size": decoder.get("size"),
         "decoder": {"use": task.file.decoder.use, "params": dict(decoder)},
         "encoder": task.encoder.text,
@@ -181,6 +182,7 @@ def _readme(task: Task, world: World, embeddings: bool, prompts: bool) -> str:
         version=task.file.version,
         users=len(world.users),
         images=task.file.images,
+        fits=FITS.format(fits=task.file.fits) if task.file.fits > 1 else "",
         spread=spread,
         prompts=PROMPTS if prompts else "",
         embeddings=EMBEDDINGS if embeddings else "",
@@ -189,6 +191,14 @@ def _readme(task: Task, world: World, embeddings: bool, prompts: bool) -> str:
     )
 
 
+FITS = """## Fits
+
+The benchmark fits each generator {fits} times, because two fits of one generator differ. Do the same: fit yours {fits}
+times with different random seeds, and make each image with the fit whose number is in the column `fit`. Give the table
+below a column `fit` with a name per fit, and set `names_fits: true` in `params`. The names are yours, such as that of a
+checkpoint. Otherwise all images count as those of one fitted model, and results are about that model only.
+
+"""
 PROMPTS = "Every request names the task's `prompt` and `negative_prompt` as well.\n"
 EMBEDDINGS = (
     "| `embeddings.npy` | float32 [items, dim]: the items in the space of the task's encoder, in the order of"
@@ -205,7 +215,7 @@ All tables are UTF-8, with commas between cells and quotes where a cell needs th
 
 | file | holds |
 |---|---|
-| `requests.csv` | one row per image that is asked for: `user`, `replicate` (counted from 0), `seed` |
+| `requests.csv` | one row per image that is asked for: `user`, `replicate` (counted from 0), `fit`, `seed` |
 | `training_ratings.csv` | what to learn from: `user`, `item`, `rating`, `like` (1 or 0) |
 | `validation_ratings.csv` | the same, for early stopping and other choices |
 | `users.csv` | `user`, `block`: users rate and see only items of their block |
@@ -221,7 +231,7 @@ The candidates of a user are the items of the user's block in `candidates.csv`, 
 Retrieval may return copies of candidates only. Images that you generate may have any size, unless `image_size` in
 `task.json` says more. The data {sharing}; their licence: {licence}.
 
-## Seeds
+{fits}## Seeds
 
 Take the randomness of an image from its seed, an unsigned 64-bit number. Two generators that use the same seeds see
 the same noise, and their comparison is more precise. {prompts}Read the seed as a whole number: many programs round it.

@@ -90,6 +90,7 @@ def generator_context(
         fit_seed=fit.seed,
         device=materials.device,
         workdir=workdir,
+        fits=task.file.fits,
         progress=report,
         privileges=Privileges({need: offers[need] for need in address.flags.needs}),
     )

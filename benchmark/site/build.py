@@ -298,7 +298,7 @@ def _each_generator(pages: _Pages) -> None:
             row=row,
             columns=tables.board.measures.everything(),
             galleries=view.galleries(tables, gallery, row.id),
-            guidance=view.guidance_of(row),
+            fits=view.fits_of(row),
         )
         script = data.generator_script(tables, row, gallery)
         (pages.folder / "data" / f"generator-{row.id}.js").write_text(script, encoding="utf-8")

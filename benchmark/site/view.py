@@ -22,8 +22,9 @@ from benchmark.board.columns import Column
 from benchmark.board.format_numbers import decimals_for, number, of_users
 from benchmark.board.row import LAST, Row
 from benchmark.board.tables import Tables
+from benchmark.figures.making import History, history_of
 from benchmark.records.files import newest_records
-from benchmark.records.schema import RatedItem
+from benchmark.records.schema import Fit, RatedItem
 from benchmark.site.images import Gallery, Shown, best_first
 from benchmark.task.spec import GeneratorEntry
 from rebeca.arrays import Floats
@@ -230,12 +231,31 @@ class Guidance(BaseModel):
     table: tuple[GuidanceLine, ...]
 
 
-def guidance_of(row: Row) -> Guidance | None:
+def guidance_of(fit: Fit) -> Guidance | None:
     """The guidance chosen by a fit; None if its report, which is free in form, does not have it."""
     try:
-        return Guidance.model_validate(row.record.fits[0].report.get("guidance"))
+        return Guidance.model_validate(fit.report.get("guidance"))
     except ValidationError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class FitView:
+    """A fit as its generator's page shows it.
+
+    Attributes:
+        fit: The fit.
+        history: Losses, where it reports them.
+        guidance: The chosen guidance, where it chose one.
+    """
+
+    fit: Fit
+    history: History | None
+    guidance: Guidance | None
+
+
+def fits_of(row: Row) -> list[FitView]:
+    return [FitView(fit, history_of(fit), guidance_of(fit)) for fit in row.record.fits]
 
 
 class SpeedFigures(BaseModel):

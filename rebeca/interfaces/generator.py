@@ -74,6 +74,7 @@ class GeneratorContext:
         decoder: Builds the task's decoder for points of a space, where ``decodes_in`` says so.
         seeds: Seeds of the task.
         fit_seed: Seed of this fit.
+        fits: How many fits the task asks for; image k of a user is made by fit k modulo this number.
         device: Torch device name.
         workdir: A folder for checkpoints and temporary files of this fit.
         progress: Called with (done, total, note).
@@ -101,6 +102,7 @@ class GeneratorContext:
     fit_seed: int
     device: str
     workdir: Path
+    fits: int = 1
     progress: Callable[[int, int, str], None] = no_progress
     privileges: Privileges = field(default_factory=Privileges)
 
@@ -262,6 +264,6 @@ class Generator(Plugin[P, GeneratorContext]):
         """Yields one image per request, or None where there is none.
 
         Args:
-            requests: All requests of whole users in replicate order; take randomness from their seeds, so that an image
-                does not depend on what is asked for beside it.
+            requests: Those of whole users that this fit answers, in replicate order. Take randomness from their seeds,
+                so that an image does not depend on what is asked for beside it.
         """

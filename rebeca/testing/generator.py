@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,10 +19,11 @@ from rebeca.testing.compare import TOLERANCE, Answers, require_equal
 from rebeca.testing.contract import check
 from rebeca.testing.drawing import SEED, DrawingContract
 from rebeca.testing.progress import ProgressLog, Stop
-from rebeca.testing.world import LONELY, SOUR, USERS, World
+from rebeca.testing.world import FIT_SEED, LONELY, SOUR, USERS, World
 
 REPORT = "report.json"
 """A file of the harness in the folder of every fit."""
+OTHER_FIT_SEED = 2**63 + 5
 ASK = "yield one image, or None, for every request, in the order of the requests"
 
 
@@ -69,6 +71,7 @@ class GeneratorContract(DrawingContract):
         names = (
             "needs",
             "fit_parameters",
+            "fit_varies",
             "decodes_in",
             "reads_captions",
             "claims_personal",
@@ -78,19 +81,21 @@ class GeneratorContract(DrawingContract):
         )
         return {**super().declared(), **{name: getattr(plugin, name)(settings) for name in names}}
 
-    def ready(self, place: Path) -> Any:
-        """A generator that was fitted, saved, and loaded in a new object."""
+    def ready(self, place: Path, fit_seed: int = FIT_SEED) -> Any:
+        """A generator that was fitted with a seed, saved, and loaded in a new object."""
         folder, workdir = place / "given", place / "workdir"
         folder.mkdir()
         workdir.mkdir(exist_ok=True)
-        self.fit(workdir).save(folder)
-        generator = self.build(self.context(self.shared_world, "generate", workdir))
+        self.fit(workdir, fit_seed=fit_seed).save(folder)
+        context = self.context(self.shared_world, "generate", workdir)
+        generator = self.build(replace(context, fit_seed=fit_seed))
         generator.load(folder)
         return generator
 
-    def fit(self, workdir: Path, progress: ProgressLog | None = None) -> Any:
+    def fit(self, workdir: Path, progress: ProgressLog | None = None, fit_seed: int = FIT_SEED) -> Any:
         """A generator that was fitted in this object."""
-        generator = self.build(self.context(self.shared_world, "fit", workdir, progress))
+        context = self.context(self.shared_world, "fit", workdir, progress)
+        generator = self.build(replace(context, fit_seed=fit_seed))
         generator.fit(self.shared_world.division.generators.train)
         return generator
 
@@ -136,7 +141,7 @@ class GeneratorContract(DrawingContract):
     @check("return True or False; family is a text, privileged_at 'fit' or 'generate'")
     def test_declarations_have_their_types(self) -> None:
         """What it declares of itself has the types that leaderboards expect."""
-        for name in ("reads_captions", "claims_personal", "needs_repeats"):
+        for name in ("fit_varies", "reads_captions", "claims_personal", "needs_repeats"):
             self.ask.answer(lambda name=name: getattr(self.plugin, name)(self.settings), name, bool)  # type: ignore[misc]
         self.ask.checked(self.plugin.family, "family", str)
         self.ask.checked(self.plugin.privileged_at, "privileged_at", str, STEPS)
@@ -213,6 +218,15 @@ class GeneratorContract(DrawingContract):
         if "generate" in self.flags.decodes_in and "fit" not in self.flags.decodes_in:
             raise SkipTest("the fitted object may not decode")
         require_equal(self.asked(self.fitted()[0]), self.answers(), "after save and load")
+
+    @check("let fit_varies(params) return True where the fit draws random numbers")
+    def test_fits_that_do_not_vary_are_equal(self) -> None:
+        """If fits do not vary, one with another seed gives the same images."""
+        if self.flags.fit_varies:
+            raise SkipTest("its fits may vary")
+        with TemporaryDirectory(prefix="rebeca-") as place:
+            other = self.ready(Path(place), OTHER_FIT_SEED)
+            require_equal(self.answers(), self.asked(other), "fitted with another seed")
 
     @check(f"call the file otherwise than {REPORT}")
     def test_save_leaves_the_harness_its_file(self) -> None:

@@ -40,11 +40,11 @@ def table(folder, rows, header="user,replicate,file"):
     return folder
 
 
-def read(folder, users=USERS):
+def read(folder, users=USERS, replicates=range(IMAGES), fits=1, **params):
     """Red of each image's first pixel in the order of users and replicates; None where it is missing."""
-    generator = Folder(FolderParams(str(folder)), SimpleNamespace(users=users))
+    generator = Folder(FolderParams(str(folder), **params), SimpleNamespace(users=users, fits=fits))
     generator.fit(None)
-    answers = generator.generate([Request(user, k, 0) for user in users for k in range(IMAGES)])
+    answers = generator.generate([Request(user, k, 0) for user in users for k in replicates])
     return [None if answer is None else int(answer.pixels[0, 0, 0]) for answer in answers]
 
 
@@ -59,6 +59,50 @@ def test_folders_and_a_table_give_the_same_images(tmp_path):
     listed = fill(tmp_path / "listed", name="all/{user}-{k}.png")
     table(listed, [f"{user},{k},all/{user}-{k}.png" for user in USERS for k in range(IMAGES)])
     assert read(folders) == read(listed) == [0, 1, 10, 11, 20, 21]
+
+
+def test_the_table_may_name_fits(tmp_path):
+    assert not Folder.fit_varies(FolderParams()) and Folder.fit_varies(FolderParams(names_fits=True))
+    fill(tmp_path)
+    rows = [f"{user},{k},{user}/{k}.png,checkpoint-{'ab'[k]}" for user in USERS for k in range(2)]
+    table(tmp_path, rows, "user,replicate,file,fit")
+    assert read(tmp_path, replicates=[1], fits=2, names_fits=True) == [1, 11, 21]
+    assert read(tmp_path) == read(tmp_path, fits=2, replicates=range(2)) == [0, 1, 10, 11, 20, 21]  # one fitted model
+
+
+@pytest.mark.parametrize(
+    ("fits", "names", "row", "text"),
+    [
+        (2, "aa", 3, "image 1 is of fit 'a', which also made image 0"),
+        (1, "ab", 3, "image 1 is of fit 'b', and others with this number are of 'a'"),
+        (2, "abac", 5, "image 1 is of fit 'c', and others with this number are of 'b'"),
+    ],
+)
+def test_rows_of_another_fit_are_refused(tmp_path, fits, names, row, text):
+    fill(tmp_path)
+    named = zip([f"{user},{k},{user}/{k}.png" for user in USERS for k in range(2)], names, strict=False)
+    table(tmp_path, [f"{image},{name}" for image, name in named], "user,replicate,file,fit")
+    with pytest.raises(DataError, match=f"images.csv: row {row}: {text}") as refusal:
+        read(tmp_path, fits=fits, names_fits=True)
+    assert "leave names_fits out" in refusal.value.hint
+
+
+def test_names_of_fits_need_a_table_with_such_a_column(tmp_path):
+    fill(tmp_path)
+    with pytest.raises(PluginError, match=r"names_fits is true, and there is no table images\.csv"):
+        read(tmp_path, names_fits=True)
+    table(tmp_path, ["u0,0,u0/0.png"])
+    with pytest.raises(DataError, match=r"images\.csv: .*'fit'"):
+        read(tmp_path, names_fits=True)
+
+
+def test_images_counted_from_one_are_told_from_those_of_other_fits(tmp_path):
+    """Image 0 is missing; fit 0 makes images 0 and 2, and asks for no more than 2."""
+    for k in (1, 2, 3):
+        save(tmp_path / "u0" / f"{k}.png", k)
+    assert read(tmp_path, ("u0",), replicates=[0, 2], fits=2) == [None, 2]
+    with pytest.raises(PluginError, match="'u0' are u0/1 to u0/3, asked for as 0 to 2"):
+        read(tmp_path, ("u0",), replicates=[0, 1, 2])
 
 
 def test_missing_images_are_missing(tmp_path):
@@ -206,7 +250,7 @@ def test_copies_count_as_items_where_the_task_says_so(tmp_path):
     catalogue = Catalogue(("a", "b", "c", "d"), ArraySource(pixels), np.zeros(4, int))
     rated = tuple(np.array(items, int) for items in ([], [0, 1, 3], [3]))
     candidates = Candidates(USERS, np.ones((1, 4), bool), np.zeros(3, int), rated)
-    context = SimpleNamespace(users=USERS, catalogue=catalogue, candidates=candidates)
+    context = SimpleNamespace(users=USERS, fits=1, catalogue=catalogue, candidates=candidates)
     requests = [Request(user, k, 0) for user in USERS for k in range(IMAGES)]
     items = {
         retrieval: [

@@ -63,5 +63,14 @@ def test_every_name_decides():
     assert len(set(fits)) == len(fits)
 
 
+def test_fits_of_one_generator_differ_and_the_first_keeps_its_seed():
+    assert [SEEDS.fitting("generator", "a", {"x": 1}, number) for number in range(3)] == [
+        10255584070670178749,
+        10918570294518414746,
+        11647343444870349903,
+    ]
+    assert SEEDS.fitting("generator", "a", {"x": 1}) == 10255584070670178749
+
+
 def test_noise_offsets_leave_fits_alone():
     assert SeedScheme("task", 1, 42, offset=5).fitting("generator", "a", {}) == SEEDS.fitting("generator", "a", {})

@@ -38,6 +38,11 @@ class MyPlugin(Generator[MyPluginParams]):
         # The fit depends on no parameter, so all values of spread share one fit.
         return frozenset()
 
+    @classmethod
+    def fit_varies(cls, params: MyPluginParams) -> bool:
+        # The fit draws no random number, so all fits of a task would be equal.
+        return False
+
     def fit(self, train: Interactions) -> None:
         context = self.context
         self.means = means_of_likes(train, context.embeddings, context.training_items)

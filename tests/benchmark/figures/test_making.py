@@ -15,7 +15,8 @@ def figures(tables):
 def test_losses_are_those_of_the_fit(tables, figures):
     data = figures["training"].data
     reference = next(row for row in tables.board.rows if row.id == tables.board.reference)
-    history = history_of(reference)
+    (fit,) = reference.record.fits
+    history = history_of(fit)
     own = data[data["generator"] == reference.title]
     for kind, losses in (("train", history.train), ("validation", history.validation)):
         assert own[own["ratings"] == kind]["loss"].tolist() == list(losses)

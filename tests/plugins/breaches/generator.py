@@ -28,6 +28,10 @@ class Right(Generator[RightParams]):
     def decodes_in(cls, params):
         return frozenset()
 
+    @classmethod
+    def fit_varies(cls, params):
+        return False
+
     def fit(self, train):
         self.context.progress(0, 2, "likes")
         self.likes = np.bincount(train.user, train.liked, train.num_users).tolist()
@@ -100,6 +104,11 @@ def first_of_batch(self, requests):
     return iter([GeneratedImage(np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8))] * len(requests))
 
 
+def lucky(self, train):
+    Right.fit(self, train)
+    self.likes = np.random.default_rng(self.context.fit_seed).permutation(self.likes).tolist()
+
+
 def greedy(self, train):
     train.rating[:] = 0
     Right.fit(self, train)
@@ -153,6 +162,7 @@ BREACHES = [
     breach("decodes_in_names_steps", "decodes_in names 'later'", decodes_in=answers({"later"})),
     breach("declarations_have_their_types", "claims_personal is 'yes'", claims_personal=answers("yes")),
     breach("declarations_have_their_types", "notes are no texts", notes=answers("one text")),
+    breach("declarations_have_their_types", "fit_varies is None", fit_varies=answers(None)),
     breach("there_is_one_image_per_request", "gave 23 answers to 24 requests", generate=fewer),
     breach("images_are_rgb", "expected uint8 RGB .* got float64", image=converted(np.float64)),
     breach("images_come", "24 of 24 images are None", image=lambda self, request: None),
@@ -176,6 +186,7 @@ BREACHES = [
     ),
     breach("save_leaves_the_harness_its_file", "wrote report.json", save=reporting),
     breach("report_is_json", "Out of range float values", report=lambda self: {"loss": float("nan")}),
+    breach("fits_that_do_not_vary_are_equal", "fitted with another seed, image", fit=lucky),
     breach("progress_counts_up", "counted from 2 back to 1", fit=backwards),
     breach("interrupted_fits_end_alike", "after an interrupted fit, image", fit=resuming),
     breach("global_random_state_plays_no_part", "with another global random state, image", image=from_global_state),
