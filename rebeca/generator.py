@@ -31,7 +31,7 @@ from rebeca.ties import best_first
 CHOICE_IMAGES = 4
 """Images per user when guidance is chosen on validation ratings; few, because few candidates are held back."""
 LEAST_CHOOSING_USERS = 8
-"""TODO."""
+"""Fewer users choose little better than chance (docs/reports/sparse-ratings.md)."""
 SPREAD_CHANGE = 0.1
 """Share by which a sampler may change the spread of embeddings without a note."""
 
@@ -220,8 +220,11 @@ class Rebeca(Generator[RebecaParams]):
         users = _users_who_choose(held)
         known = Part(train, held).joined()
         personal = personal_ratings(known, context.embeddings)[len(train) :]
-        table = self._compare_guidance(points, users, personal)
-        self._chosen = table[best_first(np.array([row.personal_rating for row in table]))[0]].prior_guidance
+        by_user = self.compare_guidance(points, users, personal)
+        means, errors = by_user.mean(axis=1), by_user.std(axis=1, ddof=1) / np.sqrt(len(users))
+        rows = zip(self.params.guidance_grid, means.tolist(), errors.tolist(), strict=True)
+        table = [GuidanceRow(*row) for row in rows]
+        self._chosen = table[best_first(means)[0]].prior_guidance
         counting = held.where(np.isin(held.user, users))
         raters = np.bincount(known.item, minlength=known.num_items)
         return {
@@ -232,13 +235,13 @@ class Rebeca(Generator[RebecaParams]):
             "ratings_without_other_raters": int((raters[counting.item] == 1).sum()),
         }
 
-    def _compare_guidance(self, points: Floats, choosing: Ints, personal: Floats) -> list[GuidanceRow]:
-        """Every value's personal rating of the validation items that are nearest to its samples.
+    def compare_guidance(self, points: Floats, choosing: Ints, values: Floats) -> Floats:
+        """float64 [grid, m]; mean value of the validation items that are nearest to each user's samples.
 
         Args:
             points: float [items, dim] in the prior's space.
-            choosing: int [m]; users that count.
-            personal: float64 [validation ratings].
+            choosing: int [m]; users with validation ratings.
+            values: float64 [validation ratings], e.g. personal ratings.
         """
         held, seed = self.context.validation, self.context.fit_seed
         rows = rows_by_group(held.user, held.num_users)
@@ -247,16 +250,13 @@ class Rebeca(Generator[RebecaParams]):
             users = np.full_like(users, self._model.shape.null_user)
         seeds = [seed_of(seed, "choice", int(u), k) for u in choosing for k in range(CHOICE_IMAGES)]
         params = NearestParams(getattr(getattr(self._decoder, "params", None), "metric", "euclidean"))
-        table = []
-        for guidance in self.params.guidance_grid:
-            sampled = self._sample(users, LIKE, seeds, guidance)
-            lifts = np.empty(len(choosing))
-            for place, samples in enumerate(sampled.reshape(len(lifts), CHOICE_IMAGES, -1)):
+        means = np.empty((len(self.params.guidance_grid), len(choosing)))
+        for number, guidance in enumerate(self.params.guidance_grid):
+            sampled = self._sample(users, LIKE, seeds, guidance).reshape(len(choosing), CHOICE_IMAGES, -1)
+            for place, samples in enumerate(sampled):
                 own = rows[choosing[place]]
-                lifts[place] = personal[own[nearest(samples, points[held.item[own]], params)]].mean()
-            error = float(lifts.std(ddof=1) / np.sqrt(len(lifts)))
-            table.append(GuidanceRow(guidance, float(lifts.mean()), error))
-        return table
+                means[number, place] = values[own[nearest(samples, points[held.item[own]], params)]].mean()
+        return means
 
 
 def _users_who_choose(validation: Interactions) -> Ints:

@@ -223,12 +223,15 @@ class GuidanceLine(BaseModel):
 
 
 class Guidance(BaseModel):
-    """Results of all guidance scales, and the chosen scale."""
+    """Results of all guidance scales, the chosen scale, and on how many users and ratings the choice rests."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
     chosen: float
     table: tuple[GuidanceLine, ...]
+    users: int
+    ratings: int
+    ratings_without_other_raters: int
 
 
 def guidance_of(fit: Fit) -> Guidance | None:

@@ -7,7 +7,9 @@ import pytest
 
 from baselines.catalogue import CatalogueGenerator, CatalogueParams, best_positions, factorise
 from benchmark.task.resolve import load_task
-from rebeca.interfaces import GeneratedImage, Request
+from rebeca.data.dataset import Dataset
+from rebeca.interfaces import GeneratedImage, GeneratorContext, Request
+from tests.builders import interactions
 from tests.running import Running
 
 PER_USER = ("data.split.kind=per-user", "data.split.test=8", "data.split.validation=4")
@@ -44,6 +46,21 @@ def test_catalogue_per_user(tiny, tmp_path, rank_by):
     check(*generate(tiny, tmp_path, ("catalogue", CatalogueParams(rank_by)), PER_USER))
 
 
+def test_ridge_knows_users_where_nobody_else_rated_their_items():
+    """A mean that contains the own rating would leave no taste, and one ranking for all users."""
+    rng = np.random.default_rng(0)
+    user, item, embeddings = np.repeat([0, 1], 40), np.arange(80), rng.normal(size=(80, 4)).astype(np.float32)
+    rating = embeddings[item, 0] * np.where(user == 0, 1, -1)  # one likes what the other dislikes
+    dataset = Dataset.in_memory(
+        "Two users", np.zeros((80, 2, 2, 3), np.uint8), interactions(user, item, rating), scale=(-4, 4)
+    )
+    context = GeneratorContext.alone(dataset, embeddings=embeddings)
+    generator = CatalogueGenerator(CatalogueParams("ridge"), context)
+    generator.fit(dataset.ratings)
+    correlations = [np.corrcoef(scores, embeddings[:, 0])[0, 1] for scores in generator._scores]
+    assert correlations[0] > 0.5 and correlations[1] < -0.5
+
+
 def test_rebeca(tiny, tmp_path):
     run = Running.of(load_task(tiny), tmp_path / "w")
     for spec in run.task.generators[:3]:
@@ -78,8 +95,6 @@ def test_factorisation_knows_nothing_of_unseen_images(tiny, tmp_path):
 
 
 def test_factorisation_recovers_a_low_rank_matrix():
-    from tests.builders import interactions
-
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(40, 2)) @ rng.normal(size=(2, 30)) * 3
     user, item = np.nonzero(rng.random(truth.shape) < 0.7)

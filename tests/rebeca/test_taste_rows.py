@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rebeca.taste import taste_rows
-from tests.builders import grid
+from tests.builders import grid, interactions
 
 
 @pytest.mark.parametrize("width", [3, 4, 9])
@@ -26,3 +26,10 @@ def test_a_direction_that_never_changes_is_harmless():
     points = np.ones((60, 2))
     points[:, 0] = np.random.default_rng(0).normal(size=60)
     assert np.isfinite(taste_rows(grid(10, 60), points, 4, 30.0, 0)).all()
+
+
+def test_rows_know_users_where_nobody_else_rated_their_items():
+    rng = np.random.default_rng(0)
+    user, item = rng.permuted(np.repeat(np.arange(6), 10)), np.arange(60)
+    rows = taste_rows(interactions(user, item, rng.normal(size=60)), rng.normal(size=(60, 3)), 4, 30.0, 0)
+    assert len(np.unique(rows, axis=0)) == 6 and rows.std() == pytest.approx(1, abs=0.35)

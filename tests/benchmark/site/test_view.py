@@ -171,3 +171,20 @@ def test_a_huge_file_is_not_read(write, tmp_path):
     write("a", stages="x" * view.MOST_BYTES)
     with pytest.raises(RecordError, match="too many for a report"):
         view.read_reports([tmp_path])
+
+
+def test_a_choice_of_guidance_is_shown_with_its_ratings():
+    facts = {
+        "chosen": 3.0,
+        "table": [{"prior_guidance": 3.0, "personal_rating": 0.1, "standard_error": 0.02}],
+        "users": 9,
+        "ratings": 1200,
+        "ratings_without_other_raters": 40,
+    }
+
+    def row(report):
+        return SimpleNamespace(record=SimpleNamespace(fit=SimpleNamespace(report=report)))
+
+    guidance = view.guidance_of(row({"guidance": facts}))
+    assert (guidance.users, guidance.ratings, guidance.ratings_without_other_raters) == (9, 1200, 40)
+    assert view.guidance_of(row({})) is None
