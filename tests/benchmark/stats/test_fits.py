@@ -148,7 +148,7 @@ def test_equal_differences_can_be_tested() -> None:
     effects = PairEffects(np.random.default_rng(0).normal(0, 0.1, (499, 2)), np.array([0.01, 0.0]))
     effects.draws[:, 1] = 0.0
     far, constant = sign_flips(np.full((8, 2), 1.0), 499, np.random.default_rng(1), effects)
-    assert far.p == 1 / 500 and constant.p < 0.03  # all signs alike in one of 128 flips
+    assert max(far.p, constant.p) < 0.03  # all signs are alike in one of 128 flips
     near, nothing = sign_flips(np.tile([0.01, 0.0], (8, 1)), 499, np.random.default_rng(1), effects)
     assert near.p > 0.8 and nothing.p == 1.0
 
