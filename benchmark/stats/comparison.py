@@ -27,7 +27,7 @@ FLIPS_PER_BLOCK = 512
 MOST_ENUMERATED = 30
 ROUNDS_AT_ONCE = 4_000_000
 LARGEST_T = 1e9
-"""Stands for the infinite t of equal values, so that it can be multiplied by their error of 0."""
+"""Stands for the infinite t of equal values beside fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,7 @@ def _over_users_and_fits(d: Floats, known: Bools, n: Ints, fits: PairEffects) ->
     """
     mean = d.sum(axis=0) / n
     over_users = np.square(np.where(known, d - mean, 0.0)).sum(axis=0) / (n * (n - 1))
+    over_users = np.maximum(over_users, np.square(mean / LARGEST_T))
     variance = over_users + fits.variances
     share = np.divide(fits.variances, variance, out=np.zeros(len(mean)), where=variance > 0)
     centred = _over_users(np.where(known, d - share * mean, 0.0), n)

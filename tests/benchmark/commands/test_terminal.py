@@ -26,7 +26,7 @@ from benchmark.analysis.results import Interval
 from benchmark.commands import doctor, plan, show
 from benchmark.commands.layout import BREAK, STANZAS_BELOW, Column, print_rows, terminal
 from benchmark.commands.settings import SETTINGS
-from benchmark.planning.pilot import MeasureReach, Reach
+from benchmark.planning.reach import MeasureReach, Reach
 from benchmark.runner import cache, start, status
 from tests.conftest import ROOT, invoke, without_page
 
@@ -50,12 +50,14 @@ PLAN = plan.RunPlan(
     hash="0" * 64,
     users=40,
     images_per_user=25,
+    fits_per_generator=5,
+    comparisons=11,
     generators=[
-        plan.GeneratorPlan("rebeca", "a1810d7979c3", True, 5, 5, 1000, 1000, 250_000),
-        plan.GeneratorPlan("rebeca-with-users-shuffled", "a1810d7979c3", True, 5, 2, 1000, 400, 100_000),
-        plan.GeneratorPlan("catalogue-random", "61c7a37e2fdc", False, 5, 0, 1000, 0, 0),
+        plan.GeneratorPlan("rebeca", ["a1810d7979c3", *"bcde"], 5, 5, 5, 1000, 1000, 250_000),
+        plan.GeneratorPlan("rebeca-with-users-shuffled", ["a1810d7979c3", *"bcde"], 5, 5, 2, 1000, 400, 100_000),
+        plan.GeneratorPlan("catalogue-random", ["61c7a37e2fdc"], 0, 5, 0, 1000, 0, 0),
     ],
-    fits=2,
+    fits=6,
     images=3000,
     images_cached=1400,
     bytes=750_000,
@@ -63,10 +65,12 @@ PLAN = plan.RunPlan(
     smallest_p=0.0001,
     margin=0.02,
     detectable_in_sd=0.45,
+    adjusted_in_sd=0.61,
     pilot=plan.PilotPlan(
         "results/sprites/v1",
         40,
         25,
+        1,
         0.14,
         [
             MeasureReach(
@@ -74,9 +78,16 @@ PLAN = plan.RunPlan(
                 pairs=3,
                 spread=0.1,
                 largest_spread=0.2,
-                table=tuple(Reach(users, images, 0.044 * 40 / users) for users in (40, 80) for images in (25, 50)),
-                users_for_margin=194,
-                users_for_equivalence=1212,
+                between_fits=0.008,
+                fits_measured=False,
+                table=tuple(
+                    Reach(users, images, fits, 0.044 * 40 / users, 0.06 * 40 / users + 0.1 / fits)
+                    for users in (40, 80)
+                    for images in (25, 50)
+                    for fits in (1, 3, 5)
+                ),
+                users_for_margin=1194,
+                users_for_equivalence=None,
             )
         ],
     ),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from benchmark.stats.comparison import Rules, compare, sign_flips
-from benchmark.stats.fits import FitEffects, FittedValues, MeanSquare, bartlett, fit_effects
+from benchmark.stats.fits import FitEffects, FittedValues, MeanSquare, PairEffects, bartlett, fit_effects
 from benchmark.stats.intervals import mean_interval, resampling_weights, widened
 from benchmark.stats.ranks import share_first
 from rebeca.arrays import Floats
@@ -131,6 +131,37 @@ def test_without_effects_flips_are_as_before() -> None:
     none = fit_effects([FittedValues("a", "m", ("k",), d.T[:1]), FittedValues("b", "m", ("k2",), d.T[1:2])], 499, "x")
     assert none.pairs(np.array([0]), np.array([1])) is None
     assert sign_flips(d, 499, np.random.default_rng(0), None) == plain
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.integers(6, 40))
+def test_effects_of_no_size_change_no_test(seed: int, users: int) -> None:
+    d = np.random.default_rng(seed).normal(0.2, 1, (users, 3))
+    d[0, 0] = np.nan
+    flips = 2**users - 1 if users < 9 else 299  # never enumerated
+    nothing = PairEffects(np.zeros((flips, 3)), np.zeros(3))
+    plain = sign_flips(d, flips, np.random.default_rng(0))
+    assert sign_flips(d, flips, np.random.default_rng(0), nothing) == plain
+
+
+def test_equal_differences_can_be_tested() -> None:
+    effects = PairEffects(np.random.default_rng(0).normal(0, 0.1, (499, 2)), np.array([0.01, 0.0]))
+    effects.draws[:, 1] = 0.0
+    far, constant = sign_flips(np.full((8, 2), 1.0), 499, np.random.default_rng(1), effects)
+    assert max(far.p, constant.p) < 0.03  # all signs are alike in one of 128 flips
+    near, nothing = sign_flips(np.tile([0.01, 0.0], (8, 1)), 499, np.random.default_rng(1), effects)
+    assert near.p > 0.8 and nothing.p == 1.0
+
+
+def test_few_users_tell_methods_apart_whose_fits_vary_much() -> None:
+    rng, hits = np.random.default_rng(11), 0
+    for _ in range(40):
+        members = family(rng, 4, 5, 8, 0.3)
+        values = np.stack([each.values.mean(axis=0) for each in members])
+        pairs = effects_of(members, 299).pairs(np.array([0]), np.array([1]))
+        (test,) = sign_flips((values[0] - values[1] + 1.0)[:, None], 299, rng, pairs)
+        hits += test.p <= 0.05
+    assert hits >= 36
 
 
 def rejections(sd_fits: float, use_fits: bool, runs: int = 300, generators: int = 4, fits: int = 3) -> float:
