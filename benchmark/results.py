@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from benchmark.board.board import Board, read_board
-from benchmark.board.format_numbers import MISSING, count, with_interval
+from benchmark.board.format_numbers import MISSING, with_interval
 from benchmark.board.frames import comparison_frame, images_frame, leaderboard_frame, pairs_frame, users_frame
 from benchmark.board.tables import Tables, read_tables
 from benchmark.records.find import find_records
@@ -405,7 +405,7 @@ class Results:
     @property
     def _size(self) -> str:
         board = self._board
-        return f"{len(board.rows)} generators, {count(board.users)}, {board.images_per_user} images per user"
+        return f"{len(board.rows)} generators, {board.size}"
 
 
 def _html_row(kind: str, *cells: str) -> str:

@@ -70,6 +70,11 @@ class Board:
         return self.record.spec.analysis.primary.scorer
 
     @property
+    def preference(self) -> Measure:
+        """What the leaderboard is ordered by."""
+        return Measure(self.primary)
+
+    @property
     def reference(self) -> str:
         return self.record.spec.analysis.reference
 
@@ -92,6 +97,11 @@ class Board:
     def size(self) -> str:
         """``100 users, 6 images per user, 3 fits per generator``."""
         return ", ".join(filter(None, (count(self.users), f"{self.images_per_user} images per user", self.scope.size)))
+
+    @property
+    def between_fits(self) -> bool:
+        """Whether some generator's preference is known for several fits."""
+        return any(row.between_fits(self.preference) is not None for row in self.rows)
 
     def row(self, generator: str) -> Row:
         return next(row for row in self.rows if row.id == generator)

@@ -20,6 +20,7 @@ from benchmark.analysis.measures import (
 )
 from rebeca.interfaces import ScorerCard
 
+TEST_MEANING = "p: permutation test of this generator alone, not adjusted."
 GAP_MEANING = "Verifier minus auditor: large where a generator pleases the verifier alone."
 
 
@@ -126,7 +127,7 @@ class Columns:
         preference, lift = both_by(scorer)
         columns = [Column(heading, preference, card.unit, card.meaning, card.higher_is_better)]
         if scorer in self.lifted:
-            meaning = f"Own images against other users' images, judged by: {card.name.lower()}."
+            meaning = f"Own images against other users' images, judged by: {card.name.lower()}. {TEST_MEANING}"
             columns.append(Column(lift_heading, lift, card.unit, meaning))
         return columns
 

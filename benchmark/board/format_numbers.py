@@ -61,6 +61,12 @@ def p_value(p: float | None) -> str:
     return "< .001" if p < 0.001 else "1" if p >= 0.9995 else f"{p:.3f}".lstrip("0")
 
 
+def p_with_sign(p: float) -> str:
+    """``p = .032``, ``p < .001``."""
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
 def brief(seconds: float | None) -> str:
     """Two significant digits, down to a thousandth: ``0.072``."""
     if seconds is None or not math.isfinite(seconds):

@@ -37,6 +37,8 @@ def _board_row(board: Board, row: Row) -> dict[str, Cell]:
         "users": board.users,
         "images_requested": row.record.images.requested,
         "images_valid": row.record.images.valid,
+        "fits": row.fits,
+        "between_fits": row.between_fits(board.preference),
     }
     for column in board.measures.everything():
         fields |= _interval_fields(column.key, row.cell(column))

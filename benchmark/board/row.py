@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmark.analysis.measures import Measure
-from benchmark.analysis.results import Interval, Personal, Rank
+from benchmark.analysis.results import Interval, PermutationTest, Personal, Rank, Summary
 from benchmark.board.columns import Column
 from benchmark.records.costs import seconds_per_image
 from benchmark.records.schema import GeneratorRecord
@@ -70,6 +70,25 @@ class Row:
     def lift(self, scorer: str) -> Interval | None:
         personal = self.lifts.get(scorer)
         return personal.lift if personal is not None and personal.lift is not None and personal.lift.known else None
+
+    def test(self, column: Column) -> PermutationTest | None:
+        """The permutation test of a lift; None for other columns."""
+        personal = self.lifts.get(column.measure.scorer) if column.measure.is_lift else None
+        return None if personal is None else personal.median_double_centred
+
+    def result(self, measure: Measure) -> Summary | Personal | None:
+        """What is recorded of a measure or a lift."""
+        return self.lifts.get(measure.scorer) if measure.is_lift else self.record.summary.get(measure.scorer)
+
+    def by_fit(self, measure: Measure) -> tuple[float | None, ...]:
+        """Mean over users of each fit; empty where the fit does not vary."""
+        result = self.result(measure)
+        return () if result is None else result.by_fit
+
+    def between_fits(self, measure: Measure) -> float | None:
+        """Standard deviation of the means by fit; None where the fit does not vary, or there is one only."""
+        result = self.result(measure)
+        return None if result is None else result.between_fits
 
     def cell(self, column: Column) -> Interval | None:
         if column.is_gap:

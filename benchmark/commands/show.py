@@ -10,9 +10,11 @@ from benchmark.analysis.judges import JudgeReport
 from benchmark.analysis.measures import Measure
 from benchmark.analysis.results import Interval, Rank, ShareInterval
 from benchmark.board.board import Board, read_board
-from benchmark.board.format_numbers import MISSING, count, number, of_users, p_value, with_interval
+from benchmark.board.columns import Column as MeasuredColumn
+from benchmark.board.format_numbers import MISSING, count, number, of_users, p_value, p_with_sign, with_interval
 from benchmark.board.plain_rows import MeasureComparison
 from benchmark.board.row import Row
+from benchmark.board.scope import scope_of
 from benchmark.commands.layout import BREAK, Column, print_rows, terminal
 from benchmark.records.files import TASK_FOLDER, read_comparison
 from benchmark.records.schema import FailedGenerator, TaskHeader
@@ -29,7 +31,10 @@ RELATIONS = {
     "described": "{a} and {b} are described on {what}, not tested",
 }
 """A comparison in words, by verdict."""
-RANKS = "rank: 2–3 means second or third; rows that share a letter are not significantly different"
+RANKS = (
+    "rank: 2–3 means second or third; rows that share a letter are not significantly different; p below a lift:"
+    " permutation test of this row alone"
+)
 
 
 def cautions_of(task: str, records: Path) -> list[str]:
@@ -105,7 +110,7 @@ def summary(records: Path) -> BoardSummary:
 def print_board(records: Path) -> None:
     """Prints the finding, then ranks, preference, lift and verdicts, then how well judges predict held-out ratings."""
     board, console = read_board(records), terminal()
-    console.print(f"{board.title}: {count(board.users)}, {board.images_per_user} images per user", style="bold")
+    console.print(f"{board.title}: {board.size}", style="bold")
     if board.finding:
         console.print(board.finding)
     console.print()
@@ -116,6 +121,8 @@ def print_board(records: Path) -> None:
     console.print()
     if any(row.rank is not None for row in board.rows):
         console.print(RANKS)
+    if board.scope.sentence and not board.scope.caution:
+        console.print(board.scope.sentence)
     for failed in board.record.failed:
         console.print(f"without a row: {failed.title} ({failed.reason})")
     for caution in board.all_cautions():
@@ -130,12 +137,14 @@ def _board_columns(board: Board) -> list[Column]:
     measured = [
         Column(
             column.heading,
-            [_of_users(row.cell(column), board.users, column.signed) for row in rows],
+            [_with_test(row, column, board.users) for row in rows],
             optional=column.measure.scorer != board.primary,
         )
         for column in board.measures.first()
         if column.measure.scorer in _judges(board)
     ]
+    spreads = [number(row.between_fits(board.preference)) for row in rows] if board.between_fits else []
+    fits = [Column("between fits", spreads, optional=True, right=True)] if spreads else []
     verdicts = Column(f"against {board.reference}", [_verdict(board, row) for row in rows], least=12)
     first = 1 + max((place for place, column in enumerate(measured) if not column.optional), default=-1)
     return [
@@ -144,6 +153,7 @@ def _board_columns(board: Board) -> list[Column]:
         *measured[:first],
         verdicts,
         *measured[first:],
+        *fits,
         Column("flags", [", ".join(row.flags) for row in rows], least=20, below_name=True),
     ]
 
@@ -157,15 +167,10 @@ def _verdict(board: Board, row: Row) -> str:
     """What the comparison of a row with the reference gives on preference."""
     if row.id == board.reference:
         return "(reference)"
-    pair = board.against_reference(row.id, Measure(board.primary))
+    pair = board.against_reference(row.id, board.preference)
     if pair is None:
         return "not tested"
-    return pair.verdict if pair.p is None else f"{pair.verdict}{BREAK}{_p(pair.p)}"
-
-
-def _p(p: float) -> str:
-    text = p_value(p)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
+    return pair.verdict if pair.p is None else f"{pair.verdict}{BREAK}{p_with_sign(pair.p)}"
 
 
 def _judge_columns(judges: Mapping[str, JudgeReport], users: int) -> list[Column]:
@@ -178,6 +183,13 @@ def _judge_columns(judges: Mapping[str, JudgeReport], users: int) -> list[Column
         Column("AUC pooled", [with_interval(report.auc_pooled) for report in reports], optional=True),
         Column("what it is", [report.meaning for report in reports], least=24, optional=True),
     ]
+
+
+def _with_test(row: Row, measured: MeasuredColumn, users: int) -> str:
+    """A cell of the leaderboard; a lift with its permutation test, of this row alone."""
+    test = row.test(measured)
+    cell = _of_users(row.cell(measured), users, measured.signed)
+    return cell if test is None else f"{cell}{BREAK}{p_with_sign(test.p)}"
 
 
 def _of_users(interval: Interval | None, users: int, sign: bool = False) -> str:
@@ -199,13 +211,17 @@ def print_comparisons(board: Board, a: str, b: str, comparisons: Sequence[Measur
         f" {analysis.equivalence_margin:g} (declared measures only); detectable:"
         " smallest difference that this pair alone, unadjusted, finds with 80 % power"
     )
+    if board.scope.sentence:
+        console.print(board.scope.sentence)
 
 
 def _in_words(each: MeasureComparison, a: str, b: str, board: Board) -> str:
     pair = each.comparison
     difference = _of_users(pair.difference, board.users, sign=True).replace(BREAK, ", ")
     relation = RELATIONS[pair.verdict].format(a=a, b=b, what=board.heading(each.measure))
-    return f"{relation}: {difference}" + ("." if pair.p is None else f", {_p(pair.p)}.")
+    both = scope_of([board.row(a), board.row(b)])
+    p = "" if pair.p is None else f", {p_with_sign(pair.p)}"
+    return f"{both.titled(relation)}: {difference}{p}."
 
 
 def _comparison_columns(board: Board, a: str, b: str, comparisons: Sequence[MeasureComparison]) -> list[Column]:

@@ -13,6 +13,7 @@ from benchmark.board.claims import Claim
 from benchmark.board.finding import FITS
 from benchmark.board.scope import Scope
 from benchmark.board.tables import Tables, read_tables
+from benchmark.figures.fits import fits
 from benchmark.figures.guidance import guidance
 from benchmark.figures.judges import judges
 from benchmark.figures.making import making
@@ -32,6 +33,7 @@ Family = Callable[[Tables], Sequence[Figure | Undrawn]]
 FAMILIES: dict[str, tuple[Family, ...]] = {
     "Preference and personal lift": (planes,),
     "Ranks and pairs": (ranks, permutations, pairs),
+    "Fits": (fits,),
     "How users differ": (spreads, users),
     "Guidance": (guidance,),
     "Judges": (judges,),

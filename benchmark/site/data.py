@@ -56,6 +56,8 @@ def leaderboard_json(board: Board) -> str:
                 "family": row.family,
                 "ranked": row.ranked,
                 "rank": None if row.rank is None else asdict(row.rank),
+                "fits": row.fits,
+                "between_fits": row.between_fits(board.preference),
                 "cells": {column.key: _ends(row.cell(column)) for column in columns},
                 "seconds_per_image": row.seconds,
                 "failures": row.failures,
@@ -74,7 +76,7 @@ def leaderboard_csv(board: Board) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     ends = [f"{column.key}{part}" for column in columns for part in ("", " low", " high")]
-    first = ("id", "title", "family", "rank low", "rank high", "letters")
+    first = ("id", "title", "family", "rank low", "rank high", "letters", "fits", "between fits")
     writer.writerow([*first, *ends, "seconds per image", "failures", "status", "flags"])
     for row in board.rows:
         rank = ("", "", "") if row.rank is None else (row.rank.low, row.rank.high, row.rank.letters)
@@ -85,6 +87,8 @@ def leaderboard_csv(board: Board) -> str:
                 plain(row.title),
                 row.family,
                 *rank,
+                row.fits,
+                row.between_fits(board.preference),
                 *cells,
                 row.seconds,
                 row.failures,

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.analysis.measures import GAP, both_by
-from benchmark.analysis.results import Comparison, Interval
+from benchmark.analysis.results import Comparison, Interval, PermutationTest
 from benchmark.board.board import Board
 from benchmark.board.columns import Column
-from benchmark.board.format_numbers import decimals_for, number, of_users
+from benchmark.board.format_numbers import decimals_for, number, of_users, p_with_sign
 from benchmark.board.row import LAST, Row
 from benchmark.board.tables import Tables
 from benchmark.figures.making import History, history_of
@@ -30,6 +30,10 @@ from benchmark.task.spec import GeneratorEntry
 from rebeca.arrays import Floats
 from rebeca.errors import RecordError
 
+VERDICT, FITS = "verdict", "fits"
+"""Keys of the columns of verdicts and of the spread between fits."""
+MOST_COLUMNS = 8
+"""Shown at first, rank and name included."""
 WHISKER = 72
 MARGIN = 4
 OPENING_USERS = 3
@@ -41,17 +45,18 @@ Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def hidden_at_first(board: Board, columns: Sequence[Column]) -> list[str]:
-    """Keys of the columns that the script hides at first; without the script all are visible."""
-    decisive = [board.primary, *([] if board.measures.best_informed is None else [board.measures.best_informed])]
-    shown = {measure.key for scorer in decisive for measure in both_by(scorer)} | {GAP, *board.measures.aesthetics}
-    hidden = [column.key for column in columns if column.key not in shown]
-    if not any(row.failures for row in board.rows):
-        hidden.append("failures")
-    if 2 * sum(row.seconds is None for row in board.rows) > len(board.rows):  # most images were cached
-        hidden.append("seconds")
-    if len({board.row_status(row) for row in board.rows}) == 1:  # shown above the table instead
-        hidden.append("status")
-    return hidden
+    """Keys of the columns that the script hides at first; without the script all are visible.
+
+    Shown are rank, name, and the first columns of these: who is liked, who is personal, by the scorer that decides and
+    by the one that knows best; the verdict; the spread between fits; what else tells how far to trust a row.
+    """
+    informed = board.measures.best_informed
+    decisive = dict.fromkeys([board.primary, *([] if informed is None else [informed])])
+    best = [measure.key for scorer in decisive for measure in both_by(scorer)]
+    wanted = [*best, VERDICT, FITS, GAP, *board.measures.aesthetics]
+    present = [column.key for column in columns] + [VERDICT, *([FITS] if board.between_fits else [])]
+    shown = [key for key in wanted if key in present][: MOST_COLUMNS - 2]
+    return [key for key in [*present, "seconds", "failures", "status"] if key not in shown]
 
 
 def common_flags(board: Board) -> list[str]:
@@ -88,8 +93,13 @@ def scale_of(board: Board, column: Column) -> Scale:
     return Scale(min(ends), max(ends)) if ends else Scale(0.0, 1.0)
 
 
-def cell_html(cell: Interval | None, column: Column, scale: Scale, users: int) -> Markup:
-    """A table cell: value, whisker, interval as text, how many of ``users`` have a value, and the value for sorting."""
+def cell_html(
+    cell: Interval | None, column: Column, scale: Scale, users: int, test: PermutationTest | None = None
+) -> Markup:
+    """A table cell: value, whisker, interval as text, how many of ``users`` have a value, and the value for sorting.
+
+    A lift has its permutation test below.
+    """
     if cell is None or cell.estimate is None:
         return Markup("<td>–</td>")
     decimals = decimals_for(cell.low, cell.high)
@@ -100,6 +110,8 @@ def cell_html(cell: Interval | None, column: Column, scale: Scale, users: int) -
         words = f"<small>{number(cell.low, decimals)} to {number(cell.high, decimals)}</small>"
     if fewer := of_users(cell, users):
         words += f"<small>{fewer}</small>"
+    if test is not None:
+        words += f"<small>{escape(p_with_sign(test.p))}</small>"
     zero = f'<path class=z d="M{scale.x(0.0)} 0V12"/>' if column.signed else ""
     drawn = f'<svg class=w>{zero}<path d="{line}M{scale.x(cell.estimate)} 3v6"/></svg>'
     return Markup(f"<td data-v={cell.estimate:.5g}>{value}{drawn}{words}</td>")  # noqa: S704 - numbers only

@@ -65,8 +65,7 @@
     const heads = $$("thead th", table);
     heads.forEach((head, column) => {
       const button = make("button", { type: "button" });
-      const small = $("small", head);
-      button.append(...Array.from(head.childNodes).filter((node) => node !== small));
+      button.append(...Array.from(head.childNodes).filter((node) => node.nodeName !== "SMALL"));
       head.prepend(button);
       if (head.title) { tip(button, head.title); button.setAttribute("aria-description", head.title); head.removeAttribute("title"); }
       button.addEventListener("click", () => {
@@ -434,8 +433,9 @@
         const text = withInterval(...ends, true) + (tested ? `, ${tested[4]}, adjusted p ${pValue(tested[3])}` : "");
         body.append(make("tr", {}, make("th", { scope: "row" }, columns.headings[k]), make("td", {}, number(mean(users.map(([, u]) => u)), 3)), make("td", {}, number(mean(users.map(([, , v]) => v)), 3)), make("td", {}, text), make("td", {}, columns.higher[k] === null ? MISSING : `${Math.round((100 * better) / gap.length)} %`)));
         if (key === primary) {
+          const models = root.dataset.models ? ` (${root.dataset.models})` : "";
           const verdict = tested ? { better: "is better than", worse: "is worse than", equivalent: "is equivalent to" }[tested[4]] : null;
-          $("#verdict").textContent = left.id === right.id ? "Choose two different generators." : verdict ? `${left.title} ${verdict} ${right.title} in preference: ${withInterval(...ends, true)}.` : tested ? `Preference does not decide between ${left.title} and ${right.title}: ${withInterval(...ends, true)}.` : `${left.title} and ${right.title} were not tested against each other; the difference in preference is ${withInterval(...ends, true)}, exploratory.`;
+          $("#verdict").textContent = left.id === right.id ? "Choose two different generators." : verdict ? `${left.title} ${verdict} ${right.title} in preference${models}: ${withInterval(...ends, true)}.` : tested ? `Preference does not decide between ${left.title} and ${right.title}${models}: ${withInterval(...ends, true)}.` : `${left.title} and ${right.title} were not tested against each other; the difference in preference is ${withInterval(...ends, true)}, exploratory.`;
         }
       });
     }
