@@ -29,8 +29,8 @@ DRAWS = 400
 ERRORS = 4.0
 PAIRS_PER_FAMILY = 3
 FIT_DRAWS = 20_000
-DRAWN = 0.05
-"""Half-widths over fits, from draws of both sides, may differ by this share."""
+DRAWN = 5.0
+"""Half-widths over fits come from draws of both sides: they may differ by this, over the root of the recorded draws."""
 Limits = tuple[float, float]
 WIDE: Limits = (-math.inf, math.inf)
 BCA_SLACK = 0.25
@@ -38,10 +38,10 @@ BCA_SLACK = 0.25
 
 
 class Check:
-    """Counts agreements and collects disagreements."""
+    """Counts agreements and collects disagreements; ``draws`` are those of the record."""
 
-    def __init__(self, verbose: bool) -> None:
-        self.verbose = verbose
+    def __init__(self, verbose: bool, draws: int) -> None:
+        self.verbose, self.draws = verbose, draws
         self.agree = 0
         self.wrong: list[str] = []
 
@@ -75,7 +75,12 @@ def columns(path: Path) -> list[dict[str, Any]]:
 
 
 def interval(
-    check: Check, what: str, values: list[float], recorded: dict[str, Any], fits: float = 0.0, limits: Limits = WIDE
+    check: Check,
+    what: str,
+    values: list[float],
+    recorded: dict[str, Any],
+    fits: float = 0.0,
+    limits: Limits = WIDE,
 ) -> None:
     """Mean and its interval: Student's t up to 60 users; above, the bootstrap must lie near it.
 
@@ -89,7 +94,7 @@ def interval(
         return
     deviation = statistics.stdev(values)
     half = math.hypot(student.ppf(0.975, n - 1) * deviation / math.sqrt(n), fits)
-    slack = max(1e-7, DRAWN * fits)
+    slack = max(1e-7, DRAWN / math.sqrt(check.draws) * fits)
     lopsided = mean([(v - m) ** 3 for v in values]) / mean([(v - m) ** 2 for v in values]) ** 1.5
     check.same(f"{what}: skewness", lopsided, recorded["skewness"], 1e-5)
     if n <= 60:
@@ -389,22 +394,21 @@ def check_family(check: Check, folder: Path, measure: str, comparison: dict[str,
             check_pair(check, what, pair, difference, image_scores, half, fits.between(a, b))
     added = [fits.between(o["a"], o["b"]) for o in tested]
 
-    def size(difference: list[float], extra: float, effect: float) -> float:
-        if not fits.spec:
-            return sizes(difference)
-        error = math.sqrt(sum(v * v for v in difference) / len(difference) ** 2 + extra)
-        return abs(mean(difference) + effect) / error if error else 0.0
-
-    observed = [size(list(own.values()), extra, 0.0) for own, extra in zip(d, added, strict=True)]
+    observed = [standardised(list(own.values()), extra) for own, extra in zip(d, added, strict=True)]
+    if not fits.spec:
+        observed = [sizes(list(own.values())) for own in d]
     order = sorted(range(len(d)), key=lambda k: -observed[k])
     raw, stepped = [0] * len(d), [0] * len(d)
     for number in range(DRAWS):
         sign = {u: rng.choice((-1, 1)) for u in everyone}
-        other = drawn[number] if drawn else dict.fromkeys(ids, 0.0)
-        t = [
-            size([sign[u] * v for u, v in own.items()], extra, other[pair["a"]] - other[pair["b"]])
-            for pair, own, extra in zip(tested, d, added, strict=True)
-        ]
+        if fits.spec:
+            other = drawn[number]
+            t = [
+                flipped(own, sign, extra, other[pair["a"]] - other[pair["b"]])
+                for pair, own, extra in zip(tested, d, added, strict=True)
+            ]
+        else:
+            t = [sizes([sign[u] * v for u, v in own.items()]) for own in d]
         largest = 0.0
         for k in reversed(order):
             raw[k] += t[k] >= observed[k] * (1 - 1e-9)
@@ -428,6 +432,21 @@ def check_family(check: Check, folder: Path, measure: str, comparison: dict[str,
         )
         check.same(f"{measure}, rank of {name}: low", 1 + better, rank["low"])
         check.same(f"{measure}, rank of {name}: high", len(ids) - worse, rank["high"])
+
+
+def standardised(d: list[float], extra: float) -> float:
+    """|mean| over its standard error; ``extra`` is the variance that fits add."""
+    return abs(mean(d)) / math.sqrt(statistics.variance(d) / len(d) + extra)
+
+
+def flipped(difference: dict[Any, float], sign: dict[Any, int], extra: float, effect: float) -> float:
+    """The same under the null hypothesis: what fits are expected to have added is left out, then signs are flipped."""
+    d = list(difference.values())
+    over_users = statistics.variance(d) / len(d)
+    rest = mean(d) * extra / (over_users + extra)
+    moved = [sign[u] * (v - rest) for u, v in difference.items()]
+    t = math.copysign(sizes(moved), mean(moved))
+    return abs(t * math.sqrt(over_users) + effect) / math.sqrt(over_users + extra)
 
 
 def check_pair(
@@ -528,15 +547,16 @@ def check_agreement(check: Check, folder: Path, comparison: dict[str, Any]) -> N
 
 def run(folder: Path, verbose: bool = False, seed: int = 0) -> Check:
     """Checks a record folder."""
-    check, rng = Check(verbose), random.Random(seed)
     comparison = json.loads((folder / "_task" / "comparison.json").read_text())
+    analysis = comparison["spec"]["analysis"]
+    check, rng = Check(verbose, max(analysis["permutations"], analysis["bootstrap"])), random.Random(seed)
     halves: dict[str, dict[str, float]] = {}
     for name in comparison["order"]:
         record = json.loads((folder / name / "record.json").read_text())
         for measure in (*scores_of(folder, name), *(f"lift:{scorer}" for scorer in record["personal"])):
             halves.setdefault(measure, half_widths(folder, measure, comparison))
         check_generator(check, folder, name, comparison, halves, rng)
-    primary = comparison["spec"]["analysis"]["primary"]["scorer"]
+    primary = analysis["primary"]["scorer"]
     for measure in (primary, f"lift:{primary}"):
         check_family(check, folder, measure, comparison, rng)
     check_judges(check, folder, comparison)
