@@ -22,7 +22,7 @@ ALWAYS = ("preference", "lift", "observed", "ground_truth")
 """Columns that frames have whether or not the task has such a scorer."""
 ENDS = ("", "_low", "_high", "_n")
 """What the four columns of a measure end in: mean, ends of its interval, users with a value."""
-WHOLE = ("rank_low", "rank_high", "users", "images_requested", "images_valid")
+WHOLE = ("rank_low", "rank_high", "users", "images_requested", "images_valid", "fits")
 """Columns of whole numbers, some of which may be missing."""
 COMPARED = {"difference_low": "low", "difference_high": "high", "difference_n": "users", "p_max_t": "p"}
 """Column of a comparison in CSV -> its name in the frame."""

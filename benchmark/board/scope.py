@@ -34,6 +34,11 @@ class Scope:
         return f"{counted(self.fits, 'fit')} per generator" if self.fits else ""
 
     @property
+    def sampled(self) -> str:
+        """What intervals are over: ``users``, or ``users and fits``."""
+        return "users and fits" if self.fits > 1 else "users"
+
+    @property
     def caution(self) -> str:
         """Why a single fit does not speak for a method; empty for several."""
         return (

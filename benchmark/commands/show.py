@@ -11,7 +11,7 @@ from benchmark.analysis.measures import Measure
 from benchmark.analysis.results import Interval, Rank, ShareInterval
 from benchmark.board.board import Board, read_board
 from benchmark.board.columns import Column as MeasuredColumn
-from benchmark.board.format_numbers import MISSING, count, number, of_users, p_value, p_with_sign, with_interval
+from benchmark.board.format_numbers import MISSING, brief, count, number, of_users, p_value, p_with_sign, with_interval
 from benchmark.board.plain_rows import MeasureComparison
 from benchmark.board.row import Row
 from benchmark.board.scope import scope_of
@@ -143,7 +143,7 @@ def _board_columns(board: Board) -> list[Column]:
         for column in board.measures.first()
         if column.measure.scorer in _judges(board)
     ]
-    spreads = [number(row.between_fits(board.preference)) for row in rows] if board.between_fits else []
+    spreads = [brief(row.between_fits(board.preference)) for row in rows] if board.between_fits else []
     fits = [Column("between fits", spreads, optional=True, right=True)] if spreads else []
     verdicts = Column(f"against {board.reference}", [_verdict(board, row) for row in rows], least=12)
     first = 1 + max((place for place, column in enumerate(measured) if not column.optional), default=-1)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmark.analysis.measures import Measure, both_by
 from benchmark.board.claims import Claim, highest
-from benchmark.board.format_numbers import number
+from benchmark.board.format_numbers import brief
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.plane import ends_of
@@ -44,11 +44,11 @@ def _fits(tables: Tables, measure: Measure) -> Figure | None:
         ]
     )
     most, _ = highest(ranked(rows), [spreads[row.id] for row in ranked(rows)])
-    text = "; ".join(f"{row.title}: {number(spreads[row.id])} over {row.fits} fits" for row in kept)
+    text = "; ".join(f"{row.title}: {brief(spreads[row.id])} over {row.fits} fits" for row in kept)
     return Figure(
         f"fits-{measure.slug}",
         title=f"Between fits, the {measure.kind} of {most.title} varies most:"
-        f" a standard deviation of {number(spreads[most.id])}",
+        f" a standard deviation of {brief(spreads[most.id])}",
         claims=(Claim(most.id, f"between fits:{measure.key}", "highest", spreads[most.id]),),
         alt=f"Standard deviation between fits. {text}",
         data=points,

@@ -70,7 +70,7 @@ def plane(board: Board, judge: str, name: str, x_title: str) -> Figure | None:
         data=points.drop(columns=["href", "description"]),
         draw=partial(_draw, points, board, x_title),
         note="Right: users like the images. Up: users like their own images more than those generated for others; a"
-        " crowd-pleaser sits at zero. Crosses are 95 % intervals over users. Hollow: without a rank.",
+        f" crowd-pleaser sits at zero. Crosses are 95 % intervals over {board.scope.sampled}. Hollow: without a rank.",
         answers=True,
     )
 

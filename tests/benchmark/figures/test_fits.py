@@ -36,10 +36,10 @@ def test_points_are_fits_and_the_widest_spread_is_the_finding(several):
     shown = figure.data.groupby("generator")["value"].apply(tuple).to_dict()
     assert shown == {several.board.titles[name]: values for name, values in BY_FIT.items()}
     title = several.board.titles["rebeca"]
-    assert figure.title == f"Between fits, the preference of {title} varies most: a standard deviation of 0.100"
+    assert figure.title == f"Between fits, the preference of {title} varies most: a standard deviation of 0.10"
     (claim,) = figure.claims
     assert (claim.subject, claim.measure, claim.value) == ("rebeca", "between fits:ncf", 0.1)
-    assert f"{title}: 0.100 over 3 fits" in figure.alt
+    assert f"{title}: 0.10 over 3 fits" in figure.alt
     drawn = svg(figure, SIZES["page"])
     assert title in drawn and several.board.titles["catalogue-random"] not in drawn
 

@@ -73,7 +73,7 @@ def test_every_number_of_the_leaderboard_is_the_records(done):
         record = json.loads((records / name / "record.json").read_text())
         by_key = dict(zip(table.heads, cells, strict=True))
         for key, cell in by_key.items():
-            if key in ("rank", "title", "seconds", "failures", "verdict", "status", "flags"):
+            if key in ("rank", "title", "seconds", "failures", "verdict", "status", "flags", "fits"):
                 continue
             recorded = interval(record, key)
             if recorded is None or recorded["estimate"] is None:
@@ -84,7 +84,10 @@ def test_every_number_of_the_leaderboard_is_the_records(done):
             assert float(cell["v"]) == pytest.approx(recorded["estimate"], rel=1e-4, abs=1e-12)
             assert cell["text"] == number(recorded["estimate"], decimals, signed)
             if recorded["low"] is not None:
-                assert cell["small"] == f"{number(recorded['low'], decimals)} to {number(recorded['high'], decimals)}"
+                ends = f"{number(recorded['low'], decimals)} to {number(recorded['high'], decimals)}"
+                test = record["personal"][key.removeprefix("lift:")] if key.startswith("lift:") else None
+                p = "" if test is None else f"p = {test['median_double_centred']['p']:.3f}".replace("0.", ".")
+                assert cell["small"] == ends + p.replace("1.000", "1")
             checked += 1
         rank = ranks.get(name)
         low_high = (

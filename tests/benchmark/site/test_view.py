@@ -1,6 +1,7 @@
 """What templates are given."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -42,6 +43,45 @@ def test_columns_hidden_at_first_and_shown_make_all(tables):
     shown, more = view.measured(tables.board)
     assert tables.primary not in hidden and "failures" in hidden and "status" in hidden
     assert len(shown) + more == len(columns)
+
+
+def test_eight_columns_are_shown_at_first(tables):
+    board, columns = tables.board, tables.board.measures.everything()
+    everything = [column.key for column in columns] + ["verdict", "seconds", "failures", "status"]
+    hidden = view.hidden_at_first(board, columns)
+    assert set(hidden) < set(everything)
+    shown = [key for key in everything if key not in hidden]
+    assert sorted(shown) == sorted(["ncf", "lift:ncf", "observed", "lift:observed", "gap", "verdict"])
+    assert len(shown) + 2 <= view.MOST_COLUMNS
+    few = view.hidden_at_first(board, [column for column in columns if column.key in ("ncf", "lift:ncf")])
+    assert few == ["seconds", "failures", "status"]
+
+
+def test_the_spread_between_fits_takes_the_place_of_the_gap(tables):
+    rows = [
+        replace(
+            row,
+            record=row.record.model_copy(
+                update={"summary": {"ncf": replace(row.record.summary["ncf"], between_fits=0.01)}}
+            ),
+        )
+        for row in tables.board.rows
+    ]
+    board = replace(tables.board, rows=rows)
+    columns = tables.board.measures.everything()
+    assert view.FITS not in view.hidden_at_first(board, columns) and "gap" in view.hidden_at_first(board, columns)
+
+
+def test_a_lift_has_its_test_below(tables):
+    row = tables.board.row("rebeca")
+    column = next(column for column in tables.board.measures.everything() if column.key == "lift:ncf")
+    p = row.record.personal["ncf"].median_double_centred.p
+    cell = view.cell_html(row.cell(column), column, view.Scale(-1.0, 1.0), 12, row.test(column))
+    assert f"<small>p = {f'{p:.3f}'.lstrip('0')}</small>" in cell
+    tiny = replace(row.test(column), p=0.0004)
+    assert "<small>p &lt; .001</small>" in view.cell_html(row.cell(column), column, view.Scale(-1.0, 1.0), 12, tiny)
+    preference = next(column for column in tables.board.measures.everything() if column.key == "ncf")
+    assert row.test(preference) is None
 
 
 def test_flags_of_most_rows_are_said_once():
