@@ -1,0 +1,71 @@
+"""How many users a choice of guidance needs: the true taste for the chosen value, by the number of users who choose.
+
+    python -m scripts.guidance_choice TASK GENERATOR [--workdir FOLDER]
+
+The task has a ground truth, and the generator ``prior_guidance: validation``. Users are drawn at random. They choose by
+personal ratings, and by ratings less item means that contain the own rating. A choice is worth the mean true
+utility, over all users, of the validation items that are nearest to the samples of the chosen value.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.runner.addresses import find_addresses
+from benchmark.runner.decode import load_generator
+from benchmark.runner.fits import Decoders, fit_generator
+from benchmark.runner.materials import prepare
+from benchmark.runner.progress import Reporter
+from benchmark.runner.store import Stages, Store
+from benchmark.runner.world import find_data
+from benchmark.task.resolve import load_task
+from rebeca.data.splits import Part
+from rebeca.population import personal_ratings
+from scripts.sparse_ratings import less_item_means
+
+DRAWS = 2000
+SIZES = (1, 2, 4, 8, 16, 32, 64)
+
+
+def main() -> None:
+    """Prints one row per number of users."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", type=Path)
+    parser.add_argument("generator")
+    parser.add_argument("--workdir", type=Path, default=Path(".work"))
+    given = parser.parse_args()
+    task = load_task(given.task, ())
+    reporter = Reporter()
+    stages = Stages(Store(given.workdir, reporter.info), reporter)
+    data = find_data(task, stages.store)
+    addresses = find_addresses(task, "cpu", data.users, data.addresses)
+    materials = prepare(data.read(), addresses, "cpu", stages)
+    spec = next(g for g in task.generators if g.id == given.generator)
+    own = addresses.generators[spec.id]
+    fit = fit_generator(task, spec, own, materials, stages)
+    decoders = Decoders(task, spec, materials, stages.store.root)
+    generator = load_generator(task, spec, own, fit, materials, decoders, given.workdir).inner
+    part, embeddings = materials.world.division.generators, materials.embeddings["prior"]
+    held = part.validation
+    users = np.flatnonzero(held.ratings_per_user() > 4)
+    utility = materials.world.dataset.ground_truth.utility(held.user[:, None], held.item[:, None])[:, 0]
+    before = less_item_means(held)
+    now = personal_ratings(Part(part.train, held).joined(), embeddings)[len(part.train) :]
+    points = generator._space.forward(embeddings)
+    by_utility, *ways = (generator.compare_guidance(points, users, values) for values in (utility, before, now))
+    worth = by_utility.mean(axis=1)
+    sys.stdout.write(f"guidance {generator.params.guidance_grid}, worth {worth.round(3)}, mean {worth.mean():.3f}\n")
+    rng = np.random.default_rng(0)
+    sys.stdout.write("users   item mean   others, shrunken\n")
+    for size in SIZES:
+        drawn = [rng.choice(len(users), size, replace=False) for _ in range(DRAWS)]
+        chosen = [np.mean([worth[way[:, some].mean(axis=1).argmax()] for some in drawn]) for way in ways]
+        sys.stdout.write(f"{size:5d}   {chosen[0]:9.3f}   {chosen[1]:16.3f}\n")
+
+
+if __name__ == "__main__":
+    main()
