@@ -73,4 +73,9 @@ def test_calibrate_on_records_and_on_a_given_shape(done):
     assert {line["quantity"] for line in report["summary"]} >= {"lift, interval", "max-T, one generator better"}
     given = ("--users", 6, "--images", 2, "--correlation", 0.2, "--runs", 20, "--workers", 1)
     assert "6 users x 2 images, correlation 0.2 (given)" in invoke("calibrate", "anything", *given)
+    output = " ".join(invoke("calibrate", "anything", *given, "--fits", 2).split())
+    assert "2 fits whose variance is 0.03 of that between users" in output
+    assert "level: methods, no difference, all pairs" in output and "one fit, " not in output
+    message = "2 images per user cannot be shared equally among 3 fits"
+    assert message in invoke("calibrate", "anything", *given, "--fits", 3, code=2)
     assert "or give --users" in invoke("calibrate", "nothing", "--workdir", done / "w", code=2)
