@@ -15,7 +15,8 @@ from string import ascii_lowercase
 import numpy as np
 
 from benchmark.analysis.agreement import agreement, validity
-from benchmark.analysis.inputs import READINGS, Plan, Rows, lifts_of
+from benchmark.analysis.inputs import READINGS, HeldOutRatings, Plan, Rows, lifts_of
+from benchmark.analysis.items import HeldOutItems
 from benchmark.analysis.measures import AUDITOR, GAP, LIFT, VERIFIER, Measure, both_by, with_role
 from benchmark.analysis.results import (
     Analysis,
@@ -32,6 +33,7 @@ from benchmark.analysis.results import (
 )
 from benchmark.stats.comparison import Rules, compare, image_wins, paired_differences
 from benchmark.stats.intervals import FEW_USERS, SHARE, SKEWED, mean_interval, resampling_weights
+from benchmark.stats.items import widened
 from benchmark.stats.personalisation import Stratum, block_permutation, own_set_rank, permutations_within
 from benchmark.stats.random import stream
 from benchmark.stats.ranks import probability_first, rank_intervals
@@ -47,7 +49,9 @@ Moved = dict[tuple[int, ...], list[Ints]]
 """Permutations by the sizes of strata: generators with equal strata share them."""
 
 
-def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Ints) -> Analysis:
+def analyse(
+    plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Ints, ratings: HeldOutRatings | None = None
+) -> Analysis:
     """Computes every number of the leaderboard.
 
     Args:
@@ -55,8 +59,10 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
         rows: All generators.
         block: int [users]; users of one block can be permuted.
         bootstrap_strata: int [users]; users are resampled within these.
+        ratings: Held-out ratings, where a scorer reads them; without them items are taken as given.
     """
     users = len(block)
+    items = None if ratings is None else HeldOutItems.of(ratings, block, plan.reading, rows)
     weights = resampling_weights(users, plan.bootstrap, stream(plan.name, "bootstrap"), bootstrap_strata)
     moved: Moved = {}
     generators: dict[str, GeneratorResults] = {}
@@ -64,10 +70,10 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
     for row in rows:
         readings = {reading: row.values(reading) for reading in READINGS}
         decided = readings[plan.reading]
-        summary = {measure: _summary(plan, row, measure, readings, weights) for measure in decided}
+        summary = {measure: _summary(plan, row, measure, readings, weights, items) for measure in decided}
         lifts, personal = {}, {}
         for scorer in row.pairs:
-            lifts[LIFT + scorer], personal[scorer] = _personal(plan, row, scorer, block, weights, moved)
+            lifts[LIFT + scorer], personal[scorer] = _personal(plan, row, scorer, block, weights, moved, items)
         gap = gap_values(row, decided)
         generators[row.id] = GeneratorResults(
             summary, personal, None if gap is None else _mean_of(plan, row, Measure(GAP), gap, weights)
@@ -76,7 +82,7 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
     incomplete = incomplete_generators(plan.primary, rows, values)
     rows = [replace(row, ranked=row.ranked and row.id not in incomplete) for row in rows]
     measures = {measure for row in rows for measure in values[row.id] if Measure.parse(measure).scorer in row.scores}
-    families = {measure: _family(plan, measure, rows, values, weights) for measure in sorted(measures)}
+    families = {measure: _family(plan, measure, rows, values, weights, items) for measure in sorted(measures)}
     return Analysis(
         generators,
         TaskResults(
@@ -98,11 +104,13 @@ def incomplete_generators(primary: str, rows: Sequence[Rows], values: Values) ->
     return tuple(name for name, own in known.items() if (anyone & ~own).sum() > allowed)
 
 
-def _summary(plan: Plan, row: Rows, measure: str, readings: Values, weights: Ints) -> Summary:
+def _summary(
+    plan: Plan, row: Rows, measure: str, readings: Values, weights: Ints, items: HeldOutItems | None
+) -> Summary:
     decided = readings[plan.reading][measure]
     known = np.isfinite(decided)
     return Summary(
-        interval=_mean_of(plan, row, Measure(measure), decided, weights),
+        interval=_mean_of(plan, row, Measure(measure), decided, weights, items),
         users=int(known.sum()),
         without=int((~known).sum()),
         exclude=_mean(readings["exclude"][measure]),
@@ -116,8 +124,13 @@ def gap_values(row: Rows, values: Mapping[str, Floats]) -> Floats | None:
     return None if verifier is None or auditor is None else values[verifier] - values[auditor]
 
 
-def _mean_of(plan: Plan, row: Rows, measure: Measure, values: Floats, weights: Ints) -> Interval:
-    return Interval.of(mean_interval(values, weights, method=plan.interval, bounds=row.bounds(measure)))
+def _mean_of(
+    plan: Plan, row: Rows, measure: Measure, values: Floats, weights: Ints, items: HeldOutItems | None = None
+) -> Interval:
+    bounds = row.bounds(measure)
+    interval = mean_interval(values, weights, method=plan.interval, bounds=bounds)
+    drawn = None if items is None else items.variance(items.effects(row, measure), values)
+    return Interval.of(widened(interval, drawn, bounds=bounds))
 
 
 def _mean(values: Floats) -> float | None:
@@ -125,7 +138,15 @@ def _mean(values: Floats) -> float | None:
     return float(finite.mean()) if len(finite) else None
 
 
-def _personal(plan: Plan, row: Rows, scorer: str, block: Ints, weights: Ints, moved: Moved) -> tuple[Floats, Personal]:
+def _personal(
+    plan: Plan,
+    row: Rows,
+    scorer: str,
+    block: Ints,
+    weights: Ints,
+    moved: Moved,
+    items: HeldOutItems | None,
+) -> tuple[Floats, Personal]:
     """Lifts of all users under the deciding reading, and what is reported about them."""
     decided, strata = lifts_of(row, scorer, plan.reading, block)
     other = next(reading for reading in READINGS if reading != plan.reading)
@@ -138,7 +159,7 @@ def _personal(plan: Plan, row: Rows, scorer: str, block: Ints, weights: Ints, mo
     for stratum in strata:
         ranks[:, stratum.users] = own_set_rank(stratum.scores)
     mean_test, median_test = block_permutation(strata, _permutations(plan, strata, moved))
-    lift = _mean_of(plan, row, Measure(scorer, is_lift=True), decided, weights)
+    lift = _mean_of(plan, row, Measure(scorer, is_lift=True), decided, weights, items)
     beats, reciprocal = (
         Interval.of(mean_interval(column, weights, method=plan.interval, bounds=SHARE)) for column in ranks
     )
@@ -154,7 +175,9 @@ def _permutations(plan: Plan, strata: Sequence[Stratum], moved: Moved) -> list[I
     return moved[sizes]
 
 
-def _family(plan: Plan, measure: str, rows: Sequence[Rows], values: Values, weights: Ints) -> Family:
+def _family(
+    plan: Plan, measure: str, rows: Sequence[Rows], values: Values, weights: Ints, items: HeldOutItems | None
+) -> Family:
     """Comparisons of one measure among the ranked generators that have it.
 
     A pair is compared on the users that both have; the ranks' bootstrap takes each generator's mean over the drawn
@@ -166,7 +189,7 @@ def _family(plan: Plan, measure: str, rows: Sequence[Rows], values: Values, weig
     common: Bools = np.asarray(np.isfinite(table).all(axis=1))
     pairs = pairs_of(plan, ids)
     higher = not pairs or Measure.parse(measure).is_lift or by_id[ids[0]].higher(measure)
-    comparisons = _comparisons(plan, measure, [by_id[name] for name in ids], table, higher, weights)
+    comparisons = _comparisons(plan, measure, [by_id[name] for name in ids], table, higher, weights, items)
     return Family(
         declared=plan.frozen and plan.decides(measure),
         hash=digest_of([plan.name, measure, ids, pairs]),
@@ -179,7 +202,13 @@ def _family(plan: Plan, measure: str, rows: Sequence[Rows], values: Values, weig
 
 
 def _comparisons(
-    plan: Plan, measure: str, rows: Sequence[Rows], table: Floats, higher: bool, weights: Ints
+    plan: Plan,
+    measure: str,
+    rows: Sequence[Rows],
+    table: Floats,
+    higher: bool,
+    weights: Ints,
+    items: HeldOutItems | None,
 ) -> tuple[Comparison, ...]:
     """Every pair of the family; ``table`` is float64 [users, generators]."""
     ids = [row.id for row in rows]
@@ -195,7 +224,8 @@ def _comparisons(
     margin = plan.margin if plan.decides(measure) else None
     low, high = rows[0].bounds(Measure.parse(measure))
     rules = Rules(plan.permutations, plan.alpha, margin, higher, plan.interval, (low - high, high - low))
-    results = compare(differences, weights, rules, stream(plan.name, "sign-flips", measure), beats)
+    drawn = None if items is None else items.of_pairs(rows, Measure.parse(measure), pairs, differences)
+    results = compare(differences, weights, rules, stream(plan.name, "sign-flips", measure), beats, drawn)
     return tuple(Comparison.of(a, b, result) for (a, b), result in zip(pairs, results, strict=True))
 
 

@@ -7,14 +7,16 @@ and Young 1993; Romano and Wolf 2005) thereby takes into account how the pairs d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from benchmark.stats.exact import whole_products
 from benchmark.stats.intervals import FEWEST, SHARE, UNBOUNDED, Bounds, Interval, mean_intervals, wilson
+from benchmark.stats.items import ItemVariance, two_factor_p, widened
 from benchmark.stats.levels import FEWEST_USERS, detectable
-from rebeca.arrays import Floats, Ints
+from rebeca.arrays import Bools, Floats, Ints
 from rebeca.ties import TIE, TIE_OF_SCORES, direction, size_of
 
 FLIPS_PER_BLOCK = 512
@@ -113,6 +115,21 @@ def holm(p: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemTest:
+    """A pair under new users and new items: Student's t with the variance between items.
+
+    Attributes:
+        p: Two-sided.
+        p_holm: Adjusted over the family by Holm.
+        items: Different items that the difference depends on.
+    """
+
+    p: float
+    p_holm: float
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Everything that is reported about one pair (A minus B).
 
@@ -125,6 +142,8 @@ class Comparison:
             no value.
         detectable: Smallest difference found with 80 % power by this pair alone, unadjusted.
         test: The sign-flip test, None below six users.
+        items: The test under new items, where the measure depends on which are held out; the sign flips take them as
+            given, and a verdict then needs both.
         verdict: One of :data:`benchmark.stats.levels.VERDICTS`.
     """
 
@@ -135,6 +154,7 @@ class Comparison:
     beats: Interval | None
     detectable: float | None
     test: SignFlips | None
+    items: ItemTest | None
     verdict: str
 
 
@@ -160,7 +180,12 @@ class Rules:
 
 
 def compare(
-    differences: Floats, weights: Ints, rules: Rules, rng: np.random.Generator, beats: Floats | None = None
+    differences: Floats,
+    weights: Ints,
+    rules: Rules,
+    rng: np.random.Generator,
+    beats: Floats | None = None,
+    items: Sequence[ItemVariance | None] | None = None,
 ) -> list[Comparison]:
     """Describes and tests every pair of a family.
 
@@ -171,6 +196,7 @@ def compare(
         rules: How the family is judged.
         rng: Random numbers of the test.
         beats: float [users, pairs] from :func:`image_wins`; None for measures of whole sets.
+        items: Variance between items of every mean difference; None where items play no part.
 
     Raises:
         ValueError: If a difference is infinite.
@@ -180,10 +206,34 @@ def compare(
     enough = np.isfinite(differences).sum(axis=0) >= FEWEST_USERS
     results = iter(sign_flips(differences[:, enough], rules.flips, rng) if enough.any() else ())
     tests = [next(results) if tested else None for tested in enough]
-    outer = mean_intervals(differences, weights, 0.95, rules.interval, rules.bounds)
-    inner = mean_intervals(differences, weights, 1 - 2 * rules.alpha, rules.interval, rules.bounds)
+    items = [None] * len(tests) if items is None else items
+    outer, inner = (
+        [
+            widened(interval, variance, confidence, rules.bounds)
+            for interval, variance in zip(
+                mean_intervals(differences, weights, confidence, rules.interval, rules.bounds), items, strict=True
+            )
+        ]
+        for confidence in (0.95, 1 - 2 * rules.alpha)
+    )
     wins = [None] * len(outer) if beats is None else mean_intervals(beats, weights, 0.95, rules.interval, SHARE)
-    return [_describe(differences[:, k], outer[k], inner[k], wins[k], tests[k], rules) for k in range(len(outer))]
+    drawn = _item_tests(differences, enough, items)
+    return [
+        _describe(differences[:, k], outer[k], inner[k], wins[k], tests[k], drawn[k], rules) for k in range(len(outer))
+    ]
+
+
+def _item_tests(differences: Floats, enough: Bools, items: Sequence[ItemVariance | None]) -> list[ItemTest | None]:
+    """Of the pairs with enough users."""
+    p = [
+        two_factor_p(column[np.isfinite(column)], variance) if tested else None
+        for column, tested, variance in zip(differences.T, enough, items, strict=True)
+    ]
+    adjusted = iter(holm(np.array([value for value in p if value is not None])).tolist())
+    return [
+        None if value is None or variance is None else ItemTest(value, next(adjusted), variance.items)
+        for value, variance in zip(p, items, strict=True)
+    ]
 
 
 def paired_differences(a: Floats, b: Floats) -> Floats:
@@ -217,7 +267,13 @@ def image_wins(a: Floats, b: Floats, higher_is_better: bool = True) -> Floats:
 
 
 def _describe(
-    values: Floats, outer: Interval, inner: Interval, beats: Interval | None, test: SignFlips | None, rules: Rules
+    values: Floats,
+    outer: Interval,
+    inner: Interval,
+    beats: Interval | None,
+    test: SignFlips | None,
+    items: ItemTest | None,
+    rules: Rules,
 ) -> Comparison:
     d = values[np.isfinite(values)]
     users = len(d)
@@ -232,16 +288,19 @@ def _describe(
         beats,
         None if users < FEWEST else detectable(rules.alpha) * spread / float(np.sqrt(users)),
         test,
-        _verdict(d, sign * outer.estimate, inner, test, rules),
+        items,
+        _verdict(d, sign * outer.estimate, inner, test, items, rules),
     )
 
 
-def _verdict(d: Floats, gain: float, inner: Interval, test: SignFlips | None, rules: Rules) -> str:
+def _verdict(
+    d: Floats, gain: float, inner: Interval, test: SignFlips | None, items: ItemTest | None, rules: Rules
+) -> str:
     if test is None:
         return "described"
     if not d.any():
         return "identical"
-    if test.p_max_t <= rules.alpha:
+    if max(test.p_max_t, 0.0 if items is None else items.p_holm) <= rules.alpha:
         return "better" if gain > 0 else "worse"
     if rules.margin is not None and -rules.margin < inner.low and inner.high < rules.margin:
         return "equivalent"
