@@ -63,7 +63,7 @@ class Interval:
         skewness: Of the values; null for constant values.
         bootstrap_t: Ends by the bootstrap-t, where the skewness exceeds 1 in size.
         over_users: Where `low` and `high` are over users and items: the ends for these items alone. Otherwise absent.
-        items: Different items that the number depends on, likewise.
+        items: Held-out items that were drawn, likewise.
     """
 
     estimate: float | None

@@ -121,7 +121,7 @@ class ItemTest:
     Attributes:
         p: Two-sided.
         p_holm: Adjusted over the family by Holm.
-        items: Different items that the difference depends on.
+        items: Held-out items that were drawn.
     """
 
     p: float

@@ -45,7 +45,7 @@ class Interval:
         skewness: Of the values; None for constant data and for fewer than three users.
         bootstrap_t: Ends by the bootstrap-t, given where the values are skewed.
         over_users: Ends with the items taken as given, where the others are over users and items.
-        items: Different items, likewise.
+        items: Items that were drawn, likewise.
     """
 
     estimate: float

@@ -18,7 +18,10 @@ from rebeca.arrays import Bools, Floats, Ints
 from rebeca.ties import levels
 
 FEWEST_ITEMS = 10
-"""With fewer different items, no variance between items is estimated."""
+"""With fewer held-out items, no variance between items is estimated."""
+SMALLEST_P = 1e-100
+HALVINGS = 60
+"""An interval of 230, the logarithm of the smallest p, is then cut below rounding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +61,7 @@ class ItemVariance:
     Attributes:
         variance: Between items, less what the users' variance holds already.
         degrees: Its degrees of freedom.
-        items: Different items with an effect.
+        items: Items that were drawn, those without an effect included.
     """
 
     variance: float
@@ -141,24 +144,25 @@ def item_variance(
         candidates: Items from which those of a stratum were chosen; None: all items have an effect.
 
     Returns:
-        None with fewer than :data:`FEWEST_ITEMS` different items.
+        None with fewer than :data:`FEWEST_ITEMS` items.
     """
     kept = known[effects.user]
     user, item, share = effects.user[kept], effects.item[kept], effects.effect[kept] / max(int(known.sum()), 1)
-    items = len(np.unique(item))
-    if items < FEWEST_ITEMS:
-        return None
-    variance, spread = 0.0, 0.0
+    variance, spread, items = 0.0, 0.0, 0
     for label in np.unique(stratum[user]):
         own = stratum[user] == label
         totals = np.bincount(np.unique(item[own], return_inverse=True)[1], share[own])
         n = len(totals) if candidates is None else max(len(totals), candidates[int(label)])
         squares = np.square(np.append(totals, np.zeros(n - len(totals))) - totals.sum() / n)
+        items += n
         variance += float(squares.sum()) * (n - 1) / n
         spread += float(np.square(squares - squares.mean()).sum())
-    degrees = 2 * variance**2 / spread if spread > 0 else items
+    if items < FEWEST_ITEMS:
+        return None
+    changing = len(np.unique(item[share != 0]))
+    degrees = 2 * variance**2 / spread if spread > 0 else changing
     between = max(variance - float(np.square(share).sum()), 0.0)
-    return ItemVariance(between, float(min(max(degrees, 1), items)), items)
+    return ItemVariance(between, float(max(min(degrees, changing), 1)), items)
 
 
 def widened(
@@ -185,24 +189,29 @@ def widened(
 
 
 def two_factor_p(differences: Floats, items: ItemVariance | None) -> float | None:
-    """Two-sided p-value of a mean difference under new users and new items: t with Satterthwaite's degrees of freedom.
+    """Two-sided p-value of a mean difference under new users and new items.
+
+    It is the p at which an interval at confidence 1 - p ends at 0: Student's t over users, :func:`widened`.
 
     Args:
         differences: float [users]; finite.
         items: Variance of their mean between items.
 
     Returns:
-        None where the variance of items is unknown, or nothing varies.
+        Never below :data:`SMALLEST_P`; None where the variance of items is unknown, or nothing varies.
     """
-    from scipy.special import stdtr
+    from scipy.special import stdtrit
 
     users = len(differences)
     if items is None or users < FEWEST:
         return None
-    over_users = float(differences.var(ddof=1)) / users
-    both = over_users + items.variance
-    if both <= 0:
+    over_users, square = float(differences.var(ddof=1)) / users, float(differences.mean()) ** 2
+    if over_users + items.variance <= 0:
         return None
-    degrees = both**2 / (over_users**2 / (users - 1) + items.variance**2 / items.degrees)
-    p = 2 * float(stdtr(degrees, -abs(float(differences.mean())) / np.sqrt(both)))
-    return max(p, float(np.finfo(np.float64).tiny))
+    low, high = float(np.log(SMALLEST_P)), 0.0  # of the logarithm of p
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        quantiles = stdtrit([users - 1, items.degrees], np.exp(middle) / 2)
+        within = quantiles[0] ** 2 * over_users + quantiles[1] ** 2 * items.variance >= square
+        low, high = (middle, high) if within else (low, middle)
+    return float(np.exp(high))
