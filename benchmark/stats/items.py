@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmark.stats.intervals import FEWEST, UNBOUNDED, Bounds, Interval
 from rebeca.arrays import Bools, Floats, Ints
-from rebeca.ties import levels
+from rebeca.ties import TIE, levels, size_of
 
 FEWEST_ITEMS = 10
 """With fewer held-out items, no variance between items is estimated."""
@@ -159,7 +159,7 @@ def item_variance(
         spread += float(np.square(squares - squares.mean()).sum())
     if items < FEWEST_ITEMS:
         return None
-    changing = len(np.unique(item[share != 0]))
+    changing = len(np.unique(item[np.abs(share) > TIE * size_of(share)]))
     degrees = 2 * variance**2 / spread if spread > 0 else changing
     between = max(variance - float(np.square(share).sum()), 0.0)
     return ItemVariance(between, float(max(min(degrees, changing), 1)), items)

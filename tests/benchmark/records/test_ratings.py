@@ -8,6 +8,7 @@ import pytest
 
 from tests.benchmark.records.test_verify import COMPARISON_PATH, MANY, at, edit_json, mend
 from tests.conftest import invoke, make_folder
+from tests.scripts.test_scripts import load
 
 GENERATORS = "  - {id: most-liked, use: catalogue, params: {rank_by: most-liked}}"
 K = 3
@@ -136,3 +137,10 @@ def test_a_missing_file_of_ratings_is_refused(records):
     path.write_bytes(content)
     mend(records)
     invoke("verify", records)
+
+
+def test_a_calculation_by_hand_agrees(records):
+    """It shares no code with the benchmark."""
+    check = load("by_hand").run(records)
+    assert not check.wrong
+    assert check.agree > 200
