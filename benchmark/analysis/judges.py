@@ -66,7 +66,7 @@ class JudgeReport:
         meaning: What it is.
         rows: Held-out ratings.
         auc_within_user: Mean over users with both labels.
-        auc_pooled: AUC over all rows; for its interval, users are drawn.
+        auc_pooled: AUC over all rows; for its interval, users and items are drawn.
         roc: ROC curve.
         auc_pooled_rows_interval: Judges only: the published interval. It draws rows instead of users and is too narrow.
         calibration: Judges only.

@@ -8,7 +8,7 @@ candidates is replaced: the user is shown the generator's next choice instead.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -215,3 +215,25 @@ def two_factor_p(differences: Floats, items: ItemVariance | None) -> float | Non
         within = quantiles[0] ** 2 * over_users + quantiles[1] ** 2 * items.variance >= square
         low, high = (middle, high) if within else (low, middle)
     return float(np.exp(high))
+
+
+def split_interval(values: Sequence[float], test: int, train: int, confidence: float = 0.95) -> Interval:
+    """Interval for a mean over random splits of the items, with the split as the unit.
+
+    Splits share most of their training items, so that their values are correlated. The variance of the mean is
+    therefore (1 / J + test / train) times that of the J values (Nadeau and Bengio 2003).
+
+    Args:
+        values: One number per split.
+        test: Items held out in a split.
+        train: The other items.
+        confidence: E.g. 0.95.
+    """
+    from scipy.special import stdtrit
+
+    splits, mean = np.asarray(values, np.float64), float(np.mean(values))
+    if len(splits) < FEWEST:
+        return Interval(mean, float("nan"), float("nan"), "none", len(splits))
+    error = float(np.sqrt(splits.var(ddof=1) * (1 / len(splits) + test / train)))
+    half = float(stdtrit(len(splits) - 1, 0.5 + confidence / 2)) * error
+    return Interval(mean, mean - half, mean + half, "student-t", len(splits))

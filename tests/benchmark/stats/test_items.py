@@ -18,6 +18,7 @@ from benchmark.stats.items import (
     item_variance,
     pooled_auc_effects,
     retrieval_effects,
+    split_interval,
     two_factor_p,
     widened,
 )
@@ -283,3 +284,26 @@ def test_a_difference_of_a_few_items_is_no_verdict():
     assert shared.test.p_max_t <= 0.05 < shared.items.p_holm
     assert shared.difference.low < 0 < shared.difference.over_users[0]
     assert shared.inner.low > shared.difference.low
+
+
+def test_the_interval_over_splits_is_wider_by_the_share_of_items_held_out():
+    gains = [0.0109, 0.0137, 0.0086, 0.0150, 0.0252]
+    plain, corrected = split_interval(gains, 0, 311), split_interval(gains, 103, 311)
+    expected = stats.t.interval(0.95, 4, np.mean(gains), stats.sem(gains))
+    assert (plain.low, plain.high) == pytest.approx(expected)
+    ratio = (corrected.high - corrected.estimate) / (plain.high - plain.estimate)
+    assert ratio == pytest.approx(np.sqrt(1 + 5 * 103 / 311))
+    assert split_interval(gains[:2], 103, 311).method == "none"
+
+
+def test_the_interval_over_splits_holds_the_mean_of_overlapping_splits():
+    """Means of random quarters of 40 items are correlated as splits are; the truth is the mean of all items."""
+    rng, held = np.random.default_rng(0), np.zeros(2)
+    for _ in range(400):
+        items = rng.normal(size=40)
+        quarters = [items[rng.permutation(40)[:10]].mean() for _ in range(10)]
+        for place, test in enumerate((0, 10)):
+            interval = split_interval(quarters, test, 30)
+            held[place] += interval.low <= 0 <= interval.high
+    assert held[0] < 0.8 * 400
+    assert held[1] > 0.9 * 400
