@@ -85,8 +85,9 @@ def interval(
     """Mean and its interval: Student's t up to 60 users; above, the bootstrap must lie near it.
 
     ``fits`` is half the width of an interval over fits alone, by draws of our own, which allow for theirs; ``limits``
-    are the lowest and highest possible mean.
+    are the lowest and highest possible mean. Where items are drawn, the ends over users alone are compared.
     """
+    ends, fits = (recorded["over_users"], 0.0) if recorded.get("over_users") else (recorded, fits)
     n, m = len(values), mean(values)
     check.same(f"{what}: mean", m, recorded["estimate"])
     check.same(f"{what}: users", n, recorded["n"])
@@ -98,11 +99,11 @@ def interval(
     lopsided = mean([(v - m) ** 3 for v in values]) / mean([(v - m) ** 2 for v in values]) ** 1.5
     check.same(f"{what}: skewness", lopsided, recorded["skewness"], 1e-5)
     if n <= 60:
-        check.same(f"{what}: low", max(m - half, limits[0]), recorded["low"], slack)
-        check.same(f"{what}: high", min(m + half, limits[1]), recorded["high"], slack)
+        check.same(f"{what}: low", max(m - half, limits[0]), ends["low"], slack)
+        check.same(f"{what}: high", min(m + half, limits[1]), ends["high"], slack)
     elif abs(lopsided) <= 1:
-        check.same(f"{what}: low", max(m - half, limits[0]), recorded["low"], BCA_SLACK * half)
-        check.same(f"{what}: high", min(m + half, limits[1]), recorded["high"], BCA_SLACK * half)
+        check.same(f"{what}: low", max(m - half, limits[0]), ends["low"], BCA_SLACK * half)
+        check.same(f"{what}: high", min(m + half, limits[1]), ends["high"], BCA_SLACK * half)
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
@@ -517,6 +518,93 @@ def check_judges(check: Check, folder: Path, comparison: dict[str, Any]) -> None
         check.same(f"{judge}: calibration error", gap / len(own), entry["calibration"]["expected_error"])
 
 
+def check_items(check: Check, folder: Path, comparison: dict[str, Any], halves: dict[str, dict[str, float]]) -> None:
+    """Intervals over users and items, of observed ratings, lifts by them, and AUC: one item left out at a time."""
+    users, fits = comparison["users"], comparison["spec"]["fits"]
+    place = {name: u for u, name in enumerate(users["id"])}
+    path = folder / "_task" / "ratings.parquet"
+    ratings = {(r["user"], r["item"]): r["rating"] for r in columns(path)} if path.exists() else {}
+    drawn: dict[int, set[int]] = defaultdict(set)
+    for u, item in ratings:
+        drawn[users["block"][u]].add(item)
+    everyone: dict[int, list[int]] = defaultdict(list)
+    for u, block in enumerate(users["block"]):
+        everyone[block].append(u)
+    for name in comparison["order"] if ratings else ():
+        record = json.loads((folder / name / "record.json").read_text())
+        images: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for row in columns(folder / name / "scores.parquet"):
+            if row["scorer"] == "observed" and row["score"] is not None:
+                images[place[row["user"]], row["replicate"] % fits].append(row["item"])
+        own: dict[tuple[int, int], float] = defaultdict(float)
+        personal: dict[tuple[int, int], float] = defaultdict(float)
+        for (u, _), shown in images.items():
+            others = everyone[users["block"][u]]
+            for item in shown[:-1]:
+                change = ratings[u, item] - ratings[u, shown[-1]]
+                own[u, item] += change / (len(shown) - 1) / fits
+                if "observed" in record["personal"]:
+                    common = mean([ratings[v, item] - ratings[v, shown[-1]] for v in others])
+                    factor = len(others) / (len(others) - 1) / fits
+                    personal[u, item] += (change - common) / (len(shown) - 1) * factor
+        what, count = f"{name}, observed, over items", len({u for u, _ in images})
+        mean_rating, half = record["summary"]["observed"]["interval"], halves["observed"][name]
+        wide(check, what, own, count, users["block"], drawn, mean_rating, half)
+        if personal:
+            lift, half = record["personal"]["observed"]["lift"], halves["lift:observed"][name]
+            wide(check, f"{what}, lift", personal, count, users["block"], drawn, lift, half)
+    for judge, entry in comparison["judges"].items():
+        cells, areas = auc_cells(folder, judge)
+        items = {0: {item for _, item in cells}}
+        wide(check, f"{judge}, over items", cells, areas, defaultdict(int), items, entry["auc_within_user"])
+
+
+def auc_cells(folder: Path, judge: str) -> tuple[dict[tuple[int, int], float], int]:
+    """How each rating changes its user's AUC, and how many users have one."""
+    rows: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in columns(folder / "_task" / "verifier.parquet"):
+        if row["judge"] == judge and row["split"] == "test" and row["share"] == 1:
+            rows[row["user"]].append(row)
+    cells, areas = {}, 0
+    for user, own in rows.items():
+        whole = area(own)
+        areas += whole is not None
+        for row in own if whole is not None else ():
+            without = area([other for other in own if other is not row])
+            cells[user, row["item"]] = 0.0 if without is None else whole - without
+    return cells, areas
+
+
+def wide(
+    check: Check,
+    what: str,
+    cells: dict,
+    n: int,
+    block: Any,
+    drawn: dict,
+    recorded: dict[str, Any],
+    fits: float = 0.0,
+) -> None:
+    """Both ends, from those over users: the variance between items less that of single cells, and half over fits."""
+    if not recorded.get("over_users"):
+        return
+    variance, fourth, totals = 0.0, 0.0, defaultdict(lambda: defaultdict(float))
+    for (u, item), effect in cells.items():
+        totals[block[u]][item] += effect / n
+    for label, sums in totals.items():
+        all_sums = [sums.get(item, 0.0) for item in drawn[label]]
+        squares = [(value - mean(all_sums)) ** 2 for value in all_sums]
+        variance += sum(squares) * (len(squares) - 1) / len(squares)
+        fourth += sum((square - mean(squares)) ** 2 for square in squares)
+    changing = len({item for (_, item), effect in cells.items() if abs(effect) > 1e-12})
+    degrees = max(1.0, min(2 * variance**2 / fourth if fourth > 0 else changing, changing))
+    own = student.ppf(0.975, degrees) ** 2 * max(0.0, variance - sum((effect / n) ** 2 for effect in cells.values()))
+    for end, sign in (("low", -1), ("high", 1)):
+        inner = recorded["over_users"][end] - recorded["estimate"]
+        hand = recorded["estimate"] + sign * math.hypot(inner, math.sqrt(own), fits)
+        check.same(f"{what}: {end}", hand, recorded[end], max(1e-6, DRAWN / math.sqrt(check.draws) * fits))
+
+
 def check_agreement(check: Check, folder: Path, comparison: dict[str, Any]) -> None:
     """Correlations of the primary scorer with the others, pooled and within user."""
     seen: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
@@ -560,6 +648,7 @@ def run(folder: Path, verbose: bool = False, seed: int = 0) -> Check:
     for measure in (primary, f"lift:{primary}"):
         check_family(check, folder, measure, comparison, rng)
     check_judges(check, folder, comparison)
+    check_items(check, folder, comparison, halves)
     check_agreement(check, folder, comparison)
     return check
 

@@ -2,7 +2,8 @@
 
     python scripts/oasis_splits.py tasks/oasis.yaml --data FOLDER [--splits 0 1 2 3 4] [--judge ncf]
 
-Prints one row per split and the mean with its 95 % interval over users, who are paired across splits.
+Prints one row per split, and the mean gain with two 95 % intervals: over users, who are paired across these splits, and
+over splits.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from benchmark.runner.progress import Reporter
 from benchmark.runner.store import Stages, Store
 from benchmark.runner.world import find_data
 from benchmark.stats.intervals import mean_interval, resampling_weights
+from benchmark.stats.items import split_interval
 from benchmark.stats.verifier import auc_by_user
 from benchmark.task.resolve import Task, load_task
+from rebeca.arrays import Floats
 from rebeca.population import population_scores
 
 BOOTSTRAP = 9999
@@ -37,11 +40,12 @@ def main() -> None:
     parser.add_argument("--workdir", type=Path, default=Path(".work"))
     parser.add_argument("--set", action="append", default=[])
     given = parser.parse_args()
-    gains = []
+    gains, items = [], (0, 0)
     sys.stdout.write("split   population   verifier      gain   ceiling    users\n")
     for split in given.splits:
         overrides = (f"data.path={given.data}", f"seed={split}", f"judges.verifier.use={given.judge}", *given.set)
-        gains.append(one_split(load_task(Path(given.task), overrides), given.workdir, split))
+        gain, items = one_split(load_task(Path(given.task), overrides), given.workdir, split)
+        gains.append(gain)
     table = np.array(gains)
     known = np.nanmean(table[:, np.isfinite(table).any(axis=0)], axis=0)
     weights = resampling_weights(len(known), BOOTSTRAP, np.random.default_rng(0))
@@ -51,10 +55,15 @@ def main() -> None:
         f"mean gain {interval.estimate:+.4f}, 95 % interval over users {interval.low:+.4f} to {interval.high:+.4f},"
         f" positive in {positive} of {len(gains)} splits\n"
     )
+    over_splits = split_interval([float(np.nanmean(gain)) for gain in gains], *items)
+    sys.stdout.write(
+        f"with the split as the unit {over_splits.low:+.4f} to {over_splits.high:+.4f}"
+        f" ({items[0]} items held out, {items[1]} in training; Nadeau and Bengio 2003)\n"
+    )
 
 
-def one_split(task: Task, workdir: Path, split: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Each user's gain in within-user AUC."""
+def one_split(task: Task, workdir: Path, split: int) -> tuple[Floats, tuple[int, int]]:
+    """Each user's gain in within-user AUC, float64 [users]; how many items are held out, and how many are not."""
     reporter = Reporter()
     stages = Stages(Store(workdir, reporter.info), reporter)
     data = find_data(task, stages.store)
@@ -76,7 +85,8 @@ def one_split(task: Task, workdir: Path, split: int) -> np.ndarray[tuple[int, ..
         f"   {np.nanmean(ceiling):7.4f}   {np.isfinite(own).sum():6d}\n"
     )
     sys.stdout.flush()
-    return own - control
+    held_out = int(world.division.test_items.sum())
+    return own - control, (held_out, len(catalogue) - held_out)
 
 
 if __name__ == "__main__":

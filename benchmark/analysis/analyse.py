@@ -14,7 +14,8 @@ import numpy as np
 
 from benchmark.analysis.agreement import agreement, validity
 from benchmark.analysis.fits import Fits
-from benchmark.analysis.inputs import READINGS, Plan, Rows, lifts_of
+from benchmark.analysis.inputs import READINGS, HeldOutRatings, Plan, Rows, lifts_of
+from benchmark.analysis.items import HeldOutItems
 from benchmark.analysis.measures import AUDITOR, GAP, LIFT, VERIFIER, Measure, both_by, with_role
 from benchmark.analysis.results import (
     Analysis,
@@ -32,6 +33,7 @@ from benchmark.analysis.results import (
 from benchmark.stats.comparison import Rules, compare, image_wins, paired_differences
 from benchmark.stats.fits import FitEffects
 from benchmark.stats.intervals import FEW_USERS, SHARE, SKEWED, mean_interval, resampling_weights
+from benchmark.stats.items import over_items
 from benchmark.stats.letters import letters_of
 from benchmark.stats.personalisation import Stratum, block_permutation, own_set_rank, permutations_within
 from benchmark.stats.random import stream
@@ -48,7 +50,9 @@ Moved = dict[tuple[int, ...], list[Ints]]
 """Permutations by the sizes of strata: generators with equal strata share them."""
 
 
-def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Ints) -> Analysis:
+def analyse(
+    plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Ints, ratings: HeldOutRatings | None = None
+) -> Analysis:
     """Computes every number of the leaderboard.
 
     Args:
@@ -56,8 +60,10 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
         rows: All generators.
         block: int [users]; users of one block can be permuted.
         bootstrap_strata: int [users]; users are resampled within these.
+        ratings: Held-out ratings, where a scorer reads them; without them items are taken as given.
     """
     users = len(block)
+    items = None if ratings is None else HeldOutItems.of(ratings, block, plan.reading, rows)
     weights = resampling_weights(users, plan.bootstrap, stream(plan.name, "bootstrap"), bootstrap_strata)
     readings = {row.id: {reading: row.values(reading) for reading in READINGS} for row in rows}
     lifts = {row.id: {scorer: lifts_of(row, scorer, plan.reading, block) for scorer in row.pairs} for row in rows}
@@ -69,9 +75,10 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
     rows = _without_rank(rows, failing)
     incomplete = incomplete_generators(plan.primary, rows, values)
     rows = _without_rank(rows, incomplete)
-    fits, moved, generators = Fits(plan, rows, values, block), Moved(), dict[str, GeneratorResults]()
+    factors = Factors(weights, Fits(plan, rows, values, block), items)
+    moved, generators = Moved(), dict[str, GeneratorResults]()
     for row in rows:
-        means = Means(plan, row, weights, fits)
+        means = Means(plan, row, factors)
         summary = {measure: _summary(means, measure, readings[row.id]) for measure in readings[row.id][plan.reading]}
         personal = {scorer: _personal(means, scorer, *lifts[row.id][scorer], block, moved) for scorer in row.pairs}
         gap = gap_values(row, values[row.id])
@@ -79,7 +86,7 @@ def analyse(plan: Plan, rows: Sequence[Rows], block: Ints, bootstrap_strata: Int
             summary, personal, None if gap is None else means.interval(Measure(GAP), gap)
         )
     measures = {measure for row in rows for measure in values[row.id] if Measure.parse(measure).scorer in row.scores}
-    families = {measure: _family(plan, measure, rows, values, weights, fits) for measure in sorted(measures)}
+    families = {measure: _family(plan, measure, rows, values, factors) for measure in sorted(measures)}
     return Analysis(
         generators,
         TaskResults(
@@ -107,23 +114,39 @@ def incomplete_generators(primary: str, rows: Sequence[Rows], values: Values) ->
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Factors:
+    """What is drawn at random.
+
+    Attributes:
+        users: int64 [draws, users]; how often each user is drawn.
+        fits: Of all generators.
+        items: Held-out items; None where no scorer reads their ratings.
+    """
+
+    users: Ints
+    fits: Fits
+    items: HeldOutItems | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Means:
     """Intervals for means over users of one generator's values."""
 
     plan: Plan
     row: Rows
-    weights: Ints
-    fits: Fits
+    factors: Factors
 
     def interval(self, measure: Measure, values: Floats) -> Interval:
-        """Over users, and over fits where they vary."""
-        bounds = self.row.bounds(measure)
-        over_users = mean_interval(values, self.weights, method=self.plan.interval, bounds=bounds)
-        return Interval.of(self.fits.widened(over_users, measure.key, self.row.id, bounds))
+        """Over users; over held-out items where they are rated, and over fits where they vary."""
+        bounds, items = self.row.bounds(measure), self.factors.items
+        interval = mean_interval(values, self.factors.users, method=self.plan.interval, bounds=bounds)
+        variance = None if items is None else items.variance(items.effects(self.row, measure), values)
+        interval = over_items(interval, variance, bounds=bounds)
+        return Interval.of(self.factors.fits.widened(interval, measure.key, self.row.id, bounds))
 
     def of_share(self, values: Floats) -> Interval:
         """Of shares of users, over users alone."""
-        return Interval.of(mean_interval(values, self.weights, method=self.plan.interval, bounds=SHARE))
+        return Interval.of(mean_interval(values, self.factors.users, method=self.plan.interval, bounds=SHARE))
 
 
 def _summary(means: Means, measure: str, readings: Values) -> Summary:
@@ -135,8 +158,8 @@ def _summary(means: Means, measure: str, readings: Values) -> Summary:
         without=int((~known).sum()),
         exclude=_mean(readings["exclude"][measure]),
         worst=_mean(readings["worst"][measure]),
-        by_fit=means.fits.means(measure, means.row.id),
-        between_fits=means.fits.spread(measure, means.row.id),
+        by_fit=means.factors.fits.means(measure, means.row.id),
+        between_fits=means.factors.fits.spread(measure, means.row.id),
         unanswered=int(np.isnan(means.row.scores[measure][~means.row.failed]).sum())
         if measure in means.row.scores
         else 0,
@@ -177,8 +200,8 @@ def _personal(
         PermutationTest.of(mean_test),
         beats,
         reciprocal,
-        means.fits.means(measure.key, row.id),
-        means.fits.spread(measure.key, row.id),
+        means.factors.fits.means(measure.key, row.id),
+        means.factors.fits.spread(measure.key, row.id),
     )
 
 
@@ -189,7 +212,7 @@ def _permutations(plan: Plan, strata: Sequence[Stratum], moved: Moved) -> list[I
     return moved[sizes]
 
 
-def _family(plan: Plan, measure: str, rows: Sequence[Rows], values: Values, weights: Ints, fits: Fits) -> Family:
+def _family(plan: Plan, measure: str, rows: Sequence[Rows], values: Values, factors: Factors) -> Family:
     """Comparisons of one measure among the ranked generators that have it.
 
     A pair is compared on the users that both have; the ranks' bootstrap takes each generator's mean over the drawn
@@ -201,9 +224,9 @@ def _family(plan: Plan, measure: str, rows: Sequence[Rows], values: Values, weig
     common: Bools = np.asarray(np.isfinite(table).all(axis=1))
     pairs = pairs_of(plan, ids)
     higher = not pairs or Measure.parse(measure).is_lift or by_id[ids[0]].higher(measure)
-    effects = fits.effects(measure, ids)
-    comparisons = _comparisons(plan, measure, [by_id[name] for name in ids], table, higher, weights, effects)
-    added = None if effects is None else effects.draws[: len(weights)] * (1 if higher else -1)
+    effects = factors.fits.effects(measure, ids)
+    comparisons = _comparisons(plan, measure, [by_id[name] for name in ids], table, higher, effects, factors)
+    added = None if effects is None else effects.draws[: len(factors.users)] * (1 if higher else -1)
     return Family(
         declared=plan.frozen and plan.decides(measure),
         hash=digest_of([plan.name, measure, ids, pairs]),
@@ -211,7 +234,7 @@ def _family(plan: Plan, measure: str, rows: Sequence[Rows], values: Values, weig
         users=int(common.sum()),
         left_out=int((~common).sum()),
         comparisons=comparisons,
-        ranks=_ranks(plan, ids, comparisons, table if higher else -table, weights, added) if comparisons else {},
+        ranks=_ranks(plan, ids, comparisons, table if higher else -table, factors.users, added) if comparisons else {},
         fits={} if effects is None else effects.procedures,
     )
 
@@ -222,8 +245,8 @@ def _comparisons(
     rows: Sequence[Rows],
     table: Floats,
     higher: bool,
-    weights: Ints,
     effects: FitEffects | None,
+    factors: Factors,
 ) -> tuple[Comparison, ...]:
     """Every pair of the family; ``table`` is float64 [users, generators]."""
     ids = [row.id for row in rows]
@@ -241,7 +264,9 @@ def _comparisons(
     rules = Rules(plan.permutations, plan.alpha, margin, higher, plan.interval, (low - high, high - low))
     first, second = (np.array([ids.index(name) for name in side]) for side in zip(*pairs, strict=True))
     fits = None if effects is None else effects.pairs(first, second)
-    results = compare(differences, weights, rules, stream(plan.name, "sign-flips", measure), beats, fits)
+    items = factors.items and factors.items.of_pairs(rows, Measure.parse(measure), pairs, differences)
+    rng = stream(plan.name, "sign-flips", measure)
+    results = compare(differences, factors.users, rules, rng, beats, fits, items)
     return tuple(Comparison.of(a, b, result) for (a, b), result in zip(pairs, results, strict=True))
 
 

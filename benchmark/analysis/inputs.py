@@ -258,6 +258,28 @@ class HeldOutScores:
         return len(self.user)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOutRatings:
+    """Held-out ratings as the scorer of observed ratings reads them: equal items have their mean.
+
+    Attributes:
+        user: int [n]; row of the user in all arrays.
+        item: int [n].
+        rating: float64 [n].
+    """
+
+    user: Ints
+    item: Ints
+    rating: Floats
+
+    def table(self, users: int, items: Ints) -> Floats:
+        """float64 [users, items]; ratings of these different items in ascending order, NaN where there is none."""
+        out = np.full((users, len(items)), np.nan)
+        wanted = np.isin(self.item, items)
+        out[self.user[wanted], np.searchsorted(items, self.item[wanted])] = self.rating[wanted]
+        return out
+
+
 def mean_of_known(values: Floats, axis: int) -> Floats:
     """Mean over the finite values along an axis; NaN where there are none."""
     known = np.isfinite(values)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from benchmark.analysis.inputs import HeldOutScores
 from benchmark.analysis.measures import CONTROLS, JUDGES, MEANINGS, VERIFIER
 from benchmark.analysis.results import Count, Ends, Interval, Share, finite
-from benchmark.stats.intervals import SHARE, SIGNED, mean_interval, resampling_weights
+from benchmark.stats.intervals import SHARE, SIGNED, Bounds, mean_interval, resampling_weights
+from benchmark.stats.items import Effects, auc_effects, item_variance, over_items, pooled_auc_effects
 from benchmark.stats.random import stream
 from benchmark.stats.verifier import (
     Calibration,
@@ -63,7 +66,7 @@ class JudgeReport:
         meaning: What it is.
         rows: Held-out ratings.
         auc_within_user: Mean over users with both labels.
-        auc_pooled: AUC over all rows; for its interval, users are drawn.
+        auc_pooled: AUC over all rows; for its interval, users and items are drawn.
         roc: ROC curve.
         auc_pooled_rows_interval: Judges only: the published interval. It draws rows instead of users and is too narrow.
         calibration: Judges only.
@@ -95,23 +98,26 @@ def judge_report(scores: HeldOutScores, users: int, draws: int, name: str) -> Ma
     """
     reports: dict[str, JudgeReport] = {}
     within: dict[str, Floats] = {}
+    effects: dict[str, Effects] = {}
     weights = resampling_weights(users, draws, stream(name, "judges"))
     for judge, meaning in MEANINGS.items():
         test = scores.of(judge, "test")
         if not len(test):
             continue
         within[judge] = auc_by_user(test.user, test.label, test.score, users)
+        effects[judge] = auc_effects(test.user, test.item, test.label, test.score)
         report = JudgeReport(
             meaning,
             len(test),
-            Interval.of(mean_interval(within[judge], weights, bounds=SHARE)),
-            Interval.of(auc_over_users(test.user, test.label, test.score, weights)),
+            _over_items(within[judge], effects[judge], weights, SHARE),
+            _pooled(test, weights),
             roc(test.label, test.score),
         )
         reports[judge] = _fitted(report, scores, judge, weights, name) if judge in JUDGES else report
     for control in CONTROLS:
         if control in within and VERIFIER in within:
-            gain = Interval.of(mean_interval(within[VERIFIER] - within[control], weights, bounds=SIGNED))
+            drawn = effects[VERIFIER].minus(effects[control])
+            gain = _over_items(within[VERIFIER] - within[control], drawn, weights, SIGNED)
             reports[control] = replace(reports[control], verifier_gain=gain)
     return reports
 
@@ -126,12 +132,34 @@ def _fitted(report: JudgeReport, scores: HeldOutScores, judge: str, weights: Int
         auc_pooled_rows_interval=Ends(finite(low), finite(high)),
         calibration=calibration(test.label, test.score),
         train=TrainReport(
-            len(train), finite(auc(train.label, train.score)), _within(train, weights), roc(train.label, train.score)
+            len(train),
+            finite(auc(train.label, train.score)),
+            Interval.of(mean_interval(_within(train, weights), weights, bounds=SHARE)),
+            roc(train.label, train.score),
         ),
-        learning_curve=tuple(CurvePoint(share, _within(scores.of(judge, "test", share), weights)) for share in shares),
+        learning_curve=tuple(_point(scores.of(judge, "test", share), share, weights) for share in shares),
     )
 
 
-def _within(scores: HeldOutScores, weights: Ints) -> Interval:
-    by_user = auc_by_user(scores.user, scores.label, scores.score, weights.shape[1])
-    return Interval.of(mean_interval(by_user, weights, bounds=SHARE))
+def _within(scores: HeldOutScores, weights: Ints) -> Floats:
+    return auc_by_user(scores.user, scores.label, scores.score, weights.shape[1])
+
+
+def _point(test: HeldOutScores, share: float, weights: Ints) -> CurvePoint:
+    drawn = auc_effects(test.user, test.item, test.label, test.score)
+    return CurvePoint(share, _over_items(_within(test, weights), drawn, weights, SHARE))
+
+
+def _over_items(values: Floats, effects: Effects, weights: Ints, bounds: Bounds) -> Interval:
+    """Interval over users and held-out items of the mean of ``values``, float64 [users]."""
+    variance = item_variance(effects, np.isfinite(values), np.zeros(len(values), np.int64))
+    return Interval.of(over_items(mean_interval(values, weights, bounds=bounds), variance, bounds=bounds))
+
+
+def _pooled(test: HeldOutScores, weights: Ints) -> Interval:
+    users = weights.shape[1]
+    rated = np.bincount(test.user, minlength=users) > 0
+    effects = pooled_auc_effects(test.user, test.item, test.label, test.score)
+    variance = item_variance(effects, rated, np.zeros(users, np.int64))
+    interval = auc_over_users(test.user, test.label, test.score, weights)
+    return Interval.of(over_items(interval, variance, bounds=SHARE))

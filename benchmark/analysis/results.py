@@ -12,6 +12,7 @@ from operator import neg
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
+from pydantic import Field
 
 from benchmark.stats import comparison, intervals, personalisation
 from benchmark.stats.fits import FitVariance
@@ -25,6 +26,11 @@ NotNegative = Annotated[float, Ge(0)]
 Method = Literal["student-t", "bca", "bootstrap-t", "percentile", "wilson", "constant", "none"]
 Verdict = Literal[VERDICTS]  # type: ignore[valid-type]
 REVERSED = {"better": "worse", "worse": "better"}
+
+
+def _absent(value: object) -> bool:
+    """Leaves a field that most records lack out of their JSON."""
+    return value is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean over users with its 95 % interval.
+    """A mean over users with its 95 % interval, over users and items where the number depends on which are held out.
 
     Attributes:
         estimate: The mean; null where nobody has a value.
@@ -57,6 +63,8 @@ class Interval:
         n: Users with a value.
         skewness: Of the values; null for constant values.
         bootstrap_t: Ends by the bootstrap-t, where the skewness exceeds 1 in size.
+        over_users: Where `low` and `high` are over users and items: the ends for these items alone. Otherwise absent.
+        items: Held-out items that were drawn, likewise.
     """
 
     estimate: float | None
@@ -66,13 +74,17 @@ class Interval:
     n: Count
     skewness: float | None = None
     bootstrap_t: Ends | None = None
+    over_users: Annotated[Ends | None, Field(exclude_if=_absent)] = None
+    items: Annotated[AtLeastOne | None, Field(exclude_if=_absent)] = None
 
     @classmethod
     def of(cls, result: intervals.Interval) -> Interval:
         """From the statistics, where numbers that do not exist are NaN."""
         bootstrap_t = None if result.bootstrap_t is None else Ends(*result.bootstrap_t)
+        over_users = None if result.over_users is None else Ends(*result.over_users)
         estimate, low, high = (finite(value) for value in (result.estimate, result.low, result.high))
-        return cls(estimate, low, high, result.method, result.n, result.skewness, bootstrap_t)  # type: ignore[arg-type]
+        how: Method = result.method  # type: ignore[assignment]
+        return cls(estimate, low, high, how, result.n, result.skewness, bootstrap_t, over_users, result.items)
 
     @property
     def known(self) -> bool:
@@ -87,6 +99,7 @@ class Interval:
             high=_maybe(turn, self.low),
             skewness=_maybe(neg, self.skewness),
             bootstrap_t=None if self.bootstrap_t is None else self.bootstrap_t.turned(turn),
+            over_users=None if self.over_users is None else self.over_users.turned(turn),
         )
 
 
@@ -219,6 +232,8 @@ class Comparison:
         skewed: Whether the skewness of the differences exceeds 1 in size.
         test: Two-sided sign flips; null below six users.
         verdict: `better`, `worse`, `identical`, `equivalent`, `inconclusive`, `described`.
+        items: Test under new users and new items, where the measure depends on which items are held out; `test`
+            takes them as given, and a verdict needs both. Otherwise absent.
     """
 
     a: str
@@ -232,6 +247,7 @@ class Comparison:
     skewed: bool
     test: comparison.SignFlips | None
     verdict: Verdict
+    items: Annotated[comparison.ItemTest | None, Field(exclude_if=_absent)] = None
 
     @classmethod
     def of(cls, a: str, b: str, result: comparison.Comparison) -> Comparison:
@@ -246,13 +262,19 @@ class Comparison:
             detectable=result.detectable,
             skewed=result.difference.skewed,
             test=result.test,
+            items=result.items,
             verdict=result.verdict,
         )
 
     @property
     def p(self) -> float | None:
-        """P-value, adjusted over the family by max-T; None where nothing was tested."""
-        return None if self.test is None else self.test.p_max_t
+        """Adjusted p-value by which the verdict is decided: the larger of two where items are drawn as well.
+
+        None where nothing was tested.
+        """
+        if self.test is None or self.items is None:
+            return None if self.test is None else self.test.p_max_t
+        return max(self.test.p_max_t, self.items.p_holm)
 
     def seen_from(self, generator: str) -> Comparison:
         """The comparison as ``generator`` minus the other one."""

@@ -111,6 +111,7 @@ def comparison_row(each: MeasureComparison) -> dict[str, Cell]:
         "p_unadjusted": None if test is None else test.p,
         "p_max_t": None if test is None else test.p_max_t,
         "p_holm": None if test is None else test.p_holm,
+        "p_items": None if pair.items is None else pair.items.p_holm,
         "d_z": pair.effect,
         "prefer": pair.prefer.share,
         "prefer_low": pair.prefer.low,

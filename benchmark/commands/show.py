@@ -206,9 +206,10 @@ def print_comparisons(board: Board, a: str, b: str, comparisons: Sequence[Measur
             console.print(_in_words(each, a, b, board))
     console.print()
     print_rows(console, _comparison_columns(board, a, b, comparisons))
+    drawn = " (observed ratings: under new items as well)" if any(each.comparison.items for each in comparisons) else ""
     console.print(
-        f"\np: adjusted over {analysis.family.replace('-', ' ')} by max-T, level {analysis.alpha:g}; equivalent within"
-        f" {analysis.equivalence_margin:g} (declared measures only); detectable:"
+        f"\np: adjusted over {analysis.family.replace('-', ' ')} by max-T{drawn}, level {analysis.alpha:g};"
+        f" equivalent within {analysis.equivalence_margin:g} (declared measures only); detectable:"
         " smallest difference that this pair alone, unadjusted, finds with 80 % power"
     )
     if board.scope.sentence:
@@ -234,7 +235,7 @@ def _comparison_columns(board: Board, a: str, b: str, comparisons: Sequence[Meas
         Column("measure", [board.heading(each.measure) for each in comparisons], least=16),
         Column("difference", [_of_users(pair.difference, board.users, sign=True) for pair in pairs]),
         Column("verdict", verdicts, least=12),
-        Column("p", [p_value(None if test is None else test.p_max_t) for test in tests]),
+        Column("p", [p_value(pair.p) for pair in pairs]),
         Column("declared", ["yes" if each.declared else "exploratory" for each in comparisons]),
         Column(f"users who prefer {a}", [_share(pair.prefer) for pair in pairs], optional=True),
         Column(

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from benchmark.analysis.analyse import analyse
-from benchmark.analysis.inputs import HeldOutScores, Rows
+from benchmark.analysis.inputs import HeldOutRatings, HeldOutScores, Rows
 from benchmark.analysis.judges import JudgeReport, judge_report
 from benchmark.analysis.results import Analysis, PermutationTest
 from benchmark.records.attestation import ATTESTATION
@@ -23,6 +23,7 @@ from benchmark.records.files import (
     refuse_if,
 )
 from benchmark.records.gallery import IMAGES, ITEMS, PACKED, check_packed, example_items, gallery_users, shown_images
+from benchmark.records.ratings import RATINGS, check_ratings, read_ratings, reads_ratings
 from benchmark.records.rows import HELD_OUT, read_held_out, read_rows
 from benchmark.records.schema import GeneratorRecord, TaskRecord
 from benchmark.records.verify_cross import check_judges, check_together, check_users
@@ -97,9 +98,26 @@ def recomputed(
 ) -> tuple[Analysis, Mapping[str, JudgeReport]]:
     """All results, from the rows and the held-out scores."""
     plan = task.plan
-    analysis = analyse(plan, rows, np.array(task.users.block, np.int64), np.array(task.users.stratum, np.int64))
+    block, stratum = np.array(task.users.block, np.int64), np.array(task.users.stratum, np.int64)
+    analysis = analyse(plan, rows, block, stratum, _ratings(folder, task, rows, scores))
     check_judges(folder, task, scores)
     return analysis, judge_report(scores, len(task.user_ids), plan.bootstrap, plan.name)
+
+
+def _ratings(folder: Path, task: TaskRecord, rows: Sequence[Rows], scores: HeldOutScores) -> HeldOutRatings | None:
+    """The held-out ratings, which are there where a scorer reads them."""
+    path = folder / TASK_FOLDER / RATINGS
+    expected = any(reads_ratings(row.cards) for row in rows)
+    refuse_if(
+        (RATINGS in task.records[TASK_FOLDER]) != expected,
+        f"{path}: {'is missing' if expected else 'nothing reads it'}",
+    )
+    if not expected:
+        return None
+    ratings = read_ratings(path, len(task.users.id), task.data.items)
+    place = {name: i for i, name in enumerate(task.user_ids)}
+    check_ratings(path, ratings, rows, scores, np.array([place[name] for name in task.users.id]))
+    return ratings
 
 
 def _check_files(folder: Path, task: TaskRecord) -> None:
@@ -112,7 +130,7 @@ def _check_files(folder: Path, task: TaskRecord) -> None:
         raise RecordError(f"{folder}: {added[0]} belongs to no generator of the task")
     packed = {PACKED} if task.data.redistribute else set()
     for name, listed in task.records.items():
-        own = ({HELD_OUT} if name == TASK_FOLDER else GENERATOR_FILES) | packed
+        own = ({HELD_OUT, *({RATINGS} & set(listed))} if name == TASK_FOLDER else GENERATOR_FILES) | packed
         refuse_if(set(listed) != own, f"{folder / name}: files are missing or added: {sorted(set(listed) ^ own)}")
         refuse_if(not (folder / name).is_dir(), f"{folder / name}: is missing")
         present = file_digests(folder / name)

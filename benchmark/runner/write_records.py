@@ -1,8 +1,8 @@
 """Records: what a task leaves behind, complete enough to recompute every number of the leaderboard.
 
 ``<root>/<task id>/v<version>/<generator id>/`` holds ``record.json``, the rows (see benchmark/records/rows.py) and
-``images.parquet``; ``_task/`` holds ``comparison.json``, ``verifier.parquet`` and ``images.parquet``. All fields:
-benchmark/records/schema.py.
+``images.parquet``; ``_task/`` holds ``comparison.json``, ``verifier.parquet``, ``ratings.parquet`` (where ratings of
+retrieved items are observed) and ``images.parquet``. All fields: benchmark/records/schema.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.analysis.analyse import analyse
-from benchmark.analysis.inputs import Rows
+from benchmark.analysis.inputs import HeldOutRatings, Rows
 from benchmark.analysis.judges import judge_report
 from benchmark.analysis.measures import range_of, worst_of_sets
 from benchmark.analysis.results import GeneratorResults, PermutationTest
@@ -23,6 +23,7 @@ from benchmark.disk import absent_beside, replace_folder
 from benchmark.records.costs import ANALYSE_STAGE
 from benchmark.records.files import TASK_FOLDER, UNSET, read_comparison, write_comparison, write_record
 from benchmark.records.gallery import gallery_users, pack_examples, pack_images, shown_images, taste_of
+from benchmark.records.ratings import RATINGS, reads_ratings, write_ratings
 from benchmark.records.rows import HELD_OUT, image_digests, read_held_out, write_rows
 from benchmark.records.schema import (
     SCHEMA,
@@ -48,6 +49,7 @@ from benchmark.runner.images import failures_by_kind
 from benchmark.runner.scoring import GeneratorScores
 from benchmark.runner.store import Stages, Store
 from benchmark.runner.world import World
+from benchmark.scorers.observed import ratings_of_images
 from benchmark.stats.intervals import Bounds
 from benchmark.stats.personalisation import image_shuffle
 from benchmark.stats.random import stream
@@ -118,7 +120,8 @@ def write_records(records: Path, images: Path, task: Task, world: World, outcome
     block = world.dataset.block_of_user[world.users]
     strata = bootstrap_strata(task, block, world.division.cold[world.users])
     plan = plan_of(task.spec(), outcome.frozen)
-    analysis = analyse(plan, rows, block, strata)
+    ratings = ratings_of(world) if any(reads_ratings(row.cards) for row in rows) else None
+    analysis = analyse(plan, rows, block, strata, ratings)
     users = world.dataset.ratings.num_users
     judges = judge_report(read_held_out(outcome.held_out, users), users, plan.bootstrap, plan.name)
     for scores, row in zip(scored, rows, strict=True):
@@ -131,6 +134,8 @@ def write_records(records: Path, images: Path, task: Task, world: World, outcome
         pack_shown(images / name, shown, scores.scored)
     (records / TASK_FOLDER).mkdir(parents=True)
     shutil.copyfile(outcome.held_out, records / TASK_FOLDER / HELD_OUT)
+    if ratings is not None:
+        write_ratings(records / TASK_FOLDER / RATINGS, ratings)
     taste = taste_of(world.dataset, world.division, world.users, gallery_users(task.seeds, world.user_ids))
     pack_examples(images / TASK_FOLDER, taste, world.dataset.catalogue)
     comparison = TaskRecord(
@@ -272,6 +277,13 @@ def bootstrap_strata(task: Task, block: Ints, cold: Bools) -> Ints:
     for name in task.file.analysis.strata:
         strata = strata * (int(block.max()) + 2) + (block if name == "block" else cold.astype(np.int64))
     return strata
+
+
+def ratings_of(world: World) -> HeldOutRatings:
+    """Held-out ratings by the users that images were made for."""
+    table = ratings_of_images(world.division.test, world.dataset.catalogue.originals())[world.users]
+    user, item = np.nonzero(np.isfinite(table))
+    return HeldOutRatings(user, item, table[user, item])
 
 
 def rows_of(scores: GeneratorScores, world: World, task: Task, fits: Sequence[Fit]) -> Rows:

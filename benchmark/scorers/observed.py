@@ -28,7 +28,7 @@ class ObservedScorer(FixedScorer):
     def __init__(self, params: NoParams, context: ScorerContext) -> None:
         super().__init__(params, context)
         test = context.held_out
-        self._ratings = _of_images(test.matrix(), context.catalogue.originals())
+        self._ratings = ratings_of_images(test, context.catalogue.originals())
         self._lowest = _lowest_ratings(context.training, context.scale[0])
         items = np.unique(test.item)
         same_block = context.block_of_user[:, None] == context.catalogue.block[items][None, :]
@@ -51,8 +51,9 @@ class ObservedScorer(FixedScorer):
         return np.asarray(self._lowest[users])
 
 
-def _of_images(ratings: Floats, originals: Ints) -> Floats:
-    """Ratings [users, items] with the mean of equal items in the place of each; NaN where a user rated none of them."""
+def ratings_of_images(held_out: Interactions, originals: Ints) -> Floats:
+    """float64 [users, items]; held-out ratings, the mean of equal items in the place of each; NaN without a rating."""
+    ratings = held_out.matrix()
     for original in np.flatnonzero(np.bincount(originals) > 1):
         equal = np.flatnonzero(originals == original)
         sums, counts = np.nansum(ratings[:, equal], axis=1), np.isfinite(ratings[:, equal]).sum(axis=1)

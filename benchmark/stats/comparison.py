@@ -18,6 +18,7 @@ import numpy as np
 from benchmark.stats.exact import whole_products
 from benchmark.stats.fits import PairEffects, half_widths
 from benchmark.stats.intervals import FEWEST, SHARE, UNBOUNDED, Bounds, Interval, mean_intervals, widened, wilson
+from benchmark.stats.items import ItemVariance, over_items, two_factor_p
 from benchmark.stats.levels import FEWEST_USERS, detectable
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.ties import TIE, TIE_OF_SCORES, direction, size_of
@@ -174,6 +175,21 @@ def holm(p: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemTest:
+    """A pair under new users and new items: Student's t with the variance between items.
+
+    Attributes:
+        p: Two-sided.
+        p_holm: Adjusted over the family by Holm.
+        items: Held-out items that were drawn.
+    """
+
+    p: float
+    p_holm: float
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Everything that is reported about one pair (A minus B).
 
@@ -186,6 +202,8 @@ class Comparison:
             no value.
         detectable: Smallest difference found with 80 % power by this pair alone, unadjusted.
         test: The sign-flip test, None below six users.
+        items: The test under new items, where the measure depends on which are held out; the sign flips take them as
+            given, and a verdict then needs both.
         verdict: One of :data:`benchmark.stats.levels.VERDICTS`.
     """
 
@@ -196,6 +214,7 @@ class Comparison:
     beats: Interval | None
     detectable: float | None
     test: SignFlips | None
+    items: ItemTest | None
     verdict: str
 
 
@@ -227,6 +246,7 @@ def compare(
     rng: np.random.Generator,
     beats: Floats | None = None,
     fits: PairEffects | None = None,
+    items: Sequence[ItemVariance | None] | None = None,
 ) -> list[Comparison]:
     """Describes and tests every pair of a family.
 
@@ -238,6 +258,7 @@ def compare(
         rng: Random numbers of the test.
         beats: float [users, pairs] from :func:`image_wins`; None for measures of whole sets.
         fits: What other fits would have added, at least one draw per flip; None where fits do not vary.
+        items: Variance between items of every mean difference; None where items play no part.
 
     Raises:
         ValueError: If a difference is infinite.
@@ -248,25 +269,50 @@ def compare(
     of_tested = None if fits is None else PairEffects(fits.draws[:, enough], fits.variances[enough])
     results = iter(sign_flips(differences[:, enough], rules.flips, rng, of_tested) if enough.any() else ())
     tests = [next(results) if tested else None for tested in enough]
-    outer, inner = (
-        _widened(mean_intervals(differences, weights, level, rules.interval, rules.bounds), fits, level, rules.bounds)
-        for level in (0.95, 1 - 2 * rules.alpha)
-    )
+    items = [None] * len(tests) if items is None else items
+    levels = (0.95, 1 - 2 * rules.alpha)
+    outer, inner = (_intervals(differences, weights, rules, level, fits, items) for level in levels)
     wins = [None] * len(outer) if beats is None else mean_intervals(beats, weights, 0.95, rules.interval, SHARE)
+    drawn = _item_tests(differences, enough, items, fits)
     added = np.zeros(len(outer)) if fits is None else fits.variances
     return [
-        _describe(differences[:, k], outer[k], inner[k], wins[k], tests[k], rules, float(added[k]))
+        _describe(differences[:, k], outer[k], inner[k], wins[k], tests[k], drawn[k], rules, float(added[k]))
         for k in range(len(outer))
     ]
 
 
-def _widened(
-    intervals: Sequence[Interval], fits: PairEffects | None, confidence: float, bounds: Bounds
+def _intervals(
+    differences: Floats,
+    weights: Ints,
+    rules: Rules,
+    confidence: float,
+    fits: PairEffects | None,
+    items: Sequence[ItemVariance | None],
 ) -> list[Interval]:
-    if fits is None:
-        return list(intervals)
-    halves = half_widths(fits.draws, confidence)
-    return [widened(interval, float(half), bounds) for interval, half in zip(intervals, halves, strict=True)]
+    """Over users; over items where they are drawn, and over fits where they vary."""
+    over_users = mean_intervals(differences, weights, confidence, rules.interval, rules.bounds)
+    halves = np.zeros(len(items)) if fits is None else half_widths(fits.draws, confidence)
+    return [
+        widened(over_items(interval, variance, confidence, rules.bounds), float(half), rules.bounds)
+        for interval, variance, half in zip(over_users, items, halves, strict=True)
+    ]
+
+
+def _item_tests(
+    differences: Floats, enough: Bools, items: Sequence[ItemVariance | None], fits: PairEffects | None
+) -> list[ItemTest | None]:
+    """Of the pairs with enough users."""
+    p = [
+        two_factor_p(column[np.isfinite(column)], variance, None if fits is None else fits.draws[:, k])
+        if tested
+        else None
+        for k, (column, tested, variance) in enumerate(zip(differences.T, enough, items, strict=True))
+    ]
+    adjusted = iter(holm(np.array([value for value in p if value is not None])).tolist())
+    return [
+        None if value is None or variance is None else ItemTest(value, next(adjusted), variance.items)
+        for value, variance in zip(p, items, strict=True)
+    ]
 
 
 def paired_differences(a: Floats, b: Floats) -> Floats:
@@ -305,6 +351,7 @@ def _describe(
     inner: Interval,
     beats: Interval | None,
     test: SignFlips | None,
+    items: ItemTest | None,
     rules: Rules,
     added: float,
 ) -> Comparison:
@@ -322,16 +369,19 @@ def _describe(
         beats,
         None if users < FEWEST else detectable(rules.alpha) * float(np.sqrt(spread**2 / users + added)),
         test,
-        _verdict(d, sign * outer.estimate, inner, test, rules),
+        items,
+        _verdict(d, sign * outer.estimate, inner, test, items, rules),
     )
 
 
-def _verdict(d: Floats, gain: float, inner: Interval, test: SignFlips | None, rules: Rules) -> str:
+def _verdict(
+    d: Floats, gain: float, inner: Interval, test: SignFlips | None, items: ItemTest | None, rules: Rules
+) -> str:
     if test is None:
         return "described"
     if not d.any():
         return "identical"
-    if test.p_max_t <= rules.alpha:
+    if max(test.p_max_t, 0.0 if items is None else items.p_holm) <= rules.alpha:
         return "better" if gain > 0 else "worse"
     if rules.margin is not None and -rules.margin < inner.low and inner.high < rules.margin:
         return "equivalent"

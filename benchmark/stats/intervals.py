@@ -44,6 +44,8 @@ class Interval:
         n: Users.
         skewness: Of the values; None for constant data and for fewer than three users.
         bootstrap_t: Ends by the bootstrap-t, given where the values are skewed.
+        over_users: Ends with the items taken as given, where the others are over users and items.
+        items: Items that were drawn, likewise.
     """
 
     estimate: float
@@ -53,6 +55,8 @@ class Interval:
     n: int
     skewness: float | None = None
     bootstrap_t: tuple[float, float] | None = None
+    over_users: tuple[float, float] | None = None
+    items: int | None = None
 
     @property
     def skewed(self) -> bool:

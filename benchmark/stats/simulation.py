@@ -197,3 +197,68 @@ def simulate_scorers(shape: Shape, agreement: float, rng: np.random.Generator) -
     both = np.sqrt(shape.correlation) * rng.normal(size=(2, shape.users))[:, user]
     both += np.sqrt(1 - shape.correlation) * rng.normal(size=(2, len(user)))
     return user, both[0], agreement * both[0] + np.sqrt(1 - agreement**2) * both[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """How a simulated generator orders the held-out items; scores are jointly normal with the ratings.
+
+    Attributes:
+        shared: Weight of what all users share in an item's rating.
+        own: Weight of what is the user's own.
+        noise: Standard deviation of what has nothing to do with ratings, and differs between users and items.
+    """
+
+    shared: float
+    own: float
+    noise: float
+
+
+RETRIEVALS = {
+    "random": Retrieval(0.0, 0.0, 1.0),
+    "most liked": Retrieval(1.0, 0.0, 0.0),
+    "personal": Retrieval(1.0, 1.0, 1.0),
+}
+ITEM_SPREAD, OWN_SPREAD = 0.7, 0.7
+"""Standard deviations, between items of what users share, and between users and items of the rest."""
+
+
+def simulate_retrieval(shape: Shape, items: int, name: str, rng: np.random.Generator) -> tuple[Floats, Ints, float]:
+    """Ratings of held-out items by all users, and the best items of a generator, where users and items are both drawn.
+
+    For calibration with ``items`` of 25 and 100: ``retrieval_effects(ratings[users, chosen], chosen)`` and
+    ``item_variance`` with ``{0: items}`` candidates give the variance between items, ``widened`` the interval that must
+    hold the true mean. Two calls with one ``rng`` are two draws; two names with equal streams share users and items,
+    so that their difference has the difference of the true means.
+
+    Args:
+        shape: Users and images per user, which are those best in the generator's order.
+        items: Held-out items.
+        name: A key of :data:`RETRIEVALS`.
+        rng: Random numbers.
+
+    Returns:
+        float64 [users, items], int [users, images] from the best down, and the true mean rating of the images over
+        many draws of users and items.
+    """
+    rule = RETRIEVALS[name]
+    shared = ITEM_SPREAD * rng.normal(size=items)
+    own = OWN_SPREAD * rng.normal(size=(shape.users, items))
+    level = LENIENCY * rng.normal(size=shape.users)
+    scores = rule.shared * shared + rule.own * own + rule.noise * rng.normal(size=own.shape)
+    chosen = np.argsort(-scores, axis=1, kind="stable")[:, : shape.images]
+    spread = np.sqrt((rule.shared * ITEM_SPREAD) ** 2 + (rule.own * OWN_SPREAD) ** 2 + rule.noise**2)
+    slope = (rule.shared * ITEM_SPREAD**2 + rule.own * OWN_SPREAD**2) / spread
+    return level[:, None] + shared + own, chosen, float(slope * mean_of_highest(items, shape.images))
+
+
+def mean_of_highest(n: int, k: int) -> float:
+    """Expected mean of the ``k`` highest of ``n`` standard normal numbers, by quadrature."""
+    from scipy.special import gammaln
+
+    x = np.linspace(-8.0, 8.0, 4001)
+    rank = np.arange(n - k + 1, n + 1)[:, None]
+    log_density = gammaln(n + 1) - gammaln(rank) - gammaln(n - rank + 1) - x**2 / 2 - 0.5 * np.log(2 * np.pi)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_density = log_density + (rank - 1) * np.log(ndtr(x)) + np.where(rank < n, (n - rank) * np.log(ndtr(-x)), 0)
+    return float((x * np.exp(log_density)).sum() * (x[1] - x[0]) / k)

@@ -126,6 +126,12 @@ ROW_EDITS = {
     "label": ("_task/verifier.parquet", lambda t: t.assign(label=np.where(t.index == 2, ~t.label, t.label))),
     "rating doubled": ("_task/verifier.parquet", doubled(2)),
     "rating removed": ("_task/verifier.parquet", without(2)),
+    "held-out rating": ("_task/ratings.parquet", lambda t: t.assign(rating=t.rating.where(t.index != 2, 6 - t.rating))),
+    "infinite held-out rating": ("_task/ratings.parquet", set_at(2, "rating", np.inf)),
+    "held-out rating removed": ("_task/ratings.parquet", without(2)),
+    "held-out rating doubled": ("_task/ratings.parquet", doubled(2)),
+    "held-out rating of no item": ("_task/ratings.parquet", set_at(2, "item", 10_000)),
+    "held-out rating of nobody": ("_task/ratings.parquet", set_at(2, "user", -1)),
 }
 
 
