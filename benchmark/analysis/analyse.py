@@ -264,7 +264,8 @@ def _comparisons(
     rules = Rules(plan.permutations, plan.alpha, margin, higher, plan.interval, (low - high, high - low))
     first, second = (np.array([ids.index(name) for name in side]) for side in zip(*pairs, strict=True))
     fits = None if effects is None else effects.pairs(first, second)
-    items = factors.items and factors.items.of_pairs(rows, Measure.parse(measure), pairs, differences)
+    drawn = factors.items
+    items = None if drawn is None else drawn.of_pairs(rows, Measure.parse(measure), pairs, differences)
     rng = stream(plan.name, "sign-flips", measure)
     results = compare(differences, factors.users, rules, rng, beats, fits, items)
     return tuple(Comparison.of(a, b, result) for (a, b), result in zip(pairs, results, strict=True))
