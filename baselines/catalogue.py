@@ -46,8 +46,8 @@ class CatalogueParams:
     """Parameters of a task file.
 
     Attributes:
-        rank_by: ``random``; ``most-liked`` (shrunken mean of others' centred ratings; for items that nobody rated,
-            predicted from embeddings); ``centroid`` (nearest to the mean of the user's likes); ``ridge`` (one
+        rank_by: ``random``; ``most-liked`` (mean of all centred ratings, shrunk towards the prediction from
+            embeddings); ``centroid`` (nearest to the mean of the user's likes); ``ridge`` (one
             regression per user on top of the population model); ``neighbours`` (kernel-weighted ratings of near
             items); ``matrix-factorisation`` (where users share items); ``verifier`` (needs the judge);
             ``heldout-likes`` (needs the user's own held-out rating).

@@ -195,10 +195,11 @@ def _choose(value: Floats, raters: Ints, places: Floats) -> tuple[float, float]:
     from scipy.linalg import cho_factor, cho_solve  # takes a quarter of a second
 
     y = value - value.mean()
+    kernels = {length: chord_kernel(places, places, length) for length in LENGTHS}
 
     def log_likelihood(pair: tuple[float, float]) -> float:
         signal, noise = _variances(value, raters, pair[1])
-        factor, lower = cho_factor(signal * chord_kernel(places, places, pair[0]) + np.diag(noise), lower=True)
+        factor, lower = cho_factor(signal * kernels[pair[0]] + np.diag(noise), lower=True, overwrite_a=True)
         return float(-0.5 * y @ cho_solve((factor, lower), y) - np.log(np.diag(factor)).sum())
 
     return max(product(LENGTHS, NOISE_SHARES), key=log_likelihood)
