@@ -188,6 +188,8 @@ def _readme(task: Task, world: World, embeddings: bool, prompts: bool) -> str:
         embeddings=EMBEDDINGS if embeddings else "",
         sharing="may be passed on" if world.dataset.redistribute else "may not be passed on",
         licence=world.dataset.licence,
+        failures=task.file.failures,
+        most=100 * task.file.analysis.most_failures,
     )
 
 
@@ -260,5 +262,6 @@ Then add a generator to the file of this task. Change neither `id`, `version` no
 
     - {{id: mine, title: My generator, use: folder, params: {{path: mine}}}}
 
-Add `retrieval: true` to `params` if your images are copies of items. A missing image counts as a failure.
+Add `retrieval: true` to `params` if your images are copies of items. A missing image counts as
+a failure; the task says `failures: {failures}`. If more than {most:g} % of the images fail, the generator has no rank.
 """

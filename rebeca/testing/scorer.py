@@ -216,7 +216,7 @@ class ScorerContract(_ScoringContract):
         )
 
     @check("return the user's worst score over the training items, or less; without worst the harness finds it")
-    def test_the_worst_is_no_better_than_an_item(self) -> None:
+    def test_the_worst_is_no_better_than_training_items(self) -> None:
         """What a failed image counts is no better than any training item."""
         users, sign = np.unique(self.images.user), 1 if self.flags.card.higher_is_better else -1
         images = self.shared_world.training_images(self.flags.needs, users)

@@ -98,7 +98,7 @@ BREACHES = [
     breach("rows_are_the_users", "for other users", score_all=table(lambda scores: scores[::-1])),
     breach("score_all_is_announced", "judges_everyone is False", judges_everyone=False, score_all=Right.score_all),
     breach(
-        "the_worst_is_no_better_than_an_item",
+        "the_worst_is_no_better_than_training_items",
         "worst is better than a training item",
         worst=lambda self, users: np.full(len(users), 0.1),
     ),
