@@ -115,8 +115,8 @@ def fit_tables(rows: list[dict[str, Any]]) -> list[str]:
     for condition in WORLDS["fits"]:
         own = [row for row in rows if row["condition"] == condition and row["fits"] > 1 and row["world"] == "fits"]
         lines += ["", f"### Several fits: {condition}", "", *_by_variance(own, "fits")]
-    one = [row for row in rows if row["world"] == "fits" and row["fits"] == 1]
-    return [*lines, "", "### One fit", "", *_by_variance(one, "users")]
+    single = [row for row in rows if row["world"] == "fits" and row["fits"] == 1]
+    return [*lines, "", "### One fit", "", *_by_variance(single, "users")]
 
 
 def _by_variance(rows: list[dict[str, Any]], by: str) -> list[str]:
