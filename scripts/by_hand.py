@@ -121,15 +121,20 @@ def known(values: list[float | None]) -> list[float]:
 def lifts(
     folder: Path, name: str, users: dict[str, Any], scorer: str
 ) -> tuple[dict[int, float], list[list[int]], dict]:
-    """Every user's lift, the groups in which sets may be exchanged, and S."""
-    table = {
-        (r["judge"], r["target"]): r["mean"] for r in columns(folder / name / "pairs.parquet") if r["scorer"] == scorer
-    }
-    images = {r["target"]: r["n"] for r in columns(folder / name / "pairs.parquet")}
-    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+    """Every user's lift, the groups in which sets may be exchanged, and S, the mean over fits."""
+    pairs = columns(folder / name / "pairs.parquet")
+    fits = 1 + max((r["fit"] for r in pairs), default=0)
+    opinions: dict[tuple[int, int], list[float]] = defaultdict(list)
+    for r in pairs:
+        if r["scorer"] == scorer:
+            opinions[r["judge"], r["target"]].append(r["mean"])
+    table = {pair: mean(of_fits) for pair, of_fits in opinions.items() if len(of_fits) == fits}
+    images = {(r["fit"], r["target"]): r["n"] for r in pairs}
+    groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for u, block in enumerate(users["block"]):
-        if images.get(u, 0):
-            groups[block, images[u]].append(u)
+        counts = [images.get((fit, u), 0) for fit in range(fits)]
+        if all(counts):
+            groups[block, *counts].append(u)
     out: dict[int, float] = {}
     good = [m for m in groups.values() if len(m) > 1 and all((u, v) in table for u in m for v in m)]
     for members in good:
