@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from baselines.catalogue import CatalogueGenerator
 from benchmark.records.rows import read_all
@@ -183,6 +184,50 @@ def test_a_plugin_in_a_process_of_its_own(installed, tmp_path):
     assert [fit["number"] for fit in record["fits"]] == [0, 1]
     assert record["provenance"]["decoded"]["well"] == 48
     assert {"fit well, 1 of 2", "fit well, 2 of 2"} <= record["provenance"]["seconds"].keys()
+
+
+def submission(folder, names):
+    """Images by two models that name themselves in a table, or do not."""
+    rng = np.random.default_rng(0)
+    (folder / "mine").mkdir(parents=True)
+    lines = ["user,replicate,file,fit"]
+    for user in range(12):
+        for k in range(4):
+            Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / "mine" / f"{user}-{k}.png")
+            lines.append(f"u{user},{k},{user}-{k}.png,{'ab'[k % 2]}")
+    (folder / "mine" / "images.csv").write_text("\n".join(lines) + "\n")
+    named = f"  - {{id: mine, use: folder, params: {{path: mine, names_fits: {names}}}}}\n"
+    return with_fits(2, 4).replace("scorers:\n", named + "scorers:\n")
+
+
+@pytest.mark.parametrize(("names", "fits"), [("true", 2), ("false", 1)])
+def test_images_from_outside_may_name_their_fits(tmp_path, names, fits):
+    records = run(tmp_path, submission(tmp_path, names))
+    row = next(row for row in read_all(records)[1] if row.id == "mine")
+    assert (row.fits, len(row.fit_keys), row.use) == (2, fits, "folder") and not row.failed.any()
+    assert "all agree" in invoke("verify", records)
+
+
+def test_an_export_asks_for_fits(tmp_path):
+    make_folder(tmp_path / "data")
+    (tmp_path / "tiny.yaml").write_text(with_fits(2, 4))
+    invoke("export", tmp_path / "tiny.yaml", "--out", tmp_path / "out")
+    requests = pd.read_csv(tmp_path / "out" / "requests.csv")
+    assert requests["fit"].tolist() == (requests["replicate"] % 2).tolist()
+    assert json.loads((tmp_path / "out" / "task.json").read_text())["fits"] == 2
+    assert "set `names_fits: true`" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_images_are_shared_equally_among_fits(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(with_fits(3, 4))
+    message = invoke("validate", tmp_path / "tiny.yaml", code=2)
+    line = with_fits(3, 4).splitlines().index("images: 4") + 1
+    assert f"tiny.yaml:{line}: 4 images per user cannot be shared equally among 3 fits" in message
+    assert "use a multiple of 'fits', e.g. 3" in message
+    text = with_fits(3).replace("{id: catalogue-random, ", "{id: catalogue-random, images: 5, ")
+    (tmp_path / "tiny.yaml").write_text(text)
+    line = next(number for number, line in enumerate(text.splitlines(), start=1) if "images: 5" in line)
+    assert f"tiny.yaml:{line}: 5 images per user" in invoke("validate", tmp_path / "tiny.yaml", code=2)
 
 
 FIT_EDITS = {

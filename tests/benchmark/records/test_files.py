@@ -17,7 +17,7 @@ from benchmark.records.files import (
     write_comparison,
     write_record,
 )
-from benchmark.records.schema import GeneratorRecord, TaskRecord
+from benchmark.records.schema import SCHEMA, GeneratorRecord, TaskRecord
 from rebeca.errors import RecordError
 
 
@@ -71,7 +71,7 @@ def test_a_record_is_its_own_json(records):
         (lambda r: r.pop("taste"), "taste: Field required"),
         (lambda r: r["results"].update(users=True), "results.users: Input should be a valid integer"),
         (lambda r: r["results"].update(users=2**60), "results.users: Input should be less than"),
-        (lambda r: r.update(schema=4), "record schema 4, this version reads 2"),
+        (lambda r: r.update(schema=SCHEMA + 1), f"record schema {SCHEMA + 1}, this version reads {SCHEMA}"),
         (lambda r: r.update(schema=True), "it has no schema version"),
     ],
 )

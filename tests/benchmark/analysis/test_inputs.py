@@ -1,0 +1,95 @@
+"""Rows of several fits: values within each fit, and what users' values are made of."""
+
+import numpy as np
+import pytest
+
+from benchmark.analysis.inputs import Rows, lifts_of, mean_of_known
+from benchmark.stats.personalisation import personal_lift
+from rebeca.interfaces import ScorerCard
+
+USERS, FITS, PER_FIT = 5, 3, 2
+BLOCK = np.zeros(USERS, np.int64)
+
+
+def rows(fits=FITS, failed=(), higher=True, seed=0):
+    """A generator whose images have random scores by every user; ``failed`` names (user, image) pairs."""
+    rng = np.random.default_rng(seed)
+    images = FITS * PER_FIT
+    opinions = rng.random((USERS, USERS, images))
+    lost = np.zeros((USERS, images), bool)
+    for user, image in failed:
+        lost[user, image] = True
+    opinions[:, lost] = np.nan
+    own = opinions[np.arange(USERS), np.arange(USERS)]
+    pairs = np.stack([mean_of_known(opinions[:, :, fit::fits], axis=2) for fit in range(fits)])
+    return Rows(
+        "a", True, np.full((USERS, images), "d"), np.full((USERS, images), -1), lost, {"ncf": own},
+        {"ncf": np.full(USERS, 0.1)}, {"ncf": ScorerCard("Verifier", "score", higher, "")}, {},
+        {"diversity": rng.random((fits, USERS))}, {"ncf": pairs}, "somebody", fits, tuple("abc"[:fits]),
+    ), opinions  # fmt: skip
+
+
+def test_a_value_of_a_fit_is_that_of_its_images():
+    row, _ = rows()
+    by_fit = row.by_fit("ncf", "exclude", BLOCK)
+    for fit in range(FITS):
+        assert by_fit[fit] == pytest.approx(row.scores["ncf"][:, [fit, fit + FITS]].mean(axis=1))
+    assert row.values("exclude")["ncf"] == pytest.approx(row.scores["ncf"].mean(axis=1))
+    assert row.by_fit("diversity", "exclude", BLOCK) is row.sets["diversity"]
+    assert row.values("exclude")["diversity"] == pytest.approx(row.sets["diversity"].mean(axis=0))
+
+
+@pytest.mark.parametrize("higher", [True, False])
+def test_a_users_lift_is_the_mean_over_fits_of_the_lift_within_a_fit(higher):
+    row, opinions = rows(higher=higher)
+    sign = 1 if higher else -1
+    within = [personal_lift(sign * opinions[:, :, fit::FITS].mean(axis=2)) for fit in range(FITS)]
+    assert row.by_fit("lift:ncf", "exclude", BLOCK) == pytest.approx(np.stack(within))
+    lifts, (stratum,) = lifts_of(row, "ncf", "exclude", BLOCK)
+    assert lifts == pytest.approx(np.mean(within, axis=0))
+    assert lifts == pytest.approx(personal_lift(sign * opinions.mean(axis=2)))  # equal shares of all images
+    assert stratum.scores == pytest.approx(sign * opinions.mean(axis=2))
+
+
+def test_failures_as_worst_count_in_their_fit():
+    row, opinions = rows(failed=[(2, 4)])
+    assert row.images_by_fit[:, 2].tolist() == [2, 1, 2]
+    read = np.where(np.isnan(opinions), 0.1, opinions)
+    expected = [personal_lift(read[:, :, fit::FITS].mean(axis=2)) for fit in range(FITS)]
+    assert row.by_fit("lift:ncf", "worst", BLOCK) == pytest.approx(np.stack(expected))
+    by_fit = row.by_fit("ncf", "worst", BLOCK)
+    assert by_fit[1, 2] == pytest.approx((row.scores["ncf"][2, 1] + 0.1) / 2)
+    assert row.values("worst")["ncf"] == pytest.approx(by_fit.mean(axis=0))
+
+
+def test_users_with_other_numbers_of_images_in_a_fit_are_another_stratum():
+    """User 2 has lost an image of fit 1: alone in a stratum, so no lift can be estimated."""
+    row, opinions = rows(failed=[(2, 4)])
+    lifts, (stratum,) = lifts_of(row, "ncf", "exclude", BLOCK)
+    others = [0, 1, 3, 4]
+    assert stratum.users.tolist() == others and np.isnan(lifts[2])
+    assert lifts[others] == pytest.approx(personal_lift(np.nanmean(opinions, axis=2)[np.ix_(others, others)]))
+    assert np.isnan(row.by_fit("lift:ncf", "exclude", BLOCK)[:, 2]).all()
+
+
+def test_a_fit_without_images_has_no_value():
+    row, _ = rows(failed=[(0, 1), (0, 4)])
+    by_fit = row.by_fit("ncf", "exclude", BLOCK)
+    assert np.isnan(by_fit[:, 0]).tolist() == [False, True, False]
+    assert row.values("exclude")["ncf"][0] == pytest.approx(row.scores["ncf"][0, [0, 2, 3, 5]].mean())
+    assert np.isnan(lifts_of(row, "ncf", "exclude", BLOCK)[0][0])
+    assert np.isfinite(row.mean_pairs("ncf")).all()
+
+
+def test_one_fit_holds_all_images():
+    row, opinions = rows(fits=1)
+    assert row.by_fit("ncf", "exclude", BLOCK)[0] == pytest.approx(row.scores["ncf"].mean(axis=1))
+    assert (lifts_of(row, "ncf", "exclude", BLOCK)[0] == personal_lift(opinions.mean(axis=2))).all()
+
+
+@pytest.mark.parametrize("change", [{"fits": 4}, {"fits": 2}, {"fit_keys": ("a", "b")}, {"sets": {"x": np.zeros(5)}}])
+def test_shapes_are_those_of_the_fits(change):
+    from dataclasses import replace
+
+    with pytest.raises(ValueError, match="are not those of"):
+        replace(rows()[0], **change)
