@@ -35,6 +35,8 @@ class Rows:
         ranges: Lowest and highest possible value, per scorer or measure that has limits.
         sets: float64 [users] per measure of whole sets; NaN where a user has none.
         pairs: float64 [users, users] per scorer that can score for every user: S[judge, target], over valid images.
+        shared: int [users, users]; how many of the target's valid images the judge judges, since the judge could have
+            been shown them; None if all. ``pairs`` are NaN where there are none.
     """
 
     id: str
@@ -48,6 +50,7 @@ class Rows:
     ranges: Mapping[str, Bounds]
     sets: Mapping[str, Floats]
     pairs: Mapping[str, Floats]
+    shared: Ints | None = None
 
     def __post_init__(self) -> None:
         for name, values in (*self.scores.items(), *self.sets.items(), *self.pairs.items()):
@@ -107,8 +110,11 @@ class Rows:
         failures = self.failed.sum(axis=1)
         if not np.isfinite(pairs).any():
             return pairs, self.images
-        total = np.where(self.images > 0, pairs, 0.0) * self.images + self.lowest[scorer][:, None] * failures
-        return total / self.per_user, np.full(len(self.digest), self.per_user)
+        images = np.broadcast_to(self.images if self.shared is None else self.shared, pairs.shape)
+        total = np.where(images > 0, pairs, 0.0) * images + self.lowest[scorer][:, None] * failures
+        count = images + failures
+        means = np.divide(total, count, out=np.full(pairs.shape, np.nan), where=count > 0)
+        return means, np.full(len(self.digest), self.per_user)
 
     def _counts_failures(self, scorer: str, reading: str) -> bool:
         """Whether failures count under this reading, there are any, and the score that they count is known."""

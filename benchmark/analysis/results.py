@@ -392,12 +392,15 @@ class Caution:
     """Why the true coverage or level may not be the nominal one.
 
     Attributes:
-        kind: Why; `no-comparisons`: the reference has no rank.
+        kind: Why; `no-comparisons`: the reference has no rank; `own-candidates`: lifts leave out retrieved items that
+            the judging user could not have been shown.
         where: The number of users, or the ids of the generators or pairs concerned.
         measure: Of which measure.
     """
 
-    kind: Literal["few-users", "unequal-images", "no-comparisons", "skewed-values", "skewed-differences"]
+    kind: Literal[
+        "few-users", "unequal-images", "own-candidates", "no-comparisons", "skewed-values", "skewed-differences"
+    ]
     where: tuple[str, ...]
     measure: str | None = None
 

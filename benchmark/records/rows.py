@@ -115,15 +115,17 @@ def write_rows(folder: Path, rows: Rows, users: Sequence[str], seeds: Ints, fail
     _write(folder / "users.parquet", tables)
     tables = [PAIRS.empty_table()]
     for scorer, pairs in rows.pairs.items():
-        judge, target = np.nonzero(np.isfinite(pairs))
+        shared = rows.images[None, :] if rows.shared is None else rows.shared
+        shared = np.broadcast_to(shared, pairs.shape)
+        judge, target = np.nonzero(np.isfinite(pairs) | ((shared == 0) & (rows.images > 0)[None, :]))
         tables.append(
             pa.table(
                 {
                     "scorer": [scorer] * len(judge),
                     "judge": judge,
                     "target": target,
-                    "mean": pairs[judge, target],
-                    "n": rows.images[target],
+                    "mean": pa.array(pairs[judge, target], from_pandas=True),
+                    "n": shared[judge, target],
                 },
                 schema=PAIRS,
             )
@@ -166,6 +168,7 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
         set(stored) != set(record.measures) or set(scores) != of_images,
         f"{folder}: users.parquet and record.json name different measures",
     )
+    pairs, shared = _read_pairs(folder / "pairs.parquet", images)
     rows = Rows(
         id=record.generator.id,
         ranked=record.generator.ranked,
@@ -177,7 +180,8 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
         cards={measure: record.measures[measure].card for measure in scores},
         ranges={measure: info.range for measure, info in record.measures.items() if info.range is not None},
         sets={measure: columns["value"] for measure, columns in stored.items() if measure not in scores},
-        pairs=_read_pairs(folder / "pairs.parquet", len(users), k - images.failed.sum(axis=1)),
+        pairs=pairs,
+        shared=shared,
     )
     for measure, (low, high) in rows.ranges.items():
         tables = [table[measure] for table in (rows.scores, rows.lowest, rows.sets, rows.pairs) if measure in table]
@@ -350,20 +354,35 @@ def _check_means(folder: Path, rows: Rows, stored: Mapping[str, Mapping[str, Col
     values = rows.values("exclude")
     for scorer, pairs in rows.pairs.items():
         refuse_if(scorer not in rows.scores, f"{folder}: pairs.parquet: '{scorer}' scores no images")
+        low = high = values[scorer]
+        if rows.shared is not None:  # then the own images have unequal weights
+            low, high = (reduce(rows.scores[scorer], axis=1) for reduce in (np.fmin.reduce, np.fmax.reduce))
         refuse_if(
-            not np.allclose(np.diag(pairs), values[scorer], rtol=AGREES, atol=AGREES, equal_nan=True),
+            not np.allclose(np.diag(pairs), np.clip(np.diag(pairs), low, high), AGREES, AGREES, equal_nan=True)
+            or (np.isnan(np.diag(pairs)) != np.isnan(low)).any(),
             f"{folder}: pairs.parquet: own sets of '{scorer}' do not agree with the scores",
         )
 
 
-def _read_pairs(path: Path, users: int, images: Ints) -> dict[str, Floats]:
+def _read_pairs(path: Path, images: _Images) -> tuple[dict[str, Floats], Ints | None]:
+    """``pairs`` and ``shared`` of the rows."""
+    users, valid = len(images.failed), (~images.failed).sum(axis=1)
+    generated = (~images.failed & (images.item < 0)).sum(axis=1)
     columns = read_columns(path, PAIRS)
     judge, target = columns["judge"], columns["target"]
     refuse_if(
         len(judge) and not (min(judge.min(), target.min()) >= 0 and max(judge.max(), target.max()) < users),
         f"{path}: a user outside 0 to {users - 1}",
     )
-    refuse_if((columns["n"] != images[target]).any(), f"{path}: 'n' is not the number of the target's valid images")
+    n = columns["n"]
+    refuse_if(
+        ((n > valid[target]) | (n < generated[target]) | ((judge == target) & (n != valid[target]))).any(),
+        f"{path}: 'n' is not the number of the target's valid images that the judge could have been shown",
+    )
+    refuse_if((np.isnan(columns["mean"]) != (n == 0)).any(), f"{path}: a mean over no image, or none over images")
+    shared = np.tile(valid, (users, 1))
+    shared[judge, target] = n
+    refuse_if((shared[judge, target] != n).any(), f"{path}: 'n' of one pair differs between scorers")
     pairs: dict[str, Floats] = {}
     for scorer in dict.fromkeys(columns["scorer"].tolist()):
         own = columns["scorer"] == scorer
@@ -373,7 +392,7 @@ def _read_pairs(path: Path, users: int, images: Ints) -> dict[str, Floats]:
         )
         pairs[str(scorer)] = np.full((users, users), np.nan)
         pairs[str(scorer)][judge[own], target[own]] = columns["mean"][own]
-    return pairs
+    return pairs, None if (shared == valid).all() else shared
 
 
 def read_held_out(path: Path, users: int) -> HeldOutScores:

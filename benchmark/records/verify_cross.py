@@ -148,6 +148,8 @@ def _check_opinions(folder: Path, record: GeneratorRecord, row: Rows, block: Int
             refuse_if(scored.any(), f"{folder}: pairs.parquet: '{scorer}' is missing")
             continue
         expected = (block[:, None] == block[None, :]) & scored[None, :]
+        if row.shared is not None:
+            expected &= row.shared > 0
         refuse_if(
             (np.isfinite(row.pairs[scorer]) != expected).any(),
             f"{folder}: pairs.parquet: '{scorer}' is not complete within blocks",

@@ -49,7 +49,7 @@ from benchmark.runner.scoring import GeneratorScores
 from benchmark.runner.store import Stages, Store
 from benchmark.runner.world import World
 from benchmark.stats.intervals import Bounds
-from benchmark.stats.personalisation import image_shuffle
+from benchmark.stats.personalisation import comparable, image_shuffle, pair_means
 from benchmark.stats.random import stream
 from benchmark.task.resolve import ResolvedGenerator, Task
 from rebeca.arrays import Bools, Floats, Ints
@@ -275,13 +275,15 @@ def rows_of(scores: GeneratorScores, world: World, task: Task) -> Rows:
     failed = np.array([bool(image.failure) for image in scores.images.rows]).reshape(shape)
     block = world.dataset.block_of_user[world.users]
     by_scorer: dict[str, Floats] = {}
+    judged = judged_images(scores, world)
+    count = pair_means(np.where(judged, 0.0, np.nan), scores.owner)[1]
+    shared = np.where(block[:, None] == block[None, :], count, count.diagonal())
     pairs: dict[str, Floats] = {}
     for scorer, single in scores.by_image.items():
         by_scorer[scorer] = np.full(shape, np.nan)
         by_scorer[scorer][~failed] = single.own
         if single.everyone is not None:
-            table = single.pair_means(scores.owner, len(world.users))
-            table[block[:, None] != block[None, :]] = np.nan
+            table, _ = pair_means(np.where(judged, single.everyone[:, single.position], np.nan), scores.owner)
             if np.isfinite(table).any():  # a scorer of items has no scores of generated images
                 pairs[scorer] = table
     cards = {scorer: single.card for scorer, single in scores.by_image.items()}
@@ -297,7 +299,17 @@ def rows_of(scores: GeneratorScores, world: World, task: Task) -> Rows:
         ranges={name: limits for name, card in {**cards, **scores.cards}.items() if (limits := range_of(card, scale))},
         sets=scores.by_user,
         pairs=pairs,
+        shared=None if (shared == count.diagonal()).all() else shared,
     )
+
+
+def judged_images(scores: GeneratorScores, world: World) -> Bools:
+    """bool [users, valid images]; the images that each user judges beside the own ones, all of the user's block."""
+    item, users = scores.scored.item, world.users
+    may_show = np.ones((len(users), len(item)), bool)
+    may_show[:, item >= 0] = world.candidates.may_show(users, item[item >= 0])
+    block = world.dataset.block_of_user[users]
+    return comparable(may_show, scores.owner) & (block[:, None] == block[scores.owner][None, :])
 
 
 def published_scheme(scores: GeneratorScores, scorer: str, name: str) -> PermutationTest | None:
