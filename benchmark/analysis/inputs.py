@@ -174,7 +174,7 @@ class HeldOutScores:
         item: int [n].
         split: str [n]; ``test`` or ``train``.
         label: bool [n]; whether the user liked the item.
-        judge: str [n]; judge, control or ceiling.
+        judge: str [n]; judge, control or others' mean.
         score: float64 [n].
         share: float64 [n]; share of each user's training ratings on which the judge was fitted.
     """

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.analysis.inputs import HeldOutScores, Rows
-from benchmark.analysis.measures import AUDITOR, CEILING, CONTROLS, JUDGES, PRIOR, VERIFIER, range_of
+from benchmark.analysis.measures import AUDITOR, CONTROLS, JUDGES, OTHERS, PRIOR, VERIFIER, range_of
 from benchmark.records.files import TASK_FOLDER, refuse_if
 from benchmark.records.rows import HELD_OUT
 from benchmark.records.schema import GeneratorRecord, TaskRecord
@@ -177,7 +177,7 @@ def check_judges(folder: Path, task: TaskRecord, scores: HeldOutScores) -> None:
     test = scores.where(np.asarray(scores.split == "test"))
     present = {(str(j), float(s)) for j, s in zip(test.judge, test.share, strict=True)}
     refuse_if(
-        not set(wanted) <= present or not present <= {*wanted, (CEILING, 1.0)},
+        not set(wanted) <= present or not present <= {*wanted, (OTHERS, 1.0)},
         f"{path}: judges {sorted(present)}, expected {sorted(wanted)}",
     )
     reference = _keys(scores.of(VERIFIER, "test"))

@@ -304,7 +304,7 @@ def rows_of(scores: GeneratorScores, world: World, task: Task) -> Rows:
 
 
 def judged_images(scores: GeneratorScores, world: World) -> Bools:
-    """bool [users, valid images]; the images that each user judges beside the own ones, all of the user's block."""
+    """Bool [users, valid images]; the images that each user judges beside the own ones, all of the user's block."""
     item, users = scores.scored.item, world.users
     may_show = np.ones((len(users), len(item)), bool)
     may_show[:, item >= 0] = world.candidates.may_show(users, item[item >= 0])

@@ -218,7 +218,7 @@ class Candidates:
         return np.flatnonzero(mask)
 
     def may_show(self, users: Ints, items: Ints) -> Bools:
-        """bool [users, n]; which of the items, int [n], are candidates of each of the users, int [users]."""
+        """Bool [users, n]; which of the items, int [n], are candidates of each of the users, int [users]."""
         shown = self.of_block[self.block_of_user[users]][:, items]
         for row, user in enumerate(users.tolist() if self.rated is not None else ()):
             shown[row] &= ~np.isin(items, self.rated[user])

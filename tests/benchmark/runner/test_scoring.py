@@ -9,7 +9,6 @@ from benchmark.runner import scoring as module
 from benchmark.runner.decode import fit_and_decode
 from benchmark.runner.freeze import Freezer
 from benchmark.runner.scoring import (
-    ImageScores,
     ImageVectors,
     score,
     score_arrays,
@@ -82,13 +81,6 @@ def test_a_users_own_scores_are_taken_from_everybodys():
 
 def test_what_is_kept_of_a_set_scorer():
     assert score_arrays(Count(NoParams(), None), four_images(), USERS)["count"].tolist() == [2, 2]
-
-
-def test_pair_means_by_hand():
-    everyone = np.array([[1.0, 2.0, np.nan], [5.0, 7.0, 9.0]])
-    scores = ImageScores(CARD, np.zeros(4), everyone, np.array([0, 1, 2, 1]), np.zeros(2))
-    means = scores.pair_means(np.array([0, 0, 1, 1]), 2)
-    assert means.tolist() == [[1.5, 2.0], [6.0, 8.0]]
 
 
 @pytest.fixture(scope="module")

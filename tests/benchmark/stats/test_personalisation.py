@@ -197,7 +197,7 @@ def test_users_with_few_scores_are_left_out():
 
 
 def retrieved(seed, judged):
-    """Lift and T2's p of an impersonal retrieval among candidates of each user's own; by all images, or those judged."""
+    """Lift and T2's p of impersonal retrieval, with candidates per user; by all images or those judged."""
     rng = np.random.default_rng(seed)
     with pytest.MonkeyPatch.context() as patch:
         if not judged:
