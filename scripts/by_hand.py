@@ -145,8 +145,10 @@ def opinions(
     tables: list[dict[tuple[int, int], float]] = [{} for _ in range(count)]
     images: dict[int, dict[int, int]] = defaultdict(dict)
     for r in rows:
-        tables[r["fit"]][r["judge"], r["target"]] = r["mean"]
-        images[r["target"]][r["fit"]] = r["n"]
+        if r["n"]:
+            tables[r["fit"]][r["judge"], r["target"]] = r["mean"]
+        if r["judge"] == r["target"]:
+            images[r["target"]][r["fit"]] = r["n"]
     groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for u, block in enumerate(users["block"]):
         numbers = [images[u].get(fit, 0) for fit in range(count)]

@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmark.runner.addresses import find_addresses
 from benchmark.runner.embed import Encoders, embed
+from benchmark.runner.held_out_scores import others_mean
 from benchmark.runner.judges import fit_judge, fitted_judge
 from benchmark.runner.progress import Reporter
 from benchmark.runner.store import Stages, Store
@@ -25,6 +26,7 @@ from benchmark.stats.items import split_interval
 from benchmark.stats.verifier import auc_by_user
 from benchmark.task.resolve import Task, load_task
 from rebeca.arrays import Floats
+from rebeca.data.interactions import Interactions
 from rebeca.population import population_scores
 
 BOOTSTRAP = 9999
@@ -41,7 +43,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[])
     given = parser.parse_args()
     gains, items = [], (0, 0)
-    sys.stdout.write("split   population   verifier      gain   ceiling    users\n")
+    sys.stdout.write("split   population   verifier      gain   others' mean    users\n")
     for split in given.splits:
         overrides = (f"data.path={given.data}", f"seed={split}", f"judges.verifier.use={given.judge}", *given.set)
         gain, items = one_split(load_task(Path(given.task), overrides), given.workdir, split)
@@ -76,17 +78,21 @@ def one_split(task: Task, workdir: Path, split: int) -> tuple[Floats, tuple[int,
     folder = fit_judge(judge, embeddings, world, "cpu", stages)
     scores = fitted_judge(judge, folder, embeddings, encoders, world, "cpu").catalogue_scores()
     population = population_scores(world.division.verifier.joined(), embeddings, task.seeds.fit("population-control"))
-    item_mean = test.item_mean()
     own = auc_by_user(test.user, test.liked, scores[test.user, test.item], users)
     control = auc_by_user(test.user, test.liked, population[test.item], users)
-    ceiling = auc_by_user(test.user, test.liked, item_mean[test.item], users)
+    others = auc_of_others(test)
     sys.stdout.write(
         f"{split:5d}   {np.nanmean(control):10.4f}   {np.nanmean(own):8.4f}   {np.nanmean(own - control):+7.4f}"
-        f"   {np.nanmean(ceiling):7.4f}   {np.isfinite(own).sum():6d}\n"
+        f"   {np.nanmean(others):12.4f}   {np.isfinite(own).sum():6d}\n"
     )
     sys.stdout.flush()
     held_out = int(world.division.test_items.sum())
     return own - control, (held_out, len(catalogue) - held_out)
+
+
+def auc_of_others(test: Interactions) -> Floats:
+    """float64 [users]; within-user AUC of the mean rating by all other users."""
+    return auc_by_user(test.user, test.liked, others_mean(test), test.num_users)
 
 
 if __name__ == "__main__":

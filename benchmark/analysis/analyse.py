@@ -312,7 +312,13 @@ def _cautions(
     compared = any(families[measure.key].comparisons for measure in both_by(plan.primary) if measure.key in families)
     alone = () if compared or plan.family == "all-pairs" else (plan.reference,)
     uneven = tuple(row.id for row in rows if len(set(_counted(plan, row))) > 1)
-    cautions = [Caution("few-users", few), Caution("unequal-images", uneven), Caution("no-comparisons", alone)]
+    own = tuple(row.id for row in rows if row.shared is not None)
+    cautions = [
+        Caution("few-users", few),
+        Caution("unequal-images", uneven),
+        Caution("own-candidates", own),
+        Caution("no-comparisons", alone),
+    ]
     for measure in both_by(plan.primary):
         intervals = {name: _interval(results, measure) for name, results in generators.items()}
         skewed = tuple(n for n, interval in intervals.items() if interval and abs(interval.skewness or 0.0) > SKEWED)

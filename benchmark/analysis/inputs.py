@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from benchmark.analysis.measures import GAP, LIFT, Measure, both_by
 from benchmark.stats.intervals import SIGNED, UNBOUNDED, Bounds
-from benchmark.stats.personalisation import Stratum, personal_lift, strata_of
+from benchmark.stats.personalisation import Stratum, filled, personal_lift, strata_of
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.interfaces import ScorerCard
 
@@ -40,6 +40,8 @@ class Rows:
         use: Registered name: its fitting procedure.
         fits: F, the fits that the task asks for; image k of a user is of fit k mod F.
         fit_keys: Address of each different fit: F of them, or one where the fit does not vary.
+        shared: int [F, users, users]; how many of the target's valid images the judge judges, since the judge could
+            have been shown them; None if all. ``pairs`` are NaN where there are none.
     """
 
     id: str
@@ -56,6 +58,7 @@ class Rows:
     use: str = ""
     fits: int = 1
     fit_keys: tuple[str, ...] = ("",)
+    shared: Ints | None = None
 
     def __post_init__(self) -> None:
         for name, values in (*self.scores.items(), *self.sets.items(), *self.pairs.items()):
@@ -77,7 +80,12 @@ class Rows:
     @property
     def images_by_fit(self) -> Ints:
         """Valid images, int [F, users]."""
-        return np.asarray(self._by_fit(~self.failed).sum(axis=2))
+        return self.of_fits(~self.failed, np.add.reduce)
+
+    @property
+    def generated_by_fit(self) -> Ints:
+        """Valid images that are no item, int [F, users]."""
+        return self.of_fits(~self.failed & (self.item < 0), np.add.reduce)
 
     @property
     def failures(self) -> float:
@@ -87,6 +95,10 @@ class Rows:
     @property
     def per_user(self) -> int:
         return self.digest.shape[1]
+
+    def of_fits(self, table: npt.NDArray[Any], reduce: Callable[..., Any]) -> npt.NDArray[Any]:
+        """[F, users]; a table [users, K] reduced over the images of each fit."""
+        return np.asarray(reduce(self._by_fit(table), axis=2))
 
     def _by_fit(self, table: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """[users, K] as [F, users, K / F]."""
@@ -227,7 +239,7 @@ class HeldOutScores:
         item: int [n].
         split: str [n]; ``test`` or ``train``.
         label: bool [n]; whether the user liked the item.
-        judge: str [n]; judge, control or ceiling.
+        judge: str [n]; judge, control or others' mean.
         score: float64 [n].
         share: float64 [n]; share of each user's training ratings on which the judge was fitted.
     """
@@ -296,11 +308,11 @@ def lifts_by_fit(row: Rows, scorer: str, reading: str, block: Ints) -> tuple[Flo
     pairs, images = row.opinions(scorer, reading)
     pairs = pairs if row.higher(scorer) else -pairs
     _, alike = np.unique(np.column_stack([block, images.T]), axis=0, return_inverse=True)
-    strata, _ = strata_of(pairs.mean(axis=0), alike.ravel(), images.min(axis=0))
-    lifts = np.full(images.shape, np.nan)
-    for stratum in strata:
-        for fit, table in enumerate(pairs):
-            lifts[fit, stratum.users] = personal_lift(table[np.ix_(stratum.users, stratum.users)])
+    lifts, strata = np.full(images.shape, np.nan), []
+    for stratum in strata_of(pairs.mean(axis=0), alike.ravel(), images.min(axis=0))[0]:
+        tables = [filled(table[np.ix_(stratum.users, stratum.users)]) for table in pairs]
+        lifts[:, stratum.users] = [personal_lift(table) for table in tables]
+        strata.append(Stratum(stratum.users, np.mean(tables, axis=0)))
     return lifts, strata
 
 

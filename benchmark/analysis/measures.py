@@ -21,16 +21,16 @@ RANGES = {"probability": (0.0, 1.0), "share": (0.0, 1.0), "cosine": (-1.0, 1.0),
 """Lowest and highest possible value, by the unit of a measure; others have no limits."""
 JUDGES = (VERIFIER, AUDITOR)
 CONTROLS = ("population", "user mean", "users permuted")
-CEILING = "others' mean"
+OTHERS = "others' mean"
 MEANINGS = {
     VERIFIER: "the verifier",
     AUDITOR: "the auditor",
     "population": "control: the same images and ratings without users",
     "user mean": "control: how often this user likes anything",
     "users permuted": "control: the verifier asked as another user of the same block",
-    CEILING: "ceiling: mean held-out rating of the image by all other users",
+    OTHERS: "mean held-out rating of the image by all other users; a judge can exceed it",
 }
-"""What each judge, control or ceiling on the held-out ratings is."""
+"""What each row about the held-out ratings is."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -434,14 +434,21 @@ class Caution:
     """Why the true coverage or level may not be the nominal one.
 
     Attributes:
-        kind: Why; `no-comparisons`: the reference has no rank; `unequal-fits`: the variance between fits, which is
-            pooled, differs between generators of one fitting procedure.
+        kind: Why; `no-comparisons`: the reference has no rank; `own-candidates`: lifts leave out retrieved items that
+            the judging user could not have been shown; `unequal-fits`: the variance between fits, which is pooled,
+            differs between generators of one fitting procedure.
         where: The number of users, or the ids of the generators or pairs concerned.
         measure: Of which measure.
     """
 
     kind: Literal[
-        "few-users", "unequal-images", "no-comparisons", "skewed-values", "skewed-differences", "unequal-fits"
+        "few-users",
+        "unequal-images",
+        "own-candidates",
+        "no-comparisons",
+        "skewed-values",
+        "skewed-differences",
+        "unequal-fits",
     ]
     where: tuple[str, ...]
     measure: str | None = None

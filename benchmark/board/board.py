@@ -29,6 +29,7 @@ NAMED = 4
 CAUTIONS = {
     "few-users": "Few users ({where}): the true coverage of 95 % intervals may be below 95 %.",
     "no-comparisons": "Nothing is compared: the reference ({where}) is not ranked.",
+    "own-candidates": "Users have candidates of their own ({where}): lifts leave out items that the user rated.",
     "unequal-images": "Unequal numbers of images ({where}): lifts compare users who have equally many.",
     "skewed-values": "Skewed values of {measure} ({where}): the true coverage of this interval may be below 95 %.",
     "skewed-differences": "Skewed differences of {measure} ({where}): sign-flip tests can reject too often.",

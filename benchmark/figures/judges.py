@@ -1,4 +1,4 @@
-"""Can the verifier be trusted? Its scores of held-out ratings, beside controls and a ceiling."""
+"""Can the verifier be trusted? Its scores of held-out ratings, beside controls and the mean of others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis.measures import CEILING, JUDGES, VERIFIER
+from benchmark.analysis.measures import JUDGES, OTHERS, VERIFIER
 from benchmark.board.claims import Claim, Sentence
 from benchmark.board.finding import USERS
 from benchmark.board.format_numbers import count, number, percent, with_interval
@@ -23,7 +23,7 @@ from benchmark.stats.verifier import auc_by_user
 
 AUC = "auc"
 """Key of claims: AUC within user."""
-KINDS = {"judge": BLUE, "control": "#737373", "ceiling": ORANGE}
+KINDS = {"judge": BLUE, "control": "#737373", OTHERS: ORANGE}
 BINS = 40
 COLOURS = alt.Scale(domain=list(JUDGES), range=[BLUE, ORANGE])
 BELOW = {"legend": alt.Legend(title=None, orient="bottom")}
@@ -63,7 +63,7 @@ def _dots(tables: Tables) -> Figure | None:
     for name, report in tables.board.judges.items():
         if not report.auc_within_user.known:
             continue
-        kind = "judge" if name in JUDGES else "ceiling" if name == CEILING else "control"
+        kind = "judge" if name in JUDGES else OTHERS if name == OTHERS else "control"
         ends = ends_of("auc", report.auc_within_user)
         rows.append({"judge": name, "auc": ends["auc"], "low": ends["auc_low"], "high": ends["auc_high"], "kind": kind})
     data = pd.DataFrame(rows)

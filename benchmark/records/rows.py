@@ -133,7 +133,8 @@ def write_rows(folder: Path, rows: Rows, users: Sequence[str], seeds: Ints, fail
     _write(folder / "sets.parquet", tables)
     tables = [PAIRS.empty_table()]
     for scorer, pairs in rows.pairs.items():
-        fit, judge, target = np.nonzero(np.isfinite(pairs))
+        shared = np.broadcast_to(rows.images_by_fit[:, None, :] if rows.shared is None else rows.shared, pairs.shape)
+        fit, judge, target = np.nonzero(np.isfinite(pairs) | ((shared == 0) & (rows.images_by_fit > 0)[:, None, :]))
         tables.append(
             pa.table(
                 {
@@ -141,8 +142,8 @@ def write_rows(folder: Path, rows: Rows, users: Sequence[str], seeds: Ints, fail
                     "fit": fit,
                     "judge": judge,
                     "target": target,
-                    "mean": pairs[fit, judge, target],
-                    "n": rows.images_by_fit[fit, target],
+                    "mean": pa.array(pairs[fit, judge, target], from_pandas=True),
+                    "n": shared[fit, judge, target],
                 },
                 schema=PAIRS,
             )
@@ -202,7 +203,8 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
         fits=spec.fits,
         fit_keys=tuple(fit.key for fit in record.fits),
     )
-    rows = replace(rows, pairs=_read_pairs(folder / "pairs.parquet", rows.images_by_fit))
+    pairs, shared = _read_pairs(folder / "pairs.parquet", rows)
+    rows = replace(rows, pairs=pairs, shared=shared)
     for measure, (low, high) in rows.ranges.items():
         tables = [table[measure] for table in (rows.scores, rows.lowest, rows.sets, rows.pairs) if measure in table]
         rounding = TIE_OF_SCORES * (high - low)
@@ -375,8 +377,12 @@ def _check_means(folder: Path, rows: Rows, stored: Mapping[str, Mapping[str, Col
     for scorer, pairs in rows.pairs.items():
         refuse_if(scorer not in rows.scores, f"{folder}: pairs.parquet: '{scorer}' scores no images")
         own_sets, values = np.diagonal(pairs, axis1=1, axis2=2), rows.by_fit(scorer, "exclude", block)
+        low = high = values
+        if rows.shared is not None:  # then the own images have unequal weights
+            low, high = (rows.of_fits(rows.scores[scorer], reduce) for reduce in (np.fmin.reduce, np.fmax.reduce))
         refuse_if(
-            not np.allclose(own_sets, values, rtol=AGREES, atol=AGREES, equal_nan=True),
+            not np.allclose(own_sets, np.clip(own_sets, low, high), rtol=AGREES, atol=AGREES, equal_nan=True)
+            or (np.isnan(own_sets) != np.isnan(low)).any(),
             f"{folder}: pairs.parquet: own sets of '{scorer}' do not agree with the scores",
         )
 
@@ -396,19 +402,26 @@ def _read_sets(path: Path, users: Sequence[str], fits: int) -> dict[str, Floats]
     return sets
 
 
-def _read_pairs(path: Path, images: Ints) -> dict[str, Floats]:
-    """float64 [fits, users, users] by scorer; ``images`` is int [fits, users], valid ones."""
+def _read_pairs(path: Path, rows: Rows) -> tuple[dict[str, Floats], Ints | None]:
+    """``pairs`` and ``shared`` of the rows, which are complete but for these."""
+    valid, generated = rows.images_by_fit, rows.generated_by_fit
     columns = read_columns(path, PAIRS)
-    fits, users = images.shape
+    fits, users = valid.shape
     fit, judge, target = columns["fit"], columns["judge"], columns["target"]
     refuse_if(
         len(judge) and not (min(judge.min(), target.min()) >= 0 and max(judge.max(), target.max()) < users),
         f"{path}: a user outside 0 to {users - 1}",
     )
     refuse_if(len(fit) and not (fit.min() >= 0 and fit.max() < fits), f"{path}: a fit outside 0 to {fits - 1}")
+    n, most = columns["n"], valid[fit, target]
     refuse_if(
-        (columns["n"] != images[fit, target]).any(), f"{path}: 'n' is not the number of the target's valid images"
+        ((n > most) | (n < generated[fit, target]) | ((judge == target) & (n != most))).any(),
+        f"{path}: 'n' is not the number of the target's valid images that the judge could have been shown",
     )
+    refuse_if((np.isnan(columns["mean"]) != (n == 0)).any(), f"{path}: a mean over no image, or none over images")
+    shared = np.tile(valid[:, None, :], (1, users, 1))
+    shared[fit, judge, target] = n
+    refuse_if((shared[fit, judge, target] != n).any(), f"{path}: 'n' of one pair differs between scorers")
     place = np.ravel_multi_index((fit, judge, target), (fits, users, users))
     pairs: dict[str, Floats] = {}
     for scorer in dict.fromkeys(columns["scorer"].tolist()):
@@ -416,7 +429,7 @@ def _read_pairs(path: Path, images: Ints) -> dict[str, Floats]:
         refuse_if(len(np.unique(place[own])) != int(own.sum()), f"{path}: a pair of '{scorer}' is given twice")
         pairs[str(scorer)] = np.full((fits, users, users), np.nan)
         pairs[str(scorer)].flat[place[own]] = columns["mean"][own]
-    return pairs
+    return pairs, None if (shared == valid[:, None, :]).all() else shared
 
 
 def read_held_out(path: Path, users: int) -> HeldOutScores:

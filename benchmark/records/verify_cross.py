@@ -8,7 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.analysis.inputs import HeldOutScores, Rows
-from benchmark.analysis.measures import AUDITOR, CEILING, CONTROLS, JUDGES, PRIOR, VERIFIER, range_of, worst_of_sets
+from benchmark.analysis.measures import (
+    AUDITOR,
+    CONTROLS,
+    JUDGES,
+    OTHERS,
+    PRIOR,
+    VERIFIER,
+    range_of,
+    worst_of_sets,
+)
 from benchmark.records.files import TASK_FOLDER, refuse_if
 from benchmark.records.rows import HELD_OUT
 from benchmark.records.schema import Fit, GeneratorRecord, TaskRecord
@@ -165,6 +174,8 @@ def _check_opinions(folder: Path, record: GeneratorRecord, row: Rows, block: Int
             refuse_if(scored.any(), f"{folder}: pairs.parquet: '{scorer}' is missing")
             continue
         expected = (block[:, None] == block[None, :]) & scored[:, None, :]
+        if row.shared is not None:
+            expected &= row.shared > 0
         refuse_if(
             (np.isfinite(row.pairs[scorer]) != expected).any(),
             f"{folder}: pairs.parquet: '{scorer}' is not complete within blocks",
@@ -192,7 +203,7 @@ def check_judges(folder: Path, task: TaskRecord, scores: HeldOutScores) -> None:
     test = scores.where(np.asarray(scores.split == "test"))
     present = {(str(j), float(s)) for j, s in zip(test.judge, test.share, strict=True)}
     refuse_if(
-        not set(wanted) <= present or not present <= {*wanted, (CEILING, 1.0)},
+        not set(wanted) <= present or not present <= {*wanted, (OTHERS, 1.0)},
         f"{path}: judges {sorted(present)}, expected {sorted(wanted)}",
     )
     reference = _keys(scores.of(VERIFIER, "test"))

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmark.analysis.measures import CEILING, CONTROLS, PRIOR
+from benchmark.analysis.measures import CONTROLS, OTHERS, PRIOR
 from benchmark.records.costs import HELD_OUT_STAGE
 from benchmark.records.rows import HELD_OUT
 from benchmark.runner.addresses import Addresses
@@ -77,7 +77,7 @@ def curve_tables(materials: Materials, shares: list[float]) -> list[pa.Table]:
 def control_tables(
     world: World, train: Interactions, scores: Floats, embeddings: Floats, seeds: SeedScheme
 ) -> list[pa.Table]:
-    """Rows of baselines that a judge should beat, and of a ceiling that it can hardly reach.
+    """Rows of baselines that a judge should beat, and of the others' mean, which a new image does not have.
 
     Args:
         world: The data.
@@ -98,7 +98,7 @@ def control_tables(
     columns = dict(zip(CONTROLS, controls, strict=True))
     others = others_mean(test)
     if np.isfinite(others).all():
-        columns[CEILING] = others
+        columns[OTHERS] = others
     return [_table(name, "test", test, values) for name, values in columns.items()]
 
 

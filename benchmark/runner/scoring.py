@@ -52,24 +52,6 @@ class ImageScores:
     position: Ints
     worst: Floats
 
-    def pair_means(self, owner: Ints, fit: Ints, users: int, fits: int) -> Floats:
-        """S [fits, judges, owners]; mean of the finite scores that each user gives to each user's images of a fit.
-
-        Args:
-            owner: int [images]; row of the user of each image.
-            fit: int [images]; number of the fit that made each image.
-            users: Number of users.
-            fits: Number of fits.
-        """
-        assert self.everyone is not None
-        full = self.everyone[:, self.position]
-        known = np.isfinite(full)
-        membership = np.zeros((fits, full.shape[1], users))
-        membership[fit, np.arange(len(owner)), owner] = 1.0
-        total = np.where(known, full, 0.0) @ membership
-        count = known.astype(np.float64) @ membership
-        return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GeneratorScores:

@@ -51,7 +51,7 @@ from benchmark.runner.store import Stages, Store
 from benchmark.runner.world import World
 from benchmark.scorers.observed import ratings_of_images
 from benchmark.stats.intervals import Bounds
-from benchmark.stats.personalisation import image_shuffle
+from benchmark.stats.personalisation import comparable, image_shuffle, pair_means
 from benchmark.stats.random import stream
 from benchmark.task.resolve import ResolvedGenerator, Task
 from rebeca.arrays import Bools, Floats, Ints
@@ -292,13 +292,25 @@ def rows_of(scores: GeneratorScores, world: World, task: Task, fits: Sequence[Fi
     failed = np.array([bool(image.failure) for image in scores.images.rows]).reshape(shape)
     block = world.dataset.block_of_user[world.users]
     by_scorer: dict[str, Floats] = {}
+    judged = judged_images(scores, world)
+    fit = scores.scored.replicate % asked
+
+    def by_fit(everyone: Floats) -> tuple[Floats, Ints]:
+        """S and how many images each of its means is over, [F, users, users], of the images that are judged."""
+        known = np.where(judged, everyone, np.nan)
+        tables = [pair_means(known[:, fit == f], scores.owner[fit == f]) for f in range(asked)]
+        means, counts = zip(*tables, strict=True)
+        return np.stack(means), np.stack(counts)
+
+    count = by_fit(np.zeros(judged.shape))[1]
+    valid = np.diagonal(count, axis1=1, axis2=2)[:, None, :]
+    shared = np.where(block[:, None] == block[None, :], count, valid)
     pairs: dict[str, Floats] = {}
     for scorer, single in scores.by_image.items():
         by_scorer[scorer] = np.full(shape, np.nan)
         by_scorer[scorer][~failed] = single.own
         if single.everyone is not None:
-            table = single.pair_means(scores.owner, scores.scored.replicate % asked, len(world.users), asked)
-            table[:, block[:, None] != block[None, :]] = np.nan
+            table, _ = by_fit(single.everyone[:, single.position])
             if np.isfinite(table).any():  # a scorer of items has no scores of generated images
                 pairs[scorer] = table
     cards = {scorer: single.card for scorer, single in scores.by_image.items()}
@@ -319,8 +331,18 @@ def rows_of(scores: GeneratorScores, world: World, task: Task, fits: Sequence[Fi
         pairs=pairs,
         use=spec.use,
         fits=asked,
-        fit_keys=tuple(fit.key for fit in fits),
+        fit_keys=tuple(each.key for each in fits),
+        shared=None if (shared == valid).all() else shared,
     )
+
+
+def judged_images(scores: GeneratorScores, world: World) -> Bools:
+    """Bool [users, valid images]; the images that each user judges beside the own ones, all of the user's block."""
+    item, users = scores.scored.item, world.users
+    may_show = np.ones((len(users), len(item)), bool)
+    may_show[:, item >= 0] = world.candidates.may_show(users, item[item >= 0])
+    block = world.dataset.block_of_user[users]
+    return comparable(may_show, scores.owner) & (block[:, None] == block[scores.owner][None, :])
 
 
 def published_scheme(scores: GeneratorScores, scorer: str, name: str) -> PermutationTest | None:

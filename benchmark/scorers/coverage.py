@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from benchmark.scorers.shared import FixedScorer
-from rebeca.arrays import Floats, Ints, unit_rows
-from rebeca.interfaces import NoParams, ScoredImages, ScorerCard, ScorerContext, SetScorer
+from benchmark.task.encoders import named_encoder
+from rebeca.arrays import Floats, Ints, Pixels, unit_rows
+from rebeca.errors import SpecError
+from rebeca.images import LazyPixels
+from rebeca.interfaces import Encoder, NoParams, ScoredImages, ScorerCard, ScorerContext, SetScorer
 from rebeca.params import Count
 from rebeca.ties import best_first
 
@@ -110,12 +115,15 @@ class PrecisionRecallParams:
             ``neighbours`` (published comparison: the k nearest held-out items of every image).
         runs: A user's images are this many independent runs one after the other; results are averaged.
         least_likes: Users with fewer held-out likes are left out.
+        encoder: In whose space items are near, e.g. ``published:vit-g``; by default in that of the task's encoder. One
+            that learns is refused.
     """
 
     at: tuple[Count, ...] = (1, 5)
     by: Literal["samples", "neighbours"] = "neighbours"
     runs: Count = 1
     least_likes: Count = 3
+    encoder: str = ""
 
 
 class PrecisionRecallScorer(SetScorer[PrecisionRecallParams]):
@@ -128,7 +136,19 @@ class PrecisionRecallScorer(SetScorer[PrecisionRecallParams]):
 
     @classmethod
     def needs(cls, params: PrecisionRecallParams) -> frozenset[str]:
-        return frozenset({"held-out", "embeddings"})
+        return frozenset({"held-out"} if params.encoder else {"held-out", "embeddings"})
+
+    @classmethod
+    def encoders(cls, params: PrecisionRecallParams) -> tuple[str, ...]:
+        return (params.encoder,) if params.encoder else ()
+
+    @classmethod
+    def check(cls, params: PrecisionRecallParams) -> None:
+        if params.encoder and named_encoder(params.encoder, Path()).learns:
+            raise SpecError(
+                f"encoder: '{params.encoder}' learns from the task's items, and a scorer's encoder must not",
+                hint="name a trained one, such as published:vit-g, or leave encoder out for the task's own",
+            )
 
     @classmethod
     def cards(cls, params: PrecisionRecallParams) -> Mapping[str, ScorerCard]:
@@ -148,22 +168,46 @@ class PrecisionRecallScorer(SetScorer[PrecisionRecallParams]):
         """One array per measure, float64 [users]; NaN for users with too few held-out likes."""
         out = {name: np.full(len(users), np.nan) for name in self.cards(self.params)}
         test = self.context.held_out
-        unit = unit_rows(self.context.embeddings)
-        vectors_of = None if (images.item >= 0).all() else unit_rows(images.embedding_of("task"))
+        items, vectors_of = self._vectors(images)
         for row, user in enumerate(users):
             held = test.rows_of(int(user))
             liked = test.liked[held]
             own = np.flatnonzero(images.user == user)
             if liked.sum() < self.params.least_likes or not len(own):
                 continue
-            vectors = unit[images.item[own]] if vectors_of is None else vectors_of[own]
-            cosine = vectors.astype(np.float64) @ unit[test.item[held]].T.astype(np.float64)
+            cosine = vectors_of[own].astype(np.float64) @ items[test.item[held]].T.astype(np.float64)
             ranking = np.stack([best_first(row) for row in cosine])
             for k in self.params.at:
                 runs = [self._retrieved(part, k) for part in np.array_split(ranking, self.params.runs)]
                 out[f"precision@{k}"][row] = np.mean([liked[rows].mean() for rows in runs])
                 out[f"recall@{k}"][row] = np.mean([liked[rows].sum() / liked.sum() for rows in runs])
         return out
+
+    def _vectors(self, images: ScoredImages) -> tuple[Floats, Floats]:
+        """Unit vectors of all items (with an encoder of its own, of the held-out ones) and of the images."""
+        if not self.params.encoder:
+            items = unit_rows(self.context.embeddings)
+            every = (images.item >= 0).all()
+            return items, items[images.item] if every else unit_rows(images.embedding_of("task"))
+        first, position = np.unique(images.unique, return_inverse=True)
+        return self._items, unit_rows(self._encoded(images.pixels_of, first, images.item[first]))[position]
+
+    @cached_property
+    def _items(self) -> Floats:
+        held_out = np.unique(self.context.held_out.item)
+        vectors = unit_rows(self._encoded(self.context.catalogue.pixels, held_out, held_out))
+        items = np.zeros((len(self.context.catalogue), vectors.shape[1]), vectors.dtype)
+        items[held_out] = vectors
+        return items
+
+    def _encoded(self, pixels_of: Callable[[int], Pixels], rows: Ints, items: Ints) -> Floats:
+        """float32 [n, dim]; of rows whose item is known, the encoder is told which."""
+        known = [item if item >= 0 else None for item in items.tolist()]
+        return self._encoder.encode(LazyPixels(pixels_of, rows.tolist()), known)
+
+    @cached_property
+    def _encoder(self) -> Encoder[Any]:
+        return self.context.encoder(self.params.encoder)
 
     def _retrieved(self, ranking: Ints, k: int) -> Ints:
         return np.unique(ranking[:k, 0] if self.params.by == "samples" else ranking[:, :k])

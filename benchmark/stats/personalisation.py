@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rebeca.arrays import Floats, Ints
+from rebeca.arrays import Bools, Floats, Ints
 from rebeca.ties import TIE
 
 ROUNDING = 1e-12
 """Centred scores below this share of the largest score are zero but for rounding."""
+KNOWN = 0.5
+"""More than this share of a user's scores, and of the scores of a user's set, must be known."""
 GATHERED_AT_ONCE = 4_000_000
 
 
@@ -86,8 +88,82 @@ def personal_lift(scores: Floats) -> Floats:
     return np.asarray(np.diag(double_centred(scores)) * m / (m - 1))
 
 
+def pair_means(scores: Floats, owner: Ints) -> tuple[Floats, Ints]:
+    """S and how many images each of its means is over.
+
+    Where others judge some of a user's images only, S[u, u] is the mean over these others of the user's mean score of
+    the images that they judge. So the own images are compared as they are chosen for comparison.
+
+    Args:
+        scores: float [users, n]; every image by every user, NaN where a user's score does not count.
+        owner: int [n]; for whom each image was made.
+
+    Returns:
+        float64 [judges, targets], NaN over no image, and int [judges, targets].
+    """
+    users, columns, known = len(scores), np.arange(len(owner)), np.isfinite(scores)
+    membership = np.zeros((len(owner), users))
+    membership[columns, owner] = 1.0
+    scores = np.where(known, scores, 0.0)
+    total, count = scores @ membership, known.astype(np.float64) @ membership
+    means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    partly = ((count > 0) & (count < count.diagonal())).any(axis=0)
+    if partly.any():
+        share = np.divide(known, count[:, owner], out=np.zeros(known.shape), where=known)
+        share[owner, columns] = 0.0
+        own = np.bincount(owner, share.sum(axis=0) * scores[owner, columns], minlength=users)
+        others = np.maximum((count > 0).sum(axis=0) - 1, 1)
+        np.fill_diagonal(means, np.where(partly, own / others, means.diagonal()))
+    return means, count.astype(np.int64)
+
+
+def comparable(may_show: Bools, owner: Ints) -> Bools:
+    """Which images a user can judge beside images of the user's own, without an advantage for either.
+
+    A retrieved item that was no candidate of the judge is left out. The judge's own ratings of it were used, by the
+    generator that chose it and by the verifier, while of the judge's own candidates no rating was.
+
+    Args:
+        may_show: bool [users, n]; whether each image could have been shown to each user.
+        owner: int [n]; for whom each image was made.
+
+    Returns:
+        bool [users, n]; true for what could be shown to the judge, and for what could not be shown to the owner either.
+    """
+    return np.asarray(may_show | ~may_show[owner, np.arange(len(owner))])
+
+
+def well_known(pairs: Floats) -> Ints:
+    """Int [m]; users left when those with the fewest scores were taken out, until all have and got enough of them."""
+    users = np.arange(len(pairs))
+    while len(users):
+        known = np.isfinite(pairs[np.ix_(users, users)])
+        share = np.minimum(known.mean(axis=0), known.mean(axis=1))
+        if share.min() > KNOWN:
+            break
+        users = np.delete(users, int(share.argmin()))
+    return users
+
+
+def filled(pairs: Floats) -> Floats:
+    """S with missing pairs replaced by leniency plus quality, least squares over the known ones.
+
+    So a missing pair says nothing about who likes whose images.
+    """
+    known = np.isfinite(pairs)
+    if known.all():
+        return pairs
+    m, scores = len(pairs), np.where(known, pairs, 0.0)
+    normal = np.block([[np.diag(known.sum(axis=1)), known], [known.T, np.diag(known.sum(axis=0))]]).astype(np.float64)
+    sums = np.concatenate([scores.sum(axis=1), scores.sum(axis=0)])
+    effects = np.linalg.lstsq(normal, sums, rcond=None)[0]
+    return np.where(known, pairs, effects[:m, None] + effects[None, m:])
+
+
 def strata_of(pairs: Floats, stratum: Ints, images: Ints) -> tuple[list[Stratum], int]:
-    """Groups of users who can be permuted: same stratum, same number of images, complete S.
+    """Groups of users who can be permuted: same stratum, same number of images.
+
+    Users with few scores are left out (:func:`well_known`), and the other gaps are filled (:func:`filled`).
 
     Args:
         pairs: float [users, users].
@@ -100,9 +176,9 @@ def strata_of(pairs: Floats, stratum: Ints, images: Ints) -> tuple[list[Stratum]
     strata: list[Stratum] = []
     for label, number in sorted({(int(s), int(n)) for s, n in zip(stratum, images, strict=True) if n > 0}):
         users = np.flatnonzero((stratum == label) & (images == number))
-        table = pairs[np.ix_(users, users)]
-        if len(users) >= 2 and np.isfinite(table).all():
-            strata.append(Stratum(users, table))
+        users = users[well_known(pairs[np.ix_(users, users)])]
+        if len(users) >= 2:
+            strata.append(Stratum(users, filled(pairs[np.ix_(users, users)])))
     return strata, len(stratum) - sum(len(s.users) for s in strata)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, ndtr
 
+from benchmark.stats.personalisation import comparable
 from rebeca.arrays import Bools, Floats, Ints
 
 TASTE_DIMS = 8
@@ -21,6 +22,11 @@ STRENGTH_SPREAD = 0.75
 """Skewed users: standard deviation of the logarithm of how strong a user's taste is."""
 UNEQUAL_SPREAD = 0.5
 """Standard deviation of the logarithm of how much a user's scores vary."""
+OWN_CANDIDATES = "per-user candidates"
+"""Retrieval: users may be shown the items that they did not rate in training, by ratings of the others."""
+CANDIDATES_PER_IMAGE, RATED = 50, 0.2
+"""Items per image of a user, and the share of them that a user rated."""
+RATING_NOISE, POPULARITY = 0.5, 0.5
 CONDITIONS = (
     "equal",
     "leniency",
@@ -29,8 +35,11 @@ CONDITIONS = (
     "images by leniency",
     "images by quality",
     "skewed",
+    OWN_CANDIDATES,
 )
 """What differs between users apart from what is tested."""
+NO_FORMULA = ("quality by leniency", OWN_CANDIDATES)
+"""Conditions whose true lift is 0 where 0 is planted, and has no formula elsewhere."""
 GENERATOR_CONDITIONS = (
     "equal", "leniency", "unequal spread", "images by leniency", "images by quality", "skewed",
     "skewed, unequal scales",
@@ -88,13 +97,16 @@ def simulate_sets(shape: Shape, condition: str, lift: float, rng: np.random.Gene
     Args:
         shape: The task's shape.
         condition: One of :data:`CONDITIONS`.
-        lift: True personal lift; exact in every condition but ``quality by leniency``, which is on a scale of
-            probabilities.
+        lift: True personal lift; exact but in the conditions of :data:`NO_FORMULA`. There it is on a scale of
+            probabilities, or the weight of the user's own taste in the choice of items.
         rng: Random numbers.
 
     Returns:
-        float [users, images of all] and int [images of all], for whom each image was made.
+        float [users, images of all] and int [images of all], for whom each image was made. Scores are NaN that are not
+        to be compared with those of the user's own images.
     """
+    if condition == OWN_CANDIDATES:
+        return simulate_retrieval(shape, lift, rng)
     users, rho = shape.users, shape.correlation
     leniency = rng.normal(size=users) * LENIENCY if condition != "equal" else np.zeros(users)
     quality = QUALITY * leniency if condition == "quality by leniency" else np.zeros(users)
@@ -113,6 +125,32 @@ def simulate_sets(shape: Shape, condition: str, lift: float, rng: np.random.Gene
     if condition == "skewed":
         scores += skewed_noise(rng, (len(owner),))[None, :]
     return (expit(scores) if condition == "quality by leniency" else scores), owner
+
+
+def simulate_retrieval(shape: Shape, weight: float, rng: np.random.Generator) -> tuple[Floats, Ints]:
+    """Sets of items that other users rated highest, out of those that the user did not rate.
+
+    Without regard to the user (weight 0), nobody's set is personal. Yet a user's own ratings raise the items of other
+    users' sets, and never those of the user's own set. The correlation of ``shape`` plays no part.
+
+    Args:
+        shape: The task's shape.
+        weight: Of the user's own taste, seen with noise, in the choice.
+        rng: Random numbers.
+
+    Returns:
+        As :func:`simulate_sets`.
+    """
+    users, items = shape.users, CANDIDATES_PER_IMAGE * shape.images
+    look = rng.normal(size=(items, TASTE_DIMS))
+    utility = rng.normal(size=(users, TASTE_DIMS)) @ look.T / np.sqrt(TASTE_DIMS)
+    utility += POPULARITY * rng.normal(size=items)
+    rated = rng.random((users, items)) < RATED
+    ratings = np.where(rated, utility + RATING_NOISE * rng.normal(size=utility.shape), 0.0)
+    score = ratings.sum(axis=0) / (1 + rated.sum(axis=0)) + weight * (utility + rng.normal(size=utility.shape))
+    shown = np.argsort(np.where(rated, np.inf, -score), axis=1, kind="stable")[:, : shape.images].ravel()
+    owner = np.repeat(np.arange(users), shape.images)
+    return np.where(comparable(~rated[:, shown], owner), utility[:, shown], np.nan), owner
 
 
 def simulate_generators(shape: Shape, condition: str, offsets: Floats, rng: np.random.Generator) -> Floats:
@@ -223,7 +261,7 @@ ITEM_SPREAD, OWN_SPREAD = 0.7, 0.7
 """Standard deviations, between items of what users share, and between users and items of the rest."""
 
 
-def simulate_retrieval(shape: Shape, items: int, name: str, rng: np.random.Generator) -> tuple[Floats, Ints, float]:
+def simulate_drawn_items(shape: Shape, items: int, name: str, rng: np.random.Generator) -> tuple[Floats, Ints, float]:
     """Ratings of held-out items by all users, and the best items of a generator, where users and items are both drawn.
 
     For calibration with ``items`` of 25 and 100: ``retrieval_effects(ratings[users, chosen], chosen)`` and

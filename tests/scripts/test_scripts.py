@@ -73,3 +73,11 @@ def test_without_a_gpu_the_gpu_check_says_so(tmp_path):
         pytest.skip("there is a CUDA device here")
     stopped = CliRunner().invoke(load("gpu_check").main, ["--folder", str(tmp_path)])
     assert stopped.exit_code == 2 and "this machine has no CUDA device" in stopped.output
+
+
+def test_the_mean_of_others_leaves_the_own_rating_out():
+    """Each of two users likes what the other dislikes: by the other's ratings, every pair is the wrong way round."""
+    from tests.builders import interactions
+
+    ratings = interactions([0, 0, 1, 1], [0, 1, 0, 1], [5, 1, 1, 5])
+    assert load("oasis_splits").auc_of_others(ratings).tolist() == [0.0, 0.0]

@@ -80,7 +80,7 @@ def test_the_learning_curve_goes_by_share():
     assert [point.share for point in judged["auditor"].learning_curve] == [1.0]
 
 
-def test_controls_and_ceilings_have_no_training():
+def test_controls_and_the_mean_of_others_have_no_training():
     judged = report(
         scores(
             ("others' mean", "test", 1.0, TRAINED),
@@ -90,13 +90,13 @@ def test_controls_and_ceilings_have_no_training():
         )
     )
     assert list(judged) == ["verifier", "population", "others' mean"] == [name for name in MEANINGS if name in judged]
-    control, ceiling = judged["population"], judged["others' mean"]
+    control, others = judged["population"], judged["others' mean"]
     assert control.auc_within_user.estimate == pytest.approx(0.25)
     assert control.verifier_gain.estimate == pytest.approx(0.75)
-    assert ceiling.verifier_gain is None
-    for other in (control, ceiling):
-        assert other.train is other.calibration is other.auc_pooled_rows_interval is None
-        assert other.learning_curve == ()
+    assert others.verifier_gain is None
+    for row in (control, others):
+        assert row.train is row.calibration is row.auc_pooled_rows_interval is None
+        assert row.learning_curve == ()
 
 
 def test_a_gain_is_over_users_who_have_both_labels():

@@ -10,7 +10,6 @@ from benchmark.runner import scoring as module
 from benchmark.runner.decode import fit_and_decode
 from benchmark.runner.freeze import Freezer
 from benchmark.runner.scoring import (
-    ImageScores,
     ImageVectors,
     images_of_fit,
     score,
@@ -153,16 +152,6 @@ def test_items_have_the_embeddings_of_every_space(prepared):
     assert images.unique.tolist() == [0, 1, 0, 1]
     for role, space in (("task", "task"), ("prior", "task"), ("verifier", "verifier")):
         np.testing.assert_array_equal(images.embedding_of(role), prepared.materials.embeddings[space][[3, 1, 3, 1]])
-
-
-def test_pair_means_by_hand():
-    everyone = np.array([[1.0, 2.0, np.nan], [5.0, 7.0, 9.0]])
-    scores = ImageScores(CARD, np.zeros(4), everyone, np.array([0, 1, 2, 1]), np.zeros(2))
-    owner, fit = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
-    means = scores.pair_means(owner, np.zeros(4, int), 2, 1)
-    assert means.tolist() == [[[1.5, 2.0], [6.0, 8.0]]]
-    means = scores.pair_means(owner, fit, 2, 2)
-    np.testing.assert_array_equal(means, [[[1.0, np.nan], [5.0, 9.0]], [[2.0, 2.0], [7.0, 7.0]]])
 
 
 @pytest.fixture(scope="module")

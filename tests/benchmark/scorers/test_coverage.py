@@ -1,5 +1,7 @@
 """Variety, novelty, precision and recall on directions in the plane; expected numbers are worked out by hand."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from benchmark.scorers.coverage import (
     PrecisionRecallParams,
     PrecisionRecallScorer,
 )
+from rebeca.errors import SpecError
 from rebeca.interfaces import NoParams
 from tests.benchmark.scorers.handmade import context, directions, scored
 from tests.builders import interactions
@@ -52,6 +55,50 @@ def test_distances_are_about_the_centre_of_the_training_items():
     np.testing.assert_allclose(diversity(images, [0], shift)["diversity"], 2)
     assert DiversityScorer.needs(NoParams()) == {"embeddings"}
     assert set(DiversityScorer.cards(NoParams())) == {"diversity", "distinct", "spread"}
+
+
+class ByGrey:
+    """Encodes images of one grey level as the direction of so many degrees."""
+
+    asked: ClassVar[list] = []
+
+    def encode(self, images, items):
+        self.asked.append(items)
+        return directions(*(int(image[0, 0, 0]) for image in images))
+
+
+class Greys:
+    """Five items whose grey levels put them elsewhere than the task's embeddings do."""
+
+    def __len__(self):
+        return 5
+
+    def pixels(self, item):
+        return np.full((1, 1, 3), (0, 180, 90, 110, 20)[item], np.uint8)
+
+
+def test_precision_in_the_space_of_an_encoder_of_its_own():
+    own = context(held_out=HELD_OUT, catalogue=Greys(), encoder=lambda text: ByGrey())
+    scorer = PrecisionRecallScorer(PrecisionRecallParams(at=(2,), encoder="fourier:8"), own)
+    images = scored([0, 0], directions(0, 0), digest="aa", pixels=[np.full((1, 1, 3), 95, np.uint8)])
+    values = scorer.score_sets(images, np.array([0]))
+    assert values["precision@2"][0] == 0  # the third and the fourth item, at 90 and 110 degrees
+    assert ByGrey.asked == [[None], [0, 1, 2, 3, 4]] or ByGrey.asked == [[0, 1, 2, 3, 4], [None]]
+
+
+def test_an_encoder_that_learns_is_refused():
+    with pytest.raises(SpecError, match="'autoencoder:4' learns from the task's items") as raised:
+        PrecisionRecallScorer.check(PrecisionRecallParams(encoder="autoencoder:4"))
+    assert "published:vit-g" in raised.value.hint
+    PrecisionRecallScorer.check(PrecisionRecallParams(encoder="fourier:8"))
+    PrecisionRecallScorer.check(PrecisionRecallParams())
+
+
+def test_an_encoder_of_its_own_is_declared_in_place_of_the_tasks_embeddings():
+    params = PrecisionRecallParams(encoder="fourier:8")
+    assert PrecisionRecallScorer.encoders(params) == ("fourier:8",)
+    assert PrecisionRecallScorer.needs(params) == {"held-out"}
+    assert PrecisionRecallScorer.encoders(PrecisionRecallParams()) == ()
 
 
 @given(st.lists(st.integers(0, 359), min_size=2, max_size=8), st.integers(0, 359))

@@ -22,7 +22,7 @@ from benchmark.stats.items import (
     split_interval,
     two_factor_p,
 )
-from benchmark.stats.simulation import RETRIEVALS, Shape, simulate_retrieval
+from benchmark.stats.simulation import RETRIEVALS, Shape, simulate_drawn_items
 from benchmark.stats.verifier import auc, auc_by_user
 
 USERS, ITEMS, K = 30, 14, 4
@@ -251,7 +251,7 @@ def test_simulated_generators_have_the_true_mean_that_is_said(name):
     shape, draws = Shape(20, 4, 0.0), 600
     means = np.empty(draws)
     for seed in range(draws):
-        ratings, chosen, true = simulate_retrieval(shape, 25, name, np.random.default_rng(seed))
+        ratings, chosen, true = simulate_drawn_items(shape, 25, name, np.random.default_rng(seed))
         means[seed] = values_of(ratings, chosen).mean()
     assert abs(means.mean() - true) < 4 * means.std() / np.sqrt(draws)
 
@@ -262,7 +262,7 @@ def test_intervals_over_users_and_items_hold_the_true_mean_and_those_over_users_
     shape, draws, known = Shape(60, 5, 0.0), 300, np.ones(60, bool)
     weights, covered = resampling_weights(60, 99, np.random.default_rng(0)), np.zeros(2)
     for seed in range(draws):
-        ratings, chosen, true = simulate_retrieval(shape, 25, name, np.random.default_rng(seed))
+        ratings, chosen, true = simulate_drawn_items(shape, 25, name, np.random.default_rng(seed))
         values = values_of(ratings, chosen)
         own = mean_interval(values.mean(axis=1), weights)
         drawn = item_variance(retrieval_effects(values, chosen), known, np.zeros(60, int), {0: 25})

@@ -8,13 +8,18 @@ from hypothesis import strategies as st
 from benchmark.stats.personalisation import (
     Stratum,
     block_permutation,
+    comparable,
     double_centred,
+    filled,
     image_shuffle,
     own_set_rank,
+    pair_means,
     permutations_within,
     personal_lift,
     strata_of,
+    well_known,
 )
+from benchmark.stats.simulation import OWN_CANDIDATES, Shape, simulate_sets
 
 
 def stratum(scores):
@@ -147,3 +152,78 @@ def test_equal_sets_tie_whatever_the_rounding():
     t1, t2 = block_permutation([stratum(scores)], permutations)
     assert (t1.p, t2.p) == (1, 1)
     assert not personal_lift(scores).any()
+
+
+def test_means_of_pairs_by_hand():
+    scores = np.array([[1.0, 3.0, 5.0, 7.0], [0.0, np.nan, 2.0, 4.0]])
+    means, count = pair_means(scores, np.array([0, 0, 1, 1]))
+    # the second user judges the first image only, so that user 0 is compared by it alone
+    assert means.tolist() == [[1.0, 6.0], [0.0, 3.0]]
+    assert count.tolist() == [[2, 2], [1, 2]]
+
+
+def test_own_images_weigh_as_often_as_others_judge_them():
+    scores = np.array([[1.0, 3.0, 0.0, 0.0], [8.0, np.nan, 0.0, 0.0], [8.0, 8.0, 0.0, 0.0]])
+    means, _ = pair_means(scores, np.array([0, 0, 1, 2]))
+    assert means[0, 0] == (1.0 + 2.0) / 2  # the second user compares with 1, the third with the mean of 1 and 3
+
+
+def test_images_are_judged_that_could_be_shown_or_that_nobody_could():
+    may_show = np.array([[True, False, False], [True, True, False]])
+    assert comparable(may_show, np.array([1, 1, 0])).tolist() == [[True, False, True], [True, True, True]]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.integers(4, 9))
+def test_gaps_hold_leniency_plus_quality_and_change_no_lift_by_themselves(seed, m):
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(m, 1)) + rng.normal(size=(1, m))
+    gaps = scores.copy()
+    gaps[0, 1] = gaps[2, 3] = np.nan
+    np.testing.assert_allclose(filled(gaps), scores, atol=1e-9)
+    order = rng.permutation(m)
+    np.testing.assert_allclose(filled(gaps[np.ix_(order, order)]), filled(gaps)[np.ix_(order, order)], atol=1e-9)
+    assert filled(scores) is scores
+
+
+def test_users_with_few_scores_are_left_out():
+    pairs = np.random.default_rng(0).random((6, 6))
+    pairs[:, 2] = np.nan
+    pairs[4, :3] = np.nan
+    assert well_known(pairs).tolist() == [0, 1, 3, 4, 5]
+    (stratum,), left = strata_of(pairs, np.zeros(6, int), np.full(6, 3))
+    assert stratum.users.tolist() == [0, 1, 3, 4, 5] and left == 1
+    assert not len(well_known(np.full((3, 3), np.nan)))
+
+
+def retrieved(seed, judged):
+    """Lift and T2's p of impersonal retrieval, with candidates per user; by all images or those judged."""
+    rng = np.random.default_rng(seed)
+    with pytest.MonkeyPatch.context() as patch:
+        if not judged:
+            patch.setattr("benchmark.stats.simulation.comparable", lambda may_show, owner: np.ones_like(may_show))
+        scores, owner = simulate_sets(Shape(30, 4, 0.0), OWN_CANDIDATES, 0.0, rng)
+    (stratum,), _ = strata_of(pair_means(scores, owner)[0], np.zeros(30, int), np.full(30, 4))
+    _, test = block_permutation([stratum], permutations_within([len(stratum.users)], 99, rng))
+    return personal_lift(stratum.scores).mean(), test.p
+
+
+def test_impersonal_retrieval_has_no_lift_though_users_have_candidates_of_their_own():
+    """By all images it has a negative one: a user's ratings raise other users' sets, and never the own one."""
+    lifts, p = np.transpose([retrieved(seed, judged=True) for seed in range(200)])
+    assert abs(lifts.mean()) < 3 * lifts.std() / np.sqrt(200)
+    assert (p <= 0.05).mean() <= 0.08 and (p > 0.95).mean() <= 0.08
+    lifts, p = np.transpose([retrieved(seed, judged=False) for seed in range(40)])
+    assert lifts.mean() < -10 * lifts.std() / np.sqrt(40) and (p > 0.95).mean() > 0.2
+
+
+def test_personal_retrieval_is_found_among_candidates_of_each_users_own():
+    found = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        scores, owner = simulate_sets(Shape(30, 4, 0.0), OWN_CANDIDATES, 0.15, rng)
+        (stratum,), left = strata_of(pair_means(scores, owner)[0], np.zeros(30, int), np.full(30, 4))
+        assert left <= 1
+        permutations = permutations_within([len(stratum.users)], 99, rng)
+        found += block_permutation([stratum], permutations)[1].p <= 0.05
+    assert found >= 38
