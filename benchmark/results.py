@@ -173,8 +173,9 @@ class Results:
         Returns:
             ``generator``, ``title``, ``ranked``; ``rank_low`` and ``rank_high``, the ranks that the tests allow;
             ``letters`` and ``share_first``; verdict and p of the comparison with the reference; numbers of users,
-            images and fits, and the standard deviation between fits. Then each measure as ``NAME``, ``NAME_low``, ``NAME_high`` (95 % interval over users) and
-            ``NAME_n`` (users with a value). Last, ``flags``, separated by semicolons.
+            images and fits, and the standard deviation between fits. Then each measure as ``NAME``, ``NAME_low``,
+            ``NAME_high`` (95 % interval over users) and ``NAME_n`` (users with a value). Last, ``flags``, separated by
+            semicolons.
 
         Example:
             >>> import benchmark
