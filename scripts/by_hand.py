@@ -13,6 +13,7 @@ import functools
 import json
 import math
 import random
+import re
 import statistics
 import sys
 from collections import defaultdict
@@ -366,7 +367,7 @@ def check_test(
 
 
 def check_family(check: Check, folder: Path, measure: str, comparison: dict[str, Any], rng: random.Random) -> None:
-    """Pairs, step-down max-T, Holm, ranks and tie groups of one declared family."""
+    """Pairs, step-down max-T, Holm, ranks and letters of one declared family."""
     family = comparison["results"]["families"][measure]
     ids = family["generators"]
     values: dict[str, dict[Any, float]] = {}
@@ -435,6 +436,17 @@ def check_family(check: Check, folder: Path, measure: str, comparison: dict[str,
         )
         check.same(f"{measure}, rank of {name}: low", 1 + better, rank["low"])
         check.same(f"{measure}, rank of {name}: high", len(ids) - worse, rank["high"])
+    check_letters(check, measure, family)
+
+
+def check_letters(check: Check, measure: str, family: dict[str, Any]) -> None:
+    """Where all pairs were tested, two generators share a letter exactly if they are not significantly different."""
+    letters = {name: set(re.findall(r"[a-z]\d*", rank["letters"])) for name, rank in family["ranks"].items()}
+    if not any(letters.values()):
+        return
+    for pair in family["comparisons"]:
+        differ, share = pair["verdict"] in ("better", "worse"), bool(letters[pair["a"]] & letters[pair["b"]])
+        check.same(f"{measure}, {pair['a']} and {pair['b']}: share a letter", int(not differ), int(share))
 
 
 def standardised(d: list[float], extra: float) -> float:

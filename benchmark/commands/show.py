@@ -32,7 +32,7 @@ RELATIONS = {
 }
 """A comparison in words, by verdict."""
 RANKS = (
-    "rank: 2–3 means second or third; rows that share a letter are not significantly different; p below a lift:"
+    "rank: 2–3 means second or third; rows that share a letter are not significantly different; p of a lift:"
     " permutation test of this row alone"
 )
 

@@ -27,6 +27,22 @@ def column(page, key):
     return page.locator(f"#board tbody tr[data-row] > :nth-child({at + 1})")
 
 
+@pytest.mark.parametrize("width", [1280, 360])
+def test_eight_columns_at_most_are_shown_at_first_and_tell_who_is_liked_and_personal(open_page, site, width):
+    page = open_page(site / "tasks/tiny/index.html", width=width)
+    page.wait_for_selector("#controls:not([hidden])")
+    heads = page.locator("#board thead th:visible")
+    shown = heads.evaluate_all("heads => heads.map(h => h.dataset.key)")
+    assert shown[:4] == ["rank", "title", "ncf", "lift:ncf"] and "verdict" in shown and len(shown) <= 8
+    every = page.locator("#board thead th").count()
+    assert page.locator("input[name=column]").count() == every - 2  # the chooser has the rest
+    right = page.locator("th[data-key='lift:ncf']").bounding_box()
+    assert right["x"] + right["width"] <= width  # without scrolling sideways
+    lift = page.locator("#rebeca td:visible").nth(2).inner_text()
+    assert " to " in lift.replace("\n", " ") and "p " in lift
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_sorting_by_mouse_and_keyboard(board):
     values = column(board, "ncf").evaluate_all("cells => cells.map(c => Number(c.dataset.v))")
     head = board.locator("th[data-key=ncf]")
