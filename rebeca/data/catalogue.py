@@ -220,6 +220,7 @@ class Candidates:
     def may_show(self, users: Ints, items: Ints) -> Bools:
         """Bool [users, n]; which of the items, int [n], are candidates of each of the users, int [users]."""
         shown = self.of_block[self.block_of_user[users]][:, items]
-        for row, user in enumerate(users.tolist() if self.rated is not None else ()):
-            shown[row] &= ~np.isin(items, self.rated[user])
+        if self.rated is not None:
+            for row, user in enumerate(users.tolist()):
+                shown[row] &= ~np.isin(items, self.rated[user])
         return np.asarray(shown)
