@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmark.board.board import read_board
 from benchmark.board.tables import Tables, read_tables
+from benchmark.figures.diversity import diversity
 from benchmark.figures.guidance import guidance
 from benchmark.figures.judges import judges
 from benchmark.figures.making import making
@@ -26,7 +27,7 @@ Files = Mapping[str, bytes]
 Drawing = tuple[Figure, Files]
 Family = Callable[[Tables], Sequence[Figure | Undrawn]]
 FAMILIES: dict[str, tuple[Family, ...]] = {
-    "Preference and personal lift": (planes,),
+    "Preference and personal lift": (planes, diversity),
     "Ranks and pairs": (ranks, permutations, pairs),
     "How users differ": (spreads, users),
     "Guidance": (guidance,),
