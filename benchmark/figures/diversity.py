@@ -64,7 +64,7 @@ def _front(board: Board) -> Figure | None:
 
 
 def unbeaten(across: Floats, up: Floats) -> Bools:
-    """Bool [n]; whether no other point is at least as high in both and higher in one; equal ones tie, but for rounding."""
+    """Bool [n]; whether no other point is as high in both and higher in one; ties are up to rounding."""
     x, y = levels(across), levels(up)
     as_good = (x[None, :] >= x[:, None]) & (y[None, :] >= y[:, None])
     better = (x[None, :] > x[:, None]) | (y[None, :] > y[:, None])
