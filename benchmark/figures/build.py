@@ -13,6 +13,7 @@ from benchmark.board.claims import Claim
 from benchmark.board.finding import FITS
 from benchmark.board.scope import Scope
 from benchmark.board.tables import Tables, read_tables
+from benchmark.figures.diversity import diversity
 from benchmark.figures.fits import fits
 from benchmark.figures.guidance import guidance
 from benchmark.figures.judges import judges
@@ -31,7 +32,7 @@ Files = Mapping[str, bytes]
 Drawing = tuple[Figure, Files]
 Family = Callable[[Tables], Sequence[Figure | Undrawn]]
 FAMILIES: dict[str, tuple[Family, ...]] = {
-    "Preference and personal lift": (planes,),
+    "Preference and personal lift": (planes, diversity),
     "Ranks and pairs": (ranks, permutations, pairs),
     "Fits": (fits,),
     "How users differ": (spreads, users),

@@ -292,7 +292,8 @@ CHECKS = {
     "does not beat": does_not_beat, "passes": passes, "fails": fails, "may be zero": may_be_zero,
 }  # fmt: skip
 OTHERS = ("among prompts", "auc", "pooled auc", "gain", "calibration error", "first share", "learning gain", "spearman",
-          "change by decoding", "best epoch", "epochs", "on the Pareto front", "with a cost", "seconds", "users:auc",
+          "change by decoding", "best epoch", "epochs", "on the Pareto front", "with a cost",
+          "on the diversity front", "with a diversity", "seconds", "users:auc",
           "guidance", "prior_guidance", "image_guidance")  # fmt: skip
 """Beginnings of measures that the figures' own tests compute anew: they need files, which generated boards lack."""
 
