@@ -370,12 +370,12 @@ def _describe(
         None if users < FEWEST else detectable(rules.alpha) * float(np.sqrt(spread**2 / users + added)),
         test,
         items,
-        _verdict(d, sign * outer.estimate, inner, test, items, rules),
+        _verdict(d, sign * outer.estimate, inner, test, rules, items),
     )
 
 
 def _verdict(
-    d: Floats, gain: float, inner: Interval, test: SignFlips | None, items: ItemTest | None, rules: Rules
+    d: Floats, gain: float, inner: Interval, test: SignFlips | None, rules: Rules, items: ItemTest | None = None
 ) -> str:
     if test is None:
         return "described"

@@ -17,6 +17,8 @@ from benchmark.stats import agreement, comparison, intervals, levels, personalis
 from benchmark.stats.random import stream
 
 GOLDEN = Path(__file__).with_name("golden.json")
+ABSENT = ("over_users", "items")
+"""Left out of records where items play no part."""
 
 
 def recorded(result):
@@ -285,7 +287,7 @@ def plain(value):
     if is_dataclass(value):
         value = asdict(value)
     if isinstance(value, dict):
-        return {str(key): plain(child) for key, child in value.items()}
+        return {str(key): plain(child) for key, child in value.items() if child is not None or key not in ABSENT}
     if isinstance(value, list | tuple | np.ndarray):
         return [plain(child) for child in value]
     if isinstance(value, float | np.floating):
