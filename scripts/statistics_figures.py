@@ -156,7 +156,7 @@ def fits() -> None:
     table = table[(table["world"] == "fits") & (table["condition"] == "own fits") & (table["users"] == 100)]
     table = table[table["quantity"].isin(["one fit, a verdict in all pairs", "methods, no difference, all pairs"])]
     data = table.assign(case=[f"{own} fit{'s' if own > 1 else ''}" for own in table["fits"]])
-    save("fits", _lines(data, "fit_variance", "leaderboards of equal methods with a verdict", 0.05))
+    save("fits", _lines(data, "fit_variance", "leaderboards with a verdict", 0.05))
 
 
 X_TITLES = {
@@ -170,7 +170,7 @@ def _lines(data: Any, x: str, title: str, nominal: float) -> Any:
     base = alt.Chart(data).encode(
         x=alt.X(f"{x}:Q", title=X_TITLES[x],
                 scale=alt.Scale(type="log" if x == "users" else "linear", nice=False),
-                axis=alt.Axis(values=sorted(data[x].unique()))),
+                axis=alt.Axis(values=sorted(data[x].unique()), format="~g")),
         y=alt.Y("rate:Q", title=title, scale=alt.Scale(zero=nominal < 0.5)),
         color=alt.Color("case:N", legend=alt.Legend(title=None), scale=alt.Scale(range=[BLUE, GREY, RED, ORANGE]),
                         sort=None),
