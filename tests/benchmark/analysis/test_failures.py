@@ -30,8 +30,8 @@ def failing(everyone, failed, lowest, name="a", sets=None):
     return dataclasses.replace(
         base,
         lowest=lowest,
-        pairs={"ncf": pairs},
-        sets={measure: values for measure, (values, _) in (sets or {}).items()},
+        pairs={"ncf": pairs[None]},
+        sets={measure: values[None] for measure, (values, _) in (sets or {}).items()},
     )
 
 
@@ -48,16 +48,16 @@ def test_opinions_by_hand():
     ])  # fmt: skip
     failed = np.array([[False, False], [False, True], [False, False]])
     pairs, images = failing(everyone, failed, [0.0, 0.1, 0.0]).opinions("ncf", "worst")
-    assert images.tolist() == [2, 2, 2]
+    assert images.tolist() == [[2, 2, 2]]
     expected = [
         [0.7, (0.2 + (0.2 + 0.2) / 2) / 2, 0.2],  # user 0: 0.2 for the image, 0.2 and 0.2 for the others' sets
         [0.5, (0.9 + 0.1) / 2, 0.2],
         [0.3, (0.6 + (0.3 + 0.6) / 2) / 2, 1.0],
     ]
-    np.testing.assert_allclose(pairs, expected)
+    np.testing.assert_allclose(pairs, [expected])
     kept, images = failing(everyone, failed, 0.0).opinions("ncf", "exclude")
-    assert images.tolist() == [2, 1, 2]
-    np.testing.assert_allclose(kept[:, 1], [0.2, 0.9, 0.6])
+    assert images.tolist() == [[2, 1, 2]]
+    np.testing.assert_allclose(kept[0, :, 1], [0.2, 0.9, 0.6])
 
 
 def test_a_user_without_any_image_has_the_worst_value_and_a_lift():
@@ -120,7 +120,7 @@ def test_failing_raises_no_lift_unless_others_like_what_failed(case):
 def test_the_mean_lift_is_own_minus_others_also_with_failures(case):
     everyone, failed, lowest = case
     row = failing(everyone, failed, lowest)
-    pairs, images = row.opinions("ncf", "worst")
+    (pairs,), (images,) = row.opinions("ncf", "worst")
     assert (images == failed.shape[1]).all()
     np.testing.assert_allclose(np.diag(pairs), row.values("worst")["ncf"])
     others = pairs[~np.eye(len(pairs), dtype=bool)]

@@ -24,7 +24,8 @@ def rows(fits=FITS, failed=(), higher=True, seed=0):
     pairs = np.stack([mean_of_known(opinions[:, :, fit::fits], axis=2) for fit in range(fits)])
     return Rows(
         "a", True, np.full((USERS, images), "d"), np.full((USERS, images), -1), lost, {"ncf": own},
-        {"ncf": np.full(USERS, 0.1)}, {"ncf": ScorerCard("Verifier", "score", higher, "")}, {},
+        {"ncf": np.full(USERS, 0.1), "diversity": np.zeros(USERS)},
+        {"ncf": ScorerCard("Verifier", "score", higher, "")}, {},
         {"diversity": rng.random((fits, USERS))}, {"ncf": pairs}, "somebody", fits, tuple("abc"[:fits]),
     ), opinions  # fmt: skip
 
@@ -54,7 +55,11 @@ def test_a_users_lift_is_the_mean_over_fits_of_the_lift_within_a_fit(higher):
 def test_failures_as_worst_count_in_their_fit():
     row, opinions = rows(failed=[(2, 4)])
     assert row.images_by_fit[:, 2].tolist() == [2, 1, 2]
-    read = np.where(np.isnan(opinions), 0.1, opinions)
+    fit = opinions[:, :, 1::FITS]  # the failure is an image of average sets for all others
+    others = [np.nanmean([np.nanmean(fit[u, v]) for v in range(USERS) if v != u]) for u in range(USERS)]
+    read = opinions.copy()
+    read[:, 2, 4] = others
+    read[2, 2, 4] = 0.1
     expected = [personal_lift(read[:, :, fit::FITS].mean(axis=2)) for fit in range(FITS)]
     assert row.by_fit("lift:ncf", "worst", BLOCK) == pytest.approx(np.stack(expected))
     by_fit = row.by_fit("ncf", "worst", BLOCK)

@@ -27,7 +27,7 @@ def generator(seed=0, failed=None, name="a", items=None):
     row = Rows(
         name, True, np.where(failed, "", np.char.add("d", order.astype(str))), item, failed,
         {"observed": scores, "ncf": scores}, {"observed": table.min(axis=1)}, {"observed": OBSERVED, "ncf": NCF},
-        {}, {}, {"observed": np.nanmean(known, axis=2)},
+        {}, {}, {"observed": np.nanmean(known, axis=2)[None]},
     )  # fmt: skip
     return row, table
 
