@@ -31,7 +31,7 @@ from rebeca.ties import best_first
 CHOICE_IMAGES = 4
 """Images per user when guidance is chosen on validation ratings; few, because few candidates are held back."""
 LEAST_CHOOSING_USERS = 8
-"""Fewer users choose little better than chance (docs/reports/sparse-ratings.md)."""
+"""So many choose nearly the best value (docs/reports/sparse-ratings.md)."""
 SPREAD_CHANGE = 0.1
 """Share by which a sampler may change the spread of embeddings without a note."""
 

@@ -49,7 +49,7 @@ def main() -> None:
     fit = fit_generator(task, spec, own, materials, stages)
     decoders = Decoders(task, spec, materials, stages.store.root)
     generator = load_generator(task, spec, own, fit, materials, decoders, given.workdir).inner
-    part, embeddings = materials.world.division.generators, materials.embeddings["prior"]
+    part, embeddings = materials.world.division.generators, generator.context.embeddings
     held = part.validation
     users = np.flatnonzero(held.ratings_per_user() > 4)
     utility = materials.world.dataset.ground_truth.utility(held.user[:, None], held.item[:, None])[:, 0]
