@@ -149,7 +149,7 @@ class Summary:
     without: Count
     exclude: float | None
     worst: float | None
-    unanswered: Count = 0
+    unanswered: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,7 +426,7 @@ class TaskResults:
     validity: tuple[Validity, ...]
     incomplete: tuple[str, ...]
     cautions: tuple[Caution, ...]
-    failing: tuple[str, ...] = ()
+    failing: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
