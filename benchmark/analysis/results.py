@@ -155,9 +155,9 @@ class Summary:
         without: Users without one.
         exclude: Mean when failures are left out.
         worst: Mean when a failure counts as the user's worst score.
+        unanswered: Images that did not fail and have no score; they count in no mean.
         by_fit: Mean over users of each fit; empty where the fit does not vary, null where nobody has a value.
         between_fits: Standard deviation of these, over users with a value in every fit; null without them.
-        unanswered: Images that did not fail and have no score; they count in no mean.
     """
 
     interval: Interval
@@ -165,9 +165,9 @@ class Summary:
     without: Count
     exclude: float | None
     worst: float | None
+    unanswered: Count
     by_fit: tuple[float | None, ...] = ()
     between_fits: NotNegative | None = None
-    unanswered: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -476,7 +476,7 @@ class TaskResults:
     validity: tuple[Validity, ...]
     incomplete: tuple[str, ...]
     cautions: tuple[Caution, ...]
-    failing: tuple[str, ...] = ()
+    failing: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ STAGE_VERSIONS = {
     "embeddings": 2,
     "judge": 4,
     "fit": 4,
-    "images": 5,
+    "images": 6,
     "scores": 6,
     "held-out": 4,
     "records": 10,

@@ -242,7 +242,7 @@ def test_folders_of_images_are_known_by_content(done, tmp_path):
     assert load_task(tmp_path / "there" / "t.yaml").hash() != hashes[1]
 
 
-def test_an_incomplete_generator_takes_nobody_from_the_others(done, tmp_path):
+def test_a_partial_submission_takes_nobody_from_the_others(done, tmp_path):
     rng = np.random.default_rng(0)
     shutil.copytree(done / "data", tmp_path / "data")
     for u in range(3):
@@ -265,7 +265,7 @@ def test_an_incomplete_generator_takes_nobody_from_the_others(done, tmp_path):
     assert "were not compared" in invoke("compare", "tiny", "rebeca", "few", "--workdir", tmp_path / "w", code=2)
     board = json.loads(invoke("show", "tiny", "--json", "--workdir", tmp_path / "w"))["generators"]
     few = next(row for row in board if row["id"] == "few")
-    assert (few["ranked"], few["preference"]["n"]) == (False, 3) and "incomplete" in few["flags"]
+    assert (few["ranked"], few["preference"]["n"]) == (False, 12) and "too many failures" in few["flags"]
 
 
 @pytest.mark.slow
