@@ -170,7 +170,7 @@ def _lines(data: Any, x: str, title: str, nominal: float) -> Any:
     base = alt.Chart(data).encode(
         x=alt.X(f"{x}:Q", title=X_TITLES[x],
                 scale=alt.Scale(type="log" if x == "users" else "linear", nice=False),
-                axis=alt.Axis(values=sorted(data[x].unique()), format="~g")),
+                axis=alt.Axis(values=sorted(data[x].unique()), format=".2~f")),
         y=alt.Y("rate:Q", title=title, scale=alt.Scale(zero=nominal < 0.5)),
         color=alt.Color("case:N", legend=alt.Legend(title=None), scale=alt.Scale(range=[BLUE, GREY, RED, ORANGE]),
                         sort=None),
