@@ -79,6 +79,7 @@ class Submission:
 
 class Folder(Generator[FolderParams]):
     Params = FolderParams
+    fitted_elsewhere = True
 
     def __init__(self, params: FolderParams, context: GeneratorContext) -> None:
         super().__init__(params, context)

@@ -23,6 +23,7 @@ class GeneratorFlags:
         family: Shown on the leaderboard.
         fit_parameters: Names of the parameters that the fit depends on.
         fit_varies: Whether a fit with another seed may learn something else.
+        fitted_elsewhere: Whether somebody else fitted the models.
         decodes_in: Where it asks for the decoder: in ``fit``, in ``generate``.
         reads_captions: Whether it reads the captions of items.
         claims_personal: Whether images are meant to differ between users because of their taste.
@@ -33,6 +34,7 @@ class GeneratorFlags:
     family: str
     fit_parameters: frozenset[str]
     fit_varies: bool
+    fitted_elsewhere: bool
     decodes_in: frozenset[str]
     reads_captions: bool
     claims_personal: bool
@@ -44,6 +46,7 @@ class GeneratorFlags:
             "family": self.family,
             "claims_personal": self.claims_personal,
             "fit_varies": self.fit_varies,
+            "fitted_elsewhere": self.fitted_elsewhere,
         }
 
 
@@ -87,6 +90,7 @@ def generator_flags(plugin: type[Generator[Any]], params: Any, name: str) -> Gen
         ask.checked(plugin.family, "family", str),
         ask.names(lambda: plugin.fit_parameters(params), "fit_parameters", known),
         ask.answer(lambda: plugin.fit_varies(params), "fit_varies", bool),
+        ask.checked(plugin.fitted_elsewhere, "fitted_elsewhere", bool),
         ask.names(lambda: plugin.decodes_in(params), "decodes_in", STEPS),
         ask.answer(lambda: plugin.reads_captions(params), "reads_captions", bool),
         ask.answer(lambda: plugin.claims_personal(params), "claims_personal", bool),

@@ -326,7 +326,7 @@ def _cautions(
         differences = tuple(f"{pair.a} and {pair.b}" for pair in pairs if pair.skewed)
         spreads = families[measure.key].fits if measure.key in families else {}
         differing = [use for use, spread in spreads.items() if (spread.equal or 1.0) < plan.alpha]
-        unequal = tuple(row.id for row in rows if row.ranked and row.use in differing and len(row.fit_keys) > 1)
+        unequal = tuple(row.id for row in rows if row.ranked and row.procedure in differing and len(row.fit_keys) > 1)
         cautions += [
             Caution("unequal-fits", unequal, measure.key),
             Caution("skewed-values", skewed, measure.key),

@@ -46,7 +46,7 @@ class Fits:
         key = measure, generator
         if key not in self._values:
             row = self._rows[generator]
-            self._values[key] = FittedValues(row.id, row.use, row.fit_keys, self._by_fit(row, measure))
+            self._values[key] = FittedValues(row.id, row.procedure, row.fit_keys, self._by_fit(row, measure))
         return self._values[key]
 
     def _by_fit(self, row: Rows, measure: str) -> Floats:

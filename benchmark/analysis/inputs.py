@@ -37,7 +37,7 @@ class Rows:
         sets: float64 [F, users] per measure of the sets of each fit; NaN where a user has none.
         pairs: float64 [F, users, users] per scorer that can score for every user: S[judge, target], over the valid
             images of each fit.
-        use: Registered name: its fitting procedure.
+        procedure: How it was fitted; generators of one procedure pool their variance between fits.
         fits: F, the fits that the task asks for; image k of a user is of fit k mod F.
         fit_keys: Address of each different fit: F of them, or one where the fit does not vary.
         shared: int [F, users, users]; how many of the target's valid images the judge judges, since the judge could
@@ -55,7 +55,7 @@ class Rows:
     ranges: Mapping[str, Bounds]
     sets: Mapping[str, Floats]
     pairs: Mapping[str, Floats]
-    use: str = ""
+    procedure: str = ""
     fits: int = 1
     fit_keys: tuple[str, ...] = ("",)
     shared: Ints | None = None

@@ -199,7 +199,7 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
         ranges={measure: info.range for measure, info in record.measures.items() if info.range is not None},
         sets=sets,
         pairs={},
-        use=record.generator.use,
+        procedure=record.generator.procedure,
         fits=spec.fits,
         fit_keys=tuple(fit.key for fit in record.fits),
     )

@@ -70,6 +70,12 @@ class GeneratorInfo(GeneratorEntry, strict=True):
     ranked: bool = Field(description="Whether it takes part in the ranks: exactly when it needs nothing.")
     claims_personal: bool = Field(description="Whether images are meant to differ between users.")
     fit_varies: bool = Field(description="Whether a fit with another seed may learn something else.")
+    fitted_elsewhere: bool = Field(description="Whether somebody else fitted the models.")
+
+    @property
+    def procedure(self) -> str:
+        """How it was fitted; generators of one procedure pool their variance between fits."""
+        return f"{self.use} {self.id}" if self.fitted_elsewhere else self.use
 
 
 class ShownImage(Strict):

@@ -329,7 +329,7 @@ def rows_of(scores: GeneratorScores, world: World, task: Task, fits: Sequence[Fi
         ranges=ranges,
         sets=scores.by_user,
         pairs=pairs,
-        use=spec.use,
+        procedure=generator_info(spec).procedure,
         fits=asked,
         fit_keys=tuple(each.key for each in fits),
         shared=None if (shared == valid).all() else shared,

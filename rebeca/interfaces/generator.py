@@ -181,9 +181,12 @@ class Generator(Plugin[P, GeneratorContext]):
     Attributes:
         family: Shown on the leaderboard: ``rebeca``, ``catalogue``, ``prompt``, ``control`` or ``external``.
         privileged_at: Where it uses what it ``needs``: in the ``fit``, or only in ``generate``.
+        fitted_elsewhere: Whether somebody else fitted the models: then two generators of this name have nothing in
+            common, and their variances between fits are not pooled.
     """
 
     family: ClassVar[str] = "external"
+    fitted_elsewhere: ClassVar[bool] = False
     privileged_at: ClassVar[Literal["fit", "generate"]] = "fit"
 
     @classmethod

@@ -204,7 +204,7 @@ def submission(folder, names):
 def test_images_from_outside_may_name_their_fits(tmp_path, names, fits):
     records = run(tmp_path, submission(tmp_path, names))
     row = next(row for row in read_all(records)[1] if row.id == "mine")
-    assert (row.fits, len(row.fit_keys), row.use) == (2, fits, "folder") and not row.failed.any()
+    assert (row.fits, len(row.fit_keys), row.procedure) == (2, fits, "folder mine") and not row.failed.any()
     assert "all agree" in invoke("verify", records)
 
 

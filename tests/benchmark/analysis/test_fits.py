@@ -51,7 +51,7 @@ def rows(name: str, seed: int, sd_fits: float = 0.05, keys: tuple[str, ...] | No
         ranges={"ncf": (0.0, 1.0)},
         sets={"diversity": rng.random((FITS, USERS))},
         pairs={"ncf": pairs},
-        use=use,
+        procedure=use,
         fits=FITS,
         fit_keys=tuple(f"{name}{f}" for f in range(FITS)) if keys is None else keys,
     )
@@ -151,3 +151,11 @@ def test_the_order_of_generators_changes_nothing() -> None:
             backwards.generators[name].summary["ncf"].interval.low
         )
         assert forwards.task.families["ncf"].ranks[name].low == backwards.task.families["ncf"].ranks[name].low
+
+
+def test_generators_of_other_procedures_do_not_pool() -> None:
+    """Models that somebody else fitted have a variance of their own."""
+    mine, theirs = rows("a", 0, use="folder a"), rows("b", 1, sd_fits=0.3, use="folder b")
+    alone = run([mine, rows("r", 2, keys=("only",), use="catalogue")]).generators["a"].summary["ncf"].interval
+    beside = run([mine, theirs]).generators["a"].summary["ncf"].interval
+    assert (alone.low, alone.high) == (beside.low, beside.high)
