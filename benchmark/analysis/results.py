@@ -306,7 +306,7 @@ class Rank:
         high: Generators less those significantly worse.
         letters: Two generators share a letter exactly where the adjusted tests do not tell them apart: a compact
             letter display, in order from the best. Empty unless all pairs were tested.
-        share_first: Bootstrap share of first places: the share of draws of users in which its mean is the highest.
+        share_first: Bootstrap share of first places: the share of bootstrap draws in which its mean is the highest.
             Neither adjusted nor a probability.
         order: Place by the mean.
     """
