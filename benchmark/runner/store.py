@@ -34,7 +34,7 @@ STAGE_VERSIONS = {
     "images": 5,
     "scores": 5,
     "held-out": 3,
-    "records": 9,
+    "records": 10,
 }
 """A version is raised whenever the stage could give other results from the same inputs."""
 
