@@ -125,7 +125,7 @@ def lifts(
     table = {
         (r["judge"], r["target"]): r["mean"] for r in columns(folder / name / "pairs.parquet") if r["scorer"] == scorer
     }
-    images = {r["target"]: r["n"] for r in columns(folder / name / "pairs.parquet")}
+    images = {r["target"]: r["n"] for r in columns(folder / name / "pairs.parquet") if r["judge"] == r["target"]}
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     for u, block in enumerate(users["block"]):
         if images.get(u, 0):
