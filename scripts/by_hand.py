@@ -195,7 +195,8 @@ class Fits:
             record = json.loads((folder / name / "record.json").read_text())
             keys = tuple(fit["key"] for fit in record["fits"])
             if len(keys) > 1:
-                self.spec[name] = record["generator"]["use"], keys
+                info = record["generator"]
+                self.spec[name] = f"{info['use']} {name}" if info["fitted_elsewhere"] else info["use"], keys
                 values[name] = values_by_fit(folder, name, measure, comparison)
         groups: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
         for name, key in self.spec.items():

@@ -13,10 +13,12 @@ from benchmark.scorers.coverage import (
     PrecisionRecallParams,
     PrecisionRecallScorer,
 )
+from benchmark.task.resolve import load_task
 from rebeca.errors import SpecError
 from rebeca.interfaces import NoParams
 from tests.benchmark.scorers.handmade import context, directions, scored
 from tests.builders import interactions
+from tests.conftest import ROOT
 
 CENTRED = np.vstack([directions(0, 90, 180, 270), [[50.0, 50.0]]])
 """Four training items about the origin, and a held-out one that must not move the centre."""
@@ -200,3 +202,9 @@ def test_precision_and_recall_are_shares_and_recall_grows_with_k(degrees, by):
     assert all(0 <= value[0] <= 1 for value in values.values())
     if by == "neighbours":
         assert recall[-1] == 1  # all five items are retrieved
+
+
+def test_the_published_comparison_names_the_originals_encoder():
+    task = load_task(ROOT / "tasks" / "flickr-aes.yaml")
+    (scorer,) = [scorer for scorer in task.scorers if scorer.id == "precision-recall"]
+    assert scorer.params.encoder == "published:vit-g" and scorer.flags().encoders == ("published:vit-g",)
