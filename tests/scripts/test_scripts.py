@@ -49,7 +49,7 @@ def test_the_gpu_check_runs_anywhere_and_goes_on_where_it_stopped(tmp_path, monk
             monkeypatch.setitem(script.STAGES, name, lambda check, s=stage, n=name: ran.append(n) or s(check))
     arguments = ["--size", "tiny", "--device", "cpu", "--folder", tmp_path / "w", "--out", tmp_path / "results/perf"]
     stopped = CliRunner().invoke(script.main, [str(a) for a in [*arguments, "--seconds", "-1"]])
-    assert "0 of 6 stages are done" in stopped.output
+    assert "0 of 7 stages are done" in stopped.output
     done = CliRunner().invoke(script.main, [str(a) for a in arguments])
     assert done.exit_code == 0, done.output + str(done.exception)
     assert ran == list(script.STAGES)
