@@ -47,7 +47,7 @@ def test_an_image_does_not_depend_on_the_others_of_its_batch(dtype):
     assert np.flatnonzero(changed).tolist() == [3]
 
 
-@pytest.mark.parametrize(("dtype", "levels"), [("float32", 1.0), ("float16", 2.0)])
+@pytest.mark.parametrize(("dtype", "levels"), [("float32", 1.0), ("float16", 1.0)])
 def test_images_are_those_of_the_cpu(dtype, levels):
     vectors = embeddings(USERS)
     here = pixels(decoder(dtype=dtype), vectors).astype(int)
@@ -56,13 +56,10 @@ def test_images_are_those_of_the_cpu(dtype, levels):
 
 def test_a_batch_that_does_not_fit_is_halved():
     """With the device's own error, since this process may use a hundredth of the memory only."""
-    large = decoder(batch=4096)
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(0.01)
     try:
-        fits = large.rehearse()
-        assert 1 <= fits < 4096
-        assert len(pixels(large, embeddings(5))) == 5
+        assert 1 <= decoder(batch=4096).rehearse() < 4096
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
 

@@ -65,6 +65,15 @@ def test_the_gpu_check_runs_anywhere_and_goes_on_where_it_stopped(tmp_path, monk
     assert set(raw["stages"]["decoding"]["batches"]) == {"1", "8"} and raw["weights"] == "random"
 
 
+def test_weights_of_one_folder_are_written_by_one_process():
+    script = load("gpu_check")
+    groups = script.by_folder(list(script.LAYOUTS))
+    assert sorted(layout for group in groups for layout in group) == sorted(script.LAYOUTS)
+    assert ["ip-adapter", "vit-h", "vit-g"] in groups and ["hpsv2", "hpsv2.1"] in groups
+    folders = [{script.ALL[script.LAYOUTS[layout]].folder for layout in group} for group in groups]
+    assert all(len(folder) == 1 for folder in folders) and len(set.union(*folders)) == len(groups)
+
+
 def test_without_a_gpu_the_gpu_check_says_so(tmp_path):
     import torch
     from click.testing import CliRunner
