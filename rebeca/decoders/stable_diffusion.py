@@ -38,6 +38,8 @@ LORA_FILE = "pytorch_lora_weights.safetensors"
 USER = "{user}"
 MOST_COMPILED = 64
 """Kernels of one block. Another batch size, no guidance, and no adapter each need their own; torch's limit is eight."""
+REHEARSED_STEPS = 3
+"""Solver steps of a rehearsal; from the second on, a solver holds earlier results in memory."""
 COMMIT = re.compile("[0-9a-f]{40}")
 SPACES = {
     (TINYWORLD, "ip-adapter_sd15.safetensors"): "tinyworld:prior-encoder",
@@ -164,7 +166,8 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
         width = _adapter_width(load_pipeline(self.params.of_pipeline, self.context.device))
         requests = [Request("nobody", k, k) for k in range(self.batch)]
         empty = [""] * self.batch
-        decoder = StableDiffusion(replace(self.params, steps=1, lora=None), self.context)
+        steps = min(self.params.steps, REHEARSED_STEPS)
+        decoder = StableDiffusion(replace(self.params, steps=steps, lora=None), self.context)
         decoder.batch = self.batch
         list(decoder.generate_pixels(requests, empty, empty, np.zeros((self.batch, width), np.float32)))
 
@@ -249,12 +252,17 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
             embeds = torch.cat([torch.zeros_like(embeds), embeds])
         size = p.size or pipe.unet.config.sample_size * pipe.vae_scale_factor
         pipe.scheduler = scheduler_class(p.scheduler, SCHEDULER).from_config(pipe.scheduler.config)
+        generators = [torch_generator(substream(seed, "decoder")) for seed in seeds]
+        shape = (pipe.unet.config.in_channels, size // pipe.vae_scale_factor, size // pipe.vae_scale_factor)
+        # in single precision, since some releases of torch draw other numbers in half
+        noise = torch.stack([torch.randn(shape, generator=generator) for generator in generators])
         with torch.inference_mode():
             latents = pipe(
                 prompt_embeds=torch.cat(prompts),
                 negative_prompt_embeds=torch.cat(negative) if guided else None,
                 ip_adapter_image_embeds=[embeds],
-                generator=[torch_generator(substream(seed, "decoder")) for seed in seeds],
+                generator=generators,
+                latents=noise.to(self.context.device, dtype),
                 num_inference_steps=p.steps,
                 guidance_scale=p.image_guidance,
                 height=size,

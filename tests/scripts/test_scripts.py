@@ -49,7 +49,7 @@ def test_the_gpu_check_runs_anywhere_and_goes_on_where_it_stopped(tmp_path, monk
             monkeypatch.setitem(script.STAGES, name, lambda check, s=stage, n=name: ran.append(n) or s(check))
     arguments = ["--size", "tiny", "--device", "cpu", "--folder", tmp_path / "w", "--out", tmp_path / "results/perf"]
     stopped = CliRunner().invoke(script.main, [str(a) for a in [*arguments, "--seconds", "-1"]])
-    assert "0 of 6 stages are done" in stopped.output
+    assert "0 of 7 stages are done" in stopped.output
     done = CliRunner().invoke(script.main, [str(a) for a in arguments])
     assert done.exit_code == 0, done.output + str(done.exception)
     assert ran == list(script.STAGES)
@@ -63,6 +63,15 @@ def test_the_gpu_check_runs_anywhere_and_goes_on_where_it_stopped(tmp_path, monk
     )
     raw = json.loads((tmp_path / "results/perf/cpu-tiny.json").read_text())
     assert set(raw["stages"]["decoding"]["batches"]) == {"1", "8"} and raw["weights"] == "random"
+
+
+def test_weights_of_one_folder_are_written_by_one_process():
+    script = load("gpu_check")
+    groups = script.by_folder(list(script.LAYOUTS))
+    assert sorted(layout for group in groups for layout in group) == sorted(script.LAYOUTS)
+    assert ["ip-adapter", "vit-h", "vit-g"] in groups and ["hpsv2", "hpsv2.1"] in groups
+    folders = [{script.ALL[script.LAYOUTS[layout]].folder for layout in group} for group in groups]
+    assert all(len(folder) == 1 for folder in folders) and len(set.union(*folders)) == len(groups)
 
 
 def test_without_a_gpu_the_gpu_check_says_so(tmp_path):

@@ -50,6 +50,20 @@ def test_another_vector_for_one_user_changes_that_users_image_only(images):
     assert changed == [3]
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_the_noise_does_not_depend_on_the_number_format(dtype, images, monkeypatch):
+    """Before torch 2.14, ``torch.randn`` draws other numbers in half precision; here it does so in every release."""
+    drawn = torch.randn
+
+    def unlike_single(*size, **named):
+        noise = drawn(*size, **named)
+        return -noise if named.get("dtype") in (torch.float16, torch.bfloat16) else noise
+
+    monkeypatch.setattr(torch, "randn", unlike_single)
+    half = np.stack([image.pixels for image in decoder(dtype=dtype).decode(embeddings(USERS), requests(USERS))])
+    assert np.abs(half.astype(int) - np.stack(images)).mean() < 1
+
+
 def test_the_stock_pipeline_mixes_users_which_is_why_ours_does_not_use_it():
     with quiet():
         pipe = StableDiffusionPipeline.from_pretrained(
