@@ -90,7 +90,7 @@ def load(records: str | PathLike[str]) -> Results:
     """Reads the records of a task.
 
     Args:
-        records: A folder of records (``results/sprites/v1``), a task below a folder of records (``results/sprites``,
+        records: A folder of records (``results/sprites/v2``), a task below a folder of records (``results/sprites``,
             for its newest version), or the name of a task that was run in the user's cache.
 
     Raises:
@@ -101,7 +101,7 @@ def load(records: str | PathLike[str]) -> Results:
         >>> import benchmark
         >>> results = benchmark.load("results/sprites")
         >>> results.path.as_posix()
-        'results/sprites/v1'
+        'results/sprites/v2'
     """
     path = _path("records", records)
     cached = (cache_folder() / "records",) if path.name == str(records) else ()
@@ -123,7 +123,7 @@ class Results:
 
     Example:
         >>> import benchmark
-        >>> results = benchmark.load("results/sprites/v1")
+        >>> results = benchmark.load("results/sprites/v2")
         >>> results.table().set_index("generator")[["preference", "lift"]].round(3).loc["rebeca"].tolist()
         [0.821, 0.544]
     """

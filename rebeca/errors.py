@@ -174,10 +174,10 @@ class RecordError(RebecaError):
 
     Example:
         >>> from rebeca import RecordError
-        >>> raise RecordError("records/sprites/v1: no records in this folder")
+        >>> raise RecordError("records/sprites/v2: no records in this folder")
         Traceback (most recent call last):
         ...
-        rebeca.errors.RecordError: records/sprites/v1: no records in this folder
+        rebeca.errors.RecordError: records/sprites/v2: no records in this folder
         >>> RecordError.exit_code
         7
     """

@@ -1,6 +1,6 @@
 """Calculates the leaderboard's statistics a second time, by hand, and compares them with a record.
 
-    python scripts/by_hand.py results/sprites/v1
+    python scripts/by_hand.py results/sprites/v2
 
 Nothing of ``benchmark`` is imported: plain loops over the rows, formulas as in a textbook, random tests with random
 numbers of their own. What has a formula must agree to rounding; what rests on random draws, within four standard errors

@@ -5,8 +5,8 @@
 
 A comment behind a number, which no reader sees, says where the number comes from:
 
-    .823<!-- sprites/v1 rebeca precision@25 -->         a generator's mean; ``low`` or ``high``: its interval
-    160,000<!-- sprites/v1 data.ratings -->             a field of a task's record
+    .823<!-- sprites/v2 rebeca precision@25 -->         a generator's mean; ``low`` or ``high``: its interval
+    160,000<!-- sprites/v2 data.ratings -->             a field of a task's record
     .795<!-- exact ground-truth -->                     calculated for the world of sprites
     .9699<!-- card adapter, cosine -->                  a figure of tinyworld's models
     .93<!-- reports/tinyworld.md | row | column -->     first number in a cell of the docs; ``| 2``: the second
@@ -63,9 +63,9 @@ ELSEWHERE = re.compile(r"not in `results/`|<!-- no record in this section:")
 WIDTH, HEIGHT = 1440, 1300
 """Of the window in which the leaderboard is shown, in pixels."""
 PICTURES = {
-    "site/leaderboard.png": "tinyworld-quick/v3",
-    "tinyworld/tinyworld-quick.png": "tinyworld-quick/v3",
-    **{f"statistics/{name}.svg": "sprites/v1" for name in ("agreement", "flips", "opinions", "ranks", "whole-sets")},
+    "site/leaderboard.png": "tinyworld-quick/v4",
+    "tinyworld/tinyworld-quick.png": "tinyworld-quick/v4",
+    **{f"statistics/{name}.svg": "sprites/v2" for name in ("agreement", "flips", "opinions", "ranks", "whole-sets")},
 }
 """Below ``docs/images``, and the record that each shows."""
 

@@ -25,7 +25,7 @@ from benchmark.stats.random import stream
 from benchmark.stats.simulation import Shape, simulate_ratings
 
 ROOT = Path(__file__).resolve().parent.parent
-RECORDS = ROOT / "results" / "sprites" / "v1"
+RECORDS = ROOT / "results" / "sprites" / "v2"
 OUT = ROOT / "docs" / "images" / "statistics"
 GREY = "#737373"
 WIDTH, HEIGHT = 340, 200

@@ -21,7 +21,7 @@ def note_bytes(note: object) -> bytes:
 
 
 def read_notes(root: Path, file: str, kind: type[T]) -> dict[str, T]:
-    """The notes of all tasks in the files of that name, by id and version such as ``sprites/v1``.
+    """The notes of all tasks in the files of that name, by id and version such as ``sprites/v2``.
 
     A file that is damaged, or was replaced a moment ago, counts as missing; the next run writes it anew.
     """

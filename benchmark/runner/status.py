@@ -125,7 +125,7 @@ class TaskStatus:
     """The last run of a task.
 
     Attributes:
-        task: Id and version, such as ``sprites/v1``.
+        task: Id and version, such as ``sprites/v2``.
         state: ``stopped`` where the process ended before the run did, however it ended.
         run: What it wrote last.
         seconds_left: Of the run that goes on; None where nobody knows, and where nothing goes on.

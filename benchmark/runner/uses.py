@@ -45,5 +45,5 @@ def note_uses(folder: Path, source: Path, device: str, addresses: Addresses) -> 
 
 
 def read_uses(root: Path) -> dict[str, Uses]:
-    """What tasks use, by id and version such as ``sprites/v1``."""
+    """What tasks use, by id and version such as ``sprites/v2``."""
     return read_notes(root, FILE, Uses)

@@ -34,7 +34,7 @@ from rebeca.arrays import Floats
 from rebeca.pixels import pixels_digest
 from rebeca.seeds import digest_of
 
-TEMPLATE = Path(__file__).resolve().parent.parent.parent / "results" / "tinyworld-quick" / "v3"
+TEMPLATE = Path(__file__).resolve().parent.parent.parent / "results" / "tinyworld-quick" / "v4"
 IMAGES = 4
 LIMITS = {"seconds": 60, "memory_mb": 1000, "page_kb": 500, "sort_ms": 50}
 

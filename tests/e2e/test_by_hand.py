@@ -31,7 +31,7 @@ analysis: {{reference: catalogue-ridge, permutations: 1999, bootstrap: 999}}
 
 
 def test_sprites_by_hand():
-    check = load("by_hand").run(ROOT / "results" / "sprites" / "v1")
+    check = load("by_hand").run(ROOT / "results" / "sprites" / "v2")
     assert not check.wrong
     assert check.agree > 1000
 

@@ -66,7 +66,7 @@ def test_a_missing_row_and_a_missing_table_are_noticed():
         ("| REBECA | .749 |\n| other | .3 <!-- no record: published -->|", [".749"]),
         ("## 1\n\nNot here: not in `results/`. It is .5.\n\n## 2\n\nIt is .6.", [".6"]),
         ("Records are not in `results/`.\n\n## 2\n\nIt is .6.", []),
-        ("It is .749<!-- tinyworld-quick/v3 rebeca ncf -->.", []),
+        ("It is .749<!-- tinyworld-quick/v4 rebeca ncf -->.", []),
         ("Python 3.11, `0.5`, [x](a-0.5.md), version 0.1.0, 1e-4, 12 %.\n\n```sh\nrun --set a=0.5\n```", []),
         ("An aim of .97. <!-- no record: an aim -->\n\nReached: .96.", [".96"]),
     ],
@@ -89,7 +89,7 @@ def test_a_number_is_written_as_before(value, text, written):
 @pytest.mark.parametrize(
     "source",
     [
-        "sprites/v1 nobody ncf", "sprites/v1 rebeca nothing", "sprites/v1 data.nothing", "exact nothing",
+        "sprites/v2 nobody ncf", "sprites/v2 rebeca nothing", "sprites/v2 data.nothing", "exact nothing",
         "reports/sprites.md | nobody | P@1", "card nothing",
     ],
 )  # fmt: skip

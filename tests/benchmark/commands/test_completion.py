@@ -72,9 +72,9 @@ def test_generators_of_a_record(here):
     assert completed("compare", "tiny.yaml", "catalogue-r") == ["catalogue-random"]
     assert completed("compare", "tiny", "catalogue-random", "catalogue-") == ["catalogue-verifier"]
     results = ("--results", ROOT / "results")
-    order = json.loads((ROOT / "results/sprites/v1/_task/comparison.json").read_text())["order"]
+    order = json.loads((ROOT / "results/sprites/v2/_task/comparison.json").read_text())["order"]
     assert completed("compare", *results, "sprites", "") == order
-    assert completed("compare", ROOT / "results/sprites/v1", "") == order
+    assert completed("compare", ROOT / "results/sprites/v2", "") == order
 
 
 def test_generators_of_a_task_file(here):

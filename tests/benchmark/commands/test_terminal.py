@@ -31,7 +31,7 @@ from benchmark.runner import cache, start, status
 from tests.conftest import ROOT, invoke, without_page
 
 GOLDEN = Path(__file__).with_name("terminal")
-RECORDS = ROOT / "results" / "sprites" / "v1"
+RECORDS = ROOT / "results" / "sprites" / "v2"
 RESULTS = ROOT / "results"
 WIDTHS = (80, 100, 120, 200)
 COMMANDS = {
@@ -67,7 +67,7 @@ PLAN = plan.RunPlan(
     detectable_in_sd=0.45,
     adjusted_in_sd=0.61,
     pilot=plan.PilotPlan(
-        "results/sprites/v1",
+        "results/sprites/v2",
         40,
         25,
         1,
@@ -121,13 +121,13 @@ REPORT = doctor.Report(
         doctor.TaskStatus("sprites", True, "ready: rebeca-bench run sprites", ()),
     ],
 )
-BOTH, MODIFIED = ("sprites/v1", "sprites/v1-modified-0f3a99c2"), ("sprites/v1-modified-0f3a99c2",)
+BOTH, MODIFIED = ("sprites/v2", "sprites/v2-modified-0f3a99c2"), ("sprites/v2-modified-0f3a99c2",)
 KEPT = [
     ("embeddings", BOTH, "", 3, 41_000_000),
     ("fit", BOTH, "", 9, 212_345_678),
-    ("images", ("sprites/v1",), "", 11, 1_480_000_000),
+    ("images", ("sprites/v2",), "", 11, 1_480_000_000),
     ("images", MODIFIED, "", 2, 98_000_000),
-    ("records", ("sprites/v1",), "", 1, 900_000),
+    ("records", ("sprites/v2",), "", 1, 900_000),
     ("judge", (), "", 2, 380_000),
     ("fit", (), "of an older version", 1, 7_000_000),
     ("set-aside", (), "damaged", 1, 512),
@@ -161,7 +161,7 @@ RUNNING = status.RunStatus(
     complete=True,
 )
 STATUSES = [
-    status.TaskStatus(task="sprites/v1", state="running", run=RUNNING, seconds_left=395.0),
+    status.TaskStatus(task="sprites/v2", state="running", run=RUNNING, seconds_left=395.0),
     status.TaskStatus(task="oasis/v1", state="stopped", run=RUNNING, seconds_left=None),
 ]
 
