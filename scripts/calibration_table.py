@@ -23,7 +23,7 @@ import click
 
 from benchmark.planning.calibration import MEASURED_FIT_VARIANCE, WORLDS, calibrate, cells
 from benchmark.planning.rates import QUANTITIES, Cell, Rate
-from benchmark.stats.simulation import Shape
+from benchmark.stats.simulation import RETRIEVALS, Shape
 
 USERS = (8, 30, 60, 210)
 CORRELATIONS = (0.0, 0.1, 0.3, 0.6)
@@ -44,7 +44,11 @@ POWER = {"lift": (0.06, 0.085, 0.0146), "preference": (0.05, 0.06, 0.0078)}
 """Effect, and standard deviations between users and between fits, on tinyworld; within, .12 per fit and user."""
 WITHIN = 0.12
 POWER_USERS = 100
+ITEMS = (25, 100)
+IMAGES_WITH_ITEMS = 4
 SEED = 1
+KEYS = ("world", "condition", "users", "images", "correlation", "fits", "fit_variance", "items")
+"""Columns that identify a cell."""
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "reports"
 START, END = "<!-- tables: made by scripts/calibration_table.py --page -->", "<!-- end of tables -->"
 SKEWED = "skewed"
@@ -55,7 +59,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     with path.open(newline="", encoding="utf-8") as stream:
         rows: list[dict[str, Any]] = list(csv.DictReader(stream))
     for row in rows:
-        row |= {name: int(row[name]) for name in ("users", "images", "fits", "runs")}
+        row |= {name: int(row[name]) for name in ("users", "images", "fits", "items", "runs")}
         row |= {name: float(row[name]) for name in ("correlation", "fit_variance", "rate")}
         row |= {name: row[name] == "True" for name in ("off", "on_board")}
     return rows
@@ -64,7 +68,8 @@ def read(path: Path) -> list[dict[str, Any]]:
 def tables(rows: list[dict[str, Any]]) -> str:
     """Markdown: what the leaderboard uses, without and with skewed values; what it does not; every rate that is off."""
     with_fits = [row for row in rows if row["world"] in ("fits", "power")]
-    rows = [row for row in rows if row["world"] not in ("fits", "power")]
+    with_items = [row for row in rows if row["world"] == "items"]
+    rows = [row for row in rows if row["world"] not in ("fits", "power", "items")]
     used = [row for row in rows if row["on_board"]]
     off = sorted({(row["quantity"], row["condition"], row["users"]) for row in used if row["off"]})
     by_case = [[row for row in used if (row["quantity"], row["condition"], row["users"]) == case] for case in off]
@@ -88,6 +93,8 @@ def tables(rows: list[dict[str, Any]]) -> str:
             *_table([row for row in rows if not row["on_board"]], lambda row: True),
             "",
             *fit_tables(with_fits),
+            "",
+            *item_table(with_items),
             "",
             "### All cases that are off",
             "",
@@ -117,6 +124,23 @@ def fit_tables(rows: list[dict[str, Any]]) -> list[str]:
         lines += ["", f"### Several fits: {condition}", "", *_by_variance(own, "fits")]
     single = [row for row in rows if row["world"] == "fits" and row["fits"] == 1]
     return [*lines, "", "### One fit", "", *_by_variance(single, "users")]
+
+
+def item_table(rows: list[dict[str, Any]]) -> list[str]:
+    """A line per quantity and number of items, a column per number of users; ranges over the generators."""
+    columns = " | ".join(f"{users} users" for users in USERS_WITH_FITS)
+    lines = [
+        "### Held-out items",
+        "",
+        f"| | nominal | items | {columns} |",
+        "|---|---|---|" + "---|" * len(USERS_WITH_FITS),
+    ]
+    for (name, quantity), items in itertools.product(QUANTITIES.items(), ITEMS):
+        own = [row for row in rows if (row["quantity"], row["items"]) == (name, items)]
+        if own:
+            cells_ = [_cell([row for row in own if row["users"] == users]) for users in USERS_WITH_FITS]
+            lines.append(f"| {quantity.kind}: {name} | {quantity.nominal:.2f} | {items} | {' | '.join(cells_)} |")
+    return lines
 
 
 def _by_variance(rows: list[dict[str, Any]], by: str) -> list[str]:
@@ -203,16 +227,19 @@ def batches(runs: int) -> Iterator[list[Cell]]:
             Cell("fits", condition, shape, LIFT, runs if main else round(SHARE_OF_RUNS * runs), fits, variance)
             for condition in (WORLDS["fits"] if all_conditions else WORLDS["fits"][:1])
         ]
+    for users, items in itertools.product(USERS_WITH_FITS, ITEMS):
+        shape = Shape(users, IMAGES_WITH_ITEMS, 0.0)
+        some = round(SHARE_OF_RUNS * runs)
+        yield [Cell("items", condition, shape, LIFT, some, items=items) for condition in RETRIEVALS]
 
 
 def place(cell: Cell | dict[str, Any]) -> tuple[object, ...]:
     """What identifies a cell, from it or from a row of the table."""
     if isinstance(cell, dict):
-        return tuple(
-            cell[key] for key in ("world", "condition", "users", "images", "correlation", "fits", "fit_variance")
-        )
+        return tuple(cell[key] for key in KEYS)
     shape = cell.shape
-    return (cell.world, cell.condition, shape.users, shape.images, shape.correlation, cell.fits, cell.fit_variance)
+    own = cell.world, cell.condition, shape.users, shape.images, shape.correlation
+    return (*own, cell.fits, cell.fit_variance, cell.items)
 
 
 @click.command()
@@ -234,10 +261,10 @@ def main(runs: int, workers: int, out: Path, write_page: bool) -> None:
         rates = calibrate(work, SEED, workers)
         _append(out, rates)
         off = sum(rate.off and rate.on_board for rate in rates)
-        world, _, users, images, correlation, fits, variance = place(work[0])
+        world, _, users, images, correlation, fits, variance, items = place(work[0])
         click.echo(
             f"{world} and others, {users} users, {images} images, correlation {correlation}, {fits} fits, variance"
-            f" {variance}: {len(rates)} rates, {off} off, {time.perf_counter() - started:.0f} s"
+            f" {variance}, {items} items: {len(rates)} rates, {off} off, {time.perf_counter() - started:.0f} s"
         )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import gammaln, hyp2f1
 
 from benchmark.planning.fit_worlds import compare_methods, find_difference
+from benchmark.planning.item_worlds import compare_retrieval
 from benchmark.planning.rates import ALPHA, FLIPS, PARTIAL_OFFSET, QUANTITIES, Cell, Counts, Rate, rate_of
 from benchmark.stats.agreement import correlation_pooled, correlation_within
 from benchmark.stats.comparison import Comparison, Rules, compare, image_wins, sign_flips
@@ -119,6 +120,8 @@ def _block(job: tuple[Cell, int, int, int]) -> Counts:
     name = f"{cell.world}/{cell.condition}/{shape.users}/{shape.images}/{shape.correlation}/{cell.lift}"
     if cell.world in FIT_WORLDS:
         name += f"/{cell.fits}/{cell.fit_variance}"
+    if cell.items:
+        name += f"/{cell.items}"
     rng = stream("calibration", seed, _seed_name(name), number)
     weights = resampling_weights(shape.users, BOOTSTRAP, rng)
     counter = Counts()
@@ -249,5 +252,6 @@ SIMULATED: dict[str, Callable[[Cell, Ints, np.random.Generator, Counts], None]] 
     "generators": _generators,
     "verifier": _verifier,
     "agreement": _agreement,
+    "items": compare_retrieval,
     **FIT_WORLDS,
 }

@@ -75,6 +75,10 @@ QUANTITIES = {
         _coverage("AUC pooled, rows drawn", on_board=False),
         _coverage("correlation within user"),
         _coverage("correlation pooled"),
+        _coverage("held-out rating, interval over users and items"),
+        _coverage("held-out rating, interval over users", on_board=False),
+        _coverage("difference of held-out ratings, interval over users and items"),
+        _level("difference of held-out ratings, one pair"),
         _level("methods, no difference, against the reference"),
         _level("methods, no difference, all pairs"),
         _level("methods, one better, against the reference"),
@@ -107,6 +111,7 @@ class Cell:
         runs: How often to simulate it.
         fits: Fits per generator.
         fit_variance: Variance between fits, as a multiple of that between users.
+        items: Held-out items.
     """
 
     world: str
@@ -114,9 +119,10 @@ class Cell:
     shape: Shape
     lift: float
     runs: int
-    # not in the text that names the random streams of worlds without fits
+    # not in the text that names the random streams of worlds without them
     fits: int = field(default=1, repr=False)
     fit_variance: float = field(default=0.0, repr=False)
+    items: int = field(default=0, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,7 @@ class Rate:
         correlation: Between a judge's scores of two images of one user.
         fits: Of the cell.
         fit_variance: Of the cell.
+        items: Of the cell; 0 where they play no part.
         quantity: Name of what happened, see :data:`QUANTITIES`.
         kind: Of the quantity.
         nominal: What the rate should be; None where nothing is promised.
@@ -148,6 +155,7 @@ class Rate:
     correlation: float
     fits: int
     fit_variance: float
+    items: int
     quantity: str
     kind: str
     nominal: float | None
@@ -171,6 +179,7 @@ def rate_of(cell: Cell, quantity: Quantity, hits: int, runs: int) -> Rate:
         correlation=cell.shape.correlation,
         fits=cell.fits,
         fit_variance=cell.fit_variance,
+        items=cell.items,
         quantity=quantity.name,
         kind=quantity.kind,
         nominal=nominal,
