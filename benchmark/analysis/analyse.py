@@ -332,6 +332,9 @@ def _cautions(
             Caution("skewed-values", skewed, measure.key),
             Caution("skewed-differences", differences, measure.key),
         ]
+    for key, family in families.items():
+        drawn = tuple(f"{pair.a} and {pair.b}" for pair in family.comparisons if pair.items is not None)
+        cautions.append(Caution("drawn-items", drawn, key))
     return [caution for caution in cautions if caution.where]
 
 

@@ -436,7 +436,8 @@ class Caution:
     Attributes:
         kind: Why; `no-comparisons`: the reference has no rank; `own-candidates`: lifts leave out retrieved items that
             the judging user could not have been shown; `unequal-fits`: the variance between fits, which is pooled,
-            differs between generators of one fitting procedure.
+            differs between generators of one fitting procedure; `drawn-items`: differences in held-out ratings, whose
+            tests reject too often.
         where: The number of users, or the ids of the generators or pairs concerned.
         measure: Of which measure.
     """
@@ -449,6 +450,7 @@ class Caution:
         "skewed-values",
         "skewed-differences",
         "unequal-fits",
+        "drawn-items",
     ]
     where: tuple[str, ...]
     measure: str | None = None

@@ -33,6 +33,8 @@ CAUTIONS = {
     "unequal-images": "Unequal numbers of images ({where}): lifts compare users who have equally many.",
     "skewed-values": "Skewed values of {measure} ({where}): the true coverage of this interval may be below 95 %.",
     "skewed-differences": "Skewed differences of {measure} ({where}): sign-flip tests can reject too often.",
+    "drawn-items": "Differences of {measure} ({where}) rest on the items drawn: one pair can be told apart by chance in"
+    " 10 % of the cases instead of 5 %.",
     "unequal-fits": "The variance between fits of {measure} differs among {where}, and the tests pool it.",
 }
 """By kind; the figures behind each sentence are in docs/reports/calibration.md."""
