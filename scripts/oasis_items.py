@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.analysis.results import Interval
+from benchmark.analysis.numbers import Interval
 from benchmark.records.files import read_comparison, read_record
 from benchmark.runner.run_task import run_task
 from benchmark.runner.store import Store

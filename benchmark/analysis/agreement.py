@@ -8,7 +8,8 @@ import numpy as np
 
 from benchmark.analysis.inputs import Plan, Rows
 from benchmark.analysis.measures import AUDITOR, Measure, with_role
-from benchmark.analysis.results import Agreement, Correlations, Interval, Inversion, Validity
+from benchmark.analysis.numbers import Interval
+from benchmark.analysis.results import Agreement, Correlations, Inversion, Validity
 from benchmark.stats.agreement import correlation_pooled, correlation_within, ranks_within
 from benchmark.stats.intervals import kept_weights, percentile
 from benchmark.stats.ranks import inversions, kendall, midranks

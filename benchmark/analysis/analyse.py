@@ -17,14 +17,13 @@ from benchmark.analysis.fits import Fits
 from benchmark.analysis.inputs import READINGS, HeldOutRatings, Plan, Rows, lifts_of
 from benchmark.analysis.items import HeldOutItems
 from benchmark.analysis.measures import AUDITOR, GAP, LIFT, VERIFIER, Measure, both_by, with_role
+from benchmark.analysis.numbers import Interval, PermutationTest
 from benchmark.analysis.results import (
     Analysis,
     Caution,
     Comparison,
     Family,
     GeneratorResults,
-    Interval,
-    PermutationTest,
     Personal,
     Rank,
     Summary,

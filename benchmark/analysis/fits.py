@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmark.analysis.inputs import Plan, Rows, mean_of_known
 from benchmark.analysis.measures import AUDITOR, GAP, VERIFIER, with_role
-from benchmark.analysis.results import finite
+from benchmark.analysis.numbers import finite
 from benchmark.stats.fits import FitEffects, FittedValues, fit_effects
 from benchmark.stats.intervals import Interval, widened
 from rebeca.arrays import Floats, Ints

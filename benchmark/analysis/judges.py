@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmark.analysis.inputs import HeldOutScores
 from benchmark.analysis.measures import CONTROLS, JUDGES, MEANINGS, VERIFIER
-from benchmark.analysis.results import Count, Ends, Interval, Share, finite
+from benchmark.analysis.numbers import Count, Ends, Interval, Share, finite
 from benchmark.stats.intervals import SHARE, SIGNED, Bounds, mean_interval, resampling_weights
 from benchmark.stats.items import Effects, auc_effects, item_variance, over_items, pooled_auc_effects
 from benchmark.stats.random import stream

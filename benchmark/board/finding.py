@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from benchmark.analysis.judges import JudgeReport
 from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED, VERIFIER, Measure
-from benchmark.analysis.results import Interval, TaskResults
+from benchmark.analysis.numbers import Interval
+from benchmark.analysis.results import TaskResults
 from benchmark.board.claims import Claim, Sentence, highest, with_value
 from benchmark.board.columns import Columns
 from benchmark.board.format_numbers import count, exact_percent, number, of_users, percent

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from benchmark.analysis.results import Interval
+from benchmark.analysis.numbers import Interval
 from rebeca.errors import counted
 
 MISSING = "–"

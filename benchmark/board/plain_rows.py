@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchmark.analysis.measures import Measure
-from benchmark.analysis.results import Comparison, Interval
+from benchmark.analysis.numbers import Interval
+from benchmark.analysis.results import Comparison
 from benchmark.board.board import Board
 from benchmark.board.format_numbers import exact_percent
 from benchmark.board.row import Row

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmark.analysis.measures import Measure
-from benchmark.analysis.results import Interval, PermutationTest, Personal, Rank, Summary
+from benchmark.analysis.numbers import Interval, PermutationTest
+from benchmark.analysis.results import Personal, Rank, Summary
 from benchmark.board.columns import Column
 from benchmark.records.costs import seconds_per_image
 from benchmark.records.schema import GeneratorRecord

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from benchmark.analysis.judges import JudgeReport
 from benchmark.analysis.measures import Measure
-from benchmark.analysis.results import Interval, Rank, ShareInterval
+from benchmark.analysis.numbers import Interval, ShareInterval
+from benchmark.analysis.results import Rank
 from benchmark.board.board import Board, read_board
 from benchmark.board.columns import Column as MeasuredColumn
 from benchmark.board.format_numbers import MISSING, brief, count, number, of_users, p_value, p_with_sign, with_interval

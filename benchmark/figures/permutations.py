@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.inputs import lifts_of
-from benchmark.analysis.results import PermutationTest
+from benchmark.analysis.numbers import PermutationTest
 from benchmark.board.claims import Claim
 from benchmark.board.finding import IN_WORDS
 from benchmark.board.format_numbers import number, p_value

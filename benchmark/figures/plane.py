@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.measures import GROUND_TRUTH, OBSERVED, both_by
-from benchmark.analysis.results import Interval
+from benchmark.analysis.numbers import Interval
 from benchmark.board.board import Board
 from benchmark.board.claims import Claim, Sentence, highest, with_value
 from benchmark.board.finding import named, standing

@@ -14,17 +14,8 @@ from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_seri
 
 from benchmark.analysis.inputs import Plan
 from benchmark.analysis.judges import JudgeReport
-from benchmark.analysis.results import (
-    AtLeastOne,
-    Count,
-    GeneratorResults,
-    Interval,
-    NotNegative,
-    PermutationTest,
-    Personal,
-    Summary,
-    TaskResults,
-)
+from benchmark.analysis.numbers import AtLeastOne, Count, Interval, NotNegative, PermutationTest
+from benchmark.analysis.results import GeneratorResults, Personal, Summary, TaskResults
 from benchmark.task.file import ID, StrictModel
 from benchmark.task.spec import GeneratorEntry, Spec
 from rebeca.interfaces import ScorerCard

@@ -12,7 +12,8 @@ from pydantic import JsonValue
 from benchmark.analysis.analyse import analyse
 from benchmark.analysis.inputs import HeldOutRatings, HeldOutScores, Rows
 from benchmark.analysis.judges import JudgeReport, judge_report
-from benchmark.analysis.results import Analysis, PermutationTest
+from benchmark.analysis.numbers import PermutationTest
+from benchmark.analysis.results import Analysis
 from benchmark.records.attestation import ATTESTATION
 from benchmark.records.files import (
     RECORD,

@@ -18,7 +18,8 @@ from benchmark.analysis.analyse import analyse
 from benchmark.analysis.inputs import HeldOutRatings, Rows
 from benchmark.analysis.judges import judge_report
 from benchmark.analysis.measures import range_of, worst_of_sets
-from benchmark.analysis.results import GeneratorResults, PermutationTest
+from benchmark.analysis.numbers import PermutationTest
+from benchmark.analysis.results import GeneratorResults
 from benchmark.disk import absent_beside, replace_folder
 from benchmark.records.costs import ANALYSE_STAGE
 from benchmark.records.files import TASK_FOLDER, UNSET, read_comparison, write_comparison, write_record

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.analysis.measures import both_by
-from benchmark.analysis.results import Interval
+from benchmark.analysis.numbers import Interval
 from benchmark.board.board import Board
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables

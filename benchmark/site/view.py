@@ -16,7 +16,8 @@ from markupsafe import Markup, escape
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.analysis.measures import GAP, both_by
-from benchmark.analysis.results import Comparison, Interval, PermutationTest
+from benchmark.analysis.numbers import Interval, PermutationTest
+from benchmark.analysis.results import Comparison
 from benchmark.board.board import Board
 from benchmark.board.columns import Column
 from benchmark.board.format_numbers import decimals_for, number, of_users, p_with_sign

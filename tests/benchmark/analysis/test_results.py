@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmark.analysis.measures import Measure, all_with_role, both_by, with_role
-from benchmark.analysis.results import Comparison, Ends, Interval, Rank
+from benchmark.analysis.numbers import Ends, Interval
+from benchmark.analysis.results import Comparison, Rank
 from benchmark.stats import comparison, intervals
 from rebeca.interfaces import ScorerCard
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from benchmark.analysis.analyse import analyse
 from benchmark.analysis.inputs import HeldOutScores, Rows
 from benchmark.analysis.judges import JudgeReport
-from benchmark.analysis.results import Interval
+from benchmark.analysis.numbers import Interval
 from benchmark.board.board import board_of
 from benchmark.board.format_numbers import brief, number, percent
 from benchmark.board.tables import Tables

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.analysis.results import Interval
+from benchmark.analysis.numbers import Interval
 from benchmark.board.format_numbers import count, decimals_for, number, p_value, percent, with_interval
 
 

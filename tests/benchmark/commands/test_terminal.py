@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from benchmark.analysis.results import Interval
+from benchmark.analysis.numbers import Interval
 from benchmark.commands import doctor, plan, show
 from benchmark.commands.layout import BREAK, STANZAS_BELOW, Column, print_rows, terminal
 from benchmark.commands.settings import SETTINGS

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmark.analysis.results import Interval
+from benchmark.analysis.numbers import Interval
 from benchmark.site import view
 from benchmark.site.images import Shown, best_first, make_gallery
 from rebeca.errors import RecordError
