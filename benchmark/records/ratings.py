@@ -96,9 +96,9 @@ def _check_observed(path: Path, ratings: HeldOutRatings, row: Rows, scorer: str)
     refuse_if(
         not _equal(own, row.scores[scorer]), f"{path}: '{row.id}': a score of '{scorer}' is not the held-out rating"
     )
-    if scorer not in row.pairs:
+    if scorer not in row.pairs or row.shared is not None:  # then users judge some images only
         return
-    means = _means(table, column, counted)
+    means = np.stack([_means(table, column[:, f :: row.fits], counted[:, f :: row.fits]) for f in range(row.fits)])
     known = np.isfinite(row.pairs[scorer])
     refuse_if(
         not _equal(np.where(known, means, np.nan), row.pairs[scorer]),
