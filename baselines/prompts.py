@@ -124,7 +124,8 @@ class Prompts(Generator[PromptsParams]):
         wanted, unwanted = self._words[user]
         fixed = (p.keywords + 1) // 2
         pool, count = wanted[fixed:], p.keywords - fixed
-        turn = [pool[(replicate * count + j) % len(pool)] for j in range(min(count, len(pool)))]
+        place = replicate // self.context.fits  # among the images of its fit, in which words take turns
+        turn = [pool[(place * count + j) % len(pool)] for j in range(min(count, len(pool)))]
         return self._sentence([*wanted[:fixed], *turn]), self._sentence(unwanted[:fixed])
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:

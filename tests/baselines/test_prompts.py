@@ -30,6 +30,8 @@ class Words:
 
 
 class Context:
+    fits = 1
+
     def __init__(self, captions):
         self.catalogue = type("Catalogue", (), {"captions": captions})()
         self.painter = Words()
@@ -93,6 +95,15 @@ def test_turning_words_turn():
     generator, _ = fitted("persona", likes=("vivid",), keywords=2)
     generator._words["u0"][0] = ["vivid", "lake", "noon"]
     assert [generator.prompts_of("u0", k)[0] for k in range(3)] == ["vivid lake", "vivid noon", "vivid lake"]
+
+
+def test_turning_words_turn_within_a_fit():
+    """Dealt to three fits, images with the same words once were all those of one fit."""
+    generator, context = fitted("persona", likes=("vivid",), keywords=2)
+    generator._words["u0"][0] = ["vivid", "lake", "noon", "muted"]
+    context.fits = 3
+    of_fit = [generator.prompts_of("u0", k)[0] for k in (0, 3, 6)]
+    assert of_fit == ["vivid lake", "vivid noon", "muted vivid"]
 
 
 def test_somebody_without_likes_gets_an_empty_prompt():
