@@ -9,10 +9,10 @@ from typing import Any
 import altair as alt
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.board.claims import Claim
 from benchmark.board.format_numbers import brief
+from benchmark.board.history import History, history_of
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.figures.plane import spread
@@ -28,7 +28,6 @@ from benchmark.figures.style import (
     line_colour,
     present,
 )
-from benchmark.records.schema import Fit
 
 CURVES = 6
 NAMED = 8
@@ -37,34 +36,6 @@ NAMED = 8
 def making(tables: Tables) -> list[Figure | Undrawn]:
     """Losses by epoch, and preference against seconds per image, where the records have them."""
     return present({"training": partial(_training, tables), "cost": partial(_cost, tables)})
-
-
-class History(BaseModel):
-    """Losses in the report of a fit; plug-ins may report others, or none.
-
-    Attributes:
-        train: Loss per epoch on training ratings.
-        validation: Loss per epoch on validation ratings.
-        best_epoch: The one that was kept.
-    """
-
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
-
-    train: tuple[float, ...] = Field(min_length=1)
-    validation: tuple[float, ...] = Field(min_length=1)
-    best_epoch: int | None = None
-
-    @property
-    def best(self) -> int:
-        return int(np.argmin(self.validation)) if self.best_epoch is None else self.best_epoch
-
-
-def history_of(fit: Fit) -> History | None:
-    """None where the fit's report has no history of this form."""
-    try:
-        return History.model_validate(fit.report.get("history"))
-    except ValidationError:
-        return None
 
 
 def _histories(row: Row) -> dict[int, History]:

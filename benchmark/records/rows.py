@@ -131,24 +131,23 @@ def write_rows(folder: Path, rows: Rows, users: Sequence[str], seeds: Ints, fail
         }
         tables.append(pa.table(of_fit, schema=SETS))
     _write(folder / "sets.parquet", tables)
-    tables = [PAIRS.empty_table()]
-    for scorer, pairs in rows.pairs.items():
-        shared = np.broadcast_to(rows.images_by_fit[:, None, :] if rows.shared is None else rows.shared, pairs.shape)
-        fit, judge, target = np.nonzero(np.isfinite(pairs) | ((shared == 0) & (rows.images_by_fit > 0)[:, None, :]))
-        tables.append(
-            pa.table(
-                {
-                    "scorer": [scorer] * len(judge),
-                    "fit": fit,
-                    "judge": judge,
-                    "target": target,
-                    "mean": pa.array(pairs[fit, judge, target], from_pandas=True),
-                    "n": shared[fit, judge, target],
-                },
-                schema=PAIRS,
-            )
-        )
-    _write(folder / "pairs.parquet", tables)
+    tables = [_pairs_table(scorer, pairs, rows) for scorer, pairs in rows.pairs.items()]
+    _write(folder / "pairs.parquet", [PAIRS.empty_table(), *tables])
+
+
+def _pairs_table(scorer: str, pairs: Floats, rows: Rows) -> pa.Table:
+    """Means of sets, and those that could be judged by nobody."""
+    shared = np.broadcast_to(rows.images_by_fit[:, None, :] if rows.shared is None else rows.shared, pairs.shape)
+    fit, judge, target = np.nonzero(np.isfinite(pairs) | ((shared == 0) & (rows.images_by_fit > 0)[:, None, :]))
+    columns = {
+        "scorer": [scorer] * len(judge),
+        "fit": fit,
+        "judge": judge,
+        "target": target,
+        "mean": pa.array(pairs[fit, judge, target], from_pandas=True),
+        "n": shared[fit, judge, target],
+    }
+    return pa.table(columns, schema=PAIRS)
 
 
 def _write(path: Path, tables: Sequence[pa.Table]) -> None:

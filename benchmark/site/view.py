@@ -21,9 +21,9 @@ from benchmark.analysis.results import Comparison
 from benchmark.board.board import Board
 from benchmark.board.columns import Column
 from benchmark.board.format_numbers import decimals_for, number, of_users, p_with_sign
+from benchmark.board.history import History, history_of
 from benchmark.board.row import LAST, Row
 from benchmark.board.tables import Tables
-from benchmark.figures.making import History, history_of
 from benchmark.records.files import newest_records
 from benchmark.records.schema import Fit, RatedItem
 from benchmark.site.images import Gallery, Shown, best_first
