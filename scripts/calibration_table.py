@@ -23,7 +23,7 @@ import click
 
 from benchmark.planning.calibration import MEASURED_FIT_VARIANCE, WORLDS, calibrate, cells
 from benchmark.planning.rates import QUANTITIES, Cell, Rate
-from benchmark.stats.simulation import RETRIEVALS, Shape
+from benchmark.stats.simulation import OWN_CANDIDATES, RETRIEVALS, Shape
 
 USERS = (8, 30, 60, 210)
 CORRELATIONS = (0.0, 0.1, 0.3, 0.6)
@@ -209,7 +209,7 @@ def batches(runs: int) -> Iterator[list[Cell]]:
     """The grid, in parts that are computed and written together."""
     for users, correlation in itertools.product(USERS, CORRELATIONS):
         shape = Shape(users, IMAGES, correlation)
-        yield [cell for cell in cells(shape, LIFT, runs) if cell.world != "fits"]
+        yield [cell for cell in cells(shape, LIFT, runs) if cell.world != "fits" and cell.condition != OWN_CANDIDATES]
     for measure, (effect, between, of_fits) in POWER.items():
         score = math.hypot(between, WITHIN)
         correlation, variance = round(between**2 / score**2, 3), round(of_fits**2 / between**2, 4)
@@ -227,6 +227,9 @@ def batches(runs: int) -> Iterator[list[Cell]]:
             Cell("fits", condition, shape, LIFT, runs if main else round(SHARE_OF_RUNS * runs), fits, variance)
             for condition in (WORLDS["fits"] if all_conditions else WORLDS["fits"][:1])
         ]
+    for users in USERS_WITH_FITS:  # correlation plays no part
+        shape = Shape(users, IMAGES, 0.0)
+        yield [Cell("sets", OWN_CANDIDATES, shape, LIFT, round(SHARE_OF_RUNS * runs))]
     for users, items in itertools.product(USERS_WITH_FITS, ITEMS):
         shape = Shape(users, IMAGES_WITH_ITEMS, 0.0)
         some = round(SHARE_OF_RUNS * runs)

@@ -212,13 +212,10 @@ def _expand_encoders(node: Any) -> Any:
     """A bare string for an encoder is short for ``{use: string}``."""
     if isinstance(node, dict):
         return {
-            key: {"use": value}
-            if key in ENCODER_KEYS and isinstance(value, str)
-            else value
-            if key == "params"  # of a plug-in, which may have an encoder's name of its own
-            else _expand_encoders(value)
+            key: {"use": value} if key in ENCODER_KEYS and isinstance(value, str) else _expand_encoders(value)
             for key, value in node.items()
-        }
+            if key != "params"  # of a plug-in, which may have an encoder's name of its own
+        } | ({"params": node["params"]} if "params" in node else {})
     return [_expand_encoders(child) for child in node] if isinstance(node, list) else node
 
 

@@ -273,12 +273,12 @@ def test_the_adjusted_size_is_found_with_eighty_percent_power(fits, comparisons,
 
 
 def test_the_spread_between_fits_is_measured_where_records_have_several():
-    plan = Plan("p", "ncf", "g0", "all-pairs", 0.05, 0.02, 99, 99, "auto", "exclude", frozen=True)
+    plan = Plan("p", "ncf", "g0", "all-pairs", 0.05, 0.02, 99, 99, "auto", "exclude", 0.05, frozen=True)
     random, rows = rng(3), []
     for g in range(30):
         effects = np.tile(random.normal(0, 0.05, 3), 2)  # image k is of fit k mod 3
         row = generator_of(random.normal(size=(60, 1)) + effects + 0.1 * random.normal(size=(60, 6)), f"g{g}")
-        rows.append(replace(row, use="prior", fits=3, fit_keys=tuple(f"{g}-{fit}" for fit in range(3))))
+        rows.append(replace(row, procedure="prior", fits=3, fit_keys=tuple(f"{g}-{fit}" for fit in range(3))))
 
     def spread(rows):
         values = {row.id: row.values("exclude") for row in rows}
@@ -288,12 +288,12 @@ def test_the_spread_between_fits_is_measured_where_records_have_several():
     single = [replace(row, fit_keys=row.fit_keys[:1]) for row in rows]
     assert spread(single) is None
     pairs = [("g0", "g1")]
-    measured, assumed = (estimate(Measure("ncf"), rows[:2], {}, pairs, own) for own in (0.05, None))
+    measured, assumed = (estimate(Measure("ncf"), rows[:2], {}, pairs, "exclude", own) for own in (0.05, None))
     assert (measured.between_fits, measured.fits_measured) == (0.05, True)
     assert (assumed.between_fits, assumed.fits_measured) == (None, False)  # the scorer's range has no limits
     assert assumed.at(Design(60, 6, 3), Family(1, 2, 2), 0.05) is None
     limited = [replace(row, ranges={"ncf": (1.0, 5.0)}) for row in rows[:2]]
-    assert estimate(Measure("ncf"), limited, {}, pairs).between_fits == pytest.approx(4 * 0.008)
+    assert estimate(Measure("ncf"), limited, {}, pairs, "exclude").between_fits == pytest.approx(4 * 0.008)
 
 
 def test_a_family_counts_the_fits_that_are_pooled():
