@@ -205,12 +205,19 @@ class Fits:
         self.total: dict[str, tuple[float, float, int]] = {}
         self.shared: dict[str, tuple[float, float, int]] = {}
         for use in {use for use, _ in groups}:
-            own = [members for (each, _), members in groups.items() if each == use]
+            own = [members for (each, _), members in groups.items() if each == use and self.common(values, members)]
+            if not own:
+                continue
             parts = [self.square([values[name] for name in members], share=False) for members in own]
             self.total[use] = pooled(parts)
             inner = [self.square([values[name] for name in members], share=True) for members in own if len(members) > 1]
             if inner:
                 self.shared[use] = pooled(inner)
+
+    @staticmethod
+    def common(values: dict[str, list[dict[Any, float]]], members: list[str]) -> bool:
+        """Whether two users have a value in every fit of these generators."""
+        return len(set.intersection(*(set(fit) for name in members for fit in values[name]))) > 1
 
     @staticmethod
     def square(generators: list[list[dict[Any, float]]], share: bool) -> tuple[float, float, int]:
@@ -238,6 +245,8 @@ class Fits:
         total = {use: self.variance(part) for use, part in sorted(self.total.items())}
         inner = {use: self.variance(part) for use, part in sorted(self.shared.items())}
         for (use, keys), members in sorted(self.members.items()):
+            if use not in total:
+                continue
             alone = len(members) == 1
             common = 0.0 if alone else rng.gauss(0, 1) * math.sqrt(max(0.0, total[use] - inner[use]))
             for name in members:
@@ -255,7 +264,8 @@ class Fits:
         if a in self.spec and self.spec[a] == self.spec.get(b):
             value, noise, _ = self.shared[self.spec[a][0]]
             return 2 * max(0.0, value - noise) / len(self.spec[a][1])
-        parts = [(self.total[self.spec[name][0]], len(self.spec[name][1])) for name in (a, b) if name in self.spec]
+        varying = [self.spec[name] for name in (a, b) if name in self.spec and self.spec[name][0] in self.total]
+        parts = [(self.total[use], len(keys)) for use, keys in varying]
         return sum(max(0.0, value - noise) / count for (value, noise, _), count in parts)
 
     def half(self, draws: list[dict[str, float]], a: str, b: str | None = None) -> float:
