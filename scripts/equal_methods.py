@@ -2,8 +2,8 @@
 
 python scripts/equal_methods.py --workdir FOLDER
 
-Each seed draws another division of ratings, other judges and other fits in tinyworld, with nearest items in place of
-the diffusion decoder. Fits are dealt to four copies: three fits each, or one fit each. A leaderboard errs where any
+Each seed draws another division of ratings, other judges and other fits in tinyworld. To be cheap, fits take 500 steps
+and nearest items stand for the diffusion decoder. Fits are dealt to four copies: three fits each, or one fit each. A leaderboard errs where any
 pair of copies is called better or worse. Writes docs/reports/equal-methods.json; a seed in it is not run again.
 """
 
@@ -51,7 +51,7 @@ generators:
     use: rebeca
     params:
       {normalize: pca, dims: 16, scale: 0.3, network: mlp, objective: v_prediction, hidden: 256, layers: 2,
-       user_rows: taste, freeze_user_rows: true, lr: 0.001, batch: 256, max_steps: 1500, patience: null,
+       user_rows: taste, freeze_user_rows: true, lr: 0.001, batch: 256, max_steps: 500, patience: null,
        sampler: DPMSolverMultistepScheduler, steps: 25, prior_guidance: 8.0}
 scorers: [ncf, ground-truth]
 analysis: {reference: rebeca, permutations: 1999, bootstrap: 1999}
