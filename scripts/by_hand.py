@@ -30,8 +30,9 @@ DRAWS = 400
 ERRORS = 4.0
 PAIRS_PER_FAMILY = 3
 FIT_DRAWS = 20_000
-DRAWN = 5.0
-"""Half-widths over fits come from draws of both sides: they may differ by this, over the root of the recorded draws."""
+DRAWN = 12.0
+"""Half-widths over fits come from draws of both sides: they may differ by this, over the root of the recorded draws.
+Four standard errors where three fits alone give the variance, whose draws have the tails of t with two degrees."""
 Limits = tuple[float, float]
 WIDE: Limits = (-math.inf, math.inf)
 BCA_SLACK = 0.25
@@ -155,8 +156,42 @@ def opinions(
         numbers = [images[u].get(fit, 0) for fit in range(count)]
         if min(numbers):
             groups[block, *numbers].append(u)
-    complete = [m for m in groups.values() if all((u, v) in table for table in tables for u in m for v in m)]
-    return tables, [members for members in complete if len(members) > 1]
+    kept = [well_known(tables, members) for members in groups.values()]
+    kept = [members for members in kept if len(members) > 1]
+    return [filled(table, kept) for table in tables], kept
+
+
+def well_known(tables: list[dict[tuple[int, int], float]], members: list[int]) -> list[int]:
+    """Members left when those with the fewest scores were taken out, until all have and got more than half of them."""
+    left = list(members)
+    while left:
+        known = {(u, v): all((u, v) in table for table in tables) for u in left for v in left}
+        shares = [min(sum(known[u, v] for v in left), sum(known[v, u] for v in left)) / len(left) for u in left]
+        if min(shares) > 0.5:
+            break
+        del left[shares.index(min(shares))]
+    return left
+
+
+def filled(table: dict[tuple[int, int], float], groups: list[list[int]]) -> dict[tuple[int, int], float]:
+    """S with the missing pairs of each group at leniency plus quality: row and column effects, turn by turn."""
+    out = dict(table)
+    for members in groups:
+        cells = [(u, v) for u in members for v in members if (u, v) in table]
+        if len(cells) == len(members) ** 2:
+            continue
+        row, column, change = dict.fromkeys(members, 0.0), dict.fromkeys(members, 0.0), math.inf
+        by_row, by_column = defaultdict(list), defaultdict(list)
+        for u, v in cells:
+            by_row[u].append(v)
+            by_column[v].append(u)
+        while change > 1e-13:
+            before = dict(column)
+            row = {u: mean([table[u, v] - column[v] for v in by_row[u]]) for u in members}
+            column = {v: mean([table[u, v] - row[u] for u in by_column[v]]) for v in members}
+            change = max(abs(column[v] - before[v]) for v in members)
+        out |= {(u, v): row[u] + column[v] for u in members for v in members if (u, v) not in table}
+    return out
 
 
 def lifts_by_fit(folder: Path, name: str, users: dict[str, Any], scorer: str) -> list[dict[int, float]]:
@@ -332,7 +367,9 @@ def check_generator(
         half = halves[f"lift:{scorer}"][name]
         interval(check, what, list(over_fits(by_fit).values()), personal["lift"], half, (low - high, high - low))
         check_spread(check, what, by_fit, personal)
-        table = {pair: mean([each[pair] for each in tables]) for pair in tables[0]}
+        table = {
+            pair: mean([each[pair] for each in tables]) for pair in tables[0] if all(pair in each for each in tables)
+        }
         others = [table[u, u] - mean([table[u, v] for v in m if v != u]) for m in groups for u in m]
         check.same(f"{what}: own minus others", mean(others), personal["lift"]["estimate"])
         check_test(check, what, groups, table, personal, rng)

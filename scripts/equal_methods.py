@@ -3,8 +3,9 @@
 python scripts/equal_methods.py --workdir FOLDER
 
 Each seed draws another division of ratings, other judges and other fits in tinyworld. To be cheap, fits take 500 steps
-and nearest items stand for the diffusion decoder. Fits are dealt to four copies: three fits each, or one fit each. A leaderboard errs where any
-pair of copies is called better or worse. Writes docs/reports/equal-methods.json; a seed in it is not run again.
+and nearest items stand for the diffusion decoder. Fits are dealt to four copies: three fits each, or one fit each. A
+leaderboard errs where any pair of copies is called better or worse. Writes docs/reports/equal-methods.json; a seed in
+it is not run again.
 """
 
 from __future__ import annotations
@@ -108,8 +109,8 @@ def one_seed(seed: int, workdir: Path) -> dict[str, dict[str, float]]:
     with TemporaryDirectory() as folder:
         task = Path(folder) / "equal-methods.yaml"
         task.write_text(task_of(seed), encoding="utf-8")
-        records = benchmark.run(task, workdir=workdir).folder
-        record, (rows,) = read_all(records)
+        benchmark.run(task, workdir=workdir)
+        record, (rows,) = read_all(workdir / "records" / "equal-methods" / "v1")
         block = np.array(record.users.block, np.int64)
         plan = replace(record.plan, reference="copy-0", family="all-pairs")
         return {str(fits): told_apart(plan, rows, block, fits) for fits in (1, 3)}
