@@ -59,7 +59,7 @@ UNREAD = re.compile(r"^#.*?$|`[^`]*`|\]\([^)]*\)|(?:Python |Diffusion |Apache-|H
 """Headings, code spans, addresses of links, and names with a version."""
 DECIMALS = re.compile(r"(?<![\w.,/-])[+−]?\d*\.\d+(?![\w.]*\w)")
 NO_RECORD = "<!-- no record:"
-ELSEWHERE = re.compile(r"not in `results/`|<!-- no record in this section:")
+ELSEWHERE = re.compile(r"not in `results/`|<!-- no record in this (?:section|page):")
 WIDTH, HEIGHT = 1440, 1300
 """Of the window in which the leaderboard is shown, in pixels."""
 PICTURES = {
