@@ -5,7 +5,8 @@
 
 A comment behind a number, which no reader sees, says where the number comes from:
 
-    .823<!-- sprites/v2 rebeca precision@25 -->         a generator's mean; ``low`` or ``high``: its interval
+    .823<!-- sprites/v2 rebeca precision@25 -->         a generator's mean; ``low`` or ``high``: its interval;
+                                                        ``between-fits``; ``p`` of a lift
     160,000<!-- sprites/v2 data.ratings -->             a field of a task's record
     .795<!-- exact ground-truth -->                     calculated for the world of sprites
     .9699<!-- card adapter, cosine -->                  a figure of tinyworld's models
@@ -59,7 +60,7 @@ UNREAD = re.compile(r"^#.*?$|`[^`]*`|\]\([^)]*\)|(?:Python |Diffusion |Apache-|H
 """Headings, code spans, addresses of links, and names with a version."""
 DECIMALS = re.compile(r"(?<![\w.,/-])[+−]?\d*\.\d+(?![\w.]*\w)")
 NO_RECORD = "<!-- no record:"
-ELSEWHERE = re.compile(r"not in `results/`|<!-- no record in this section:")
+ELSEWHERE = re.compile(r"not in `results/`|<!-- no record in this (?:section|page):")
 WIDTH, HEIGHT = 1440, 1300
 """Of the window in which the leaderboard is shown, in pixels."""
 PICTURES = {
@@ -96,9 +97,12 @@ def value_of(source: str) -> float:
         for key in what.split("."):
             field = field[int(key)] if isinstance(field, list) else field[key]
         return float(len(field) if isinstance(field, list) else field)
-    ends: dict[str, float | None] = {}
-    if (interval := board(where).row(what).interval(Measure.parse(measure[0]))) is not None:
-        ends = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
+    row, key = board(where).row(what), Measure.parse(measure[0])
+    ends: dict[str, float | None] = {"between-fits": row.between_fits(key)}
+    if key.is_lift and (test := row.lifts[key.scorer].median_double_centred) is not None:
+        ends["p"] = test.p
+    if (interval := row.interval(key)) is not None:
+        ends |= {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
     if (value := ends.get(measure[1] if measure[1:] else "estimate")) is None:
         raise LookupError(source)
     return value

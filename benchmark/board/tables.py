@@ -17,7 +17,7 @@ from benchmark.board.row import Row
 from benchmark.records.files import TASK_FOLDER
 from benchmark.records.rows import HELD_OUT, read_held_out, read_rows
 from benchmark.stats.intervals import resampling_weights
-from benchmark.stats.personalisation import double_centred
+from benchmark.stats.personalisation import double_centred, filled, well_known
 from benchmark.stats.random import stream
 from rebeca.arrays import Bools, Floats, Ints
 
@@ -114,6 +114,7 @@ class Tables:
         """float64 [users, k]; each user's scores of all users' images by the primary scorer, centred.
 
         Each generator's table is centred by judge and by set within a block, which removes leniency and quality.
+        Missing pairs say nothing. A generator whose users have too few scores says nothing about its block.
         Empty where the primary scorer cannot score for every user.
         """
         parts = []
@@ -124,9 +125,9 @@ class Tables:
             centred = np.zeros_like(pairs)
             for block in np.unique(self.block):
                 own = np.flatnonzero(self.block == block)
-                answered = own[np.isfinite(pairs[np.ix_(own, own)]).all(axis=0)]
-                if len(answered) > 1 and len(own) == len(answered):
-                    centred[np.ix_(own, own)] = double_centred(pairs[np.ix_(own, own)])
+                scores = pairs[np.ix_(own, own)]
+                if len(own) > 1 and len(well_known(scores)) == len(own):
+                    centred[np.ix_(own, own)] = double_centred(filled(scores))
             parts.append(centred)
         return np.hstack(parts) if parts else np.empty((len(self.users), 0))
 

@@ -103,6 +103,15 @@ def test_users_know_their_groups(results):
         assert sizes.sort_index().tolist() == sorted(sizes, reverse=True), "the first persona is the largest"
 
 
+@pytest.mark.skipif(not PUBLISHED, reason="there are no published records in this checkout")
+def test_personas_of_sprites_are_its_four_tastes():
+    """Users have candidates of their own, so no generator was scored by every user for every other one."""
+    users = benchmark.load(ROOT / "results" / "sprites" / "v2").users().drop_duplicates("user")
+    tastes = users["user"].str.rpartition("-")[0]  # red-heart-3: the fourth user of this taste
+    assert users.groupby(tastes)["persona"].nunique().tolist() == [1, 1, 1, 1]
+    assert users["persona"].value_counts().tolist() == [10, 10, 10, 10]
+
+
 def test_no_groups_are_missing_personas(done, tables, monkeypatch):
     monkeypatch.setattr(type(tables), "personas", (np.zeros(12, np.int64), 0.0))
     assert benchmark.load(done / "w" / "records" / "tiny").users()["persona"].isna().all()
