@@ -324,7 +324,7 @@ def _cautions(
         pairs = families[measure.key].comparisons if measure.key in families else ()
         differences = tuple(f"{pair.a} and {pair.b}" for pair in pairs if pair.skewed)
         spreads = families[measure.key].fits if measure.key in families else {}
-        differing = [use for use, spread in spreads.items() if (spread.equal or 1.0) < plan.alpha]
+        differing = [use for use, spread in spreads.items() if spread.equal is not None and spread.equal < plan.alpha]
         unequal = tuple(row.id for row in rows if row.ranked and row.procedure in differing and len(row.fit_keys) > 1)
         cautions += [
             Caution("unequal-fits", unequal, measure.key),

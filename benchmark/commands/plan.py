@@ -26,7 +26,7 @@ from benchmark.runner.world import find_data
 from benchmark.stats.levels import FEWEST_USERS, smallest_p
 from benchmark.stats.student import detectable_errors
 from benchmark.task.resolve import ResolvedGenerator, Task
-from rebeca.errors import counted
+from rebeca.errors import RecordError, counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ class RunPlan:
             user's difference.
         adjusted_in_sd: The same by one pair of the family.
         pilot: What earlier records say; None without any.
-        notes: What :func:`benchmark.runner.checks.check_task` says; and if the data were read for this plan, what was
-            left out of them, and who is left without something.
+        notes: What :func:`benchmark.runner.checks.check_task` says; why earlier records are no pilot; and if the data
+            were read for this plan, what was left out of them, and who is left without something.
     """
 
     title: str
@@ -132,7 +132,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
         device: Torch device of the run; results of another kind of device do not count as cached.
 
     Raises:
-        RecordError: If the pilot cannot be read.
+        RecordError: If the named pilot cannot be read. Earlier records that cannot be read are noted instead.
         SpecError: If the task could only fail.
     """
     checked = check_task(task)
@@ -144,7 +144,13 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
     images = sum(plan.images for plan in generators)
     cached = sum(plan.images_cached for plan in generators)
     folder = pilot_folder or newest_records(workdir / "records" / task.file.id)
-    pilot = None if folder is None else read_pilot(folder)
+    pilot, unread = None, []
+    try:
+        pilot = None if folder is None else read_pilot(folder)
+    except RecordError as error:
+        if pilot_folder is not None:
+            raise
+        unread = [f"earlier records are no pilot: {error.message}"]
     family = _family(task, addresses)
     alone, adjusted = (
         detectable_errors(analysis.alpha, pairs, users - 1) / float(np.sqrt(users)) if users > 1 else float("inf")
@@ -168,7 +174,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
         detectable_in_sd=alone,
         adjusted_in_sd=adjusted,
         pilot=None if pilot is None else _pilot(task, users, family, pilot, str(folder)),
-        notes=[*checked, *(() if data.world is None else data.world.notes)],
+        notes=[*checked, *unread, *(() if data.world is None else data.world.notes)],
     )
 
 
@@ -215,8 +221,9 @@ def print_plan(plan: RunPlan) -> None:
     size = "" if plan.bytes is None else f", about {decimal(plan.bytes)} on disk"
     time = "" if plan.seconds_left is None else f", {_duration(plan.seconds_left)} for missing images and their scores"
     console.print(f"{counted(plan.fits, 'fit')}, {plan.images:,} images ({plan.images_cached:,} cached){size}{time}")
-    if not (size and time):
-        console.print("time and disk space are known once such images were made here")
+    if unknown := [name for name, known in (("time", time), ("disk space", size)) if not known]:
+        verb = "is" if len(unknown) == 1 else "are"
+        console.print(f"{' and '.join(unknown)} {verb} known once such images were made here")
     for note in plan.notes:
         console.print(f"note: {note}")
     rows = plan.generators
@@ -288,6 +295,8 @@ def _columns(measure: MeasureReach, plan: RunPlan) -> list[Column]:
 def _of_fits(measure: MeasureReach) -> str:
     if measure.between_fits is None:
         return "F = 1 is about one fitted model. The spread between fits is unknown: no record has several fits."
+    if measure.between_fits == 0:
+        return "F = 1 is about one fitted model. Fits differed no more here than users and images explain."
     spread = f"F = 1 is about one fitted model. The spread between fits is {number(measure.between_fits, 4)}"
     return f"{spread}." if measure.fits_measured else f"{spread} on tinyworld; here no record has several fits."
 

@@ -12,7 +12,7 @@ Student's t has. Generators whose fits are the same (they differ in how they sam
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,10 +46,19 @@ class FittedValues:
         return len(self.keys) > 1
 
     @property
+    def answered(self) -> FittedValues:
+        """Without the fits in which no user has a value, so that a fit that failed hides no variance of the others."""
+        known = np.isfinite(self.values).any(axis=1)
+        if known.all() or not self.varies:
+            return self
+        return replace(self, keys=tuple(np.array(self.keys)[known].tolist()), values=self.values[known])
+
+    @property
     def spread(self) -> float | None:
-        """Standard deviation over fits of the mean over those users who have a value in all of them."""
-        complete = self.values[:, np.isfinite(self.values).all(axis=0)]
-        return float(complete.mean(axis=1).std(ddof=1)) if self.varies and complete.shape[1] else None
+        """Standard deviation over answered fits of the mean over those users who have a value in all of them."""
+        own = self.answered
+        complete = own.values[:, np.isfinite(own.values).all(axis=0)]
+        return float(complete.mean(axis=1).std(ddof=1)) if own.varies and complete.shape[1] else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +158,7 @@ def fit_effects(generators: Sequence[FittedValues], draws: int, *name: str) -> F
         draws: Draws.
         name: Names the random streams.
     """
+    generators = [each.answered for each in generators]
     procedures = {
         procedure: _procedure(_groups([each for each in generators if each.varies and each.procedure == procedure]))
         for procedure in sorted({each.procedure for each in generators if each.varies})

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.conftest import ROOT, invoke
+
 pytestmark = pytest.mark.slow
 
 PAGES = [
@@ -24,6 +26,19 @@ def test_a_page_fits_its_width(open_page, site, name, width):
     page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("document.body.innerText.length") > 100
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_what_a_generator_comes_from_stands_below_each_other(open_page, tmp_path, width):
+    """With several fits, one term has several descriptions."""
+    invoke("site", "build", ROOT / "results" / "tinyworld-quick", "--out", tmp_path / "site")
+    for name in ("rebeca", "catalogue-random"):
+        page = open_page(tmp_path / "site" / "tasks" / "tinyworld-quick" / "generators" / f"{name}.html", width=width)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        left = page.evaluate(
+            "[...document.querySelectorAll('dl:not(.key) dd')].map(e => e.getBoundingClientRect().left)"
+        )
+        assert len(left) > 5 and len(set(left)) == 1
 
 
 def test_dark_pages_are_dark(open_page, site):

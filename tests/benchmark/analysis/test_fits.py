@@ -159,3 +159,21 @@ def test_generators_of_other_procedures_do_not_pool() -> None:
     alone = run([mine, rows("r", 2, keys=("only",), use="catalogue")]).generators["a"].summary["ncf"].interval
     beside = run([mine, theirs]).generators["a"].summary["ncf"].interval
     assert (alone.low, alone.high) == (beside.low, beside.high)
+
+
+@pytest.mark.parametrize("answered", [2, 1])
+def test_a_fit_without_any_image_hides_no_variance_of_the_others(answered: int) -> None:
+    own = rows("a", 0, use="own")
+    failed = np.zeros_like(own.failed)
+    for fit in range(answered, FITS):
+        failed[:, fit::FITS] = True
+    scores = {scorer: np.where(failed, np.nan, values) for scorer, values in own.scores.items()}
+    pairs = {"ncf": np.where(np.arange(FITS)[:, None, None] < answered, own.pairs["ncf"], np.nan)}
+    lowest = {**own.lowest, "diversity": np.zeros(USERS)}
+    own = dataclasses.replace(own, failed=failed, scores=scores, pairs=pairs, lowest=lowest)
+    analysis = run([own, rows("b", 1)], most_failures=0.9)
+    preference = analysis.generators["a"].summary["ncf"]
+    assert preference.by_fit[answered:] == (None,) * (FITS - answered)
+    assert (preference.between_fits is None) == (answered < 2)
+    assert ("own" in analysis.task.families["ncf"].fits) == (answered > 1)
+    assert analysis.generators["a"].personal["ncf"].estimable == 0

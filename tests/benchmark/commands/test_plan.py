@@ -1,8 +1,9 @@
 """What a run would make, cost and detect."""
 
 import json
+import shutil
 
-from tests.conftest import invoke
+from tests.conftest import ROOT, invoke
 
 
 def test_before_a_run_everything_is_to_do(tiny):
@@ -26,3 +27,23 @@ def test_after_a_run_everything_is_cached_and_a_pilot_tells_what_can_be_detected
 def test_few_users_are_described(done):
     output = invoke("plan", done / "tiny.yaml", "--workdir", done / "w", "--limit-users", 4)
     assert "under 6 users nothing is tested, only described" in output
+
+
+def test_records_of_another_schema_are_no_pilot_and_hinder_no_plan(done, tmp_path):
+    shutil.copytree(done / "data", tmp_path / "data")
+    shutil.copy(done / "tiny.yaml", tmp_path)
+    old = tmp_path / "w" / "records" / "tiny" / "v1" / "_task"
+    old.mkdir(parents=True)
+    (old / "comparison.json").write_text('{"schema": 2}')
+    output = invoke("plan", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w")
+    assert "note: earlier records are no pilot:" in output
+    assert "for one in raw units run a pilot first" in output.replace("\n", " ")
+    invoke("plan", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w", "--pilot", old.parent, code=7)
+
+
+def test_what_a_plan_says_about_cost_and_fits(tmp_path):
+    """A published pilot knows the time, and here fits that differ no more than noise."""
+    pilot = ROOT / "results" / "tinyworld-quick" / "v4"
+    output = invoke("plan", ROOT / "tasks" / "tinyworld-quick.yaml", "--workdir", tmp_path, "--pilot", pilot)
+    assert "\ndisk space is known once" in output
+    assert "Fits differed no more here than users and images explain." in output.replace("\n", " ")
