@@ -97,11 +97,11 @@ def value_of(source: str) -> float:
         for key in what.split("."):
             field = field[int(key)] if isinstance(field, list) else field[key]
         return float(len(field) if isinstance(field, list) else field)
-    row, key = board(where).row(what), Measure.parse(measure[0])
-    ends: dict[str, float | None] = {"between-fits": row.between_fits(key)}
-    if key.is_lift and (test := row.lifts[key.scorer].median_double_centred) is not None:
+    generator, shown = board(where).row(what), Measure.parse(measure[0])
+    ends: dict[str, float | None] = {"between-fits": generator.between_fits(shown)}
+    if shown.is_lift and (test := generator.lifts[shown.scorer].median_double_centred) is not None:
         ends["p"] = test.p
-    if (interval := row.interval(key)) is not None:
+    if (interval := generator.interval(shown)) is not None:
         ends |= {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
     if (value := ends.get(measure[1] if measure[1:] else "estimate")) is None:
         raise LookupError(source)
