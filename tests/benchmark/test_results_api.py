@@ -86,10 +86,15 @@ def test_users_have_the_means_of_their_scores(results):
             else:
                 assert own[name].isna().all()
         pairs = parquet(results, generator, "pairs").query("scorer == 'ncf'")
-        opinions = pairs.pivot(index="judge", columns="target", values="mean").to_numpy()
-        count = len(opinions)
-        others = (opinions.sum() - np.trace(opinions)) / (count * (count - 1))
-        assert own["lift"].mean() == pytest.approx(np.trace(opinions) / count - others, abs=1e-12)
+        if pairs["mean"].isna().any():  # filled, see tests/benchmark/stats/test_personalisation.py
+            continue
+        lifts = []
+        for _, of_fit in pairs.groupby("fit"):
+            opinions = of_fit.pivot(index="judge", columns="target", values="mean").to_numpy()
+            count = len(opinions)
+            others = (opinions.sum() - np.trace(opinions)) / (count * (count - 1))
+            lifts.append(np.trace(opinions) / count - others)
+        assert own["lift"].mean() == pytest.approx(np.mean(lifts), abs=1e-12)
 
 
 def test_users_know_their_groups(results):
@@ -127,9 +132,9 @@ def test_pairs_are_those_of_the_record(results, scorer):
         stored = stored[stored["scorer"] == (scorer or "ncf")]
         expected = stored.assign(user=names[stored["judge"]], images_for=names[stored["target"]])
         own = pairs[pairs["generator"] == generator].set_index(["user", "images_for"])["score"]
-        expected = expected.set_index(["user", "images_for"])["mean"]
+        expected = expected.groupby(["user", "images_for"])["mean"].mean().dropna()
         assert len(own) == len(expected)
-        np.testing.assert_array_equal(own, expected[own.index])
+        np.testing.assert_allclose(own, expected[own.index], rtol=1e-12)
 
 
 def test_images_are_those_of_the_record(results):
