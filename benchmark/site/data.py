@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.analysis.measures import both_by
 from benchmark.analysis.numbers import Interval
 from benchmark.board.board import Board
 from benchmark.board.row import Row
@@ -109,10 +108,10 @@ def _ends(cell: Interval | None) -> list[float | None] | None:
 
 
 def pairs_script(board: Board) -> str:
-    """Every tested pair of the declared measures: A minus B, its interval, adjusted p, verdict."""
+    """Every tested pair of every measure: A minus B, its interval, adjusted p, verdict."""
     index = {row.id: i for i, row in enumerate(board.rows)}
     pairs: dict[str, list[list[int | float | str | None]]] = {}
-    for measure in both_by(board.primary):
+    for measure in (column.measure for column in board.measures.everything()):
         for recorded in board.comparisons(measure):
             pair = recorded.reversed() if index[recorded.a] > index[recorded.b] else recorded
             ends = [short(value) for value in _ends(pair.difference) or ()]

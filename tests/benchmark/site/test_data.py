@@ -68,3 +68,12 @@ def test_a_generators_script_carries_all_users_values(tables):
     row = tables.board.rows[0]
     values = value_of(data.generator_script(tables, row, Gallery()))["values"][tables.primary]
     assert values == pytest.approx(tables.value(row.id, tables.primary), rel=1e-4)
+
+
+def test_pages_show_every_interval_that_records_have(tables):
+    """The page would compute others over users alone, without the variance between fits."""
+    families = tables.board.record.results.families
+    shown = {column.key for column in tables.board.measures.everything()}
+    compared = {key for key, family in families.items() if family.comparisons}
+    assert set(value_of(data.pairs_script(tables.board))["pairs"]) == shown & compared
+    assert len(shown & compared) > 2
