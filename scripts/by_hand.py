@@ -29,7 +29,7 @@ DRAWS = 400
 """Permutations and flips of this script's own; enough to see a wrong p, few enough for plain loops."""
 ERRORS = 4.0
 PAIRS_PER_FAMILY = 3
-FIT_DRAWS = 20_000
+FIT_DRAWS = 8_000
 DRAWN = 12.0
 """Half-widths over fits come from draws of both sides: they may differ by this, over the root of the recorded draws.
 Four standard errors where three fits alone give the variance, whose draws have the tails of t with two degrees."""
@@ -629,11 +629,21 @@ def auc_cells(folder: Path, judge: str) -> tuple[dict[tuple[int, int], float], i
             rows[row["user"]].append(row)
     cells, areas = {}, 0
     for user, own in rows.items():
-        whole = area(own)
-        areas += whole is not None
-        for row in own if whole is not None else ():
-            without = area([other for other in own if other is not row])
-            cells[user, row["item"]] = 0.0 if without is None else whole - without
+        good = [r for r in own if r["label"]]
+        bad = [r for r in own if not r["label"]]
+        if not good or not bad:
+            continue
+        areas += 1
+        # how often each rating is ordered rightly against those of the other label
+        wins = {id(r): sum(over(r["score"], o["score"], 1e-9) for o in bad) for r in good}
+        wins |= {id(r): sum(over(o["score"], r["score"], 1e-9) for o in good) for r in bad}
+        total = sum(wins[id(r)] for r in good)
+        for same, others in ((good, bad), (bad, good)):
+            for row in same:
+                left = (len(same) - 1) * len(others)
+                without = (total - wins[id(row)]) / left if left else None
+                whole = total / (len(good) * len(bad))
+                cells[user, row["item"]] = 0.0 if without is None else whole - without
     return cells, areas
 
 
