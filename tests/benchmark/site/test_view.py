@@ -222,9 +222,9 @@ def test_a_choice_of_guidance_is_shown_with_its_ratings():
         "ratings_without_other_raters": 40,
     }
 
-    def row(report):
-        return SimpleNamespace(record=SimpleNamespace(fit=SimpleNamespace(report=report)))
+    def fit(report):
+        return SimpleNamespace(report=report)
 
-    guidance = view.guidance_of(row({"guidance": facts}))
+    guidance = view.guidance_of(fit({"guidance": facts}))
     assert (guidance.users, guidance.ratings, guidance.ratings_without_other_raters) == (9, 1200, 40)
-    assert view.guidance_of(row({})) is None
+    assert view.guidance_of(fit({})) is None
