@@ -59,7 +59,7 @@ def test_what_is_changed_after_the_first_image_is_exploratory(tiny):
 
 def test_how_failures_count_is_part_of_the_declaration(tiny):
     run(tiny, "--quiet")
-    tiny.write_text(tiny.read_text() + "failures: worst\n")
+    tiny.write_text(tiny.read_text() + "failures: exclude\n")
     assert "changed after the first image" in run(tiny)
 
 
