@@ -26,6 +26,7 @@ from benchmark.analysis.inputs import READINGS, Rows, with_lifts
 from benchmark.analysis.measures import both_by
 from benchmark.board.format_numbers import number
 from benchmark.records.rows import read_all
+from benchmark.runner.progress import Reporter
 from benchmark.runner.run_task import run_task
 from benchmark.runner.store import Store
 from benchmark.stats.intervals import mean_interval, resampling_weights
@@ -69,7 +70,7 @@ class Abstaining(Generator[AbstainingParams]):
     def __init__(self, params: AbstainingParams, context: GeneratorContext) -> None:
         super().__init__(params, context)
         self._inner = CatalogueGenerator(CatalogueParams(params.rank_by), context)
-        self._liking = np.zeros((0, 0))
+        self._liking: Floats = np.zeros((0, 0))
 
     @classmethod
     def decodes_in(cls, params: AbstainingParams) -> frozenset[str]:
@@ -161,7 +162,7 @@ def main() -> None:
             + "\n".join(["generators:", *generators_of(given.rank_by), ""])
         )
         task = load_task(path)
-        store = Store(given.workdir, sys.stderr.write)
+        store = Store(given.workdir, Reporter().info)
         with store.locked():
             records = run_task(task, store, command=["scripts/abstaining.py"]).records
     record, rows = read_all(records)

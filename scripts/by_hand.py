@@ -34,6 +34,7 @@ DRAWN = 12.0
 """Half-widths over fits come from draws of both sides: they may differ by this, over the root of the recorded draws.
 Four standard errors where three fits alone give the variance, whose draws have the tails of t with two degrees."""
 Limits = tuple[float, float]
+Table = dict[tuple[int, int], float]
 WIDE: Limits = (-math.inf, math.inf)
 BCA_SLACK = 0.25
 """Ends by bootstrap and by Student's t may differ by this share of the half-width where values are not skewed."""
@@ -49,8 +50,8 @@ class Check:
 
     def same(self, what: str, hand: float | None, recorded: float | None, slack: float = 1e-7) -> None:
         """Both are missing, or differ by at most ``slack`` (absolute and relative)."""
-        missing = [value is None or math.isnan(value) for value in (hand, recorded)]
-        good = all(missing) if any(missing) else abs(hand - recorded) <= slack * (1 + abs(recorded))
+        a, b = (math.nan if value is None else value for value in (hand, recorded))
+        good = (math.isnan(a) and math.isnan(b)) or abs(a - b) <= slack * (1 + abs(b))
         if self.verbose:
             click.echo(f"{'ok   ' if good else 'WRONG'} {what}: by hand {hand}, recorded {recorded}")
         if good:
@@ -138,13 +139,11 @@ def known(values: list[float | None]) -> list[float]:
     return [v for v in values if v is not None and not math.isnan(v)]
 
 
-def opinions(
-    folder: Path, name: str, users: dict[str, Any], scorer: str
-) -> tuple[list[dict[tuple[int, int], float]], list[list[int]]]:
+def opinions(folder: Path, name: str, users: dict[str, Any], scorer: str) -> tuple[list[Table], list[list[int]]]:
     """S of every fit, and the groups in which sets may be exchanged: same block, as many images in every fit."""
     rows = [r for r in columns(folder / name / "pairs.parquet") if r["scorer"] == scorer]
     count = 1 + max(r["fit"] for r in rows)
-    tables: list[dict[tuple[int, int], float]] = [{} for _ in range(count)]
+    tables: list[Table] = [{} for _ in range(count)]
     images: dict[int, dict[int, int]] = defaultdict(dict)
     for r in rows:
         if r["n"]:
@@ -161,7 +160,7 @@ def opinions(
     return [filled(table, kept) for table in tables], kept
 
 
-def well_known(tables: list[dict[tuple[int, int], float]], members: list[int]) -> list[int]:
+def well_known(tables: list[Table], members: list[int]) -> list[int]:
     """Members left when those with the fewest scores were taken out, until all have and got more than half of them."""
     left = list(members)
     while left:
@@ -173,7 +172,7 @@ def well_known(tables: list[dict[tuple[int, int], float]], members: list[int]) -
     return left
 
 
-def filled(table: dict[tuple[int, int], float], groups: list[list[int]]) -> dict[tuple[int, int], float]:
+def filled(table: Table, groups: list[list[int]]) -> Table:
     """S with the missing pairs of each group at leniency plus quality: row and column effects, turn by turn."""
     out = dict(table)
     for members in groups:
@@ -331,7 +330,7 @@ def half_widths(folder: Path, measure: str, comparison: dict[str, Any]) -> dict[
     having = [name for name, info in infos.items() if scorer in info[kind]]
     left_out = {*comparison["results"]["incomplete"], *comparison["results"]["failing"]}
     ranked = [name for name in having if infos[name]["generator"]["ranked"] and name not in left_out]
-    out = {}
+    out: dict[str, float] = {}
     for extra in [None, *(name for name in having if name not in ranked)]:
         fits = Fits(folder, measure, ranked if extra is None else [*ranked, extra], comparison)
         draws = [fits.draw() for _ in range(FIT_DRAWS)] if fits.spec else []
@@ -386,7 +385,7 @@ def check_spread(check: Check, what: str, by_fit: list[dict[Any, float]], record
 
 
 def check_test(
-    check: Check, what: str, groups: list, table: dict, personal: dict[str, Any], rng: random.Random
+    check: Check, what: str, groups: list[list[int]], table: Table, personal: dict[str, Any], rng: random.Random
 ) -> None:
     """T1 and T2 with sets handed round at random."""
     centred = {}
@@ -516,8 +515,8 @@ def check_pair(
     check: Check,
     what: str,
     pair: dict[str, Any],
-    difference: dict,
-    image_scores: dict,
+    difference: dict[str, float],
+    image_scores: dict[str, dict[str, list[float]]],
     half: float,
     between: float,
 ) -> None:
@@ -598,8 +597,8 @@ def check_items(check: Check, folder: Path, comparison: dict[str, Any], halves: 
         for row in columns(folder / name / "scores.parquet"):
             if row["scorer"] == "observed" and row["score"] is not None:
                 images[place[row["user"]], row["replicate"] % fits].append(row["item"])
-        own: dict[tuple[int, int], float] = defaultdict(float)
-        personal: dict[tuple[int, int], float] = defaultdict(float)
+        own: Table = defaultdict(float)
+        personal: Table = defaultdict(float)
         for (u, _), shown in images.items():
             others = everyone[users["block"][u]]
             for item in shown[:-1]:
@@ -621,7 +620,7 @@ def check_items(check: Check, folder: Path, comparison: dict[str, Any], halves: 
         wide(check, f"{judge}, over items", cells, areas, defaultdict(int), items, entry["auc_within_user"])
 
 
-def auc_cells(folder: Path, judge: str) -> tuple[dict[tuple[int, int], float], int]:
+def auc_cells(folder: Path, judge: str) -> tuple[Table, int]:
     """How each rating changes its user's AUC, and how many users have one."""
     rows: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in columns(folder / "_task" / "verifier.parquet"):
@@ -650,17 +649,18 @@ def auc_cells(folder: Path, judge: str) -> tuple[dict[tuple[int, int], float], i
 def wide(
     check: Check,
     what: str,
-    cells: dict,
+    cells: Table,
     n: int,
     block: Any,
-    drawn: dict,
+    drawn: dict[int, set[int]],
     recorded: dict[str, Any],
     fits: float = 0.0,
 ) -> None:
     """Both ends, from those over users: the variance between items less that of single cells, and half over fits."""
     if not recorded.get("over_users"):
         return
-    variance, fourth, totals = 0.0, 0.0, defaultdict(lambda: defaultdict(float))
+    variance = fourth = 0.0
+    totals: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for (u, item), effect in cells.items():
         totals[block[u]][item] += effect / n
     for label, sums in totals.items():

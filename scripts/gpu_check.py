@@ -221,12 +221,12 @@ def measured(check: Check, batch: int, **changes: Any) -> dict[str, Any]:
 
 def stage_compiled(check: Check) -> dict[str, Any]:
     """The same with a compiled UNet and one size of batch; the first batch pays for it."""
-    by_batch = {}
+    by_batch: dict[str, Any] = {}
     for batch in BATCHES[-1:] if check.full else BATCHES[:1]:
         try:
-            by_batch[batch] = measured(check, batch, compile=True)
+            by_batch[str(batch)] = measured(check, batch, compile=True)
         except torch._dynamo.exc.TorchDynamoException as error:  # e.g. without a compiler: the other stages stand
-            by_batch[batch] = {"failed": str(error).splitlines()[0]}
+            by_batch[str(batch)] = {"failed": str(error).splitlines()[0]}
     return by_batch
 
 

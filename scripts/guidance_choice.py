@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,13 +47,15 @@ def main() -> None:
     materials = prepare(data.read(), addresses, "cpu", stages)
     spec = next(g for g in task.generators if g.id == given.generator)
     own = addresses.generators[spec.id]
-    fit = fit_generator(task, spec, own, materials, stages)
+    fit = own.fits[0]
+    folder = fit_generator(task, spec, own, fit, materials, stages)
     decoders = Decoders(task, spec, materials, stages.store.root)
-    generator = load_generator(task, spec, own, fit, materials, decoders, given.workdir).inner
+    loaded = load_generator(task, spec, own, fit, folder, materials, decoders, given.workdir)
+    generator: Any = getattr(loaded, "inner", loaded)  # within its guards
     part, embeddings = materials.world.division.generators, generator.context.embeddings
     held = part.validation
     users = np.flatnonzero(held.ratings_per_user() > 4)
-    utility = materials.world.dataset.ground_truth.utility(held.user[:, None], held.item[:, None])[:, 0]
+    utility = materials.ground_truth().utility(held.user[:, None], held.item[:, None])[:, 0]
     before = less_item_means(held)
     now = personal_ratings(Part(part.train, held).joined(), embeddings)[len(part.train) :]
     points = generator._space.forward(embeddings)

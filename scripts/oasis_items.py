@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmark.analysis.numbers import Interval
 from benchmark.records.files import read_comparison, read_record
+from benchmark.runner.progress import Reporter
 from benchmark.runner.run_task import run_task
 from benchmark.runner.store import Store
 from benchmark.task.resolve import limited, load_task
@@ -40,7 +41,7 @@ def main() -> None:
     intervals: dict[str, list[Interval]] = defaultdict(list)
     for draw in range(given.draws):
         task = limited(load_task(given.task, (*changes, f"seed={draw}")), tuple(given.generator))
-        records = run_task(task, Store(given.workdir, lambda line: sys.stderr.write(f"{line}\n"))).records
+        records = run_task(task, Store(given.workdir, Reporter().info)).records
         for name in given.generator:
             record = read_record(records / name)
             intervals[f"{name}, observed rating"].append(record.summary["observed"].interval)

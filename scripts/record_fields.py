@@ -54,7 +54,7 @@ class Field:
     meaning: str
 
 
-def fields_of(model: type) -> list[Field]:
+def fields_of(model: type[Any]) -> list[Field]:
     """Of a pydantic model from its descriptions, of a dataclass from the ``Attributes`` of its docstring."""
     if issubclass(model, BaseModel):
         fields = model.model_fields.items()
@@ -64,7 +64,7 @@ def fields_of(model: type) -> list[Field]:
     return [Field(field.name, hints[field.name], meanings[field.name]) for field in dataclasses.fields(model)]
 
 
-def attributes(model: type) -> dict[str, str]:
+def attributes(model: type[Any]) -> dict[str, str]:
     """Meaning by name, from a docstring in Google style."""
     _, _, section = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")
     section = section.partition("\n\n")[0]  # another one may follow

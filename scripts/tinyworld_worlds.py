@@ -20,6 +20,7 @@ from pathlib import Path
 from benchmark.board.format_numbers import with_interval
 from benchmark.records.files import read_record
 from benchmark.records.schema import GeneratorRecord
+from benchmark.runner.progress import Reporter
 from benchmark.runner.run_task import run_task
 from benchmark.runner.store import Store
 from benchmark.task.bundled import find_task
@@ -43,7 +44,7 @@ def measured(
 ) -> dict[str, GeneratorRecord]:
     """Records by generator of one world; what is missing is computed."""
     task = load_task(find_task("tinyworld"), (f"data.params.seed={world}", f"seed={world}", *overrides))
-    store = Store(workdir, sys.stderr.write)
+    store = Store(workdir, Reporter().info)
     with store.locked():
         folder = run_task(limited(task, tuple(generators)), store, command=["scripts/tinyworld_worlds.py"]).records
     return {generator: read_record(folder / generator) for generator in generators}

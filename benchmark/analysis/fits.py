@@ -9,7 +9,7 @@ import numpy as np
 from benchmark.analysis.inputs import Plan, Rows, mean_of_known
 from benchmark.analysis.measures import AUDITOR, GAP, VERIFIER, with_role
 from benchmark.analysis.numbers import finite
-from benchmark.stats.fits import FitEffects, FittedValues, fit_effects
+from benchmark.stats.fits import FitEffects, FittedValues, fit_effects, half_widths
 from benchmark.stats.intervals import Interval, widened
 from rebeca.arrays import Floats, Ints
 
@@ -79,12 +79,12 @@ class Fits:
         """The 95 % interval of a generator's mean, with the error that its fits add."""
         if len(self._rows[generator].fit_keys) < 2:
             return interval
-        others = [
-            row.id for row in self._rows.values() if row.ranked and row.id != generator and self._has(row, measure)
-        ]
-        effects = self.effects(measure, [*others, generator])
+        ranked = [row.id for row in self._rows.values() if row.ranked and self._has(row, measure)]
+        names = ranked if generator in ranked else [*ranked, generator]
+        effects = self.effects(measure, names)
         assert effects is not None
-        return widened(interval, float(effects.half_widths(0.95)[-1]), bounds)
+        own = effects.draws[:, [names.index(generator)]]
+        return widened(interval, float(half_widths(own, 0.95)[0]), bounds)
 
     def _has(self, row: Rows, measure: str) -> bool:
         needed = [with_role(row.cards, role) for role in (VERIFIER, AUDITOR)] if measure == GAP else [measure]

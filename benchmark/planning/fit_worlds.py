@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmark.planning.rates import ALPHA, FLIPS, PARTIAL_OFFSET, Cell, Counts
 from benchmark.stats.comparison import Rules, compare, sign_flips
-from benchmark.stats.fits import FitEffects, FittedValues, fit_effects
+from benchmark.stats.fits import FitEffects, FittedValues, fit_effects, half_widths
 from benchmark.stats.intervals import mean_interval, widened
 from benchmark.stats.simulation import GENERATORS, simulate_fits
 from benchmark.stats.student import satterthwaite, two_sided_p
@@ -30,7 +30,7 @@ def compare_methods(cell: Cell, weights: Ints, rng: np.random.Generator, counts:
     values = simulate_fits(cell.shape, cell.fits, cell.fit_variance, cell.condition, null, rng)
     effects = _effects(values, 2 if cell.condition == "shared fits" else 1, FLIPS, rng)
     means = values.mean(axis=1)
-    mean = widened(mean_interval(means[-1], weights), float(effects.half_widths(1 - ALPHA)[-1]))
+    mean = widened(mean_interval(means[-1], weights), float(half_widths(effects.draws, 1 - ALPHA)[-1]))
     last = ALL_PAIRS[0][-1:], ALL_PAIRS[1][-1:]
     (pair,) = compare(_differences(means, last), weights, Rules(FLIPS, ALPHA), rng, fits=effects.pairs(*last))
     if cell.fits == 1:

@@ -125,10 +125,6 @@ class FitEffects:
         draws = self.draws[:, first] - self.draws[:, second]
         return PairEffects(draws, self.variances[first, second]) if draws.any() else None
 
-    def half_widths(self, confidence: float) -> Floats:
-        """float64 [generators]; half the width of the interval that fits alone give a mean."""
-        return half_widths(self.draws, confidence)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairEffects:

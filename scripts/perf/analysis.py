@@ -57,7 +57,7 @@ def world(users: int, generators: int, images: int, seed: int = 0) -> list[Rows]
 def main(users: int, generators: int, images: int, draws: int, repeat: int) -> None:
     """Prints the median time and the largest memory."""
     rows = world(users, generators, images)
-    plan = Plan("perf", "ncf", "g0", "all-pairs", 0.05, 0.02, draws, draws, "auto", "exclude", True)
+    plan = Plan("perf", "ncf", "g0", "all-pairs", 0.05, 0.02, draws, draws, "auto", "exclude", 0.05, True)
     none = np.zeros(users, np.int64)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     seconds = []

@@ -87,7 +87,7 @@ def measure(count: int, times: int, single: bool) -> dict[str, Any]:
     apart = float(np.abs(first - np.array(wanted)).max())
     many = random_images(count, ((512, 512),), seed=1)
     images = [Image.fromarray(p) for p in many]
-    figures = {
+    figures: dict[str, Any] = {
         "device": torch.cuda.get_device_name() if device == "cuda" else f"cpu, {torch.get_num_threads()} threads",
         "weights": find("hpsv2.0").origin,
         "apart": apart,

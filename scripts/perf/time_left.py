@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -61,7 +62,7 @@ def main(task: str, overrides: tuple[str, ...], once: Path | None) -> None:
         click.echo(json.dumps(run(task, once, overrides)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        results = []
+        results: list[Any] = []
         for name in ("first", "second"):
             workdir = Path(folder) / name
             workdir.mkdir()

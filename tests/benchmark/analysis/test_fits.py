@@ -11,7 +11,7 @@ from benchmark.analysis.analyse import analyse
 from benchmark.analysis.inputs import Plan, Rows
 from benchmark.analysis.measures import AUDITOR, VERIFIER
 from benchmark.analysis.results import Analysis, Caution
-from benchmark.stats.fits import FittedValues, fit_effects
+from benchmark.stats.fits import FittedValues, fit_effects, half_widths
 from benchmark.stats.intervals import mean_interval, widened
 from rebeca.arrays import Floats, Ints
 from rebeca.interfaces import ScorerCard
@@ -81,7 +81,7 @@ def test_intervals_hold_the_error_of_fits() -> None:
     generators = [rows("a", 0), rows("b", 1)]
     summary = run(generators).generators["a"].summary["ncf"]
     values = [FittedValues(own.id, "rebeca", own.fit_keys, by_fit(own)) for own in generators]
-    half = fit_effects(values, 499, "test", "ncf").half_widths(0.95)[0]
+    half = half_widths(fit_effects(values, 499, "test", "ncf").draws, 0.95)[0]
     alone = mean_interval(generators[0].scores["ncf"].mean(axis=1), np.ones((1, USERS), np.int64))
     expected = widened(alone, float(half), (0.0, 1.0))
     assert summary.interval.low == pytest.approx(expected.low) and summary.interval.high == pytest.approx(expected.high)
