@@ -16,13 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.runner.addresses import find_addresses
-from benchmark.runner.decode import load_generator
-from benchmark.runner.fits import Decoders, fit_generator
-from benchmark.runner.materials import prepare
-from benchmark.runner.progress import Reporter
-from benchmark.runner.store import Stages, Store
-from benchmark.runner.world import find_data
+from benchmark.dev.running import Running
 from benchmark.task.resolve import load_task
 from rebeca.data.splits import Part
 from rebeca.population import personal_ratings
@@ -39,23 +33,13 @@ def main() -> None:
     parser.add_argument("generator")
     parser.add_argument("--workdir", type=Path, default=Path(".work"))
     given = parser.parse_args()
-    task = load_task(given.task, ())
-    reporter = Reporter()
-    stages = Stages(Store(given.workdir, reporter.info), reporter)
-    data = find_data(task, stages.store)
-    addresses = find_addresses(task, "cpu", data.users, data.addresses)
-    materials = prepare(data.read(), addresses, "cpu", stages)
-    spec = next(g for g in task.generators if g.id == given.generator)
-    own = addresses.generators[spec.id]
-    fit = own.fits[0]
-    folder = fit_generator(task, spec, own, fit, materials, stages)
-    decoders = Decoders(task, spec, materials, stages.store.root)
-    loaded = load_generator(task, spec, own, fit, folder, materials, decoders, given.workdir)
-    generator: Any = getattr(loaded, "inner", loaded)  # within its guards
-    part, embeddings = materials.world.division.generators, generator.context.embeddings
+    run = Running.of(load_task(given.task, ()), given.workdir, quiet=False)
+    generator: Any = run.fitted(run.generator(given.generator))
+    generator = getattr(generator, "inner", generator)  # within its guards
+    part, embeddings = run.world.division.generators, generator.context.embeddings
     held = part.validation
     users = np.flatnonzero(held.ratings_per_user() > 4)
-    utility = materials.ground_truth().utility(held.user[:, None], held.item[:, None])[:, 0]
+    utility = run.materials.ground_truth().utility(held.user[:, None], held.item[:, None])[:, 0]
     before = less_item_means(held)
     now = personal_ratings(Part(part.train, held).joined(), embeddings)[len(part.train) :]
     points = generator._space.forward(embeddings)

@@ -14,13 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.runner.addresses import find_addresses
-from benchmark.runner.decode import load_generator, requests_of
-from benchmark.runner.fits import Decoders, fit_generator
-from benchmark.runner.materials import prepare
-from benchmark.runner.progress import Reporter
-from benchmark.runner.store import Stages, Store
-from benchmark.runner.world import find_data
+from benchmark.dev.running import Running
 from benchmark.stats.personalisation import personal_lift, strata_of
 from benchmark.task.resolve import load_task
 from rebeca.arrays import Ints
@@ -41,19 +35,11 @@ def main() -> None:
     changes = [f"generators.{given.generator}.params.{change}" for change in ("guidance_grid=[]", *given.set)]
     changes.append(f"generators.{given.generator}.params.prior_guidance=1.0")
     task = load_task(Path(given.task), (f"data.path={given.data}", f"seed={given.split}", *changes))
-    reporter = Reporter()
-    stages = Stages(Store(given.workdir, reporter.info), reporter)
-    data = find_data(task, stages.store)
-    addresses = find_addresses(task, "cpu", data.users, data.addresses)
-    materials = prepare(data.read(), addresses, "cpu", stages)
-    spec = next(g for g in task.generators if g.id == given.generator)
-    own = addresses.generators[spec.id]
-    fit = own.fits[0]
-    folder = fit_generator(task, spec, own, fit, materials, stages)
-    world = materials.world
+    run = Running.of(task, given.workdir, quiet=False)
+    spec, world = run.generator(given.generator), run.world
     division, candidates = world.division, world.candidates
     block = world.dataset.catalogue.block
-    requests = requests_of(task, spec, world.user_ids)
+    requests = run.requests(spec)
     for guidance in given.guidance:
         guided = replace(spec, params=replace(spec.params, prior_guidance=guidance))
         cells = []
@@ -62,9 +48,8 @@ def main() -> None:
             (division.test_items, division.test),
         ):
             of_block = np.stack([items & (block == b) for b in range(int(block.max()) + 1)])
-            shown = replace(materials, world=replace(world, candidates=replace(candidates, of_block=of_block)))
-            decoders = Decoders(task, guided, shown, stages.store.root)
-            generator = load_generator(task, guided, own, fit, folder, shown, decoders, given.workdir)
+            shown = replace(run.materials, world=replace(world, candidates=replace(candidates, of_block=of_block)))
+            generator = run.fitted(guided, materials=shown)
             chosen = np.array([image.item for image in generator.generate(requests) if image is not None])
             cells.append(lift(chosen.reshape(-1, task.file.images), ratings, world.dataset.block_of_user))
         (validation, _), (test, error) = cells

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from baselines.catalogue import CatalogueGenerator, CatalogueParams, best_positions, factorise
+from benchmark.dev.running import Running
 from benchmark.task.resolve import load_task
 from rebeca.data.dataset import Dataset
 from rebeca.interfaces import GeneratedImage, GeneratorContext, Request
 from tests.builders import interactions
-from tests.running import Running
 
 PER_USER = ("data.split.kind=per-user", "data.split.test=8", "data.split.validation=4")
 RANKINGS = ["random", "most-liked", "centroid", "ridge", "neighbours", "verifier", "heldout-likes"]
@@ -21,7 +21,7 @@ def generate(tiny, tmp_path, params, overrides=()):
     spec = replace(task.generators[0], id="g", title="g", use=params[0], params=params[1])
     run = Running.of(replace(task, generators=(spec,)), tmp_path / "w")
     generator = run.fitted(spec)
-    requests = run.requests(spec, run.world.user_ids)
+    requests = run.requests(spec)
     return run, requests, list(generator.generate(requests))
 
 
@@ -64,7 +64,7 @@ def test_ridge_knows_users_where_nobody_else_rated_their_items():
 def test_rebeca(tiny, tmp_path):
     run = Running.of(load_task(tiny), tmp_path / "w")
     for spec in run.task.generators[:3]:
-        requests = run.requests(spec, run.world.user_ids)
+        requests = run.requests(spec)
         check(run, requests, list(run.fitted(spec).generate(requests)))
 
 

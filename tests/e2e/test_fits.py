@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from baselines.catalogue import CatalogueGenerator
+from benchmark.dev.running import Running
 from benchmark.records.rows import read_all
 from benchmark.runner import decode
 from benchmark.runner.reproduce import compare
@@ -20,7 +21,7 @@ from rebeca.params import changed_params
 from rebeca.seeds import SeedScheme
 from tests.benchmark.records.test_verify import edit_json, edit_rows, mend
 from tests.conftest import TINY, invoke, make_folder, with_wild
-from tests.running import Running, find
+from tests.running import find
 
 LINES = [
     line

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark.dev.running import Running
 from benchmark.runner import addresses
 from benchmark.runner.world import build_world
 from benchmark.task.registry import plugin_class
 from benchmark.task.resolve import load_task
 from tests.conftest import TINY, invoke
 from tests.e2e.test_interruptions import same_records, start
-from tests.running import Running
 
 GENERATORS = ("rebeca", "rebeca-no-user", "rebeca-shuffled-users", "catalogue-random", "catalogue-verifier")
 

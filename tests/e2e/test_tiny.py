@@ -139,9 +139,10 @@ def test_show_compare_plan_and_json(done):
 
 
 def test_guidance_chosen_on_validation_belongs_to_its_sampler(done, tmp_path):
+    from benchmark.dev.running import Running
     from benchmark.runner.fits import read_report
     from benchmark.task.resolve import load_task
-    from tests.running import Running, find
+    from tests.running import find
 
     grid = (
         "data.split.validation=0.4",

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 import yaml
 
+from benchmark.dev.running import Running
 from benchmark.runner import addresses
 from benchmark.runner.decode import fit_and_decode
 from benchmark.runner.freeze import Freezer
 from benchmark.task.bundled import find_task
 from benchmark.task.resolve import load_task
 from tests.conftest import invoke
-from tests.running import Running
 
 
 @pytest.fixture(scope="module")

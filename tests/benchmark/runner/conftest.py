@@ -2,9 +2,9 @@ import shutil
 
 import pytest
 
+from benchmark.dev.running import Running
 from benchmark.task.resolve import load_task
 from tests.conftest import TINY, make_folder
-from tests.running import Running
 
 
 @pytest.fixture(scope="package")

@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from benchmark.dev.running import Running
 from benchmark.runner import addresses as module
 from benchmark.runner.addresses import data_addresses, find_addresses
 from benchmark.runner.fits import generator_context
 from benchmark.runner.store import STAGE_VERSIONS
 from benchmark.task.bundled import find_task
 from benchmark.task.resolve import load_task
-from tests.running import Running
 
 USERS = tuple(f"u{i}" for i in range(12))
 

@@ -4,11 +4,11 @@ import shutil
 
 import pytest
 
+from benchmark.dev.running import Running
 from benchmark.runner import addresses as addresses_module
 from benchmark.runner.decode import fit_and_decode, requests_of
 from benchmark.runner.freeze import Freezer
 from rebeca.seeds import SeedScheme
-from tests.running import Running
 
 
 @pytest.fixture(scope="module")
