@@ -6,7 +6,7 @@ when they are first used.
 Example:
     >>> import benchmark
     >>> benchmark.load("results/sprites").path.name
-    'v1'
+    'v2'
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -179,8 +180,8 @@ def _seal(site: Path, stamp: str) -> str:
     return digest_of([stamp, [[path.relative_to(site).as_posix(), file_digest(path)] for path in files]])
 
 
-SCROLL = '<div class="scroll" role="region" aria-label="Table" tabindex="0">'
-"""Around a table that may be wider than the page: what scrolls must be reached by the keyboard."""
+SCROLL = '<div class="scroll" role="region" aria-label="Table {}" tabindex="0"><table>'
+"""A numbered table that may be wider than the page: what scrolls must be reached by the keyboard."""
 
 
 def method_page(source: Path) -> tuple[Markup, list[str]]:
@@ -192,7 +193,8 @@ def method_page(source: Path) -> tuple[Markup, list[str]]:
     images = IMAGE_LINK.findall(html)
     html = IMAGE_LINK.sub(r'src="method/\1" loading="lazy"', html)
     html = LINK_WITHIN_DOCS.sub(r"\1", html).replace("<pre>", '<pre tabindex="0">')
-    html = html.replace("<table>", f"{SCROLL}<table>").replace("</table>", "</table></div>")
+    numbers = itertools.count(1)
+    html = re.sub("<table>", lambda _: SCROLL.format(next(numbers)), html).replace("</table>", "</table></div>")
     return Markup(html), images  # noqa: S704 - the project's own text
 
 

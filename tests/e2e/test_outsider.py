@@ -18,8 +18,8 @@ INSIDE = {
 }
 LAYOUTS = ("folders", "table")
 FILES = ("scores.parquet", "users.parquet", "pairs.parquet", "images.parquet")
-OF_ITSELF = {"generator", "fit"}
-"""What a record says of the generator itself: id, title, parameters, the address of its fit."""
+OF_ITSELF = {"generator", "fits"}
+"""What a record says of the generator itself: id, title, parameters, the addresses of its fits."""
 
 
 def task_text(split):

@@ -51,7 +51,9 @@ def test_every_scorer_judges_generated_images(run):
 
 def test_arms_of_one_fit_share_it_and_the_others_do_not(run):
     folder, _ = run
-    keys = {name: record(folder, name)["fit"]["key"] for name in ("rebeca", "best", "half", "guided")}
+    keys = {
+        name: [fit["key"] for fit in record(folder, name)["fits"]] for name in ("rebeca", "best", "half", "guided")
+    }
     assert keys["rebeca"] == keys["best"] == keys["guided"] != keys["half"]
 
 
@@ -78,7 +80,7 @@ def test_the_best_of_eight_pleases_the_verifier_more_than_the_auditor_and_the_tr
     task = yaml.safe_load(find_task("tinyworld-quick").read_text())
     prior = task["generators"][0]
     task["generators"] = [prior, {"id": "best", "extends": prior["id"], "params": {"best_of": 8}}]
-    task |= {"id": "best-of", "images": 2, "scorers": ["ncf", "auditor", "ground-truth"]}
+    task |= {"id": "best-of", "images": 2, "fits": 1, "scorers": ["ncf", "auditor", "ground-truth"]}
     task["analysis"] |= {"permutations": 199, "bootstrap": 199}
     (tmp_path / "task.yaml").write_text(yaml.safe_dump(task))
     invoke("run", tmp_path / "task.yaml", "--workdir", tmp_path / "work")

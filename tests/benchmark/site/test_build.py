@@ -399,7 +399,8 @@ def test_figures_for_print(done, tmp_path):
 def test_markdown_becomes_a_page(tmp_path):
     (tmp_path / "statistics.md").write_text(
         "# Title\n\n[docs](run.md) and [paper](https://example.org)\n\n"
-        "![a curve](../images/statistics/curve.png)\n\n<script>alert(1)</script>\n\n    code\n\n| a |\n|---|\n| 1 |\n"
+        "![a curve](../images/statistics/curve.png)\n\n<script>alert(1)</script>\n\n    code\n\n"
+        "| a |\n|---|\n| 1 |\n\ntext\n\n| b |\n|---|\n| 2 |\n"
     )
     html, images = method_page(tmp_path / "statistics.md")
     assert images == ["curve.png"]
@@ -408,3 +409,4 @@ def test_markdown_becomes_a_page(tmp_path):
     assert 'src="method/curve.png" loading="lazy"' in html
     assert "<script>" not in html and "&lt;script&gt;" in html
     assert '<pre tabindex="0">' in html and "<table>" in html
+    assert re.findall(r'role="region" aria-label="(.*?)"', html) == ["Table 1", "Table 2"]
