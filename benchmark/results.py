@@ -158,7 +158,7 @@ class Results:
         Example:
             >>> import benchmark
             >>> benchmark.load("results/sprites").finding.partition(";")[0]
-            'Of the ranked generators, "Catalogue, nearest to likes" has the highest preference (0.939)'
+            'Of the ranked generators, "Catalogue, nearest to likes" has the highest preference (0.935)'
         """
         return self._board.finding
 
@@ -199,7 +199,7 @@ class Results:
             >>> import benchmark
             >>> users = benchmark.load("results/sprites").users()
             >>> users.groupby("generator")["lift"].mean().round(3).loc["rebeca"].item()
-            0.544
+            0.579
         """
         return users_frame(self._tables)
 
@@ -239,8 +239,8 @@ class Results:
 
         Example:
             >>> import benchmark
-            >>> len(benchmark.load("results/sprites").images().query("generator == 'rebeca'"))  # 25 for each of 40
-            1000
+            >>> len(benchmark.load("results/sprites").images().query("generator == 'rebeca'"))  # 75 for each of 40
+            3000
         """
         return images_frame(self._tables)
 
@@ -308,7 +308,7 @@ class Results:
         Example:
             >>> import benchmark
             >>> benchmark.load("results/sprites").figures[:3]
-            ('plane', 'plane-ground-truth', 'rank-stability')
+            ('plane', 'plane-ground-truth', 'diversity')
         """
         return tuple(self._drawn)
 

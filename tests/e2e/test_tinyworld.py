@@ -51,9 +51,7 @@ def test_every_scorer_judges_generated_images(run):
 
 def test_arms_of_one_fit_share_it_and_the_others_do_not(run):
     folder, _ = run
-    keys = {
-        name: [fit["key"] for fit in record(folder, name)["fits"]] for name in ("rebeca", "best", "half", "guided")
-    }
+    keys = {name: [fit["key"] for fit in record(folder, name)["fits"]] for name in ("rebeca", "best", "half", "guided")}
     assert keys["rebeca"] == keys["best"] == keys["guided"] != keys["half"]
 
 
