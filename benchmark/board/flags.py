@@ -43,7 +43,7 @@ def flags_of(record: GeneratorRecord, task: TaskRecord, twin: str | None, gap: b
     failed = images.requested - images.valid
     if failed:
         flags.append(f"failures {percent(failed / images.requested)}")
-    if generator.fit_varies and len(record.fits) == 1 < task.spec.fits:
+    if generator.may_vary and len(record.fits) == 1 < task.spec.fits:
         flags.append("one fit")
     if generator.id in task.results.failing:
         flags.append("too many failures")
