@@ -175,9 +175,22 @@ def test_flags(records, generators):
     assert flags_of(record, task, None, False) == ["few users"]
     assert "failures 50 %" in flags_of(edited(record, valid=18), task, None, False)
     assert "copies 50 %" in flags_of(edited(record, copies=18), task, None, False)
-    assert "same for everybody" in flags_of(edited(record, different=3), task, None, False)
     assert flags_of(record, task, "another", True)[:2] == ["identical to another", "gap"]
     assert "needs judge" in flags_of(generators["catalogue-verifier"], task, None, False)
+
+
+def test_few_different_images_are_the_same_for_everybody_where_nobody_has_a_lift(records, generators):
+    """Three fits of one ranking show two items three times: to few kinds of users, few different images in all."""
+    task, few = read_comparison(records), edited(generators["rebeca"], different=3)
+
+    def flags(lift):
+        personal = few.personal["ncf"]
+        alone = dataclasses.replace(personal, lift=dataclasses.replace(personal.lift, estimate=lift))
+        return flags_of(few.model_copy(update={"personal": {"ncf": alone}}), task, None, False)
+
+    assert "same for everybody" in flags(0.0) and "same for everybody" in flags(1e-9)
+    assert "same for everybody" not in flags(1e-3)
+    assert "same for everybody" in flags_of(few.model_copy(update={"personal": {}}), task, None, False)
 
 
 def test_twins_have_the_same_images(generators):
