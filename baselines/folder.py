@@ -230,7 +230,7 @@ def _listed(path: Path, root: Path, users: Sequence[str], fits: int, names_fits:
         DataError: Naming the first rows that are wrong.
     """
     columns = {"user": _check_user, "replicate": _check_replicate, "file": check_id}
-    table = read_table(path, USUAL_LAYOUT, columns | ({"fit": check_id} if names_fits else {}))
+    table = read_table(path, USUAL_LAYOUT, columns | ({"fit": check_id} if names_fits else {}), fixed=True)
     names = table.columns["file"]
     near, faults, files = {_loose(user): user for user in users}, Faults(path), dict[Key, Path]()
     known, rows = set(users), table.rows.tolist()

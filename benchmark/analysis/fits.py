@@ -76,8 +76,8 @@ class Fits:
         return self.values(measure, generator).spread
 
     def widened(self, interval: Interval, measure: str, generator: str, bounds: tuple[float, float]) -> Interval:
-        """The 95 % interval of a generator's mean, with the error that its fits add."""
-        if len(self._rows[generator].fit_keys) < 2:
+        """The 95 % interval of a generator's mean, with the error that its fits add; as it was without the measure."""
+        if len(self._rows[generator].fit_keys) < 2 or not self._has(self._rows[generator], measure):
             return interval
         ranked = [row.id for row in self._rows.values() if row.ranked and self._has(row, measure)]
         names = ranked if generator in ranked else [*ranked, generator]

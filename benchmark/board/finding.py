@@ -12,7 +12,7 @@ from benchmark.board.claims import Claim, Sentence, highest, with_value
 from benchmark.board.columns import Columns
 from benchmark.board.format_numbers import count, exact_percent, number, of_users, percent
 from benchmark.board.row import Row
-from benchmark.board.scope import over_fits, subject
+from benchmark.board.scope import NAMED, over_fits, subject
 from benchmark.stats.levels import FEWEST_USERS
 from rebeca.errors import counted
 
@@ -22,8 +22,6 @@ FAILED, USERS, TESTS, INCOMPLETE, FAILING, FITS = "failed", "users", "tests", "i
 """Keys of claims: failed images, users with a value, tests, generators that lack too many users or images, fits."""
 LESS = {False: ("worse", "better"), True: ("less personal", "more personal")}
 """What a generator with a lower, and one with a higher value is; by whether the measure is a lift."""
-NAMED = 2
-"""Generators in a sentence; of more the number is given."""
 
 
 def finding_of(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from benchmark.analysis.measures import GAP
 from benchmark.board.format_numbers import percent
 from benchmark.records.schema import GeneratorRecord, TaskRecord
+from rebeca.ties import TIE_OF_SCORES
 
 
 def twins(records: Mapping[str, GeneratorRecord]) -> dict[str, str]:
@@ -37,13 +38,29 @@ def _settings(record: GeneratorRecord) -> tuple[object, ...]:
     return record.generator.use, record.generator.params, record.generator.decoder
 
 
+def _same_for_everybody(record: GeneratorRecord) -> bool:
+    """Whether images do not differ between users.
+
+    There are few different ones, and no lift but for rounding. Retrieval may show a user the same items in every fit,
+    so that few different images can be those of a few kinds of users.
+    """
+    users = max((summary.users for summary in record.summary.values()), default=0)
+    if users < 2 or not 0 < record.images.different * users <= record.images.valid:
+        return False
+    lifts = {scorer: personal.lift for scorer, personal in record.personal.items() if personal.lift is not None}
+    return all(
+        abs(lift.estimate or 0.0) <= TIE_OF_SCORES * abs(record.summary[scorer].interval.estimate or 0.0)
+        for scorer, lift in lifts.items()
+    )
+
+
 def flags_of(record: GeneratorRecord, task: TaskRecord, twin: str | None, gap: bool) -> list[str]:
     generator, images = record.generator, record.images
     flags = [f"needs {need}" for need in generator.needs]
     failed = images.requested - images.valid
     if failed:
         flags.append(f"failures {percent(failed / images.requested)}")
-    if generator.fit_varies and len(record.fits) == 1 < task.spec.fits:
+    if generator.may_vary and len(record.fits) == 1 < task.spec.fits:
         flags.append("one fit")
     if generator.id in task.results.failing:
         flags.append("too many failures")
@@ -53,8 +70,7 @@ def flags_of(record: GeneratorRecord, task: TaskRecord, twin: str | None, gap: b
         flags.append(f"identical to {twin}")
     if images.copies:
         flags.append(f"copies {percent(images.copies / images.requested)}")
-    users = max((summary.users for summary in record.summary.values()), default=0)
-    if generator.claims_personal and users > 1 and 0 < images.different * users <= images.valid:
+    if generator.claims_personal and _same_for_everybody(record):
         flags.append("same for everybody")
     if gap:
         flags.append(GAP)

@@ -53,7 +53,7 @@ class Row:
     @property
     def fit_varies(self) -> bool:
         """Whether another fit could give other images."""
-        return self.record.generator.fit_varies
+        return self.record.generator.may_vary
 
     @property
     def ranked(self) -> bool:

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from benchmark.board.row import Row
 from rebeca.errors import counted
 
+NAMED = 2
+"""So many generators are named in a sentence, and no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -19,14 +22,17 @@ class Scope:
 
     Attributes:
         fits: Fits of every generator whose fit varies; 0 where no fit varies.
+        single: Titles of generators with one fit, where others have several.
     """
 
     fits: int
+    single: tuple[str, ...] = ()
 
     @property
     def models(self) -> str:
         """``these fitted models``, or ``methods, 3 fits each``; empty where no fit varies."""
-        return {0: "", 1: "these fitted models"}.get(self.fits, f"methods, {self.fits} fits each")
+        several = f"methods, {self.fits} fits each" + (f"; one fit of {self._singles}" if self.single else "")
+        return {0: "", 1: "these fitted models"}.get(self.fits, several)
 
     @property
     def size(self) -> str:
@@ -55,7 +61,13 @@ class Scope:
             f"Each generator was fitted {self.fits} times: ranks and verdicts are about the methods, and include the"
             " variance between fits."
         )
+        if self.single:
+            several += f" There is only one fit of {self._singles}: another may do better or worse."
         return self.caution or (several if self.fits else "")
+
+    @property
+    def _singles(self) -> str:
+        return " and ".join(self.single) if len(self.single) <= NAMED else "some generators"
 
     def titled(self, text: str) -> str:
         """A headline that names no generator's fits itself."""
@@ -63,7 +75,9 @@ class Scope:
 
 
 def scope_of(rows: Sequence[Row]) -> Scope:
-    return Scope(max((row.fits for row in rows if row.fit_varies), default=0))
+    varying = [row for row in rows if row.fit_varies]
+    fits = max((row.fits for row in varying), default=0)
+    return Scope(fits, tuple(row.title for row in varying if row.fits == 1 < fits))
 
 
 def subject(row: Row, name: str) -> str:

@@ -153,7 +153,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
         unread = [f"earlier records are no pilot: {error.message}"]
     family = _family(task, addresses)
     alone, adjusted = (
-        detectable_errors(analysis.alpha, pairs, users - 1) / float(np.sqrt(users)) if users > 1 else float("inf")
+        float(detectable_errors(analysis.alpha, pairs, users - 1) / np.sqrt(users)) if users > 1 else float("inf")
         for pairs in (1, max(1, family.comparisons))
     )
     return RunPlan(

@@ -133,18 +133,20 @@ class Detectable:
     def at(self, design: Design, family: Family, alpha: float, comparisons: int = 1) -> float | None:
         """Smallest difference that the median pair finds with 80 % power, adjusted for so many comparisons.
 
-        With one fit, a difference between fitted models.
+        With one fit, a difference between fitted models. Users beyond those who give the smallest size count for
+        nothing: where fits decide, the degrees of freedom fall with more users, and the formula would ask for more.
         """
         spread = self.spread(design.images)
         added = self._added(design, family)
         if spread is None or added is None:
             return None
-        of_users = np.array(spread**2 / design.users)
-        noise = float(np.median(self.within)) / design.images / design.users if self.within else 0.0
-        of_fits = np.array(added + noise if added else 0.0)
+        users = np.arange(min(FEWEST_USERS, design.users), design.users + 1)
+        of_users = spread**2 / users
+        noise = float(np.median(self.within)) / design.images / users if self.within else np.zeros(len(users))
+        of_fits = added + noise if added else np.zeros(len(users))
         pooled = max(1.0, family.sets * (design.fits - 1))
-        degrees = satterthwaite((of_users, of_fits), (design.users - 1, pooled), of_users + added)
-        return detectable_errors(alpha, comparisons, float(degrees)) * float(np.sqrt(of_users + added))
+        degrees = satterthwaite((of_users, of_fits), (users - 1, pooled), of_users + added)
+        return float((detectable_errors(alpha, comparisons, degrees) * np.sqrt(of_users + added)).min())
 
     def _added(self, design: Design, family: Family) -> float | None:
         """Variance that fits add to a mean difference of methods; 0 for one fit, of whose method nothing is said."""

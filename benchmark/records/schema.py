@@ -64,6 +64,11 @@ class GeneratorInfo(GeneratorEntry, strict=True):
     fitted_elsewhere: bool = Field(description="Whether somebody else fitted the models.")
 
     @property
+    def may_vary(self) -> bool:
+        """Whether another fit could give other images: as its class says, and always if somebody else fitted it."""
+        return self.fit_varies or self.fitted_elsewhere
+
+    @property
     def procedure(self) -> str:
         """How it was fitted; generators of one procedure pool their variance between fits."""
         return f"{self.use} {self.id}" if self.fitted_elsewhere else self.use

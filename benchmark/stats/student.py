@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from rebeca.arrays import Floats
+from rebeca.arrays import Floats, Ints
 
 
-def satterthwaite(parts: tuple[Floats, Floats], degrees: tuple[float, float], variance: Floats) -> Floats:
+def satterthwaite(
+    parts: tuple[Floats, Floats], degrees: tuple[Floats | Ints | float, Floats | Ints | float], variance: Floats
+) -> Floats:
     """Degrees of freedom of a variance that two independent mean squares make up (Satterthwaite 1946).
 
     Args:
         parts: float64 [n] each; the mean squares, noise included.
-        degrees: Of both.
+        degrees: Of both; numbers, or [n] each.
         variance: float64 [n]; their sum, from which known noise may have been subtracted.
 
     Returns:
@@ -28,12 +30,12 @@ def two_sided_p(t: Floats, degrees: Floats) -> Floats:
     return np.asarray(2 * stdtr(degrees, -np.abs(t)))
 
 
-def detectable_errors(alpha: float, comparisons: int, degrees: float) -> float:
+def detectable_errors(alpha: float, comparisons: int, degrees: Floats | float) -> Floats:
     """Standard errors of a difference that a pair among so many finds with 80 % power (Bonferroni).
 
     The sum of two quantiles of Student's t, of 1 - alpha / (2 * comparisons) and of .80.
     """
     from scipy.special import stdtrit
 
-    degrees = min(degrees, 1e9)
-    return float(stdtrit(degrees, 1 - alpha / (2 * comparisons)) + stdtrit(degrees, 0.8))
+    degrees = np.minimum(degrees, 1e9)
+    return np.asarray(stdtrit(degrees, 1 - alpha / (2 * comparisons)) + stdtrit(degrees, 0.8))

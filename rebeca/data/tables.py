@@ -107,6 +107,7 @@ def read_table(
     required: Mapping[str, Check],
     optional: Mapping[str, Check] | None = None,
     absent: Mapping[str, Collection[str]] | None = None,
+    fixed: bool = False,
 ) -> Table:
     """Reads some columns of a table.
 
@@ -116,6 +117,7 @@ def read_table(
         required: Columns and what is checked of their cells.
         optional: The same for columns that may be absent.
         absent: Texts of a required column that stand for no value; such a record is counted, and not checked.
+        fixed: Whether no task can name another layout; hints then do not offer it.
 
     Raises:
         DataError: Naming the file and the first rows that cannot be read, in the order of the file.
@@ -126,7 +128,7 @@ def read_table(
     rows: list[int] = []
     left_out: Counter[str] = Counter()
     try:
-        names, records = _open(path, _Wanted(layout, tuple(checks), frozenset(required)), faults)
+        names, records = _open(path, _Wanted(layout, tuple(checks), frozenset(required), fixed), faults)
         for name, texts in (absent or {}).items():
             if texts:
                 records = _present(records, names.index(name), texts, left_out)
@@ -190,6 +192,7 @@ class _Wanted:
     layout: TableLayout
     names: tuple[str, ...]
     required: frozenset[str]
+    fixed: bool
 
     def find(self, header: Sequence[str], where: str) -> dict[str, int]:
         """Place of each column that the header has; ``where`` it stands is for messages.
@@ -209,6 +212,9 @@ class _Wanted:
                 needs = f"name the file's own column in the task: columns: {{{name}: ...}}; '{name}' is needed"
                 if len(header) == 1 and (sign := next(filter(header[0].count, OTHER_DELIMITERS), "")):
                     needs = f"the cells are parted by {sign!r}; part them as usual, or name it in the task: delimiter"
+                if self.fixed:
+                    needed = ",".join(each for each in self.names if each in self.required)
+                    needs = f"the first row names the columns, parted by commas: {needed}"
                 raise DataError(
                     f"{where}: no column '{theirs}' (found: {', '.join(header)})",
                     hint=needs if name in self.required else "",

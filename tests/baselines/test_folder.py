@@ -92,8 +92,9 @@ def test_names_of_fits_need_a_table_with_such_a_column(tmp_path):
     with pytest.raises(PluginError, match=r"names_fits is true, and there is no table images\.csv"):
         read(tmp_path, names_fits=True)
     table(tmp_path, ["u0,0,u0/0.png"])
-    with pytest.raises(DataError, match=r"images\.csv: .*'fit'"):
+    with pytest.raises(DataError, match=r"images\.csv: .*'fit'") as refusal:
         read(tmp_path, names_fits=True)
+    assert refusal.value.hint == "the first row names the columns, parted by commas: user,replicate,file,fit"
 
 
 def test_images_counted_from_one_are_told_from_those_of_other_fits(tmp_path):

@@ -36,6 +36,15 @@ def test_sprites_by_hand():
     assert check.agree > 1000
 
 
+def test_fits_without_any_value_have_no_spread_by_hand():
+    """New images that name their fits have no observed ratings."""
+    script = load("by_hand")
+    check = script.Check(verbose=False, draws=199)
+    script.check_spread(check, "new images", [{}, {}], {"by_fit": [None, None], "between_fits": None})
+    script.check_spread(check, "others", [{0: 0.1}, {0: 0.3}], {"by_fit": [0.1, 0.3], "between_fits": 0.02**0.5})
+    assert check.agree == 6 and not check.wrong
+
+
 @pytest.mark.slow
 def test_oasis_by_hand(shared, tmp_path):
     """Real ratings in four blocks; the whole task's records were checked likewise, see docs/reports/oasis.md."""

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from benchmark.analysis.analyse import analyse
+from benchmark.analysis.fits import Fits
 from benchmark.analysis.inputs import Plan, Rows
 from benchmark.analysis.measures import AUDITOR, VERIFIER
 from benchmark.analysis.results import Analysis, Caution
 from benchmark.stats.fits import FittedValues, fit_effects, half_widths
-from benchmark.stats.intervals import mean_interval, widened
+from benchmark.stats.intervals import Interval, mean_interval, widened
 from rebeca.arrays import Floats, Ints
 from rebeca.interfaces import ScorerCard
 
@@ -86,6 +87,17 @@ def test_intervals_hold_the_error_of_fits() -> None:
     expected = widened(alone, float(half), (0.0, 1.0))
     assert summary.interval.low == pytest.approx(expected.low) and summary.interval.high == pytest.approx(expected.high)
     assert summary.interval.high - summary.interval.low > 1.5 * (alone.high - alone.low)
+
+
+def test_fits_add_nothing_to_a_measure_that_a_generator_lacks() -> None:
+    """New images handed in have no observed ratings; pages ask for their interval in every segment of users."""
+    generators = [rows("a", 0), dataclasses.replace(rows("b", 1), pairs={})]
+    values = {"a": {"lift:ncf": np.zeros(USERS)}, "b": {}}
+    unknown = Interval(np.nan, np.nan, np.nan, "none", 0)
+    fits = Fits(PLAN, generators, values, np.zeros(USERS, np.int64))
+    assert fits.widened(unknown, "lift:ncf", "b", (-1.0, 1.0)) is unknown
+    known = Interval(0.0, -0.01, 0.01, "student-t", USERS)
+    assert fits.widened(known, "lift:ncf", "a", (-1.0, 1.0)).high > 0.01
 
 
 def test_gap_has_the_error_of_fits_too() -> None:

@@ -135,6 +135,21 @@ def test_one_fit_among_several_is_marked(board):
     assert "one fit" not in flags_of(fixed, task, None, False)
 
 
+def test_images_handed_in_without_their_fits_are_of_one_fitted_model(board):
+    """Their class says that nothing varies, since there is nothing to fit; nothing is known about other fits."""
+    several, (single, *_) = with_fits(board, 3), with_fits(board, 1, varies=False)
+    record = single.record
+    elsewhere = record.generator.model_copy(update={"fitted_elsewhere": True})
+    handed_in = dataclasses.replace(single, record=record.model_copy(update={"generator": elsewhere}))
+    task = board.record.model_copy(update={"spec": board.record.spec.model_copy(update={"fits": 3})})
+    assert "one fit" in flags_of(handed_in.record, task, None, False)
+    assert f"this fitted model of {single.title} has" in finding([handed_in, *several[1:]], board).text
+    scope = scope_of([handed_in, *several[1:]])
+    assert scope.models == f"methods, 3 fits each; one fit of {single.title}"
+    assert f"only one fit of {single.title}: another may" in scope.sentence
+    assert scope_of([handed_in]).models == "these fitted models"
+
+
 def test_a_title_with_a_comma_stands_in_quotes(board):
     rows = [dataclasses.replace(row, title=f"Prompts, {row.title}") for row in board.rows]
     said = finding(rows, board).text
@@ -160,9 +175,22 @@ def test_flags(records, generators):
     assert flags_of(record, task, None, False) == ["few users"]
     assert "failures 50 %" in flags_of(edited(record, valid=18), task, None, False)
     assert "copies 50 %" in flags_of(edited(record, copies=18), task, None, False)
-    assert "same for everybody" in flags_of(edited(record, different=3), task, None, False)
     assert flags_of(record, task, "another", True)[:2] == ["identical to another", "gap"]
     assert "needs judge" in flags_of(generators["catalogue-verifier"], task, None, False)
+
+
+def test_few_different_images_are_the_same_for_everybody_where_nobody_has_a_lift(records, generators):
+    """Three fits of one ranking show two items three times: to few kinds of users, few different images in all."""
+    task, few = read_comparison(records), edited(generators["rebeca"], different=3)
+
+    def flags(lift):
+        personal = few.personal["ncf"]
+        alone = dataclasses.replace(personal, lift=dataclasses.replace(personal.lift, estimate=lift))
+        return flags_of(few.model_copy(update={"personal": {"ncf": alone}}), task, None, False)
+
+    assert "same for everybody" in flags(0.0) and "same for everybody" in flags(1e-9)
+    assert "same for everybody" not in flags(1e-3)
+    assert "same for everybody" in flags_of(few.model_copy(update={"personal": {}}), task, None, False)
 
 
 def test_twins_have_the_same_images(generators):

@@ -49,6 +49,7 @@ def test_without_several_fits_there_is_no_figure(tables):
 
 
 def test_other_figures_say_how_many_fits_they_are_about(tables, several):
-    for board, words in ((tables, "these fitted models"), (several, "methods, 3 fits each")):
+    assert several.board.scope.models.startswith("methods, 3 fits each; one fit of ")
+    for board, words in ((tables, "these fitted models"), (several, several.board.scope.models)):
         titles = {figure.name: figure.title for _, figure in figures_of(board)}
         assert titles["rank-stability"].endswith(f"({words})") and titles["ecdf"].endswith(f"({words})")

@@ -272,6 +272,13 @@ def test_the_adjusted_size_is_found_with_eighty_percent_power(fits, comparisons,
     assert rates["methods, no difference, 11 comparisons"] < 0.11
 
 
+def test_more_users_never_make_a_larger_difference_necessary():
+    """Few fits in few sets: the degrees of freedom fall to theirs as users grow, faster than the error."""
+    noise = Detectable(Measure("ncf"), (0.081,), (), 40, 6, between_fits=0.0139, fits_measured=True)
+    sizes = [noise.at(Design(users, 6, 3), Family(36, 1, 1), 0.05, 36) for users in (20, 40, 80, 160, 320)]
+    assert sizes == sorted(sizes, reverse=True)
+
+
 def test_the_spread_between_fits_is_measured_where_records_have_several():
     plan = Plan("p", "ncf", "g0", "all-pairs", 0.05, 0.02, 99, 99, "auto", "exclude", 0.05, frozen=True)
     random, rows = rng(3), []
