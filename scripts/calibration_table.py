@@ -112,12 +112,17 @@ def tables(rows: list[dict[str, Any]]) -> str:
 
 def fit_tables(rows: list[dict[str, Any]]) -> list[str]:
     """Power; level and coverage per condition; what one fit says."""
-    lines = ["### Several fits: power", "", "| measure | fits | power | pooled t-test | level | of the t-test |"]
-    lines.append("|---|---|---|---|---|---|")
+    lines = [
+        "### Several fits: power",
+        "",
+        "| measure | fits | power | pooled t-test | level | of the t-test | beside three |",
+    ]
+    lines.append("|---|---|---|---|---|---|---|")
     for measure, fits in itertools.product(POWER, FITS[1:]):
         rates = {row["quantity"]: row["rate"] for row in rows if (row["condition"], row["fits"]) == (measure, fits)}
         columns = [rates[f"{test}, {what}, 11 comparisons"]
                    for what in ("power", "no difference") for test in ("methods", "pooled t-test")]  # fmt: skip
+        columns.append(rates["methods, power, 11 comparisons and 3 with strangers"])
         lines.append(f"| {measure} | {fits} | {' | '.join(f'{rate:.3f}' for rate in columns)} |")
     for condition in WORLDS["fits"]:
         own = [row for row in rows if row["condition"] == condition and row["fits"] > 1 and row["world"] == "fits"]

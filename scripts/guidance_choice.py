@@ -48,7 +48,7 @@ def main() -> None:
     sys.stdout.write(f"guidance {generator.params.guidance_grid}, worth {worth.round(3)}, mean {worth.mean():.3f}\n")
     rng = np.random.default_rng(0)
     sys.stdout.write("users   item mean   others, shrunken\n")
-    for size in SIZES:
+    for size in [size for size in SIZES if size <= len(users)]:
         drawn = [rng.choice(len(users), size, replace=False) for _ in range(DRAWS)]
         chosen = [np.mean([worth[way[:, some].mean(axis=1).argmax()] for some in drawn]) for way in ways]
         sys.stdout.write(f"{size:5d}   {chosen[0]:9.3f}   {chosen[1]:16.3f}\n")

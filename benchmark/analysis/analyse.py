@@ -325,9 +325,12 @@ def _cautions(
         differences = tuple(f"{pair.a} and {pair.b}" for pair in pairs if pair.skewed)
         spreads = families[measure.key].fits if measure.key in families else {}
         differing = [use for use, spread in spreads.items() if spread.equal is not None and spread.equal < plan.alpha]
-        unequal = tuple(row.id for row in rows if row.ranked and row.procedure in differing and len(row.fit_keys) > 1)
+        fitted = [row for row in rows if row.ranked and len(row.fit_keys) > 1 and measure.key in families]
+        unequal = tuple(row.id for row in fitted if row.procedure in differing)
+        unknown = tuple(row.id for row in fitted if row.procedure not in spreads)
         cautions += [
             Caution("unequal-fits", unequal, measure.key),
+            Caution("unknown-fits", unknown, measure.key),
             Caution("skewed-values", skewed, measure.key),
             Caution("skewed-differences", differences, measure.key),
         ]

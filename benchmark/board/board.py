@@ -36,6 +36,7 @@ CAUTIONS = {
     "drawn-items": "Differences of {measure} ({where}) rest on the items drawn: one pair can be told apart by chance in"
     " 10 % of the cases instead of 5 %.",
     "unequal-fits": "The variance between fits of {measure} differs among {where}, and the tests pool it.",
+    "unknown-fits": "Too few users have a {measure} in every fit of {where}: intervals and tests leave other fits out.",
 }
 """By kind; the figures behind each sentence are in docs/reports/calibration.md."""
 INCOMPLETE = "Not ranked: {title} has a preference for {known} of {users}."

@@ -8,7 +8,7 @@ from benchmark.planning.rates import ALPHA, FLIPS, PARTIAL_OFFSET, Cell, Counts
 from benchmark.stats.comparison import Rules, compare, sign_flips
 from benchmark.stats.fits import FitEffects, FittedValues, fit_effects, half_widths
 from benchmark.stats.intervals import mean_interval, widened
-from benchmark.stats.simulation import GENERATORS, simulate_fits
+from benchmark.stats.simulation import GENERATORS, OWN_PROCEDURES, SHARED_FITS, simulate_fits
 from benchmark.stats.student import satterthwaite, two_sided_p
 from rebeca.arrays import Bools, Floats, Ints
 
@@ -16,19 +16,29 @@ FLIPS_FOR_POWER = 1999
 """So many that their resolution costs no power."""
 COMPARED = 12
 """Generators of the power simulation: eleven comparisons with the reference."""
+STRANGERS = 3
+"""Generators beside them with fitting procedures of their own."""
 MARGIN = 3.0
 """Equivalence margin, in true standard errors of a difference."""
-ALL_PAIRS = np.triu_indices(GENERATORS, 1)
-WITH_REFERENCE = np.zeros(GENERATORS - 1, np.int64), np.arange(1, GENERATORS)
-FAMILIES = {"against the reference": WITH_REFERENCE, "all pairs": ALL_PAIRS}
 Pairs = tuple[Ints, Ints]
+
+
+def _with_the_first(count: int) -> Pairs:
+    """Every other generator of so many against the first."""
+    return np.zeros(count - 1, np.int64), np.arange(1, count)
+
+
+ALL_PAIRS = np.triu_indices(GENERATORS, 1)
+REFERENCE = "against the reference"
+FAMILIES = {REFERENCE: _with_the_first(GENERATORS), "all pairs": ALL_PAIRS}
 
 
 def compare_methods(cell: Cell, weights: Ints, rng: np.random.Generator, counts: Counts) -> None:
     """Equal methods, then one that is better than the others."""
     null = np.zeros(GENERATORS)
     values = simulate_fits(cell.shape, cell.fits, cell.fit_variance, cell.condition, null, rng)
-    effects = _effects(values, 2 if cell.condition == "shared fits" else 1, FLIPS, rng)
+    sharing = 2 if cell.condition == SHARED_FITS else 1
+    effects = _effects(values, FLIPS, rng, sharing, GENERATORS if cell.condition == OWN_PROCEDURES else 0)
     means = values.mean(axis=1)
     mean = widened(mean_interval(means[-1], weights), float(half_widths(effects.draws, 1 - ALPHA)[-1]))
     last = ALL_PAIRS[0][-1:], ALL_PAIRS[1][-1:]
@@ -36,7 +46,7 @@ def compare_methods(cell: Cell, weights: Ints, rng: np.random.Generator, counts:
     if cell.fits == 1:
         counts.covers("one fit, the interval contains the method's mean", mean, 0.0)
         counts.covers("one fit, the interval contains the methods' difference", pair.difference, 0.0)
-        counts.add("one fit, a verdict against the reference", _verdict(means, effects, WITH_REFERENCE, rng))
+        counts.add(f"one fit, a verdict {REFERENCE}", _verdict(means, effects, FAMILIES[REFERENCE], rng))
         counts.add("one fit, a verdict in all pairs", _verdict(means, effects, ALL_PAIRS, rng))
         return
     counts.covers("method, interval", mean, 0.0)
@@ -53,13 +63,14 @@ def compare_methods(cell: Cell, weights: Ints, rng: np.random.Generator, counts:
 def find_difference(cell: Cell, weights: Ints, rng: np.random.Generator, counts: Counts) -> None:
     """Eleven equal methods beside the reference, then one of them better; with a simple test of the same values.
 
-    ``weights`` is not used: nothing here has an interval.
+    The better one is looked for once more beside generators that pool with nobody. ``weights`` is not used: nothing
+    here has an interval.
     """
-    pairs = np.zeros(COMPARED - 1, np.int64), np.arange(1, COMPARED)
+    pairs = _with_the_first(COMPARED)
     for effect in (0.0, cell.lift):
         offsets = np.array([0.0, effect, *[0.0] * (COMPARED - 2)])
         values = simulate_fits(cell.shape, cell.fits, cell.fit_variance, cell.condition, offsets, rng)
-        effects = _effects(values, 1, FLIPS_FOR_POWER, rng)
+        effects = _effects(values, FLIPS_FOR_POWER, rng)
         differences = _differences(values.mean(axis=1), pairs)
         tests = sign_flips(differences, FLIPS_FOR_POWER, rng, effects.pairs(*pairs))
         adjusted = np.array([test.p_max_t for test in tests])
@@ -67,6 +78,11 @@ def find_difference(cell: Cell, weights: Ints, rng: np.random.Generator, counts:
         if effect:
             counts.add("methods, power, 11 comparisons", adjusted[0] <= ALPHA)
             counts.add("pooled t-test, power, 11 comparisons", simple[0] <= ALPHA)
+            more = simulate_fits(cell.shape, cell.fits, cell.fit_variance, cell.condition, np.zeros(STRANGERS), rng)
+            values, wider = np.concatenate([values, more]), _with_the_first(COMPARED + STRANGERS)
+            effects = _effects(values, FLIPS_FOR_POWER, rng, alone=STRANGERS)
+            tests = sign_flips(_differences(values.mean(axis=1), wider), FLIPS_FOR_POWER, rng, effects.pairs(*wider))
+            counts.add("methods, power, 11 comparisons and 3 with strangers", tests[0].p_max_t <= ALPHA)
         else:
             counts.add("methods, no difference, 11 comparisons", adjusted.min() <= ALPHA)
             counts.add("pooled t-test, no difference, 11 comparisons", simple.min() <= ALPHA)
@@ -89,10 +105,15 @@ def pooled_t_tests(differences: Floats, effects: FitEffects) -> Floats:
     return np.minimum(1.0, pairs * two_sided_p(differences.mean(axis=0) / np.sqrt(error), degrees))
 
 
-def _effects(values: Floats, sharing: int, draws: int, rng: np.random.Generator) -> FitEffects:
-    """Of generators [generators, fits, users]; so many in a row share their fits."""
+def _effects(values: Floats, draws: int, rng: np.random.Generator, sharing: int = 1, alone: int = 0) -> FitEffects:
+    """Of generators [generators, fits, users]; ``sharing`` in a row have the same fits, the last pool with nobody."""
     generators = [
-        FittedValues(f"g{g}", "method", tuple(f"{g // sharing}-{fit}" for fit in range(len(own))), own)
+        FittedValues(
+            f"g{g}",
+            "method" if g < len(values) - alone else f"method {g}",
+            tuple(f"{g // sharing}-{fit}" for fit in range(len(own))),
+            own,
+        )
         for g, own in enumerate(values)
     ]
     return fit_effects(generators, draws, "calibration", str(rng.integers(2**62)))

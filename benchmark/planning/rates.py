@@ -94,6 +94,7 @@ QUANTITIES = {
         _level("pooled t-test, no difference, 11 comparisons", on_board=False),
         Quantity("methods, power, 11 comparisons", POWER, None),
         Quantity("pooled t-test, power, 11 comparisons", POWER, None, on_board=False),
+        Quantity("methods, power, 11 comparisons and 3 with strangers", POWER, None),
     )
 }
 """Those of ``one fit`` are about a fitted model. They say nothing of its method, so nothing is promised."""

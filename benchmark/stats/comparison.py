@@ -20,6 +20,7 @@ from benchmark.stats.fits import PairEffects, half_widths
 from benchmark.stats.intervals import FEWEST, SHARE, UNBOUNDED, Bounds, Interval, mean_intervals, widened, wilson
 from benchmark.stats.items import ItemVariance, over_items, two_factor_p
 from benchmark.stats.levels import FEWEST_USERS, detectable
+from benchmark.stats.student import t_quantile
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.ties import TIE, TIE_OF_SCORES, direction, size_of
 
@@ -27,6 +28,8 @@ FLIPS_PER_BLOCK = 512
 """Fixed, so that the signs drawn do not depend on how many pairs there are."""
 MOST_ENUMERATED = 30
 ROUNDS_AT_ONCE = 4_000_000
+BALANCED_AT = 0.99
+"""Confidence of the intervals whose half-widths are the units of a family's statistics."""
 LARGEST_T = 1e9
 """Stands for the infinite t of equal values beside fits."""
 
@@ -98,11 +101,15 @@ def _over_users(d: Floats, n: Ints) -> _Null:
 
 
 def _over_users_and_fits(d: Floats, known: Bools, n: Ints, fits: PairEffects) -> _Null:
-    """|mean| over its standard error, with the variance that fits add.
+    """|mean| over the half-width of an interval for it, with the variance that fits add.
+
+    Half-widths and not standard errors, so that a pair with heavy tails (its fits pool with few others) is not the
+    family's largest in most flips, which would take power from all other pairs. A pair's own p depends on neither.
 
     A mean holds what its fits happened to add, and flips would take that for differences between users. So its expected
     value is subtracted first: the mean times the fits' share of the variance. Flips then give a t over users, and what
-    other fits would have added is added to it. Without any variance between fits this is :func:`_over_users`.
+    other fits would have added is added to it. Without any variance between fits this is :func:`_over_users`, divided
+    by a quantile of Student's t.
     """
     mean = d.sum(axis=0) / n
     over_users = np.square(np.where(known, d - mean, 0.0)).sum(axis=0) / (n * (n - 1))
@@ -110,9 +117,10 @@ def _over_users_and_fits(d: Floats, known: Bools, n: Ints, fits: PairEffects) ->
     variance = over_users + fits.variances
     share = np.divide(fits.variances, variance, out=np.zeros(len(mean)), where=variance > 0)
     centred = _over_users(np.where(known, d - share * mean, 0.0), n)
+    half = np.hypot(t_quantile(BALANCED_AT, n - 1) * np.sqrt(over_users), half_widths(fits.draws, BALANCED_AT))
 
     def standardised(means: Floats) -> Floats:
-        return np.divide(np.abs(means), np.sqrt(variance), out=np.zeros(means.shape), where=variance > 0)
+        return np.divide(np.abs(means), half, out=np.zeros(means.shape), where=half > 0)
 
     def of(totals: Floats, first: int) -> Floats:
         t = np.copysign(np.minimum(centred.of(totals, first), LARGEST_T), totals)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmark.stats.exact import resampled_means
+from benchmark.stats.student import t_quantile
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.ties import direction, size_of
 
@@ -129,15 +130,13 @@ def _complete(
     values: Floats, weights: Ints, mask: Bools, confidence: float, method: str, bounds: Bounds
 ) -> list[Interval]:
     """Intervals of columns [n, c] that all have the same users."""
-    from scipy.special import stdtrit  # a quarter of a second, which showing a leaderboard need not wait for
-
     n = len(values)
     mean = values.mean(axis=0) if n else np.full(values.shape[1], np.nan)
     if n < FEWEST:
         return [Interval(float(m), float("nan"), float("nan"), "none", n) for m in mean]
     constant = np.ptp(values, axis=0) <= CONSTANT * np.maximum(1.0, np.abs(mean))
     spread = values.std(axis=0, ddof=1)
-    tail = stdtrit(n - 1, 0.5 + confidence / 2)
+    tail = t_quantile(confidence, n - 1)
     lopsided = np.zeros(len(mean))
     lopsided[~constant] = skewness(values[:, ~constant])
     studentised = (np.abs(lopsided) > SKEWED) | (method == "bootstrap-t")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmark.stats.intervals import FEWEST, UNBOUNDED, Bounds, Interval, widened
+from benchmark.stats.student import t_quantile
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.ties import TIE, levels, size_of
 
@@ -172,11 +173,9 @@ def over_items(
 
     The ends over users alone are kept beside it.
     """
-    from scipy.special import stdtrit
-
     if items is None or not np.isfinite([interval.low, interval.high]).all():
         return interval
-    half = float(stdtrit(items.degrees, 0.5 + confidence / 2) * np.sqrt(items.variance))
+    half = float(t_quantile(confidence, items.degrees) * np.sqrt(items.variance))
     ends = interval.low, interval.high
     return replace(widened(interval, half, bounds), over_users=ends, items=items.items)
 
@@ -226,11 +225,9 @@ def split_interval(values: Sequence[float], test: int, train: int, confidence: f
         train: The other items.
         confidence: E.g. 0.95.
     """
-    from scipy.special import stdtrit
-
     splits, mean = np.asarray(values, np.float64), float(np.mean(values))
     if len(splits) < FEWEST:
         return Interval(mean, float("nan"), float("nan"), "none", len(splits))
     error = float(np.sqrt(splits.var(ddof=1) * (1 / len(splits) + test / train)))
-    half = float(stdtrit(len(splits) - 1, 0.5 + confidence / 2)) * error
+    half = float(t_quantile(confidence, len(splits) - 1)) * error
     return Interval(mean, mean - half, mean + half, "student-t", len(splits))

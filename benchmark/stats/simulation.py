@@ -44,15 +44,17 @@ GENERATOR_CONDITIONS = (
     "equal", "leniency", "unequal spread", "images by leniency", "images by quality", "skewed",
     "skewed, unequal scales",
 )  # fmt: skip
-FIT_CONDITIONS = ("own fits", "shared fits", "unequal fits")
-"""Every generator has its own fits; two and two share them; fits of the later half vary more."""
+SHARED_FITS, UNEQUAL_FITS, ONE_UNEVEN, OWN_PROCEDURES = "shared fits", "unequal fits", "one uneven", "own procedures"
+FIT_CONDITIONS = ("own fits", SHARED_FITS, UNEQUAL_FITS, ONE_UNEVEN, OWN_PROCEDURES)
+"""Every generator has its own fits; two and two share them; fits of the later half vary more; those of the last vary
+much more; no two generators are fitted alike."""
 GENERATORS = 4
 SCALES = (1.0, 1.0, 3.0, 9.0)
 """Of four generators' noise, where scales are unequal."""
 COMMON = 0.9
 """Share of the variance between fits that generators with shared fits have in common."""
-UNEQUAL_FITS = (0.4, 1.6)
-"""Variance between fits of the earlier and the later half of generators, over its mean."""
+UNEQUAL = {UNEQUAL_FITS: (0.4, 0.4, 1.6, 1.6), ONE_UNEVEN: (4 / 19, 4 / 19, 4 / 19, 64 / 19)}
+"""Variance between the fits of four generators, over its mean."""
 AUC_GAP, AUC_GAP_SPREAD = 1.0, 0.5
 
 
@@ -192,18 +194,18 @@ def simulate_fits(
         fits: Fits per generator.
         variance: Variance between fits, as a multiple of that between users.
         condition: One of :data:`FIT_CONDITIONS`, or any other word for own fits.
-        offsets: float [generators]; true means, with an even number of generators where fits are not their own.
+        offsets: float [generators]; true means; of an even number of generators where two and two share fits, of four
+            where variances differ.
         rng: Random numbers.
     """
     if shape.images % fits:
         raise ValueError(f"{shape.images} images per user are no multiple of {fits} fits")
     count, rho = len(offsets), shape.correlation
     effects = rng.normal(size=(count, fits))
-    if condition == "shared fits":
+    if condition == SHARED_FITS:
         common = np.repeat(rng.normal(size=(count // 2, fits)), 2, axis=0)
         effects = np.sqrt(COMMON) * common + np.sqrt(1 - COMMON) * effects
-    if condition == "unequal fits":
-        effects *= np.sqrt(np.repeat(UNEQUAL_FITS, count // 2))[:, None]
+    effects *= np.sqrt(UNEQUAL.get(condition, (1.0,) * count))[:, None]
     scores = np.sqrt(rho) * rng.normal(size=(count, 1, shape.users))
     scores = scores + np.sqrt((1 - rho) * fits / shape.images) * rng.normal(size=(count, fits, shape.users))
     return np.asarray(scores + np.sqrt(rho * variance) * effects[:, :, None] + offsets[:, None, None])

@@ -155,6 +155,19 @@ def test_unequal_variances_between_fits_are_named() -> None:
     assert Caution("unequal-fits", ("a", "b", "c"), "ncf") in cautions
 
 
+def test_fits_of_which_nothing_is_known_are_named() -> None:
+    """Every user misses the images of one fit."""
+    broken = rows("b", 1, use="plug-in")
+    missing = np.arange(USERS)[:, None] % FITS == np.arange(K) % FITS
+    broken = dataclasses.replace(
+        broken, scores={name: np.where(missing, np.nan, s) for name, s in broken.scores.items()}
+    )
+    task = run([rows("a", 0), broken]).task
+    assert set(task.families["ncf"].fits) == {"rebeca"}
+    assert Caution("unknown-fits", ("b",), "ncf") in task.cautions
+    assert not any(caution.kind == "unknown-fits" for caution in run([rows("a", 0), rows("b", 1)]).task.cautions)
+
+
 def test_the_order_of_generators_changes_nothing() -> None:
     generators = [rows(name, seed) for seed, name in enumerate("abc")]
     forwards, backwards = run(generators), run(generators[::-1])

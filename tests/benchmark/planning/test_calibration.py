@@ -24,7 +24,7 @@ from benchmark.stats.simulation import (
     CONDITIONS,
     FIT_CONDITIONS,
     NO_FORMULA,
-    UNEQUAL_FITS,
+    UNEQUAL,
     Shape,
     image_counts,
     simulate_fits,
@@ -186,7 +186,8 @@ def test_simulated_fits_have_the_variances_asked_for(condition):
     draws = np.stack([simulate_fits(shape, fits, variance, condition, np.arange(4.0), random) for _ in range(300)])
     effects = draws.mean(axis=3)  # [draws, generators, fits]
     of_users = (0.3 + 0.7 * fits / shape.images) / shape.users
-    ratio = np.repeat(UNEQUAL_FITS, 2) if condition == "unequal fits" else np.ones(4)
+    ratio = np.array(UNEQUAL.get(condition, (1, 1, 1, 1)))
+    assert ratio.sum() == pytest.approx(4)
     assert effects.mean(axis=(0, 2)) == pytest.approx(np.arange(4.0), abs=0.06)
     assert effects.var(axis=0).mean(axis=1) == pytest.approx(0.3 * variance * ratio + of_users, rel=0.15)
     together = np.corrcoef(effects[:, 0].ravel(), effects[:, 1].ravel())[0, 1]
