@@ -302,10 +302,10 @@ class Fits:
         parts = [(self.total[use], len(keys)) for use, keys in varying]
         return sum(max(0.0, value - noise) / count for (value, noise, _), count in parts)
 
-    def half(self, draws: list[dict[str, float]], a: str, b: str | None = None) -> float:
-        """What 95 % of the draws do not exceed, for a generator or a difference."""
+    def half(self, draws: list[dict[str, float]], a: str, b: str | None = None, share: float = 0.95) -> float:
+        """What this share of the draws does not exceed, for a generator or a difference."""
         sizes_ = sorted(abs(draw[a] - (0.0 if b is None else draw[b])) for draw in draws)
-        return sizes_[int(0.95 * len(sizes_))]
+        return sizes_[int(share * len(sizes_))]
 
 
 def pooled(parts: list[tuple[float, float, int]]) -> tuple[float, float, int]:
@@ -447,9 +447,12 @@ def check_family(check: Check, folder: Path, measure: str, comparison: dict[str,
             check_pair(check, what, pair, difference, image_scores, half, fits.between(a, b))
     added = [fits.between(o["a"], o["b"]) for o in tested]
 
-    observed = [standardised(list(own.values()), extra) for own, extra in zip(d, added, strict=True)]
-    if not fits.spec:
-        observed = [sizes(list(own.values())) for own in d]
+    units: list[float] = []
+    observed = [sizes(list(own.values())) for own in d]
+    if fits.spec:
+        halves = [fits.half(drawn, o["a"], o["b"], 0.99) for o in tested]
+        units = [unit(list(own.values()), half) for own, half in zip(d, halves, strict=True)]
+        observed = [abs(mean(list(own.values()))) / one_unit for own, one_unit in zip(d, units, strict=True)]
     order = sorted(range(len(d)), key=lambda k: -observed[k])
     raw, stepped = [0] * len(d), [0] * len(d)
     for number in range(DRAWS):
@@ -457,8 +460,8 @@ def check_family(check: Check, folder: Path, measure: str, comparison: dict[str,
         if fits.spec:
             other = drawn[number]
             t = [
-                flipped(own, sign, extra, other[pair["a"]] - other[pair["b"]])
-                for pair, own, extra in zip(tested, d, added, strict=True)
+                flipped(own, sign, extra, other[pair["a"]] - other[pair["b"]]) / one_unit
+                for pair, own, extra, one_unit in zip(tested, d, added, units, strict=True)
             ]
         else:
             t = [sizes([sign[u] * v for u, v in own.items()]) for own in d]
@@ -498,19 +501,19 @@ def check_letters(check: Check, measure: str, family: dict[str, Any]) -> None:
         check.same(f"{measure}, {pair['a']} and {pair['b']}: share a letter", int(not differ), int(share))
 
 
-def standardised(d: list[float], extra: float) -> float:
-    """|mean| over its standard error; ``extra`` is the variance that fits add."""
-    return abs(mean(d)) / math.sqrt(statistics.variance(d) / len(d) + extra)
+def unit(d: list[float], half: float) -> float:
+    """Half the width of a 99 % interval over users and fits, of which ``half`` is the fits' part."""
+    return math.hypot(student.ppf(0.995, len(d) - 1) * statistics.stdev(d) / math.sqrt(len(d)), half)
 
 
 def flipped(difference: dict[Any, float], sign: dict[Any, int], extra: float, effect: float) -> float:
-    """The same under the null hypothesis: what fits are expected to have added is left out, then signs are flipped."""
+    """|mean| under the null hypothesis: what fits are expected to have added is left out, then signs are flipped."""
     d = list(difference.values())
     over_users = statistics.variance(d) / len(d)
     rest = mean(d) * extra / (over_users + extra)
     moved = [sign[u] * (v - rest) for u, v in difference.items()]
     t = math.copysign(sizes(moved), mean(moved))
-    return abs(t * math.sqrt(over_users) + effect) / math.sqrt(over_users + extra)
+    return abs(t * math.sqrt(over_users) + effect)
 
 
 def check_pair(
