@@ -326,8 +326,8 @@ class Caution:
         kind: Why; `no-comparisons`: the reference has no rank; `own-candidates`: lifts leave out retrieved items that
             the judging user could not have been shown; `unequal-fits`: the variance between fits, which is pooled,
             differs between generators of one fitting procedure; `unknown-fits`: too few users have a value in every fit
-            to say anything about other fits; `drawn-items`: differences in held-out ratings, whose
-            tests reject too often.
+            to say anything about other fits; `drawn-items`: differences in held-out ratings, whose tests reject too
+            often.
         where: The number of users, or the ids of the generators or pairs concerned.
         measure: Of which measure.
     """
