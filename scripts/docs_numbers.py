@@ -132,6 +132,13 @@ def table_of(source: str) -> str:
     """Markdown: the generators of a record by these measures, or the figures of tinyworld's models."""
     if source == "card":
         return _models()
+    if source == "recognised":
+        return _recognised()
+    if source == "inside":
+        shares = json.loads(CARD.read_text(encoding="utf-8"))["inside"]
+        return "\n".join(
+            ["| images | inside |", "|---|---|", *(f"| {name} | {value:.3f} |" for name, value in shares.items())]
+        )
     record, *measures = source.split(" ")
     columns = {column.key: column for column in board(record).measures.everything()}
     shown = [columns[name] for name in measures]
@@ -153,6 +160,13 @@ def _models() -> str:
         aim = f"{words[AIMS[name][0].__name__]} {f'{AIMS[name][1]:g}'.removeprefix('0')}" if name in AIMS else ""
         lines.append(f"| {name} | {measured} | {aim} |")
     return "\n".join(lines)
+
+
+def _recognised() -> str:
+    shares = json.loads(CARD.read_text(encoding="utf-8"))["recognised"]
+    contents = list(next(iter(shares.values())))
+    rows = [f"| {content} | {' | '.join(f'{of[content]:.3f}' for of in shares.values())} |" for content in contents]
+    return "\n".join([f"| | {' | '.join(shares)} |", "|---" * (len(shares) + 1) + "|", *rows])
 
 
 def rewritten(text: str) -> str:

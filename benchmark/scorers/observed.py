@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmark.scorers.shared import EveryoneScorer, FixedScorer
-from rebeca.arrays import Floats, Ints
+from benchmark.scorers.shared import EveryoneScorer, FixedScorer, PixelScorer
+from rebeca.arrays import Floats, Ints, Pixels
 from rebeca.data.interactions import Interactions
+from rebeca.errors import SpecError
 from rebeca.interfaces import NoParams, ScoredImages, ScorerCard, ScorerContext
 from rebeca.ties import TIE, size_of
 
@@ -120,6 +121,33 @@ class TopUtilityScorer(GroundTruthScorer):
         """float64 [users, n]; 1 or 0."""
         utility = super().score_all(images, users)
         return np.where(np.isnan(utility), np.nan, utility >= self._enough[users][:, None])
+
+    def worst(self, users: Ints) -> Floats:
+        return np.zeros(len(users))
+
+
+class InWorldScorer(PixelScorer[NoParams], FixedScorer):
+    """``in-world``: whether an image could be an item of the synthetic world.
+
+    It knows nobody's taste, so it is no ground truth that could validate a leaderboard.
+    """
+
+    NEEDS = frozenset({"ground-truth"})
+    CARD = ScorerCard("In the world", "share", True, "Share of images that could be items of the synthetic world.")
+
+    def __init__(self, params: NoParams, context: ScorerContext) -> None:
+        super().__init__(params, context)
+        inside = context.ground_truth.inside
+        if inside is None:
+            raise SpecError(
+                "scorer 'in-world': the data set cannot tell which images could be its items",
+                hint="remove 'in-world' from scorers, or use a data set whose ground truth has 'inside'",
+            )
+        self._inside = inside
+
+    def score_pixels(self, images: list[Pixels]) -> Floats:
+        """float64 [n]; 1 or 0."""
+        return np.asarray(self._inside(images), np.float64)
 
     def worst(self, users: Ints) -> Floats:
         return np.zeros(len(users))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rebeca.arrays import Floats, Ints, Pixels, first_true
+from rebeca.arrays import Bools, Floats, Ints, Pixels, first_true
 from rebeca.data.catalogue import ArraySource, Candidates, Catalogue, FolderSource, PixelSource
 from rebeca.data.interactions import Interactions
 from rebeca.errors import DataError
@@ -25,6 +25,8 @@ class GroundTruth:
         utility: ``utility(users, items) -> float``; for index arrays that broadcast.
         exact: Named values that an exact sampler of p(item | liked) would reach, for reports.
         of_images: ``of_images(images) -> float [all users, n]``; None where only items have a known utility.
+        inside: ``inside(images) -> bool [n]``; whether an image could be an item of this world. Images outside have the
+            lowest utility. None where the world cannot tell.
 
     Example:
         >>> import numpy as np
@@ -40,6 +42,7 @@ class GroundTruth:
     utility: Callable[[Ints, Ints], Floats]
     exact: Mapping[str, float]
     of_images: Callable[[Iterable[Pixels]], Floats] | None = None
+    inside: Callable[[Iterable[Pixels]], Bools] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ from typing import Literal
 from rebeca.data.dataset import Dataset
 from rebeca.data.options import TABLE_ENDINGS, USUAL_LAYOUT, RatingRules, TableLayout
 from rebeca.interfaces import CaptionFile, DatasetSource
+from rebeca.tinyworld.models import USERS_PARTS, weights_digest
 from rebeca.tinyworld.world import TinyworldParams, make_tinyworld
 from rebeca.worlds.sprites import SpritesParams, make_sprites
 
@@ -116,6 +117,11 @@ class TinyworldData(DatasetSource[TinyworldParams]):
     """``kind: tinyworld``: postcards and users with a known taste, see tasks/tinyworld.md."""
 
     Params = TinyworldParams
+
+    @classmethod
+    def fingerprint(cls, params: TinyworldParams) -> str:
+        """The weights that users see with, since ratings depend on them."""
+        return weights_digest(parts=USERS_PARTS)
 
     def read(self) -> Dataset:
         return make_tinyworld(self.params)

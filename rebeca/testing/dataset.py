@@ -172,7 +172,7 @@ class DatasetContract(Contract):
         """Ratings are not all the same."""
         refuse_if(np.ptp(self.dataset.ratings.rating) == 0, "all ratings are the same")
 
-    @check("return float arrays: utility(users, items) broadcasts, of_images(images) is [all users, n]")
+    @check("return arrays: utility(users, items) broadcasts, of_images(images) is [all users, n], inside(images) bool")
     def test_ground_truth_answers(self) -> None:
         """What a synthetic world knows has the shapes that scorers expect."""
         dataset = self.dataset
@@ -185,8 +185,12 @@ class DatasetContract(Contract):
         refuse_if(
             utility.shape != shape or not np.isfinite(utility).all(), f"utility is {utility.shape}, or not finite"
         )
+        some = [dataset.catalogue.pixels(i) for i in range(min(3, len(items)))]
+        if known.inside is not None:
+            answer = np.asarray(known.inside(some))
+            fine = answer.shape == (len(some),) and answer.dtype == bool
+            refuse_if(not fine, f"inside gave {answer.dtype} {list(answer.shape)}, expected bool [{len(some)}]")
         if known.of_images is not None:
-            some = [dataset.catalogue.pixels(i) for i in range(min(3, len(items)))]
             shape, values = (len(users), len(some)), np.asarray(known.of_images(some))
             refuse_if(values.shape != shape, f"of_images gave {list(values.shape)}, expected {list(shape)}")
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parent / "weights"
 CARD = WEIGHTS / "card.json"
 PARTS = ("autoencoder", "diffusion", "adapter", "prior-encoder", "verifier-encoder", "auditor-encoder", "hps", "laion")
+"""The parts that layouts are written of."""
+USERS_PARTS = ("recogniser", "support")
+"""The parts that only the world's users see with."""
 STABLE_DIFFUSION = "stable-diffusion"
 ADAPTER = Path("ip-adapter") / "models" / "ip-adapter_tinyworld.safetensors"
 IMAGE_ENCODER = Path("ip-adapter") / "models" / "image_encoder"
@@ -109,10 +112,10 @@ def weights_file(part: str, folder: Path = WEIGHTS) -> Path:
     return path
 
 
-def weights_digest(folder: Path = WEIGHTS) -> str:
-    """SHA-256 over all shipped tensors."""
+def weights_digest(folder: Path = WEIGHTS, parts: tuple[str, ...] = PARTS) -> str:
+    """SHA-256 over the shipped tensors of some parts."""
     digest = hashlib.sha256()
-    paths = {part: weights_file(part, folder) for part in PARTS}
+    paths = {part: weights_file(part, folder) for part in parts}
     hashes = file_hashes(paths.values())
     for part, path in paths.items():
         digest.update(part.encode() + bytes.fromhex(hashes[path]))
@@ -161,7 +164,7 @@ def read_part(folder: Path, part: str) -> dict[str, Tensor]:
     """Tensors of a part in single precision."""
     from safetensors.torch import load_file
 
-    return {name: tensor.float() for name, tensor in load_file(folder / f"{part}.safetensors").items()}
+    return {name: tensor.float() for name, tensor in load_file(weights_file(part, folder)).items()}
 
 
 def write_layouts(weights: Path, folder: Path) -> None:

@@ -5,14 +5,18 @@ Lengths are in pixels of the 64 x 64 postcard, y counts downwards, colours are R
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+from itertools import islice
 
 import numpy as np
 
-from rebeca.arrays import Bools, Floats, Ints
+from rebeca.arrays import Bools, Floats, Ints, Pixels
 from rebeca.seeds import seed_of
 
 SIZE = 64
+BATCH = 256
+"""Images that are looked at together."""
 MODELS_SEED = 0
 """Seed of the postcards that models are trained on (streams ``train`` and ``validation``) and tested on (``test``)."""
 TIMES = ("dawn", "morning", "noon", "sunset", "dusk", "night")
@@ -99,6 +103,30 @@ class Scenes:
 
     def take(self, rows: Ints | slice) -> Scenes:
         return Scenes(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+
+def as_postcards(images: Iterable[Pixels]) -> Iterator[Pixels]:
+    """uint8 [at most 256, 64, 64, 3]; images in batches, brought to the only size in which users see them.
+
+    Args:
+        images: uint8 [height, width, 3], of any sizes.
+
+    Raises:
+        ValueError: If an image has another type or number of channels.
+    """
+    given = iter(images)
+    while batch := [_as_postcard(image) for image in islice(given, BATCH)]:
+        yield np.stack(batch)
+
+
+def _as_postcard(image: Pixels) -> Pixels:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ValueError(f"an image is {image.dtype} {list(image.shape)}, expected uint8 [height, width, 3]")
+    if image.shape[:2] == (SIZE, SIZE):
+        return image
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
 
 
 def draw_scenes(count: int, seed: int, stream: str) -> Scenes:

@@ -1,91 +1,156 @@
-"""Users with a known taste: a utility that is a function of the pixels, so that it is exact for any image.
+"""Users with a known taste: each has an ideal postcard in mind and likes what comes near it.
 
-A user's utility is ``sqrt(SHARED) * common taste + sqrt(1 - SHARED) * own taste``, both linear in eight features of
-the pixels. Ratings are the utility plus a habit of the user and noise, cut into five grades.
+A user's utility is ``sqrt(SHARED) * common taste + sqrt(1 - SHARED) * own taste``. A taste is a weighted sum of how
+well an image matches the ideal postcard, aspect by aspect: what it shows, where and how large it is, and its colours.
+No match is more than 1, so a taste has a peak, and no image can be liked without end. Everything is read from pixels,
+so the utility is exact for any image. Ratings are the utility plus a habit of the user and noise, cut into five grades.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from rebeca.arrays import Floats, Ints, Pixels
 from rebeca.seeds import seed_of
+from rebeca.tinyworld.colours import COLOURS, colours
+from rebeca.tinyworld.contents import CLASSES, NUMBERS
+from rebeca.tinyworld.recogniser import recognise
+from rebeca.tinyworld.render import render
+from rebeca.tinyworld.scenes import CRESCENT, FULL, GROUNDS, MEADOW, NOTHING, SIZE, SUN, as_postcards, draw_scenes
 
-FEATURES = (
-    "brightness",
-    "contrast",
-    "colourfulness",
-    "warmth",
-    "saturation",
-    "vertical gradient",
-    "green share",
-    "blue share",
-)
-CENTRE = np.array([0.4939, 0.127, 0.2481, -0.0213, 0.2691, -0.0141, 0.061, 0.4068])
-SPREAD = np.array([0.1838, 0.0282, 0.1166, 0.2016, 0.1236, 0.122, 0.1207, 0.2527])
-"""Mean and standard deviation of the features over 6,000 postcards, see scripts/tinyworld/facts.py."""
-CORRELATION = np.array(
-    [
-        [1.0, 0.333, 0.481, -0.006, 0.353, -0.019, 0.043, -0.14],
-        [0.333, 1.0, 0.275, -0.261, 0.225, -0.036, 0.072, 0.14],
-        [0.481, 0.275, 1.0, 0.145, 0.919, 0.041, 0.153, -0.118],
-        [-0.006, -0.261, 0.145, 1.0, 0.1, -0.0, -0.085, -0.827],
-        [0.353, 0.225, 0.919, 0.1, 1.0, -0.002, 0.072, 0.021],
-        [-0.019, -0.036, 0.041, -0.0, -0.002, 1.0, 0.351, -0.088],
-        [0.043, 0.072, 0.153, -0.085, 0.072, 0.351, 1.0, -0.108],
-        [-0.14, 0.14, -0.118, -0.827, 0.021, -0.088, -0.108, 1.0],
-    ]
-)
-"""Of the features over the same postcards."""
-COMMON = np.array([0.3, 0.8, 0.9, 0.0, 0.2, 0.3, 0.0, 0.0])
-"""What users like on the whole, chosen by hand: colour and contrast, a little light, a bright sky."""
-SHARED = 0.34
-"""Share of the common taste in the variance of a utility."""
+CONTENT = ("ground", "sun", "moon", "clouds", "mountains", "trees", "houses", "boats")
+"""What an image shows: the land, and whether a thing is there."""
+COMPOSITION = ("horizon", "place of the disc", "number of trees", "height of trees")
+"""Where things are, how many, and how large."""
+ASPECTS = (*CONTENT, *COMPOSITION, "colours")
+GROUPS = (("content", CONTENT), ("composition", COMPOSITION), ("colours", ("colours",)))
+CARES = (4.0, 1.0, 2.0)
+"""Parameters of the Dirichlet distribution of a user's shares for content, composition and colours."""
+SPECIAL = 1.0
+"""Parameter of the Dirichlet distribution of the shares within a group; 1 lets users care for few aspects or many."""
+COMMON_CARES = (0.5, 0.1, 0.4)
+"""Shares of content, composition and colours in the common taste."""
+SHARED = 0.2
+"""Share of the common taste in the variance of a utility, were it independent of the own taste."""
 NOISE = 0.5
 """Standard deviation of a rating's noise, where the utility's is 1."""
 HABIT = 0.25
 """Standard deviation of a user's lenience."""
 CUTS = (-1.3, -0.5, 0.3, 1.2)
 """Ratings 2, 3, 4 and 5 begin here."""
-_EDGE = 0.12
-"""From this lead on over the other channels, a pixel counts fully to its colour's share."""
+COLOUR_REACH = 0.8
+"""Distance from the ideal in standard deviations per statistic at which a match of colours falls to exp(-1/2)."""
+REACH = {"horizon": 1.0, "place of the disc": 1.0, "height of trees": 1.0}
+"""As :data:`COLOUR_REACH`, in spreads of :data:`rebeca.tinyworld.contents.NUMBERS`."""
+TREES_REACH = 1.5
+"""As :data:`COLOUR_REACH`, in trees."""
+BATCH = 1000
+"""Images that are compared with all ideal postcards at once."""
+LEAST_SPREAD = 0.2
+"""An aspect whose matches differ less than this between postcards counts less. Otherwise a match that hardly any
+postcard has would outweigh all others."""
 
 
-def features(images: Iterable[Pixels]) -> Floats:
-    """float64 [n, 8]; the features of uint8 images [height, width, 3], standardised over the world's postcards."""
-    return (raw_features(images) - CENTRE) / SPREAD
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What users see of n images.
+
+    Attributes:
+        ground: float64 [n, 6]; chances of every ground.
+        things: float64 [n, 7]; chances that sun, moon, clouds, mountains, trees, houses and boats are there.
+        horizon: float64 [n, 1].
+        disc: float64 [n, 2]; its place.
+        trees: float64 [n, 1]; their expected number.
+        tree_height: float64 [n, 1]; of the tallest.
+        colours: float64 [n, 8]; see :mod:`rebeca.tinyworld.colours`.
+    """
+
+    ground: Floats
+    things: Floats
+    horizon: Floats
+    disc: Floats
+    trees: Floats
+    tree_height: Floats
+    colours: Floats
+
+    def __len__(self) -> int:
+        return len(self.ground)
+
+    def take(self, rows: Ints | slice) -> Seen:
+        return Seen(*(getattr(self, f.name)[rows] for f in fields(self)))
 
 
-def raw_features(images: Iterable[Pixels]) -> Floats:
-    """float64 [n, 8]; as :func:`features`, not standardised."""
-    rows = [_features(image) for image in images]
-    return np.array(rows, np.float64).reshape(len(rows), len(FEATURES))
+def see(images: Iterable[Pixels]) -> Seen:
+    """What users see of uint8 images [height, width, 3]."""
+    nothing = _see(np.empty((0, SIZE, SIZE, 3), np.uint8))
+    return concatenated([nothing, *map(_see, as_postcards(images))])
 
 
-def _features(image: Pixels) -> list[float]:
-    """Means over the whole image, so that a decoder must keep light and colour, but not single edges."""
-    rgb = image.astype(np.float64) / 255
-    r, g, b = rgb[..., 0], rgb[..., 1], rgb[..., 2]
-    luma = 0.299 * r + 0.587 * g + 0.114 * b
-    high, low = rgb.max(axis=2), rgb.min(axis=2)
-    red_green, yellow_blue = r - g, (r + g) / 2 - b
-    colourfulness = np.sqrt(red_green.var() + yellow_blue.var()) + 0.3 * np.sqrt(
-        red_green.mean() ** 2 + yellow_blue.mean() ** 2
-    )  # Hasler and Suesstrunk 2003
-    half = len(luma) // 2
-    return [
-        float(luma.mean()),
-        float(luma.std()),
-        float(colourfulness),
-        float((r - b).mean()),
-        float((high - low).mean()),
-        float(luma[:half].mean() - luma[half:].mean()),
-        float(np.clip((g - np.maximum(r, b)) / _EDGE, 0, 1).mean()),
-        float(np.clip((b - np.maximum(r, g)) / _EDGE, 0, 1).mean()),
-    ]
+def concatenated(parts: Sequence[Seen]) -> Seen:
+    """One after the other."""
+    return Seen(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Seen)))
+
+
+def _see(postcards: Pixels) -> Seen:
+    read = recognise(postcards)
+    disc = read.chances["disc"]
+    present = [1 - read.chances[name][:, NOTHING] for name in ("clouds", "ridges", "trees", "houses", "boats")]
+    number = dict(zip(NUMBERS, read.numbers.T, strict=True))
+    return Seen(
+        ground=read.chances["ground"],
+        things=np.stack([disc[:, SUN], disc[:, FULL] + disc[:, CRESCENT], *present], axis=1),
+        horizon=number["horizon"][:, None],
+        disc=np.stack([number["disc x"], number["disc y"]], axis=1),
+        trees=read.chances["trees"] @ np.arange(CLASSES["trees"])[:, None],
+        tree_height=number["tree height"][:, None],
+        colours=colours(postcards),
+    )
+
+
+def matches(ideals: Seen, seen: Seen) -> Floats:
+    """float64 [aspects, ideals, n]; how well images match ideal postcards, 0 to 1, in the order of :data:`ASPECTS`.
+
+    A place or a size counts where the ideal postcard has the thing, and as far as the image has it too.
+    """
+    sun, moon, trees = (CONTENT.index(name) - 1 for name in ("sun", "moon", "trees"))
+    wanted, shown = ideals.things[:, None, :], seen.things[None, :, :]
+    things = wanted * shown + (1 - wanted) * (1 - shown)
+    disc = [part.things[:, sun] + part.things[:, moon] for part in (ideals, seen)]
+    both_discs = disc[0][:, None] * disc[1]
+    both_trees = wanted[:, :, trees] * shown[:, :, trees]
+    return np.stack(
+        [
+            ideals.ground @ seen.ground.T,
+            *np.moveaxis(things, 2, 0),
+            _near(ideals.horizon, seen.horizon, REACH["horizon"]),
+            both_discs * _near(ideals.disc, seen.disc, REACH["place of the disc"]),
+            _near(ideals.trees, seen.trees, TREES_REACH),
+            both_trees * _near(ideals.tree_height, seen.tree_height, REACH["height of trees"]),
+            _near(ideals.colours, seen.colours, COLOUR_REACH * np.sqrt(len(COLOURS))),
+        ]
+    )
+
+
+def _near(ideal: Floats, value: Floats, reach: float) -> Floats:
+    """float64 [ideals, n]; 1 at the ideal, falling with the square of the distance."""
+    square = ((ideal[:, None, :] - value[None, :, :]) ** 2).sum(axis=2)
+    near: Floats = np.exp(-square / (2 * reach**2))
+    return near
+
+
+COMMON = Seen(
+    ground=np.eye(len(GROUNDS))[[MEADOW]],
+    things=np.array([[1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0]]),
+    horizon=np.zeros((1, 1)),
+    disc=np.zeros((1, 2)),
+    trees=np.full((1, 1), 3.0),
+    tree_height=np.zeros((1, 1)),
+    colours=np.array([[0.6, 0.6, 0.9, 0.0, 0.8, 0.3, 1.2, 0.2]]),
+)
+"""The ideal postcard of the common taste, chosen by hand: a sunny meadow before mountains, with trees and a house."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,28 +158,89 @@ class Tastes:
     """The tastes of all users.
 
     Attributes:
-        weights: float64 [users, 8]; a utility is ``features @ weights.T`` and has unit variance over postcards.
+        ideals: The ideal postcards: one per user, the common one last.
+        weights: float64 [aspects, users + 1].
+        shift: float64 [users].
+        scale: float64 [users]; a utility has mean 0 and variance 1 over the postcards that users were drawn with.
         habit: float64 [users]; lenience.
         ratings: int [users]; number of items that a user rates, at most.
     """
 
+    ideals: Seen
     weights: Floats
+    shift: Floats
+    scale: Floats
     habit: Floats
     ratings: Ints
 
-    def utility(self, values: Floats) -> Floats:
-        """float64 [users, n]; of standardised features [n, 8]."""
-        return self.weights @ values.T
+    def utility(self, seen: Seen) -> Floats:
+        """float64 [users, n]; a weighted sum of matches, so bounded."""
+        return (self._sums(seen) - self.shift[:, None]) / self.scale[:, None]
+
+    def common(self, seen: Seen) -> Floats:
+        """float64 [n]; what users like on the whole, in units of its own."""
+        return self.matched(seen)[-1]
+
+    def matched(self, seen: Seen) -> Floats:
+        """float64 [users + 1, n]; the users' own tastes, then the common one."""
+        blocks = [seen.take(slice(start, start + BATCH)) for start in range(0, max(len(seen), 1), BATCH)]
+        return np.concatenate([np.einsum("au,aun->un", self.weights, matches(self.ideals, b)) for b in blocks], axis=1)
+
+    def _sums(self, seen: Seen) -> Floats:
+        tastes = self.matched(seen)
+        sums: Floats = np.sqrt(SHARED) * tastes[-1] + np.sqrt(1 - SHARED) * tastes[:-1]
+        return sums
 
 
-def draw_tastes(count: int, seed: int) -> Tastes:
-    """Draws users. Their numbers of ratings are skewed as in FLICKR-AES: many have some hundred, few over 1,000."""
+def draw_tastes(count: int, seed: int, seen: Seen) -> Tastes:
+    """Draws users. Their numbers of ratings are skewed as in FLICKR-AES: many have some hundred, few over 1,000.
+
+    Args:
+        count: Users.
+        seed: Seed of the world.
+        seen: Postcards over which every user's utility has mean 0 and variance 1. How much an aspect weighs depends on
+            how much its matches differ between these postcards.
+    """
     rng = np.random.default_rng(seed_of("tinyworld", seed, "people"))
-    own = unit_variance(rng.normal(size=(count, len(FEATURES))))
-    own = unit_variance(own - own.mean(axis=0)) if count > 1 else own  # only the common taste is shared
-    weights = np.sqrt(SHARED) * unit_variance(COMMON[None, :]) + np.sqrt(1 - SHARED) * own
+    ideals = concatenated([see(render(draw_scenes(count, seed, "ideals"))), COMMON])
+    shares = np.concatenate([_cares(rng, count), _common_cares()[:, None]], axis=1)
+    spread = np.concatenate([matches(ideals.take(slice(u, u + 1)), seen).std(axis=2) for u in range(count + 1)], axis=1)
+    weights = np.sqrt(shares) / np.maximum(spread, LEAST_SPREAD)
+    weights[1 : len(CONTENT)] *= _rarity(ideals, seen)
     ratings = np.clip(np.exp(rng.normal(np.log(380.0), 0.8, count)), 60, 1800).astype(np.int64)
-    return Tastes(unit_variance(weights), rng.normal(0, HABIT, count), ratings)
+    tastes = Tastes(ideals, weights, np.zeros(count), np.ones(count), rng.normal(0, HABIT, count), ratings)
+    tastes = replace(tastes, weights=weights / _spread(tastes.matched(seen)))
+    sums = tastes.utility(seen)
+    return replace(tastes, shift=sums.mean(axis=1), scale=_spread(sums))
+
+
+def _spread(values: Floats) -> Floats:
+    """float64 [users]; standard deviations, 1 where all values are equal."""
+    spread = values.std(axis=1)
+    return np.where(spread > 0, spread, 1.0)
+
+
+def _rarity(ideals: Seen, seen: Seen) -> Floats:
+    """float64 [things, ideals]; how much a thing, or its absence, counts: the less, the more postcards have it so.
+
+    Otherwise what most postcards show would be wanted by most users, and tastes would differ less.
+    """
+    share = seen.things.mean(axis=0)
+    return (2 * (ideals.things * (1 - share) + (1 - ideals.things) * share)).T
+
+
+def _cares(rng: np.random.Generator, count: int) -> Floats:
+    """float64 [aspects, count]; shares of the aspects in the variance of an own taste, were matches independent."""
+    groups = rng.dirichlet(CARES, count)
+    parts = [groups[:, i] * rng.dirichlet([SPECIAL] * len(aspects), count).T for i, (_, aspects) in enumerate(GROUPS)]
+    return np.concatenate(parts)
+
+
+def _common_cares() -> Floats:
+    parts = [
+        np.full(len(aspects), care / len(aspects)) for care, (_, aspects) in zip(COMMON_CARES, GROUPS, strict=True)
+    ]
+    return np.concatenate(parts)
 
 
 def rate(utility: Floats, habit: Floats, rng: np.random.Generator) -> Floats:
@@ -137,9 +263,3 @@ def draw_ratings(tastes: Tastes, utility: Floats, seed: int) -> tuple[Ints, Ints
         ratings.append(rate(utility[user, items[-1]], tastes.habit[user], rng))
     users = np.repeat(np.arange(len(items)), [len(rated) for rated in items])
     return users, np.concatenate(items), np.concatenate(ratings)
-
-
-def unit_variance(weights: Floats) -> Floats:
-    """Weights [users, 8] scaled so that every user's utility has variance 1 over postcards."""
-    variance = np.einsum("uf,fg,ug->u", weights, CORRELATION, weights)
-    return weights / np.sqrt(variance)[:, None]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from rebeca.arrays import Floats
+from rebeca.arrays import Floats, Pixels
 from rebeca.data.catalogue import ArraySource, Catalogue
 from rebeca.data.dataset import Dataset, GroundTruth
 from rebeca.data.interactions import Interactions
 from rebeca.params import Count
 from rebeca.ties import TIE, size_of
 from rebeca.tinyworld.render import render
-from rebeca.tinyworld.scenes import captions, draw_scenes
-from rebeca.tinyworld.taste import draw_ratings, draw_tastes, features
+from rebeca.tinyworld.scenes import as_postcards, captions, draw_scenes
+from rebeca.tinyworld.support import inside
+from rebeca.tinyworld.taste import draw_ratings, draw_tastes, see
 
 SCALE = (1.0, 5.0)
 
@@ -35,11 +37,14 @@ class TinyworldParams:
 
 
 def make_tinyworld(params: TinyworldParams) -> Dataset:
-    """Draws the world, which takes some seconds."""
+    """Draws the world, which takes half a minute: users look at every postcard."""
     scenes = draw_scenes(params.items, params.seed, "catalogue")
     pixels = render(scenes)
-    tastes = draw_tastes(params.users, params.seed)
-    utility = tastes.utility(features(pixels))
+    seen = see(pixels)
+    tastes = draw_tastes(params.users, params.seed, seen)
+    utility = tastes.utility(seen)
+    possible = inside(pixels)  # a few postcards are not: what holds for images holds for them
+    utility = np.where(possible, utility, utility.min(axis=1, keepdims=True))
     user, item, rating = draw_ratings(tastes, utility, params.seed)
     ratings = Interactions(
         user.astype(np.int32),
@@ -50,7 +55,15 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
         tuple(f"postcard-{i:04d}" for i in range(params.items)),
     )
     ladder = np.sort(utility, axis=1, kind="stable")
-    known = percentile(ladder, utility)
+    known = np.where(possible, percentile(ladder, utility), 0.0)
+
+    def of_images(images: Iterable[Pixels]) -> Floats:
+        empty = np.empty((params.users, 0))
+        return np.concatenate([empty, *(worth(batch) for batch in as_postcards(images))], axis=1)
+
+    def worth(postcards: Pixels) -> Floats:
+        return np.where(inside(postcards), percentile(ladder, tastes.utility(see(postcards))), 0.0)
+
     return Dataset(
         title="Tinyworld",
         licence="drawn by this project, Apache-2.0",
@@ -64,10 +77,11 @@ def make_tinyworld(params: TinyworldParams) -> Dataset:
         ground_truth=GroundTruth(
             unit="percentile 0 to 1",
             meaning="Share of this world's postcards that this user truly likes less, known by construction; ties count"
-            " one half.",
+            " one half. An image that could be no postcard of this world has 0.",
             utility=lambda users, items: known[users, items],
             exact={},
-            of_images=lambda images: percentile(ladder, tastes.utility(features(images))),
+            of_images=of_images,
+            inside=inside,
         ),
     )
 

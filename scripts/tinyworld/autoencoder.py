@@ -36,7 +36,7 @@ def run(folder: Path, report: Callable[[str], None]) -> tuple[Any, list[dict[str
     data = postcards("train", TRAIN_POSTCARDS)
     model = build().to(memory_format=torch.channels_last)
 
-    def loss(step: int, random: torch.Generator, detail: float) -> dict[str, Tensor]:
+    def loss(step: int, random: torch.Generator, emphasis: float) -> dict[str, Tensor]:
         x = signed(data.pixels[random_rows(len(data), RECIPE.batch, random)])
         if step % WHOLE_EVERY:
             top, left = torch.randint(0, x.shape[-1] - CROP + 1, (2,), generator=random).tolist()
@@ -46,7 +46,7 @@ def run(folder: Path, report: Callable[[str], None]) -> tuple[Any, list[dict[str
         noise = torch.randn(posterior.mean.shape, generator=random)
         y = model.decode(posterior.mean + posterior.std * noise).sample
         kl = posterior.kl().mean() / posterior.mean[0].numel()
-        weight = 1 + detail * _detail(x)
+        weight = 1 + emphasis * detail(x)
         return {
             "l1": (weight * (y - x).abs()).mean(),
             "mse": 0.5 * (weight * (y - x).square()).mean(),
@@ -72,7 +72,7 @@ def latents(model: Any, pixels: Tensor) -> Tensor:
     return mean
 
 
-def _detail(x: Tensor) -> Tensor:
+def detail(x: Tensor) -> Tensor:
     """float32 [n, 1, h, w]; how far a pixel is from the mean of its surroundings."""
     half = DETAIL_WINDOW // 2
     return (x - avg_pool2d(x, DETAIL_WINDOW, 1, half, count_include_pad=False)).abs().mean(dim=1, keepdim=True)

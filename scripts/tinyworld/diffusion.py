@@ -1,7 +1,8 @@
 """Part ``diffusion``: UNet and IP-Adapter together, on latents, captions and image embeddings.
 
-Every fifth step sees text alone with the adapter off, as the pipeline without an embedding does. In the others the
-caption is often left out, so that the embedding must carry the image.
+Every fourth step sees text alone with the adapter off, as the pipeline without an embedding does. In the others the
+caption is often left out, so that the embedding must carry the image. Places with more detail count more; otherwise
+small things such as houses are learned last, or never. The best prediction is the same, since every place has its own.
 """
 
 from __future__ import annotations
@@ -13,21 +14,23 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
+from torch.nn.functional import adaptive_avg_pool2d
 
 from rebeca.tinyworld.models import SCHEDULE, TEXT_WIDTH, UNET
-from scripts.tinyworld.autoencoder import latents
+from scripts.tinyworld.autoencoder import detail, latents
 from scripts.tinyworld.clip import image_embeds
-from scripts.tinyworld.data import TRAIN_POSTCARDS, postcards, random_rows, token_ids
+from scripts.tinyworld.data import TRAIN_POSTCARDS, postcards, random_rows, signed, token_ids
 from scripts.tinyworld.loop import Recipe, train
 
 RECIPE = Recipe(steps=5000, batch=64, lr=2.4e-3, weight_decay=0.01, average=0.9985, seed=21)
 TOKENS = 4
 """Tokens that the adapter makes of an embedding."""
-TEXT_ONLY_EVERY = 5
+TEXT_ONLY_EVERY = 4
 DROP_TEXT = {True: 0.12, False: 0.75}
 """By whether the adapter is off."""
 DROP_IMAGE = 0.1
+DETAIL_WEIGHT = 3.0
+"""Weight of a place with the mean detail of all places, over that of a place without any, less 1."""
 CHUNK = 250
 
 
@@ -98,6 +101,7 @@ class _Inputs:
     text: Tensor
     no_text: Tensor
     embeds: Tensor
+    weights: Tensor
 
 
 @torch.inference_mode()
@@ -111,7 +115,10 @@ def _inputs(autoencoder: Any, clip: Any, tokenizer: Path, device: str) -> _Input
     text = torch.cat([clip.text_model(input_ids=ids[i : i + CHUNK]).last_hidden_state for i in starts])
     embeds = torch.cat([image_embeds(clip, pixels[i : i + CHUNK]) for i in starts])
     no_text = clip.text_model(input_ids=token_ids(tokenizer, ("",)).to(device)).last_hidden_state
-    return _Inputs(z * autoencoder.config.scaling_factor, text, no_text, embeds)
+    places = [adaptive_avg_pool2d(detail(signed(pixels[i : i + CHUNK])), z.shape[-1]) for i in starts]
+    weights = torch.cat(places)
+    weights = 1 + DETAIL_WEIGHT * weights / weights.mean()
+    return _Inputs(z * autoencoder.config.scaling_factor, text, no_text, embeds, weights / weights.mean())
 
 
 def run(
@@ -143,7 +150,7 @@ def run(
             encoder_hidden_states=text,
             added_cond_kwargs={"image_embeds": [embeds[:, None]]},
         ).sample
-        error = mse_loss(predicted, schedule.get_velocity(z, noise, t))
+        error = (inputs.weights[rows] * (predicted - schedule.get_velocity(z, noise, t)).square()).mean()
         return {"text": error} if text_only else {"image": error}
 
     history = train("diffusion", unet, RECIPE, loss, folder / "diffusion.checkpoint", report, (autoencoder, clip))

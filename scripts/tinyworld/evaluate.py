@@ -8,28 +8,41 @@ from __future__ import annotations
 import json
 import operator
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 import torch
+from PIL import Image, ImageFilter
 from scipy.stats import spearmanr
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from rebeca.arrays import Floats, Pixels
+from rebeca.arrays import Floats, Ints, Pixels
 from rebeca.decoders.stable_diffusion import StableDiffusion, StableDiffusionParams
 from rebeca.interfaces import DecoderContext, Request
 from rebeca.seeds import seed_of
 from rebeca.space import LinearSpace
-from rebeca.tinyworld.models import CARD, WEIGHTS, build_autoencoder, load_clip, read_part, weights_digest
-from rebeca.tinyworld.scenes import MODELS_SEED
-from rebeca.tinyworld.taste import draw_tastes, features, rate
+from rebeca.tinyworld.contents import NUMBERS, contents_of
+from rebeca.tinyworld.models import (
+    CARD,
+    PARTS,
+    USERS_PARTS,
+    WEIGHTS,
+    build_autoencoder,
+    load_clip,
+    read_part,
+    weights_digest,
+)
+from rebeca.tinyworld.scenes import FULL, SUN, Scenes
+from rebeca.tinyworld.support import inside
+from rebeca.tinyworld.taste import CONTENT, Seen, draw_tastes, see
 from rebeca.tinyworld.words import write_tokenizer
 from rebeca.tinyworld.world import TinyworldParams, make_tinyworld
-from scripts.tinyworld import autoencoder, clip, stand_ins
+from scripts.tinyworld import asks, autoencoder, clip, stand_ins
 from scripts.tinyworld.data import Postcards, postcards, token_ids
 from scripts.tinyworld.facts import LIKE_AT, TEST_POSTCARDS
 
@@ -40,9 +53,15 @@ STEPS = 12
 TEXT_GUIDANCE = 3.0
 EMBEDDING_GUIDANCE = 2.0
 USERS = 100
+READ, READ_SEED = 4000, 0
+"""Postcards that the recogniser is tested on."""
 
 AIMS: dict[str, tuple[Callable[[float, float], bool], float]] = {
     "autoencoder, dB": (operator.ge, 30.5),
+    "recogniser, worst content, renders": (operator.ge, 0.95),
+    "recogniser, worst content, encoded and decoded": (operator.ge, 0.90),
+    "named things recognised, from captions": (operator.ge, 0.80),
+    "named things recognised, from embeddings": (operator.ge, 0.80),
     **{f"{name}, image to caption among 64": (operator.ge, 0.83) for name in ENCODERS},
     **{f"{name}, caption to image among 64": (operator.ge, 0.83) for name in ENCODERS},
     "text, caption retrieved by its image": (operator.ge, 0.85),
@@ -60,22 +79,32 @@ AIMS: dict[str, tuple[Callable[[float, float], bool], float]] = {
 """Aims of figures; those without one are for comparison."""
 
 
-def evaluate(work: Path) -> dict[str, float]:
-    """All figures by name."""
+Shares = dict[str, dict[str, float]]
+"""By where images come from: the share in which each content is read rightly, and the share inside the world."""
+
+
+def evaluate(work: Path) -> tuple[dict[str, float], Shares]:
+    """All figures by name; what is recognised, and where."""
     data = postcards("test", TEST_POSTCARDS)
     write_tokenizer(work / "tokenizer")
     models = {name: load_clip(name) for name in ENCODERS}
     figures = {"autoencoder, dB": _autoencoder(data)}
+    recognised = _recogniser()
+    figures |= {
+        f"recogniser, worst content, {where}": min(recognised[where][content] for content in CONTENT)
+        for where in ("renders", "encoded and decoded")
+    }
     ids = token_ids(work / "tokenizer", data.captions)
     for name, model in models.items():
         image, text = _images(model, data.pixels), _texts(model, ids)
         figures[f"{name}, image to caption among 64"] = _retrieved(image, text)
         figures[f"{name}, caption to image among 64"] = _retrieved(text, image)
-    figures |= _text_to_image(data, models["verifier-encoder"], ids)
-    figures |= _embedding_to_image(data, models["prior-encoder"])
+    figures |= _text_to_image(data, models["verifier-encoder"], ids, recognised)
+    figures |= _embedding_to_image(data, models["prior-encoder"], recognised)
     figures |= _stand_ins(data, models["auditor-encoder"], work / "tokenizer")
     figures |= _verifier(models["verifier-encoder"])
-    return {name: round(value, 4) for name, value in figures.items()}
+    rounded = {where: {name: round(value, 3) for name, value in shares.items()} for where, shares in recognised.items()}
+    return {name: round(value, 4) for name, value in figures.items()}, rounded
 
 
 @torch.inference_mode()
@@ -98,18 +127,118 @@ def _retrieved(queries: Tensor, answers: Tensor) -> float:
     return float(torch.cat(hits).float().mean())
 
 
-@torch.inference_mode()
 def _autoencoder(data: Postcards) -> float:
+    error = (_encoded_and_decoded(data.pixels).float() - data.pixels.float()).square().mean(dim=(1, 2, 3))
+    return float((10 * torch.log10(255**2 / error)).mean())
+
+
+@torch.inference_mode()
+def _encoded_and_decoded(pixels: Tensor) -> Tensor:
+    """uint8 [n, 3, h, w]; the same images through the autoencoder."""
     model = build_autoencoder()
     model.load_state_dict(read_part(WEIGHTS, "autoencoder"))
     model.eval()
-    decibels = []
-    for i in range(0, len(data), 64):
-        x = data.pixels[i : i + 64].float()
-        decoded = model.decode(autoencoder.latents(model, data.pixels[i : i + 64])).sample
-        y = ((decoded + 1) * 127.5).round().clamp(0, 255)
-        decibels.append(10 * torch.log10(255**2 / (y - x).square().mean(dim=(1, 2, 3))))
-    return float(torch.cat(decibels).mean())
+    decoded = [model.decode(autoencoder.latents(model, pixels[i : i + 64])).sample for i in range(0, len(pixels), 64)]
+    return ((torch.cat(decoded) + 1) * 127.5).round().clamp(0, 255).byte()
+
+
+def _recogniser() -> Shares:
+    data = postcards("recogniser test", READ)
+    treated = {
+        "renders": _last(data.pixels),
+        "encoded and decoded": _last(_encoded_and_decoded(data.pixels)),
+        "noise of 8 of 255": _noisy(_last(data.pixels)),
+        "JPEG of quality 50": [_jpeg(image) for image in _last(data.pixels)],
+        "half the size": [_halved(image) for image in _last(data.pixels)],
+    }
+    return {where: _shares(data.scenes, images) for where, images in treated.items()}
+
+
+def _shares(scenes: Scenes, images: Sequence[Pixels] | Pixels) -> dict[str, float]:
+    """Share of right contents; correlation of numbers where there is something to measure; share inside the world."""
+    seen, contents = see(images), contents_of(scenes)
+    right = dict(zip(CONTENT, (_read(seen) == _drawn(scenes)).mean(axis=0).tolist(), strict=True))
+    numbers = {"horizon": seen.horizon[:, 0], "disc x": seen.disc[:, 0], "disc y": seen.disc[:, 1]}
+    numbers |= {"tree height": seen.tree_height[:, 0]}
+    for name, values in numbers.items():
+        column = list(NUMBERS).index(name)
+        rows = contents.measured[:, column]
+        right[f"{name}, correlation"] = float(np.corrcoef(values[rows], contents.numbers[rows, column])[0, 1])
+    right["number of trees, correlation"] = float(np.corrcoef(seen.trees[:, 0], scenes.trees)[0, 1])
+    return right | {"inside the world": float(inside(images).mean())}
+
+
+def _inside() -> dict[str, float]:
+    """Share inside the world of images that are no postcards, or hardly any."""
+    images = _last(postcards("recogniser test", READ).pixels)
+    rng = np.random.default_rng(seed_of("tinyworld", "evaluate", "outside"))
+    gradients = asks.two_colours(READ_SEED)
+    noisy = gradients + rng.normal(0, 4, gradients.shape)
+    changed: dict[str, Any] = {
+        "two-colour gradients": gradients,
+        "gradients with noise of 4 of 255": np.clip(noisy, 0, 255).astype(np.uint8),
+        "postcards half covered by a gradient": ((images.astype(np.int64) + gradients) // 2).astype(np.uint8),
+        "postcards cut into 64 tiles and shuffled": _shuffled(images, rng),
+        "postcards upside down": images[:, ::-1],
+        "postcards mirrored": images[:, :, ::-1],
+        "postcards blurred, radius 2": [_blurred(image) for image in images],
+    }
+    return {name: round(float(inside(values).mean()), 3) for name, values in changed.items()}
+
+
+def _shuffled(images: Pixels, rng: np.random.Generator) -> Pixels:
+    n, side = len(images), 8
+    tiles = images.reshape(n, side, side, side, side, 3).transpose(0, 1, 3, 2, 4, 5).reshape(n, side**2, side, side, 3)
+    tiles = np.stack([image[rng.permutation(side**2)] for image in tiles])
+    return tiles.reshape(n, side, side, side, side, 3).transpose(0, 1, 3, 2, 4, 5).reshape(images.shape)
+
+
+def _blurred(image: Pixels) -> Pixels:
+    return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(2)))
+
+
+def _last(pixels: Tensor) -> Any:
+    """uint8 [n, h, w, 3] of uint8 [n, 3, h, w]."""
+    return pixels.permute(0, 2, 3, 1).numpy()
+
+
+def _noisy(images: Any) -> Any:
+    rng = np.random.default_rng(seed_of("tinyworld", "evaluate", "noise"))
+    return np.clip(images.astype(np.int64) + rng.integers(-8, 9, images.shape), 0, 255).astype(np.uint8)
+
+
+def _jpeg(image: Pixels) -> Pixels:
+    packed = BytesIO()
+    Image.fromarray(image).save(packed, "JPEG", quality=50)
+    return np.asarray(Image.open(packed))
+
+
+def _halved(image: Pixels) -> Pixels:
+    height, width = image.shape[:2]
+    return np.asarray(Image.fromarray(image).resize((width // 2, height // 2), Image.Resampling.BILINEAR))
+
+
+def _drawn(scenes: Scenes) -> Ints:
+    """Int [n, 8]; the ground, and whether each thing is there, in the order of ``CONTENT``."""
+    counts = (scenes.clouds, scenes.ridges, scenes.trees, scenes.houses, scenes.boats)
+    things = [scenes.disc == SUN, scenes.disc >= FULL, *(count > 0 for count in counts)]
+    return np.stack([scenes.ground, *things], axis=1)
+
+
+def _read(seen: Seen) -> Ints:
+    """As :func:`_drawn`, of what users see."""
+    return np.concatenate([seen.ground.argmax(axis=1)[:, None], seen.things > 0.5], axis=1)
+
+
+def _named(data: Postcards, images: Tensor, how: str, recognised: Shares) -> dict[str, float]:
+    """What of the postcards is recognised in images that were generated from their captions or embeddings."""
+    scenes = data.scenes.take(slice(DECODED))
+    recognised[f"from {how}"] = _shares(scenes, _last(images))
+    named, shown = _drawn(scenes)[:, 1:] == 1, _read(see(_last(images)))[:, 1:] == 1
+    return {
+        f"named things recognised, from {how}": float(shown[named].mean()),
+        f"things recognised that are not named, from {how}": float(shown[~named].mean()),
+    }
 
 
 def _requests(count: int) -> list[Request]:
@@ -123,20 +252,22 @@ def _decoder(guidance: float) -> StableDiffusion:
 
 
 def _stack(images: Iterable[Pixels | None]) -> Tensor:
-    valid = [image for image in images if image is not None]
-    assert len(valid) == DECODED, "an image holds numbers that are not finite"
+    given = list(images)
+    valid = [image for image in given if image is not None]
+    assert len(valid) == len(given), "an image holds numbers that are not finite"
     return torch.from_numpy(np.stack(valid)).permute(0, 3, 1, 2)
 
 
-def _text_to_image(data: Postcards, encoder: Any, ids: Tensor) -> dict[str, float]:
+def _text_to_image(data: Postcards, encoder: Any, ids: Tensor, recognised: Shares) -> dict[str, float]:
     words = list(data.captions[:DECODED])
     images = _stack(_decoder(TEXT_GUIDANCE).generate_pixels(_requests(DECODED), words, [""] * DECODED, None))
     return {
-        "text, caption retrieved by its image": _retrieved(_images(encoder, images), _texts(encoder, ids[:DECODED]))
+        "text, caption retrieved by its image": _retrieved(_images(encoder, images), _texts(encoder, ids[:DECODED])),
+        **_named(data, images, "captions", recognised),
     }
 
 
-def _embedding_to_image(data: Postcards, encoder: Any) -> dict[str, float]:
+def _embedding_to_image(data: Postcards, encoder: Any, recognised: Shares) -> dict[str, float]:
     pixels = data.pixels[:DECODED]
     wanted = _images(encoder, pixels)
     empty = [""] * DECODED
@@ -144,8 +275,9 @@ def _embedding_to_image(data: Postcards, encoder: Any) -> dict[str, float]:
     embeddings = _images(encoder, images)
     near = normalize(wanted, dim=-1) @ normalize(embeddings, dim=-1).T
     others = near[~torch.eye(DECODED, dtype=torch.bool)]
-    tastes = draw_tastes(USERS, 1)
-    before, after = (tastes.utility(features(p.permute(0, 2, 3, 1).numpy())) for p in (pixels, images))
+    world = see(_last(data.pixels))
+    tastes = draw_tastes(USERS, 1, world)
+    before, after = tastes.utility(world.take(slice(DECODED))), tastes.utility(see(_last(images)))
     correlation = np.array([np.corrcoef(b, a)[0, 1] for b, a in zip(before, after, strict=True)])
     bias = (after - before).mean(axis=1)
     return {
@@ -156,6 +288,7 @@ def _embedding_to_image(data: Postcards, encoder: Any) -> dict[str, float]:
         "adapter, correlation of utility, worst user": float(correlation.min()),
         "adapter, largest bias of a user's utility": float(np.abs(bias).max()),
         "adapter, mean absolute bias of a user's utility": float(np.abs(bias).mean()),
+        **_named(data, images, "embeddings", recognised),
     }
 
 
@@ -163,9 +296,7 @@ def _stand_ins(data: Postcards, encoder: Any, tokenizer: Path) -> dict[str, floa
     head = read_part(WEIGHTS, "laion")
     scored = stand_ins.unit_embeds(encoder, data.pixels).numpy() @ head["layers.0.weight"][0].numpy()
     rng = np.random.default_rng(seed_of("tinyworld", "evaluate", "ratings"))
-    tastes = draw_tastes(stand_ins.RATERS, MODELS_SEED)
-    values = features(data.pixels.permute(0, 2, 3, 1).numpy())
-    rated = rate(tastes.utility(values), tastes.habit[:, None], rng).mean(axis=0)
+    rated = stand_ins.mean_ratings(data.pixels, rng)
     utility = stand_ins.common(data.pixels)
     model = load_clip("hps")
     words = _texts(model, token_ids(tokenizer, (stand_ins.NEUTRAL_PROMPT,)))
@@ -201,17 +332,19 @@ def _verifier(encoder: Any) -> dict[str, float]:
     verifier.fit(division.verifier, embeddings)
     table = verifier.score_all(embeddings)
     test = division.test
-    other = np.random.default_rng(1).permutation(test.num_users)
+    permuted = table[np.random.default_rng(1).permutation(test.num_users)]
+    everybody = np.broadcast_to(table.mean(axis=0), table.shape)
 
-    def areas(judged_as: Any) -> Iterator[float]:
+    def areas(scores: Floats) -> Iterator[float]:
         for user in range(test.num_users):
             rows = test.user == user
             if 0 < test.liked[rows].sum() < rows.sum():
-                yield float(roc_auc_score(test.liked[rows], table[judged_as[user], test.item[rows]]))
+                yield float(roc_auc_score(test.liked[rows], scores[user, test.item[rows]]))
 
     return {
-        "verifier, within-user AUC": float(np.mean(list(areas(np.arange(test.num_users))))),
-        "verifier, within-user AUC with users permuted": float(np.mean(list(areas(other)))),
+        "verifier, within-user AUC": float(np.mean(list(areas(table)))),
+        "verifier, within-user AUC of all users' mean": float(np.mean(list(areas(everybody)))),
+        "verifier, within-user AUC with users permuted": float(np.mean(list(areas(permuted)))),
     }
 
 
@@ -219,10 +352,16 @@ def _verifier(encoder: Any) -> dict[str, float]:
 @click.option("--work", type=click.Path(path_type=Path), required=True, help="A folder for temporary files.")
 def main(work: Path) -> None:
     """Measure the shipped models; leaves with 1 where a figure misses its aim."""
-    figures = evaluate(work)
+    figures, recognised = evaluate(work)
     card = json.loads(CARD.read_text(encoding="utf-8"))
     missed = [name for name, (holds, aim) in AIMS.items() if not holds(figures[name], aim)]
-    card |= {"evaluation": figures, "missed": missed, "sha256": weights_digest()}
+    card |= {
+        "evaluation": figures,
+        "recognised": recognised,
+        "inside": _inside(),
+        "missed": missed,
+        "sha256": weights_digest(parts=PARTS + USERS_PARTS),
+    }
     CARD.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     for name, value in figures.items():
         note = f"aim {AIMS[name][1]:g}" if name in AIMS else ""

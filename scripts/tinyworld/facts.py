@@ -1,4 +1,4 @@
-"""Numbers and hashes of the worlds: written before any model was trained, and checked by a test.
+"""Numbers and hashes of the worlds, checked by a test.
 
 ``python -m scripts.tinyworld.facts`` writes ``facts.json`` beside this file.
 """
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from rebeca.arrays import Floats
+from rebeca.tinyworld.colours import raw_colours
 from rebeca.tinyworld.render import render
 from rebeca.tinyworld.scenes import MODELS_SEED, captions, draw_scenes
-from rebeca.tinyworld.taste import draw_ratings, draw_tastes, features, raw_features
 from rebeca.tinyworld.world import TinyworldParams, make_tinyworld
 
 FILE = Path(__file__).parent / "facts.json"
@@ -26,15 +26,17 @@ STANDARD_POSTCARDS = 6000
 
 
 def world_facts(seed: int) -> dict[str, Any]:
-    params = TinyworldParams(seed=seed)
-    tastes = draw_tastes(params.users, seed)
-    utility = tastes.utility(features(render(draw_scenes(params.items, seed, "catalogue"))))
-    user, item, rating = draw_ratings(tastes, utility, seed)
+    world = make_tinyworld(TinyworldParams(seed=seed))
+    assert world.ground_truth is not None
+    user, item, rating = world.ratings.user, world.ratings.item, world.ratings.rating
+    known = world.ground_truth.utility(
+        np.arange(world.ratings.num_users)[:, None], np.arange(len(world.catalogue))[None, :]
+    )
     count = np.bincount(user)
     return {
-        "sha256": make_tinyworld(params).fingerprint(),
-        "correlation of utility between users": _round(_correlation(utility)),
-        "within-user AUC of the utility": _round(_auc(user, rating >= LIKE_AT, utility[user, item])),
+        "sha256": world.fingerprint(),
+        "correlation of percentiles between users": _round(_correlation(known)),
+        "within-user AUC of the percentile": _round(_auc(user, rating >= LIKE_AT, known[user, item])),
         "share liked": _round(float((rating >= LIKE_AT).mean())),
         "ratings per user": {
             "mean": _round(float(count.mean()), 1),
@@ -44,9 +46,9 @@ def world_facts(seed: int) -> dict[str, Any]:
     }
 
 
-def feature_facts() -> dict[str, list[float]]:
-    """The measured values of ``taste.CENTRE`` and ``taste.SPREAD``."""
-    values = raw_features(render(draw_scenes(STANDARD_POSTCARDS, MODELS_SEED, "standard")))
+def colour_facts() -> dict[str, list[float]]:
+    """The measured values of ``colours.CENTRE`` and ``colours.SPREAD``."""
+    values = raw_colours(render(draw_scenes(STANDARD_POSTCARDS, MODELS_SEED, "standard")))
     return {"centre": [_round(v, 4) for v in values.mean(axis=0)], "spread": [_round(v, 4) for v in values.std(axis=0)]}
 
 
@@ -74,7 +76,7 @@ def _round(value: float, digits: int = 3) -> float:
 
 if __name__ == "__main__":
     facts = {
-        "features": feature_facts(),
+        "colours": colour_facts(),
         "worlds": {str(seed): world_facts(seed) for seed in SEEDS},
         "test": held_out_facts(),
     }

@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy, normalize
 from rebeca.arrays import Floats, Ints
 from rebeca.seeds import seed_of
 from rebeca.tinyworld.scenes import LAND, MODELS_SEED, TIMES, Scenes
-from rebeca.tinyworld.taste import COMMON, draw_tastes, features, rate, unit_variance
+from rebeca.tinyworld.taste import draw_tastes, rate, see
 from scripts.tinyworld.clip import image_embeds, text_embeds
 from scripts.tinyworld.data import TRAIN_POSTCARDS, postcards, token_ids
 from scripts.tinyworld.loop import Recipe, train
@@ -39,8 +39,9 @@ def places(scenes: Scenes) -> tuple[str, ...]:
 
 
 def common(pixels: Tensor) -> Floats:
-    """float64 [n]; the common taste alone, at unit variance, of uint8 [n, 3, h, w]."""
-    return features(pixels.permute(0, 2, 3, 1).numpy()) @ unit_variance(COMMON[None, :])[0]
+    """float64 [n]; the common taste alone, of uint8 [n, 3, h, w]; its variance is 1."""
+    seen = see(pixels.permute(0, 2, 3, 1).numpy())
+    return draw_tastes(1, MODELS_SEED, seen).common(seen)
 
 
 def pairs(scenes: Scenes, count: int, rng: np.random.Generator) -> Ints:
@@ -86,15 +87,19 @@ def run_laion(clip: Any) -> tuple[Tensor, Tensor]:
     """Weight [1, dim] and bias [1] of a linear head on normalised embeddings, by ridge regression."""
     data = postcards("train", TRAIN_POSTCARDS)
     pixels = data.pixels[:RATED_POSTCARDS]
-    values = features(pixels.permute(0, 2, 3, 1).numpy())
-    rng = np.random.default_rng(seed_of("tinyworld", MODELS_SEED, "mean ratings"))
-    tastes = draw_tastes(RATERS, MODELS_SEED)
-    target = rate(tastes.utility(values), tastes.habit[:, None], rng).mean(axis=0)
+    target = mean_ratings(pixels, np.random.default_rng(seed_of("tinyworld", MODELS_SEED, "mean ratings")))
     x = unit_embeds(clip, pixels).double().numpy()
     centre = x.mean(axis=0)
     weight = np.linalg.solve((x - centre).T @ (x - centre) + RIDGE * np.eye(x.shape[1]), (x - centre).T @ target)
     bias = target.mean() - centre @ weight
     return torch.from_numpy(weight[None]).float(), torch.tensor([bias]).float()
+
+
+def mean_ratings(pixels: Tensor, rng: np.random.Generator) -> Floats:
+    """float64 [n]; the mean over raters, who rate every postcard of uint8 [n, 3, h, w]."""
+    seen = see(pixels.permute(0, 2, 3, 1).numpy())
+    tastes = draw_tastes(RATERS, MODELS_SEED, seen)
+    return rate(tastes.utility(seen), tastes.habit[:, None], rng).mean(axis=0)
 
 
 @torch.inference_mode()

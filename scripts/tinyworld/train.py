@@ -22,9 +22,11 @@ from rebeca.hashes import cache_folder
 from rebeca.tinyworld.models import CARD, WEIGHTS, read_part
 from rebeca.tinyworld.words import write_tokenizer
 from rebeca.weights import save_weights
-from scripts.tinyworld import autoencoder, clip, diffusion, stand_ins
+from scripts.tinyworld import autoencoder, clip, diffusion, recogniser, stand_ins, support
 
-ORDER = ("autoencoder", *clip.RECIPES, "diffusion", "hps", "laion")
+ORDER = ("autoencoder", "recogniser", "support", *clip.RECIPES, "diffusion", "hps", "laion")
+HISTORY_EVERY = 250
+"""Steps between the rows of a training's history that stand in the card."""
 Report = Callable[[str], None]
 
 
@@ -47,6 +49,13 @@ class Trainer:
             self._save(name, model.state_dict())
             about = {"recipe": [autoencoder.RECIPE.to_json(), autoencoder.SHARPEN.to_json()], "history": history}
             self._card(scaling_factor=model.config.scaling_factor)
+        elif name == "recogniser":
+            model, history = recogniser.run(self.work, self.report)
+            self._save(name, model.state_dict())
+            about = {"recipe": recogniser.RECIPE.to_json(), "postcards": recogniser.POSTCARDS, "history": history}
+        elif name == "support":
+            tensors, about["support"] = support.run()
+            save_weights(self.out / f"{name}.safetensors", tensors)
         elif name == "diffusion":
             unet, history = diffusion.run(
                 self._autoencoder(), self._encoder("prior-encoder"), self.tokenizer, self.work, self.device, self.report
@@ -66,6 +75,8 @@ class Trainer:
             model, history = clip.run(name, self.tokenizer, self.work, self.report)
             self._save(name, model.state_dict())
             about = {"recipe": clip.RECIPES[name].to_json(), "history": history}
+        if rows := about.get("history"):
+            about["history"] = [row for row in rows if row["step"] % HISTORY_EVERY == 0 or row is rows[-1]]
         device = self.device if name == "diffusion" else "cpu"
         about |= {
             "command": f"python -m scripts.tinyworld.train --part {name} --device {device}",

@@ -1,6 +1,7 @@
 """The project's own plug-ins keep the contracts that others are asked to keep."""
 
 import csv
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -20,7 +21,7 @@ from benchmark.scorers.coverage import (
 from benchmark.scorers.hpsv2 import HPSv2Params, HPSv2Scorer
 from benchmark.scorers.judges import AuditorScorer, PriorScorer, VerifierScorer
 from benchmark.scorers.laion import LaionParams, LaionScorer
-from benchmark.scorers.observed import GroundTruthScorer, ObservedScorer, TopUtilityScorer
+from benchmark.scorers.observed import GroundTruthScorer, InWorldScorer, ObservedScorer, TopUtilityScorer
 from rebeca.data.flickr_aes import prepare
 from rebeca.data.sources import FlickrAesData, FolderData, FolderDataParams, SpritesData, TinyworldData
 from rebeca.data.splits import SplitRule
@@ -189,6 +190,17 @@ class TestGroundTruth(ScorerContract):
 
 class TestTopUtility(ScorerContract):
     plugin = TopUtilityScorer
+
+
+class TestInWorld(ScorerContract):
+    """In a world of dark images."""
+
+    plugin = InWorldScorer
+
+    def world(self):
+        world = make_world()
+        known = replace(world.ground_truth, inside=lambda images: np.array([image.mean() < 100 for image in images]))
+        return replace(world, dataset=replace(world.dataset, ground_truth=known))
 
 
 class TestNearestTraining(ScorerContract):

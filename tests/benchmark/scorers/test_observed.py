@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from benchmark.scorers.observed import GroundTruthScorer, ObservedScorer, TopUtilityScorer
-from rebeca.data.dataset import GroundTruth
-from rebeca.interfaces import NoParams
+from benchmark.scorers.observed import GroundTruthScorer, InWorldScorer, ObservedScorer, TopUtilityScorer
+from rebeca.data.dataset import Dataset, GroundTruth
+from rebeca.errors import SpecError
+from rebeca.interfaces import GeneratedImage, NoParams, ScoredImages, ScorerContext
 from tests.benchmark.scorers.handmade import context, scored
 from tests.builders import interactions
 
@@ -135,3 +136,67 @@ def test_the_ground_truth_asks_for_a_synthetic_world():
         assert kind.card(NoParams()).is_ground_truth and kind.judges_everyone
     assert GroundTruthScorer.card(NoParams()).role == "ground-truth"
     assert TopUtilityScorer.card(NoParams()).unit == "share"
+
+
+def dark(images):
+    """Whether images could be items of a dark world."""
+    return np.array([image.mean() < 100 for image in images])
+
+
+def greys(*levels):
+    return [np.full((8, 8, 3), level, np.uint8) for level in levels]
+
+
+def in_world(inside, levels=(10, 20)):
+    """The scorer of a world with two items of these grey levels."""
+    known = GroundTruth("points", "Likes it.", lambda users, items: 0.0 * (users + items), {}, inside=inside)
+    ratings = interactions([0, 1], [0, 1], [4, 5], users=2, items=2)
+    dataset = Dataset.in_memory("Dark", np.stack(greys(*levels)), ratings, (1, 7), ground_truth=known)
+    return InWorldScorer(NoParams(), ScorerContext.alone(dataset, {"ground-truth": lambda: known}))
+
+
+def test_images_are_in_the_world_or_not_whoever_is_asked():
+    images = ScoredImages.of([GeneratedImage(image) for image in greys(0, 99, 100, 255)], [0, 0, 1, 1])
+    for users in (images.user, images.user[::-1]):
+        assert in_world(dark).score(images, users).tolist() == [1, 1, 0, 0]
+
+
+def test_items_are_looked_at_like_other_images():
+    """A world may hold an item that its own rule leaves out."""
+    images = ScoredImages.of([GeneratedImage(image, item=i) for i, image in enumerate(greys(10, 200))], [0, 1])
+    assert in_world(dark, (10, 200)).score(images, images.user).tolist() == [1, 0]
+
+
+def test_every_different_image_is_looked_at_once():
+    asked = []
+
+    def inside(images):
+        asked.extend(int(image[0, 0, 0]) for image in images)
+        return np.ones(len(images), bool)
+
+    images = ScoredImages.of([GeneratedImage(image) for image in greys(7, 8, 7, 8, 9)], [0, 0, 1, 1, 1])
+    assert in_world(inside).score(images, images.user).tolist() == [1, 1, 1, 1, 1]
+    assert asked == [7, 8, 9]
+
+
+def test_no_images_are_no_numbers():
+    images = ScoredImages.of([], [])
+    assert in_world(dark).score(images, images.user).shape == (0,)
+
+
+def test_a_failed_image_is_outside_of_the_world():
+    assert in_world(dark).worst(np.array([1, 0])).tolist() == [0, 0]
+
+
+def test_a_world_that_cannot_tell_is_refused_with_a_remedy():
+    with pytest.raises(SpecError, match="'in-world': the data set cannot tell which images") as error:
+        in_world(None)
+    assert error.value.hint.startswith("remove 'in-world' from scorers")
+
+
+def test_being_in_the_world_is_no_taste():
+    """It has no lift, decides no validity, and is shown as a share."""
+    card = InWorldScorer.card(NoParams())
+    assert (card.name, card.unit, card.higher_is_better) == ("In the world", "share", True)
+    assert (card.role, card.is_ground_truth) == ("", False)
+    assert InWorldScorer.needs(NoParams()) == {"ground-truth"} and not InWorldScorer.judges_everyone

@@ -1,0 +1,54 @@
+"""Which images could be postcards of the world."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rebeca.tinyworld.render import render
+from rebeca.tinyworld.scenes import BATCH, draw_scenes
+from rebeca.tinyworld.support import SIZE_OF_STATISTICS, inside, statistics
+from scripts.tinyworld.asks import two_colours
+
+
+@pytest.fixture(scope="module")
+def postcards():
+    return render(draw_scenes(1500, 9, "support test"))
+
+
+def test_new_postcards_are_inside(postcards):
+    assert inside(postcards).mean() >= 0.995
+
+
+def test_a_mirrored_postcard_is_inside(postcards):
+    assert inside(postcards[:300, :, ::-1]).mean() >= 0.99
+
+
+def test_gradients_are_outside_with_and_without_noise():
+    gradients = two_colours(5)[:400]
+    rng = np.random.default_rng(0)
+    noisy = [np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8) for image in gradients]
+    assert not inside(gradients).any() and not inside(noisy).any()
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_plain_images_are_outside(level):
+    assert not inside([np.full((64, 64, 3), level, np.uint8)]).any()
+
+
+def test_noise_on_a_postcard_puts_it_outside(postcards):
+    rng = np.random.default_rng(0)
+    noisy = postcards[:200] + rng.integers(-8, 9, postcards[:200].shape)
+    assert not inside(np.clip(noisy, 0, 255).astype(np.uint8)).any()
+
+
+def test_postcards_half_covered_by_a_gradient_are_mostly_outside(postcards):
+    gradients = two_colours(5)[:300].astype(int)
+    assert inside(((postcards[:300] + gradients) // 2).astype(np.uint8)).mean() < 0.5
+
+
+def test_statistics_do_not_depend_on_the_batch(postcards):
+    whole = statistics(postcards[: BATCH + 2])
+    assert whole.shape == (BATCH + 2, SIZE_OF_STATISTICS) and np.isfinite(whole).all()
+    assert np.allclose(statistics(postcards[BATCH - 1 : BATCH + 1]), whole[BATCH - 1 : BATCH + 1], rtol=0, atol=1e-10)
+    assert statistics([]).shape == (0, SIZE_OF_STATISTICS)
