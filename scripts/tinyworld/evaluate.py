@@ -53,6 +53,8 @@ STEPS = 12
 TEXT_GUIDANCE = 3.0
 EMBEDDING_GUIDANCE = 2.0
 USERS = 100
+BATCH = 64
+"""Ratings per step of the verifier, as in the task tinyworld."""
 READ, READ_SEED = 4000, 0
 """Postcards that the recogniser is tested on."""
 
@@ -328,7 +330,9 @@ def _verifier(encoder: Any) -> dict[str, float]:
     division = divide(world.ratings, SplitRule("per-user", 10, 10), LIKE_AT, world.catalogue.block, 42)
     images = _stack([world.catalogue.pixels(i) for i in range(len(world.catalogue))])
     embeddings = _images(encoder, images).numpy()
-    verifier = NCFJudge(VerifierParams(), JudgeContext(world.ratings.user_ids, division.training_items, seed=1))
+    verifier = NCFJudge(
+        VerifierParams(batch=BATCH), JudgeContext(world.ratings.user_ids, division.training_items, seed=1)
+    )
     verifier.fit(division.verifier, embeddings)
     table = verifier.score_all(embeddings)
     test = division.test
