@@ -47,10 +47,10 @@ def test_what_is_read_does_not_depend_on_the_batch(postcards):
     _, pixels = postcards
     whole = recognise(pixels)
     rows = np.array([0, BATCH - 1, BATCH, BATCH + 1])
-    some = recognise(pixels[rows])
+    few = recognise(pixels[rows])
     for name in CLASSES:
-        assert np.allclose(some.chances[name], whole.chances[name][rows], rtol=0, atol=1e-12)
-    assert np.allclose(some.numbers, whole.numbers[rows], rtol=0, atol=1e-10)
+        assert np.allclose(few.chances[name], whole.chances[name][rows], rtol=0, atol=1e-12)
+    assert np.allclose(few.numbers, whole.numbers[rows], rtol=0, atol=1e-10)
 
 
 def test_no_images_are_read_as_none():
