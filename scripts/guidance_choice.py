@@ -39,7 +39,7 @@ def main() -> None:
     part, embeddings = run.world.division.generators, generator.context.embeddings
     held = part.validation
     users = np.flatnonzero(held.ratings_per_user() > 4)
-    utility = run.materials.ground_truth().utility(held.user[:, None], held.item[:, None])[:, 0]
+    utility = run.materials.world.ground_truth().utility(held.user[:, None], held.item[:, None])[:, 0]
     before = less_item_means(held)
     now = personal_ratings(Part(part.train, held).joined(), embeddings)[len(part.train) :]
     points = generator._space.forward(embeddings)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmark.analysis.measures import GAP
+from benchmark.analysis.measures import GAP, SUPPORT, with_role
 from benchmark.board.format_numbers import percent
 from benchmark.records.schema import GeneratorRecord, TaskRecord
 from rebeca.ties import TIE_OF_SCORES
+
+FEW = 0.01
+"""So many images that could not be items of the data set are no flag; real items are sometimes mistaken too."""
 
 
 def twins(records: Mapping[str, GeneratorRecord]) -> dict[str, str]:
@@ -54,6 +57,13 @@ def _same_for_everybody(record: GeneratorRecord) -> bool:
     )
 
 
+def _outside(record: GeneratorRecord) -> float:
+    """The share of images that could not be items of the data set; 0 where nobody asked."""
+    support = with_role({name: info.card for name, info in record.measures.items()}, SUPPORT)
+    inside = None if support is None else record.summary[support].interval.estimate
+    return 0.0 if inside is None else 1 - inside
+
+
 def flags_of(record: GeneratorRecord, task: TaskRecord, twin: str | None, gap: bool) -> list[str]:
     generator, images = record.generator, record.images
     flags = [f"needs {need}" for need in generator.needs]
@@ -70,6 +80,8 @@ def flags_of(record: GeneratorRecord, task: TaskRecord, twin: str | None, gap: b
         flags.append(f"identical to {twin}")
     if images.copies:
         flags.append(f"copies {percent(images.copies / images.requested)}")
+    if (outside := _outside(record)) >= FEW:
+        flags.append(f"outside the world {percent(outside)}")
     if generator.claims_personal and _same_for_everybody(record):
         flags.append("same for everybody")
     if gap:

@@ -10,7 +10,7 @@ from benchmark.commands.layout import Column, print_rows, terminal
 from benchmark.commands.options import print_folders
 from benchmark.records.costs import PAGE_STAGE
 from benchmark.runner.addresses import find_addresses
-from benchmark.runner.checks import check_task
+from benchmark.runner.checks import check_needs, check_task
 from benchmark.runner.estimate import Costs, Estimate, Step
 from benchmark.runner.freeze import Freezer
 from benchmark.runner.progress import by_kind, duration
@@ -94,6 +94,8 @@ def dry_run(task: Task, workdir: Path, device: str, page: Path, publish: Path | 
     steps, notes = list[Step](), list[str]()
     if not (current and cached == len(results)):  # as in a run, which checks nothing that is cached
         notes = check_task(task)
+        if data.world is not None:
+            check_needs(task, data.world)
         steps = plan_steps(task, addresses, store, data.world is not None, current)
     steps.append(Step(PAGE_STAGE, PAGE_STAGE, task.file.id))
     left = Estimate(steps, costs).left()

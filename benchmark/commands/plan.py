@@ -20,7 +20,7 @@ from benchmark.planning.reach import Design, Family, MeasureReach, family_of
 from benchmark.records.files import newest_records
 from benchmark.records.schema import plan_of
 from benchmark.runner.addresses import Addresses, find_addresses
-from benchmark.runner.checks import check_task
+from benchmark.runner.checks import check_needs, check_task
 from benchmark.runner.store import Store
 from benchmark.runner.world import find_data
 from benchmark.stats.levels import FEWEST_USERS, smallest_p
@@ -138,6 +138,8 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
     checked = check_task(task)
     store = Store(workdir, lambda _: None)
     data = find_data(task, store)
+    if data.world is not None:
+        check_needs(task, data.world)
     addresses = find_addresses(task, device, data.users, data.addresses)
     users, analysis = len(data.users), task.file.analysis
     generators = [_generator(task, spec, addresses, store) for spec in task.generators]

@@ -266,6 +266,7 @@ def find_addresses(task: Task, device: str, users: Sequence[str], data: DataAddr
         "training": data.ratings,
         "held-out": data.ratings,
         "ground-truth": data.items,
+        "support": data.items,
         "embeddings": encoders["task"].embeddings.key,
     }
     scores = {

@@ -1,8 +1,9 @@
-"""What can be checked of a task before the first fit, without reading its data or any weights."""
+"""What can be checked of a task before the first fit, without reading any weights."""
 
 from __future__ import annotations
 
 from benchmark.runner.addresses import plugins_of
+from benchmark.runner.world import World
 from benchmark.task.declared import notes_of, prompts_cut
 from benchmark.task.paths import refuse_missing_files
 from benchmark.task.registry import plugin_class
@@ -39,6 +40,23 @@ def check_task(task: Task) -> list[str]:
                 hint="set decoder.params.repeats: true, or best_of: 1",
             )
     return _notes(task)
+
+
+def check_needs(task: Task, world: World) -> None:
+    """Refuses scorers and generators that ask for what the data set does not know.
+
+    Raises:
+        SpecError: Naming file, plug-in and remedy.
+    """
+    knows = {"ground-truth": world.ground_truth, "support": world.support}
+    plugins = [("scorer", entry.id, entry.flags().needs) for entry in task.scorers]
+    plugins += [("generator", spec.id, spec.flags().needs) for spec in task.generators]
+    for kind, label, needs in plugins:
+        for need in sorted(needs & set(knows)):
+            try:
+                knows[need]()
+            except SpecError as error:
+                raise SpecError(f"{task.source}: {kind} '{label}': {error.message}", hint=error.hint) from error
 
 
 def _notes(task: Task) -> list[str]:

@@ -75,7 +75,7 @@ def generator_context(
     offers: dict[str, Callable[[], Any]] = {
         "judge": lambda: materials.judges["verifier"],
         "held-out": lambda: world.division.test,
-        "ground-truth": materials.ground_truth,
+        "ground-truth": world.ground_truth,
     }
     return GeneratorContext(
         users=world.dataset.ratings.user_ids,

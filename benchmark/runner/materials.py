@@ -11,8 +11,6 @@ from benchmark.runner.judges import fit_judge, fitted_judge
 from benchmark.runner.store import Stages
 from benchmark.runner.world import World
 from rebeca.arrays import Floats
-from rebeca.data.dataset import GroundTruth
-from rebeca.errors import SpecError
 from rebeca.interfaces import FittedJudge
 
 
@@ -35,17 +33,6 @@ class Materials:
     judges: Mapping[str, FittedJudge]
     curve: tuple[FittedJudge, ...]
     device: str
-
-    def ground_truth(self) -> GroundTruth:
-        """What a synthetic world knows.
-
-        Raises:
-            SpecError: If the data set has no ground truth.
-        """
-        ground_truth = self.world.dataset.ground_truth
-        if ground_truth is None:
-            raise SpecError("the data set has no ground truth", hint="use 'observed' with real ratings")
-        return ground_truth
 
 
 def prepare(world: World, addresses: Addresses, device: str, stages: Stages) -> Materials:

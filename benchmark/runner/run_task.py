@@ -81,7 +81,7 @@ def _run(task: Task, stages: Stages, device: str, command: Sequence[str]) -> Run
         return RunResult(target, addresses)
     steps = plan_steps(task, addresses, store, data.world is not None, analysed=current)
     stages.reporter.begin(steps, Costs.read(store.root))
-    from benchmark.runner.checks import check_task
+    from benchmark.runner.checks import check_needs, check_task
     from benchmark.runner.generate import generate_images
     from benchmark.runner.held_out_scores import score_held_out
     from benchmark.runner.materials import prepare
@@ -95,6 +95,7 @@ def _run(task: Task, stages: Stages, device: str, command: Sequence[str]) -> Run
         import torch  # noqa: F401  here, so that the stage that first needs it does not seem slow
 
         world = data.read()
+    check_needs(task, world)
     materials = prepare(world, addresses, device, stages)
     images, failed = generate_images(task, addresses, materials, stages, freezer)
     scores = score_all(task, images, addresses, materials, stages)

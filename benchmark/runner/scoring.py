@@ -103,7 +103,8 @@ def scorer_context(flags: ScorerFlags, materials: Materials, base: Path) -> Scor
         PRIOR: lambda: materials.judges[PRIOR],
         "training": lambda: world.division.generators.train,
         "held-out": lambda: world.division.test,
-        "ground-truth": materials.ground_truth,
+        "ground-truth": world.ground_truth,
+        "support": world.support,
         "embeddings": lambda: materials.embeddings["task"],
     }
 

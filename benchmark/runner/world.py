@@ -6,6 +6,7 @@ The users' ids come from the store, everything else is read only when needed.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,9 +16,9 @@ from benchmark.runner.addresses import DataAddresses, data_addresses
 from benchmark.runner.plugins import build
 from benchmark.runner.store import Store
 from benchmark.task.resolve import Task
-from rebeca.arrays import Ints
+from rebeca.arrays import Bools, Ints, Pixels
 from rebeca.data.catalogue import Candidates
-from rebeca.data.dataset import Dataset
+from rebeca.data.dataset import Dataset, GroundTruth
 from rebeca.data.remains import find_candidates, remarks, users_with_candidates
 from rebeca.data.splits import Division, SplitRule, divide
 from rebeca.errors import DataError, SpecError
@@ -51,6 +52,30 @@ class World:
     def user_ids(self) -> tuple[str, ...]:
         """Ids of the users that images are made for."""
         return tuple(self.dataset.ratings.user_ids[int(u)] for u in self.users)
+
+    def ground_truth(self) -> GroundTruth:
+        """What a synthetic world knows.
+
+        Raises:
+            SpecError: If the data set has no ground truth.
+        """
+        if self.dataset.ground_truth is None:
+            raise SpecError("the data set has no ground truth", hint="use 'observed' with real ratings")
+        return self.dataset.ground_truth
+
+    def support(self) -> Callable[[Iterable[Pixels]], Bools]:
+        """Whether images could be items of a synthetic world.
+
+        Raises:
+            SpecError: If the data set cannot tell.
+        """
+        known = self.dataset.ground_truth
+        if known is None or known.inside is None:
+            raise SpecError(
+                "the data set cannot tell which images could be its items",
+                hint="remove what asks for it, or use a data set whose ground truth has 'inside'",
+            )
+        return known.inside
 
 
 def build_world(task: Task) -> World:

@@ -7,7 +7,6 @@ import numpy as np
 from benchmark.scorers.shared import EveryoneScorer, FixedScorer, PixelScorer
 from rebeca.arrays import Floats, Ints, Pixels
 from rebeca.data.interactions import Interactions
-from rebeca.errors import SpecError
 from rebeca.interfaces import NoParams, ScoredImages, ScorerCard, ScorerContext
 from rebeca.ties import TIE, size_of
 
@@ -132,18 +131,14 @@ class InWorldScorer(PixelScorer[NoParams], FixedScorer):
     It knows nobody's taste, so it is no ground truth that could validate a leaderboard.
     """
 
-    NEEDS = frozenset({"ground-truth"})
-    CARD = ScorerCard("In the world", "share", True, "Share of images that could be items of the synthetic world.")
+    NEEDS = frozenset({"support"})
+    CARD = ScorerCard(
+        "In the world", "share", True, "Share of images that could be items of the synthetic world.", role="support"
+    )
 
     def __init__(self, params: NoParams, context: ScorerContext) -> None:
         super().__init__(params, context)
-        inside = context.ground_truth.inside
-        if inside is None:
-            raise SpecError(
-                "scorer 'in-world': the data set cannot tell which images could be its items",
-                hint="remove 'in-world' from scorers, or use a data set whose ground truth has 'inside'",
-            )
-        self._inside = inside
+        self._inside = context.support
 
     def score_pixels(self, images: list[Pixels]) -> Floats:
         """float64 [n]; 1 or 0."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 P = TypeVar("P")
 
-Role = Literal["", "verifier", "auditor", "prior", "observed", "ground-truth", "aesthetic"]
+Role = Literal["", "verifier", "auditor", "prior", "observed", "ground-truth", "aesthetic", "support"]
 """What part a scorer plays on a leaderboard; most play none."""
 
 
@@ -39,7 +39,8 @@ class ScorerCard:
         higher_is_better: Direction.
         meaning: One sentence.
         reference: Source of the measure.
-        role: What answers; ``aesthetic`` for what users like on the whole; empty for any other measure.
+        role: What answers; ``aesthetic`` for what users like on the whole; ``support`` for whether images could be
+            items of the data set at all; empty for any other measure.
         is_ground_truth: Whether it knows users' real ratings or a world's ground truth. Ground truth is used to
             check a leaderboard, never to choose a model.
 
@@ -122,7 +123,7 @@ class ScoredImages:
         return len(self.digest)
 
 
-NEEDS = ("verifier", "auditor", "prior", "training", "held-out", "ground-truth", "embeddings")
+NEEDS = ("verifier", "auditor", "prior", "training", "held-out", "ground-truth", "support", "embeddings")
 """What a scorer may ask for: judges, ratings, what a synthetic world knows, and the items' embeddings."""
 
 
@@ -210,6 +211,11 @@ class ScorerContext(Offers):
     def training(self) -> Interactions:
         """Training ratings of the generators."""
         return self._get("training")
+
+    @property
+    def support(self) -> Callable[[Iterable[Pixels]], Bools]:
+        """Whether images could be items of the synthetic world, bool [n]."""
+        return self._get("support")
 
     @property
     def embeddings(self) -> Floats:

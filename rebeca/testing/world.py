@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rebeca.arrays import Floats, Ints, Pixels
+from rebeca.arrays import Bools, Floats, Ints, Pixels
 from rebeca.data.catalogue import Candidates, Catalogue
 from rebeca.data.dataset import Dataset, GroundTruth, find_blocks
 from rebeca.data.interactions import Interactions
@@ -129,6 +129,11 @@ class World:
         model.fit(self.division.verifier, self.embeddings)
         return FittedJudge(lambda: model, lambda: self.embeddings, self.encoder.encode, "contract")
 
+    def support(self) -> Callable[[Iterable[Pixels]], Bools]:
+        """The world's own, or every image."""
+        known = self.ground_truth.inside
+        return (lambda images: np.ones(sum(1 for _ in images), bool)) if known is None else known
+
     @cached_property
     def ground_truth(self) -> GroundTruth:
         """The world's own, or what the stand-in judge thinks."""
@@ -187,6 +192,7 @@ class World:
             "training": lambda: self.division.generators.train,
             "held-out": lambda: self.division.test,
             "ground-truth": lambda: self.ground_truth,
+            "support": self.support,
             "embeddings": lambda: self.embeddings,
         }
 

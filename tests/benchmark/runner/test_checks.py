@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmark.runner.checks import check_task
+from benchmark.runner.checks import check_needs, check_task
+from benchmark.runner.world import build_world
 from benchmark.task.resolve import load_task
 from rebeca.errors import SpecError
 from tests.conftest import MINIATURE, TINY, invoke
@@ -16,6 +17,30 @@ def task_of(tmp_path, text):
 
 def test_the_tasks_of_the_tests_pass(tmp_path, tiny):
     assert check_task(load_task(tiny, ("generators.rebeca.params.steps=25",))) == []
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "run --dry-run"])
+@pytest.mark.parametrize(
+    ("scorer", "said"),
+    [
+        ("ground-truth", "scorer 'ground-truth': the data set has no ground truth"),
+        ("in-world", "scorer 'in-world': the data set cannot tell which images could be its items"),
+    ],
+)
+def test_a_scorer_of_what_the_data_do_not_know_is_refused_before_the_first_fit(scorer, said, command, tiny, tmp_path):
+    tiny.write_text(TINY.replace("scorers:\n", f"scorers:\n  - {scorer}\n"))
+    output = invoke(*command.split(), tiny, "--workdir", tmp_path / "w", code=2)
+    assert f"tiny.yaml: {said}" in output and "hint: " in output
+    assert not (tmp_path / "w" / "artefacts").exists()
+
+
+def test_a_generator_of_what_the_data_do_not_know_is_refused(tiny, monkeypatch):
+    from baselines.catalogue import CatalogueGenerator
+
+    monkeypatch.setattr(CatalogueGenerator, "needs", classmethod(lambda cls, params: frozenset({"ground-truth"})))
+    task = load_task(tiny)
+    with pytest.raises(SpecError, match="generator 'catalogue-random': the data set has no ground truth"):
+        check_needs(task, build_world(task))
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,8 @@ def test_a_scorer_is_given_what_it_asked_for(prepared, tmp_path):
         _ = context.verifier
     with pytest.raises(SpecError, match="the data set has no ground truth"):
         _ = given("ground-truth").ground_truth
+    with pytest.raises(SpecError, match="cannot tell which images could be its items"):
+        _ = given("support").support
     assert context.encoder("fourier:8").dim == 120
     with pytest.raises(PluginError, match="uses the encoder 'fourier:9'"):
         context.encoder("fourier:9")

@@ -5,7 +5,6 @@ import pytest
 
 from benchmark.scorers.observed import GroundTruthScorer, InWorldScorer, ObservedScorer, TopUtilityScorer
 from rebeca.data.dataset import Dataset, GroundTruth
-from rebeca.errors import SpecError
 from rebeca.interfaces import GeneratedImage, NoParams, ScoredImages, ScorerContext
 from tests.benchmark.scorers.handmade import context, scored
 from tests.builders import interactions
@@ -152,7 +151,7 @@ def in_world(inside, levels=(10, 20)):
     known = GroundTruth("points", "Likes it.", lambda users, items: 0.0 * (users + items), {}, inside=inside)
     ratings = interactions([0, 1], [0, 1], [4, 5], users=2, items=2)
     dataset = Dataset.in_memory("Dark", np.stack(greys(*levels)), ratings, (1, 7), ground_truth=known)
-    return InWorldScorer(NoParams(), ScorerContext.alone(dataset, {"ground-truth": lambda: known}))
+    return InWorldScorer(NoParams(), ScorerContext.alone(dataset, {"support": lambda: known.inside}))
 
 
 def test_images_are_in_the_world_or_not_whoever_is_asked():
@@ -188,15 +187,9 @@ def test_a_failed_image_is_outside_of_the_world():
     assert in_world(dark).worst(np.array([1, 0])).tolist() == [0, 0]
 
 
-def test_a_world_that_cannot_tell_is_refused_with_a_remedy():
-    with pytest.raises(SpecError, match="'in-world': the data set cannot tell which images") as error:
-        in_world(None)
-    assert error.value.hint.startswith("remove 'in-world' from scorers")
-
-
 def test_being_in_the_world_is_no_taste():
     """It has no lift, decides no validity, and is shown as a share."""
     card = InWorldScorer.card(NoParams())
     assert (card.name, card.unit, card.higher_is_better) == ("In the world", "share", True)
-    assert (card.role, card.is_ground_truth) == ("", False)
-    assert InWorldScorer.needs(NoParams()) == {"ground-truth"} and not InWorldScorer.judges_everyone
+    assert (card.role, card.is_ground_truth) == ("support", False)
+    assert InWorldScorer.needs(NoParams()) == {"support"} and not InWorldScorer.judges_everyone
