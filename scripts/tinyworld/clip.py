@@ -38,12 +38,6 @@ def build(name: str) -> Any:
     return build_clip(CLIPS[name])
 
 
-def normalised(pixels: Tensor) -> Tensor:
-    """uint8 [n, 3, h, w] to float32 by CLIP's mean and deviation."""
-    mean, deviation = (torch.tensor(x, device=pixels.device).view(3, 1, 1) for x in (CLIP_MEAN, CLIP_DEVIATION))
-    return (pixels.float() / 255 - mean) / deviation
-
-
 def run(name: str, tokenizer: Path, folder: Path, report: Callable[[str], None]) -> tuple[Any, list[dict[str, float]]]:
     """Trains one of them."""
     data = postcards("train", TRAIN_POSTCARDS)
@@ -92,8 +86,14 @@ def contents_loss(logits: Tensor, classes: Tensor) -> Tensor:
 
 
 def image_embeds(clip: Any, pixels: Tensor) -> Tensor:
-    """float32 [n, dim]; un-normalised."""
-    pooled = clip.vision_model(pixel_values=normalised(pixels)).pooler_output
+    """float32 [n, dim] of uint8 [n, 3, h, w]; un-normalised."""
+    return embeds_of(clip, pixels.float() / 255)
+
+
+def embeds_of(clip: Any, images: Tensor) -> Tensor:
+    """float32 [n, dim] of float32 [n, 3, h, w] in [0, 1]; un-normalised."""
+    mean, deviation = (torch.tensor(x, device=images.device).view(3, 1, 1) for x in (CLIP_MEAN, CLIP_DEVIATION))
+    pooled = clip.vision_model(pixel_values=(images - mean) / deviation).pooler_output
     out: Tensor = clip.visual_projection(pooled)
     return out
 

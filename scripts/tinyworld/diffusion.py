@@ -3,6 +3,8 @@
 Every fourth step sees text alone with the adapter off, as the pipeline without an embedding does. In the others the
 caption is often left out, so that the embedding must carry the image. Places with more detail count more; otherwise
 small things such as houses are learned last, or never. The best prediction is the same, since every place has its own.
+A second training, "faithful", goes on from the first and also wants that the predicted image has the embedding that it
+was made from, as identity losses do in adapters for faces (PuLID, Guo et al. 2024).
 """
 
 from __future__ import annotations
@@ -14,15 +16,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d
+from torch.nn.functional import adaptive_avg_pool2d, cosine_similarity
 
 from rebeca.tinyworld.models import SCHEDULE, TEXT_WIDTH, UNET
 from scripts.tinyworld.autoencoder import detail, latents
-from scripts.tinyworld.clip import image_embeds
+from scripts.tinyworld.clip import embeds_of, image_embeds
 from scripts.tinyworld.data import TRAIN_POSTCARDS, postcards, random_rows, signed, token_ids
 from scripts.tinyworld.loop import Recipe, train
 
 RECIPE = Recipe(steps=5000, batch=64, lr=2.4e-3, weight_decay=0.01, average=0.9985, seed=21)
+FAITHFUL = Recipe(steps=7000, batch=64, lr=1.6e-3, weight_decay=0.01, average=0.9985, seed=22)
+LOOKED_AT = 16
+"""Images per step whose embeddings are compared."""
 TOKENS = 4
 """Tokens that the adapter makes of an embedding."""
 TEXT_ONLY_EVERY = 4
@@ -128,10 +133,13 @@ def run(
     from diffusers import DDPMScheduler
 
     inputs = _inputs(autoencoder, clip, tokenizer, device)
+    for part in (autoencoder, clip):
+        part.requires_grad_(False)
     schedule = DDPMScheduler(**SCHEDULE)
+    kept = schedule.alphas_cumprod.to(device)
     unet = build(clip.config.projection_dim).to(device, memory_format=torch.channels_last)
 
-    def loss(step: int, random: torch.Generator) -> dict[str, Tensor]:
+    def loss(step: int, random: torch.Generator, faithful: bool) -> dict[str, Tensor]:
         size = RECIPE.batch
         rows = random_rows(len(inputs.latents), size, random).to(device)
         text_only = step % TEXT_ONLY_EVERY == 0
@@ -144,15 +152,28 @@ def run(
         text = torch.where(no_text, inputs.no_text, inputs.text[rows])
         embeds = torch.where(no_image, 0.0, inputs.embeds[rows])
         z = inputs.latents[rows]
+        noisy = schedule.add_noise(z, noise, t)
         predicted = unet(
-            schedule.add_noise(z, noise, t),
-            t,
-            encoder_hidden_states=text,
-            added_cond_kwargs={"image_embeds": [embeds[:, None]]},
+            noisy, t, encoder_hidden_states=text, added_cond_kwargs={"image_embeds": [embeds[:, None]]}
         ).sample
         error = (inputs.weights[rows] * (predicted - schedule.get_velocity(z, noise, t)).square()).mean()
-        return {"text": error} if text_only else {"image": error}
+        if text_only:
+            return {"text": error}
+        if not faithful:
+            return {"image": error}
+        some = slice(LOOKED_AT)
+        signal = kept[t[some]].sqrt()
+        clean = signal.view(-1, 1, 1, 1) * noisy[some] - (1 - kept[t[some]]).sqrt().view(-1, 1, 1, 1) * predicted[some]
+        image = autoencoder.decode(clean / autoencoder.config.scaling_factor).sample
+        apart = 1 - cosine_similarity(embeds_of(clip, ((image + 1) / 2).clamp(0, 1)), inputs.embeds[rows[some]])
+        return {"image": error, "faithful": (~no_image[some, 0] * signal * apart).mean()}
 
-    history = train("diffusion", unet, RECIPE, loss, folder / "diffusion.checkpoint", report, (autoencoder, clip))
+    others = (autoencoder, clip)
+    history = train(
+        "diffusion", unet, RECIPE, lambda s, r: loss(s, r, False), folder / "diffusion.checkpoint", report, others
+    )
+    history += train(
+        "faithful", unet, FAITHFUL, lambda s, r: loss(s, r, True), folder / "faithful.checkpoint", report, others
+    )
     set_scale(unet, 1.0)
     return unet, history

@@ -62,7 +62,7 @@ class Trainer:
             )
             self._save("adapter", diffusion.adapter_weights(unet))
             self._save(name, diffusion.plain_weights(unet))
-            about = {"recipe": diffusion.RECIPE.to_json(), "history": history}
+            about = {"recipe": [diffusion.RECIPE.to_json(), diffusion.FAITHFUL.to_json()], "history": history}
         elif name == "hps":
             model, history = stand_ins.run_hps(self._encoder("prior-encoder"), self.tokenizer, self.work, self.report)
             self._save(name, model.state_dict())
