@@ -10,7 +10,7 @@ was made from, as identity losses do in adapters for faces (PuLID, Guo et al. 20
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from scripts.tinyworld.data import TRAIN_POSTCARDS, postcards, random_rows, sign
 from scripts.tinyworld.loop import Recipe, train
 
 RECIPE = Recipe(steps=5000, batch=64, lr=2.4e-3, weight_decay=0.01, average=0.9985, seed=21)
-FAITHFUL = Recipe(steps=7000, batch=64, lr=1.6e-3, weight_decay=0.01, average=0.9985, seed=22)
+FAITHFUL = replace(RECIPE, steps=7000, lr=1.6e-3, seed=22)
 LOOKED_AT = 16
 """Images per step whose embeddings are compared."""
 TOKENS = 4

@@ -31,7 +31,7 @@ def test_a_scorer_of_what_the_data_do_not_know_is_refused_before_the_first_fit(s
     tiny.write_text(TINY.replace("scorers:\n", f"scorers:\n  - {scorer}\n"))
     output = invoke(*command.split(), tiny, "--workdir", tmp_path / "w", code=2)
     assert f"tiny.yaml: {said}" in output and "hint: " in output
-    assert not (tmp_path / "w" / "artefacts").exists()
+    assert not any((tmp_path / "w" / stage).exists() for stage in ("embeddings", "judge", "images"))
 
 
 def test_a_generator_of_what_the_data_do_not_know_is_refused(tiny, monkeypatch):
