@@ -1,7 +1,7 @@
 """Contact sheets of the docs: images of the miniature models, and images of every generator for the same users.
 
     python -m scripts.tinyworld.sheets models
-    python -m scripts.tinyworld.sheets generators results/tinyworld-quick/v5
+    python -m scripts.tinyworld.sheets generators results/tinyworld-quick/v6
 
 Writes below ``docs/images/tinyworld``; pixels are doubled where there are few generators, never smoothed.
 """
