@@ -258,6 +258,7 @@ scorers:
   - ncf
   - auditor
   - ground-truth
+  - in-world
   - {use: hpsv2, params: {backbone: tinyworld}}
   - {use: laion, params: {backbone: tinyworld}}
   - ncf-prior

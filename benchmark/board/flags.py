@@ -10,7 +10,7 @@ from benchmark.records.schema import GeneratorRecord, TaskRecord
 from rebeca.ties import TIE_OF_SCORES
 
 FEW = 0.01
-"""So many images that could not be items of the data set are no flag; real items are sometimes mistaken too."""
+"""From this share of images that could not be items of the data set on, a row has a flag; fewer may be mistakes."""
 
 
 def twins(records: Mapping[str, GeneratorRecord]) -> dict[str, str]:
@@ -58,9 +58,9 @@ def _same_for_everybody(record: GeneratorRecord) -> bool:
 
 
 def _outside(record: GeneratorRecord) -> float:
-    """The share of images that could not be items of the data set; 0 where nobody asked."""
+    """The share of images that could not be items of the data set, failures left out; 0 where nobody asked."""
     support = with_role({name: info.card for name, info in record.measures.items()}, SUPPORT)
-    inside = None if support is None else record.summary[support].interval.estimate
+    inside = None if support is None else record.summary[support].exclude
     return 0.0 if inside is None else 1 - inside
 
 

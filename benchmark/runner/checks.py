@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from benchmark.runner.addresses import plugins_of
 from benchmark.runner.world import World
 from benchmark.task.declared import notes_of, prompts_cut
@@ -42,21 +44,28 @@ def check_task(task: Task) -> list[str]:
     return _notes(task)
 
 
-def check_needs(task: Task, world: World) -> None:
+def check_needs(task: Task, read: Callable[[], World]) -> None:
     """Refuses scorers and generators that ask for what the data set does not know.
+
+    Args:
+        task: The task.
+        read: Gives its data; called only where something asks.
 
     Raises:
         SpecError: Naming file, plug-in and remedy.
     """
-    knows = {"ground-truth": world.ground_truth, "support": world.support}
+    knows = {"ground-truth": World.ground_truth, "support": World.support}
     plugins = [("scorer", entry.id, entry.flags().needs) for entry in task.scorers]
     plugins += [("generator", spec.id, spec.flags().needs) for spec in task.generators]
-    for kind, label, needs in plugins:
-        for need in sorted(needs & set(knows)):
-            try:
-                knows[need]()
-            except SpecError as error:
-                raise SpecError(f"{task.source}: {kind} '{label}': {error.message}", hint=error.hint) from error
+    asks = [(kind, label, need) for kind, label, needs in plugins for need in sorted(needs & set(knows))]
+    if not asks:
+        return
+    world = read()
+    for kind, label, need in asks:
+        try:
+            knows[need](world)
+        except SpecError as error:
+            raise SpecError(f"{task.source}: {kind} '{label}': {error.message}", hint=error.hint) from error
 
 
 def _notes(task: Task) -> list[str]:

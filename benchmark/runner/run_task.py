@@ -95,7 +95,7 @@ def _run(task: Task, stages: Stages, device: str, command: Sequence[str]) -> Run
         import torch  # noqa: F401  here, so that the stage that first needs it does not seem slow
 
         world = data.read()
-    check_needs(task, world)
+    check_needs(task, lambda: world)
     materials = prepare(world, addresses, device, stages)
     images, failed = generate_images(task, addresses, materials, stages, freezer)
     scores = score_all(task, images, addresses, materials, stages)

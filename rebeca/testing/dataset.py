@@ -172,7 +172,10 @@ class DatasetContract(Contract):
         """Ratings are not all the same."""
         refuse_if(np.ptp(self.dataset.ratings.rating) == 0, "all ratings are the same")
 
-    @check("return arrays: utility(users, items) broadcasts, of_images(images) is [all users, n], inside(images) bool")
+    @check(
+        "return arrays: utility(users, items) broadcasts, of_images(images) is [all users, n], inside(images) bool;"
+        " images outside have the lowest utility"
+    )
     def test_ground_truth_answers(self) -> None:
         """What a synthetic world knows has the shapes that scorers expect."""
         dataset = self.dataset
@@ -186,13 +189,18 @@ class DatasetContract(Contract):
             utility.shape != shape or not np.isfinite(utility).all(), f"utility is {utility.shape}, or not finite"
         )
         some = [dataset.catalogue.pixels(i) for i in range(min(3, len(items)))]
+        some.append(np.random.default_rng(0).integers(0, 256, some[0].shape, dtype=np.uint8))
+        inside = np.ones(len(some), bool)
         if known.inside is not None:
-            answer = np.asarray(known.inside(some))
-            fine = answer.shape == (len(some),) and answer.dtype == bool
-            refuse_if(not fine, f"inside gave {answer.dtype} {list(answer.shape)}, expected bool [{len(some)}]")
+            inside = np.asarray(known.inside(some))
+            fine = inside.shape == (len(some),) and inside.dtype == bool
+            refuse_if(not fine, f"inside gave {inside.dtype} {list(inside.shape)}, expected bool [{len(some)}]")
         if known.of_images is not None:
             shape, values = (len(users), len(some)), np.asarray(known.of_images(some))
             refuse_if(values.shape != shape, f"of_images gave {list(values.shape)}, expected {list(shape)}")
+            refuse_if(not np.isfinite(values).all(), "of_images gave numbers that are not finite")
+            liked = (values[:, ~inside] > utility.min(axis=1, keepdims=True)).any()
+            refuse_if(liked, "of_images likes an image outside the world more than some item")
 
     @check("return tuples of names or patterns relative to the folder, such as ('items.csv', 'images/*')")
     def test_files_are_patterns(self) -> None:

@@ -1,4 +1,4 @@
-"""What a postcard shows, as classes and numbers: what the recogniser reads from pixels and what tastes are about."""
+"""What a postcard shows, as classes and numbers: what the recogniser reads from pixels. Tastes use a part of it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from rebeca.arrays import Bools, Floats, Ints
-from rebeca.tinyworld.scenes import BOATS, CLOUDS, DISCS, GROUNDS, HOUSE_COLOURS, HOUSES, RIDGES, TREES, Scenes
+from rebeca.tinyworld.scenes import (
+    BOATS,
+    CLOUDS,
+    DISCS,
+    GROUNDS,
+    HOUSE_COLOURS,
+    HOUSES,
+    LEAST_CAP,
+    RIDGES,
+    TREES,
+    Scenes,
+)
 
-LEAST_CAP = 6.0
-"""Height of the lowest ridge that carries snow, pixels."""
 CLASSES: Mapping[str, int] = {
     "ground": len(GROUNDS),
     "disc": len(DISCS),
@@ -55,8 +64,8 @@ class Contents:
 def contents_of(scenes: Scenes) -> Contents:
     """What is drawn, hidden or not."""
     n = len(scenes)
-    slots = np.arange(RIDGES)
-    capped = scenes.caps & ((slots < scenes.ridges[:, None]) & (scenes.ridge_height > LEAST_CAP)).any(axis=1)
+    slots = np.arange(RIDGES) < scenes.ridges[:, None]
+    capped = scenes.caps & (slots & (scenes.ridge_height > LEAST_CAP)).any(axis=1)
     always = np.ones(n, bool)
     mountains, disc, trees, houses = scenes.ridges > 0, scenes.disc > 0, scenes.trees > 0, scenes.houses > 0
     classes = {

@@ -99,7 +99,7 @@ CLIPS = {
 
 
 def weights_file(part: str, folder: Path = WEIGHTS) -> Path:
-    """The shipped tensors of a part, see :data:`PARTS`.
+    """The shipped tensors of a part, see :data:`PARTS` and :data:`USERS_PARTS`.
 
     Raises:
         MissingDependency: If they are missing.
@@ -113,7 +113,7 @@ def weights_file(part: str, folder: Path = WEIGHTS) -> Path:
 
 
 def weights_digest(folder: Path = WEIGHTS, parts: tuple[str, ...] = PARTS) -> str:
-    """SHA-256 over the shipped tensors of some parts."""
+    """SHA-256 over the shipped tensors of some parts, and over how layouts are written."""
     digest = hashlib.sha256()
     paths = {part: weights_file(part, folder) for part in parts}
     hashes = file_hashes(paths.values())

@@ -45,20 +45,20 @@ class Recognised:
 def recognise(postcards: Pixels) -> Recognised:
     """Reads images of the postcards' size, uint8 [n, 64, 64, 3].
 
-    Computed in double precision, so that another processor or another batch gives the same tastes.
+    Computed in double precision, so that another processor or another batch hardly ever changes a rating.
     """
     import torch
 
     model = _trained()
     with torch.inference_mode():
         batches = torch.from_numpy(postcards).split(BATCH)
-        values = torch.cat([model(signed(batch.double())) for batch in batches])
+        values = torch.cat([model(_input(batch.double())) for batch in batches])
     *logits, numbers = values.split([*CLASSES.values(), len(NUMBERS)], dim=1)
     chances = {name: part.softmax(dim=1).numpy() for name, part in zip(CLASSES, logits, strict=True)}
     return Recognised(chances, numbers.numpy())
 
 
-def signed(pixels: Tensor) -> Tensor:
+def _input(pixels: Tensor) -> Tensor:
     """Pixels [n, 64, 64, 3] from 0 to 255 as [n, 3, 64, 64] from -1 to 1."""
     return pixels.permute(0, 3, 1, 2) / 127.5 - 1
 

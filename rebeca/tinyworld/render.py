@@ -19,6 +19,7 @@ from rebeca.tinyworld.scenes import (
     HEATH,
     HOUSES,
     LAKE,
+    LEAST_CAP,
     MEADOW,
     NIGHT,
     OCTAVES,
@@ -247,7 +248,7 @@ def _ridges(canvas: Floats, s: Scenes, low: Floats, light: Floats) -> None:
         slope[:, 1:-1] = (crest[:, 2:] - crest[:, :-2]) * np.float32(0.09)
         shade = np.clip(1 + slope, np.float32(0.72), np.float32(1.28))[:, None, None, :]
         _blend(canvas, rows, _inside(above), colour[:, :, None, None] * shade)
-        snowy = s.caps[rows] & (s.ridge_height[rows, slot] > 6)
+        snowy = s.caps[rows] & (s.ridge_height[rows, slot] > LEAST_CAP)
         if snowy.any():
             top = crest.min(axis=1, keepdims=True)
             jag = _f32(s.ridge_noise[rows, slot, -SIZE // 2 :]).repeat(2, axis=1)[:, :SIZE]

@@ -18,7 +18,7 @@ SIZE = 64
 BATCH = 256
 """Images that are looked at together."""
 MODELS_SEED = 0
-"""Seed of the postcards that models are trained on (streams ``train`` and ``validation``) and tested on (``test``)."""
+"""Seed of the postcards that belong to no world: models, recogniser and support are fitted to and tested on these."""
 TIMES = ("dawn", "morning", "noon", "sunset", "dusk", "night")
 GROUNDS = ("field", "meadow", "lake", "snow", "sand", "heath")
 DAWN, MORNING, NOON, SUNSET, DUSK, NIGHT = range(len(TIMES))
@@ -27,6 +27,8 @@ LAND = ("wheat field", "green meadow", "blue lake", "snowy field", "sandy shore"
 DISCS = ("", "sun", "full moon", "crescent moon")
 NOTHING, SUN, FULL, CRESCENT = range(len(DISCS))
 RIDGES, CLOUDS, PUFFS, STARS, TREES, HOUSES, BOATS, FLOWERS = 3, 3, 4, 16, 6, 2, 2, 24
+LEAST_CAP = 6
+"""Lower ridges carry no snow, pixels."""
 OCTAVES = (4, 8, 16, 32)
 """Intervals of the octaves of a ridge's outline."""
 HOUSE_COLOURS = ("white", "red", "yellow")

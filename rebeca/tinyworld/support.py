@@ -1,7 +1,8 @@
-"""Whether an image could be a postcard of the world at all, by statistics of its detail.
+"""Whether an image could be a postcard of the world at all, by statistics of its detail and of its rows.
 
-An image is inside the world when the statistics of its Haar wavelets are not further from those of postcards than
-almost any postcard is (Mahalanobis distance). Gradients, plain areas and noise are not.
+An image is inside the world when the statistics of its Haar wavelets, and the colours of the whole image and of its
+rows, are not further from those of postcards than almost any postcard is (Mahalanobis distance). Gradients, plain areas
+and noise are not.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from rebeca.tinyworld.scenes import SIZE, as_postcards
 
 PART = "support"
 LEVELS = 4
+"""Scales of the wavelets: details of 2, 4, 8 and 16 pixels."""
 ROWS_AT = 3
 """Level whose rows are compared, 8 x 8 places: a row of a postcard is mostly sky or mostly ground."""
 SIZE_OF_STATISTICS = 3 * (3 * 3 * LEVELS + 2 + 3 * SIZE // 2**ROWS_AT)
@@ -24,26 +26,38 @@ _FLAT = 1.5001
 """A coefficient below this, in units of a pixel's grades 0 to 255, is flat: rounding alone may have made it. It is none
 of the values that coefficients can have, so that the last bit of a sum decides nothing."""
 _LEAST = 0.05
+"""Added to every size before its logarithm, grades of a pixel; what is smaller hardly counts."""
 _OPPONENTS = np.array([[0.299, 0.587, 0.114], [0.5, -0.5, 0.0], [0.25, 0.25, -0.5]])
 """Light, red against green, yellow against blue."""
 
 
 def inside(images: Iterable[Pixels]) -> Bools:
-    """Bool [n]; whether uint8 images [height, width, 3] of any size lie inside the world."""
-    return distances(images) <= _shipped()["limit"][0]
+    """Bool [n]; whether uint8 images [height, width, 3] of any size lie inside the world.
 
-
-def distances(images: Iterable[Pixels]) -> Floats:
-    """float64 [n]; squared Mahalanobis distances from the world's postcards."""
+    Raises:
+        ValueError: If an image is another array.
+    """
     shipped = _shipped()
-    squares: Floats = ((statistics(images) - shipped["mean"]) @ shipped["whitening"]) ** 2
+    return squared_distances(statistics(images), shipped["mean"], shipped["whitening"]) <= shipped["limit"][0]
+
+
+def squared_distances(values: Floats, mean: Floats, whitening: Floats) -> Floats:
+    """float64 [n]; squared Mahalanobis distances of statistics [n, 186] from their mean [186].
+
+    ``whitening`` [186, 186] times its transpose is the precision.
+    """
+    squares: Floats = ((values - mean) @ whitening) ** 2
     return squares.sum(axis=1)
 
 
 def statistics(images: Iterable[Pixels]) -> Floats:
     """float64 [n, 186]; per opponent colour, scale and direction: mean size, its unevenness, share that is flat.
 
-    Also the mean and the spread of each opponent colour, and the same and the steps along each of eight rows.
+    Also the mean (in units of 64 grades) and the spread of each opponent colour, and the same and the steps along each
+    of eight rows.
+
+    Raises:
+        ValueError: If an image is no uint8 array [height, width, 3].
     """
     return np.concatenate([np.empty((0, SIZE_OF_STATISTICS)), *map(_statistics, as_postcards(images))])
 

@@ -3,7 +3,8 @@
 A user's utility is ``sqrt(SHARED) * common taste + sqrt(1 - SHARED) * own taste``. A taste is a weighted sum of how
 well an image matches the ideal postcard, aspect by aspect: what it shows, where and how large it is, and its colours.
 No match is more than 1, so a taste has a peak, and no image can be liked without end. Everything is read from pixels,
-so the utility is exact for any image. Ratings are the utility plus a habit of the user and noise, cut into five grades.
+so the utility is exact for any image. Ratings are the utility plus the user's leniency and noise, cut
+into five grades.
 """
 
 from __future__ import annotations
@@ -37,16 +38,19 @@ SHARED = 0.2
 """Share of the common taste in the variance of a utility, were it independent of the own taste."""
 NOISE = 0.5
 """Standard deviation of a rating's noise, where the utility's is 1."""
-HABIT = 0.25
-"""Standard deviation of a user's lenience."""
+LENIENCY = 0.25
+"""Standard deviation of a user's leniency."""
 CUTS = (-1.3, -0.5, 0.3, 1.2)
 """Ratings 2, 3, 4 and 5 begin here."""
-COLOUR_REACH = 0.8
-"""Distance from the ideal in standard deviations per statistic at which a match of colours falls to exp(-1/2)."""
-REACH = {"horizon": 1.0, "place of the disc": 1.0, "height of trees": 1.0}
-"""As :data:`COLOUR_REACH`, in spreads of :data:`rebeca.tinyworld.contents.NUMBERS`."""
-TREES_REACH = 1.5
-"""As :data:`COLOUR_REACH`, in trees."""
+REACH = {
+    "horizon": 1.0,
+    "place of the disc": 1.0,
+    "number of trees": 1.5,
+    "height of trees": 1.0,
+    "colours": 0.8 * np.sqrt(len(COLOURS)),
+}
+"""Distance from the ideal at which a match falls to exp(-1/2): in trees, in standard deviations of the statistics of
+colour, otherwise in spreads of :data:`rebeca.tinyworld.contents.NUMBERS`."""
 BATCH = 1000
 """Images that are compared with all ideal postcards at once."""
 LEAST_SPREAD = 0.2
@@ -61,9 +65,10 @@ class Seen:
     Attributes:
         ground: float64 [n, 6]; chances of every ground.
         things: float64 [n, 7]; chances that sun, moon, clouds, mountains, trees, houses and boats are there.
-        horizon: float64 [n, 1].
-        disc: float64 [n, 2]; its place.
-        trees: float64 [n, 1]; their expected number.
+        horizon: float64 [n, 1]; like all places and sizes in spreads from the centre, see
+            :data:`rebeca.tinyworld.contents.NUMBERS`.
+        disc: float64 [n, 2]; x and y of sun or moon.
+        trees: float64 [n, 1]; their expected number, 0 to 6.
         tree_height: float64 [n, 1]; of the tallest.
         colours: float64 [n, 8]; see :mod:`rebeca.tinyworld.colours`.
     """
@@ -84,7 +89,11 @@ class Seen:
 
 
 def see(images: Iterable[Pixels]) -> Seen:
-    """What users see of uint8 images [height, width, 3]."""
+    """What users see of uint8 images [height, width, 3] of any size.
+
+    Raises:
+        ValueError: If an image is another array.
+    """
     nothing = _see(np.empty((0, SIZE, SIZE, 3), np.uint8))
     return concatenated([nothing, *map(_see, as_postcards(images))])
 
@@ -127,9 +136,9 @@ def matches(ideals: Seen, seen: Seen) -> Floats:
             *np.moveaxis(things, 2, 0),
             _near(ideals.horizon, seen.horizon, REACH["horizon"]),
             both_discs * _near(ideals.disc, seen.disc, REACH["place of the disc"]),
-            _near(ideals.trees, seen.trees, TREES_REACH),
+            _near(ideals.trees, seen.trees, REACH["number of trees"]),
             both_trees * _near(ideals.tree_height, seen.tree_height, REACH["height of trees"]),
-            _near(ideals.colours, seen.colours, COLOUR_REACH * np.sqrt(len(COLOURS))),
+            _near(ideals.colours, seen.colours, REACH["colours"]),
         ]
     )
 
@@ -150,7 +159,8 @@ COMMON = Seen(
     tree_height=np.zeros((1, 1)),
     colours=np.array([[0.6, 0.6, 0.9, 0.0, 0.8, 0.3, 1.2, 0.2]]),
 )
-"""The ideal postcard of the common taste, chosen by hand: a sunny meadow before mountains, with trees and a house."""
+"""The ideal postcard of the common taste, chosen by hand: a sunny meadow before mountains, with clouds,
+trees and a house."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,7 +172,7 @@ class Tastes:
         weights: float64 [aspects, users + 1].
         shift: float64 [users].
         scale: float64 [users]; a utility has mean 0 and variance 1 over the postcards that users were drawn with.
-        habit: float64 [users]; lenience.
+        leniency: float64 [users]; added to the utility in a rating.
         ratings: int [users]; number of items that a user rates, at most.
     """
 
@@ -170,7 +180,7 @@ class Tastes:
     weights: Floats
     shift: Floats
     scale: Floats
-    habit: Floats
+    leniency: Floats
     ratings: Ints
 
     def utility(self, seen: Seen) -> Floats:
@@ -178,7 +188,7 @@ class Tastes:
         return (self._sums(seen) - self.shift[:, None]) / self.scale[:, None]
 
     def common(self, seen: Seen) -> Floats:
-        """float64 [n]; what users like on the whole, in units of its own."""
+        """float64 [n]; what users like on the whole, with standard deviation 1 over the postcards, but not mean 0."""
         return self.matched(seen)[-1]
 
     def matched(self, seen: Seen) -> Floats:
@@ -208,7 +218,7 @@ def draw_tastes(count: int, seed: int, seen: Seen) -> Tastes:
     weights = np.sqrt(shares) / np.maximum(spread, LEAST_SPREAD)
     weights[1 : len(CONTENT)] *= _rarity(ideals, seen)
     ratings = np.clip(np.exp(rng.normal(np.log(380.0), 0.8, count)), 60, 1800).astype(np.int64)
-    tastes = Tastes(ideals, weights, np.zeros(count), np.ones(count), rng.normal(0, HABIT, count), ratings)
+    tastes = Tastes(ideals, weights, np.zeros(count), np.ones(count), rng.normal(0, LENIENCY, count), ratings)
     tastes = replace(tastes, weights=weights / _spread(tastes.matched(seen)))
     sums = tastes.utility(seen)
     return replace(tastes, shift=sums.mean(axis=1), scale=_spread(sums))
@@ -230,7 +240,10 @@ def _rarity(ideals: Seen, seen: Seen) -> Floats:
 
 
 def _cares(rng: np.random.Generator, count: int) -> Floats:
-    """float64 [aspects, count]; shares of the aspects in the variance of an own taste, were matches independent."""
+    """float64 [aspects, count]; how much of an own taste's variance each aspect is given, before rarity is considered.
+
+    An aspect of what the ideal postcard lacks, such as the height of no trees, has no effect.
+    """
     groups = rng.dirichlet(CARES, count)
     parts = [groups[:, i] * rng.dirichlet([SPECIAL] * len(aspects), count).T for i, (_, aspects) in enumerate(GROUPS)]
     return np.concatenate(parts)
@@ -243,16 +256,16 @@ def _common_cares() -> Floats:
     return np.concatenate(parts)
 
 
-def rate(utility: Floats, habit: Floats, rng: np.random.Generator) -> Floats:
-    """Ratings 1 to 5, float64, of utilities of any shape; the habits of their users broadcast to it."""
-    return 1.0 + np.searchsorted(CUTS, utility + habit + rng.normal(0, NOISE, utility.shape))
+def rate(utility: Floats, leniency: Floats, rng: np.random.Generator) -> Floats:
+    """Ratings 1 to 5, float64, of utilities of any shape; the leniencies of their users broadcast to it."""
+    return 1.0 + np.searchsorted(CUTS, utility + leniency + rng.normal(0, NOISE, utility.shape))
 
 
 def draw_ratings(tastes: Tastes, utility: Floats, seed: int) -> tuple[Ints, Ints, Floats]:
     """User, item and rating 1 to 5 of every row; every user rates a random part of the items.
 
     Args:
-        tastes: Weights and habits.
+        tastes: Weights and leniency.
         utility: float64 [users, items].
         seed: Seed of the world.
     """
@@ -260,6 +273,6 @@ def draw_ratings(tastes: Tastes, utility: Floats, seed: int) -> tuple[Ints, Ints
     items, ratings = [], []
     for user in range(len(utility)):
         items.append(np.sort(rng.permutation(utility.shape[1])[: tastes.ratings[user]], kind="stable"))
-        ratings.append(rate(utility[user, items[-1]], tastes.habit[user], rng))
+        ratings.append(rate(utility[user, items[-1]], tastes.leniency[user], rng))
     users = np.repeat(np.arange(len(items)), [len(rated) for rated in items])
     return users, np.concatenate(items), np.concatenate(ratings)

@@ -51,7 +51,9 @@ def asked(seed: int) -> dict[str, float]:
     chosen = np.argsort(-learned, axis=1, kind="stable")[:, :BEST]
     seen = see(pixels)
     tastes = draw_tastes(params.users, seed, seen)
-    unbounded = percentile(np.sort(tastes.utility(seen), axis=1), tastes.utility(see(gradients)))
+    utility = tastes.utility(seen)
+    utility = np.where(inside(pixels), utility, utility.min(axis=1, keepdims=True))  # as in the world
+    unbounded = percentile(np.sort(utility, axis=1), tastes.utility(see(gradients)))
     return {
         "variance of the ground truth that colours explain": float(np.mean([_explained(values, row) for row in known])),
         "the user's four best items": _mean(known, best),

@@ -37,7 +37,7 @@ class Postcards:
 
 @cache
 def postcards(stream: str, count: int) -> Postcards:
-    """Postcards of a stream (``train``, ``validation``, ``test``)."""
+    """Postcards of a stream, such as ``train`` or ``test``; different streams share none."""
     scenes = draw_scenes(count, MODELS_SEED, stream)
     pixels = torch.from_numpy(render(scenes)).permute(0, 3, 1, 2).contiguous()
     return Postcards(pixels, captions(scenes), scenes)

@@ -55,8 +55,9 @@ EMBEDDING_GUIDANCE = 2.0
 USERS = 100
 BATCH = 64
 """Ratings per step of the verifier, as in the task tinyworld."""
-READ, READ_SEED = 4000, 0
+READ = 4000
 """Postcards that the recogniser is tested on."""
+GRADIENTS_SEED = 0
 
 AIMS: dict[str, tuple[Callable[[float, float], bool], float]] = {
     "autoencoder, dB": (operator.ge, 30.5),
@@ -174,12 +175,12 @@ def _inside() -> dict[str, float]:
     """Share inside the world of images that are no postcards, or hardly any."""
     images = _last(postcards("recogniser test", READ).pixels)
     rng = np.random.default_rng(seed_of("tinyworld", "evaluate", "outside"))
-    gradients = asks.two_colours(READ_SEED)
+    gradients = asks.two_colours(GRADIENTS_SEED)
     noisy = gradients + rng.normal(0, 4, gradients.shape)
     changed: dict[str, Any] = {
         "two-colour gradients": gradients,
-        "gradients with noise of 4 of 255": np.clip(noisy, 0, 255).astype(np.uint8),
-        "postcards half covered by a gradient": ((images.astype(np.int64) + gradients) // 2).astype(np.uint8),
+        "gradients with noise, standard deviation 4 of 255": np.clip(noisy, 0, 255).astype(np.uint8),
+        "postcards mixed half and half with gradients": ((images.astype(np.int64) + gradients) // 2).astype(np.uint8),
         "postcards cut into 64 tiles and shuffled": _shuffled(images, rng),
         "postcards upside down": images[:, ::-1],
         "postcards mirrored": images[:, :, ::-1],

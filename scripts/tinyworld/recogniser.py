@@ -24,7 +24,7 @@ RECIPE = Recipe(steps=5000, batch=64, lr=2e-3, weight_decay=0.02, average=0.995,
 STREAM, POSTCARDS = "recogniser", 30_000
 NUMBERS_WEIGHT = 2.0
 CLEAN = 0.5
-"""Share of images that are not distorted."""
+"""Share of images that are spared; of the others, some get no distortion by chance."""
 
 
 def build() -> Any:

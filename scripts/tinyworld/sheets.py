@@ -1,9 +1,7 @@
 """Contact sheets of the docs: images of the miniature models, and images of every generator for the same users.
 
-    python -m scripts.tinyworld.sheets models
-    python -m scripts.tinyworld.sheets generators results/tinyworld-quick/v6
-
-Writes below ``docs/images/tinyworld``; pixels are doubled where there are few generators, never smoothed.
+``python -m scripts.tinyworld.sheets`` draws the models' sheet; ``python -m scripts.docs_numbers --write`` those of
+published records. Pixels are doubled where there are few generators, never smoothed.
 """
 
 from __future__ import annotations
@@ -30,18 +28,12 @@ SHOWN = 12
 
 
 def main() -> None:
-    """Writes one sheet."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("models", "generators"))
-    parser.add_argument("records", type=Path, nargs="?")
-    arguments = parser.parse_args()
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    if arguments.what == "models":
-        sheet, name = models(), "models.png"
-    else:
-        sheet, name = generators(arguments.records), f"{arguments.records.resolve().parent.name}.png"
-    sheet.save(IMAGES / name, optimize=True)
-    sys.stdout.write(f"{IMAGES / name}\n")
+    """Writes the sheet of the models."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    file = IMAGES / "models.png"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    models().save(file, optimize=True)
+    sys.stdout.write(f"{file}\n")
 
 
 def models() -> Image.Image:

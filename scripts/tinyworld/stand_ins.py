@@ -99,7 +99,7 @@ def mean_ratings(pixels: Tensor, rng: np.random.Generator) -> Floats:
     """float64 [n]; the mean over raters, who rate every postcard of uint8 [n, 3, h, w]."""
     seen = see(pixels.permute(0, 2, 3, 1).numpy())
     tastes = draw_tastes(RATERS, MODELS_SEED, seen)
-    return rate(tastes.utility(seen), tastes.habit[:, None], rng).mean(axis=0)
+    return rate(tastes.utility(seen), tastes.leniency[:, None], rng).mean(axis=0)
 
 
 @torch.inference_mode()

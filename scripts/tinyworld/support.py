@@ -1,4 +1,4 @@
-"""Part ``support``: how the detail of postcards varies, and the distance from their mean that almost none exceeds."""
+"""Part ``support``: how detail and rows of postcards vary, and the squared distance that almost none exceeds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from rebeca.tinyworld.render import render
 from rebeca.tinyworld.scenes import MODELS_SEED, draw_scenes
-from rebeca.tinyworld.support import statistics
+from rebeca.tinyworld.support import squared_distances, statistics
 
 STREAM, POSTCARDS = "support", 30_000
 FITTED = 20_000
@@ -24,7 +24,7 @@ def run() -> tuple[dict[str, Tensor], dict[str, float]]:
     mean = values[:FITTED].mean(axis=0).astype(np.float32)
     precision = np.linalg.inv(np.cov(values[:FITTED].T) + RIDGE * np.eye(values.shape[1]))
     whitening = np.linalg.cholesky(precision).astype(np.float16)
-    squares = (((values[FITTED:] - mean) @ whitening.astype(np.float64)) ** 2).sum(axis=1)
+    squares = squared_distances(values[FITTED:], mean, whitening.astype(np.float64))
     limit = np.quantile(squares, QUANTILE, keepdims=True).astype(np.float32)
     tensors = {"mean": mean, "whitening": whitening, "limit": limit}
     about = {"postcards": POSTCARDS, "fitted": FITTED, "quantile": QUANTILE, "limit": round(float(limit[0]), 2)}

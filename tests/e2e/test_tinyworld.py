@@ -39,17 +39,19 @@ def test_a_whole_run_without_a_network(run):
 
 def test_every_scorer_judges_generated_images(run):
     folder, _ = run
-    scorers = {"ncf", "auditor", "ground-truth", "hpsv2", "laion", "ncf-prior"}
+    scorers = {"ncf", "auditor", "ground-truth", "in-world", "hpsv2", "laion", "ncf-prior"}
     for name in ("rebeca", "persona", "published"):
         table = rows(folder, name)
         assert set(table["scorer"]) == scorers and len(table) == len(scorers) * 14
         of_image = table[table["scorer"] != "ncf-prior"]  # what was not decoded from a vector has no score by this one
         assert np.isfinite(of_image["score"]).all()
-        assert table[table["scorer"] == "ground-truth"]["score"].between(0, 1).all()
+        known, inside = (table[table["scorer"] == name]["score"].to_numpy() for name in ("ground-truth", "in-world"))
+        assert ((known >= 0) & (known <= 1)).all() and set(inside) <= {0.0, 1.0}
+        assert not known[inside == 0].any()
     assert record(folder, "rebeca")["measures"]["hpsv2"]["card"]["name"] == "HPSv2 stand-in"
 
 
-def test_arms_of_one_fit_share_it_and_the_others_do_not(run):
+def test_generators_of_one_fit_share_it_and_the_others_do_not(run):
     folder, _ = run
     keys = {name: [fit["key"] for fit in record(folder, name)["fits"]] for name in ("rebeca", "best", "half", "guided")}
     assert keys["rebeca"] == keys["best"] == keys["guided"] != keys["half"]

@@ -3,7 +3,8 @@
 import pytest
 
 from benchmark.runner.checks import check_needs, check_task
-from benchmark.runner.world import build_world
+from benchmark.runner.store import Store
+from benchmark.runner.world import build_world, find_data, keep_users
 from benchmark.task.resolve import load_task
 from rebeca.errors import SpecError
 from tests.conftest import MINIATURE, TINY, invoke
@@ -19,6 +20,7 @@ def test_the_tasks_of_the_tests_pass(tmp_path, tiny):
     assert check_task(load_task(tiny, ("generators.rebeca.params.steps=25",))) == []
 
 
+@pytest.mark.parametrize("earlier", [False, True])
 @pytest.mark.parametrize("command", ["run", "plan", "run --dry-run"])
 @pytest.mark.parametrize(
     ("scorer", "said"),
@@ -27,11 +29,19 @@ def test_the_tasks_of_the_tests_pass(tmp_path, tiny):
         ("in-world", "scorer 'in-world': the data set cannot tell which images could be its items"),
     ],
 )
-def test_a_scorer_of_what_the_data_do_not_know_is_refused_before_the_first_fit(scorer, said, command, tiny, tmp_path):
+def test_a_scorer_of_what_the_data_do_not_know_is_refused_before_the_first_fit(
+    scorer, said, command, earlier, tiny, tmp_path
+):
     tiny.write_text(TINY.replace("scorers:\n", f"scorers:\n  - {scorer}\n"))
-    output = invoke(*command.split(), tiny, "--workdir", tmp_path / "w", code=2)
+    work = tmp_path / "w"
+    if earlier:  # the work folder knows the users, so the data need not be read for them
+        task = load_task(tiny)
+        store = Store(work, lambda _: None)
+        keep_users(find_data(task, store), store)
+        assert find_data(task, store).world is None
+    output = invoke(*command.split(), tiny, "--workdir", work, code=2)
     assert f"tiny.yaml: {said}" in output and "hint: " in output
-    assert not any((tmp_path / "w" / stage).exists() for stage in ("embeddings", "judge", "images"))
+    assert not any((work / stage).exists() for stage in ("embeddings", "judge", "images"))
 
 
 def test_a_generator_of_what_the_data_do_not_know_is_refused(tiny, monkeypatch):
@@ -40,7 +50,7 @@ def test_a_generator_of_what_the_data_do_not_know_is_refused(tiny, monkeypatch):
     monkeypatch.setattr(CatalogueGenerator, "needs", classmethod(lambda cls, params: frozenset({"ground-truth"})))
     task = load_task(tiny)
     with pytest.raises(SpecError, match="generator 'catalogue-random': the data set has no ground truth"):
-        check_needs(task, build_world(task))
+        check_needs(task, lambda: build_world(task))
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,16 @@ def ground_truth(utility):
     return GroundTruth("points", "Known.", utility, {})
 
 
+def of_images(value):
+    """Knows every image to be outside, and gives it this value; items have 0."""
+    known = ground_truth(lambda users, items: 0.0 * (users + items))
+    return replace(
+        known,
+        of_images=lambda images: np.full((6, len(list(images))), value),
+        inside=lambda images: np.zeros(len(list(images)), bool),
+    )
+
+
 def littering(self):
     Path("cache.bin").write_bytes(b"")
     return Right.read(self)
@@ -129,6 +139,14 @@ BREACHES = [
         "ground_truth_answers",
         r"utility is \(6, 1\)",
         read=data(ground_truth=ground_truth(lambda users, items: users * 1.0)),
+    ),
+    breach(
+        "ground_truth_answers", "of_images gave numbers that are not finite", read=data(ground_truth=of_images(np.nan))
+    ),
+    breach(
+        "ground_truth_answers",
+        "likes an image outside the world more than some item",
+        read=data(ground_truth=of_images(1.0)),
     ),
     breach(
         "files_are_patterns",

@@ -42,7 +42,7 @@ def test_noise_on_a_postcard_puts_it_outside(postcards):
     assert not inside(np.clip(noisy, 0, 255).astype(np.uint8)).any()
 
 
-def test_postcards_half_covered_by_a_gradient_are_mostly_outside(postcards):
+def test_postcards_mixed_with_gradients_are_mostly_outside(postcards):
     gradients = two_colours(5)[:300].astype(int)
     assert inside(((postcards[:300] + gradients) // 2).astype(np.uint8)).mean() < 0.5
 

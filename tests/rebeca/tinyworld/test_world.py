@@ -18,10 +18,14 @@ from scripts.tinyworld.asks import two_colours
 FACTS = json.loads(facts.FILE.read_text(encoding="utf-8"))
 
 
-def test_world_one_is_the_one_of_the_facts() -> None:
-    assert facts.world_facts(1) == FACTS["worlds"]["1"]
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in facts.SEEDS[1:])])
+def test_worlds_are_those_of_the_facts(seed: int) -> None:
+    assert facts.world_facts(seed) == FACTS["worlds"][str(seed)]
+
+
+def test_what_is_fixed_for_all_worlds_is_that_of_the_facts() -> None:
     assert facts.held_out_facts() == FACTS["test"]
-    assert FACTS["colours"] == {"centre": CENTRE.tolist(), "spread": SPREAD.tolist()}
+    assert facts.colour_facts() == FACTS["colours"] == {"centre": CENTRE.tolist(), "spread": SPREAD.tolist()}
 
 
 @pytest.mark.parametrize("seed", ["1", "2", "3", "4"])

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from shutil import copy
 
+import pytest
 from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from rebeca.tinyworld.models import CARD, WEIGHTS
-from scripts.tinyworld import autoencoder, clip, data, diffusion, stand_ins
+from rebeca.tinyworld.render import render
+from rebeca.tinyworld.scenes import MODELS_SEED, draw_scenes
+from rebeca.tinyworld.support import squared_distances, statistics
+from scripts.tinyworld import autoencoder, clip, data, diffusion, recogniser, stand_ins, support
 from scripts.tinyworld.loop import Recipe
 from scripts.tinyworld.train import main
 
@@ -43,6 +47,32 @@ def test_a_part_is_trained_and_stands_in_the_card(tmp_path, monkeypatch):
     assert head["layers.0.weight"].shape == (1, 80) and head["layers.0.bias"].shape == (1,)
     prior, tuned = load_file(out / "prior-encoder.safetensors"), load_file(out / "hps.safetensors")
     assert prior.keys() == tuned.keys() and any(not prior[k].equal(tuned[k]) for k in prior)
+    data.postcards.cache_clear()
+
+
+def test_what_users_see_with_is_trained(tmp_path, monkeypatch):
+    """The recogniser learns, and the limit of the support leaves out what it should."""
+    for module, postcards in ((recogniser, 64), (support, 600)):
+        monkeypatch.setattr(module, "POSTCARDS", postcards)
+    monkeypatch.setattr(support, "FITTED", 400)
+    monkeypatch.setattr(recogniser, "RECIPE", Recipe(steps=12, batch=16, lr=2e-3))
+    out = tmp_path / "out"
+    arguments = ["--work", str(tmp_path / "work"), "--out", str(out), "--part", "recogniser", "--part", "support"]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    parts = json.loads((out / CARD.name).read_text(encoding="utf-8"))["parts"]
+    (last,) = parts["recogniser"]["history"]
+    assert last["step"] == 12 and 0 < last["contents"] < 20 and 0 < last["numbers"] < 5
+    shipped, trained = (load_file(folder / "recogniser.safetensors") for folder in (WEIGHTS, out))
+    assert {name: tensor.shape for name, tensor in shipped.items()} == {
+        name: tensor.shape for name, tensor in trained.items()
+    }
+    fitted = {name: tensor.numpy().astype(float) for name, tensor in load_file(out / "support.safetensors").items()}
+    values = statistics(render(draw_scenes(600, MODELS_SEED, support.STREAM)))
+    squares = squared_distances(values, fitted["mean"], fitted["whitening"])
+    assert parts["support"]["support"]["limit"] == pytest.approx(fitted["limit"][0], abs=0.01)
+    assert (squares[400:] <= fitted["limit"][0]).mean() == pytest.approx(support.QUANTILE, abs=1 / 200)
+    assert values.shape[1] / 2 < squares[:400].mean() <= values.shape[1]  # lower, since variances are enlarged
     data.postcards.cache_clear()
 
 
