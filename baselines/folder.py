@@ -19,7 +19,7 @@ from rebeca.data.folder import image_files
 from rebeca.data.interactions import Interactions
 from rebeca.data.options import USUAL_LAYOUT
 from rebeca.data.tables import Faults, Table, read_table
-from rebeca.errors import DataError, PluginError, first_few
+from rebeca.errors import DataError, PluginError, SpecError, first_few
 from rebeca.interfaces import GeneratedImage, Generator, GeneratorContext, Request
 from rebeca.pixels import DECODING, decode_image, pixels_digest
 
@@ -85,6 +85,11 @@ class Folder(Generator[FolderParams]):
         super().__init__(params, context)
         self._submission: Submission | None = None
         self._items: dict[str, list[int]] = {}
+
+    @classmethod
+    def check(cls, params: FolderParams) -> None:
+        """Refuses a folder that is not there."""
+        _refuse_no_folder(params.path)
 
     @classmethod
     def fit_parameters(cls, params: FolderParams) -> frozenset[str]:
@@ -163,6 +168,11 @@ class Folder(Generator[FolderParams]):
         return next((item for item in equal if item in candidates), equal[0] if equal else None)
 
 
+def _refuse_no_folder(path: str) -> None:
+    if not path or not Path(path).is_dir():
+        raise SpecError(f"'{path}' is no folder", hint=f"set params.path to DIR with {LAYOUT}")
+
+
 def read_submission(path: str, users: Sequence[str], fits: int = 1, names_fits: bool = False) -> Submission:
     """Finds the images of a folder, without reading them.
 
@@ -173,12 +183,11 @@ def read_submission(path: str, users: Sequence[str], fits: int = 1, names_fits: 
         names_fits: Whether the table must name the fit of every image.
 
     Raises:
-        PluginError: If there is no such folder, a link in it leads out of it or to a folder, or the table that should
-            name fits is missing.
+        SpecError: If there is no such folder.
+        PluginError: If a link in it leads out of it or to a folder, or the table that should name fits is missing.
         DataError: Naming the first rows of the table that are wrong.
     """
-    if not path or not Path(path).is_dir():
-        raise PluginError(f"'{path}' is no folder", hint=f"set params.path to DIR with {LAYOUT}")
+    _refuse_no_folder(path)
     root = Path(path).resolve()
     paths = sorted(root.rglob("*"))
     links = {link.relative_to(root).as_posix(): _link_fault(link, root) for link in paths if link.is_symlink()}

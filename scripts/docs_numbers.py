@@ -135,10 +135,7 @@ def table_of(source: str) -> str:
     if source == "recognised":
         return _recognised()
     if source == "inside":
-        shares = json.loads(CARD.read_text(encoding="utf-8"))["inside"]
-        return "\n".join(
-            ["| images | inside |", "|---|---|", *(f"| {name} | {value:.3f} |" for name, value in shares.items())]
-        )
+        return _inside()
     record, *measures = source.split(" ")
     columns = {column.key: column for column in board(record).measures.everything()}
     shown = [columns[name] for name in measures]
@@ -167,6 +164,16 @@ def _recognised() -> str:
     contents = list(next(iter(shares.values())))
     rows = [f"| {content} | {' | '.join(f'{of[content]:.3f}' for of in shares.values())} |" for content in contents]
     return "\n".join([f"| | {' | '.join(shares)} |", "|---" * (len(shares) + 1) + "|", *rows])
+
+
+def _inside() -> str:
+    groups = json.loads(CARD.read_text(encoding="utf-8"))["inside"]
+    rows = [
+        f"| {group} | {name} | {shares[0]:.3f} | {shares[1]:.3f} |"
+        for group, kinds in sorted(groups.items(), key=lambda entry: (entry[0] != "postcards", entry[0]))
+        for name, shares in kinds.items()
+    ]
+    return "\n".join(["| | images | inside | by statistics alone |", "|---|---|---|---|", *rows])
 
 
 def rewritten(text: str) -> str:

@@ -31,7 +31,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 CARD = WEIGHTS / "card.json"
 PARTS = ("autoencoder", "diffusion", "adapter", "prior-encoder", "verifier-encoder", "auditor-encoder", "hps", "laion")
 """The parts that layouts are written of."""
-USERS_PARTS = ("recogniser", "support")
+USERS_PARTS = ("recogniser", "support", "detector")
 """The parts that only the world's users see with."""
 STABLE_DIFFUSION = "stable-diffusion"
 ADAPTER = Path("ip-adapter") / "models" / "ip-adapter_tinyworld.safetensors"
@@ -161,10 +161,23 @@ def _is_complete(folder: Path) -> bool:
 
 
 def read_part(folder: Path, part: str) -> dict[str, Tensor]:
-    """Tensors of a part in single precision."""
+    """Tensors of a part in single precision.
+
+    Raises:
+        MissingDependency: If the file is missing or damaged.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    return {name: tensor.float() for name, tensor in load_file(weights_file(part, folder)).items()}
+    path = weights_file(part, folder)
+    try:
+        tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+        fault = "" if all(tensor.isfinite().all() for tensor in tensors.values()) else "numbers that are not finite"
+    except SafetensorError as error:
+        fault = str(error)
+    if fault:
+        raise MissingDependency(f"{path}: these weights are damaged: {fault}", hint="install the package again")
+    return tensors
 
 
 def write_layouts(weights: Path, folder: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Le
 
 from rebeca.arrays import Floats, Pixels
 from rebeca.data.catalogue import ArraySource, Catalogue
@@ -26,13 +28,13 @@ class TinyworldParams:
     """Size of the world.
 
     Attributes:
-        items: Postcards of the catalogue.
-        users: Users.
+        items: Postcards of the catalogue, at most 50,000.
+        users: Users, at most 5,000.
         seed: Draws postcards, users and ratings; choices are made on 1, and 2 to 4 are reported.
     """
 
-    items: Count = 2000
-    users: Count = 100
+    items: Annotated[Count, Le(50_000)] = 2000
+    users: Annotated[Count, Le(5_000)] = 100
     seed: int = 1
 
 

@@ -8,8 +8,10 @@ liked with probability .95, .10 or .01 when two, one or none of them match.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Le
 
 from rebeca.arrays import Bools, Floats, Ints, Pixels
 from rebeca.data.catalogue import ArraySource, Catalogue
@@ -35,13 +37,13 @@ class SpritesParams:
     """Size of the world.
 
     Attributes:
-        sprites: Items per combination of shape and colour.
-        users_per_taste: Users per taste; 1 as published.
+        sprites: Items per combination of shape and colour, at most 10,000.
+        users_per_taste: Users per taste, at most 1,000; 1 as published.
         seed: Draws items and likes.
     """
 
-    sprites: Count = 1000
-    users_per_taste: Count = 10
+    sprites: Annotated[Count, Le(10_000)] = 1000
+    users_per_taste: Annotated[Count, Le(1_000)] = 10
     seed: int = 0
 
 

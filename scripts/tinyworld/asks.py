@@ -1,7 +1,8 @@
 """``python -m scripts.tinyworld.asks``: whether the worlds ask for content, or colours alone suffice.
 
 For every world it prints how much of the ground truth colours explain, and the mean percentile of images without
-content: postcards whose things were removed, and two-colour gradients chosen by what colours the user rated well.
+content: postcards whose things were removed or scrambled, means of several, and two-colour gradients chosen by what
+colours the user rated well.
 """
 
 from __future__ import annotations
@@ -25,10 +26,17 @@ from rebeca.tinyworld.scenes import Scenes, draw_scenes
 from rebeca.tinyworld.support import inside
 from rebeca.tinyworld.taste import draw_tastes, see
 from rebeca.tinyworld.world import TinyworldParams, make_tinyworld, percentile
+from scripts.tinyworld.treated import OUTLIERS, as_pixels
 
 WORLDS = (2, 3, 4)
 GRADIENTS = 4000
-BEST = 4
+BEST, MIXED = 4, 5
+SCRAMBLED = (
+    "blocks shuffled",
+    "blocks shuffled in their row",
+    "rows or columns rolled",
+    "thumbnails of 4 to 12 pixels",
+)
 STRENGTH = 10.0
 """Of the ridge regressions."""
 
@@ -45,6 +53,10 @@ def asked(seed: int) -> dict[str, float]:
     values = colours(pixels)
     ideals = draw_scenes(params.users, seed, "ideals")
     best = np.argsort(-known, axis=1, kind="stable")[:, :BEST]
+    rng = np.random.default_rng(seed_of("tinyworld", seed, "scrambled"))
+    scrambled = {name: percentiles(OUTLIERS[name](pixels, rng)) for name in SCRAMBLED}
+    favourites = np.argsort(-known, axis=1, kind="stable")[:, :MIXED]
+    mixed = as_pixels(np.stack([pixels[rows].mean(axis=0) for rows in favourites]))
     bare = recoloured(render(_bare(scenes)), pixels)
     gradients = two_colours(seed)
     learned = np.stack([_liking(world.ratings, user, values, colours(gradients)) for user in range(params.users)])
@@ -58,6 +70,8 @@ def asked(seed: int) -> dict[str, float]:
         "variance of the ground truth that colours explain": float(np.mean([_explained(values, row) for row in known])),
         "the user's four best items": _mean(known, best),
         "these, things removed, colours kept": _mean(percentiles(bare), best),
+        **{f"these, {name}": _mean(values, best) for name, values in scrambled.items()},
+        "the mean of the user's five best items": float(percentiles(mixed).diagonal().mean()),
         "the user's ideal postcard": float(percentiles(render(ideals)).diagonal().mean()),
         "this, things removed, colours kept": float(
             percentiles(recoloured(render(_bare(ideals)), render(ideals))).diagonal().mean()

@@ -9,14 +9,13 @@ import json
 import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 import torch
-from PIL import Image, ImageFilter
+from PIL import Image
 from scipy.stats import spearmanr
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -38,13 +37,15 @@ from rebeca.tinyworld.models import (
     weights_digest,
 )
 from rebeca.tinyworld.scenes import FULL, SUN, Scenes
-from rebeca.tinyworld.support import inside
+from rebeca.tinyworld.support import has_statistics, inside
 from rebeca.tinyworld.taste import CONTENT, Seen, draw_tastes, see
 from rebeca.tinyworld.words import write_tokenizer
 from rebeca.tinyworld.world import TinyworldParams, make_tinyworld
-from scripts.tinyworld import asks, autoencoder, clip, stand_ins
+from scripts.tinyworld import autoencoder, clip, stand_ins
 from scripts.tinyworld.data import Postcards, postcards, token_ids
+from scripts.tinyworld.detector import THINGS, kinds_of_things
 from scripts.tinyworld.facts import LIKE_AT, TEST_POSTCARDS
+from scripts.tinyworld.treated import HONEST, OUTLIERS, UNSEEN, jpeg
 
 ENCODERS = ("prior-encoder", "verifier-encoder", "auditor-encoder")
 GROUP = 64
@@ -57,7 +58,6 @@ BATCH = 64
 """Ratings per step of the verifier, as in the task tinyworld."""
 READ = 4000
 """Postcards that the recogniser is tested on."""
-GRADIENTS_SEED = 0
 
 AIMS: dict[str, tuple[Callable[[float, float], bool], float]] = {
     "autoencoder, dB": (operator.ge, 30.5),
@@ -151,7 +151,7 @@ def _recogniser() -> Shares:
         "renders": _last(data.pixels),
         "encoded and decoded": _last(_encoded_and_decoded(data.pixels)),
         "noise of 8 of 255": _noisy(_last(data.pixels)),
-        "JPEG of quality 50": [_jpeg(image) for image in _last(data.pixels)],
+        "JPEG of quality 50": _jpeg_50(_last(data.pixels), np.random.default_rng(0)),
         "half the size": [_halved(image) for image in _last(data.pixels)],
     }
     return {where: _shares(data.scenes, images) for where, images in treated.items()}
@@ -171,33 +171,28 @@ def _shares(scenes: Scenes, images: Sequence[Pixels] | Pixels) -> dict[str, floa
     return right | {"inside the world": float(inside(images).mean())}
 
 
-def _inside() -> dict[str, float]:
-    """Share inside the world of images that are no postcards, or hardly any."""
-    images = _last(postcards("recogniser test", READ).pixels)
-    rng = np.random.default_rng(seed_of("tinyworld", "evaluate", "outside"))
-    gradients = asks.two_colours(GRADIENTS_SEED)
-    noisy = gradients + rng.normal(0, 4, gradients.shape)
-    changed: dict[str, Any] = {
-        "two-colour gradients": gradients,
-        "gradients with noise, standard deviation 4 of 255": np.clip(noisy, 0, 255).astype(np.uint8),
-        "postcards mixed half and half with gradients": ((images.astype(np.int64) + gradients) // 2).astype(np.uint8),
-        "postcards cut into 64 tiles and shuffled": _shuffled(images, rng),
-        "postcards upside down": images[:, ::-1],
-        "postcards mirrored": images[:, :, ::-1],
-        "postcards blurred, radius 2": [_blurred(image) for image in images],
+def _inside() -> dict[str, dict[str, list[float]]]:
+    """By group and kind of images: the share inside the world, and the share by statistics alone."""
+    data = postcards("inside test", READ)
+    renders, rng = _last(data.pixels), np.random.default_rng(seed_of("tinyworld", "evaluate", "inside"))
+    full = renders[kinds_of_things(data.scenes) >= THINGS]
+    groups = {
+        "postcards": (renders, {"as drawn": lambda images, _: images, **HONEST, "JPEG of quality 50": _jpeg_50}),
+        "no postcards": (full, OUTLIERS),
+        "no postcards, not trained on": (full, UNSEEN),
     }
-    return {name: round(float(inside(values).mean()), 3) for name, values in changed.items()}
+    return {
+        group: {name: _shares_inside(make(images, rng)) for name, make in kinds.items()}
+        for group, (images, kinds) in groups.items()
+    }
 
 
-def _shuffled(images: Pixels, rng: np.random.Generator) -> Pixels:
-    n, side = len(images), 8
-    tiles = images.reshape(n, side, side, side, side, 3).transpose(0, 1, 3, 2, 4, 5).reshape(n, side**2, side, side, 3)
-    tiles = np.stack([image[rng.permutation(side**2)] for image in tiles])
-    return tiles.reshape(n, side, side, side, side, 3).transpose(0, 1, 3, 2, 4, 5).reshape(images.shape)
+def _jpeg_50(images: Pixels, rng: np.random.Generator) -> Pixels:
+    return jpeg(images, rng, 50, 50)
 
 
-def _blurred(image: Pixels) -> Pixels:
-    return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(2)))
+def _shares_inside(images: Pixels) -> list[float]:
+    return [round(float(inside(images).mean()), 4), round(float(has_statistics(images).mean()), 4)]
 
 
 def _last(pixels: Tensor) -> Any:
@@ -208,12 +203,6 @@ def _last(pixels: Tensor) -> Any:
 def _noisy(images: Any) -> Any:
     rng = np.random.default_rng(seed_of("tinyworld", "evaluate", "noise"))
     return np.clip(images.astype(np.int64) + rng.integers(-8, 9, images.shape), 0, 255).astype(np.uint8)
-
-
-def _jpeg(image: Pixels) -> Pixels:
-    packed = BytesIO()
-    Image.fromarray(image).save(packed, "JPEG", quality=50)
-    return np.asarray(Image.open(packed))
 
 
 def _halved(image: Pixels) -> Pixels:

@@ -22,9 +22,9 @@ from rebeca.hashes import cache_folder
 from rebeca.tinyworld.models import CARD, WEIGHTS, read_part
 from rebeca.tinyworld.words import write_tokenizer
 from rebeca.weights import save_weights
-from scripts.tinyworld import autoencoder, clip, diffusion, recogniser, stand_ins, support
+from scripts.tinyworld import autoencoder, clip, detector, diffusion, recogniser, stand_ins, support
 
-ORDER = ("autoencoder", "recogniser", "support", *clip.RECIPES, "diffusion", "hps", "laion")
+ORDER = ("autoencoder", "recogniser", "support", *clip.RECIPES, "diffusion", "detector", "hps", "laion")
 HISTORY_EVERY = 250
 """Steps between the rows of a training's history that stand in the card."""
 Report = Callable[[str], None]
@@ -53,6 +53,10 @@ class Trainer:
             model, history = recogniser.run(self.work, self.report)
             self._save(name, model.state_dict())
             about = {"recipe": recogniser.RECIPE.to_json(), "postcards": recogniser.POSTCARDS, "history": history}
+        elif name == "detector":
+            model, history = detector.run(self.work, self.report)
+            self._save(name, model.state_dict())
+            about = {"recipe": detector.RECIPE.to_json(), "postcards": detector.POSTCARDS, "history": history}
         elif name == "support":
             tensors, about["support"] = support.run()
             save_weights(self.out / f"{name}.safetensors", tensors)

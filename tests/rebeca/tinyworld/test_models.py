@@ -29,6 +29,16 @@ def test_weights_that_are_not_there_are_named(tmp_path):
         weights_digest(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [(lambda raw: raw[:-100], "damaged: "), (lambda raw: raw[:-2] + b"\x00\x7e", "numbers that are not finite")],
+)
+def test_weights_that_are_damaged_are_named(damage, said, tmp_path):
+    (tmp_path / "detector.safetensors").write_bytes(damage((WEIGHTS / "detector.safetensors").read_bytes()))
+    with pytest.raises(MissingDependency, match=rf"detector\.safetensors: these weights are .*{said}"):
+        models.read_part(tmp_path, "detector")
+
+
 def test_loading_says_nothing_on_the_terminal(capfd):
     images = [np.zeros((128, 128, 3), np.uint8)]
     build_encoder(named_encoder("tinyworld:prior-encoder", Path()), "cpu").encode(images)

@@ -16,7 +16,7 @@ from rebeca.tinyworld.scenes import draw_scenes
 
 ROOT = Path(rebeca.__file__).parent.parent
 WORLD = ROOT / "rebeca" / "tinyworld"
-SECRETS = ("recogniser", "support", "taste", "world")
+SECRETS = ("recogniser", "support", "detector", "taste", "world")
 """Modules of the world that know what users see and like."""
 MAY_READ_THE_WORLD = {"rebeca/data/sources.py"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from shutil import copy
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from safetensors.torch import load_file
@@ -12,8 +13,9 @@ from safetensors.torch import load_file
 from rebeca.tinyworld.models import CARD, WEIGHTS
 from rebeca.tinyworld.render import render
 from rebeca.tinyworld.scenes import MODELS_SEED, draw_scenes
-from rebeca.tinyworld.support import squared_distances, statistics
-from scripts.tinyworld import autoencoder, clip, data, diffusion, recogniser, stand_ins, support
+from rebeca.tinyworld.support import SIZE_OF_STATISTICS, squared_distances, statistics
+from scripts.tinyworld import autoencoder, clip, data, detector, diffusion, recogniser, stand_ins, support
+from scripts.tinyworld.detector import as_images
 from scripts.tinyworld.loop import Recipe
 from scripts.tinyworld.train import main
 
@@ -52,12 +54,18 @@ def test_a_part_is_trained_and_stands_in_the_card(tmp_path, monkeypatch):
 
 def test_what_users_see_with_is_trained(tmp_path, monkeypatch):
     """The recogniser learns, and the limit of the support leaves out what it should."""
-    for module, postcards in ((recogniser, 64), (support, 600)):
-        monkeypatch.setattr(module, "POSTCARDS", postcards)
+    for module, count in ((recogniser, 64), (support, 600), (detector, 80)):
+        monkeypatch.setattr(module, "POSTCARDS", count)
     monkeypatch.setattr(support, "FITTED", 400)
     monkeypatch.setattr(recogniser, "RECIPE", Recipe(steps=12, batch=16, lr=2e-3))
+    monkeypatch.setattr(detector, "RECIPE", Recipe(steps=30, batch=32, lr=3e-3))
+    monkeypatch.setattr(detector, "LIMIT_POSTCARDS", 200)
+    monkeypatch.setattr(detector, "GENERATED", 8)
+    monkeypatch.setattr(detector, "STEPS", 2)
     out = tmp_path / "out"
-    arguments = ["--work", str(tmp_path / "work"), "--out", str(out), "--part", "recogniser", "--part", "support"]
+    arguments = ["--work", str(tmp_path / "work"), "--out", str(out)]
+    for part in ("recogniser", "support", "detector"):
+        arguments += ["--part", part]
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
     parts = json.loads((out / CARD.name).read_text(encoding="utf-8"))["parts"]
@@ -68,11 +76,18 @@ def test_what_users_see_with_is_trained(tmp_path, monkeypatch):
         name: tensor.shape for name, tensor in trained.items()
     }
     fitted = {name: tensor.numpy().astype(float) for name, tensor in load_file(out / "support.safetensors").items()}
-    values = statistics(render(draw_scenes(600, MODELS_SEED, support.STREAM)))
-    squares = squared_distances(values, fitted["mean"], fitted["whitening"])
+    whitening = np.zeros((SIZE_OF_STATISTICS, SIZE_OF_STATISTICS))
+    whitening[np.tril_indices(SIZE_OF_STATISTICS)] = fitted["whitening"]
+    clean = statistics(render(draw_scenes(600, MODELS_SEED, support.STREAM))[400:])
+    squares = squared_distances(clean, fitted["mean"], whitening)
     assert parts["support"]["support"]["limit"] == pytest.approx(fitted["limit"][0], abs=0.01)
-    assert (squares[400:] <= fitted["limit"][0]).mean() == pytest.approx(support.QUANTILE, abs=1 / 200)
-    assert values.shape[1] / 2 < squares[:400].mean() <= values.shape[1]  # lower, since variances are enlarged
+    assert (squares <= fitted["limit"][0]).mean() == pytest.approx(support.QUANTILE, abs=1 / 200)
+    (last,) = parts["detector"]["history"]
+    assert last["step"] == 30 and all(0 < last[term] < 1 for term in ("postcards", "outliers", "changed"))
+    model = detector.build()
+    model.load_state_dict({name: tensor.float() for name, tensor in load_file(out / "detector.safetensors").items()})
+    new = as_images(data.postcards("detector limit", 200).pixels)
+    assert (detector.scores(model.eval(), new) >= -0.01).mean() >= 1 - 2 / 200
     data.postcards.cache_clear()
 
 
