@@ -83,7 +83,7 @@ def test_what_users_see_with_is_trained(tmp_path, monkeypatch):
     assert parts["support"]["support"]["limit"] == pytest.approx(fitted["limit"][0], abs=0.01)
     assert (squares <= fitted["limit"][0]).mean() == pytest.approx(support.QUANTILE, abs=1 / 200)
     (last,) = parts["detector"]["history"]
-    assert last["step"] == 30 and all(0 < last[term] < 1 for term in ("postcards", "outliers", "changed"))
+    assert last["step"] == 30 and all(0 < last[term] < 3 for term in ("postcards", "outliers", "changed"))
     model = detector.build()
     model.load_state_dict({name: tensor.float() for name, tensor in load_file(out / "detector.safetensors").items()})
     new = as_images(data.postcards("detector limit", 200).pixels)
