@@ -102,6 +102,16 @@ def set_scale(unet: Any, scale: float) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Inputs:
+    """What n training postcards become before training.
+
+    Attributes:
+        latents: [n, 8, 16, 16]; scaled to a standard deviation of 1.
+        text: [n, 32, 64]; states of their captions.
+        no_text: [1, 32, 64]; those of the empty prompt.
+        embeds: [n, 96]; image embeddings by the prior's CLIP.
+        weights: [n, 1, 16, 16]; how much a place counts, 1 on average.
+    """
+
     latents: Tensor
     text: Tensor
     no_text: Tensor
