@@ -94,7 +94,7 @@ def dry_run(task: Task, workdir: Path, device: str, page: Path, publish: Path | 
     steps, notes = list[Step](), list[str]()
     if not (current and cached == len(results)):  # as in a run, which checks nothing that is cached
         notes = check_task(task)
-        check_needs(task, data.read)
+        check_needs(task, data.knows)
         steps = plan_steps(task, addresses, store, data.world is not None, current)
     steps.append(Step(PAGE_STAGE, PAGE_STAGE, task.file.id))
     left = Estimate(steps, costs).left()

@@ -138,7 +138,7 @@ def plan_task(task: Task, workdir: Path, pilot_folder: Path | None, device: str 
     checked = check_task(task)
     store = Store(workdir, lambda _: None)
     data = find_data(task, store)
-    check_needs(task, data.read)
+    check_needs(task, data.knows)
     addresses = find_addresses(task, device, data.users, data.addresses)
     users, analysis = len(data.users), task.file.analysis
     generators = [_generator(task, spec, addresses, store) for spec in task.generators]

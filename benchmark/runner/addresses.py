@@ -225,7 +225,7 @@ def data_addresses(task: Task) -> DataAddresses:
             **({"division": DIVISION} if of_items else {}),
         }
     )
-    users = Address.of("data", ratings=ratings, users=task.file.users.model_dump(mode="json"))
+    users = Address.of("data", ratings=ratings, users=task.file.users.model_dump(mode="json"), also="knows")
     return DataAddresses(items, ratings, None if captioned is None else captioned.captions, users)
 
 

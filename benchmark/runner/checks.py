@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection
 
 from benchmark.runner.addresses import plugins_of
-from benchmark.runner.world import World
+from benchmark.runner.world import UNKNOWN, refuse_unknown
 from benchmark.task.declared import notes_of, prompts_cut
 from benchmark.task.paths import refuse_missing_files
 from benchmark.task.registry import plugin_class
@@ -44,28 +44,21 @@ def check_task(task: Task) -> list[str]:
     return _notes(task)
 
 
-def check_needs(task: Task, read: Callable[[], World]) -> None:
+def check_needs(task: Task, knows: Collection[str]) -> None:
     """Refuses scorers and generators that ask for what the data set does not know.
 
     Args:
         task: The task.
-        read: Gives its data; called only where something asks.
+        knows: What its data know, see :attr:`benchmark.runner.world.World.knows`.
 
     Raises:
         SpecError: Naming file, plug-in and remedy.
     """
-    knows = {"ground-truth": World.ground_truth, "support": World.support}
     plugins = [("scorer", entry.id, entry.flags().needs) for entry in task.scorers]
     plugins += [("generator", spec.id, spec.flags().needs) for spec in task.generators]
-    asks = [(kind, label, need) for kind, label, needs in plugins for need in sorted(needs & set(knows))]
-    if not asks:
-        return
-    world = read()
-    for kind, label, need in asks:
-        try:
-            knows[need](world)
-        except SpecError as error:
-            raise SpecError(f"{task.source}: {kind} '{label}': {error.message}", hint=error.hint) from error
+    for kind, label, needs in plugins:
+        for need in sorted((needs & set(UNKNOWN)) - set(knows)):
+            refuse_unknown(need, f"{task.source}: {kind} '{label}': ")
 
 
 def _notes(task: Task) -> list[str]:

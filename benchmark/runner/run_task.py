@@ -89,13 +89,13 @@ def _run(task: Task, stages: Stages, device: str, command: Sequence[str]) -> Run
     from benchmark.runner.scoring import score_all
     from benchmark.runner.write_records import Outcome, fit_records, replace_records
 
+    check_needs(task, data.knows)
     for note in check_task(task):
         stages.reporter.info(f"  note: {note}")
     with stages.reporter.stage(READ_STAGE, announce=False):
         import torch  # noqa: F401  here, so that the stage that first needs it does not seem slow
 
         world = data.read()
-    check_needs(task, lambda: world)
     materials = prepare(world, addresses, device, stages)
     images, failed = generate_images(task, addresses, materials, stages, freezer)
     scores = score_all(task, images, addresses, materials, stages)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -25,7 +26,21 @@ from rebeca.errors import DataError, SpecError
 from rebeca.interfaces import DatasetContext
 from rebeca.seeds import digest_of, seed_of
 
-USERS_FILE = "users.json"
+DATA_FILE = "data.json"
+UNKNOWN = {
+    "ground-truth": ("the data set has no ground truth", "use 'observed' with real ratings"),
+    "support": (
+        "the data set cannot tell which images could be its items",
+        "remove what asks for it, or use a data set whose ground truth has 'inside'",
+    ),
+}
+"""What a plug-in may need and a data set may not know: message and remedy."""
+
+
+def refuse_unknown(need: str, where: str = "") -> NoReturn:
+    """Raises the :class:`SpecError` of a need that the data do not meet; ``where`` begins the message."""
+    message, hint = UNKNOWN[need]
+    raise SpecError(f"{where}{message}", hint=hint)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,9 +74,7 @@ class World:
         Raises:
             SpecError: If the data set has no ground truth.
         """
-        if self.dataset.ground_truth is None:
-            raise SpecError("the data set has no ground truth", hint="use 'observed' with real ratings")
-        return self.dataset.ground_truth
+        return self.dataset.ground_truth or refuse_unknown("ground-truth")
 
     def support(self) -> Callable[[Iterable[Pixels]], Bools]:
         """Whether images could be items of a synthetic world.
@@ -70,12 +83,14 @@ class World:
             SpecError: If the data set cannot tell.
         """
         known = self.dataset.ground_truth
-        if known is None or known.inside is None:
-            raise SpecError(
-                "the data set cannot tell which images could be its items",
-                hint="remove what asks for it, or use a data set whose ground truth has 'inside'",
-            )
-        return known.inside
+        return (known and known.inside) or refuse_unknown("support")
+
+    @property
+    def knows(self) -> frozenset[str]:
+        """Those of :data:`UNKNOWN` that the data set does know."""
+        known = self.dataset.ground_truth
+        answers = {"ground-truth": known, "support": known and known.inside}
+        return frozenset(need for need, answer in answers.items() if answer is not None)
 
 
 def build_world(task: Task) -> World:
@@ -148,12 +163,14 @@ class TaskData:
         task: The task.
         addresses: Identifies the data.
         users: Ids of the users that images are made for.
+        knows: What the data set knows, see :attr:`World.knows`.
         world: The data, where they were read.
     """
 
     task: Task
     addresses: DataAddresses
     users: tuple[str, ...]
+    knows: frozenset[str]
     world: World | None = None
 
     def read(self) -> World:
@@ -161,7 +178,7 @@ class TaskData:
 
 
 def find_data(task: Task, store: Store) -> TaskData:
-    """Takes the ids of users from the store, or reads the data.
+    """Takes the ids of users and what the data know from the store, or reads the data.
 
     Raises:
         DataError: If the data are not valid.
@@ -169,15 +186,17 @@ def find_data(task: Task, store: Store) -> TaskData:
     addresses = data_addresses(task)
     folder = store.find(addresses.users)
     if folder is not None:
-        return TaskData(task, addresses, tuple(json.loads((folder / USERS_FILE).read_text(encoding="utf-8"))))
+        kept = json.loads((folder / DATA_FILE).read_text(encoding="utf-8"))
+        return TaskData(task, addresses, tuple(kept["users"]), frozenset(kept["knows"]))
     world = build_world(task)
-    return TaskData(task, addresses, world.user_ids, world)
+    return TaskData(task, addresses, world.user_ids, world.knows, world)
 
 
 def keep_users(data: TaskData, store: Store) -> None:
-    """Writes the ids of users into the store, so that the next run need not read the data for them."""
+    """Writes the ids of users and what the data know into the store, so that the next run need not read the data."""
 
     def write(folder: Path) -> None:
-        (folder / USERS_FILE).write_text(json.dumps(data.users), encoding="utf-8")
+        kept = {"users": data.users, "knows": sorted(data.knows)}
+        (folder / DATA_FILE).write_text(json.dumps(kept), encoding="utf-8")
 
     store.make(data.addresses.users, write)

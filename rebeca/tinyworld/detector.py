@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from rebeca.arrays import Floats, Pixels
-from rebeca.tinyworld.models import WEIGHTS, read_part
+from rebeca.tinyworld.models import WEIGHTS, read_part, scaled
 from rebeca.tinyworld.scenes import SIZE
 
 if TYPE_CHECKING:
@@ -36,11 +36,6 @@ def postcard_scores(postcards: Pixels) -> Floats:
         batches = torch.from_numpy(postcards).split(BATCH)
         values: Floats = torch.cat([model(scaled(batch.double())) for batch in batches]).numpy()
     return values
-
-
-def scaled(pixels: Tensor) -> Tensor:
-    """Pixels [n, 64, 64, 3] from 0 to 255 as [n, 3, 64, 64] from -1 to 1."""
-    return pixels.permute(0, 3, 1, 2) / 127.5 - 1
 
 
 def build() -> Any:

@@ -180,6 +180,11 @@ def read_part(folder: Path, part: str) -> dict[str, Tensor]:
     return tensors
 
 
+def scaled(pixels: Tensor) -> Tensor:
+    """Pixels [n, h, w, 3] from 0 to 255 as [n, 3, h, w] from -1 to 1."""
+    return pixels.permute(0, 3, 1, 2) / 127.5 - 1
+
+
 def write_layouts(weights: Path, folder: Path) -> None:
     """Writes every layout below ``folder``.
 

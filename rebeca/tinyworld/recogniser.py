@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rebeca.arrays import Floats, Pixels
 from rebeca.tinyworld.contents import CLASSES, NUMBERS
-from rebeca.tinyworld.models import WEIGHTS, read_part
+from rebeca.tinyworld.models import WEIGHTS, read_part, scaled
 from rebeca.tinyworld.scenes import SIZE
 
 if TYPE_CHECKING:
@@ -52,15 +52,10 @@ def recognise(postcards: Pixels) -> Recognised:
     model = _trained()
     with torch.inference_mode():
         batches = torch.from_numpy(postcards).split(BATCH)
-        values = torch.cat([model(_input(batch.double())) for batch in batches])
+        values = torch.cat([model(scaled(batch.double())) for batch in batches])
     *logits, numbers = values.split([*CLASSES.values(), len(NUMBERS)], dim=1)
     chances = {name: part.softmax(dim=1).numpy() for name, part in zip(CLASSES, logits, strict=True)}
     return Recognised(chances, numbers.numpy())
-
-
-def _input(pixels: Tensor) -> Tensor:
-    """Pixels [n, 64, 64, 3] from 0 to 255 as [n, 3, 64, 64] from -1 to 1."""
-    return pixels.permute(0, 3, 1, 2) / 127.5 - 1
 
 
 def build() -> Any:

@@ -26,12 +26,12 @@ LEVELS = 4
 ROWS_AT = 3
 """Level whose rows are compared, 8 x 8 places: a row of a postcard is mostly sky or mostly ground."""
 SIZE_OF_STATISTICS = 3 * (3 * 3 * LEVELS + 2 + 3 * SIZE // 2**ROWS_AT)
-FLAT = 1.5001
+_FLAT = 1.5001
 """A coefficient below this, in units of a pixel's grades 0 to 255, is flat: rounding alone may have made it. It is none
 of the values that coefficients can have, so that the last bit of a sum decides nothing."""
-LEAST = 0.05
+_LEAST = 0.05
 """Added to every size before its logarithm, grades of a pixel; what is smaller hardly counts."""
-OPPONENTS = np.array([[0.299, 0.587, 0.114], [0.5, -0.5, 0.0], [0.25, 0.25, -0.5]])
+_OPPONENTS = np.array([[0.299, 0.587, 0.114], [0.5, -0.5, 0.0], [0.25, 0.25, -0.5]])
 """Light, red against green, yellow against blue."""
 
 
@@ -47,7 +47,7 @@ def inside(images: Iterable[Pixels]) -> Bools:
 
 def has_statistics(postcards: Pixels) -> Bools:
     """Bool [n]; whether images of the postcards' size, uint8 [n, 64, 64, 3], have statistics that postcards have."""
-    fitted = shipped()
+    fitted = _shipped()
     near: Bools = squared_distances(_statistics(postcards), fitted["mean"], fitted["whitening"]) <= fitted["limit"][0]
     return near
 
@@ -74,12 +74,12 @@ def statistics(images: Iterable[Pixels]) -> Floats:
 
 
 def _statistics(postcards: Pixels) -> Floats:
-    low = np.einsum("nhwc,oc->nohw", postcards.astype(np.float64), OPPONENTS)
-    out = [low.mean(axis=(2, 3)) / 64, np.log(low.std(axis=(2, 3)) + LEAST)]
+    low = np.einsum("nhwc,oc->nohw", postcards.astype(np.float64), _OPPONENTS)
+    out = [low.mean(axis=(2, 3)) / 64, np.log(low.std(axis=(2, 3)) + _LEAST)]
     for level in range(LEVELS):
         if level == ROWS_AT:
-            out += [np.log(low.std(axis=3) + LEAST).reshape(len(low), -1), low.mean(axis=3).reshape(len(low), -1) / 64]
-            out.append(np.log(np.abs(np.diff(low, axis=3)).mean(axis=3) + LEAST).reshape(len(low), -1))
+            out += [np.log(low.std(axis=3) + _LEAST).reshape(len(low), -1), low.mean(axis=3).reshape(len(low), -1) / 64]
+            out.append(np.log(np.abs(np.diff(low, axis=3)).mean(axis=3) + _LEAST).reshape(len(low), -1))
         a, b = low[:, :, 0::2, 0::2], low[:, :, 0::2, 1::2]
         c, d = low[:, :, 1::2, 0::2], low[:, :, 1::2, 1::2]
         low = (a + b + c + d) / 4
@@ -87,15 +87,15 @@ def _statistics(postcards: Pixels) -> Floats:
             size = np.abs(band) / 4
             mean, square = size.mean(axis=(2, 3)), (size**2).mean(axis=(2, 3))
             out += [
-                np.log(mean + LEAST),
-                np.log(np.sqrt(square) + LEAST) - np.log(mean + LEAST),
-                (size < FLAT).mean(axis=(2, 3)),
+                np.log(mean + _LEAST),
+                np.log(np.sqrt(square) + _LEAST) - np.log(mean + _LEAST),
+                (size < _FLAT).mean(axis=(2, 3)),
             ]
     return np.concatenate(out, axis=1)
 
 
 @cache
-def shipped() -> dict[str, Floats]:
+def _shipped() -> dict[str, Floats]:
     """``mean`` [186], ``whitening`` [186, 186] and ``limit`` [1], float64."""
     tensors = {name: value.double().numpy() for name, value in read_part(WEIGHTS, PART).items()}
     whitening = np.zeros((SIZE_OF_STATISTICS, SIZE_OF_STATISTICS))

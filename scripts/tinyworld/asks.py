@@ -52,11 +52,11 @@ def asked(seed: int) -> dict[str, float]:
     pixels = render(scenes)
     values = colours(pixels)
     ideals = draw_scenes(params.users, seed, "ideals")
-    best = np.argsort(-known, axis=1, kind="stable")[:, :BEST]
+    ranked = np.argsort(-known, axis=1, kind="stable")
+    best = ranked[:, :BEST]
     rng = np.random.default_rng(seed_of("tinyworld", seed, "scrambled"))
     scrambled = {name: percentiles(OUTLIERS[name](pixels, rng)) for name in SCRAMBLED}
-    favourites = np.argsort(-known, axis=1, kind="stable")[:, :MIXED]
-    mixed = as_pixels(np.stack([pixels[rows].mean(axis=0) for rows in favourites]))
+    mixed = as_pixels(np.stack([pixels[rows].mean(axis=0) for rows in ranked[:, :MIXED]]))
     bare = recoloured(render(_bare(scenes)), pixels)
     gradients = two_colours(seed)
     learned = np.stack([_liking(world.ratings, user, values, colours(gradients)) for user in range(params.users)])

@@ -7,10 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import CLIPTokenizer
 
+from rebeca.arrays import Pixels
 from rebeca.tinyworld.render import render
 from rebeca.tinyworld.scenes import MODELS_SEED, Scenes, captions, draw_scenes
 
@@ -41,6 +43,11 @@ def postcards(stream: str, count: int) -> Postcards:
     scenes = draw_scenes(count, MODELS_SEED, stream)
     pixels = torch.from_numpy(render(scenes)).permute(0, 3, 1, 2).contiguous()
     return Postcards(pixels, captions(scenes), scenes)
+
+
+def as_images(pixels: Tensor) -> Pixels:
+    """uint8 [n, h, w, 3] of uint8 [n, 3, h, w]."""
+    return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).numpy())
 
 
 def signed(pixels: Tensor) -> Tensor:

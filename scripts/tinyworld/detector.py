@@ -21,11 +21,10 @@ from rebeca.interfaces import DecoderContext, Request
 from rebeca.seeds import seed_of
 from rebeca.space import LinearSpace
 from rebeca.tinyworld import detector
-from rebeca.tinyworld.detector import scaled
-from rebeca.tinyworld.models import load_clip
+from rebeca.tinyworld.models import load_clip, scaled
 from rebeca.tinyworld.scenes import Scenes
 from scripts.tinyworld import clip
-from scripts.tinyworld.data import Postcards, postcards, random_rows
+from scripts.tinyworld.data import Postcards, as_images, postcards, random_rows
 from scripts.tinyworld.loop import Recipe, train
 from scripts.tinyworld.treated import OUTLIERS, drawings, fields, gradients, treated_honestly
 
@@ -95,11 +94,6 @@ def run(folder: Path, report: Callable[[str], None]) -> tuple[Any, list[dict[str
 def mirrored(images: Tensor, random: torch.Generator) -> Tensor:
     """Half of the images [n, 3, h, w], from left to right."""
     return torch.where(torch.rand(len(images), 1, 1, 1, generator=random) < 0.5, images, images.flip(3))
-
-
-def as_images(pixels: Tensor) -> Pixels:
-    """uint8 [n, h, w, 3] of uint8 [n, 3, h, w]."""
-    return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).numpy())
 
 
 @torch.inference_mode()

@@ -42,7 +42,7 @@ from rebeca.tinyworld.taste import CONTENT, Seen, draw_tastes, see
 from rebeca.tinyworld.words import write_tokenizer
 from rebeca.tinyworld.world import TinyworldParams, make_tinyworld
 from scripts.tinyworld import autoencoder, clip, stand_ins
-from scripts.tinyworld.data import Postcards, postcards, token_ids
+from scripts.tinyworld.data import Postcards, as_images, postcards, token_ids
 from scripts.tinyworld.detector import THINGS, kinds_of_things
 from scripts.tinyworld.facts import LIKE_AT, TEST_POSTCARDS
 from scripts.tinyworld.treated import HONEST, OUTLIERS, UNSEEN, jpeg
@@ -148,11 +148,11 @@ def _encoded_and_decoded(pixels: Tensor) -> Tensor:
 def _recogniser() -> Shares:
     data = postcards("recogniser test", READ)
     treated = {
-        "renders": _last(data.pixels),
-        "encoded and decoded": _last(_encoded_and_decoded(data.pixels)),
-        "noise of 8 of 255": _noisy(_last(data.pixels)),
-        "JPEG of quality 50": _jpeg_50(_last(data.pixels), np.random.default_rng(0)),
-        "half the size": [_halved(image) for image in _last(data.pixels)],
+        "renders": as_images(data.pixels),
+        "encoded and decoded": as_images(_encoded_and_decoded(data.pixels)),
+        "noise of 8 of 255": _noisy(as_images(data.pixels)),
+        "JPEG of quality 50": _jpeg_50(as_images(data.pixels), np.random.default_rng(0)),
+        "half the size": [_halved(image) for image in as_images(data.pixels)],
     }
     return {where: _shares(data.scenes, images) for where, images in treated.items()}
 
@@ -174,7 +174,7 @@ def _shares(scenes: Scenes, images: Sequence[Pixels] | Pixels) -> dict[str, floa
 def _inside() -> dict[str, dict[str, list[float]]]:
     """By group and kind of images: the share inside the world, and the share by statistics alone."""
     data = postcards("inside test", READ)
-    renders, rng = _last(data.pixels), np.random.default_rng(seed_of("tinyworld", "evaluate", "inside"))
+    renders, rng = as_images(data.pixels), np.random.default_rng(seed_of("tinyworld", "evaluate", "inside"))
     full = renders[kinds_of_things(data.scenes) >= THINGS]
     groups = {
         "postcards": (renders, {"as drawn": lambda images, _: images, **HONEST, "JPEG of quality 50": _jpeg_50}),
@@ -193,11 +193,6 @@ def _jpeg_50(images: Pixels, rng: np.random.Generator) -> Pixels:
 
 def _shares_inside(images: Pixels) -> list[float]:
     return [round(float(inside(images).mean()), 4), round(float(has_statistics(images).mean()), 4)]
-
-
-def _last(pixels: Tensor) -> Any:
-    """uint8 [n, h, w, 3] of uint8 [n, 3, h, w]."""
-    return pixels.permute(0, 2, 3, 1).numpy()
 
 
 def _noisy(images: Any) -> Any:
@@ -225,8 +220,8 @@ def _read(seen: Seen) -> Ints:
 def _named(data: Postcards, images: Tensor, how: str, recognised: Shares) -> dict[str, float]:
     """What of the postcards is recognised in images that were generated from their captions or embeddings."""
     scenes = data.scenes.take(slice(DECODED))
-    recognised[f"from {how}"] = _shares(scenes, _last(images))
-    named, shown = _drawn(scenes)[:, 1:] == 1, _read(see(_last(images)))[:, 1:] == 1
+    recognised[f"from {how}"] = _shares(scenes, as_images(images))
+    named, shown = _drawn(scenes)[:, 1:] == 1, _read(see(as_images(images)))[:, 1:] == 1
     return {
         f"named things recognised, from {how}": float(shown[named].mean()),
         f"things recognised that are not named, from {how}": float(shown[~named].mean()),
@@ -267,9 +262,9 @@ def _embedding_to_image(data: Postcards, encoder: Any, recognised: Shares) -> di
     embeddings = _images(encoder, images)
     near = normalize(wanted, dim=-1) @ normalize(embeddings, dim=-1).T
     others = near[~torch.eye(DECODED, dtype=torch.bool)]
-    world = see(_last(data.pixels))
+    world = see(as_images(data.pixels))
     tastes = draw_tastes(USERS, 1, world)
-    before, after = tastes.utility(world.take(slice(DECODED))), tastes.utility(see(_last(images)))
+    before, after = tastes.utility(world.take(slice(DECODED))), tastes.utility(see(as_images(images)))
     correlation = np.array([np.corrcoef(b, a)[0, 1] for b, a in zip(before, after, strict=True)])
     bias = (after - before).mean(axis=1)
     return {

@@ -15,6 +15,7 @@ from rebeca.arrays import Floats, Pixels
 from rebeca.tinyworld.scenes import SIZE
 
 Treat = Callable[[Pixels, np.random.Generator], Pixels]
+FILTERS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.BOX)
 
 
 def as_pixels(values: Floats) -> Pixels:
@@ -40,15 +41,15 @@ def jpeg(images: Pixels, rng: np.random.Generator, low: int = 75, high: int = 95
     return _each(images, packed)
 
 
-def noise(images: Pixels, rng: np.random.Generator, most: float = 2.0) -> Pixels:
-    """With normal noise of a standard deviation up to ``most`` grades."""
-    spread = rng.uniform(0, most, (len(images), 1, 1, 1))
+def noise(images: Pixels, rng: np.random.Generator) -> Pixels:
+    """With normal noise of a standard deviation up to two grades."""
+    spread = rng.uniform(0, 2, (len(images), 1, 1, 1))
     return as_pixels(images + spread * rng.normal(size=images.shape))
 
 
-def blurred(images: Pixels, rng: np.random.Generator, low: float = 0.0, high: float = 2.0) -> Pixels:
-    """Gaussian blur of a radius between ``low`` and ``high`` pixels."""
-    return _each(images, lambda image: image.filter(ImageFilter.GaussianBlur(rng.uniform(low, high))))
+def blurred(images: Pixels, rng: np.random.Generator) -> Pixels:
+    """Gaussian blur of a radius up to two pixels."""
+    return _each(images, lambda image: image.filter(ImageFilter.GaussianBlur(rng.uniform(0, 2))))
 
 
 def resized(images: Pixels, rng: np.random.Generator, low: int = 32, high: int = 256) -> Pixels:
@@ -59,9 +60,6 @@ def resized(images: Pixels, rng: np.random.Generator, low: int = 32, high: int =
         return image.resize((side, side), how).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
 
     return _each(images, changed)
-
-
-FILTERS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.BOX)
 
 
 def lit(images: Pixels, rng: np.random.Generator) -> Pixels:
@@ -158,19 +156,19 @@ def half_gradients(images: Pixels, rng: np.random.Generator) -> Pixels:
     return as_pixels(weight * gradients(images, rng) + (1 - weight) * images)
 
 
-def blocks(images: Pixels, rng: np.random.Generator, sides: tuple[int, ...] = (4, 8, 16, 32)) -> Pixels:
+def blocks(images: Pixels, rng: np.random.Generator) -> Pixels:
     """Cut into square blocks that are shuffled."""
-    return np.stack([_blocks(image, int(rng.choice(sides)), rng.permutation) for image in images])
+    return np.stack([_blocks(image, int(rng.choice((4, 8, 16, 32))), rng.permutation) for image in images])
 
 
-def blocks_in_rows(images: Pixels, rng: np.random.Generator, sides: tuple[int, ...] = (4, 8, 16)) -> Pixels:
+def blocks_in_rows(images: Pixels, rng: np.random.Generator) -> Pixels:
     """As :func:`blocks`, each within its row."""
 
     def order(count: int) -> np.ndarray:
         across = int(np.sqrt(count))
         return np.concatenate([row * across + rng.permutation(across) for row in range(across)])
 
-    return np.stack([_blocks(image, int(rng.choice(sides)), order) for image in images])
+    return np.stack([_blocks(image, int(rng.choice((4, 8, 16))), order) for image in images])
 
 
 def _blocks(image: Pixels, side: int, order: Callable[[int], np.ndarray]) -> Pixels:
@@ -191,10 +189,9 @@ def rolled(images: Pixels, rng: np.random.Generator) -> Pixels:
 
 def turned(images: Pixels, rng: np.random.Generator) -> Pixels:
     """Upside down, or on a side."""
-    turns = (np.rot90(images, k, axes=(1, 2)) for k in (1, 2, 3))
+    right, over, left = (np.rot90(images, k, axes=(1, 2)) for k in (1, 2, 3))
     which = rng.integers(0, 4, (len(images), 1, 1, 1))
-    first, second, third = turns
-    return np.select([which == 0, which == 1, which >= 2], [first, third, second])
+    return np.select([which == 0, which == 1], [right, over], left)
 
 
 def coarse(images: Pixels, rng: np.random.Generator) -> Pixels:

@@ -44,13 +44,21 @@ def test_a_scorer_of_what_the_data_do_not_know_is_refused_before_the_first_fit(
     assert not any((work / stage).exists() for stage in ("embeddings", "judge", "images"))
 
 
+@pytest.mark.parametrize("command", ["run", "plan", "run --dry-run"])
+def test_a_folder_that_is_not_there_is_refused_before_the_first_fit(command, tiny, tmp_path):
+    tiny.write_text(TINY.replace("generators:\n", "generators:\n  - {id: mine, use: folder, params: {path: mine}}\n"))
+    output = invoke(*command.split(), tiny, "--workdir", tmp_path / "w", code=2)
+    assert "generator 'mine': '" in output and "mine' is no folder" in output and "hint: " in output
+    assert not any((tmp_path / "w" / stage).exists() for stage in ("embeddings", "judge", "images"))
+
+
 def test_a_generator_of_what_the_data_do_not_know_is_refused(tiny, monkeypatch):
     from baselines.catalogue import CatalogueGenerator
 
     monkeypatch.setattr(CatalogueGenerator, "needs", classmethod(lambda cls, params: frozenset({"ground-truth"})))
     task = load_task(tiny)
     with pytest.raises(SpecError, match="generator 'catalogue-random': the data set has no ground truth"):
-        check_needs(task, lambda: build_world(task))
+        check_needs(task, build_world(task).knows)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from rebeca.tinyworld.detector import BATCH, build, postcard_scores, scaled
+from rebeca.tinyworld.detector import BATCH, build, postcard_scores
+from rebeca.tinyworld.models import scaled
 from rebeca.tinyworld.render import render
 from rebeca.tinyworld.scenes import draw_scenes
 from rebeca.tinyworld.support import has_statistics, inside

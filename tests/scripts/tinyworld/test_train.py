@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from shutil import copy
 
+import diffusers.utils.logging  # noqa: F401  here: its handler keeps the stream it finds, and a CliRunner's is closed
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -15,7 +16,6 @@ from rebeca.tinyworld.render import render
 from rebeca.tinyworld.scenes import MODELS_SEED, draw_scenes
 from rebeca.tinyworld.support import SIZE_OF_STATISTICS, squared_distances, statistics
 from scripts.tinyworld import autoencoder, clip, data, detector, diffusion, recogniser, stand_ins, support
-from scripts.tinyworld.detector import as_images
 from scripts.tinyworld.loop import Recipe
 from scripts.tinyworld.train import main
 
@@ -86,7 +86,7 @@ def test_what_users_see_with_is_trained(tmp_path, monkeypatch):
     assert last["step"] == 30 and all(0 < last[term] < 3 for term in ("postcards", "outliers", "changed"))
     model = detector.build()
     model.load_state_dict({name: tensor.float() for name, tensor in load_file(out / "detector.safetensors").items()})
-    new = as_images(data.postcards("detector limit", 200).pixels)
+    new = data.as_images(data.postcards("detector limit", 200).pixels)
     assert (detector.scores(model.eval(), new) >= -0.01).mean() >= 1 - 2 / 200
     data.postcards.cache_clear()
 
