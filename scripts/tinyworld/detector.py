@@ -58,7 +58,7 @@ def run(folder: Path, report: Callable[[str], None]) -> tuple[Any, list[dict[str
     data = postcards(STREAM, POSTCARDS)
     rng = np.random.default_rng(seed_of("tinyworld", STREAM, "treated"))
     renders = as_images(data.pixels)
-    outliers = np.concatenate(list(made(OUTLIERS, with_things(data, renders), rng).values()))
+    outliers = np.concatenate(list(examples(OUTLIERS, with_things(data, renders), rng).values()))
     honest, none = (torch.from_numpy(treated_honestly(images, rng)) for images in (renders, outliers))
     own = torch.from_numpy(generated(data, folder / "generated.npy", report))
     report(f"{detector.PART}: {len(honest)} renders, {len(own)} generated, {len(none)} outliers")
@@ -114,7 +114,7 @@ def kinds_of_things(scenes: Scenes) -> np.ndarray:
     return np.sum([count > 0 for count in counts], axis=0)
 
 
-def made(kinds: Any, images: Pixels, rng: np.random.Generator) -> dict[str, Pixels]:
+def examples(kinds: Any, images: Pixels, rng: np.random.Generator) -> dict[str, Pixels]:
     """By kind; every kind of as many images."""
     each = len(images) // len(kinds)
     return {name: make(images[i * each : (i + 1) * each], rng) for i, (name, make) in enumerate(kinds.items())}
