@@ -19,7 +19,7 @@ demo: $(STAMP)
 	HF_HUB_OFFLINE=1 $(BIN)/rebeca-bench run tinyworld-quick --workdir .work --site dist/site
 
 site: $(STAMP)
-	$(BIN)/rebeca-bench site build results/tinyworld-quick results/sprites --out dist/site $(if $(wildcard dist/docs),--docs dist/docs)
+	$(BIN)/rebeca-bench site build results/tinyworld results/tinyworld-quick results/sprites --out dist/site $(if $(wildcard dist/docs),--docs dist/docs)
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

@@ -65,6 +65,7 @@ WIDTH, HEIGHT = 1440, 1300
 """Of the window in which the leaderboard is shown, in pixels."""
 PICTURES = {
     "site/leaderboard.png": "tinyworld-quick/v6",
+    "tinyworld/tinyworld.png": "tinyworld/v4",
     "tinyworld/tinyworld-quick.png": "tinyworld-quick/v6",
     **{f"statistics/{name}.svg": "sprites/v2" for name in ("agreement", "flips", "opinions", "ranks", "whole-sets")},
 }

@@ -301,7 +301,7 @@ def test_the_spread_between_fits_is_measured_where_records_have_several():
     assert (assumed.between_fits, assumed.fits_measured) == (None, False)  # the scorer's range has no limits
     assert assumed.at(Design(60, 6, 3), Family(1, 2, 2), 0.05) is None
     limited = [replace(row, ranges={"ncf": (1.0, 5.0)}) for row in rows[:2]]
-    assert estimate(Measure("ncf"), limited, {}, pairs, "exclude").between_fits == pytest.approx(4 * 0.008)
+    assert estimate(Measure("ncf"), limited, {}, pairs, "exclude").between_fits == pytest.approx(4 * 0.033)
 
 
 def test_a_family_counts_the_fits_that_are_pooled():
@@ -325,7 +325,7 @@ def test_plan_says_what_more_would_buy(done, tmp_path):
     assert alone[12, 3, 1] == pytest.approx(2 * alone[48, 3, 1], rel=0.1)
     assert alone[12, 12, 1] <= alone[12, 6, 1] <= alone[12, 3, 1] <= alone[12, 3, 5] <= alone[12, 3, 3]
     assert all(cell["adjusted"] > cell["detectable"] for cell in table.values())
-    assert not ncf["fits_measured"] and ncf["between_fits"] == 0.008
+    assert not ncf["fits_measured"] and ncf["between_fits"] == 0.033
     assert ncf["users_for_margin"] > 12
     bare = json.loads(invoke(*plan, tmp_path / "w"))
     assert bare["pilot"] is None
