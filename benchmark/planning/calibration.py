@@ -64,7 +64,7 @@ WORLDS = {
 }
 """Conditions by world."""
 MEASURED_FIT_VARIANCE = 0.03
-"""Variance between fits over that between users: .0146**2 over .085**2, personal lift on tinyworld."""
+"""Variance between fits over that between users: .0146**2 over .085**2, personal lift on tinyworld, version 3."""
 
 
 def cells(
