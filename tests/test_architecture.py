@@ -287,6 +287,7 @@ ENTRY_MODULES = {
         "benchmark.scorers.hpsv2",
         "benchmark.scorers.judges",
         "benchmark.scorers.laion",
+        "benchmark.scorers.near_copies",
         "benchmark.scorers.observed",
     ),
     "held-out": ("benchmark.runner.held_out_scores",),

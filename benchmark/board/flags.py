@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmark.analysis.measures import GAP, SUPPORT, with_role
+from benchmark.analysis.measures import COPIES, GAP, SUPPORT, with_role
 from benchmark.board.format_numbers import percent
 from benchmark.records.schema import GeneratorRecord, TaskRecord
-from rebeca.ties import TIE_OF_SCORES
+from rebeca.ties import TIE, TIE_OF_SCORES
 
 FEW = 0.01
 """From this share of images that could not be items of the data set on, a row has a flag; fewer may be mistakes."""
+MANY_COPIES = 0.05
+"""Above this share of near-copies a row has a flag. Of honest images 1 % count by construction, and few users have few
+images, so that twice or three times as many are no sign."""
 
 
 def twins(records: Mapping[str, GeneratorRecord]) -> dict[str, str]:
@@ -57,11 +60,10 @@ def _same_for_everybody(record: GeneratorRecord) -> bool:
     )
 
 
-def _outside(record: GeneratorRecord) -> float:
-    """The share of images that could not be items of the data set, failures left out; 0 where nobody asked."""
-    support = with_role({name: info.card for name, info in record.measures.items()}, SUPPORT)
-    inside = None if support is None else record.summary[support].exclude
-    return 0.0 if inside is None else 1 - inside
+def _share(record: GeneratorRecord, role: str) -> float | None:
+    """Mean of the scorer with a role, failures left out; None where nobody asked, or there is no image."""
+    name = with_role({name: info.card for name, info in record.measures.items()}, role)
+    return None if name is None else record.summary[name].exclude
 
 
 def flags_of(record: GeneratorRecord, task: TaskRecord, twin: str | None, gap: bool) -> list[str]:
@@ -80,8 +82,11 @@ def flags_of(record: GeneratorRecord, task: TaskRecord, twin: str | None, gap: b
         flags.append(f"identical to {twin}")
     if images.copies:
         flags.append(f"copies {percent(images.copies / images.requested)}")
-    if (outside := _outside(record)) >= FEW:
-        flags.append(f"outside the world {percent(outside)}")
+    copies, inside = _share(record, COPIES), _share(record, SUPPORT)
+    if copies is not None and copies > MANY_COPIES + TIE:
+        flags.append(f"near-copies {percent(copies)}")
+    if inside is not None and 1 - inside >= FEW:
+        flags.append(f"outside the world {percent(1 - inside)}")
     if generator.claims_personal and _same_for_everybody(record):
         flags.append("same for everybody")
     if gap:

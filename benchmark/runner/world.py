@@ -6,7 +6,7 @@ The users' ids come from the store, everything else is read only when needed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
@@ -18,15 +18,21 @@ from benchmark.runner.plugins import build
 from benchmark.runner.store import Store
 from benchmark.task.resolve import Task
 from rebeca.arrays import Bools, Ints, Pixels
-from rebeca.data.catalogue import Candidates
+from rebeca.data.catalogue import Candidates, Catalogue
 from rebeca.data.dataset import Dataset, GroundTruth
 from rebeca.data.remains import find_candidates, remarks, users_with_candidates
 from rebeca.data.splits import Division, SplitRule, divide
-from rebeca.errors import DataError, SpecError
+from rebeca.errors import DataError, SpecError, counted
+from rebeca.images import LazyPixels
 from rebeca.interfaces import DatasetContext
+from rebeca.scorers.copies import CopyIndex
 from rebeca.seeds import digest_of, seed_of
 
 DATA_FILE = "data.json"
+MOST_ITEMS_COMPARED = 4_000
+"""With more items, looking for near-copies between the sides of a split would take longer than reading the data."""
+BY_CHANCE = 0.01
+"""Share of items that count as near-copies of others though they copy nothing."""
 UNKNOWN = {
     "ground-truth": ("the data set has no ground truth", "use 'observed' with real ratings"),
     "support": (
@@ -119,8 +125,30 @@ def build_world(task: Task) -> World:
             "seed": task.file.seed,
         }
     )
-    notes = (*dataset.notes, *remarks(ratings, division, candidates, originals))
+    notes = (
+        *dataset.notes,
+        *remarks(ratings, division, candidates, originals),
+        *near_copies_of_training_items(dataset.catalogue, division),
+    )
     return World(dataset, division, candidates, _users(task, dataset, division, candidates), fingerprint, notes)
+
+
+def near_copies_of_training_items(catalogue: Catalogue, division: Division) -> Iterator[str]:
+    """A sentence where more held-out items than by chance are altered copies of training items.
+
+    Items with equal pixels are on one side of the split. Where ratings are held out instead of items, or there are
+    more than :data:`MOST_ITEMS_COMPARED`, nothing is compared.
+    """
+    held_out, training = np.flatnonzero(~division.training_items), np.flatnonzero(division.training_items)
+    if not len(held_out) or len(catalogue) > MOST_ITEMS_COMPARED:
+        return
+    index = CopyIndex(LazyPixels(catalogue.pixels, training.tolist()))
+    copies = int(index.near_copies(LazyPixels(catalogue.pixels, held_out.tolist())).sum())
+    if copies > max(1, BY_CHANCE * len(held_out)):
+        yield (
+            f"{copies:,} of {counted(len(held_out), 'held-out item')} look like altered copies of training items;"
+            " give equal images one id"
+        )
 
 
 def _check_likes(task: Task, dataset: Dataset) -> None:

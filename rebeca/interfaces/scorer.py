@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 P = TypeVar("P")
 
-Role = Literal["", "verifier", "auditor", "prior", "observed", "ground-truth", "aesthetic", "support"]
+Role = Literal["", "verifier", "auditor", "prior", "observed", "ground-truth", "aesthetic", "support", "copies"]
 """What part a scorer plays on a leaderboard; most play none."""
 
 
@@ -40,7 +40,8 @@ class ScorerCard:
         meaning: One sentence.
         reference: Source of the measure.
         role: What answers; ``aesthetic`` for what users like on the whole; ``support`` for whether images could be
-            items of the data set at all; empty for any other measure.
+            items of the data set at all; ``copies`` for whether they are altered copies of items; empty for any other
+            measure.
         is_ground_truth: Whether it knows users' real ratings or a world's ground truth. Ground truth is used to
             check a leaderboard, never to choose a model.
 

@@ -21,6 +21,7 @@ from benchmark.scorers.coverage import (
 from benchmark.scorers.hpsv2 import HPSv2Params, HPSv2Scorer
 from benchmark.scorers.judges import AuditorScorer, PriorScorer, VerifierScorer
 from benchmark.scorers.laion import LaionParams, LaionScorer
+from benchmark.scorers.near_copies import NearCopiesScorer
 from benchmark.scorers.observed import GroundTruthScorer, InWorldScorer, ObservedScorer, TopUtilityScorer
 from rebeca.data.flickr_aes import prepare
 from rebeca.data.sources import FlickrAesData, FolderData, FolderDataParams, SpritesData, TinyworldData
@@ -205,6 +206,10 @@ class TestInWorld(ScorerContract):
 
 class TestNearestTraining(ScorerContract):
     plugin = NearestTrainingScorer
+
+
+class TestNearCopies(ScorerContract):
+    plugin = NearCopiesScorer
 
 
 class TestHPSv2(ScorerContract):

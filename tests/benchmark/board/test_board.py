@@ -206,6 +206,22 @@ def test_images_outside_of_the_world_are_flagged(inside, flag, records, generato
     assert said == ([] if flag is None else [f"outside the world {flag}"])
 
 
+@pytest.mark.parametrize(
+    ("copies", "flag"), [(0.0, None), (0.01, None), (0.05, None), (0.051, "5 %"), (0.12, "12 %"), (None, None)]
+)
+def test_near_copies_are_flagged(copies, flag, records, generators):
+    task, record = read_comparison(records), generators["rebeca"]
+    info, summary = record.measures["ncf"], record.summary["ncf"]
+    info = info.model_copy(update={"card": dataclasses.replace(info.card, role="copies")})
+    summary = dataclasses.replace(summary, exclude=copies)  # failures are another flag
+    changed = {
+        "measures": {**record.measures, "near-copies": info},
+        "summary": {**record.summary, "near-copies": summary},
+    }
+    said = [flag for flag in flags_of(record.model_copy(update=changed), task, None, False) if "near-copies" in flag]
+    assert said == ([] if flag is None else [f"near-copies {flag}"])
+
+
 def test_twins_have_the_same_images(generators):
     assert twins(generators) == {}
     digest = generators["rebeca"].images.digest

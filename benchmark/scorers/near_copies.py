@@ -1,0 +1,44 @@
+"""Near-copies as a scorer of a task; the model is in :mod:`rebeca.scorers.copies`."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from benchmark.scorers.shared import FixedScorer
+from rebeca.arrays import Floats, Ints
+from rebeca.images import LazyPixels
+from rebeca.interfaces import ScoredImages, ScorerCard
+from rebeca.scorers.copies import CopyIndex
+
+
+class NearCopiesScorer(FixedScorer):
+    """``near-copies``: whether an image is an altered copy of any training item, rated by the user or not.
+
+    An image that declares its item is retrieval, and no copy.
+    """
+
+    NEEDS = frozenset()
+    CARD = ScorerCard(
+        "Near-copies", "share", False,
+        "Share of images that are altered copies of a training item; up to 1 % of honest images count by chance.",
+        role="copies",
+    )  # fmt: skip
+
+    @cached_property
+    def _index(self) -> CopyIndex:
+        items = np.flatnonzero(self.context.training_items).tolist()
+        return CopyIndex(LazyPixels(self.context.catalogue.pixels, items))
+
+    def score(self, images: ScoredImages, users: Ints) -> Floats:
+        """float64 [n]; 1 or 0, whoever is asked."""
+        copies = np.zeros(len(users))
+        new = np.flatnonzero(images.item < 0)
+        first, position = np.unique(images.unique[new], return_inverse=True)
+        copies[new] = self._index.near_copies(LazyPixels(images.pixels_of, first.tolist()))[position]
+        return copies
+
+    def worst(self, users: Ints) -> Floats:
+        """float64 [users]; 1, that of a copy."""
+        return np.ones(len(users))

@@ -1,0 +1,52 @@
+"""The scorer of near-copies; the index is tested in ``tests/rebeca/scorers/test_copies.py``."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmark.scorers.near_copies import NearCopiesScorer
+from rebeca.data.dataset import Dataset
+from rebeca.interfaces import GeneratedImage, NoParams, ScoredImages, ScorerContext
+from tests.builders import interactions
+
+ITEMS = np.random.default_rng(5).integers(0, 256, (12, 4, 4, 3)).astype(np.uint8).repeat(8, 1).repeat(8, 2)
+NEW = np.random.default_rng(6).integers(0, 256, (4, 4, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+HELD_OUT = 11
+
+
+@pytest.fixture(scope="module")
+def scorer():
+    dataset = Dataset.in_memory("Coarse", ITEMS, interactions([0, 1], [0, 1], [4, 5], users=2, items=12), (1, 7))
+    training = np.arange(12) != HELD_OUT
+    return NearCopiesScorer(NoParams(), replace(ScorerContext.alone(dataset), training_items=training))
+
+
+def score(scorer, *images):
+    scored = ScoredImages.of([GeneratedImage(*image) for image in images], [0] * len(images))
+    return scorer.score(scored, scored.user).tolist()
+
+
+def test_copies_of_any_training_item_are_found_whoever_rated_it(scorer):
+    assert score(scorer, (ITEMS[7] // 2 + 60,), (ITEMS[7][:, ::-1],), (NEW,), (ITEMS[HELD_OUT],)) == [1, 1, 0, 0]
+
+
+def test_an_image_that_declares_its_item_is_no_copy(scorer):
+    assert score(scorer, (ITEMS[7], None, 7), (ITEMS[7],), (ITEMS[7], None, 7)) == [0, 1, 0]
+
+
+def test_every_different_image_is_looked_at_once(scorer):
+    images = [GeneratedImage(image) for image in (NEW, ITEMS[3], NEW, ITEMS[3])]
+    plain, read = ScoredImages.of(images, [0, 0, 1, 1]), []
+    watched = replace(plain, pixels_of=lambda i: read.append(i) or plain.pixels_of(i))
+    assert scorer.score(watched, plain.user).tolist() == [0, 1, 0, 1] and sorted(read) == [0, 1]
+
+
+def test_no_images_no_scores(scorer):
+    assert score(scorer) == [] and score(scorer, (ITEMS[0], None, 0)) == [0]
+
+
+def test_a_failed_image_counts_as_a_copy(scorer):
+    card = NearCopiesScorer.card(NoParams())
+    assert (card.role, card.unit, card.higher_is_better, card.is_ground_truth) == ("copies", "share", False, False)
+    assert scorer.worst(np.array([1, 0])).tolist() == [1, 1] and not scorer.judges_everyone
