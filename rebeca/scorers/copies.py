@@ -45,10 +45,12 @@ NEIGHBOUR = 5
 RATIO_SHARE, LEVELS_SHARE = 0.005, 0.0025
 """Shares of the items that each rule may take for near-copies of other items: together less than 1 %."""
 RATIOS = (0.45, 0.55)
-"""Bounds of the limit of the ratio. Most altered copies lie below .45; items that are near-copies of each other must
-not lower it further. Few items justify no more than .55."""
+"""Bounds of the limit of the ratio. Most altered copies lie below .45, and a few items that are near-copies of each
+other must not lower it further. Few items justify no more than .55."""
 LEVELS = (1.0, 8.0)
 """Bounds of the limit in grey levels: less than 1 is rounding of pixels, and 8 is a usual bound of attacks."""
+MOST_ALIKE = 0.02
+"""Where more of the items lie below the lower bound of a limit, items of this kind are alike, and the bound is void."""
 CALIBRATION_ITEMS = 2_000
 """Items that give the limits, evenly spaced; the time for it grows with their number times that of all items."""
 IMAGES_PER_BATCH, ITEMS_PER_BATCH = 128, 512
@@ -87,7 +89,8 @@ class CopyIndex:
     """Finds near-copies of items: noise, crops to 90 %, mirroring, small changes of colour, JPEG, other sizes.
 
     Rotations, frames, crops to less than 80 % and changes to grey are mostly missed. Of images of the items' kind that
-    copy nothing, about one in a hundred may count as a near-copy. Items with equal pixels count once. An index takes
+    copy nothing, one in a hundred may count as a near-copy; with fewer than 100 items more. Items with equal pixels
+    count once. An index takes
     12 KB per item, and three times as much while it is built.
 
     Args:
@@ -159,8 +162,7 @@ class CopyIndex:
             return CopyLimits(RATIOS[0], LEVELS[1])
         asked = np.linspace(0, len(self) - 1, min(len(self), CALIBRATION_ITEMS)).astype(np.int64)
         others = self._nearest(whole[asked], asked)
-        ratio, levels = _low(others.ratio, RATIO_SHARE), _low(others.levels, LEVELS_SHARE)
-        return CopyLimits(float(np.clip(ratio, *RATIOS)), float(np.clip(levels, *LEVELS)))
+        return CopyLimits(_limit(others.ratio, RATIO_SHARE, RATIOS), _limit(others.levels, LEVELS_SHARE, LEVELS))
 
     def _nearest(self, whole: Floats, own: Ints | None = None) -> NearestItems:
         """The nearest items of coefficients [n, ...], by place in the index; item ``own[i]`` is none of image i's."""
@@ -256,9 +258,14 @@ def _shares(nearest: Floats, others: Floats) -> Floats:
     return np.divide(nearest, others, out=np.ones(len(nearest)), where=others > TIE)
 
 
-def _low(values: Floats, share: float) -> float:
-    """The value below which this share of further values lies at most: a k-th smallest, so that ties do no harm."""
-    return float(np.sort(values, kind="stable")[max(int(share * (len(values) + 1)), 1) - 1])
+def _limit(values: Floats, share: float, bounds: tuple[float, float]) -> float:
+    """A limit within bounds, below which at most this share of further values of the same kind lies.
+
+    It is a k-th smallest value, as in conformal prediction. The lower bound holds unless many values lie below it.
+    """
+    ordered = np.sort(values, kind="stable")
+    low = bounds[0] if (values < bounds[0]).mean() <= MOST_ALIKE else 0.0
+    return float(np.clip(ordered[max(int(share * (len(values) + 1)), 1) - 1], low, bounds[1]))
 
 
 def _weights(whole: Floats) -> Floats:

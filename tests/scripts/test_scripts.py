@@ -31,6 +31,22 @@ def test_every_field_of_a_record_is_documented():
     assert script.describe() in script.PAGE.read_text(), "run: python scripts/record_fields.py"
 
 
+def test_near_copies_are_counted_by_alteration():
+    script, rng = load("near_copies"), np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (40, 4, 4, 3)).astype(np.uint8).repeat(8, axis=1).repeat(8, axis=2)
+    figures = script.column(script.Items("Coarse", coarse[:30], coarse[30:]))
+    assert all(figures[name] == "100.0 %" for name in ("mirrored", "noise up to 8 of 255", "JPEG, quality 50"))
+    assert figures["**held-out items**"] == "0.00 % of 10" and figures["altered"] == "30"
+    assert (
+        script.table({"A": {"row": "1 %"}, "B": {"row": "2 %"}})
+        == "|  | A | B |\n| --- | --- | --- |\n| row | 1 % | 2 % |\n"
+    )
+    for name, alter in {**script.ALTERATIONS, **script.HARDER}.items():
+        altered = alter(coarse[0], rng)
+        assert altered.shape == coarse[0].shape and altered.dtype == np.uint8, name
+        assert not np.array_equal(altered, coarse[0]) or name == "half the size and back"
+
+
 @pytest.mark.slow
 def test_the_gpu_check_runs_anywhere_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
     import json

@@ -4,14 +4,16 @@ The users are known to the store, so that the data set is read only when somethi
 """
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from benchmark.runner.store import Store
-from benchmark.runner.world import build_world, find_data, keep_users
+from benchmark.runner.world import build_world, find_data, keep_users, near_copies_of_training_items
 from benchmark.task.resolve import load_task
+from rebeca.data.catalogue import ArraySource, Catalogue
 from rebeca.errors import DataError, SpecError
 from tests.conftest import TINY
 
@@ -173,6 +175,28 @@ def test_equal_images_do_not_leak_over_the_split(tiny, split):
         assert held_out and not learned & held_out
         assert not learned & set(original[built.candidates.of(user)].tolist())
     assert built.notes[0].startswith("4 items have the same pixels as another one; ")
+
+
+def notes_of_copies(items, training):
+    catalogue = Catalogue(tuple(map(str, range(len(items)))), ArraySource(items), np.zeros(len(items), int))
+    return list(near_copies_of_training_items(catalogue, SimpleNamespace(training_items=training)))
+
+
+def test_altered_copies_over_the_split_are_counted(monkeypatch):
+    items = np.random.default_rng(0).integers(0, 200, (200, 4, 4, 3)).astype(np.uint8).repeat(4, 1).repeat(4, 2)
+    training = np.arange(200) < 150
+    assert notes_of_copies(items, training) == []
+    items[151] = items[0][:, ::-1]
+    assert notes_of_copies(items, training) == []  # a single one may be chance
+    items[160:170] = items[10:20] + 20
+    (note,) = notes_of_copies(items, training)
+    assert note == (
+        "11 of 50 held-out items look like altered copies of training items, so that models may have seen them"
+    )
+    assert notes_of_copies(items, np.ones(200, bool)) == []  # ratings are held out
+    assert notes_of_copies(items, np.arange(200) < 99) == []  # too few to compare with
+    monkeypatch.setattr("benchmark.runner.world.MOST_ITEMS_COMPARED", 199)
+    assert notes_of_copies(items, training) == []
 
 
 def with_a_lonely_user(tiny):
