@@ -328,7 +328,9 @@ def half_widths(folder: Path, measure: str, comparison: dict[str, Any]) -> dict[
     infos = {name: json.loads((folder / name / "record.json").read_text()) for name in comparison["order"]}
     kind, scorer = ("personal", measure[5:]) if measure.startswith("lift:") else ("summary", measure)
     having = [name for name, info in infos.items() if scorer in info[kind]]
-    left_out = {*comparison["results"]["incomplete"], *comparison["results"]["failing"]}
+    results = comparison["results"]
+    reasons = ("incomplete", "failing", "unconfirmed", "copying")
+    left_out = {name for reason in reasons for name in results.get(reason, ())}
     ranked = [name for name in having if infos[name]["generator"]["ranked"] and name not in left_out]
     out: dict[str, float] = {}
     for extra in [None, *(name for name in having if name not in ranked)]:

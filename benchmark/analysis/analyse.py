@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmark.analysis.agreement import agreement, validity
+from benchmark.analysis.confirmation import copies_of, exceeds, excess_of, unconfirmed
 from benchmark.analysis.fits import Fits
 from benchmark.analysis.inputs import READINGS, HeldOutRatings, Plan, Rows, lifts_of
 from benchmark.analysis.items import HeldOutItems
@@ -74,6 +75,10 @@ def analyse(
     rows = _without_rank(rows, failing)
     incomplete = incomplete_generators(plan.primary, rows, values)
     rows = _without_rank(rows, incomplete)
+    excess = {row.id: excess_of(plan, row, values[row.id], weights) for row in rows}
+    copying = tuple(row.id for row in rows if row.ranked and exceeds(plan.most_copies, copies_of(row)))
+    not_confirmed = tuple(row.id for row in rows if row.ranked and unconfirmed(plan, excess[row.id]))
+    rows = _without_rank(rows, (*not_confirmed, *copying))
     factors = Factors(weights, Fits(plan, rows, values, block), items)
     moved, generators = Moved(), dict[str, GeneratorResults]()
     for row in rows:
@@ -82,7 +87,7 @@ def analyse(
         personal = {scorer: _personal(means, scorer, *lifts[row.id][scorer], block, moved) for scorer in row.pairs}
         gap = gap_values(row, values[row.id])
         generators[row.id] = GeneratorResults(
-            summary, personal, None if gap is None else means.interval(Measure(GAP), gap)
+            summary, personal, None if gap is None else means.interval(Measure(GAP), gap), excess[row.id]
         )
     measures = {measure for row in rows for measure in values[row.id] if Measure.parse(measure).scorer in row.scores}
     families = {measure: _family(plan, measure, rows, values, factors) for measure in sorted(measures)}
@@ -96,6 +101,8 @@ def analyse(
             incomplete,
             tuple(_cautions(plan, users, rows, generators, families)),
             failing,
+            not_confirmed,
+            copying,
         ),
     )
 

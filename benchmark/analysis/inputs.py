@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -206,6 +206,9 @@ class Plan:
         failures: ``exclude`` or ``worst``: which reading decides.
         most_failures: Largest share of failed images of a ranked generator.
         frozen: Whether it was written down before the first image; otherwise nothing counts as declared.
+        confirmation: By measure, ``preference`` and ``lift``: by how much the primary scorer may exceed the confirming
+            judge in a ranked row; empty where none is asked.
+        most_copies: Largest share of near-copies among the images of a ranked generator; None where any may be.
     """
 
     name: str
@@ -220,6 +223,8 @@ class Plan:
     failures: str
     most_failures: float
     frozen: bool
+    confirmation: Mapping[str, float] = field(default_factory=dict)
+    most_copies: float | None = None
 
     @property
     def reading(self) -> str:

@@ -6,7 +6,7 @@ A number that does not exist is None here, while arrays and :mod:`benchmark.stat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import neg
 from typing import Annotated, Literal
 
@@ -98,11 +98,13 @@ class GeneratorResults:
         summary: By measure.
         personal: By scorer.
         gap: Verifier minus auditor; large where only the verifier is pleased. Null without both.
+        excess: By measure: the primary scorer minus the confirming judge; empty without one.
     """
 
     summary: Mapping[str, Summary]
     personal: Mapping[str, Personal]
     gap: Interval | None
+    excess: Mapping[str, Interval] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +363,10 @@ class TaskResults:
         failing: Generators that are not ranked, because more than `analysis.most_failures` of their images failed.
         cautions: Warnings about the declared measures: few users, unequal numbers of images, no comparisons, skewed
             values, skewed differences, unequal variances between fits.
+        unconfirmed: Generators that are not ranked, because the primary scorer clearly exceeds the confirming judge by
+            more than `analysis.confirmation`.
+        copying: Generators that are not ranked, because a larger share of their images than `analysis.most_copies` are
+            near-copies of training items and do not say so.
     """
 
     users: Count
@@ -370,6 +376,13 @@ class TaskResults:
     incomplete: tuple[str, ...]
     cautions: tuple[Caution, ...]
     failing: tuple[str, ...]
+    unconfirmed: tuple[str, ...] = ()
+    copying: tuple[str, ...] = ()
+
+    @property
+    def unranked(self) -> frozenset[str]:
+        """Generators that lost their rank by what their images are."""
+        return frozenset((*self.incomplete, *self.failing, *self.unconfirmed, *self.copying))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from benchmark.analysis.confirmation import unconfirmed
 from benchmark.analysis.judges import JudgeReport
-from benchmark.analysis.measures import MEANINGS, Measure, both_by
+from benchmark.analysis.measures import COPIES, MEANINGS, Measure, both_by
 from benchmark.analysis.results import Comparison, Personal, Validity
 from benchmark.board.claims import Sentence
 from benchmark.board.columns import Columns
 from benchmark.board.finding import finding_of
-from benchmark.board.flags import flags_of, gaps, twins
-from benchmark.board.format_numbers import count, exact_percent
+from benchmark.board.flags import flags_of, gaps, share_by_role, twins
+from benchmark.board.format_numbers import count, exact_percent, number, with_interval
 from benchmark.board.row import Row
 from benchmark.board.scope import Scope, scope_of
 from benchmark.records.attestation import status_of
@@ -41,6 +42,11 @@ CAUTIONS = {
 """By kind; the figures behind each sentence are in docs/reports/calibration.md."""
 INCOMPLETE = "Not ranked: {title} has a preference for {known} of {users}."
 FAILING = "Not ranked: {failed} of {requested} images of {title} failed, more than the declared {most}."
+UNCONFIRMED = (
+    "Not ranked: a judge that was fitted after the images of {title} were made does not confirm its {measure}."
+    " It is lower by {excess}; the task allows {most}."
+)
+COPYING = "Not ranked: {share} of the images of {title} are undeclared near-copies of training items; {most} may be."
 UNKNOWN_WEIGHTS = "Weights in files that are none of the known published files: {}."
 NOT_FROZEN = "The task was not written down before the first image, or was changed since: everything is exploratory."
 
@@ -175,6 +181,26 @@ class Board:
             for row in self.rows
             if not row.complete
         ]
+        sentences += [
+            UNCONFIRMED.format(
+                title=row.title,
+                measure=measure.kind,
+                excess=with_interval(row.record.excess[measure.key]),
+                most=number(most, 2),
+            )
+            for row in self.rows
+            if row.unconfirmed
+            for measure, most in self.unconfirmed(row)
+        ]
+        sentences += [
+            COPYING.format(
+                title=row.title,
+                share=exact_percent(share_by_role(row.record, COPIES) or 0.0),
+                most=exact_percent(self.record.spec.analysis.most_copies or 0.0),
+            )
+            for row in self.rows
+            if row.copying
+        ]
         for caution in self.record.results.cautions:
             where = first_few(caution.where, NAMED)
             measure = self.heading(caution.measure or "")
@@ -182,6 +208,10 @@ class Board:
         if self.unknown_weights:
             sentences.append(UNKNOWN_WEIGHTS.format(", ".join(self.unknown_weights)))
         return sentences
+
+    def unconfirmed(self, row: Row) -> list[tuple[Measure, float]]:
+        """What the confirming judge does not confirm of a row, and by how much the primary scorer may exceed it."""
+        return unconfirmed(self.record.plan, row.record.excess)
 
     def all_cautions(self) -> list[str]:
         """As :meth:`cautions`, beginning with a task that was not written down."""
@@ -236,6 +266,8 @@ def board_of(folder: Path, task: TaskRecord, records: Mapping[str, GeneratorReco
             rank=ranks.get(name),
             complete=name not in task.results.incomplete,
             failing=name in task.results.failing,
+            unconfirmed=name in task.results.unconfirmed,
+            copying=name in task.results.copying,
             lifts=_ordered(record, primary),
             flags=flags_of(record, task, twin_of.get(name), name in with_gap),
             record=record,

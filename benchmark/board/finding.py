@@ -19,6 +19,7 @@ from rebeca.errors import counted
 IN_WORDS = {OBSERVED: "real ratings", GROUND_TRUTH: "the ground truth", VERIFIER: "the verifier"}
 """By role of a scorer."""
 FAILED, USERS, TESTS, INCOMPLETE, FAILING, FITS = "failed", "users", "tests", "incomplete", "failing", "fits"
+UNCONFIRMED, COPYING = "unconfirmed", "copying"
 """Keys of claims: failed images, users with a value, tests, generators that lack too many users or images, fits."""
 LESS = {False: ("worse", "better"), True: ("less personal", "more personal")}
 """What a generator with a lower, and one with a higher value is; by whether the measure is a lift."""
@@ -36,7 +37,7 @@ def finding_of(
         alpha: Level of the tests.
         judges: The verifier's report.
     """
-    unranked = _failing(rows) + _incomplete(rows)
+    unranked = _failing(rows) + _incomplete(rows) + _unconfirmed(rows) + _copying(rows)
     if not any(row.measure(measures.primary) for row in rows):
         return Sentence("No generator has a preference.") + unranked
     ranked = [row for row in rows if row.ranked and row.measure(measures.primary)]
@@ -231,3 +232,22 @@ def _beside(row: Row, measure: Measure, users: int) -> list[Claim]:
     if interval is not None and interval.n < users:
         claims.append(Claim(row.id, f"{USERS}:{measure.key}", "is", interval.n))
     return claims
+
+
+def _unconfirmed(rows: Sequence[Row]) -> Sentence:
+    """Names the generators whose scores a judge that nobody could know does not confirm."""
+    because = "a judge that was fitted afterwards does not confirm the scores"
+    return _not_ranked([row for row in rows if row.unconfirmed], UNCONFIRMED, because)
+
+
+def _copying(rows: Sequence[Row]) -> Sentence:
+    """Names the generators whose images are undeclared near-copies."""
+    because = "too many images are undeclared near-copies of training items"
+    return _not_ranked([row for row in rows if row.copying], COPYING, because)
+
+
+def _not_ranked(rows: Sequence[Row], why: str, because: str) -> Sentence:
+    if not rows:
+        return Sentence()
+    who = counted(len(rows), "generator") if len(rows) > NAMED else " and ".join(named(row) for row in rows)
+    return Sentence(f"Not ranked, because {because}: {who}.", (Claim("", why, "is", len(rows)),))

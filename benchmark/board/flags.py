@@ -60,7 +60,7 @@ def _same_for_everybody(record: GeneratorRecord) -> bool:
     )
 
 
-def _share(record: GeneratorRecord, role: str) -> float | None:
+def share_by_role(record: GeneratorRecord, role: str) -> float | None:
     """Mean of the scorer with a role, failures left out; None where nobody asked, or there is no image."""
     name = with_role({name: info.card for name, info in record.measures.items()}, role)
     return None if name is None else record.summary[name].exclude
@@ -78,11 +78,13 @@ def flags_of(record: GeneratorRecord, task: TaskRecord, twin: str | None, gap: b
         flags.append("too many failures")
     if generator.id in task.results.incomplete:
         flags.append("incomplete")
+    if generator.id in task.results.unconfirmed:
+        flags.append("unconfirmed")
     if twin is not None:
         flags.append(f"identical to {twin}")
     if images.copies:
         flags.append(f"copies {percent(images.copies / images.requested)}")
-    copies, inside = _share(record, COPIES), _share(record, SUPPORT)
+    copies, inside = share_by_role(record, COPIES), share_by_role(record, SUPPORT)
     if copies is not None and copies > MANY_COPIES + TIE:
         flags.append(f"near-copies {percent(copies)}")
     if inside is not None and 1 - inside >= FEW:

@@ -90,6 +90,10 @@ def compare_generators(board: Board, a: str, b: str) -> list[MeasureComparison]:
         if failing:
             shares = [f"{exact_percent(board.row(name).failures)} of the images of '{name}' failed" for name in failing]
             hint = f"{', '.join(shares)}; {exact_percent(analysis.most_failures)} (analysis.most_failures) may"
+        elif doubted := [name for name in (a, b) if board.row(name).unconfirmed]:
+            hint = f"the confirming judge does not confirm the scores of {' and '.join(map(repr, doubted))}"
+        elif copying := [name for name in (a, b) if board.row(name).copying]:
+            hint = f"images of {' and '.join(map(repr, copying))} are undeclared near-copies of training items"
         elif analysis.family == "against-reference":
             hint = (
                 f"the task compares ranked generators with '{board.reference}' only; analysis.family: all-pairs, and a"

@@ -27,6 +27,8 @@ class Row:
         rank: By the primary scorer, or None.
         complete: Whether enough users have a preference; else it is not ranked.
         failing: Whether too many of its images failed; then it is not ranked.
+        unconfirmed: Whether the confirming judge sees much less than the primary scorer; then it is not ranked.
+        copying: Whether too many of its images are undeclared near-copies of training items; then it is not ranked.
         lifts: Personal results by scorer: the primary one first, then those that know best.
         flags: Warnings, see :mod:`benchmark.board.flags`.
         record: The whole record.
@@ -37,6 +39,8 @@ class Row:
     rank: Rank | None
     complete: bool
     failing: bool
+    unconfirmed: bool
+    copying: bool
     lifts: Mapping[str, Personal]
     flags: list[str]
     record: GeneratorRecord
@@ -58,7 +62,7 @@ class Row:
     @property
     def ranked(self) -> bool:
         """Whether it takes part in the ranks."""
-        return self.record.generator.ranked and self.complete and not self.failing
+        return self.record.generator.ranked and self.complete and not (self.failing or self.unconfirmed or self.copying)
 
     def interval(self, measure: Measure) -> Interval | None:
         """Interval of a measure or a lift; None where there is no estimate."""

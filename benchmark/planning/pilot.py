@@ -176,7 +176,7 @@ def pilot(folder: Path) -> Pilot:
     alike = [row for row in rows if row.per_user == first.per_user]
     primary = plan.primary
     lifts = {row.id: lifts_of(row, primary, plan.reading, block)[0] for row in alike if primary in row.pairs}
-    left_out = {*task.results.failing, *task.results.incomplete}
+    left_out = {*task.results.unranked}
     pairs = pairs_of(plan, [row.id for row in alike if row.ranked and row.id not in left_out])
     fits = Fits(plan, alike, {row.id: with_lifts(row, plan.reading, block) for row in alike}, block)
     between = {measure: spread_between_fits(measure, alike, fits) for measure in both_by(primary)}

@@ -196,13 +196,17 @@ class GeneratorRecord(Record):
     gap: Interval | None = Field(
         description="Verifier minus auditor; large where images please the verifier alone. Null without both."
     )
+    excess: Mapping[str, Interval] = Field(
+        default_factory=dict,
+        description="By measure: the primary scorer minus the confirming judge, over users; empty without one.",
+    )
     fits: tuple[Fit, ...] = Field(
         description="Its fits; a single one where the seed changes nothing, or the images name no fit.", min_length=1
     )
 
     @property
     def results(self) -> GeneratorResults:
-        return GeneratorResults(self.summary, self.personal, self.gap)
+        return GeneratorResults(self.summary, self.personal, self.gap, self.excess)
 
 
 class AnalysisRecord(Strict):
@@ -331,6 +335,8 @@ def plan_of(spec: Spec, frozen: bool) -> Plan:
         failures=spec.failures,
         most_failures=analysis.most_failures,
         frozen=frozen,
+        most_copies=analysis.most_copies,
+        confirmation={} if analysis.confirmation is None else analysis.confirmation.model_dump(),
     )
 
 

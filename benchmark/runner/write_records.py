@@ -198,6 +198,7 @@ def generator_record(
         personal=results.personal,
         published_schemes={scorer: test for scorer, test in schemes.items() if test is not None},
         gap=results.gap,
+        excess=results.excess,
         fits=fits,
         provenance=origin,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 ENCODER_KEYS = {"encoder", "of"}
 """Keys whose value may be a text, short for ``{use: text}``."""
@@ -116,6 +116,13 @@ class PrimarySpec(StrictModel):
     statistic: Literal["mean"] = "mean"
 
 
+class ConfirmationSpec(StrictModel):
+    """By how much the mean by the primary scorer may exceed that by the confirming judge, clearly, in a ranked row."""
+
+    preference: Annotated[float, Field(ge=0)] = 0.05
+    lift: Annotated[float, Field(ge=0)] = 0.03
+
+
 class AnalysisSpec(StrictModel):
     """What was decided before the first image."""
 
@@ -132,7 +139,20 @@ class AnalysisSpec(StrictModel):
     most_failures: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.05, description="Largest share of failed images of a ranked generator."
     )
+    confirmation: ConfirmationSpec | None = Field(
+        default=None,
+        description="By how much the primary scorer may exceed the confirming judge; absent where none is asked.",
+    )
+    most_copies: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        default=None,
+        description="Largest share of near-copies among the images of a ranked generator; absent where any may be.",
+    )
     strata: list[Literal["cold", "block"]] = Field(default_factory=list)
+
+    @model_serializer(mode="wrap")
+    def _without_absent_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class IsolateSpec(StrictModel):

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from benchmark.analysis.measures import CONFIRMING, COPIES
 from benchmark.stats.levels import smallest_p
 from benchmark.task.declared import generator_flags, scorer_flags, space
 from benchmark.task.encoders import ResolvedEncoder, named_encoder, resolve_encoder
@@ -23,6 +24,7 @@ from benchmark.task.spec import Spec
 from benchmark.task.yaml_source import KeyPath, Source, override, read_yaml, with_extends
 from rebeca.declared import GeneratorFlags, ScorerFlags
 from rebeca.errors import SpecError, did_you_mean
+from rebeca.interfaces import ScorerCard
 from rebeca.params import ParamError, make_params, params_json, reinterpreted, shortened
 from rebeca.seeds import SeedScheme
 
@@ -457,10 +459,34 @@ def _check_scorers(file: TaskFile, source: Source, scorers: tuple[ResolvedScorer
             f"{where}: '{primary.id}' scores sets of images and cannot be the primary scorer",
             hint="use a scorer of single images, e.g. ncf",
         )
+    _check_defences(file, source, scorers, flags.card)
     if not flags.card.higher_is_better:
         raise SpecError(
             f"{where}: lower is better for '{primary.id}', and the leaderboard puts the highest first",
             hint="let the scorer return its number with the opposite sign",
+        )
+
+
+def _check_defences(file: TaskFile, source: Source, scorers: tuple[ResolvedScorer, ...], primary: ScorerCard) -> None:
+    """A confirming judge never ranks; its likes are compared with a judge's probabilities and with nothing else."""
+    cards = [flags.card for flags in (scorer.flags() for scorer in scorers) if not flags.of_sets]
+    if file.analysis.most_copies is not None and all(card.role != COPIES for card in cards):
+        where = source.at(("analysis", "most_copies"))
+        raise SpecError(f"{where}: no scorer looks for near-copies", hint="add 'near-copies' to the scorers")
+    if primary.role == CONFIRMING:
+        raise SpecError(
+            f"{source.at(('analysis', 'primary'))}: the confirming judge confirms and never ranks",
+            hint="use a judge that is the same for all generators, e.g. ncf",
+        )
+    if file.analysis.confirmation is None:
+        return
+    where = source.at(("analysis", "confirmation"))
+    if all(card.role != CONFIRMING for card in cards):
+        raise SpecError(f"{where}: no scorer is a confirming judge", hint="add 'confirming' to the scorers")
+    if primary.unit != "probability":
+        raise SpecError(
+            f"{where}: the primary scorer measures '{primary.unit}', and the confirming judge expected likes",
+            hint="confirm a judge that gives probabilities, e.g. ncf",
         )
 
 

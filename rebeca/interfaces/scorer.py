@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 P = TypeVar("P")
 
-Role = Literal["", "verifier", "auditor", "prior", "observed", "ground-truth", "aesthetic", "support", "copies"]
+Role = Literal[
+    "", "verifier", "auditor", "confirming", "prior", "observed", "ground-truth", "aesthetic", "support", "copies"
+]
 """What part a scorer plays on a leaderboard; most play none."""
 
 
@@ -39,9 +41,9 @@ class ScorerCard:
         higher_is_better: Direction.
         meaning: One sentence.
         reference: Source of the measure.
-        role: What answers; ``aesthetic`` for what users like on the whole; ``support`` for whether images could be
-            items of the data set at all; ``copies`` for whether they are altered copies of items; empty for any other
-            measure.
+        role: What answers; ``confirming`` for a judge that is fitted after the images are fixed; ``aesthetic`` for what
+            users like on the whole; ``support`` for whether images could be items of the data set at all; ``copies``
+            for whether they are altered copies of items; empty for any other measure.
         is_ground_truth: Whether it knows users' real ratings or a world's ground truth. Ground truth is used to
             check a leaderboard, never to choose a model.
 
@@ -124,7 +126,9 @@ class ScoredImages:
         return len(self.digest)
 
 
-NEEDS = ("verifier", "auditor", "prior", "training", "held-out", "ground-truth", "support", "embeddings")
+NEEDS = (
+    "verifier", "auditor", "prior", "training", "auditor-ratings", "held-out", "ground-truth", "support", "embeddings",
+)  # fmt: skip
 """What a scorer may ask for: judges, ratings, what a synthetic world knows, and the items' embeddings."""
 
 
@@ -212,6 +216,11 @@ class ScorerContext(Offers):
     def training(self) -> Interactions:
         """Training ratings of the generators."""
         return self._get("training")
+
+    @property
+    def auditor_ratings(self) -> Interactions:
+        """Training ratings of the auditor."""
+        return self._get("auditor-ratings")
 
     @property
     def support(self) -> Callable[[Iterable[Pixels]], Bools]:

@@ -1,0 +1,60 @@
+"""Whether a judge that nobody could know confirms what the primary scorer says.
+
+Whoever knows a judge can please it without pleasing anybody else. The confirming judge is fitted after the images are
+fixed, so it cannot be known in advance. It confirms and never ranks: a row loses its rank only where the primary score
+clearly exceeds the confirming one, by more than was declared. A row of undeclared near-copies of training items loses
+its rank as well. See docs/explanation/statistics.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from benchmark.analysis.inputs import Plan, Rows
+from benchmark.analysis.measures import CONFIRMING, COPIES, Measure, both_by, with_role
+from benchmark.analysis.numbers import Interval
+from benchmark.stats.intervals import mean_interval
+from rebeca.arrays import Floats, Ints
+
+
+def excess_of(plan: Plan, row: Rows, values: Mapping[str, Floats], weights: Ints) -> dict[str, Interval]:
+    """By measure, by how much the primary scorer exceeds the confirming judge; empty where none is asked.
+
+    It is about these images and not about other fits, so the interval is over users alone.
+
+    Args:
+        plan: Names the primary scorer and the margins.
+        row: The generator.
+        values: float64 [users] by measure.
+        weights: int64 [draws, users]; how often each user is drawn.
+    """
+    confirming = with_role(row.cards, CONFIRMING)
+    if confirming is None or not plan.confirmation or plan.primary not in row.cards:
+        return {}
+    pairs = zip(both_by(plan.primary), both_by(confirming), strict=True)
+    known = {own.key: values[own.key] - values[other.key] for own, other in pairs if own.key in values}
+    return {key: Interval.of(mean_interval(each, weights, method=plan.interval)) for key, each in known.items()}
+
+
+def unconfirmed(plan: Plan, excess: Mapping[str, Interval]) -> list[tuple[Measure, float]]:
+    """Measures whose interval lies wholly above the declared margin, each with that margin."""
+    declared = [(measure, plan.confirmation.get(measure.slug)) for measure in both_by(plan.primary)]
+    lows = {key: interval.low for key, interval in excess.items()}
+    return [
+        (measure, margin)
+        for measure, margin in declared
+        if margin is not None and (low := lows.get(measure.key)) is not None and low > margin
+    ]
+
+
+def copies_of(row: Rows) -> float | None:
+    """Share of the valid images that are near-copies of training items; None where no scorer was asked."""
+    copies = with_role(row.cards, COPIES)
+    answered = np.array([]) if copies is None else row.scores[copies][np.isfinite(row.scores[copies])]
+    return float(answered.mean()) if len(answered) else None
+
+
+def exceeds(most: float | None, share: float | None) -> bool:
+    return most is not None and share is not None and share > most

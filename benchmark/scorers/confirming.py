@@ -1,0 +1,54 @@
+"""The confirming judge as a scorer: fitted anew for every generator, after its images are fixed."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from benchmark.scorers.shared import EveryoneScorer
+from rebeca.arrays import Floats, Ints
+from rebeca.interfaces import ScoredImages, ScorerCard
+from rebeca.scorers.confirming import ConfirmingJudge, thumbnails
+from rebeca.seeds import digest_of
+
+
+class ConfirmingScorer(EveryoneScorer):
+    """``confirming``: expected likes, by a judge whose features are drawn by the digests of the images that it scores.
+
+    Nobody can know it before the images are fixed. It learns from the auditor's ratings. See
+    :mod:`rebeca.scorers.confirming`.
+    """
+
+    NEEDS = frozenset({"auditor-ratings"})
+    CARD = ScorerCard(
+        "Confirming judge", "expected likes", True,
+        "A judge that is fitted after the images are made, on features that their digests draw: it confirms scores and"
+        " never ranks.",
+        "Coates and Ng 2012, Learning Feature Representations with K-means", role="confirming",
+    )  # fmt: skip
+
+    def score_all(self, images: ScoredImages, users: Ints) -> Floats:
+        """float64 [users, n]; every different image is scored once."""
+        first, position = np.unique(images.unique, return_inverse=True)
+        small = thumbnails(images.pixels_of(int(i)) for i in first)
+        return self._judge(images.digest).score_all(small, users)[:, position]
+
+    def worst(self, users: Ints) -> Floats:
+        """float64 [users]; lowest score over the training items, by the judge that no image draws."""
+        return np.asarray(self._lowest[users])
+
+    def _judge(self, digests: tuple[str, ...]) -> ConfirmingJudge:
+        seed = int(digest_of(["confirming", *digests])[:16], 16)
+        return ConfirmingJudge.fit(self.context.auditor_ratings, self._items, self.context.training_items, seed)
+
+    @cached_property
+    def _items(self) -> Floats:
+        catalogue = self.context.catalogue
+        return thumbnails(catalogue.pixels(i) for i in range(len(catalogue)))
+
+    @cached_property
+    def _lowest(self) -> Floats:
+        everyone = np.arange(len(self.context.users))
+        items = self._items[self.context.training_items]
+        return np.asarray(self._judge(()).score_all(items, everyone).min(axis=1))

@@ -1,0 +1,204 @@
+"""A judge that nobody can know in advance: fitted after the images are fixed, on patches of random training items.
+
+Who knows a judge can change images so that this judge alone likes them. So a second opinion is drawn from the images
+themselves: their digests seed a draw of small patches of training items, and these patches are its filters (Coates and
+Ng 2012, Learning Feature Representations with K-means, compare such filters with learned ones). Nothing is trained, so
+there are no weights that somebody could attack; and images are brought to 16 x 16 pixels first, so that fine noise
+cannot reach it. On these features it is a Gaussian process: what all users like, plus what each user likes beyond that.
+
+What it withstands was measured, see docs/reports/stress.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from PIL import Image
+
+from rebeca.arrays import Bools, Floats, Ints, Pixels, unit_rows
+from rebeca.data.interactions import Interactions, rows_by_group
+
+SIDE = 16
+"""Images are brought to this many pixels on a side."""
+PATCH = 5
+"""Side of a patch; leaves 12 x 12 places in an image."""
+FILTERS = 128
+BINS = 4
+"""Responses are averaged over this many parts of each side."""
+SAMPLES = 10_000
+"""Patches from which means and covariances are taken, and filters are drawn."""
+SMALLEST_VARIANCE = 0.02
+"""Added to the variance of patches in every direction, for pixels between -1 and 1, so that noise is no detail."""
+THRESHOLD = 0.25
+"""Responses below it count as none."""
+COMMON, PERSONAL, NOISE = 0.4, 1.1, 0.75
+"""Prior variances of what everybody likes, of what a user likes beyond that, and of one rating, over that of likes."""
+MOST_ITEMS = 3000
+"""Above so many rated items, the common part is fitted to a drawn subset of them."""
+BATCH = 500
+"""Images per block of a kernel."""
+
+
+def thumbnails(images: Iterable[Pixels]) -> Floats:
+    """float32 [n, 16, 16, 3] in [-1, 1]; every pixel is the mean of its part of the image."""
+    small = [np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BOX)) for image in images]
+    return np.stack(small).astype(np.float32) / 127.5 - 1 if small else np.zeros((0, SIDE, SIDE, 3), np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PatchFeatures:
+    """How much of which patch an image holds, and where.
+
+    Attributes:
+        weights: float32 [75, filters]; whitens a patch and compares it with every filter.
+        offset: float32 [filters]; what they answer to the mean patch.
+        mean: float32 [dim]; mean feature of the training items.
+        deviation: float32 [dim]; standard deviation of it.
+    """
+
+    weights: Floats
+    offset: Floats
+    mean: Floats
+    deviation: Floats
+
+    @classmethod
+    def draw(cls, items: Floats, rng: np.random.Generator) -> Self:
+        """Draws the filters.
+
+        Args:
+            items: float32 [m, 16, 16, 3]; thumbnails of at least one training item.
+            rng: Draws patches.
+        """
+        places = rng.integers(0, SIDE - PATCH + 1, (SAMPLES, 2))
+        chosen = rng.integers(0, len(items), SAMPLES)
+        patches = _patches(items)[chosen, places[:, 0], places[:, 1]].reshape(SAMPLES, -1).astype(np.float64)
+        centre = patches.mean(axis=0)
+        variance, directions = np.linalg.eigh(np.cov(patches.T))
+        whiten = directions / np.sqrt(np.maximum(variance, 0) + SMALLEST_VARIANCE) @ directions.T
+        filters = unit_rows((patches[:FILTERS] - centre) @ whiten)
+        weights = whiten @ filters.T
+        plain = cls(weights.astype(np.float32), (centre @ weights).astype(np.float32), np.zeros(1), np.ones(1))
+        features = plain._responses(items)
+        deviation = features.std(axis=0)
+        return cls(plain.weights, plain.offset, features.mean(axis=0), np.where(deviation > 0, deviation, 1.0))
+
+    def of(self, images: Floats) -> Floats:
+        """float32 [n, 2 * filters * 16]; unit vectors, from thumbnails [n, 16, 16, 3]."""
+        return unit_rows((self._responses(images) - self.mean) / self.deviation)
+
+    def _responses(self, images: Floats) -> Floats:
+        """float32 [n, dim]; means of both signs of every filter's response, over 3 x 3 places each."""
+        blocks = [self._of_block(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+        return np.concatenate([np.zeros((0, 2 * FILTERS * BINS**2), np.float32), *blocks])
+
+    def _of_block(self, images: Floats) -> Floats:
+        places = SIDE - PATCH + 1
+        patches = _patches(images).reshape(len(images) * places**2, -1)
+        response = patches @ self.weights - self.offset
+        both = np.concatenate([np.maximum(response - THRESHOLD, 0), np.maximum(-response - THRESHOLD, 0)], axis=1)
+        width = places // BINS
+        binned = both.reshape(len(images), BINS, width, BINS, width, -1).mean(axis=(2, 4))
+        return np.asarray(binned.reshape(len(images), -1))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConfirmingJudge:
+    """Probability that a user likes an image, by a Gaussian process on drawn features.
+
+    The kernel is ((1 + cosine) / 2) squared: as smooth as a preference for a region of colours, shapes and places.
+
+    Attributes:
+        features: Drawn.
+        items: float32 [items, dim]; features of the rated items.
+        rate: float64 [users]; share of items that each user likes, shrunk towards that of all.
+        common: float64 [items]; dual weights of what everybody likes.
+        rated: By user, int [n]; rows of ``items``.
+        personal: By user, float64 [n]; dual weights.
+    """
+
+    features: PatchFeatures
+    items: Floats
+    rate: Floats
+    common: Floats
+    rated: tuple[Ints, ...]
+    personal: tuple[Floats, ...]
+
+    @classmethod
+    def fit(cls, ratings: Interactions, items: Floats, training_items: Bools, seed: int) -> Self:
+        """Draws features and fits the judge.
+
+        Args:
+            ratings: At least one; what it learns from.
+            items: float32 [items, 16, 16, 3]; thumbnails of the whole catalogue.
+            training_items: bool [items]; items that patches are drawn from.
+            seed: Of the draw.
+        """
+        rng = np.random.default_rng(seed)
+        features = PatchFeatures.draw(items[training_items], rng)
+        rated, item = np.unique(ratings.item, return_inverse=True)
+        vectors, liked = features.of(items[rated]), ratings.liked.astype(np.float64)
+        raters = ratings.ratings_per_user()
+        likes = np.bincount(ratings.user, liked, ratings.num_users)
+        rate = (likes + 2 * liked.mean()) / (raters + 2)
+        spread = liked.mean() * (1 - liked.mean()) or 1.0
+        surprise = (liked - rate[ratings.user]) / spread
+        common = _common(vectors, item, surprise, spread, rng)
+        explained = np.concatenate([_kernel(block, vectors) @ common for block in _blocks(vectors)])
+        rest = surprise - explained[item] / spread
+        rows = rows_by_group(ratings.user, ratings.num_users)
+        own = tuple(item[mine] for mine in rows)
+        personal = tuple(
+            _dual(_kernel(vectors[of_user], vectors[of_user]), rest[mine], PERSONAL, np.full(len(mine), NOISE)) * spread
+            for mine, of_user in zip(rows, own, strict=True)
+        )
+        return cls(features, vectors, rate, common, own, personal)
+
+    def score_all(self, images: Floats, users: Ints) -> Floats:
+        """float64 [users, n]; expected likes, mostly in [0, 1].
+
+        Args:
+            images: float32 [n, 16, 16, 3]; thumbnails.
+            users: int [users]; indices.
+        """
+        out = np.empty((len(users), len(images)))
+        for start in range(0, len(images), BATCH):
+            kernel = _kernel(self.features.of(images[start : start + BATCH]), self.items)
+            common = kernel @ self.common
+            for row, user in enumerate(users.tolist()):
+                own = kernel[:, self.rated[user]] @ self.personal[user]
+                out[row, start : start + BATCH] = self.rate[user] + common + own
+        return out
+
+
+def _patches(images: Floats) -> Floats:
+    """View [n, places, places, 3, 5, 5] of thumbnails [n, 16, 16, 3]."""
+    return np.lib.stride_tricks.sliding_window_view(images, (PATCH, PATCH), axis=(1, 2))
+
+
+def _kernel(a: Floats, b: Floats) -> Floats:
+    """float64 [n, m] in [0, 1], of unit vectors [n, dim] and [m, dim]."""
+    return np.square((1.0 + (a @ b.T).astype(np.float64)) / 2.0)
+
+
+def _blocks(vectors: Floats) -> list[Floats]:
+    return [vectors[start : start + BATCH] for start in range(0, len(vectors), BATCH)]
+
+
+def _dual(kernel: Floats, target: Floats, variance: float, noise: Floats) -> Floats:
+    """float64 [n]; weights of a Gaussian process' mean (Rasmussen and Williams 2006, eq. 2.25)."""
+    return np.asarray(variance * np.linalg.solve(variance * kernel + np.diag(noise), target))
+
+
+def _common(vectors: Floats, item: Ints, surprise: Floats, spread: float, rng: np.random.Generator) -> Floats:
+    """float64 [items]; dual weights, fitted to every item's mean surprise with the noise that its raters imply."""
+    raters = np.bincount(item)
+    mean = np.bincount(item, surprise) / raters
+    few = np.arange(len(raters))
+    if len(few) > MOST_ITEMS:
+        few = np.sort(rng.choice(len(few), MOST_ITEMS, replace=False))
+    weights = np.zeros(len(raters))
+    weights[few] = _dual(_kernel(vectors[few], vectors[few]), mean[few], COMMON, NOISE / raters[few]) * spread
+    return weights
