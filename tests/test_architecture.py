@@ -273,6 +273,7 @@ ENTRY_MODULES = {
         "benchmark.runner.fits",
         "baselines.adversaries.choosing",
         "baselines.adversaries.contentless",
+        "baselines.adversaries.digests",
         "baselines.adversaries.gradient",
         "baselines.adversaries.near_copy",
         "baselines.catalogue",

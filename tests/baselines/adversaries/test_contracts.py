@@ -12,6 +12,7 @@ from baselines.adversaries.choosing import (
     OthersAttack,
 )
 from baselines.adversaries.contentless import ContentlessAttack, ContentlessParams
+from baselines.adversaries.digests import DigestsAttack, DigestsParams
 from baselines.adversaries.gradient import GradientAttack, GradientParams
 from baselines.adversaries.near_copy import MemorisedAttack, NearCopyAttack, NearCopyParams
 from rebeca.testing import GeneratorContract
@@ -32,6 +33,11 @@ class TestGradientThroughTransformations(GeneratorContract):
 class TestPatches(GeneratorContract):
     plugin = GradientAttack
     params = GradientParams(patch_nets=2, steps=3)
+
+
+class TestDigests(GeneratorContract):
+    plugin = DigestsAttack
+    params = DigestsParams(3, ENCODERS[:1], steps=1, variants=2)
 
 
 class TestContentless(GeneratorContract):
