@@ -193,8 +193,9 @@ class ClipFolder(Encoder[P]):
 
         net, processor = self._loaded
         height, width = images.shape[2:]
-        factor = self.side / min(height, width)
-        square = center_crop(resized(images, round(height * factor), round(width * factor)), [self.side, self.side])
+        short = min(height, width)
+        size = (self.side * height // short, self.side * width // short)  # rounded down, as transformers does
+        square = center_crop(resized(images, *size), [self.side, self.side])
         mean, deviation = (
             torch.tensor(channels, device=images.device).view(3, 1, 1)
             for channels in (processor.image_mean, processor.image_std)

@@ -6,7 +6,6 @@ import pytest
 from baselines.adversaries import surrogates
 from baselines.adversaries.surrogates import Surrogate, anchored, item_scores
 from rebeca.arrays import unit_rows
-from rebeca.encoders import make_encoder
 from rebeca.errors import PluginError
 from rebeca.population import chord_kernel
 from tests.baselines.adversaries.world import small_world
@@ -73,20 +72,3 @@ def test_scores_of_spaces_are_averaged():
     names = ("tinyworld:verifier-encoder", "tinyworld:auditor-encoder")
     separate = [item_scores(train, context, (name,)) for name in names]
     np.testing.assert_allclose(item_scores(train, context, names), np.mean(separate, axis=0))
-
-
-@pytest.mark.parametrize("name", ["tinyworld:verifier-encoder", "tinyworld:prior-encoder"])
-@pytest.mark.parametrize("shape", [(64, 64), (80, 120)])
-def test_gradients_are_those_of_the_encoder(name, shape):
-    import torch
-
-    rng = np.random.default_rng(0)
-    small = rng.integers(0, 256, (8, 12, 3)).astype(np.uint8)
-    pixels = np.kron(small, np.ones((10, 10, 1), np.uint8))[: shape[0], : shape[1]]
-    encoder = make_encoder(name)
-    image = (torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255).requires_grad_()
-    embedding = encoder.embed(image)
-    known = encoder.encode([pixels])
-    np.testing.assert_allclose(embedding.detach().numpy(), known, atol=0.03 * np.abs(known).max())
-    embedding.sum().backward()
-    assert image.grad.abs().max() > 0
