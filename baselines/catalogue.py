@@ -119,19 +119,29 @@ class CatalogueGenerator(Generator[CatalogueParams]):
         index = {name: i for i, name in enumerate(self.context.users)}
         for group in whole_users(requests):
             user = index[group[0].user]
-            candidates = self.context.candidates.of(user)
-            if len(candidates) < len(group):
-                raise PluginError(
-                    f"user '{group[0].user}' has {len(candidates)} candidate items for {len(group)} requests",
-                    hint="lower images, or hold out more items",
-                )
+            candidates = candidates_for(self.context, user, group)
             if self._scores.size:
                 chosen = best_positions(self._scores[user if len(self._scores) > 1 else 0, candidates], group)
                 items = candidates[chosen].tolist()
             else:
-                items = _drawn(candidates.tolist(), group)
+                items = drawn_items(candidates.tolist(), group)
             for item in items:
                 yield GeneratedImage(self.context.catalogue.pixels(item), item=item)
+
+
+def candidates_for(context: GeneratorContext, user: int, group: Sequence[Request]) -> Ints:
+    """Int [m]; the user's candidates, ascending.
+
+    Raises:
+        PluginError: If they are fewer than the requests.
+    """
+    candidates = context.candidates.of(user)
+    if len(candidates) < len(group):
+        raise PluginError(
+            f"user '{group[0].user}' has {len(candidates)} candidate items for {len(group)} requests",
+            hint="lower images, or hold out more items",
+        )
+    return candidates
 
 
 def best_positions(scores: Floats, group: Sequence[Request]) -> Ints:
@@ -140,7 +150,7 @@ def best_positions(scores: Floats, group: Sequence[Request]) -> Ints:
     return np.lexsort((ties, -levels(scores, TIE_OF_SCORES)))[: len(group)]
 
 
-def _drawn(candidates: list[int], group: Sequence[Request]) -> list[int]:
+def drawn_items(candidates: list[int], group: Sequence[Request]) -> list[int]:
     """One item per request by the request's seed, without repeats."""
     draws = [np.random.default_rng(substream(request.seed, "catalogue-random")) for request in group]
     return [candidates.pop(int(draw.integers(len(candidates)))) for draw in draws]

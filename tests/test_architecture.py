@@ -271,6 +271,11 @@ ENTRY_MODULES = {
     "judge": ("benchmark.runner.materials", "rebeca.ncf.judge"),
     "fit": (
         "benchmark.runner.fits",
+        "baselines.adversaries.choosing",
+        "baselines.adversaries.contentless",
+        "baselines.adversaries.digests",
+        "baselines.adversaries.gradient",
+        "baselines.adversaries.near_copy",
         "baselines.catalogue",
         "baselines.folder",
         "baselines.prompts",

@@ -25,6 +25,7 @@ FAMILY_COLOURS = {
     "prompt": "#009E73",
     "external": "#CC79A7",
     "control": "#56B4E9",
+    "adversary": "#D55E00",
 }
 """Okabe and Ito's palette, safe for colour-blind readers; the shape tells families apart as well."""
 FAMILY_SHAPES = {
@@ -33,6 +34,7 @@ FAMILY_SHAPES = {
     "prompt": "triangle-up",
     "external": "diamond",
     "control": "cross",
+    "adversary": "triangle-down",
 }
 BLUE, ORANGE, GREEN, PINK, SKY, RED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
 PALETTE = [BLUE, ORANGE, GREEN, PINK, SKY, RED]

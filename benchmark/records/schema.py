@@ -56,7 +56,7 @@ class MeasureInfo(Strict):
 class GeneratorInfo(GeneratorEntry, strict=True):
     """The generator: its entry in the spec, and what its class declares."""
 
-    family: str = Field(description="`rebeca`, `catalogue`, `prompt`, `control` or `external`.")
+    family: str = Field(description="`rebeca`, `catalogue`, `prompt`, `control`, `adversary` or `external`.")
     needs: tuple[Need, ...] = Field(description="What makes it privileged.")
     ranked: bool = Field(description="Whether it takes part in the ranks: exactly when it needs nothing.")
     claims_personal: bool = Field(description="Whether images are meant to differ between users.")

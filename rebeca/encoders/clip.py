@@ -7,17 +7,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from PIL import Image
 
 from rebeca.arrays import Floats, Pixels
 from rebeca.device import in_batches
+from rebeca.encoders.gradients import resized
 from rebeca.errors import MissingDependency, SpecError
 from rebeca.hashes import file_hash, hash_of_files
 from rebeca.interfaces import Encoder
 from rebeca.tinyworld.models import LAYOUT, layouts, weights_file
 from rebeca.weights import quiet, reading
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 P = TypeVar("P")
 BATCH = 32
@@ -177,6 +181,27 @@ class ClipFolder(Encoder[P]):
             return net(pixel_values=x.to(self.context.device)).image_embeds.float().cpu().numpy()
 
         return in_batches(features, images, BATCH, self.dim)
+
+    @property
+    def side(self) -> int:
+        return int(self._loaded[0].config.image_size)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """As :class:`rebeca.encoders.gradients.Differentiable` says: resized by the shorter side, centre cropped."""
+        import torch
+        from torchvision.transforms.functional import center_crop
+
+        net, processor = self._loaded
+        height, width = images.shape[2:]
+        short = min(height, width)
+        size = (self.side * height // short, self.side * width // short)  # rounded down, as transformers does
+        square = center_crop(resized(images, *size), [self.side, self.side])
+        mean, deviation = (
+            torch.tensor(channels, device=images.device).view(3, 1, 1)
+            for channels in (processor.image_mean, processor.image_std)
+        )
+        embeddings: Tensor = net(pixel_values=(square - mean) / deviation).image_embeds
+        return embeddings
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,20 @@ import importlib.util
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from PIL import Image
 
 from rebeca.arrays import Floats, Pixels
 from rebeca.device import in_batches
+from rebeca.encoders.gradients import resized
 from rebeca.errors import MissingDependency
 from rebeca.hashes import file_hash
 from rebeca.interfaces import Encoder, NoParams
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SIZES = {0: 224, 1: 240, 2: 260}
 MEAN, DEVIATION = 127.0, 128.0
@@ -55,6 +59,16 @@ class EfficientNetLite(Encoder[NoParams]):
             return self._net.extract_features(x).mean(dim=(2, 3)).float().cpu().numpy()
 
         return in_batches(features, images, BATCH, self.dim)
+
+    @property
+    def side(self) -> int:
+        return SIZES[self.VARIANT]
+
+    def embed(self, images: Tensor) -> Tensor:
+        """As :class:`rebeca.encoders.gradients.Differentiable` says: the whole image is resized to a square."""
+        square = resized(images, self.side, self.side)
+        maps: Tensor = self._net.extract_features((square * 255 - MEAN) / DEVIATION)
+        return maps.mean(dim=(2, 3))
 
     @cached_property
     def _net(self) -> Any:

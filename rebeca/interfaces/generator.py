@@ -179,7 +179,8 @@ class Generator(Plugin[P, GeneratorContext]):
         (2, 2, 3)
 
     Attributes:
-        family: Shown on the leaderboard: ``rebeca``, ``catalogue``, ``prompt``, ``control`` or ``external``.
+        family: Shown on the leaderboard: ``rebeca``, ``catalogue``, ``prompt``, ``control``, ``adversary`` or
+            ``external``.
         privileged_at: Where it uses what it ``needs``: in the ``fit``, or only in ``generate``.
         fitted_elsewhere: Whether somebody else fitted the models: then two generators of this name have nothing in
             common, and their variances between fits are not pooled.
