@@ -39,6 +39,7 @@ from benchmark.commands.published import data, dev, weights
 from benchmark.commands.records import check, figures, site, verify
 from benchmark.commands.settings import THREADS_BY_DEFAULT, settings
 from benchmark.commands.status import status
+from benchmark.commands.stress import stress
 from benchmark.runner import threads
 from rebeca.errors import did_you_mean
 
@@ -71,7 +72,7 @@ def main(debug: bool) -> None:
         click.get_current_context().meta[THREADS_BY_DEFAULT] = True
 
 
-for _command in (export, verify, check, site, figures, weights, data, dev, cache, status, completion, settings):
+for _command in (export, verify, check, site, figures, weights, data, dev, cache, status, completion, settings, stress):
     main.add_command(_command)
 
 

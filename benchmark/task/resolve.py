@@ -490,6 +490,37 @@ def _check_defences(file: TaskFile, source: Source, scorers: tuple[ResolvedScore
         )
 
 
+def with_generators(task: Task, source: Source) -> Task:
+    """The task with the generators of another file behind its own; it counts as modified.
+
+    Args:
+        task: The task.
+        source: A file with the key ``generators``, as in a task file.
+
+    Raises:
+        SpecError: With file, line, key, what was found and what is allowed.
+    """
+    for key in source.data:
+        if key != "generators":
+            raise SpecError(f"{source.at((key,))}: unknown key '{key}'", hint="allowed: generators")
+    written = source.data.get("generators") or []
+    if not isinstance(written, list) or not all(isinstance(entry, dict) for entry in written):
+        raise SpecError(f"{source.at(('generators',))}: generators is a list of mappings")
+    for index, entry in enumerate(written):
+        try:
+            GeneratorSpec.model_validate(entry)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise _explain({**first, "loc": ("generators", index, *first["loc"])}, source) from error
+    file = task.file.model_copy(update={"generators": [GeneratorSpec.model_validate(entry) for entry in written]})
+    added = _generators(file, source)
+    for generator in added:
+        if generator.id in {own.id for own in task.generators}:
+            raise SpecError(f"{source.path}: the task has a generator '{generator.id}' already", hint="rename it")
+    _check_fits(file, source)
+    return replace(task, generators=(*task.generators, *added), modified=True)
+
+
 def limited(task: Task, ids: tuple[str, ...]) -> Task:
     """The task with the reference and some other generators only; it counts as modified.
 

@@ -9,13 +9,13 @@ import yaml
 from rebeca.params import make_params
 from tests.conftest import ROOT
 
-LIST = ROOT / "baselines" / "adversaries" / "adversaries.yaml"
+LIST = ROOT / "benchmark" / "stress" / "adversaries.yaml"
 NAMES = {"$verifier": "tinyworld:verifier-encoder", "$auditor": "tinyworld:auditor-encoder", "$images": 6}
 GROUP = "rebeca_bench.generators"
 
 
 def entries():
-    return yaml.safe_load(LIST.read_text(encoding="utf-8"))
+    return yaml.safe_load(LIST.read_text(encoding="utf-8"))["generators"]
 
 
 def registered():

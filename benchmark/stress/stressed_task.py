@@ -1,0 +1,78 @@
+"""A task with adversaries beside its own generators, and with the defences that it may lack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmark.analysis.measures import CONFIRMING, COPIES
+from benchmark.task.file import ConfirmationSpec
+from benchmark.task.resolve import ResolvedScorer, Task, with_generators
+from benchmark.task.yaml_source import Source, read_yaml
+from rebeca.errors import SpecError
+from rebeca.interfaces import NoParams
+
+ADVERSARIES = Path(__file__).with_name("adversaries.yaml")
+MOST_COPIES = 0.05
+"""Of undeclared near-copies among the images of a ranked generator, where a task declares none."""
+DEFENCES = {CONFIRMING: "confirming", COPIES: "near-copies"}
+"""Registered names of scorers, by the role that they play."""
+
+
+def stressed(task: Task, more: Sequence[Path], note: Callable[[str], None]) -> Task:
+    """The task with adversaries and defences; ids, seeds and whatever is cached stay the same.
+
+    Args:
+        task: The task.
+        more: Files with further adversaries, written as ``generators`` in a task file.
+        note: Told which adversaries are left out, and why.
+
+    Raises:
+        SpecError: If a file of adversaries is not valid.
+    """
+    file = task.file
+    roles = {flags.card.role for flags in (each.flags() for each in task.scorers) if not flags.of_sets}
+    missing = [name for role, name in DEFENCES.items() if role not in roles]
+    analysis = file.analysis.model_copy(
+        update={
+            "confirmation": file.analysis.confirmation or ConfirmationSpec(),
+            "most_copies": MOST_COPIES if file.analysis.most_copies is None else file.analysis.most_copies,
+        }
+    )
+    scorers = (*task.scorers, *(ResolvedScorer(name, NoParams(), name) for name in missing))
+    out = replace(task, file=file.model_copy(update={"analysis": analysis}), scorers=scorers, modified=True)
+    for path in (ADVERSARIES, *more):
+        out = _with_those_possible(out, read_yaml(path), note)
+    return out
+
+
+def _with_those_possible(task: Task, source: Source, note: Callable[[str], None]) -> Task:
+    """Adds the generators of a file one by one, but for those of the package that this task's encoders rule out."""
+    values = _placeholders(task)
+    entries = source.data.get("generators")
+    if source.path != ADVERSARIES or not isinstance(entries, list):
+        return with_generators(task, replace(source, data=_filled(source.data, values)))
+    for entry in entries:
+        alone = replace(source, data={"generators": [_filled(entry, values)]}, places={})
+        try:
+            task = with_generators(task, alone)
+        except SpecError as error:
+            note(f"left out: {entry['id']} ({error.message.rpartition(': ')[2]})")
+    return task
+
+
+def _placeholders(task: Task) -> Mapping[str, Any]:
+    judges = {f"${role}": judge.encoder.text for role, judge in task.judges.items()}
+    return {"$auditor": judges["$verifier"], **judges, "$images": task.file.images}
+
+
+def _filled(value: Any, values: Mapping[str, Any]) -> Any:
+    """Plain data with placeholders replaced; a list keeps equal replacements once."""
+    if isinstance(value, dict):
+        return {key: _filled(each, values) for key, each in value.items()}
+    if isinstance(value, list):
+        filled = [_filled(each, values) for each in value]
+        return list(dict.fromkeys(filled)) if all(isinstance(each, str) for each in filled) else filled
+    return values.get(value, value) if isinstance(value, str) else value

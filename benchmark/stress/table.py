@@ -1,0 +1,143 @@
+"""What every adversary reached: scores by all judges, what is true, and its rank with and without the defences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.analysis.analyse import analyse
+from benchmark.analysis.measures import AUDITOR, CONFIRMING, Measure, both_by, with_role
+from benchmark.analysis.numbers import Interval
+from benchmark.analysis.results import Rank
+from benchmark.board.board import Board, read_board
+from benchmark.board.row import Row
+from benchmark.records.rows import read_all
+
+ADVERSARY = "adversary"
+"""Family of adversaries."""
+
+
+@dataclass(frozen=True, slots=True)
+class StressRow:
+    """One generator of a stressed task.
+
+    Attributes:
+        id: Its id.
+        title: Its title.
+        adversary: Whether it attacks.
+        preference: By the primary scorer.
+        lift: Likewise.
+        lift_auditor: Personal lift by the auditor.
+        confirmed: Preference by the confirming judge.
+        lift_confirming: Personal lift by the confirming judge.
+        truth: Mean by the ground truth or by held-out ratings, None where neither is known.
+        lift_truth: Likewise.
+        undefended: Rank without the defences, None without one.
+        defended: Rank with them.
+        first_letter: Whether it shares the first letter, with the defences.
+        counted: Adversaries: whether, without the defences, it is ranked and its preference or lift is above the lower
+            end of the reference's.
+        flags: Beside its row.
+    """
+
+    id: str
+    title: str
+    adversary: bool
+    preference: Interval | None
+    lift: Interval | None
+    lift_auditor: Interval | None
+    confirmed: Interval | None
+    lift_confirming: Interval | None
+    truth: Interval | None
+    lift_truth: Interval | None
+    undefended: Rank | None
+    defended: Rank | None
+    first_letter: bool
+    counted: bool
+    flags: tuple[str, ...]
+
+    @property
+    def slips(self) -> bool:
+        """Whether it keeps a rank with a lift that is not there: above .03 by the judge, and maybe 0 in truth."""
+        lift, truth = self.lift, self.lift_truth
+        if not self.adversary or self.defended is None or lift is None or truth is None or truth.low is None:
+            return False
+        return (lift.estimate or 0.0) > LIFT_THAT_COUNTS and truth.low <= 0.0
+
+
+LIFT_THAT_COUNTS = 0.03
+"""A lift by the primary scorer from which on an adversary gained something."""
+
+
+def stress_rows(folder: Path) -> list[StressRow]:
+    """Rows of a stressed task's records: the best by preference first, adversaries and others.
+
+    Raises:
+        RecordError: If the records cannot be read or do not add up.
+    """
+    board = read_board(folder)
+    undefended = ranks_without_defences(folder)
+    reference = board.row(board.reference)
+    known = board.measures.best_informed
+    roles = {role: with_role(board.cards, role) for role in (AUDITOR, CONFIRMING)}
+
+    def row_of(row: Row) -> StressRow:
+        def both(scorer: str | None) -> tuple[Interval | None, Interval | None]:
+            return (None, None) if scorer is None else (row.measure(scorer), row.lift(scorer))
+
+        preference, lift = both(board.primary)
+        confirmed, lift_confirming = both(roles[CONFIRMING])
+        truth, lift_truth = both(known)
+        attacks = row.family == ADVERSARY
+        return StressRow(
+            row.id, row.title, attacks, preference, lift, both(roles[AUDITOR])[1], confirmed, lift_confirming,
+            truth, lift_truth, undefended.get(row.id), row.rank, _has_first_letter(board, row),
+            attacks and row.id in undefended and _reaches(row, reference, board), tuple(row.flags),
+        )  # fmt: skip
+
+    return sorted(map(row_of, board.rows), key=lambda row: -_estimate(row.preference))
+
+
+def ranks_without_defences(folder: Path) -> Mapping[str, Rank]:
+    """Ranks by the primary scorer as they would be if nobody asked the defences."""
+    task, rows = read_all(folder)
+    plan = replace(task.plan, confirmation={}, most_copies=None)
+    primary = [
+        replace(
+            row,
+            scores={plan.primary: row.scores[plan.primary]},
+            cards={plan.primary: row.cards[plan.primary]},
+            sets={},
+            pairs={name: pairs for name, pairs in row.pairs.items() if name == plan.primary},
+        )
+        for row in rows
+        if plan.primary in row.scores
+    ]
+    block, stratum = np.array(task.users.block, np.int64), np.array(task.users.stratum, np.int64)
+    families = analyse(plan, primary, block, stratum).task.families
+    return families[plan.primary].ranks if plan.primary in families else {}
+
+
+def _reaches(row: Row, reference: Row, board: Board) -> bool:
+    """Whether preference or lift is above the lower end of the reference's."""
+    return any(_above(row, reference, measure) for measure in both_by(board.primary))
+
+
+def _above(row: Row, reference: Row, measure: Measure) -> bool:
+    own, other = row.interval(measure), reference.interval(measure)
+    return own is not None and other is not None and _estimate(own) > (other.low if other.low is not None else np.inf)
+
+
+def _has_first_letter(board: Board, row: Row) -> bool:
+    """Whether nobody is shown to be better, or, where all pairs were tested, it shares the letter of the best."""
+    if row.rank is None:
+        return False
+    return bool(re.match(r"a(?!\d)", row.rank.letters)) if row.rank.letters else row.rank.low == 1
+
+
+def _estimate(interval: Interval | None) -> float:
+    return -np.inf if interval is None or interval.estimate is None else interval.estimate
