@@ -146,14 +146,14 @@ def worlds(seeds: Sequence[int]) -> list[Items]:
     """Worlds of tinyworld, each with the items of the next one as held out."""
     pixels = {}
     for seed in seeds:
-        catalogue = build_world(load_task(find_task("tinyworld"), [f"data.params.seed={seed}"])).dataset.catalogue
+        catalogue = build_world(load_task(find_task("tinyworld"), (f"data.params.seed={seed}",))).dataset.catalogue
         pixels[seed] = [catalogue.pixels(i) for i in range(len(catalogue))]
     following = {seed: seeds[(place + 1) % len(seeds)] for place, seed in enumerate(seeds)}
     return [Items(f"tinyworld, world {seed}", pixels[seed], pixels[following[seed]]) for seed in seeds]
 
 
 def oasis(folder: Path) -> Items:
-    world = build_world(load_task(find_task("oasis"), [f"data.path={folder.resolve()}"]))
+    world = build_world(load_task(find_task("oasis"), (f"data.path={folder.resolve()}",)))
     training, catalogue = world.division.training_items, world.dataset.catalogue
     parts = [[catalogue.pixels(int(i)) for i in np.flatnonzero(which)] for which in (training, ~training)]
     return Items("OASIS", *parts)
@@ -178,8 +178,8 @@ def column(items: Items) -> dict[str, str]:
     chosen = rng.choice(len(items.training), min(ALTERED, len(items.training)), replace=False)
     figures = {"training items": f"{len(items.training):,}", "altered": f"{len(chosen)}"}
     for name, alter in {**ALTERATIONS, **HARDER}.items():
-        found = index.near_copies([alter(items.training[i], rng) for i in chosen.tolist()])
-        figures[name] = f"{100 * found.mean():.1f} %"
+        copies = index.near_copies([alter(items.training[i], rng) for i in chosen.tolist()])
+        figures[name] = f"{100 * copies.mean():.1f} %"
     return figures | {
         "**held-out items**": f"{100 * held_out.mean():.2f} % of {len(held_out):,}",
         "limit of the ratio": f"{index.limits.ratio:.3f}",
