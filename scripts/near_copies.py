@@ -178,8 +178,8 @@ def column(items: Items) -> dict[str, str]:
     chosen = rng.choice(len(items.training), min(ALTERED, len(items.training)), replace=False)
     figures = {"training items": f"{len(items.training):,}", "altered": f"{len(chosen)}"}
     for name, alter in {**ALTERATIONS, **HARDER}.items():
-        found = index.near_copies([alter(items.training[i], rng) for i in chosen.tolist()])
-        figures[name] = f"{100 * found.mean():.1f} %"
+        copies = index.near_copies([alter(items.training[i], rng) for i in chosen.tolist()])
+        figures[name] = f"{100 * copies.mean():.1f} %"
     return figures | {
         "**held-out items**": f"{100 * held_out.mean():.2f} % of {len(held_out):,}",
         "limit of the ratio": f"{index.limits.ratio:.3f}",
