@@ -288,6 +288,7 @@ ENTRY_MODULES = {
         "benchmark.scorers.judges",
         "benchmark.scorers.laion",
         "benchmark.scorers.observed",
+        "benchmark.scorers.realism",
     ),
     "held-out": ("benchmark.runner.held_out_scores",),
     "records": ("benchmark.analysis.analyse", "benchmark.runner.write_records"),
