@@ -80,12 +80,8 @@ class KernelDistance:
 
     def __post_init__(self) -> None:
         m = len(self.reference)
-        within = np.nan
-        if m > 1:
-            equal = np.ones(m)
-            pairs = self._sums(self.reference, self.reference, equal).sum()
-            within = (pairs - self._own_sums(self.reference, np.arange(m), equal).sum()) / (m * (m - 1))
-        object.__setattr__(self, "within", float(within))
+        pairs = self._sums(self.reference, self.reference, np.arange(m), np.arange(m), np.ones(m)).sum()
+        object.__setattr__(self, "within", float(pairs / (m * (m - 1))) if m > 1 else np.nan)
 
     def by_user(self, vectors: Floats, owner: Ints, users: int, same: Ints | None = None) -> Floats:
         """One value per user, float64 [users], whose mean over users is the squared MMD.
@@ -110,37 +106,29 @@ class KernelDistance:
         if present.sum() < 2:
             return values
         shares = 1 / counts[owner]
-        others = self._sums(vectors, vectors, shares) - self._own_sums(vectors, owner, shares)
-        same = np.full(len(owner), -1) if same is None else same
-        a = np.bincount(owner, shares * others, users)[present] / (present.sum() - 1)
+        of_users = self._sums(vectors, vectors, owner, owner, shares) / (present.sum() - 1)
+        a = np.bincount(owner, shares * of_users, users)[present]
         b = np.bincount(owner, shares * self._to_reference(vectors, same), users)[present]
         values[present] = 2 * (a - b) - (a.mean() - self.within)
         return values
 
-    def _to_reference(self, vectors: Floats, same: Ints) -> Floats:
+    def _to_reference(self, vectors: Floats, same: Ints | None) -> Floats:
         """float64 [n]; mean kernel of an image and the reference, without the reference image that it is itself."""
         m = len(self.reference)
-        sums, itself = self._sums(vectors, self.reference, np.ones(m)), np.flatnonzero(same >= 0)
-        pairs = np.full(len(vectors), float(m))
-        for i in itself:
-            sums[i] -= self._sums(vectors[i : i + 1], self.reference[same[i] : same[i] + 1], np.ones(1))[0]
-        pairs[itself] -= 1
+        same = np.full(len(vectors), -1) if same is None else same
+        sums = self._sums(vectors, self.reference, same, np.arange(m), np.ones(m))
+        pairs = m - (same >= 0)
         return np.divide(sums, pairs, out=np.full(len(sums), np.nan), where=pairs > 0)
 
-    def _sums(self, x: Floats, y: Floats, weights: Floats) -> Floats:
-        """float64 [n]; for every x, the sum of its kernels with all y, weighted."""
+    def _sums(self, x: Floats, y: Floats, x_label: Ints, y_label: Ints, weights: Floats) -> Floats:
+        """float64 [n]; for every x, the weighted sum of its kernels with all y of another label."""
         sums = np.zeros(len(x))
         for rows in self._blocks(len(x)):
             left = x[rows].astype(np.float64)
             for columns in self._blocks(len(y)):
-                sums[rows] += self.kernel(left, y[columns].astype(np.float64)) @ weights[columns]
-        return sums
-
-    def _own_sums(self, x: Floats, owner: Ints, weights: Floats) -> Floats:
-        """float64 [n]; the same over the images of one's own user only, itself included."""
-        sums = np.zeros(len(x))
-        for rows in np.split(np.argsort(owner, kind="stable"), np.cumsum(np.bincount(owner))[:-1]):
-            sums[rows] = self._sums(x[rows], x[rows], weights[rows])
+                kernels = self.kernel(left, y[columns].astype(np.float64))
+                kernels[x_label[rows, None] == y_label[columns]] = 0
+                sums[rows] += kernels @ weights[columns]
         return sums
 
     def _blocks(self, n: int) -> Iterator[slice]:
