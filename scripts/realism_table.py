@@ -47,8 +47,9 @@ def main(task: str, workdir: Path, encoder: str, images: int) -> None:
         scored = scored_images(each, run.materials, vectors)
         part = some_of(scored, scored.replicate < images)
         cells = []
-        for values in score_arrays(scorer, part, users, run.addresses.fits).values():
-            interval = mean_interval(np.nanmean(values.reshape(-1, len(users)), axis=0), weights)
+        values = score_arrays(scorer, part, users, run.addresses.fits)
+        for measure in ("kid", "cmmd"):
+            interval = mean_interval(np.nanmean(values[measure].reshape(-1, len(users)), axis=0), weights)
             cells.append(f"{interval.estimate:.4f} ({interval.low:.4f} to {interval.high:.4f})")
         click.echo(f"| {each.spec.id} | {' | '.join(cells)} |")
 
