@@ -294,6 +294,7 @@ ENTRY_MODULES = {
         "benchmark.scorers.laion",
         "benchmark.scorers.near_copies",
         "benchmark.scorers.observed",
+        "benchmark.scorers.realism",
     ),
     "held-out": ("benchmark.runner.held_out_scores",),
     "records": ("benchmark.analysis.analyse", "benchmark.runner.write_records"),

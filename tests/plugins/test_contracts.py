@@ -23,6 +23,7 @@ from benchmark.scorers.judges import AuditorScorer, PriorScorer, VerifierScorer
 from benchmark.scorers.laion import LaionParams, LaionScorer
 from benchmark.scorers.near_copies import NearCopiesScorer
 from benchmark.scorers.observed import GroundTruthScorer, InWorldScorer, ObservedScorer, TopUtilityScorer
+from benchmark.scorers.realism import RealismParams, RealismScorer
 from rebeca.data.flickr_aes import prepare
 from rebeca.data.sources import FlickrAesData, FolderData, FolderDataParams, SpritesData, TinyworldData
 from rebeca.data.splits import SplitRule
@@ -232,6 +233,14 @@ class TestDiversity(SetScorerContract):
 class TestPrecisionRecall(SetScorerContract):
     plugin = PrecisionRecallScorer
     params = PrecisionRecallParams(least_likes=1)
+
+
+class TestRealism(SetScorerContract):
+    plugin = RealismScorer
+    params = RealismParams("tinyworld:auditor-encoder")
+
+    def world(self):
+        return world_of(*RealismScorer.encoders(self.params))
 
 
 # --- judges
