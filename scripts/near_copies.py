@@ -30,7 +30,8 @@ from benchmark.runner.scoring import ImageVectors, scored_images
 from benchmark.runner.store import Stages, Store
 from benchmark.runner.world import build_world, find_data
 from benchmark.task.bundled import find_task
-from benchmark.task.resolve import Task, load_task
+from benchmark.task.resolve import load_task
+from benchmark.task.resolved import Task
 from rebeca.arrays import Pixels
 from rebeca.images import LazyPixels
 from rebeca.scorers.copies import CopyIndex

@@ -24,7 +24,8 @@ from benchmark.runner.world import find_data
 from benchmark.stats.intervals import mean_interval, resampling_weights
 from benchmark.stats.items import split_interval
 from benchmark.stats.verifier import auc_by_user
-from benchmark.task.resolve import Task, load_task
+from benchmark.task.resolve import load_task
+from benchmark.task.resolved import Task
 from rebeca.arrays import Floats
 from rebeca.data.interactions import Interactions
 from rebeca.population import population_scores

@@ -24,7 +24,8 @@ from benchmark.runner.scoring import GeneratorScores, score_all
 from benchmark.runner.store import Stages, Store
 from benchmark.runner.world import find_data
 from benchmark.task.bundled import find_task
-from benchmark.task.resolve import Task, limited, load_task
+from benchmark.task.resolve import limited, load_task
+from benchmark.task.resolved import Task
 from rebeca.worlds.sprites import exact_values
 
 AT = (1, 5, 10, 20, 25)

@@ -6,7 +6,7 @@ A number that does not exist is None here, while arrays and :mod:`benchmark.stat
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import asdict, dataclass, replace
 from operator import neg
 from typing import Annotated, Literal
@@ -27,6 +27,11 @@ Method = Literal["student-t", "bca", "bootstrap-t", "percentile", "wilson", "con
 def absent(value: object) -> bool:
     """Leaves a field that most records lack out of their JSON."""
     return value is None
+
+
+def empty(value: Sized) -> bool:
+    """Likewise, of what holds nothing in most records."""
+    return not len(value)
 
 
 @dataclass(frozen=True, slots=True)

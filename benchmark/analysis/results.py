@@ -22,6 +22,7 @@ from benchmark.analysis.numbers import (
     Share,
     ShareInterval,
     absent,
+    empty,
     finite,
     maybe,
     one_minus,
@@ -364,9 +365,9 @@ class TaskResults:
         cautions: Warnings about the declared measures: few users, unequal numbers of images, no comparisons, skewed
             values, skewed differences, unequal variances between fits.
         unconfirmed: Generators that are not ranked, because the primary scorer clearly exceeds the confirming judge by
-            more than `analysis.confirmation`.
+            more than `analysis.confirmation`; absent if there are none.
         copying: Generators that are not ranked, because a larger share of their images than `analysis.most_copies` are
-            near-copies of training items and do not say so.
+            near-copies of training items and do not say so; absent if there are none.
     """
 
     users: Count
@@ -376,8 +377,8 @@ class TaskResults:
     incomplete: tuple[str, ...]
     cautions: tuple[Caution, ...]
     failing: tuple[str, ...]
-    unconfirmed: tuple[str, ...] = ()
-    copying: tuple[str, ...] = ()
+    unconfirmed: Annotated[tuple[str, ...], Field(exclude_if=empty)] = ()
+    copying: Annotated[tuple[str, ...], Field(exclude_if=empty)] = ()
 
     @property
     def unranked(self) -> frozenset[str]:

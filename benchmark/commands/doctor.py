@@ -16,7 +16,8 @@ from benchmark.runner.plugins import build
 from benchmark.runner.threads import thread_setting
 from benchmark.task import registry
 from benchmark.task.bundled import bundled_tasks
-from benchmark.task.resolve import Task, load_task
+from benchmark.task.resolve import load_task
+from benchmark.task.resolved import Task
 from rebeca.errors import MissingDependency, RebecaError, SpecError, StoreError, counted
 from rebeca.hashes import cache_folder
 from rebeca.interfaces import DatasetContext, DatasetSource

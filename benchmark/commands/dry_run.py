@@ -18,7 +18,7 @@ from benchmark.runner.run_task import check_reach, is_current, record_address, r
 from benchmark.runner.steps import plan_steps
 from benchmark.runner.store import Store
 from benchmark.runner.world import find_data
-from benchmark.task.resolve import Task
+from benchmark.task.resolved import Task
 from rebeca.errors import counted
 
 

@@ -16,7 +16,7 @@ from rebeca.hashes import cache_folder
 
 if TYPE_CHECKING:
     from benchmark.board.plain_rows import Cell
-    from benchmark.task.resolve import Task
+    from benchmark.task.resolved import Task
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")

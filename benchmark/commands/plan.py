@@ -25,7 +25,7 @@ from benchmark.runner.store import Store
 from benchmark.runner.world import find_data
 from benchmark.stats.levels import FEWEST_USERS, smallest_p
 from benchmark.stats.student import detectable_errors
-from benchmark.task.resolve import ResolvedGenerator, Task
+from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.errors import RecordError, counted
 
 

@@ -103,7 +103,7 @@ def _plain(row: StressRow) -> dict[str, Cell]:
     return out | {"slips": row.slips}
 
 
-INTERVALS = ("preference", "lift", "lift_auditor", "confirmed", "lift_confirming", "truth", "lift_truth")
+INTERVALS = ("preference", "lift", "lift_auditor", "confirmed", "lift_confirming", "known", "lift_known")
 RANKS = ("undefended", "defended")
 
 
@@ -129,8 +129,8 @@ def _print(rows: Sequence[StressRow]) -> None:
             Column("lift", values("lift", sign=True), right=True),
             Column("lift, auditor", values("lift_auditor", sign=True), right=True),
             Column("lift, confirming", values("lift_confirming", sign=True), right=True),
-            Column("truth", values("truth"), right=True),
-            Column("lift, truth", values("lift_truth", sign=True), right=True),
+            Column("truth", values("known"), right=True),
+            Column("lift, truth", values("lift_known", sign=True), right=True),
             Column("rank without defences", ranks("undefended")),
             Column("rank", ranks("defended")),
             Column("flags", [BREAK.join(row.flags) for row in rows], least=16, optional=True),

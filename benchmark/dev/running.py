@@ -15,7 +15,7 @@ from benchmark.runner.materials import Materials, prepare
 from benchmark.runner.progress import Reporter
 from benchmark.runner.store import Stages, Store
 from benchmark.runner.world import World, find_data, keep_users
-from benchmark.task.resolve import ResolvedGenerator, Task
+from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.interfaces import Generator, Request
 
 

@@ -14,7 +14,7 @@ from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_seri
 
 from benchmark.analysis.inputs import Plan
 from benchmark.analysis.judges import JudgeReport
-from benchmark.analysis.numbers import AtLeastOne, Count, Interval, NotNegative, PermutationTest
+from benchmark.analysis.numbers import AtLeastOne, Count, Interval, NotNegative, PermutationTest, empty
 from benchmark.analysis.results import GeneratorResults, Personal, Summary, TaskResults
 from benchmark.task.file import ID, StrictModel
 from benchmark.task.spec import GeneratorEntry, Spec
@@ -198,7 +198,8 @@ class GeneratorRecord(Record):
     )
     excess: Mapping[str, Interval] = Field(
         default_factory=dict,
-        description="By measure: the primary scorer minus the confirming judge, over users; empty without one.",
+        exclude_if=empty,
+        description="By measure: the primary scorer minus the confirming judge, over users; absent without one.",
     )
     fits: tuple[Fit, ...] = Field(
         description="Its fits; a single one where the seed changes nothing, or the images name no fit.", min_length=1

@@ -21,7 +21,7 @@ from benchmark.runner.store import STAGE_VERSIONS, Address
 from benchmark.task.declared import address_of, fingerprint
 from benchmark.task.encoders import ResolvedEncoder, named_encoder
 from benchmark.task.registry import Kind, PluginIdentity, identity, plugin_class
-from benchmark.task.resolve import ResolvedGenerator, ResolvedScorer, Task
+from benchmark.task.resolved import ResolvedGenerator, ResolvedScorer, Task
 from rebeca.data.splits import DIVISION
 from rebeca.declared import GeneratorFlags, ScorerFlags
 from rebeca.device import device_class

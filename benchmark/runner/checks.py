@@ -9,7 +9,7 @@ from benchmark.runner.world import UNKNOWN, refuse_unknown
 from benchmark.task.declared import notes_of, prompts_cut
 from benchmark.task.paths import refuse_missing_files
 from benchmark.task.registry import plugin_class
-from benchmark.task.resolve import Task
+from benchmark.task.resolved import Task
 from rebeca.errors import SpecError
 from rebeca.guards import guarded
 from rebeca.params import shortened

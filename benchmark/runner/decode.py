@@ -22,7 +22,7 @@ from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build
 from benchmark.runner.progress import Report
 from benchmark.runner.store import Stages, Store
-from benchmark.task.resolve import ResolvedGenerator, Task
+from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.arrays import Floats, Ints
 from rebeca.interfaces import Generator, Request
 

@@ -22,7 +22,7 @@ from benchmark.runner.addresses import encoder_addresses
 from benchmark.runner.embed import Encoders, embed
 from benchmark.runner.store import Stages
 from benchmark.runner.world import World, build_world, find_data
-from benchmark.task.resolve import Task
+from benchmark.task.resolved import Task
 from rebeca.arrays import Floats
 from rebeca.data.cells import number_text
 from rebeca.data.interactions import Interactions

@@ -19,7 +19,7 @@ from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build
 from benchmark.runner.progress import Report
 from benchmark.runner.store import Stages
-from benchmark.task.resolve import ResolvedGenerator, Task
+from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.errors import PluginError
 from rebeca.interfaces import Decoder, DecoderContext, GeneratorContext, Privileges, Space, no_progress
 

@@ -8,7 +8,7 @@ from benchmark.disk import check_writable
 from benchmark.runner.notes import RUNS
 from benchmark.runner.run_task import record_root
 from benchmark.runner.store import STAGE_VERSIONS
-from benchmark.task.resolve import Task
+from benchmark.task.resolved import Task
 from rebeca.errors import StoreError
 
 KEPT = (*STAGE_VERSIONS, RUNS, "checkpoints", "rehearsals", "frozen", "private-images", "set-aside")

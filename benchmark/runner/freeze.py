@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmark.disk import write_atomically
 from benchmark.records.files import utc_now
-from benchmark.task.resolve import Task
+from benchmark.task.resolved import Task
 from rebeca.arrays import Plain
 from rebeca.errors import StoreError
 

@@ -14,7 +14,7 @@ from benchmark.runner.materials import Materials
 from benchmark.runner.progress import Reporter
 from benchmark.runner.provenance import without_folders
 from benchmark.runner.store import Stages
-from benchmark.task.resolve import ResolvedGenerator, Task
+from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.device import empty_cache, on_processor
 from rebeca.errors import PluginError, first_few, printable
 

@@ -26,7 +26,7 @@ from benchmark.runner.progress import Report, Reporter
 from benchmark.runner.store import Stages, Store
 from benchmark.task.file import IsolateSpec
 from benchmark.task.registry import identity
-from benchmark.task.resolve import ResolvedGenerator, Task
+from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.errors import MACHINE_ERRORS, PluginError, RebecaError, StoreError, device_fails, of_machine, out_of_memory
 from rebeca.interfaces import no_progress
 

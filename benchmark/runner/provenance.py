@@ -21,7 +21,7 @@ from benchmark.runner.devices import device_name
 from benchmark.runner.freeze import Declaration
 from benchmark.runner.images import read_batches
 from benchmark.task.encoders import named_encoder
-from benchmark.task.resolve import Task
+from benchmark.task.resolved import Task
 from rebeca.device import on_processor, precision
 from rebeca.hashes import file_hashes
 from rebeca.published import identity, known_file, names_in

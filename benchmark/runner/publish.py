@@ -9,7 +9,7 @@ from benchmark.disk import absent_beside, is_vacant, replace_folder
 from benchmark.records.files import COMPARISON, TASK_FOLDER, read_comparison
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.store import Store
-from benchmark.task.resolve import Task
+from benchmark.task.resolved import Task
 from rebeca.errors import SpecError, StoreError
 from rebeca.published import find, names_in
 

@@ -26,7 +26,7 @@ from benchmark.runner.provenance import machine
 from benchmark.runner.publish import weights_folder
 from benchmark.runner.run_task import run_task
 from benchmark.runner.store import Store
-from benchmark.task.resolve import Task
+from benchmark.task.resolved import Task
 from rebeca.errors import RecordError, SpecError
 
 TOLERANCE = 1e-4

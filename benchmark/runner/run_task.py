@@ -24,7 +24,7 @@ from benchmark.runner.store import STAGE_VERSIONS, Stages, Store
 from benchmark.runner.uses import note_uses
 from benchmark.runner.world import find_data, keep_users
 from benchmark.stats.levels import FEWEST_USERS, smallest_p
-from benchmark.task.resolve import Task
+from benchmark.task.resolved import Task
 from rebeca.device import device_class
 from rebeca.errors import RecordError, SpecError
 from rebeca.seeds import digest_of

@@ -21,7 +21,7 @@ from benchmark.runner.plugins import build, build_encoder
 from benchmark.runner.progress import Report
 from benchmark.runner.store import Stages
 from benchmark.task.encoders import named_encoder
-from benchmark.task.resolve import Task
+from benchmark.task.resolved import Task
 from rebeca.arrays import Floats, Ints, Pixels
 from rebeca.declared import ScorerFlags
 from rebeca.errors import PluginError

@@ -13,7 +13,8 @@ from benchmark.runner.run_task import RunResult, run_task
 from benchmark.runner.store import Store
 from benchmark.runner.threads import thread_setting
 from benchmark.task.bundled import find_task
-from benchmark.task.resolve import Task, limited, load_task
+from benchmark.task.resolve import limited, load_task
+from benchmark.task.resolved import Task
 
 
 def task_to_run(name: str, overrides: Sequence[str], limit_users: int | None, only: Sequence[str], device: str) -> Task:

@@ -18,7 +18,7 @@ from benchmark.records.costs import (
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.estimate import Step
 from benchmark.runner.store import Address, Store
-from benchmark.task.resolve import Task
+from benchmark.task.resolved import Task
 from rebeca.seeds import digest_of
 
 FREE = ("users", "seeds")

@@ -16,7 +16,7 @@ import numpy as np
 from benchmark.runner.addresses import DataAddresses, data_addresses
 from benchmark.runner.plugins import build
 from benchmark.runner.store import Store
-from benchmark.task.resolve import Task
+from benchmark.task.resolved import Task
 from rebeca.arrays import Bools, Ints, Pixels
 from rebeca.data.catalogue import Candidates, Catalogue
 from rebeca.data.dataset import Dataset, GroundTruth

@@ -54,7 +54,7 @@ from benchmark.scorers.observed import ratings_of_images
 from benchmark.stats.intervals import Bounds
 from benchmark.stats.personalisation import comparable, image_shuffle, pair_means
 from benchmark.stats.random import stream
-from benchmark.task.resolve import ResolvedGenerator, Task
+from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.errors import RecordError
 from rebeca.interfaces import ScoredImages

@@ -9,8 +9,10 @@ from typing import Any
 
 from benchmark.analysis.measures import CONFIRMING, COPIES
 from benchmark.task.file import ConfirmationSpec
-from benchmark.task.resolve import ResolvedScorer, Task, with_generators
+from benchmark.task.resolve import with_generators
+from benchmark.task.resolved import ResolvedScorer, Task
 from benchmark.task.yaml_source import Source, read_yaml
+from rebeca.arrays import Plain
 from rebeca.errors import SpecError
 from rebeca.interfaces import NoParams
 
@@ -63,12 +65,12 @@ def _with_those_possible(task: Task, source: Source, note: Callable[[str], None]
     return task
 
 
-def _placeholders(task: Task) -> Mapping[str, Any]:
+def _placeholders(task: Task) -> Mapping[str, Plain]:
     judges = {f"${role}": judge.encoder.text for role, judge in task.judges.items()}
     return {"$auditor": judges["$verifier"], **judges, "$images": task.file.images}
 
 
-def _filled(value: Any, values: Mapping[str, Any]) -> Any:
+def _filled(value: Any, values: Mapping[str, Plain]) -> Any:
     """Plain data with placeholders replaced; a list keeps equal replacements once."""
     if isinstance(value, dict):
         return {key: _filled(each, values) for key, each in value.items()}

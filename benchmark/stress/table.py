@@ -34,8 +34,8 @@ class StressRow:
         lift_auditor: Personal lift by the auditor.
         confirmed: Preference by the confirming judge.
         lift_confirming: Personal lift by the confirming judge.
-        truth: Mean by the ground truth or by held-out ratings, None where neither is known.
-        lift_truth: Likewise.
+        known: Mean by the ground truth or by held-out ratings, None where neither is known.
+        lift_known: Likewise.
         undefended: Rank without the defences, None without one.
         defended: Rank with them.
         first_letter: Whether it shares the first letter, with the defences.
@@ -52,8 +52,8 @@ class StressRow:
     lift_auditor: Interval | None
     confirmed: Interval | None
     lift_confirming: Interval | None
-    truth: Interval | None
-    lift_truth: Interval | None
+    known: Interval | None
+    lift_known: Interval | None
     undefended: Rank | None
     defended: Rank | None
     first_letter: bool
@@ -63,10 +63,10 @@ class StressRow:
     @property
     def slips(self) -> bool:
         """Whether it keeps a rank with a lift that is not there: above .03 by the judge, and maybe 0 in truth."""
-        lift, truth = self.lift, self.lift_truth
-        if not self.adversary or self.defended is None or lift is None or truth is None or truth.low is None:
+        lift, known = self.lift, self.lift_known
+        if not self.adversary or self.defended is None or lift is None or known is None or known.low is None:
             return False
-        return (lift.estimate or 0.0) > LIFT_THAT_COUNTS and truth.low <= 0.0
+        return (lift.estimate or 0.0) > LIFT_THAT_COUNTS and known.low <= 0.0
 
 
 LIFT_THAT_COUNTS = 0.03
@@ -82,7 +82,7 @@ def stress_rows(folder: Path) -> list[StressRow]:
     board = read_board(folder)
     undefended = ranks_without_defences(folder)
     reference = board.row(board.reference)
-    known = board.measures.best_informed
+    best_informed = board.measures.best_informed
     roles = {role: with_role(board.cards, role) for role in (AUDITOR, CONFIRMING)}
 
     def row_of(row: Row) -> StressRow:
@@ -91,11 +91,11 @@ def stress_rows(folder: Path) -> list[StressRow]:
 
         preference, lift = both(board.primary)
         confirmed, lift_confirming = both(roles[CONFIRMING])
-        truth, lift_truth = both(known)
+        known, lift_known = both(best_informed)
         attacks = row.family == ADVERSARY
         return StressRow(
             row.id, row.title, attacks, preference, lift, both(roles[AUDITOR])[1], confirmed, lift_confirming,
-            truth, lift_truth, undefended.get(row.id), row.rank, _has_first_letter(board, row),
+            known, lift_known, undefended.get(row.id), row.rank, _has_first_letter(board, row),
             attacks and row.id in undefended and _reaches(row, reference, board), tuple(row.flags),
         )  # fmt: skip
 

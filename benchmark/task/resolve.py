@@ -5,149 +5,24 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from benchmark.analysis.measures import CONFIRMING, COPIES
-from benchmark.stats.levels import smallest_p
-from benchmark.task.declared import generator_flags, scorer_flags, space
-from benchmark.task.encoders import ResolvedEncoder, named_encoder, resolve_encoder
+from benchmark.task.checks import check_fits, check_space, check_task_file
+from benchmark.task.encoders import resolve_encoder
 from benchmark.task.file import ENCODER_KEYS, ID, GeneratorSpec, JudgeSpec, ScorerSpec, TaskFile
 from benchmark.task.paths import placed
 from benchmark.task.registry import plugin_class
-from benchmark.task.spec import Spec
-from benchmark.task.yaml_source import KeyPath, Source, override, read_yaml, with_extends
-from rebeca.declared import GeneratorFlags, ScorerFlags
+from benchmark.task.resolved import ResolvedGenerator, ResolvedJudge, ResolvedScorer, Task
+from benchmark.task.yaml_source import KeyPath, Source, at, override, read_yaml, with_extends
 from rebeca.errors import SpecError, did_you_mean
-from rebeca.interfaces import ScorerCard
-from rebeca.params import ParamError, make_params, params_json, reinterpreted, shortened
-from rebeca.seeds import SeedScheme
+from rebeca.params import make_params, reinterpreted, shortened
 
 LARGEST_SWEEP = 500
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedGenerator:
-    """A generator with everything spelled out.
-
-    Attributes:
-        id: Unique in the task.
-        title: Name on the leaderboard.
-        use: Registered name.
-        params: Its ``Params`` dataclass.
-        decoder: All parameters of its decoder.
-        noise_group: Generators of one group share their noise.
-        offset: Part of the seeds of the noise.
-        images: Images per user, where they differ from the task's.
-    """
-
-    id: str
-    title: str
-    use: str
-    params: Any
-    decoder: Any
-    noise_group: str
-    offset: int
-    images: int | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return values | {"params": params_json(self.params), "decoder": params_json(self.decoder)}
-
-    def flags(self) -> GeneratorFlags:
-        return generator_flags(self.use, self.params, self.id)
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedScorer:
-    """A scorer or set scorer with its parameters.
-
-    Attributes:
-        use: Registered name.
-        params: Its ``Params`` dataclass.
-        id: Unique in the task; names the measure. By default the registered name.
-    """
-
-    use: str
-    params: Any
-    id: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {"id": self.id, "use": self.use, "params": params_json(self.params)}
-
-    def flags(self) -> ScorerFlags:
-        return scorer_flags(self.use, self.params, self.id)
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedJudge:
-    """A judge with everything spelled out.
-
-    Attributes:
-        use: Registered name.
-        params: Its ``Params`` dataclass.
-        encoder: The encoder in whose space it judges.
-    """
-
-    use: str
-    params: Any
-    encoder: ResolvedEncoder
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A resolved task.
-
-    Attributes:
-        file: The strict model, ``extends`` and ``--set`` applied.
-        source: The task file.
-        data_path: Absolute path of the data, where there is one.
-        generators: With sweeps expanded.
-        scorers: In order.
-        encoder: The task's.
-        judges: ``verifier`` and, where there is one, ``auditor``.
-        data: Parameters of the data set.
-        modified: Whether ``--set`` or ``--limit-users`` changed what could change a result.
-    """
-
-    file: TaskFile
-    source: Path
-    data_path: Path | None
-    generators: tuple[ResolvedGenerator, ...]
-    scorers: tuple[ResolvedScorer, ...]
-    encoder: ResolvedEncoder
-    judges: Mapping[str, ResolvedJudge]
-    data: Any
-    modified: bool
-
-    def images_of(self, generator: ResolvedGenerator) -> int:
-        return generator.images or self.file.images
-
-    @property
-    def seeds(self) -> SeedScheme:
-        return SeedScheme(self.file.id, self.file.version, self.file.seed)
-
-    def spec(self) -> Spec:
-        """The task as records keep it, without paths of this machine and without ``isolate``."""
-        raw = self.file.to_json()
-        raw["data"]["path"] = None
-        raw["generators"] = [generator.to_json() for generator in self.generators]
-        raw["scorers"] = [scorer.to_json() for scorer in self.scorers]
-        return Spec.model_validate(raw)
-
-    def to_json(self) -> dict[str, Any]:
-        return self.spec().to_json()
-
-    def hash(self) -> str:
-        return self.spec().hash()
-
-    def analysis_hash(self) -> str:
-        return self.spec().analysis_hash()
 
 
 def load_task(path: Path, overrides: tuple[str, ...] = (), limit_users: int | None = None) -> Task:
@@ -174,18 +49,18 @@ def load_task(path: Path, overrides: tuple[str, ...] = (), limit_users: int | No
     data_path = None if file.data.path is None else (base / file.data.path).resolve()
     generators = _generators(file, source)
     scorers = tuple(_scorer(entry, index, source) for index, entry in enumerate(file.scorers))
-    _check(file, source, generators, scorers)
-    with _at(source, "encoder"):
+    check_task_file(file, source, generators, scorers)
+    with at(source, "encoder"):
         encoder = resolve_encoder(file.encoder, path.parent)
-        _check_space(file, encoder, generators)
+        check_space(file, encoder, generators)
     judges = {
         role: _judge(spec, role, source)
         for role, spec in (("verifier", file.judges.verifier), ("auditor", file.judges.auditor))
         if spec is not None
     }
-    with _at(source, "data", "kind"):
+    with at(source, "data", "kind"):
         kind = plugin_class("data set", file.data.kind)
-    with _at(source, "data", "params"):
+    with at(source, "data", "params"):
         data = make_params(kind.Params, file.data.params, "data.params")
     return Task(file, path, data_path, generators, scorers, encoder, judges, data, modified)
 
@@ -253,20 +128,10 @@ def _inner_model(annotation: Any) -> type[BaseModel] | None:
     return next((model for model in models if model is not None), None)
 
 
-@contextmanager
-def _at(source: Source, *path: str | int) -> Iterator[None]:
-    """Adds file and line to errors below a key, those of the parameter where it is known."""
-    try:
-        yield
-    except SpecError as error:
-        deeper = error.path if isinstance(error, ParamError) else ()
-        raise SpecError(f"{source.at((*path, *deeper))}: {error.message}", hint=error.hint) from error
-
-
 def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]:
-    with _at(source, "decoder"):
+    with at(source, "decoder"):
         decoder_params = plugin_class("decoder", file.decoder.use).Params
-    with _at(source, "decoder", "params"):
+    with at(source, "decoder", "params"):
         make_params(decoder_params, file.decoder.params, "decoder.params")
     by_id: dict[str, GeneratorSpec] = {}
     resolved: dict[str, ResolvedGenerator] = {}
@@ -275,7 +140,7 @@ def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]
         spec = _extended(written, by_id, where)
         if spec.use is None or spec.id is None:
             raise SpecError(f"{where}: a generator needs 'id' and 'use' (or 'extends')")
-        with _at(source, "generators", index):
+        with at(source, "generators", index):
             params = plugin_class("generator", spec.use).Params
         if not spec.sweep:
             if spec.id in by_id:
@@ -318,9 +183,9 @@ def _generator(
 ) -> ResolvedGenerator:
     assert spec.id is not None and spec.use is not None
     folder, kind = source.path.parent, plugin_class("generator", spec.use).Params
-    with _at(source, "generators", index, "params"):
+    with at(source, "generators", index, "params"):
         params = make_params(kind, placed(kind, spec.params, folder), f"generators.{spec.id}.params")
-    with _at(source, "generators", index, "decoder"):
+    with at(source, "generators", index, "decoder"):
         raw = placed(decoder_params, {**file.decoder.params, **spec.decoder}, folder)
         decoder = make_params(decoder_params, raw, f"generators.{spec.id}.decoder")
     return ResolvedGenerator(
@@ -359,135 +224,20 @@ def _swept(spec: GeneratorSpec, kind: type[Any], where: str) -> list[GeneratorSp
 
 def _scorer(entry: str | ScorerSpec, index: int, source: Source) -> ResolvedScorer:
     spec = entry if isinstance(entry, ScorerSpec) else ScorerSpec(use=entry)
-    with _at(source, "scorers", index):
+    with at(source, "scorers", index):
         kind = plugin_class("scorer", spec.use)
-    with _at(source, "scorers", index, "params"):
+    with at(source, "scorers", index, "params"):
         raw = placed(kind.Params, spec.params, source.path.parent)
         return ResolvedScorer(spec.use, make_params(kind.Params, raw, f"scorers.{spec.use}"), spec.id or spec.use)
 
 
 def _judge(spec: JudgeSpec, role: str, source: Source) -> ResolvedJudge:
-    with _at(source, "judges", role):
+    with at(source, "judges", role):
         kind = plugin_class("judge", spec.use)
         encoder = resolve_encoder(spec.encoder, source.path.parent)
-    with _at(source, "judges", role, "params"):
+    with at(source, "judges", role, "params"):
         raw = placed(kind.Params, spec.params, source.path.parent)
         return ResolvedJudge(spec.use, make_params(kind.Params, raw, f"judges.{role}.params"), encoder)
-
-
-def _check(
-    file: TaskFile, source: Source, generators: tuple[ResolvedGenerator, ...], scorers: tuple[ResolvedScorer, ...]
-) -> None:
-    ids = [generator.id for generator in generators]
-    if file.analysis.reference not in ids:
-        raise SpecError(
-            f"{source.at(('analysis', 'reference'))}: no generator '{file.analysis.reference}'",
-            hint=did_you_mean(file.analysis.reference, ids),
-        )
-    _check_fits(file, source)
-    _check_scorers(file, source, scorers)
-    if smallest_p(31, file.analysis.permutations) > file.analysis.alpha:
-        raise SpecError(
-            f"{source.at(('analysis', 'permutations'))}: {file.analysis.permutations} permutations can never give"
-            f" p <= {file.analysis.alpha}",
-            hint=f"use at least {int(1 / file.analysis.alpha)}",
-        )
-    split = file.data.split
-    if split.kind == "held-out-items" and not (split.test < 1 and split.validation < 1):
-        raise SpecError(
-            f"{source.at(('data', 'split'))}: with held-out-items test and validation are shares below 1,"
-            f" found {split.test:g} and {split.validation:g}"
-        )
-
-
-def _check_fits(file: TaskFile, source: Source) -> None:
-    """Every fit must make the same number of each user's images."""
-    own = [(("generators", index, "images"), spec.images) for index, spec in enumerate(file.generators)]
-    for path, images in [(("images",), file.images), *own]:
-        if images is not None and images % file.fits:
-            raise SpecError(
-                f"{source.at(path)}: {images} images per user cannot be shared equally among {file.fits} fits",
-                hint=f"use a multiple of 'fits', e.g. {file.fits * max(1, round(images / file.fits))}",
-            )
-
-
-def _check_space(file: TaskFile, encoder: ResolvedEncoder, generators: Sequence[ResolvedGenerator]) -> None:
-    """Embeddings of another encoder may have the right length, and would be decoded without a word."""
-    for generator in generators:
-        flags = generator.flags()
-        taken = space("decoder", file.decoder.use, generator.decoder)
-        if taken and flags.decodes_in and flags.family != "prompt" and encoder.space != taken:
-            raise SpecError(
-                f"the task's encoder gives embeddings of '{encoder.space}', and the decoder of generator"
-                f" '{generator.id}' takes those of '{taken}'",
-                hint=f"use encoder: '{taken}'; for a file that it computed say so: encoder: {{use: 'precomputed:FILE',"
-                f" params: {{space: '{taken}'}}}}",
-            )
-
-
-def _check_scorers(file: TaskFile, source: Source, scorers: tuple[ResolvedScorer, ...]) -> None:
-    seen: set[str] = set()
-    measures: dict[str, str] = {}
-    for index, scorer in enumerate(scorers):
-        where = source.at(("scorers", index))
-        if scorer.id in seen:
-            raise SpecError(
-                f"{where}: the scorer '{scorer.id}' is given twice", hint="give one of them an 'id' of its own"
-            )
-        seen.add(scorer.id)
-        flags = scorer.flags()
-        for measure in flags.cards if flags.of_sets else (scorer.id,):
-            if measure in measures:
-                raise SpecError(f"{where}: '{scorer.id}' and '{measures[measure]}' both measure '{measure}'")
-            measures[measure] = scorer.id
-        if "auditor" in flags.needs and file.judges.auditor is None:
-            raise SpecError(f"{where}: the scorer '{scorer.id}' needs judges.auditor")
-        with _at(source, "scorers", index, "params"):
-            for name in flags.encoders:
-                if named_encoder(name, source.path.parent).learns:
-                    raise SpecError(f"the scorer '{scorer.id}' uses the encoder '{name}', which learns from items")
-    primary = next((scorer for scorer in scorers if scorer.id == file.analysis.primary.scorer), None)
-    where = source.at(("analysis", "primary"))
-    if primary is None:
-        raise SpecError(
-            f"{where}: the primary scorer '{file.analysis.primary.scorer}' is not among the scorers",
-            hint=did_you_mean(file.analysis.primary.scorer, seen),
-        )
-    flags = primary.flags()
-    if flags.of_sets:
-        raise SpecError(
-            f"{where}: '{primary.id}' scores sets of images and cannot be the primary scorer",
-            hint="use a scorer of single images, e.g. ncf",
-        )
-    _check_defences(file, source, scorers, flags.card)
-    if not flags.card.higher_is_better:
-        raise SpecError(
-            f"{where}: lower is better for '{primary.id}', and the leaderboard puts the highest first",
-            hint="let the scorer return its number with the opposite sign",
-        )
-
-
-def _check_defences(file: TaskFile, source: Source, scorers: tuple[ResolvedScorer, ...], primary: ScorerCard) -> None:
-    """A confirming judge never ranks; its likes are compared with a judge's probabilities and with nothing else."""
-    cards = [flags.card for flags in (scorer.flags() for scorer in scorers) if not flags.of_sets]
-    if file.analysis.most_copies is not None and all(card.role != COPIES for card in cards):
-        where = source.at(("analysis", "most_copies"))
-        raise SpecError(f"{where}: no scorer looks for near-copies", hint="add 'near-copies' to the scorers")
-    if primary.role == CONFIRMING:
-        raise SpecError(
-            f"{source.at(('analysis', 'primary'))}: the confirming judge confirms and never ranks",
-            hint="use a judge that is the same for all generators, e.g. ncf",
-        )
-    if file.analysis.confirmation is None:
-        return
-    where = source.at(("analysis", "confirmation"))
-    if all(card.role != CONFIRMING for card in cards):
-        raise SpecError(f"{where}: no scorer is a confirming judge", hint="add 'confirming' to the scorers")
-    if primary.unit != "probability":
-        raise SpecError(
-            f"{where}: the primary scorer measures '{primary.unit}', and the confirming judge expected likes",
-            hint="confirm a judge that gives probabilities, e.g. ncf",
-        )
 
 
 def with_generators(task: Task, source: Source) -> Task:
@@ -517,7 +267,7 @@ def with_generators(task: Task, source: Source) -> Task:
     for generator in added:
         if generator.id in {own.id for own in task.generators}:
             raise SpecError(f"{source.path}: the task has a generator '{generator.id}' already", hint="rename it")
-    _check_fits(file, source)
+    check_fits(file, source)
     return replace(task, generators=(*task.generators, *added), modified=True)
 
 

@@ -6,6 +6,8 @@ is refused before it costs time or memory.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from benchmark.task.bundled import find_task
 from benchmark.task.file import ENCODER_KEYS
 from rebeca.errors import SpecError, did_you_mean
+from rebeca.params import ParamError
 
 TASK_FILES = (".yaml", ".yml")
 LARGEST_BYTES = 1 << 20
@@ -56,6 +59,16 @@ class Source:
         while path and path not in self.places:
             path = path[:-1]
         return " with ".join([self.places[path] if path else str(self.path), *options])
+
+
+@contextmanager
+def at(source: Source, *path: str | int) -> Iterator[None]:
+    """Adds file and line to errors below a key, those of the parameter where it is known."""
+    try:
+        yield
+    except SpecError as error:
+        deeper = error.path if isinstance(error, ParamError) else ()
+        raise SpecError(f"{source.at((*path, *deeper))}: {error.message}", hint=error.hint) from error
 
 
 def task_id(task: str) -> str:

@@ -198,7 +198,7 @@ def _common(vectors: Floats, item: Ints, surprise: Floats, spread: float, rng: n
     mean = np.bincount(item, surprise) / raters
     few = np.arange(len(raters))
     if len(few) > MOST_ITEMS:
-        few = np.sort(rng.choice(len(few), MOST_ITEMS, replace=False))
+        few = np.sort(rng.choice(len(few), MOST_ITEMS, replace=False), kind="stable")
     weights = np.zeros(len(raters))
     weights[few] = _dual(_kernel(vectors[few], vectors[few]), mean[few], COMMON, NOISE / raters[few]) * spread
     return weights
