@@ -117,6 +117,16 @@ def test_the_run_of_the_quick_start_works(checkout):
             invoke(*words)
 
 
+def test_the_readme_shows_what_make_demo_left():
+    """The same work folder and the same page as in the Makefile."""
+    recipe = re.search(r"^demo:.*\n\t.*/rebeca-bench (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    words = recipe.group(1).split()
+    folder, page = (words[words.index(option) + 1] for option in ("--workdir", "--site"))
+    install = README.partition("## Quick start")[0]
+    assert f".venv/bin/rebeca-bench show {words[1]} --workdir {folder}\n" in install
+    assert f"`{page}/index.html`" in install
+
+
 def test_there_are_commands_and_code():
     assert len(COMMANDS) > 40
     assert len(PYTHON) >= 4

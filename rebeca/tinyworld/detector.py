@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rebeca.arrays import Floats, Pixels
 from rebeca.tinyworld.models import WEIGHTS, read_part, scaled
-from rebeca.tinyworld.scenes import SIZE
+from rebeca.tinyworld.scenes import SIZE, require_postcards
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,9 +28,13 @@ def postcard_scores(postcards: Pixels) -> Floats:
 
     Log odds less those that almost all postcards exceed, so that a postcard has 0 or more. Computed in double
     precision, so that another processor or another batch hardly ever changes a verdict.
+
+    Raises:
+        ValueError: If they are other arrays.
     """
     import torch
 
+    require_postcards(postcards)
     model = _trained()
     with torch.inference_mode():
         batches = torch.from_numpy(postcards).split(BATCH)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rebeca.arrays import Floats, Pixels
 from rebeca.tinyworld.contents import CLASSES, NUMBERS
 from rebeca.tinyworld.models import WEIGHTS, read_part, scaled
-from rebeca.tinyworld.scenes import SIZE
+from rebeca.tinyworld.scenes import SIZE, require_postcards
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,9 +46,13 @@ def recognise(postcards: Pixels) -> Recognised:
     """Reads images of the postcards' size, uint8 [n, 64, 64, 3].
 
     Computed in double precision, so that another processor or another batch hardly ever changes a rating.
+
+    Raises:
+        ValueError: If they are other arrays. Floats from 0 to 1 would be read as almost black images.
     """
     import torch
 
+    require_postcards(postcards)
     model = _trained()
     with torch.inference_mode():
         batches = torch.from_numpy(postcards).split(BATCH)

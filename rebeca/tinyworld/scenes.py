@@ -114,7 +114,7 @@ def as_postcards(images: Iterable[Pixels]) -> Iterator[Pixels]:
         images: uint8 [height, width, 3], of any sizes.
 
     Raises:
-        ValueError: If an image has another type or number of channels.
+        ValueError: If an image is no array, or has another type or number of channels.
     """
     given = iter(images)
     while batch := [_as_postcard(image) for image in islice(given, BATCH)]:
@@ -122,13 +122,32 @@ def as_postcards(images: Iterable[Pixels]) -> Iterator[Pixels]:
 
 
 def _as_postcard(image: Pixels) -> Pixels:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise ValueError(f"an image is {image.dtype} {list(image.shape)}, expected uint8 [height, width, 3]")
+    if not _is_uint8(image) or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ValueError(f"an image is {_described(image)}, expected uint8 [height, width, 3]")
     if image.shape[:2] == (SIZE, SIZE):
         return image
     from PIL import Image
 
     return np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
+
+
+def require_postcards(postcards: Pixels) -> None:
+    """Refuses what is not of the postcards' size.
+
+    Raises:
+        ValueError: If it is no uint8 array [n, 64, 64, 3].
+    """
+    if not _is_uint8(postcards) or postcards.shape[1:] != (SIZE, SIZE, 3):
+        raise ValueError(f"postcards are {_described(postcards)}, expected uint8 [n, {SIZE}, {SIZE}, 3]")
+
+
+def _is_uint8(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == np.uint8
+
+
+def _described(value: object) -> str:
+    """Type and shape of an array; of anything else the type."""
+    return f"{value.dtype} {list(value.shape)}" if isinstance(value, np.ndarray) else f"of type {type(value).__name__}"
 
 
 def draw_scenes(count: int, seed: int, stream: str) -> Scenes:

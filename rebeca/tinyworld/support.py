@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rebeca.arrays import Bools, Floats, Pixels
 from rebeca.tinyworld.detector import postcard_scores
 from rebeca.tinyworld.models import WEIGHTS, read_part
-from rebeca.tinyworld.scenes import SIZE, as_postcards
+from rebeca.tinyworld.scenes import SIZE, as_postcards, require_postcards
 
 PART = "support"
 LEVELS = 4
@@ -46,7 +46,12 @@ def inside(images: Iterable[Pixels]) -> Bools:
 
 
 def has_statistics(postcards: Pixels) -> Bools:
-    """Bool [n]; whether images of the postcards' size, uint8 [n, 64, 64, 3], have statistics that postcards have."""
+    """Bool [n]; whether images of the postcards' size, uint8 [n, 64, 64, 3], have statistics that postcards have.
+
+    Raises:
+        ValueError: If they are other arrays.
+    """
+    require_postcards(postcards)
     fitted = _shipped()
     near: Bools = squared_distances(_statistics(postcards), fitted["mean"], fitted["whitening"]) <= fitted["limit"][0]
     return near
@@ -78,8 +83,9 @@ def _statistics(postcards: Pixels) -> Floats:
     out = [low.mean(axis=(2, 3)) / 64, np.log(low.std(axis=(2, 3)) + _LEAST)]
     for level in range(LEVELS):
         if level == ROWS_AT:
-            out += [np.log(low.std(axis=3) + _LEAST).reshape(len(low), -1), low.mean(axis=3).reshape(len(low), -1) / 64]
-            out.append(np.log(np.abs(np.diff(low, axis=3)).mean(axis=3) + _LEAST).reshape(len(low), -1))
+            steps = np.abs(np.diff(low, axis=3)).mean(axis=3)
+            by_row = (np.log(low.std(axis=3) + _LEAST), low.mean(axis=3) / 64, np.log(steps + _LEAST))
+            out += [values.reshape(len(low), low.shape[1] * low.shape[2]) for values in by_row]
         a, b = low[:, :, 0::2, 0::2], low[:, :, 0::2, 1::2]
         c, d = low[:, :, 1::2, 0::2], low[:, :, 1::2, 1::2]
         low = (a + b + c + d) / 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import numpy as np
@@ -13,7 +13,7 @@ from rebeca.arrays import Floats, Pixels
 from rebeca.data.catalogue import ArraySource, Catalogue
 from rebeca.data.dataset import Dataset, GroundTruth
 from rebeca.data.interactions import Interactions
-from rebeca.params import Count
+from rebeca.params import Count, make_params
 from rebeca.ties import TIE, size_of
 from rebeca.tinyworld.render import render
 from rebeca.tinyworld.scenes import as_postcards, captions, draw_scenes
@@ -39,7 +39,12 @@ class TinyworldParams:
 
 
 def make_tinyworld(params: TinyworldParams) -> Dataset:
-    """Draws the world, which takes half a minute: users look at every postcard."""
+    """Draws the world, which takes half a minute: users look at every postcard.
+
+    Raises:
+        ParamError: If a parameter is out of its range, also where the parameters were not read from a task file.
+    """
+    params = make_params(TinyworldParams, asdict(params), "tinyworld")
     scenes = draw_scenes(params.items, params.seed, "catalogue")
     pixels = render(scenes)
     seen = see(pixels)
@@ -92,7 +97,12 @@ def percentile(ladder: Floats, utility: Floats) -> Floats:
     """float64 [users, n]; mid-rank of utilities among a user's sorted utilities ``ladder`` [users, items], 0 to 1.
 
     Utilities within :data:`rebeca.ties.TIE` are tied, since a batch of another size may round differently.
+
+    Raises:
+        ValueError: If a utility is NaN, which would be sorted above all others.
     """
+    if np.isnan(ladder).any() or np.isnan(utility).any():
+        raise ValueError("a utility is NaN: it has no percentile")
     tie = TIE * size_of(ladder)
     below_and_up_to = [
         row.searchsorted(own - tie, "left") + row.searchsorted(own + tie, "right")

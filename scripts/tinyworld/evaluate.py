@@ -1,6 +1,6 @@
 """``python -m scripts.tinyworld.evaluate``: measures the miniature models on postcards that training never saw.
 
-Writes the figures into the model card and prints them beside their aims.
+Prints the figures beside their aims. With ``--write`` they are also written into the model card that is shipped.
 """
 
 from __future__ import annotations
@@ -339,22 +339,28 @@ def _verifier(encoder: Any) -> dict[str, float]:
 
 @click.command()
 @click.option("--work", type=click.Path(path_type=Path), required=True, help="A folder for temporary files.")
-def main(work: Path) -> None:
+@click.option("--write", is_flag=True, help="Write the figures into the model card of this checkout.")
+def main(work: Path, write: bool) -> None:
     """Measure the shipped models; leaves with 1 where a figure misses its aim."""
     figures, recognised = evaluate(work)
-    card = json.loads(CARD.read_text(encoding="utf-8"))
+    shares = _inside()
     missed = [name for name, (holds, aim) in AIMS.items() if not holds(figures[name], aim)]
-    card |= {
-        "evaluation": figures,
-        "recognised": recognised,
-        "inside": _inside(),
-        "missed": missed,
-        "sha256": weights_digest(parts=PARTS + USERS_PARTS),
-    }
-    CARD.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    if write:
+        measured = {"evaluation": figures, "recognised": recognised, "inside": shares, "missed": missed}
+        card = json.loads(CARD.read_text(encoding="utf-8")) | measured
+        card["sha256"] = weights_digest(parts=PARTS + USERS_PARTS)
+        CARD.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     for name, value in figures.items():
         note = f"aim {AIMS[name][1]:g}" if name in AIMS else ""
         click.echo(f"{value:8.3f}  {name}  {note}{'  MISSED' if name in missed else ''}".rstrip())
+    for group, kinds in shares.items():
+        click.echo(f"\n{group}: share inside the world, and by statistics alone")
+        for name, (both, statistics) in kinds.items():
+            click.echo(f"{both:8.3f}{statistics:8.3f}  {name}")
+    for where, contents in recognised.items():
+        click.echo(f"\n{where}: share that is read rightly")
+        for name, value in contents.items():
+            click.echo(f"{value:8.3f}  {name}")
     sys.exit(1 if missed else 0)
 
 

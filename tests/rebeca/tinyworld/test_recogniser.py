@@ -10,6 +10,7 @@ import pytest
 
 import rebeca
 from rebeca.tinyworld.contents import CLASSES, NUMBERS, contents_of
+from rebeca.tinyworld.detector import postcard_scores
 from rebeca.tinyworld.recogniser import BATCH, recognise
 from rebeca.tinyworld.render import render
 from rebeca.tinyworld.scenes import draw_scenes
@@ -56,6 +57,15 @@ def test_what_is_read_does_not_depend_on_the_batch(postcards):
 def test_no_images_are_read_as_none():
     read = recognise(np.empty((0, 64, 64, 3), np.uint8))
     assert read.numbers.shape[0] == 0 and read.chances["ground"].shape == (0, CLASSES["ground"])
+
+
+@pytest.mark.parametrize(
+    "other", [np.zeros((2, 64, 64, 3)), np.zeros((2, 32, 32, 3), np.uint8), np.zeros((64, 64, 3), np.uint8), None]
+)
+@pytest.mark.parametrize("read", [recognise, postcard_scores])
+def test_other_arrays_are_not_read(read, other):
+    with pytest.raises(ValueError, match=r"expected uint8 \[n, 64, 64, 3\]"):
+        read(other)
 
 
 def test_no_judge_and_no_generator_knows_what_users_see():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from rebeca.tinyworld.render import render
 from rebeca.tinyworld.scenes import BATCH, draw_scenes
-from rebeca.tinyworld.support import SIZE_OF_STATISTICS, inside, statistics
+from rebeca.tinyworld.support import SIZE_OF_STATISTICS, has_statistics, inside, statistics
+from rebeca.tinyworld.taste import see
 from scripts.tinyworld.asks import two_colours
 
 
@@ -52,3 +54,21 @@ def test_statistics_do_not_depend_on_the_batch(postcards):
     assert whole.shape == (BATCH + 2, SIZE_OF_STATISTICS) and np.isfinite(whole).all()
     assert np.allclose(statistics(postcards[BATCH - 1 : BATCH + 1]), whole[BATCH - 1 : BATCH + 1], rtol=0, atol=1e-10)
     assert statistics([]).shape == (0, SIZE_OF_STATISTICS)
+
+
+def test_no_postcards_have_no_statistics():
+    assert has_statistics(np.empty((0, 64, 64, 3), np.uint8)).tolist() == []
+    assert inside([]).tolist() == []
+
+
+@pytest.mark.parametrize("shape", [(1, 64, 64), (1, 32, 32, 3), (64, 64, 3)])
+def test_statistics_of_other_arrays_are_refused(shape):
+    with pytest.raises(ValueError, match="expected uint8"):
+        has_statistics(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("ask", [see, inside, statistics])
+@pytest.mark.parametrize("other", [None, [[[0, 0, 0]]], Image.new("RGB", (64, 64))], ids=["None", "list", "PIL"])
+def test_what_is_no_array_is_refused(ask, other):
+    with pytest.raises(ValueError, match=rf"an image is of type {type(other).__name__}, expected uint8"):
+        ask([other])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
 
 from rebeca.data.dataset import Dataset
+from rebeca.params import ParamError
 from rebeca.tinyworld.colours import CENTRE, SPREAD
 from rebeca.tinyworld.render import BATCH, render
 from rebeca.tinyworld.scenes import LAKE, NIGHT, SUN, captions, draw_scenes
@@ -71,6 +73,22 @@ def test_percentiles_are_mid_ranks() -> None:
 def test_percentiles_of_what_is_equal_but_for_rounding_are_equal() -> None:
     ladder = np.array([[0.0, 0.3, 2.0]])
     assert percentile(ladder, np.array([[0.1 + 0.2, 0.3, 0.3 - 1e-16]])).tolist() == [[0.5, 0.5, 0.5]]
+
+
+@pytest.mark.parametrize("where", ["ladder", "utility"])
+def test_what_is_no_number_has_no_percentile(where: str) -> None:
+    given = {"ladder": np.array([[0.0, 1.0, 2.0]]), "utility": np.array([[0.5, 1.5, 9.0]])}
+    given[where][0, 1] = np.nan
+    with pytest.raises(ValueError, match="a utility is NaN"):
+        percentile(**given)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("items", 0), ("users", 0), ("users", 5_001), ("items", 50_001), ("seed", 1.5)]
+)
+def test_impossible_sizes_are_one_message_in_python_as_well(name: str, value: Any) -> None:
+    with pytest.raises(ParamError, match=rf"^tinyworld\.{name}: .*, found {value}$"):
+        make_tinyworld(TinyworldParams(**{name: value}))
 
 
 @pytest.fixture(scope="module")

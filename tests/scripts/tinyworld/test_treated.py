@@ -57,3 +57,11 @@ def test_blocks_keep_every_pixel(postcards):
         )
     by_row = treated.blocks_in_rows(postcards, np.random.default_rng(1))
     assert np.allclose(by_row.reshape(40, 4, -1).mean(axis=2), postcards.reshape(40, 4, -1).mean(axis=2))
+
+
+def test_half_are_upside_down_and_a_quarter_lies_on_each_side():
+    """The mix of the detector's training and of the card's shares."""
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    changed = treated.turned(np.repeat(image[None], 4000, axis=0), np.random.default_rng(2))
+    shares = [(changed == np.rot90(image, k)).all(axis=(1, 2, 3)).mean() for k in range(4)]
+    assert np.allclose(shares, [0, 0.25, 0.5, 0.25], atol=0.03) and sum(shares) == 1
