@@ -22,7 +22,8 @@ from rebeca.arrays import Floats, Ints
 def excess_of(plan: Plan, row: Rows, values: Mapping[str, Floats], weights: Ints) -> dict[str, Interval]:
     """By measure, by how much the primary scorer exceeds the confirming judge; empty where none is asked.
 
-    It is about these images and not about other fits, so the interval is over users alone.
+    It is about these images and not about other fits, so the interval is over users alone. A mean lift below 0 by the
+    confirming judge counts as 0: who claims no lift, or a negative one, has nothing that could be denied.
 
     Args:
         plan: Names the primary scorer and the margins.
@@ -33,15 +34,26 @@ def excess_of(plan: Plan, row: Rows, values: Mapping[str, Floats], weights: Ints
     confirming = with_role(row.cards, CONFIRMING)
     if confirming is None or not plan.confirmation or plan.primary not in row.cards:
         return {}
-    pairs = zip(both_by(plan.primary), both_by(confirming), strict=True)
-    known = {own.key: values[own.key] - values[other.key] for own, other in pairs if own.key in values}
-    return {key: Interval.of(mean_interval(each, weights, method=plan.interval)) for key, each in known.items()}
+    out = {}
+    for own, other in zip(both_by(plan.primary), both_by(confirming), strict=True):
+        if own.key not in values or other.key not in values:
+            continue
+        known = np.isfinite(values[own.key] - values[other.key])
+        against = values[other.key]
+        if own.is_lift and known.any() and against[known].mean() < 0:
+            against = np.zeros_like(against)
+        difference = np.where(known, values[own.key] - against, np.nan)
+        out[own.key] = Interval.of(mean_interval(difference, weights, method=plan.interval))
+    return out
 
 
 def unconfirmed(plan: Plan, excess: Mapping[str, Interval]) -> list[tuple[Measure, float]]:
-    """Measures whose interval lies wholly above the declared margin, each with that margin."""
+    """Measures whose interval lies wholly above the declared margin, each with that margin.
+
+    Where all users have the same value there is no interval, and the value decides.
+    """
     declared = [(measure, plan.confirmation.get(measure.slug)) for measure in both_by(plan.primary)]
-    lows = {key: interval.low for key, interval in excess.items()}
+    lows = {key: each.estimate if each.method == "constant" else each.low for key, each in excess.items()}
     return [
         (measure, margin)
         for measure, margin in declared

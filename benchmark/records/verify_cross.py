@@ -10,6 +10,7 @@ import numpy as np
 from benchmark.analysis.inputs import HeldOutScores, Rows
 from benchmark.analysis.measures import (
     AUDITOR,
+    CONFIRMING,
     CONTROLS,
     JUDGES,
     OTHERS,
@@ -138,7 +139,8 @@ def _check_images(folder: Path, task: TaskRecord, rows: Sequence[Rows]) -> None:
     )
     user = np.concatenate([np.repeat(np.arange(len(row.digest)), row.per_user) for row in rows])
     image_and_user = user * len(different) + code
-    for scorer in dict.fromkeys(name for row in rows for name, card in row.cards.items() if card.role != PRIOR):
+    by_row = (PRIOR, CONFIRMING)  # of what images were decoded from, and of a judge that they draw
+    for scorer in dict.fromkeys(name for row in rows for name, card in row.cards.items() if card.role not in by_row):
         score = np.concatenate([row.scores.get(scorer, np.full(row.digest.shape, np.nan)).ravel() for row in rows])
         known: Bools = np.isfinite(score) & (digest != "")
         _, group = np.unique(image_and_user[known], return_inverse=True)

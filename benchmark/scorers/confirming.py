@@ -16,11 +16,12 @@ from rebeca.seeds import digest_of
 class ConfirmingScorer(EveryoneScorer):
     """``confirming``: expected likes, by a judge whose features are drawn by the digests of the images that it scores.
 
-    Nobody can know it before the images are fixed. It learns from the auditor's ratings. See
-    :mod:`rebeca.scorers.confirming`.
+    Nobody can know it before the images are fixed. It learns from the auditor's ratings. Each user's answers are moved
+    so that training items have the same mean as by the verifier: a verifier that is too kind to everything must not
+    look as if it had been fooled. See :mod:`rebeca.scorers.confirming`.
     """
 
-    NEEDS = frozenset({"auditor-ratings"})
+    NEEDS = frozenset({"verifier", "auditor-ratings"})
     CARD = ScorerCard(
         "Confirming judge", "expected likes", True,
         "A judge that is fitted after the images are made, on features that their digests draw: it confirms scores and"
@@ -32,7 +33,9 @@ class ConfirmingScorer(EveryoneScorer):
         """float64 [users, n]; every different image is scored once."""
         first, position = np.unique(images.unique, return_inverse=True)
         small = thumbnails(images.pixels_of(int(i)) for i in first)
-        return self._judge(images.digest).score_all(small, users)[:, position]
+        judge = self._judge(images.digest)
+        level = self._verified_mean[users] - judge.score_all(self._training, users).mean(axis=1)
+        return (judge.score_all(small, users) + level[:, None])[:, position]
 
     def worst(self, users: Ints) -> Floats:
         """float64 [users]; lowest score over the training items, by the judge that no image draws."""
@@ -48,7 +51,16 @@ class ConfirmingScorer(EveryoneScorer):
         return thumbnails(catalogue.pixels(i) for i in range(len(catalogue)))
 
     @cached_property
+    def _training(self) -> Floats:
+        return self._items[self.context.training_items]
+
+    @cached_property
+    def _verified_mean(self) -> Floats:
+        """float64 [all users]; mean score of the training items by the verifier."""
+        judge = self.context.verifier
+        return np.asarray(judge.model().score_all(judge.catalogue()[self.context.training_items]).mean(axis=1))
+
+    @cached_property
     def _lowest(self) -> Floats:
-        everyone = np.arange(len(self.context.users))
-        items = self._items[self.context.training_items]
-        return np.asarray(self._judge(()).score_all(items, everyone).min(axis=1))
+        likes = self._judge(()).score_all(self._training, np.arange(len(self.context.users)))
+        return np.asarray(likes.min(axis=1) - likes.mean(axis=1) + self._verified_mean)

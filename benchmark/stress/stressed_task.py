@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmark.analysis.measures import CONFIRMING, COPIES
 from benchmark.task.file import ConfirmationSpec
+from benchmark.task.registry import plugin_class
 from benchmark.task.resolve import with_generators
 from benchmark.task.resolved import ResolvedScorer, Task
 from benchmark.task.yaml_source import Source, read_yaml
@@ -59,7 +60,10 @@ def _with_those_possible(task: Task, source: Source, note: Callable[[str], None]
     for entry in entries:
         alone = replace(source, data={"generators": [_filled(entry, values)]}, places={})
         try:
-            task = with_generators(task, alone)
+            longer = with_generators(task, alone)
+            for added in longer.generators[len(task.generators) :]:
+                plugin_class("generator", added.use).check(added.params)
+            task = longer
         except SpecError as error:
             note(f"left out: {entry['id']} ({error.message.rpartition(': ')[2]})")
     return task

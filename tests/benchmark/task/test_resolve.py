@@ -64,6 +64,31 @@ def test_mistakes_name_file_line_key_and_remedy(tiny, old, new, message):
         load_task(edit(tiny, old, new))
 
 
+@pytest.mark.parametrize(
+    ("scorers", "changed", "message"),
+    [
+        ((), "confirmation: {}", "no scorer is a confirming judge"),
+        ((), "most_copies: 0.05", "no scorer looks for near-copies"),
+        (("confirming",), "confirmation: {lift: -1}", "greater than or equal to 0"),
+        (("confirming",), "primary.scorer: confirming", "the confirming judge confirms and never ranks"),
+        (("confirming", "observed"), "primary.scorer: observed; confirmation: {}", "measures 'rating'"),
+    ],
+)
+def test_defences_go_with_the_scorers_that_they_need(tiny, scorers, changed, message):
+    task = yaml.safe_load(tiny.read_text())
+    task["scorers"] += [scorer for scorer in scorers if scorer not in task["scorers"]]
+    for change in changed.split("; "):
+        key, _, value = change.partition(": ")
+        holder = task["analysis"]
+        for name in key.split(".")[:-1]:
+            holder = holder.setdefault(name, {})
+        holder[key.split(".")[-1]] = yaml.safe_load(value)
+    tiny.write_text(yaml.safe_dump(task))
+    with pytest.raises(SpecError) as caught:
+        load_task(tiny)
+    assert message in str(caught.value) and str(tiny) in str(caught.value)
+
+
 def test_too_large_and_unreadable_files(tmp_path):
     path = tmp_path / "t.yaml"
     path.write_text("#" * (2 << 20))

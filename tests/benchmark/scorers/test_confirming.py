@@ -1,0 +1,98 @@
+"""The confirming judge as a scorer: what draws it, and what it answers."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benchmark.scorers.confirming import ConfirmingScorer
+from rebeca.data.dataset import Dataset
+from rebeca.data.interactions import Interactions
+from rebeca.interfaces import GeneratedImage, NoParams, ScoredImages, ScorerContext
+
+USERS = 4
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    """Dark and bright items; even users like bright ones."""
+    rng = np.random.default_rng(1)
+    pixels = rng.integers(0, 40, (40, 16, 16, 3)) + np.where(np.arange(40) % 2, 180, 20)[:, None, None, None]
+    user, item = (each.ravel() for each in np.meshgrid(np.arange(USERS), np.arange(40), indexing="ij"))
+    liked = (item % 2 == 1) == (user % 2 == 0)
+    ids = tuple(f"u{user}" for user in range(USERS)), tuple(f"i{item}" for item in range(40))
+    ratings = Interactions(user, item, liked.astype(float), liked, *ids)
+    return Dataset.in_memory("Greys", pixels.astype(np.uint8), ratings, scale=(0, 1))
+
+
+@pytest.fixture(scope="module")
+def scorer(dataset):
+    return built(dataset, 0.5)
+
+
+def built(dataset, level):
+    """With a verifier to which every image is worth the same."""
+    verifier = SimpleNamespace(
+        model=lambda: SimpleNamespace(score_all=lambda items: np.full((USERS, len(items)), level)),
+        catalogue=lambda: np.zeros((40, 1)),
+    )
+    given = {"auditor-ratings": lambda: dataset.ratings, "verifier": lambda: verifier}
+    return ConfirmingScorer(NoParams(), ScorerContext.alone(dataset, given))
+
+
+def images(levels, users):
+    rng = np.random.default_rng(7)
+    made = [np.clip(rng.integers(0, 40, (16, 16, 3)) + level, 0, 255).astype(np.uint8) for level in levels]
+    return ScoredImages.of([GeneratedImage(each) for each in made], users)
+
+
+def test_it_knows_who_likes_bright_images(scorer):
+    scored = images([20, 180, 20, 180], [0, 0, 1, 1])
+    likes = scorer.score_all(scored, np.arange(USERS))
+    assert likes.shape == (USERS, 4)
+    bright = likes[:, [1, 3]].mean(axis=1) - likes[:, [0, 2]].mean(axis=1)
+    assert (bright[[0, 2]] > 0.4).all() and (bright[[1, 3]] < -0.4).all()
+
+
+def test_the_images_draw_the_judge(scorer):
+    """The same image is judged otherwise in another row: its judge was drawn by that row's digests."""
+    one, other = images([20, 180, 60], [0, 1, 2]), images([20, 180, 61], [0, 1, 2])
+    first, same, second = (scorer.score_all(each, np.arange(USERS)) for each in (one, one, other))
+    np.testing.assert_array_equal(first, same)
+    assert one.digest[0] == other.digest[0] and not np.array_equal(first[:, 0], second[:, 0])
+    np.testing.assert_allclose(first[:, 0], second[:, 0], atol=0.15)
+
+
+def test_equal_images_are_scored_once(scorer):
+    scored = images([20, 180], [0, 1])
+    twice = dataclasses.replace(
+        scored,
+        user=np.array([0, 1, 1]),
+        replicate=np.array([0, 0, 1]),
+        digest=(*scored.digest, scored.digest[1]),
+        item=np.full(3, -1),
+        unique=np.array([0, 1, 1]),
+        pixels_of=lambda i: scored.pixels_of(min(i, 1)),
+    )
+    likes = scorer.score_all(twice, np.arange(USERS))
+    np.testing.assert_array_equal(likes[:, 1], likes[:, 2])
+
+
+def test_a_failed_image_counts_as_the_worst_item(scorer):
+    worst = scorer.worst(np.arange(USERS))
+    assert worst.shape == (USERS,) and (worst < 0.2).all()
+
+
+def test_a_kind_verifier_lifts_all_answers_alike(dataset, scorer):
+    """A verifier that likes everything by .3 more has not been fooled by these images."""
+    scored, kind = images([20, 180, 60], [0, 1, 2]), built(dataset, 0.8)
+    users = np.array([1, 2])
+    np.testing.assert_allclose(kind.score_all(scored, users) - scorer.score_all(scored, users), 0.3)
+    np.testing.assert_allclose(kind.worst(users) - scorer.worst(users), 0.3)
+
+
+def test_what_it_asks_for_and_says():
+    card = ConfirmingScorer.card(NoParams())
+    assert ConfirmingScorer.needs(NoParams()) == {"verifier", "auditor-ratings"} and ConfirmingScorer.judges_everyone
+    assert (card.role, card.unit, card.higher_is_better) == ("confirming", "expected likes", True)
