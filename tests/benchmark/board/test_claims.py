@@ -24,6 +24,7 @@ from benchmark.figures.build import figures_of
 from benchmark.records.files import read_comparison, read_record
 from benchmark.records.schema import MeasureInfo
 from benchmark.stats.verifier import Curve
+from benchmark.task.file import ConfirmationSpec
 from rebeca.interfaces import ScorerCard
 
 CARDS = {
@@ -32,6 +33,8 @@ CARDS = {
     "gt": ScorerCard(
         "Ground truth", "the world's own scale", True, "Known.", role="ground-truth", is_ground_truth=True
     ),
+    "confirming": ScorerCard("Confirming judge", "expected likes", True, "Confirms.", role="confirming"),
+    "near-copies": ScorerCard("Near-copies", "share", False, "Copies.", role="copies"),
 }
 NAMES = ("alpha", "beta", "gamma", "delta", "epsilon")
 
@@ -148,6 +151,39 @@ def incomplete(shown):
     return [name for name, own in users.items() if len(anyone - own) > -(-len(anyone) // 20)]
 
 
+def ranked_but_for_defences(shown):
+    lost = {*failing(shown), *incomplete(shown)}
+    return [name for name, record in shown.records.items() if record.generator.ranked and name not in lost]
+
+
+def copying(shown):
+    """Generators of which more images are near-copies than the task allows, counted from the single images."""
+    most = shown.board.record.spec.analysis.most_copies
+    if most is None:
+        return []
+    copies = {name: shown.tables.rows[name].scores["near-copies"] for name in ranked_but_for_defences(shown)}
+    return [name for name, own in copies.items() if np.isfinite(own).any() and np.nanmean(own) > most]
+
+
+def unconfirmed(shown):
+    """Generators whose excess lies above a margin: the interval of the record, around a mean computed anew."""
+    margins = shown.board.record.spec.analysis.confirmation
+    lost = []
+    for name in ranked_but_for_defences(shown) if margins else ():
+        for key, margin in (("ncf", margins.preference), ("lift:ncf", margins.lift)):
+            excess = shown.records[name].excess.get(key)
+            if excess is None:
+                continue
+            own, other = (shown.tables.values[name].get(each) for each in (key, key.replace("ncf", "confirming")))
+            known = np.isfinite(own - other)
+            if key == "lift:ncf" and known.any() and other[known].mean() < 0:
+                other = np.zeros_like(other)
+            assert excess.estimate is None or excess.estimate == pytest.approx((own - other)[known].mean())
+            low = excess.estimate if excess.method == "constant" else excess.low
+            lost += [name] if low is not None and low > margin else []
+    return set(lost)
+
+
 def fits_of(shown, name):
     """Of a generator; of the whole leaderboard, those of every generator whose fit varies."""
     if name:
@@ -177,6 +213,8 @@ WHOLE = {
     ),
     "incomplete": lambda shown, key: len(incomplete(shown)),
     "failing": lambda shown, key: len(failing(shown)),
+    "unconfirmed": lambda shown, key: len(unconfirmed(shown)),
+    "copying": lambda shown, key: len(copying(shown)),
     "tested pairs": lambda shown, key: sum(pair.test is not None for pair in shown.pairs(key)),
 }
 """Of the leaderboard, from a measure."""
@@ -347,6 +385,7 @@ def cases(draw):
         "ground_truth": draw(st.booleans()),
         "fits": draw(st.lists(st.sampled_from([0, 1, 3]), min_size=len(names), max_size=len(names))),
         "gain": draw(st.sampled_from([None, (-0.1, 0.2), (0.1, 0.3)])),
+        "defended": draw(st.sampled_from([False, False, True])),
     }
 
 
@@ -355,6 +394,7 @@ def tables_for(case, template, task):
     rng = np.random.default_rng(case["seed"])
     users, images, levels = case["users"], case["images"], case["levels"]
     scorers = ["ncf", "auditor", *(["gt"] if case["ground_truth"] else [])]
+    everything = [*scorers, *(["confirming", "near-copies"] if case["defended"] else [])]
     rows = {}
     for name in case["names"]:
         failed = rng.random((users, images)) < case["failing"].get(name, 0.0)
@@ -368,11 +408,16 @@ def tables_for(case, template, task):
             known = np.isfinite(valid).any(axis=2)
             means = np.nansum(valid, axis=2) / np.maximum(1, (~failed).sum(axis=1))
             pairs[scorer] = np.where(known, means, np.nan)[None]
+        if case["defended"]:
+            kinder = rng.choice([-0.3, 0.0])
+            scores["confirming"] = scores["ncf"] + kinder
+            pairs["confirming"] = pairs["ncf"] + kinder * rng.choice([0, 1], (1, users, users))
+            scores["near-copies"] = np.where(failed, np.nan, rng.random(failed.shape) < rng.choice([0.0, 0.2]))
         digest = np.array([[f"{name}{u}-{k}" for k in range(images)] for u in range(users)])
-        lowest = dict.fromkeys(scorers, np.zeros(users))
+        lowest = dict.fromkeys(everything, np.zeros(users))
         rows[name] = Rows(
             name, name not in case["unranked"], digest, np.full((users, images), -1), failed, scores, lowest,
-            {scorer: CARDS[scorer] for scorer in scorers}, dict.fromkeys(("ncf", "auditor"), (0.0, 1.0)), {}, pairs,
+            {scorer: CARDS[scorer] for scorer in everything}, dict.fromkeys(("ncf", "auditor"), (0.0, 1.0)), {}, pairs,
         )  # fmt: skip
     for copy, of in case["copies"]:
         rows[copy] = replace(rows[of], id=copy, ranked=rows[copy].ranked)
@@ -383,6 +428,8 @@ def tables_for(case, template, task):
             "permutations": 99,
             "bootstrap": 99,
             "most_failures": case["most_failures"],
+            "confirmation": ConfirmationSpec() if case["defended"] else None,
+            "most_copies": 0.1 if case["defended"] else None,
         }
     )
     spec = task.spec.model_copy(update={"analysis": analysis_spec, "failures": case["failures"]})
@@ -420,8 +467,9 @@ def tables_for(case, template, task):
                 ),
                 "measures": {
                     scorer: MeasureInfo(card=CARDS[scorer], of_images=True, everyone=True, range=row.ranges.get(scorer))
-                    for scorer in scorers
+                    for scorer in everything
                 },
+                "excess": results.excess,
                 "fits": template.fits[:1] * max(1, fits),
                 "summary": results.summary,
                 "personal": results.personal,
@@ -455,7 +503,7 @@ def frame(done):
 BASE = {
     "users": 12, "names": NAMES[:3], "images": 1, "seed": 3, "levels": 1000, "effect": 0.9, "copies": [], "failing": {},
     "unranked": set(), "family": "all-pairs", "failures": "exclude", "most_failures": 0.05,
-    "ground_truth": True, "gain": None, "fits": [1] * 5,
+    "ground_truth": True, "gain": None, "fits": [1] * 5, "defended": False,
 }  # fmt: skip
 
 
@@ -468,6 +516,8 @@ def test_a_lift_that_all_users_share_can_be_confirmed(frame):
 @given(case=cases())
 @example(case=BASE | {"copies": [("beta", "alpha"), ("gamma", "alpha")]})
 @example(case=BASE | {"failing": {"alpha": 1.0}})
+@example(case=BASE | {"defended": True, "names": NAMES[:5], "seed": 1})
+@example(case=BASE | {"defended": True, "names": NAMES[:5], "seed": 2})
 @example(case=BASE | {"failing": {"alpha": 1.0}, "family": "against-reference"})
 @example(case=BASE | {"failing": {"beta": 0.67}, "failures": "worst"})
 @example(case=BASE | {"failing": {"beta": 0.67}, "failures": "worst", "most_failures": 0.9})
