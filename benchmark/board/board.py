@@ -195,7 +195,7 @@ class Board:
         sentences += [
             COPYING.format(
                 title=row.title,
-                share=exact_percent(share_by_role(row.record, COPIES) or 0.0),
+                share=exact_percent(self.near_copies(row) or 0.0),
                 most=exact_percent(self.record.spec.analysis.most_copies or 0.0),
             )
             for row in self.rows
@@ -212,6 +212,10 @@ class Board:
     def unconfirmed(self, row: Row) -> list[tuple[Measure, float]]:
         """What the confirming judge does not confirm of a row, and by how much the primary scorer may exceed it."""
         return unconfirmed(self.record.plan, row.record.excess)
+
+    def near_copies(self, row: Row) -> float | None:
+        """Share of a row's images that are undeclared near-copies of training items; None where nobody looked."""
+        return share_by_role(row.record, COPIES)
 
     def all_cautions(self) -> list[str]:
         """As :meth:`cautions`, beginning with a task that was not written down."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmark.analysis.measures import (
     AESTHETIC,
     AUDITOR,
+    CONFIRMING,
     DIVERSITY,
     GAP,
     GROUND_TRUTH,
@@ -109,7 +110,7 @@ class Columns:
         return columns + self._plain([*([DIVERSITY] if DIVERSITY in self.cards else []), *largest])
 
     def everything(self) -> list[Column]:
-        """As :meth:`first`, with aesthetics, the gap between verifier and auditor, and every other measure."""
+        """As :meth:`first`, with aesthetics, the gap of verifier and auditor, the confirming judge, and the rest."""
         columns = self.first()
         shown = {column.key for column in columns}
         after = 2 if len(columns) > 1 and columns[1].measure.is_lift else 1
@@ -117,6 +118,9 @@ class Columns:
         if self.has_gap:
             place = next((i for i, column in enumerate(columns) if column.key == DIVERSITY), len(columns))
             columns.insert(place, Column("auditor gap", Measure(GAP), "probability", GAP_MEANING, None))
+        confirming = with_role(self.cards, CONFIRMING)
+        if confirming is not None:
+            columns += self._both(confirming, "confirming", "lift, confirming")
         shown = {column.key for column in columns}
         return columns + self._plain(name for name in sorted(self.cards) if name not in shown)
 
