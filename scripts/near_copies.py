@@ -21,20 +21,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmark.runner.addresses import find_addresses
-from benchmark.runner.freeze import Freezer
-from benchmark.runner.generate import generate_images
-from benchmark.runner.materials import prepare
-from benchmark.runner.progress import Reporter
-from benchmark.runner.scoring import ImageVectors, scored_images
-from benchmark.runner.store import Stages, Store
-from benchmark.runner.world import build_world, find_data
+from benchmark.runner.world import build_world
 from benchmark.task.bundled import find_task
 from benchmark.task.resolve import load_task
 from benchmark.task.resolved import Task
 from rebeca.arrays import Pixels
 from rebeca.images import LazyPixels
 from rebeca.scorers.copies import CopyIndex
+from scripts.finished_run import finished_run
 
 ALTERED = 500
 """Training items that are altered, at most; drawn at random."""
@@ -199,21 +193,14 @@ def table(columns: Mapping[str, Mapping[str, str]]) -> str:
 
 def generators(task: Task, work: Path) -> dict[str, dict[str, str]]:
     """Share of near-copies among each generator's images in the work folder of a finished run."""
-    store = Store(work, lambda message: None)
-    stages = Stages(store, Reporter(quiet=True))
-    data = find_data(task, store)
-    addresses = find_addresses(task, "cpu", data.users, data.addresses)
-    world = data.read()
-    materials = prepare(world, addresses, "cpu", stages)
-    images, _ = generate_images(task, addresses, materials, stages, Freezer(store.root, task))
-    vectors, rows = ImageVectors(materials.encoders), {}
+    materials, images = finished_run(task, work)
+    world, rows = materials.world, {}
     catalogue, training = world.dataset.catalogue, world.division.training_items
     index = CopyIndex(LazyPixels(catalogue.pixels, np.flatnonzero(training).tolist()))
-    for each in images:
-        scored = scored_images(each, materials, vectors)
+    for name, scored in images.items():
         first, position = np.unique(scored.unique, return_inverse=True)
         copies = index.near_copies(LazyPixels(scored.pixels_of, first.tolist()))[position]
-        rows[each.spec.id] = {
+        rows[name] = {
             "images": f"{len(scored):,}",
             "`near-copies`": f"{100 * (copies & (scored.item < 0)).mean():.1f} %",
             "if no item were declared": f"{100 * copies.mean():.1f} %",

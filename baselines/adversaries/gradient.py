@@ -132,14 +132,14 @@ class GradientAttack(Adversary[GradientParams]):
         items = drawn_items(candidates_for(self.context, user, group).tolist(), group)
         start = np.stack([as_square(self.context.catalogue.pixels(item), side) for item in items])
         seed = substream(group[0].seed, "attack-augment") if self.params.augment else None
-        changed = ascend(start, self._scores_of(user), self.params.budget, self.params.steps, seed, self.context.device)
+        changed = ascend(start, self.scores_of(user), self.params.budget, self.params.steps, seed, self.context.device)
         return [GeneratedImage(pixels) for pixels in changed]
 
     def _opened(self) -> list[Any]:
         self._encoders = [differentiable(e) for e in encoders_of(self.params.surrogates, self.context.device)]
         return self._encoders
 
-    def _scores_of(self, user: int) -> Callable[[int], list[TensorScores]]:
+    def scores_of(self, user: int) -> Callable[[int], list[TensorScores]]:
         """By step: what is summed to the height that the step ascends."""
         spaces = [
             _through(encoder.embed, surrogate.tensor_scores(user))

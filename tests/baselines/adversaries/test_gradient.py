@@ -66,10 +66,10 @@ def test_surrogates_score_attacked_images_higher():
 
 def test_patches_take_turns():
     attack, _ = fitted(GradientParams(patch_nets=2, steps=2))
-    scores = attack._scores_of(0)
+    scores = attack.scores_of(0)
     assert [len(scores(step)) for step in (0, 1)] == [1, 1]
     both, _ = fitted(GradientParams((VERIFIER,), patch_nets=2, steps=2))
-    assert len(both._scores_of(0)(1)) == 2
+    assert len(both.scores_of(0)(1)) == 2
 
 
 def test_items_of_other_sizes_are_resized_to_the_encoders_side():
