@@ -15,15 +15,14 @@ import numpy as np
 
 from baselines.adversaries.adversary import Adversary
 from baselines.adversaries.gradient import GradientAttack, GradientParams
-from baselines.adversaries.patches import SIDE, PatchFilters
-from baselines.adversaries.surrogates import Surrogate, anchored, as_square, pixels_of, weights_fingerprint
+from baselines.adversaries.surrogates import weights_fingerprint
 from rebeca.arrays import Ints, Pixels, Plain
 from rebeca.data.interactions import Interactions
 from rebeca.errors import PluginError
 from rebeca.interfaces import GeneratedImage, GeneratorContext, Request
 from rebeca.params import Count
 from rebeca.pixels import pixels_digest
-from rebeca.seeds import seed_of
+from rebeca.scorers.confirming import ConfirmingJudge, seed_of_row, thumbnails
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +82,16 @@ class DigestsAttack(Adversary[DigestsParams]):
         requests = self._requests()
         images = np.stack([image.pixels for group in requests for image in self._inner.images_of(*group) if image])
         self._owner = np.array([(user, request.replicate) for user, group in requests for request in group])
-        judges = SimulatedJudges.of(train, self.context)
+        catalogue, small = self.context.catalogue, thumbnails(images)
+        items = thumbnails(catalogue.pixels(item) for item in range(len(catalogue)))
+        digests = [pixels_digest(image) for image in images]
+        users, row = np.unique(self._owner[:, 0], return_inverse=True)
         self._simulated = []
         for number in range(self.params.variants):
-            judge = judges.drawn(row_seed(variant(images, number)))
-            self._simulated.append(judge.preference(variant(images, number), self._owner[:, 0]))
+            seed = seed_of_row([pixels_digest(variant(images[:1], number)[0]), *digests[1:]])
+            judge = ConfirmingJudge.fit(train, items, self.context.training_items, seed)
+            likes = judge.score_all(small, users)[row, np.arange(len(images))]
+            self._simulated.append(float(likes.mean()))
             self.context.progress(number + 1, self.params.variants, "variants")
         self._images = variant(images, int(np.argmax(self._simulated)))
 
@@ -133,47 +137,3 @@ def variant(images: Pixels, number: int) -> Pixels:
     values = changed[0].reshape(-1)
     values[number % len(values)] ^= np.uint8(number > 0)
     return changed
-
-
-def row_seed(images: Pixels) -> int:
-    """Seed of the judge that these images, uint8 [n, height, width, 3], would meet."""
-    return seed_of(*(pixels_digest(image) for image in images))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Simulated:
-    """One judge: random patches as features, and a surrogate in their space."""
-
-    filters: PatchFilters
-    surrogate: Surrogate
-
-    def preference(self, images: Pixels, users: Ints) -> float:
-        """Mean score of images [n, height, width, 3] by the users, int [n], whose they are."""
-        features = self.filters.features_of(np.stack([as_square(image, SIDE) for image in images]))
-        return float(self.surrogate.scores(features)[users, np.arange(len(images))].mean())
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SimulatedJudges:
-    """What all simulated judges share.
-
-    Attributes:
-        ratings: The ratings that they are fitted to.
-        items: int [m]; their items.
-        pixels: uint8 [m, 64, 64, 3]; those items.
-    """
-
-    ratings: Interactions
-    items: Ints
-    pixels: Pixels
-
-    @classmethod
-    def of(cls, train: Interactions, context: GeneratorContext) -> SimulatedJudges:
-        ratings, items = anchored(train)
-        return cls(ratings, items, pixels_of(context.catalogue, items, SIDE))
-
-    def drawn(self, seed: int) -> Simulated:
-        """The judge of a seed."""
-        filters = PatchFilters.draw(self.pixels, seed)
-        features = filters.features_of(self.pixels)
-        return Simulated(filters, Surrogate.fit(self.ratings, self.items, features, scaled=True))

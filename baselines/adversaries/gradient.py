@@ -2,7 +2,7 @@
 
 Projected gradient ascent on signs (Madry et al. 2018, arXiv 1706.06083), optionally through random transformations
 (Athalye et al. 2018, arXiv 1707.07397). Surrogates are fitted to the training ratings in the spaces of encoders that
-torch can differentiate, and in those of random patches, which stand for a judge whose seed nobody knows.
+torch can differentiate, and confirming judges with other seeds stand for the one that nobody knows.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from baselines.adversaries.adversary import Adversary
-from baselines.adversaries.patches import SIDE, PatchFilters
+from baselines.adversaries.patches import PatchSurrogate
 from baselines.adversaries.surrogates import (
     Surrogate,
     anchored,
     as_square,
     encode_items,
     encoders_of,
-    pixels_of,
     weights_fingerprint,
 )
 from baselines.catalogue import candidates_for, drawn_items
@@ -32,6 +31,7 @@ from rebeca.encoders.gradients import differentiable, resized
 from rebeca.errors import PluginError
 from rebeca.interfaces import GeneratedImage, GeneratorContext, Request
 from rebeca.params import Count, Whole
+from rebeca.scorers.confirming import ConfirmingJudge, thumbnails
 from rebeca.seeds import seed_of, substream, torch_generator
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ TensorScores = Callable[["Tensor"], "Tensor"]
 """float32 [n, 3, height, width] from 0 to 1 -> float32 [n]."""
 MARGIN = 2.5
 """All steps together are so many times the budget long, so that a pixel can cross it and turn (Madry et al. 2018)."""
-FILTERS = 64
-"""Per network of random patches; the attack averages over many networks."""
+ALONE = 64
+"""Side of the images where no encoder has one."""
 NOISE, SHIFT, ZOOM = 0.02, 1 / 20, 0.1
 """Of transformations: deviation of pixels from 0 to 1, largest shift and largest change of size as shares of a side."""
 
@@ -85,7 +85,7 @@ class GradientAttack(Adversary[GradientParams]):
         super().__init__(params, context)
         self._encoders: list[Any] = []
         self._spaces: list[Surrogate] = []
-        self._nets: list[tuple[PatchFilters, Surrogate]] = []
+        self._nets: list[PatchSurrogate] = []
 
     @classmethod
     def fingerprint(cls, params: GradientParams) -> str:
@@ -103,32 +103,29 @@ class GradientAttack(Adversary[GradientParams]):
         for encoder in self._opened():
             self._spaces.append(Surrogate.fit(ratings, items, encode_items(encoder, catalogue, items)))
         if self.params.patch_nets:
-            pixels = pixels_of(catalogue, items, SIDE)
+            every = thumbnails(catalogue.pixels(item) for item in range(len(catalogue)))
             for number in range(self.params.patch_nets):
-                filters = PatchFilters.draw(pixels, seed_of("attack-patches", number), FILTERS)
-                self._nets.append((filters, Surrogate.fit(ratings, items, filters.features_of(pixels), scaled=True)))
+                seed = seed_of("attack-patches", number)
+                judge = ConfirmingJudge.fit(ratings, every, self.context.training_items, seed)
+                self._nets.append(PatchSurrogate.of(judge))
 
     def save(self, folder: Path) -> None:
-        """Writes the surrogates, and the filters of random patches."""
+        """Writes the surrogates."""
         for number, surrogate in enumerate(self._spaces):
             surrogate.save(folder / f"encoder-{number}.npz")
-        for number, (filters, surrogate) in enumerate(self._nets):
-            np.savez(folder / f"filters-{number}.npz", kernels=filters.kernels, offsets=filters.offsets)
-            surrogate.save(folder / f"patches-{number}.npz")
+        for number, net in enumerate(self._nets):
+            net.save(folder / f"patches-{number}.npz")
 
     def load(self, folder: Path) -> None:
         self._opened()
         self._spaces = [Surrogate.load(folder / f"encoder-{i}.npz") for i in range(len(self.params.surrogates))]
-        for number in range(self.params.patch_nets):
-            with np.load(folder / f"filters-{number}.npz", allow_pickle=False) as arrays:
-                filters = PatchFilters(arrays["kernels"], arrays["offsets"])
-            self._nets.append((filters, Surrogate.load(folder / f"patches-{number}.npz")))
+        self._nets = [PatchSurrogate.load(folder / f"patches-{i}.npz") for i in range(self.params.patch_nets)]
 
     def images_of(self, user: int, group: Sequence[Request]) -> Sequence[GeneratedImage | None]:
         """Starts from the items that ``catalogue-random`` would show, and changes those of one user at once."""
         if not self._spaces and not self._nets:
             raise PluginError("it was asked to generate before it was fitted or loaded")
-        side = max([encoder.side for encoder in self._encoders], default=SIDE)
+        side = max([encoder.side for encoder in self._encoders], default=ALONE)
         items = drawn_items(candidates_for(self.context, user, group).tolist(), group)
         start = np.stack([as_square(self.context.catalogue.pixels(item), side) for item in items])
         seed = substream(group[0].seed, "attack-augment") if self.params.augment else None
@@ -145,16 +142,12 @@ class GradientAttack(Adversary[GradientParams]):
             _through(encoder.embed, surrogate.tensor_scores(user))
             for encoder, surrogate in zip(self._encoders, self._spaces, strict=True)
         ]
-        nets = [_through(_on_processor(f.features), surrogate.tensor_scores(user)) for f, surrogate in self._nets]
+        nets = [net.tensor_scores(user) for net in self._nets]
         return lambda step: [*spaces, nets[step % len(nets)]] if nets else spaces
 
 
 def _through(embed: TensorScores, scores: TensorScores) -> TensorScores:
     return lambda images: scores(embed(images))
-
-
-def _on_processor(features: TensorScores) -> TensorScores:
-    return lambda images: features(images.cpu())
 
 
 def ascend(

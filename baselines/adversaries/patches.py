@@ -1,88 +1,78 @@
-"""Random patches of items as filters: the features of a judge that nobody can know in advance, with other seeds.
-
-Patches of training items are whitened, and some of them become the filters of one convolution; what exceeds a threshold
-in either direction is averaged over a grid of places. After Coates and Ng 2012, Learning feature representations with
-K-means, section 4; here the patches are drawn and not clustered.
-"""
+"""Confirming judges as surrogates: drawn with other seeds than the one that a row will meet, and with gradients."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from rebeca.arrays import Floats, Pixels
-from rebeca.encoders.gradients import resized
+from rebeca.arrays import Floats
+from rebeca.scorers.confirming import BINS, FILTERS, PATCH, SIDE, THRESHOLD, ConfirmingJudge
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-SIDE = 64
-"""Images are resized to squares of this side, pixels."""
-PATCH, STRIDE, GRID = 6, 2, 4
-DRAWN = 20_000
-"""Patches whose covariance whitens."""
-FLOOR = 0.02
-"""Added to the variances of patches, of pixels from -1 to 1, so that noise is not blown up."""
-THRESHOLD = 0.5
-BATCH = 64
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PatchFilters:
-    """Filters of one convolution.
+class PatchSurrogate:
+    """What a confirming judge answers, as a function of tensors.
 
     Attributes:
-        kernels: float32 [count, 3, 6, 6].
-        offsets: float32 [count].
+        kernels: float32 [filters, 3, 5, 5].
+        offset: float32 [filters].
+        mean: float32 [dim]; mean feature of the training items.
+        deviation: float32 [dim]; standard deviation of it.
+        anchors: float32 [m, dim]; features of the rated items.
+        dual: float32 [users, m]; weights of the common and the personal part together.
+        rate: float32 [users]; share of items that each user likes.
     """
 
     kernels: Floats
-    offsets: Floats
+    offset: Floats
+    mean: Floats
+    deviation: Floats
+    anchors: Floats
+    dual: Floats
+    rate: Floats
 
     @classmethod
-    def draw(cls, pixels: Pixels, seed: int, count: int = 256) -> Self:
-        """Draws filters.
+    def of(cls, judge: ConfirmingJudge) -> Self:
+        dual = np.tile(judge.common, (len(judge.rate), 1))
+        for user, (rated, weights) in enumerate(zip(judge.rated, judge.personal, strict=True)):
+            np.add.at(dual[user], rated, weights)
+        features = judge.features
+        kernels = features.weights.T.reshape(FILTERS, 3, PATCH, PATCH)
+        arrays = (kernels, features.offset, features.mean, features.deviation, judge.items, dual, judge.rate)
+        return cls(*(np.ascontiguousarray(array, np.float32) for array in arrays))
 
-        Args:
-            pixels: uint8 [n, 64, 64, 3]; training items.
-            seed: Of the draw.
-            count: Number of filters.
-        """
-        rng = np.random.default_rng(seed)
-        which = rng.integers(len(pixels), size=DRAWN)
-        places = rng.integers(SIDE - PATCH + 1, size=(DRAWN, 2))
-        patches = np.stack(
-            [pixels[i, y : y + PATCH, x : x + PATCH].ravel() for i, (y, x) in zip(which, places, strict=True)]
+    def tensor_scores(self, user: int) -> Callable[[Tensor], Tensor]:
+        """The user's scores: float32 [n, 3, height, width] from 0 to 1 -> float32 [n], with gradients."""
+        import torch
+        from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, normalize, relu
+
+        kernels, offset, mean, deviation, anchors, dual = (
+            torch.from_numpy(array)
+            for array in (self.kernels, self.offset, self.mean, self.deviation, self.anchors, self.dual[user])
         )
-        signed = patches / 127.5 - 1
-        mean = signed.mean(axis=0)
-        variances, directions = np.linalg.eigh(np.cov(signed.T))
-        whitening = directions / np.sqrt(variances + FLOOR) @ directions.T
-        filters = (signed[rng.choice(DRAWN, count, replace=False)] - mean) @ whitening
-        filters /= np.linalg.norm(filters, axis=1, keepdims=True)
-        kernels = (filters @ whitening).reshape(count, PATCH, PATCH, 3).transpose(0, 3, 1, 2)
-        return cls(np.ascontiguousarray(kernels, np.float32), (-filters @ whitening @ mean).astype(np.float32))
+        rate = float(self.rate[user])
 
-    def features(self, images: Tensor) -> Tensor:
-        """float32 [n, 2 x count x 16] of float32 [n, 3, height, width] from 0 to 1, with gradients."""
-        import torch
-        from torch.nn.functional import adaptive_avg_pool2d, conv2d, relu
+        def scores(images: Tensor) -> Tensor:
+            small = adaptive_avg_pool2d(images.cpu(), SIDE) * 2 - 1
+            answers = conv2d(small, kernels, -offset)
+            both = torch.cat([relu(answers - THRESHOLD), relu(-answers - THRESHOLD)], 1)
+            binned = avg_pool2d(both, both.shape[2] // BINS).permute(0, 2, 3, 1).flatten(1)
+            cosine = normalize((binned - mean) / deviation, dim=1) @ anchors.T
+            return rate + ((1 + cosine) / 2).square() @ dual
 
-        signed = resized(images, SIDE, SIDE) * 2 - 1
-        answers = conv2d(signed, torch.from_numpy(self.kernels), torch.from_numpy(self.offsets), stride=STRIDE)
-        both = torch.cat([relu(answers - THRESHOLD), relu(-answers - THRESHOLD)], 1)
-        out: Tensor = adaptive_avg_pool2d(both, GRID).flatten(1)
-        return out
+        return scores
 
-    def features_of(self, pixels: Pixels) -> Floats:
-        """float32 [n, 2 x count x 16] of uint8 [n, height, width, 3]."""
-        import torch
+    def save(self, path: Path) -> None:
+        np.savez(path, **{field.name: getattr(self, field.name) for field in fields(self)})
 
-        with torch.inference_mode():
-            parts = [
-                self.features(torch.from_numpy(pixels[start : start + BATCH]).permute(0, 3, 1, 2).float() / 255)
-                for start in range(0, len(pixels), BATCH)
-            ]
-        return torch.cat(parts).numpy()
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(**{field.name: arrays[field.name] for field in fields(cls)})

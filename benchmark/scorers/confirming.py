@@ -9,8 +9,7 @@ import numpy as np
 from benchmark.scorers.shared import EveryoneScorer
 from rebeca.arrays import Floats, Ints
 from rebeca.interfaces import ScoredImages, ScorerCard
-from rebeca.scorers.confirming import ConfirmingJudge, thumbnails
-from rebeca.seeds import digest_of
+from rebeca.scorers.confirming import ConfirmingJudge, seed_of_row, thumbnails
 
 
 class ConfirmingScorer(EveryoneScorer):
@@ -42,7 +41,7 @@ class ConfirmingScorer(EveryoneScorer):
         return np.asarray(self._lowest[users])
 
     def _judge(self, digests: tuple[str, ...]) -> ConfirmingJudge:
-        seed = int(digest_of(["confirming", *digests])[:16], 16)
+        seed = seed_of_row(digests)
         return ConfirmingJudge.fit(self.context.auditor_ratings, self._items, self.context.training_items, seed)
 
     @cached_property

@@ -11,7 +11,7 @@ What it withstands was measured, see docs/reports/stress.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -20,6 +20,7 @@ from PIL import Image
 
 from rebeca.arrays import Bools, Floats, Ints, Pixels, unit_rows
 from rebeca.data.interactions import Interactions, rows_by_group
+from rebeca.seeds import seed_of
 
 SIDE = 16
 """Images are brought to this many pixels on a side."""
@@ -46,6 +47,11 @@ def thumbnails(images: Iterable[Pixels]) -> Floats:
     """float32 [n, 16, 16, 3] in [-1, 1]; every pixel is the mean of its part of the image."""
     small = [np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BOX)) for image in images]
     return np.stack(small).astype(np.float32) / 127.5 - 1 if small else np.zeros((0, SIDE, SIDE, 3), np.float32)
+
+
+def seed_of_row(digests: Sequence[str]) -> int:
+    """Seed of the judge that images meet, from their SHA-256 in the order of users and replicates."""
+    return seed_of("confirming", *digests)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,12 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baselines.adversaries.gradient import GradientAttack, GradientParams, ascend, transformed
-from baselines.adversaries.patches import SIDE, PatchFilters
+from baselines.adversaries.patches import PatchSurrogate
 from baselines.adversaries.surrogates import as_square
 from baselines.catalogue import CatalogueGenerator, CatalogueParams
 from rebeca.errors import SpecError
 from rebeca.interfaces import GeneratorContext, Request
 from rebeca.params import ParamError, make_params
+from rebeca.scorers.confirming import ConfirmingJudge, thumbnails
 from rebeca.seeds import torch_generator
 from rebeca.testing import make_world
 from tests.baselines.adversaries.world import small_world
@@ -104,16 +105,21 @@ def test_transformations_are_drawn_by_the_seed():
     assert torch.equal(once, again) and not torch.equal(once, other) and once.shape == images.shape
 
 
-def test_features_have_gradients_and_ignore_constant_images():
+def test_a_confirming_judge_answers_the_same_with_gradients():
+    """What is attacked is the judge itself, with another seed."""
     import torch
 
-    pixels = np.random.default_rng(0).integers(0, 256, (4, SIDE, SIDE, 3)).astype(np.uint8)
-    filters = PatchFilters.draw(pixels, 1, count=8)
-    assert filters.features_of(pixels).shape == (4, 2 * 8 * 16)
-    image = torch.rand(1, 3, SIDE, SIDE, generator=torch_generator(0)).requires_grad_()
-    filters.features(image).sum().backward()
-    assert image.grad.abs().max() > 0
-    assert not np.array_equal(PatchFilters.draw(pixels, 2, count=8).kernels, filters.kernels)
+    ratings, context = small_world()
+    pixels = [context.catalogue.pixels(item) for item in range(len(context.catalogue))]
+    judge = ConfirmingJudge.fit(ratings, thumbnails(pixels), context.training_items, 3)
+    surrogate = PatchSurrogate.of(judge)
+    expected = judge.score_all(thumbnails(pixels[:4]), np.arange(ratings.num_users))
+    images = torch.from_numpy(np.stack(pixels[:4])).permute(0, 3, 1, 2).float().div(255).requires_grad_()
+    for user in range(ratings.num_users):
+        scores = surrogate.tensor_scores(user)(images)
+        np.testing.assert_allclose(scores.detach().numpy(), expected[user], atol=2e-2)
+        (slope,) = torch.autograd.grad(scores.sum(), images)
+        assert slope.abs().max() > 0
 
 
 def test_squares_stay_what_they_are():
