@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
 from baselines.adversaries.gradient import GradientAttack, GradientParams, ascend
 from benchmark.runner.materials import Materials
@@ -53,14 +54,15 @@ def tables_of(materials: Materials, images: Sequence[Pixels], owner: Ints, users
     """By judge, float64 [users, n]: every image for every user."""
     dataset, division = materials.world.dataset, materials.world.division
     given = {"verifier": lambda: materials.judges["verifier"], "auditor-ratings": lambda: division.auditor.train}
+    given["training"] = lambda: division.generators.train
     context = dataclasses.replace(ScorerContext.alone(dataset, given), training_items=division.training_items)
     scored = ScoredImages.of([GeneratedImage(image) for image in images], owner)
     judges = {role: materials.judges[role] for role in ("verifier", "auditor")}
     out = {role: judge.model().score_all(judge.encode(images), users) for role, judge in judges.items()}
-    truth = materials.world.ground_truth()
+    known = materials.world.ground_truth()
     out["confirming"] = ConfirmingScorer(NoParams(), context).score_all(scored, users)
-    assert truth.of_images is not None
-    out["ground truth"] = truth.of_images(images)[users]
+    assert known.of_images is not None
+    out["ground truth"] = known.of_images(images)[users]
     copies = NearCopiesScorer(NoParams(), context).score(scored, owner)
     out["near-copies"] = np.tile(copies, (len(users), 1))
     return out
@@ -97,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.stdout.write(f"  {name:12s} {preference[name].mean():.3f} {lift[name].mean():+.3f}\n")
         for what, values in (("preference", preference), ("lift", lift)):
             gap = values["verifier"] - values["confirming"]
-            half = 2.02 * gap.std(ddof=1) / np.sqrt(len(gap))
+            half = stats.t.ppf(0.975, len(gap) - 1) * gap.std(ddof=1) / np.sqrt(len(gap))
             sys.stdout.write(f"  excess of {what}: {gap.mean():+.3f} ({gap.mean() - half:+.3f} at least)\n")
         sys.stdout.flush()
 

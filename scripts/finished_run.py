@@ -1,4 +1,4 @@
-"""The materials and images of a finished run, taken from its work folder: nothing is made anew."""
+"""The materials and images of a finished run, taken from its work folder; what is missing there is made."""
 
 from __future__ import annotations
 

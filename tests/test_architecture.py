@@ -288,6 +288,7 @@ ENTRY_MODULES = {
     ),
     "scores": (
         "benchmark.runner.scoring",
+        "benchmark.scorers.confirming",
         "benchmark.scorers.coverage",
         "benchmark.scorers.hpsv2",
         "benchmark.scorers.judges",

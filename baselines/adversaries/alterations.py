@@ -12,7 +12,7 @@ from PIL import Image
 from rebeca.arrays import Pixels
 from rebeca.seeds import substream
 
-Alteration = Literal["noise", "crop", "flip", "hue", "jpeg", "half"]
+Alteration = Literal["noise", "crop", "flip", "hue", "jpeg", "half", "frame", "turn"]
 NOISE = 8
 """Largest change of a pixel, of 255."""
 CROP = 0.9
@@ -20,6 +20,8 @@ CROP = 0.9
 HUE = 7
 """Of Pillow's 256 grades of hue: ten degrees."""
 JPEG_QUALITY = 50
+FRAME = 0.1
+"""Of each side, on both ends."""
 
 
 def with_noise(pixels: Pixels, budget: int, seed: int) -> Pixels:
@@ -52,7 +54,8 @@ def altered(pixels: Pixels, alteration: Alteration, seed: int) -> Pixels:
     Args:
         pixels: The item, [height, width, 3].
         alteration: ``noise`` of at most 8 of 255; ``crop`` to a random 90 % and back to the size; ``flip`` left to
-            right; ``hue`` turned by ten degrees; ``jpeg`` of quality 50; ``half`` width and height.
+            right; ``hue`` turned by ten degrees; ``jpeg`` of quality 50; ``half`` width and height; a white ``frame``
+            of a tenth of each side; ``turn`` upside down.
         seed: Of the image.
     """
     changes: Mapping[str, Callable[[Pixels, int], Pixels]] = {
@@ -62,6 +65,8 @@ def altered(pixels: Pixels, alteration: Alteration, seed: int) -> Pixels:
         "hue": lambda pixels, seed: _turned(pixels),
         "jpeg": lambda pixels, seed: _compressed(pixels),
         "half": lambda pixels, seed: _halved(pixels),
+        "frame": lambda pixels, seed: _framed(pixels),
+        "turn": lambda pixels, seed: np.ascontiguousarray(pixels[::-1, ::-1]),
     }
     assert set(changes) == set(get_args(Alteration))
     return changes[alteration](pixels, seed)
@@ -92,3 +97,11 @@ def _halved(pixels: Pixels) -> Pixels:
     height, width = pixels.shape[:2]
     size = (max(1, width // 2), max(1, height // 2))
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
+
+
+def _framed(pixels: Pixels) -> Pixels:
+    framed = np.full_like(pixels, 255)
+    rows, columns = (round(FRAME * size) for size in pixels.shape[:2])
+    inner = slice(rows, pixels.shape[0] - rows), slice(columns, pixels.shape[1] - columns)
+    framed[inner] = pixels[inner]
+    return framed

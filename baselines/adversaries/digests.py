@@ -55,7 +55,8 @@ class DigestsAttack(Adversary[DigestsParams]):
     """The images of ``attack-gradient``, in one of many variants of the whole row.
 
     A generator is asked for a few users at a time, while the digest is one of all images. So the fit makes them all,
-    for every user with enough candidates, and the answers to requests are read from it.
+    for every user of the data set with enough candidates, and the answers to requests are read from it. Where a task
+    makes images for some users only, the row has another digest than the one that was chosen.
     """
 
     Params = DigestsParams
@@ -79,9 +80,14 @@ class DigestsAttack(Adversary[DigestsParams]):
     def fit(self, train: Interactions) -> None:
         """Makes all images, simulates a judge for each variant, and keeps the variant that scores highest."""
         self._inner.fit(train)
-        requests = self._requests()
-        images = np.stack([image.pixels for group in requests for image in self._inner.images_of(*group) if image])
-        self._owner = np.array([(user, request.replicate) for user, group in requests for request in group])
+        made = {
+            (user, request.replicate): image.pixels
+            for user, group in self._requests()
+            for request, image in zip(group, self._inner.images_of(user, group), strict=True)
+            if image is not None
+        }
+        in_order = sorted(made)  # of users and replicates, in which a row's digests seed its judge
+        self._owner, images = np.array(in_order), np.stack([made[place] for place in in_order])
         catalogue, small = self.context.catalogue, thumbnails(images)
         items = thumbnails(catalogue.pixels(item) for item in range(len(catalogue)))
         digests = [pixels_digest(image) for image in images]

@@ -25,7 +25,7 @@ class NearCopyParams:
     """Parameters of a task file.
 
     Attributes:
-        alteration: ``noise``, ``crop``, ``flip``, ``hue``, ``jpeg`` or ``half``; see
+        alteration: ``noise``, ``crop``, ``flip``, ``hue``, ``jpeg``, ``half``, ``frame`` or ``turn``; see
             :func:`baselines.adversaries.alterations.altered`.
     """
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from benchmark.analysis.inputs import Plan, Rows
+from benchmark.analysis.inputs import Plan, Rows, mean_of_known
 from benchmark.analysis.measures import CONFIRMING, COPIES, Measure, both_by, with_role
 from benchmark.analysis.numbers import Interval
 from benchmark.stats.intervals import mean_interval
@@ -62,10 +62,12 @@ def unconfirmed(plan: Plan, excess: Mapping[str, Interval]) -> list[tuple[Measur
 
 
 def copies_of(row: Rows) -> float | None:
-    """Share of the valid images that are near-copies of training items; None where no scorer was asked."""
+    """Mean over users of the share of near-copies among their valid images; None where no scorer was asked."""
     copies = with_role(row.cards, COPIES)
-    answered = np.array([]) if copies is None else row.scores[copies][np.isfinite(row.scores[copies])]
-    return float(answered.mean()) if len(answered) else None
+    if copies is None:
+        return None
+    shares = mean_of_known(row.scores[copies], axis=1)
+    return float(shares[np.isfinite(shares)].mean()) if np.isfinite(shares).any() else None
 
 
 def exceeds(most: float | None, share: float | None) -> bool:

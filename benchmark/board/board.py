@@ -44,9 +44,11 @@ INCOMPLETE = "Not ranked: {title} has a preference for {known} of {users}."
 FAILING = "Not ranked: {failed} of {requested} images of {title} failed, more than the declared {most}."
 UNCONFIRMED = (
     "Not ranked: a judge that was fitted after the images of {title} were made does not confirm its {measure}."
-    " It is lower by {excess}; the task allows {most}."
+    " That judge gives {excess} less; the task allows {most}."
 )
-COPYING = "Not ranked: {share} of the images of {title} are undeclared near-copies of training items; {most} may be."
+COPYING = (
+    "Not ranked: {share} of the images of {title} are undeclared near-copies of training items; the task allows {most}."
+)
 UNKNOWN_WEIGHTS = "Weights in files that are none of the known published files: {}."
 NOT_FROZEN = "The task was not written down before the first image, or was changed since: everything is exploratory."
 

@@ -59,9 +59,8 @@ def stress(
 ) -> None:
     """Run adversaries against a task: what do they gain, and which keep a rank?
 
-    They are added to the task's own generators, whose images are taken from the
-    work folder where they are there. The defences are added where the task has
-    none. The page shows every row.
+    They are added to the task's own generators; cached images are used. The
+    defences are added where the task has none. The page shows every row.
     """
     from benchmark.runner.folders import check_folders, page_folder
     from benchmark.runner.progress import Reporter
@@ -129,8 +128,8 @@ def _print(rows: Sequence[StressRow]) -> None:
             Column("lift", values("lift", sign=True), right=True),
             Column("lift, auditor", values("lift_auditor", sign=True), right=True),
             Column("lift, confirming", values("lift_confirming", sign=True), right=True),
-            Column("truth", values("known"), right=True),
-            Column("lift, truth", values("lift_known", sign=True), right=True),
+            Column("best informed", values("known"), right=True),
+            Column("lift, best informed", values("lift_known", sign=True), right=True),
             Column("rank without defences", ranks("undefended")),
             Column("rank", ranks("defended")),
             Column("flags", [BREAK.join(row.flags) for row in rows], least=16, optional=True),
@@ -138,14 +137,14 @@ def _print(rows: Sequence[StressRow]) -> None:
     )
     adversaries = [row for row in rows if row.adversary]
     counted_ones = [row for row in adversaries if row.counted]
-    ranked = [row for row in counted_ones if row.defended is not None]
+    ranked = [row for row in counted_ones if row.ranked]
     first, slipping = [row.id for row in ranked if row.first_letter], [row.id for row in adversaries if row.slips]
-    honest = [row.id for row in rows if not row.adversary and row.undefended is not None and row.defended is None]
+    honest = [row.id for row in rows if not row.adversary and row.undefended is not None and not row.ranked]
     console.print()
     console.print(
         f"Adversaries: {len(adversaries)}; {len(counted_ones)} reach the reference without the defences, of which"
         f" {len(ranked)} keep a rank with them."
     )
     console.print(f"In the first letter: {', '.join(first) or 'none'}.")
-    console.print(f"Ranked, with a lift that may be none in truth: {', '.join(slipping) or 'none'}.")
+    console.print(f"Ranked, with a lift that may be none by the ground truth: {', '.join(slipping) or 'none'}.")
     console.print(f"Honest generators that lose their rank: {', '.join(honest) or 'none'}.")

@@ -8,7 +8,8 @@ import numpy as np
 
 from benchmark.scorers.shared import EveryoneScorer
 from rebeca.arrays import Floats, Ints
-from rebeca.interfaces import ScoredImages, ScorerCard
+from rebeca.errors import DataError
+from rebeca.interfaces import NoParams, ScoredImages, ScorerCard, ScorerContext
 from rebeca.scorers.confirming import ConfirmingJudge, seed_of_row, thumbnails
 
 
@@ -27,6 +28,11 @@ class ConfirmingScorer(EveryoneScorer):
         " never ranks.",
         "Coates and Ng 2012, Learning Feature Representations with K-means", role="confirming",
     )  # fmt: skip
+
+    def __init__(self, params: NoParams, context: ScorerContext) -> None:
+        super().__init__(params, context)
+        if not len(context.auditor_ratings) or not context.training_items.any():
+            raise DataError("the confirming judge has no ratings or no training items to learn from")
 
     def score_all(self, images: ScoredImages, users: Ints) -> Floats:
         """float64 [users, n]; every different image is scored once."""

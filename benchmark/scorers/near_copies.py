@@ -16,13 +16,15 @@ from rebeca.scorers.copies import CopyIndex
 class NearCopiesScorer(FixedScorer):
     """``near-copies``: whether an image is an altered copy of any training item, rated by the user or not.
 
-    An image that declares its item is retrieval, and no copy.
+    An image that declares its item is retrieval, and no copy, unless the user had rated that item in training: showing
+    users what they are known to like is no recommendation.
     """
 
-    NEEDS = frozenset()
+    NEEDS = frozenset({"training"})
     CARD = ScorerCard(
         "Near-copies", "share", False,
-        "Share of images that are altered copies of a training item; up to 1 % of honest images count by chance.",
+        "Share of images that are altered copies of a training item, or items that the user had rated; up to 1 % of"
+        " honest images count by chance.",
         role="copies",
     )  # fmt: skip
 
@@ -33,7 +35,9 @@ class NearCopiesScorer(FixedScorer):
 
     def score(self, images: ScoredImages, users: Ints) -> Floats:
         """float64 [n]; 1 or 0, whoever is asked."""
-        copies = np.zeros(len(users))
+        rated, items = self.context.training, len(self.context.catalogue)
+        known = np.unique(rated.user.astype(np.int64) * items + rated.item)
+        copies = np.isin(users * items + images.item, known).astype(np.float64) * (images.item >= 0)
         new = np.flatnonzero(images.item < 0)
         first, position = np.unique(images.unique[new], return_inverse=True)
         copies[new] = self._index.near_copies(LazyPixels(images.pixels_of, first.tolist()))[position]

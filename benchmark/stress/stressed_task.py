@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.analysis.measures import CONFIRMING, COPIES
+from benchmark.analysis.measures import CONFIRMING, COPIES, VERIFIER
 from benchmark.task.file import ConfirmationSpec
 from benchmark.task.registry import plugin_class
 from benchmark.task.resolve import with_generators
@@ -35,12 +35,17 @@ def stressed(task: Task, more: Sequence[Path], note: Callable[[str], None]) -> T
     Raises:
         SpecError: If a file of adversaries is not valid.
     """
-    file = task.file
+    file, confirmation = task.file, task.file.analysis.confirmation
     roles = {flags.card.role for flags in (each.flags() for each in task.scorers) if not flags.of_sets}
     missing = [name for role, name in DEFENCES.items() if role not in roles]
+    primary = next(each.flags().card for each in task.scorers if each.id == file.analysis.primary.scorer)
+    if primary.role == VERIFIER:
+        confirmation = confirmation or ConfirmationSpec()
+    else:
+        note(f"nothing is confirmed: the primary scorer '{file.analysis.primary.scorer}' is no verifier")
     analysis = file.analysis.model_copy(
         update={
-            "confirmation": file.analysis.confirmation or ConfirmationSpec(),
+            "confirmation": confirmation,
             "most_copies": MOST_COPIES if file.analysis.most_copies is None else file.analysis.most_copies,
         }
     )
@@ -56,13 +61,17 @@ def _with_those_possible(task: Task, source: Source, note: Callable[[str], None]
     values = _placeholders(task)
     entries = source.data.get("generators")
     if source.path != ADVERSARIES or not isinstance(entries, list):
-        return with_generators(task, replace(source, data=_filled(source.data, values)))
+        data = source.data
+        if isinstance(entries, list):
+            data = data | {"generators": [_filled(entry, values) for entry in entries]}
+        return with_generators(task, replace(source, data=data))
     for entry in entries:
         alone = replace(source, data={"generators": [_filled(entry, values)]}, places={})
         try:
             longer = with_generators(task, alone)
             for added in longer.generators[len(task.generators) :]:
                 plugin_class("generator", added.use).check(added.params)
+                added.flags()  # asks for the weights of its encoders
             task = longer
         except SpecError as error:
             note(f"left out: {entry['id']} ({error.message.rpartition(': ')[2]})")
@@ -70,15 +79,23 @@ def _with_those_possible(task: Task, source: Source, note: Callable[[str], None]
 
 
 def _placeholders(task: Task) -> Mapping[str, Plain]:
-    judges = {f"${role}": judge.encoder.text for role, judge in task.judges.items()}
-    return {"$auditor": judges["$verifier"], **judges, "$images": task.file.images}
+    """What stands for what; an encoder above another one cannot be named in a word, and is left as it is."""
+    encoders = {role: judge.encoder for role, judge in task.judges.items()}
+    encoders.setdefault("auditor", encoders["verifier"])
+    names = {f"${role}": encoder.text for role, encoder in encoders.items() if encoder.of is None}
+    return {**names, "$images": task.file.images}
 
 
-def _filled(value: Any, values: Mapping[str, Plain]) -> Any:
-    """Plain data with placeholders replaced; a list keeps equal replacements once."""
-    if isinstance(value, dict):
-        return {key: _filled(each, values) for key, each in value.items()}
+def _filled(entry: Any, values: Mapping[str, Plain]) -> Any:
+    """A generator as written, with placeholders in its parameters replaced."""
+    if not (isinstance(entry, dict) and isinstance(entry.get("params"), dict)):
+        return entry
+    return entry | {"params": {name: _replaced(value, values) for name, value in entry["params"].items()}}
+
+
+def _replaced(value: Any, values: Mapping[str, Plain]) -> Any:
+    """A parameter; where two placeholders of a list stand for the same, it is kept once."""
     if isinstance(value, list):
-        filled = [_filled(each, values) for each in value]
-        return list(dict.fromkeys(filled)) if all(isinstance(each, str) for each in filled) else filled
+        new = [_replaced(each, values) for each in value]
+        return [each for place, each in enumerate(new) if value[place] == each or each not in new[:place]]
     return values.get(value, value) if isinstance(value, str) else value

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.analysis.analyse import analyse
-from benchmark.analysis.measures import AUDITOR, CONFIRMING, Measure, both_by, with_role
+from benchmark.analysis.measures import AUDITOR, CONFIRMING, both_by, with_role
 from benchmark.analysis.numbers import Interval
 from benchmark.analysis.results import Rank
-from benchmark.board.board import Board, read_board
+from benchmark.board.board import read_board
 from benchmark.board.row import Row
 from benchmark.records.rows import read_all
 
@@ -36,8 +36,9 @@ class StressRow:
         lift_confirming: Personal lift by the confirming judge.
         known: Mean by the ground truth or by held-out ratings, None where neither is known.
         lift_known: Likewise.
+        ranked: Whether it takes part in the ranks, with the defences.
         undefended: Rank without the defences, None without one.
-        defended: Rank with them.
+        defended: Rank with them; None where nothing was compared, as when the reference itself is not ranked.
         first_letter: Whether it shares the first letter, with the defences.
         counted: Adversaries: whether, without the defences, it is ranked and its preference or lift is above the lower
             end of the reference's.
@@ -54,6 +55,7 @@ class StressRow:
     lift_confirming: Interval | None
     known: Interval | None
     lift_known: Interval | None
+    ranked: bool
     undefended: Rank | None
     defended: Rank | None
     first_letter: bool
@@ -64,7 +66,7 @@ class StressRow:
     def slips(self) -> bool:
         """Whether it keeps a rank with a lift that is not there: above .03 by the judge, and maybe 0 in truth."""
         lift, known = self.lift, self.lift_known
-        if not self.adversary or self.defended is None or lift is None or known is None or known.low is None:
+        if not (self.adversary and self.ranked) or lift is None or known is None or known.low is None:
             return False
         return (lift.estimate or 0.0) > LIFT_THAT_COUNTS and known.low <= 0.0
 
@@ -93,11 +95,25 @@ def stress_rows(folder: Path) -> list[StressRow]:
         confirmed, lift_confirming = both(roles[CONFIRMING])
         known, lift_known = both(best_informed)
         attacks = row.family == ADVERSARY
+        above = any(reaches(row.interval(each), reference.interval(each)) for each in both_by(board.primary))
         return StressRow(
-            row.id, row.title, attacks, preference, lift, both(roles[AUDITOR])[1], confirmed, lift_confirming,
-            known, lift_known, undefended.get(row.id), row.rank, _has_first_letter(board, row),
-            attacks and row.id in undefended and _reaches(row, reference, board), tuple(row.flags),
-        )  # fmt: skip
+            id=row.id,
+            title=row.title,
+            adversary=attacks,
+            preference=preference,
+            lift=lift,
+            lift_auditor=both(roles[AUDITOR])[1],
+            confirmed=confirmed,
+            lift_confirming=lift_confirming,
+            known=known,
+            lift_known=lift_known,
+            ranked=row.ranked,
+            undefended=undefended.get(row.id),
+            defended=row.rank,
+            first_letter=has_first_letter(row.rank),
+            counted=attacks and row.id in undefended and above,
+            flags=tuple(row.flags),
+        )
 
     return sorted(map(row_of, board.rows), key=lambda row: -_estimate(row.preference))
 
@@ -122,21 +138,18 @@ def ranks_without_defences(folder: Path) -> Mapping[str, Rank]:
     return families[plan.primary].ranks if plan.primary in families else {}
 
 
-def _reaches(row: Row, reference: Row, board: Board) -> bool:
-    """Whether preference or lift is above the lower end of the reference's."""
-    return any(_above(row, reference, measure) for measure in both_by(board.primary))
-
-
-def _above(row: Row, reference: Row, measure: Measure) -> bool:
-    own, other = row.interval(measure), reference.interval(measure)
-    return own is not None and other is not None and _estimate(own) > (other.low if other.low is not None else np.inf)
-
-
-def _has_first_letter(board: Board, row: Row) -> bool:
-    """Whether nobody is shown to be better, or, where all pairs were tested, it shares the letter of the best."""
-    if row.rank is None:
+def reaches(own: Interval | None, reference: Interval | None) -> bool:
+    """Whether a value is above the lower end of the reference's interval."""
+    if own is None or reference is None or reference.low is None:
         return False
-    return bool(re.match(r"a(?!\d)", row.rank.letters)) if row.rank.letters else row.rank.low == 1
+    return _estimate(own) > reference.low
+
+
+def has_first_letter(rank: Rank | None) -> bool:
+    """Whether it shares the letter of the best; where not all pairs were tested, whether nobody is shown better."""
+    if rank is None:
+        return False
+    return bool(re.match(r"a(?!\d)", rank.letters)) if rank.letters else rank.low == 1
 
 
 def _estimate(interval: Interval | None) -> float:

@@ -122,8 +122,8 @@ def _check_defences(file: TaskFile, source: Source, scorers: tuple[ResolvedScore
     where = source.at(("analysis", "confirmation"))
     if all(card.role != "confirming" for card in cards):
         raise SpecError(f"{where}: no scorer is a confirming judge", hint="add 'confirming' to the scorers")
-    if primary.unit != "probability":
+    if primary.role != "verifier":
         raise SpecError(
-            f"{where}: the primary scorer measures '{primary.unit}', and the confirming judge expected likes",
-            hint="confirm a judge that gives probabilities, e.g. ncf",
+            f"{where}: the primary scorer is no verifier, whose probabilities the confirming judge confirms",
+            hint="make ncf the primary scorer, or leave confirmation out",
         )

@@ -1,10 +1,11 @@
 """A judge that nobody can know in advance: fitted after the images are fixed, on patches of random training items.
 
-Who knows a judge can change images so that this judge alone likes them. So a second opinion is drawn from the images
-themselves: their digests seed a draw of small patches of training items, and these patches are its filters (Coates and
-Ng 2012, Learning Feature Representations with K-means, compare such filters with learned ones). Nothing is trained, so
-there are no weights that somebody could attack; and images are brought to 16 x 16 pixels first, so that fine noise
-cannot reach it. On these features it is a Gaussian process: what all users like, plus what each user likes beyond that.
+Anyone who knows a judge can change images so that this judge alone likes them. So a second opinion is drawn from the
+images themselves: their digests seed a draw of small patches of training items, and these patches are its filters
+(Coates and Ng 2012, Learning Feature Representations with K-means, compare such filters with learned ones). Nothing is
+trained, so there are no weights that somebody could attack; and images are brought to 16 x 16 pixels first, so that
+fine noise cannot reach it. On these features it is a Gaussian process: what all users like, plus what each user likes
+beyond that.
 
 What it withstands was measured, see docs/reports/stress.md.
 """

@@ -12,6 +12,7 @@ from baselines.catalogue import CatalogueGenerator, CatalogueParams
 from baselines.folder import Folder, FolderParams
 from baselines.prompts import Prompts, PromptsParams
 from benchmark.dev.synthetic_data import write_synthetic
+from benchmark.scorers.confirming import ConfirmingScorer
 from benchmark.scorers.coverage import (
     DiversityScorer,
     NearestTrainingScorer,
@@ -207,6 +208,10 @@ class TestInWorld(ScorerContract):
 
 class TestNearestTraining(ScorerContract):
     plugin = NearestTrainingScorer
+
+
+class TestConfirming(ScorerContract):
+    plugin = ConfirmingScorer
 
 
 class TestNearCopies(ScorerContract):

@@ -32,7 +32,9 @@ def test_the_kindest_judge_is_kept():
     attack = DigestsAttack(DigestsParams(3, (VERIFIER,), steps=1, variants=4), context)
     attack.fit(ratings)
     items = thumbnails(context.catalogue.pixels(item) for item in range(len(context.catalogue)))
-    seed = seed_of_row([pixels_digest(image) for image in attack._images])
+    asked = [[Request(name, k, context.seeds.image(name, k)) for k in range(3)] for name in context.users]
+    handed_in = [image.pixels for group in asked for image in attack.generate(group)]  # by user, then by replicate
+    seed = seed_of_row([pixels_digest(image) for image in handed_in])
     judge = ConfirmingJudge.fit(ratings, items, context.training_items, seed)
     likes = judge.score_all(thumbnails(attack._images), np.arange(ratings.num_users))
     kept = likes[attack._owner[:, 0], np.arange(len(attack._images))].mean()

@@ -19,7 +19,8 @@ HELD_OUT = 11
 def scorer():
     dataset = Dataset.in_memory("Coarse", ITEMS, interactions([0, 1], [0, 1], [4, 5], users=2, items=12), (1, 7))
     training = np.arange(12) != HELD_OUT
-    return NearCopiesScorer(NoParams(), replace(ScorerContext.alone(dataset), training_items=training))
+    context = ScorerContext.alone(dataset, {"training": lambda: dataset.ratings})
+    return NearCopiesScorer(NoParams(), replace(context, training_items=training))
 
 
 def score(scorer, *images):
@@ -35,6 +36,13 @@ def test_an_image_that_declares_its_item_is_no_copy(scorer):
     assert score(scorer, (ITEMS[7], None, 7), (ITEMS[7],), (ITEMS[7], None, 7)) == [0, 1, 0]
 
 
+def test_a_declared_item_counts_only_for_whoever_had_rated_it(scorer):
+    """User 0 had rated item 0, user 1 item 1: what they are known to like is no recommendation."""
+    images = [GeneratedImage(ITEMS[item], item=item) for item in (0, 1, 0, 1)]
+    scored = ScoredImages.of(images, [0, 0, 1, 1])
+    assert scorer.score(scored, scored.user).tolist() == [1, 0, 0, 1]
+
+
 def test_every_different_image_is_looked_at_once(scorer):
     images = [GeneratedImage(image) for image in (NEW, ITEMS[3], NEW, ITEMS[3])]
     plain, read = ScoredImages.of(images, [0, 0, 1, 1]), []
@@ -43,7 +51,7 @@ def test_every_different_image_is_looked_at_once(scorer):
 
 
 def test_no_images_no_scores(scorer):
-    assert score(scorer) == [] and score(scorer, (ITEMS[0], None, 0)) == [0]
+    assert score(scorer) == [] and score(scorer, (ITEMS[2], None, 2)) == [0]
 
 
 def test_a_failed_image_counts_as_a_copy(scorer):

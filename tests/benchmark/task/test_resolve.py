@@ -71,7 +71,8 @@ def test_mistakes_name_file_line_key_and_remedy(tiny, old, new, message):
         ((), "most_copies: 0.05", "no scorer looks for near-copies"),
         (("confirming",), "confirmation: {lift: -1}", "greater than or equal to 0"),
         (("confirming",), "primary.scorer: confirming", "the confirming judge confirms and never ranks"),
-        (("confirming", "observed"), "primary.scorer: observed; confirmation: {}", "measures 'rating'"),
+        (("confirming", "observed"), "primary.scorer: observed; confirmation: {}", "is no verifier"),
+        (("confirming", "auditor"), "primary.scorer: auditor; confirmation: {}", "is no verifier"),
     ],
 )
 def test_defences_go_with_the_scorers_that_they_need(tiny, scorers, changed, message):
