@@ -80,14 +80,14 @@ class DigestsAttack(Adversary[DigestsParams]):
     def fit(self, train: Interactions) -> None:
         """Makes all images, simulates a judge for each variant, and keeps the variant that scores highest."""
         self._inner.fit(train)
-        made = {
+        by_place = {
             (user, request.replicate): image.pixels
             for user, group in self._requests()
             for request, image in zip(group, self._inner.images_of(user, group), strict=True)
             if image is not None
         }
-        in_order = sorted(made)  # of users and replicates, in which a row's digests seed its judge
-        self._owner, images = np.array(in_order), np.stack([made[place] for place in in_order])
+        in_order = sorted(by_place)  # of users and replicates, in which a row's digests seed its judge
+        self._owner, images = np.array(in_order), np.stack([by_place[place] for place in in_order])
         catalogue, small = self.context.catalogue, thumbnails(images)
         items = thumbnails(catalogue.pixels(item) for item in range(len(catalogue)))
         digests = [pixels_digest(image) for image in images]

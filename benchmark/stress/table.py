@@ -66,9 +66,10 @@ class StressRow:
     def slips(self) -> bool:
         """Whether it keeps a rank with a lift that is not there: above .03 by the judge, and maybe 0 in truth."""
         lift, known = self.lift, self.lift_known
-        if not (self.adversary and self.ranked) or lift is None or known is None or known.low is None:
+        if not (self.adversary and self.ranked) or lift is None or known is None:
             return False
-        return (lift.estimate or 0.0) > LIFT_THAT_COUNTS and known.low <= 0.0
+        low = known.estimate if known.method == "constant" else known.low
+        return (lift.estimate or 0.0) > LIFT_THAT_COUNTS and low is not None and low <= 0.0
 
 
 LIFT_THAT_COUNTS = 0.03

@@ -26,6 +26,8 @@ def row(**changes):
         ({}, True),
         ({"lift": interval(0.02)}, False),  # gained nothing
         ({"lift_known": interval(0.1, 0.01, 0.2)}, False),  # users do like it more than others do
+        ({"lift_known": Interval(0.0, None, None, "constant", 30, None)}, True),  # nobody likes any of it
+        ({"lift_known": interval(0.1)}, False),
         ({"ranked": False}, False),
         ({"adversary": False}, False),
         ({"lift_known": None}, False),
