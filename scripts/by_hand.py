@@ -329,7 +329,7 @@ def half_widths(folder: Path, measure: str, comparison: dict[str, Any]) -> dict[
     kind, scorer = ("personal", measure[5:]) if measure.startswith("lift:") else ("summary", measure)
     having = [name for name, info in infos.items() if scorer in info[kind]]
     results = comparison["results"]
-    reasons = ("incomplete", "failing", "unconfirmed", "copying")
+    reasons = ("incomplete", "failing", "unconfirmed", "copying", "outside")
     left_out = {name for reason in reasons for name in results.get(reason, ())}
     ranked = [name for name in having if infos[name]["generator"]["ranked"] and name not in left_out]
     out: dict[str, float] = {}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmark.analysis.agreement import agreement, validity
-from benchmark.analysis.confirmation import copies_of, exceeds, excess_of, unconfirmed
+from benchmark.analysis.confirmation import copies_of, exceeds, excess_of, outside_of, unconfirmed
 from benchmark.analysis.fits import Fits
 from benchmark.analysis.inputs import READINGS, HeldOutRatings, Plan, Rows, lifts_of
 from benchmark.analysis.items import HeldOutItems
@@ -78,7 +78,8 @@ def analyse(
     excess = {row.id: excess_of(plan, row, values[row.id], weights) for row in rows}
     copying = tuple(row.id for row in rows if row.ranked and exceeds(plan.most_copies, copies_of(row)))
     not_confirmed = tuple(row.id for row in rows if row.ranked and unconfirmed(plan, excess[row.id]))
-    rows = _without_rank(rows, (*not_confirmed, *copying))
+    outside = tuple(row.id for row in rows if row.ranked and exceeds(plan.most_outside, outside_of(row)))
+    rows = _without_rank(rows, (*not_confirmed, *copying, *outside))
     factors = Factors(weights, Fits(plan, rows, values, block), items)
     moved, generators = Moved(), dict[str, GeneratorResults]()
     for row in rows:
@@ -103,6 +104,7 @@ def analyse(
             failing,
             not_confirmed,
             copying,
+            outside,
         ),
     )
 

@@ -3,7 +3,7 @@
 Whoever knows a judge can please it without pleasing anybody else. The confirming judge is fitted after the images are
 fixed, so it cannot be known in advance. It confirms and never ranks: a row loses its rank only where the primary score
 clearly exceeds the confirming one, by more than was declared. A row of undeclared near-copies of training items loses
-its rank as well. See docs/explanation/statistics.md.
+its rank as well, and one of images that no world could hold. See docs/explanation/statistics.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from benchmark.analysis.inputs import Plan, Rows, mean_of_known
-from benchmark.analysis.measures import CONFIRMING, COPIES, Measure, both_by, with_role
+from benchmark.analysis.measures import CONFIRMING, COPIES, SUPPORT, Measure, both_by, with_role
 from benchmark.analysis.numbers import Interval
 from benchmark.stats.intervals import mean_interval
 from rebeca.arrays import Floats, Ints
@@ -63,10 +63,20 @@ def unconfirmed(plan: Plan, excess: Mapping[str, Interval]) -> list[tuple[Measur
 
 def copies_of(row: Rows) -> float | None:
     """Mean over users of the share of near-copies among their valid images; None where no scorer was asked."""
-    copies = with_role(row.cards, COPIES)
-    if copies is None:
+    return _share(row, COPIES)
+
+
+def outside_of(row: Rows) -> float | None:
+    """Likewise, of images that could not be items of the world."""
+    inside = _share(row, SUPPORT)
+    return None if inside is None else 1 - inside
+
+
+def _share(row: Rows, role: str) -> float | None:
+    scorer = with_role(row.cards, role)
+    if scorer is None:
         return None
-    shares = mean_of_known(row.scores[copies], axis=1)
+    shares = mean_of_known(row.scores[scorer], axis=1)
     return float(shares[np.isfinite(shares)].mean()) if np.isfinite(shares).any() else None
 
 

@@ -209,6 +209,7 @@ class Plan:
         confirmation: By measure, ``preference`` and ``lift``: by how much the primary scorer may exceed the confirming
             judge in a ranked row; empty where none is asked.
         most_copies: Largest share of near-copies among the images of a ranked generator; None where any may be.
+        most_outside: Likewise, of images that could not be items of the world.
     """
 
     name: str
@@ -225,6 +226,7 @@ class Plan:
     frozen: bool
     confirmation: Mapping[str, float] = field(default_factory=dict)
     most_copies: float | None = None
+    most_outside: float | None = None
 
     @property
     def reading(self) -> str:

@@ -368,6 +368,8 @@ class TaskResults:
             more than `analysis.confirmation`; absent if there are none.
         copying: Generators that are not ranked, because a larger share of their images than `analysis.most_copies` are
             near-copies of training items and do not say so; absent if there are none.
+        outside: Generators that are not ranked, because a larger share of their images than `analysis.most_outside`
+            could not be items of the world; absent if there are none.
     """
 
     users: Count
@@ -379,11 +381,12 @@ class TaskResults:
     failing: tuple[str, ...]
     unconfirmed: Annotated[tuple[str, ...], Field(exclude_if=empty)] = ()
     copying: Annotated[tuple[str, ...], Field(exclude_if=empty)] = ()
+    outside: Annotated[tuple[str, ...], Field(exclude_if=empty)] = ()
 
     @property
     def unranked(self) -> frozenset[str]:
         """Generators that lost their rank by what their images are."""
-        return frozenset((*self.incomplete, *self.failing, *self.unconfirmed, *self.copying))
+        return frozenset((*self.incomplete, *self.failing, *self.unconfirmed, *self.copying, *self.outside))
 
 
 @dataclass(frozen=True, slots=True)

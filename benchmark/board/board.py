@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmark.analysis.confirmation import unconfirmed
 from benchmark.analysis.judges import JudgeReport
-from benchmark.analysis.measures import COPIES, MEANINGS, Measure, both_by
+from benchmark.analysis.measures import COPIES, MEANINGS, SUPPORT, Measure, both_by
 from benchmark.analysis.results import Comparison, Personal, Validity
 from benchmark.board.claims import Sentence
 from benchmark.board.columns import Columns
@@ -49,6 +49,7 @@ UNCONFIRMED = (
 COPYING = (
     "Not ranked: {share} of the images of {title} are undeclared near-copies of training items; the task allows {most}."
 )
+OUTSIDE = "Not ranked: {share} of the images of {title} could not be items of the world; the task allows {most}."
 UNKNOWN_WEIGHTS = "Weights in files that are none of the known published files: {}."
 NOT_FROZEN = "The task was not written down before the first image, or was changed since: everything is exploratory."
 
@@ -203,6 +204,15 @@ class Board:
             for row in self.rows
             if row.copying
         ]
+        sentences += [
+            OUTSIDE.format(
+                title=row.title,
+                share=exact_percent(1 - (share_by_role(row.record, SUPPORT) or 0.0)),
+                most=exact_percent(self.record.spec.analysis.most_outside or 0.0),
+            )
+            for row in self.rows
+            if row.outside
+        ]
         for caution in self.record.results.cautions:
             where = first_few(caution.where, NAMED)
             measure = self.heading(caution.measure or "")
@@ -274,6 +284,7 @@ def board_of(folder: Path, task: TaskRecord, records: Mapping[str, GeneratorReco
             failing=name in task.results.failing,
             unconfirmed=name in task.results.unconfirmed,
             copying=name in task.results.copying,
+            outside=name in task.results.outside,
             lifts=_ordered(record, primary),
             flags=flags_of(record, task, twin_of.get(name), name in with_gap),
             record=record,

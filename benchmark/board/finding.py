@@ -19,7 +19,7 @@ from rebeca.errors import counted
 IN_WORDS = {OBSERVED: "real ratings", GROUND_TRUTH: "the ground truth", VERIFIER: "the verifier"}
 """By role of a scorer."""
 FAILED, USERS, TESTS, INCOMPLETE, FAILING, FITS = "failed", "users", "tests", "incomplete", "failing", "fits"
-UNCONFIRMED, COPYING = "unconfirmed", "copying"
+UNCONFIRMED, COPYING, OUTSIDE = "unconfirmed", "copying", "outside"
 """Keys of claims: failed images, users with a value, tests, generators that lack too many users or images, fits."""
 LESS = {False: ("worse", "better"), True: ("less personal", "more personal")}
 """What a generator with a lower, and one with a higher value is; by whether the measure is a lift."""
@@ -37,7 +37,7 @@ def finding_of(
         alpha: Level of the tests.
         judges: The verifier's report.
     """
-    unranked = _failing(rows) + _incomplete(rows) + _unconfirmed(rows) + _copying(rows)
+    unranked = _failing(rows) + _incomplete(rows) + _unconfirmed(rows) + _copying(rows) + _outside(rows)
     if not any(row.measure(measures.primary) for row in rows):
         return Sentence("No generator has a preference.") + unranked
     ranked = [row for row in rows if row.ranked and row.measure(measures.primary)]
@@ -244,6 +244,12 @@ def _copying(rows: Sequence[Row]) -> Sentence:
     """Names the generators whose images are undeclared near-copies."""
     because = "too many images are undeclared near-copies of training items"
     return _not_ranked([row for row in rows if row.copying], COPYING, because)
+
+
+def _outside(rows: Sequence[Row]) -> Sentence:
+    """Names the generators whose images could not be items of the world."""
+    because = "too many images could not be items of the world"
+    return _not_ranked([row for row in rows if row.outside], OUTSIDE, because)
 
 
 def _not_ranked(rows: Sequence[Row], why: str, because: str) -> Sentence:

@@ -94,6 +94,8 @@ def compare_generators(board: Board, a: str, b: str) -> list[MeasureComparison]:
             hint = f"the confirming judge does not confirm the scores of {' and '.join(map(repr, doubted))}"
         elif copying := [name for name in (a, b) if board.row(name).copying]:
             hint = f"images of {' and '.join(map(repr, copying))} are undeclared near-copies of training items"
+        elif outside := [name for name in (a, b) if board.row(name).outside]:
+            hint = f"images of {' and '.join(map(repr, outside))} could not be items of the world"
         elif analysis.family == "against-reference":
             hint = (
                 f"the task compares ranked generators with '{board.reference}' only; analysis.family: all-pairs, and a"

@@ -29,6 +29,7 @@ class Row:
         failing: Whether too many of its images failed; then it is not ranked.
         unconfirmed: Whether the confirming judge sees much less than the primary scorer; then it is not ranked.
         copying: Whether too many of its images are undeclared near-copies of training items; then it is not ranked.
+        outside: Whether too many of its images could not be items of the world; then it is not ranked.
         lifts: Personal results by scorer: the primary one first, then those that know best.
         flags: Warnings, see :mod:`benchmark.board.flags`.
         record: The whole record.
@@ -41,6 +42,7 @@ class Row:
     failing: bool
     unconfirmed: bool
     copying: bool
+    outside: bool
     lifts: Mapping[str, Personal]
     flags: list[str]
     record: GeneratorRecord
@@ -62,7 +64,11 @@ class Row:
     @property
     def ranked(self) -> bool:
         """Whether it takes part in the ranks."""
-        return self.record.generator.ranked and self.complete and not (self.failing or self.unconfirmed or self.copying)
+        return (
+            self.record.generator.ranked
+            and self.complete
+            and not (self.failing or self.unconfirmed or self.copying or self.outside)
+        )
 
     def interval(self, measure: Measure) -> Interval | None:
         """Interval of a measure or a lift; None where there is no estimate."""

@@ -337,6 +337,7 @@ def plan_of(spec: Spec, frozen: bool) -> Plan:
         most_failures=analysis.most_failures,
         frozen=frozen,
         most_copies=analysis.most_copies,
+        most_outside=analysis.most_outside,
         confirmation={} if analysis.confirmation is None else analysis.confirmation.model_dump(),
     )
 

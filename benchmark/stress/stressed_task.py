@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.analysis.measures import CONFIRMING, COPIES, VERIFIER
+from benchmark.analysis.measures import CONFIRMING, COPIES, SUPPORT, VERIFIER
 from benchmark.task.file import ConfirmationSpec
 from benchmark.task.registry import plugin_class
 from benchmark.task.resolve import with_generators
@@ -20,6 +20,8 @@ from rebeca.interfaces import NoParams
 ADVERSARIES = Path(__file__).with_name("adversaries.yaml")
 MOST_COPIES = 0.05
 """Of undeclared near-copies among the images of a ranked generator, where a task declares none."""
+MOST_OUTSIDE = 0.5
+"""Of images that could not be items of the world, where a task declares none and has a scorer that can tell."""
 DEFENCES = {CONFIRMING: "confirming", COPIES: "near-copies"}
 """Registered names of scorers, by the role that they play."""
 
@@ -47,6 +49,9 @@ def stressed(task: Task, more: Sequence[Path], note: Callable[[str], None]) -> T
         update={
             "confirmation": confirmation,
             "most_copies": MOST_COPIES if file.analysis.most_copies is None else file.analysis.most_copies,
+            "most_outside": MOST_OUTSIDE
+            if file.analysis.most_outside is None and SUPPORT in roles
+            else file.analysis.most_outside,
         }
     )
     scorers = (*task.scorers, *(ResolvedScorer(name, NoParams(), name) for name in missing))

@@ -122,7 +122,7 @@ def stress_rows(folder: Path) -> list[StressRow]:
 def ranks_without_defences(folder: Path) -> Mapping[str, Rank]:
     """Ranks by the primary scorer as they would be if nobody asked the defences."""
     task, rows = read_all(folder)
-    plan = replace(task.plan, confirmation={}, most_copies=None)
+    plan = replace(task.plan, confirmation={}, most_copies=None, most_outside=None)
     primary = [
         replace(
             row,

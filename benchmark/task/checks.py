@@ -112,6 +112,9 @@ def _check_defences(file: TaskFile, source: Source, scorers: tuple[ResolvedScore
     if file.analysis.most_copies is not None and all(card.role != "copies" for card in cards):
         where = source.at(("analysis", "most_copies"))
         raise SpecError(f"{where}: no scorer looks for near-copies", hint="add 'near-copies' to the scorers")
+    if file.analysis.most_outside is not None and all(card.role != "support" for card in cards):
+        where = source.at(("analysis", "most_outside"))
+        raise SpecError(f"{where}: no scorer knows the world's items", hint="add 'in-world' to the scorers")
     if primary.role == "confirming":
         raise SpecError(
             f"{source.at(('analysis', 'primary'))}: the confirming judge confirms and never ranks",

@@ -147,6 +147,11 @@ class AnalysisSpec(StrictModel):
         default=None,
         description="Largest share of near-copies among the images of a ranked generator; absent where any may be.",
     )
+    most_outside: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        default=None,
+        description="Largest share of images of a ranked generator that could not be items of the world; absent where"
+        " any may be.",
+    )
     strata: list[Literal["cold", "block"]] = Field(default_factory=list)
 
     @model_serializer(mode="wrap")

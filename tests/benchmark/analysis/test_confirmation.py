@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from benchmark.analysis.measures import LIFT
 from rebeca.interfaces import ScorerCard
-from tests.benchmark.analysis.test_analyse import USERS, noise, rows, run
+from tests.benchmark.analysis.test_analyse import USERS, card, noise, rows, run
 
 ASKED = {"preference": 0.05, "lift": 0.03}
 CONFIRMING = ScorerCard("Confirming judge", "expected likes", True, "Confirms.", role="confirming")
@@ -117,6 +117,16 @@ def test_more_undeclared_near_copies_than_declared_cost_the_rank(share, most, ra
     analysis = run([*others, copying(rows("b", noise(5)), copies)], most_copies=most)
     assert analysis.task.copying == (() if ranked else ("b",))
     assert ("b" in analysis.task.families["ncf"].ranks) == ranked
+
+
+@pytest.mark.parametrize(("inside", "most", "ranked"), [(0.25, 0.5, False), (0.5, 0.5, True), (0.0, None, True)])
+def test_more_images_outside_the_world_than_declared_cost_the_rank(inside, most, ranked):
+    support = ScorerCard("In the world", "share", True, "Could be items.", role="support")
+    share = np.arange(4)[None].repeat(USERS, axis=0) < 4 * inside
+    row = dataclasses.replace(copying(rows("b", noise(1)), share), cards={"ncf": card(), "near-copies": support})
+    analysis = run([rows("a", noise(0)), rows("c", noise(2)), row], most_outside=most)
+    assert analysis.task.outside == (() if ranked else ("b",))
+    assert ("b" in analysis.task.families["ncf"].ranks) == ranked and analysis.task.copying == ()
 
 
 def test_failed_images_are_no_copies():

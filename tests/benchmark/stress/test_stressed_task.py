@@ -46,6 +46,7 @@ def test_defences_are_added_once(quick):
     assert ids.count("confirming") == ids.count("near-copies") == 1
     declared = task.file.analysis
     assert (declared.confirmation.preference, declared.confirmation.lift, declared.most_copies) == (0.05, 0.03, 0.05)
+    assert declared.most_outside == 0.5  # the world can tell
     again, _ = listed(task.__class__(**{name: getattr(task, name) for name in task.__slots__} | {"generators": ()}))
     assert [scorer.id for scorer in again.scorers] == ids
 

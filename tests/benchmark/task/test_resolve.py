@@ -69,6 +69,7 @@ def test_mistakes_name_file_line_key_and_remedy(tiny, old, new, message):
     [
         ((), "confirmation: {}", "no scorer is a confirming judge"),
         ((), "most_copies: 0.05", "no scorer looks for near-copies"),
+        ((), "most_outside: 0.5", "no scorer knows the world's items"),
         (("confirming",), "confirmation: {lift: -1}", "greater than or equal to 0"),
         (("confirming",), "primary.scorer: confirming", "the confirming judge confirms and never ranks"),
         (("confirming", "observed"), "primary.scorer: observed; confirmation: {}", "is no verifier"),
