@@ -3,7 +3,8 @@
 Whoever knows a judge can please it without pleasing anybody else. The confirming judge is fitted after the images are
 fixed, so it cannot be known in advance. It confirms and never ranks: a row loses its rank only where the primary score
 clearly exceeds the confirming one, by more than was declared. A row of undeclared near-copies of training items loses
-its rank as well, and one of images that no world could hold. See docs/explanation/statistics.md.
+its rank as well, and so does one whose images could not be items of a synthetic world. See
+docs/explanation/statistics.md.
 """
 
 from __future__ import annotations
