@@ -12,7 +12,7 @@ from rebeca import NCF, Prior, Verifier, train_ncf
 from rebeca.arrays import Bools, Floats, Ints, Pixels
 from rebeca.encoders import make_encoder
 from rebeca.images import Images, read_images
-from rebeca.scorers import LAION, HPSv2
+from rebeca.scorers import LAION, CopyIndex, HPSv2
 
 RNG = np.random.default_rng(0)
 EMBEDDINGS: Floats = RNG.normal(size=(200, 8)).astype(np.float32)
@@ -77,6 +77,10 @@ def scored(folder: Path) -> None:
     assert_type(read, Images)
     print("embeddings:", read.names, make_encoder("tinyworld:prior-encoder").encode(read).shape)
     print("scores:", preference.shape, beauty.shape)
+    items: Pixels = RNG.integers(0, 256, (20, 32, 32, 3)).astype(np.uint8)
+    copies = CopyIndex(items).near_copies([items[3][:, ::-1], items[5]])
+    assert_type(copies, Bools)
+    print("copies:", copies.tolist())
 
 
 def main() -> None:

@@ -169,12 +169,17 @@ def test_reports_say_when_and_with_what(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_files_that_are_named_exist(page):
-    """Paths of code in code spans, from the root or below ``benchmark/``; those of a report are of its commit."""
+    """Paths of code in code spans, from the root or below ``benchmark/``; those of a report are of its commit.
+
+    What ``make`` builds lies below ``dist/``.
+    """
     if page.parent.name == "reports":
         return
     places = "|".join(path.name for root in (ROOT, ROOT / "benchmark") for path in root.iterdir() if path.is_dir())
     for path in re.findall(rf"`((?:{places})/[\w./-]+\.\w+)`", page.read_text()):
-        assert path.startswith("results/") or (ROOT / path).exists() or (ROOT / "benchmark" / path).exists(), path
+        assert (
+            path.startswith(("results/", "dist/")) or (ROOT / path).exists() or (ROOT / "benchmark" / path).exists()
+        ), path
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
