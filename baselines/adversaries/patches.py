@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from baselines.adversaries.surrogates import Saved
 from rebeca.arrays import Floats
 from rebeca.scorers.confirming import BINS, FILTERS, PATCH, SIDE, THRESHOLD, ConfirmingJudge
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PatchSurrogate:
+class PatchSurrogate(Saved):
     """What a confirming judge answers, as a function of tensors.
 
     Attributes:
@@ -68,11 +68,3 @@ class PatchSurrogate:
             return rate + ((1 + cosine) / 2).square() @ dual
 
         return scores
-
-    def save(self, path: Path) -> None:
-        np.savez(path, **{field.name: getattr(self, field.name) for field in fields(self)})
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        with np.load(path, allow_pickle=False) as arrays:
-            return cls(**{field.name: arrays[field.name] for field in fields(cls)})

@@ -39,7 +39,22 @@ SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Surrogate:
+class Saved:
+    """A dataclass of arrays that is kept in one file."""
+
+    def save(self, path: Path) -> None:
+        """Writes every field under its name."""
+        np.savez(path, **{field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads what :meth:`save` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surrogate(Saved):
     """A fitted surrogate.
 
     Attributes:
@@ -98,14 +113,6 @@ class Surrogate:
             return rate + torch.exp(-squared / (2 * LENGTH**2)) @ weights
 
         return scores
-
-    def save(self, path: Path) -> None:
-        np.savez(path, **{field.name: getattr(self, field.name) for field in fields(self)})
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        with np.load(path, allow_pickle=False) as arrays:
-            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
 def _dual_weights(train: Interactions, place: Ints, kernel: Floats) -> tuple[Floats, Floats]:

@@ -75,7 +75,7 @@ def analyse(
     rows = _without_rank(rows, failing)
     incomplete = incomplete_generators(plan.primary, rows, values)
     rows = _without_rank(rows, incomplete)
-    excess = {row.id: excess_of(plan, row, values[row.id], weights) for row in rows}
+    excess = {row.id: excess_of(plan, row, values[row.id] | readings[row.id]["exclude"], weights) for row in rows}
     copying = tuple(row.id for row in rows if row.ranked and exceeds(plan.most_copies, copies_of(row)))
     not_confirmed = tuple(row.id for row in rows if row.ranked and unconfirmed(plan, excess[row.id]))
     outside = tuple(row.id for row in rows if row.ranked and exceeds(plan.most_outside, outside_of(row)))

@@ -29,7 +29,8 @@ def excess_of(plan: Plan, row: Rows, values: Mapping[str, Floats], weights: Ints
     Args:
         plan: Names the primary scorer and the margins.
         row: The generator.
-        values: float64 [users] by measure.
+        values: float64 [users] by measure, failures left out of preferences: what a judge gives to no image at all says
+            nothing about images.
         weights: int64 [draws, users]; how often each user is drawn.
     """
     confirming = with_role(row.cards, CONFIRMING)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,11 +10,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from benchmark.scorers.shared import FixedScorer
+from benchmark.scorers.shared import FixedScorer, encoded
 from benchmark.task.encoders import named_encoder
-from rebeca.arrays import Floats, Ints, Pixels, unit_rows
+from rebeca.arrays import Floats, Ints, unit_rows
 from rebeca.errors import SpecError
-from rebeca.images import LazyPixels
 from rebeca.interfaces import Encoder, NoParams, ScoredImages, ScorerCard, ScorerContext, SetScorer
 from rebeca.params import Count
 from rebeca.ties import best_first
@@ -190,20 +189,15 @@ class PrecisionRecallScorer(SetScorer[PrecisionRecallParams]):
             every = (images.item >= 0).all()
             return items, items[images.item] if every else unit_rows(images.embedding_of("task"))
         first, position = np.unique(images.unique, return_inverse=True)
-        return self._items, unit_rows(self._encoded(images.pixels_of, first, images.item[first]))[position]
+        return self._items, unit_rows(encoded(self._encoder, images.pixels_of, first, images.item[first]))[position]
 
     @cached_property
     def _items(self) -> Floats:
         held_out = np.unique(self.context.held_out.item)
-        vectors = unit_rows(self._encoded(self.context.catalogue.pixels, held_out, held_out))
+        vectors = unit_rows(encoded(self._encoder, self.context.catalogue.pixels, held_out, held_out))
         items = np.zeros((len(self.context.catalogue), vectors.shape[1]), vectors.dtype)
         items[held_out] = vectors
         return items
-
-    def _encoded(self, pixels_of: Callable[[int], Pixels], rows: Ints, items: Ints) -> Floats:
-        """float32 [n, dim]; of rows whose item is known, the encoder is told which."""
-        known = [item if item >= 0 else None for item in items.tolist()]
-        return self._encoder.encode(LazyPixels(pixels_of, rows.tolist()), known)
 
     @cached_property
     def _encoder(self) -> Encoder[Any]:

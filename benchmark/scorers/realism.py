@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.scorers.shared import encoded
 from benchmark.task.encoders import named_encoder
-from rebeca.arrays import Floats, Ints, Pixels, unit_rows
+from rebeca.arrays import Floats, Ints, unit_rows
 from rebeca.errors import SpecError
-from rebeca.images import LazyPixels
 from rebeca.interfaces import Encoder, ScoredImages, ScorerCard, SetScorer
 from rebeca.scorers.realism import KernelDistance, cmmd, kid
 
@@ -84,7 +84,7 @@ class RealismScorer(SetScorer[RealismParams]):
     def _vectors(self, images: ScoredImages) -> Floats:
         """float32 [n, dim]; equal images are encoded once."""
         first, position = np.unique(images.unique, return_inverse=True)
-        return self._encoded(images.pixels_of, first, images.item[first])[position]
+        return encoded(self._encoder, images.pixels_of, first, images.item[first])[position]
 
     def _same(self, item: Ints) -> Ints:
         """Which held-out item an image is, int [n]; -1 for none."""
@@ -97,13 +97,8 @@ class RealismScorer(SetScorer[RealismParams]):
 
     @cached_property
     def _distances(self) -> Mapping[str, KernelDistance]:
-        reference = self._encoded(self.context.catalogue.pixels, self._held_out, self._held_out)
+        reference = encoded(self._encoder, self.context.catalogue.pixels, self._held_out, self._held_out)
         return {"kid": kid(reference), "cmmd": cmmd(reference)}
-
-    def _encoded(self, pixels_of: Callable[[int], Pixels], rows: Ints, items: Ints) -> Floats:
-        """float32 [n, dim]; of rows whose item is known, the encoder is told which."""
-        known = [item if item >= 0 else None for item in items.tolist()]
-        return self._encoder.encode(LazyPixels(pixels_of, rows.tolist()), known)
 
     @cached_property
     def _encoder(self) -> Encoder[Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Sequence
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from rebeca.arrays import Floats, Ints, Pixels
 from rebeca.hashes import file_hash
-from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard
+from rebeca.images import LazyPixels
+from rebeca.interfaces import Encoder, NoParams, ScoredImages, Scorer, ScorerCard
 from rebeca.published import identity, is_published
 from rebeca.scorers.shared import located
 
@@ -66,6 +67,12 @@ class PixelScorer(Scorer[P]):
             rows = first[start : start + self.batch]
             out[start : start + len(rows)] = self.score_pixels([images.pixels_of(int(i)) for i in rows])
         return np.asarray(out[position])
+
+
+def encoded(encoder: Encoder[Any], pixels_of: Callable[[int], Pixels], rows: Ints, items: Ints) -> Floats:
+    """float32 [n, dim]; embeddings of rows. Of those whose item is known (not -1), the encoder is told which it is."""
+    known = [item if item >= 0 else None for item in items.tolist()]
+    return encoder.encode(LazyPixels(pixels_of, rows.tolist()), known)
 
 
 def weights_fingerprint(scorer: str, weights: str, names: Sequence[str]) -> str:

@@ -75,8 +75,9 @@ def _with_those_possible(task: Task, source: Source, note: Callable[[str], None]
         try:
             longer = with_generators(task, alone)
             for added in longer.generators[len(task.generators) :]:
-                plugin_class("generator", added.use).check(added.params)
-                added.flags()  # asks for the weights of its encoders
+                kind = plugin_class("generator", added.use)
+                kind.check(added.params)
+                kind.fingerprint(added.params)  # names the weights of its encoders, which must be known
             task = longer
         except SpecError as error:
             note(f"left out: {entry['id']} ({error.message.rpartition(': ')[2]})")

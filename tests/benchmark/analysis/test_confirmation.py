@@ -88,6 +88,17 @@ def test_a_wide_interval_costs_nobody_the_rank():
     assert analysis.generators["b"].excess["ncf"].low < ASKED["preference"] and analysis.task.unconfirmed == ()
 
 
+def test_what_failures_count_is_no_part_of_the_excess():
+    """The two judges have other worst scores, which say nothing about the images that exist."""
+    failed = np.zeros((USERS, 4), bool)
+    failed[:, 0] = True
+    row = confirmed(rows("b", noise(1), failed=failed), lower=0.01)
+    row = dataclasses.replace(row, lowest=row.lowest | {"confirming": np.full(USERS, -0.9)})
+    others = [confirmed(rows("a", noise(0)))]
+    analysis = run([*others, row], confirmation=ASKED, failures="worst", most_failures=0.5)
+    assert analysis.generators["b"].excess["ncf"].estimate == pytest.approx(0.01)
+
+
 def test_where_nothing_is_declared_nothing_changes():
     plain = run([rows("a", noise(0)), rows("b", noise(1))])
     silent = run([confirmed(rows("a", noise(0))), confirmed(rows("b", noise(1)), lower=0.9)])

@@ -9,7 +9,9 @@ import pytest
 from benchmark.scorers.confirming import ConfirmingScorer
 from rebeca.data.dataset import Dataset
 from rebeca.data.interactions import Interactions
+from rebeca.errors import DataError
 from rebeca.interfaces import GeneratedImage, NoParams, ScoredImages, ScorerContext
+from rebeca.scorers.confirming import ConfirmingJudge, seed_of_row, thumbnails
 
 USERS = 4
 
@@ -31,20 +33,23 @@ def scorer(dataset):
     return built(dataset, 0.5)
 
 
-def built(dataset, level):
+def built(dataset, level, training=None):
     """With a verifier to which every image is worth the same."""
     verifier = SimpleNamespace(
         model=lambda: SimpleNamespace(score_all=lambda items: np.full((USERS, len(items)), level)),
         catalogue=lambda: np.zeros((40, 1)),
     )
     given = {"auditor-ratings": lambda: dataset.ratings, "verifier": lambda: verifier}
-    return ConfirmingScorer(NoParams(), ScorerContext.alone(dataset, given))
+    context = ScorerContext.alone(dataset, given)
+    if training is not None:
+        context = dataclasses.replace(context, training_items=training)
+    return ConfirmingScorer(NoParams(), context)
 
 
 def images(levels, users):
     rng = np.random.default_rng(7)
-    made = [np.clip(rng.integers(0, 40, (16, 16, 3)) + level, 0, 255).astype(np.uint8) for level in levels]
-    return ScoredImages.of([GeneratedImage(each) for each in made], users)
+    pixels = [np.clip(rng.integers(0, 40, (16, 16, 3)) + level, 0, 255).astype(np.uint8) for level in levels]
+    return ScoredImages.of([GeneratedImage(each) for each in pixels], users)
 
 
 def test_it_knows_who_likes_bright_images(scorer):
@@ -90,6 +95,26 @@ def test_a_kind_verifier_lifts_all_answers_alike(dataset, scorer):
     users = np.array([1, 2])
     np.testing.assert_allclose(kind.score_all(scored, users) - scorer.score_all(scored, users), 0.3)
     np.testing.assert_allclose(kind.worst(users) - scorer.worst(users), 0.3)
+
+
+def test_it_is_the_judge_that_the_digests_draw_in_their_order(dataset, scorer):
+    """Patches and level come from training items alone."""
+    assert seed_of_row(["a", "b"]) != seed_of_row(["b", "a"]) != seed_of_row(["a"])
+    training, users = np.arange(40) < 20, np.arange(USERS)
+    few = built(dataset, 0.5, training)
+    scored = images([180, 20, 60], [0, 1, 2])
+    small = thumbnails(dataset.catalogue.pixels(item) for item in range(40))
+    judge = ConfirmingJudge.fit(dataset.ratings, small, training, seed_of_row(scored.digest))
+    level = 0.5 - judge.score_all(small[:20], users).mean(axis=1)
+    expected = judge.score_all(thumbnails(scored.pixels_of(i) for i in range(3)), users) + level[:, None]
+    np.testing.assert_allclose(few.score_all(scored, users), expected)
+    every = judge.score_all(small, users).mean(axis=1)
+    assert not np.allclose(level, 0.5 - every, atol=1e-4)  # so that the level tells
+
+
+def test_nothing_to_learn_from_is_refused(dataset):
+    with pytest.raises(DataError, match="no ratings or no training items"):
+        built(dataset, 0.5, np.zeros(40, bool))
 
 
 def test_what_it_asks_for_and_says():

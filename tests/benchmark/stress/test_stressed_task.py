@@ -66,6 +66,7 @@ def test_adversaries_that_the_encoders_rule_out_are_named(tiny):
     ids = [generator.id for generator in task.generators]
     assert "attack-memorised" in ids and "attack-both-8" not in ids
     assert all(note.startswith("left out: attack-") for note in notes) and len(notes) + len(ids) - 5 == len(ENTRIES)
+    assert "attack-contentless-encoders" not in ids  # the auditor's encoder stands above another one
 
 
 def test_others_add_their_own(quick, tmp_path):
@@ -82,6 +83,7 @@ def test_others_add_their_own(quick, tmp_path):
         ("generators:\n  - {id: mine, use: attack-nobody}\n", "mine.yaml:2: no generator is called 'attack-nobody'"),
         ("generators:\n  - {id: mine, uses: attack-crowd}\n", "mine.yaml:2"),
         ("generators: {id: mine}\n", "generators is a list of mappings"),
+        ("generators:\n  - {id: mine, use: attack-crowd, images: 4}\n", "cannot be shared equally among 3 fits"),
         ("adversaries: []\n", "unknown key 'adversaries'"),
     ],
 )

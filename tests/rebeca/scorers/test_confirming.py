@@ -111,6 +111,16 @@ def test_equal_items_give_features_that_are_numbers(items):
     assert out.shape == (2, 2 * FILTERS * 16) and np.isfinite(out).all()
 
 
+def test_patches_are_drawn_from_training_items_alone(pixels, ratings):
+    """Held-out items, which nobody rated, may be anything."""
+    other = pixels.copy()
+    other[ITEMS // 2 :] = 255 - other[ITEMS // 2 :]
+    users, small = np.arange(USERS), thumbnails(pixels)
+    np.testing.assert_array_equal(
+        judge(pixels, ratings).score_all(small, users), judge(other, ratings).score_all(small, users)
+    )
+
+
 def test_everybody_likes_everything(pixels, ratings):
     happy = Interactions(
         ratings.user, ratings.item, ratings.rating, np.ones_like(ratings.liked), ratings.user_ids, ratings.item_ids
