@@ -165,6 +165,14 @@ def copying(shown):
     return [name for name, own in copies.items() if np.isfinite(own).any() and np.nanmean(own) > most]
 
 
+def of_images_that_exist(shown, name, key):
+    """Every user's lift, or mean over the images that did not fail."""
+    if key.startswith("lift:"):
+        return shown.tables.values[name][key]
+    scores = shown.tables.rows[name].scores[key]
+    return np.array([own[np.isfinite(own)].mean() if np.isfinite(own).any() else np.nan for own in scores])
+
+
 def unconfirmed(shown):
     """Generators whose excess lies above a margin: the interval of the record, around a mean computed anew."""
     margins = shown.board.record.spec.analysis.confirmation
@@ -174,7 +182,7 @@ def unconfirmed(shown):
             excess = shown.records[name].excess.get(key)
             if excess is None:
                 continue
-            own, other = (shown.tables.values[name].get(each) for each in (key, key.replace("ncf", "confirming")))
+            own, other = (of_images_that_exist(shown, name, each) for each in (key, key.replace("ncf", "confirming")))
             known = np.isfinite(own - other)
             if key == "lift:ncf" and known.any() and other[known].mean() < 0:
                 other = np.zeros_like(other)
