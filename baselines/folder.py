@@ -51,6 +51,8 @@ class FolderParams:
             item, so that held-out ratings score it. Of several equal items the user's first candidate is taken.
         names_fits: Whether the table names the fit of every image in a column ``fit``. Image k of a user belongs to
             fit k modulo the task's ``fits``. Without it, all images count as those of one fitted model.
+        judge_guided: Whether the images were optimised or chosen for the score of a judge, or of a model of one. The
+            generator is then shown and not ranked, as one that ``needs`` the judge.
     """
 
     LOCATIONS: ClassVar[tuple[str, ...]] = ("path",)
@@ -60,6 +62,7 @@ class FolderParams:
     personal: bool = True
     retrieval: bool = False
     names_fits: bool = False
+    judge_guided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,11 @@ class Folder(Generator[FolderParams]):
     def fingerprint(cls, params: FolderParams) -> str:
         """Changes when the same files could give other images."""
         return f"decoding {DECODING}, reading {READING}"
+
+    @classmethod
+    def needs(cls, params: FolderParams) -> frozenset[str]:
+        """The judge, where the images declare that they aim at it."""
+        return frozenset({"judge"} if params.judge_guided else ())
 
     @classmethod
     def fit_varies(cls, params: FolderParams) -> bool:

@@ -10,15 +10,22 @@ from benchmark.scorers.shared import EveryoneScorer
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import DataError
 from rebeca.interfaces import NoParams, ScoredImages, ScorerCard, ScorerContext
-from rebeca.scorers.confirming import ConfirmingJudge, seed_of_row, thumbnails
+from rebeca.scorers.confirming import ConfirmingJudge, parts_unseen, seed_of_row, thumbnails
+from rebeca.ties import TIE
+
+SCALE = 2
+"""Raised whenever answers are brought to the verifier's scale in another way."""
+MOST_RATIO = 2.0
+"""Largest factor by which answers are spread or drawn together."""
 
 
 class ConfirmingScorer(EveryoneScorer):
     """``confirming``: expected likes, by a judge whose features are drawn by the digests of the images that it scores.
 
-    Nobody can know it before the images are fixed. It learns from the auditor's ratings. Each user's answers are moved
-    so that training items have the same mean as by the verifier: a verifier that is too kind to everything must not
-    look as if it had been fooled. See :mod:`rebeca.scorers.confirming`.
+    Nobody can know it before the images are fixed. It learns from the auditor's ratings. Its answers are brought to the
+    verifier's scale: every user's mean over training items, and the spread of both parts of the answers over items that
+    it has not seen. So a verifier that is too kind to everything, or knows the best items better, does not look as if
+    it had been fooled. See :mod:`rebeca.scorers.confirming`.
     """
 
     NEEDS = frozenset({"verifier", "auditor-ratings"})
@@ -29,6 +36,11 @@ class ConfirmingScorer(EveryoneScorer):
         "Coates and Ng 2012, Learning Feature Representations with K-means", role="confirming",
     )  # fmt: skip
 
+    @classmethod
+    def fingerprint(cls, params: NoParams) -> str:
+        """Changes when it could answer otherwise from the same images and ratings."""
+        return f"scale {SCALE}"
+
     def __init__(self, params: NoParams, context: ScorerContext) -> None:
         super().__init__(params, context)
         if not len(context.auditor_ratings) or not context.training_items.any():
@@ -38,13 +50,21 @@ class ConfirmingScorer(EveryoneScorer):
         """float64 [users, n]; every different image is scored once."""
         first, position = np.unique(images.unique, return_inverse=True)
         small = thumbnails(images.pixels_of(int(i)) for i in first)
-        judge = self._judge(images.digest)
-        level = self._verified_mean[users] - judge.score_all(self._training, users).mean(axis=1)
-        return (judge.score_all(small, users) + level[:, None])[:, position]
+        return self._on_the_verifiers_scale(self._judge(images.digest), small, users)[:, position]
 
     def worst(self, users: Ints) -> Floats:
         """float64 [users]; lowest score over the training items, by the judge that no image draws."""
         return np.asarray(self._lowest[users])
+
+    def _on_the_verifiers_scale(self, judge: ConfirmingJudge, small: Floats, users: Ints) -> Floats:
+        """float64 [users, n]; answers about thumbnails."""
+        (common, personal), (usual_common, usual_personal) = (
+            judge.parts(each, users) for each in (small, self._training)
+        )
+        mean = self._verified[users].mean(axis=1, keepdims=True)
+        spread_common, spread_personal = self._spreads
+        answers = mean + spread_common * (common - usual_common.mean())
+        return np.asarray(answers + spread_personal * (personal - usual_personal.mean(axis=1, keepdims=True)))
 
     def _judge(self, digests: tuple[str, ...]) -> ConfirmingJudge:
         seed = seed_of_row(digests)
@@ -60,12 +80,28 @@ class ConfirmingScorer(EveryoneScorer):
         return self._items[self.context.training_items]
 
     @cached_property
-    def _verified_mean(self) -> Floats:
-        """float64 [all users]; mean score of the training items by the verifier."""
+    def _verified(self) -> Floats:
+        """float64 [all users, training items]; by the verifier."""
         judge = self.context.verifier
-        return np.asarray(judge.model().score_all(judge.catalogue()[self.context.training_items]).mean(axis=1))
+        return np.asarray(judge.model().score_all(judge.catalogue()[self.context.training_items]))
+
+    @cached_property
+    def _spreads(self) -> tuple[float, float]:
+        """By how much the spread of the verifier's answers over items exceeds this judge's: in common, and by user."""
+        seed = seed_of_row(())
+        common, personal = parts_unseen(self.context.auditor_ratings, self._items, self.context.training_items, seed)
+        verified = self._verified.mean(axis=0)
+        own, ours = (each - each.mean(axis=1, keepdims=True) for each in (self._verified - verified, personal))
+        return _ratio(verified, common), _ratio(own, ours)
 
     @cached_property
     def _lowest(self) -> Floats:
-        likes = self._judge(()).score_all(self._training, np.arange(len(self.context.users)))
-        return np.asarray(likes.min(axis=1) - likes.mean(axis=1) + self._verified_mean)
+        users = np.arange(len(self.context.users))
+        return np.asarray(self._on_the_verifiers_scale(self._judge(()), self._training, users).min(axis=1))
+
+
+def _ratio(verified: Floats, confirming: Floats) -> float:
+    """Of standard deviations, within a factor of two: nearly nothing must not be taken for knowledge."""
+    if min(verified.std(), confirming.std()) < TIE:
+        return 1.0
+    return float(np.clip(verified.std() / confirming.std(), 1 / MOST_RATIO, MOST_RATIO))

@@ -40,6 +40,8 @@ COMMON, PERSONAL, NOISE = 0.4, 1.1, 0.75
 """Prior variances of what everybody likes, of what a user likes beyond that, and of one rating, over that of likes."""
 MOST_ITEMS = 3000
 """Above so many rated items, the common part is fitted to a drawn subset of them."""
+FOLDS = 5
+"""Parts that items are divided into where a judge must not have seen them."""
 BATCH = 500
 """Images per block of a kernel."""
 
@@ -170,14 +172,51 @@ class ConfirmingJudge:
             images: float32 [n, 16, 16, 3]; thumbnails.
             users: int [users]; indices.
         """
-        out = np.empty((len(users), len(images)))
+        common, personal = self.parts(images, users)
+        return np.asarray(self.rate[users][:, None] + common + personal)
+
+    def parts(self, images: Floats, users: Ints) -> tuple[Floats, Floats]:
+        """What is added to a user's ``rate``.
+
+        What everybody likes adds a float64 [n], and what a user likes beyond that a float64 [users, n].
+
+        Args:
+            images: float32 [n, 16, 16, 3]; thumbnails.
+            users: int [users]; indices.
+        """
+        common, personal = np.empty(len(images)), np.empty((len(users), len(images)))
         for start in range(0, len(images), BATCH):
-            kernel = _kernel(self.features.of(images[start : start + BATCH]), self.items)
-            common = kernel @ self.common
+            block = slice(start, start + BATCH)
+            kernel = _kernel(self.features.of(images[block]), self.items)
+            common[block] = kernel @ self.common
             for row, user in enumerate(users.tolist()):
-                own = kernel[:, self.rated[user]] @ self.personal[user]
-                out[row, start : start + BATCH] = self.rate[user] + common + own
-        return out
+                personal[row, block] = kernel[:, self.rated[user]] @ self.personal[user]
+        return common, personal
+
+
+def parts_unseen(ratings: Interactions, items: Floats, training_items: Bools, seed: int) -> tuple[Floats, Floats]:
+    """Parts of every training item by a judge that learned from no rating of it.
+
+    The items are divided into five folds, and each is judged by what the others taught.
+
+    Args:
+        ratings: As :meth:`ConfirmingJudge.fit` takes them.
+        items: Likewise.
+        training_items: Likewise.
+        seed: Of the draws.
+
+    Returns:
+        As :meth:`ConfirmingJudge.parts` returns them, for the n training items and all users.
+    """
+    places, users = np.flatnonzero(training_items), np.arange(ratings.num_users)
+    common, personal = np.zeros(len(places)), np.zeros((len(users), len(places)))
+    fold_of_item = np.random.default_rng(seed).permutation(len(items)) % FOLDS
+    for fold in range(FOLDS):
+        kept, asked = ratings.where(fold_of_item[ratings.item] != fold), fold_of_item[places] == fold
+        if len(kept) and asked.any():
+            judge = ConfirmingJudge.fit(kept, items, training_items, seed)
+            common[asked], personal[:, asked] = judge.parts(items[places[asked]], users)
+    return common, personal
 
 
 def _patches(images: Floats) -> Floats:

@@ -61,6 +61,11 @@ def test_folders_and_a_table_give_the_same_images(tmp_path):
     assert read(folders) == read(listed) == [0, 1, 10, 11, 20, 21]
 
 
+def test_images_that_aim_at_a_judge_may_say_so():
+    assert Folder.needs(FolderParams(judge_guided=True)) == {"judge"}
+    assert not Folder.needs(FolderParams())
+
+
 def test_the_table_may_name_fits(tmp_path):
     assert not Folder.fit_varies(FolderParams()) and Folder.fit_varies(FolderParams(names_fits=True))
     fill(tmp_path)

@@ -33,11 +33,13 @@ def scorer(dataset):
     return built(dataset, 0.5)
 
 
-def built(dataset, level, training=None):
-    """With a verifier to which every image is worth the same."""
+def built(dataset, level, training=None, common=0.0, own=0.0):
+    """With a verifier to which all images are worth the same, but for what users find in brightness."""
+    bright = np.where(np.arange(40) % 2, 1, -1)[:, None]
+    signs = np.where(np.arange(USERS) % 2, -1, 1)[:, None]
     verifier = SimpleNamespace(
-        model=lambda: SimpleNamespace(score_all=lambda items: np.full((USERS, len(items)), level)),
-        catalogue=lambda: np.zeros((40, 1)),
+        model=lambda: SimpleNamespace(score_all=lambda items: level + items.T * (common + own * signs)),
+        catalogue=lambda: bright,
     )
     given = {"auditor-ratings": lambda: dataset.ratings, "verifier": lambda: verifier}
     context = ScorerContext.alone(dataset, given)
@@ -95,6 +97,15 @@ def test_a_kind_verifier_lifts_all_answers_alike(dataset, scorer):
     users = np.array([1, 2])
     np.testing.assert_allclose(kind.score_all(scored, users) - scorer.score_all(scored, users), 0.3)
     np.testing.assert_allclose(kind.worst(users) - scorer.worst(users), 0.3)
+
+
+@pytest.mark.parametrize(("own", "wider"), [(0.225, 0.5), (0.45, 1.0), (0.9, 2.0), (4.5, 2.0)])
+def test_answers_have_the_spread_of_the_verifiers(dataset, scorer, own, wider):
+    """Over items that the judge has not seen; it knows these tastes by .45, and no factor exceeds 2."""
+    scored = images([20, 180, 20, 180], [0, 1, 2, 3])
+    like = built(dataset, 0.5, own=own)
+    plain, brought = (each.score_all(scored, np.arange(USERS)) for each in (scorer, like))
+    np.testing.assert_allclose(brought - 0.5, wider * (plain - 0.5), rtol=0.15, atol=0.02)
 
 
 def test_it_is_the_judge_that_the_digests_draw_in_their_order(dataset, scorer):

@@ -45,7 +45,7 @@ def test_defences_are_added_once(quick):
     ids = [scorer.id for scorer in task.scorers]
     assert ids.count("confirming") == ids.count("near-copies") == 1
     declared = task.file.analysis
-    assert (declared.confirmation.preference, declared.confirmation.lift, declared.most_copies) == (0.05, 0.03, 0.05)
+    assert (declared.confirmation.preference, declared.confirmation.lift, declared.most_copies) == (0.1, 0.03, 0.05)
     assert declared.most_outside == 0.5  # the world can tell
     again, _ = listed(task.__class__(**{name: getattr(task, name) for name in task.__slots__} | {"generators": ()}))
     assert [scorer.id for scorer in again.scorers] == ids
@@ -53,7 +53,7 @@ def test_defences_are_added_once(quick):
 
 def test_what_a_task_declares_is_kept(tmp_path):
     mine = tmp_path / "mine.yaml"
-    scorers = "scorers: [ncf, confirming, near-copies]"
+    scorers = "scorers: [ncf, confirming, near-copies, in-world]"
     margins = "confirmation: {preference: 0.2, lift: 0.1}, most_copies: 0.5"
     mine.write_text(f"extends: tinyworld-quick\n{scorers}\nanalysis: {{{margins}}}\n")
     declared = listed(load_task(mine))[0].file.analysis
