@@ -10,7 +10,7 @@ from benchmark.scorers.shared import EveryoneScorer
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import DataError
 from rebeca.interfaces import NoParams, ScoredImages, ScorerCard, ScorerContext
-from rebeca.scorers.confirming import ConfirmingJudge, parts_unseen, seed_of_row, thumbnails
+from rebeca.scorers.confirming import MOST_ITEMS, ConfirmingJudge, parts_unseen, seed_of_row, thumbnails
 from rebeca.ties import TIE
 
 SCALE = 2
@@ -59,7 +59,7 @@ class ConfirmingScorer(EveryoneScorer):
     def _on_the_verifiers_scale(self, judge: ConfirmingJudge, small: Floats, users: Ints) -> Floats:
         """float64 [users, n]; answers about thumbnails."""
         (common, personal), (usual_common, usual_personal) = (
-            judge.parts(each, users) for each in (small, self._training)
+            judge.parts(each, users) for each in (small, self._items[self._usual])
         )
         mean = self._verified[users].mean(axis=1, keepdims=True)
         spread_common, spread_personal = self._spreads
@@ -76,20 +76,23 @@ class ConfirmingScorer(EveryoneScorer):
         return thumbnails(catalogue.pixels(i) for i in range(len(catalogue)))
 
     @cached_property
-    def _training(self) -> Floats:
-        return self._items[self.context.training_items]
+    def _usual(self) -> Ints:
+        """Training items on which both judges are compared: all, or many that lie evenly among them."""
+        every = np.flatnonzero(self.context.training_items)
+        return np.asarray(every[np.linspace(0, len(every) - 1, min(len(every), MOST_ITEMS)).astype(np.int64)])
 
     @cached_property
     def _verified(self) -> Floats:
-        """float64 [all users, training items]; by the verifier."""
+        """float64 [all users, usual items]; by the verifier."""
         judge = self.context.verifier
-        return np.asarray(judge.model().score_all(judge.catalogue()[self.context.training_items]))
+        return np.asarray(judge.model().score_all(judge.catalogue()[self._usual]))
 
     @cached_property
     def _spreads(self) -> tuple[float, float]:
         """By how much the spread of the verifier's answers over items exceeds this judge's: in common, and by user."""
         seed = seed_of_row(())
-        common, personal = parts_unseen(self.context.auditor_ratings, self._items, self.context.training_items, seed)
+        ratings, training = self.context.auditor_ratings, self.context.training_items
+        common, personal = parts_unseen(ratings, self._items, training, self._usual, seed)
         verified = self._verified.mean(axis=0)
         own, ours = (each - each.mean(axis=1, keepdims=True) for each in (self._verified - verified, personal))
         return _ratio(verified, common), _ratio(own, ours)
@@ -97,7 +100,7 @@ class ConfirmingScorer(EveryoneScorer):
     @cached_property
     def _lowest(self) -> Floats:
         users = np.arange(len(self.context.users))
-        return np.asarray(self._on_the_verifiers_scale(self._judge(()), self._training, users).min(axis=1))
+        return np.asarray(self._on_the_verifiers_scale(self._judge(()), self._items[self._usual], users).min(axis=1))
 
 
 def _ratio(verified: Floats, confirming: Floats) -> float:

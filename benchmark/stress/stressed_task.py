@@ -12,9 +12,9 @@ from benchmark.task.file import ConfirmationSpec
 from benchmark.task.registry import plugin_class
 from benchmark.task.resolve import with_generators
 from benchmark.task.resolved import ResolvedScorer, Task
-from benchmark.task.yaml_source import Source, read_yaml
+from benchmark.task.yaml_source import Source, at, read_yaml
 from rebeca.arrays import Plain
-from rebeca.errors import SpecError
+from rebeca.errors import SpecError, did_you_mean
 from rebeca.interfaces import NoParams
 
 ADVERSARIES = Path(__file__).with_name("adversaries.yaml")
@@ -22,6 +22,8 @@ MOST_COPIES = 0.05
 """Of undeclared near-copies among the images of a ranked generator, where a task declares none."""
 MOST_OUTSIDE = 0.5
 """Of images that could not be items of the world, where a task declares none and has a scorer that can tell."""
+PLACEHOLDERS = ("$verifier", "$auditor", "$images")
+"""In parameters of adversaries."""
 DEFENCES = {CONFIRMING: "confirming", COPIES: "near-copies"}
 """Registered names of scorers, by the role that they play."""
 
@@ -68,10 +70,10 @@ def _with_those_possible(task: Task, source: Source, note: Callable[[str], None]
     if source.path != ADVERSARIES or not isinstance(entries, list):
         data = source.data
         if isinstance(entries, list):
-            data = data | {"generators": [_filled(entry, values) for entry in entries]}
+            data = data | {"generators": [_filled(entry, values, source, place) for place, entry in enumerate(entries)]}
         return with_generators(task, replace(source, data=data))
-    for entry in entries:
-        alone = replace(source, data={"generators": [_filled(entry, values)]}, places={})
+    for place, entry in enumerate(entries):
+        alone = replace(source, data={"generators": [_filled(entry, values, source, place)]}, places={})
         try:
             longer = with_generators(task, alone)
             for added in longer.generators[len(task.generators) :]:
@@ -92,11 +94,12 @@ def _placeholders(task: Task) -> Mapping[str, Plain]:
     return {**names, "$images": task.file.images}
 
 
-def _filled(entry: Any, values: Mapping[str, Plain]) -> Any:
+def _filled(entry: Any, values: Mapping[str, Plain], source: Source, place: int) -> Any:
     """A generator as written, with placeholders in its parameters replaced."""
     if not (isinstance(entry, dict) and isinstance(entry.get("params"), dict)):
         return entry
-    return entry | {"params": {name: _replaced(value, values) for name, value in entry["params"].items()}}
+    with at(source, "generators", place, "params"):
+        return entry | {"params": {name: _replaced(value, values) for name, value in entry["params"].items()}}
 
 
 def _replaced(value: Any, values: Mapping[str, Plain]) -> Any:
@@ -104,4 +107,6 @@ def _replaced(value: Any, values: Mapping[str, Plain]) -> Any:
     if isinstance(value, list):
         new = [_replaced(each, values) for each in value]
         return [each for place, each in enumerate(new) if value[place] == each or each not in new[:place]]
+    if isinstance(value, str) and value.startswith("$") and value not in PLACEHOLDERS:
+        raise SpecError(f"'{value}' stands for nothing", hint=did_you_mean(value, PLACEHOLDERS))
     return values.get(value, value) if isinstance(value, str) else value

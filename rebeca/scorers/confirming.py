@@ -123,7 +123,8 @@ class ConfirmingJudge:
         features: Drawn.
         items: float32 [items, dim]; features of the rated items.
         rate: float64 [users]; share of items that each user likes, shrunk towards that of all.
-        common: float64 [items]; dual weights of what everybody likes.
+        shown: int [n]; rows of ``items`` from which it learned what everybody likes: all, or a draw of many.
+        common: float64 [n]; dual weights of that.
         rated: By user, int [n]; rows of ``items``.
         personal: By user, float64 [n]; dual weights.
     """
@@ -131,6 +132,7 @@ class ConfirmingJudge:
     features: PatchFeatures
     items: Floats
     rate: Floats
+    shown: Ints
     common: Floats
     rated: tuple[Ints, ...]
     personal: tuple[Floats, ...]
@@ -154,8 +156,8 @@ class ConfirmingJudge:
         rate = (likes + 2 * liked.mean()) / (raters + 2)
         spread = liked.mean() * (1 - liked.mean()) or 1.0
         surprise = (liked - rate[ratings.user]) / spread
-        common = _common(vectors, item, surprise, spread, rng)
-        explained = np.concatenate([_kernel(block, vectors) @ common for block in _blocks(vectors)])
+        shown, common = _common(vectors, item, surprise, spread, rng)
+        explained = np.concatenate([_kernel(block, vectors[shown]) @ common for block in _blocks(vectors)])
         rest = surprise - explained[item] / spread
         rows = rows_by_group(ratings.user, ratings.num_users)
         own = tuple(item[mine] for mine in rows)
@@ -163,7 +165,7 @@ class ConfirmingJudge:
             _dual(_kernel(vectors[of_user], vectors[of_user]), rest[mine], PERSONAL, np.full(len(mine), NOISE)) * spread
             for mine, of_user in zip(rows, own, strict=True)
         )
-        return cls(features, vectors, rate, common, own, personal)
+        return cls(features, vectors, rate, shown, common, own, personal)
 
     def score_all(self, images: Floats, users: Ints) -> Floats:
         """float64 [users, n]; expected likes, mostly in [0, 1].
@@ -188,14 +190,16 @@ class ConfirmingJudge:
         for start in range(0, len(images), BATCH):
             block = slice(start, start + BATCH)
             kernel = _kernel(self.features.of(images[block]), self.items)
-            common[block] = kernel @ self.common
+            common[block] = kernel[:, self.shown] @ self.common
             for row, user in enumerate(users.tolist()):
                 personal[row, block] = kernel[:, self.rated[user]] @ self.personal[user]
         return common, personal
 
 
-def parts_unseen(ratings: Interactions, items: Floats, training_items: Bools, seed: int) -> tuple[Floats, Floats]:
-    """Parts of every training item by a judge that learned from no rating of it.
+def parts_unseen(
+    ratings: Interactions, items: Floats, training_items: Bools, asked: Ints, seed: int
+) -> tuple[Floats, Floats]:
+    """Parts of items, each by a judge that learned from no rating of it.
 
     The items are divided into five folds, and each is judged by what the others taught.
 
@@ -203,19 +207,20 @@ def parts_unseen(ratings: Interactions, items: Floats, training_items: Bools, se
         ratings: As :meth:`ConfirmingJudge.fit` takes them.
         items: Likewise.
         training_items: Likewise.
+        asked: int [n]; the items in question.
         seed: Of the draws.
 
     Returns:
-        As :meth:`ConfirmingJudge.parts` returns them, for the n training items and all users.
+        As :meth:`ConfirmingJudge.parts` returns them, for all users.
     """
-    places, users = np.flatnonzero(training_items), np.arange(ratings.num_users)
-    common, personal = np.zeros(len(places)), np.zeros((len(users), len(places)))
+    users = np.arange(ratings.num_users)
+    common, personal = np.zeros(len(asked)), np.zeros((len(users), len(asked)))
     fold_of_item = np.random.default_rng(seed).permutation(len(items)) % FOLDS
     for fold in range(FOLDS):
-        kept, asked = ratings.where(fold_of_item[ratings.item] != fold), fold_of_item[places] == fold
-        if len(kept) and asked.any():
+        kept, here = ratings.where(fold_of_item[ratings.item] != fold), fold_of_item[asked] == fold
+        if len(kept) and here.any():
             judge = ConfirmingJudge.fit(kept, items, training_items, seed)
-            common[asked], personal[:, asked] = judge.parts(items[places[asked]], users)
+            common[here], personal[:, here] = judge.parts(items[asked[here]], users)
     return common, personal
 
 
@@ -238,13 +243,13 @@ def _dual(kernel: Floats, target: Floats, variance: float, noise: Floats) -> Flo
     return np.asarray(variance * np.linalg.solve(variance * kernel + np.diag(noise), target))
 
 
-def _common(vectors: Floats, item: Ints, surprise: Floats, spread: float, rng: np.random.Generator) -> Floats:
-    """float64 [items]; dual weights, fitted to every item's mean surprise with the noise that its raters imply."""
+def _common(
+    vectors: Floats, item: Ints, surprise: Floats, spread: float, rng: np.random.Generator
+) -> tuple[Ints, Floats]:
+    """Which items, int [n], and their dual weights, float64 [n], fitted to means with the noise of few raters."""
     raters = np.bincount(item)
     mean = np.bincount(item, surprise) / raters
     few = np.arange(len(raters))
     if len(few) > MOST_ITEMS:
         few = np.sort(rng.choice(len(few), MOST_ITEMS, replace=False), kind="stable")
-    weights = np.zeros(len(raters))
-    weights[few] = _dual(_kernel(vectors[few], vectors[few]), mean[few], COMMON, NOISE / raters[few]) * spread
-    return weights
+    return few, _dual(_kernel(vectors[few], vectors[few]), mean[few], COMMON, NOISE / raters[few]) * spread

@@ -123,6 +123,14 @@ def test_it_is_the_judge_that_the_digests_draw_in_their_order(dataset, scorer):
     assert not np.allclose(level, 0.5 - every, atol=1e-4)  # so that the level tells
 
 
+def test_of_many_training_items_some_are_compared(dataset, scorer, monkeypatch):
+    """Every third one here, which have the same mean and spread."""
+    monkeypatch.setattr("benchmark.scorers.confirming.MOST_ITEMS", 14)
+    few, scored, users = built(dataset, 0.5), images([20, 180, 60], [0, 1, 2]), np.arange(USERS)
+    np.testing.assert_allclose(few.score_all(scored, users), scorer.score_all(scored, users), atol=0.1)
+    assert few._verified.shape == (USERS, 14)
+
+
 def test_nothing_to_learn_from_is_refused(dataset):
     with pytest.raises(DataError, match="no ratings or no training items"):
         built(dataset, 0.5, np.zeros(40, bool))

@@ -1,5 +1,7 @@
 """Which adversaries and defences a task gets."""
 
+from dataclasses import replace
+
 import pytest
 
 from benchmark.stress.stressed_task import ADVERSARIES, stressed
@@ -14,6 +16,15 @@ ENTRIES = read_yaml(ADVERSARIES).data["generators"]
 @pytest.fixture(scope="module")
 def quick():
     return load_task(find_task("tinyworld-quick"))
+
+
+@pytest.fixture(scope="module")
+def bare(quick):
+    """Without the defences that the task declares."""
+    none = dict.fromkeys(("confirmation", "most_copies", "most_outside"))
+    file = quick.file.model_copy(update={"analysis": quick.file.analysis.model_copy(update=none)})
+    scorers = tuple(each for each in quick.scorers if each.id not in ("confirming", "near-copies"))
+    return replace(quick, file=file, scorers=scorers)
 
 
 def listed(task, *more):
@@ -40,14 +51,14 @@ def test_placeholders_are_the_encoders_of_the_tasks_judges(quick):
     assert not any("$" in str(each) for each in params.values())
 
 
-def test_defences_are_added_once(quick):
-    task, _ = listed(quick)
+def test_defences_are_added_once(bare):
+    task, _ = listed(bare)
     ids = [scorer.id for scorer in task.scorers]
     assert ids.count("confirming") == ids.count("near-copies") == 1
     declared = task.file.analysis
     assert (declared.confirmation.preference, declared.confirmation.lift, declared.most_copies) == (0.1, 0.03, 0.05)
     assert declared.most_outside == 0.5  # the world can tell
-    again, _ = listed(task.__class__(**{name: getattr(task, name) for name in task.__slots__} | {"generators": ()}))
+    again, _ = listed(replace(task, generators=()))
     assert [scorer.id for scorer in again.scorers] == ids
 
 
@@ -76,6 +87,17 @@ def test_others_add_their_own(quick, tmp_path):
     assert task.generators[-1].id == "attack-mine" and task.generators[-1].params.alteration == "flip"
 
 
+def test_one_adversary_extends_another(quick, tmp_path):
+    mine, start = tmp_path / "mine.yaml", "{surrogates: [$verifier], budget: 8, steps: 3}"
+    mine.write_text(
+        f"generators:\n  - {{id: one, use: attack-gradient, params: {start}}}\n"
+        "  - {id: two, extends: one, params: {budget: 16}}\n"
+    )
+    one, two = listed(quick, mine)[0].generators[-2:]
+    assert (one.params.budget, two.params.budget) == (8, 16)
+    assert one.params.surrogates == two.params.surrogates == ("tinyworld:verifier-encoder",)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -84,6 +106,10 @@ def test_others_add_their_own(quick, tmp_path):
         ("generators:\n  - {id: mine, uses: attack-crowd}\n", "mine.yaml:2"),
         ("generators: {id: mine}\n", "generators is a list of mappings"),
         ("generators:\n  - {id: mine, use: attack-crowd, images: 4}\n", "cannot be shared equally among 3 fits"),
+        (
+            "generators:\n  - {id: mine, use: attack-gradient, params: {surrogates: [$verifyer]}}\n",
+            "mine.yaml:2: '$verifyer' stands for nothing",
+        ),
         ("adversaries: []\n", "unknown key 'adversaries'"),
     ],
 )

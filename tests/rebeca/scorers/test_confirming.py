@@ -88,7 +88,7 @@ def test_an_item_is_unseen_by_the_judge_of_its_fold(pixels, ratings):
     """Other ratings of one item change nothing about that item, and something about others."""
     turned = dataclasses.replace(ratings, liked=ratings.liked ^ (ratings.item == 7))
     training, small = np.arange(ITEMS) < ITEMS // 2, thumbnails(pixels)
-    before, after = (parts_unseen(each, small, training, 3) for each in (ratings, turned))
+    before, after = (parts_unseen(each, small, training, np.flatnonzero(training), 3) for each in (ratings, turned))
     for one, other in zip(before, after, strict=True):
         np.testing.assert_array_equal(one[..., 7], other[..., 7])
         assert not np.allclose(one, other, atol=1e-3)
@@ -97,14 +97,15 @@ def test_an_item_is_unseen_by_the_judge_of_its_fold(pixels, ratings):
 def test_unseen_items_are_known_by_their_kind(pixels, ratings):
     """About items that a judge learned from it is surer than about others, and right about both."""
     training, small = np.arange(ITEMS) < ITEMS // 2, thumbnails(pixels)
-    unseen = parts_unseen(ratings, small, training, 3)[1]
+    unseen = parts_unseen(ratings, small, training, np.flatnonzero(training), 3)[1]
     seen = judge(pixels, ratings, 3).parts(small[training], np.arange(USERS))[1]
     assert np.corrcoef(unseen.ravel(), seen.ravel())[0, 1] > 0.9
     assert 0.7 * seen.std() < unseen.std() < seen.std()
 
 
-def test_items_of_no_fold_have_no_parts(pixels, ratings):
-    common, personal = parts_unseen(ratings, thumbnails(pixels), np.arange(ITEMS) < 0, 3)
+def test_of_no_item_there_are_no_parts(pixels, ratings):
+    none = np.zeros(0, int)
+    common, personal = parts_unseen(ratings, thumbnails(pixels), np.arange(ITEMS) < 9, none, 3)
     assert common.shape == (0,) and personal.shape == (USERS, 0)
 
 
