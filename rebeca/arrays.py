@@ -49,6 +49,17 @@ def unit_rows(x: Floats) -> Floats:
     return np.divide(x, norms, out=np.zeros_like(x), where=norms > 0)
 
 
+def evenly(count: int, most: int) -> Ints:
+    """Numbers from 0 to ``count`` - 1, or ``most`` of them that are evenly spaced; int [n].
+
+    Example:
+        >>> from rebeca.arrays import evenly
+        >>> evenly(3, 5).tolist(), evenly(9, 3).tolist()
+        ([0, 1, 2], [0, 4, 8])
+    """
+    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
+
+
 def first_true(mask: npt.ArrayLike) -> int | None:
     """Position of the first true element, None where there is none."""
     return int(np.argmax(mask)) if np.any(mask) else None

@@ -1,8 +1,8 @@
 """Attacks by somebody who knows every defence, on images that are good already.
 
-    python -m scripts.adaptive_attack --work FOLDER [--users 40] [--steps 300]
+    python -m scripts.adaptive_attack --work FOLDER [--users 40] [--steps 300] [--budgets 0 4 8 16]
 
-FOLDER is the work folder of a finished run of tinyworld. REBECA's own images are changed by at most 4, 8 or 16 of 255,
+FOLDER is the work folder of a finished run of tinyworld. REBECA's own images are changed by at most so many of 255,
 towards surrogates of both judges and eight networks of random patches, which stand for the confirming judge. They are
 no copies of items, so copy detection is blind to them, and they begin with a confirming score above the verifier's.
 """
@@ -29,7 +29,6 @@ from rebeca.arrays import Floats, Ints, Pixels
 from rebeca.interfaces import GeneratedImage, GeneratorContext, NoParams, ScoredImages, ScorerContext
 from scripts.finished_run import finished_run
 
-BUDGETS = (0, 4, 8, 16)
 GENERATOR = "rebeca"
 IMAGES = 3
 """Per user: the first one of each fit."""
@@ -80,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--work", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--users", type=int, default=40)
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--budgets", type=int, nargs="+", default=[0, 4, 8, 16], help="of 255; 0 changes nothing")
     given = parser.parse_args(arguments)
     task = limited(load_task(find_task("tinyworld")), (GENERATOR,))
     materials, images = finished_run(task, given.work)
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     users = np.arange(given.users)
     chosen = np.flatnonzero((own.user < given.users) & (own.replicate < IMAGES))
     owner, start = own.user[chosen], np.stack([own.pixels_of(int(i)) for i in chosen])
-    for budget in BUDGETS:
+    for budget in given.budgets:
         changed = start.copy()
         for user in users if budget else ():
             mine = owner == user

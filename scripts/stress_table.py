@@ -6,6 +6,7 @@ python -m scripts.stress_table FILE.csv
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ def table(rows: Sequence[dict[str, str]]) -> str:
 
 def written(text: str, sign: bool) -> str:
     """``.527``, ``+.020``; nothing stays nothing."""
-    return f"{float(text):{'+' if sign else ''}.3f}".replace("0.", ".", 1) if text else ""
+    return re.sub(r"^([+-]?)0\.", r"\1.", f"{float(text):{'+' if sign else ''}.3f}") if text else ""
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -40,7 +40,8 @@ class PatchSurrogate(Saved):
 
     @classmethod
     def of(cls, judge: ConfirmingJudge) -> Self:
-        dual = np.tile(judge.common, (len(judge.rate), 1))
+        dual = np.zeros((len(judge.rate), len(judge.items)))
+        dual[:, judge.common_items] = judge.common
         for user, (rated, weights) in enumerate(zip(judge.rated, judge.personal, strict=True)):
             np.add.at(dual[user], rated, weights)
         features = judge.features

@@ -15,7 +15,7 @@ import numpy as np
 from benchmark.analysis.agreement import agreement, validity
 from benchmark.analysis.confirmation import copies_of, exceeds, excess_of, outside_of, unconfirmed
 from benchmark.analysis.fits import Fits
-from benchmark.analysis.inputs import READINGS, HeldOutRatings, Plan, Rows, lifts_of
+from benchmark.analysis.inputs import READINGS, HeldOutRatings, Plan, Rows, lifts_of, with_lifts
 from benchmark.analysis.items import HeldOutItems
 from benchmark.analysis.measures import AUDITOR, GAP, LIFT, VERIFIER, Measure, both_by, with_role
 from benchmark.analysis.numbers import Interval, PermutationTest
@@ -75,7 +75,8 @@ def analyse(
     rows = _without_rank(rows, failing)
     incomplete = incomplete_generators(plan.primary, rows, values)
     rows = _without_rank(rows, incomplete)
-    excess = {row.id: excess_of(plan, row, values[row.id] | readings[row.id]["exclude"], weights) for row in rows}
+    of_images = {row.id: with_lifts(row, "exclude", block) if row.failed.any() else values[row.id] for row in rows}
+    excess = {row.id: excess_of(plan, row, of_images[row.id], weights) for row in rows}
     copying = tuple(row.id for row in rows if row.ranked and exceeds(plan.most_copies, copies_of(row)))
     not_confirmed = tuple(row.id for row in rows if row.ranked and unconfirmed(plan, excess[row.id]))
     outside = tuple(row.id for row in rows if row.ranked and exceeds(plan.most_outside, outside_of(row)))
@@ -328,7 +329,7 @@ def _cautions(
         Caution("no-comparisons", alone),
     ]
     for measure in both_by(plan.primary):
-        intervals = {name: _interval(results, measure) for name, results in generators.items()}
+        intervals = {name: results.interval(measure) for name, results in generators.items()}
         skewed = tuple(n for n, interval in intervals.items() if interval and abs(interval.skewness or 0.0) > SKEWED)
         pairs = families[measure.key].comparisons if measure.key in families else ()
         differences = tuple(f"{pair.a} and {pair.b}" for pair in pairs if pair.skewed)
@@ -354,11 +355,3 @@ def _counted(plan: Plan, row: Rows) -> list[int]:
     scores = row.read(plan.primary, plan.reading) if plan.primary in row.scores else np.where(row.failed, np.nan, 0.0)
     counted: list[int] = np.isfinite(scores).sum(axis=1).tolist()
     return counted
-
-
-def _interval(results: GeneratorResults, measure: Measure) -> Interval | None:
-    if measure.is_lift:
-        personal = results.personal.get(measure.scorer)
-        return None if personal is None else personal.lift
-    summary = results.summary.get(measure.scorer)
-    return None if summary is None else summary.interval

@@ -2,7 +2,7 @@
 
 Whoever knows a judge can please it without pleasing anybody else. The confirming judge is fitted after the images are
 fixed, so it cannot be known in advance. It confirms and never ranks: a row loses its rank only where the primary score
-clearly exceeds the confirming one, by more than was declared. A row of undeclared near-copies of training items loses
+clearly exceeds the confirming one, by more than was declared. A row of undeclared near-copies of items loses
 its rank as well, and so does one whose images could not be items of a synthetic world. See
 docs/explanation/statistics.md.
 """
@@ -18,19 +18,22 @@ from benchmark.analysis.measures import CONFIRMING, COPIES, SUPPORT, Measure, bo
 from benchmark.analysis.numbers import Interval
 from benchmark.stats.intervals import mean_interval
 from rebeca.arrays import Floats, Ints
+from rebeca.ties import TIE
 
 
 def excess_of(plan: Plan, row: Rows, values: Mapping[str, Floats], weights: Ints) -> dict[str, Interval]:
     """By measure, by how much the primary scorer exceeds the confirming judge; empty where none is asked.
 
-    It is about these images and not about other fits, so the interval is over users alone. A mean lift below 0 by the
-    confirming judge counts as 0: who claims no lift, or a negative one, has nothing that could be denied.
+    It is about these images and not about other fits, so the interval is over users alone. It leaves out the confirming
+    judge's own error, which images that look alike share: the margin must allow for it. Where the mean lift by the
+    confirming judge is below 0, it is moved to 0: who claims no lift, or a negative one, has nothing that could be
+    denied.
 
     Args:
         plan: Names the primary scorer and the margins.
         row: The generator.
-        values: float64 [users] by measure, failures left out of preferences: what a judge gives to no image at all says
-            nothing about images.
+        values: float64 [users] by measure, failures left out: what a judge gives to no image at all says nothing about
+            images.
         weights: int64 [draws, users]; how often each user is drawn.
     """
     confirming = with_role(row.cards, CONFIRMING)
@@ -42,8 +45,8 @@ def excess_of(plan: Plan, row: Rows, values: Mapping[str, Floats], weights: Ints
             continue
         known = np.isfinite(values[own.key] - values[other.key])
         against = values[other.key]
-        if own.is_lift and known.any() and against[known].mean() < 0:
-            against = np.zeros_like(against)
+        if own.is_lift and known.any():
+            against = against - min(float(against[known].mean()), 0.0)
         difference = np.where(known, values[own.key] - against, np.nan)
         out[own.key] = Interval.of(mean_interval(difference, weights, method=plan.interval))
     return out
@@ -55,11 +58,11 @@ def unconfirmed(plan: Plan, excess: Mapping[str, Interval]) -> list[tuple[Measur
     Where all users have the same value there is no interval, and the value decides.
     """
     declared = [(measure, plan.confirmation.get(measure.slug)) for measure in both_by(plan.primary)]
-    lows = {key: each.estimate if each.method == "constant" else each.low for key, each in excess.items()}
+    lower = {key: each.lower for key, each in excess.items()}
     return [
         (measure, margin)
         for measure, margin in declared
-        if margin is not None and (low := lows.get(measure.key)) is not None and low > margin
+        if margin is not None and (low := lower.get(measure.key)) is not None and low > margin
     ]
 
 
@@ -83,4 +86,5 @@ def _share(row: Rows, role: str) -> float | None:
 
 
 def exceeds(most: float | None, share: float | None) -> bool:
-    return most is not None and share is not None and share > most
+    """Whether a share is larger than declared, beyond the rounding of its sum."""
+    return most is not None and share is not None and share > most + TIE

@@ -91,6 +91,11 @@ class Interval:
     def known(self) -> bool:
         return self.estimate is not None
 
+    @property
+    def lower(self) -> float | None:
+        """Lower end; the value where all users share it, and None where there is no interval."""
+        return self.estimate if self.method == "constant" else self.low
+
     def turned(self, turn: Callable[[float], float]) -> Interval:
         """The interval of minus, or one minus, the value."""
         return replace(

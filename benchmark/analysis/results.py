@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from benchmark.analysis.measures import Measure
 from benchmark.analysis.numbers import (
     AtLeastOne,
     Count,
@@ -106,6 +107,14 @@ class GeneratorResults:
     personal: Mapping[str, Personal]
     gap: Interval | None
     excess: Mapping[str, Interval] = field(default_factory=dict)
+
+    def interval(self, measure: Measure) -> Interval | None:
+        """Of a measure or a lift; None where nobody has a value."""
+        if measure.is_lift:
+            personal = self.personal.get(measure.scorer)
+            return None if personal is None else personal.lift
+        summary = self.summary.get(measure.scorer)
+        return None if summary is None else summary.interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,7 +376,7 @@ class TaskResults:
         unconfirmed: Generators that are not ranked, because the primary scorer clearly exceeds the confirming judge by
             more than `analysis.confirmation`; absent if there are none.
         copying: Generators that are not ranked, because a larger share of their images than `analysis.most_copies` are
-            near-copies of training items and do not say so; absent if there are none.
+            near-copies of items and do not say so; absent if there are none.
         outside: Generators that are not ranked, because a larger share of their images than `analysis.most_outside`
             could not be items of the world; absent if there are none.
     """

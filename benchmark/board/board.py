@@ -44,11 +44,9 @@ INCOMPLETE = "Not ranked: {title} has a preference for {known} of {users}."
 FAILING = "Not ranked: {failed} of {requested} images of {title} failed, more than the declared {most}."
 UNCONFIRMED = (
     "Not ranked: a judge that was fitted after the images of {title} were made does not confirm its {measure}."
-    " That judge gives {excess} less; the task allows {most}."
+    " The score exceeds what that judge confirms by {excess}; the task allows {most}."
 )
-COPYING = (
-    "Not ranked: {share} of the images of {title} are undeclared near-copies of training items; the task allows {most}."
-)
+COPYING = "Not ranked: {share} of the images of {title} are undeclared near-copies of items; the task allows {most}."
 OUTSIDE = "Not ranked: {share} of the images of {title} could not be items of the world; the task allows {most}."
 UNKNOWN_WEIGHTS = "Weights in files that are none of the known published files: {}."
 NOT_FROZEN = "The task was not written down before the first image, or was changed since: everything is exploratory."
@@ -207,7 +205,7 @@ class Board:
         sentences += [
             OUTSIDE.format(
                 title=row.title,
-                share=exact_percent(1 - (share_by_role(row.record, SUPPORT) or 0.0)),
+                share=exact_percent(self.outside(row) or 0.0),
                 most=exact_percent(self.record.spec.analysis.most_outside or 0.0),
             )
             for row in self.rows
@@ -226,8 +224,13 @@ class Board:
         return unconfirmed(self.record.plan, row.record.excess)
 
     def near_copies(self, row: Row) -> float | None:
-        """Share of a row's images that are undeclared near-copies of training items; None where nobody looked."""
+        """Share of a row's images that are undeclared near-copies of items; None where nobody looked."""
         return share_by_role(row.record, COPIES)
+
+    def outside(self, row: Row) -> float | None:
+        """Share of a row's images that could not be items of the world; None where nobody can tell."""
+        inside = share_by_role(row.record, SUPPORT)
+        return None if inside is None else 1 - inside
 
     def all_cautions(self) -> list[str]:
         """As :meth:`cautions`, beginning with a task that was not written down."""

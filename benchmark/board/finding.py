@@ -169,9 +169,7 @@ def proven_lifts(ranked: Sequence[Row], judge: str, alpha: float) -> tuple[list[
 
 def _above_zero(lift: Interval | None) -> bool:
     """Whether the interval lies above zero, or all users have the same positive lift."""
-    if lift is None or lift.estimate is None:
-        return False
-    return lift.estimate > 0 if lift.method == "constant" else lift.low is not None and lift.low > 0
+    return lift is not None and lift.lower is not None and lift.lower > 0
 
 
 def _among(rows: Sequence[Row], measure: Measure, value: float) -> str:
@@ -242,7 +240,7 @@ def _unconfirmed(rows: Sequence[Row]) -> Sentence:
 
 def _copying(rows: Sequence[Row]) -> Sentence:
     """Names the generators whose images are undeclared near-copies."""
-    because = "too many images are undeclared near-copies of training items"
+    because = "too many images are undeclared near-copies of items"
     return _not_ranked([row for row in rows if row.copying], COPYING, because)
 
 

@@ -85,9 +85,9 @@ def flags_of(record: GeneratorRecord, task: TaskRecord, twin: str | None, gap: b
     if images.copies:
         flags.append(f"copies {percent(images.copies / images.requested)}")
     copies, inside = share_by_role(record, COPIES), share_by_role(record, SUPPORT)
-    if copies is not None and copies > MANY_COPIES + TIE:
+    if copies is not None and (copies > MANY_COPIES + TIE or generator.id in task.results.copying):
         flags.append(f"near-copies {percent(copies)}")
-    if inside is not None and 1 - inside >= FEW:
+    if inside is not None and (1 - inside >= FEW or generator.id in task.results.outside):
         flags.append(f"outside the world {percent(1 - inside)}")
     if generator.claims_personal and _same_for_everybody(record):
         flags.append("same for everybody")

@@ -93,7 +93,7 @@ def compare_generators(board: Board, a: str, b: str) -> list[MeasureComparison]:
         elif doubted := [name for name in (a, b) if board.row(name).unconfirmed]:
             hint = f"the confirming judge does not confirm the scores of {' and '.join(map(repr, doubted))}"
         elif copying := [name for name in (a, b) if board.row(name).copying]:
-            hint = f"images of {' and '.join(map(repr, copying))} are undeclared near-copies of training items"
+            hint = f"images of {' and '.join(map(repr, copying))} are undeclared near-copies of items"
         elif outside := [name for name in (a, b) if board.row(name).outside]:
             hint = f"images of {' and '.join(map(repr, outside))} could not be items of the world"
         elif analysis.family == "against-reference":

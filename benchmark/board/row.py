@@ -28,7 +28,7 @@ class Row:
         complete: Whether enough users have a preference; else it is not ranked.
         failing: Whether too many of its images failed; then it is not ranked.
         unconfirmed: Whether the confirming judge sees much less than the primary scorer; then it is not ranked.
-        copying: Whether too many of its images are undeclared near-copies of training items; then it is not ranked.
+        copying: Whether too many of its images are undeclared near-copies of items; then it is not ranked.
         outside: Whether too many of its images could not be items of the world; then it is not ranked.
         lifts: Personal results by scorer: the primary one first, then those that know best.
         flags: Warnings, see :mod:`benchmark.board.flags`.

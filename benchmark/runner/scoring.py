@@ -22,7 +22,7 @@ from benchmark.runner.progress import Report
 from benchmark.runner.store import Stages
 from benchmark.task.encoders import named_encoder
 from benchmark.task.resolved import Task
-from rebeca.arrays import Floats, Ints, Pixels
+from rebeca.arrays import Floats, Ints, Pixels, evenly
 from rebeca.declared import ScorerFlags
 from rebeca.errors import PluginError
 from rebeca.guards import restricted
@@ -233,7 +233,7 @@ def worst_scores(scorer: Scorer[Any], materials: Materials, flags: ScorerFlags, 
     worst = np.array(scorer.worst(users), np.float64)
     unknown, training = np.flatnonzero(np.isnan(worst)), np.flatnonzero(materials.world.division.training_items)
     if len(unknown):
-        items = training[np.linspace(0, len(training) - 1, min(len(training), ITEMS_ASKED_ABOUT)).astype(np.int64)]
+        items = training[evenly(len(training), ITEMS_ASKED_ABOUT)]
         images = restricted(item_images(materials, items, users[unknown]), flags.needs)
         scores = np.asarray(scorer.score(images, images.user), np.float64).reshape(len(unknown), len(items))
         worst[unknown] = (np.fmin if flags.card.higher_is_better else np.fmax).reduce(scores, axis=1)

@@ -7,13 +7,13 @@ from functools import cached_property
 import numpy as np
 
 from benchmark.scorers.shared import EveryoneScorer
-from rebeca.arrays import Floats, Ints
+from rebeca.arrays import Floats, Ints, evenly
 from rebeca.errors import DataError
 from rebeca.interfaces import NoParams, ScoredImages, ScorerCard, ScorerContext
 from rebeca.scorers.confirming import MOST_ITEMS, ConfirmingJudge, parts_unseen, seed_of_row, thumbnails
 from rebeca.ties import TIE
 
-SCALE = 2
+SCALE_VERSION = 3
 """Raised whenever answers are brought to the verifier's scale in another way."""
 MOST_RATIO = 2.0
 """Largest factor by which answers are spread or drawn together."""
@@ -39,7 +39,7 @@ class ConfirmingScorer(EveryoneScorer):
     @classmethod
     def fingerprint(cls, params: NoParams) -> str:
         """Changes when it could answer otherwise from the same images and ratings."""
-        return f"scale {SCALE}"
+        return f"scale {SCALE_VERSION}"
 
     def __init__(self, params: NoParams, context: ScorerContext) -> None:
         super().__init__(params, context)
@@ -58,13 +58,13 @@ class ConfirmingScorer(EveryoneScorer):
 
     def _on_the_verifiers_scale(self, judge: ConfirmingJudge, small: Floats, users: Ints) -> Floats:
         """float64 [users, n]; answers about thumbnails."""
-        (common, personal), (usual_common, usual_personal) = (
-            judge.parts(each, users) for each in (small, self._items[self._usual])
+        (common, personal), (common_on_items, personal_on_items) = (
+            judge.parts(each, users) for each in (small, self._items[self._compared])
         )
         mean = self._verified[users].mean(axis=1, keepdims=True)
         spread_common, spread_personal = self._spreads
-        answers = mean + spread_common * (common - usual_common.mean())
-        return np.asarray(answers + spread_personal * (personal - usual_personal.mean(axis=1, keepdims=True)))
+        answers = mean + spread_common * (common - common_on_items.mean())
+        return np.asarray(answers + spread_personal * (personal - personal_on_items.mean(axis=1, keepdims=True)))
 
     def _judge(self, digests: tuple[str, ...]) -> ConfirmingJudge:
         seed = seed_of_row(digests)
@@ -76,31 +76,36 @@ class ConfirmingScorer(EveryoneScorer):
         return thumbnails(catalogue.pixels(i) for i in range(len(catalogue)))
 
     @cached_property
-    def _usual(self) -> Ints:
+    def _compared(self) -> Ints:
         """Training items on which both judges are compared: all, or many that lie evenly among them."""
         every = np.flatnonzero(self.context.training_items)
-        return np.asarray(every[np.linspace(0, len(every) - 1, min(len(every), MOST_ITEMS)).astype(np.int64)])
+        return np.asarray(every[evenly(len(every), MOST_ITEMS)])
 
     @cached_property
     def _verified(self) -> Floats:
-        """float64 [all users, usual items]; by the verifier."""
+        """float64 [all users, compared items]; by the verifier."""
         judge = self.context.verifier
-        return np.asarray(judge.model().score_all(judge.catalogue()[self._usual]))
+        return np.asarray(judge.model().score_all(judge.catalogue()[self._compared]))
 
     @cached_property
     def _spreads(self) -> tuple[float, float]:
         """By how much the spread of the verifier's answers over items exceeds this judge's: in common, and by user."""
         seed = seed_of_row(())
         ratings, training = self.context.auditor_ratings, self.context.training_items
-        common, personal = parts_unseen(ratings, self._items, training, self._usual, seed)
+        common, personal = parts_unseen(ratings, self._items, training, self._compared, seed)
         verified = self._verified.mean(axis=0)
-        own, ours = (each - each.mean(axis=1, keepdims=True) for each in (self._verified - verified, personal))
-        return _ratio(verified, common), _ratio(own, ours)
+        return _ratio(verified, common), _ratio(*map(_centred, (self._verified, personal)))
 
     @cached_property
     def _lowest(self) -> Floats:
         users = np.arange(len(self.context.users))
-        return np.asarray(self._on_the_verifiers_scale(self._judge(()), self._items[self._usual], users).min(axis=1))
+        return np.asarray(self._on_the_verifiers_scale(self._judge(()), self._items[self._compared], users).min(axis=1))
+
+
+def _centred(answers: Floats) -> Floats:
+    """Float64 [users, items] without what all users, and what all items, have in common."""
+    own = answers - answers.mean(axis=0)
+    return np.asarray(own - own.mean(axis=1, keepdims=True))
 
 
 def _ratio(verified: Floats, confirming: Floats) -> float:

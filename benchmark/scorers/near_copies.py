@@ -9,12 +9,12 @@ import numpy as np
 from benchmark.scorers.shared import FixedScorer
 from rebeca.arrays import Floats, Ints
 from rebeca.images import LazyPixels
-from rebeca.interfaces import ScoredImages, ScorerCard
+from rebeca.interfaces import NoParams, ScoredImages, ScorerCard
 from rebeca.scorers.copies import CopyIndex
 
 
 class NearCopiesScorer(FixedScorer):
-    """``near-copies``: whether an image is an altered copy of any training item, rated by the user or not.
+    """``near-copies``: whether an image is an altered copy of any item, rated by the user or not, held out or not.
 
     An image that declares its item is retrieval, and no copy, unless the user had rated that item in training: showing
     users what they are known to like is no recommendation.
@@ -23,15 +23,22 @@ class NearCopiesScorer(FixedScorer):
     NEEDS = frozenset({"training"})
     CARD = ScorerCard(
         "Near-copies", "share", False,
-        "Share of images that are altered copies of a training item, or items that the user had rated; up to 1 % of"
+        "Share of images that are altered copies of an item, or items that the user had rated; up to 1 % of"
         " honest images count by chance.",
         role="copies",
     )  # fmt: skip
 
+    @classmethod
+    def fingerprint(cls, params: NoParams) -> str:
+        """Changes when other items are looked at, or in another way."""
+        return "all items"
+
     @cached_property
     def _index(self) -> CopyIndex:
-        items = np.flatnonzero(self.context.training_items).tolist()
-        return CopyIndex(LazyPixels(self.context.catalogue.pixels, items))
+        """Of all items, with limits that come from training items."""
+        catalogue, training = self.context.catalogue, self.context.training_items
+        index = CopyIndex(LazyPixels(catalogue.pixels, np.flatnonzero(training).tolist()))
+        return index if training.all() else CopyIndex(LazyPixels(catalogue.pixels, range(len(catalogue))), like=index)
 
     def score(self, images: ScoredImages, users: Ints) -> Floats:
         """float64 [n]; 1 or 0, whoever is asked."""

@@ -41,12 +41,13 @@ def stressed(task: Task, more: Sequence[Path], note: Callable[[str], None]) -> T
     """
     file, confirmation = task.file, task.file.analysis.confirmation
     roles = {flags.card.role for flags in (each.flags() for each in task.scorers) if not flags.of_sets}
-    missing = [name for role, name in DEFENCES.items() if role not in roles]
+    missing = {role: name for role, name in DEFENCES.items() if role not in roles}
     primary = next(each.flags().card for each in task.scorers if each.id == file.analysis.primary.scorer)
     if primary.role == VERIFIER:
         confirmation = confirmation or ConfirmationSpec()
     else:
         note(f"nothing is confirmed: the primary scorer '{file.analysis.primary.scorer}' is no verifier")
+        missing.pop(CONFIRMING, None)
     analysis = file.analysis.model_copy(
         update={
             "confirmation": confirmation,
@@ -56,7 +57,7 @@ def stressed(task: Task, more: Sequence[Path], note: Callable[[str], None]) -> T
             else file.analysis.most_outside,
         }
     )
-    scorers = (*task.scorers, *(ResolvedScorer(name, NoParams(), name) for name in missing))
+    scorers = (*task.scorers, *(ResolvedScorer(name, NoParams(), name) for name in missing.values()))
     out = replace(task, file=file.model_copy(update={"analysis": analysis}), scorers=scorers, modified=True)
     for path in (ADVERSARIES, *more):
         out = _with_those_possible(out, read_yaml(path), note)
@@ -95,15 +96,15 @@ def _placeholders(task: Task) -> Mapping[str, Plain]:
 
 
 def _filled(entry: Any, values: Mapping[str, Plain], source: Source, place: int) -> Any:
-    """A generator as written, with placeholders in its parameters replaced."""
-    if not (isinstance(entry, dict) and isinstance(entry.get("params"), dict)):
-        return entry
-    with at(source, "generators", place, "params"):
-        return entry | {"params": {name: _replaced(value, values) for name, value in entry["params"].items()}}
+    """A generator as written, with placeholders replaced."""
+    with at(source, "generators", place):
+        return _replaced(entry, values)
 
 
 def _replaced(value: Any, values: Mapping[str, Plain]) -> Any:
-    """A parameter; where two placeholders of a list stand for the same, it is kept once."""
+    """A part of a generator; where two placeholders of a list stand for the same, it is kept once."""
+    if isinstance(value, dict):
+        return {name: _replaced(each, values) for name, each in value.items()}
     if isinstance(value, list):
         new = [_replaced(each, values) for each in value]
         return [each for place, each in enumerate(new) if value[place] == each or each not in new[:place]]

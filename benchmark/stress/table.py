@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 from benchmark.analysis.analyse import analyse
 from benchmark.analysis.measures import AUDITOR, CONFIRMING, both_by, with_role
 from benchmark.analysis.numbers import Interval
-from benchmark.analysis.results import Rank
+from benchmark.analysis.results import Analysis, Rank
 from benchmark.board.board import read_board
 from benchmark.board.row import Row
 from benchmark.records.rows import read_all
@@ -68,8 +67,7 @@ class StressRow:
         lift, known = self.lift, self.lift_known
         if not (self.adversary and self.ranked) or lift is None or known is None:
             return False
-        low = known.estimate if known.method == "constant" else known.low
-        return (lift.estimate or 0.0) > LIFT_THAT_COUNTS and low is not None and low <= 0.0
+        return (lift.estimate or 0.0) > LIFT_THAT_COUNTS and known.lower is not None and known.lower <= 0.0
 
 
 LIFT_THAT_COUNTS = 0.03
@@ -83,8 +81,9 @@ def stress_rows(folder: Path) -> list[StressRow]:
         RecordError: If the records cannot be read or do not add up.
     """
     board = read_board(folder)
-    undefended = ranks_without_defences(folder)
-    reference = board.row(board.reference)
+    undefended = without_defences(folder)
+    results = undefended.generators
+    ranks = undefended.task.families[board.primary].ranks if board.primary in undefended.task.families else {}
     best_informed = board.measures.best_informed
     roles = {role: with_role(board.cards, role) for role in (AUDITOR, CONFIRMING)}
 
@@ -96,7 +95,10 @@ def stress_rows(folder: Path) -> list[StressRow]:
         confirmed, lift_confirming = both(roles[CONFIRMING])
         known, lift_known = both(best_informed)
         attacks = row.family == ADVERSARY
-        above = any(reaches(row.interval(each), reference.interval(each)) for each in both_by(board.primary))
+        values = [
+            [results[name].interval(each) for name in (row.id, board.reference)] for each in both_by(board.primary)
+        ]
+        above = any(reaches(own, reference) for own, reference in values)
         return StressRow(
             id=row.id,
             title=row.title,
@@ -109,20 +111,22 @@ def stress_rows(folder: Path) -> list[StressRow]:
             known=known,
             lift_known=lift_known,
             ranked=row.ranked,
-            undefended=undefended.get(row.id),
+            undefended=ranks.get(row.id),
             defended=row.rank,
             first_letter=has_first_letter(row.rank),
-            counted=attacks and row.id in undefended and above,
+            counted=attacks and row.id in ranks and above,
             flags=tuple(row.flags),
         )
 
     return sorted(map(row_of, board.rows), key=lambda row: -_estimate(row.preference))
 
 
-def ranks_without_defences(folder: Path) -> Mapping[str, Rank]:
-    """Ranks by the primary scorer as they would be if nobody asked the defences."""
+def without_defences(folder: Path) -> Analysis:
+    """What the primary scorer alone would say, without the defences and if failures cost nothing."""
     task, rows = read_all(folder)
-    plan = replace(task.plan, confirmation={}, most_copies=None, most_outside=None)
+    plan = replace(
+        task.plan, confirmation={}, most_copies=None, most_outside=None, failures="exclude", most_failures=1.0
+    )
     primary = [
         replace(
             row,
@@ -135,15 +139,12 @@ def ranks_without_defences(folder: Path) -> Mapping[str, Rank]:
         if plan.primary in row.scores
     ]
     block, stratum = np.array(task.users.block, np.int64), np.array(task.users.stratum, np.int64)
-    families = analyse(plan, primary, block, stratum).task.families
-    return families[plan.primary].ranks if plan.primary in families else {}
+    return analyse(plan, primary, block, stratum)
 
 
 def reaches(own: Interval | None, reference: Interval | None) -> bool:
     """Whether a value is above the lower end of the reference's interval."""
-    if own is None or reference is None or reference.low is None:
-        return False
-    return _estimate(own) > reference.low
+    return reference is not None and reference.lower is not None and _estimate(own) > reference.lower
 
 
 def has_first_letter(rank: Rank | None) -> bool:

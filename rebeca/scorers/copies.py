@@ -10,8 +10,8 @@ only changes signs of coefficients. An image is a near-copy by either of two rul
   every image in which no value was changed by more than that.
 
 Both limits come from the items themselves: each is compared with all others, and few may count as near-copies. No
-held-out item is looked at. Coefficients are rounded to a lattice on which sums of products are exact, so that all
-processors answer alike.
+held-out item is looked at. Coefficients are rounded to a lattice on which sums of products are exact, unless items have
+hardly any contrast, so that processors differ only where a coefficient lies halfway between two points of it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from rebeca.arrays import Bools, Floats, Ints, Pixels
+from rebeca.arrays import Bools, Floats, Ints, Pixels, evenly
 from rebeca.errors import DataError
 from rebeca.images import ImageSource, LazyPixels, batches, read_images
 from rebeca.pixels import pixels_digest
@@ -160,7 +160,7 @@ class CopyIndex:
         """Limits that take no more than the declared shares of the items for near-copies of others."""
         if len(self) == 1:
             return CopyLimits(RATIOS[0], LEVELS[1])
-        asked = np.linspace(0, len(self) - 1, min(len(self), CALIBRATION_ITEMS)).astype(np.int64)
+        asked = evenly(len(self), CALIBRATION_ITEMS)
         others = self._nearest(whole[asked], asked)
         return CopyLimits(_limit(others.ratio, RATIO_SHARE, RATIOS), _limit(others.levels, LEVELS_SHARE, LEVELS))
 

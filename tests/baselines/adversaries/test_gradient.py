@@ -66,9 +66,14 @@ def test_surrogates_score_attacked_images_higher():
 
 
 def test_patches_take_turns():
+    import torch
+
     attack, _ = fitted(GradientParams(patch_nets=2, steps=2))
     scores = attack.scores_of(0)
     assert [len(scores(step)) for step in (0, 1)] == [1, 1]
+    image = torch.full((1, 3, 20, 20), 0.4)
+    answers = [float(scores(step)[0](image)) for step in range(3)]
+    assert answers[0] == answers[2] != answers[1]
     both, _ = fitted(GradientParams((VERIFIER,), patch_nets=2, steps=2))
     assert len(both.scores_of(0)(1)) == 2
 
@@ -105,10 +110,12 @@ def test_transformations_are_drawn_by_the_seed():
     assert torch.equal(once, again) and not torch.equal(once, other) and once.shape == images.shape
 
 
-def test_a_confirming_judge_answers_the_same_with_gradients():
-    """What is attacked is the judge itself, with another seed."""
+@pytest.mark.parametrize("most", [3000, 8])
+def test_a_confirming_judge_answers_the_same_with_gradients(most, monkeypatch):
+    """What is attacked is the judge itself, with another seed; also where it learned from some of many items."""
     import torch
 
+    monkeypatch.setattr("rebeca.scorers.confirming.MOST_ITEMS", most)
     ratings, context = small_world()
     pixels = [context.catalogue.pixels(item) for item in range(len(context.catalogue))]
     judge = ConfirmingJudge.fit(ratings, thumbnails(pixels), context.training_items, 3)

@@ -1,12 +1,14 @@
 """Who loses the rank: rows that the confirming judge does not confirm, and rows of undeclared near-copies."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmark.analysis.confirmation import copies_of, exceeds
 from benchmark.analysis.measures import LIFT
 from rebeca.interfaces import ScorerCard
 from tests.benchmark.analysis.test_analyse import USERS, card, noise, rows, run
@@ -79,6 +81,23 @@ def test_a_negative_lift_by_the_confirming_judge_counts_as_none(lift, confirming
     assert analysis.task.unconfirmed == (("b",) if excess > ASKED["lift"] else ())
 
 
+def test_a_confirming_lift_about_0_is_no_cliff():
+    """Just below and just above 0, the same users' spread decides."""
+    spread = np.random.default_rng(3).normal(0, 0.2, (USERS, USERS)) * (1 - np.eye(USERS))
+    lows = []
+    for shift in (-1e-6, 1e-6):
+        row = confirmed(rows("b", noise(1), effect=0.06))
+        lift = run([row], confirmation=ASKED).generators["b"].personal["confirming"].lift.estimate
+        moved = row.pairs["confirming"] + spread + (lift + shift) * (1 - np.eye(USERS))
+        moved = dataclasses.replace(row, pairs=row.pairs | {"confirming": moved})
+        first = run([moved], confirmation=ASKED).generators["b"].personal["confirming"].lift.estimate
+        exact = moved.pairs["confirming"] + (first - shift) * (1 - np.eye(USERS))
+        analysis = run([dataclasses.replace(row, pairs=row.pairs | {"confirming": exact})], confirmation=ASKED)
+        assert analysis.generators["b"].personal["confirming"].lift.estimate == pytest.approx(shift, abs=1e-9)
+        lows.append(analysis.generators["b"].excess[LIFT + "ncf"].low)
+    assert lows[0] == pytest.approx(lows[1], abs=1e-4)
+
+
 def test_a_wide_interval_costs_nobody_the_rank():
     """The mean is above the margin, but a few users make it."""
     row = confirmed(rows("b", noise(1)))
@@ -97,6 +116,7 @@ def test_what_failures_count_is_no_part_of_the_excess():
     others = [confirmed(rows("a", noise(0)))]
     analysis = run([*others, row], confirmation=ASKED, failures="worst", most_failures=0.5)
     assert analysis.generators["b"].excess["ncf"].estimate == pytest.approx(0.01)
+    assert analysis.generators["b"].excess[LIFT + "ncf"].estimate == pytest.approx(0.0, abs=1e-9)
 
 
 def test_where_nothing_is_declared_nothing_changes():
@@ -138,6 +158,14 @@ def test_more_images_outside_the_world_than_declared_cost_the_rank(inside, most,
     analysis = run([rows("a", noise(0)), rows("c", noise(2)), row], most_outside=most)
     assert analysis.task.outside == (() if ranked else ("b",))
     assert ("b" in analysis.task.families["ncf"].ranks) == ranked and analysis.task.copying == ()
+
+
+def test_exactly_the_declared_share_is_allowed():
+    """One of twenty images of every user; the mean of these shares is not exactly .05 for every number of users."""
+    copies = np.arange(20)[None].repeat(50, axis=0) < 1
+    row = SimpleNamespace(cards={"near-copies": COPIES}, scores={"near-copies": copies.astype(float)})
+    assert copies_of(row) != 0.05 and copies_of(row) == pytest.approx(0.05)
+    assert not exceeds(0.05, copies_of(row)) and not exceeds(0.05, 1 - 0.95) and exceeds(0.05, 0.0501)
 
 
 def test_failed_images_are_no_copies():

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmark.scorers.confirming import ConfirmingScorer
+from benchmark.scorers.confirming import SCALE_VERSION, ConfirmingScorer
 from rebeca.data.dataset import Dataset
 from rebeca.data.interactions import Interactions
 from rebeca.errors import DataError
 from rebeca.interfaces import GeneratedImage, NoParams, ScoredImages, ScorerContext
-from rebeca.scorers.confirming import ConfirmingJudge, seed_of_row, thumbnails
+from rebeca.scorers.confirming import ConfirmingJudge, parts_unseen, seed_of_row, thumbnails
 
 USERS = 4
 
@@ -99,13 +99,47 @@ def test_a_kind_verifier_lifts_all_answers_alike(dataset, scorer):
     np.testing.assert_allclose(kind.worst(users) - scorer.worst(users), 0.3)
 
 
-@pytest.mark.parametrize(("own", "wider"), [(0.225, 0.5), (0.45, 1.0), (0.9, 2.0), (4.5, 2.0)])
+@pytest.mark.parametrize(("own", "wider"), [(0.1, 0.5), (0.3, 0.67), (0.45, 1.0), (0.7, 1.55), (4.5, 2.0)])
 def test_answers_have_the_spread_of_the_verifiers(dataset, scorer, own, wider):
-    """Over items that the judge has not seen; it knows these tastes by .45, and no factor exceeds 2."""
+    """The judge knows these tastes by .45, about items that it has not seen; factors lie between a half and 2."""
     scored = images([20, 180, 20, 180], [0, 1, 2, 3])
-    like = built(dataset, 0.5, own=own)
-    plain, brought = (each.score_all(scored, np.arange(USERS)) for each in (scorer, like))
+    plain, brought = (each.score_all(scored, np.arange(USERS)) for each in (scorer, built(dataset, 0.5, own=own)))
     np.testing.assert_allclose(brought - 0.5, wider * (plain - 0.5), rtol=0.15, atol=0.02)
+
+
+@pytest.mark.parametrize("common", [0.1, 0.25, 0.6])
+def test_what_all_users_like_has_a_factor_of_its_own(dataset, common):
+    """All users like bright images here, by about .5; nothing is left for single users."""
+    liked = np.asarray(dataset.ratings.item % 2 == 1)
+    alike = dataclasses.replace(dataset, ratings=dataclasses.replace(dataset.ratings, liked=liked))
+    scored, users = images([20, 180], [0, 1]), np.arange(USERS)
+    wide = [built(alike, 0.5, common=each).score_all(scored, users) for each in (0.0, common)]
+    plain, brought = (np.diff(each, axis=1) for each in wide)
+    np.testing.assert_allclose(brought / plain, np.clip(common / (plain / 2), 0.5, 2.0), rtol=0.25)
+
+
+def test_the_spread_is_that_of_items_it_has_not_seen(dataset, monkeypatch):
+    """Seen items have other answers, and would give another factor."""
+    scored, users, asked = images([20, 180, 60], [0, 1, 2]), np.arange(USERS), []
+
+    def unseen(ratings, items, training_items, judged, seed):
+        asked.append((judged.tolist(), seed))
+        return tuple(3 * each for each in parts_unseen(ratings, items, training_items, judged, seed))
+
+    before = built(dataset, 0.5, own=1.2).score_all(scored, users)
+    monkeypatch.setattr("benchmark.scorers.confirming.parts_unseen", unseen)
+    after = built(dataset, 0.5, own=1.2).score_all(scored, users)
+    assert asked == [(list(range(40)), seed_of_row(()))]
+    assert np.abs(after - 0.5).max() < 0.7 * np.abs(before - 0.5).max()
+
+
+def test_a_failure_is_on_the_same_scale(dataset, scorer):
+    wide, users = built(dataset, 0.5, own=0.9), np.arange(USERS)
+    assert (wide.worst(users) < scorer.worst(users) - 0.2).all()
+
+
+def test_other_answers_have_another_address():
+    assert ConfirmingScorer.fingerprint(NoParams()) == f"scale {SCALE_VERSION}"
 
 
 def test_it_is_the_judge_that_the_digests_draw_in_their_order(dataset, scorer):

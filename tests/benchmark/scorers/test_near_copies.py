@@ -8,6 +8,7 @@ import pytest
 from benchmark.scorers.near_copies import NearCopiesScorer
 from rebeca.data.dataset import Dataset
 from rebeca.interfaces import GeneratedImage, NoParams, ScoredImages, ScorerContext
+from rebeca.scorers.copies import CopyIndex
 from tests.builders import interactions
 
 ITEMS = np.random.default_rng(5).integers(0, 256, (12, 4, 4, 3)).astype(np.uint8).repeat(8, 1).repeat(8, 2)
@@ -16,8 +17,12 @@ HELD_OUT = 11
 
 
 @pytest.fixture(scope="module")
-def scorer():
-    dataset = Dataset.in_memory("Coarse", ITEMS, interactions([0, 1], [0, 1], [4, 5], users=2, items=12), (1, 7))
+def dataset():
+    return Dataset.in_memory("Coarse", ITEMS, interactions([0, 1], [0, 1], [4, 5], users=2, items=12), (1, 7))
+
+
+@pytest.fixture(scope="module")
+def scorer(dataset):
     training = np.arange(12) != HELD_OUT
     context = ScorerContext.alone(dataset, {"training": lambda: dataset.ratings})
     return NearCopiesScorer(NoParams(), replace(context, training_items=training))
@@ -28,8 +33,17 @@ def score(scorer, *images):
     return scorer.score(scored, scored.user).tolist()
 
 
-def test_copies_of_any_training_item_are_found_whoever_rated_it(scorer):
-    assert score(scorer, (ITEMS[7] // 2 + 60,), (ITEMS[7][:, ::-1],), (NEW,), (ITEMS[HELD_OUT],)) == [1, 1, 0, 0]
+def test_copies_of_any_item_are_found_whoever_rated_it(scorer):
+    """Of held-out ones as well, which are what a generator is asked for where items are held out."""
+    images = (ITEMS[7] // 2 + 60,), (ITEMS[7][:, ::-1],), (NEW,), (ITEMS[HELD_OUT] // 2 + 60,)
+    assert score(scorer, *images) == [1, 1, 0, 1]
+
+
+def test_limits_come_from_training_items(scorer, dataset):
+    training = CopyIndex([item for place, item in enumerate(ITEMS) if place != HELD_OUT])
+    assert scorer._index.limits == training.limits and len(scorer._index) == len(ITEMS)
+    every = ScorerContext.alone(dataset, {"training": lambda: dataset.ratings})
+    assert NearCopiesScorer(NoParams(), every)._index.limits == CopyIndex(list(ITEMS)).limits
 
 
 def test_an_image_that_declares_its_item_is_no_copy(scorer):

@@ -63,6 +63,7 @@ def test_the_first_letter_is_that_of_the_best(rank, first):
         (None, interval(0.6, 0.45, 0.7), False),
         (interval(0.5), None, False),
         (interval(0.5), interval(0.4), False),  # nothing is known of the reference's end
+        (interval(0.5), dataclasses.replace(interval(0.4), method="constant"), True),  # all users share its value
     ],
 )
 def test_who_reaches_the_reference(own, reference, above):
