@@ -74,7 +74,7 @@ def figures(table: Floats, owner: Ints) -> tuple[Floats, Floats]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints preference and lift by every judge, and what the rules would say."""
+    """Prints preference and lift by every judge, and by how much the verifier exceeds the confirming judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--users", type=int, default=40)
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for what, values in (("preference", preference), ("lift", lift)):
             gap = values["verifier"] - values["confirming"]
             half = stats.t.ppf(0.975, len(gap) - 1) * gap.std(ddof=1) / np.sqrt(len(gap))
-            sys.stdout.write(f"  excess of {what}: {gap.mean():+.3f} ({gap.mean() - half:+.3f} at least)\n")
+            sys.stdout.write(f"  excess of {what}: {gap.mean():+.3f} (lower end {gap.mean() - half:+.3f})\n")
         sys.stdout.flush()
 
 

@@ -17,7 +17,7 @@ NUMBERS = {
     "lift": "lift",
     "lift_auditor": "auditor's lift",
     "lift_confirming": "confirming lift",
-    "known": "ground truth",
+    "known": "best informed",
     "lift_known": "its lift",
 }
 REASONS = ("needs", "unconfirmed", "near-copies", "too many failures", "outside the world")

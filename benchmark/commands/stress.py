@@ -146,5 +146,5 @@ def _print(rows: Sequence[StressRow]) -> None:
         f" {len(ranked)} keep a rank with them."
     )
     console.print(f"In the first letter: {', '.join(first) or 'none'}.")
-    console.print(f"Ranked, with a lift that may be none by the ground truth: {', '.join(slipping) or 'none'}.")
+    console.print(f"Ranked, with a lift that may be none by the best-informed scorer: {', '.join(slipping) or 'none'}.")
     console.print(f"Honest generators that lose their rank: {', '.join(honest) or 'none'}.")
