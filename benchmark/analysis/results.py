@@ -393,9 +393,14 @@ class TaskResults:
     outside: Annotated[tuple[str, ...], Field(exclude_if=empty)] = ()
 
     @property
+    def doubts(self) -> Mapping[str, tuple[str, ...]]:
+        """Generators that lost their rank to a defence, by its name."""
+        return {"unconfirmed": self.unconfirmed, "copying": self.copying, "outside": self.outside}
+
+    @property
     def unranked(self) -> frozenset[str]:
         """Generators that lost their rank by what their images are."""
-        return frozenset((*self.incomplete, *self.failing, *self.unconfirmed, *self.copying, *self.outside))
+        return frozenset((*self.incomplete, *self.failing)).union(*self.doubts.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,7 +190,7 @@ class Board:
                 most=number(most, 2),
             )
             for row in self.rows
-            if row.unconfirmed
+            if "unconfirmed" in row.doubts
             for measure, most in self.unconfirmed(row)
         ]
         sentences += [
@@ -200,7 +200,7 @@ class Board:
                 most=exact_percent(self.record.spec.analysis.most_copies or 0.0),
             )
             for row in self.rows
-            if row.copying
+            if "copying" in row.doubts
         ]
         sentences += [
             OUTSIDE.format(
@@ -209,7 +209,7 @@ class Board:
                 most=exact_percent(self.record.spec.analysis.most_outside or 0.0),
             )
             for row in self.rows
-            if row.outside
+            if "outside" in row.doubts
         ]
         for caution in self.record.results.cautions:
             where = first_few(caution.where, NAMED)
@@ -285,9 +285,7 @@ def board_of(folder: Path, task: TaskRecord, records: Mapping[str, GeneratorReco
             rank=ranks.get(name),
             complete=name not in task.results.incomplete,
             failing=name in task.results.failing,
-            unconfirmed=name in task.results.unconfirmed,
-            copying=name in task.results.copying,
-            outside=name in task.results.outside,
+            doubts=tuple(doubt for doubt, names in task.results.doubts.items() if name in names),
             lifts=_ordered(record, primary),
             flags=flags_of(record, task, twin_of.get(name), name in with_gap),
             record=record,

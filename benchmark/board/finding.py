@@ -11,7 +11,7 @@ from benchmark.analysis.results import TaskResults
 from benchmark.board.claims import Claim, Sentence, highest, with_value
 from benchmark.board.columns import Columns
 from benchmark.board.format_numbers import count, exact_percent, number, of_users, percent
-from benchmark.board.row import Row
+from benchmark.board.row import DOUBTS, Row
 from benchmark.board.scope import NAMED, over_fits, subject
 from benchmark.stats.levels import FEWEST_USERS
 from rebeca.errors import counted
@@ -19,7 +19,6 @@ from rebeca.errors import counted
 IN_WORDS = {OBSERVED: "real ratings", GROUND_TRUTH: "the ground truth", VERIFIER: "the verifier"}
 """By role of a scorer."""
 FAILED, USERS, TESTS, INCOMPLETE, FAILING, FITS = "failed", "users", "tests", "incomplete", "failing", "fits"
-UNCONFIRMED, COPYING, OUTSIDE = "unconfirmed", "copying", "outside"
 """Keys of claims: failed images, users with a value, tests, generators that lack too many users or images, fits."""
 LESS = {False: ("worse", "better"), True: ("less personal", "more personal")}
 """What a generator with a lower, and one with a higher value is; by whether the measure is a lift."""
@@ -37,7 +36,7 @@ def finding_of(
         alpha: Level of the tests.
         judges: The verifier's report.
     """
-    unranked = _failing(rows) + _incomplete(rows) + _unconfirmed(rows) + _copying(rows) + _outside(rows)
+    unranked = _failing(rows) + _incomplete(rows) + _doubted(rows)
     if not any(row.measure(measures.primary) for row in rows):
         return Sentence("No generator has a preference.") + unranked
     ranked = [row for row in rows if row.ranked and row.measure(measures.primary)]
@@ -232,22 +231,12 @@ def _beside(row: Row, measure: Measure, users: int) -> list[Claim]:
     return claims
 
 
-def _unconfirmed(rows: Sequence[Row]) -> Sentence:
-    """Names the generators whose scores a judge that nobody could know does not confirm."""
-    because = "a judge that was fitted afterwards does not confirm the scores"
-    return _not_ranked([row for row in rows if row.unconfirmed], UNCONFIRMED, because)
-
-
-def _copying(rows: Sequence[Row]) -> Sentence:
-    """Names the generators whose images are undeclared near-copies."""
-    because = "too many images are undeclared near-copies of items"
-    return _not_ranked([row for row in rows if row.copying], COPYING, because)
-
-
-def _outside(rows: Sequence[Row]) -> Sentence:
-    """Names the generators whose images could not be items of the world."""
-    because = "too many images could not be items of the world"
-    return _not_ranked([row for row in rows if row.outside], OUTSIDE, because)
+def _doubted(rows: Sequence[Row]) -> Sentence:
+    """Names the generators that lost their rank to a defence, one defence after the other."""
+    sentence = Sentence()
+    for doubt, because in DOUBTS.items():
+        sentence += _not_ranked([row for row in rows if doubt in row.doubts], doubt, because)
+    return sentence
 
 
 def _not_ranked(rows: Sequence[Row], why: str, because: str) -> Sentence:

@@ -9,7 +9,7 @@ from benchmark.analysis.numbers import Interval
 from benchmark.analysis.results import Comparison
 from benchmark.board.board import Board
 from benchmark.board.format_numbers import exact_percent
-from benchmark.board.row import Row
+from benchmark.board.row import DOUBTS, Row
 from rebeca.errors import SpecError, did_you_mean
 
 Cell = str | int | float | bool | None
@@ -90,12 +90,8 @@ def compare_generators(board: Board, a: str, b: str) -> list[MeasureComparison]:
         if failing:
             shares = [f"{exact_percent(board.row(name).failures)} of the images of '{name}' failed" for name in failing]
             hint = f"{', '.join(shares)}; {exact_percent(analysis.most_failures)} (analysis.most_failures) may"
-        elif doubted := [name for name in (a, b) if board.row(name).unconfirmed]:
-            hint = f"the confirming judge does not confirm the scores of {' and '.join(map(repr, doubted))}"
-        elif copying := [name for name in (a, b) if board.row(name).copying]:
-            hint = f"images of {' and '.join(map(repr, copying))} are undeclared near-copies of items"
-        elif outside := [name for name in (a, b) if board.row(name).outside]:
-            hint = f"images of {' and '.join(map(repr, outside))} could not be items of the world"
+        elif doubts := [f"'{name}': {DOUBTS[doubt]}" for name in (a, b) for doubt in board.row(name).doubts]:
+            hint = "; ".join(doubts)
         elif analysis.family == "against-reference":
             hint = (
                 f"the task compares ranked generators with '{board.reference}' only; analysis.family: all-pairs, and a"

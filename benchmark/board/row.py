@@ -16,6 +16,13 @@ from rebeca.interfaces import ScorerCard
 LAST = -1e9
 """Sorts what has no value behind everything else."""
 
+DOUBTS = {
+    "unconfirmed": "a judge that was fitted afterwards does not confirm the scores",
+    "copying": "too many images are undeclared near-copies of items",
+    "outside": "too many images could not be items of the world",
+}
+"""Why a defence takes a rank."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
@@ -27,9 +34,7 @@ class Row:
         rank: By the primary scorer, or None.
         complete: Whether enough users have a preference; else it is not ranked.
         failing: Whether too many of its images failed; then it is not ranked.
-        unconfirmed: Whether the confirming judge sees much less than the primary scorer; then it is not ranked.
-        copying: Whether too many of its images are undeclared near-copies of items; then it is not ranked.
-        outside: Whether too many of its images could not be items of the world; then it is not ranked.
+        doubts: Names of the defences, out of :data:`DOUBTS`, that took its rank.
         lifts: Personal results by scorer: the primary one first, then those that know best.
         flags: Warnings, see :mod:`benchmark.board.flags`.
         record: The whole record.
@@ -40,9 +45,7 @@ class Row:
     rank: Rank | None
     complete: bool
     failing: bool
-    unconfirmed: bool
-    copying: bool
-    outside: bool
+    doubts: tuple[str, ...]
     lifts: Mapping[str, Personal]
     flags: list[str]
     record: GeneratorRecord
@@ -64,11 +67,7 @@ class Row:
     @property
     def ranked(self) -> bool:
         """Whether it takes part in the ranks."""
-        return (
-            self.record.generator.ranked
-            and self.complete
-            and not (self.failing or self.unconfirmed or self.copying or self.outside)
-        )
+        return self.record.generator.ranked and self.complete and not self.failing and not self.doubts
 
     def interval(self, measure: Measure) -> Interval | None:
         """Interval of a measure or a lift; None where there is no estimate."""

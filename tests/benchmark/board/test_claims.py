@@ -223,7 +223,7 @@ WHOLE = {
     "failing": lambda shown, key: len(failing(shown)),
     "unconfirmed": lambda shown, key: len(unconfirmed(shown)),
     "copying": lambda shown, key: len(copying(shown)),
-    "outside": lambda shown, key: sum(row.outside for row in shown.board.rows),
+    "outside": lambda shown, key: sum("outside" in row.doubts for row in shown.board.rows),
     "tested pairs": lambda shown, key: sum(pair.test is not None for pair in shown.pairs(key)),
 }
 """Of the leaderboard, from a measure."""
