@@ -129,6 +129,21 @@ def _grey(values: npt.NDArray[Any], largest: int, name: str) -> Pixels:
     return np.round(scaled).astype(np.uint8)
 
 
+def centre_square(pixels: Pixels) -> Pixels:
+    """The square in the middle, as wide as the shorter side: what encoders of CLIP's kind see.
+
+    Example:
+        >>> import numpy as np
+        >>> from rebeca.pixels import centre_square
+        >>> centre_square(np.zeros((4, 9, 3), np.uint8)).shape
+        (4, 4, 3)
+    """
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return pixels[top : top + side, left : left + side]
+
+
 def pixels_digest(pixels: Pixels) -> str:
     """SHA-256 over shape and pixel values: equal for equal images, whatever file they came in."""
     header = f"{pixels.shape[0]}x{pixels.shape[1]}:".encode()

@@ -102,6 +102,7 @@ def scorer_context(flags: ScorerFlags, materials: Materials, base: Path) -> Scor
         "auditor": lambda: materials.judges["auditor"],
         PRIOR: lambda: materials.judges[PRIOR],
         "training": lambda: world.division.generators.train,
+        "validation": lambda: world.division.generators.validation,
         "auditor-ratings": lambda: world.division.auditor.train,
         "held-out": lambda: world.division.test,
         "ground-truth": world.ground_truth,

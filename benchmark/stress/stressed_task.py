@@ -20,7 +20,7 @@ from rebeca.interfaces import NoParams
 ADVERSARIES = Path(__file__).with_name("adversaries.yaml")
 MOST_COPIES = 0.05
 """Of undeclared near-copies among the images of a ranked generator, where a task declares none."""
-MOST_OUTSIDE = 0.5
+MOST_OUTSIDE = 0.15
 """Of images that could not be items of the world, where a task declares none and has a scorer that can tell."""
 PLACEHOLDERS = ("$verifier", "$auditor", "$images")
 """In parameters of adversaries."""

@@ -119,7 +119,7 @@ class PrimarySpec(StrictModel):
 class ConfirmationSpec(StrictModel):
     """By how much the mean by the primary scorer may exceed that by the confirming judge, clearly, in a ranked row."""
 
-    preference: Annotated[float, Field(ge=0)] = 0.1
+    preference: Annotated[float, Field(ge=0)] = 0.08
     lift: Annotated[float, Field(ge=0)] = 0.03
 
 

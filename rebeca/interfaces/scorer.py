@@ -127,7 +127,8 @@ class ScoredImages:
 
 
 NEEDS = (
-    "verifier", "auditor", "prior", "training", "auditor-ratings", "held-out", "ground-truth", "support", "embeddings",
+    "verifier", "auditor", "prior", "training", "validation", "auditor-ratings", "held-out", "ground-truth", "support",
+    "embeddings",
 )  # fmt: skip
 """What a scorer may ask for: judges, ratings, what a synthetic world knows, and the items' embeddings."""
 
@@ -216,6 +217,11 @@ class ScorerContext(Offers):
     def training(self) -> Interactions:
         """Training ratings of the generators."""
         return self._get("training")
+
+    @property
+    def validation(self) -> Interactions:
+        """Validation ratings of the generators."""
+        return self._get("validation")
 
     @property
     def auditor_ratings(self) -> Interactions:

@@ -190,6 +190,7 @@ class World:
             "auditor": lambda: self.judge,
             "prior": lambda: self.judge,
             "training": lambda: self.division.generators.train,
+            "validation": lambda: self.division.generators.validation,
             "auditor-ratings": lambda: self.division.auditor.train,
             "held-out": lambda: self.division.test,
             "ground-truth": lambda: self.ground_truth,

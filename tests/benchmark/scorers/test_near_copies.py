@@ -16,6 +16,12 @@ NEW = np.random.default_rng(6).integers(0, 256, (4, 4, 3)).astype(np.uint8).repe
 HELD_OUT = 11
 
 
+def given(dataset):
+    """User 0 had rated item 0 in training, and item 2 in validation; user 1 item 1 in training."""
+    validation = interactions([0], [2], [5], users=2, items=12)
+    return {"training": lambda: dataset.ratings, "validation": lambda: validation}
+
+
 @pytest.fixture(scope="module")
 def dataset():
     return Dataset.in_memory("Coarse", ITEMS, interactions([0, 1], [0, 1], [4, 5], users=2, items=12), (1, 7))
@@ -24,7 +30,7 @@ def dataset():
 @pytest.fixture(scope="module")
 def scorer(dataset):
     training = np.arange(12) != HELD_OUT
-    context = ScorerContext.alone(dataset, {"training": lambda: dataset.ratings})
+    context = ScorerContext.alone(dataset, given(dataset))
     return NearCopiesScorer(NoParams(), replace(context, training_items=training))
 
 
@@ -42,7 +48,7 @@ def test_copies_of_any_item_are_found_whoever_rated_it(scorer):
 def test_limits_come_from_training_items(scorer, dataset):
     training = CopyIndex([item for place, item in enumerate(ITEMS) if place != HELD_OUT])
     assert scorer._index.limits == training.limits and len(scorer._index) == len(ITEMS)
-    every = ScorerContext.alone(dataset, {"training": lambda: dataset.ratings})
+    every = ScorerContext.alone(dataset, given(dataset))
     assert NearCopiesScorer(NoParams(), every)._index.limits == CopyIndex(list(ITEMS)).limits
 
 
@@ -52,9 +58,17 @@ def test_an_image_that_declares_its_item_is_no_copy(scorer):
 
 def test_a_declared_item_counts_only_for_whoever_had_rated_it(scorer):
     """User 0 had rated item 0, user 1 item 1: what they are known to like is no recommendation."""
-    images = [GeneratedImage(ITEMS[item], item=item) for item in (0, 1, 0, 1)]
-    scored = ScoredImages.of(images, [0, 0, 1, 1])
-    assert scorer.score(scored, scored.user).tolist() == [1, 0, 0, 1]
+    images = [GeneratedImage(ITEMS[item], item=item) for item in (0, 1, 2, 0, 1, 2)]
+    scored = ScoredImages.of(images, [0, 0, 0, 1, 1, 1])
+    assert scorer.score(scored, scored.user).tolist() == [1, 0, 1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_centre_of_a_long_image_is_looked_at_as_well(scorer, axis):
+    """A judge that crops the centre would see the item alone."""
+    copied = np.concatenate([NEW, NEW, ITEMS[4], NEW[::-1], NEW], axis=axis)
+    new = np.concatenate([NEW, NEW[:, ::-1], NEW], axis=axis)
+    assert score(scorer, (copied,), (new,)) == [1, 0]
 
 
 def test_every_different_image_is_looked_at_once(scorer):
@@ -65,7 +79,7 @@ def test_every_different_image_is_looked_at_once(scorer):
 
 
 def test_no_images_no_scores(scorer):
-    assert score(scorer) == [] and score(scorer, (ITEMS[2], None, 2)) == [0]
+    assert score(scorer) == [] and score(scorer, (ITEMS[3], None, 3)) == [0]
 
 
 def test_a_failed_image_counts_as_a_copy(scorer):

@@ -56,8 +56,8 @@ def test_defences_are_added_once(bare):
     ids = [scorer.id for scorer in task.scorers]
     assert ids.count("confirming") == ids.count("near-copies") == 1
     declared = task.file.analysis
-    assert (declared.confirmation.preference, declared.confirmation.lift, declared.most_copies) == (0.1, 0.03, 0.05)
-    assert declared.most_outside == 0.5  # the world can tell
+    assert (declared.confirmation.preference, declared.confirmation.lift, declared.most_copies) == (0.08, 0.03, 0.05)
+    assert declared.most_outside == 0.15  # the world can tell
     again, _ = listed(replace(task, generators=()))
     assert [scorer.id for scorer in again.scorers] == ids
 
