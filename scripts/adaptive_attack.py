@@ -54,6 +54,7 @@ def tables_of(materials: Materials, images: Sequence[Pixels], owner: Ints, users
     dataset, division = materials.world.dataset, materials.world.division
     given = {"verifier": lambda: materials.judges["verifier"], "auditor-ratings": lambda: division.auditor.train}
     given["training"] = lambda: division.generators.train
+    given["validation"] = lambda: division.generators.validation
     context = dataclasses.replace(ScorerContext.alone(dataset, given), training_items=division.training_items)
     scored = ScoredImages.of([GeneratedImage(image) for image in images], owner)
     judges = {role: materials.judges[role] for role in ("verifier", "auditor")}

@@ -264,6 +264,7 @@ def find_addresses(task: Task, device: str, users: Sequence[str], data: DataAddr
     )
     needed = {role: judge.fit.key for role, judge in judges.items()} | {
         "training": data.ratings,
+        "validation": data.ratings,
         "auditor-ratings": data.ratings,
         "held-out": data.ratings,
         "ground-truth": data.items,

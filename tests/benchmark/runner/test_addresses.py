@@ -14,8 +14,10 @@ from benchmark.runner import addresses as module
 from benchmark.runner.addresses import data_addresses, find_addresses
 from benchmark.runner.fits import generator_context
 from benchmark.runner.store import STAGE_VERSIONS
+from benchmark.scorers.near_copies import NearCopiesScorer
 from benchmark.task.bundled import find_task
 from benchmark.task.resolve import load_task
+from rebeca.interfaces import NEEDS
 
 USERS = tuple(f"u{i}" for i in range(12))
 
@@ -59,6 +61,12 @@ def test_every_artefact_once(tiny):
         "data": 1, "embeddings": 3, "judge": 3, "fit": 3, "images": 5, "scores": 30, "held-out": 1,
     }  # fmt: skip
     assert set(stages) == STAGE_VERSIONS.keys() - {"records"}
+
+
+def test_whatever_a_scorer_may_need_has_an_address(tiny, monkeypatch):
+    monkeypatch.setattr(NearCopiesScorer, "NEEDS", frozenset(NEEDS))
+    keys = found(tiny, overrides=("scorers=[ncf, near-copies]",))
+    assert any(name.endswith("near-copies") for name in keys)
 
 
 def test_users_of_work_units(tiny, monkeypatch):
