@@ -219,6 +219,11 @@ class Board:
             sentences.append(UNKNOWN_WEIGHTS.format(", ".join(self.unknown_weights)))
         return sentences
 
+    @property
+    def has_doubts(self) -> bool:
+        """Whether a judge was asked to confirm scores."""
+        return any(row.record.excess for row in self.rows)
+
     def unconfirmed(self, row: Row) -> list[tuple[Measure, float]]:
         """What the confirming judge does not confirm of a row, and by how much the primary scorer may exceed it."""
         return unconfirmed(self.record.plan, row.record.excess)

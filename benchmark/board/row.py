@@ -69,6 +69,12 @@ class Row:
         """Whether it takes part in the ranks."""
         return self.record.generator.ranked and self.complete and not self.failing and not self.doubts
 
+    @property
+    def reasons(self) -> list[str]:
+        """Why it lost its rank, in words; empty where it has one, or never could."""
+        lacking = ["too few users have a preference"] if not self.complete else []
+        return lacking + ["too many images failed"] * self.failing + [DOUBTS[doubt] for doubt in self.doubts]
+
     def interval(self, measure: Measure) -> Interval | None:
         """Interval of a measure or a lift; None where there is no estimate."""
         return self.lift(measure.scorer) if measure.is_lift else self.measure(measure.scorer)

@@ -71,13 +71,15 @@ def stress(
     from benchmark.task.resolve import limited
 
     reporter = Reporter(quiet=quiet or as_json or as_csv)
-    resolved = stressed(task_to_run(task, overrides, limit_users, (), device), more, reporter.info)
+    plain = task_to_run(task, overrides, limit_users, (), device)
+    resolved = stressed(plain, more, reporter.info)
+    adversaries = {each.id for each in resolved.generators} - {each.id for each in plain.generators}
     resolved = limited(resolved, only) if only else resolved
     folder = page_folder(workdir, resolved)
     check_folders(workdir, folder, None)
     with running(resolved, workdir, device, reporter, ["rebeca-bench", *sys.argv[1:]]) as (_, result):
         page = build_site([result.records], folder)
-    rows = stress_rows(result.records)
+    rows = stress_rows(result.records, adversaries)
     if as_json:
         print_json(rows)
     elif as_csv:
@@ -141,6 +143,8 @@ def _print(rows: Sequence[StressRow]) -> None:
     first, slipping = [row.id for row in ranked if row.first_letter], [row.id for row in adversaries if row.slips]
     honest = [row.id for row in rows if not row.adversary and row.undefended is not None and not row.ranked]
     console.print()
+    if all(row.defended is None for row in rows):
+        console.print("With the defences nothing was compared: too few generators, or not the reference, are ranked.")
     console.print(
         f"Adversaries: {len(adversaries)}; {len(counted_ones)} reach the reference without the defences, of which"
         f" {len(ranked)} keep a rank with them."

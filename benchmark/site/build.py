@@ -274,7 +274,14 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
         opening=opening,
         common=view.common_flags(board),
     )
-    for page in ("personal", "compare", "users", "verifier", "figures", *(["validity"] if board.validity else [])):
+    for page in (
+        "personal",
+        "compare",
+        "users",
+        "verifier",
+        "figures",
+        *(["validity"] if board.validity or board.has_doubts else []),
+    ):
         histogram = {u: view.histogram(tables, u) for u in range(len(tables.users))} if page == "users" else {}
         pages.write(f"{page}.html", f"{page}.html", page=page, histogram=histogram)
     _each_generator(pages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,9 +16,6 @@ from benchmark.analysis.results import Analysis, Rank
 from benchmark.board.board import read_board
 from benchmark.board.row import Row
 from benchmark.records.rows import read_all
-
-ADVERSARY = "adversary"
-"""Family of adversaries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +72,12 @@ LIFT_THAT_COUNTS = 0.03
 """A lift by the primary scorer from which on an adversary gained something."""
 
 
-def stress_rows(folder: Path) -> list[StressRow]:
+def stress_rows(folder: Path, adversaries: Collection[str]) -> list[StressRow]:
     """Rows of a stressed task's records: the best by preference first, adversaries and others.
+
+    Args:
+        folder: The records.
+        adversaries: Ids of the generators that attack, whatever their plug-in.
 
     Raises:
         RecordError: If the records cannot be read or do not add up.
@@ -94,7 +96,7 @@ def stress_rows(folder: Path) -> list[StressRow]:
         preference, lift = both(board.primary)
         confirmed, lift_confirming = both(roles[CONFIRMING])
         known, lift_known = both(best_informed)
-        attacks = row.family == ADVERSARY
+        attacks = row.id in adversaries
         values = [
             [results[name].interval(each) for name in (row.id, board.reference)] for each in both_by(board.primary)
         ]

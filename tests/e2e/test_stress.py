@@ -41,9 +41,21 @@ def test_copies_that_do_not_say_so_lose_their_rank(rows):
     assert rows["catalogue-random"]["defended"] and rows["rebeca"]["defended"]  # they declare their items
 
 
-def test_who_withholds_half_of_the_images_is_ranked_neither_way(rows):
-    assert not rows["attack-abstain-50"]["undefended"] and not rows["attack-abstain-50"]["defended"]
-    assert rows["attack-abstain-50"]["counted"] == "False"
+def test_who_withholds_half_of_the_images_is_ranked_only_where_failures_cost_nothing(rows):
+    assert rows["attack-abstain-50"]["undefended"] and not rows["attack-abstain-50"]["defended"]
+
+
+def test_whatever_a_file_adds_is_an_adversary(stressed):
+    """Also a plug-in of another family; and where one row alone keeps a rank, the output says that nothing is compared."""
+    mine = stressed / "mine.yaml"
+    mine.write_text("generators:\n  - {id: mine, use: catalogue, params: {rank_by: most-liked}}\n")
+    only = ("--with", mine, "--only", "mine", "--only", "attack-memorised")
+    data = json.loads(invoke("stress", stressed / "tiny.yaml", "--workdir", stressed / "w", *only, "--json"))
+    assert {row["id"] for row in data if row["adversary"]} == {"mine", "attack-memorised"}
+    alone = invoke(
+        "stress", stressed / "tiny.yaml", "--workdir", stressed / "w", "--only", "attack-memorised", "--quiet"
+    )
+    assert "nothing was compared" in alone and "nothing was compared" not in stress(stressed, "--quiet")
 
 
 def test_the_same_numbers_as_text_and_json(stressed, rows):
