@@ -45,17 +45,15 @@ def test_who_withholds_half_of_the_images_is_ranked_only_where_failures_cost_not
     assert rows["attack-abstain-50"]["undefended"] and not rows["attack-abstain-50"]["defended"]
 
 
-def test_whatever_a_file_adds_is_an_adversary(stressed):
-    """Also a plug-in of another family; and where one row alone keeps a rank, the output says that nothing is compared."""
-    mine = stressed / "mine.yaml"
+def test_whatever_a_file_adds_is_an_adversary(done, tmp_path):
+    """Also a plug-in of another family. Where one row alone keeps a rank, the output says that nothing is compared."""
+    shutil.copytree(done, tmp_path, dirs_exist_ok=True)
+    mine, task = tmp_path / "mine.yaml", ("stress", tmp_path / "tiny.yaml", "--workdir", tmp_path / "w")
     mine.write_text("generators:\n  - {id: mine, use: catalogue, params: {rank_by: most-liked}}\n")
-    only = ("--with", mine, "--only", "mine", "--only", "attack-memorised")
-    data = json.loads(invoke("stress", stressed / "tiny.yaml", "--workdir", stressed / "w", *only, "--json"))
+    data = json.loads(invoke(*task, "--with", mine, "--only", "mine", "--only", "attack-memorised", "--json"))
     assert {row["id"] for row in data if row["adversary"]} == {"mine", "attack-memorised"}
-    alone = invoke(
-        "stress", stressed / "tiny.yaml", "--workdir", stressed / "w", "--only", "attack-memorised", "--quiet"
-    )
-    assert "nothing was compared" in alone and "nothing was compared" not in stress(stressed, "--quiet")
+    assert "nothing was compared" in invoke(*task, "--only", "attack-memorised", "--quiet")
+    assert "nothing was compared" not in invoke(*task, "--only", "catalogue-random", "--quiet")
 
 
 def test_the_same_numbers_as_text_and_json(stressed, rows):
@@ -72,4 +70,4 @@ def test_records_of_the_stressed_task_verify(stressed, rows):
     (records,) = (stressed / "w" / "records" / "tiny").glob("v1-modified-*")
     assert "all agree" in invoke("verify", records)
     page = (records.parents[2] / "site" / "tiny" / records.name / "tasks" / "tiny" / "index.html").read_text()
-    assert "undeclared near-copies of training items" in page
+    assert "undeclared near-copies of items" in page
