@@ -64,9 +64,9 @@ ELSEWHERE = re.compile(r"not in `results/`|<!-- no record in this (?:section|pag
 WIDTH, HEIGHT = 1440, 1300
 """Of the window in which the leaderboard is shown, in pixels."""
 PICTURES = {
-    "site/leaderboard.png": "tinyworld-quick/v7",
+    "site/leaderboard.png": "tinyworld-quick/v8",
     "tinyworld/tinyworld.png": "tinyworld/v4",
-    "tinyworld/tinyworld-quick.png": "tinyworld-quick/v7",
+    "tinyworld/tinyworld-quick.png": "tinyworld-quick/v8",
     **{f"statistics/{name}.svg": "sprites/v2" for name in ("agreement", "flips", "opinions", "ranks", "whole-sets")},
 }
 """Below ``docs/images``, and the record that each shows."""

@@ -23,7 +23,7 @@ from rebeca.errors import DataError, RecordError, SpecError
 from rebeca.pixels import pixels_digest
 from tests.conftest import ROOT, TINY, invoke
 
-PUBLISHED = [path for path in ("results/sprites/v2", "results/tinyworld-quick/v7") if (ROOT / path).is_dir()]
+PUBLISHED = [path for path in ("results/sprites/v2", "results/tinyworld-quick/v8") if (ROOT / path).is_dir()]
 FIXED = ["generator", "title", "ranked", "rank_low", "rank_high", "letters", "share_first"]
 KEYS = {
     "preference": "ncf",
