@@ -88,10 +88,9 @@ class NearestItems:
 class CopyIndex:
     """Finds near-copies of items: noise, crops to 90 %, mirroring, small changes of colour, JPEG, other sizes.
 
-    Rotations, frames, crops to less than 80 % and changes to grey are mostly missed. Of images of the items' kind that
-    copy nothing, one in a hundred may count as a near-copy; with fewer than 100 items more. Items with equal pixels
-    count once. An index takes
-    12 KB per item, and three times as much while it is built.
+    Rotations, moves, frames, squeezes, collages, crops to less than 80 % and changes to grey are mostly missed. Of
+    images of the items' kind that copy nothing, one in a hundred may count as a near-copy; with fewer than 100 items
+    more. Items with equal pixels count once. An index takes 12 KB per item, and three times as much while it is built.
 
     Args:
         items: What may be copied: a folder, or paths, Pillow's images or uint8 arrays.
