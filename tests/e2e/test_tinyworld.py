@@ -81,6 +81,8 @@ def test_the_best_of_eight_pleases_the_verifier_more_than_the_auditor_and_the_tr
     prior = task["generators"][0]
     task["generators"] = [prior, {"id": "best", "extends": prior["id"], "params": {"best_of": 8}}]
     task |= {"id": "best-of", "images": 2, "fits": 1, "scorers": ["ncf", "auditor", "ground-truth"]}
+    defences = ("confirmation", "most_copies", "most_outside")
+    task["analysis"] = {key: value for key, value in task["analysis"].items() if key not in defences}
     task["analysis"] |= {"permutations": 199, "bootstrap": 199}
     (tmp_path / "task.yaml").write_text(yaml.safe_dump(task))
     invoke("run", tmp_path / "task.yaml", "--workdir", tmp_path / "work")
