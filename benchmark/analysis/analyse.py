@@ -75,7 +75,10 @@ def analyse(
     rows = _without_rank(rows, failing)
     incomplete = incomplete_generators(plan.primary, rows, values)
     rows = _without_rank(rows, incomplete)
-    of_images = {row.id: with_lifts(row, "exclude", block) if row.failed.any() else values[row.id] for row in rows}
+    of_images = {
+        row.id: with_lifts(row, "exclude", block) if plan.confirmation and row.failed.any() else values[row.id]
+        for row in rows
+    }
     excess = {row.id: excess_of(plan, row, of_images[row.id], weights) for row in rows}
     copying = tuple(row.id for row in rows if row.ranked and exceeds(plan.most_copies, copies_of(row)))
     not_confirmed = tuple(row.id for row in rows if row.ranked and unconfirmed(plan, excess[row.id]))

@@ -220,7 +220,7 @@ class Board:
         return sentences
 
     @property
-    def has_doubts(self) -> bool:
+    def confirms(self) -> bool:
         """Whether a judge was asked to confirm scores."""
         return any(row.record.excess for row in self.rows)
 

@@ -59,16 +59,19 @@ class NearCopiesScorer(FixedScorer):
 
     def _copied(self, images: ScoredImages, chosen: Ints) -> Bools:
         """By chosen image, bool [n]: whether the whole of it or its centre copies an item."""
-        centres: dict[int, Pixels] = {}
+        long: list[int] = []
 
-        def read(place: int) -> Pixels:
+        def whole(place: int) -> Pixels:
             image = images.pixels_of(int(chosen[place]))
             if image.shape[0] != image.shape[1]:
-                centres[place] = centre_square(image)
+                long.append(place)
             return image
 
-        copied = self._index.near_copies(LazyPixels(read, range(len(chosen))))
-        copied[list(centres)] |= self._index.near_copies(list(centres.values()))
+        def centre(place: int) -> Pixels:
+            return centre_square(images.pixels_of(int(chosen[place])))
+
+        copied = self._index.near_copies(LazyPixels(whole, range(len(chosen))))
+        copied[long] |= self._index.near_copies(LazyPixels(centre, long))
         return copied
 
     def worst(self, users: Ints) -> Floats:

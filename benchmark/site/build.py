@@ -280,7 +280,7 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
         "users",
         "verifier",
         "figures",
-        *(["validity"] if board.validity or board.has_doubts else []),
+        *(["validity"] if board.validity or board.confirms else []),
     ):
         histogram = {u: view.histogram(tables, u) for u in range(len(tables.users))} if page == "users" else {}
         pages.write(f"{page}.html", f"{page}.html", page=page, histogram=histogram)

@@ -11,7 +11,7 @@ only changes signs of coefficients. An image is a near-copy by either of two rul
 
 Both limits come from the items themselves: each is compared with all others, and few may count as near-copies. No
 held-out item is looked at. Coefficients are rounded to a lattice on which sums of products are exact, unless items have
-hardly any contrast, so that processors differ only where a coefficient lies halfway between two points of it.
+hardly any contrast. Two processors can differ only where a coefficient lies halfway between two points of the lattice.
 """
 
 from __future__ import annotations

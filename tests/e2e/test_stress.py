@@ -71,3 +71,7 @@ def test_records_of_the_stressed_task_verify(stressed, rows):
     assert "all agree" in invoke("verify", records)
     page = (records.parents[2] / "site" / "tiny" / records.name / "tasks" / "tiny" / "index.html").read_text()
     assert "undeclared near-copies of items" in page
+    own = records.parents[2] / "site" / "tiny" / records.name / "tasks" / "tiny"
+    assert "not ranked, because too many images are" in (own / "generators" / "attack-memorised.html").read_text()
+    assert "not ranked, because" not in (own / "generators" / "catalogue-random.html").read_text()
+    assert "Does a judge that nobody could know agree?" in (own / "validity.html").read_text()
