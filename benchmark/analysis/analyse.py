@@ -71,19 +71,7 @@ def analyse(
         row.id: readings[row.id][plan.reading] | {LIFT + scorer: lift for scorer, (lift, _) in lifts[row.id].items()}
         for row in rows
     }
-    failing = tuple(row.id for row in rows if row.ranked and row.failures > plan.most_failures)
-    rows = _without_rank(rows, failing)
-    incomplete = incomplete_generators(plan.primary, rows, values)
-    rows = _without_rank(rows, incomplete)
-    of_images = {
-        row.id: with_lifts(row, "exclude", block) if plan.confirmation and row.failed.any() else values[row.id]
-        for row in rows
-    }
-    excess = {row.id: excess_of(plan, row, of_images[row.id], weights) for row in rows}
-    copying = tuple(row.id for row in rows if row.ranked and exceeds(plan.most_copies, copies_of(row)))
-    not_confirmed = tuple(row.id for row in rows if row.ranked and unconfirmed(plan, excess[row.id]))
-    outside = tuple(row.id for row in rows if row.ranked and exceeds(plan.most_outside, outside_of(row)))
-    rows = _without_rank(rows, (*not_confirmed, *copying, *outside))
+    rows, withheld, excess = _withhold(plan, rows, values, block, weights)
     factors = Factors(weights, Fits(plan, rows, values, block), items)
     moved, generators = Moved(), dict[str, GeneratorResults]()
     for row in rows:
@@ -103,14 +91,37 @@ def analyse(
             families,
             tuple(agreement(plan, rows, weights)),
             tuple(validity(plan, rows, values, weights)),
-            incomplete,
-            tuple(_cautions(plan, users, rows, generators, families)),
-            failing,
-            not_confirmed,
-            copying,
-            outside,
+            cautions=tuple(_cautions(plan, users, rows, generators, families)),
+            **withheld,
         ),
     )
+
+
+def _withhold(
+    plan: Plan, rows: Sequence[Rows], values: Values, block: Ints, weights: Ints
+) -> tuple[list[Rows], dict[str, tuple[str, ...]], dict[str, dict[str, Interval]]]:
+    """Withholds the ranks of generators whose images fail, lack users or are doubted.
+
+    Returns:
+        All rows; generators by the reason, by field of :class:`TaskResults`; the excess over the confirming judge.
+    """
+    failing = tuple(row.id for row in rows if row.ranked and row.failures > plan.most_failures)
+    rows = _without_rank(rows, failing)
+    incomplete = incomplete_generators(plan.primary, rows, values)
+    rows = _without_rank(rows, incomplete)
+    of_images = {
+        row.id: with_lifts(row, "exclude", block) if plan.confirmation and row.failed.any() else values[row.id]
+        for row in rows
+    }
+    excess = {row.id: excess_of(plan, row, of_images[row.id], weights) for row in rows}
+    doubts = {
+        "unconfirmed": [row.id for row in rows if row.ranked and unconfirmed(plan, excess[row.id])],
+        "copying": [row.id for row in rows if row.ranked and exceeds(plan.most_copies, copies_of(row))],
+        "outside": [row.id for row in rows if row.ranked and exceeds(plan.most_outside, outside_of(row))],
+    }
+    doubted = {reason: tuple(names) for reason, names in doubts.items()}
+    rows = _without_rank(rows, [name for names in doubted.values() for name in names])
+    return rows, {"failing": failing, "incomplete": incomplete} | doubted, excess
 
 
 def _without_rank(rows: Sequence[Rows], unranked: Sequence[str]) -> list[Rows]:
