@@ -43,7 +43,7 @@ def read_record(folder: Path) -> GeneratorRecord:
     Raises:
         RecordError: If it cannot be read, is of another schema version, or breaks the schema.
     """
-    return _read(folder / RECORD, GeneratorRecord)
+    return read_strict(folder / RECORD, GeneratorRecord)
 
 
 def read_comparison(folder: Path, intact: bool = False) -> TaskRecord:
@@ -52,7 +52,13 @@ def read_comparison(folder: Path, intact: bool = False) -> TaskRecord:
     Raises:
         RecordError: As :func:`read_record`.
     """
-    return _read(folder / TASK_FOLDER / COMPARISON, TaskRecord, intact)
+    path = folder / TASK_FOLDER / COMPARISON
+    record = read_strict(path, TaskRecord)
+    refuse_if(
+        intact and record.digest != own_digest(to_json(record)),
+        f"{folder / TASK_FOLDER}: {COMPARISON} was changed (its digest is another)",
+    )
+    return record
 
 
 def newest_records(task: Path) -> Path | None:
@@ -97,20 +103,21 @@ def _finite(text: str) -> float:
     return value if math.isfinite(value) else _no_number(text)
 
 
-def _read(path: Path, model: type[Model], intact: bool = False) -> Model:
+def read_strict(path: Path, model: type[Model], schema: int = SCHEMA) -> Model:
+    """A JSON file of this schema version, in exactly the form in which the model is written.
+
+    Raises:
+        RecordError: If it cannot be read, is of another version, or breaks the schema.
+    """
     text, raw = _parsed(path)
-    if raw["schema"] != SCHEMA:
+    if raw["schema"] != schema:
         raise RecordError(
-            f"{path}: record schema {raw['schema']}, this version reads {SCHEMA}",
+            f"{path}: record schema {raw['schema']}, this version reads {schema}",
             hint="it was written by another version of rebeca-bench: install that one, or run the task again",
         )
     record = _validated(text, model, path)
     if (key := _difference(raw, to_json(record))) is not None:
         raise RecordError(f"{path}: {key}: not as records are written", hint="run the task again")
-    refuse_if(
-        intact and isinstance(record, TaskRecord) and record.digest != own_digest(raw),
-        f"{path.parent}: {path.name} was changed (its digest is another)",
-    )
     return record
 
 
@@ -142,7 +149,7 @@ def to_json(record: BaseModel) -> dict[str, Any]:
 
 
 def write_record(folder: Path, record: GeneratorRecord) -> None:
-    _write(folder / RECORD, to_json(record), GeneratorRecord)
+    write_strict(folder / RECORD, to_json(record), GeneratorRecord)
 
 
 def write_comparison(folder: Path, record: TaskRecord) -> TaskRecord:
@@ -150,7 +157,7 @@ def write_comparison(folder: Path, record: TaskRecord) -> TaskRecord:
     digests = {name: file_digests(folder / name) for name in (*record.order, TASK_FOLDER)}
     raw = to_json(record) | {"records": digests}
     raw["digest"] = own_digest(raw)
-    return _write(folder / TASK_FOLDER / COMPARISON, raw, TaskRecord)
+    return write_strict(folder / TASK_FOLDER / COMPARISON, raw, TaskRecord)
 
 
 def file_digests(folder: Path) -> dict[str, str]:
@@ -172,8 +179,14 @@ def own_digest(raw: Mapping[str, Any]) -> str:
     return digest_of({key: value for key, value in raw.items() if key != "digest"})
 
 
-def _write(path: Path, raw: dict[str, Any], model: type[Model]) -> Model:
-    text = json.dumps(raw, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-    record = _validated(text, model, path)
-    write_atomically(path, text.encode() + b"\n")
+def write_strict(path: Path, raw: dict[str, Any], model: type[Model]) -> Model:
+    """Writes JSON that :func:`read_strict` reads, and returns what it will read."""
+    data = canonical_bytes(raw)
+    record = _validated(data.decode(), model, path)
+    write_atomically(path, data)
     return record
+
+
+def canonical_bytes(raw: Mapping[str, Any]) -> bytes:
+    """The only form in which records are written."""
+    return json.dumps(raw, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"

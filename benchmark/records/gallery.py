@@ -33,6 +33,8 @@ from rebeca.pixels import decode_image, pixels_digest
 from rebeca.seeds import SeedScheme, digest_of
 
 PACKED = "images.parquet"
+ALL_IMAGES = "all-images.parquet"
+"""Of a bundle: every image of its generator, packed in the same way."""
 GALLERY_USERS = 24
 GALLERY_IMAGES = 4
 """Images per user of the gallery."""
@@ -42,6 +44,8 @@ MOST_LEVELS = 11
 RANGES = 10
 LONGEST_WEBP_SIDE = 16_383
 """The format has 14 bits for a side; longer images are packed as PNG."""
+MOST_PACKED = 100_000
+"""Images in a packed file that is shown."""
 MOST_PACKED_BYTES = 1 << 30
 """A packed file that declares more is refused; 96 images of a million pixels take a tenth of it."""
 ENCODED_AT_ONCE = 32
@@ -69,10 +73,10 @@ def shown_images(rows: Rows, seeds: SeedScheme, ids: Sequence[str]) -> tuple[Sho
     )
 
 
-def pack_images(folder: Path, shown: Sequence[ShownImage], pixels: Callable[[str], Pixels]) -> None:
-    """Writes ``images.parquet`` of a generator; ``pixels`` returns those of a digest."""
+def pack_images(folder: Path, shown: Sequence[ShownImage], pixels: Callable[[str], Pixels], name: str = PACKED) -> None:
+    """Writes ``images.parquet`` of a generator, or all of its images; ``pixels`` returns those of a digest."""
     _pack(
-        folder,
+        folder / name,
         IMAGES,
         ([image.user for image in shown], [image.replicate for image in shown]),
         [image.digest for image in shown],
@@ -85,7 +89,7 @@ def pack_examples(folder: Path, taste: Taste, catalogue: Catalogue) -> None:
     items = example_items(taste)
     named = {digest: item for item, digest in reversed(items)}
     _pack(
-        folder,
+        folder / PACKED,
         ITEMS,
         ([item for item, _ in items],),
         [digest for _, digest in items],
@@ -99,7 +103,7 @@ def example_items(taste: Taste) -> list[tuple[int, str]]:
 
 
 def _pack(
-    folder: Path,
+    path: Path,
     schema: pa.Schema,
     columns: Sequence[Sequence[str] | Sequence[int]],
     digests: Sequence[str],
@@ -112,11 +116,11 @@ def _pack(
             part = different[start : start + ENCODED_AT_ONCE]
             encoded |= zip(part, pool.map(encode_lossless, [pixels(digest) for digest in part]), strict=True)
     bytes_once = [encoded.pop(digest, b"") for digest in digests]
-    folder.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     compressed = [name for name in schema.names if name != "image"]
     pq.write_table(
         pa.table([*columns, digests, bytes_once], schema=schema),
-        folder / PACKED,
+        path,
         use_dictionary=compressed,
         write_statistics=False,
         compression={name: "zstd" if name in compressed else "none" for name in schema.names},
@@ -143,17 +147,17 @@ def unpack(folder: Path, schema: pa.Schema) -> dict[str, bytes]:
     path = folder / PACKED
     if not path.exists():
         return {}
-    columns = read_columns(path, schema, MOST_PACKED_BYTES)
+    columns = read_columns(path, schema, MOST_PACKED, MOST_PACKED_BYTES)
     return {str(digest): data for digest, data in zip(columns["digest"], columns["image"], strict=True) if len(data)}
 
 
-def decode_packed(folder: Path, digest: str, data: bytes) -> Pixels:
-    """Decodes one image and checks it against its digest.
+def decode_packed(folder: Path, digest: str, data: bytes, name: str = PACKED) -> Pixels:
+    """Decodes one image of a packed file and checks it against its digest.
 
     Raises:
         RecordError: If it is no image, is too large, or is another image.
     """
-    where = f"{folder / PACKED}: {digest[:16]}"
+    where = f"{folder / name}: {digest[:16]}"
     hint = "run: rebeca-bench verify, on these records"
     try:
         pixels = decode_image(data, where)
@@ -164,24 +168,35 @@ def decode_packed(folder: Path, digest: str, data: bytes) -> Pixels:
     return pixels
 
 
-def check_packed(folder: Path, schema: pa.Schema, expected: Sequence[tuple[str | int, ...]]) -> None:
-    """Checks that ``images.parquet`` holds exactly these images, each a row of ``schema`` without its bytes.
+def check_packed(
+    folder: Path, schema: pa.Schema, expected: Sequence[tuple[str | int, ...]], name: str = PACKED
+) -> None:
+    """Checks that a packed file holds exactly these images, each a row of ``schema`` without its bytes.
 
     Raises:
         RecordError: If it does not.
     """
-    columns = read_columns(folder / PACKED, schema, MOST_PACKED_BYTES)
-    keys = [columns[name].tolist() for name in schema.names if name != "image"]
+    path = folder / name
+    columns = read_columns(path, schema, max(MOST_PACKED, len(expected)), MOST_PACKED_BYTES)
+    keys = [columns[key].tolist() for key in schema.names if key != "image"]
     refuse_if(
         list(zip(*keys, strict=True)) != list(expected),
-        f"{folder / PACKED}: does not hold exactly the images that are shown",
+        f"{path}: does not hold exactly the images that {'are shown' if name == PACKED else 'were scored'}",
     )
     seen: set[str] = set()
     for digest, data in zip(columns["digest"].tolist(), columns["image"].tolist(), strict=True):
-        refuse_if(bool(data) == (digest in seen), f"{folder / PACKED}: {digest[:16]} has its bytes twice, or none")
+        refuse_if(bool(data) == (digest in seen), f"{path}: {digest[:16]} has its bytes twice, or none")
         if data:
-            decode_packed(folder, digest, data)
+            decode_packed(folder, digest, data, name)
+            refuse_if(not _is_only_an_image(data), f"{path}: {digest[:16]} holds more than an image")
         seen.add(digest)
+
+
+def _is_only_an_image(data: bytes) -> bool:
+    """Whether nothing follows the image in a file that :func:`encode_lossless` could have written."""
+    if data.startswith(b"RIFF"):
+        return data[8:16] == b"WEBPVP8L" and int.from_bytes(data[4:8], "little") + 8 == len(data)
+    return data.startswith(b"\x89PNG") and data.find(b"IEND") == len(data) - 8
 
 
 def taste_of(dataset: Dataset, division: Division, users: Ints, shown: frozenset[str]) -> Taste:

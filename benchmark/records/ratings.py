@@ -47,7 +47,7 @@ def read_ratings(path: Path, users: int, items: int) -> HeldOutRatings:
     Raises:
         RecordError: If it cannot be read, or a value is impossible.
     """
-    columns = read_columns(path, COLUMNS)
+    columns = read_columns(path, COLUMNS, users * items)
     user, item, rating = (columns[name] for name in COLUMNS.names)
     for name, column, end in (("a user", user, users), ("an item", item, items)):
         refuse_if(

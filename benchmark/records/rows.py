@@ -5,7 +5,6 @@ They are written once. Whenever they are read, they are checked against each oth
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,21 +13,33 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmark.analysis.inputs import HeldOutScores, Rows
 from benchmark.analysis.measures import JUDGES
-from benchmark.records.files import read_comparison, read_record, refuse_if
+from benchmark.records.files import RECORD, read_comparison, read_record, refuse_if
 from benchmark.records.schema import GeneratorRecord, TaskRecord
 from benchmark.task.spec import Spec
 from rebeca.arrays import LARGEST, Bools, Floats, Ints
-from rebeca.errors import RecordError
+from rebeca.errors import RecordError, first_few
 from rebeca.seeds import SeedScheme, digest_of
 from rebeca.ties import TIE_OF_SCORES
 
 AGREES = 1e-9
 """Relative and absolute tolerance of means in users and pairs against the scores."""
 HELD_OUT = "verifier.parquet"
+GENERATOR_FILES = frozenset({RECORD, "scores.parquet", "users.parquet", "sets.parquet", "pairs.parquet"})
+"""Files of every generator's record."""
+MOST_MEASURES = 200
+"""Of one generator."""
+MOST_HELD_OUT = 100_000_000
+"""Scores of held-out ratings."""
+MOST_BYTES = 1 << 32
+"""Of an unpacked file."""
+ROWS_AT_ONCE = 1 << 16
+FAILURES = ("", "missing", "blank")
+"""Kinds; empty for a valid image."""
 
 Column = npt.NDArray[Any]
 
@@ -176,6 +187,11 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
         RecordError: Naming the first thing that does not add up.
     """
     k = spec.images_of(record.generator)
+    fits = [fit.number for fit in record.fits]
+    refuse_if(
+        k % spec.fits or len(fits) not in (1, spec.fits) or fits != list(range(len(fits))),
+        f"{folder}: fits {fits} and {k} images per user, where the task has {spec.fits} fits",
+    )
     images, scores = _read_scores(folder / "scores.parquet", users, k)
     _check_seeds(folder, record, spec.seeds, users, images)
     _check_images(folder, record, users, images)
@@ -202,6 +218,7 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
         fits=spec.fits,
         fit_keys=tuple(fit.key for fit in record.fits),
     )
+    rows = rows if record.submission is None else handed_in(rows)
     pairs, shared = _read_pairs(folder / "pairs.parquet", rows)
     rows = replace(rows, pairs=pairs, shared=shared)
     for measure, (low, high) in rows.ranges.items():
@@ -215,27 +232,49 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
     return rows
 
 
-def read_columns(path: Path, schema: pa.Schema, most_bytes: float = math.inf) -> dict[str, Column]:
+def handed_in(rows: Rows) -> Rows:
+    """Rows of a generator that was handed in: it shares no fit and no variance between fits with any other.
+
+    So its row changes no interval of another row, whatever fits it claims.
+    """
+    own = f"handed in as {rows.id}"
+    return replace(rows, procedure=own, fit_keys=tuple(f"{own}: {key}" for key in rows.fit_keys))
+
+
+def read_columns(path: Path, schema: pa.Schema, most_rows: int, most_bytes: int = MOST_BYTES) -> dict[str, Column]:
     """Columns as arrays; numbers that are missing are NaN.
+
+    A file of a few bytes can stand for far more rows than memory holds, so it is unpacked piece by piece, and texts
+    that repeat are not written out before their size is known.
 
     Args:
         path: The file.
         schema: Names and types.
+        most_rows: Largest number of rows.
         most_bytes: Largest size of the unpacked columns.
 
     Raises:
         RecordError: If the file cannot be read, is too large, or holds other columns, missing values or impossible
             numbers.
     """
+    texts = [name for name, kind in zip(schema.names, schema.types, strict=True) if kind in (pa.string(), pa.binary())]
     try:
-        metadata = pq.read_metadata(path)
-        size = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
-        refuse_if(size > most_bytes, f"{path}: {size:,} bytes unpacked are too many")
-        table = pq.read_table(path)
-        refuse_if(table.schema.names != schema.names, f"{path}: columns {table.schema.names}, expected {schema.names}")
-        table = table.cast(schema)
+        names = pq.read_schema(path).names
+        refuse_if(names != schema.names, f"{path}: columns {first_few(names)}, expected {schema.names}")
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
+            rows = file.metadata.num_rows
+            refuse_if(rows > most_rows, f"{path}: {rows:,} rows are too many, at most {most_rows:,}")
+            groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+            declared = sum(group.total_byte_size for group in groups)
+            refuse_if(declared > most_bytes, f"{path}: {declared:,} bytes unpacked are too many")
+            parts, size = [schema.empty_table()], 0
+            for batch in file.iter_batches(ROWS_AT_ONCE):
+                size += sum(map(_size, batch.columns))
+                refuse_if(size > most_bytes, f"{path}: {size:,} bytes unpacked are too many")
+                parts.append(pa.table(batch).cast(schema))
+        table = pa.concat_tables(parts)
         columns = {name: table[name].to_numpy() for name in schema.names}
-    except (OSError, pa.ArrowException, ValueError) as error:
+    except (OSError, pa.ArrowException, ValueError, TypeError, MemoryError) as error:
         raise RecordError(f"{path}: cannot be read ({error})") from error
     for name, kind in zip(schema.names, schema.types, strict=True):
         if kind == pa.float64():
@@ -244,6 +283,15 @@ def read_columns(path: Path, schema: pa.Schema, most_bytes: float = math.inf) ->
         else:
             refuse_if(table[name].null_count, f"{path}: column '{name}' has missing values")
     return columns
+
+
+def _size(column: pa.Array) -> int:
+    """Bytes of a column, where texts that it holds once and names several times are written out."""
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    lengths = pc.binary_length(column.dictionary).to_numpy(zero_copy_only=False)
+    known = column.indices.drop_null().to_numpy(zero_copy_only=False)
+    return int(column.nbytes) + int(lengths[known].sum()) if len(known) else int(column.nbytes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -262,7 +310,7 @@ class _Images:
 
 def _read_scores(path: Path, users: Sequence[str], k: int) -> tuple[_Images, dict[str, Floats]]:
     """Images, and scores [users, K] by scorer; every scorer must be about the same images."""
-    columns = read_columns(path, SCORES)
+    columns = read_columns(path, SCORES, MOST_MEASURES * len(users) * k)
     num_users, names = len(users), list(dict.fromkeys(columns["scorer"].tolist()))
     refuse_if(not names, f"{path}: no rows")
     scores: dict[str, Floats] = {}
@@ -317,6 +365,8 @@ def image_digests(users: Sequence[str], digest: npt.NDArray[np.str_]) -> tuple[s
 
 def _check_images(folder: Path, record: GeneratorRecord, users: Sequence[str], images: _Images) -> None:
     recorded, index = record.images, {user: u for u, user in enumerate(users)}
+    odd = [repr(name[:40]) for name in sorted({*images.failure.ravel().tolist()} - {*FAILURES})]
+    refuse_if(odd, f"{folder}: scores.parquet: no kind of failure is called {first_few(odd)}")
     refuse_if(
         ((images.digest == "") != (images.failure == "missing")).any(),
         f"{folder}: scores.parquet: an image lacks a digest although it is not missing, or the reverse",
@@ -348,7 +398,7 @@ def _check_images(folder: Path, record: GeneratorRecord, users: Sequence[str], i
 
 def _read_users(path: Path, users: Sequence[str]) -> dict[str, dict[str, Column]]:
     """Columns of every measure, [users] each."""
-    columns = read_columns(path, USERS)
+    columns = read_columns(path, USERS, MOST_MEASURES * len(users))
     measures = {}
     for measure in dict.fromkeys(columns["measure"].tolist()):
         own = columns["measure"] == measure
@@ -388,7 +438,7 @@ def _check_means(folder: Path, rows: Rows, stored: Mapping[str, Mapping[str, Col
 
 def _read_sets(path: Path, users: Sequence[str], fits: int) -> dict[str, Floats]:
     """float64 [fits, users] by measure."""
-    columns = read_columns(path, SETS)
+    columns = read_columns(path, SETS, MOST_MEASURES * len(users) * fits)
     sets = {}
     for measure in dict.fromkeys(columns["measure"].tolist()):
         own = columns["measure"] == measure
@@ -404,8 +454,8 @@ def _read_sets(path: Path, users: Sequence[str], fits: int) -> dict[str, Floats]
 def _read_pairs(path: Path, rows: Rows) -> tuple[dict[str, Floats], Ints | None]:
     """``pairs`` and ``shared`` of the rows, which are complete but for these."""
     valid, generated = rows.images_by_fit, rows.generated_by_fit
-    columns = read_columns(path, PAIRS)
     fits, users = valid.shape
+    columns = read_columns(path, PAIRS, MOST_MEASURES * fits * users**2)
     fit, judge, target = columns["fit"], columns["judge"], columns["target"]
     refuse_if(
         len(judge) and not (min(judge.min(), target.min()) >= 0 and max(judge.max(), target.max()) < users),
@@ -441,7 +491,7 @@ def read_held_out(path: Path, users: int) -> HeldOutScores:
     Raises:
         RecordError: If it cannot be read, a column is missing or of another type, or a value is impossible.
     """
-    scores = HeldOutScores(**read_columns(path, JUDGED))
+    scores = HeldOutScores(**read_columns(path, JUDGED, MOST_HELD_OUT))
     refuse_if(
         len(scores) and not (scores.user.min() >= 0 and scores.user.max() < users),
         f"{path}: a user outside 0 to {users - 1}",

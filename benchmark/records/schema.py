@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
+from pydantic import AfterValidator, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from benchmark.analysis.inputs import Plan
 from benchmark.analysis.judges import JudgeReport
-from benchmark.analysis.numbers import AtLeastOne, Count, Interval, NotNegative, PermutationTest, empty
+from benchmark.analysis.numbers import AtLeastOne, Count, Interval, NotNegative, PermutationTest, absent, empty
 from benchmark.analysis.results import GeneratorResults, Personal, Summary, TaskResults
 from benchmark.task.file import ID, StrictModel
 from benchmark.task.spec import GeneratorEntry, Spec
@@ -181,6 +181,58 @@ class Record(Strict):
     provenance: Provenance = Field(description="Versions, machine, weights, command line and times of the run.")
 
 
+def _printable(text: str) -> str:
+    odd = next((letter for letter in text if not letter.isprintable()), "")
+    if odd or text != text.strip() or not text:
+        raise ValueError(f"holds the character U+{ord(odd):04X}" if odd else "is empty, or begins or ends with a blank")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_printable), Field(max_length=300)]
+Paragraph = Annotated[str, AfterValidator(_printable), Field(max_length=2000)]
+Address = Annotated[
+    str, Field(pattern=r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%!$&()*+,;=:@/?#-]*)?$", max_length=500)
+]
+Category = Literal["open", "reward-guided", "privileged"]
+
+
+class Archive(Strict):
+    """A file that is kept elsewhere."""
+
+    address: Address = Field(description="Where it lies, beginning with `https://`.")
+    sha256: Sha256 = Field(description="SHA-256 of the file.")
+    bytes: AtLeastOne = Field(description="Its size.")
+
+
+class Card(Strict):
+    """What the authors of a generator say about it."""
+
+    authors: tuple[Line, ...] = Field(min_length=1, max_length=50, description="Names of the authors.")
+    made_by: Line = Field(description="Who made the images.")
+    scored_by: Line = Field(description="Who scored them, by running the task.")
+    category: Category = Field(
+        alias="class",
+        description="`open`: it knows what `export` gives and public models. `reward-guided`: its images were optimised"
+        " or chosen for the score of a model of taste that is no judge of the task. `privileged`: it knows a judge,"
+        " held-out ratings or the ground truth.",
+    )
+    training_data: Paragraph = Field(description="What its models were trained on.")
+    trained_on_items: bool = Field(description="Whether that data contain items of the task.")
+    licence: Line = Field(description="Licence of the images, and of the code where it is public.")
+    paper: Address | None = Field(default=None, exclude_if=absent, description="Address of a paper, if there is one.")
+    code: Address | None = Field(default=None, exclude_if=absent, description="Address of the code, if it is public.")
+
+
+class Submission(Card):
+    """A generator that was handed in: its card, and where all of its images lie."""
+
+    images: Archive | None = Field(
+        default=None,
+        exclude_if=absent,
+        description="All images, where the bundle does not hold them; absent where it does, or may not.",
+    )
+
+
 class GeneratorRecord(Record):
     """`record.json` of a generator."""
 
@@ -203,6 +255,9 @@ class GeneratorRecord(Record):
     )
     fits: tuple[Fit, ...] = Field(
         description="Its fits; a single one where the seed changes nothing, or the images name no fit.", min_length=1
+    )
+    submission: Submission | None = Field(
+        default=None, exclude_if=absent, description="What its authors say about it; absent where it is the task's own."
     )
 
     @property
@@ -306,7 +361,13 @@ class TaskRecord(Record):
     user_ids: tuple[str, ...] = Field(
         description="Ids of all users of the data set; `user` of `verifier.parquet` is a position in this list."
     )
-    order: tuple[Name, ...] = Field(description="Generators with a row, as in the spec.", min_length=1)
+    order: tuple[Name, ...] = Field(
+        description="Generators with a row: those of the spec in its order, then those handed in by their id.",
+        min_length=1,
+    )
+    submitted: tuple[GeneratorEntry, ...] = Field(
+        default=(), exclude_if=empty, description="Generators that were handed in, by id; absent if there are none."
+    )
     failed: tuple[FailedGenerator, ...] = Field(description="Generators without a row; only with `isolate`.")
     results: TaskResults = Field(description="Results of the comparison.")
     judges: Mapping[str, JudgeReport] = Field(
@@ -319,6 +380,11 @@ class TaskRecord(Record):
     @property
     def plan(self) -> Plan:
         return plan_of(self.spec, self.analysis.frozen)
+
+    @property
+    def entries(self) -> Mapping[str, GeneratorEntry]:
+        """Generators of the spec and those that were handed in, by id."""
+        return {entry.id: entry for entry in (*self.spec.generators, *self.submitted)}
 
 
 def plan_of(spec: Spec, frozen: bool) -> Plan:

@@ -16,7 +16,6 @@ from benchmark.analysis.numbers import PermutationTest
 from benchmark.analysis.results import Analysis
 from benchmark.records.attestation import ATTESTATION
 from benchmark.records.files import (
-    RECORD,
     TASK_FOLDER,
     file_digests,
     read_comparison,
@@ -25,8 +24,9 @@ from benchmark.records.files import (
 )
 from benchmark.records.gallery import IMAGES, ITEMS, PACKED, check_packed, example_items, gallery_users, shown_images
 from benchmark.records.ratings import RATINGS, check_ratings, read_ratings, reads_ratings
-from benchmark.records.rows import HELD_OUT, read_held_out, read_rows
-from benchmark.records.schema import GeneratorRecord, TaskRecord
+from benchmark.records.rows import GENERATOR_FILES, HELD_OUT, read_held_out, read_rows
+from benchmark.records.schema import GeneratorRecord, Provenance, TaskRecord
+from benchmark.records.submitted import check_submission, check_titles
 from benchmark.records.verify_cross import check_judges, check_together, check_users
 from benchmark.task.declared import generator_flags
 from benchmark.task.registry import identity, names, plugin_class
@@ -34,7 +34,8 @@ from benchmark.task.spec import GeneratorEntry
 from rebeca.errors import RecordError, SpecError
 from rebeca.params import changed_params, make_params
 
-GENERATOR_FILES = frozenset({RECORD, "scores.parquet", "users.parquet", "sets.parquet", "pairs.parquet"})
+TASK_FILES = frozenset({HELD_OUT, RATINGS, PACKED})
+"""Files that ``_task`` may hold beside the comparison."""
 PLACES = ("v*", "*/v*", "records/*/v*")
 """Where records lie below a task's folder, a folder of records, and a work folder."""
 MATCHES = 1e-7
@@ -72,6 +73,37 @@ def verify(folder: Path) -> Verified:
             f"{folder} holds no records",
             hint=f"did you mean {below[0]}?" if below else "name <records>/<task>/v<version>",
         )
+    checked = read_checked(folder)
+    analysis, judges = recomputed(folder, checked)
+    numbers = check_generators(checked, analysis)
+    numbers += _same(checked.task.results, analysis.task, "comparison: results")
+    numbers += _same(checked.task.judges, judges, "comparison: judges")
+    return Verified(len(checked.rows), sum(len(files) for files in checked.task.records.values()), numbers)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checked:
+    """Records whose parts agree; their results are not recomputed yet.
+
+    Attributes:
+        task: The task's record.
+        records: Of the generators, by id.
+        rows: Of the generators, in the order of the record.
+        scores: Of held-out ratings.
+    """
+
+    task: TaskRecord
+    records: Mapping[str, GeneratorRecord]
+    rows: Sequence[Rows]
+    scores: HeldOutScores
+
+
+def read_checked(folder: Path) -> Checked:
+    """Reads the records of a version folder, and checks everything but the results.
+
+    Raises:
+        RecordError: Naming the first thing that does not add up.
+    """
     task = read_comparison(folder, intact=True)
     _check_files(folder, task)
     _check_task(folder, task)
@@ -84,25 +116,29 @@ def verify(folder: Path) -> Verified:
         _check_published_schemes(folder / name, record, rows[-1])
         _check_shown(folder / name, record, task, rows[-1])
         records[name] = record
+    check_titles(folder, records)
     check_together(folder, task, records, rows)
     scores = read_held_out(folder / TASK_FOLDER / HELD_OUT, len(task.user_ids))
     _check_taste(folder, task, scores)
-    analysis, judges = recomputed(folder, task, rows, scores)
-    numbers = sum(_same(record.results, analysis.generators[name], name) for name, record in records.items())
-    numbers += _same(task.results, analysis.task, "comparison: results")
-    numbers += _same(task.judges, judges, "comparison: judges")
-    return Verified(len(records), sum(len(files) for files in task.records.values()), numbers)
+    return Checked(task, records, rows, scores)
 
 
-def recomputed(
-    folder: Path, task: TaskRecord, rows: Sequence[Rows], scores: HeldOutScores
-) -> tuple[Analysis, Mapping[str, JudgeReport]]:
+def check_generators(checked: Checked, analysis: Analysis) -> int:
+    """Compares the results of every generator with those of the analysis, and counts their numbers.
+
+    Raises:
+        RecordError: At the first difference.
+    """
+    return sum(_same(record.results, analysis.generators[name], name) for name, record in checked.records.items())
+
+
+def recomputed(folder: Path, checked: Checked) -> tuple[Analysis, Mapping[str, JudgeReport]]:
     """All results, from the rows and the held-out scores."""
-    plan = task.plan
+    task, scores = checked.task, checked.scores
     block, stratum = np.array(task.users.block, np.int64), np.array(task.users.stratum, np.int64)
-    analysis = analyse(plan, rows, block, stratum, _ratings(folder, task, rows, scores))
+    analysis = analyse(task.plan, checked.rows, block, stratum, _ratings(folder, task, checked.rows, scores))
     check_judges(folder, task, scores)
-    return analysis, judge_report(scores, len(task.user_ids), plan.bootstrap, plan.name)
+    return analysis, judge_report(scores, len(task.user_ids), task.plan.bootstrap, task.plan.name)
 
 
 def _ratings(folder: Path, task: TaskRecord, rows: Sequence[Rows], scores: HeldOutScores) -> HeldOutRatings | None:
@@ -149,12 +185,13 @@ def _check_task(folder: Path, task: TaskRecord) -> None:
         (header.id, header.version, header.title) != (spec.id, spec.version, spec.title),
         f"{folder}: the task's id, version or title is not that of the spec",
     )
-    ids = [entry.id for entry in spec.generators]
-    refuse_if(len(set(ids)) != len(ids), f"{folder}: a generator is given twice")
+    ids, handed_in = [entry.id for entry in spec.generators], [entry.id for entry in task.submitted]
+    refuse_if(len({*ids, *handed_in}) != len(ids) + len(handed_in), f"{folder}: a generator is given twice")
     failed = _failed(folder, task)
     refuse_if(
-        list(task.order) != [name for name in ids if name not in failed],
-        f"{folder}: the records are of other generators than the spec's",
+        list(task.order) != [name for name in ids if name not in failed] + sorted(handed_in)
+        or handed_in != sorted(handed_in),
+        f"{folder}: the records are of other generators than the spec's and those handed in, in their order",
     )
     refuse_if(origin.seed != spec.seed, f"{folder}: the provenance has another seed than the spec")
     refuse_if(
@@ -164,6 +201,10 @@ def _check_task(folder: Path, task: TaskRecord) -> None:
     unknown = set(origin.added) - set(ids)
     refuse_if(unknown, f"{folder}: added generators that the spec does not have: {sorted(unknown)}")
     most = {entry.id: len(task.users.id) * spec.images_of(entry) for entry in spec.generators}
+    _check_decoded(folder, origin, most)
+
+
+def _check_decoded(folder: Path, origin: Provenance, most: Mapping[str, int]) -> None:
     for name, count in origin.decoded.items():
         refuse_if(
             count > most.get(name, 0), f"{folder}: decoded: {count} images of '{name}', at most {most.get(name, 0)}"
@@ -185,8 +226,16 @@ def _failed(folder: Path, task: TaskRecord) -> set[str]:
 
 def _check_generator(folder: Path, name: str, record: GeneratorRecord, task: TaskRecord) -> None:
     refuse_if(record.task != task.task, f"{folder}: 'task' is not that of the task's record")
-    refuse_if(record.provenance != task.provenance, f"{folder}: 'provenance' is not that of the task's record")
-    generator, entry = record.generator, task.spec.generator(name)
+    generator, entry = record.generator, task.entries[name]
+    refuse_if(
+        (record.submission is None) != (name not in {entry.id for entry in task.submitted}),
+        f"{folder}: 'submission' is there for generators that were handed in, and only for them",
+    )
+    if record.submission is None:
+        refuse_if(record.provenance != task.provenance, f"{folder}: 'provenance' is not that of the task's record")
+    else:
+        check_submission(folder, record)
+        _check_decoded(folder, record.provenance, {name: len(task.users.id) * task.spec.images_of(entry)})
     refuse_if(
         any(getattr(generator, key) != getattr(entry, key) for key in GeneratorEntry.model_fields),
         f"{folder}: the generator is not the one of the spec",

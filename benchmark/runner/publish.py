@@ -64,11 +64,7 @@ def check_publish(task: Task, target: Path) -> Path:
     """
     if task.modified:
         raise SpecError("a modified task is not published", hint="run it without --set, --only and --limit-users")
-    random = sorted(name for name in names_in(task.to_json()) if find(name).origin == "random")
-    if random:
-        raise SpecError(
-            f"the run used random weights ({', '.join(random)}), which measure nothing", hint="fetch the published ones"
-        )
+    check_weights(task)
     place = target / task.file.id / f"v{task.file.version}"
     earlier = read_comparison(place) if (place / TASK_FOLDER / COMPARISON).is_file() else None
     if earlier is not None and earlier.task.hash != task.hash():
@@ -79,3 +75,16 @@ def check_publish(task: Task, target: Path) -> Path:
     if earlier is None and not is_vacant(place):
         raise StoreError(f"{place} holds no records, so none replace it", hint="choose another folder with --publish")
     return place
+
+
+def check_weights(task: Task) -> None:
+    """Refuses a task whose published weights are random ones here.
+
+    Raises:
+        SpecError: Naming them.
+    """
+    random = sorted(name for name in names_in(task.to_json()) if find(name).origin == "random")
+    if random:
+        raise SpecError(
+            f"the run used random weights ({', '.join(random)}), which measure nothing", hint="fetch the published ones"
+        )

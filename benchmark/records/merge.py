@@ -1,0 +1,210 @@
+"""Merging: several records and bundles of one task become one leaderboard, the same bytes in whatever order.
+
+The folder of every generator is copied byte for byte. Only ``_task/comparison.json`` is written anew: its comparison is
+computed from all rows, as a run and ``verify`` compute it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.disk import absent_beside, is_vacant, replace_folder
+from benchmark.records.bundle import Bundle, check_images, is_bundle, read_bundle
+from benchmark.records.files import (
+    TASK_FOLDER,
+    UNSET,
+    read_comparison,
+    refuse_if,
+    write_comparison,
+)
+from benchmark.records.gallery import PACKED
+from benchmark.records.rows import GENERATOR_FILES
+from benchmark.records.schema import GeneratorInfo, TaskRecord
+from benchmark.records.verify import TASK_FILES, check_generators, read_checked, recomputed
+from benchmark.task.spec import GeneratorEntry
+from rebeca.errors import RecordError
+
+FREE = {"order", "submitted", "results", "records", "digest"}
+"""Keys of the task's record that depend on who was handed in."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sources:
+    """What is merged, each part once.
+
+    Attributes:
+        base: A folder of records of the task.
+        task: Its record.
+        folders: Where each generator's files lie, by id.
+        submitted: Generators that were handed in, by id.
+        files: SHA-256 of the files of each generator, by id and name.
+        bundles: The bundles among the sources.
+    """
+
+    base: Path
+    task: TaskRecord
+    folders: dict[str, Path]
+    submitted: dict[str, GeneratorEntry]
+    files: dict[str, dict[str, str]]
+    bundles: list[Bundle]
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The task's own generators in their order, then the others by id."""
+        own = [entry.id for entry in self.task.spec.generators if entry.id in self.folders]
+        return (*own, *sorted(self.submitted))
+
+
+def read_sources(folders: Sequence[Path]) -> Sources:
+    """Reads what is to be merged, and checks that it belongs together. Records must be intact.
+
+    Args:
+        folders: Version folders of records, and bundles.
+
+    Raises:
+        RecordError: If there are no records among them, they are of different tasks or runs, or two generators have
+            one id.
+    """
+    records = sorted({folder.resolve(): folder for folder in folders if not is_bundle(folder)}.values())
+    bundles = [read_bundle(folder) for folder in {f.resolve(): f for f in folders if is_bundle(f)}.values()]
+    if not records:
+        raise RecordError(
+            "there are no records of the task to merge with", hint="name <results>/<task>/v<version> as well"
+        )
+    task = read_comparison(records[0], intact=True)
+    sources = Sources(records[0], task, {}, {}, {}, sorted(bundles, key=lambda bundle: bundle.id))
+    for folder in records:
+        other = read_comparison(folder, intact=True)
+        _check_same_run(sources, folder, other)
+        _check_names(folder, other)
+        for name in other.order:
+            _add(sources, name, folder / name, dict(other.records[name]))
+        sources.submitted.update({entry.id: entry for entry in other.submitted})
+    for bundle in sources.bundles:
+        _check_same_task(bundle, task)
+        refuse_if(
+            bundle.id in {entry.id for entry in task.spec.generators},
+            f"{bundle.folder}: the task has a generator '{bundle.id}' of its own",
+        )
+        _add(sources, bundle.id, bundle.folder, dict(bundle.files))
+        sources.submitted[bundle.id] = entry_of(bundle.record.generator)
+    return sources
+
+
+def _check_names(folder: Path, task: TaskRecord) -> None:
+    """Refuses files that no record has; they could lie anywhere."""
+    for name, files in task.records.items():
+        known = TASK_FILES if name == TASK_FOLDER else GENERATOR_FILES | {PACKED}
+        refuse_if(not set(files) <= known, f"{folder / name}: lists files that no record has")
+    refuse_if(
+        set(task.records) != {*task.order, TASK_FOLDER},
+        f"{folder}: the list of files does not cover exactly the generators of the task",
+    )
+
+
+def entry_of(generator: GeneratorInfo) -> GeneratorEntry:
+    return GeneratorEntry(**{key: getattr(generator, key) for key in GeneratorEntry.model_fields})
+
+
+def _add(sources: Sources, name: str, folder: Path, files: dict[str, str]) -> None:
+    known = sources.files.setdefault(name, files)
+    if known != files:
+        raise RecordError(
+            f"{folder} and {sources.folders[name]} are two generators with the id '{name}'",
+            hint="rename one of them, or leave one out",
+        )
+    sources.folders.setdefault(name, folder)
+
+
+def _check_same_run(sources: Sources, folder: Path, other: TaskRecord) -> None:
+    base, task = sources.base, sources.task
+    refuse_if(other.task != task.task, f"{folder} and {base} are records of different tasks or versions")
+    mine, theirs = ((record.model_dump(exclude=FREE), record.records[TASK_FOLDER]) for record in (task, other))
+    if mine != theirs:
+        raise RecordError(
+            f"{folder} and {base} are records of two runs of one task",
+            hint="merge what was handed in with the records of one run",
+        )
+
+
+def _check_same_task(bundle: Bundle, task: TaskRecord) -> None:
+    given, known = bundle.manifest.task, task.task
+    if given != known:
+        differ = (given.id, given.version) != (known.id, known.version)
+        raise RecordError(
+            f"{bundle.folder}: is handed in to '{given.id}' version {given.version}, hash {given.hash[:12]};"
+            f" the records are of '{known.id}' version {known.version}, hash {known.hash[:12]}",
+            hint="hand it in to this version" if differ else "the task file was changed; use the published one",
+        )
+
+
+def merge(folders: Sequence[Path], place: Path) -> TaskRecord:
+    """Merges records and bundles into a version folder, which appears whole or not at all.
+
+    Args:
+        folders: Version folders of records, and bundles.
+        place: ``<root>/<task>/v<version>``; what lies there is merged as well, so that nothing is lost.
+
+    Raises:
+        RecordError: Naming what does not belong together or does not add up.
+    """
+    if not is_vacant(place):
+        folders = [place, *folders]
+    fresh = absent_beside(place)
+    try:
+        task = write_merged(read_sources(folders), fresh)
+        replace_folder(fresh, place)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return task
+
+
+def write_merged(sources: Sources, folder: Path) -> TaskRecord:
+    """Writes the records of all sources into an absent folder, and checks all of them.
+
+    Raises:
+        RecordError: Naming the first thing that does not add up.
+    """
+    (folder / TASK_FOLDER).mkdir(parents=True)
+    for file in sources.task.records[TASK_FOLDER]:
+        shutil.copyfile(sources.base / TASK_FOLDER / file, folder / TASK_FOLDER / file)
+    for name, files in sources.files.items():
+        (folder / name).mkdir()
+        for file in files:
+            shutil.copyfile(sources.folders[name] / file, folder / name / file)
+    task = sources.task.model_copy(
+        update={
+            "order": sources.order,
+            "submitted": tuple(entry for _, entry in sorted(sources.submitted.items())),
+            "records": {},
+            "digest": UNSET,
+        }
+    )
+    listed = write_comparison(folder, task).records
+    for name, files in sources.files.items():
+        refuse_if(listed[name] != files, f"{sources.folders[name]}: a file is not the one that is listed")
+    checked = read_checked(folder)
+    analysis, _ = recomputed(folder, checked)
+    check_generators(checked, analysis)
+    by_id = {row.id: row for row in checked.rows}
+    for bundle in sources.bundles:
+        check_images(bundle, by_id[bundle.id], task.users.id, task.data.redistribute)
+    return write_comparison(folder, task.model_copy(update={"results": analysis.task}))
+
+
+@contextmanager
+def merged(folders: Sequence[Path]) -> Iterator[Path]:
+    """The one folder as it is, or several merged in a folder that is removed afterwards."""
+    if len(folders) == 1 and not is_bundle(folders[0]):
+        yield folders[0]
+        return
+    sources = read_sources(folders)
+    with tempfile.TemporaryDirectory(prefix="rebeca-merged-") as temporary:
+        place = Path(temporary, sources.task.task.id, f"v{sources.task.task.version}")
+        write_merged(sources, place)
+        yield place
