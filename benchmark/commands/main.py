@@ -40,6 +40,7 @@ from benchmark.commands.records import check, figures, site, verify
 from benchmark.commands.settings import THREADS_BY_DEFAULT, settings
 from benchmark.commands.status import status
 from benchmark.commands.stress import stress
+from benchmark.commands.submissions import check_submission, results, submit
 from benchmark.runner import threads
 from rebeca.errors import did_you_mean
 
@@ -72,7 +73,24 @@ def main(debug: bool) -> None:
         click.get_current_context().meta[THREADS_BY_DEFAULT] = True
 
 
-for _command in (export, verify, check, site, figures, weights, data, dev, cache, status, completion, settings, stress):
+check.add_command(check_submission)
+for _command in (
+    export,
+    submit,
+    verify,
+    check,
+    results,
+    site,
+    figures,
+    weights,
+    data,
+    dev,
+    cache,
+    status,
+    completion,
+    settings,
+    stress,
+):
     main.add_command(_command)
 
 

@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.disk import absent_beside, is_vacant, replace_folder
+from benchmark.disk import absent_beside, is_vacant, locked, replace_folder
 from benchmark.records.bundle import Bundle, check_images, is_bundle, read_bundle
 from benchmark.records.files import (
     TASK_FOLDER,
     UNSET,
     read_comparison,
     refuse_if,
+    to_json,
     write_comparison,
 )
 from benchmark.records.gallery import PACKED
@@ -124,7 +125,10 @@ def _add(sources: Sources, name: str, folder: Path, files: dict[str, str]) -> No
 def _check_same_run(sources: Sources, folder: Path, other: TaskRecord) -> None:
     base, task = sources.base, sources.task
     refuse_if(other.task != task.task, f"{folder} and {base} are records of different tasks or versions")
-    mine, theirs = ((record.model_dump(exclude=FREE), record.records[TASK_FOLDER]) for record in (task, other))
+    mine, theirs = (
+        {key: value for key, value in to_json(record).items() if key not in FREE} | dict(record.records[TASK_FOLDER])
+        for record in (task, other)
+    )
     if mine != theirs:
         raise RecordError(
             f"{folder} and {base} are records of two runs of one task",
@@ -143,25 +147,31 @@ def _check_same_task(bundle: Bundle, task: TaskRecord) -> None:
         )
 
 
-def merge(folders: Sequence[Path], place: Path) -> TaskRecord:
-    """Merges records and bundles into a version folder, which appears whole or not at all.
+def merge(folders: Sequence[Path], out: Path) -> tuple[Path, TaskRecord]:
+    """Merges records and bundles of one task; the result appears whole or not at all.
 
     Args:
         folders: Version folders of records, and bundles.
-        place: ``<root>/<task>/v<version>``; what lies there is merged as well, so that nothing is lost.
+        out: Folder of records. What lies in ``<out>/<task>/v<version>`` is merged as well, so that nothing is lost.
+
+    Returns:
+        The version folder, and its record.
 
     Raises:
         RecordError: Naming what does not belong together or does not add up.
     """
-    if not is_vacant(place):
-        folders = [place, *folders]
-    fresh = absent_beside(place)
-    try:
-        task = write_merged(read_sources(folders), fresh)
-        replace_folder(fresh, place)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    return task
+    header = read_bundle(folders[0]).manifest.task if is_bundle(folders[0]) else read_comparison(folders[0]).task
+    place = out / header.id / f"v{header.version}"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with locked(place.parent):
+        sources = read_sources(folders if is_vacant(place) else [place, *folders])
+        fresh = absent_beside(place)
+        try:
+            task = write_merged(sources, fresh)
+            replace_folder(fresh, place)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    return place, task
 
 
 def write_merged(sources: Sources, folder: Path) -> TaskRecord:

@@ -15,6 +15,7 @@ from benchmark.runner.threads import thread_setting
 from benchmark.task.bundled import find_task
 from benchmark.task.resolve import limited, load_task
 from benchmark.task.resolved import Task
+from rebeca.errors import counted
 
 
 def task_to_run(name: str, overrides: Sequence[str], limit_users: int | None, only: Sequence[str], device: str) -> Task:
@@ -50,7 +51,7 @@ def running(
         command: The command line, for the records.
         after: Steps of the block itself, for the time left.
     """
-    reporter.info(f"{task.file.title} ({len(task.generators)} generators, work folder {workdir})")
+    reporter.info(f"{task.file.title} ({counted(len(task.generators), 'generator')}, work folder {workdir})")
     store = Store(workdir, reporter.info)
     with store.locked(), reporter.run(*after):
         yield store, run_task(task, store, device, reporter, command)

@@ -1,0 +1,177 @@
+"""Checking a bundle: everything that can be known without running anything, and what its row would change."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.analysis.measures import GAP, both_by
+from benchmark.analysis.numbers import Interval
+from benchmark.analysis.results import TaskResults
+from benchmark.board.board import Board, read_board
+from benchmark.board.format_numbers import exact_percent, p_value
+from benchmark.board.row import Row
+from benchmark.records.bundle import read_bundle
+from benchmark.records.files import read_comparison
+from benchmark.records.gallery import ALL_IMAGES
+from benchmark.records.merge import read_sources, write_merged
+from benchmark.records.rows import read_all
+from benchmark.records.schema import Submission, TaskHeader
+from rebeca.errors import RecordError
+
+SAME_IMAGES = 0.05
+"""Share of images that are those of another row, from which a report says so."""
+RESEMBLES = {
+    "unconfirmed": "images optimised for the judge: a judge fitted afterwards does not confirm them"
+    " (attack-verifier, attack-both, attack-patches)",
+    GAP: "images that please the verifier alone (attack-verifier)",
+    "copying": "altered copies of items (attack-near-copy, attack-memorised)",
+    "outside": "images without the content of the world (attack-contentless)",
+    "failures": "images withheld (attack-abstain)",
+}
+"""By sign: the adversaries of ``rebeca-bench stress`` that show it; docs/reports/stress.md has what they reach."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that a row changes for another one.
+
+    Attributes:
+        generator: The other one.
+        what: ``rank``, ``adjusted p against <id>`` or ``verdict against <id>``, and of which measure.
+        before: Without the row.
+        after: With it.
+    """
+
+    generator: str
+    what: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionReport:
+    """What is known of a bundle.
+
+    Attributes:
+        task: The task that it is handed in to.
+        generator: Its id.
+        title: Its title.
+        card: What its authors say.
+        images: Images that were decoded and compared with the digests that were scored; 0 if they lie elsewhere.
+        rank: By the primary scorer, with letters; ``–`` if it has none.
+        reasons: Why it has none, where it could.
+        preference: By the primary scorer; None where it is not known.
+        lift: Likewise.
+        flags: As on the leaderboard.
+        resembles: Signs that attacks have as well.
+        changes: What its row changes for others, of what was declared.
+        others: Rows whose files stay as they are.
+    """
+
+    task: TaskHeader
+    generator: str
+    title: str
+    card: Submission
+    images: int
+    rank: str
+    reasons: Sequence[str]
+    preference: Interval | None
+    lift: Interval | None
+    flags: Sequence[str]
+    resembles: Sequence[str]
+    changes: Sequence[Change]
+    others: int
+
+
+def check_bundle(folder: Path, roots: Sequence[Path]) -> SubmissionReport:
+    """Checks a bundle and its row beside published records.
+
+    Args:
+        folder: The bundle.
+        roots: Folders of published records, or a version folder itself.
+
+    Raises:
+        RecordError: Naming the first thing that is wrong.
+    """
+    bundle = read_bundle(folder)
+    task, name = bundle.manifest.task, bundle.id
+    records = _published(task, roots)
+    with tempfile.TemporaryDirectory(prefix="rebeca-check-") as temporary:
+        place = Path(temporary, "merged")
+        merged = write_merged(read_sources([records, folder]), place)
+        board = read_board(place)
+        row, before = board.row(name), read_comparison(records)
+        held = ALL_IMAGES in bundle.manifest.files
+        return SubmissionReport(
+            task=task,
+            generator=name,
+            title=row.title,
+            card=_card(row),
+            images=row.record.images.valid if held else 0,
+            rank=row.rank.with_letters if row.rank else "–",
+            reasons=row.reasons,
+            preference=row.measure(board.primary),
+            lift=row.lift(board.primary),
+            flags=row.flags,
+            resembles=[*_signs(row), *_same_images(place, row)],
+            changes=list(_changes(board, before.results, merged.results, before.order)),
+            others=len([other for other in before.order if other != name]),
+        )
+
+
+def _published(task: TaskHeader, roots: Sequence[Path]) -> Path:
+    places = [root / task.id / f"v{task.version}" for root in roots]
+    for place in (*places, *roots):
+        if (place / "_task").is_dir():
+            return place
+    raise RecordError(
+        f"no records of '{task.id}' version {task.version} in {', '.join(map(str, roots))}",
+        hint="name the folder of the published records with --against",
+    )
+
+
+def _card(row: Row) -> Submission:
+    assert row.record.submission is not None
+    return row.record.submission
+
+
+def _signs(row: Row) -> Iterator[str]:
+    signs = {*row.doubts, *(flag.split(" ")[0] for flag in row.flags)}
+    yield from (meaning for sign, meaning in RESEMBLES.items() if sign in signs)
+
+
+def _same_images(place: Path, row: Row) -> Iterator[str]:
+    """Rows from which images were taken, or that took them."""
+    _, rows = read_all(place)
+    own = next(each for each in rows if each.id == row.id)
+    valid = own.digest[~own.failed]
+    for other in rows:
+        share = float(np.isin(valid, other.digest[~other.failed]).mean()) if len(valid) else 0.0
+        if other.id != row.id and share >= SAME_IMAGES:
+            yield f"{other.id}: {exact_percent(share)} of the images are also there"
+
+
+def _changes(board: Board, before: TaskResults, after: TaskResults, order: Sequence[str]) -> Iterator[Change]:
+    """What differs for rows that were there already, of the measures that were declared."""
+    for measure in both_by(board.primary):
+        if measure.key not in before.families or measure.key not in after.families:
+            continue
+        old, new = before.families[measure.key], after.families[measure.key]
+        for name in order:
+            ranks = [family.ranks[name].with_letters if name in family.ranks else "–" for family in (old, new)]
+            if ranks[0] != ranks[1]:
+                yield Change(name, f"rank by {measure.kind}", *ranks)
+        pairs = {(pair.a, pair.b): pair for pair in new.comparisons}
+        for pair in old.comparisons:
+            now = pairs.get((pair.a, pair.b))
+            for what, texts in (
+                ("adjusted p", [p_value(pair.p), "–" if now is None else p_value(now.p)]),
+                ("verdict", [pair.verdict, "–" if now is None else now.verdict]),
+            ):
+                if texts[0] != texts[1]:
+                    yield Change(pair.a, f"{what} of {measure.kind} against {pair.b}", *texts)

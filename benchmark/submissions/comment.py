@@ -1,0 +1,117 @@
+"""The comment under a pull request: a fixed form, in which nothing that was handed in can be more than text."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator, Sequence
+
+from benchmark.board.format_numbers import with_interval
+from benchmark.submissions.check import SubmissionReport
+
+MARK = "<!-- rebeca-bench submission -->"
+"""First line; by it, an earlier comment is found and replaced."""
+MOST_CHANGES = 40
+"""Changes that are listed; the bundle's report in JSON has all."""
+_ENTITIES = str.maketrans({letter: f"&#{ord(letter)};" for letter in string.punctuation})
+
+
+def plain(text: str) -> str:
+    """Text as GitHub shows it, letter for letter: no mark-up, no mention, no link."""
+    return text.translate(_ENTITIES)
+
+
+def comment_of(report: SubmissionReport) -> str:
+    """Markdown."""
+    return "\n".join([MARK, *_row(report), *_card(report), *_checked(report), *_changes(report)]) + "\n"
+
+
+def refusal(message: str, hint: str) -> str:
+    """Markdown, where a bundle is refused."""
+    lines = [MARK, "### Refused", "", plain(message)]
+    return "\n".join([*lines, *(["", f"What to do: {plain(hint)}"] if hint else [])]) + "\n"
+
+
+def _row(report: SubmissionReport) -> Iterator[str]:
+    task = report.task
+    yield f"### {plain(report.title)}"
+    yield ""
+    yield f"Handed in as `{report.generator}` to `{task.id}` version {task.version}, hash `{task.hash[:12]}`."
+    yield ""
+    yield from _table(
+        ["rank", "preference", "personal lift", "flags"],
+        [
+            [
+                report.rank,
+                "–" if report.preference is None else with_interval(report.preference),
+                "–" if report.lift is None else with_interval(report.lift, True),
+                ", ".join(report.flags) or "none",
+            ]
+        ],
+    )
+    if report.reasons:
+        yield ""
+        yield f"Not ranked, because {plain(', and because '.join(report.reasons))}."
+
+
+def _card(report: SubmissionReport) -> Iterator[str]:
+    card = report.card
+    yield ""
+    yield "#### Card"
+    yield ""
+    said = {
+        "authors": ", ".join(card.authors),
+        "class": card.category,
+        "who made the images": card.made_by,
+        "who scored them": card.scored_by,
+        "training data": card.training_data,
+        "trained on items of the task": "yes" if card.trained_on_items else "no",
+        "licence": card.licence,
+        "paper": card.paper or "none",
+        "code": card.code or "none",
+        "images": "in the bundle" if card.images is None else card.images.address,
+    }
+    yield from _table(["", "as the authors say"], [[key, value] for key, value in said.items()])
+
+
+def _checked(report: SubmissionReport) -> Iterator[str]:
+    yield ""
+    yield "#### Checked"
+    yield ""
+    yield "- Every number was computed again from the rows: *verified*."
+    if report.images:
+        yield f"- All {report.images:,} images are those that were scored, by their digests."
+    else:
+        yield "- The images were not looked at: they are not in the bundle."
+    yield "- Not checked: who made the images, how, and from what. Scores were not computed again."
+    yield ""
+    yield "#### Signs that attacks have as well"
+    yield ""
+    yield from [f"- {plain(sign)}" for sign in report.resembles] or ["None."]
+
+
+def _changes(report: SubmissionReport) -> Iterator[str]:
+    yield ""
+    yield "#### What it changes for others"
+    yield ""
+    yield (
+        f"Images, scores, seeds and intervals of the other {report.others} rows stay as they are, byte for byte. A row"
+        " more means more comparisons, so ranks and adjusted p can change."
+    )
+    yield ""
+    if not report.changes:
+        yield "None of them changes."
+        return
+    yield from _table(
+        ["row", "what", "before", "with this row"],
+        [[change.generator, change.what, change.before, change.after] for change in report.changes[:MOST_CHANGES]],
+    )
+    if len(report.changes) > MOST_CHANGES:
+        yield ""
+        yield f"And {len(report.changes) - MOST_CHANGES} more."
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(header)} |"
+    yield f"|{'---|' * len(header)}"
+    for row in rows:
+        yield f"| {' | '.join(map(plain, row))} |"
