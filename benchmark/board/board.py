@@ -122,6 +122,11 @@ class Board:
         return "verified" if self.status == "reproduced" and row.family == "external" else self.status
 
     @property
+    def handed_in(self) -> list[Row]:
+        """Rows of generators that are not the task's own."""
+        return [row for row in self.rows if row.submission is not None]
+
+    @property
     def images_per_user(self) -> str:
         """As the generators have them: "4", or "4 to 16"."""
         own = sorted({row.record.images.requested // max(1, self.users) for row in self.rows})

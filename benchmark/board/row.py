@@ -10,7 +10,8 @@ from benchmark.analysis.numbers import Interval, PermutationTest
 from benchmark.analysis.results import Personal, Rank, Summary
 from benchmark.board.columns import Column
 from benchmark.records.costs import seconds_per_image
-from benchmark.records.schema import GeneratorRecord
+from benchmark.records.schema import GeneratorRecord, Submission
+from rebeca.errors import printable
 from rebeca.interfaces import ScorerCard
 
 LAST = -1e9
@@ -22,6 +23,13 @@ DOUBTS = {
     "outside": "too many images could not be items of the world",
 }
 """Why a defence takes a rank."""
+CLASSES = {
+    "open": "knows only what the task's export gives, and public models",
+    "reward-guided": "its images were optimised or chosen for a model of taste that is no judge of the task",
+    "privileged": "knows a judge, held-out ratings or the ground truth, and has no rank",
+}
+"""What its authors declare a generator to be."""
+THE_TASKS_OWN = "made and scored by those who ran the task"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +61,27 @@ class Row:
     @property
     def family(self) -> str:
         return self.record.generator.family
+
+    @property
+    def submission(self) -> Submission | None:
+        """What its authors say about a generator that was handed in; None for the task's own."""
+        return self.record.submission
+
+    @property
+    def category(self) -> str:
+        """One of :data:`CLASSES`."""
+        if self.submission is not None:
+            return self.submission.category
+        return "privileged" if self.record.generator.needs else "open"
+
+    @property
+    def who(self) -> str:
+        """Who made and who scored its images, in words."""
+        said = self.submission
+        if said is None:
+            return THE_TASKS_OWN
+        made, scored = printable(said.made_by), printable(said.scored_by)
+        return f"made and scored by {made}" if made == scored else f"made by {made}, scored by {scored}"
 
     @property
     def fits(self) -> int:

@@ -18,7 +18,7 @@ from benchmark.board.row import Row
 from benchmark.board.scope import scope_of
 from benchmark.commands.layout import BREAK, Column, print_rows, terminal
 from benchmark.records.files import TASK_FOLDER, read_comparison
-from benchmark.records.schema import FailedGenerator, TaskHeader
+from benchmark.records.schema import FailedGenerator, Submission, TaskHeader
 from benchmark.task.bundled import find_task
 from benchmark.task.resolve import load_task
 from rebeca.errors import RebecaError
@@ -75,6 +75,8 @@ class GeneratorSummary:
     measures: Mapping[str, Interval | None]
     lifts: Mapping[str, Interval | None]
     flags: Sequence[str]
+    status: str
+    submission: Submission | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ def summary(records: Path) -> BoardSummary:
             measures={name: row.measure(name) for name in row.record.summary},
             lifts={name: row.lift(name) for name in row.lifts},
             flags=row.flags,
+            status=board.row_status(row),
+            submission=row.submission,
         )
         for row in board.rows
     ]
@@ -124,6 +128,8 @@ def print_board(records: Path) -> None:
         console.print(RANKS)
     if board.scope.sentence and not board.scope.caution:
         console.print(board.scope.sentence)
+    for row in board.handed_in:
+        console.print(f"handed in: {row.title}, {row.who}; class {row.category}; {board.row_status(row)}")
     for failed in board.record.failed:
         console.print(f"without a row: {failed.title} ({failed.reason})")
     for caution in board.all_cautions():

@@ -6,6 +6,7 @@ import itertools
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,14 @@ import rebeca
 from benchmark.analysis.measures import Measure
 from benchmark.board.board import NOT_FROZEN, Board, read_board
 from benchmark.board.format_numbers import brief, count, exact_percent, number, p_value, percent, with_interval
+from benchmark.board.row import CLASSES
 from benchmark.board.tables import Tables, read_tables
 from benchmark.disk import absent_beside, file_digest, is_vacant, locked, replace_folder
 from benchmark.records.attestation import ATTESTATION, MEANINGS
-from benchmark.records.files import TASK_FOLDER, newest_records
+from benchmark.records.bundle import MANIFEST, is_bundle
+from benchmark.records.files import COMPARISON, TASK_FOLDER, newest_records, read_comparison
+from benchmark.records.find import version_of
+from benchmark.records.merge import merged
 from benchmark.site import data, view
 from benchmark.site.images import Gallery, make_gallery
 from benchmark.task.bundled import folder as bundled
@@ -41,7 +46,8 @@ def build_site(roots: Sequence[Path], out: Path, images: Path | None = None, doc
     """Builds the site into a folder of its own, which is replaced.
 
     Args:
-        roots: Folders that hold ``<task>/v<version>/``, such a task's folder, or such a version folder itself.
+        roots: Folders that hold ``<task>/v<version>/``, such a task's folder, or such a version folder itself; bundles,
+            or folders that hold ``<task>/v<version>/<generator>/``. What belongs to one version of a task is merged.
         out: Folder of the site.
         images: ``private-images`` of a work folder; only for a site that is not published.
         docs: A built site of the docs, to be copied into the folder ``docs`` and linked by every page.
@@ -50,25 +56,26 @@ def build_site(roots: Sequence[Path], out: Path, images: Path | None = None, doc
         The page to open.
 
     Raises:
-        RecordError: If there are no records.
+        RecordError: If there are no records, or those of one task and version do not belong together.
         StoreError: If ``out`` holds something else, ``images`` is no folder, or ``docs`` has no home page.
     """
-    folders = _find_newest(roots)
-    if not folders:
+    sources = find_sources(roots)
+    if not sources:
         raise RecordError(f"no records in {', '.join(str(root) for root in roots)}", hint="run a task first")
     if images is not None and not images.is_dir():
         raise StoreError(f"{images}: no such folder", hint="a run keeps them as private-images in its work folder")
     if docs is not None and not (docs / "index.html").is_file():
         raise StoreError(f"{docs / 'index.html'}: no such file", hint="make docs builds the docs in dist/docs")
-    tasks = [folder.parent.name for folder in folders]
+    tasks = list(sources)
     page = out / ("index.html" if len(tasks) > 1 else f"tasks/{tasks[0]}/index.html")
     reports = view.read_reports(roots)
-    stamp = _stamp(folders, reports, images, docs)
+    stamp = _stamp([folder for group in sources.values() for folder in group], reports, images, docs)
     if (out / STAMP).is_file() and (out / STAMP).read_text(encoding="utf-8") == _seal(out, stamp):
         return page
     check_site(out)
     out.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with locked(out.absolute().parent):
+    with locked(out.absolute().parent), ExitStack() as open_folders:
+        folders = [open_folders.enter_context(merged(group)) for group in sources.values()]
         _replace_site(out, folders, reports, images, docs, stamp)
     return page
 
@@ -136,6 +143,7 @@ def environment(*, has_docs: bool = False) -> Environment:
         has_docs=has_docs,
         kind=lambda key: Measure.parse(key).kind,
         not_frozen=NOT_FROZEN,
+        classes=CLASSES,
         statuses=MEANINGS,
         version=rebeca.__version__,
     )
@@ -147,23 +155,40 @@ def printable_text(value: Any) -> Any:
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _find_newest(roots: Sequence[Path]) -> list[Path]:
-    """The newest records of every task below some roots; a folder of records is taken as it is."""
-    newest_of: dict[str, Path] = {}
-    for root in roots:
-        if (root / TASK_FOLDER).is_dir():
-            newest_of[root.parent.name] = root
-            continue
-        for task in [root, *sorted(path for path in root.glob("*") if path.is_dir())]:
-            if (newest := newest_records(task)) is not None:
-                newest_of.setdefault(task.name, newest)
-    return [newest_of[name] for name in sorted(newest_of)]
+def find_sources(roots: Sequence[Path]) -> dict[str, list[Path]]:
+    """Records and bundles of the newest version of every task below some roots, by the task's id, each once.
+
+    Where a root is a folder of records itself, its version is taken. Bundles of other versions, or of tasks without
+    records, are left out.
+
+    Raises:
+        RecordError: If roots name two versions of one task.
+    """
+    named = [root for root in roots if (root / TASK_FOLDER).is_dir()]
+    others = [root for root in roots if root not in named and not is_bundle(root)]
+    below = [newest_records(task) for root in others for task in (root, *sorted(filter(Path.is_dir, root.glob("*"))))]
+    found = [*named, *filter(None, below)]
+    return {task: _of_one_version(task, named, found, roots) for task in sorted({each.parent.name for each in found})}
+
+
+def _of_one_version(task: str, named: Sequence[Path], found: Sequence[Path], roots: Sequence[Path]) -> list[Path]:
+    """The records of a task's newest version, without copies, and the bundles of that version."""
+    own, chosen = ([folder for folder in each if folder.parent.name == task] for each in (found, named))
+    if len({folder.name for folder in chosen}) > 1:
+        raise RecordError(
+            f"{chosen[0]} and {chosen[1]} are two versions of one task, and a site shows one", hint="name one of them"
+        )
+    version = max(chosen or own, key=version_of).name
+    by_digest = {read_comparison(each).digest: each for each in reversed(own) if each.name == version}
+    bundles = [path.parent for root in roots for path in sorted((root / task / version).glob(f"*/{MANIFEST}"))]
+    bundles += [root for root in roots if is_bundle(root) and root.resolve().parts[-3:-1] == (task, version)]
+    return [*reversed(by_digest.values()), *bundles]
 
 
 def _stamp(folders: Sequence[Path], reports: Sequence[view.Report], images: Path | None, docs: Path | None) -> str:
     """Changes whenever the site could: records, attestations, templates, docs, version, the code that builds it."""
     files = [
-        *(folder / TASK_FOLDER / "comparison.json" for folder in folders),
+        *(folder / (MANIFEST if is_bundle(folder) else f"{TASK_FOLDER}/{COMPARISON}") for folder in folders),
         *(path for folder in folders if (path := folder / ATTESTATION).is_file()),
         *sorted(path for name in ("site", "docs") for path in bundled(name).rglob("*") if path.is_file()),
         *sorted(Path(__file__).resolve().parent.parent.rglob("*.py")),

@@ -60,6 +60,8 @@ def leaderboard_json(board: Board) -> str:
                 "cells": {column.key: _ends(row.cell(column)) for column in columns},
                 "seconds_per_image": row.seconds,
                 "failures": row.failures,
+                "class": row.category,
+                "who": row.who,
                 "status": board.row_status(row),
                 "flags": row.flags,
             }
@@ -76,7 +78,7 @@ def leaderboard_csv(board: Board) -> str:
     writer = csv.writer(out, lineterminator="\n")
     ends = [f"{column.key}{part}" for column in columns for part in ("", " low", " high")]
     first = ("id", "title", "family", "rank low", "rank high", "letters", "fits", "between fits")
-    writer.writerow([*first, *ends, "seconds per image", "failures", "status", "flags"])
+    writer.writerow([*first, *ends, "seconds per image", "failures", "class", "who", "status", "flags"])
     for row in board.rows:
         rank = ("", "", "") if row.rank is None else (row.rank.low, row.rank.high, row.rank.letters)
         cells = [value for column in columns for value in _ends(row.cell(column)) or [None] * 3]
@@ -91,6 +93,8 @@ def leaderboard_csv(board: Board) -> str:
                 *cells,
                 row.seconds,
                 row.failures,
+                row.category,
+                plain(row.who),
                 board.row_status(row),
                 "; ".join(row.flags),
             ]
