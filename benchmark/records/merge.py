@@ -180,6 +180,16 @@ def write_merged(sources: Sources, folder: Path) -> TaskRecord:
     Raises:
         RecordError: Naming the first thing that does not add up.
     """
+    try:
+        return _write_merged(sources, folder)
+    except RecordError as error:
+        message = error.message
+        for name, origin in sources.folders.items():
+            message = message.replace(str(folder / name), str(origin))
+        raise RecordError(message.replace(str(folder), str(sources.base)), hint=error.hint) from error
+
+
+def _write_merged(sources: Sources, folder: Path) -> TaskRecord:
     (folder / TASK_FOLDER).mkdir(parents=True)
     for file in sources.task.records[TASK_FOLDER]:
         shutil.copyfile(sources.base / TASK_FOLDER / file, folder / TASK_FOLDER / file)

@@ -16,6 +16,7 @@ from benchmark.analysis.inputs import HeldOutRatings, HeldOutScores, Rows
 from benchmark.analysis.measures import OBSERVED, VERIFIER
 from benchmark.records.files import refuse_if
 from benchmark.records.rows import AGREES, read_columns
+from benchmark.stats.personalisation import pair_means
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.interfaces import ScorerCard
 
@@ -107,12 +108,9 @@ def _check_observed(path: Path, ratings: HeldOutRatings, row: Rows, scorer: str)
 
 
 def _means(table: Floats, column: Ints, counted: Bools) -> Floats:
-    """float64 [judges, targets]; mean rating of the target's items by the judge, NaN without items."""
-    total = np.zeros((len(table), len(column)))
-    for k in range(column.shape[1]):
-        total += np.where(counted[:, k], table[:, column[:, k]], 0.0)
-    count = counted.sum(axis=1)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    """float64 [judges, targets]; mean rating of the target's items by the judge, as far as the judge rated them."""
+    owner = np.repeat(np.arange(len(column)), column.shape[1])
+    return pair_means(np.where(counted.ravel(), table[:, column.ravel()], np.nan), owner)[0]
 
 
 def _equal(a: Floats, b: Floats) -> bool:

@@ -35,6 +35,8 @@ MOST_MEASURES = 200
 """Of one generator."""
 MOST_HELD_OUT = 100_000_000
 """Scores of held-out ratings."""
+LONGEST_TEXT = 1 << 12
+"""Bytes; ids, names of scorers and digests are far shorter."""
 MOST_BYTES = 1 << 32
 """Of an unpacked file."""
 ROWS_AT_ONCE = 1 << 16
@@ -269,6 +271,10 @@ def read_columns(path: Path, schema: pa.Schema, most_rows: int, most_bytes: int 
             refuse_if(declared > most_bytes, f"{path}: {declared:,} bytes unpacked are too many")
             parts, size = [schema.empty_table()], 0
             for batch in file.iter_batches(ROWS_AT_ONCE):
+                long = [name for name in names if _longest(batch[name]) > LONGEST_TEXT]
+                refuse_if(
+                    long, f"{path}: column '{''.join(long[:1])}' holds a text of more than {LONGEST_TEXT:,} bytes"
+                )
                 size += sum(map(_size, batch.columns))
                 refuse_if(size > most_bytes, f"{path}: {size:,} bytes unpacked are too many")
                 parts.append(pa.table(batch).cast(schema))
@@ -283,6 +289,12 @@ def read_columns(path: Path, schema: pa.Schema, most_rows: int, most_bytes: int 
         else:
             refuse_if(table[name].null_count, f"{path}: column '{name}' has missing values")
     return columns
+
+
+def _longest(column: pa.Array) -> int:
+    """Bytes of the longest text; 0 for what is no text."""
+    values = column.dictionary if pa.types.is_dictionary(column.type) else column
+    return (pc.max(pc.binary_length(values)).as_py() or 0) if pa.types.is_string(values.type) else 0
 
 
 def _size(column: pa.Array) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def _with_images(card: Submission, address: Any, source: Source) -> Submission:
     return card
 
 
-def _validated(values: dict[str, Any], below: tuple[str, ...], source: Source) -> Submission:
+def _validated(values: Mapping[str, object], below: tuple[str, ...], source: Source) -> Submission:
     try:
         return Submission.model_validate_json(json.dumps(values))
     except ValidationError as error:

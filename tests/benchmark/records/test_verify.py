@@ -238,13 +238,13 @@ def forge(folder):
     """Computes every number again from edited rows, with the project's own functions, and mends the hashes."""
     from benchmark.records.files import TASK_FOLDER, read_comparison, read_record, write_comparison, write_record
     from benchmark.records.rows import HELD_OUT, read_held_out, read_rows
-    from benchmark.records.verify import recomputed
+    from benchmark.records.verify import Checked, recomputed
 
     task = read_comparison(folder)
     records = {name: read_record(folder / name) for name in task.order}
     rows = [read_rows(folder / name, record, task.spec, task.users.id) for name, record in records.items()]
     scores = read_held_out(folder / TASK_FOLDER / HELD_OUT, len(task.user_ids))
-    analysis, judges = recomputed(folder, task, rows, scores)
+    analysis, judges = recomputed(folder, Checked(task, records, rows, scores))
     for name, record in records.items():
         results = {field: getattr(analysis.generators[name], field) for field in ("summary", "personal", "gap")}
         write_record(folder / name, record.model_copy(update=results))

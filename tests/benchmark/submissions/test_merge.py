@@ -1,0 +1,161 @@
+"""Merging: one leaderboard, the same bytes in any order, and nothing of anybody else changes."""
+
+import itertools
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from benchmark.disk import file_digest
+from benchmark.records.files import file_digests, read_comparison, read_record
+from benchmark.records.merge import merge, merged, read_sources
+from benchmark.records.rows import read_rows
+from benchmark.records.verify import verify
+from rebeca.errors import RecordError
+from tests.benchmark.submissions.conftest import GENERATORS, bundle_of, records_of
+from tests.conftest import invoke
+
+NAMES = sorted(GENERATORS)
+
+
+def everything(folder):
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_all_six_orders_give_equal_bytes_at_once_and_one_by_one(place, tmp_path):
+    found = []
+    for number, order in enumerate(itertools.permutations(NAMES)):
+        at_once, step_by_step = tmp_path / f"a{number}", tmp_path / f"b{number}"
+        merge([*(bundle_of(place, name) for name in order), records_of(place)], at_once)
+        merge([records_of(place), bundle_of(place, order[0])], step_by_step)
+        for name in order[1:]:
+            merge([bundle_of(place, name)], step_by_step)
+        found += [everything(at_once), everything(step_by_step)]
+    assert len(found) == 12 and all(each == found[0] for each in found)
+    verify(tmp_path / "a0" / "tiny" / "v1")
+
+
+def test_two_merged_leaderboards_merge(place, tmp_path):
+    merge([records_of(place), bundle_of(place, "noise")], tmp_path / "a")
+    merge([records_of(place), bundle_of(place, "copies")], tmp_path / "b")
+    _, task = merge([tmp_path / "b" / "tiny" / "v1", tmp_path / "a" / "tiny" / "v1"], tmp_path / "both")
+    assert task.order[-2:] == ("copies", "noise") and [entry.id for entry in task.submitted] == ["copies", "noise"]
+    again = everything(tmp_path / "both")
+    merge([bundle_of(place, "noise")], tmp_path / "both")
+    assert everything(tmp_path / "both") == again
+
+
+def test_nothing_of_the_others_changes(place, tmp_path):
+    records = records_of(place)
+    folder, after = merge([records, *(bundle_of(place, name) for name in NAMES)], tmp_path)
+    before = read_comparison(records)
+    for name in before.order:
+        assert file_digests(folder / name) == file_digests(records / name)
+    for name in NAMES:
+        files = file_digests(bundle_of(place, name))
+        assert file_digests(folder / name) == {
+            k: v for k, v in files.items() if k not in ("bundle.json", "all-images.parquet")
+        }
+    assert after.task == before.task and after.spec == before.spec and after.analysis == before.analysis
+    assert after.provenance == before.provenance and after.judges == before.judges
+
+
+def test_a_row_gives_the_same_numbers_whoever_is_beside_it(place, tmp_path):
+    alone, _ = merge([records_of(place), bundle_of(place, "short")], tmp_path / "alone")
+    together, _ = merge([records_of(place), *(bundle_of(place, name) for name in NAMES)], tmp_path / "together")
+    assert (alone / "short" / "record.json").read_bytes() == (together / "short" / "record.json").read_bytes()
+
+
+def test_the_projects_own_generator_is_scored_as_in_a_run(place):
+    """The prior that was handed in has its images scored by the judges of the run: equal images, equal scores."""
+    task = read_comparison(records_of(place))
+    own = read_rows(records_of(place) / "rebeca", read_record(records_of(place) / "rebeca"), task.spec, task.users.id)
+    folder = bundle_of(place, "short")
+    rows = read_rows(folder, read_record(folder), task.spec, task.users.id)
+    shared = np.isin(rows.digest, own.digest)
+    assert shared.any()
+    assert rows.procedure != own.procedure and not set(rows.fit_keys) & set(own.fit_keys)
+    assert np.array_equal(rows.lowest["ncf"], own.lowest["ncf"])
+
+
+def test_records_of_another_run_are_refused(place, tmp_path):
+    other = tmp_path / "other" / "tiny" / "v1"
+    shutil.copytree(records_of(place), other)
+    path = other / "_task" / "comparison.json"
+    from benchmark.records.files import own_digest
+
+    raw = json.loads(path.read_text())
+    raw["provenance"]["created"] = "2020-01-01T00:00:00Z"
+    raw["digest"] = own_digest(raw)
+    path.write_text(json.dumps(raw))
+    with pytest.raises(RecordError, match="two runs of one task"):
+        read_sources([records_of(place), other])
+
+
+def test_two_generators_with_one_id_are_refused(copied_place, place, tmp_path):
+    merge([records_of(place), bundle_of(place, "noise")], tmp_path)
+    (copied_place / "noise2").mkdir()
+    folder = tmp_path / "tiny" / "v1" / "noise" / "users.parquet"
+    data = folder.read_bytes()
+    folder.write_bytes(data + b"x")
+    with pytest.raises(RecordError, match="is not the one that is listed"):
+        merge([bundle_of(place, "copies")], tmp_path)
+    folder.write_bytes(data)
+    merge([bundle_of(place, "copies")], tmp_path)
+
+
+def test_records_are_needed_and_bundles_alone_are_not_enough(place, tmp_path):
+    with pytest.raises(RecordError, match="no records of the task"):
+        merge([bundle_of(place, "noise")], tmp_path)
+    assert not (tmp_path / "tiny" / "v1").exists()
+
+
+def test_one_folder_is_taken_as_it_is(place):
+    with merged([records_of(place)]) as folder:
+        assert folder == records_of(place)
+    with merged([records_of(place), bundle_of(place)]) as folder:
+        assert "noise" in read_comparison(folder).order
+    assert not folder.exists()
+
+
+def test_a_file_outside_is_never_copied(place, tmp_path):
+    from benchmark.records.files import own_digest
+
+    shutil.copytree(records_of(place), tmp_path / "tiny" / "v1")
+    path = tmp_path / "tiny" / "v1" / "_task" / "comparison.json"
+    raw = json.loads(path.read_text())
+    raw["records"]["rebeca"]["../../../stolen"] = "0" * 64
+    raw["digest"] = own_digest(raw)
+    path.write_text(json.dumps(raw))
+    with pytest.raises(RecordError, match="lists files that no record has"):
+        read_sources([tmp_path / "tiny" / "v1"])
+
+
+def test_a_site_of_records_and_bundles_shows_all_rows(place, tmp_path):
+    invoke("site", "build", place / "results", place / "submissions", "--out", tmp_path / "site")
+    page = (tmp_path / "site" / "tasks" / "tiny" / "index.html").read_text()
+    assert all(f'href="generators/{name}.html"' in page for name in NAMES)
+    assert "made and scored by Ada Lovelace, Charles Babbage; class open" in page
+    card = (tmp_path / "site" / "tasks" / "tiny" / "generators" / "noise.html").read_text()
+    assert "The training ratings that export writes. They contain items of the task." in card
+
+
+def test_a_site_of_two_leaderboards_of_one_task_merges_them_or_refuses(place, tmp_path):
+    for name in ("noise", "copies"):
+        merge([records_of(place), bundle_of(place, name)], tmp_path / name)
+    invoke("site", "build", tmp_path / "noise", tmp_path / "copies", "--out", tmp_path / "site")
+    page = (tmp_path / "site" / "tasks" / "tiny" / "index.html").read_text()
+    assert "generators/noise.html" in page and "generators/copies.html" in page
+    shown = invoke("show", "tiny", "--results", tmp_path / "noise", "--results", tmp_path / "copies", code=2)
+    assert "different records of one task and version" in shown and "rebeca-bench results merge" in shown
+
+
+def test_the_command_merges_and_the_terminal_names_the_authors(place, tmp_path):
+    said = invoke("results", "merge", records_of(place), bundle_of(place), "--out", tmp_path)
+    assert "6 generators, 1 of them handed in" in said
+    shown = invoke("show", tmp_path / "tiny" / "v1")
+    assert "handed in: Noise, made and scored by Ada Lovelace, Charles Babbage; class open; self-reported" in " ".join(
+        shown.split()
+    )
+    invoke("verify", tmp_path / "tiny" / "v1")
