@@ -29,7 +29,7 @@ CLASSES = {
     "privileged": "knows a judge, held-out ratings or the ground truth, and has no rank",
 }
 """What its authors declare a generator to be."""
-THE_TASKS_OWN = "made and scored by those who ran the task"
+THE_TASKS_OWN = "the task's own"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -136,7 +136,7 @@ def test_a_site_of_records_and_bundles_shows_all_rows(place, tmp_path):
     invoke("site", "build", place / "results", place / "submissions", "--out", tmp_path / "site")
     page = (tmp_path / "site" / "tasks" / "tiny" / "index.html").read_text()
     assert all(f'href="generators/{name}.html"' in page for name in NAMES)
-    assert "made and scored by Ada Lovelace, Charles Babbage; class open" in page
+    assert "made and scored by Ada Lovelace, Charles Babbage</small>" in page and "class open, self-reported" in page
     card = (tmp_path / "site" / "tasks" / "tiny" / "generators" / "noise.html").read_text()
     assert "The training ratings that export writes. They contain items of the task." in card
 
