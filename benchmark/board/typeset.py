@@ -70,7 +70,7 @@ def _latex_letter(letter: str) -> str:
         return LATEX[letter]
     if letter.isascii() and letter.isprintable():
         return letter
-    base, *marks = unicodedata.normalize("NFD", letter)
+    base, *marks = list(unicodedata.normalize("NFD", letter))
     if len(marks) == 1 and marks[0] in ACCENTS and base.isascii() and base.isalpha():
         return rf"\{ACCENTS[marks[0]]}{{{chr(92) + base if base in 'ij' else base}}}"
     if greek := GREEK.fullmatch(unicodedata.name(letter, "")):

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from benchmark.commands.cache import cache
+from benchmark.commands.cite import cite
 from benchmark.commands.completion import completion, generators_of_records, generators_of_task, recorded_tasks
 from benchmark.commands.encoding import print_plainly
 from benchmark.commands.exits import one_message
@@ -75,7 +76,10 @@ def main(debug: bool) -> None:
         click.get_current_context().meta[THREADS_BY_DEFAULT] = True
 
 
-for _command in (export, verify, check, site, figures, weights, data, dev, cache, status, completion, settings, stress):
+for _command in (
+    *(export, cite, verify, check, site, figures, weights, data, dev),
+    *(cache, status, completion, settings, stress),
+):
     main.add_command(_command)
 
 
