@@ -20,6 +20,8 @@ from benchmark.task.resolved import Task
 
 NAME = "croissant.json"
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
+ITEMS = "items"
+"""Folder of the items' image files."""
 IMAGES = "item-images"
 FORMATS = {".csv": "text/csv", ".json": "application/json", ".md": "text/markdown", ".npy": "application/octet-stream"}
 OWN_TERMS = (
@@ -70,8 +72,6 @@ TABLES = (
 INTEGERS = ("block", "fit", "like", "replicate", "seed", "training")
 NUMBERS = {"rating": "sc:Float"} | dict.fromkeys(INTEGERS, "sc:Integer")
 """Types of columns that are not text."""
-HOMES = {"user": "users", "item": "items"}
-"""Tables whose ids a column repeats."""
 
 
 def describe(folder: Path, task: Task, world: World) -> Mapping[str, JsonValue]:
@@ -124,7 +124,7 @@ def _images() -> dict[str, JsonValue]:
         "name": IMAGES,
         "description": "The items' images, as generators of the benchmark get them.",
         "encodingFormat": "image/png",
-        "includes": "items/*.png",
+        "includes": f"{ITEMS}/*.png",
     }
 
 
@@ -133,6 +133,8 @@ def _record_set(folder: Path, table: Table) -> dict[str, JsonValue]:
         columns: Sequence[str] = next(csv.reader(stream))
     key: list[JsonValue] = [{"@id": f"{table.name}/{column}"} for column in table.key]
     fields: list[JsonValue] = [_field(table, column) for column in columns]
+    if table.name == "items":
+        fields.append(_IMAGE)
     return {
         "@type": "cr:RecordSet",
         "@id": table.name,
@@ -143,13 +145,30 @@ def _record_set(folder: Path, table: Table) -> dict[str, JsonValue]:
     }
 
 
+_IMAGE: JsonValue = {
+    "@type": "cr:Field",
+    "@id": "items/image",
+    "name": "image",
+    "dataType": "sc:ImageObject",
+    "source": {"fileSet": {"@id": IMAGES}, "extract": {"fileProperty": "content"}},
+}
+
+
 def _field(table: Table, column: str) -> JsonValue:
+    """A column. The name of an image file leads to that file.
+
+    Ids do not refer to the tables that list them: mlcroissant joins what refers to each other, and fails on ids that
+    look like numbers.
+    """
+    source: dict[str, JsonValue] = {"fileObject": {"@id": f"{table.name}.csv"}, "extract": {"column": column}}
     field: dict[str, JsonValue] = {
         "@type": "cr:Field",
         "@id": f"{table.name}/{column}",
         "name": column,
         "dataType": NUMBERS.get(column, "sc:Text"),
-        "source": {"fileObject": {"@id": f"{table.name}.csv"}, "extract": {"column": column}},
+        "source": source,
     }
-    home = HOMES.get(column, table.name)
-    return field if home == table.name else field | {"references": {"field": {"@id": f"{home}/{column}"}}}
+    if column == "file":
+        source["transform"] = {"regex": f"^(?:{ITEMS}/)?(.*)$"}
+        field["references"] = {"fileSet": {"@id": IMAGES}, "extract": {"fileProperty": "filename"}}
+    return field

@@ -20,6 +20,7 @@ from pydantic import JsonValue
 from benchmark.disk import absent_beside, is_vacant
 from benchmark.runner import croissant
 from benchmark.runner.addresses import encoder_addresses
+from benchmark.runner.croissant import ITEMS
 from benchmark.runner.embed import Encoders, embed
 from benchmark.runner.store import Stages
 from benchmark.runner.world import World, build_world, find_data
@@ -31,8 +32,6 @@ from rebeca.errors import StoreError
 
 FORMAT = 3
 """Of the exported files; raised with any change of their form."""
-ITEMS = "items"
-"""Folder of the items' image files."""
 
 
 @dataclass(frozen=True, slots=True)
