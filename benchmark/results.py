@@ -194,7 +194,7 @@ class Results:
 
         Example:
             >>> import benchmark
-            >>> "REBECA & 5 c & 0.855 (0.837 to 0.873)" in benchmark.load("results/sprites/v2").latex()
+            >>> "REBECA & 1--3 a & 0.855 (0.797 to 0.913)" in benchmark.load("results/sprites/v2").latex()
             True
         """
         return latex_table(self._board)
