@@ -14,6 +14,7 @@ from benchmark.board.board import Board, read_board
 from benchmark.board.format_numbers import MISSING, with_interval
 from benchmark.board.frames import comparison_frame, images_frame, leaderboard_frame, pairs_frame, users_frame
 from benchmark.board.tables import Tables, read_tables
+from benchmark.board.typeset import latex_table, markdown_table
 from benchmark.records.find import find_records
 from rebeca.errors import RecordError, SpecError, did_you_mean
 from rebeca.hashes import cache_folder
@@ -183,6 +184,30 @@ class Results:
             [['catalogue-centroid', 1, 3], ['catalogue-factorised', 1, 3]]
         """
         return leaderboard_frame(self._board)
+
+    def latex(self) -> str:
+        """The leaderboard for a paper: that of ``rebeca-bench show --latex``.
+
+        Returns:
+            A ``table*`` in ASCII that needs the package booktabs. Per generator: the ranks that the tests allow,
+            preference and personal lift with 95 % intervals, flags. A note says what was tested, and names the record.
+
+        Example:
+            >>> import benchmark
+            >>> "REBECA & 1--3 a & 0.855 (0.797 to 0.913)" in benchmark.load("results/sprites/v2").latex()
+            True
+        """
+        return latex_table(self._board)
+
+    def markdown(self) -> str:
+        """The same as :meth:`latex` in Markdown, as ``rebeca-bench show --markdown`` prints it.
+
+        Example:
+            >>> import benchmark
+            >>> benchmark.load("results/sprites/v2").markdown().splitlines()[2]
+            '| Generator | Rank | Preference | Personal lift | Flags |'
+        """
+        return markdown_table(self._board)
 
     def users(self) -> pd.DataFrame:
         """The values behind the leaderboard: one row per generator and user.

@@ -24,6 +24,7 @@ from rebeca.interfaces import Decoder, FittedJudge, GeneratedImage, Generator, G
 from rebeca.options import SAMPLING_ONLY, RebecaParams
 from rebeca.population import personal_ratings
 from rebeca.prior.options import DISLIKE, LIKE, SamplingOptions
+from rebeca.references import REBECA
 from rebeca.seeds import seed_of, substream
 from rebeca.space import LinearSpace, deviation_of
 from rebeca.ties import best_first
@@ -54,6 +55,7 @@ class GuidanceRow:
 
 class Rebeca(Generator[RebecaParams]):
     Params = RebecaParams
+    references = (REBECA,)
     family = "rebeca"
     privileged_at = "generate"
 

@@ -23,6 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from rebeca import references
 from rebeca.errors import MissingDependency, SpecError, did_you_mean
 from rebeca.hashes import cache_folder, file_hash
 from rebeca.seeds import digest_of
@@ -62,6 +63,7 @@ class Published:
         licence: Of the weights, as their publishers name it.
         parameters: How many, in millions.
         gigabytes: Of all files, about.
+        references: Papers to cite, each as a BibTeX entry.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Published:
     licence: str
     parameters: float
     gigabytes: float
+    references: tuple[str, ...]
 
     @property
     def folder(self) -> str:
@@ -120,6 +123,7 @@ ALL = {
             "CreativeML Open RAIL-M",
             1066.23,
             4.27,
+            (references.LATENT_DIFFUSION,),
         ),
         Published(
             "ip-adapter-sd15",
@@ -135,6 +139,7 @@ ALL = {
             "Apache-2.0",
             22.32,
             0.04,
+            (references.IP_ADAPTER,),
         ),
         Published(
             "vit-h",
@@ -152,6 +157,7 @@ ALL = {
             "Apache-2.0",
             632.08,
             2.53,
+            (references.CLIP, references.OPEN_CLIP),
         ),
         Published(
             "vit-g",
@@ -169,6 +175,7 @@ ALL = {
             "Apache-2.0",
             1844.91,
             3.69,
+            (references.CLIP, references.OPEN_CLIP),
         ),
         Published(
             "vit-l",
@@ -187,6 +194,7 @@ ALL = {
             "MIT",
             427.62,
             1.71,
+            (references.CLIP,),
         ),
         Published(
             "hpsv2.0",
@@ -197,6 +205,7 @@ ALL = {
             "Apache-2.0",
             986.11,
             1.97,
+            (references.HPSV2,),
         ),
         Published(
             "hpsv2.1",
@@ -207,6 +216,7 @@ ALL = {
             "Apache-2.0",
             986.11,
             1.97,
+            (references.HPSV2,),
         ),
         Published(
             "laion-v2",
@@ -223,6 +233,7 @@ ALL = {
             "Apache-2.0",
             0.93,
             0.004,
+            (references.LAION_5B,),
         ),
     )
 }

@@ -56,7 +56,9 @@ TABLE = re.compile(r"<!-- table: (?P<source>.*?) -->\n.*?<!-- end of table -->",
 WRITTEN = re.compile(r"<!-- (tables|fields): .*?<!-- end of \1 -->", re.DOTALL)
 """Tables of other scripts, which have tests of their own."""
 CODE = re.compile(r"```.*?```|^ {4}.*?$", re.DOTALL | re.MULTILINE)
-UNREAD = re.compile(r"^#.*?$|`[^`]*`|\]\([^)]*\)|(?:Python |Diffusion |Apache-|HPSv|arXiv )[\d.]+", re.MULTILINE)
+UNREAD = re.compile(
+    r"^#.*?$|`[^`]*`|\]\([^)]*\)|(?:Python |Diffusion |Apache-|HPSv|arXiv |Croissant )[\d.]+", re.MULTILINE
+)
 """Headings, code spans, addresses of links, and names with a version."""
 DECIMALS = re.compile(r"(?<![\w.,/-])[+−]?\d*\.\d+(?![\w.]*\w)")
 NO_RECORD = "<!-- no record:"

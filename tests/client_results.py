@@ -32,6 +32,7 @@ analysis: {reference: random, permutations: 99, bootstrap: 99}
 def looked_at(results: Results) -> None:
     assert_type(results.table(), pd.DataFrame)
     assert_type(results.users(), pd.DataFrame)
+    print("typeset:", results.latex().isascii(), len(results.markdown()) > 0)
     print("rows:", len(results.table()), len(results.users()), len(results.pairs()))
     a, b = results.generators[:2]
     print("compared:", list(results.compare(a, b)["measure"])[:1])

@@ -31,13 +31,13 @@ def blocks(page, language):
 
 
 def commands(page, text):
-    """Command lines of the project in a block of shell, without comments and variables before them."""
+    """Command lines of the project in a block of shell, without comments, variables before them, files behind ``>``."""
     for line in text.splitlines():
         words = shlex.split(line, comments=True)
         while words and "=" in words[0] and not words[0].startswith("-"):
             words = words[1:]
         if words and words[0].rpartition("/")[2] == "rebeca-bench":
-            yield page, words[1:]
+            yield page, words[1 : words.index(">") if ">" in words else None]
 
 
 def name_of(page):

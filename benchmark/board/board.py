@@ -117,6 +117,12 @@ class Board:
     def row(self, generator: str) -> Row:
         return next(row for row in self.rows if row.id == generator)
 
+    @property
+    def common_flags(self) -> list[str]:
+        """Flags of more than half of the rows, which pages and papers say once."""
+        counts = Counter(flag for row in self.rows for flag in row.flags)
+        return sorted(flag for flag, n in counts.items() if 2 * n > len(self.rows))
+
     def row_status(self, row: Row) -> str:
         """Status of a row; images that were handed in can be verified, never reproduced."""
         return "verified" if self.status == "reproduced" and row.family == "external" else self.status

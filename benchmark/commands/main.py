@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from benchmark.commands.cache import cache
+from benchmark.commands.cite import cite
 from benchmark.commands.completion import completion, generators_of_records, generators_of_task, recorded_tasks
 from benchmark.commands.encoding import print_plainly
 from benchmark.commands.exits import one_message
@@ -25,11 +26,14 @@ from benchmark.commands.options import (
     device_option,
     dry_run_option,
     json_option,
+    latex_option,
     load,
+    markdown_option,
     print_csv,
     print_folders,
     print_json,
     print_result,
+    print_utf8,
     quiet_option,
     results_option,
     task_options,
@@ -75,21 +79,8 @@ def main(debug: bool) -> None:
 
 check.add_command(check_submission)
 for _command in (
-    export,
-    submit,
-    verify,
-    check,
-    results,
-    site,
-    figures,
-    weights,
-    data,
-    dev,
-    cache,
-    status,
-    completion,
-    settings,
-    stress,
+    *(export, submit, cite, verify, check, results, site, figures, weights, data, dev),
+    *(cache, status, completion, settings, stress),
 ):
     main.add_command(_command)
 
@@ -225,10 +216,21 @@ def run(
 @results_option
 @json_option
 @csv_option
-def show(task: str, workdir: Path, roots: tuple[Path, ...], as_json: bool, as_csv: bool) -> None:
+@latex_option
+@markdown_option
+def show(
+    task: str,
+    workdir: Path,
+    roots: tuple[Path, ...],
+    as_json: bool,
+    as_csv: bool,
+    as_latex: bool,
+    as_markdown: bool,
+) -> None:
     """Print the leaderboard of a task that was run."""
     from benchmark.board.board import read_board
     from benchmark.board.plain_rows import board_rows
+    from benchmark.board.typeset import latex_table, markdown_table
     from benchmark.commands.show import cautions_of, print_board, summary
     from benchmark.records.find import find_records
 
@@ -239,6 +241,8 @@ def show(task: str, workdir: Path, roots: tuple[Path, ...], as_json: bool, as_cs
         print_json(summary(records))
     elif as_csv:
         print_csv(board_rows(read_board(records)))
+    elif as_latex or as_markdown:
+        print_utf8((latex_table if as_latex else markdown_table)(read_board(records)))
     else:
         print_board(records)
 

@@ -54,14 +54,26 @@ def device_option(what: str = "Torch device.") -> Callable[[Command], Command]:
     )
 
 
+FORMATS = ("json", "csv", "latex", "markdown")
+"""Options that say how a result is printed; a command takes one of them."""
+
+
 def _one_format(context: click.Context, option: click.Parameter, chosen: bool) -> bool:
-    if chosen and context.meta.setdefault("format", option.name) != option.name:
-        raise click.UsageError("--json and --csv exclude each other", context)
+    name = str(option.name).removeprefix("as_")
+    if chosen and (first := context.meta.setdefault("format", name)) != name:
+        both = " and ".join(f"--{form}" for form in FORMATS if form in (first, name))
+        raise click.UsageError(f"{both} exclude each other", context)
     return chosen
 
 
 json_option = click.option("--json", "as_json", is_flag=True, callback=_one_format, help="Machine-readable output.")
 csv_option = click.option("--csv", "as_csv", is_flag=True, callback=_one_format, help="One row per line, all digits.")
+latex_option = click.option(
+    "--latex", "as_latex", is_flag=True, callback=_one_format, help="A table for a paper; needs the package booktabs."
+)
+markdown_option = click.option(
+    "--markdown", "as_markdown", is_flag=True, callback=_one_format, help="A table for a page."
+)
 results_option = click.option(
     "--results",
     "roots",
@@ -101,7 +113,7 @@ def print_json(value: Any, **more: str) -> None:
     from pydantic_core import to_jsonable_python
 
     data = to_jsonable_python(value)
-    _print_utf8(json.dumps(data | more if more else data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    print_utf8(json.dumps(data | more if more else data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def print_folders(records: object, published: object | None, page: object) -> None:
@@ -118,9 +130,9 @@ def print_csv(rows: Iterable[Mapping[str, Cell]]) -> None:
     writer = csv.DictWriter(text, dict.fromkeys(key for row in rows for key in row), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    _print_utf8(text.getvalue())
+    print_utf8(text.getvalue())
 
 
-def _print_utf8(text: str) -> None:
+def print_utf8(text: str) -> None:
     """Data for programs are UTF-8, whatever the terminal is."""
     click.echo(text.encode("utf-8", "backslashreplace"), nl=False)

@@ -18,7 +18,9 @@ from PIL import Image
 from pydantic import JsonValue
 
 from benchmark.disk import absent_beside, is_vacant
+from benchmark.runner import croissant
 from benchmark.runner.addresses import encoder_addresses
+from benchmark.runner.croissant import ITEMS
 from benchmark.runner.embed import Encoders, embed
 from benchmark.runner.store import Stages
 from benchmark.runner.world import World, build_world, find_data
@@ -28,10 +30,8 @@ from rebeca.data.cells import number_text
 from rebeca.data.interactions import Interactions
 from rebeca.errors import StoreError
 
-FORMAT = 2
+FORMAT = 3
 """Of the exported files; raised with any change of their form."""
-ITEMS = "items"
-"""Folder of the items' image files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +129,9 @@ def _write(folder: Path, task: Task, world: World, embeddings: Floats | None) ->
     _write_csv(folder / "excluded.csv", ["user", "item"], rated)
     if embeddings is not None:
         np.save(folder / "embeddings.npy", embeddings)
-    described = json.dumps(_about(task, world, decoder), indent=1, sort_keys=True, ensure_ascii=False)
-    (folder / "task.json").write_text(f"{described}\n", encoding="utf-8")
+    _write_json(folder / "task.json", _about(task, world, decoder))
     (folder / "README.md").write_text(_readme(task, world, embeddings is not None, bool(prompts)), encoding="utf-8")
+    _write_json(folder / croissant.NAME, croissant.describe(folder, task, world))  # of all files above
 
 
 def _about(task: Task, world: World, decoder: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
@@ -154,6 +154,11 @@ def _about(task: Task, world: World, decoder: Mapping[str, JsonValue]) -> Mappin
         "licence": world.dataset.licence,
         "redistribute": world.dataset.redistribute,
     }
+
+
+def _write_json(path: Path, content: Mapping[str, JsonValue]) -> None:
+    described = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
+    path.write_text(f"{described}\n", encoding="utf-8")
 
 
 def _write_ratings(path: Path, rows: Interactions) -> None:
@@ -226,6 +231,7 @@ All tables are UTF-8, with commas between cells and quotes where a cell needs th
 | `candidates.csv` | `block`, `item`: the items that may be shown to users of a block |
 | `excluded.csv` | `user`, `item`: items that may not be shown to this user |
 {embeddings}| `task.json` | the task: its hash, images per user, image size, scale, where likes begin |
+| `croissant.json` | all of these files as Croissant 1.0, for programs that read data sets |
 
 The candidates of a user are the items of the user's block in `candidates.csv`, less those in `excluded.csv`.
 {spread}

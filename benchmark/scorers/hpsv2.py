@@ -12,6 +12,7 @@ from rebeca.errors import SpecError
 from rebeca.interfaces import ScorerCard
 from rebeca.params import Count
 from rebeca.published import PREFIX, is_published, known_file, published
+from rebeca.references import HPSV2
 from rebeca.scorers.hpsv2 import PACKAGE, VERSIONS, HPSv2, check_package
 from rebeca.scorers.shared import TINYWORLD
 
@@ -64,6 +65,7 @@ class HPSv2Scorer(PixelScorer[HPSv2Params]):
     """``hpsv2``: cosine of image and prompt in a space tuned on choices of human raters."""
 
     Params = HPSv2Params
+    references = (HPSV2,)
 
     @classmethod
     def card(cls, params: HPSv2Params) -> ScorerCard:

@@ -11,6 +11,7 @@ from rebeca.arrays import Floats, Pixels
 from rebeca.errors import SpecError
 from rebeca.interfaces import ScorerCard
 from rebeca.published import is_published
+from rebeca.references import LAION_5B
 from rebeca.scorers.laion import HEADS, LAION, STAND_IN_BACKBONE, check_backbone
 from rebeca.scorers.shared import TINYWORLD
 
@@ -50,6 +51,7 @@ class LaionScorer(PixelScorer[LaionParams]):
     """``laion``: the head's number, on the scale of its raters."""
 
     Params = LaionParams
+    references = (LAION_5B,)
 
     @classmethod
     def card(cls, params: LaionParams) -> ScorerCard:

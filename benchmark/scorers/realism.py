@@ -15,6 +15,7 @@ from benchmark.task.encoders import named_encoder
 from rebeca.arrays import Floats, Ints, unit_rows
 from rebeca.errors import SpecError
 from rebeca.interfaces import Encoder, ScoredImages, ScorerCard, SetScorer
+from rebeca.references import CMMD, KID
 from rebeca.scorers.realism import KernelDistance, cmmd, kid
 
 
@@ -37,6 +38,7 @@ class RealismScorer(SetScorer[RealismParams]):
     """
 
     Params = RealismParams
+    references = (KID, CMMD)
     compares_users = True
 
     @classmethod

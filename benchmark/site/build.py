@@ -297,7 +297,7 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
         verdicts=view.verdicts(board),
         hidden=view.hidden_at_first(board, columns),
         opening=opening,
-        common=view.common_flags(board),
+        common=board.common_flags,
     )
     for page in (
         "personal",

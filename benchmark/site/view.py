@@ -5,7 +5,6 @@ They are read from a leaderboard, and from the reports of scripts/gpu_check.py, 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,12 +57,6 @@ def hidden_at_first(board: Board, columns: Sequence[Column]) -> list[str]:
     present = [column.key for column in columns] + [VERDICT, *([FITS] if board.between_fits else [])]
     shown = [key for key in wanted if key in present][: MOST_COLUMNS - 2]
     return [key for key in [*present, "seconds", "failures", "status"] if key not in shown]
-
-
-def common_flags(board: Board) -> list[str]:
-    """Flags of more than half of the rows, which pages show once above the table."""
-    counts = Counter(flag for row in board.rows for flag in row.flags)
-    return sorted(flag for flag, n in counts.items() if 2 * n > len(board.rows))
 
 
 def measured(board: Board) -> tuple[list[str], int]:

@@ -196,11 +196,14 @@ class TaskFile(StrictModel):
         default=False,
         description="Run plug-in generators in a child process; one that fails only loses its row.",
     )
+    references: list[str] = Field(
+        default_factory=list, description="What the data are to be cited by: one text per BibTeX entry."
+    )
     analysis: AnalysisSpec
 
     def to_json(self) -> dict[str, Any]:
-        """JSON with every default spelled out, without ``isolate``, which changes no result."""
-        return self.model_dump(mode="json", by_alias=True, exclude={"isolate"})
+        """JSON with every default spelled out, without ``isolate`` and ``references``, which change no result."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"isolate", "references"})
 
     @property
     def isolation(self) -> IsolateSpec | None:

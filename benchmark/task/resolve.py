@@ -66,8 +66,9 @@ def load_task(path: Path, overrides: tuple[str, ...] = (), limit_users: int | No
 
 
 def _that_decides(file: TaskFile) -> TaskFile:
-    """The file without the keys that change no result: ``data.path`` and ``isolate``."""
-    return file.model_copy(update={"data": file.data.model_copy(update={"path": None}), "isolate": False})
+    """The file without the keys that change no result: ``data.path``, ``isolate`` and ``references``."""
+    data = file.data.model_copy(update={"path": None})
+    return file.model_copy(update={"data": data, "isolate": False, "references": []})
 
 
 def _validate(source: Source) -> TaskFile:

@@ -118,7 +118,7 @@ class Task:
         return SeedScheme(self.file.id, self.file.version, self.file.seed)
 
     def spec(self) -> Spec:
-        """The task as records keep it, without paths of this machine and without ``isolate``."""
+        """The task as records keep it, without paths of this machine, ``isolate`` and ``references``."""
         raw = self.file.to_json()
         raw["data"]["path"] = None
         raw["generators"] = [generator.to_json() for generator in self.generators]

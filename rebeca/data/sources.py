@@ -10,6 +10,7 @@ from typing import Literal
 from rebeca.data.dataset import Dataset
 from rebeca.data.options import TABLE_ENDINGS, USUAL_LAYOUT, RatingRules, TableLayout
 from rebeca.interfaces import CaptionFile, DatasetSource
+from rebeca.references import FLICKR_AES
 from rebeca.tinyworld.models import USERS_PARTS, weights_digest
 from rebeca.tinyworld.world import TinyworldParams, make_tinyworld
 from rebeca.worlds.sprites import SpritesParams, make_sprites
@@ -96,6 +97,7 @@ class FlickrAesData(DatasetSource[FlickrAesParams]):
     """``kind: flickr-aes``: the published files, see docs/how-to/run-flickr-aes.md."""
 
     Params = FlickrAesParams
+    references = (FLICKR_AES,)
     ITEM_FILES = ("FLICKR-AES_image_labeled_by_each_worker.csv", "40K/*")
 
     def read(self) -> Dataset:

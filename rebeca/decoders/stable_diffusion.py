@@ -26,6 +26,7 @@ from rebeca.hashes import tree_hash
 from rebeca.interfaces import Decoder, DecoderContext, GeneratedImage, Request, whole_users
 from rebeca.params import AtLeastOne, Count, NotNegative
 from rebeca.published import identity, is_published, locate
+from rebeca.references import IP_ADAPTER, LATENT_DIFFUSION
 from rebeca.schedulers import scheduler_class
 from rebeca.seeds import digest_of, substream, torch_generator
 from rebeca.tinyworld.models import ADAPTER, STABLE_DIFFUSION, layouts, weights_digest
@@ -113,6 +114,7 @@ class StableDiffusion(Decoder[StableDiffusionParams]):
     """
 
     Params = StableDiffusionParams
+    references = (LATENT_DIFFUSION, IP_ADAPTER)
 
     def __init__(self, params: StableDiffusionParams, context: DecoderContext) -> None:
         super().__init__(params, context)

@@ -17,6 +17,7 @@ from rebeca.encoders.gradients import resized
 from rebeca.errors import MissingDependency, SpecError
 from rebeca.hashes import file_hash, hash_of_files
 from rebeca.interfaces import Encoder
+from rebeca.references import CLIP, OPEN_CLIP
 from rebeca.tinyworld.models import LAYOUT, layouts, weights_file
 from rebeca.weights import quiet, reading
 
@@ -65,6 +66,7 @@ class OpenClip(Encoder[OpenClipParams]):
     """
 
     Params = OpenClipParams
+    references = (CLIP, OPEN_CLIP)
     ARGUMENT = "model"
 
     @classmethod
@@ -150,6 +152,8 @@ def _weights_of(params: OpenClipParams) -> Any:
 
 class ClipFolder(Encoder[P]):
     """A CLIP vision model with projection in transformers' layout, un-normalised as IP-Adapter takes it."""
+
+    references = (CLIP,)
 
     def source(self) -> str:
         raise NotImplementedError

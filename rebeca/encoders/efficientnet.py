@@ -18,6 +18,7 @@ from rebeca.encoders.gradients import resized
 from rebeca.errors import MissingDependency
 from rebeca.hashes import file_hash
 from rebeca.interfaces import Encoder, NoParams
+from rebeca.references import EFFICIENTNET
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +36,7 @@ class EfficientNetLite(Encoder[NoParams]):
     Source: Tan and Le 2019, EfficientNet, arXiv 1905.11946; the Lite variants.
     """
 
+    references = (EFFICIENTNET,)
     VARIANT: ClassVar[int]
 
     @classmethod

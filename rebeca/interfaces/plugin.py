@@ -42,6 +42,7 @@ class Plugin(abc.ABC, Generic[P, C]):
 
     Attributes:
         Params: Dataclass of the parameters.
+        references: Papers to cite where the plug-in is used, each as a BibTeX entry; ``rebeca-bench cite`` prints them.
         params: The parameters, where the constructor is not overridden.
         context: What the harness gives, likewise.
 
@@ -66,6 +67,7 @@ class Plugin(abc.ABC, Generic[P, C]):
     """
 
     Params: ClassVar[type[Any]] = NoParams
+    references: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: P, context: C) -> None:
         self.params = params

@@ -21,6 +21,7 @@ from rebeca.errors import DataError, PluginError
 from rebeca.interfaces import Judge, JudgeContext
 from rebeca.ncf.options import PublishedVerifierParams, VerifierParams
 from rebeca.population import PopulationModel, fit_leaving_out
+from rebeca.references import NCF
 from rebeca.seeds import substream
 from rebeca.space import LinearSpace
 from rebeca.weights import save_weights
@@ -42,6 +43,7 @@ class NCFJudge(Judge[VerifierParams]):
     """
 
     Params = VerifierParams
+    references = (NCF,)
 
     def __init__(self, params: VerifierParams, context: JudgeContext) -> None:
         super().__init__(params, context)

@@ -35,6 +35,14 @@ def test_rows_are_sorted_and_unranked_ones_last(board):
     assert board.rows[-1].rank is None and board.rows[0].rank.order == 1
 
 
+def test_flags_of_most_rows_are_said_once(board):
+    rows = [
+        dataclasses.replace(row, flags=flags)
+        for row, flags in zip(board.rows[:3], (["a", "b"], ["a"], ["c"]), strict=True)
+    ]
+    assert dataclasses.replace(board, rows=rows).common_flags == ["a"]
+
+
 def test_cells_are_the_records_intervals(board):
     row = board.row("rebeca")
     by_key = {column.key: row.cell(column) for column in board.measures.everything()}

@@ -84,11 +84,6 @@ def test_a_lift_has_its_test_below(tables):
     assert row.test(preference) is None
 
 
-def test_flags_of_most_rows_are_said_once():
-    rows = [SimpleNamespace(flags=flags) for flags in (["a", "b"], ["a"], ["c"])]
-    assert view.common_flags(SimpleNamespace(rows=rows)) == ["a"]
-
-
 def test_verdicts_are_against_the_reference(tables):
     verdicts = view.verdicts(tables.board)
     assert verdicts[tables.board.reference] == {"preference": None, "lift": None}
