@@ -37,7 +37,7 @@ def make_targets(command):
 
 
 def test_there_are_workflows():
-    assert {path.stem for path in WORKFLOWS} == {"ci", "nightly", "pages", "release"}
+    assert {path.stem for path in WORKFLOWS} == {"ci", "comment", "nightly", "pages", "release", "submission"}
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -75,6 +75,24 @@ def test_only_the_publishing_job_may_identify_itself():
     release = jobs(ROOT / ".github" / "workflows" / "release.yml")
     assert [name for name, job in release.items() if "id-token" in job.get("permissions", {})] == ["publish"]
     assert not any("secrets." in path.read_text() for path in WORKFLOWS)
+
+
+def test_what_is_handed_in_meets_no_secret():
+    """The job that reads a bundle may write nothing; the one that posts reads only a text."""
+    submission, comment = (
+        yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text())
+        for name in ("submission", "comment")
+    )
+    assert submission["permissions"] == {"contents": "read"} and set(submission[True]) == {"pull_request"}
+    assert not any("permissions" in job for job in (*submission["jobs"].values(), *comment["jobs"].values()))
+    assert set(comment[True]) == {"workflow_run"} and comment[True]["workflow_run"]["workflows"] == ["submission"]
+    steps = submission["jobs"]["check"]["steps"]
+    checkouts = [step["with"] for step in steps if step.get("uses", "").startswith("actions/checkout")]
+    assert checkouts[0]["ref"] == "${{ github.event.pull_request.base.sha }}" and "path" not in checkouts[0]
+    assert checkouts[1]["path"] == "handed-in" and not any(each["persist-credentials"] for each in checkouts)
+    assert not any("handed-in/" in step.get("run", "") or "${{" in step.get("run", "") for step in steps)
+    assert not any("ref" in step.get("with", {}) for step in comment["jobs"]["post"]["steps"])
+    assert not any("pull_request_target" in path.read_text() for path in WORKFLOWS)
 
 
 def test_every_dependency_is_pinned_in_the_constraints():

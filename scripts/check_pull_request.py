@@ -1,0 +1,61 @@
+"""Checks a pull request that hands in a bundle, and writes the comment that is posted under it.
+
+    python -m scripts.check_pull_request CHECKOUT COMMENT
+
+CHECKOUT holds the merged state, whose first parent is the branch that it goes to. The code that runs is not from there.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmark.submissions.check import check_bundle
+from benchmark.submissions.comment import comment_of, refusal
+from rebeca.errors import RebecaError, RecordError, first_few
+
+BUNDLE = re.compile(r"submissions/[a-z0-9][a-z0-9_.-]*/v[0-9]+/[a-z0-9][a-z0-9_.-]*(?=/[^/]+$)")
+"""Folder of a bundle, as the beginning of the path of a file in it."""
+RESULTS = Path("results")
+
+
+def changed_files(checkout: Path) -> list[str]:
+    """Paths that the merge changes, removed ones included."""
+    command = ["git", "-C", str(checkout), "diff", "--name-only", "--no-renames", "-z", "HEAD^1", "HEAD"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    return [name for name in done.stdout.decode("utf-8", "replace").split("\0") if name]
+
+
+def bundle_of(changed: list[str]) -> Path:
+    """The only bundle that is changed, relative to the checkout.
+
+    Raises:
+        RecordError: If something else is changed, or more than one bundle.
+    """
+    folders = {name: match.group() for name in changed if (match := BUNDLE.match(name))}
+    others = [name for name in changed if name not in folders]
+    if others or len(set(folders.values())) != 1:
+        found = first_few([repr(name[:100]) for name in others or sorted(set(folders.values()))]) or "nothing"
+        raise RecordError(
+            f"a submission is one bundle, submissions/TASK/vVERSION/GENERATOR, and changes nothing else; found {found}",
+            hint="open one pull request per bundle",
+        )
+    return Path(next(iter(folders.values())))
+
+
+def main(checkout: Path, comment: Path) -> int:
+    try:
+        report = check_bundle(checkout / bundle_of(changed_files(checkout)), [RESULTS])
+    except RebecaError as error:
+        message = error.message.replace(f"{checkout}/", "")
+        comment.write_text(refusal(message, error.hint), encoding="utf-8")
+        sys.stderr.write(f"error: {message}\n")
+        return error.exit_code
+    comment.write_text(comment_of(report), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
