@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rebeca.errors import MissingDependency
-from rebeca.hashes import tree_hash
+from rebeca.hashes import file_hash, tree_hash
 from rebeca.published import is_published, published
 
 
@@ -15,7 +15,7 @@ def placed(kind: type[Any], raw: dict[str, Any], base: Path) -> dict[str, Any]:
 
     Class attributes of the parameters' dataclass name those that hold paths: ``FILES``; ``PATHS``, which may also name
     a repository or a built-in model; ``LOCATIONS``, of which the contents count and the path does not. ``CONTENTS``
-    names parameters that are set to the SHA-256 of all files below another parameter.
+    names parameters that are set to the SHA-256 of another parameter's file, or of all files below its folder.
     """
     out = dict(raw)
     files = (*getattr(kind, "FILES", ()), *getattr(kind, "LOCATIONS", ()))
@@ -29,7 +29,8 @@ def placed(kind: type[Any], raw: dict[str, Any], base: Path) -> dict[str, Any]:
             out[name] = str(base.resolve() / value)
     for name, of in getattr(kind, "CONTENTS", {}).items():
         if isinstance(out.get(of), str):
-            out[name] = tree_hash(Path(out[of]))
+            path = Path(out[of])
+            out[name] = file_hash(path) if path.is_file() else tree_hash(path)
     return out
 
 
