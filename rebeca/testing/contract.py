@@ -158,7 +158,7 @@ class Contract:
         """The answers of all class methods."""
         return {
             "fingerprint": self.plugin.fingerprint(self.settings),
-            "environment": dict(self.plugin.environment(self.settings)),
+            "environment": self.plugin.environment(self.settings),
             "check": self.plugin.check(self.settings),
         }
 
