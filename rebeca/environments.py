@@ -142,7 +142,7 @@ def _by_uv(script: Path, command: Sequence[str]) -> Ended:
     if ended.code != 0:
         how = f"was stopped after {SECONDS_TO_INSTALL:g} s" if ended.code is None else how_it_ended(ended.code)
         raise MissingDependency(
-            f"{script}: {' '.join(command[1:3])} {how}:{last_words(ended.output)}",
+            f"{script}: uv {' '.join(command[1:-1])} {how}:{last_words(ended.output)}",
             hint="mend the script's dependencies, or name an interpreter as python",
         )
     return ended
