@@ -73,13 +73,13 @@ def dependencies(script: Path) -> Sequence[str]:
         text = script.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise SpecError(f"{script}: no text in UTF-8", hint="save the script as UTF-8") from error
-    found = [match["content"] for match in METADATA.finditer(text) if match["kind"] == "script"]
-    if len(found) != 1:
+    contents = [match["content"] for match in METADATA.finditer(text) if match["kind"] == "script"]
+    if len(contents) != 1:
         raise SpecError(
-            f"{script}: expected one block '# /// script' that lists its dependencies, found {len(found)}",
+            f"{script}: expected one block '# /// script' that lists its dependencies, found {len(contents)}",
             hint="write the block (PEP 723), or name an interpreter as python",
         )
-    lines = (line[2:] if line.startswith("# ") else line[1:] for line in found[0].splitlines())
+    lines = (line[2:] if line.startswith("# ") else line[1:] for line in contents[0].splitlines())
     try:
         listed = tomllib.loads("\n".join(lines)).get("dependencies", [])
     except tomllib.TOMLDecodeError as error:

@@ -150,6 +150,15 @@ def test_what_is_missing_is_refused_before_the_first_fit(value, code, said, comm
     assert not any((tmp_path / "w" / stage).exists() for stage in ("embeddings", "judge", "images"))
 
 
+def test_where_uv_is_missing_the_task_says_what_to_do(task, monkeypatch, tmp_path):
+    (task.parent / "mine.py").write_text("# /// script\n# dependencies = ['pydantic<2']\n# ///\n" + LISTED)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for command in (["validate"], ["plan", "--workdir", tmp_path / "w"]):
+        output = invoke(*command, task, "--set", "scorers.old.params.python=null", code=4)
+        assert f"{task}: scorer 'old': " in output and "uv, which makes the environment" in output
+        assert "name an interpreter as python, whose environment has pydantic<2; or install uv" in output
+
+
 def test_a_run_scores_with_packages_that_conflict_and_records_their_versions(task, done, tmp_path):
     shutil.copytree(done / "w", tmp_path / "w")
     invoke("run", task, "--workdir", tmp_path / "w", "--quiet")
