@@ -130,6 +130,13 @@ class Asker:
             raise PluginError(f"{self.kind} '{self.name}': {what} is {answer!r}, expected {words}")
         return answer
 
+    def versions(self, ask: Callable[[], Mapping[str, str]]) -> Mapping[str, str]:
+        answer = self.answer(ask, "environment", Mapping)
+        for name, version in answer.items():
+            self.checked(name, "a name in environment", str)
+            self.checked(version, f"environment '{name}'", str)
+        return answer
+
     def names(self, ask: Callable[[], Collection[str]], what: str, allowed: Collection[str]) -> frozenset[str]:
         answer = self.answer(ask, what, Collection)
         unknown = [answer] if isinstance(answer, str) else sorted(str(name) for name in set(answer) - set(allowed))

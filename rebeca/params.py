@@ -193,11 +193,11 @@ def _kind(value: object) -> str:
 def params_json(params: Any) -> dict[str, Plain]:
     """JSON of a ``Params`` dataclass with every default spelled out, without folders of this machine.
 
-    ``LOCATIONS`` names parameters that are left out, ``FILES`` and ``PATHS`` those of which only the file's name is
-    kept; the contents of files are in addresses.
+    ``LOCATIONS`` and ``LIMITS`` name parameters that are left out, ``FILES`` and ``PATHS`` those of which only the
+    file's name is kept; the contents of files are in addresses.
     """
     dumped: dict[str, Plain] = _adapter(type(params)).dump_python(params, mode="json")
-    for name in getattr(type(params), "LOCATIONS", ()):
+    for name in (*getattr(type(params), "LOCATIONS", ()), *getattr(type(params), "LIMITS", ())):
         del dumped[name]
     for name in (*getattr(type(params), "FILES", ()), *getattr(type(params), "PATHS", ())):
         value = dumped[name]

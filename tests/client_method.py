@@ -1,6 +1,7 @@
 """A script of somebody who uses the method and the published scorers without the benchmark; see `tests/client.py`."""
 # ruff: noqa: T201
 
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import assert_type
@@ -12,7 +13,7 @@ from rebeca import NCF, Prior, Verifier, train_ncf
 from rebeca.arrays import Bools, Floats, Ints, Pixels
 from rebeca.encoders import make_encoder
 from rebeca.images import Images, read_images
-from rebeca.scorers import LAION, CopyIndex, HPSv2
+from rebeca.scorers import LAION, CopyIndex, HPSv2, ScorerScript
 
 RNG = np.random.default_rng(0)
 EMBEDDINGS: Floats = RNG.normal(size=(200, 8)).astype(np.float32)
@@ -83,12 +84,27 @@ def scored(folder: Path) -> None:
     print("copies:", copies.tolist())
 
 
+def scored_by_a_script(folder: Path) -> None:
+    (folder / "half.py").write_text(
+        "import csv, sys\n"
+        "rows = list(csv.DictReader(open(sys.argv[1] + '/images.csv')))\n"
+        "with open(sys.argv[1] + '/scores.csv', 'w') as scores:\n"
+        "    print('number,score', *(row['number'] + ',0.5' for row in rows), sep='\\n', file=scores)\n"
+    )
+    scorer = ScorerScript(folder / "half.py", python=sys.executable, seconds=60, memory_mb=None)
+    scores = scorer.score([np.zeros((8, 8, 3), np.uint8)], prompts="a postcard")
+    assert_type(scores, Floats)
+    versions: dict[str, str] = scorer.environment()
+    print("by a script:", scores.tolist(), "python" in versions, len(scorer.fingerprint()))
+
+
 def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         verified(sampled(folder), folder)
         as_the_original_did()
         scored(folder)
+        scored_by_a_script(folder)
 
 
 if __name__ == "__main__":

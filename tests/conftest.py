@@ -209,7 +209,7 @@ def wild_installed(packages):
     (about / "entry_points.txt").write_text("[rebeca_bench.generators]\nwild = wild_package:Wild\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(packages))
-        patch.setenv("PYTHONPATH", str(packages))
+        patch.setenv("PYTHONPATH", str(packages), prepend=os.pathsep)
         forget()
         yield
         forget()

@@ -296,6 +296,7 @@ ENTRY_MODULES = {
         "benchmark.scorers.near_copies",
         "benchmark.scorers.observed",
         "benchmark.scorers.realism",
+        "benchmark.scorers.script",
     ),
     "held-out": ("benchmark.runner.held_out_scores",),
     "records": ("benchmark.analysis.analyse", "benchmark.runner.write_records"),

@@ -187,10 +187,13 @@ def test_task_snippets_name_real_things(page):
     if page.name == "write-a-plugin.md":
         pytest.skip("tests/plugins runs its task with its plug-ins")
     for text in blocks(page, "yaml"):
-        for generator in yaml.safe_load(text)["generators"]:
-            if "use" in generator:
-                kind = registry.load("generators", generator["use"])
-                make_params(kind.Params, generator.get("params", {}), "docs")
+        snippet = yaml.safe_load(text)
+        assert {"generators", "scorers"} & set(snippet)
+        for group in ("generators", "scorers"):
+            for entry in snippet.get(group, ()):
+                if isinstance(entry, dict) and "use" in entry:
+                    kind = registry.load(group, entry["use"])
+                    make_params(kind.Params, entry.get("params", {}), "docs")
 
 
 def test_trials_name_tests_that_exist():

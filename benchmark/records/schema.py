@@ -156,6 +156,12 @@ class Provenance(Machine):
         " or for files that the task names `known` or `unknown`: whether they are published ones."
     )
     plugins: tuple[PluginInfo, ...] = Field(description="Plug-ins of other distributions.")
+    environments: Mapping[str, Mapping[str, str]] = Field(
+        default_factory=dict,
+        exclude_if=empty,
+        description="By kind and name of a plug-in that runs a script in another Python: the versions of that Python"
+        " and of its packages, and the SHA-256 of the script; absent if none does.",
+    )
     batches: Mapping[str, tuple[Count, ...]] = Field(
         description="By generator: images decoded at once; several numbers where the run was resumed on another device."
     )

@@ -10,7 +10,7 @@ from benchmark.task.declared import notes_of, prompts_cut
 from benchmark.task.paths import refuse_missing_files
 from benchmark.task.registry import plugin_class
 from benchmark.task.resolved import Task
-from rebeca.errors import SpecError
+from rebeca.errors import MissingDependency, SpecError
 from rebeca.guards import guarded
 from rebeca.params import shortened
 
@@ -23,7 +23,7 @@ def check_task(task: Task) -> list[str]:
 
     Raises:
         SpecError: Naming file, plug-in, values and remedy.
-        MissingDependency: If a file does not exist that a parameter names.
+        MissingDependency: If a file does not exist that a parameter names, or something else is not on this machine.
     """
     for kind, use, params, label in plugins_of(task):
         plugin = plugin_class(kind, use)
@@ -31,8 +31,9 @@ def check_task(task: Task) -> list[str]:
         with guarded(kind, label):
             try:
                 plugin.check(params)
-            except SpecError as error:
-                raise SpecError(f"{task.source}: {kind} '{label}': {error.message}", hint=error.hint) from error
+            except (SpecError, MissingDependency) as error:
+                same = MissingDependency if isinstance(error, MissingDependency) else SpecError
+                raise same(f"{task.source}: {kind} '{label}': {error.message}", hint=error.hint) from error
     decoder = plugin_class("decoder", task.file.decoder.use)
     for spec in task.generators:
         if plugin_class("generator", spec.use).needs_repeats(spec.params) and not decoder.repeats_with(spec.decoder):

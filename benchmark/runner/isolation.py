@@ -12,7 +12,6 @@ import json
 import os
 import pickle
 import selectors
-import signal
 import subprocess
 import sys
 import time
@@ -29,10 +28,17 @@ from benchmark.task.registry import identity
 from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.errors import MACHINE_ERRORS, PluginError, RebecaError, StoreError, device_fails, of_machine, out_of_memory
 from rebeca.interfaces import no_progress
+from rebeca.processes import (
+    SECONDS_BETWEEN_LOOKS,
+    child_process,
+    die_with_parent,
+    how_it_ended,
+    limit_memory,
+    may_lack_memory,
+)
 
 LONGEST_MESSAGE = 1 << 16
 SECONDS_BETWEEN_MESSAGES = 0.2
-SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_TO_LEAVE = 10.0
 
 
@@ -129,23 +135,11 @@ def _watch(job: _Job, reporter: Reporter) -> _Message:
     """
     name = f"generator '{job.generator.id}'"
     reader, writer = os.pipe()
-    lifeline, ours = os.pipe()  # closed when this process ends
     # -P: files in the current folder are not imported by accident
-    command = [sys.executable, "-P", "-m", "benchmark.runner.isolation", str(writer), str(lifeline)]
-    with os.fdopen(reader, "rb", buffering=0) as messages, os.fdopen(ours, "wb"), contextlib.ExitStack() as stage:
-        try:
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=sys.__stderr__,
-                pass_fds=(writer, lifeline),
-                start_new_session=True,
-            )
-        finally:
-            os.close(writer)
-            os.close(lifeline)
-        assert child.stdin is not None
-        try:
+    command = [sys.executable, "-P", "-m", "benchmark.runner.isolation", str(writer)]
+    with os.fdopen(reader, "rb", buffering=0) as messages, contextlib.ExitStack() as stage:
+        with child_process(command, (writer,), stdin=subprocess.PIPE, stdout=sys.__stderr__) as child:
+            assert child.stdin is not None
             with contextlib.suppress(BrokenPipeError):  # a child that has ended is reported below
                 child.stdin.write(pickle.dumps(job))
                 child.stdin.flush()
@@ -155,12 +149,6 @@ def _watch(job: _Job, reporter: Reporter) -> _Message:
                     f"{name} was stopped after {job.limits.seconds:g} s", hint="isolate.seconds sets the time limit"
                 )
             code = 0 if result.done or result.error else _exit_code(child)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)  # with all processes that it started
-            child.wait()
-            with contextlib.suppress(BrokenPipeError):
-                child.stdin.close()
         if result.error:  # within the block, so that the stage that it cut short is left by the exception
             kind = StoreError if result.machine else PluginError
             raise kind(result.error, hint=str(result.hint))
@@ -214,11 +202,8 @@ def _exit_code(child: subprocess.Popen[bytes]) -> int:
 
 
 def _end(code: int, limits: IsolateSpec) -> str:
-    if code >= 0:
-        return f"left with exit code {code} before it was done"
-    number = signal.Signals(-code)
-    perhaps = _limit(limits) if number in (signal.SIGABRT, signal.SIGKILL) else ""
-    return f"was killed by {number.name}{perhaps}"
+    when = " before it was done" if code >= 0 else ""
+    return f"{how_it_ended(code)}{when}{_limit(limits) if may_lack_memory(code) else ''}"
 
 
 def _limit(limits: IsolateSpec) -> str:
@@ -284,27 +269,12 @@ def _work(job: _Job, relay: _Relay) -> None:
         relay.send(_Message(done=True, decoded=images.decoded, seconds=dict(stages.seconds)))
 
 
-def _die_with_parent(lifeline: int, messages: int) -> None:
-    """Starts a process that kills the whole group when the parent has ended; a thread would need the interpreter."""
-    if os.fork():
-        os.close(lifeline)
-        return
-    os.close(messages)
-    os.close(sys.stdin.fileno())
-    while os.read(lifeline, 1):
-        pass
-    os.killpg(0, signal.SIGKILL)
-
-
 def main() -> None:
     messages, lifeline = map(int, sys.argv[1:])
-    _die_with_parent(lifeline, messages)  # before anything that could start a thread
+    die_with_parent(lifeline, (0, messages))
     job: _Job = pickle.load(sys.stdin.buffer)  # noqa: S301  sent by the parent process
     if job.limits.memory_mb is not None:
-        import resource
-
-        most = job.limits.memory_mb << 20
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        limit_memory(job.limits.memory_mb)
     with os.fdopen(messages, "w", encoding="utf-8") as stream:
         _work(job, _Relay(stream))
     os._exit(0)  # without waiting for threads of the generator

@@ -15,11 +15,12 @@ from typing import Any
 import rebeca
 from benchmark.records.files import utc_now
 from benchmark.records.schema import EncoderInfo, GitState, Machine, PluginInfo, Provenance
-from benchmark.runner.addresses import USERS_PER_UNIT, Addresses
+from benchmark.runner.addresses import USERS_PER_UNIT, Addresses, plugins_of
 from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.devices import device_name
 from benchmark.runner.freeze import Declaration
 from benchmark.runner.images import read_batches
+from benchmark.task.declared import environment
 from benchmark.task.encoders import named_encoder
 from benchmark.task.resolved import Task
 from rebeca.device import on_processor, precision
@@ -75,6 +76,7 @@ def provenance(
         users_per_unit=USERS_PER_UNIT,
         weights={name: identity(name) for name in names_in(task.to_json())} | _named_files(task, addresses),
         plugins=tuple(PluginInfo(**asdict(plugin)) for plugin in addresses.plugins),
+        environments=_environments(task),
         batches={name: sizes for name, sizes in batches.items() if sizes},
         encoders={
             role: EncoderInfo(use=each.encoder.text, address=each.embeddings.key)
@@ -106,6 +108,12 @@ def machine(device: str) -> Machine:
     )
 
 
+def _environments(task: Task) -> dict[str, Mapping[str, str]]:
+    """Versions of what plug-ins run in other Pythons, by kind and name of the plug-in."""
+    told = {f"{kind} {label}": environment(kind, use, params) for kind, use, params, label in plugins_of(task)}
+    return {name: versions for name, versions in told.items() if versions}
+
+
 def _models(task: Task, addresses: Addresses) -> list[Any]:
     """Parameters of all decoders, scorers and encoders of a task."""
     params: list[Any] = [spec.decoder for spec in task.generators] + [entry.params for entry in task.scorers]
@@ -120,7 +128,8 @@ def _named_files(task: Task, addresses: Addresses) -> dict[str, str]:
     """Weights that a task names as files or folders, and whether each is a file that was published."""
     files: set[Path] = set()
     for params in _models(task, addresses):
-        fields = (*getattr(params, "FILES", ()), *getattr(params, "PATHS", ()), "checkpoint")
+        hashed = getattr(params, "CONTENTS", {}).values()  # in the parameters, which the record holds
+        fields = {*getattr(params, "FILES", ()), *getattr(params, "PATHS", ()), "checkpoint"} - {*hashed}
         paths = [Path(text) for field in fields if isinstance(text := getattr(params, field, None), str)]
         files |= {path for path in paths if path.is_file()}
         files |= {file for path in paths if path.is_dir() for file in path.rglob("*") if file.suffix in WEIGHTS}

@@ -5,7 +5,7 @@ The parameters' dataclass declares which of its fields name files; their paths a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from benchmark.task.registry import Kind, identity, plugin_class
@@ -42,6 +42,16 @@ def fingerprint(kind: Kind, use: str, params: Any) -> str:
     """
     plugin = plugin_class(kind, use)
     return Asker(kind, use).answer(lambda: plugin.fingerprint(params), "fingerprint", str)
+
+
+def environment(kind: Kind, use: str, params: Any) -> Mapping[str, str]:
+    """Versions of what a plug-in runs in another Python, by name.
+
+    Raises:
+        PluginError: If the answer is no mapping of texts.
+    """
+    plugin = plugin_class(kind, use)
+    return Asker(kind, use).versions(lambda: plugin.environment(params))
 
 
 def prompts_cut(use: str, params: Any, decoder: str, decoder_params: Any) -> Sequence[str] | None:

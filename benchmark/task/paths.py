@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rebeca.errors import MissingDependency
-from rebeca.hashes import tree_hash
+from rebeca.hashes import file_hash, hash_of_files, tree_hash
 from rebeca.published import is_published, published
 
 
@@ -15,7 +15,7 @@ def placed(kind: type[Any], raw: dict[str, Any], base: Path) -> dict[str, Any]:
 
     Class attributes of the parameters' dataclass name those that hold paths: ``FILES``; ``PATHS``, which may also name
     a repository or a built-in model; ``LOCATIONS``, of which the contents count and the path does not. ``CONTENTS``
-    names parameters that are set to the SHA-256 of all files below another parameter.
+    names parameters that are set to the SHA-256 of another parameter's file, or of all files below its folder.
     """
     out = dict(raw)
     files = (*getattr(kind, "FILES", ()), *getattr(kind, "LOCATIONS", ()))
@@ -29,7 +29,7 @@ def placed(kind: type[Any], raw: dict[str, Any], base: Path) -> dict[str, Any]:
             out[name] = str(base.resolve() / value)
     for name, of in getattr(kind, "CONTENTS", {}).items():
         if isinstance(out.get(of), str):
-            out[name] = tree_hash(Path(out[of]))
+            out[name] = _content(Path(out[of]))
     return out
 
 
@@ -47,6 +47,13 @@ def refuse_missing_files(params: object, where: str) -> None:
         value = getattr(params, name)
         if isinstance(value, str) and value and not is_published(value) and not _exists(Path(value)):
             raise MissingDependency(f"{where}: {name}: no file {value}", hint="correct the path, or write the file")
+
+
+def _content(path: Path) -> str:
+    """SHA-256 of a file, or of all files below a folder; that of no files where there is neither."""
+    if not _exists(path):
+        return hash_of_files({})
+    return file_hash(path) if path.is_file() else tree_hash(path)
 
 
 def _exists(path: Path) -> bool:

@@ -83,6 +83,14 @@ class Plugin(abc.ABC, Generic[P, C]):
         return ""
 
     @classmethod
+    def environment(cls, params: P) -> Mapping[str, str]:
+        """Versions of what it runs in another Python, by name; records hold them. Empty by default.
+
+        A plug-in with a :class:`rebeca.scorers.ScorerScript` returns that of the script, and its ``fingerprint``.
+        """
+        return {}
+
+    @classmethod
     def check(cls, params: P) -> None:
         """Refuses parameters with which the plug-in could not work, before anything is fitted.
 

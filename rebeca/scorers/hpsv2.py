@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from os import PathLike
 from typing import Literal
@@ -11,12 +11,12 @@ import numpy as np
 
 from rebeca.arrays import Floats, Pixels
 from rebeca.device import check_device, precision
-from rebeca.errors import DataError, SpecError, did_you_mean
+from rebeca.errors import SpecError, did_you_mean
 from rebeca.images import ImageSource, batches, read_images
 from rebeca.params import whole_number
 from rebeca.published import is_published
 from rebeca.scorers.hpsv2_network import HPSv2Network, read_checkpoint, read_file, read_folder, score_by_package
-from rebeca.scorers.shared import TINYWORLD, located
+from rebeca.scorers.shared import TINYWORLD, located, one_per_image
 
 PACKAGE = "hpsv2-package"
 PACKAGE_BACKBONE = "ViT-H-14"
@@ -92,7 +92,7 @@ class HPSv2:
             DataError: Naming what is no image, or the number of prompts.
         """
         images = read_images(images)
-        prompts = _one_per_image(prompts, len(images))
+        prompts = one_per_image(prompts, len(images))
         scores = np.empty(len(images), np.float32)
         start = 0
         for batch in batches(images, self._batch):
@@ -126,22 +126,3 @@ def read_network(weights: str | PathLike[str], backbone: str, device: str, dtype
         return read_folder(layouts() / "clip" / "hps", device, number)
     path = located("hpsv2", weights, VERSIONS)
     return (read_checkpoint if is_published(str(weights)) else read_file)(path, backbone, device, number)
-
-
-def _one_per_image(prompts: str | Sequence[str], count: int) -> tuple[str, ...]:
-    """As many prompts as images.
-
-    Raises:
-        DataError: If their number differs, or one is no text.
-    """
-    if isinstance(prompts, str):
-        return (prompts,) * count
-    if not isinstance(prompts, Iterable):
-        raise DataError(f"prompts is a {type(prompts).__name__}", hint="give one prompt for all, or one per image")
-    given = tuple(prompts)
-    if len(given) != count:
-        raise DataError(f"{len(given)} prompts for {count} images", hint="give one prompt for all, or one per image")
-    for place, prompt in enumerate(given):
-        if not isinstance(prompt, str):
-            raise DataError(f"prompts[{place}] is a {type(prompt).__name__}, expected a text")
-    return given

@@ -1,13 +1,13 @@
-"""What both scorers need to find their weights."""
+"""What scorers of images share: where weights lie, and one prompt per image."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 
-from rebeca.errors import MissingDependency, SpecError
+from rebeca.errors import DataError, MissingDependency, SpecError
 from rebeca.published import ALL, PREFIX, how_to_fetch, is_published, locate, published
 
 TINYWORLD = "tinyworld"
@@ -38,3 +38,22 @@ def located(scorer: str, weights: str | PathLike[str], names: Sequence[str]) -> 
         hint = f"write {PREFIX}{text}" if text in ALL else f"{how_to_fetch(ALL[names[0]])}; then write {own}"
         raise MissingDependency(f"scorer '{scorer}': {text} does not exist, or cannot be read", hint=hint)
     return Path(weights)
+
+
+def one_per_image(prompts: str | Sequence[str], count: int) -> tuple[str, ...]:
+    """As many prompts as images.
+
+    Raises:
+        DataError: If their number differs, or one is no text.
+    """
+    if isinstance(prompts, str):
+        return (prompts,) * count
+    if not isinstance(prompts, Iterable):
+        raise DataError(f"prompts is a {type(prompts).__name__}", hint="give one prompt for all, or one per image")
+    given = tuple(prompts)
+    if len(given) != count:
+        raise DataError(f"{len(given)} prompts for {count} images", hint="give one prompt for all, or one per image")
+    for place, prompt in enumerate(given):
+        if not isinstance(prompt, str):
+            raise DataError(f"prompts[{place}] is a {type(prompt).__name__}, expected a text")
+    return given

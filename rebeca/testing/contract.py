@@ -158,6 +158,7 @@ class Contract:
         """The answers of all class methods."""
         return {
             "fingerprint": self.plugin.fingerprint(self.settings),
+            "environment": self.plugin.environment(self.settings),
             "check": self.plugin.check(self.settings),
         }
 
@@ -247,7 +248,7 @@ class Contract:
     @check("give the fields of Params defaults that their own types allow")
     def test_params_are_read_from_a_task(self) -> None:
         """The harness reads the parameters from a task file, defaults included."""
-        kind, places = self.plugin.Params, ("LOCATIONS", "FILES", "PATHS")
+        kind, places = self.plugin.Params, ("LOCATIONS", "LIMITS", "FILES", "PATHS")
         files = [name for attribute in places for name in getattr(kind, attribute, ())]
         raw = params_json(self.settings) | {name: getattr(self.settings, name) for name in files}
         try:
@@ -267,6 +268,11 @@ class Contract:
     def test_fingerprint_is_text(self) -> None:
         """The fingerprint is a text."""
         self.ask.answer(lambda: self.plugin.fingerprint(self.settings), "fingerprint", str)
+
+    @check("return a mapping of texts, such as environment() of a rebeca.scorers.ScorerScript, or an empty one")
+    def test_environment_is_texts(self) -> None:
+        """The versions that records hold are texts, by name."""
+        self.ask.versions(lambda: self.plugin.environment(self.settings))
 
     @check("let class methods answer from params alone: no counters, clocks or random numbers")
     def test_class_methods_answer_alike(self) -> None:

@@ -1,5 +1,6 @@
 """The examples of docs/how-to/write-a-plugin.md, installed into a folder as a package of its own."""
 
+import os
 import re
 import sys
 
@@ -72,7 +73,7 @@ class Installed:
 @pytest.fixture
 def plugins(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path / "packages"))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"), prepend=os.pathsep)
     yield Installed(tmp_path / "packages")
     forget()
 

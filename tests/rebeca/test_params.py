@@ -11,6 +11,7 @@ from rebeca.params import Count, ParamError, Share, make_params, params_json, sh
 @dataclass(frozen=True)
 class Some:
     LOCATIONS: ClassVar = ("place",)
+    LIMITS: ClassVar = ("seconds",)
     FILES: ClassVar = ("file",)
 
     count: Count = 2
@@ -18,6 +19,7 @@ class Some:
     place: str = "here"
     file: str | None = None
     pair: tuple[float, float] = (0.0, 1.0)
+    seconds: float = 60.0
 
 
 @pytest.mark.parametrize(
@@ -38,8 +40,8 @@ def test_mistakes_are_named(raw, message):
     assert message in raised.value.message and raised.value.path
 
 
-def test_json_spells_out_defaults_and_leaves_out_places():
-    params = make_params(Some, {"count": 3, "file": "/somewhere/e.npy", "place": "there"}, "where")
+def test_json_spells_out_defaults_and_leaves_out_places_and_limits():
+    params = make_params(Some, {"count": 3, "file": "/somewhere/e.npy", "place": "there", "seconds": 9.0}, "where")
     assert params_json(params) == {"count": 3, "share": 0.5, "file": "e.npy", "pair": [0.0, 1.0]}
     assert params_json(Some(file="sub/e.npy"))["file"] == "sub/e.npy"
 

@@ -32,7 +32,7 @@ from benchmark.task.file import IsolateSpec
 from benchmark.task.resolve import load_task
 from rebeca.errors import PluginError, StoreError
 from tests.conftest import invoke, wild_installed, with_wild
-from tests.running import find
+from tests.running import descendants, find, wait_until_gone
 
 
 class Listener(Reporter):
@@ -408,25 +408,3 @@ def test_the_child_dies_with_its_parent_and_takes_its_own_along(installed, done,
     parent.kill()
     parent.communicate()
     wait_until_gone(started)
-
-
-def wait_until_gone(started, seconds=200):
-    deadline = time.monotonic() + seconds
-    while (left := started & set(processes())) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not left
-
-
-def processes():
-    """Parents of all living processes, by process."""
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split() for line in listed.splitlines()]
-    return {int(pid): int(parent) for pid, parent, state in rows if not state.startswith("Z")}
-
-
-def descendants(pid):
-    """Processes that a process started, and those that they started."""
-    parents, family = processes(), {pid}
-    while more := {child for child, parent in parents.items() if parent in family} - family:
-        family |= more
-    return family - {pid}

@@ -1,5 +1,7 @@
 """Files that a task names lie where the task file says."""
 
+import hashlib
+
 from benchmark.task.paths import placed
 
 
@@ -35,3 +37,11 @@ def test_a_folders_content_becomes_a_parameter(tmp_path):
     (tmp_path / "images" / "a.png").write_bytes(b"2")
     assert placed(Folder, {"path": "images"}, tmp_path)["content"] != first["content"]
     assert placed(Folder, {"number": 1}, tmp_path) == {"number": 1}
+
+
+def test_a_files_content_becomes_a_parameter(tmp_path):
+    (tmp_path / "script.py").write_bytes(b"abc")
+    assert placed(Folder, {"path": "script.py"}, tmp_path)["content"] == hashlib.sha256(b"abc").hexdigest()
+    nothing = hashlib.sha256(b"").hexdigest()
+    for name in ("missing", "x" * 5000, "a\0b"):
+        assert placed(Folder, {"path": name}, tmp_path)["content"] == nothing

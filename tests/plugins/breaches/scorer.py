@@ -78,6 +78,8 @@ BREACHES = [
         score_all=lambda self, images, users: self.context.verifier,
     ),
     breach("encoders_are_names", "encoders is 'fourier:8', expected tuple", encoders=answers("fourier:8")),
+    breach("environment_is_texts", "environment is '3.9', expected Mapping", environment=answers("3.9")),
+    breach("environment_is_texts", "environment 'python' is 3.9, expected str", environment=answers({"python": 3.9})),
     breach("cards_are_complete", "a card's unit is ''", card=answers(replace(CARD, unit=""))),
     breach("cards_are_complete", "higher_is_better is 'up'", card=answers(replace(CARD, higher_is_better="up"))),
     breach("cards_own_up_to_ground_truth", "has the role observed", card=answers(replace(CARD, role="observed"))),
