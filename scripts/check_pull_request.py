@@ -37,9 +37,9 @@ def bundle_of(changed: list[str]) -> Path:
     folders = {name: match.group() for name in changed if (match := BUNDLE.match(name))}
     others = [name for name in changed if name not in folders]
     if others or len(set(folders.values())) != 1:
-        found = first_few([repr(name[:100]) for name in others or sorted(set(folders.values()))]) or "nothing"
+        names = first_few([repr(name[:100]) for name in others or sorted(set(folders.values()))]) or "nothing"
         raise RecordError(
-            f"a submission is one bundle, submissions/TASK/vVERSION/GENERATOR, and changes nothing else; found {found}",
+            f"a submission is one bundle, submissions/TASK/vVERSION/GENERATOR, and changes nothing else; found {names}",
             hint="open one pull request per bundle",
         )
     return Path(next(iter(folders.values())))

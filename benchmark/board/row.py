@@ -80,8 +80,8 @@ class Row:
         said = self.submission
         if said is None:
             return THE_TASKS_OWN
-        made, scored = printable(said.made_by), printable(said.scored_by)
-        return f"made and scored by {made}" if made == scored else f"made by {made}, scored by {scored}"
+        maker, judge = printable(said.made_by), printable(said.scored_by)
+        return f"made and scored by {maker}" if maker == judge else f"made by {maker}, scored by {judge}"
 
     @property
     def fits(self) -> int:

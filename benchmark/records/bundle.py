@@ -146,14 +146,14 @@ def _plain_files(folder: Path) -> dict[str, int]:
     """
     try:
         with os.scandir(folder) as entries:
-            found = {entry.name: entry.stat(follow_symlinks=False) for entry in entries}
+            files = {entry.name: entry.stat(follow_symlinks=False) for entry in entries}
     except OSError as error:
         raise RecordError(f"{folder}: cannot be read ({error.strerror})") from error
-    added = sorted(set(found) - set(LARGEST))
-    missing = sorted({*GENERATOR_FILES, MANIFEST} - set(found))
+    added = sorted(set(files) - set(LARGEST))
+    missing = sorted({*GENERATOR_FILES, MANIFEST} - set(files))
     refuse_if(added, f"{folder}: holds what no bundle holds: {first_few([repr(name[:80]) for name in added])}")
     refuse_if(missing, f"{folder}: {first_few(missing)} is missing")
-    for name, about in sorted(found.items()):
+    for name, about in sorted(files.items()):
         refuse_if(stat.S_ISLNK(about.st_mode), f"{folder / name}: is a link; a bundle holds the files themselves")
         refuse_if(not stat.S_ISREG(about.st_mode), f"{folder / name}: is no plain file")
         refuse_if(about.st_nlink > 1, f"{folder / name}: is also linked from elsewhere; copy the file")
@@ -161,7 +161,7 @@ def _plain_files(folder: Path) -> dict[str, int]:
             not 0 < about.st_size <= LARGEST[name],
             f"{folder / name}: {about.st_size:,} bytes, expected 1 to {LARGEST[name]:,}",
         )
-    return {name: about.st_size for name, about in found.items()}
+    return {name: about.st_size for name, about in files.items()}
 
 
 def check_images(bundle: Bundle, rows: Rows, users: tuple[str, ...], redistribute: bool) -> bool:

@@ -21,10 +21,10 @@ def find_records(task: str, roots: Sequence[Path]) -> Path:
     if (folder / TASK_FOLDER).is_dir():
         return folder
     name = task_id(task)
-    found = [records for root in roots if (records := newest_records(root / name)) is not None]
-    if found:
-        records = max(found, key=version_of)
-        _refuse_others(records, [other for other in found if other.name == records.name])
+    folders = [records for root in roots if (records := newest_records(root / name)) is not None]
+    if folders:
+        records = max(folders, key=version_of)
+        _refuse_others(records, [other for other in folders if other.name == records.name])
         return records
     known = {p.name for root in roots if root.is_dir() for p in root.iterdir() if p.is_dir()}
     if folder.is_file() or name in bundled_tasks():

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from benchmark.analysis.inputs import Rows
+from benchmark.records.columns import read_columns
 from benchmark.records.files import refuse_if
-from benchmark.records.rows import read_columns
 from benchmark.records.schema import RatedItem, ShownImage, ShownTaste, Taste
 from rebeca.arrays import Bools, Floats, Ints, Pixels
 from rebeca.data.catalogue import Catalogue
@@ -188,11 +188,11 @@ def check_packed(
         refuse_if(bool(data) == (digest in seen), f"{path}: {digest[:16]} has its bytes twice, or none")
         if data:
             decode_packed(folder, digest, data, name)
-            refuse_if(not _is_only_an_image(data), f"{path}: {digest[:16]} holds more than an image")
+            refuse_if(not _is_whole(data), f"{path}: {digest[:16]} holds more than an image")
         seen.add(digest)
 
 
-def _is_only_an_image(data: bytes) -> bool:
+def _is_whole(data: bytes) -> bool:
     """Whether nothing follows the image in a file that :func:`encode_lossless` could have written."""
     if data.startswith(b"RIFF"):
         return data[8:16] == b"WEBPVP8L" and int.from_bytes(data[4:8], "little") + 8 == len(data)

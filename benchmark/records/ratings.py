@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 
 from benchmark.analysis.inputs import HeldOutRatings, HeldOutScores, Rows
 from benchmark.analysis.measures import OBSERVED, VERIFIER
+from benchmark.records.columns import read_columns
 from benchmark.records.files import refuse_if
-from benchmark.records.rows import AGREES, read_columns
+from benchmark.records.rows import AGREES
 from benchmark.stats.personalisation import pair_means
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.interfaces import ScorerCard

@@ -8,21 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmark.analysis.inputs import HeldOutScores, Rows
 from benchmark.analysis.measures import JUDGES
+from benchmark.records.columns import Column, read_columns
 from benchmark.records.files import RECORD, read_comparison, read_record, refuse_if
 from benchmark.records.schema import GeneratorRecord, TaskRecord
 from benchmark.task.spec import Spec
-from rebeca.arrays import LARGEST, Bools, Floats, Ints
-from rebeca.errors import RecordError, first_few
+from rebeca.arrays import Bools, Floats, Ints
+from rebeca.errors import first_few
 from rebeca.seeds import SeedScheme, digest_of
 from rebeca.ties import TIE_OF_SCORES
 
@@ -35,15 +34,8 @@ MOST_MEASURES = 200
 """Of one generator."""
 MOST_HELD_OUT = 100_000_000
 """Scores of held-out ratings."""
-LONGEST_TEXT = 1 << 12
-"""Bytes; ids, names of scorers and digests are far shorter."""
-MOST_BYTES = 1 << 32
-"""Of an unpacked file."""
-ROWS_AT_ONCE = 1 << 16
 FAILURES = ("", "missing", "blank")
 """Kinds; empty for a valid image."""
-
-Column = npt.NDArray[Any]
 
 SCORES = pa.schema(
     [
@@ -241,69 +233,6 @@ def handed_in(rows: Rows) -> Rows:
     """
     own = f"handed in as {rows.id}"
     return replace(rows, procedure=own, fit_keys=tuple(f"{own}: {key}" for key in rows.fit_keys))
-
-
-def read_columns(path: Path, schema: pa.Schema, most_rows: int, most_bytes: int = MOST_BYTES) -> dict[str, Column]:
-    """Columns as arrays; numbers that are missing are NaN.
-
-    A file of a few bytes can stand for far more rows than memory holds, so it is unpacked piece by piece, and texts
-    that repeat are not written out before their size is known.
-
-    Args:
-        path: The file.
-        schema: Names and types.
-        most_rows: Largest number of rows.
-        most_bytes: Largest size of the unpacked columns.
-
-    Raises:
-        RecordError: If the file cannot be read, is too large, or holds other columns, missing values or impossible
-            numbers.
-    """
-    texts = [name for name, kind in zip(schema.names, schema.types, strict=True) if kind in (pa.string(), pa.binary())]
-    try:
-        names = pq.read_schema(path).names
-        refuse_if(names != schema.names, f"{path}: columns {first_few(names)}, expected {schema.names}")
-        with pq.ParquetFile(path, read_dictionary=texts) as file:
-            rows = file.metadata.num_rows
-            refuse_if(rows > most_rows, f"{path}: {rows:,} rows are too many, at most {most_rows:,}")
-            groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
-            declared = sum(group.total_byte_size for group in groups)
-            refuse_if(declared > most_bytes, f"{path}: {declared:,} bytes unpacked are too many")
-            parts, size = [schema.empty_table()], 0
-            for batch in file.iter_batches(ROWS_AT_ONCE):
-                long = [name for name in names if _longest(batch[name]) > LONGEST_TEXT]
-                refuse_if(
-                    long, f"{path}: column '{''.join(long[:1])}' holds a text of more than {LONGEST_TEXT:,} bytes"
-                )
-                size += sum(map(_size, batch.columns))
-                refuse_if(size > most_bytes, f"{path}: {size:,} bytes unpacked are too many")
-                parts.append(pa.table(batch).cast(schema))
-        table = pa.concat_tables(parts)
-        columns = {name: table[name].to_numpy() for name in schema.names}
-    except (OSError, pa.ArrowException, ValueError, TypeError, MemoryError) as error:
-        raise RecordError(f"{path}: cannot be read ({error})") from error
-    for name, kind in zip(schema.names, schema.types, strict=True):
-        if kind == pa.float64():
-            large = np.abs(columns[name]) > LARGEST
-            refuse_if(large.any(), f"{path}: column '{name}' holds a number above {LARGEST:g}, or an infinity")
-        else:
-            refuse_if(table[name].null_count, f"{path}: column '{name}' has missing values")
-    return columns
-
-
-def _longest(column: pa.Array) -> int:
-    """Bytes of the longest text; 0 for what is no text."""
-    values = column.dictionary if pa.types.is_dictionary(column.type) else column
-    return (pc.max(pc.binary_length(values)).as_py() or 0) if pa.types.is_string(values.type) else 0
-
-
-def _size(column: pa.Array) -> int:
-    """Bytes of a column, where texts that it holds once and names several times are written out."""
-    if not pa.types.is_dictionary(column.type):
-        return int(column.nbytes)
-    lengths = pc.binary_length(column.dictionary).to_numpy(zero_copy_only=False)
-    known = column.indices.drop_null().to_numpy(zero_copy_only=False)
-    return int(column.nbytes) + int(lengths[known].sum()) if len(known) else int(column.nbytes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

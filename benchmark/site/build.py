@@ -167,13 +167,15 @@ def find_sources(roots: Sequence[Path]) -> dict[str, list[Path]]:
     named = [root for root in roots if (root / TASK_FOLDER).is_dir()]
     others = [root for root in roots if root not in named and not is_bundle(root)]
     below = [newest_records(task) for root in others for task in (root, *sorted(filter(Path.is_dir, root.glob("*"))))]
-    found = [*named, *filter(None, below)]
-    return {task: _of_one_version(task, named, found, roots) for task in sorted({each.parent.name for each in found})}
+    records = [*named, *filter(None, below)]
+    return {
+        task: _of_one_version(task, named, records, roots) for task in sorted({each.parent.name for each in records})
+    }
 
 
-def _of_one_version(task: str, named: Sequence[Path], found: Sequence[Path], roots: Sequence[Path]) -> list[Path]:
+def _of_one_version(task: str, named: Sequence[Path], records: Sequence[Path], roots: Sequence[Path]) -> list[Path]:
     """The records of a task's newest version, without copies, and the bundles of that version."""
-    own, chosen = ([folder for folder in each if folder.parent.name == task] for each in (found, named))
+    own, chosen = ([folder for folder in each if folder.parent.name == task] for each in (records, named))
     if len({folder.name for folder in chosen}) > 1:
         raise RecordError(
             f"{chosen[0]} and {chosen[1]} are two versions of one task, and a site shows one", hint="name one of them"

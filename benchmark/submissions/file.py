@@ -14,6 +14,7 @@ from benchmark.records.schema import Archive, Submission
 from benchmark.task.resolve import with_generators
 from benchmark.task.resolved import ResolvedGenerator, Task
 from benchmark.task.yaml_source import Source, read_yaml
+from rebeca.arrays import Plain
 from rebeca.errors import SpecError, did_you_mean
 
 KEYS = ("generators", "card", "images")
@@ -86,7 +87,7 @@ def _with_images(card: Submission, address: Any, source: Source) -> Submission:
     return card
 
 
-def _validated(values: Mapping[str, object], below: tuple[str, ...], source: Source) -> Submission:
+def _validated(values: Mapping[str, Plain], below: tuple[str, ...], source: Source) -> Submission:
     try:
         return Submission.model_validate_json(json.dumps(values))
     except ValidationError as error:
@@ -101,8 +102,8 @@ def _validated(values: Mapping[str, object], below: tuple[str, ...], source: Sou
             ) from error
         if first["type"] == "missing":
             raise SpecError(f"{where}: the key '{name}' is missing", hint=HINT) from error
-        found = str(first["input"])[:80]
-        raise SpecError(f"{where}: {name}: {first['msg'].lower()}, found {found!r}", hint=HINT) from error
+        given = str(first["input"])[:80]
+        raise SpecError(f"{where}: {name}: {first['msg'].lower()}, found {given!r}", hint=HINT) from error
 
 
 def archived(card: Submission, address: str, sha256: str, size: int) -> Submission:

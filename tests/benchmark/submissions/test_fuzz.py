@@ -8,21 +8,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmark.records.bundle import MANIFEST, Manifest, check_images, read_bundle
+from benchmark.records.columns import read_columns
 from benchmark.records.files import RECORD, read_comparison, read_record, read_strict
-from benchmark.records.gallery import ALL_IMAGES, PACKED
-from benchmark.records.rows import read_rows
+from benchmark.records.gallery import ALL_IMAGES, IMAGES, PACKED, check_packed
+from benchmark.records.rows import PAIRS, SCORES, SETS, USERS, read_rows
 from benchmark.records.submitted import check_submission
 from benchmark.submissions.comment import plain
 from benchmark.submissions.file import read_submission
 from benchmark.task.resolve import load_task
 from rebeca.errors import RecordError, SpecError
 from tests.benchmark.submissions.conftest import bundle_of, records_of, submission_text
-from tests.benchmark.submissions.test_poisoned import contents, seal
+from tests.benchmark.submissions.test_poisoned import seal
 
 EXAMPLES = settings(
     max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-TABLES = ("scores.parquet", "users.parquet", "sets.parquet", "pairs.parquet", PACKED, ALL_IMAGES)
+TABLES = {
+    "scores.parquet": SCORES, "users.parquet": USERS, "sets.parquet": SETS, "pairs.parquet": PAIRS,
+    PACKED: IMAGES, ALL_IMAGES: IMAGES,
+}  # fmt: skip
 pytestmark = pytest.mark.slow
 """2,000 examples for each parser."""
 HOSTILE = st.one_of(
@@ -95,13 +99,17 @@ def damaged_json(draw, value):
         return value
 
 
+def listing(folder):
+    return {path: (path.lstat().st_mtime_ns, path.lstat().st_size) for path in folder.rglob("*")}
+
+
 def refused_or_read(read, folder):
-    before = contents(folder.parent.parent)
+    before = listing(folder.parent.parent)
     try:
         read()
     except RecordError as error:
         assert error.message and "Traceback" not in error.message
-    assert contents(folder.parent.parent) == before
+    assert listing(folder.parent.parent) == before
 
 
 @EXAMPLES
@@ -143,11 +151,25 @@ def test_any_value_in_the_record(original, folder, place, data):
 
 
 @pytest.mark.parametrize("file", TABLES)
-@pytest.mark.parametrize("where", [damage, damaged_near_the_end])
 @EXAMPLES
 @given(data=st.data())
-def test_any_bytes_in_a_table(original, folder, place, file, where, data):
-    (folder / file).write_bytes(data.draw(where((original / file).read_bytes())))
+def test_any_bytes_in_a_table(original, folder, file, data):
+    (folder / file).write_bytes(damaged(data, (original / file).read_bytes()))
+    if file in (PACKED, ALL_IMAGES):
+        images = read_columns(original / file, IMAGES, 100)
+        expected = list(
+            zip(images["user"].tolist(), images["replicate"].tolist(), images["digest"].tolist(), strict=True)
+        )
+        refused_or_read(lambda: check_packed(folder, IMAGES, expected, file), folder)
+    else:
+        refused_or_read(lambda: read_columns(folder / file, TABLES[file], 100_000), folder)
+
+
+@pytest.mark.parametrize("file", TABLES)
+@settings(EXAMPLES, max_examples=200)
+@given(data=st.data())
+def test_a_bundle_with_any_bytes_in_a_table(original, folder, place, file, data):
+    (folder / file).write_bytes(damaged(data, (original / file).read_bytes()))
     seal(folder)
     task = read_comparison(records_of(place))
 
@@ -157,6 +179,11 @@ def test_any_bytes_in_a_table(original, folder, place, file, where, data):
         check_images(bundle, rows, task.users.id, True)
 
     refused_or_read(read, folder)
+
+
+def damaged(data, original):
+    """Damage anywhere, or where a Parquet file says what it holds."""
+    return data.draw(st.sampled_from([damage, damaged_near_the_end]).flatmap(lambda how: how(original)))
 
 
 @EXAMPLES
