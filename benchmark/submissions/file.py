@@ -102,8 +102,8 @@ def _validated(values: Mapping[str, Plain], below: tuple[str, ...], source: Sour
             ) from error
         if first["type"] == "missing":
             raise SpecError(f"{where}: the key '{name}' is missing", hint=HINT) from error
-        given = str(first["input"])[:80]
-        raise SpecError(f"{where}: {name}: {first['msg'].lower()}, found {given!r}", hint=HINT) from error
+        fault, given = first["msg"].removeprefix("Value error, "), str(first["input"])[:80]
+        raise SpecError(f"{where}: {name}: {fault[0].lower()}{fault[1:]}, found {given!r}", hint=HINT) from error
 
 
 def archived(card: Submission, address: str, sha256: str, size: int) -> Submission:

@@ -75,8 +75,15 @@ def submit(folder, name, *more, code=0):
 
 @pytest.fixture
 def copied_place(place, tmp_path):
-    """The same, to be changed."""
+    """The same without its work folder, to be changed."""
     shutil.copytree(place, tmp_path / "place", ignore=shutil.ignore_patterns("w", "site"))
+    return tmp_path / "place"
+
+
+@pytest.fixture
+def open_place(place, tmp_path):
+    """The same with its work folder, to hand in more."""
+    shutil.copytree(place, tmp_path / "place")
     return tmp_path / "place"
 
 
