@@ -19,7 +19,7 @@ from benchmark.board.flags import flags_of, gaps, share_by_role, twins
 from benchmark.board.format_numbers import count, exact_percent, number, with_interval
 from benchmark.board.row import Row
 from benchmark.board.scope import Scope, scope_of
-from benchmark.records.attestation import status_of
+from benchmark.records.attestation import STEPS, status_of
 from benchmark.records.files import read_comparison, read_record
 from benchmark.records.schema import GeneratorRecord, TaskHeader, TaskRecord
 from rebeca.errors import first_few, printable
@@ -60,13 +60,11 @@ class Board:
         folder: Where the records lie.
         record: The task's record.
         rows: Best first; unranked rows last.
-        status: ``self-reported``, ``verified`` or ``reproduced``.
     """
 
     folder: Path
     record: TaskRecord
     rows: list[Row]
-    status: str
 
     @property
     def task(self) -> TaskHeader:
@@ -117,9 +115,13 @@ class Board:
     def row(self, generator: str) -> Row:
         return next(row for row in self.rows if row.id == generator)
 
-    def row_status(self, row: Row) -> str:
-        """Status of a row; images that were handed in can be verified, never reproduced."""
-        return "verified" if self.status == "reproduced" and row.family == "external" else self.status
+    @property
+    def status(self) -> str:
+        """Steps of trust of all rows: "verified", or "5 reproduced, 1 rescored"."""
+        counts = Counter(row.status for row in self.rows)
+        if len(counts) == 1:
+            return next(iter(counts))
+        return ", ".join(f"{counts[step]} {step}" for step in reversed(STEPS) if step in counts)
 
     @property
     def images_per_user(self) -> str:
@@ -293,12 +295,13 @@ def board_of(folder: Path, task: TaskRecord, records: Mapping[str, GeneratorReco
             doubts=tuple(doubt for doubt, names in task.results.doubts.items() if name in names),
             lifts=_ordered(record, primary),
             flags=flags_of(record, task, twin_of.get(name), name in with_gap),
+            status=status_of(folder, task, record.generator),
             record=record,
         )
         for name, record in records.items()
     ]
     rows.sort(key=lambda row: (not row.ranked, -row.estimate(primary), row.id))
-    return Board(folder, task, rows, status_of(folder, task))
+    return Board(folder, task, rows)
 
 
 def _ordered(record: GeneratorRecord, primary: str) -> dict[str, Personal]:

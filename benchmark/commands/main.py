@@ -36,10 +36,11 @@ from benchmark.commands.options import (
     workdir_option,
 )
 from benchmark.commands.published import data, dev, weights
-from benchmark.commands.records import check, figures, site, verify
+from benchmark.commands.records import check, figures, site
 from benchmark.commands.settings import THREADS_BY_DEFAULT, settings
 from benchmark.commands.status import status
 from benchmark.commands.stress import stress
+from benchmark.commands.verify import verify
 from benchmark.runner import threads
 from rebeca.errors import did_you_mean
 

@@ -20,7 +20,7 @@ from benchmark.board.board import NOT_FROZEN, Board, read_board
 from benchmark.board.format_numbers import brief, count, exact_percent, number, p_value, percent, with_interval
 from benchmark.board.tables import Tables, read_tables
 from benchmark.disk import absent_beside, file_digest, is_vacant, locked, replace_folder
-from benchmark.records.attestation import ATTESTATION, MEANINGS
+from benchmark.records.attestation import ATTESTATIONS, HANDED_IN, STEPS
 from benchmark.records.files import TASK_FOLDER, newest_records
 from benchmark.site import data, view
 from benchmark.site.images import Gallery, make_gallery
@@ -136,7 +136,8 @@ def environment(*, has_docs: bool = False) -> Environment:
         has_docs=has_docs,
         kind=lambda key: Measure.parse(key).kind,
         not_frozen=NOT_FROZEN,
-        statuses=MEANINGS,
+        handed_in=HANDED_IN,
+        steps=STEPS,
         version=rebeca.__version__,
     )
     return env
@@ -164,7 +165,7 @@ def _stamp(folders: Sequence[Path], reports: Sequence[view.Report], images: Path
     """Changes whenever the site could: records, attestations, templates, docs, version, the code that builds it."""
     files = [
         *(folder / TASK_FOLDER / "comparison.json" for folder in folders),
-        *(path for folder in folders if (path := folder / ATTESTATION).is_file()),
+        *(path for folder in folders for path in sorted((folder / ATTESTATIONS).glob("*.json")) if path.is_file()),
         *sorted(path for name in ("site", "docs") for path in bundled(name).rglob("*") if path.is_file()),
         *sorted(Path(__file__).resolve().parent.parent.rglob("*.py")),
         *(sorted(images.rglob("*.parquet")) if images is not None else ()),

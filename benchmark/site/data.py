@@ -60,7 +60,7 @@ def leaderboard_json(board: Board) -> str:
                 "cells": {column.key: _ends(row.cell(column)) for column in columns},
                 "seconds_per_image": row.seconds,
                 "failures": row.failures,
-                "status": board.row_status(row),
+                "status": row.status,
                 "flags": row.flags,
             }
             for row in board.rows
@@ -91,7 +91,7 @@ def leaderboard_csv(board: Board) -> str:
                 *cells,
                 row.seconds,
                 row.failures,
-                board.row_status(row),
+                row.status,
                 "; ".join(row.flags),
             ]
         )
