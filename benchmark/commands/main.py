@@ -37,6 +37,7 @@ from benchmark.commands.options import (
 )
 from benchmark.commands.published import data, dev, weights
 from benchmark.commands.records import check, figures, site
+from benchmark.commands.reproduce import reproduce
 from benchmark.commands.settings import THREADS_BY_DEFAULT, settings
 from benchmark.commands.status import status
 from benchmark.commands.stress import stress
@@ -73,7 +74,9 @@ def main(debug: bool) -> None:
         click.get_current_context().meta[THREADS_BY_DEFAULT] = True
 
 
-for _command in (export, verify, check, site, figures, weights, data, dev, cache, status, completion, settings, stress):
+RECORDS = (export, verify, reproduce, check, site, figures)
+MACHINE = (weights, data, dev, cache, status, completion, settings, stress)
+for _command in (*RECORDS, *MACHINE):
     main.add_command(_command)
 
 

@@ -23,16 +23,13 @@ from benchmark.records.files import COMPARISON, TASK_FOLDER
 from benchmark.records.gallery import IMAGES, PACKED, decode_packed, shown_images, unpack
 from benchmark.records.rows import read_all
 from benchmark.records.schema import TaskRecord
-from benchmark.runner.addresses import Addresses, find_addresses
-from benchmark.runner.checks import check_needs, check_task
 from benchmark.runner.images import ImageRow, PixelCache
-from benchmark.runner.materials import Materials, prepare
 from benchmark.runner.progress import Reporter
 from benchmark.runner.publish import weights_folder
+from benchmark.runner.recorded import prepare_recorded
 from benchmark.runner.reproduce import TOLERANCE, other_machine
 from benchmark.runner.scoring import ImageVectors, images_of_rows, score_arrays, scorer_builder
-from benchmark.runner.store import Stages, Store
-from benchmark.runner.world import find_data, keep_users
+from benchmark.runner.store import Store
 from benchmark.task.recorded import recorded_task
 from benchmark.task.resolved import Task
 from rebeca.arrays import Floats, Pixels
@@ -136,23 +133,11 @@ class _Scorers:
     """
 
     def __init__(self, task: Task, record: TaskRecord, store: Store, device: str, reporter: Reporter) -> None:
-        data = find_data(task, store)
-        keep_users(data, store)
-        check_needs(task, data.knows)
-        check_task(task)
-        world = data.read()
-        if (world.fingerprint, world.user_ids) != (record.data.fingerprint, record.users.id):
-            raise SpecError(
-                f"{task.source}: the data are not those of the record",
-                hint="name the folder of the data that were used: --set data.path=FOLDER",
-            )
-        self._addresses: Addresses = find_addresses(task, device, data.users, data.addresses)
-        self._materials: Materials = prepare(world, self._addresses, device, Stages(store, reporter))
-        self._built = scorer_builder(task, self._addresses, self._materials)
+        addresses, self._materials = prepare_recorded(task, record, store, device, reporter)
+        self._built = scorer_builder(task, addresses, self._materials)
         self._vectors = ImageVectors(self._materials.encoders)
-        flags = self._addresses.scorers
-        self._left_out = {name: why for name, own in flags.items() if (why := why_not(own))}
-        self._asked = {name: own for name, own in flags.items() if name not in self._left_out}
+        self._left_out = {name: why for name, flags in addresses.scorers.items() if (why := why_not(flags))}
+        self._asked = {name: flags for name, flags in addresses.scorers.items() if name not in self._left_out}
 
     def rescored(
         self,

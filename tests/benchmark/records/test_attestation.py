@@ -160,8 +160,8 @@ def test_the_form_in_which_the_tests_below_write_statements_is_the_right_one(rec
     ("keys", "value"),
     [
         (["_type"], "https://in-toto.io/Statement/v0.1"), (["predicateType"], "https://slsa.dev/provenance/v1"),
-        (["more"], 1), (["subject"], []), (["subject"], [{"name": "x"}]), (["subject", 0, "digest", "sha256"], "0" * 63),
-        (["subject", 0, "uri"], "x"), (["predicate", "status"], "certified"),
+        (["more"], 1), (["subject"], []), (["subject"], [{"name": "x"}]), (["subject", 0, "uri"], "x"),
+        (["subject", 0, "digest", "sha256"], "0" * 63), (["predicate", "status"], "certified"),
         (["predicate", "status"], "self-reported"), (["predicate", "project"], "0" * 41),
         (["predicate", "at"], "yesterday"), (["predicate", "at"], 3), (["predicate", "images"], 0),
         (["predicate", "images"], 4.0), (["predicate", "largest"], -1.0), (["predicate", "largest"], 0),
