@@ -95,8 +95,8 @@ def print_reproduction(result: Reproduction) -> None:
         f" p: one-sided, of a fall by more than {result.margin:g}, adjusted over rows by Holm, level {result.level:g}"
     )
     for row in result.rows:
-        for slug in set(row.fell) - set(row.measures):
-            console.print(f"{row.generator}: fewer than three users have a {slug} in the new run")
+        for slug in {"preference", "lift"} - set(row.measures):
+            console.print(f"{row.generator}: fewer than three users have a {slug} in both runs")
     for name, why in result.left_out.items():
         console.print(f"left out: {name}, since {why}")
     fell = [row.generator for row in result.rows if row.fell]

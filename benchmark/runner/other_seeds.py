@@ -131,7 +131,7 @@ def run_with_other_seeds(
     """
     record = read_comparison(folder)
     left_out = _left_out(folder, record, only)
-    chosen = [name for name in record.order if name not in left_out]
+    chosen = [name for name in record.order if name not in left_out and (name in only or not only)]
     path = folder / TASK_FOLDER / COMPARISON
     if not chosen:
         raise SpecError(f"{path}: no row can be made again: {'; '.join(f'{n}: {why}' for n, why in left_out.items())}")
@@ -170,9 +170,7 @@ def _left_out(folder: Path, record: TaskRecord, only: Sequence[str]) -> dict[str
             out[name] = f"no generator '{generator.use}' is installed"
         if name in only and name in out:
             raise SpecError(f"--only {name}: {out[name]}")
-        if only and name not in only:
-            out[name] = "not asked for"
-    return out
+    return {} if only else out
 
 
 def _changes(record: TaskRecord, chosen: Collection[str], seeds: Seeds) -> tuple[str, ...]:
@@ -234,9 +232,10 @@ class _Run:
         self.measures: Sequence[Measure] = both_by(self.record.spec.analysis.primary.scorer)
 
     def values(self, generator: str, measure: Measure) -> Floats:
-        """float64 [users]; without the judge's level."""
+        """float64 [users]; NaN where a user has none, as all have of lifts that the scorer does not give."""
         row = self._rows[generator]
-        return with_lifts(row, self.record.plan.reading, self._block)[measure.key]
+        every = with_lifts(row, self.record.plan.reading, self._block)
+        return every.get(measure.key, np.full(len(row.digest), np.nan))
 
     def above_level(self, generator: str, measure: Measure) -> Floats:
         """float64 [users]; preference less the judge's level."""
@@ -252,7 +251,11 @@ class _Run:
 
 
 def _judged(before: _Run, after: _Run, chosen: Sequence[str], same_world: bool) -> list[RowChange]:
-    """Tests every row, and adjusts over rows. A measure that hardly any user still has counts as fallen."""
+    """Tests every row, and adjusts over rows.
+
+    A preference that hardly any user still has counts as fallen. A lift may be lost by chance: it needs users who can
+    be compared.
+    """
     analysis = before.record.spec.analysis
     shared = [user for user in before.record.users.id if user in set(after.record.users.id)]
     paired = same_world and len(shared) >= FEWEST
@@ -267,7 +270,7 @@ def _judged(before: _Run, after: _Run, chosen: Sequence[str], same_world: bool) 
             known = [int(np.isfinite(own).sum()) for own in values]
             if min(known[0], int(np.isfinite(sum(values)).sum()) if paired else known[1]) >= FEWEST:
                 tested[name] = change(*values, fits, analysis.equivalence_margin, paired)
-            elif known[0] >= FEWEST:
+            elif known[0] >= FEWEST and not measure.is_lift:
                 lost[name].append(measure.slug)
         adjusted = holm(np.array([each.p for each in tested.values()]))
         for (name, each), p in zip(tested.items(), adjusted.tolist(), strict=True):

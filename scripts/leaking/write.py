@@ -10,6 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +21,24 @@ from benchmark.runner.world import build_world
 from benchmark.task.bundled import find_task
 from benchmark.task.resolve import load_task
 from benchmark.task.resolved import Task
+from rebeca.registered import registered
 from scripts.leaking.leaking_package import TABLE
 
 PACKAGE = "leaking_package"
+
+
+@contextmanager
+def installed(task: Task, folder: Path) -> Iterator[None]:
+    """The generator ``leaking``, as if its package were installed in a folder, which is written."""
+    write_package(task, folder)
+    sys.path.insert(0, str(folder))
+    registered.cache_clear()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        sys.modules.pop(PACKAGE, None)
+        registered.cache_clear()
 
 
 def write_package(task: Task, folder: Path) -> None:
