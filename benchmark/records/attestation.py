@@ -20,9 +20,10 @@ from benchmark.analysis.numbers import AtLeastOne, Count, NotNegative, PValue
 from benchmark.disk import write_atomically
 from benchmark.records.files import read_comparison, read_record, refuse_if, to_json, utc_now
 from benchmark.records.schema import GeneratorInfo, Name, Sha256, Strict, TaskRecord
+from benchmark.task.file import RESERVED
 from rebeca.errors import RecordError
 
-ATTESTATIONS = "attestations"
+ATTESTATIONS = RESERVED
 STATEMENT: Literal["https://in-toto.io/Statement/v1"] = "https://in-toto.io/Statement/v1"
 PREDICATE: Literal["urn:rebeca-bench:attestation:v1"] = "urn:rebeca-bench:attestation:v1"
 """Raised whenever a field of the predicate is added, removed or changes its meaning."""

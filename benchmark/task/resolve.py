@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from benchmark.task.checks import check_fits, check_space, check_task_file
 from benchmark.task.encoders import resolve_encoder
-from benchmark.task.file import ENCODER_KEYS, ID, GeneratorSpec, JudgeSpec, ScorerSpec, TaskFile
+from benchmark.task.file import ENCODER_KEYS, ID, RESERVED, GeneratorSpec, JudgeSpec, ScorerSpec, TaskFile
 from benchmark.task.paths import placed
 from benchmark.task.registry import plugin_class
 from benchmark.task.resolved import ResolvedGenerator, ResolvedJudge, ResolvedScorer, Task
@@ -152,6 +152,8 @@ def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]
             by_id[spec.id] = spec
         for variant in _swept(spec, params, where):
             generator = _generator(variant, index, file, source, decoder_params)
+            if generator.id == RESERVED:
+                raise SpecError(f"{where}: no generator can be called '{RESERVED}'", hint="rename it")
             if generator.id in resolved:
                 raise SpecError(f"{where}: the generator id '{generator.id}' is given twice")
             resolved[generator.id] = generator
