@@ -118,10 +118,15 @@ class Board:
     @property
     def status(self) -> str:
         """Steps of trust of all rows: "verified", or "5 reproduced, 1 rescored"."""
+        if len(self.statuses) == 1:
+            return next(iter(self.statuses))
+        return ", ".join(f"{count} {step}" for step, count in self.statuses.items())
+
+    @property
+    def statuses(self) -> Mapping[str, int]:
+        """Number of rows by step of trust, the strongest first."""
         counts = Counter(row.status for row in self.rows)
-        if len(counts) == 1:
-            return next(iter(counts))
-        return ", ".join(f"{counts[step]} {step}" for step in reversed(STEPS) if step in counts)
+        return {step: counts[step] for step in reversed(STEPS) if step in counts}
 
     @property
     def images_per_user(self) -> str:
