@@ -91,7 +91,7 @@ def print_reproduction(result: Reproduction) -> None:
         ],
     )
     console.print(
-        "\ndifference: new minus record, of preferences less the change of the judge's level, with its 95 % interval;"
+        "\ndifference: new minus record, on the scale of the record's judge, with its 95 % interval;"
         f" p: one-sided, of a fall by more than {result.margin:g}, adjusted over rows by Holm, level {result.level:g}"
     )
     for row in result.rows:

@@ -85,7 +85,7 @@ class Difference(Strict):
 
     published: float = Field(description="Mean over users in the published record.")
     here: float = Field(description="Mean over users in the new run.")
-    difference: float = Field(description="New minus published, less the change of the judge's level.")
+    difference: float = Field(description="New minus published, both on the scale of the record's judge.")
     low: float = Field(description="Lower end of the 95 % interval of the difference.")
     high: float = Field(description="Upper end.")
     p: PValue = Field(description="One-sided p of a fall by more than the task's equivalence margin, adjusted by Holm.")

@@ -5,9 +5,11 @@ images follow; and the seed of a synthetic world. A row falls where its preferen
 the record by more than the task's equivalence margin and chance allow (:mod:`benchmark.stats.change`), by a one-sided
 test at the task's level, adjusted over rows by Holm.
 
-Another division gives another judge, which may be kinder or stricter to everything. So preferences by a judge are taken
-as differences from its mean score of each user's held-out ratings. Both judges are fitted here for that, so that no
-number of the record but the row's own scores counts.
+Another division gives another judge. It may be kinder or stricter to everything, more or less decided, and see more or
+less of what sets users apart. So values of the new run are brought to the scale of the record's judge: preferences are
+taken from the judge's mean score of each user's held-out ratings, and divided by the spread of its scores; lifts are
+divided by the spread of their personal part. Both judges are fitted here for that, so that no number of the record but
+the row's own scores counts.
 """
 
 from __future__ import annotations
@@ -37,6 +39,10 @@ from benchmark.task.registry import names
 from benchmark.task.resolved import Task
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import SpecError, did_you_mean
+from rebeca.ties import TIE
+
+MOST_FACTOR = 2.0
+"""Largest factor between two judges: one that knows nearly nothing must not make noise look like taste."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +146,9 @@ def run_with_other_seeds(
     with TemporaryDirectory(prefix="rebeca-reproduce-") as temporary:
         store = Store(workdir or Path(temporary), reporter.info)
         with store.locked():
-            before = _Run(folder, _levels(task, record, store, device, reporter))
+            before = _Run(folder, _scale(task, record, store, device, reporter))
             records = run_task(changed, store, device, reporter, command).records
-            after = _Run(records, _levels(changed, read_comparison(records), store, device, reporter))
+            after = _Run(records, _scale(changed, read_comparison(records), store, device, reporter))
     return Reproduction(
         _judged(before, after, chosen, seeds.world_seed is None),
         left_out,
@@ -198,22 +204,42 @@ def _changes(record: TaskRecord, chosen: Collection[str], seeds: Seeds) -> tuple
     return tuple(out)
 
 
-def _levels(task: Task, record: TaskRecord, store: Store, device: str, reporter: Reporter) -> Floats:
-    """float64 [users]; mean score of each user's held-out ratings by the judge behind the primary scorer.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scale:
+    """How a judge scores, whoever made the images; the default is that of a scorer behind which no judge is.
 
-    It is 0 where no judge is behind it. Users without held-out ratings have the mean of the others.
+    Attributes:
+        level: float64 [users]; mean score of each user's held-out ratings.
+        spread: Standard deviation of its scores over users and training items.
+        personal: The same of what neither all users nor all items have in common.
     """
+
+    level: Floats
+    spread: float = 1.0
+    personal: float = 1.0
+
+    def factor(self, other: _Scale, measure: Measure) -> float:
+        """What brings values by the other judge to the spread of this one."""
+        own, theirs = (self.personal, other.personal) if measure.is_lift else (self.spread, other.spread)
+        return 1.0 if min(own, theirs) < TIE else float(np.clip(own / theirs, 1 / MOST_FACTOR, MOST_FACTOR))
+
+
+def _scale(task: Task, record: TaskRecord, store: Store, device: str, reporter: Reporter) -> _Scale:
+    """The scale of the judge behind the primary scorer. Users without held-out ratings have the mean level."""
     primary = next(entry for entry in task.scorers if entry.id == task.file.analysis.primary.scorer)
     role = primary.flags().card.role
     if role not in task.judges:
-        return np.zeros(len(record.users.id))
+        return _Scale(np.zeros(len(record.users.id)))
     _, materials = prepare_recorded(task, record, store, device, reporter)
-    test, users = materials.world.division.test, materials.world.users
-    scores = materials.judges[role].catalogue_scores()[test.user, test.item]
-    total = np.bincount(test.user, weights=scores, minlength=test.num_users)
+    division, users = materials.world.division, materials.world.users
+    scores = materials.judges[role].catalogue_scores()
+    test = division.test
+    total = np.bincount(test.user, weights=scores[test.user, test.item], minlength=test.num_users)
     count = np.bincount(test.user, minlength=test.num_users)
-    levels = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)[users]
-    return np.where(np.isnan(levels), np.nanmean(levels), levels)
+    level = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)[users]
+    own = scores[np.ix_(users, np.flatnonzero(division.training_items))]
+    personal = own - own.mean(axis=0) - own.mean(axis=1, keepdims=True) + own.mean()
+    return _Scale(np.where(np.isnan(level), np.nanmean(level), level), float(own.std()), float(personal.std()))
 
 
 class _Run:
@@ -221,14 +247,14 @@ class _Run:
 
     Args:
         folder: The record.
-        levels: float64 [users]; of the judge.
+        scale: Of its judge.
     """
 
-    def __init__(self, folder: Path, levels: Floats) -> None:
+    def __init__(self, folder: Path, scale: _Scale) -> None:
         self.record, rows = read_all(folder)
         self._rows = {row.id: row for row in rows}
         self._block: Ints = np.array(self.record.users.block, np.int64)
-        self._levels = levels
+        self.scale = scale
         self.measures: Sequence[Measure] = both_by(self.record.spec.analysis.primary.scorer)
 
     def values(self, generator: str, measure: Measure) -> Floats:
@@ -238,8 +264,8 @@ class _Run:
         return every.get(measure.key, np.full(len(row.digest), np.nan))
 
     def above_level(self, generator: str, measure: Measure) -> Floats:
-        """float64 [users]; preference less the judge's level."""
-        return self.values(generator, measure) - (0.0 if measure.is_lift else self._levels)
+        """float64 [users]; preference less the judge's level; a lift as it is."""
+        return self.values(generator, measure) - (0.0 if measure.is_lift else self.scale.level)
 
     def fits(self, generator: str, measure: Measure) -> Floats:
         """float64 [fits]; means over users, none where the fit does not vary."""
@@ -264,9 +290,10 @@ def _judged(before: _Run, after: _Run, chosen: Sequence[str], same_world: bool) 
     lost: dict[str, list[str]] = {name: [] for name in chosen}
     for measure in before.measures:
         tested: dict[str, Change] = {}
+        factor = before.scale.factor(after.scale, measure)
         for name in chosen:
-            fits = before.fits(name, measure), after.fits(name, measure)
-            values = before.above_level(name, measure)[old], after.above_level(name, measure)[new]
+            fits = before.fits(name, measure), factor * after.fits(name, measure)
+            values = before.above_level(name, measure)[old], factor * after.above_level(name, measure)[new]
             known = [int(np.isfinite(own).sum()) for own in values]
             if min(known[0], int(np.isfinite(sum(values)).sum()) if paired else known[1]) >= FEWEST:
                 tested[name] = change(*values, fits, analysis.equivalence_margin, paired)

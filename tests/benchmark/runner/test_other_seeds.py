@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmark.analysis.measures import Measure
 from benchmark.records.attestation import Reproduced
 from benchmark.records.rows import read_all
 from benchmark.runner import other_seeds as module
@@ -54,10 +55,33 @@ def test_the_same_judge_leaves_the_level_and_the_same_images_the_mean(run):
     assert same.measures["preference"].p == 1
 
 
-def test_another_division_gives_another_judge_whose_level_is_taken_off(run):
-    row = run(Seeds(split_seed=3), "catalogue-random").rows[0].measures["preference"]
-    assert row.difference != pytest.approx(row.here - row.published, abs=1e-6)
-    assert row.low < row.difference < row.high
+def test_another_judge_is_brought_to_the_scale_of_the_records_own(run, monkeypatch):
+    """A judge that is twice as decided, and kinder to everybody, changes no conclusion."""
+    seen = {}
+    original = module._judged
+
+    def spied(before, after, *rest):
+        seen.update(before=before.scale, after=after.scale)
+        return original(before, after, *rest)
+
+    monkeypatch.setattr(module, "_judged", spied)
+    row = run(Seeds(split_seed=3), "catalogue-random").rows[0].measures
+    assert row["preference"].difference != pytest.approx(row["preference"].here - row["preference"].published, abs=1e-6)
+    assert row["preference"].low < row["preference"].difference < row["preference"].high
+    assert seen["after"].level.shape == seen["before"].level.shape == (12,)
+    assert not np.allclose(seen["after"].level, seen["before"].level)
+    lift = Measure("ncf", is_lift=True)
+    factor = seen["before"].factor(seen["after"], lift)
+    expected = factor * row["lift"].here - row["lift"].published
+    assert row["lift"].difference == pytest.approx(expected, abs=1e-9)
+
+
+def test_factors_between_judges_are_limited():
+    scale, both = module._Scale, [Measure("ncf"), Measure("ncf", is_lift=True)]
+    judge, decided, blind = scale(np.zeros(2), 0.2, 0.1), scale(np.zeros(2), 0.3, 0.3), scale(np.zeros(2), 0.0, 0.0)
+    assert [judge.factor(decided, measure) for measure in both] == pytest.approx([2 / 3, 0.5])
+    assert [decided.factor(judge, measure) for measure in both] == pytest.approx([1.5, 2.0])
+    assert [judge.factor(blind, measure) for measure in both] == [1, 1]
 
 
 def test_a_row_that_fell_is_not_stated(run, monkeypatch):
