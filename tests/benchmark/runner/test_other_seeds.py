@@ -24,11 +24,17 @@ def records(done, tmp_path):
     return shutil.copytree(done / "w" / "records" / "tiny" / "v1", tmp_path / "v1")
 
 
+@pytest.fixture(scope="module")
+def work(done, tmp_path_factory):
+    """A copy of the work folder, which then holds the new runs' records as well."""
+    return shutil.copytree(done / "w", tmp_path_factory.mktemp("other-seeds") / "w")
+
+
 @pytest.fixture
-def run(done, records):
+def run(done, work, records):
     def run(seeds, *only):
         data = (f"data.path={done / 'data'}",)
-        return run_with_other_seeds(records, seeds, only, done / "w", "cpu", data, Reporter(quiet=True), ["test"])
+        return run_with_other_seeds(records, seeds, only, work, "cpu", data, Reporter(quiet=True), ["test"])
 
     return run
 
@@ -164,9 +170,8 @@ def test_nothing_to_run_is_no_success(run, records):
 
 
 def test_another_world_has_other_users(miniature, tmp_path):
-    work = miniature[0] / "work"
-    records = shutil.copytree(work / "records" / "miniature" / "v1", tmp_path / "v1")
-    options = ("--world-seed", 6, "--only", "shelf", "--workdir", work, "--quiet")
+    records = shutil.copytree(miniature[0] / "work" / "records" / "miniature" / "v1", tmp_path / "v1")
+    options = ("--world-seed", 6, "--only", "shelf", "--workdir", tmp_path / "w", "--quiet")
     output = invoke("reproduce", records, *options, "--attest")
     assert "all rows hold" in output and "left out" not in output
     predicate = json.loads((records / "attestations" / "shelf.json").read_text())["predicate"]
