@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import click
 from pydantic import BaseModel
 
+from benchmark.records.attestation import Statement
 from benchmark.records.schema import GeneratorRecord, TaskRecord
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "records.md"
@@ -27,7 +28,7 @@ START, END = "<!-- fields: made by scripts/record_fields.py -->", "<!-- end of f
 
 def describe() -> str:
     """Markdown: one table per model, in the order in which they are met."""
-    waiting: list[type] = [GeneratorRecord, TaskRecord]
+    waiting: list[type] = [GeneratorRecord, TaskRecord, Statement]
     parts, seen = [], set()
     while waiting:
         model = waiting.pop(0)

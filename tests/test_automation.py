@@ -1,12 +1,17 @@
 """Workflows and make targets: well formed, and what they call exists."""
 
+import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
 import tomllib
 
 import pytest
 import yaml
 
+from benchmark.records.attestation import PREDICATE, Digest, Statement, Subject, Verified
 from tests.conftest import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -37,7 +42,9 @@ def make_targets(command):
 
 
 def test_there_are_workflows():
-    assert {path.stem for path in WORKFLOWS} == {"ci", "comment", "nightly", "pages", "release", "submission"}
+    assert {path.stem for path in WORKFLOWS} == {
+        *("attest", "ci", "comment", "nightly", "pages", "release", "submission")
+    }
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -71,9 +78,37 @@ def test_ci_calls_make_targets_and_ends_with_the_tests():
     assert lines[-1] == "make test-all"
 
 
-def test_only_the_publishing_job_may_identify_itself():
-    release = jobs(ROOT / ".github" / "workflows" / "release.yml")
-    assert [name for name, job in release.items() if "id-token" in job.get("permissions", {})] == ["publish"]
+@pytest.mark.parametrize(("workflow", "job"), [("release", "publish"), ("attest", "sign")])
+def test_only_one_job_may_identify_itself(workflow, job):
+    found = jobs(ROOT / ".github" / "workflows" / f"{workflow}.yml")
+    assert [name for name, own in found.items() if "id-token" in own.get("permissions", {})] == [job]
+    assert all("run" not in step for step in found[job]["steps"])
+
+
+def test_the_signed_predicate_is_that_of_the_statements():
+    *_, sign = jobs(ROOT / ".github" / "workflows" / "attest.yml")["sign"]["steps"]
+    assert sign["with"]["predicate-type"] == PREDICATE
+    assert not {"subject-path", "subject-digest"} & sign["with"].keys(), "exactly one kind of subject is allowed"
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+def test_the_signing_workflow_finds_the_subjects_and_predicates(tmp_path):
+    statement = Statement(
+        subject=(Subject(name="rebeca/record.json", digest=Digest(sha256="0" * 64)),), predicate=Verified(numbers=3)
+    )
+    (tmp_path / "records" / "attestations").mkdir(parents=True)
+    for row in ("rebeca", "rebeca-no-user"):
+        (tmp_path / "records" / "attestations" / f"{row}.json").write_bytes(statement.to_bytes())
+    step = next(step for step in jobs(ROOT / ".github" / "workflows" / "attest.yml")["verify"]["steps"] if "id" in step)
+    variables = {**os.environ, "RECORDS": "records", "GITHUB_OUTPUT": str(tmp_path / "output")}
+    subprocess.run(["bash", "-eo", "pipefail", "-c", step["run"]], cwd=tmp_path, env=variables, check=True)
+    name, _, rows = (tmp_path / "output").read_text().partition("=")
+    assert (name, sorted(json.loads(rows))) == ("rows", ["rebeca", "rebeca-no-user"])
+    assert (tmp_path / "signed" / "rebeca.sha256").read_text() == f"{'0' * 64}  rebeca/record.json\n"
+    assert json.loads((tmp_path / "signed" / "rebeca.json").read_text())["numbers"] == 3
+
+
+def test_nothing_needs_a_secret():
     assert not any("secrets." in path.read_text() for path in WORKFLOWS)
 
 

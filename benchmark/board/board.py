@@ -19,7 +19,7 @@ from benchmark.board.flags import flags_of, gaps, share_by_role, twins
 from benchmark.board.format_numbers import count, exact_percent, number, with_interval
 from benchmark.board.row import Row
 from benchmark.board.scope import Scope, scope_of
-from benchmark.records.attestation import status_of
+from benchmark.records.attestation import STEPS, status_of
 from benchmark.records.files import read_comparison, read_record
 from benchmark.records.schema import GeneratorRecord, TaskHeader, TaskRecord
 from rebeca.errors import first_few, printable
@@ -60,13 +60,11 @@ class Board:
         folder: Where the records lie.
         record: The task's record.
         rows: Best first; unranked rows last.
-        status: ``self-reported``, ``verified`` or ``reproduced``.
     """
 
     folder: Path
     record: TaskRecord
     rows: list[Row]
-    status: str
 
     @property
     def task(self) -> TaskHeader:
@@ -123,9 +121,18 @@ class Board:
         counts = Counter(flag for row in self.rows for flag in row.flags)
         return sorted(flag for flag, n in counts.items() if 2 * n > len(self.rows))
 
-    def row_status(self, row: Row) -> str:
-        """Status of a row; images that were handed in can be verified, never reproduced."""
-        return "verified" if self.status == "reproduced" and row.family == "external" else self.status
+    @property
+    def status(self) -> str:
+        """Steps of trust of all rows: "verified", or "5 reproduced, 1 rescored"."""
+        if len(self.statuses) == 1:
+            return next(iter(self.statuses))
+        return ", ".join(f"{count} {step}" for step, count in self.statuses.items())
+
+    @property
+    def statuses(self) -> Mapping[str, int]:
+        """Number of rows by step of trust, the strongest first."""
+        counts = Counter(row.status for row in self.rows)
+        return {step: counts[step] for step in reversed(STEPS) if step in counts}
 
     @property
     def handed_in(self) -> list[Row]:
@@ -304,12 +311,13 @@ def board_of(folder: Path, task: TaskRecord, records: Mapping[str, GeneratorReco
             doubts=tuple(doubt for doubt, names in task.results.doubts.items() if name in names),
             lifts=_ordered(record, primary),
             flags=flags_of(record, task, twin_of.get(name), name in with_gap),
+            status=status_of(folder, task, record.generator),
             record=record,
         )
         for name, record in records.items()
     ]
     rows.sort(key=lambda row: (not row.ranked, -row.estimate(primary), row.id))
-    return Board(folder, task, rows, status_of(folder, task))
+    return Board(folder, task, rows)
 
 
 def _ordered(record: GeneratorRecord, primary: str) -> dict[str, Personal]:

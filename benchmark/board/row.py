@@ -45,6 +45,7 @@ class Row:
         doubts: Names of the defences, out of :data:`DOUBTS`, that took its rank.
         lifts: Personal results by scorer: the primary one first, then those that know best.
         flags: Warnings, see :mod:`benchmark.board.flags`.
+        status: Step of trust, one of :data:`benchmark.records.attestation.STEPS`.
         record: The whole record.
     """
 
@@ -56,6 +57,7 @@ class Row:
     doubts: tuple[str, ...]
     lifts: Mapping[str, Personal]
     flags: list[str]
+    status: str
     record: GeneratorRecord
 
     @property

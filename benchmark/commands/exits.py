@@ -32,7 +32,8 @@ from rebeca.errors import (
 DIFFERS = 1
 CODES = {
     0: "done; generators that failed in isolation are named in the output",
-    DIFFERS: "`check`: a result differs from the published record; `cache verify`: a cached result is damaged",
+    DIFFERS: "`check`, `verify --rescore`: a result differs from the published record; `reproduce`: a row fell;"
+    " `cache verify`: a cached result is damaged",
     SpecError.exit_code: "invalid task file or option, or a device that is missing or cannot do this",
     DataError.exit_code: "invalid data",
     MissingDependency.exit_code: "missing package or weights; the message contains the command that adds them",

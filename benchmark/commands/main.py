@@ -40,11 +40,13 @@ from benchmark.commands.options import (
     workdir_option,
 )
 from benchmark.commands.published import data, dev, weights
-from benchmark.commands.records import check, figures, site, verify
+from benchmark.commands.records import check, figures, site
+from benchmark.commands.reproduce import reproduce
 from benchmark.commands.settings import THREADS_BY_DEFAULT, settings
 from benchmark.commands.status import status
 from benchmark.commands.stress import stress
 from benchmark.commands.submissions import check_submission, results, submit
+from benchmark.commands.verify import verify
 from benchmark.runner import threads
 from rebeca.errors import did_you_mean
 
@@ -78,10 +80,9 @@ def main(debug: bool) -> None:
 
 
 check.add_command(check_submission)
-for _command in (
-    *(export, submit, cite, verify, check, results, site, figures, weights, data, dev),
-    *(cache, status, completion, settings, stress),
-):
+RECORDS = (export, submit, cite, verify, reproduce, check, results, site, figures)
+MACHINE = (weights, data, dev, cache, status, completion, settings, stress)
+for _command in (*RECORDS, *MACHINE):
     main.add_command(_command)
 
 

@@ -44,6 +44,9 @@ workdir_option = click.option(
 quiet_option = click.option(
     "--quiet", is_flag=True, envvar="REBECA_QUIET", show_envvar=True, help="Print the result only."
 )
+attest_option = click.option(
+    "--attest", is_flag=True, help="On success, write a statement per row beside the records; the site shows it."
+)
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 
 

@@ -1,4 +1,4 @@
-"""Commands that check records and plug-ins, ``verify`` and ``check``, and that show records."""
+"""The commands ``check``, and those that show records."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from benchmark.commands.completion import recorded_tasks, task_files
 from benchmark.commands.exits import DIFFERS
 from benchmark.commands.options import (
+    attest_option,
     device_option,
     json_option,
     print_result,
@@ -19,29 +20,6 @@ from benchmark.commands.options import (
 )
 
 KINDS = ("generator", "scorer", "judge", "encoder", "decoder", "data-set")
-_attest = click.option("--attest", is_flag=True, help="On success, note it beside the records; the site shows it.")
-
-
-@click.command()
-@click.argument("records", type=click.Path(path_type=Path))
-@_attest
-@json_option
-def verify(records: Path, attest: bool, as_json: bool) -> None:
-    """Recompute every number of a record.
-
-    Hashes and ranges are checked as well.
-    """
-    from benchmark.records import attestation
-    from benchmark.records.verify import verify as verify_records
-
-    report = verify_records(records)
-    if attest:
-        attestation.attest(records, "verified")
-    text = (
-        f"{records}: {report.generators} generators, {report.files} files, {report.numbers:,} numbers recomputed;"
-        " all agree"
-    )
-    print_result(report, as_json, text)
 
 
 @click.group()
@@ -58,7 +36,7 @@ def check() -> None:
 @click.option("--workdir", type=click.Path(path_type=Path), help="Work folder to continue in  [default: a new one]")
 @device_option()
 @quiet_option
-@_attest
+@attest_option
 @json_option
 def check_run(
     task: str,
@@ -77,17 +55,17 @@ def check_run(
     result changed.
     """
     from benchmark.commands.check import print_check
-    from benchmark.records import attestation
+    from benchmark.records.attestation import attest as write_statements
     from benchmark.records.find import find_records
     from benchmark.runner.progress import Reporter
-    from benchmark.runner.reproduce import reproduce
+    from benchmark.runner.reproduce import made_again, reproduce
     from benchmark.runner.start import task_to_run
 
     resolved = task_to_run(task, overrides, None, (), device)
     records = against if (against / "_task").is_dir() else find_records(resolved.file.id, (against,))
     result = reproduce(resolved, records, workdir, device, Reporter(quiet=quiet), ["rebeca-bench", *sys.argv[1:]])
     if attest and result.equal:
-        attestation.attest(Path(result.against), "reproduced")
+        write_statements(Path(result.against), made_again(result))
     print_result(result, as_json, print_check)
     if not result.equal:
         sys.exit(DIFFERS)

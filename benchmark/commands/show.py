@@ -17,6 +17,7 @@ from benchmark.board.plain_rows import MeasureComparison
 from benchmark.board.row import Row
 from benchmark.board.scope import scope_of
 from benchmark.commands.layout import BREAK, Column, print_rows, terminal
+from benchmark.records.attestation import SELF_REPORTED
 from benchmark.records.files import TASK_FOLDER, read_comparison
 from benchmark.records.schema import FailedGenerator, Submission, TaskHeader
 from benchmark.task.bundled import find_task
@@ -104,7 +105,7 @@ def summary(records: Path) -> BoardSummary:
             measures={name: row.measure(name) for name in row.record.summary},
             lifts={name: row.lift(name) for name in row.lifts},
             flags=row.flags,
-            status=board.row_status(row),
+            status=row.status,
             submission=row.submission,
         )
         for row in board.rows
@@ -129,11 +130,13 @@ def print_board(records: Path) -> None:
     if board.scope.sentence and not board.scope.caution:
         console.print(board.scope.sentence)
     for row in board.handed_in:
-        console.print(f"handed in: {row.title}, {row.who}; class {row.category}; {board.row_status(row)}")
+        console.print(f"handed in: {row.title}, {row.who}; class {row.category}; {row.status}")
     for failed in board.record.failed:
         console.print(f"without a row: {failed.title} ({failed.reason})")
     for caution in board.all_cautions():
         console.print(f"caution: {caution}")
+    if board.status != SELF_REPORTED:
+        console.print(f"status: {board.status}")
     if board.judges:
         console.print("\nhow well held-out ratings are predicted (AUC: 0.5 is chance, 1 is perfect)", style="bold")
         print_rows(console, _judge_columns(board.judges, len(board.record.users.id)))

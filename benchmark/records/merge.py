@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.disk import absent_beside, is_vacant, locked, replace_folder
+from benchmark.records.attestation import Statement, rank, statement_of, write_statement
 from benchmark.records.bundle import Bundle, check_images, is_bundle, read_bundle
 from benchmark.records.files import (
     TASK_FOLDER,
     UNSET,
     read_comparison,
+    read_record,
     refuse_if,
     to_json,
     write_comparison,
@@ -45,6 +47,7 @@ class Sources:
         submitted: Generators that were handed in, by id.
         files: SHA-256 of the files of each generator, by id and name.
         bundles: The bundles among the sources.
+        statements: What was done to check each generator, by id; bundles say nothing of themselves.
     """
 
     base: Path
@@ -53,6 +56,7 @@ class Sources:
     submitted: dict[str, GeneratorEntry]
     files: dict[str, dict[str, str]]
     bundles: list[Bundle]
+    statements: dict[str, list[Statement]]
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -78,13 +82,15 @@ def read_sources(folders: Sequence[Path]) -> Sources:
             "there are no records of the task to merge with", hint="name <results>/<task>/v<version> as well"
         )
     task = read_comparison(records[0], intact=True)
-    sources = Sources(records[0], task, {}, {}, {}, sorted(bundles, key=lambda bundle: bundle.id))
+    sources = Sources(records[0], task, {}, {}, {}, sorted(bundles, key=lambda bundle: bundle.id), {})
     for folder in records:
         other = read_comparison(folder, intact=True)
         _check_same_run(sources, folder, other)
         _check_names(folder, other)
         for name in other.order:
             _add(sources, name, folder / name, dict(other.records[name]))
+            if (statement := statement_of(folder, other, read_record(folder / name).generator)) is not None:
+                sources.statements.setdefault(name, []).append(statement)
         sources.submitted.update({entry.id: entry for entry in other.submitted})
     for bundle in sources.bundles:
         _check_same_task(bundle, task)
@@ -214,6 +220,8 @@ def _write_merged(sources: Sources, folder: Path) -> TaskRecord:
     by_id = {row.id: row for row in checked.rows}
     for bundle in sources.bundles:
         check_images(bundle, by_id[bundle.id], task.users.id, task.data.redistribute)
+    for name, statements in sources.statements.items():
+        write_statement(folder, name, max(statements, key=lambda each: (rank(each.predicate.status), each.to_bytes())))
     return write_comparison(folder, task.model_copy(update={"results": analysis.task}))
 
 

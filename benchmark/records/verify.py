@@ -14,7 +14,7 @@ from benchmark.analysis.inputs import HeldOutRatings, HeldOutScores, Rows
 from benchmark.analysis.judges import JudgeReport, judge_report
 from benchmark.analysis.numbers import PermutationTest
 from benchmark.analysis.results import Analysis
-from benchmark.records.attestation import ATTESTATION
+from benchmark.records.attestation import ATTESTATIONS, check_attestations
 from benchmark.records.files import (
     TASK_FOLDER,
     file_digests,
@@ -106,6 +106,7 @@ def read_checked(folder: Path) -> Checked:
     """
     task = read_comparison(folder, intact=True)
     _check_files(folder, task)
+    check_attestations(folder, task)
     _check_task(folder, task)
     check_users(folder, task)
     records, rows = {}, []
@@ -162,7 +163,7 @@ def _check_files(folder: Path, task: TaskRecord) -> None:
     refuse_if(
         set(task.records) != expected, f"{folder}: the list of files does not cover exactly the generators of the task"
     )
-    added = sorted({path.name for path in folder.iterdir()} - expected - {ATTESTATION})
+    added = sorted({path.name for path in folder.iterdir()} - expected - {ATTESTATIONS})
     if added:
         raise RecordError(f"{folder}: {added[0]} belongs to no generator of the task")
     packed = {PACKED} if task.data.redistribute else set()

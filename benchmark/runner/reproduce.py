@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.disk import is_vacant
+from benchmark.records.attestation import Reproduced, Rescored
 from benchmark.records.files import COMPARISON, RECORD, TASK_FOLDER, file_digests, read_comparison, read_record
 from benchmark.records.schema import Machine, TaskRecord
 from benchmark.runner.progress import Reporter
@@ -116,8 +117,7 @@ def reproduce(
         store = Store(workdir or Path(temporary), reporter.info)
         with store.locked():
             (store.root / BEGUN).touch()
-            own, origin = machine(device), published.provenance
-            differs = [name for name in Machine.model_fields if getattr(own, name) != getattr(origin, name)]
+            differs = other_machine(published, device)
             weights = weights_folder(folder)
             used = bool(differs) and weights.is_dir()
             if used:
@@ -132,6 +132,37 @@ def reproduce(
         weights="published" if used else "made again",
         equal=not differences.moved if differs else not differences.bytes,
     )
+
+
+def made_again(check: Check) -> dict[str, Reproduced | Rescored]:
+    """What a check that found equal results says of every row of the published records.
+
+    Images of a generator that is fitted elsewhere were only read and scored again.
+    """
+    folder = Path(check.against)
+    done: dict[str, Reproduced | Rescored] = {}
+    for name in read_comparison(folder).order:
+        record = read_record(folder / name)
+        if not record.generator.fitted_elsewhere:
+            done[name] = Reproduced(largest=check.largest)
+        elif valid := record.images.valid:
+            done[name] = Rescored(
+                images=valid,
+                among=valid,
+                valid=valid,
+                origin="given",
+                judges="published" if check.weights == "published" else "fitted again",
+                scorers=tuple(record.measures),
+                left_out={},
+                largest=check.largest,
+            )
+    return done
+
+
+def other_machine(published: TaskRecord, device: str) -> list[str]:
+    """Fields in which this machine differs from that of the record."""
+    own, origin = machine(device), published.provenance
+    return [name for name in Machine.model_fields if getattr(own, name) != getattr(origin, name)]
 
 
 def compare(published: Path, here: Path) -> Differences:

@@ -15,7 +15,7 @@ from benchmark.records.costs import score_stage
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.embed import Encoders
-from benchmark.runner.images import PixelCache
+from benchmark.runner.images import ImageRow, PixelCache
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build, build_encoder
 from benchmark.runner.progress import Report
@@ -168,19 +168,40 @@ def scored_images(
     images: GeneratorImages, materials: Materials, vectors: ImageVectors, on_read: Callable[[], None] = lambda: None
 ) -> ScoredImages:
     """The valid images of a generator; ``on_read`` is called whenever the pixels of one are read."""
-    catalogue = materials.world.dataset.catalogue
+    files, fine = images.image_files(), [not row.failure for row in images.rows]
+    cache = PixelCache(lambda digest: decode_image(files[digest].read_bytes(), str(files[digest])))
     valid = [row for row in images.rows if not row.failure]
+    return images_of_rows(valid, cache.get, lambda: images.embeddings()[fine], materials, vectors, on_read)
+
+
+def images_of_rows(
+    valid: Sequence[ImageRow],
+    read: Callable[[str], Pixels],
+    prior: Callable[[], Floats],
+    materials: Materials,
+    vectors: ImageVectors,
+    on_read: Callable[[], None] = lambda: None,
+) -> ScoredImages:
+    """Images as scorers are given them.
+
+    Args:
+        valid: What is known of every image, none of which failed.
+        read: Returns the pixels of a digest; items of the data set are read from there.
+        prior: Returns what images were decoded from, float32 [images, dim].
+        materials: Data and embeddings.
+        vectors: Encodes images.
+        on_read: Called whenever the pixels of an image are read.
+    """
+    catalogue = materials.world.dataset.catalogue
     index = {name: i for i, name in enumerate(materials.world.dataset.ratings.user_ids)}
     digests = tuple(row.digest for row in valid)
     item = np.array([row.item for row in valid], dtype=np.int64)
     first: dict[str, int] = {}
     unique = np.array([first.setdefault(digest, i) for i, digest in enumerate(digests)], dtype=np.int64)
-    files = images.image_files()
-    cache = PixelCache(lambda digest: decode_image(files[digest].read_bytes(), str(files[digest])))
 
     def generated(digest: str) -> Pixels:
         on_read()
-        return cache.get(digest)
+        return read(digest)
 
     def pixels(i: int) -> Pixels:
         if valid[i].item < 0:
@@ -190,7 +211,7 @@ def scored_images(
 
     def embedding(role: str) -> Floats:
         if role == PRIOR:
-            return images.embeddings()[[not row.failure for row in images.rows]]
+            return prior()
         table = materials.embeddings[role]
         out = np.empty((len(valid), table.shape[1]), np.float32)
         out[item >= 0] = table[item[item >= 0]]

@@ -22,7 +22,7 @@ from benchmark.board.format_numbers import brief, count, exact_percent, number, 
 from benchmark.board.row import CLASSES
 from benchmark.board.tables import Tables, read_tables
 from benchmark.disk import absent_beside, file_digest, is_vacant, locked, replace_folder
-from benchmark.records.attestation import ATTESTATION, MEANINGS
+from benchmark.records.attestation import ATTESTATIONS, HANDED_IN, STEPS
 from benchmark.records.bundle import MANIFEST, is_bundle
 from benchmark.records.files import COMPARISON, TASK_FOLDER, newest_records, read_comparison
 from benchmark.records.find import version_of
@@ -144,7 +144,8 @@ def environment(*, has_docs: bool = False) -> Environment:
         kind=lambda key: Measure.parse(key).kind,
         not_frozen=NOT_FROZEN,
         classes=CLASSES,
-        statuses=MEANINGS,
+        handed_in=HANDED_IN,
+        steps=STEPS,
         version=rebeca.__version__,
     )
     return env
@@ -191,7 +192,7 @@ def _stamp(folders: Sequence[Path], reports: Sequence[view.Report], images: Path
     """Changes whenever the site could: records, attestations, templates, docs, version, the code that builds it."""
     files = [
         *(folder / (MANIFEST if is_bundle(folder) else f"{TASK_FOLDER}/{COMPARISON}") for folder in folders),
-        *(path for folder in folders if (path := folder / ATTESTATION).is_file()),
+        *(path for folder in folders for path in sorted((folder / ATTESTATIONS).glob("*.json")) if path.is_file()),
         *sorted(path for name in ("site", "docs") for path in bundled(name).rglob("*") if path.is_file()),
         *sorted(Path(__file__).resolve().parent.parent.rglob("*.py")),
         *(sorted(images.rglob("*.parquet")) if images is not None else ()),

@@ -62,7 +62,7 @@ def leaderboard_json(board: Board) -> str:
                 "failures": row.failures,
                 "class": row.category,
                 "who": row.who,
-                "status": board.row_status(row),
+                "status": row.status,
                 "flags": row.flags,
             }
             for row in board.rows
@@ -95,7 +95,7 @@ def leaderboard_csv(board: Board) -> str:
                 row.failures,
                 row.category,
                 plain(row.who),
-                board.row_status(row),
+                row.status,
                 "; ".join(row.flags),
             ]
         )

@@ -1,6 +1,8 @@
-"""Student's t where a variance is the sum of two estimated ones."""
+"""Student's t where a variance is the sum of estimated ones."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,17 +10,17 @@ from rebeca.arrays import Floats, Ints
 
 
 def satterthwaite(
-    parts: tuple[Floats, Floats], degrees: tuple[Floats | Ints | float, Floats | Ints | float], variance: Floats
+    parts: Sequence[Floats] | Floats, degrees: Sequence[Floats | Ints | float], variance: Floats
 ) -> Floats:
-    """Degrees of freedom of a variance that two independent mean squares make up (Satterthwaite 1946).
+    """Degrees of freedom of a variance that independent mean squares make up (Satterthwaite 1946).
 
     Args:
         parts: float64 [n] each; the mean squares, noise included.
-        degrees: Of both; numbers, or [n] each.
+        degrees: Of each; numbers, or [n] each.
         variance: float64 [n]; their sum, from which known noise may have been subtracted.
 
     Returns:
-        float64 [n]; infinite where both parts are 0.
+        float64 [n]; infinite where all parts are 0.
     """
     spread = sum(np.square(part) / own for part, own in zip(parts, degrees, strict=True))
     return np.divide(np.square(variance), spread, out=np.full(np.shape(spread), np.inf), where=spread > 0)

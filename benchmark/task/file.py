@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializerFun
 ENCODER_KEYS = {"encoder", "of"}
 """Keys whose value may be a text, short for ``{use: text}``."""
 ID = r"^[a-z0-9]+(-+[a-z0-9_.]+)*$"
+RESERVED = "attestations"
+"""No id of a generator: records have a folder of this name beside those of generators."""
 
 
 class StrictModel(BaseModel):

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from benchmark.task.checks import check_fits, check_space, check_task_file
 from benchmark.task.encoders import resolve_encoder
-from benchmark.task.file import ENCODER_KEYS, ID, GeneratorSpec, JudgeSpec, ScorerSpec, TaskFile
+from benchmark.task.file import ENCODER_KEYS, ID, RESERVED, GeneratorSpec, JudgeSpec, ScorerSpec, TaskFile
 from benchmark.task.paths import placed
 from benchmark.task.registry import plugin_class
 from benchmark.task.resolved import ResolvedGenerator, ResolvedJudge, ResolvedScorer, Task
@@ -36,9 +36,13 @@ def load_task(path: Path, overrides: tuple[str, ...] = (), limit_users: int | No
     Raises:
         SpecError: With file, line, key, what was found and what is allowed.
     """
-    source = with_extends(read_yaml(path))
+    return resolved_task(with_extends(read_yaml(path)), overrides, limit_users)
+
+
+def resolved_task(source: Source, overrides: tuple[str, ...] = (), limit_users: int | None = None) -> Task:
+    """As :func:`load_task`, of a file that was read."""
     as_written = _validate(source)
-    base = path.parent
+    base = source.path.parent
     for text in overrides:
         if override(source, text) == ("data", "path"):
             base = Path.cwd()  # a path on the command line is relative to the current folder
@@ -51,7 +55,7 @@ def load_task(path: Path, overrides: tuple[str, ...] = (), limit_users: int | No
     scorers = tuple(_scorer(entry, index, source) for index, entry in enumerate(file.scorers))
     check_task_file(file, source, generators, scorers)
     with at(source, "encoder"):
-        encoder = resolve_encoder(file.encoder, path.parent)
+        encoder = resolve_encoder(file.encoder, source.path.parent)
         check_space(file, encoder, generators)
     judges = {
         role: _judge(spec, role, source)
@@ -62,7 +66,7 @@ def load_task(path: Path, overrides: tuple[str, ...] = (), limit_users: int | No
         kind = plugin_class("data set", file.data.kind)
     with at(source, "data", "params"):
         data = make_params(kind.Params, file.data.params, "data.params")
-    return Task(file, path, data_path, generators, scorers, encoder, judges, data, modified)
+    return Task(file, source.path, data_path, generators, scorers, encoder, judges, data, modified)
 
 
 def _that_decides(file: TaskFile) -> TaskFile:
@@ -149,6 +153,8 @@ def _generators(file: TaskFile, source: Source) -> tuple[ResolvedGenerator, ...]
             by_id[spec.id] = spec
         for variant in _swept(spec, params, where):
             generator = _generator(variant, index, file, source, decoder_params)
+            if generator.id == RESERVED:
+                raise SpecError(f"{where}: no generator can be called '{RESERVED}'", hint="rename it")
             if generator.id in resolved:
                 raise SpecError(f"{where}: the generator id '{generator.id}' is given twice")
             resolved[generator.id] = generator

@@ -55,7 +55,8 @@ def test_verify_counts_numbers_and_attests(done, tmp_path):
     shutil.copytree(done / "w" / "records" / "tiny" / "v1", records)
     assert "all agree" in invoke("verify", records)
     invoke("verify", records, "--attest")
-    assert json.loads((records / "attestation.json").read_text())["status"] == "verified"
+    statement = json.loads((records / "attestations" / "rebeca.json").read_text())
+    assert statement["predicate"]["status"] == "verified"
 
 
 def test_figures_are_written(done, tmp_path, monkeypatch):

@@ -88,6 +88,7 @@ def test_what_was_not_compared_is_said(done, records):
 def test_json_holds_every_row(done, tables):
     board = json.loads(invoke("show", "tiny", "--workdir", done / "w", "--json"))
     assert [row["id"] for row in board["generators"]] == [row.id for row in tables.board.rows]
+    assert {row["status"] for row in board["generators"]} == {"self-reported"}
 
 
 def test_records_of_another_content_or_of_a_modified_task_are_named(tiny, tmp_path):

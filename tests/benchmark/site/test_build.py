@@ -272,6 +272,11 @@ def not_a_number(records):
     path.write_text(path.read_text().replace('"n": 12', '"n": NaN', 1))
 
 
+def certify(records):
+    (records / "attestations").mkdir()
+    (records / "attestations" / "rebeca.json").write_text('{"status": "certified"}')
+
+
 DAMAGES = {
     "a NaN": (not_a_number, "NaN is no JSON number"),
     "a newer schema": (lambda r: edit_json(r, COMPARISON, "schema", lambda v: v + 1), "install that one"),
@@ -281,7 +286,7 @@ DAMAGES = {
     "a bomb": (lambda r: edit_images(r, png(60_000, 60_000)), "too many pixels"),
     "no parquet": (lambda r: (r / "rebeca" / "scores.parquet").write_bytes(b"PAR1"), "cannot be read"),
     "a path": (lambda r: edit_json(r, COMPARISON, "order/0", lambda _: "../../etc"), "String should match pattern"),
-    "no status": (lambda r: (r / "attestation.json").write_text('{"status": "certified"}'), "is no attestation"),
+    "no status": (certify, "is no attestation"),
 }
 
 
@@ -310,11 +315,13 @@ def test_verified_records_say_so_until_they_change(records, tmp_path, few_figure
     invoke("verify", records, "--attest")
     invoke("site", "build", records, "--out", tmp_path / "site")
     assert " · verified" in site.read_text()
-    assert "all agree" in invoke("verify", records)  # the attestation is no part of the record
-    edit_json(records, "_task/comparison.json", "data/licence", lambda _: "none")
+    assert "all agree" in invoke("verify", records)  # statements are no part of the record
+    edit_json(records, "rebeca/record.json", "provenance/created", lambda _: "2001-01-01T00:00:00Z")
     mend(records)
     invoke("site", "build", records, "--out", tmp_path / "site")
-    assert " · self-reported" in site.read_text()
+    assert " · 4 verified, 1 self-reported" in site.read_text()
+    status = {name: cells[-1]["text"] for name, cells in Table(site.read_text()).rows if name}
+    assert (status["rebeca"], status["catalogue-random"]) == ("self-reported", "verified")
 
 
 def test_images_that_may_not_be_republished_are_shown_only_in_a_private_build(tmp_path, few_figures):

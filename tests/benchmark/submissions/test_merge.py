@@ -79,6 +79,22 @@ def test_the_projects_own_generator_is_scored_as_in_a_run(place):
     assert np.array_equal(rows.lowest["ncf"], own.lowest["ncf"])
 
 
+def test_a_row_keeps_what_was_done_to_check_it(open_place, tmp_path):
+    """The strongest step of several folders, whatever their order; a bundle brings none."""
+    invoke("verify", records_of(open_place), "--attest")
+    merge([records_of(open_place), bundle_of(open_place, "noise")], tmp_path / "a")
+    invoke("verify", tmp_path / "a" / "tiny" / "v1", "--attest")
+    shutil.rmtree(records_of(open_place) / "attestations")
+    folders = [records_of(open_place), tmp_path / "a" / "tiny" / "v1", bundle_of(open_place, "copies")]
+    for number, order in enumerate(itertools.permutations(folders)):
+        merge(order, tmp_path / f"b{number}")
+        assert everything(tmp_path / f"b{number}") == everything(tmp_path / "b0")
+    shown = json.loads(invoke("show", tmp_path / "b0" / "tiny" / "v1", "--json"))["generators"]
+    assert {row["id"] for row in shown if row["status"] == "self-reported"} == {"copies"}
+    assert {row["status"] for row in shown} == {"self-reported", "verified"}
+    invoke("verify", tmp_path / "b0" / "tiny" / "v1")
+
+
 def test_records_of_another_run_are_refused(place, tmp_path):
     other = tmp_path / "other" / "tiny" / "v1"
     shutil.copytree(records_of(place), other)

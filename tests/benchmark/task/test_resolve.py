@@ -39,6 +39,7 @@ def test_a_scorer_that_is_better_low_cannot_decide(tiny, monkeypatch):
         ("network: mlp", "network: mlpp", r"generators.rebeca.params.network: .*found 'mlpp'"),
         ("use: rebeca\n", "use: rebecca\n", r"no generator is called 'rebecca'\n  hint: did you mean 'rebeca'"),
         ("id: rebeca-no-user", "id: rebeca", r"tiny.yaml:\d+: the generator id 'rebeca' is given twice"),
+        ("id: rebeca-no-user", "id: attestations", r"tiny.yaml:\d+: no generator can be called 'attestations'"),
         ("- auditor\n", "- auditr\n", r"tiny.yaml:\d+: no scorer is called 'auditr'\n  hint: did you mean 'auditor'"),
         ("reference: rebeca", "reference: rebca", r"no generator 'rebca'\n  hint: did you mean 'rebeca'"),
         ("extends: rebeca, params: {condition", "extends: nobody, params: {condition", r"no generator 'nobody' above"),
