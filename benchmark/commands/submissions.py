@@ -108,8 +108,9 @@ def results() -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Folder of records."
 )
+@click.option("--without", multiple=True, metavar="ID", help="Leave this generator out; may be repeated.")
 @json_option
-def results_merge(folders: tuple[Path, ...], out: Path, as_json: bool) -> None:
+def results_merge(folders: tuple[Path, ...], out: Path, without: tuple[str, ...], as_json: bool) -> None:
     """Merge records and bundles of one task into one leaderboard.
 
     FOLDERS are version folders of records, and bundles. They are merged into
@@ -117,7 +118,7 @@ def results_merge(folders: tuple[Path, ...], out: Path, as_json: bool) -> None:
     """
     from benchmark.records.merge import merge
 
-    place, task = merge(folders, out)
+    place, task = merge(folders, out, without)
     fields = {"records": str(place), "generators": task.order, "submitted": [entry.id for entry in task.submitted]}
     if as_json:
         print_result(fields, as_json, "")

@@ -30,7 +30,7 @@ from benchmark.records.rows import GENERATOR_FILES
 from benchmark.records.schema import GeneratorInfo, TaskRecord
 from benchmark.records.verify import TASK_FILES, check_generators, read_checked, recomputed
 from benchmark.task.spec import GeneratorEntry
-from rebeca.errors import RecordError
+from rebeca.errors import RecordError, did_you_mean
 
 FREE = {"order", "submitted", "results", "records", "digest"}
 """Keys of the task's record that depend on who was handed in."""
@@ -63,6 +63,18 @@ class Sources:
         """The task's own generators in their order, then the others by id."""
         own = [entry.id for entry in self.task.spec.generators if entry.id in self.folders]
         return (*own, *sorted(self.submitted))
+
+    def leave_out(self, name: str) -> None:
+        """Forgets a generator that was handed in.
+
+        Raises:
+            RecordError: If there is none of this id.
+        """
+        if name not in self.submitted:
+            raise RecordError(f"no generator '{name}' was handed in", hint=did_you_mean(name, self.submitted))
+        del self.folders[name], self.submitted[name], self.files[name]
+        self.statements.pop(name, None)
+        self.bundles[:] = [bundle for bundle in self.bundles if bundle.id != name]
 
 
 def read_sources(folders: Sequence[Path]) -> Sources:
@@ -153,12 +165,13 @@ def _check_same_task(bundle: Bundle, task: TaskRecord) -> None:
         )
 
 
-def merge(folders: Sequence[Path], out: Path) -> tuple[Path, TaskRecord]:
+def merge(folders: Sequence[Path], out: Path, without: Sequence[str] = ()) -> tuple[Path, TaskRecord]:
     """Merges records and bundles of one task; the result appears whole or not at all.
 
     Args:
         folders: Version folders of records, and bundles.
         out: Folder of records. What lies in ``<out>/<task>/v<version>`` is merged as well, so that nothing is lost.
+        without: Ids of generators that were handed in and are left out.
 
     Returns:
         The version folder, and its record.
@@ -167,10 +180,13 @@ def merge(folders: Sequence[Path], out: Path) -> tuple[Path, TaskRecord]:
         RecordError: Naming what does not belong together or does not add up.
     """
     header = read_bundle(folders[0]).manifest.task if is_bundle(folders[0]) else read_comparison(folders[0]).task
+    refuse_if(header.modified, f"{folders[0]}: is of a modified task, and those have no leaderboard of their own")
     place = out / header.id / f"v{header.version}"
     place.parent.mkdir(parents=True, exist_ok=True)
     with locked(place.parent):
         sources = read_sources(folders if is_vacant(place) else [place, *folders])
+        for name in without:
+            sources.leave_out(name)
         fresh = absent_beside(place)
         try:
             task = write_merged(sources, fresh)

@@ -95,6 +95,18 @@ def test_a_row_keeps_what_was_done_to_check_it(open_place, tmp_path):
     invoke("verify", tmp_path / "b0" / "tiny" / "v1")
 
 
+def test_a_row_that_was_handed_in_can_be_taken_back(place, tmp_path):
+    merge([records_of(place), bundle_of(place, "noise")], tmp_path / "a")
+    merge([records_of(place), bundle_of(place, "noise"), bundle_of(place, "copies")], tmp_path / "b")
+    invoke("results", "merge", tmp_path / "b" / "tiny" / "v1", "--without", "copies", "--out", tmp_path / "b")
+    assert everything(tmp_path / "b") == everything(tmp_path / "a")
+    merge([tmp_path / "b" / "tiny" / "v1"], tmp_path / "b", without=["noise"])
+    assert read_comparison(tmp_path / "b" / "tiny" / "v1").order == read_comparison(records_of(place)).order
+    for name in ("rebeca", "noise"):
+        with pytest.raises(RecordError, match=f"no generator '{name}' was handed in"):
+            merge([tmp_path / "b" / "tiny" / "v1"], tmp_path / "b", without=[name])
+
+
 def test_records_of_another_run_are_refused(place, tmp_path):
     other = tmp_path / "other" / "tiny" / "v1"
     shutil.copytree(records_of(place), other)
