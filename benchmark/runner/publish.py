@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from benchmark.disk import absent_beside, is_vacant, replace_folder
+from benchmark.records.attestation import copy_statements
 from benchmark.records.files import COMPARISON, TASK_FOLDER, read_comparison
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.store import Store
@@ -41,6 +42,7 @@ def publish(task: Task, addresses: Addresses, store: Store, records: Path, targe
         raise SpecError("weights hold embeddings of images that may not be redistributed", hint="publish without them")
     fresh = absent_beside(place)
     shutil.copytree(records, fresh)
+    copy_statements(place, fresh)
     replace_folder(fresh, place)
     weights = weights_folder(place)
     if not with_weights:
