@@ -9,6 +9,7 @@ write the records can write it, so a signature (.github/workflows/attest.yml) sa
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -170,6 +171,14 @@ def write_statement(folder: Path, generator: str, statement: Statement) -> None:
     path = path_of(folder, generator)
     path.parent.mkdir(exist_ok=True)
     write_atomically(path, statement.to_bytes())
+
+
+def copy_statements(earlier: Path, folder: Path) -> None:
+    """Copies statements beside records that will replace earlier ones: rows whose files did not change keep theirs."""
+    for name in read_comparison(folder).order:
+        if path_of(earlier, name).is_file():
+            path_of(folder, name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(path_of(earlier, name), path_of(folder, name), follow_symlinks=False)
 
 
 def rank(status: str) -> int:

@@ -14,7 +14,7 @@ the row's own scores counts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,7 +28,7 @@ from benchmark.records.files import COMPARISON, TASK_FOLDER, read_comparison, re
 from benchmark.records.rows import read_all
 from benchmark.records.schema import TaskRecord
 from benchmark.runner.progress import Reporter
-from benchmark.runner.recorded import prepare_recorded
+from benchmark.runner.recorded import only_data_path, prepare_recorded
 from benchmark.runner.run_task import run_task
 from benchmark.runner.store import Store
 from benchmark.stats.change import Change, change
@@ -37,6 +37,7 @@ from benchmark.stats.intervals import FEWEST
 from benchmark.task.recorded import recorded_task
 from benchmark.task.registry import names
 from benchmark.task.resolved import Task
+from benchmark.task.spec import GeneratorEntry
 from rebeca.arrays import Floats, Ints
 from rebeca.errors import SpecError, did_you_mean
 from rebeca.ties import TIE
@@ -141,8 +142,9 @@ def run_with_other_seeds(
     path = folder / TASK_FOLDER / COMPARISON
     if not chosen:
         raise SpecError(f"{path}: no row can be made again: {'; '.join(f'{n}: {why}' for n, why in left_out.items())}")
-    task = recorded_task(record.spec, path, chosen, overrides)
-    changed = recorded_task(record.spec, path, chosen, (*overrides, *_changes(record, chosen, seeds)))
+    entries = [read_record(folder / name).generator for name in chosen]
+    task = recorded_task(record.spec, path, entries, only_data_path(overrides))
+    changed = recorded_task(record.spec, path, entries, (*overrides, *_changes(record, entries, seeds)))
     with TemporaryDirectory(prefix="rebeca-reproduce-") as temporary:
         store = Store(workdir or Path(temporary), reporter.info)
         with store.locked():
@@ -179,7 +181,7 @@ def _left_out(folder: Path, record: TaskRecord, only: Sequence[str]) -> dict[str
     return {} if only else out
 
 
-def _changes(record: TaskRecord, chosen: Collection[str], seeds: Seeds) -> tuple[str, ...]:
+def _changes(record: TaskRecord, entries: Sequence[GeneratorEntry], seeds: Seeds) -> tuple[str, ...]:
     """The changes as ``a.b=value``.
 
     Raises:
@@ -189,7 +191,6 @@ def _changes(record: TaskRecord, chosen: Collection[str], seeds: Seeds) -> tuple
     if seeds.offset is not None:
         if not seeds.offset:
             raise SpecError("--offset 0: gives the same images", hint="use another number")
-        entries = [entry for entry in spec.generators if entry.id in chosen]
         out += [f"generators.{place}.offset={entry.offset + seeds.offset}" for place, entry in enumerate(entries)]
     if seeds.split_seed is not None:
         if seeds.split_seed == spec.seed:

@@ -6,11 +6,12 @@ import shutil
 from pathlib import Path
 
 from benchmark.disk import absent_beside, is_vacant, replace_folder
+from benchmark.records.attestation import copy_statements
 from benchmark.records.files import COMPARISON, TASK_FOLDER, read_comparison
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.store import Store
 from benchmark.task.resolved import Task
-from rebeca.errors import SpecError, StoreError
+from rebeca.errors import SpecError, StoreError, first_few
 from rebeca.published import find, names_in
 
 
@@ -41,6 +42,7 @@ def publish(task: Task, addresses: Addresses, store: Store, records: Path, targe
         raise SpecError("weights hold embeddings of images that may not be redistributed", hint="publish without them")
     fresh = absent_beside(place)
     shutil.copytree(records, fresh)
+    copy_statements(place, fresh)
     replace_folder(fresh, place)
     weights = weights_folder(place)
     if not with_weights:
@@ -59,7 +61,8 @@ def check_publish(task: Task, target: Path) -> Path:
     """The folder of a task's published records; refuses a task that is not published.
 
     Raises:
-        SpecError: If the task is modified, its weights are random, or another task lies there.
+        SpecError: If the task is modified, its weights are random, or another task or rows that were handed in lie
+            there.
         StoreError: If something else lies there.
     """
     if task.modified:
@@ -71,6 +74,12 @@ def check_publish(task: Task, target: Path) -> Path:
         raise SpecError(
             f"{place} holds another task with the same id and version",
             hint="raise the task's version, or change its id",
+        )
+    if earlier is not None and earlier.submitted:
+        raise SpecError(
+            f"{place} holds rows that were handed in ({first_few([entry.id for entry in earlier.submitted])}), which"
+            " would be lost",
+            hint="publish to another folder, and merge the bundles with it: rebeca-bench results merge",
         )
     if earlier is None and not is_vacant(place):
         raise StoreError(f"{place} holds no records, so none replace it", hint="choose another folder with --publish")

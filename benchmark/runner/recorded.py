@@ -13,6 +13,14 @@ from benchmark.task.resolved import Task
 from rebeca.errors import SpecError
 
 
+def only_data_path(overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuses ``a.b=value`` texts that change more than the folder of the data."""
+    for text in overrides:
+        if not text.startswith("data.path="):
+            raise SpecError(f"--set {text}: only data.path can be set, since the task is that of the record")
+    return overrides
+
+
 def prepare_recorded(
     task: Task, record: TaskRecord, store: Store, device: str, reporter: Reporter
 ) -> tuple[Addresses, Materials]:

@@ -26,7 +26,7 @@ from benchmark.records.schema import TaskRecord
 from benchmark.runner.images import ImageRow, PixelCache
 from benchmark.runner.progress import Reporter
 from benchmark.runner.publish import weights_folder
-from benchmark.runner.recorded import prepare_recorded
+from benchmark.runner.recorded import only_data_path, prepare_recorded
 from benchmark.runner.reproduce import TOLERANCE, other_machine
 from benchmark.runner.scoring import ImageVectors, images_of_rows, score_arrays, scorer_builder
 from benchmark.runner.store import Store
@@ -111,7 +111,7 @@ def rescore(
     readers = {row.id: _shown(folder, row, record) if images is None else _given(images, row, record) for row in rows}
     if not any(readers.values()):
         raise RecordError(f"{images or folder}: holds no image of any row", hint="name their folder with --images")
-    task = recorded_task(record.spec, folder / TASK_FOLDER / COMPARISON, (), _data_path(overrides))
+    task = recorded_task(record.spec, folder / TASK_FOLDER / COMPARISON, (), only_data_path(overrides))
     differs = other_machine(record, device)
     with _judges_store(folder, bool(differs), workdir, reporter) as (store, judges):
         scorers = _Scorers(task, record, store, device, reporter)
@@ -224,13 +224,6 @@ def _apart(recorded: float, here: float) -> bool:
 
 def _no_embeddings() -> NoReturn:
     raise RecordError("no record holds what images were decoded from")
-
-
-def _data_path(overrides: tuple[str, ...]) -> tuple[str, ...]:
-    for text in overrides:
-        if not text.startswith("data.path="):
-            raise SpecError(f"--set {text}: only data.path can be set, since the task is that of the record")
-    return overrides
 
 
 @contextmanager

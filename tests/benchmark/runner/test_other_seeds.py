@@ -136,6 +136,12 @@ def test_what_changes_nothing_is_refused(run, seeds, message):
         run(seeds)
 
 
+def test_nothing_else_of_the_task_can_be_changed(records):
+    changed = ("--set", "analysis.equivalence_margin=1", "--offset", 1)
+    output = invoke("reproduce", records, *changed, code=2)
+    assert "only data.path can be set, since the task is that of the record" in output
+
+
 def test_an_unknown_row_is_refused(run):
     with pytest.raises(SpecError, match="--only rebecca: no such row") as raised:
         run(Seeds(offset=1), "rebecca")

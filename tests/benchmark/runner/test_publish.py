@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from benchmark.disk import file_digest
+from benchmark.records.attestation import Verified, attest, path_of
 from benchmark.runner.publish import publish, weights_folder
 from benchmark.runner.store import Store
 from benchmark.task.resolve import load_task
@@ -44,6 +45,16 @@ def test_earlier_records_are_replaced_whole(done, published):
     shutil.copytree(place / "rebeca", place / "of-an-earlier-run")
     assert published() == place
     assert files(place) == files(done / "w" / "records" / "tiny" / "v1")
+
+
+def test_rows_keep_their_statements(published):
+    place = published()
+    attest(place, dict.fromkeys(("rebeca", "catalogue-random"), Verified(numbers=1)))
+    shutil.copy(path_of(place, "rebeca"), path_of(place, "stranger"))
+    kept = files(place)
+    published()
+    del kept["attestations/stranger.json"]
+    assert files(place) == kept
 
 
 def test_weights_lie_beside_their_records_as_in_a_work_folder(done, published):

@@ -95,6 +95,15 @@ def test_a_row_keeps_what_was_done_to_check_it(open_place, tmp_path):
     invoke("verify", tmp_path / "b0" / "tiny" / "v1")
 
 
+def test_publishing_a_run_again_loses_no_row(open_place):
+    merge([bundle_of(open_place)], open_place / "results")
+    before = everything(open_place / "results")
+    command = ("run", open_place / "tiny.yaml", "--workdir", open_place / "w", "--publish", open_place / "results")
+    said = " ".join(invoke(*command, "--quiet", code=2).split())
+    assert "holds rows that were handed in (noise), which would be lost" in said
+    assert everything(open_place / "results") == before
+
+
 def test_a_row_that_was_handed_in_can_be_taken_back(place, tmp_path):
     merge([records_of(place), bundle_of(place, "noise")], tmp_path / "a")
     merge([records_of(place), bundle_of(place, "noise"), bundle_of(place, "copies")], tmp_path / "b")
