@@ -19,7 +19,7 @@ from benchmark.board.flags import flags_of, gaps, share_by_role, twins
 from benchmark.board.format_numbers import count, exact_percent, number, with_interval
 from benchmark.board.row import Row
 from benchmark.board.scope import Scope, scope_of
-from benchmark.records.attestation import STEPS, status_of
+from benchmark.records.attestation import STEPS, statement_of
 from benchmark.records.files import read_comparison, read_record
 from benchmark.records.schema import GeneratorRecord, TaskHeader, TaskRecord
 from rebeca.errors import first_few, printable
@@ -311,7 +311,7 @@ def board_of(folder: Path, task: TaskRecord, records: Mapping[str, GeneratorReco
             doubts=tuple(doubt for doubt, names in task.results.doubts.items() if name in names),
             lifts=_ordered(record, primary),
             flags=flags_of(record, task, twin_of.get(name), name in with_gap),
-            status=status_of(folder, task, record.generator),
+            statement=statement_of(folder, task, record.generator),
             record=record,
         )
         for name, record in records.items()

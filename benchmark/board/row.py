@@ -9,6 +9,7 @@ from benchmark.analysis.measures import Measure
 from benchmark.analysis.numbers import Interval, PermutationTest
 from benchmark.analysis.results import Personal, Rank, Summary
 from benchmark.board.columns import Column
+from benchmark.records.attestation import SELF_REPORTED, Statement, in_words
 from benchmark.records.costs import seconds_per_image
 from benchmark.records.schema import GeneratorRecord, Submission
 from rebeca.errors import printable
@@ -45,7 +46,7 @@ class Row:
         doubts: Names of the defences, out of :data:`DOUBTS`, that took its rank.
         lifts: Personal results by scorer: the primary one first, then those that know best.
         flags: Warnings, see :mod:`benchmark.board.flags`.
-        status: Step of trust, one of :data:`benchmark.records.attestation.STEPS`.
+        statement: What others did to check it; None where nobody did.
         record: The whole record.
     """
 
@@ -57,8 +58,19 @@ class Row:
     doubts: tuple[str, ...]
     lifts: Mapping[str, Personal]
     flags: list[str]
-    status: str
+    statement: Statement | None
     record: GeneratorRecord
+
+    @property
+    def status(self) -> str:
+        """Step of trust, one of :data:`benchmark.records.attestation.STEPS`."""
+        return SELF_REPORTED if self.statement is None else self.statement.predicate.status
+
+    @property
+    def checked(self) -> str:
+        """What others did to check it and when, in words; empty where nobody did."""
+        done = self.statement and self.statement.predicate
+        return f"{in_words(done)}, {done.at[:10]}" if done else ""
 
     @property
     def family(self) -> str:

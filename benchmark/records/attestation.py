@@ -22,7 +22,7 @@ from benchmark.disk import write_atomically
 from benchmark.records.files import read_comparison, read_record, refuse_if, to_json, utc_now
 from benchmark.records.schema import GeneratorInfo, Name, Sha256, Strict, TaskRecord
 from benchmark.task.file import RESERVED
-from rebeca.errors import RecordError
+from rebeca.errors import RecordError, counted
 
 ATTESTATIONS = RESERVED
 STATEMENT: Literal["https://in-toto.io/Statement/v1"] = "https://in-toto.io/Statement/v1"
@@ -159,7 +159,8 @@ def attest(folder: Path, done: Mapping[Name, Verified | Rescored | Reproduced]) 
     task, written = read_comparison(folder), []
     for name, predicate in done.items():
         generator = read_record(folder / name).generator
-        if rank(predicate.status) < rank(status_of(folder, task, generator)):
+        statement = statement_of(folder, task, generator)
+        if statement is not None and strength(predicate) < strength(statement.predicate):
             continue
         _check_possible(path_of(folder, name), predicate.status, generator)
         write_statement(folder, name, Statement(subject=_subjects(task, name), predicate=predicate))
@@ -181,9 +182,26 @@ def copy_statements(earlier: Path, folder: Path) -> None:
             shutil.copyfile(path_of(earlier, name), path_of(folder, name), follow_symlinks=False)
 
 
-def rank(status: str) -> int:
-    """Place of a step among :data:`STEPS`; higher is stronger."""
-    return list(STEPS).index(status)
+def strength(predicate: Verified | Rescored | Reproduced) -> tuple[int, bool]:
+    """Orders what was done: by step, and images that were made in another division or world above all."""
+    anew = isinstance(predicate, Reproduced) and (predicate.split_seed, predicate.world_seed) != (None, None)
+    return list(STEPS).index(predicate.status), anew
+
+
+def in_words(predicate: Verified | Rescored | Reproduced) -> str:
+    """What was done, in a few words."""
+    if isinstance(predicate, Verified):
+        return f"{predicate.numbers:,} numbers of all rows computed again"
+    if isinstance(predicate, Rescored):
+        scorers = counted(len(predicate.scorers), "scorer")
+        return f"{predicate.images:,} of {counted(predicate.valid, 'image')} scored again by {scorers}"
+    changes = {
+        "other seeds of images": predicate.offset,
+        "another division of the ratings": predicate.split_seed,
+        "another synthetic world": predicate.world_seed,
+    }
+    changed = [what for what, seed in changes.items() if seed is not None]
+    return f"images made again with {' and '.join(changed) or 'the same seeds'}"
 
 
 def status_of(folder: Path, task: TaskRecord, generator: GeneratorInfo) -> str:

@@ -100,7 +100,5 @@ def test_rebeca_holds_on_three_divisions_of_tinyworld_and_the_leak_on_none(tmp_p
         for seed in (1, 2, 3):
             options = ("--split-seed", seed, "--workdir", tmp_path / "w", "--json")
             result = json.loads(invoke("reproduce", records, *options, code=1))
-            assert {row["generator"]: row["fell"] for row in result["rows"]} == {
-                "rebeca": [],
-                "leaking": ["preference"],
-            }, seed
+            fell = {row["generator"]: row["fell"] for row in result["rows"]}
+            assert fell["rebeca"] == [] and "preference" in fell["leaking"], seed

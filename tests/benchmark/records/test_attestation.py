@@ -17,6 +17,7 @@ from benchmark.records.attestation import (
     Rescored,
     Verified,
     attest,
+    in_words,
     path_of,
     status_of,
 )
@@ -30,6 +31,7 @@ RESCORED = Rescored(
     images=4, among=8, valid=9, origin="record", judges="fitted again", scorers=("ncf",), left_out={}, largest=1e-9
 )
 REPRODUCED = Reproduced(offset=3)
+DIVIDED = Reproduced(split_seed=3)
 
 
 def status(records, name="rebeca"):
@@ -53,7 +55,7 @@ def test_the_file_is_an_in_toto_statement_about_the_files_of_the_row(records):
     assert written["predicate"]["project"] == rebeca.__version__
 
 
-@pytest.mark.parametrize(("first", "second"), [(RESCORED, VERIFIED), (REPRODUCED, RESCORED), (REPRODUCED, VERIFIED)])
+@pytest.mark.parametrize(("first", "second"), [(RESCORED, VERIFIED), (REPRODUCED, RESCORED), (DIVIDED, REPRODUCED)])
 def test_a_weaker_step_never_replaces_a_stronger_one(records, first, second):
     attest(records, {"rebeca": first})
     before = path_of(records, "rebeca").read_bytes()
@@ -61,7 +63,10 @@ def test_a_weaker_step_never_replaces_a_stronger_one(records, first, second):
     assert path_of(records, "rebeca").read_bytes() == before
 
 
-@pytest.mark.parametrize(("first", "second"), [(VERIFIED, RESCORED), (RESCORED, REPRODUCED), (VERIFIED, VERIFIED)])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(VERIFIED, RESCORED), (RESCORED, REPRODUCED), (VERIFIED, VERIFIED), (REPRODUCED, DIVIDED)],
+)
 def test_a_step_as_strong_or_stronger_replaces_it(records, first, second):
     attest(records, {"rebeca": first})
     assert attest(records, {"rebeca": second}) == ["rebeca"]
@@ -103,6 +108,24 @@ def test_images_that_were_handed_in_are_rescored_at_most(records):
     path_of(records, "rebeca").write_text(json.dumps(statement, sort_keys=True, indent=1) + "\n")
     with pytest.raises(RecordError, match="cannot be reproduced"):
         status(records)
+
+
+@pytest.mark.parametrize(
+    ("done", "words"),
+    [
+        (VERIFIED, "10 numbers of all rows computed again"),
+        (RESCORED, "4 of 9 images scored again by 1 scorer"),
+        (Reproduced(largest=0.0), "images made again with the same seeds"),
+        (REPRODUCED, "images made again with other seeds of images"),
+        (DIVIDED, "images made again with another division of the ratings"),
+        (
+            Reproduced(split_seed=1, world_seed=2),
+            "images made again with another division of the ratings and another synthetic world",
+        ),
+    ],
+)
+def test_what_was_done_in_words(done, words):
+    assert in_words(done) == words
 
 
 def test_every_step_has_its_meaning():
