@@ -55,14 +55,23 @@ def replace_folder(new: Path, place: Path, sync: bool = True) -> None:
     """
     if sync:
         sync_files(new)
-    old = place.with_name(f".{place.name}.old")
-    if old.exists():
-        shutil.rmtree(old) if place.exists() else old.rename(place)
+    old = take_back(place)
     if place.exists():
         place.rename(old)
     new.rename(place)
     sync_path(place.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def take_back(place: Path) -> Path:
+    """Undoes a :func:`replace_folder` that was cut short between its two steps; returns where the old one is set aside.
+
+    Whoever looks at what lies in a place before replacing it calls this first.
+    """
+    old = place.with_name(f".{place.name}.old")
+    if old.exists():
+        shutil.rmtree(old) if place.exists() else old.rename(place)
+    return old
 
 
 def sync_files(folder: Path) -> None:

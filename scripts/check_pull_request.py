@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmark.records.bundle import read_bundle
 from benchmark.submissions.check import check_bundle
 from benchmark.submissions.comment import comment_of, refusal
 from rebeca.errors import RebecaError, RecordError, first_few
@@ -45,9 +46,26 @@ def bundle_of(changed: list[str]) -> Path:
     return Path(next(iter(folders.values())))
 
 
+def refuse_wrong_place(checkout: Path, place: Path) -> None:
+    """Refuses a bundle of another task or version than its folders say, and one that replaces another.
+
+    Raises:
+        RecordError: Naming what is wrong.
+    """
+    command = ["git", "-C", str(checkout), "ls-tree", "--name-only", "HEAD^1", place.as_posix()]
+    if subprocess.run(command, capture_output=True, check=True).stdout:
+        raise RecordError(f"{place}: there is a bundle already", hint="hand yours in under another id")
+    manifest = read_bundle(checkout / place).manifest
+    right = Path("submissions", manifest.task.id, f"v{manifest.task.version}", manifest.generator)
+    if place != right:
+        raise RecordError(f"{place}: belongs to {right}", hint="move it there")
+
+
 def main(checkout: Path, comment: Path) -> int:
     try:
-        report = check_bundle(checkout / bundle_of(changed_files(checkout)), [RESULTS])
+        place = bundle_of(changed_files(checkout))
+        refuse_wrong_place(checkout, place)
+        report = check_bundle(checkout / place, [RESULTS])
     except RebecaError as error:
         message = error.message.replace(f"{checkout}/", "")
         comment.write_text(refusal(message, error.hint), encoding="utf-8")

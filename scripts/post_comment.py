@@ -22,8 +22,8 @@ LONGEST = 60_000
 BOT = "github-actions[bot]"
 
 
-def api(path: str, *more: str) -> Any:
-    done = subprocess.run(["gh", "api", path, *more], capture_output=True, check=True, text=True)
+def api(path: str, *more: str, body: str = "") -> Any:
+    done = subprocess.run(["gh", "api", path, *more], input=body, capture_output=True, check=True, text=True)
     return json.loads(done.stdout)
 
 
@@ -34,7 +34,9 @@ def listed(path: str) -> list[Any]:
 
 def main(comment: Path) -> None:
     repository, head = os.environ["GH_REPO"], os.environ["HEAD_SHA"]
-    text = comment.read_text(encoding="utf-8")[:LONGEST]
+    text = comment.read_text(encoding="utf-8")
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}\n\n(cut here)"
+    body = json.dumps({"body": text})
     if not text.startswith(MARK):
         sys.exit(f"{comment}: is no comment on a submission")
     numbers = [pull["number"] for pull in listed(f"repos/{repository}/pulls?state=open") if pull["head"]["sha"] == head]
@@ -47,9 +49,9 @@ def main(comment: Path) -> None:
     comments = listed(f"repos/{repository}/issues/{numbers[0]}/comments")
     own = [each["id"] for each in comments if each["user"]["login"] == BOT and each["body"].startswith(MARK)]
     if own:
-        api(f"repos/{repository}/issues/comments/{own[0]}", "--method", "PATCH", "--raw-field", f"body={text}")
+        api(f"repos/{repository}/issues/comments/{own[0]}", "--method", "PATCH", "--input", "-", body=body)
     else:
-        api(f"repos/{repository}/issues/{numbers[0]}/comments", "--method", "POST", "--raw-field", f"body={text}")
+        api(f"repos/{repository}/issues/{numbers[0]}/comments", "--method", "POST", "--input", "-", body=body)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,13 @@ def print_report(report: SubmissionReport) -> None:
     console.print(f"rank {report.rank}; {', '.join(report.flags) or 'no flags'}")
     for name, interval, signed in (("preference", report.preference, False), ("lift", report.lift, True)):
         console.print(f"{name}: {'–' if interval is None else with_interval(interval, signed)}")
+    for kind, verdict in report.against.items():
+        console.print(f"{kind}: {verdict}")
     for reason in report.reasons:
         console.print(f"not ranked: {reason}")
     console.print()
     console.print(f"by {', '.join(card.authors)}; class {card.category}; licence {card.licence}")
-    console.print(f"made by {card.made_by}, scored by {card.scored_by}")
+    console.print(f"made by {card.made_by}, scored by {card.scored_by}; code: {card.code or 'not public'}")
     console.print(f"trained on: {card.training_data}{' (contains items of the task)' * card.trained_on_items}")
     console.print()
     looked = (
@@ -31,7 +33,7 @@ def print_report(report: SubmissionReport) -> None:
     )
     console.print(f"every number agrees with the rows; {looked}")
     for sign in report.resembles:
-        console.print(f"attacks have this sign as well: {sign}")
+        console.print(f"look twice: {sign}")
     console.print(f"the other {report.others} rows keep their images, scores, seeds and intervals")
     if report.changes:
         changes = report.changes

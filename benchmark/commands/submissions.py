@@ -12,6 +12,7 @@ from benchmark.commands.options import (
     device_option,
     json_option,
     print_folders,
+    print_json,
     print_result,
     quiet_option,
     workdir_option,
@@ -52,6 +53,7 @@ def submit(
     from benchmark.runner.progress import Reporter
     from benchmark.runner.start import task_to_run
     from benchmark.submissions.file import read_submission
+    from benchmark.submissions.remarks import remarks
     from benchmark.submissions.submit import check_submit
     from benchmark.submissions.submit import submit as write_bundle
 
@@ -61,8 +63,15 @@ def submit(
     place = check_submit(resolved, submission, out)
     reporter = Reporter(quiet=quiet or as_json)
     record = write_bundle(resolved, submission, place, workdir, device, reporter, ["rebeca-bench", *sys.argv[1:]])
-    fields = {"bundle": str(place), "generator": record.generator.id, "summary": record.summary}
-    print_result(fields, as_json, f"bundle  {place}\nnext    rebeca-bench check submission {place}")
+    noted = remarks(record, resolved.spec())
+    if as_json:
+        print_json({"bundle": place, "generator": record.generator.id, "remarks": noted, "summary": record.summary})
+        return
+    images = record.images
+    click.echo(f"{record.generator.title}: {images.valid:,} of {images.requested:,} images valid")
+    for remark in noted:
+        click.echo(remark)
+    click.echo(f"bundle  {place}\nnext    rebeca-bench check submission {place}")
 
 
 @click.command("submission")

@@ -105,7 +105,7 @@ def read_bundle(folder: Path) -> Bundle:
     Raises:
         RecordError: Naming the first thing that is wrong.
     """
-    sizes = _plain_files(folder)
+    sizes = plain_files(folder)
     manifest = read_strict(folder / MANIFEST, Manifest, SCHEMA)
     refuse_if(
         set(manifest.files) != set(sizes) - {MANIFEST},
@@ -138,7 +138,7 @@ def read_bundle(folder: Path) -> Bundle:
     return Bundle(folder, manifest, record)
 
 
-def _plain_files(folder: Path) -> dict[str, int]:
+def plain_files(folder: Path) -> dict[str, int]:
     """Sizes of the files of a bundle by name.
 
     Raises:

@@ -17,14 +17,16 @@ from rebeca.errors import RecordError, first_few
 
 LONGEST_TEXT = 1 << 12
 """Bytes; ids, names of scorers and digests are far shorter."""
-MOST_BYTES = 1 << 32
-"""Of an unpacked file."""
+MOST_BYTES_PER_CELL = 256
+"""On average, of an unpacked file."""
+SMALLEST_LIMIT = 1 << 20
+"""Bytes that any file may unpack to."""
 ROWS_AT_ONCE = 1 << 16
 
 Column = npt.NDArray[Any]
 
 
-def read_columns(path: Path, schema: pa.Schema, most_rows: int, most_bytes: int = MOST_BYTES) -> dict[str, Column]:
+def read_columns(path: Path, schema: pa.Schema, most_rows: int, most_bytes: int | None = None) -> dict[str, Column]:
     """Columns as arrays; numbers that are missing are NaN.
 
     A file of a few bytes can stand for far more rows than memory holds, so it is unpacked piece by piece, and texts
@@ -34,13 +36,15 @@ def read_columns(path: Path, schema: pa.Schema, most_rows: int, most_bytes: int 
         path: The file.
         schema: Names and types.
         most_rows: Largest number of rows.
-        most_bytes: Largest size of the unpacked columns.
+        most_bytes: Largest size of the unpacked columns; by default what so many rows of short texts and numbers take.
 
     Raises:
         RecordError: If the file cannot be read, is too large, or holds other columns, missing values or impossible
             numbers.
     """
     texts = [name for name, kind in zip(schema.names, schema.types, strict=True) if kind in (pa.string(), pa.binary())]
+    if most_bytes is None:
+        most_bytes = max(SMALLEST_LIMIT, MOST_BYTES_PER_CELL * most_rows * len(schema.names))
     try:
         names = pq.read_schema(path).names
         refuse_if(names != schema.names, f"{path}: columns {first_few(names)}, expected {schema.names}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,8 +86,8 @@ def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key '{next(n for n in names if names.count(n) > 1)}' is given twice")
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key '{twice[:40]}' is given twice")
     for key, value in pairs:
         texts = [key, *(v for v in (value if isinstance(value, list) else [value]) if isinstance(v, str))]
         if (longest := max(map(len, texts))) > LONGEST_TEXT:

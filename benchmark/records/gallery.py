@@ -48,6 +48,8 @@ MOST_PACKED = 100_000
 """Images in a packed file that is shown."""
 MOST_PACKED_BYTES = 1 << 30
 """A packed file that declares more is refused; 96 images of a million pixels take a tenth of it."""
+MOST_PACKED_PIXELS = 4_000_000_000
+"""Of all images of a packed file; 3,150 images of a million pixels take three quarters of it."""
 ENCODED_AT_ONCE = 32
 """Decoded images held in memory."""
 
@@ -184,12 +186,27 @@ def check_packed(
         f"{path}: does not hold exactly the images that {'are shown' if name == PACKED else 'were scored'}",
     )
     seen: set[str] = set()
+    pixels = sum(size_of(data, f"{path}") for data in columns["image"].tolist() if data)
+    refuse_if(pixels > MOST_PACKED_PIXELS, f"{path}: {pixels:,} pixels are too many, at most {MOST_PACKED_PIXELS:,}")
     for digest, data in zip(columns["digest"].tolist(), columns["image"].tolist(), strict=True):
         refuse_if(bool(data) == (digest in seen), f"{path}: {digest[:16]} has its bytes twice, or none")
         if data:
             decode_packed(folder, digest, data, name)
             refuse_if(not _is_whole(data), f"{path}: {digest[:16]} holds more than an image")
         seen.add(digest)
+
+
+def size_of(data: bytes, where: str) -> int:
+    """Pixels of an image file, as its header says.
+
+    Raises:
+        RecordError: If it is no image.
+    """
+    try:
+        with Image.open(BytesIO(data)) as image:
+            return int(image.width * image.height)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise RecordError(f"{where}: not a readable image, or too many pixels ({error})") from error
 
 
 def _is_whole(data: bytes) -> bool:

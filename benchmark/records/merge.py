@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.disk import absent_beside, is_vacant, locked, replace_folder
-from benchmark.records.attestation import Statement, rank, statement_of, write_statement
+from benchmark.disk import absent_beside, is_vacant, locked, replace_folder, take_back
+from benchmark.records.attestation import Statement, statement_of, strength, write_statement
 from benchmark.records.bundle import Bundle, check_images, is_bundle, read_bundle
 from benchmark.records.files import (
     TASK_FOLDER,
@@ -182,8 +182,11 @@ def merge(folders: Sequence[Path], out: Path, without: Sequence[str] = ()) -> tu
     header = read_bundle(folders[0]).manifest.task if is_bundle(folders[0]) else read_comparison(folders[0]).task
     refuse_if(header.modified, f"{folders[0]}: is of a modified task, and those have no leaderboard of their own")
     place = out / header.id / f"v{header.version}"
+    if not place.parent.exists():
+        read_sources(folders)  # nothing is left behind where they do not belong together
     place.parent.mkdir(parents=True, exist_ok=True)
     with locked(place.parent):
+        take_back(place)
         sources = read_sources(folders if is_vacant(place) else [place, *folders])
         for name in without:
             sources.leave_out(name)
@@ -237,7 +240,8 @@ def _write_merged(sources: Sources, folder: Path) -> TaskRecord:
     for bundle in sources.bundles:
         check_images(bundle, by_id[bundle.id], task.users.id, task.data.redistribute)
     for name, statements in sources.statements.items():
-        write_statement(folder, name, max(statements, key=lambda each: (rank(each.predicate.status), each.to_bytes())))
+        strongest = max(statements, key=lambda each: (strength(each.predicate), each.to_bytes()))
+        write_statement(folder, name, strongest)
     return write_comparison(folder, task.model_copy(update={"results": analysis.task}))
 
 

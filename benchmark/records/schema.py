@@ -23,6 +23,9 @@ from rebeca.interfaces import ScorerCard
 SCHEMA: Literal[3] = 3
 """Raised whenever a field is added, removed or changes its meaning."""
 
+PUBLISHED_PERMUTATIONS = 1000
+"""Of the published scheme."""
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=ID, max_length=120)]
 Need = Literal["judge", "held-out", "ground-truth"]
@@ -194,7 +197,14 @@ def _printable(text: str) -> str:
     return text
 
 
+def _without_semicolon(text: str) -> str:
+    if ";" in text:
+        raise ValueError("holds a semicolon, which separates parts of the row's line")
+    return text
+
+
 Line = Annotated[str, AfterValidator(_printable), Field(max_length=300)]
+Person = Annotated[str, AfterValidator(_printable), AfterValidator(_without_semicolon), Field(max_length=300)]
 Paragraph = Annotated[str, AfterValidator(_printable), Field(max_length=2000)]
 Address = Annotated[
     str, Field(pattern=r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%!$&()*+,;=:@/?#-]*)?$", max_length=500)
@@ -213,9 +223,9 @@ class Archive(Strict):
 class Card(Strict):
     """What the authors of a generator say about it."""
 
-    authors: tuple[Line, ...] = Field(min_length=1, max_length=50, description="Names of the authors.")
-    made_by: Line = Field(description="Who made the images.")
-    scored_by: Line = Field(description="Who scored them, by running the task.")
+    authors: tuple[Person, ...] = Field(min_length=1, max_length=50, description="Names of the authors.")
+    made_by: Person = Field(description="Who made the images.")
+    scored_by: Person = Field(description="Who scored them, by running the task.")
     category: Category = Field(
         alias="class",
         description="`open`: it knows what `export` gives and public models. `reward-guided`: its images were optimised"

@@ -9,10 +9,17 @@ from pathlib import Path
 from benchmark.records.files import refuse_if, to_json
 from benchmark.records.schema import GeneratorRecord
 from benchmark.task.registry import names
+from benchmark.task.resolved import ResolvedGenerator
+from benchmark.task.spec import GeneratorEntry
 from rebeca.arrays import Plain
 from rebeca.errors import RecordError
 
 EXTERNAL = "external"
+LONGEST_TITLE = 80
+INVISIBLE = "\u115f\u1160\u3164\uffa0\u2800"
+"""Letters by name, and blank."""
+EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL"})
+"""Scripts that are written together."""
 
 
 def check_submission(folder: Path, record: GeneratorRecord) -> None:
@@ -33,9 +40,14 @@ def check_submission(folder: Path, record: GeneratorRecord) -> None:
         f"{folder}: the family is '{generator.family}', and '{generator.use}' is not installed here, so it is"
         f" '{EXTERNAL}'",
     )
+    refuse_if(
+        not takes_the_tasks_seeds(generator),
+        f"{folder}: 'offset', 'noise_group' or 'images' are not the task's: rows share their seeds",
+    )
     random = sorted(name for name, text in record.provenance.weights.items() if " random " in text)
     refuse_if(random, f"{folder}: the run used random weights ({', '.join(random)}), which measure nothing")
-    refuse_if("\n" in generator.title, f"{folder}: the title is longer than a line")
+    if fault := fault_of_title(generator.title):
+        raise RecordError(f"{folder}: the title {fault}", hint="choose another title")
     for key, text in _texts(to_json(record)):
         odd = next((letter for letter in text if not letter.isprintable() and letter != "\n"), None)
         if odd is not None:
@@ -45,16 +57,39 @@ def check_submission(folder: Path, record: GeneratorRecord) -> None:
             )
 
 
+def fault_of_title(title: str) -> str:
+    """What is wrong with the title of a row among those of others; empty if nothing."""
+    if not title.strip() or title != title.strip():
+        return "is empty, or begins or ends with a blank"
+    if len(title) > LONGEST_TITLE or "\n" in title:
+        return f"is longer than a line of {LONGEST_TITLE} characters"
+    odd = next((c for c in title if not c.isprintable() or unicodedata.category(c) == "Cf" or c in INVISIBLE), "")
+    if odd:
+        return f"holds the character U+{ord(odd):04X}, which nobody sees"
+    scripts = {unicodedata.name(c, "?").split(" ")[0] for c in title if c.isalpha()}
+    if any(unicodedata.bidirectional(c) in ("R", "AL") for c in title):
+        return "is written from right to left, which turns the line around it"
+    mixed = len(scripts) > 1 and not scripts <= EAST_ASIAN | {"LATIN"}
+    return f"mixes letters of {', '.join(sorted(scripts))}" if mixed else ""
+
+
+def takes_the_tasks_seeds(generator: GeneratorEntry | ResolvedGenerator) -> bool:
+    """Whether its images have the seeds of the task's, and are as many; so nobody shops for seeds or keeps the best."""
+    return (generator.offset, generator.noise_group, generator.images) == (0, "default", None)
+
+
 def check_titles(folder: Path, records: Mapping[str, GeneratorRecord]) -> None:
     """Refuses a generator that was handed in under another one's title.
 
     Raises:
         RecordError: Naming both.
     """
-    known = {_plain(record.generator.title): name for name, record in records.items() if record.submission is None}
+    known = {
+        without_marks(record.generator.title): name for name, record in records.items() if record.submission is None
+    }
     for name, record in sorted(records.items()):
         if record.submission is not None:
-            other = known.setdefault(_plain(record.generator.title), name)
+            other = known.setdefault(without_marks(record.generator.title), name)
             if other != name:
                 raise RecordError(
                     f"{folder / name}: the title '{record.generator.title}' is that of '{other}'",
@@ -62,7 +97,7 @@ def check_titles(folder: Path, records: Mapping[str, GeneratorRecord]) -> None:
                 )
 
 
-def _plain(title: str) -> str:
+def without_marks(title: str) -> str:
     """A title without what readers do not see: case, accents, blanks, hyphens."""
     parts = unicodedata.normalize("NFKD", title).casefold()
     return "".join(letter for letter in parts if letter.isalnum())

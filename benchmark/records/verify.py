@@ -25,7 +25,7 @@ from benchmark.records.files import (
 from benchmark.records.gallery import IMAGES, ITEMS, PACKED, check_packed, example_items, gallery_users, shown_images
 from benchmark.records.ratings import RATINGS, check_ratings, read_ratings, reads_ratings
 from benchmark.records.rows import GENERATOR_FILES, HELD_OUT, read_held_out, read_rows
-from benchmark.records.schema import GeneratorRecord, Provenance, TaskRecord
+from benchmark.records.schema import PUBLISHED_PERMUTATIONS, GeneratorRecord, Provenance, TaskRecord
 from benchmark.records.submitted import check_submission, check_titles
 from benchmark.records.verify_cross import check_judges, check_together, check_users
 from benchmark.task.declared import generator_flags
@@ -272,6 +272,10 @@ def _check_published_schemes(folder: Path, record: GeneratorRecord, rows: Rows) 
         where = f"{folder}: published scheme of '{scorer}'"
         refuse_if(scorer not in rows.pairs, f"{where}: not every user can be asked by this scorer")
         refuse_if(test.at_least > test.permutations, f"{where}: b is larger than B")
+        refuse_if(
+            record.submission is not None and test.permutations != PUBLISHED_PERMUTATIONS,
+            f"{where}: B is {test.permutations}, expected {PUBLISHED_PERMUTATIONS}",
+        )
         values = rows.values("exclude")[scorer] * (1 if rows.higher(scorer) else -1)
         expected = PermutationTest(
             statistic=float(np.median(values[np.isfinite(values)])),

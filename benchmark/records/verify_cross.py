@@ -77,7 +77,7 @@ def check_together(
         RecordError: Naming the first thing that does not add up.
     """
     _check_scorers(folder, task, records, rows)
-    _check_images(folder, task, rows)
+    _check_images(folder, task, records, rows)
     _check_fits(folder, records)
     block = np.array(task.users.block, np.int64)
     for row in rows:
@@ -120,7 +120,20 @@ def _check_scorers(
             )
 
 
-def _check_images(folder: Path, task: TaskRecord, rows: Sequence[Rows]) -> None:
+def _check_copies(
+    folder: Path, records: Mapping[str, GeneratorRecord], rows: Sequence[Rows], of_items: set[str]
+) -> None:
+    """Checks that a generator counts as copies those images that other rows list as items."""
+    for row in rows:
+        copies = sum(name in of_items for name in row.digest[(row.item < 0) & (row.digest != "")].tolist())
+        refuse_if(
+            records[row.id].images.copies < copies,
+            f"{folder / row.id}: images.copies: recorded {records[row.id].images.copies}, and {copies} images are items"
+            " in other rows",
+        )
+
+
+def _check_images(folder: Path, task: TaskRecord, records: Mapping[str, GeneratorRecord], rows: Sequence[Rows]) -> None:
     """Checks that an image is one item or equal ones, and that a user's score of it is the same in every generator."""
     for row in rows:
         refuse_if(
@@ -129,14 +142,18 @@ def _check_images(folder: Path, task: TaskRecord, rows: Sequence[Rows]) -> None:
         )
     digest = np.concatenate([row.digest.ravel() for row in rows])
     item = np.concatenate([row.item.ravel() for row in rows])
+    owner = np.repeat([row.id for row in rows], [row.digest.size for row in rows])
     different, code = np.unique(digest, return_inverse=True)
     of_items = (digest != "") & (item >= 0)
-    pairs = np.unique(np.stack([code[of_items], item[of_items]]), axis=1)
+    pairs, first = np.unique(np.stack([code[of_items], item[of_items]]), axis=1, return_index=True)
     images, items = (len(np.unique(side)) for side in pairs)
-    refuse_if(
-        items != pairs.shape[1] or images + task.data.equal_items < items,
-        f"{folder}: scores.parquet: an image is two items, or an item two images",
-    )
+    if items != pairs.shape[1] or images + task.data.equal_items < items:
+        claims = sorted({str(name) for name in owner[of_items][first]})
+        raise RecordError(
+            f"{folder}: scores.parquet: an image is two items, or an item two images, in rows of {', '.join(claims)}",
+            hint="compare what was handed in with the task's own rows; results merge --without ID leaves a row out",
+        )
+    _check_copies(folder, records, rows, set(different[pairs[0]].tolist()))
     user = np.concatenate([np.repeat(np.arange(len(row.digest)), row.per_user) for row in rows])
     image_and_user = user * len(different) + code
     by_row = (PRIOR, CONFIRMING)  # of what images were decoded from, and of a judge that they draw
@@ -149,8 +166,13 @@ def _check_images(folder: Path, task: TaskRecord, rows: Sequence[Rows]) -> None:
         np.maximum.at(high, group, score[known])
         differ = high - low > SAME_SCORE * (1 + np.abs(high))
         if differ.any():
-            name = task.users.id[int(user[known][differ[group]][0])]
-            raise RecordError(f"{folder}: scores.parquet: '{scorer}' scores one image for '{name}' in two ways")
+            here = differ[group] & (group == group[differ[group]][0])
+            name, claims = task.users.id[int(user[known][here][0])], sorted({str(each) for each in owner[known][here]})
+            raise RecordError(
+                f"{folder}: scores.parquet: '{scorer}' scores one image for '{name}' in two ways, in rows of"
+                f" {', '.join(claims)}",
+                hint="score the image again to see which is right; results merge --without ID leaves a row out",
+            )
 
 
 def _check_fits(folder: Path, records: Mapping[str, GeneratorRecord]) -> None:

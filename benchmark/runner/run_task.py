@@ -74,7 +74,7 @@ def _run(task: Task, stages: Stages, device: str, command: Sequence[str]) -> Run
     addresses = find_addresses(task, device, data.users, data.addresses)
     note_uses(record_root(store.root / RUNS, task), task.source, device_class(device), addresses)
     freezer = Freezer(store.root, task)
-    declaration = declare(freezer, addresses, stages)
+    declaration = declare(freezer, addresses, stages) if task.declares else Declaration(False, None)
     target, address = record_root(store.root / "records", task), record_address(task, addresses, declaration)
     current = is_current(target, address)
     if current and all_intact(store, addresses):

@@ -27,6 +27,7 @@ from benchmark.records.gallery import gallery_users, pack_examples, pack_images,
 from benchmark.records.ratings import RATINGS, reads_ratings, write_ratings
 from benchmark.records.rows import HELD_OUT, image_digests, read_held_out, write_rows
 from benchmark.records.schema import (
+    PUBLISHED_PERMUTATIONS,
     SCHEMA,
     AnalysisRecord,
     Data,
@@ -58,8 +59,6 @@ from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.errors import RecordError
 from rebeca.interfaces import ScoredImages
-
-PUBLISHED_PERMUTATIONS = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)

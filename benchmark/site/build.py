@@ -23,7 +23,7 @@ from benchmark.board.row import CLASSES
 from benchmark.board.tables import Tables, read_tables
 from benchmark.disk import absent_beside, file_digest, is_vacant, locked, replace_folder
 from benchmark.records.attestation import ATTESTATIONS, HANDED_IN, STEPS
-from benchmark.records.bundle import MANIFEST, is_bundle
+from benchmark.records.bundle import MANIFEST, is_bundle, plain_files
 from benchmark.records.files import COMPARISON, TASK_FOLDER, newest_records, read_comparison
 from benchmark.records.find import version_of
 from benchmark.records.merge import merged
@@ -185,6 +185,8 @@ def _of_one_version(task: str, named: Sequence[Path], records: Sequence[Path], r
     by_digest = {read_comparison(each).digest: each for each in reversed(own) if each.name == version}
     bundles = [path.parent for root in roots for path in sorted((root / task / version).glob(f"*/{MANIFEST}"))]
     bundles += [root for root in roots if is_bundle(root) and root.resolve().parts[-3:-1] == (task, version)]
+    for bundle in bundles:
+        plain_files(bundle)  # before anything hashes them
     return [*reversed(by_digest.values()), *bundles]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from benchmark.analysis.measures import GAP, both_by
 from benchmark.analysis.numbers import Interval
 from benchmark.analysis.results import TaskResults
 from benchmark.board.board import Board, read_board
-from benchmark.board.format_numbers import exact_percent, p_value
+from benchmark.board.format_numbers import exact_percent, number, p_value, p_with_sign
 from benchmark.board.row import Row
 from benchmark.records.bundle import read_bundle
 from benchmark.records.files import read_comparison
@@ -24,14 +24,16 @@ from benchmark.records.schema import Submission, TaskHeader
 from rebeca.errors import RecordError
 
 SAME_IMAGES = 0.05
-"""Share of images that are those of another row, from which a report says so."""
+"""Share of generated images that are those of another row, from which a report says so."""
+FEW_FAILURES = 0.01
+"""Share of images that may fail before a report names it."""
 RESEMBLES = {
     "unconfirmed": "images optimised for the judge: a judge fitted afterwards does not confirm them"
     " (attack-verifier, attack-both, attack-patches)",
     GAP: "images that please the verifier alone (attack-verifier)",
     "copying": "altered copies of items (attack-near-copy, attack-memorised)",
     "outside": "images without the content of the world (attack-contentless)",
-    "failures": "images withheld (attack-abstain)",
+    "failures": "missing or blank images (attack-abstain withholds images on purpose)",
 }
 """By sign: the adversaries of ``rebeca-bench stress`` that show it; docs/reports/stress.md has what they reach."""
 
@@ -68,7 +70,8 @@ class SubmissionReport:
         preference: By the primary scorer; None where it is not known.
         lift: Likewise.
         flags: As on the leaderboard.
-        resembles: Signs that attacks have as well.
+        against: By declared measure, the verdict of the row against the task's reference, with adjusted p.
+        resembles: Why to look at it twice: signs that attacks have as well, and images of other rows.
         changes: What its row changes for others, of what was declared.
         others: Rows whose files stay as they are.
     """
@@ -83,6 +86,7 @@ class SubmissionReport:
     preference: Interval | None
     lift: Interval | None
     flags: Sequence[str]
+    against: Mapping[str, str]
     resembles: Sequence[str]
     changes: Sequence[Change]
     others: int
@@ -118,10 +122,23 @@ def check_bundle(folder: Path, roots: Sequence[Path]) -> SubmissionReport:
             preference=row.measure(board.primary),
             lift=row.lift(board.primary),
             flags=row.flags,
+            against=_against(board, name),
             resembles=[*_signs(row), *_same_images(place, row)],
-            changes=list(_changes(board, before.results, merged.results, before.order)),
+            changes=[
+                *_changes(board, before.results, merged.results, before.order),
+                *_changed_flags(read_board(records), board),
+            ],
             others=len([other for other in before.order if other != name]),
         )
+
+
+def _against(board: Board, name: str) -> dict[str, str]:
+    pairs = {measure.kind: board.against_reference(name, measure) for measure in both_by(board.primary)}
+    return {
+        kind: f"{pair.verdict} against {board.reference}, adjusted {p_with_sign(pair.p)}"
+        for kind, pair in pairs.items()
+        if pair is not None and pair.p is not None
+    }
 
 
 def _published(task: TaskHeader, roots: Sequence[Path]) -> Path:
@@ -141,7 +158,7 @@ def _card(row: Row) -> Submission:
 
 
 def _signs(row: Row) -> Iterator[str]:
-    signs = {*row.doubts, *(flag.split(" ")[0] for flag in row.flags)}
+    signs = {*row.doubts, *({GAP} & {*row.flags}), *({"failures"} if row.failures > FEW_FAILURES else ())}
     yield from (meaning for sign, meaning in RESEMBLES.items() if sign in signs)
 
 
@@ -149,11 +166,25 @@ def _same_images(place: Path, row: Row) -> Iterator[str]:
     """Rows from which images were taken, or that took them."""
     _, rows = read_all(place)
     own = next(each for each in rows if each.id == row.id)
-    valid = own.digest[~own.failed]
+    valid = own.digest[~own.failed & (own.item < 0)]  # anybody may show an item
     for other in rows:
         share = float(np.isin(valid, other.digest[~other.failed]).mean()) if len(valid) else 0.0
         if other.id != row.id and share >= SAME_IMAGES:
-            yield f"{other.id}: {exact_percent(share)} of the images are also there"
+            yield f"{exact_percent(share)} of the generated images are images of '{other.id}' as well"
+
+
+def _changed_flags(before: Board, after: Board) -> Iterator[Change]:
+    """What else differs on the page: flags, reasons why a row has no rank, the headline, the order's validity."""
+    for row in before.rows:
+        now = after.row(row.id)
+        for what, old, new in (("flags", row.flags, now.flags), ("reasons for no rank", row.reasons, now.reasons)):
+            if old != new:
+                yield Change(row.id, what, ", ".join(old) or "none", ", ".join(new) or "none")
+    if before.finding != after.finding:
+        yield Change("headline", "text", "another", "see the page")
+    taus = [", ".join(number(each.tau.estimate, 2) for each in board.validity) for board in (before, after)]
+    if taus[0] != taus[1]:
+        yield Change("validity", "Kendall's tau with the ground truth", taus[0] or "–", taus[1] or "–")
 
 
 def _changes(board: Board, before: TaskResults, after: TaskResults, order: Sequence[str]) -> Iterator[Change]:

@@ -7,33 +7,37 @@ from collections.abc import Iterator, Sequence
 
 from benchmark.board.format_numbers import with_interval
 from benchmark.submissions.check import SubmissionReport
+from rebeca.errors import printable
 
 MARK = "<!-- rebeca-bench submission -->"
 """First line; by it, an earlier comment is found and replaced."""
 MOST_CHANGES = 40
 """Changes that are listed; the bundle's report in JSON has all."""
+LONGEST_QUOTE = 400
+"""Characters of others' texts that are shown; the record has all."""
 _ENTITIES = str.maketrans({letter: f"&#{ord(letter)};" for letter in string.punctuation})
 
 
-def plain(text: str) -> str:
-    """Text as GitHub shows it, letter for letter: no mark-up, no mention, no link."""
-    return text.translate(_ENTITIES)
+def quoted(text: str) -> str:
+    """Text of others as code, in which GitHub sees no mark-up, no mention, no link and no number of an issue."""
+    short = text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 3]}..."
+    return f"<code>{printable(short).replace(chr(10), ' ').translate(_ENTITIES)}</code>"
 
 
 def comment_of(report: SubmissionReport) -> str:
     """Markdown."""
-    return "\n".join([MARK, *_row(report), *_card(report), *_checked(report), *_changes(report)]) + "\n"
+    return "\n".join([MARK, *_row(report), *_checked(report), *_changes(report), *_card(report)]) + "\n"
 
 
 def refusal(message: str, hint: str) -> str:
     """Markdown, where a bundle is refused."""
-    lines = [MARK, "### Refused", "", plain(message)]
-    return "\n".join([*lines, *(["", f"What to do: {plain(hint)}"] if hint else [])]) + "\n"
+    lines = [MARK, "### Refused", "", quoted(message)]
+    return "\n".join([*lines, *(["", f"What to do: {quoted(hint)}"] if hint else [])]) + "\n"
 
 
 def _row(report: SubmissionReport) -> Iterator[str]:
     task = report.task
-    yield f"### {plain(report.title)}"
+    yield f"### {quoted(report.title)}"
     yield ""
     yield f"Handed in as `{report.generator}` to `{task.id}` version {task.version}, hash `{task.hash[:12]}`."
     yield ""
@@ -48,9 +52,12 @@ def _row(report: SubmissionReport) -> Iterator[str]:
             ]
         ],
     )
+    if report.against:
+        yield ""
+        yield "; ".join(f"{kind}: {verdict}" for kind, verdict in report.against.items()) + "."
     if report.reasons:
         yield ""
-        yield f"Not ranked, because {plain(', and because '.join(report.reasons))}."
+        yield f"Not ranked, because {', and because '.join(report.reasons)}."
 
 
 def _card(report: SubmissionReport) -> Iterator[str]:
@@ -70,7 +77,7 @@ def _card(report: SubmissionReport) -> Iterator[str]:
         "code": card.code or "none",
         "images": "in the bundle" if card.images is None else card.images.address,
     }
-    yield from _table(["", "as the authors say"], [[key, value] for key, value in said.items()])
+    yield from _table(["", "as the authors say"], [[key, quoted(value)] for key, value in said.items()])
 
 
 def _checked(report: SubmissionReport) -> Iterator[str]:
@@ -84,9 +91,9 @@ def _checked(report: SubmissionReport) -> Iterator[str]:
         yield "- The images were not looked at: they are not in the bundle."
     yield "- Not checked: who made the images, how, and from what. Scores were not computed again."
     yield ""
-    yield "#### Signs that attacks have as well"
+    yield "#### Look twice"
     yield ""
-    yield from [f"- {plain(sign)}" for sign in report.resembles] or ["None."]
+    yield from [f"- {sign}" for sign in report.resembles] or ["None."]
 
 
 def _changes(report: SubmissionReport) -> Iterator[str]:
@@ -94,8 +101,8 @@ def _changes(report: SubmissionReport) -> Iterator[str]:
     yield "#### What it changes for others"
     yield ""
     yield (
-        f"Images, scores, seeds and intervals of the other {report.others} rows stay as they are, byte for byte. A row"
-        " more means more comparisons, so ranks and adjusted p can change."
+        f"Images, scores, seeds and intervals of the other {report.others} rows stay as they are, byte for byte. One"
+        " more row means more comparisons, so ranks and adjusted p can change."
     )
     yield ""
     if not report.changes:
@@ -114,4 +121,4 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str
     yield f"| {' | '.join(header)} |"
     yield f"|{'---|' * len(header)}"
     for row in rows:
-        yield f"| {' | '.join(map(plain, row))} |"
+        yield f"| {' | '.join(row)} |"

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from benchmark.records.schema import Archive, Submission
+from benchmark.records.submitted import fault_of_title, takes_the_tasks_seeds, without_marks
 from benchmark.task.resolve import with_generators
 from benchmark.task.resolved import ResolvedGenerator, Task
 from benchmark.task.yaml_source import Source, read_yaml
@@ -18,6 +19,11 @@ from rebeca.arrays import Plain
 from rebeca.errors import SpecError, did_you_mean
 
 KEYS = ("generators", "card", "images")
+FAULTS = {
+    "tuple_type": "expected a list, such as [Ada Lovelace]",
+    "string_pattern_mismatch": "expected an address that begins with https://",
+}
+"""In words that a reader of YAML knows."""
 HINT = "docs/submit.md shows a whole file"
 
 
@@ -58,6 +64,12 @@ def read_submission(path: Path, task: Task) -> SubmissionFile:
         raise SpecError(
             f"{source.at(('generators',))}: generators: one is handed in at a time, found {len(generators)}", hint=HINT
         )
+    if not takes_the_tasks_seeds(generators[0]):
+        raise SpecError(
+            f"{source.at(('generators', 0))}: rows share their seeds: leave out offset, noise_group and images",
+            hint=HINT,
+        )
+    _check_title(generators[0], task, source)
     images = source.data.get("images", "")
     card = _card(source)
     flags = generators[0].flags()
@@ -68,6 +80,19 @@ def read_submission(path: Path, task: Task) -> SubmissionFile:
             hint="'privileged' is for generators that know a judge, held-out ratings or the ground truth",
         )
     return SubmissionFile(generators[0], _with_images(card, images, source), str(images))
+
+
+def _check_title(generator: ResolvedGenerator, task: Task, source: Source) -> None:
+    if fault := fault_of_title(generator.title):
+        raise SpecError(f"{source.at(('generators', 0, 'title'))}: the title {fault}", hint="choose another title")
+    other = next(
+        (each for each in task.generators if without_marks(each.title) == without_marks(generator.title)), None
+    )
+    if other is not None:
+        raise SpecError(
+            f"{source.at(('generators', 0, 'title'))}: the title '{generator.title}' is that of '{other.id}'",
+            hint="choose another title",
+        )
 
 
 def _card(source: Source) -> Submission:
@@ -103,7 +128,8 @@ def _validated(values: Mapping[str, Plain], below: tuple[str, ...], source: Sour
         if first["type"] == "missing":
             raise SpecError(f"{where}: the key '{name}' is missing", hint=HINT) from error
         fault, given = first["msg"].removeprefix("Value error, "), str(first["input"])[:80]
-        raise SpecError(f"{where}: {name}: {fault[0].lower()}{fault[1:]}, found {given!r}", hint=HINT) from error
+        fault = FAULTS.get(first["type"], f"{fault[0].lower()}{fault[1:]}")
+        raise SpecError(f"{where}: {name}: {fault}, found {given!r}", hint=HINT) from error
 
 
 def archived(card: Submission, address: str, sha256: str, size: int) -> Submission:

@@ -57,7 +57,7 @@ def check_submit(task: Task, submission: SubmissionFile, out: Path) -> Path:
 
 def alone(task: Task, submission: SubmissionFile) -> Task:
     """The task with this generator only. Seeds, judges and everything else that is cached are those of the task."""
-    return replace(task, generators=(submission.generator,), modified=True)
+    return replace(task, generators=(submission.generator,), modified=True, declares=False)
 
 
 def submit(

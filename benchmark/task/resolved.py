@@ -98,6 +98,7 @@ class Task:
         judges: ``verifier`` and, where there is one, ``auditor``.
         data: Parameters of the data set.
         modified: Whether ``--set`` or ``--limit-users`` changed what could change a result.
+        declares: Whether the run writes the task down; a generator that is handed in joins a declaration that exists.
     """
 
     file: TaskFile
@@ -109,6 +110,7 @@ class Task:
     judges: Mapping[str, ResolvedJudge]
     data: Any
     modified: bool
+    declares: bool = True
 
     def images_of(self, generator: ResolvedGenerator) -> int:
         return generator.images or self.file.images

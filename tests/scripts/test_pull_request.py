@@ -1,5 +1,6 @@
 """What is checked of a pull request, and where the comment is posted."""
 
+import html
 import json
 import shutil
 import subprocess
@@ -67,11 +68,33 @@ def test_a_bundle_is_checked_and_a_comment_written(checkout, place, tmp_path, mo
     assert str(bundle_of(changed_files(checkout))) == FOLDER
     assert check_pull_request.main(checkout, tmp_path / "comment.md") == 0
     text = (tmp_path / "comment.md").read_text()
-    assert text.startswith(MARK) and "### Noise" in text and "All 36 images are those that were scored" in text
+    assert (
+        text.startswith(MARK)
+        and "### <code>Noise</code>" in text
+        and "All 36 images are those that were scored" in text
+    )
     (checkout / FOLDER / "run.py").write_text("")
     assert check_pull_request.main(checkout, tmp_path / "comment.md") == 7
     text = (tmp_path / "comment.md").read_text()
     assert "### Refused" in text and str(tmp_path) not in text and "run&#46;py" in text
+
+
+def test_another_bundle_is_not_replaced_and_folders_say_the_truth(checkout, place, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(check_pull_request, "RESULTS", place / "results")
+    git(checkout, "commit", "-q", "--allow-empty", "-m", "accepted")
+    path = checkout / FOLDER / "users.parquet"
+    path.write_bytes(path.read_bytes() + b"x")
+    git(checkout, "commit", "-qam", "replaced")
+    assert check_pull_request.main(checkout, tmp_path / "comment.md") == 7
+    assert "there is a bundle already" in html.unescape((tmp_path / "comment.md").read_text())
+    git(checkout, "reset", "-q", "--hard", "HEAD^")
+    git(checkout, "reset", "-q", "--hard", "HEAD^")
+    (checkout / "submissions" / "tiny").rename(checkout / "submissions" / "other")
+    git(checkout, "reset", "-q", "--soft", "HEAD^")
+    git(checkout, "add", "-A")
+    git(checkout, "commit", "-qm", "merge")
+    assert check_pull_request.main(checkout, tmp_path / "comment.md") == 7
+    assert f"belongs to {FOLDER}" in html.unescape((tmp_path / "comment.md").read_text())
 
 
 def test_marks_are_the_same():
@@ -82,8 +105,9 @@ GH = """#!{python}
 import json, sys
 calls = {calls!r}
 answers = json.load(open({answers!r}))
+given = json.loads(sys.stdin.read() or "{{}}")
 with open(calls, "a") as stream:
-    stream.write(json.dumps(sys.argv[1:]) + "\\n")
+    stream.write(json.dumps([*sys.argv[1:], given.get("body", "")]) + "\\n")
 path = sys.argv[2]
 found = answers[path]
 print(json.dumps([found] if "--paginate" in sys.argv else found))
@@ -126,7 +150,7 @@ def github(tmp_path, monkeypatch):
 def test_a_comment_is_posted_and_later_replaced(github):
     done, (call,) = github()
     assert done.returncode == 0 and call[1:4] == ["repos/o/r/issues/5/comments", "--method", "POST"]
-    assert call[-1] == f"body={MARK}\nhello"
+    assert call[-1] == f"{MARK}\nhello"
     earlier = {"id": 9, "user": {"login": post_comment.BOT}, "body": f"{MARK} old"}
     stranger = {"id": 8, "user": {"login": "stranger"}, "body": f"{MARK} old"}
     _, (_, call) = github(comments=[stranger, earlier])
@@ -150,4 +174,4 @@ def test_nothing_is_posted_where_the_job_could_have_been_changed(github, wrong):
 
 def test_a_long_text_is_cut(github):
     _, (call,) = github(text=MARK + "x" * 100_000)
-    assert len(call[-1]) == post_comment.LONGEST + len("body=")
+    assert call[-1].endswith("(cut here)") and len(call[-1]) < post_comment.LONGEST + 20

@@ -2,19 +2,19 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmark.analysis.numbers import Interval
 from benchmark.records.bundle import read_bundle
 from benchmark.records.files import canonical_bytes, read_comparison
 from benchmark.records.gallery import IMAGES, decode_packed, unpack
 from benchmark.records.merge import merge
-from benchmark.submissions.check import Change, SubmissionReport, check_bundle
-from benchmark.submissions.comment import MARK, MOST_CHANGES, comment_of, plain, refusal
+from benchmark.submissions.check import Change, check_bundle
+from benchmark.submissions.comment import MARK, MOST_CHANGES, comment_of, quoted, refusal
 from rebeca.errors import RecordError
 from tests.benchmark.submissions.conftest import bundle_of, records_of, submission_text, submit
 from tests.conftest import invoke
@@ -33,6 +33,9 @@ def test_the_report_is_the_row(report, place, tmp_path):
     assert report.preference.estimate == row["preference"]["estimate"] and list(report.flags) == row["flags"]
     assert row["submission"]["class"] == report.card.category == "open" and row["status"] == "self-reported"
     assert (report.images, report.others) == (36, 5)
+    compared = invoke("compare", merged, "noise", "rebeca", "--json")
+    verdicts = [text.split(" ")[0] for text in report.against.values()]
+    assert verdicts and all(f'"verdict": "{verdict}"' in compared for verdict in verdicts)
 
 
 def test_every_change_for_others_is_listed(report, place, tmp_path):
@@ -62,12 +65,10 @@ def test_images_of_another_row_are_named(open_place):
         data = packed.get(row.digest)
         pixels = decode_packed(folder, row.digest, data) if data else np.full((24, 24, 3), 7 * row.replicate, np.uint8)
         Image.fromarray(pixels).save(file)
-    (open_place / "stolen.yaml").write_text(
-        submission_text("{id: stolen, use: folder, params: {path: stolen, retrieval: true}}")
-    )
+    (open_place / "stolen.yaml").write_text(submission_text("{id: stolen, use: folder, params: {path: stolen}}"))
     submit(open_place, "stolen.yaml")
     signs = check_bundle(bundle_of(open_place, "stolen"), [open_place / "results"]).resembles
-    assert any(re.fullmatch(r"rebeca: \d+(\.\d)? % of the images are also there", sign) for sign in signs), signs
+    assert any(re.fullmatch(r"\d+(\.\d)? % of the generated images are images of 'rebeca' as well", s) for s in signs)
 
 
 def test_records_that_are_not_there(place, tmp_path):
@@ -100,13 +101,15 @@ def test_images_that_lie_elsewhere_are_not_looked_at(open_place):
 
 
 def hostile(report, text):
+    """Texts of others are hostile; flags, reasons, signs and changes are the project's own words and ids."""
     card = report.card.model_copy(update={"authors": (text,), "training_data": text, "made_by": text, "licence": text})
-    changes = [Change(text, text, text, text)] * (MOST_CHANGES + 3)
-    return SubmissionReport(
-        task=report.task, generator="noise", title=text, card=card, images=3, rank="1", reasons=[text],
-        preference=Interval(0.5, 0.4, 0.6, "student-t", 12), lift=None, flags=[text], resembles=[text],
-        changes=changes, others=2,
-    )  # fmt: skip
+    return replace(
+        report,
+        title=text,
+        card=card,
+        reasons=["few"],
+        changes=[Change("a", "rank by preference", "1 a", "2 b")] * (MOST_CHANGES + 3),
+    )
 
 
 HOSTILE = "@everyone [x](https://evil.example) <script>alert(1)</script> | a `b` **c** #1 www.evil.example \\ ~~d~~ $e$"
@@ -128,12 +131,11 @@ def test_a_comment_shows_what_was_handed_in_as_text_only(report):
 def test_a_comment_has_a_fixed_form(report):
     headings = [line for line in comment_of(report).splitlines() if line.startswith("#")]
     assert headings == [
-        "### Noise", "#### Card", "#### Checked", "#### Signs that attacks have as well",
-        "#### What it changes for others",
+        "### <code>Noise</code>", "#### Checked", "#### Look twice", "#### What it changes for others", "#### Card",
     ]  # fmt: skip
 
 
 def test_a_refusal_says_what_to_do():
     text = refusal("`x` is <b>", "do @y")
     assert text.startswith(MARK) and "### Refused" in text and "<b>" not in text and "@y" not in text
-    assert plain("a-b") == "a&#45;b"
+    assert quoted("a-b\n\x1b") == "<code>a&#45;b \ufffd</code>" and len(quoted("x" * 9999)) < 450

@@ -2,12 +2,17 @@
 
 import itertools
 import json
+import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from benchmark.board.flags import twins
 from benchmark.disk import file_digest
+from benchmark.records import verify_cross
 from benchmark.records.files import file_digests, read_comparison, read_record
 from benchmark.records.merge import merge, merged, read_sources
 from benchmark.records.rows import read_rows
@@ -93,6 +98,47 @@ def test_a_row_keeps_what_was_done_to_check_it(open_place, tmp_path):
     assert {row["id"] for row in shown if row["status"] == "self-reported"} == {"copies"}
     assert {row["status"] for row in shown} == {"self-reported", "verified"}
     invoke("verify", tmp_path / "b0" / "tiny" / "v1")
+
+
+def test_an_interrupted_merge_loses_nothing(place, tmp_path):
+    """Cut short between its two steps, it has moved the old folder aside; the next one takes it back."""
+    folder, _ = merge([records_of(place), bundle_of(place, "noise")], tmp_path)
+    folder.rename(folder.with_name(".v1.old"))
+    _, task = merge([records_of(place), bundle_of(place, "copies")], tmp_path)
+    assert task.order[-2:] == ("copies", "noise") and not folder.with_name(".v1.old").exists()
+
+
+def test_what_does_not_belong_together_leaves_nothing_behind(place, tmp_path):
+    with pytest.raises(RecordError):
+        merge([bundle_of(place)], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_rows_that_contradict_each_other_are_both_named(open_place, tmp_path):
+    """One of two images that are equal has another score; a maintainer must learn whose."""
+    shutil.copytree(bundle_of(open_place), tmp_path / "liar")
+    scores = pd.read_parquet(tmp_path / "liar" / "scores.parquet")
+    task, record = read_comparison(records_of(open_place)), read_record(tmp_path / "liar")
+    own = read_rows(tmp_path / "liar", record, task.spec, task.users.id)
+    higher = own.scores | {"ncf": np.minimum(own.scores["ncf"] + 0.01, 1)}
+    rows = [own, replace(own, id="liar", scores=higher)]
+    records = {row.id: record for row in rows}
+    assert len(scores)
+    with pytest.raises(RecordError, match="in two ways, in rows of liar, noise"):
+        verify_cross._check_images(tmp_path, task, records, rows)
+
+
+def test_images_of_the_tasks_own_rows_are_no_flaw_of_theirs(place):
+    record = read_record(records_of(place) / "rebeca")
+    thief = record.model_copy(update={"submission": read_record(bundle_of(place)).submission})
+    assert set(twins({"rebeca": record, "thief": thief})) == {"thief"}
+
+
+def test_a_site_opens_no_pipe(copied_place, tmp_path):
+    (bundle_of(copied_place) / "bundle.json").unlink()
+    os.mkfifo(bundle_of(copied_place) / "bundle.json")
+    said = invoke("site", "build", copied_place / "results", copied_place / "submissions", "--out", tmp_path, code=7)
+    assert "is no plain file" in said
 
 
 def test_publishing_a_run_again_loses_no_row(open_place):

@@ -173,12 +173,17 @@ def _(folder):
         stream.truncate(1 << 36)
 
 
-@case("a bomb of repeated texts", "holds a text of more than")
+@case("a bomb of repeated texts", "bytes unpacked are too many")
 def _(folder):
     scores = pd.read_parquet(folder / "scores.parquet")
     scores["failure"] = "x" * (1 << 24)
     pq.write_table(pa.Table.from_pandas(scores, preserve_index=False), folder / "scores.parquet", compression="zstd")
     seal(folder)
+
+
+@case("a text that is too long", "holds a text of more than")
+def _(folder):
+    rows(folder, "scores.parquet", lambda t: t.assign(failure="x" * 5000))
 
 
 @case("a bomb of rows", "rows are too many")
@@ -200,6 +205,13 @@ def _(folder):
 def _(folder):
     text = (folder / MANIFEST).read_text()
     (folder / MANIFEST).write_text(text.replace('"schema"', '"kind": "bundle",\n "schema"'))
+
+
+@case("JSON with many keys and one of them twice", "is given twice")
+def _(folder):
+    keys = ",".join(f'"{number}": 1' for number in range(100_000))
+    (folder / RECORD).write_text(f'{{"schema": 3, "x": {{{keys}, "7": 1}}}}')
+    seal(folder)
 
 
 @case("JSON that is a page of HTML as well", "is not written as records are")
@@ -321,7 +333,7 @@ register(
 )  # fmt: skip
 
 
-@case("digests of another generator's images", "scores one image for .* in two ways")
+@case("digests of items, denied", "images.copies: recorded 0, and 36 images are items in other rows")
 def _(folder):
     stolen = pd.read_parquet(folder.parents[3] / "results" / "tiny" / "v1" / "rebeca" / SCORES)
     own = pd.read_parquet(folder / SCORES)
@@ -409,7 +421,19 @@ def says(name, message, change):
 
 says("a title in several lines", "longer than a line", lambda raw: raw["generator"].update(title="a\nb"))
 says("a title that hides", r"U\+200B", lambda raw: raw["generator"].update(title="REB\u200bECA"))
-says("a title of another row", "is that of 'rebeca'", lambda raw: raw["generator"].update(title="  Rebéca "))
+says("a title of another row", "is that of 'rebeca'", lambda raw: raw["generator"].update(title="Reb-éca"))
+says("a title in letters that look like others", "mixes letters of CYRILLIC, LATIN",
+     lambda raw: raw["generator"].update(title="R\u0415BECA"))  # fmt: skip
+says("a title with a letter that nobody sees", r"U\+3164", lambda raw: raw["generator"].update(title="REBECA\u3164"))
+says("a title from right to left", "from right to left", lambda raw: raw["generator"].update(title="\u05d0\u05d1"))
+says("no title", "is empty", lambda raw: raw["generator"].update(title=" "))
+says("a title without end", "longer than a line", lambda raw: raw["generator"].update(title="x" * 1000))
+says("seeds of its own", "rows share their seeds", lambda raw: raw["generator"].update(offset=7))
+says("noise of its own", "rows share their seeds", lambda raw: raw["generator"].update(noise_group="mine"))
+says("fewer images than the others", "rows share their seeds", lambda raw: raw["generator"].update(images=1))
+says("a published test with a billion draws", "expected 1000",
+     lambda raw: raw["published_schemes"]["ncf"].update(permutations=10**9))  # fmt: skip
+claims("a name that adds a status", "holds a semicolon", made_by="Ada; class open; reproduced")
 says("a rank that it has not earned", "the class is 'open', and the generator needs judge",
      lambda raw: raw["generator"].update(needs=["judge"], ranked=True))  # fmt: skip
 says("that it is REBECA", "'family' is rebeca, the generator says",
