@@ -105,6 +105,14 @@ def read_bundle(folder: Path) -> Bundle:
     Raises:
         RecordError: Naming the first thing that is wrong.
     """
+    if not is_bundle(folder):
+        below = [path.parent for depth in ("*", "*/*/*") for path in sorted(folder.glob(f"{depth}/{MANIFEST}"))]
+        raise RecordError(
+            f"{folder} holds no bundle: there is no {MANIFEST}",
+            hint=f"did you mean {below[0]}?"
+            if below
+            else "rebeca-bench submit writes submissions/TASK/vVERSION/GENERATOR",
+        )
     sizes = plain_files(folder)
     manifest = read_strict(folder / MANIFEST, Manifest, SCHEMA)
     refuse_if(

@@ -87,6 +87,12 @@ def read_sources(folders: Sequence[Path]) -> Sources:
         RecordError: If there are no records among them, they are of different tasks or runs, or two generators have
             one id.
     """
+    for folder in folders:
+        if not is_bundle(folder) and not (folder / TASK_FOLDER).is_dir():
+            raise RecordError(
+                f"{folder} holds neither records nor a bundle",
+                hint="name version folders such as results/TASK/vVERSION, and bundles",
+            )
     records = sorted({folder.resolve(): folder for folder in folders if not is_bundle(folder)}.values())
     bundles = [read_bundle(folder) for folder in {f.resolve(): f for f in folders if is_bundle(f)}.values()]
     if not records:
@@ -179,7 +185,8 @@ def merge(folders: Sequence[Path], out: Path, without: Sequence[str] = ()) -> tu
     Raises:
         RecordError: Naming what does not belong together or does not add up.
     """
-    header = read_bundle(folders[0]).manifest.task if is_bundle(folders[0]) else read_comparison(folders[0]).task
+    named = next((folder for folder in folders if not is_bundle(folder)), folders[0])
+    header = read_bundle(named).manifest.task if is_bundle(named) else read_comparison(named).task
     refuse_if(header.modified, f"{folders[0]}: is of a modified task, and those have no leaderboard of their own")
     place = out / header.id / f"v{header.version}"
     if not place.parent.exists():

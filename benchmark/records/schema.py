@@ -204,7 +204,7 @@ def _without_semicolon(text: str) -> str:
 
 
 Line = Annotated[str, AfterValidator(_printable), Field(max_length=300)]
-Person = Annotated[str, AfterValidator(_printable), AfterValidator(_without_semicolon), Field(max_length=300)]
+AuthorName = Annotated[str, AfterValidator(_printable), AfterValidator(_without_semicolon), Field(max_length=300)]
 Paragraph = Annotated[str, AfterValidator(_printable), Field(max_length=2000)]
 Address = Annotated[
     str, Field(pattern=r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%!$&()*+,;=:@/?#-]*)?$", max_length=500)
@@ -223,9 +223,9 @@ class Archive(Strict):
 class Card(Strict):
     """What the authors of a generator say about it."""
 
-    authors: tuple[Person, ...] = Field(min_length=1, max_length=50, description="Names of the authors.")
-    made_by: Person = Field(description="Who made the images.")
-    scored_by: Person = Field(description="Who scored them, by running the task.")
+    authors: tuple[AuthorName, ...] = Field(min_length=1, max_length=50, description="Names of the authors.")
+    made_by: AuthorName = Field(description="Who made the images.")
+    scored_by: AuthorName = Field(description="Who scored them, by running the task.")
     category: Category = Field(
         alias="class",
         description="`open`: it knows what `export` gives and public models. `reward-guided`: its images were optimised"

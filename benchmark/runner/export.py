@@ -264,7 +264,9 @@ relative to `mine/`, and lie inside it:
     user,replicate,file
     u17,0,some/name.png
 
-Then add a generator to the file of this task. Change neither `id`, `version` nor `seed`: the seeds depend on them.
+To get a row onto a published leaderboard, describe your generator and yourself in a file, and make a bundle with
+`rebeca-bench submit {id} FILE`; docs/submit.md shows a whole file. For a leaderboard of your own, add the generator to
+the file of this task. Change neither `id`, `version` nor `seed`: the seeds depend on them. Either way it is written as
 
     - {{id: mine, title: My generator, use: folder, params: {{path: mine}}}}
 

@@ -172,7 +172,11 @@ def git_state() -> GitState | None:
     if not (root / ".git").exists():
         return None
     commit = _git(root, "rev-parse", "HEAD")
-    return None if commit is None else GitState(commit=commit, dirty=bool(_git(root, "status", "--porcelain")))
+    return (
+        None
+        if commit is None
+        else GitState(commit=commit, dirty=bool(_git(root, "status", "--porcelain", "--untracked-files=no")))
+    )
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -73,11 +73,12 @@ def test_the_end_of_a_long_output_is_kept(tmp_path):
 
 @pytest.mark.parametrize("noise", ["sleep 60", "while true; do echo spam; done"])
 def test_what_it_started_delays_nothing_and_ends_too(noise, tmp_path):
-    code = f"import subprocess; print(subprocess.Popen(['sh', '-c', {noise!r}]).pid, flush=True)"
+    file = tmp_path / "pid"  # the kept end of the output is the other one's
+    code = f"import subprocess; open({str(file)!r}, 'w').write(str(subprocess.Popen(['sh', '-c', {noise!r}]).pid))"
     started = time.monotonic()
     ended = run(code, tmp_path)
     assert ended.code == 0 and time.monotonic() - started < 20
-    wait_until_gone({int(ended.output.split()[0])})
+    wait_until_gone({int(file.read_text())})
 
 
 def test_a_child_dies_with_its_parent(tmp_path):
