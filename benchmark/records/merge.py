@@ -26,6 +26,7 @@ from benchmark.records.files import (
     write_comparison,
 )
 from benchmark.records.gallery import PACKED
+from benchmark.records.memory import limited_memory
 from benchmark.records.rows import GENERATOR_FILES
 from benchmark.records.schema import GeneratorInfo, TaskRecord
 from benchmark.records.verify import TASK_FILES, check_generators, read_checked, recomputed
@@ -213,7 +214,10 @@ def write_merged(sources: Sources, folder: Path) -> TaskRecord:
         RecordError: Naming the first thing that does not add up.
     """
     try:
-        return _write_merged(sources, folder)
+        with limited_memory():
+            return _write_merged(sources, folder)
+    except MemoryError as error:
+        raise RecordError(f"{sources.base}: checking what is merged with it takes too much memory") from error
     except RecordError as error:
         message = error.message
         for name, origin in sources.folders.items():

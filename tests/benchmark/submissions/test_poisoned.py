@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import resource
 import shutil
 import socket
 import zipfile
@@ -17,6 +18,7 @@ import pytest
 from PIL import Image
 
 from benchmark.disk import file_digest
+from benchmark.records import memory
 from benchmark.records.bundle import MANIFEST, write_manifest
 from benchmark.records.files import RECORD, canonical_bytes, read_record
 from benchmark.records.gallery import ALL_IMAGES, encode_lossless
@@ -483,6 +485,38 @@ def test_a_poisoned_bundle_is_refused_by_name(copied_place, name, monkeypatch, t
 
 def message_in(message, said):
     return message in said or re.search(message, said)
+
+
+def test_a_table_that_denies_its_size_is_refused(copied_place, monkeypatch):
+    """Its last part says that it unpacks to 1,000 bytes; a text in it has 300 million."""
+    monkeypatch.setattr(memory, "MOST_MEMORY", 200 << 20)
+    path = bundle_of(copied_place) / SCORES
+    scores = pd.read_parquet(path).iloc[:1].assign(user="x" * 300_000_000)
+    options = {"compression": "zstd", "use_dictionary": False, "write_statistics": False}
+    pq.write_table(pa.Table.from_pandas(scores, preserve_index=False), path, **options)
+    data, size = bytearray(path.read_bytes()), varint(pq.read_metadata(path).row_group(0).total_byte_size)
+    place = data.rindex(size)
+    data[place : place + len(size)] = varint(1000, len(size))
+    path.write_bytes(data)
+    assert pq.read_metadata(path).row_group(0).total_byte_size == 1000
+    seal(path.parent)
+    limit = resource.getrlimit(resource.RLIMIT_DATA)
+    said = invoke("check", "submission", path.parent, "--against", copied_place / "results", code=7)
+    assert re.search(r"scores.parquet: (cannot be read \(malloc of size|column 'user' holds a text of more than)", said)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == limit
+
+
+def varint(number, length=0):
+    """A number as Parquet writes it, with as many bytes as are wanted."""
+    number, out = number << 1, []
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    while len(out) < length:
+        out[-1] |= 128
+        out.append(0)
+    return bytes(out)
 
 
 def test_an_untouched_bundle_passes(copied_place):
