@@ -16,6 +16,7 @@ from rebeca.errors import RecordError
 
 EXTERNAL = "external"
 LONGEST_TITLE = 80
+FORMULA = ("=", "+", "-", "@")
 INVISIBLE = "\u115f\u1160\u3164\uffa0\u2800"
 """Letters by name, and blank."""
 EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL"})
@@ -63,6 +64,8 @@ def fault_of_title(title: str) -> str:
         return "is empty, or begins or ends with a blank"
     if len(title) > LONGEST_TITLE or "\n" in title:
         return f"is longer than a line of {LONGEST_TITLE} characters"
+    if title.startswith(FORMULA):
+        return f"begins with '{title[0]}', which spreadsheets take for a formula"
     odd = next((c for c in title if not c.isprintable() or unicodedata.category(c) == "Cf" or c in INVISIBLE), "")
     if odd:
         return f"holds the character U+{ord(odd):04X}, which nobody sees"

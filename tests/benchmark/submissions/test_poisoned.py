@@ -428,6 +428,7 @@ says("a title in letters that look like others", "mixes letters of CYRILLIC, LAT
      lambda raw: raw["generator"].update(title="R\u0415BECA"))  # fmt: skip
 says("a title with a letter that nobody sees", r"U\+3164", lambda raw: raw["generator"].update(title="REBECA\u3164"))
 says("a title from right to left", "from right to left", lambda raw: raw["generator"].update(title="\u05d0\u05d1"))
+says("a title that is a formula", "take for a formula", lambda raw: raw["generator"].update(title="=cmd|x"))
 says("no title", "is empty", lambda raw: raw["generator"].update(title=" "))
 says("a title without end", "longer than a line", lambda raw: raw["generator"].update(title="x" * 1000))
 says("seeds of its own", "rows share their seeds", lambda raw: raw["generator"].update(offset=7))
