@@ -54,7 +54,10 @@ def refuse_wrong_place(checkout: Path, place: Path) -> None:
     """
     command = ["git", "-C", str(checkout), "ls-tree", "--name-only", "HEAD^1", place.as_posix()]
     if subprocess.run(command, capture_output=True, check=True).stdout:
-        raise RecordError(f"{place}: there is a bundle already", hint="hand yours in under another id")
+        raise RecordError(
+            f"{place}: there is a bundle already",
+            hint="hand yours in under another id; maintainers take rows back",
+        )
     manifest = read_bundle(checkout / place).manifest
     right = Path("submissions", manifest.task.id, f"v{manifest.task.version}", manifest.generator)
     if place != right:

@@ -28,10 +28,8 @@ def print_report(report: SubmissionReport) -> None:
     console.print(f"made by {card.made_by}, scored by {card.scored_by}; code: {card.code or 'not public'}")
     console.print(f"trained on: {card.training_data}{' (contains items of the task)' * card.trained_on_items}")
     console.print()
-    looked = (
-        f"all {report.images:,} images are those that were scored" if report.images else "images were not looked at"
-    )
-    console.print(f"every number agrees with the rows; {looked}")
+    console.print("every number agrees with the scores in the bundle")
+    console.print(report.looked)
     for sign in report.resembles:
         console.print(f"look twice: {sign}")
     console.print(f"the other {report.others} rows keep their images, scores, seeds and intervals")

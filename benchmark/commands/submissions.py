@@ -54,7 +54,7 @@ def submit(
     from benchmark.runner.start import task_to_run
     from benchmark.submissions.file import read_submission
     from benchmark.submissions.remarks import remarks
-    from benchmark.submissions.submit import check_submit
+    from benchmark.submissions.submit import beside, check_submit
     from benchmark.submissions.submit import submit as write_bundle
 
     resolved = task_to_run(task, overrides, None, (), device)
@@ -71,6 +71,8 @@ def submit(
     click.echo(f"{record.generator.title}: {images.valid:,} of {images.requested:,} images valid")
     for remark in noted:
         click.echo(remark)
+    if submission.images:
+        click.echo(f"images  {beside(place, submission)}\nupload  them to {submission.images}")
     click.echo(f"bundle  {place}\nnext    rebeca-bench check submission {place}")
 
 

@@ -9,7 +9,6 @@ write the records can write it, so a signature (.github/workflows/attest.yml) sa
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -36,7 +35,8 @@ STEPS = {
     "verified": "Every number was computed again from the row's own scores.",
     "rescored": "Images of the row were scored again, elsewhere or later, and had the same scores.",
     "reproduced": "The images were made again. With the same seeds they gave the same leaderboard; with other seeds, or"
-    " fitted to another division of the ratings, neither preference nor personal lift was lower than chance allows.",
+    " fitted to another division of the ratings, neither preference nor personal lift was lower by more than the task's"
+    " margin and chance allow.",
 }
 """Steps of trust and what they mean, the weakest first."""
 HANDED_IN = (
@@ -175,11 +175,16 @@ def write_statement(folder: Path, generator: str, statement: Statement) -> None:
 
 
 def copy_statements(earlier: Path, folder: Path) -> None:
-    """Copies statements beside records that will replace earlier ones: rows whose files did not change keep theirs."""
-    for name in read_comparison(folder).order:
-        if path_of(earlier, name).is_file():
-            path_of(folder, name).parent.mkdir(exist_ok=True)
-            shutil.copyfile(path_of(earlier, name), path_of(folder, name), follow_symlinks=False)
+    """Copies statements beside records that replace earlier ones: rows whose files did not change keep the stronger."""
+    task = read_comparison(folder)
+    for name in task.order:
+        path = path_of(earlier, name)
+        before = _read(path) if path.exists() or path.is_symlink() else None
+        if before is None or before.subject != _subjects(task, name):
+            continue
+        own = statement_of(folder, task, read_record(folder / name).generator)
+        if own is None or strength(own.predicate) < strength(before.predicate):
+            write_statement(folder, name, before)
 
 
 def strength(predicate: Verified | Rescored | Reproduced) -> tuple[int, bool]:

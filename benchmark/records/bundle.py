@@ -172,8 +172,8 @@ def plain_files(folder: Path) -> dict[str, int]:
     return {name: about.st_size for name, about in files.items()}
 
 
-def check_images(bundle: Bundle, rows: Rows, users: tuple[str, ...], redistribute: bool) -> bool:
-    """Whether all images are there; those that are there must be the ones that were scored.
+def check_images(bundle: Bundle, rows: Rows, users: tuple[str, ...], redistribute: bool) -> None:
+    """Checks that the images that are there are the ones that were scored, and that the others have an address.
 
     Raises:
         RecordError: If they are others, lack an address where they are not there, or may not be passed on.
@@ -186,10 +186,10 @@ def check_images(bundle: Bundle, rows: Rows, users: tuple[str, ...], redistribut
         f"{bundle.folder}: images of this data set may not be passed on, and the bundle holds or names them",
     )
     if not redistribute:
-        return False
+        return
     refuse_if(not held and card.images is None, f"{path}: is missing, and the card names no address of the images")
     if not held:
-        return False
+        return
     info = bundle.manifest.files[ALL_IMAGES]
     refuse_if(
         card.images is not None and (card.images.sha256, card.images.bytes) != (info.sha256, info.bytes),
@@ -197,7 +197,6 @@ def check_images(bundle: Bundle, rows: Rows, users: tuple[str, ...], redistribut
     )
     expected = [(image.user, image.replicate, image.digest) for image in all_images(rows, users)]
     check_packed(bundle.folder, IMAGES, expected, ALL_IMAGES)
-    return True
 
 
 def all_images(rows: Rows, users: tuple[str, ...]) -> tuple[ShownImage, ...]:

@@ -88,12 +88,7 @@ def read_sources(folders: Sequence[Path]) -> Sources:
         RecordError: If there are no records among them, they are of different tasks or runs, or two generators have
             one id.
     """
-    for folder in folders:
-        if not is_bundle(folder) and not (folder / TASK_FOLDER).is_dir():
-            raise RecordError(
-                f"{folder} holds neither records nor a bundle",
-                hint="name version folders such as results/TASK/vVERSION, and bundles",
-            )
+    _check_kinds(folders)
     records = sorted({folder.resolve(): folder for folder in folders if not is_bundle(folder)}.values())
     bundles = [read_bundle(folder) for folder in {f.resolve(): f for f in folders if is_bundle(f)}.values()]
     if not records:
@@ -120,6 +115,15 @@ def read_sources(folders: Sequence[Path]) -> Sources:
         _add(sources, bundle.id, bundle.folder, dict(bundle.files))
         sources.submitted[bundle.id] = entry_of(bundle.record.generator)
     return sources
+
+
+def _check_kinds(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        if not is_bundle(folder) and not (folder / TASK_FOLDER).is_dir():
+            raise RecordError(
+                f"{folder} holds neither records nor a bundle",
+                hint="name version folders such as results/TASK/vVERSION, and bundles",
+            )
 
 
 def _check_names(folder: Path, task: TaskRecord) -> None:
@@ -186,9 +190,11 @@ def merge(folders: Sequence[Path], out: Path, without: Sequence[str] = ()) -> tu
     Raises:
         RecordError: Naming what does not belong together or does not add up.
     """
+    _check_kinds(folders)
     named = next((folder for folder in folders if not is_bundle(folder)), folders[0])
     header = read_bundle(named).manifest.task if is_bundle(named) else read_comparison(named).task
-    refuse_if(header.modified, f"{folders[0]}: is of a modified task, and those have no leaderboard of their own")
+    if header.modified:
+        raise RecordError(f"{named}: is of a modified task", hint="merge records of the task as it was published")
     place = out / header.id / f"v{header.version}"
     if not place.parent.exists():
         read_sources(folders)  # nothing is left behind where they do not belong together
@@ -254,6 +260,22 @@ def _write_merged(sources: Sources, folder: Path) -> TaskRecord:
         strongest = max(statements, key=lambda each: (strength(each.predicate), each.to_bytes()))
         write_statement(folder, name, strongest)
     return write_comparison(folder, task.model_copy(update={"results": analysis.task}))
+
+
+@contextmanager
+def without_submitted(folder: Path) -> Iterator[Path]:
+    """Records of the task's own rows alone: the folder itself, or a copy without what was handed in."""
+    names = [entry.id for entry in read_comparison(folder).submitted]
+    if not names:
+        yield folder
+        return
+    sources = read_sources([folder])
+    for name in names:
+        sources.leave_out(name)
+    with tempfile.TemporaryDirectory(prefix="rebeca-own-") as temporary:
+        place = Path(temporary, sources.task.task.id, f"v{sources.task.task.version}")
+        write_merged(sources, place)
+        yield place
 
 
 @contextmanager

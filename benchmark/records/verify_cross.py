@@ -145,10 +145,12 @@ def _check_images(folder: Path, task: TaskRecord, records: Mapping[str, Generato
     owner = np.repeat([row.id for row in rows], [row.digest.size for row in rows])
     different, code = np.unique(digest, return_inverse=True)
     of_items = (digest != "") & (item >= 0)
-    pairs, first = np.unique(np.stack([code[of_items], item[of_items]]), axis=1, return_index=True)
+    pairs = np.unique(np.stack([code[of_items], item[of_items]]), axis=1)
     images, items = (len(np.unique(side)) for side in pairs)
     if items != pairs.shape[1] or images + task.data.equal_items < items:
-        claims = sorted({str(name) for name in owner[of_items][first]})
+        twice = [values[counts > 1] for values, counts in (np.unique(side, return_counts=True) for side in pairs)]
+        odd = np.isin(code[of_items], twice[0]) | np.isin(item[of_items], twice[1])
+        claims = sorted({str(name) for name in owner[of_items][odd]})
         raise RecordError(
             f"{folder}: scores.parquet: an image is two items, or an item two images, in rows of {', '.join(claims)}",
             hint="compare what was handed in with the task's own rows; results merge --without ID leaves a row out",

@@ -100,14 +100,14 @@ class Reproduction:
         return not any(row.fell for row in self.rows)
 
     def done(self) -> dict[str, Reproduced]:
-        """What to state of the rows that did not fall."""
+        """What to state of the rows that were tested and did not fall."""
         seeds = self.seeds
         return {
             row.generator: Reproduced(
                 offset=seeds.offset, split_seed=seeds.split_seed, world_seed=seeds.world_seed, measures=row.measures
             )
             for row in self.rows
-            if not row.fell
+            if row.measures and not row.fell
         }
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 from benchmark.disk import is_vacant
 from benchmark.records.attestation import Reproduced, Rescored
 from benchmark.records.files import COMPARISON, RECORD, TASK_FOLDER, file_digests, read_comparison, read_record
+from benchmark.records.merge import without_submitted
 from benchmark.records.schema import Machine, TaskRecord
 from benchmark.runner.progress import Reporter
 from benchmark.runner.provenance import machine
@@ -123,7 +124,9 @@ def reproduce(
             if used:
                 shutil.copytree(weights, store.root, dirs_exist_ok=True)
             _report_machine(reporter, folder, differs, used)
-            differences = compare(folder, run_task(task, store, device, reporter, command).records)
+            here = run_task(task, store, device, reporter, command).records
+            with without_submitted(folder) as own_rows:
+                differences = compare(own_rows, here)
     return Check(
         **{field.name: getattr(differences, field.name) for field in fields(differences)},
         against=str(folder),
@@ -135,7 +138,7 @@ def reproduce(
 
 
 def made_again(check: Check) -> dict[str, Reproduced | Rescored]:
-    """What a check that found equal results says of every row of the published records.
+    """What a check that found equal results says of the task's own rows in the published records.
 
     Images of a generator that is fitted elsewhere were only read and scored again.
     """
@@ -143,6 +146,8 @@ def made_again(check: Check) -> dict[str, Reproduced | Rescored]:
     done: dict[str, Reproduced | Rescored] = {}
     for name in read_comparison(folder).order:
         record = read_record(folder / name)
+        if record.submission is not None:
+            continue  # it was not run
         if not record.generator.fitted_elsewhere:
             done[name] = Reproduced(largest=check.largest)
         elif valid := record.images.valid:

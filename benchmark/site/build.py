@@ -159,19 +159,25 @@ def printable_text(value: Any) -> Any:
 def find_sources(roots: Sequence[Path]) -> dict[str, list[Path]]:
     """Records and bundles of the newest version of every task below some roots, by the task's id, each once.
 
-    Where a root is a folder of records itself, its version is taken. Bundles of other versions, or of tasks without
-    records, are left out.
+    Where a root is a folder of records itself, its version is taken. Of folders of bundles, those of other versions
+    are left out.
 
     Raises:
-        RecordError: If roots name two versions of one task.
+        RecordError: If roots name two versions of one task, or a bundle that no records belong to.
     """
     named = [root for root in roots if (root / TASK_FOLDER).is_dir()]
     others = [root for root in roots if root not in named and not is_bundle(root)]
     below = [newest_records(task) for root in others for task in (root, *sorted(filter(Path.is_dir, root.glob("*"))))]
     records = [*named, *filter(None, below)]
-    return {
-        task: _of_one_version(task, named, records, roots) for task in sorted({each.parent.name for each in records})
-    }
+    tasks = sorted({each.parent.name for each in records})
+    sources = {task: _of_one_version(task, named, records, roots) for task in tasks}
+    unused = [root for root in roots if is_bundle(root) and not any(root in group for group in sources.values())]
+    if unused:
+        raise RecordError(
+            f"{unused[0]}: there are no records of its task and version to show it with",
+            hint="name the folder of records as well",
+        )
+    return sources
 
 
 def _of_one_version(task: str, named: Sequence[Path], records: Sequence[Path], roots: Sequence[Path]) -> list[Path]:

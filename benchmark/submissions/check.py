@@ -16,7 +16,7 @@ from benchmark.board.board import Board, read_board
 from benchmark.board.format_numbers import exact_percent, number, p_value, p_with_sign
 from benchmark.board.row import Row
 from benchmark.records.bundle import read_bundle
-from benchmark.records.files import read_comparison
+from benchmark.records.files import TASK_FOLDER, read_comparison
 from benchmark.records.gallery import ALL_IMAGES
 from benchmark.records.merge import read_sources, write_merged
 from benchmark.records.rows import read_all
@@ -64,7 +64,9 @@ class SubmissionReport:
         generator: Its id.
         title: Its title.
         card: What its authors say.
-        images: Images that were decoded and compared with the digests that were scored; 0 if they lie elsewhere.
+        images: Images that were decoded and compared with the digests that were scored.
+        looked: Which these are, in words.
+        place: Where all images lie.
         rank: By the primary scorer, with letters; ``–`` if it has none.
         reasons: Why it has none, where it could.
         preference: By the primary scorer; None where it is not known.
@@ -81,6 +83,8 @@ class SubmissionReport:
     title: str
     card: Submission
     images: int
+    looked: str
+    place: str
     rank: str
     reasons: Sequence[str]
     preference: Interval | None
@@ -110,13 +114,15 @@ def check_bundle(folder: Path, roots: Sequence[Path]) -> SubmissionReport:
         merged = write_merged(read_sources([records, folder]), place)
         board = read_board(place)
         row, before = board.row(name), read_comparison(records)
-        held = ALL_IMAGES in bundle.manifest.files
+        images, looked, where = _images_of(row, ALL_IMAGES in bundle.manifest.files)
         return SubmissionReport(
             task=task,
             generator=name,
             title=row.title,
             card=_card(row),
-            images=row.record.images.valid if held else 0,
+            images=images,
+            looked=looked,
+            place=where,
             rank=row.rank.with_letters if row.rank else "–",
             reasons=row.reasons,
             preference=row.measure(board.primary),
@@ -144,12 +150,24 @@ def _against(board: Board, name: str) -> dict[str, str]:
 def _published(task: TaskHeader, roots: Sequence[Path]) -> Path:
     places = [root / task.id / f"v{task.version}" for root in roots]
     for place in (*places, *roots):
-        if (place / "_task").is_dir():
+        if (place / TASK_FOLDER).is_dir():
             return place
     raise RecordError(
         f"no records of '{task.id}' version {task.version} in {', '.join(map(str, roots))}",
         hint="name the folder of the published records with --against",
     )
+
+
+def _images_of(row: Row, held: bool) -> tuple[int, str, str]:
+    """How many images were looked at, which these are, and where all of them lie."""
+    images, archive = row.record.images, _card(row).images
+    place = "in the bundle" if archive is None else archive.address
+    if held:
+        return images.valid, f"All {images.valid:,} images are those that were scored, by their digests.", place
+    if archive is None:
+        return 0, "The images may not be passed on; none was looked at.", "nowhere"
+    shown = len(images.shown)
+    return shown, f"{shown:,} of {images.valid:,} images are in the bundle, and are those that were scored.", place
 
 
 def _card(row: Row) -> Submission:
@@ -181,7 +199,7 @@ def _changed_flags(before: Board, after: Board) -> Iterator[Change]:
             if old != new:
                 yield Change(row.id, what, ", ".join(old) or "none", ", ".join(new) or "none")
     if before.finding != after.finding:
-        yield Change("headline", "text", "another", "see the page")
+        yield Change("headline", "text", before.finding, after.finding)
     taus = [", ".join(number(each.tau.estimate, 2) for each in board.validity) for board in (before, after)]
     if taus[0] != taus[1]:
         yield Change("validity", "Kendall's tau with the ground truth", taus[0] or "–", taus[1] or "–")

@@ -75,7 +75,7 @@ def _card(report: SubmissionReport) -> Iterator[str]:
         "licence": card.licence,
         "paper": card.paper or "none",
         "code": card.code or "none",
-        "images": "in the bundle" if card.images is None else card.images.address,
+        "images": report.place,
     }
     yield from _table(["", "as the authors say"], [[key, quoted(value)] for key, value in said.items()])
 
@@ -84,11 +84,8 @@ def _checked(report: SubmissionReport) -> Iterator[str]:
     yield ""
     yield "#### Checked"
     yield ""
-    yield "- Every number was computed again from the rows: *verified*."
-    if report.images:
-        yield f"- All {report.images:,} images are those that were scored, by their digests."
-    else:
-        yield "- The images were not looked at: they are not in the bundle."
+    yield "- Every number was computed again from the scores in the bundle, and agrees."
+    yield f"- {report.looked}"
     yield "- Not checked: who made the images, how, and from what. Scores were not computed again."
     yield ""
     yield "#### Look twice"
@@ -110,7 +107,10 @@ def _changes(report: SubmissionReport) -> Iterator[str]:
         return
     yield from _table(
         ["row", "what", "before", "with this row"],
-        [[change.generator, change.what, change.before, change.after] for change in report.changes[:MOST_CHANGES]],
+        [
+            [change.generator, change.what, quoted(change.before), quoted(change.after)]
+            for change in report.changes[:MOST_CHANGES]
+        ],
     )
     if len(report.changes) > MOST_CHANGES:
         yield ""

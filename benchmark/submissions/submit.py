@@ -109,13 +109,18 @@ def _write_bundle(
     if whole.data.redistribute:
         _pack_all(folder, rows, whole, task, submission, addresses, store)
         if submission.images:
-            path = folder / ALL_IMAGES
+            path = (folder / ALL_IMAGES).rename(beside(folder, submission))
             card = archived(card, submission.images, file_digest(path), path.stat().st_size)
     record = _record(ran, rows, card, whole, _ratings(records, whole), task)
     write_record(folder, record)
     check_submission(folder, record)
     write_manifest(folder, record)
     return record
+
+
+def beside(folder: Path, submission: SubmissionFile) -> Path:
+    """Where all images lie that are to be uploaded: not in the bundle, but beside it."""
+    return folder.with_name(f"{submission.generator.id}-{ALL_IMAGES}")
 
 
 def _ratings(records: Path, whole: TaskRecord) -> HeldOutRatings | None:

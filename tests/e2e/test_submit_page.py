@@ -27,7 +27,7 @@ def test_the_page_leads_from_nothing_to_a_row(tmp_path, monkeypatch):
             for words in lines:
                 printed[words[1]] = " ".join(invoke(*words[1:]).split())
     assert set(printed) == {"export", "submit", "check", "results", "show", "site"}
-    assert "every number agrees with the rows; all 192 images are those that were scored" in printed["check"]
+    assert "All 192 images are those that were scored" in printed["check"]
     assert "handed in: Items that look like liked ones, made and scored by Ada Lovelace" in printed["show"]
     task = read_comparison(tmp_path / "merged" / "tinyworld-quick" / "v8")
     assert task.order[-1] == "nearest-look"

@@ -7,7 +7,6 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from benchmark.board.flags import twins
@@ -18,8 +17,8 @@ from benchmark.records.merge import merge, merged, read_sources
 from benchmark.records.rows import read_rows
 from benchmark.records.verify import verify
 from rebeca.errors import RecordError
-from tests.benchmark.submissions.conftest import GENERATORS, bundle_of, records_of
-from tests.conftest import invoke
+from tests.benchmark.submissions.conftest import GENERATORS, bundle_of, records_of, submission_text, submit
+from tests.conftest import ROOT, invoke
 
 NAMES = sorted(GENERATORS)
 
@@ -78,8 +77,14 @@ def test_the_projects_own_generator_is_scored_as_in_a_run(place):
     own = read_rows(records_of(place) / "rebeca", read_record(records_of(place) / "rebeca"), task.spec, task.users.id)
     folder = bundle_of(place, "short")
     rows = read_rows(folder, read_record(folder), task.spec, task.users.id)
-    shared = np.isin(rows.digest, own.digest)
-    assert shared.any()
+    score = {(d, u): s for u, line in enumerate(own.digest) for d, s in zip(line, own.scores["ncf"][u], strict=True)}
+    shared = [
+        (value, score[digest, user])
+        for user, line in enumerate(rows.digest)
+        for digest, value in zip(line, rows.scores["ncf"][user], strict=True)
+        if (digest, user) in score
+    ]
+    assert shared and all(a == b for a, b in shared)
     assert rows.procedure != own.procedure and not set(rows.fit_keys) & set(own.fit_keys)
     assert np.array_equal(rows.lowest["ncf"], own.lowest["ncf"])
 
@@ -117,13 +122,11 @@ def test_what_does_not_belong_together_leaves_nothing_behind(place, tmp_path):
 def test_rows_that_contradict_each_other_are_both_named(open_place, tmp_path):
     """One of two images that are equal has another score; a maintainer must learn whose."""
     shutil.copytree(bundle_of(open_place), tmp_path / "liar")
-    scores = pd.read_parquet(tmp_path / "liar" / "scores.parquet")
     task, record = read_comparison(records_of(open_place)), read_record(tmp_path / "liar")
     own = read_rows(tmp_path / "liar", record, task.spec, task.users.id)
     higher = own.scores | {"ncf": np.minimum(own.scores["ncf"] + 0.01, 1)}
     rows = [own, replace(own, id="liar", scores=higher)]
     records = {row.id: record for row in rows}
-    assert len(scores)
     with pytest.raises(RecordError, match="in two ways, in rows of liar, noise"):
         verify_cross._check_images(tmp_path, task, records, rows)
 
@@ -176,16 +179,37 @@ def test_records_of_another_run_are_refused(place, tmp_path):
         read_sources([records_of(place), other])
 
 
-def test_two_generators_with_one_id_are_refused(copied_place, place, tmp_path):
+def test_a_damaged_file_is_refused_and_nothing_is_lost(place, tmp_path):
     merge([records_of(place), bundle_of(place, "noise")], tmp_path)
-    (copied_place / "noise2").mkdir()
-    folder = tmp_path / "tiny" / "v1" / "noise" / "users.parquet"
-    data = folder.read_bytes()
-    folder.write_bytes(data + b"x")
+    path = tmp_path / "tiny" / "v1" / "noise" / "users.parquet"
+    data = path.read_bytes()
+    path.write_bytes(data + b"x")
     with pytest.raises(RecordError, match="is not the one that is listed"):
         merge([bundle_of(place, "copies")], tmp_path)
-    folder.write_bytes(data)
+    path.write_bytes(data)
     merge([bundle_of(place, "copies")], tmp_path)
+
+
+def test_two_generators_with_one_id_are_refused(open_place, tmp_path):
+    merge([records_of(open_place), bundle_of(open_place, "noise")], tmp_path)
+    (open_place / "noise.yaml").write_text(submission_text(GENERATORS["noise"].replace("title: Noise", "title: Other")))
+    submit(open_place, "noise.yaml")
+    with pytest.raises(RecordError, match="are two generators with the id 'noise'"):
+        merge([bundle_of(open_place, "noise")], tmp_path)
+
+
+def test_a_task_is_run_again_as_if_nothing_had_been_handed_in(open_place, tmp_path):
+    merge([bundle_of(open_place)], open_place / "results")
+    said = invoke("check", "run", open_place / "tiny.yaml", "--against", open_place / "results", "--attest", "--quiet")
+    assert "noise" not in said
+    shown = json.loads(invoke("show", records_of(open_place), "--json"))["generators"]
+    assert {row["id"]: row["status"] for row in shown}["noise"] == "self-reported"
+    assert {row["status"] for row in shown if row["id"] != "noise"} == {"reproduced"}
+
+
+def test_a_bundle_without_its_records_is_not_dropped_in_silence(place, tmp_path):
+    said = invoke("site", "build", bundle_of(place), ROOT / "results" / "sprites", "--out", tmp_path / "s", code=7)
+    assert "there are no records of its task and version" in " ".join(said.split())
 
 
 def test_records_are_needed_and_bundles_alone_are_not_enough(place, tmp_path):

@@ -143,10 +143,10 @@ def _(folder):
     seal(folder)
 
 
-@case("an attestation of its own", "holds what no bundle holds: 'attestation.json'")
+@case("an attestation of its own", "holds what no bundle holds: 'attestations'")
 def _(folder):
-    (folder / "attestation.json").write_text('{"status": "reproduced"}')
-    seal(folder)
+    (folder / "attestations").mkdir()
+    (folder / "attestations" / "noise.json").write_text('{"status": "reproduced"}')
 
 
 @case("a name with control characters", r"holds what no bundle holds: 'a\\x1b\[2J'")
@@ -522,7 +522,7 @@ def varint(number, length=0):
 
 def test_an_untouched_bundle_passes(copied_place):
     said = invoke("check", "submission", bundle_of(copied_place), "--against", copied_place / "results")
-    assert "all 36 images are those that were scored" in said
+    assert "All 36 images are those that were scored" in said
 
 
 def test_the_unearned_place_of_another_bundle(copied_place):
