@@ -140,13 +140,13 @@ def encode_lossless(pixels: Pixels) -> bytes:
     return buffer.getvalue()
 
 
-def unpack(folder: Path, schema: pa.Schema) -> dict[str, bytes]:
-    """Image files by digest, not decoded; nothing where the folder has no ``images.parquet``.
+def unpack(folder: Path, schema: pa.Schema, name: str = PACKED) -> dict[str, bytes]:
+    """Image files by digest, not decoded; nothing where the folder has no such file.
 
     Raises:
         RecordError: If the file cannot be read, or is too large.
     """
-    path = folder / PACKED
+    path = folder / name
     if not path.exists():
         return {}
     columns = read_columns(path, schema, MOST_PACKED, MOST_PACKED_BYTES)

@@ -20,7 +20,7 @@ from benchmark.analysis.inputs import Rows
 from benchmark.analysis.measures import CONFIRMING, PRIOR
 from benchmark.records.attestation import Rescored
 from benchmark.records.files import COMPARISON, TASK_FOLDER
-from benchmark.records.gallery import IMAGES, PACKED, decode_packed, shown_images, unpack
+from benchmark.records.gallery import ALL_IMAGES, IMAGES, PACKED, decode_packed, shown_images, unpack
 from benchmark.records.rows import read_all
 from benchmark.records.schema import TaskRecord
 from benchmark.runner.images import ImageRow, PixelCache
@@ -97,7 +97,8 @@ def rescore(
         folder: The version folder, which ``verify`` found to be right.
         count: Images per row; fewer where there are not as many.
         images: Folder with the images of generators; None for those that the record shows. It holds, by generator,
-            ``images.parquet`` in the record's format, or one folder per user with one file per image.
+            ``all-images.parquet`` as in a bundle, ``images.parquet`` in the record's format, or one folder per user
+            with one file per image.
         workdir: Work folder with judges; None to fit them in a temporary one.
         device: Torch device.
         overrides: ``data.path=FOLDER`` where the data lie in files.
@@ -251,8 +252,8 @@ def _shown(folder: Path, row: Rows, record: TaskRecord) -> Readers:
     }
 
 
-def _packed(folder: Path, digest: str, data: bytes) -> Callable[[], Pixels]:
-    return lambda: decode_packed(folder, digest, data)
+def _packed(folder: Path, digest: str, data: bytes, name: str = PACKED) -> Callable[[], Pixels]:
+    return lambda: decode_packed(folder, digest, data, name)
 
 
 def _given(images: Path, row: Rows, record: TaskRecord) -> Readers:
@@ -267,13 +268,14 @@ def _given(images: Path, row: Rows, record: TaskRecord) -> Readers:
     if not folder.is_dir():
         return {}
     valid = [(int(u), int(k)) for u, k in np.argwhere(~row.failed)]
-    if (folder / PACKED).is_file():
-        files = unpack(folder, IMAGES)
+    name = ALL_IMAGES if (folder / ALL_IMAGES).is_file() else PACKED
+    if (folder / name).is_file():
+        files = unpack(folder, IMAGES, name)
         missing = next((key for key in valid if row.digest[key] not in files), None)
         if missing is not None:
             user, number = record.users.id[missing[0]], missing[1]
-            raise RecordError(f"{folder / PACKED}: lacks image {number} of user '{user}'")
-        return {key: _packed(folder, str(row.digest[key]), files[str(row.digest[key])]) for key in valid}
+            raise RecordError(f"{folder / name}: lacks image {number} of user '{user}'")
+        return {key: _packed(folder, str(row.digest[key]), files[str(row.digest[key])], name) for key in valid}
     return {(u, k): _file(folder, record.users.id[u], k, str(row.digest[u, k])) for u, k in valid}
 
 

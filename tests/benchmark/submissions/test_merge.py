@@ -144,6 +144,16 @@ def test_a_site_opens_no_pipe(copied_place, tmp_path):
     assert "is no plain file" in said
 
 
+def test_all_images_of_what_was_handed_in_can_be_scored_again(open_place):
+    merge([bundle_of(open_place)], open_place / "results")
+    images, data = open_place / "submissions" / "tiny" / "v1", f"data.path={open_place / 'data'}"
+    command = ("verify", records_of(open_place), "--rescore", 30, "--images", images, "--set", data)
+    said = " ".join(invoke(*command, "--workdir", open_place / "w", "--attest").split())
+    assert "noise: 30 of 36 images scored again" in said
+    shown = json.loads(invoke("show", records_of(open_place), "--json"))["generators"]
+    assert {row["id"]: row["status"] for row in shown}["noise"] == "rescored"
+
+
 def test_publishing_a_run_again_loses_no_row(open_place):
     merge([bundle_of(open_place)], open_place / "results")
     before = everything(open_place / "results")
