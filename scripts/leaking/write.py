@@ -32,6 +32,7 @@ def installed(task: Task, folder: Path) -> Iterator[None]:
     """The generator ``leaking``, as if its package were installed in a folder, which is written."""
     write_package(task, folder)
     sys.path.insert(0, str(folder))
+    sys.modules.pop(PACKAGE, None)  # perhaps of another folder
     registered.cache_clear()
     try:
         yield

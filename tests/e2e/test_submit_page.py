@@ -32,7 +32,7 @@ def test_the_page_leads_from_nothing_to_a_row(tmp_path, monkeypatch):
     task = read_comparison(tmp_path / "merged" / "tinyworld-quick" / "v8")
     assert task.order[-1] == "nearest-look"
     assert "nearest-look" in task.results.families["ncf"].ranks
-    page = (tmp_path / "site" / "tasks" / "tinyworld-quick" / "index.html").read_text()
+    page = (tmp_path / "dist" / "site" / "tasks" / "tinyworld-quick" / "index.html").read_text()
     assert "Items that look like liked ones" in page
     listed = re.search(r"submissions/tinyworld-quick/v8/nearest-look/\n(.*?)```", PAGE, re.DOTALL).group(1)
     named = set(re.findall(r"[\w-]+\.(?:json|parquet)", listed))

@@ -140,8 +140,9 @@ def test_a_table_of_markdown_holds_the_titles(board, title):
     cells, (caption, _) = page_of(markdown_table(spoilt))
     assert [len(row) for row in cells] == [5] * (1 + len(spoilt.rows))
     shown = [" ".join(row.title.split()) for row in spoilt.rows]
-    assert [row[0] for row in cells[1:]] == [text.strip() for text in shown]
-    assert " ".join(spoilt.title.split()) in caption.removeprefix("<strong>")
+    nothing = str.maketrans("\0", "\ufffd")  # as CommonMark says
+    assert [row[0] for row in cells[1:]] == [text.strip().translate(nothing) for text in shown]
+    assert " ".join(spoilt.title.split()).translate(nothing) in caption.removeprefix("<strong>")
 
 
 def test_links_of_githubs_markdown_are_broken_up():

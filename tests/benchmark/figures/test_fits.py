@@ -28,7 +28,7 @@ def fitted(row):
 def several(tables):
     board = tables.board
     rows = [fitted(row) for row in board.rows]
-    return Tables(Board(board.folder, board.record, rows, board.status), tables.rows)
+    return Tables(Board(board.folder, board.record, rows), tables.rows)
 
 
 def test_points_are_fits_and_the_widest_spread_is_the_finding(several):
