@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from benchmark.analysis.analyse import analyse
-from benchmark.analysis.inputs import HeldOutScores, Rows
+from benchmark.analysis.inputs import HeldOutScores, Rows, lifts_of
 from benchmark.analysis.judges import JudgeReport
 from benchmark.analysis.numbers import Interval
 from benchmark.board.board import board_of
@@ -168,7 +168,7 @@ def copying(shown):
 def of_images_that_exist(shown, name, key):
     """Every user's lift, or mean over the images that did not fail."""
     if key.startswith("lift:"):
-        return shown.tables.values[name][key]
+        return lifts_of(shown.tables.rows[name], key.removeprefix("lift:"), "exclude", shown.tables.block)[0]
     scores = shown.tables.rows[name].scores[key]
     return np.array([own[np.isfinite(own)].mean() if np.isfinite(own).any() else np.nan for own in scores])
 
