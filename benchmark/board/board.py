@@ -166,7 +166,7 @@ class Board:
     @property
     def random_weights(self) -> list[str]:
         """Published weights in whose place random ones were used: then the numbers mean nothing."""
-        return sorted(name for name, identity in self.record.provenance.weights.items() if " random " in identity)
+        return self.record.provenance.random_weights
 
     @property
     def unknown_weights(self) -> list[str]:

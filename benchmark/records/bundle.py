@@ -20,13 +20,22 @@ from pydantic import Field
 from benchmark.analysis.inputs import Rows
 from benchmark.analysis.numbers import Count
 from benchmark.disk import file_digest
-from benchmark.records.files import RECORD, canonical_bytes, read_record, read_strict, refuse_if, to_json, write_strict
+from benchmark.records.files import (
+    MANIFEST,
+    RECORD,
+    canonical_bytes,
+    is_bundle,
+    read_record,
+    read_strict,
+    refuse_if,
+    to_json,
+    write_strict,
+)
 from benchmark.records.gallery import ALL_IMAGES, IMAGES, MOST_PACKED_BYTES, PACKED, check_packed
 from benchmark.records.rows import GENERATOR_FILES
 from benchmark.records.schema import GeneratorRecord, Name, Sha256, ShownImage, Strict, TaskHeader
 from rebeca.errors import RecordError, first_few
 
-MANIFEST = "bundle.json"
 MAGIC = b"PAR1"
 """First bytes of a Parquet file."""
 SCHEMA: Literal[1] = 1
@@ -82,11 +91,6 @@ class Bundle:
     def files(self) -> Mapping[str, str]:
         """SHA-256 of the files that records keep, by name."""
         return {name: info.sha256 for name, info in self.manifest.files.items() if name != ALL_IMAGES}
-
-
-def is_bundle(folder: Path) -> bool:
-    """Whether a folder says that it is a bundle."""
-    return os.path.lexists(folder / MANIFEST)
 
 
 def write_manifest(folder: Path, record: GeneratorRecord) -> None:

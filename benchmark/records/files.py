@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ from rebeca.seeds import canonical_json, digest_of
 TASK_FOLDER = "_task"
 COMPARISON = "comparison.json"
 RECORD = "record.json"
+MANIFEST = "bundle.json"
+"""Of a bundle: one generator that somebody hands in."""
 LONGEST_TEXT = 20_000
 """Characters; prompts and command lines have a hundredth of that."""
 UNSET = "0" * 64
@@ -60,6 +63,11 @@ def read_comparison(folder: Path, intact: bool = False) -> TaskRecord:
         f"{folder / TASK_FOLDER}: {COMPARISON} was changed (its digest is another)",
     )
     return record
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether a folder says that it is a bundle."""
+    return os.path.lexists(folder / MANIFEST)
 
 
 def newest_records(task: Path) -> Path | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.records.bundle import MANIFEST
-from benchmark.records.files import TASK_FOLDER, newest_records, read_comparison
+from benchmark.records.files import TASK_FOLDER, is_bundle, newest_records, read_comparison
 from benchmark.task.bundled import bundled_tasks
 from benchmark.task.yaml_source import task_id
 from rebeca.errors import SpecError, did_you_mean
@@ -21,7 +20,7 @@ def find_records(task: str, roots: Sequence[Path]) -> Path:
     folder = Path(task)
     if (folder / TASK_FOLDER).is_dir():
         return folder
-    if (folder / MANIFEST).is_file():
+    if is_bundle(folder):
         raise SpecError(
             f"{folder} is a bundle, whose row has no leaderboard of its own",
             hint=f"rebeca-bench check submission {folder} shows it beside the others",

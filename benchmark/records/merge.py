@@ -13,23 +13,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.analysis.inputs import Rows
 from benchmark.disk import absent_beside, is_vacant, locked, replace_folder, take_back
 from benchmark.records.attestation import Statement, statement_of, strength, write_statement
-from benchmark.records.bundle import Bundle, check_images, is_bundle, read_bundle
+from benchmark.records.bundle import Bundle, check_images, plain_files, read_bundle
 from benchmark.records.files import (
+    MANIFEST,
     TASK_FOLDER,
     UNSET,
+    is_bundle,
+    newest_records,
     read_comparison,
     read_record,
     refuse_if,
     to_json,
     write_comparison,
 )
-from benchmark.records.gallery import PACKED
+from benchmark.records.find import version_of
 from benchmark.records.memory import limited_memory
-from benchmark.records.rows import GENERATOR_FILES
 from benchmark.records.schema import GeneratorInfo, TaskRecord
-from benchmark.records.verify import TASK_FILES, check_generators, read_checked, recomputed
+from benchmark.records.verify import check_generators, check_listed, read_checked, recomputed
 from benchmark.task.spec import GeneratorEntry
 from rebeca.errors import RecordError, did_you_mean
 
@@ -78,6 +81,46 @@ class Sources:
         self.bundles[:] = [bundle for bundle in self.bundles if bundle.id != name]
 
 
+def find_sources(roots: Sequence[Path]) -> dict[str, list[Path]]:
+    """Records and bundles of the newest version of every task below some roots, by the task's id, each once.
+
+    Where a root is a folder of records itself, its version is taken. Of folders of bundles, those of other versions
+    are left out.
+
+    Raises:
+        RecordError: If roots name two versions of one task, or a bundle that no records belong to.
+    """
+    named = [root for root in roots if (root / TASK_FOLDER).is_dir()]
+    others = [root for root in roots if root not in named and not is_bundle(root)]
+    below = [newest_records(task) for root in others for task in (root, *sorted(filter(Path.is_dir, root.glob("*"))))]
+    records = [*named, *filter(None, below)]
+    tasks = sorted({each.parent.name for each in records})
+    sources = {task: _of_one_version(task, named, records, roots) for task in tasks}
+    unused = [root for root in roots if is_bundle(root) and not any(root in group for group in sources.values())]
+    if unused:
+        raise RecordError(
+            f"{unused[0]}: there are no records of its task and version to show it with",
+            hint="name the folder of records as well",
+        )
+    return sources
+
+
+def _of_one_version(task: str, named: Sequence[Path], records: Sequence[Path], roots: Sequence[Path]) -> list[Path]:
+    """The records of a task's newest version, without copies, and the bundles of that version."""
+    own, chosen = ([folder for folder in each if folder.parent.name == task] for each in (records, named))
+    if len({folder.name for folder in chosen}) > 1:
+        raise RecordError(
+            f"{chosen[0]} and {chosen[1]} are two versions of one task, and a site shows one", hint="name one of them"
+        )
+    version = max(chosen or own, key=version_of).name
+    by_digest = {read_comparison(each).digest: each for each in reversed(own) if each.name == version}
+    bundles = [path.parent for root in roots for path in sorted((root / task / version).glob(f"*/{MANIFEST}"))]
+    bundles += [root for root in roots if is_bundle(root) and root.resolve().parts[-3:-1] == (task, version)]
+    for bundle in bundles:
+        plain_files(bundle)  # before anything hashes them
+    return [*reversed(by_digest.values()), *bundles]
+
+
 def read_sources(folders: Sequence[Path]) -> Sources:
     """Reads what is to be merged, and checks that it belongs together. Records must be intact.
 
@@ -100,7 +143,7 @@ def read_sources(folders: Sequence[Path]) -> Sources:
     for folder in records:
         other = read_comparison(folder, intact=True)
         _check_same_run(sources, folder, other)
-        _check_names(folder, other)
+        check_listed(folder, other)
         for name in other.order:
             _add(sources, name, folder / name, dict(other.records[name]))
             if (statement := statement_of(folder, other, read_record(folder / name).generator)) is not None:
@@ -124,17 +167,6 @@ def _check_kinds(folders: Sequence[Path]) -> None:
                 f"{folder} holds neither records nor a bundle",
                 hint="name version folders such as results/TASK/vVERSION, and bundles",
             )
-
-
-def _check_names(folder: Path, task: TaskRecord) -> None:
-    """Refuses files that no record has; they could lie anywhere."""
-    for name, files in task.records.items():
-        known = TASK_FILES if name == TASK_FOLDER else GENERATOR_FILES | {PACKED}
-        refuse_if(not set(files) <= known, f"{folder / name}: lists files that no record has")
-    refuse_if(
-        set(task.records) != {*task.order, TASK_FOLDER},
-        f"{folder}: the list of files does not cover exactly the generators of the task",
-    )
 
 
 def entry_of(generator: GeneratorInfo) -> GeneratorEntry:
@@ -206,15 +238,18 @@ def merge(folders: Sequence[Path], out: Path, without: Sequence[str] = ()) -> tu
             sources.leave_out(name)
         fresh = absent_beside(place)
         try:
-            task = write_merged(sources, fresh)
+            task, _ = write_merged(sources, fresh)
             replace_folder(fresh, place)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     return place, task
 
 
-def write_merged(sources: Sources, folder: Path) -> TaskRecord:
+def write_merged(sources: Sources, folder: Path) -> tuple[TaskRecord, Sequence[Rows]]:
     """Writes the records of all sources into an absent folder, and checks all of them.
+
+    Returns:
+        The task's record, and the rows of all generators in its order.
 
     Raises:
         RecordError: Naming the first thing that does not add up.
@@ -231,7 +266,7 @@ def write_merged(sources: Sources, folder: Path) -> TaskRecord:
         raise RecordError(message.replace(str(folder), str(sources.base)), hint=error.hint) from error
 
 
-def _write_merged(sources: Sources, folder: Path) -> TaskRecord:
+def _write_merged(sources: Sources, folder: Path) -> tuple[TaskRecord, Sequence[Rows]]:
     (folder / TASK_FOLDER).mkdir(parents=True)
     for file in sources.task.records[TASK_FOLDER]:
         shutil.copyfile(sources.base / TASK_FOLDER / file, folder / TASK_FOLDER / file)
@@ -259,7 +294,7 @@ def _write_merged(sources: Sources, folder: Path) -> TaskRecord:
     for name, statements in sources.statements.items():
         strongest = max(statements, key=lambda each: (strength(each.predicate), each.to_bytes()))
         write_statement(folder, name, strongest)
-    return write_comparison(folder, task.model_copy(update={"results": analysis.task}))
+    return write_comparison(folder, task.model_copy(update={"results": analysis.task})), checked.rows
 
 
 @contextmanager

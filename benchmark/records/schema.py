@@ -181,6 +181,11 @@ class Provenance(Machine):
     )
     peak_memory_mb: Count | None = Field(description="Largest resident memory of the process.")
 
+    @property
+    def random_weights(self) -> list[str]:
+        """Published weights in whose place random ones were used: then the numbers mean nothing."""
+        return sorted(name for name, identity in self.weights.items() if " random " in identity)
+
 
 class Record(Strict):
     """What both kinds of records hold."""

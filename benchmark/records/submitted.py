@@ -16,7 +16,8 @@ from rebeca.errors import RecordError
 
 EXTERNAL = "external"
 LONGEST_TITLE = 80
-FORMULA = ("=", "+", "-", "@")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
 INVISIBLE = "\u115f\u1160\u3164\uffa0\u2800"
 """Letters by name, and blank."""
 EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL"})
@@ -45,7 +46,7 @@ def check_submission(folder: Path, record: GeneratorRecord) -> None:
         not takes_the_tasks_seeds(generator),
         f"{folder}: 'offset', 'noise_group' or 'images' are not the task's: rows share their seeds",
     )
-    random = sorted(name for name, text in record.provenance.weights.items() if " random " in text)
+    random = record.provenance.random_weights
     refuse_if(random, f"{folder}: the run used random weights ({', '.join(random)}), which measure nothing")
     if fault := fault_of_title(generator.title):
         raise RecordError(f"{folder}: the title {fault}", hint="choose another title")

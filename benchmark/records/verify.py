@@ -34,8 +34,6 @@ from benchmark.task.spec import GeneratorEntry
 from rebeca.errors import RecordError, SpecError
 from rebeca.params import changed_params, make_params
 
-TASK_FILES = frozenset({HELD_OUT, RATINGS, PACKED})
-"""Files that ``_task`` may hold beside the comparison."""
 PLACES = ("v*", "*/v*", "records/*/v*")
 """Where records lie below a task's folder, a folder of records, and a work folder."""
 MATCHES = 1e-7
@@ -158,20 +156,31 @@ def _ratings(folder: Path, task: TaskRecord, rows: Sequence[Rows], scores: HeldO
     return ratings
 
 
-def _check_files(folder: Path, task: TaskRecord) -> None:
-    expected = {*task.order, TASK_FOLDER}
+def check_listed(folder: Path, task: TaskRecord) -> None:
+    """Checks that a record lists exactly the files that such a record has; nothing on the disk is looked at.
+
+    Raises:
+        RecordError: If it lists others, which could lie anywhere.
+    """
     refuse_if(
-        set(task.records) != expected, f"{folder}: the list of files does not cover exactly the generators of the task"
+        set(task.records) != {*task.order, TASK_FOLDER},
+        f"{folder}: the list of files does not cover exactly the generators of the task",
     )
-    added = sorted({path.name for path in folder.iterdir()} - expected - {ATTESTATIONS})
-    if added:
-        raise RecordError(f"{folder}: {added[0]} belongs to no generator of the task")
     packed = {PACKED} if task.data.redistribute else set()
     for name, listed in task.records.items():
         own = ({HELD_OUT, *({RATINGS} & set(listed))} if name == TASK_FOLDER else GENERATOR_FILES) | packed
         refuse_if(set(listed) != own, f"{folder / name}: files are missing or added: {sorted(set(listed) ^ own)}")
+
+
+def _check_files(folder: Path, task: TaskRecord) -> None:
+    check_listed(folder, task)
+    expected = {*task.order, TASK_FOLDER}
+    added = sorted({path.name for path in folder.iterdir()} - expected - {ATTESTATIONS})
+    if added:
+        raise RecordError(f"{folder}: {added[0]} belongs to no generator of the task")
+    for name, listed in task.records.items():
         refuse_if(not (folder / name).is_dir(), f"{folder / name}: is missing")
-        present = file_digests(folder / name)
+        present, own = file_digests(folder / name), set(listed)
         refuse_if(set(present) != own, f"{folder / name}: files are missing or added: {sorted(set(present) ^ own)[:3]}")
         for file, digest in listed.items():
             refuse_if(present[file] != digest, f"{folder / name / file}: was changed (its SHA-256 is another)")

@@ -23,10 +23,8 @@ from benchmark.board.row import CLASSES
 from benchmark.board.tables import Tables, read_tables
 from benchmark.disk import absent_beside, file_digest, is_vacant, locked, replace_folder
 from benchmark.records.attestation import ATTESTATIONS, HANDED_IN, STEPS
-from benchmark.records.bundle import MANIFEST, is_bundle, plain_files
-from benchmark.records.files import COMPARISON, TASK_FOLDER, newest_records, read_comparison
-from benchmark.records.find import version_of
-from benchmark.records.merge import merged
+from benchmark.records.files import COMPARISON, MANIFEST, TASK_FOLDER, is_bundle
+from benchmark.records.merge import find_sources, merged
 from benchmark.site import data, view
 from benchmark.site.images import Gallery, make_gallery
 from benchmark.task.bundled import folder as bundled
@@ -154,46 +152,6 @@ def environment(*, has_docs: bool = False) -> Environment:
 def printable_text(value: Any) -> Any:
     """Text of a record without control characters and changes of direction; other values as they are."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def find_sources(roots: Sequence[Path]) -> dict[str, list[Path]]:
-    """Records and bundles of the newest version of every task below some roots, by the task's id, each once.
-
-    Where a root is a folder of records itself, its version is taken. Of folders of bundles, those of other versions
-    are left out.
-
-    Raises:
-        RecordError: If roots name two versions of one task, or a bundle that no records belong to.
-    """
-    named = [root for root in roots if (root / TASK_FOLDER).is_dir()]
-    others = [root for root in roots if root not in named and not is_bundle(root)]
-    below = [newest_records(task) for root in others for task in (root, *sorted(filter(Path.is_dir, root.glob("*"))))]
-    records = [*named, *filter(None, below)]
-    tasks = sorted({each.parent.name for each in records})
-    sources = {task: _of_one_version(task, named, records, roots) for task in tasks}
-    unused = [root for root in roots if is_bundle(root) and not any(root in group for group in sources.values())]
-    if unused:
-        raise RecordError(
-            f"{unused[0]}: there are no records of its task and version to show it with",
-            hint="name the folder of records as well",
-        )
-    return sources
-
-
-def _of_one_version(task: str, named: Sequence[Path], records: Sequence[Path], roots: Sequence[Path]) -> list[Path]:
-    """The records of a task's newest version, without copies, and the bundles of that version."""
-    own, chosen = ([folder for folder in each if folder.parent.name == task] for each in (records, named))
-    if len({folder.name for folder in chosen}) > 1:
-        raise RecordError(
-            f"{chosen[0]} and {chosen[1]} are two versions of one task, and a site shows one", hint="name one of them"
-        )
-    version = max(chosen or own, key=version_of).name
-    by_digest = {read_comparison(each).digest: each for each in reversed(own) if each.name == version}
-    bundles = [path.parent for root in roots for path in sorted((root / task / version).glob(f"*/{MANIFEST}"))]
-    bundles += [root for root in roots if is_bundle(root) and root.resolve().parts[-3:-1] == (task, version)]
-    for bundle in bundles:
-        plain_files(bundle)  # before anything hashes them
-    return [*reversed(by_digest.values()), *bundles]
 
 
 def _stamp(folders: Sequence[Path], reports: Sequence[view.Report], images: Path | None, docs: Path | None) -> str:

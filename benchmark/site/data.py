@@ -14,6 +14,7 @@ from benchmark.analysis.numbers import Interval
 from benchmark.board.board import Board
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
+from benchmark.records.submitted import FORMULA
 from benchmark.site.images import Gallery
 from benchmark.stats.intervals import mean_intervals
 from rebeca.errors import printable
@@ -21,7 +22,6 @@ from rebeca.seeds import SeedScheme
 
 DIGITS = 5
 """Significant digits of numbers in scripts; downloads hold all digits."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def script(value: Any) -> str:

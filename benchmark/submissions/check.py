@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmark.analysis.inputs import Rows
 from benchmark.analysis.measures import GAP, both_by
 from benchmark.analysis.numbers import Interval
 from benchmark.analysis.results import TaskResults
@@ -19,7 +20,6 @@ from benchmark.records.bundle import read_bundle
 from benchmark.records.files import TASK_FOLDER, read_comparison
 from benchmark.records.gallery import ALL_IMAGES
 from benchmark.records.merge import read_sources, write_merged
-from benchmark.records.rows import read_all
 from benchmark.records.schema import Submission, TaskHeader
 from rebeca.errors import RecordError
 
@@ -40,11 +40,11 @@ RESEMBLES = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that a row changes for another one.
+    """Something that a row changes on the leaderboard.
 
     Attributes:
-        generator: The other one.
-        what: ``rank``, ``adjusted p against <id>`` or ``verdict against <id>``, and of which measure.
+        generator: Another row; ``headline`` or ``validity`` for what is said of all.
+        what: Rank, adjusted p or verdict, with the measure; flags; why it has no rank; text; Kendall's tau.
         before: Without the row.
         after: With it.
     """
@@ -74,7 +74,7 @@ class SubmissionReport:
         flags: As on the leaderboard.
         against: By declared measure, the verdict of the row against the task's reference, with adjusted p.
         resembles: Why to look at it twice: signs that attacks have as well, and images of other rows.
-        changes: What its row changes for others, of what was declared.
+        changes: What its row changes on the leaderboard: declared measures, flags, ranks, headline, validity.
         others: Rows whose files stay as they are.
     """
 
@@ -111,7 +111,7 @@ def check_bundle(folder: Path, roots: Sequence[Path]) -> SubmissionReport:
     records = _published(task, roots)
     with tempfile.TemporaryDirectory(prefix="rebeca-check-") as temporary:
         place = Path(temporary, "merged")
-        merged = write_merged(read_sources([records, folder]), place)
+        merged, rows = write_merged(read_sources([records, folder]), place)
         board = read_board(place)
         row, before = board.row(name), read_comparison(records)
         images, looked, where = _images_of(row, ALL_IMAGES in bundle.manifest.files)
@@ -129,7 +129,7 @@ def check_bundle(folder: Path, roots: Sequence[Path]) -> SubmissionReport:
             lift=row.lift(board.primary),
             flags=row.flags,
             against=_against(board, name),
-            resembles=[*_signs(row), *_same_images(place, row)],
+            resembles=[*_signs(row), *_same_images(rows, row.id)],
             changes=[
                 *_changes(board, before.results, merged.results, before.order),
                 *_changed_flags(read_board(records), board),
@@ -180,14 +180,13 @@ def _signs(row: Row) -> Iterator[str]:
     yield from (meaning for sign, meaning in RESEMBLES.items() if sign in signs)
 
 
-def _same_images(place: Path, row: Row) -> Iterator[str]:
+def _same_images(rows: Sequence[Rows], generator: str) -> Iterator[str]:
     """Rows from which images were taken, or that took them."""
-    _, rows = read_all(place)
-    own = next(each for each in rows if each.id == row.id)
+    own = next(each for each in rows if each.id == generator)
     valid = own.digest[~own.failed & (own.item < 0)]  # anybody may show an item
     for other in rows:
         share = float(np.isin(valid, other.digest[~other.failed]).mean()) if len(valid) else 0.0
-        if other.id != row.id and share >= SAME_IMAGES:
+        if other.id != generator and share >= SAME_IMAGES:
             yield f"{exact_percent(share)} of the generated images are images of '{other.id}' as well"
 
 

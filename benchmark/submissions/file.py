@@ -79,7 +79,8 @@ def read_submission(path: Path, task: Task) -> SubmissionFile:
             f"{source.at(('card', 'class'))}: card.class is '{card.category}', and the generator {needs}",
             hint="'privileged' is for generators that know a judge, held-out ratings or the ground truth",
         )
-    return SubmissionFile(generators[0], _with_images(card, images, source), str(images))
+    _check_address(card, images, source)
+    return SubmissionFile(generators[0], card, str(images))
 
 
 def _check_title(generator: ResolvedGenerator, task: Task, source: Source) -> None:
@@ -104,12 +105,11 @@ def _card(source: Source) -> Submission:
     return _validated({"made_by": names, "scored_by": names, **written}, ("card",), source)
 
 
-def _with_images(card: Submission, address: Any, source: Source) -> Submission:
-    """Checks the address, which is known before the file whose hash belongs to it."""
+def _check_address(card: Submission, address: Any, source: Source) -> None:
+    """Checks the address of the images, which is known before the file whose hash belongs to it."""
     if address:
-        card_with = card.model_dump(mode="json", by_alias=True)
-        _validated(card_with | {"images": {"address": address, "sha256": "0" * 64, "bytes": 1}}, (), source)
-    return card
+        values = card.model_dump(mode="json", by_alias=True)
+        _validated(values | {"images": {"address": address, "sha256": "0" * 64, "bytes": 1}}, (), source)
 
 
 def _validated(values: Mapping[str, Plain], below: tuple[str, ...], source: Source) -> Submission:

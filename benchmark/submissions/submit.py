@@ -12,8 +12,8 @@ import numpy as np
 from benchmark.analysis.analyse import analyse
 from benchmark.analysis.inputs import HeldOutRatings, Rows
 from benchmark.disk import absent_beside, file_digest, replace_folder
-from benchmark.records.bundle import all_images, is_bundle, write_manifest
-from benchmark.records.files import TASK_FOLDER, read_comparison, read_record, write_record
+from benchmark.records.bundle import all_images, write_manifest
+from benchmark.records.files import TASK_FOLDER, is_bundle, read_comparison, read_record, write_record
 from benchmark.records.gallery import ALL_IMAGES, PACKED, pack_images
 from benchmark.records.ratings import RATINGS, read_ratings
 from benchmark.records.rows import GENERATOR_FILES, handed_in, read_rows

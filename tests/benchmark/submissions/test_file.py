@@ -65,7 +65,7 @@ def test_images_elsewhere(read):
         (submission_text(NOISE, f'{CARD}  paper: "javascript:alert(1)"\n'), r"card\.paper: expected an address"),
         (submission_text(NOISE, CARD.replace("CC0-1.0", '"a\\u202eb"')), r"card\.licence: .*U\+202E"),
         (submission_text(NOISE, CARD.replace("[Ada Lovelace, Charles Babbage]", "Ada")), r"card\.authors: "),
-        (submission_text(NOISE) + "images: /home/me/all.parquet\n", r"my\.yaml:10: images: expected an address"),
+        (submission_text(NOISE) + "images: all.parquet\n", r"my\.yaml:10: images: expected an address"),
         (submission_text(NOISE) + "images: [1]\n", r"images: .* found '\[1\]'"),
     ],
 )

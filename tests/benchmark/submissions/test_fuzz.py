@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmark.records.bundle import MANIFEST, Manifest, check_images, read_bundle
+from benchmark.records.bundle import Manifest, check_images, read_bundle
 from benchmark.records.columns import read_columns
-from benchmark.records.files import RECORD, read_comparison, read_record, read_strict
+from benchmark.records.files import MANIFEST, RECORD, read_comparison, read_record, read_strict
 from benchmark.records.gallery import ALL_IMAGES, IMAGES, PACKED, check_packed
 from benchmark.records.rows import PAIRS, SCORES, SETS, USERS, read_rows
 from benchmark.records.submitted import check_submission

@@ -3,7 +3,9 @@
 import itertools
 import json
 import os
+import resource
 import shutil
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -137,6 +139,21 @@ def test_images_of_the_tasks_own_rows_are_no_flaw_of_theirs(place):
     assert set(twins({"rebeca": record, "thief": thief})) == {"thief"}
 
 
+def test_tables_of_strangers_are_read_with_limited_memory(place, tmp_path, monkeypatch):
+    limits, before = [], resource.getrlimit(resource.RLIMIT_DATA)
+    module = sys.modules[merge.__module__]
+    read = module.read_checked
+
+    def noted(folder):
+        limits.append(resource.getrlimit(resource.RLIMIT_DATA)[0])
+        return read(folder)
+
+    monkeypatch.setattr(module, "read_checked", noted)
+    merge([records_of(place), bundle_of(place)], tmp_path)
+    assert len(limits) == 1 and limits[0] not in (before[0], resource.RLIM_INFINITY)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
 def test_a_site_opens_no_pipe(copied_place, tmp_path):
     (bundle_of(copied_place) / "bundle.json").unlink()
     os.mkfifo(bundle_of(copied_place) / "bundle.json")
@@ -245,7 +262,7 @@ def test_a_file_outside_is_never_copied(place, tmp_path):
     raw["records"]["rebeca"]["../../../stolen"] = "0" * 64
     raw["digest"] = own_digest(raw)
     path.write_text(json.dumps(raw))
-    with pytest.raises(RecordError, match="lists files that no record has"):
+    with pytest.raises(RecordError, match="files are missing or added"):
         read_sources([tmp_path / "tiny" / "v1"])
 
 

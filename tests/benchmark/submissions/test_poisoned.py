@@ -19,8 +19,8 @@ from PIL import Image
 
 from benchmark.disk import file_digest
 from benchmark.records import memory
-from benchmark.records.bundle import MANIFEST, write_manifest
-from benchmark.records.files import RECORD, canonical_bytes, read_record
+from benchmark.records.bundle import write_manifest
+from benchmark.records.files import MANIFEST, RECORD, canonical_bytes, read_record
 from benchmark.records.gallery import ALL_IMAGES, encode_lossless
 from benchmark.records.rows import image_digests
 from rebeca.pixels import pixels_digest
