@@ -8,7 +8,6 @@ write the records can write it, so a signature (.github/workflows/attest.yml) sa
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,7 +17,7 @@ from pydantic import Field, ValidationError
 import rebeca
 from benchmark.analysis.numbers import AtLeastOne, Count, NotNegative, PValue
 from benchmark.disk import write_atomically
-from benchmark.records.files import read_comparison, read_record, refuse_if, to_json, utc_now
+from benchmark.records.files import canonical_bytes, read_comparison, read_record, refuse_if, to_json, utc_now
 from benchmark.records.schema import GeneratorInfo, Name, Sha256, Strict, TaskRecord
 from benchmark.task.file import RESERVED
 from rebeca.errors import RecordError, counted
@@ -134,8 +133,7 @@ class Statement(Strict):
     predicate: Predicate = Field(description="What was done.")
 
     def to_bytes(self) -> bytes:
-        text = json.dumps(to_json(self), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-        return text.encode() + b"\n"
+        return canonical_bytes(to_json(self))
 
 
 def path_of(folder: Path, generator: str) -> Path:
