@@ -82,6 +82,15 @@ def test_commands_are_valid(page, words):
     command.make_context(name, list(rest))
 
 
+def test_the_home_page_of_the_site_names_commands_that_are_valid():
+    page = ROOT / "site" / "templates" / "home.html"
+    lines = re.findall(r"<code>(rebeca-bench .*?)</code>", page.read_text())
+    listed = [words for _, words in commands(page, "\n".join(lines))]
+    assert [words[0] for words in listed] == ["export", "submit", "check"]
+    for words in listed:
+        test_commands_are_valid(page, words)
+
+
 @pytest.mark.skipif(not PUBLISHED, reason="there are no published records in this checkout")
 @pytest.mark.parametrize(("page", "words"), COMMANDS, ids=[" ".join(words) for _, words in COMMANDS])
 def test_commands_name_records_that_exist(page, words):
