@@ -46,8 +46,8 @@ def run(
     Finished stages are cached in the work folder: the same call continues a run that was stopped, and a second call
     computes nothing. The records are those of the command, but for the command line and times in their provenance.
 
-    The run computes with two threads unless ``OMP_NUM_THREADS`` was set, whatever numpy and torch use otherwise.
-    Afterwards these have their number of threads back, if they were imported before.
+    The run computes in this process, with one thread unless ``OMP_NUM_THREADS`` was set, whatever numpy and torch use
+    otherwise. Afterwards these have their number of threads back, if they were imported before.
 
     Args:
         task: Task file, or name of a bundled task.

@@ -33,7 +33,7 @@ from benchmark.stats.intervals import mean_interval, resampling_weights
 from benchmark.stats.random import stream
 from benchmark.task.bundled import find_task
 from benchmark.task.resolve import load_task
-from rebeca.arrays import Floats, Ints
+from rebeca.arrays import Floats
 from rebeca.data.interactions import Interactions
 from rebeca.interfaces import GeneratedImage, Generator, GeneratorContext, Request, whole_users
 from rebeca.params import Count
@@ -141,9 +141,9 @@ def generators_of(rankings: Sequence[str]) -> list[str]:
     return lines
 
 
-def gains(whole: Rows, some: Rows, block: Ints, measure: str, reading: str) -> Floats:
+def gains(whole: Rows, some: Rows, measure: str, reading: str) -> Floats:
     """float64 [users]; what failing adds to a measure."""
-    return with_lifts(some, reading, block)[measure] - with_lifts(whole, reading, block)[measure]
+    return with_lifts(some, reading)[measure] - with_lifts(whole, reading)[measure]
 
 
 def main() -> None:
@@ -166,8 +166,8 @@ def main() -> None:
         with store.locked():
             records = run_task(task, store, command=["scripts/abstaining.py"]).records
     record, rows = read_all(records)
-    by_id, block = {row.id: row for row in rows}, np.array(record.users.block, np.int64)
-    weights = resampling_weights(len(block), DRAWS, stream("abstaining", "bootstrap"))
+    by_id = {row.id: row for row in rows}
+    weights = resampling_weights(len(record.users.id), DRAWS, stream("abstaining", "bootstrap"))
     measures = [measure for scorer in ("ncf", "ground-truth") for measure in both_by(scorer)]
     head = "  ".join(f"{measure.label:>32s}" for measure in measures)
     sys.stdout.write(f"{'generator':28s}  {'reading':8s}  {'ranked':6s}  {head}\n")
@@ -178,7 +178,7 @@ def main() -> None:
                 for reading in READINGS:
                     cells = []
                     for measure in measures:
-                        gain = mean_interval(gains(whole, by_id[name], block, measure.key, reading), weights)
+                        gain = mean_interval(gains(whole, by_id[name], measure.key, reading), weights)
                         ends = f"({number(gain.low, 3, True)} to {number(gain.high, 3, True)})"
                         cells.append(f"{number(gain.estimate, 3, True)} {ends}")
                     ranked = "no" if name in record.results.failing else "yes"

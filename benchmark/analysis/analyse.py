@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from benchmark.analysis.confirmation import copies_of, exceeds, excess_of, outsi
 from benchmark.analysis.fits import Fits
 from benchmark.analysis.inputs import READINGS, HeldOutRatings, Plan, Rows, lifts_of, with_lifts
 from benchmark.analysis.items import HeldOutItems
+from benchmark.analysis.means import Factors, Means
 from benchmark.analysis.measures import AUDITOR, GAP, LIFT, VERIFIER, Measure, both_by, with_role
 from benchmark.analysis.numbers import Interval, PermutationTest
 from benchmark.analysis.results import (
@@ -32,8 +33,7 @@ from benchmark.analysis.results import (
 )
 from benchmark.stats.comparison import Rules, compare, image_wins, paired_differences
 from benchmark.stats.fits import FitEffects
-from benchmark.stats.intervals import FEW_USERS, SHARE, SKEWED, mean_interval, resampling_weights
-from benchmark.stats.items import over_items
+from benchmark.stats.intervals import FEW_USERS, SKEWED, resampling_weights
 from benchmark.stats.letters import letters_of
 from benchmark.stats.personalisation import Stratum, block_permutation, own_set_rank, permutations_within
 from benchmark.stats.random import stream
@@ -66,22 +66,24 @@ def analyse(
     items = None if ratings is None else HeldOutItems.of(ratings, block, plan.reading, rows)
     weights = resampling_weights(users, plan.bootstrap, stream(plan.name, "bootstrap"), bootstrap_strata)
     readings = {row.id: {reading: row.values(reading) for reading in READINGS} for row in rows}
-    lifts = {row.id: {scorer: lifts_of(row, scorer, plan.reading, block) for scorer in row.pairs} for row in rows}
+    lifts = {row.id: {scorer: lifts_of(row, scorer, plan.reading) for scorer in row.pairs} for row in rows}
     values = {
         row.id: readings[row.id][plan.reading] | {LIFT + scorer: lift for scorer, (lift, _) in lifts[row.id].items()}
         for row in rows
     }
-    rows, withheld, excess = _withhold(plan, rows, values, block, weights)
-    factors = Factors(weights, Fits(plan, rows, values, block), items)
+    rows, withheld, excess = _withhold(plan, rows, values, weights)
+    gaps = {row.id: {GAP: own} for row in rows if (own := gap_values(row, values[row.id])) is not None}
+    ranks = {
+        (row.id, scorer): _own_set_ranks(strata, users) for row in rows for scorer, (_, strata) in lifts[row.id].items()
+    }
+    factors = Factors(weights, Fits(plan, rows, values), items)
+    means = Means(plan, rows, {name: own | gaps.get(name, {}) for name, own in values.items()}, ranks, factors)
     moved, generators = Moved(), dict[str, GeneratorResults]()
     for row in rows:
-        means = Means(plan, row, factors)
-        summary = {measure: _summary(means, measure, readings[row.id]) for measure in readings[row.id][plan.reading]}
-        personal = {scorer: _personal(means, scorer, *lifts[row.id][scorer], block, moved) for scorer in row.pairs}
-        gap = gap_values(row, values[row.id])
-        generators[row.id] = GeneratorResults(
-            summary, personal, None if gap is None else means.interval(Measure(GAP), gap), excess[row.id]
-        )
+        summary = {key: _summary(means, row, key, readings[row.id]) for key in readings[row.id][plan.reading]}
+        personal = {scorer: _personal(means, row, scorer, *lifts[row.id][scorer], moved) for scorer in row.pairs}
+        gap = means.interval(row.id, GAP) if row.id in gaps else None
+        generators[row.id] = GeneratorResults(summary, personal, gap, excess[row.id])
     measures = {measure for row in rows for measure in values[row.id] if Measure.parse(measure).scorer in row.scores}
     families = {measure: _family(plan, measure, rows, values, factors) for measure in sorted(measures)}
     return Analysis(
@@ -98,7 +100,7 @@ def analyse(
 
 
 def _withhold(
-    plan: Plan, rows: Sequence[Rows], values: Values, block: Ints, weights: Ints
+    plan: Plan, rows: Sequence[Rows], values: Values, weights: Ints
 ) -> tuple[list[Rows], dict[str, tuple[str, ...]], dict[str, dict[str, Interval]]]:
     """Withholds the ranks of generators whose images fail, lack users or are doubted.
 
@@ -110,8 +112,7 @@ def _withhold(
     incomplete = incomplete_generators(plan.primary, rows, values)
     rows = _without_rank(rows, incomplete)
     of_images = {
-        row.id: with_lifts(row, "exclude", block) if plan.confirmation and row.failed.any() else values[row.id]
-        for row in rows
+        row.id: with_lifts(row, "exclude") if plan.confirmation and row.failed.any() else values[row.id] for row in rows
     }
     excess = {row.id: excess_of(plan, row, of_images[row.id], weights) for row in rows}
     doubts = {
@@ -136,56 +137,17 @@ def incomplete_generators(primary: str, rows: Sequence[Rows], values: Values) ->
     return tuple(name for name, own in known.items() if (anyone & ~own).sum() > allowed)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Factors:
-    """What is drawn at random.
-
-    Attributes:
-        users: int64 [draws, users]; how often each user is drawn.
-        fits: Of all generators.
-        items: Held-out items; None where no scorer reads their ratings.
-    """
-
-    users: Ints
-    fits: Fits
-    items: HeldOutItems | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Means:
-    """Intervals for means over users of one generator's values."""
-
-    plan: Plan
-    row: Rows
-    factors: Factors
-
-    def interval(self, measure: Measure, values: Floats) -> Interval:
-        """Over users; over held-out items where they are rated, and over fits where they vary."""
-        bounds, items = self.row.bounds(measure), self.factors.items
-        interval = mean_interval(values, self.factors.users, method=self.plan.interval, bounds=bounds)
-        variance = None if items is None else items.variance(items.effects(self.row, measure), values)
-        interval = over_items(interval, variance, bounds=bounds)
-        return Interval.of(self.factors.fits.widened(interval, measure.key, self.row.id, bounds))
-
-    def of_share(self, values: Floats) -> Interval:
-        """Of shares of users, over users alone."""
-        return Interval.of(mean_interval(values, self.factors.users, method=self.plan.interval, bounds=SHARE))
-
-
-def _summary(means: Means, measure: str, readings: Values) -> Summary:
-    decided = readings[means.plan.reading][measure]
-    known = np.isfinite(decided)
+def _summary(means: Means, row: Rows, measure: str, readings: Values) -> Summary:
+    known, fits = np.isfinite(readings[means.plan.reading][measure]), means.factors.fits
     return Summary(
-        interval=means.interval(Measure(measure), decided),
+        interval=means.interval(row.id, measure),
         users=int(known.sum()),
         without=int((~known).sum()),
         exclude=_mean(readings["exclude"][measure]),
         worst=_mean(readings["worst"][measure]),
-        by_fit=means.factors.fits.means(measure, means.row.id),
-        between_fits=means.factors.fits.spread(measure, means.row.id),
-        unanswered=int(np.isnan(means.row.scores[measure][~means.row.failed]).sum())
-        if measure in means.row.scores
-        else 0,
+        by_fit=fits.means(measure, row.id),
+        between_fits=fits.spread(measure, row.id),
+        unanswered=int(np.isnan(row.scores[measure][~row.failed]).sum()) if measure in row.scores else 0,
     )
 
 
@@ -200,32 +162,33 @@ def _mean(values: Floats) -> float | None:
     return float(finite.mean()) if len(finite) else None
 
 
-def _personal(
-    means: Means, scorer: str, lifts: Floats, strata: Sequence[Stratum], block: Ints, moved: Moved
-) -> Personal:
+def _personal(means: Means, row: Rows, scorer: str, lifts: Floats, strata: Sequence[Stratum], moved: Moved) -> Personal:
     """What is reported about the lifts of all users under the deciding reading."""
-    plan, row, measure = means.plan, means.row, Measure(scorer, is_lift=True)
+    plan, fits = means.plan, means.factors.fits
     other = next(reading for reading in READINGS if reading != plan.reading)
-    by_reading = {plan.reading: lifts, other: lifts_of(row, scorer, other, block)[0] if row.failed.any() else lifts}
+    by_reading = {plan.reading: lifts, other: lifts_of(row, scorer, other)[0] if row.failed.any() else lifts}
     estimable = sum(len(stratum.users) for stratum in strata)
-    counts = (estimable, len(block) - estimable, _mean(by_reading["exclude"]), _mean(by_reading["worst"]))
+    counts = (estimable, len(lifts) - estimable, _mean(by_reading["exclude"]), _mean(by_reading["worst"]))
     if not strata:
         return Personal(*counts)
-    ranks = np.full((2, len(block)), np.nan)
-    for stratum in strata:
-        ranks[:, stratum.users] = own_set_rank(stratum.scores)
     mean_test, median_test = block_permutation(strata, _permutations(plan, strata, moved))
-    beats, reciprocal = map(means.of_share, ranks)
     return Personal(
         *counts,
-        means.interval(measure, lifts),
+        means.interval(row.id, LIFT + scorer),
         PermutationTest.of(median_test),
         PermutationTest.of(mean_test),
-        beats,
-        reciprocal,
-        means.factors.fits.means(measure.key, row.id),
-        means.factors.fits.spread(measure.key, row.id),
+        *means.shares(row.id, scorer),
+        fits.means(LIFT + scorer, row.id),
+        fits.spread(LIFT + scorer, row.id),
     )
+
+
+def _own_set_ranks(strata: Sequence[Stratum], users: int) -> Floats:
+    """float64 [2, users]; share of other sets that the own set beats, and one over the own set's rank."""
+    ranks = np.full((2, users), np.nan)
+    for stratum in strata:
+        ranks[:, stratum.users] = own_set_rank(stratum.scores)
+    return ranks
 
 
 def _permutations(plan: Plan, strata: Sequence[Stratum], moved: Moved) -> list[Ints]:

@@ -11,7 +11,7 @@ from benchmark.analysis.measures import AUDITOR, GAP, VERIFIER, with_role
 from benchmark.analysis.numbers import finite
 from benchmark.stats.fits import FitEffects, FittedValues, fit_effects, half_widths
 from benchmark.stats.intervals import Interval, widened
-from rebeca.arrays import Floats, Ints
+from rebeca.arrays import Floats
 
 
 class Fits:
@@ -24,7 +24,6 @@ class Fits:
         plan: What was decided beforehand.
         rows: All generators.
         values: By generator and measure, with which users it has a value.
-        block: int [users].
         draws: Draws that are needed at least.
     """
 
@@ -33,10 +32,9 @@ class Fits:
         plan: Plan,
         rows: Sequence[Rows],
         values: Mapping[str, Mapping[str, Floats]],
-        block: Ints,
         draws: int = 0,
     ) -> None:
-        self._plan, self._rows, self._users, self._block = plan, {row.id: row for row in rows}, values, block
+        self._plan, self._rows, self._users = plan, {row.id: row for row in rows}, values
         self._draws = max(plan.permutations, plan.bootstrap, draws)
         self._values: dict[tuple[str, str], FittedValues] = {}
         self._effects: dict[tuple[str, tuple[str, ...]], FitEffects] = {}
@@ -51,7 +49,7 @@ class Fits:
 
     def _by_fit(self, row: Rows, measure: str) -> Floats:
         if measure != GAP:
-            return row.by_fit(measure, self._plan.reading, self._block)
+            return row.by_fit(measure, self._plan.reading)
         verifier, auditor = with_role(row.cards, VERIFIER), with_role(row.cards, AUDITOR)
         assert verifier is not None and auditor is not None
         return self._by_fit(row, verifier) - self._by_fit(row, auditor)

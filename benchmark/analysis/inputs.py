@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmark.analysis.measures import GAP, LIFT, Measure, both_by
+from benchmark.stats.groups import Groups, divided
 from benchmark.stats.intervals import SIGNED, UNBOUNDED, Bounds
 from benchmark.stats.personalisation import Stratum, filled, personal_lift, strata_of
+from benchmark.stats.random import stream
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.interfaces import ScorerCard
 
@@ -35,13 +37,14 @@ class Rows:
         cards: Per scorer of single images.
         ranges: Lowest and highest possible value, per scorer or measure that has limits.
         sets: float64 [F, users] per measure of the sets of each fit; NaN where a user has none.
-        pairs: float64 [F, users, users] per scorer that can score for every user: S[judge, target], over the valid
-            images of each fit.
+        pairs: float64 [F, users, m] per scorer that can score for every user: each user's mean score of the images
+            made for each member of the user's group, over the valid images of each fit.
         procedure: How it was fitted; generators of one procedure pool their variance between fits.
         fits: F, the fits that the task asks for; image k of a user is of fit k mod F.
         fit_keys: Address of each different fit: F of them, or one where the fit does not vary.
-        shared: int [F, users, users]; how many of the target's valid images the judge judges, since the judge could
-            have been shown them; None if all. ``pairs`` are NaN where there are none.
+        shared: int [F, users, m]; how many of a member's valid images the user judges, since the user could have been
+            shown them; None if all. ``pairs`` are NaN where there are none.
+        group: int [users]; users of one group judge each other's images. None: all are one group.
     """
 
     id: str
@@ -59,6 +62,7 @@ class Rows:
     fits: int = 1
     fit_keys: tuple[str, ...] = ("",)
     shared: Ints | None = None
+    group: Ints | None = None
 
     def __post_init__(self) -> None:
         for name, values in (*self.scores.items(), *self.sets.items(), *self.pairs.items()):
@@ -66,11 +70,16 @@ class Rows:
                 raise ValueError(f"generator '{self.id}' has an infinite value of '{name}'")
         users = len(self.digest)
         tables = [values.shape == (self.fits, users) for values in self.sets.values()]
-        tables += [values.shape == (self.fits, users, users) for values in self.pairs.values()]
+        most = self.groups.members.shape[1]
+        tables += [values.shape == (self.fits, users, most) for values in self.pairs.values()]
         if self.per_user % self.fits or not all(tables) or len(self.fit_keys) not in (1, self.fits):
             raise ValueError(
                 f"generator '{self.id}': images, sets, pairs or addresses are not those of {self.fits} fits"
             )
+
+    @property
+    def groups(self) -> Groups:
+        return Groups.of(np.zeros(len(self.digest), np.int64) if self.group is None else self.group)
 
     @property
     def images(self) -> Ints:
@@ -149,27 +158,26 @@ class Rows:
         means = {scorer: mean_of_known(self.read(scorer, reading), axis=1) for scorer in self.scores}
         return means | {measure: mean_of_known(self.read_sets(measure, reading), axis=0) for measure in self.sets}
 
-    def by_fit(self, measure: str, reading: str, block: Ints) -> Floats:
+    def by_fit(self, measure: str, reading: str) -> Floats:
         """float64 [F, users]; a measure's value in every fit.
 
         Args:
             measure: Its key, such as ``ncf``, ``lift:ncf`` or ``diversity``.
             reading: Of failures.
-            block: int [users]; lifts are taken within blocks.
         """
         parsed = Measure.parse(measure)
         if parsed.is_lift:
-            return lifts_by_fit(self, parsed.scorer, reading, block)[0]
+            return lifts_by_fit(self, parsed.scorer, reading)[0]
         if measure in self.sets:
             return self.read_sets(measure, reading)
         return mean_of_known(self._by_fit(self.read(measure, reading)), axis=2)
 
     def mean_pairs(self, scorer: str) -> Floats | None:
-        """float64 [users, users]; S[judge, target] over fits, None where the scorer cannot score for every user."""
+        """float64 [users, m]; ``pairs`` over fits, None where the scorer cannot score for every user."""
         return mean_of_known(self.pairs[scorer], axis=0) if scorer in self.pairs else None
 
     def opinions(self, scorer: str, reading: str) -> tuple[Floats, Ints]:
-        """S[fit, judge, target], and how many images each target's mean is over, int [F, users].
+        """``pairs`` under a reading, and how many images of each target are scored, int [F, users].
 
         A failure that counts is the worst image for its own user, and an average one for everybody else: each other
         user gives it the mean of their scores of others' sets. Were it bad for everybody, as an unloved image is,
@@ -180,13 +188,15 @@ class Rows:
         images = np.asarray(np.isfinite(self._by_fit(self.read(scorer, reading))).sum(axis=2))
         if (images == scored).all():
             return pairs, scored
-        own = np.eye(pairs.shape[1], dtype=bool)
+        groups = self.groups
+        own = np.arange(pairs.shape[2]) == groups.place[:, None]
         average = mean_of_known(np.where(own, np.nan, pairs), axis=2)[:, :, None]
         of_failures = np.where(own, self.lowest[scorer][:, None], average)
-        weights = np.divide(scored, images, out=np.ones(images.shape), where=images > 0)[:, None, :]
-        known = np.where((scored > 0)[:, None, :], pairs, 0.0)
+        share = np.divide(scored, images, out=np.ones(images.shape), where=images > 0)
+        weights, lost = share[:, groups.targets], (images > scored)[:, groups.targets]
+        known = np.where((scored > 0)[:, groups.targets], pairs, 0.0)
         counted = weights * known + (1 - weights) * of_failures
-        return np.where((images > scored)[:, None, :], counted, pairs), images
+        return np.where(lost & (groups.targets >= 0), counted, pairs), images
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +220,7 @@ class Plan:
             judge in a ranked row; empty where none is asked.
         most_copies: Largest share of near-copies among the images of a ranked generator; None where any may be.
         most_outside: Likewise, of images that could not be items of the world.
+        most_compared: Users of a group within which lifts are taken; None where that is the whole block.
     """
 
     name: str
@@ -227,6 +238,11 @@ class Plan:
     confirmation: Mapping[str, float] = field(default_factory=dict)
     most_copies: float | None = None
     most_outside: float | None = None
+    most_compared: int | None = None
+
+    def groups(self, block: Ints) -> Ints:
+        """Int [users]; users of one group judge each other's images. ``block`` is int [users]."""
+        return divided(block, self.most_compared, stream(self.name, "groups"))
 
     @property
     def reading(self) -> str:
@@ -306,29 +322,31 @@ def mean_of_known(values: Floats, axis: int) -> Floats:
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
-def lifts_by_fit(row: Rows, scorer: str, reading: str, block: Ints) -> tuple[Floats, list[Stratum]]:
+def lifts_by_fit(row: Rows, scorer: str, reading: str) -> tuple[Floats, list[Stratum]]:
     """float64 [F, users], every user's lift within each fit; and the strata of those who have one in every fit.
 
-    Users of a stratum have equally many images in every fit, and its scores are the mean over fits. Scores that are
-    better low change their sign first, so that a positive lift is always the better one.
+    Users of a stratum are of one group and have equally many images in every fit, and its scores are the mean over
+    fits. Scores that are better low change their sign first, so that a positive lift is always the better one.
     """
     pairs, images = row.opinions(scorer, reading)
     pairs = pairs if row.higher(scorer) else -pairs
-    _, alike = np.unique(np.column_stack([block, images.T]), axis=0, return_inverse=True)
     lifts, strata = np.full(images.shape, np.nan), []
-    for stratum in strata_of(pairs.mean(axis=0), alike.ravel(), images.min(axis=0))[0]:
-        tables = [filled(table[np.ix_(stratum.users, stratum.users)]) for table in pairs]
-        lifts[:, stratum.users] = [personal_lift(table) for table in tables]
-        strata.append(Stratum(stratum.users, np.mean(tables, axis=0)))
+    for users in row.groups.each():
+        own = pairs[:, users, : len(users)]
+        _, alike = np.unique(images[:, users], axis=1, return_inverse=True)
+        for stratum in strata_of(own.mean(axis=0), alike.ravel(), images[:, users].min(axis=0))[0]:
+            tables = [filled(table[np.ix_(stratum.users, stratum.users)]) for table in own]
+            lifts[:, users[stratum.users]] = [personal_lift(table) for table in tables]
+            strata.append(Stratum(users[stratum.users], np.mean(tables, axis=0)))
     return lifts, strata
 
 
-def lifts_of(row: Rows, scorer: str, reading: str, block: Ints) -> tuple[Floats, list[Stratum]]:
+def lifts_of(row: Rows, scorer: str, reading: str) -> tuple[Floats, list[Stratum]]:
     """float64 [users], every user's mean lift over fits, NaN where it is not estimable; and the strata."""
-    lifts, strata = lifts_by_fit(row, scorer, reading, block)
+    lifts, strata = lifts_by_fit(row, scorer, reading)
     return np.asarray(lifts.mean(axis=0)), strata
 
 
-def with_lifts(row: Rows, reading: str, block: Ints) -> dict[str, Floats]:
+def with_lifts(row: Rows, reading: str) -> dict[str, Floats]:
     """float64 [users] per measure, personal lifts included."""
-    return row.values(reading) | {LIFT + scorer: lifts_of(row, scorer, reading, block)[0] for scorer in row.pairs}
+    return row.values(reading) | {LIFT + scorer: lifts_of(row, scorer, reading)[0] for scorer in row.pairs}

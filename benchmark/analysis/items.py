@@ -80,7 +80,7 @@ class HeldOutItems:
         table = self.ratings.table(len(self.block), items)
         column = np.searchsorted(items, np.where(row.item >= 0, row.item, items[0])) if len(items) else row.item
         out = np.full(row.item.shape, np.nan)
-        for stratum in lifts_of(row, scorer, self.reading, self.block)[1]:
+        for stratum in lifts_of(row, scorer, self.reading)[1]:
             users, m = stratum.users, len(stratum.users)
             centred = (table[users] - table[users].mean(axis=0)) * m / (m - 1)
             out[users] = np.where(row.item[users] >= 0, centred[np.arange(m)[:, None], column[users]], 0.0)

@@ -91,13 +91,14 @@ def pairs_frame(tables: Tables, scorer: str) -> pd.DataFrame:
 
     def parts() -> Iterator[pd.DataFrame]:
         for generator, scores in tables_of.items():
-            user, images_for = np.nonzero(np.isfinite(scores))
+            user, place = np.nonzero(np.isfinite(scores))
+            images_for = tables.rows[generator].groups.targets[user, place]
             yield pd.DataFrame(
                 {
                     "user": users[user],
                     "generator": generator,
                     "images_for": users[images_for],
-                    "score": scores[user, images_for],
+                    "score": scores[user, place],
                 }
             )
 

@@ -46,8 +46,7 @@ class Segment:
 def read_tables(board: Board) -> Tables:
     """All rows of a task version, read and checked once."""
     task = board.record
-    users = list(task.users.id)
-    rows = {row.id: read_rows(board.folder / row.id, row.record, task.spec, users) for row in board.rows}
+    rows = {row.id: read_rows(board.folder / row.id, row.record, task) for row in board.rows}
     return Tables(board, {row.id: replace(rows[row.id], ranked=row.ranked) for row in board.rows})
 
 
@@ -67,10 +66,10 @@ class Tables:
         self.plan = task.plan
         self.values: dict[str, dict[str, Floats]] = {}
         for name, own in rows.items():
-            values = with_lifts(own, self.plan.reading, self.block)
+            values = with_lifts(own, self.plan.reading)
             gap = gap_values(own, values)
             self.values[name] = values if gap is None else values | {GAP: gap}
-        self.fits = Fits(self.plan, list(rows.values()), self.values, self.block, DRAWS)
+        self.fits = Fits(self.plan, list(rows.values()), self.values, DRAWS)
 
     @property
     def primary(self) -> str:
@@ -115,17 +114,17 @@ class Tables:
 
         Each generator's table is centred by judge and by set within a block, which removes leniency and quality.
         Missing pairs say nothing. A generator whose users have too few scores says nothing about its block.
-        Empty where the primary scorer cannot score for every user.
+        Empty where the primary scorer cannot score for every user, and where users are compared in groups, since users
+        of different groups then judge no common images.
         """
         parts = []
         for row in self.board.rows:
             pairs = self.rows[row.id].mean_pairs(self.primary) if row.ranked else None
-            if pairs is None:
+            if pairs is None or self.plan.most_compared is not None:
                 continue
-            centred = np.zeros_like(pairs)
-            for block in np.unique(self.block):
-                own = np.flatnonzero(self.block == block)
-                scores = pairs[np.ix_(own, own)]
+            centred = np.zeros((len(pairs), len(pairs)))
+            for own in self.rows[row.id].groups.each():
+                scores = pairs[own, : len(own)]
                 if len(own) > 1 and len(well_known(scores)) == len(own):
                     centred[np.ix_(own, own)] = double_centred(filled(scores))
             parts.append(centred)

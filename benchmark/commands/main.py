@@ -49,6 +49,7 @@ from benchmark.commands.submissions import check_submission, results, submit
 from benchmark.commands.verify import verify
 from benchmark.runner import threads
 from rebeca.errors import did_you_mean
+from rebeca.parallel import processes
 
 
 class _Main(click.Group):
@@ -77,6 +78,7 @@ def main(debug: bool) -> None:
     if not os.environ.get(threads.VARIABLE):  # read by numpy and torch when they are imported
         os.environ[threads.VARIABLE] = threads.DEFAULT
         click.get_current_context().meta[THREADS_BY_DEFAULT] = True
+    click.get_current_context().with_resource(processes(threads.process_setting()))
 
 
 check.add_command(check_submission)

@@ -49,6 +49,11 @@ SETTINGS = (
         lambda: cache_folder() / "weights",
     ),
     Setting(threads.VARIABLE, "threads of numpy and torch; records hold it", threads.DEFAULT),
+    Setting(
+        threads.PROCESSES,
+        "processes for independent parts of a run, such as fits; on Linux, with one thread, on the processor",
+        threads.PROCESSES_BY_DEFAULT,
+    ),
     Setting("XDG_CACHE_HOME", "on Linux, the folder that holds the cache folder `rebeca-bench`", "`~/.cache`"),
     Setting("TMPDIR", "where `check run` puts its work folder", "the system's folder"),
     Setting("HF_HOME", "folder of the hub's files and access token", "`~/.cache/huggingface`"),

@@ -19,7 +19,7 @@ from benchmark.board.row import Row
 from benchmark.board.tables import DRAWS, Tables
 from benchmark.figures.spreads import telling
 from benchmark.figures.style import BLUE, ORANGE, Figure, Size, ranked
-from benchmark.stats.personalisation import double_centred, permutations_within
+from benchmark.stats.personalisation import double_centred, moved_scores, permutations_within, row_medians
 from benchmark.stats.random import stream
 from rebeca.arrays import Floats
 
@@ -90,17 +90,13 @@ def _schemes(tables: Tables, row: Row) -> Iterator[tuple[str, Floats, Permutatio
 
 
 def _null(tables: Tables, row: Row) -> Floats | None:
-    """Draws of the median double-centred score when whole sets move between users of a block."""
-    _, strata = lifts_of(tables.rows[row.id], tables.primary, tables.plan.reading, tables.block)
+    """Draws of the median double-centred score when whole sets move between users of a group."""
+    _, strata = lifts_of(tables.rows[row.id], tables.primary, tables.plan.reading)
     if not strata:
         return None
     sizes = [len(stratum.users) for stratum in strata]
     permutations = permutations_within(sizes, DRAWS, stream(tables.plan.name, "site-null"))
-    moved = [
-        double_centred(stratum.scores)[np.arange(len(stratum.users)), permutation]
-        for stratum, permutation in zip(strata, permutations, strict=True)
-    ]
-    return np.asarray(np.median(np.hstack(moved), axis=1))
+    return row_medians(moved_scores([double_centred(stratum.scores) for stratum in strata], permutations))
 
 
 def _draw(data: pd.DataFrame, observed: pd.DataFrame, size: Size) -> Any:

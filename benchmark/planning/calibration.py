@@ -19,6 +19,7 @@ from benchmark.planning.item_worlds import compare_retrieval
 from benchmark.planning.rates import ALPHA, FLIPS, PARTIAL_OFFSET, QUANTITIES, Cell, Counts, Rate, rate_of
 from benchmark.stats.agreement import correlation_pooled, correlation_within
 from benchmark.stats.comparison import Comparison, Rules, compare, image_wins, sign_flips
+from benchmark.stats.groups import divided
 from benchmark.stats.intervals import SHARE, mean_interval, resampling_weights
 from benchmark.stats.personalisation import (
     block_permutation,
@@ -55,8 +56,11 @@ RATINGS_PER_USER = 20
 IMAGES_FOR_GROUND_TRUTH = 200_000
 """Images from which a true value without a formula is estimated; its error is a tenth of an interval's at 210 users."""
 AGREEMENT = 0.6
+USERS_OF_A_GROUP = 25
+"""Where users are compared in groups: half of what a task may ask for, so that the cost of small groups would show."""
 WORLDS = {
     "sets": CONDITIONS,
+    "groups": ("equal", "quality", "images by leniency"),
     "generators": GENERATOR_CONDITIONS,
     "verifier": ("equal",),
     "agreement": ("equal",),
@@ -165,6 +169,29 @@ def _sets(cell: Cell, weights: Ints, rng: np.random.Generator, counter: Counts) 
                 counter.covers("lift, bootstrap-t", mean_interval(lifts, weights, method="bootstrap-t"), lift)
 
 
+def _groups(cell: Cell, weights: Ints, rng: np.random.Generator, counter: Counts) -> None:
+    """Lifts among the users of random groups; the true value is the lift among all users."""
+    users = cell.shape.users
+    if users <= USERS_OF_A_GROUP:
+        return
+    for lift in (0.0, cell.lift):
+        scores, owner = simulate_sets(cell.shape, cell.condition, lift, rng)
+        group = divided(np.zeros(users, np.int64), USERS_OF_A_GROUP, rng)
+        strata, _ = strata_of(pair_means(scores, owner)[0], group, np.bincount(owner, minlength=users))
+        lifts = np.full(users, np.nan)
+        for stratum in strata:
+            lifts[stratum.users] = personal_lift(stratum.scores)
+        permutations = permutations_within([len(stratum.users) for stratum in strata], PERMUTATIONS, rng)
+        rejected = block_permutation(strata, permutations)[1].p <= ALPHA
+        interval = mean_interval(lifts, weights)
+        if lift == 0.0:
+            counter.add("whole-set test, in groups", rejected)
+            counter.covers("lift in groups, interval without an effect", interval, 0.0)
+        else:
+            counter.add("whole-set test, in groups, power at the planted lift", rejected)
+            counter.covers("lift in groups, interval", interval, lift)
+
+
 PAIRS = [(a, b) for a in range(GENERATORS) for b in range(a + 1, GENERATORS)]
 
 
@@ -249,6 +276,7 @@ def expected_correlation(correlation: float, n: int) -> float:
 FIT_WORLDS = {"fits": compare_methods, "power": find_difference}
 SIMULATED: dict[str, Callable[[Cell, Ints, np.random.Generator, Counts], None]] = {
     "sets": _sets,
+    "groups": _groups,
     "generators": _generators,
     "verifier": _verifier,
     "agreement": _agreement,

@@ -171,21 +171,21 @@ def pilot(folder: Path) -> Pilot:
         RecordError: If they cannot be read.
     """
     task, rows = read_all(folder)
-    plan, block = task.plan, np.array(task.users.block)
+    plan = task.plan
     first = next((row for row in rows if row.id == plan.reference), rows[0])
     alike = [row for row in rows if row.per_user == first.per_user]
     primary = plan.primary
-    lifts = {row.id: lifts_of(row, primary, plan.reading, block)[0] for row in alike if primary in row.pairs}
+    lifts = {row.id: lifts_of(row, primary, plan.reading)[0] for row in alike if primary in row.pairs}
     left_out = {*task.results.unranked}
     pairs = pairs_of(plan, [row.id for row in alike if row.ranked and row.id not in left_out])
-    fits = Fits(plan, alike, {row.id: with_lifts(row, plan.reading, block) for row in alike}, block)
+    fits = Fits(plan, alike, {row.id: with_lifts(row, plan.reading) for row in alike})
     between = {measure: spread_between_fits(measure, alike, fits) for measure in both_by(primary)}
     estimates = [estimate(measure, alike, lifts, pairs, plan.reading, between[measure]) for measure in between]
     correlation = set_correlation(alike, primary)
     own = lifts.get(plan.reference, np.array([np.nan]))
     lift = float(np.nanmean(own)) if np.isfinite(own).any() else 0.0
     return Pilot(
-        users=len(block),
+        users=len(task.users.id),
         images=first.per_user,
         fits=first.fits,
         fit_variance=fit_variance(alike, plan.reference, primary, between[Measure(primary)], correlation or 0.0),

@@ -100,7 +100,11 @@ def _check_observed(path: Path, ratings: HeldOutRatings, row: Rows, scorer: str)
     )
     if scorer not in row.pairs or row.shared is not None:  # then users judge some images only
         return
-    means = np.stack([_means(table, column[:, f :: row.fits], counted[:, f :: row.fits]) for f in range(row.fits)])
+    means = np.full(row.pairs[scorer].shape, np.nan)
+    for users in row.groups.each():
+        for f in range(row.fits):
+            shown = column[users, f :: row.fits], counted[users, f :: row.fits]
+            means[f, users, : len(users)] = _means(table[users], *shown)
     known = np.isfinite(row.pairs[scorer])
     refuse_if(
         not _equal(np.where(known, means, np.nan), row.pairs[scorer]),

@@ -19,9 +19,8 @@ from benchmark.analysis.measures import JUDGES
 from benchmark.records.columns import Column, read_columns
 from benchmark.records.files import RECORD, read_comparison, read_record, refuse_if
 from benchmark.records.schema import GeneratorRecord, TaskRecord
-from benchmark.task.spec import Spec
-from rebeca.arrays import Bools, Floats, Ints
-from rebeca.errors import first_few
+from rebeca.arrays import Bools, Floats, Ints, first_true
+from rebeca.errors import RecordError, first_few
 from rebeca.seeds import SeedScheme, digest_of
 from rebeca.ties import TIE_OF_SCORES
 
@@ -142,17 +141,24 @@ def write_rows(folder: Path, rows: Rows, users: Sequence[str], seeds: Ints, fail
 
 def _pairs_table(scorer: str, pairs: Floats, rows: Rows) -> pa.Table:
     """Means of sets, and those that could be judged by nobody."""
-    shared = np.broadcast_to(rows.images_by_fit[:, None, :] if rows.shared is None else rows.shared, pairs.shape)
-    fit, judge, target = np.nonzero(np.isfinite(pairs) | ((shared == 0) & (rows.images_by_fit > 0)[:, None, :]))
+    valid, targets = _of_targets(rows), rows.groups.targets
+    shared = valid if rows.shared is None else rows.shared
+    fit, judge, place = np.nonzero(np.isfinite(pairs) | ((shared == 0) & (valid > 0)))
     columns = {
         "scorer": [scorer] * len(judge),
         "fit": fit,
         "judge": judge,
-        "target": target,
-        "mean": pa.array(pairs[fit, judge, target], from_pandas=True),
-        "n": shared[fit, judge, target],
+        "target": targets[judge, place],
+        "mean": pa.array(pairs[fit, judge, place], from_pandas=True),
+        "n": shared[fit, judge, place],
     }
     return pa.table(columns, schema=PAIRS)
+
+
+def _of_targets(rows: Rows) -> Ints:
+    """Int [F, users, m]; valid images of each member of a user's group, 0 where the group has fewer."""
+    targets = rows.groups.targets
+    return np.asarray(np.where(targets >= 0, rows.images_by_fit[:, targets], 0))
 
 
 def _write(path: Path, tables: Sequence[pa.Table]) -> None:
@@ -171,15 +177,16 @@ def read_all(folder: Path) -> tuple[TaskRecord, list[Rows]]:
         RecordError: If something cannot be read or does not add up.
     """
     task = read_comparison(folder)
-    return task, [read_rows(folder / name, read_record(folder / name), task.spec, task.users.id) for name in task.order]
+    return task, [read_rows(folder / name, read_record(folder / name), task) for name in task.order]
 
 
-def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence[str]) -> Rows:
-    """Reads the four files and checks that they agree with each other, with the seeds and with the record.
+def read_rows(folder: Path, record: GeneratorRecord, task: TaskRecord) -> Rows:
+    """Reads the four files and checks that they agree with each other, with the seeds and with the records.
 
     Raises:
         RecordError: Naming the first thing that does not add up.
     """
+    spec, users = task.spec, task.users.id
     k = spec.images_of(record.generator)
     fits = [fit.number for fit in record.fits]
     refuse_if(
@@ -211,6 +218,7 @@ def read_rows(folder: Path, record: GeneratorRecord, spec: Spec, users: Sequence
         procedure=record.generator.procedure,
         fits=spec.fits,
         fit_keys=tuple(fit.key for fit in record.fits),
+        group=task.groups,
     )
     rows = rows if record.submission is None else handed_in(rows)
     pairs, shared = _read_pairs(folder / "pairs.parquet", rows)
@@ -363,10 +371,10 @@ def _check_means(folder: Path, rows: Rows, stored: Mapping[str, Mapping[str, Col
             (columns["images"] != _scored(rows, measure)).any(),
             f"{folder}: users.parquet: 'images' of '{measure}' is not the number of scored images",
         )
-    block = np.zeros(len(rows.digest), np.int64)  # no lift is asked for
     for scorer, pairs in rows.pairs.items():
         refuse_if(scorer not in rows.scores, f"{folder}: pairs.parquet: '{scorer}' scores no images")
-        own_sets, values = np.diagonal(pairs, axis1=1, axis2=2), rows.by_fit(scorer, "exclude", block)
+        own_sets = pairs[:, np.arange(pairs.shape[1]), rows.groups.place]
+        values = rows.by_fit(scorer, "exclude")
         low = high = values
         if rows.shared is not None:  # then the own images have unequal weights
             low, high = (rows.of_fits(rows.scores[scorer], reduce) for reduce in (np.fmin.reduce, np.fmax.reduce))
@@ -394,32 +402,37 @@ def _read_sets(path: Path, users: Sequence[str], fits: int) -> dict[str, Floats]
 
 def _read_pairs(path: Path, rows: Rows) -> tuple[dict[str, Floats], Ints | None]:
     """``pairs`` and ``shared`` of the rows, which are complete but for these."""
-    valid, generated = rows.images_by_fit, rows.generated_by_fit
+    valid, generated, groups = rows.images_by_fit, rows.generated_by_fit, rows.groups
     fits, users = valid.shape
-    columns = read_columns(path, PAIRS, MOST_MEASURES * fits * users**2)
+    shape = (fits, *groups.targets.shape)
+    columns = read_columns(path, PAIRS, MOST_MEASURES * int(np.prod(shape)))
     fit, judge, target = columns["fit"], columns["judge"], columns["target"]
     refuse_if(
         len(judge) and not (min(judge.min(), target.min()) >= 0 and max(judge.max(), target.max()) < users),
         f"{path}: a user outside 0 to {users - 1}",
     )
     refuse_if(len(fit) and not (fit.min() >= 0 and fit.max() < fits), f"{path}: a fit outside 0 to {fits - 1}")
+    apart = first_true(groups.label[judge] != groups.label[target])
+    if apart is not None:
+        raise RecordError(f"{path}: users {judge[apart]} and {target[apart]} are not of one group")
     n, most = columns["n"], valid[fit, target]
     refuse_if(
         ((n > most) | (n < generated[fit, target]) | ((judge == target) & (n != most))).any(),
         f"{path}: 'n' is not the number of the target's valid images that the judge could have been shown",
     )
     refuse_if((np.isnan(columns["mean"]) != (n == 0)).any(), f"{path}: a mean over no image, or none over images")
-    shared = np.tile(valid[:, None, :], (1, users, 1))
-    shared[fit, judge, target] = n
-    refuse_if((shared[fit, judge, target] != n).any(), f"{path}: 'n' of one pair differs between scorers")
-    place = np.ravel_multi_index((fit, judge, target), (fits, users, users))
+    everything = _of_targets(rows)
+    place = np.ravel_multi_index((fit, judge, groups.place[target]), shape)
+    shared = everything.copy()
+    shared.flat[place] = n
+    refuse_if((shared.flat[place] != n).any(), f"{path}: 'n' of one pair differs between scorers")
     pairs: dict[str, Floats] = {}
     for scorer in dict.fromkeys(columns["scorer"].tolist()):
         own = columns["scorer"] == scorer
         refuse_if(len(np.unique(place[own])) != int(own.sum()), f"{path}: a pair of '{scorer}' is given twice")
-        pairs[str(scorer)] = np.full((fits, users, users), np.nan)
+        pairs[str(scorer)] = np.full(shape, np.nan)
         pairs[str(scorer)].flat[place[own]] = columns["mean"][own]
-    return pairs, None if (shared == valid[:, None, :]).all() else shared
+    return pairs, None if (shared == everything).all() else shared
 
 
 def read_held_out(path: Path, users: int) -> HeldOutScores:

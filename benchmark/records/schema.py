@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import AfterValidator, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from benchmark.analysis.inputs import Plan
@@ -18,6 +19,7 @@ from benchmark.analysis.numbers import AtLeastOne, Count, Interval, NotNegative,
 from benchmark.analysis.results import GeneratorResults, Personal, Summary, TaskResults
 from benchmark.task.file import ID, StrictModel
 from benchmark.task.spec import GeneratorEntry, Spec
+from rebeca.arrays import Ints
 from rebeca.interfaces import ScorerCard
 
 SCHEMA: Literal[3] = 3
@@ -403,6 +405,12 @@ class TaskRecord(Record):
         return plan_of(self.spec, self.analysis.frozen)
 
     @property
+    def groups(self) -> Ints:
+        """Int [users]; users of one group judge each other's images."""
+        block = np.array(self.users.block, np.int64)
+        return block if self.spec.analysis.most_compared is None else self.plan.groups(block)
+
+    @property
     def entries(self) -> Mapping[str, GeneratorEntry]:
         """Generators of the spec and those that were handed in, by id."""
         return {entry.id: entry for entry in (*self.spec.generators, *self.submitted)}
@@ -425,6 +433,7 @@ def plan_of(spec: Spec, frozen: bool) -> Plan:
         frozen=frozen,
         most_copies=analysis.most_copies,
         most_outside=analysis.most_outside,
+        most_compared=analysis.most_compared,
         confirmation={} if analysis.confirmation is None else analysis.confirmation.model_dump(),
     )
 

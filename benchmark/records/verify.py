@@ -111,7 +111,7 @@ def read_checked(folder: Path) -> Checked:
     for name in task.order:
         record = read_record(folder / name)
         _check_generator(folder / name, name, record, task)
-        rows.append(read_rows(folder / name, record, task.spec, task.users.id))
+        rows.append(read_rows(folder / name, record, task))
         _check_published_schemes(folder / name, record, rows[-1])
         _check_shown(folder / name, record, task, rows[-1])
         records[name] = record

@@ -30,7 +30,8 @@ from rebeca.interfaces import Scorer
 SAME_SCORE = 1e-5
 """Tolerance between generators for one user's score of one image: other batches round differently."""
 HAS_PUBLISHED_SCHEME = (VERIFIER, AUDITOR)
-"""Roles of scorers that can always be asked for every user, so that the published scheme is in the record."""
+"""Roles of scorers that can always be asked for every user, so that the published scheme is in the record, unless users
+are compared in groups."""
 
 
 def check_users(folder: Path, task: TaskRecord) -> None:
@@ -79,9 +80,8 @@ def check_together(
     _check_scorers(folder, task, records, rows)
     _check_images(folder, task, records, rows)
     _check_fits(folder, records)
-    block = np.array(task.users.block, np.int64)
     for row in rows:
-        _check_opinions(folder / row.id, records[row.id], row, block)
+        _check_opinions(folder / row.id, task, records[row.id], row)
 
 
 def _check_scorers(
@@ -189,25 +189,27 @@ def _check_fits(folder: Path, records: Mapping[str, GeneratorRecord]) -> None:
             )
 
 
-def _check_opinions(folder: Path, record: GeneratorRecord, row: Rows, block: Ints) -> None:
-    """Checks that a scorer of all users was asked for every user of a block, for every set of images with a score."""
+def _check_opinions(folder: Path, task: TaskRecord, record: GeneratorRecord, row: Rows) -> None:
+    """Checks that a scorer of all users was asked for every user of a group, for every set of images with a score."""
+    targets = row.groups.targets
     for scorer in row.scores:
-        scored = np.isfinite(row.by_fit(scorer, "exclude", block))
+        scored = np.isfinite(row.by_fit(scorer, "exclude"))
         if not record.measures[scorer].everyone:
             refuse_if(scorer in row.pairs, f"{folder}: pairs.parquet: not every user can be asked by '{scorer}'")
             continue
         if scorer not in row.pairs:
             refuse_if(scored.any(), f"{folder}: pairs.parquet: '{scorer}' is missing")
             continue
-        expected = (block[:, None] == block[None, :]) & scored[:, None, :]
+        expected = (targets >= 0) & scored[:, targets]
         if row.shared is not None:
             expected &= row.shared > 0
         refuse_if(
             (np.isfinite(row.pairs[scorer]) != expected).any(),
-            f"{folder}: pairs.parquet: '{scorer}' is not complete within blocks",
+            f"{folder}: pairs.parquet: '{scorer}' is not complete within groups",
         )
         refuse_if(
             row.cards[scorer].role in HAS_PUBLISHED_SCHEME
+            and task.plan.most_compared is None
             and scorer not in record.published_schemes
             and row.images.any(),
             f"{folder}: published_schemes: that of '{scorer}' is missing",

@@ -30,8 +30,8 @@ from rebeca.params import changed_params, params_json
 from rebeca.pixels import DECODING
 from rebeca.seeds import digest_of
 
-USERS_PER_UNIT = 64
-"""A crash loses at most the work unit in progress."""
+USERS_PER_UNIT = 16
+"""A crash loses at most the work units in progress, and processes share them out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,6 +384,7 @@ def _score_address(
         encoders=[named_encoder(text, task.source.parent).address() for text in flags.encoders],
         ratings=data.ratings,
         units=[unit.address.key for unit in units],
+        **({} if task.file.analysis.most_compared is None else {"groups": task.analysis_hash()}),
     )
 
 

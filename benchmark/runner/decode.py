@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 
 from benchmark.records.costs import images_stage
-from benchmark.runner.addresses import Addresses, FitAddress, GeneratorAddress
+from benchmark.runner.addresses import Addresses, FitAddress, GeneratorAddress, WorkUnit
 from benchmark.runner.fits import Decoders, fit_generator, generator_context
 from benchmark.runner.freeze import Freezer
 from benchmark.runner.images import ImageRow, read_embeddings, read_unit, write_batch, write_unit
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build
-from benchmark.runner.progress import Report
 from benchmark.runner.store import Stages, Store
 from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.arrays import Floats, Ints
 from rebeca.interfaces import Generator, Request
+from rebeca.parallel import in_part, spread
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,28 +63,39 @@ def fit_and_decode(
         PluginError: If the generator fails or breaks its contract.
     """
     address = addresses.generators[spec.id]
-    folder_of = {fit.number: fit_generator(task, spec, address, fit, materials, stages) for fit in address.fits}
+    folder_of = fit_generator(task, spec, address, address.fits, materials, stages)
     store, title = stages.store, images_stage(spec.id)
     missing = [unit for unit in address.units if store.find(unit.address) is None]
-    decoded = 0
     if missing:
-        decoders = Decoders(task, spec, materials, store.root)
-        with TemporaryDirectory(prefix="rebeca-") as workdir, stages.reporter.stage(title) as report:
-            total = sum(unit.images for unit in missing)
-            for fit, units in groupby(missing, lambda unit: unit.fit):
-                folder = Path(workdir, str(fit.number))
-                folder.mkdir(exist_ok=True)
-                generator = load_generator(task, spec, address, fit, folder_of[fit.number], materials, decoders, folder)
-                started = time.perf_counter()
-                for unit in units:
-                    count = partial(_counted, report=report, before=decoded, total=total)
-                    requests = requests_of(task, spec, unit.users, unit.replicates)
-                    store.make(unit.address, partial(_write, generator, requests, materials, decoders, spec.id, count))
-                    freezer.images_made()
-                    decoded += unit.images
-                stages.seconds[title] += time.perf_counter() - started
-                del generator  # before the next one is built: one fits into the memory of a device
-    return read_images(spec, address, store, decoded)
+        decoders, ready = Decoders(task, spec, materials, store.root), dict[int, Generator[Any]]()
+        total, done = sum(unit.images for unit in missing), 0
+        with TemporaryDirectory(prefix="rebeca-") as workdir, stages.reporter.stage(title) as shown:
+
+            def report(count: int) -> None:
+                if not in_part():
+                    shown(done + count, total, "images")
+
+            def seconds_to_decode(unit: WorkUnit) -> float:
+                fit = unit.fit.number
+                if fit not in ready:
+                    ready.clear()  # before the next one is built: one fits into the memory of a device
+                    folder = Path(workdir, f"{fit}-{os.getpid()}")
+                    folder.mkdir()
+                    ready[fit] = load_generator(
+                        task, spec, address, unit.fit, folder_of[fit], materials, decoders, folder
+                    )
+                started, requests = time.perf_counter(), requests_of(task, spec, unit.users, unit.replicates)
+                write = partial(_write, ready[fit], requests, materials, decoders, spec.id, partial(_counted, report))
+                store.make(unit.address, write)
+                freezer.images_made()
+                return time.perf_counter() - started
+
+            report(0)
+            for unit, seconds in zip(missing, spread(seconds_to_decode, missing, materials.device), strict=True):
+                stages.seconds[title] += seconds
+                done += unit.images
+                report(0)
+    return read_images(spec, address, store, sum(unit.images for unit in missing))
 
 
 def read_images(spec: ResolvedGenerator, address: GeneratorAddress, store: Store, decoded: int) -> GeneratorImages:
@@ -111,11 +122,10 @@ def _write(
         write_batch(folder, decoders.batch)
 
 
-def _counted(answers: Iterable[object], report: Report, before: int, total: int) -> Iterator[object]:
-    """The same answers; ``report`` is told how many there are, besides those ``before``."""
-    report(before, total, "images")
+def _counted(report: Callable[[int], None], answers: Iterable[object]) -> Iterator[object]:
+    """The same answers; ``report`` is told how many there are."""
     for number, answer in enumerate(answers, start=1):
-        report(before + number, total, "images")
+        report(number)
         yield answer
 
 

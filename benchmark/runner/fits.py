@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from benchmark.runner.devices import rehearsed
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build
 from benchmark.runner.progress import Report
-from benchmark.runner.store import Stages
+from benchmark.runner.store import Job, Stages
 from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.errors import PluginError
 from rebeca.interfaces import Decoder, DecoderContext, GeneratorContext, Privileges, Space, no_progress
@@ -100,18 +100,18 @@ def fit_generator(
     task: Task,
     spec: ResolvedGenerator,
     address: GeneratorAddress,
-    fit: FitAddress,
+    fits: Sequence[FitAddress],
     materials: Materials,
     stages: Stages,
-) -> Path:
-    """The folder of one fit of a generator; generators with the same address share it.
+) -> list[Path]:
+    """The folders of some fits of a generator; generators with the same address share them.
 
     Raises:
         PluginError: If the generator fails, or saves a file with the name of the harness's report.
     """
-    workdir = stages.store.checkpoint(fit.address)
 
-    def write(folder: Path, report: Report) -> None:
+    def write(fit: FitAddress, folder: Path, report: Report) -> None:
+        workdir = stages.store.checkpoint(fit.address)
         workdir.mkdir(parents=True, exist_ok=True)
         decoders = Decoders(task, spec, materials, stages.store.root)
         context = generator_context(task, spec, address, fit, materials, decoders, workdir, report, "fit")
@@ -123,11 +123,14 @@ def fit_generator(
             raise PluginError(f"generator '{spec.id}': save wrote {REPORT}, which the harness writes", hint="rename it")
         path.write_text(json.dumps(generator.report(), indent=1, sort_keys=True), encoding="utf-8")
 
-    folder = stages.make(fit.address, fit_stage(spec.id, fit.number, len(address.fits)), write)
-    for damaged in sorted(workdir.glob("*.damaged")):
-        stages.reporter.info(f"  {spec.id}: {damaged.stem} was cut short or edited; the fit began anew")
-    shutil.rmtree(workdir, ignore_errors=True)
-    return folder
+    jobs = [Job(fit.address, fit_stage(spec.id, fit.number, len(address.fits)), partial(write, fit)) for fit in fits]
+    folders = stages.make_all(jobs, materials.device)
+    for fit in fits:
+        workdir = stages.store.checkpoint(fit.address)
+        for damaged in sorted(workdir.glob("*.damaged")):
+            stages.reporter.info(f"  {spec.id}: {damaged.stem} was cut short or edited; the fit began anew")
+        shutil.rmtree(workdir, ignore_errors=True)
+    return folders
 
 
 def read_report(folder: Path) -> Mapping[str, JsonValue]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from benchmark.runner.addresses import JudgeAddress
 from benchmark.runner.embed import Encoders
 from benchmark.runner.plugins import build
 from benchmark.runner.progress import Report
-from benchmark.runner.store import Stages
+from benchmark.runner.store import Job, Stages
 from benchmark.runner.world import World
 from rebeca.arrays import Floats
 from rebeca.data.splits import Part
@@ -20,23 +21,26 @@ from rebeca.interfaces import FittedJudge, Judge, JudgeContext, no_progress
 from rebeca.seeds import substream
 
 
-def fit_judge(address: JudgeAddress, embeddings: Floats, world: World, device: str, stages: Stages) -> Path:
-    """The folder of a fitted judge.
+def fit_judges(
+    addresses: Sequence[JudgeAddress], embeddings: Mapping[str, Floats], world: World, device: str, stages: Stages
+) -> list[Path]:
+    """The folders of fitted judges.
 
     Args:
-        address: Which judge, on which data, with which seed.
-        embeddings: float32 [items, dim]; all items in its space.
+        addresses: Which judges, on which data, with which seeds.
+        embeddings: float32 [items, dim] by role; all items in its space.
         world: The data.
         device: Torch device.
-        stages: Takes the fit from the store, or makes it.
+        stages: Takes the fits from the store, or makes them.
     """
 
-    def write(folder: Path, report: Report) -> None:
+    def write(address: JudgeAddress, folder: Path, report: Report) -> None:
         judge = _built(address, world, device, report)
-        judge.fit(part_of(address, world), embeddings)
+        judge.fit(part_of(address, world), embeddings[address.space])
         judge.save(folder)
 
-    return stages.make(address.fit, judge_stage(address.role, address.share), write)
+    jobs = [Job(each.fit, judge_stage(each.role, each.share), partial(write, each)) for each in addresses]
+    return stages.make_all(jobs, device)
 
 
 def part_of(address: JudgeAddress, world: World) -> Part:
@@ -51,7 +55,7 @@ def fitted_judge(
 
     Args:
         address: The judge.
-        folder: Returned by :func:`fit_judge`.
+        folder: Returned by :func:`fit_judges`.
         embeddings: float32 [items, dim]; all items in its space.
         encoders: Encoders by role.
         world: The data.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.embed import Encoders, embed
-from benchmark.runner.judges import fit_judge, fitted_judge
+from benchmark.runner.judges import fit_judges, fitted_judge
 from benchmark.runner.store import Stages
 from benchmark.runner.world import World
 from rebeca.arrays import Floats
@@ -44,10 +44,11 @@ def prepare(world: World, addresses: Addresses, device: str, stages: Stages) -> 
     embeddings = {
         role: embed(role, encoders, address, catalogue, stages) for role, address in addresses.encoders.items()
     }
-    fitted = []
-    for address in (*addresses.judges.values(), *addresses.curve):
-        own = embeddings[address.space]
-        folder = fit_judge(address, own, world, device, stages)
-        fitted.append(fitted_judge(address, folder, own, encoders, world, device))
+    asked = [*addresses.judges.values(), *addresses.curve]
+    folders = fit_judges(asked, embeddings, world, device, stages)
+    fitted = [
+        fitted_judge(address, folder, embeddings[address.space], encoders, world, device)
+        for address, folder in zip(asked, folders, strict=True)
+    ]
     judges = dict(zip(addresses.judges, fitted, strict=False))
     return Materials(world, encoders, embeddings, judges, tuple(fitted[len(judges) :]), device)

@@ -254,14 +254,13 @@ class _Run:
     def __init__(self, folder: Path, scale: _Scale) -> None:
         self.record, rows = read_all(folder)
         self._rows = {row.id: row for row in rows}
-        self._block: Ints = np.array(self.record.users.block, np.int64)
         self.scale = scale
         self.measures: Sequence[Measure] = both_by(self.record.spec.analysis.primary.scorer)
 
     def values(self, generator: str, measure: Measure) -> Floats:
         """float64 [users]; NaN where a user has none, as all have of lifts that the scorer does not give."""
         row = self._rows[generator]
-        every = with_lifts(row, self.record.plan.reading, self._block)
+        every = with_lifts(row, self.record.plan.reading)
         return every.get(measure.key, np.full(len(row.digest), np.nan))
 
     def above_level(self, generator: str, measure: Measure) -> Floats:
@@ -273,7 +272,7 @@ class _Run:
         row: Rows = self._rows[generator]
         if len(row.fit_keys) == 1:
             return np.zeros(0)
-        means = np.array([_mean(own) for own in row.by_fit(measure.key, self.record.plan.reading, self._block)])
+        means = np.array([_mean(own) for own in row.by_fit(measure.key, self.record.plan.reading)])
         return means[np.isfinite(means)]
 
 

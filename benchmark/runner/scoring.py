@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmark.analysis.measures import PRIOR
 from benchmark.records.costs import score_stage
+from benchmark.records.schema import plan_of
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.embed import Encoders
@@ -19,7 +20,9 @@ from benchmark.runner.images import ImageRow, PixelCache
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build, build_encoder
 from benchmark.runner.progress import Report
-from benchmark.runner.store import Stages
+from benchmark.runner.store import Job, Stages, Store
+from benchmark.runner.world import World
+from benchmark.stats.groups import Groups
 from benchmark.task.encoders import named_encoder
 from benchmark.task.resolved import Task
 from rebeca.arrays import Floats, Ints, Pixels, evenly
@@ -41,8 +44,8 @@ class ImageScores:
     Attributes:
         card: The scorer's card.
         own: float64 [images]; for the user of each image, NaN without a score.
-        everyone: float64 [users, different images], or None where not every user can be asked.
-        position: int [images]; column of ``everyone``.
+        everyone: float64 [users, different images of the user's group], or None where not every user can be asked.
+        position: int [images]; column of ``everyone`` for users of the group.
         worst: float64 [users]; what a failed image counts under ``failures: worst``, NaN where unknown.
     """
 
@@ -265,57 +268,96 @@ def worst_scores(scorer: Scorer[Any], materials: Materials, flags: ScorerFlags, 
 def score_all(
     task: Task, images: Sequence[GeneratorImages], addresses: Addresses, materials: Materials, stages: Stages
 ) -> list[GeneratorScores]:
-    scorers, vectors = scorer_builder(task, addresses, materials), ImageVectors(materials.encoders)
-    return [score(each, scorers, addresses, materials, vectors, stages) for each in images]
-
-
-def score(
-    images: GeneratorImages,
-    scorers: Callable[[str], Scorer[Any] | SetScorer[Any]],
-    addresses: Addresses,
-    materials: Materials,
-    vectors: ImageVectors,
-    stages: Stages,
-) -> GeneratorScores:
-    """Scores a generator's images by every scorer, or takes the scores from the store.
+    """Scores all generators' images by every scorer, or takes the scores from the store.
 
     Raises:
         PluginError: If a scorer breaks its contract.
     """
-    name, users, fits = images.spec.id, materials.world.users, addresses.fits
-    reads = Reads(sum(not row.failure for row in images.rows))
-    scored = scored_images(images, materials, vectors, reads.count)
-    by_image: dict[str, ImageScores] = {}
-    by_user: dict[str, Floats] = {}
-    cards: dict[str, ScorerCard] = {}
-    for scorer, flags in addresses.scorers.items():
+    scorers, vectors = scorer_builder(task, addresses, materials), ImageVectors(materials.encoders)
+    groups = asked_together(task, materials.world)
+    asked = [_Asked(each, scorers, addresses, materials, vectors, groups) for each in images]
+    stages.make_all([job for each in asked for job in each.jobs()], materials.device)
+    return [each.scores(stages.store) for each in asked]
 
-        def write(folder: Path, report: Report, scorer: str = scorer, flags: ScorerFlags = flags) -> None:
-            reads.begin(report)
-            own = restricted(scored, flags.needs)
-            built = scorers(scorer)
-            arrays = score_arrays(built, own, users, fits)
-            if isinstance(built, Scorer):
-                arrays["worst"] = worst_scores(built, materials, flags, users)
-            _check_complete(arrays, flags, scorer, own)
-            np.savez(folder / "scores.npz", **arrays)  # type: ignore[arg-type]
 
-        folder = stages.make(addresses.scores[name, scorer], score_stage(name, scorer), write, announce=False)
-        with np.load(folder / "scores.npz", allow_pickle=False) as stored:
-            arrays = {measure: stored[measure] for measure in stored.files}
-        if flags.of_sets:
-            by_user |= {measure: values.reshape(fits, len(users)) for measure, values in arrays.items()}
-            cards |= flags.cards
-        else:
-            by_image[scorer] = ImageScores(flags.card, everyone=arrays.pop("everyone", None), **arrays)
-    return GeneratorScores(images, np.searchsorted(users, scored.user), scored, by_image, by_user, cards)
+def asked_together(task: Task, world: World) -> Groups | None:
+    """Users who are asked about each other's images; None where everybody is asked about everybody's."""
+    if task.file.analysis.most_compared is None:
+        return None
+    plan = plan_of(task.spec(), frozen=True)
+    return Groups.of(plan.groups(world.dataset.block_of_user[world.users]))
+
+
+class _Asked:
+    """The images of one generator, about which every scorer is asked.
+
+    Args:
+        images: The images.
+        scorers: Builds a scorer by its id.
+        addresses: Of the run.
+        materials: Data, embeddings and judges.
+        vectors: Encodes images.
+        groups: As of :func:`score_arrays`.
+    """
+
+    def __init__(
+        self,
+        images: GeneratorImages,
+        scorers: Callable[[str], Scorer[Any] | SetScorer[Any]],
+        addresses: Addresses,
+        materials: Materials,
+        vectors: ImageVectors,
+        groups: Groups | None,
+    ) -> None:
+        self._images, self._scorers, self._addresses = images, scorers, addresses
+        self._materials, self._groups, self._users = materials, groups, materials.world.users
+        self._reads = Reads(sum(not row.failure for row in images.rows))
+        self._scored = scored_images(images, materials, vectors, self._reads.count)
+
+    def jobs(self) -> list[Job]:
+        """One per scorer."""
+        name = self._images.spec.id
+        return [
+            Job(self._addresses.scores[name, scorer], score_stage(name, scorer), partial(self._write, scorer), False)
+            for scorer in self._addresses.scorers
+        ]
+
+    def _write(self, scorer: str, folder: Path, report: Report) -> None:
+        self._reads.begin(report)
+        built, flags = self._scorers(scorer), self._addresses.scorers[scorer]
+        own = restricted(self._scored, flags.needs)
+        arrays = score_arrays(built, own, self._users, self._addresses.fits, self._groups)
+        if isinstance(built, Scorer):
+            arrays["worst"] = worst_scores(built, self._materials, flags, self._users)
+        _check_complete(arrays, flags, scorer, own)
+        np.savez(folder / "scores.npz", **arrays)  # type: ignore[arg-type]
+
+    def scores(self, store: Store) -> GeneratorScores:
+        """What all scorers answered, once it is in the store."""
+        by_image: dict[str, ImageScores] = {}
+        by_user: dict[str, Floats] = {}
+        cards: dict[str, ScorerCard] = {}
+        for scorer, flags in self._addresses.scorers.items():
+            folder = store.folder(self._addresses.scores[self._images.spec.id, scorer])
+            with np.load(folder / "scores.npz", allow_pickle=False) as stored:
+                arrays = {measure: stored[measure] for measure in stored.files}
+            if flags.of_sets:
+                shape = self._addresses.fits, len(self._users)
+                by_user |= {measure: values.reshape(shape) for measure, values in arrays.items()}
+                cards |= flags.cards
+            else:
+                by_image[scorer] = ImageScores(flags.card, everyone=arrays.pop("everyone", None), **arrays)
+        owner = np.searchsorted(self._users, self._scored.user)
+        return GeneratorScores(self._images, owner, self._scored, by_image, by_user, cards)
 
 
 def images_of_fit(images: ScoredImages, fit: int, fits: int) -> ScoredImages:
     """Those images that one of several fits made."""
-    if fits == 1:
-        return images
-    own = np.flatnonzero(images.replicate % fits == fit)
+    return images if fits == 1 else _part(images, np.flatnonzero(images.replicate % fits == fit))
+
+
+def _part(images: ScoredImages, own: Ints) -> ScoredImages:
+    """Some of the images, int [n]."""
     _, first, position = np.unique(images.unique[own], return_index=True, return_inverse=True)
     return replace(
         images,
@@ -339,7 +381,7 @@ def _check_complete(arrays: Mapping[str, Floats | Ints], flags: ScorerFlags, sco
 
 
 def score_arrays(
-    scorer: Scorer[Any] | SetScorer[Any], images: ScoredImages, users: Ints, fits: int
+    scorer: Scorer[Any] | SetScorer[Any], images: ScoredImages, users: Ints, fits: int, groups: Groups | None = None
 ) -> dict[str, Floats | Ints]:
     """The arrays that are stored of a scorer's answers.
 
@@ -348,19 +390,46 @@ def score_arrays(
         images: n valid images.
         users: int [users]; indices of the users that images were made for.
         fits: Number of fits; image k of a user is of fit k modulo this number.
+        groups: Of users who are asked about each other's images; None asks everybody about everybody's.
 
     Returns:
         For a set scorer its measures, float64 [fits * users]; the sets of each fit are scored apart. For a scorer
-        ``own`` [n], ``position`` [n] and, where every user can be asked, ``everyone`` [users, different images].
+        ``own`` [n], ``position`` [n] and, where every user can be asked, ``everyone``: float64 [users, different images
+        of the user's group], NaN beyond those.
     """
     if isinstance(scorer, SetScorer):
         sets = [scorer.score_sets(images_of_fit(images, fit, fits), users) for fit in range(fits)]
         return {measure: np.concatenate([np.asarray(own[measure], np.float64) for own in sets]) for measure in sets[0]}
-    first, position = np.unique(images.unique, return_inverse=True)
     if not scorer.judges_everyone:
         own = np.asarray(scorer.score(images, images.user), np.float64)
-        return {"position": position, "own": own}
+        return {"position": np.unique(images.unique, return_inverse=True)[1], "own": own}
     # own scores are taken from the table of all users: computed separately, they would round differently
-    everyone = np.asarray(scorer.score_all(images, users)[:, first], np.float64)
-    own = everyone[np.searchsorted(users, images.user), position]
-    return {"position": position, "everyone": everyone, "own": own}
+    if groups is None:
+        position, everyone = _opinions(scorer, images, users)
+    else:
+        position, everyone = _opinions_in_groups(scorer, images, users, groups)
+    return {
+        "position": position,
+        "everyone": everyone,
+        "own": everyone[np.searchsorted(users, images.user), position],
+    }
+
+
+def _opinions(scorer: Scorer[Any], images: ScoredImages, users: Ints) -> tuple[Ints, Floats]:
+    """Column of each image, int [n], and scores by all users, float64 [users, different images]."""
+    first, position = np.unique(images.unique, return_inverse=True)
+    return position, np.asarray(scorer.score_all(images, users)[:, first], np.float64)
+
+
+def _opinions_in_groups(scorer: Scorer[Any], images: ScoredImages, users: Ints, groups: Groups) -> tuple[Ints, Floats]:
+    images = replace(images, embedding_of=cache(images.embedding_of))
+    group_of_image = groups.label[np.searchsorted(users, images.user)]
+    position, tables = np.zeros(len(images), np.int64), []
+    for label, members in enumerate(groups.each()):
+        own = np.flatnonzero(group_of_image == label)
+        position[own], table = _opinions(scorer, _part(images, own), users[members])
+        tables.append(table)
+    everyone = np.full((len(users), max(table.shape[1] for table in tables)), np.nan)
+    for members, table in zip(groups.each(), tables, strict=True):
+        everyone[members, : table.shape[1]] = table
+    return position, everyone

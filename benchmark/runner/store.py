@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,8 @@ from pydantic import JsonValue
 from benchmark.disk import file_digest, is_locked, locked, sync_files, sync_path, write_atomically
 from benchmark.runner.progress import Report, Reporter
 from rebeca.errors import StoreError, disk_full
+from rebeca.interfaces import no_progress
+from rebeca.parallel import in_part, spread
 from rebeca.seeds import canonical_json, digest_of
 
 MANIFEST = "artefact.json"
@@ -226,6 +228,23 @@ def problem_of(folder: Path) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """An artefact that may be made beside others.
+
+    Attributes:
+        address: Its address.
+        title: As of :meth:`Stages.make`, as are ``write`` and ``announce``.
+        write: Writes it.
+        announce: Whether to print the title of a short stage.
+    """
+
+    address: Address
+    title: str
+    write: Callable[[Path, Report], None]
+    announce: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Stages:
     """Takes artefacts from the store and makes those that are missing.
 
@@ -256,3 +275,30 @@ class Stages:
             folder = self.store.make(address, lambda empty: write(empty, report))
         self.seconds[title] += time.perf_counter() - started
         return folder
+
+    def make_all(self, jobs: Sequence[Job], device: str) -> list[Path]:
+        """The folders of several artefacts; those that are missing are made in forked processes where these help.
+
+        Args:
+            jobs: Artefacts that do not depend on each other.
+            device: Torch device of the work.
+        """
+        different = {job.address: job for job in reversed(jobs)}  # two titles may share an artefact
+        missing = [job for job in reversed(different.values()) if self.store.find(job.address) is None]
+        shown: list[Report] = [no_progress]
+
+        def report(done: int, total: int, note: str) -> None:
+            if not in_part():
+                shown[0](done, total, note)
+
+        def seconds_to_make(job: Job) -> float:
+            started = time.perf_counter()
+            self.store.make(job.address, lambda empty: job.write(empty, report))
+            return time.perf_counter() - started
+
+        results = spread(seconds_to_make, missing, device)
+        for job in missing:
+            with self.reporter.stage(job.title, job.announce) as shown[0]:
+                self.seconds[job.title] += next(results)
+        results.close()
+        return [self.store.folder(job.address) for job in jobs]

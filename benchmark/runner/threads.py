@@ -1,4 +1,7 @@
-"""How many threads a run computes with: sums are rounded differently with another number, and so are results."""
+"""How many threads and processes a run computes with.
+
+Sums are rounded differently with another number of threads, and so are results. Processes change no result.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ from contextlib import contextmanager
 from rebeca.errors import SpecError
 
 VARIABLE = "OMP_NUM_THREADS"
-DEFAULT = "2"
+DEFAULT = "1"
 """Where the variable is not set."""
+PROCESSES, PROCESSES_BY_DEFAULT = "REBECA_PROCESSES", "2"
 NUMBERS = re.compile(r"[1-9][0-9]{0,3}(,[1-9][0-9]{0,3})*")
 """One number, or one per level of nesting."""
 
@@ -27,6 +31,18 @@ def thread_setting() -> str:
     if not NUMBERS.fullmatch(threads):
         raise SpecError(f"{VARIABLE}={threads}: not a number of threads", hint="set it to 1 or more, or unset it")
     return threads
+
+
+def process_setting() -> int:
+    """``REBECA_PROCESSES``, or the default: in how many processes independent parts of a run are computed.
+
+    Raises:
+        SpecError: If it is no number of processes.
+    """
+    number = os.environ.get(PROCESSES) or PROCESSES_BY_DEFAULT
+    if not NUMBERS.fullmatch(number) or "," in number:
+        raise SpecError(f"{PROCESSES}={number}: not a number of processes", hint="set it to 1 or more, or unset it")
+    return int(number)
 
 
 @contextmanager

@@ -48,10 +48,11 @@ from benchmark.runner.addresses import Addresses, GeneratorAddress
 from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.fits import read_report
 from benchmark.runner.images import failures_by_kind
-from benchmark.runner.scoring import GeneratorScores
+from benchmark.runner.scoring import GeneratorScores, ImageScores
 from benchmark.runner.store import Stages, Store
 from benchmark.runner.world import World
 from benchmark.scorers.observed import ratings_of_images
+from benchmark.stats.groups import Groups
 from benchmark.stats.intervals import Bounds
 from benchmark.stats.personalisation import comparable, image_shuffle, pair_means
 from benchmark.stats.random import stream
@@ -116,10 +117,11 @@ def _holds_another_task(target: Path, task: Task) -> bool:
 def write_records(records: Path, images: Path, task: Task, world: World, outcome: Outcome) -> TaskRecord:
     """Writes records into the version folder ``records``, and their images below ``images``."""
     scored, origin = outcome.scored, outcome.origin
-    rows = [rows_of(scores, world, task, outcome.fits[scores.images.spec.id]) for scores in scored]
     block = world.dataset.block_of_user[world.users]
     strata = bootstrap_strata(task, block, world.division.cold[world.users])
     plan = plan_of(task.spec(), outcome.frozen)
+    groups = Groups.of(plan.groups(block))
+    rows = [rows_of(scores, world, task, groups, outcome.fits[scores.images.spec.id]) for scores in scored]
     ratings = ratings_of(world) if any(reads_ratings(row.cards) for row in rows) else None
     analysis = analyse(plan, rows, block, strata, ratings)
     users = world.dataset.ratings.num_users
@@ -185,7 +187,9 @@ def generator_record(
     fits: tuple[Fit, ...],
     origin: Provenance,
 ) -> GeneratorRecord:
-    schemes = {scorer: published_scheme(scores, scorer, task.analysis_hash()) for scorer in results.personal}
+    in_groups = task.file.analysis.most_compared is not None
+    lifted = [] if in_groups else results.personal
+    schemes = {scorer: published_scheme(scores, scorer, task.analysis_hash()) for scorer in lifted}
     return GeneratorRecord(
         schema=SCHEMA,
         kind="generator",
@@ -287,31 +291,20 @@ def ratings_of(world: World) -> HeldOutRatings:
     return HeldOutRatings(user, item, table[user, item])
 
 
-def rows_of(scores: GeneratorScores, world: World, task: Task, fits: Sequence[Fit]) -> Rows:
+def rows_of(scores: GeneratorScores, world: World, task: Task, groups: Groups, fits: Sequence[Fit]) -> Rows:
     spec, asked = scores.images.spec, task.file.fits
     shape, scale = (len(world.users), task.images_of(spec)), world.dataset.scale
     failed = np.array([bool(image.failure) for image in scores.images.rows]).reshape(shape)
-    block = world.dataset.block_of_user[world.users]
     by_scorer: dict[str, Floats] = {}
-    judged = judged_images(scores, world)
-    fit = scores.scored.replicate % asked
-
-    def by_fit(everyone: Floats) -> tuple[Floats, Ints]:
-        """S and how many images each of its means is over, [F, users, users], of the images that are judged."""
-        known = np.where(judged, everyone, np.nan)
-        tables = [pair_means(known[:, fit == f], scores.owner[fit == f]) for f in range(asked)]
-        means, counts = zip(*tables, strict=True)
-        return np.stack(means), np.stack(counts)
-
-    count = by_fit(np.zeros(judged.shape))[1]
-    valid = np.diagonal(count, axis1=1, axis2=2)[:, None, :]
-    shared = np.where(block[:, None] == block[None, :], count, valid)
+    opinions, shared = Opinions(scores, world, groups, asked), None
+    if not opinions.all_judged:
+        shared = opinions.of(None)[1]
     pairs: dict[str, Floats] = {}
     for scorer, single in scores.by_image.items():
         by_scorer[scorer] = np.full(shape, np.nan)
         by_scorer[scorer][~failed] = single.own
         if single.everyone is not None:
-            table, _ = by_fit(single.everyone[:, single.position])
+            table, _ = opinions.of(single)
             if np.isfinite(table).any():  # a scorer of items has no scores of generated images
                 pairs[scorer] = table
     cards = {scorer: single.card for scorer, single in scores.by_image.items()}
@@ -333,17 +326,53 @@ def rows_of(scores: GeneratorScores, world: World, task: Task, fits: Sequence[Fi
         procedure=generator_info(spec).procedure,
         fits=asked,
         fit_keys=tuple(each.key for each in fits),
-        shared=None if (shared == valid).all() else shared,
+        shared=shared,
+        group=groups.label,
     )
 
 
-def judged_images(scores: GeneratorScores, world: World) -> Bools:
-    """Bool [users, valid images]; the images that each user judges beside the own ones, all of the user's block."""
-    item, users = scores.scored.item, world.users
-    may_show = np.ones((len(users), len(item)), bool)
-    may_show[:, item >= 0] = world.candidates.may_show(users, item[item >= 0])
-    block = world.dataset.block_of_user[users]
-    return comparable(may_show, scores.owner) & (block[:, None] == block[scores.owner][None, :])
+class Opinions:
+    """What users think of the images of their group.
+
+    Args:
+        scores: Of one generator.
+        world: Says which items may be shown to whom.
+        groups: Of users.
+        fits: Number of fits; image k of a user is of fit k modulo this number.
+    """
+
+    def __init__(self, scores: GeneratorScores, world: World, groups: Groups, fits: int) -> None:
+        self._groups, self._fits, self._fit = groups, fits, scores.scored.replicate % fits
+        self._parts: list[tuple[Ints, Ints, Ints, Bools]] = []
+        for label, users in enumerate(groups.each()):
+            images = np.flatnonzero(groups.label[scores.owner] == label)
+            item, owner = scores.scored.item[images], np.searchsorted(users, scores.owner[images])
+            may_show = np.ones((len(users), len(images)), bool)
+            may_show[:, item >= 0] = world.candidates.may_show(world.users[users], item[item >= 0])
+            self._parts.append((users, images, owner, comparable(may_show, owner)))
+
+    @property
+    def all_judged(self) -> bool:
+        """Whether every user judges all images of the group."""
+        return all(judged.all() for *_, judged in self._parts)
+
+    def of(self, single: ImageScores | None) -> tuple[Floats, Ints]:
+        """Mean scores of sets of images, and over how many images each mean is, [F, users, m] each.
+
+        Args:
+            single: The scorer, which can be asked for every user; None where only the numbers of images are wanted.
+        """
+        shape = (self._fits, *self._groups.targets.shape)
+        means, counts = np.full(shape, np.nan), np.zeros(shape, np.int64)
+        for users, images, owner, judged in self._parts:
+            opinion = np.zeros(judged.shape)
+            if single is not None and single.everyone is not None:
+                opinion = single.everyone[np.ix_(users, single.position[images])]
+            known, of_fit = np.where(judged, opinion, np.nan), self._fit[images]
+            for f in range(self._fits):
+                own = of_fit == f
+                means[f, users, : len(users)], counts[f, users, : len(users)] = pair_means(known[:, own], owner[own])
+        return means, counts
 
 
 def published_scheme(scores: GeneratorScores, scorer: str, name: str) -> PermutationTest | None:

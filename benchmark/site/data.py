@@ -16,7 +16,9 @@ from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.records.submitted import FORMULA
 from benchmark.site.images import Gallery
+from benchmark.stats.groups import Groups
 from benchmark.stats.intervals import mean_intervals
+from rebeca.arrays import Floats, Ints
 from rebeca.errors import printable
 from rebeca.seeds import SeedScheme
 
@@ -169,9 +171,9 @@ def generator_script(tables: Tables, row: Row, gallery: Gallery) -> str:
         for user, shown in own.items()
         for image in shown
     ]
-    pairs = rows.mean_pairs(tables.primary)
+    pairs, groups = rows.mean_pairs(tables.primary), rows.groups
     others = {
-        str(user): sorted(round(float(v), 3) for v in np.delete(pairs[:, user], user) if np.isfinite(v))
+        str(user): sorted(round(float(pairs[judge, groups.place[user]]), 3) for judge in _others(groups, pairs, user))
         for user in own
         if pairs is not None
     }
@@ -186,6 +188,12 @@ def generator_script(tables: Tables, row: Row, gallery: Gallery) -> str:
             "users": {str(user): printable(tables.users[user]) for user in own},
         }
     )
+
+
+def _others(groups: Groups, pairs: Floats, user: int) -> Ints:
+    """Int [n]; other users who judge the user's images."""
+    own = groups.each()[groups.label[user]]
+    return own[(own != user) & np.isfinite(pairs[own, groups.place[user]])]
 
 
 def percentile(tables: Tables, user: int, score: float) -> int | None:

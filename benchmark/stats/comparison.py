@@ -17,7 +17,17 @@ import numpy as np
 
 from benchmark.stats.exact import whole_products
 from benchmark.stats.fits import PairEffects, half_widths
-from benchmark.stats.intervals import FEWEST, SHARE, UNBOUNDED, Bounds, Interval, mean_intervals, widened, wilson
+from benchmark.stats.intervals import (
+    FEWEST,
+    SHARE,
+    UNBOUNDED,
+    Bounds,
+    Interval,
+    intervals_at_levels,
+    mean_intervals,
+    widened,
+    wilson,
+)
 from benchmark.stats.items import ItemVariance, over_items, two_factor_p
 from benchmark.stats.levels import FEWEST_USERS, detectable
 from benchmark.stats.student import t_quantile
@@ -279,7 +289,7 @@ def compare(
     tests = [next(results) if tested else None for tested in enough]
     items = [None] * len(tests) if items is None else items
     levels = (0.95, 1 - 2 * rules.alpha)
-    outer, inner = (_intervals(differences, weights, rules, level, fits, items) for level in levels)
+    outer, inner = _intervals(differences, weights, rules, levels, fits, items)
     wins = [None] * len(outer) if beats is None else mean_intervals(beats, weights, 0.95, rules.interval, SHARE)
     drawn = _item_tests(differences, enough, items, fits)
     added = np.zeros(len(outer)) if fits is None else fits.variances
@@ -293,17 +303,23 @@ def _intervals(
     differences: Floats,
     weights: Ints,
     rules: Rules,
-    confidence: float,
+    levels: Sequence[float],
     fits: PairEffects | None,
     items: Sequence[ItemVariance | None],
-) -> list[Interval]:
-    """Over users; over items where they are drawn, and over fits where they vary."""
-    over_users = mean_intervals(differences, weights, confidence, rules.interval, rules.bounds)
-    halves = np.zeros(len(items)) if fits is None else half_widths(fits.draws, confidence)
-    return [
-        widened(over_items(interval, variance, confidence, rules.bounds), float(half), rules.bounds)
-        for interval, variance, half in zip(over_users, items, halves, strict=True)
-    ]
+) -> list[list[Interval]]:
+    """By level: over users; over items where they are drawn, and over fits where they vary."""
+    out = []
+    by_level = intervals_at_levels(differences, weights, levels, rules.interval, rules.bounds)
+    for confidence, over_users in zip(levels, by_level, strict=True):
+        halves = np.zeros(len(items)) if fits is None else half_widths(fits.draws, confidence)
+        parts = zip(over_users, items, halves, strict=True)
+        out.append(
+            [
+                widened(over_items(interval, variance, confidence, rules.bounds), float(half), rules.bounds)
+                for interval, variance, half in parts
+            ]
+        )
+    return out
 
 
 def _item_tests(

@@ -7,12 +7,16 @@ power of two: such products and sums are exact in any order as long as they stay
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from rebeca.arrays import Floats, Ints
 
 WHOLE = 53
 """Whole numbers up to 2**53 are exact in double precision."""
+COUNTS_AT_ONCE = 1 << 20
+"""Counts that are held in double precision at once: 8 MB."""
 
 
 def whole_products(counts: Ints, values: Floats) -> Floats:
@@ -28,13 +32,25 @@ def whole_products(counts: Ints, values: Floats) -> Floats:
     Returns:
         float64 [rows] or [rows, columns].
     """
-    bits = WHOLE - int(np.abs(counts).sum(axis=1).max(initial=1)).bit_length()
-    _, exponent = np.frexp(np.abs(values).max(axis=0, initial=0.0))
-    scaled = np.ldexp(values, bits - exponent)
+    most = max((int(np.abs(part).sum(axis=1).max(initial=0)) for _, part in _parts(counts)), default=0)
+    bits = WHOLE - max(1, most).bit_length()
+    table = values if values.ndim == 2 else values[:, None]
+    _, exponent = np.frexp(np.abs(table).max(axis=0, initial=0.0))
+    scaled = np.ldexp(table, bits - exponent)
     high = np.rint(scaled)
-    low = np.rint(np.ldexp(scaled - high, bits))
-    whole = counts.astype(np.float64)
-    return np.asarray(np.ldexp(whole @ high + np.ldexp(whole @ low, -bits), exponent - bits))
+    both = np.hstack([high, np.rint(np.ldexp(scaled - high, bits))])
+    out = np.empty((len(counts), table.shape[1]))
+    for rows, part in _parts(counts):
+        upper, lower = np.hsplit(part.astype(np.float64) @ both, 2)
+        out[rows] = np.ldexp(upper + np.ldexp(lower, -bits), exponent - bits)
+    return out.reshape(len(counts), *values.shape[1:])
+
+
+def _parts(counts: Ints) -> Iterator[tuple[slice, Ints]]:
+    """Consecutive rows that fit the cache, with their places."""
+    step = max(1, COUNTS_AT_ONCE // max(1, counts.shape[1]))
+    for start in range(0, len(counts), step):
+        yield slice(start, start + step), counts[start : start + step]
 
 
 def resampled_means(weights: Ints, values: Floats) -> Floats:
@@ -44,6 +60,6 @@ def resampled_means(weights: Ints, values: Floats) -> Floats:
         weights: int [draws, users]; how often each user is drawn.
         values: float64 [users] or [users, columns]; finite.
     """
-    drawn = weights[weights.any(axis=1)]
-    totals = drawn.sum(axis=1)
+    totals = weights.sum(axis=1)
+    drawn, totals = (weights, totals) if totals.all() else (weights[totals > 0], totals[totals > 0])
     return np.asarray(whole_products(drawn, values) / (totals if values.ndim == 1 else totals[:, None]))

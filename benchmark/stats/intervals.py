@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +20,10 @@ FEWEST = 3
 """Below this many users there is no interval: lifts of two users are equal by construction."""
 SKEWED = 1.0
 """Above this skewness, in size, the nominal coverage is in doubt and the bootstrap-t ends are given as well."""
+COLUMNS_AT_ONCE = 512
+"""Means that are drawn at once."""
+DRAWS_AT_ONCE = 512
+"""Of the bootstrap; how many changes nothing but the memory that is needed."""
 Bounds = tuple[float, float]
 """Lowest and highest possible value."""
 UNBOUNDED: Bounds = (-np.inf, np.inf)
@@ -65,16 +70,19 @@ class Interval:
 
 
 def resampling_weights(n: int, draws: int, rng: np.random.Generator, strata: Ints | None = None) -> Ints:
-    """int64 [draws, n]; each row says how often each user is drawn, n in all.
+    """Int [draws, n]; each row says how often each user is drawn, n in all. Few bytes each: there are many.
 
     One set of weights serves all generators and scorers of a task, so that differences, ranks and intervals come
     from the same draws. With ``strata`` (int [n]) users are resampled within their stratum.
     """
     strata = np.zeros(n, np.int64) if strata is None else strata
-    weights = np.zeros((draws, n), np.int64)
+    weights = np.zeros((draws, n), np.min_scalar_type(-n - 1))
     for stratum in np.unique(strata):
         own = np.flatnonzero(strata == stratum)
-        weights[:, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=draws)
+        share = np.full(len(own), 1 / len(own))
+        for start in range(0, draws, DRAWS_AT_ONCE):
+            rows = slice(start, min(start + DRAWS_AT_ONCE, draws))
+            weights[rows, own] = rng.multinomial(len(own), share, size=rows.stop - start)
     return weights
 
 
@@ -93,14 +101,28 @@ def mean_interval(
 def mean_intervals(
     table: Floats, weights: Ints, confidence: float = 0.95, method: str = "auto", bounds: Bounds = UNBOUNDED
 ) -> list[Interval]:
-    """Intervals for the means of many columns from the same draws.
+    """Intervals at one level; see :func:`intervals_at_levels`."""
+    return intervals_at_levels(table, weights, (confidence,), method, bounds)[0]
+
+
+def intervals_at_levels(
+    table: Floats,
+    weights: Ints,
+    levels: Sequence[float],
+    method: str = "auto",
+    bounds: Bounds = UNBOUNDED,
+) -> list[list[Interval]]:
+    """Intervals for the means of many columns from the same draws, at several levels.
 
     Args:
         table: float [users, columns]; NaN where a user has no value.
         weights: int [draws, users] from :func:`resampling_weights`.
-        confidence: E.g. 0.95.
+        levels: E.g. 0.95.
         method: ``auto`` (Student's t up to 60 users, bootstrap BCa above) or ``bootstrap-t``.
         bounds: Lowest and highest possible mean. Ends beyond are moved there, which loses no coverage.
+
+    Returns:
+        By level, one interval per column.
 
     Raises:
         ValueError: If a value is infinite.
@@ -111,11 +133,16 @@ def mean_intervals(
     alike: dict[bytes, list[int]] = {}
     for column in range(table.shape[1]):
         alike.setdefault(known[:, column].tobytes(), []).append(column)
-    out: dict[int, Interval] = {}
-    for columns in alike.values():
-        mask = known[:, columns[0]]
-        out |= zip(columns, _complete(table[mask][:, columns], weights, mask, confidence, method, bounds), strict=True)
-    return [out[column] for column in range(table.shape[1])]
+    out: list[dict[int, Interval]] = [{} for _ in levels]
+    for same in alike.values():
+        mask = known[:, same[0]]
+        own = kept_weights(weights, mask)
+        for start in range(0, len(same), COLUMNS_AT_ONCE):
+            columns = same[start : start + COLUMNS_AT_ONCE]
+            by_level = _complete(table[mask][:, columns], own, levels, method, bounds)
+            for intervals, of_columns in zip(out, by_level, strict=True):
+                intervals |= zip(columns, of_columns, strict=True)
+    return [[intervals[column] for column in range(table.shape[1])] for intervals in out]
 
 
 def skewness(values: Floats) -> Floats:
@@ -127,44 +154,47 @@ def skewness(values: Floats) -> Floats:
 
 
 def _complete(
-    values: Floats, weights: Ints, mask: Bools, confidence: float, method: str, bounds: Bounds
-) -> list[Interval]:
-    """Intervals of columns [n, c] that all have the same users."""
-    n = len(values)
-    mean = values.mean(axis=0) if n else np.full(values.shape[1], np.nan)
+    values: Floats, weights: Ints, levels: Sequence[float], method: str, bounds: Bounds
+) -> list[list[Interval]]:
+    """By level, intervals of columns [n, c] that all have the same users, from weights [draws, n]."""
+    n, columns = values.shape
+    mean = values.mean(axis=0) if n else np.full(columns, np.nan)
     if n < FEWEST:
-        return [Interval(float(m), float("nan"), float("nan"), "none", n) for m in mean]
+        return [[Interval(float(m), float("nan"), float("nan"), "none", n) for m in mean] for _ in levels]
     constant = np.ptp(values, axis=0) <= CONSTANT * np.maximum(1.0, np.abs(mean))
     spread = values.std(axis=0, ddof=1)
-    tail = t_quantile(confidence, n - 1)
-    lopsided = np.zeros(len(mean))
+    lopsided = np.zeros(columns)
     lopsided[~constant] = skewness(values[:, ~constant])
-    studentised = (np.abs(lopsided) > SKEWED) | (method == "bootstrap-t")
+    studentised = ~constant & ((np.abs(lopsided) > SKEWED) | (method == "bootstrap-t"))
     bca_wanted = method == "auto" and n > T_UP_TO
     drawn = ~constant & (studentised | bca_wanted)
-    own = kept_weights(weights, mask)
-    place = np.cumsum(drawn) - 1
-    draws = resampled_means(own, values[:, drawn]) if drawn.any() else np.empty((0, 0))
-    out = []
-    for c in range(values.shape[1]):
-        m = float(mean[c])
+    draws, squares = _drawn(weights, values, drawn), _drawn(weights, np.square(values), studentised)
+
+    def of_column(c: int, confidence: float) -> Interval:
+        m, own = float(mean[c]), values[:, c]
         if constant[c]:
-            out.append(_constant(m, n, confidence, bounds))
-            continue
-        both = None
-        if studentised[c]:
-            squares = resampled_means(own, np.square(values[:, c]))
-            both = bootstrap_t(values[:, c], draws[:, place[c]], squares, confidence)
+            return _constant(m, n, confidence, bounds)
+        both = bootstrap_t(own, draws[c], squares[c], confidence) if studentised[c] else None
         if method == "bootstrap-t" and both is not None:
             low, high, how, both = *both, "bootstrap-t", None
         elif bca_wanted:
-            low, high, how = *bca(values[:, c], draws[:, place[c]], confidence), "bca"
+            low, high, how = *bca(own, draws[c], confidence), "bca"
         else:
-            half = float(tail * spread[c] / np.sqrt(n))
+            half = float(t_quantile(confidence, n - 1) * spread[c] / np.sqrt(n))
             low, high, how = m - half, m + half, "student-t"
-        low, high = _within(low, high, bounds)
-        out.append(Interval(m, low, high, how, n, float(lopsided[c]), None if both is None else _within(*both, bounds)))
-    return out
+        skewed = None if both is None else _within(*both, bounds)
+        return Interval(m, *_within(low, high, bounds), how, n, float(lopsided[c]), skewed)
+
+    return [[of_column(c, confidence) for c in range(columns)] for confidence in levels]
+
+
+def _drawn(weights: Ints, values: Floats, wanted: Bools) -> dict[int, Floats]:
+    """float64 [draws] for each wanted column."""
+    columns = np.flatnonzero(wanted)
+    if not len(columns):
+        return {}
+    means = np.ascontiguousarray(resampled_means(weights, values[:, columns]).T)
+    return dict(zip(columns.tolist(), means, strict=True))
 
 
 def widened(interval: Interval, half: float, bounds: Bounds = UNBOUNDED) -> Interval:

@@ -51,7 +51,7 @@ def drawn_means(values: Floats, weights: Ints, fits: Floats | None = None) -> Fl
     Draws in which no generator has a user are left out. Arguments as of :func:`share_first`.
     """
     known = np.isfinite(values)
-    users = weights @ known.astype(np.int64)
+    users = whole_products(weights, known.astype(np.float64))
     totals = whole_products(weights, np.where(known, values, 0.0))
     means = np.divide(totals, users, out=np.full(totals.shape, -np.inf), where=users > 0)
     means = means if fits is None else means + fits

@@ -13,6 +13,8 @@ from rebeca.ties import levels
 
 CALIBRATION_BINS = 10
 ROC_POINTS = 101
+DRAWS_AT_ONCE = 128
+"""Draws that are counted at once."""
 
 
 def auc(liked: Bools, score: Floats) -> float:
@@ -32,11 +34,11 @@ def auc_by_user(user: Ints, liked: Bools, score: Floats, num_users: int) -> Floa
 
 
 def auc_over_users(user: Ints, liked: Bools, score: Floats, weights: Ints) -> Interval:
-    """Pooled AUC with a percentile bootstrap interval over users.
+    """Pooled AUC with a percentile bootstrap interval over users (the clustered AUC of Obuchowski 1997, resampled).
 
-    The pooled AUC counts, for every pair of users (u, v), the liked rows of u that score above not liked rows of v.
-    They are counted once; a draw that takes user u w[u] times weights them by w[u] w[v]. All draws are then one
-    quadratic form in halves of whole numbers, and exact (the clustered AUC of Obuchowski 1997, resampled).
+    The pooled AUC counts the pairs of a liked row that scores above a not liked row. A draw that takes user u w[u]
+    times weights such a pair by w of both users. With the rows in the order of their scores one pass counts them all,
+    in halves of whole numbers, and exactly.
 
     Args:
         user: int [rows].
@@ -44,24 +46,23 @@ def auc_over_users(user: Ints, liked: Bools, score: Floats, weights: Ints) -> In
         score: float [rows].
         weights: int [draws, users].
     """
-    users = weights.shape[1]
     place = levels(score)
-    order = np.lexsort((place, user))
-    user, liked, place = user[order], liked[order], place[order]
-    owner, good, bad = user[liked], place[liked], place[~liked]
-    likes = np.bincount(owner, minlength=users)
-    dislikes = np.bincount(user[~liked], minlength=users)
-    wins = np.zeros((users, users))
-    bounds = np.searchsorted(user[~liked], np.arange(users + 1))
-    for v in np.flatnonzero(dislikes):
-        own = bad[bounds[v] : bounds[v + 1]]
-        below = (np.searchsorted(own, good, "left") + np.searchsorted(own, good, "right")) / 2
-        wins[:, v] = np.bincount(owner, weights=below, minlength=users)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        estimate = wins.sum() / (likes.sum() * dislikes.sum())
-        drawn = weights.astype(np.float64)
-        draws = ((drawn @ wins) * drawn).sum(axis=1) / ((weights @ likes) * (weights @ dislikes))
-    return percentile(float(estimate), draws, int(((likes > 0) | (dislikes > 0)).sum()))
+    good, bad = (rows[np.argsort(place[rows], kind="stable")] for rows in map(np.flatnonzero, (liked, ~liked)))
+    lower, upper = (np.searchsorted(place[bad], place[good], side) for side in ("left", "right"))
+
+    def area(drawn: Ints) -> Floats:
+        """float64 [draws]; from int [users, draws]. NaN where a draw has no liked or no other row."""
+        below = np.zeros((len(bad) + 1, drawn.shape[1]), np.int64)
+        np.cumsum(drawn[user[bad]], axis=0, out=below[1:])
+        own = drawn[user[good]]
+        wins = (own * (below[lower] + below[upper])).sum(axis=0) / 2
+        with np.errstate(invalid="ignore"):
+            return np.asarray(wins / (own.sum(axis=0) * below[-1]))
+
+    parts = range(0, len(weights), DRAWS_AT_ONCE)
+    draws = np.concatenate([area(np.ascontiguousarray(weights[i : i + DRAWS_AT_ONCE].T)) for i in parts])
+    estimate = area(np.ones((weights.shape[1], 1), np.int64))[0]
+    return percentile(float(estimate), draws, len(np.unique(user)))
 
 
 def bootstrap_rows_auc(liked: Bools, score: Floats, draws: int, rng: np.random.Generator) -> tuple[float, float]:

@@ -104,7 +104,7 @@ def _write_bundle(
     for file in GENERATOR_FILES | ({PACKED} if whole.data.redistribute else set()):
         shutil.copyfile(own / file, folder / file)
     ran = read_record(own)
-    rows = handed_in(read_rows(own, ran, whole.spec, whole.users.id))
+    rows = handed_in(read_rows(own, ran, whole))
     card = submission.card
     if whole.data.redistribute:
         _pack_all(folder, rows, whole, task, submission, addresses, store)

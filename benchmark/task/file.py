@@ -154,6 +154,12 @@ class AnalysisSpec(StrictModel):
         description="Largest share of images of a ranked generator that could not be items of the world; absent where"
         " any may be.",
     )
+    most_compared: Annotated[int, Field(ge=50)] | None = Field(
+        default=None,
+        description="Blocks are cut at random into groups of at most so many users, and personal lift compares users of"
+        " one group; absent where everybody in a block is compared. The work then grows with the users, and not with"
+        " their square.",
+    )
     strata: list[Literal["cold", "block"]] = Field(default_factory=list)
 
     @model_serializer(mode="wrap")

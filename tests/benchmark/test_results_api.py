@@ -372,7 +372,7 @@ def test_threads_are_those_of_a_command_and_come_back(monkeypatch):
     before = torch.get_num_threads()
     monkeypatch.delenv("OMP_NUM_THREADS")
     with computing_threads():
-        assert torch.get_num_threads() == 2 and os.environ["OMP_NUM_THREADS"] == "2"
+        assert torch.get_num_threads() == 1 and os.environ["OMP_NUM_THREADS"] == "1"
     assert torch.get_num_threads() == before and "OMP_NUM_THREADS" not in os.environ
     monkeypatch.setenv("OMP_NUM_THREADS", "3,1")
     with pytest.raises(KeyError), computing_threads():
@@ -386,11 +386,11 @@ def test_threads_are_those_of_a_command_and_come_back(monkeypatch):
 
 SESSION = """
 import sys, numpy, torch
-torch.set_num_threads(1)
+torch.set_num_threads(2)
 numpy.ones((300, 300)) @ numpy.ones((300, 300))
 import benchmark
 benchmark.run(sys.argv[1], workdir=sys.argv[2])
-assert torch.get_num_threads() == 1
+assert torch.get_num_threads() == 2
 """
 
 

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from benchmark.board.board import read_board
@@ -47,18 +46,18 @@ def test_no_reading_that_decides_gains_by_failing(records):
     """Of 16 images the best 15, 8, 4 or 1 by what the user will like, or by what only this user will; 19 of 20."""
     record, rows = read_all(records)
     assert record.spec.failures == "worst" and record.plan.reading == "worst"
-    by_id, block = {row.id: row for row in rows}, np.array(record.users.block)
+    by_id = {row.id: row for row in rows}
     lossy = [row for row in rows if row.failures]
     assert len(lossy) == 10
     for row in lossy:
         whole = by_id[f"random-{row.per_user}"]
         measures = ("ncf", "lift:ncf", "observed", "lift:observed", "distinct", "diversity")
         for measure in measures[: 5 if "-1" in row.id.removeprefix("random-16") else 6]:  # one image has no diversity
-            gain = gains(whole, row, block, measure, "worst")
+            gain = gains(whole, row, measure, "worst")
             assert gain.mean() < 0, (row.id, measure)
     # the surrogate works, and failures that are left out do pay: the test above can fail
     for measure in ("observed", "lift:observed"):
-        assert gains(by_id["random-16"], by_id[HALF], block, measure, "exclude").mean() > 0.5
+        assert gains(by_id["random-16"], by_id[HALF], measure, "exclude").mean() > 0.5
 
 
 def test_who_fails_too_often_has_no_rank_and_is_named(records):

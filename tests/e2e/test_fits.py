@@ -61,13 +61,12 @@ def test_records_of_three_fits_add_up(thrice):
     assert by_id["rebeca"].fit_keys == by_id["rebeca-no-user"].fit_keys
     for row in rows:
         assert row.fits == 3 and row.pairs["ncf"].shape == (3, 12, 12) and row.sets["diversity"].shape == (3, 12)
-        block = np.zeros(12, np.int64)
         for measure, value in row.values("exclude").items():
-            by_fit = row.by_fit(measure, "exclude", block)
+            by_fit = row.by_fit(measure, "exclude")
             np.testing.assert_allclose(by_fit.mean(axis=0), value, rtol=1e-12)
         for fit in range(3):
             own = row.scores["ncf"][:, fit::3].mean(axis=1)
-            np.testing.assert_allclose(row.by_fit("ncf", "exclude", block)[fit], own, rtol=1e-12)
+            np.testing.assert_allclose(row.by_fit("ncf", "exclude")[fit], own, rtol=1e-12)
             np.testing.assert_allclose(np.diag(row.pairs["ncf"][fit]), own, rtol=1e-9)
 
 
@@ -140,10 +139,9 @@ def test_interrupted_between_fits(tmp_path, monkeypatch):
     undisturbed = run(tmp_path, with_fits(2), "undisturbed")
     real = decode.fit_generator
 
-    def interrupted(task, spec, address, fit, *rest):
-        if fit.number == 1:
-            raise KeyboardInterrupt
-        return real(task, spec, address, fit, *rest)
+    def interrupted(task, spec, address, fits, *rest):
+        real(task, spec, address, fits[:1], *rest)
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(decode, "fit_generator", interrupted)

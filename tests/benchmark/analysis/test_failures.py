@@ -36,7 +36,7 @@ def failing(everyone, failed, lowest, name="a", sets=None):
 
 
 def lift_of(row, reading="worst"):
-    return lifts_of(row, "ncf", reading, np.zeros(len(row.failed), np.int64))[0]
+    return lifts_of(row, "ncf", reading)[0]
 
 
 def test_opinions_by_hand():
@@ -207,7 +207,6 @@ def test_the_test_of_personalisation_keeps_its_level_with_failures():
 
 def test_both_readings_are_the_same_without_failures():
     row = rows("a", noise(0), effect=0.2)
-    block = np.zeros(USERS, np.int64)
-    kept, worst = (with_lifts(row, reading, block) for reading in ("exclude", "worst"))
+    kept, worst = (with_lifts(row, reading) for reading in ("exclude", "worst"))
     for measure in kept:
         np.testing.assert_array_equal(kept[measure], worst[measure])

@@ -94,7 +94,7 @@ def test_fits_add_nothing_to_a_measure_that_a_generator_lacks() -> None:
     generators = [rows("a", 0), dataclasses.replace(rows("b", 1), pairs={})]
     values = {"a": {"lift:ncf": np.zeros(USERS)}, "b": {}}
     unknown = Interval(np.nan, np.nan, np.nan, "none", 0)
-    fits = Fits(PLAN, generators, values, np.zeros(USERS, np.int64))
+    fits = Fits(PLAN, generators, values)
     assert fits.widened(unknown, "lift:ncf", "b", (-1.0, 1.0)) is unknown
     known = Interval(0.0, -0.01, 0.01, "student-t", USERS)
     assert fits.widened(known, "lift:ncf", "a", (-1.0, 1.0)).high > 0.01

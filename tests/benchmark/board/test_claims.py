@@ -168,7 +168,7 @@ def copying(shown):
 def of_images_that_exist(shown, name, key):
     """Every user's lift, or mean over the images that did not fail."""
     if key.startswith("lift:"):
-        return lifts_of(shown.tables.rows[name], key.removeprefix("lift:"), "exclude", shown.tables.block)[0]
+        return lifts_of(shown.tables.rows[name], key.removeprefix("lift:"), "exclude")[0]
     scores = shown.tables.rows[name].scores[key]
     return np.array([own[np.isfinite(own)].mean() if np.isfinite(own).any() else np.nan for own in scores])
 

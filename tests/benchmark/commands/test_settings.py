@@ -31,8 +31,9 @@ def sources():
 
 
 def text_of(node):
-    if ast.unparse(node) in ("VARIABLE", "threads.VARIABLE"):
-        return threads.VARIABLE
+    constant = ast.unparse(node).removeprefix("threads.")
+    if constant in ("VARIABLE", "PROCESSES"):
+        return getattr(threads, constant)
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
@@ -108,7 +109,7 @@ def test_present_values_are_printed(tmp_path, monkeypatch):
     assert list(listed) == [setting.name for setting in SETTINGS]
 
 
-@pytest.mark.parametrize(("threads", "expected"), [(None, ("2", False)), ("3", ("3", True))])
+@pytest.mark.parametrize(("threads", "expected"), [(None, ("1", False)), ("3", ("3", True))])
 def test_threads_that_commands_set_themselves_are_a_default(threads, expected):
     environment = {"PATH": "/usr/bin", "HOME": "/"} | ({} if threads is None else {"OMP_NUM_THREADS": threads})
     code = "from benchmark.commands.main import main; main(['settings', '--json'])"

@@ -290,7 +290,7 @@ def test_the_spread_between_fits_is_measured_where_records_have_several():
 
     def spread(rows):
         values = {row.id: row.values("exclude") for row in rows}
-        return spread_between_fits(Measure("ncf"), rows, Fits(plan, rows, values, np.zeros(60, np.int64)))
+        return spread_between_fits(Measure("ncf"), rows, Fits(plan, rows, values))
 
     assert spread(rows) == pytest.approx(0.05, rel=0.2)
     single = [replace(row, fit_keys=row.fit_keys[:1]) for row in rows]

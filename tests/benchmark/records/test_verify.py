@@ -242,7 +242,7 @@ def forge(folder):
 
     task = read_comparison(folder)
     records = {name: read_record(folder / name) for name in task.order}
-    rows = [read_rows(folder / name, record, task.spec, task.users.id) for name, record in records.items()]
+    rows = [read_rows(folder / name, record, task) for name, record in records.items()]
     scores = read_held_out(folder / TASK_FOLDER / HELD_OUT, len(task.user_ids))
     analysis, judges = recomputed(folder, Checked(task, records, rows, scores))
     for name, record in records.items():
@@ -390,7 +390,7 @@ def narrower_range(folder):
         (narrower_range, "'ncf' has the range"),
         (forged_scores, "scores one image for"),
         (lowest_of_one, "'lowest' of"),
-        (one_opinion_less, "is not complete within blocks"),
+        (one_opinion_less, "is not complete within groups"),
         (no_opinions, "'ncf' is missing"),
         (other_item, "two items|an item outside"),
         (rows_of("population"), "judges "),

@@ -10,7 +10,8 @@ from rebeca.errors import PluginError
 
 def fit(prepared, spec):
     address = prepared.addresses.generators[spec.id]
-    return fit_generator(prepared.task, spec, address, address.fits[0], prepared.materials, prepared.stages)
+    (folder,) = fit_generator(prepared.task, spec, address, address.fits[:1], prepared.materials, prepared.stages)
+    return folder
 
 
 def test_arms_share_a_fit(prepared):

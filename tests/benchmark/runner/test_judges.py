@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from benchmark.runner.judges import fit_judge, fitted_judge, part_of
+from benchmark.runner.judges import fit_judges, fitted_judge, part_of
 
 
 def test_a_judge_is_fitted_once(prepared, monkeypatch):
     address = prepared.addresses.judges["verifier"]
     monkeypatch.setattr("benchmark.runner.judges.build", lambda *arguments: pytest.fail("a judge was built"))
     embeddings = prepared.materials.embeddings["verifier"]
-    folder = fit_judge(address, embeddings, prepared.world, "cpu", prepared.stages)
+    (folder,) = fit_judges([address], {address.space: embeddings}, prepared.world, "cpu", prepared.stages)
     assert folder == prepared.stages.store.folder(address.fit)
 
 
@@ -32,7 +32,7 @@ def test_the_same_fit_gives_the_same_judge(prepared, tmp_path):
     address, materials = prepared.addresses.judges["verifier"], prepared.materials
     stages = Stages(Store(tmp_path, print), Reporter(quiet=True))
     embeddings = materials.embeddings["verifier"]
-    folder = fit_judge(address, embeddings, prepared.world, "cpu", stages)
+    (folder,) = fit_judges([address], {address.space: embeddings}, prepared.world, "cpu", stages)
     again = fitted_judge(address, folder, embeddings, materials.encoders, prepared.world, "cpu")
     assert np.array_equal(again.catalogue_scores(), materials.judges["verifier"].catalogue_scores())
     assert list(stages.seconds) == ["fit verifier"]

@@ -12,10 +12,9 @@ from benchmark.runner.freeze import Freezer
 from benchmark.runner.scoring import (
     ImageVectors,
     images_of_fit,
-    score,
+    score_all,
     score_arrays,
     scored_images,
-    scorer_builder,
     scorer_context,
     worst_scores,
 )
@@ -163,10 +162,9 @@ def images(prepared):
     ]
 
 
-def scored(prepared, images, stages=None):
-    scorers = scorer_builder(prepared.task, prepared.addresses, prepared.materials)
-    vectors = ImageVectors(prepared.materials.encoders)
-    return score(images, scorers, prepared.addresses, prepared.materials, vectors, stages or prepared.stages)
+def scored(prepared, images):
+    (scores,) = score_all(prepared.task, [images], prepared.addresses, prepared.materials, prepared.stages)
+    return scores
 
 
 def test_a_generator_by_every_scorer(prepared, images):

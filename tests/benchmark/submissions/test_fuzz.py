@@ -145,7 +145,7 @@ def test_any_value_in_the_record(original, folder, place, data):
         record = read_record(folder)
         if record.submission is not None:
             check_submission(folder, record)
-        read_rows(folder, record, task.spec, task.users.id)
+        read_rows(folder, record, task)
 
     refused_or_read(read, folder)
 
@@ -175,7 +175,7 @@ def test_a_bundle_with_any_bytes_in_a_table(original, folder, place, file, data)
 
     def read():
         bundle = read_bundle(folder)
-        rows = read_rows(folder, bundle.record, task.spec, task.users.id)
+        rows = read_rows(folder, bundle.record, task)
         check_images(bundle, rows, task.users.id, True)
 
     refused_or_read(read, folder)

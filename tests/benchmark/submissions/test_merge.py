@@ -76,9 +76,9 @@ def test_a_row_gives_the_same_numbers_whoever_is_beside_it(place, tmp_path):
 def test_the_projects_own_generator_is_scored_as_in_a_run(place):
     """The prior that was handed in has its images scored by the judges of the run: equal images, equal scores."""
     task = read_comparison(records_of(place))
-    own = read_rows(records_of(place) / "rebeca", read_record(records_of(place) / "rebeca"), task.spec, task.users.id)
+    own = read_rows(records_of(place) / "rebeca", read_record(records_of(place) / "rebeca"), task)
     folder = bundle_of(place, "short")
-    rows = read_rows(folder, read_record(folder), task.spec, task.users.id)
+    rows = read_rows(folder, read_record(folder), task)
     score = {(d, u): s for u, line in enumerate(own.digest) for d, s in zip(line, own.scores["ncf"][u], strict=True)}
     shared = [
         (value, score[digest, user])
@@ -125,7 +125,7 @@ def test_rows_that_contradict_each_other_are_both_named(open_place, tmp_path):
     """One of two images that are equal has another score; a maintainer must learn whose."""
     shutil.copytree(bundle_of(open_place), tmp_path / "liar")
     task, record = read_comparison(records_of(open_place)), read_record(tmp_path / "liar")
-    own = read_rows(tmp_path / "liar", record, task.spec, task.users.id)
+    own = read_rows(tmp_path / "liar", record, task)
     higher = own.scores | {"ncf": np.minimum(own.scores["ncf"] + 0.01, 1)}
     rows = [own, replace(own, id="liar", scores=higher)]
     records = {row.id: record for row in rows}
