@@ -26,6 +26,12 @@ DRAWS = 2000
 MOST_PERSONAS = 6
 TASTE_DIRECTIONS = 8
 FEWEST_FOR_PERSONAS = 12
+SMALLEST_DIRECTION = 1e-9
+"""Directions whose eigenvalue is a smaller share of the largest are rounding."""
+MOST_COMPARED = 500
+"""Of more users, a random sample of so many is compared with everybody: all pairs would be too many."""
+AT_ONCE = 256
+"""Users whose opinions are standardised at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,37 +137,52 @@ class Tables:
         return np.hstack(parts) if parts else np.empty((len(self.users), 0))
 
     @cached_property
+    def sampled(self) -> Ints:
+        """Int [at most 500], in order; the users with whom all are compared: everybody, or a random sample."""
+        users = len(self.users)
+        if users <= MOST_COMPARED:
+            return np.arange(users)
+        return np.sort(stream(self.plan.name, "site-sample").choice(users, MOST_COMPARED, replace=False), kind="stable")
+
+    @cached_property
     def likeness(self) -> Floats:
-        """float64 [users, users]; correlation between users' opinions; 0 for users without any."""
-        rows = self.opinions - self.opinions.mean(axis=1, keepdims=True) if self.opinions.size else self.opinions
-        length = np.linalg.norm(rows, axis=1, keepdims=True)
-        unit = np.divide(rows, length, out=np.zeros_like(rows), where=length > 1e-12)
-        return np.asarray(unit @ unit.T)
+        """float64 [users, sampled users]; correlation between users' opinions; 0 for users without any."""
+        return self.alike(np.arange(len(self.users)), self.sampled)
+
+    def alike(self, some: Ints, others: Ints) -> Floats:
+        """float64 [some, others]; correlation between the opinions of these users; 0 for users without any."""
+        compared = _standardised(self.opinions[others])
+        starts = range(0, len(some), AT_ONCE)
+        parts = [_standardised(self.opinions[some[start : start + AT_ONCE]]) @ compared.T for start in starts]
+        return np.vstack(parts) if parts else np.empty((0, len(others)))
 
     @cached_property
     def personas(self) -> tuple[Ints, float]:
         """Int [users], groups of users with similar opinions, largest first; and the mean silhouette.
 
         k-means on the principal directions of the likenesses, k from 2 to 6 by silhouette. All zero where there are
-        too few users, or where they do not differ.
+        too few users, or where they do not differ. Of many users, groups and silhouette are those of the sample;
+        everybody else is placed in the same directions (Nyström's extension), and joins the nearest group.
         """
         users = len(self.users)
-        nobody = np.zeros(users, np.int64), 0.0
+        nobody: tuple[Ints, float] = np.zeros(users, np.int64), 0.0
         if users < FEWEST_FOR_PERSONAS or not self.likeness.any():
             return nobody
         from sklearn.cluster import KMeans
         from sklearn.metrics import silhouette_score
 
-        values, vectors = np.linalg.eigh(self.likeness)
-        points = (vectors * np.sqrt(np.maximum(values, 0.0)))[:, ::-1][:, :TASTE_DIRECTIONS]
+        values, vectors = np.linalg.eigh(self.likeness[self.sampled])
+        first = np.flatnonzero(values > values[-1] * SMALLEST_DIRECTION)[::-1][:TASTE_DIRECTIONS]
+        points = self.likeness @ (vectors[:, first] / np.sqrt(values[first]))
         best = nobody
         for k in range(2, min(MOST_PERSONAS, users // 4) + 1):
-            labels = KMeans(k, n_init=10, random_state=0).fit_predict(points)
-            score = float(silhouette_score(points, labels)) if len(np.unique(labels)) > 1 else -1.0
+            model = KMeans(k, n_init=10, random_state=0).fit(points[self.sampled])
+            own = model.labels_
+            score = float(silhouette_score(points[self.sampled], own)) if len(np.unique(own)) > 1 else -1.0
             if score > best[1]:
-                best = labels.astype(np.int64), score
-        _, first, labels, sizes = np.unique(best[0], return_index=True, return_inverse=True, return_counts=True)
-        return np.argsort(np.lexsort((first, -sizes)), kind="stable")[labels], best[1]
+                best = model.predict(points).astype(np.int64), score
+        _, where, labels, sizes = np.unique(best[0], return_index=True, return_inverse=True, return_counts=True)
+        return np.argsort(np.lexsort((where, -sizes)), kind="stable")[labels], best[1]
 
     @cached_property
     def segments(self) -> list[Segment]:
@@ -181,3 +202,13 @@ class Tables:
         if len(blocks) > 1:
             segments += [Segment(f"block-{b}", f"block {b}", self.block == b) for b in blocks.tolist()]
         return segments
+
+
+def _standardised(rows: Floats) -> Floats:
+    """Rows with mean 0 and length 1, 0 where a row does not vary; in place, as they take most of the memory."""
+    if rows.size:
+        rows -= rows.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(rows, axis=1)
+    rows[length <= 1e-12] = 0.0
+    rows /= np.maximum(length, 1e-12)[:, None]
+    return rows

@@ -14,9 +14,21 @@ from benchmark.board.claims import Claim, highest
 from benchmark.board.format_numbers import number, with_interval
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
-from benchmark.figures.style import BLUE, GRID, INK, Figure, Size, Undrawn, family_colour, family_shape, present
+from benchmark.figures.style import (
+    BLUE,
+    GRID,
+    INK,
+    Figure,
+    Size,
+    Undrawn,
+    evenly,
+    family_colour,
+    family_shape,
+    present,
+)
 
-MOST_IMAGES = 400
+MOST_DOTS = 400
+"""Images or users that a figure shows one by one."""
 
 
 def scorers(tables: Tables) -> list[Figure | Undrawn]:
@@ -42,8 +54,8 @@ def _decoding(tables: Tables) -> Figure | None:
     before, after = before[known], after[known]
     if len(before) < 3:
         return None
-    step = max(1, len(before) // MOST_IMAGES)
-    data = pd.DataFrame({"before": before[::step], "after": after[::step]})
+    drawn = evenly(len(before), MOST_DOTS)
+    data = pd.DataFrame({"before": before[drawn], "after": after[drawn]})
     change = float((after - before).mean())
     diagonal = pd.DataFrame({"before": [0.0, 1.0], "after": [0.0, 1.0]})
 
@@ -63,8 +75,14 @@ def _decoding(tables: Tables) -> Figure | None:
         alt=f"{len(before)} images: before {before.mean():.3f}, after {after.mean():.3f}, correlation {r:.2f}.",
         data=data,
         draw=draw,
-        note="Two verifiers: one in the prior's own space, one in another; points below the line lose by decoding.",
+        note="Two verifiers: one in the prior's own space, one in another; points below the line lose by decoding."
+        + _some_of(len(drawn), len(before), "images"),
     )
+
+
+def _some_of(drawn: int, n: int, what: str) -> str:
+    """A sentence that says how many are drawn; empty for all."""
+    return f" {drawn:,} of {n:,} {what} are drawn; all count in the numbers." if drawn < n else ""
 
 
 def _bland_altman(tables: Tables) -> Figure | None:
@@ -76,9 +94,9 @@ def _bland_altman(tables: Tables) -> Figure | None:
     if known.sum() < 3:
         return None
     difference = (verifier - auditor)[known]
-    data = pd.DataFrame(
-        {"user": np.array(tables.users)[known], "mean": (verifier + auditor)[known] / 2, "difference": difference}
-    )
+    drawn = evenly(len(difference), MOST_DOTS)
+    mean, names = (verifier + auditor)[known] / 2, np.array(tables.users)[known]
+    data = pd.DataFrame({"user": names[drawn], "mean": mean[drawn], "difference": difference[drawn]})
     middle, spread = float(difference.mean()), 1.96 * float(difference.std(ddof=1))
     lines = pd.DataFrame({"difference": [middle - spread, middle, middle + spread], "what": ["limit", "mean", "limit"]})
 
@@ -98,7 +116,8 @@ def _bland_altman(tables: Tables) -> Figure | None:
         alt=f"Mean difference {number(middle, 3, True)}; for 95 % of the users between {ends}.",
         data=data,
         draw=draw,
-        note="Each dot is a user. Solid: mean; dashed: 1.96 standard deviations.",
+        note="Each dot is a user. Solid: mean; dashed: 1.96 standard deviations."
+        + _some_of(len(drawn), len(difference), "users"),
     )
 
 

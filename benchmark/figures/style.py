@@ -10,12 +10,15 @@ from io import BytesIO
 from typing import Any, TypeVar
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import vl_convert
+from markupsafe import escape
 from PIL import Image
 
 from benchmark.board.claims import Claim
 from benchmark.board.row import Row
+from rebeca.arrays import Ints
 from rebeca.errors import printable
 
 T = TypeVar("T")
@@ -51,6 +54,8 @@ DIVERGING = ["#8c510a", "#d8b365", "#f6f6f3", "#67a9cf", "#2166ac"]
 MOST = 24
 """Generators that a figure with a row or panel for each of them shows."""
 SHORTEST_TITLE = 34
+TITLE_OFFSET, PADDING, LINE_HEIGHT = 8, 12, 1.25
+"""Pixels between a title and its figure, around both, and a line's height as a multiple of its letters'."""
 MIDDLE = "length(datum.label) > 40 ? slice(datum.label, 0, 20) + '…' + slice(datum.label, -19) : datum.label"
 """Long names beside an axis are cut in the middle: the generators of a sweep differ at their ends."""
 
@@ -131,53 +136,73 @@ def present(figures: Mapping[str, Callable[[], Figure | None]]) -> list[Figure |
 
 def svg(figure: Figure, size: Size, title: bool = True) -> str:
     """A figure as SVG on a transparent ground, in the colours of a light page; without ``title`` for a page."""
-    return _named_in_order(vl_convert.vegalite_to_svg(_spec(_styled(figure, size, title, "transparent"))))
+    spec = _styled(figure, figure.draw(size), size, title, "transparent")
+    return _named_in_order(vl_convert.vegalite_to_svg(spec))
 
 
 def chart(figure: Figure, size: Size) -> Any:
     """A figure with its title as an Altair chart on white."""
-    styled = _styled(figure, size, True, "white")
-    return type(styled).from_dict(_spec(styled), validate=False)
-
-
-def _styled(figure: Figure, size: Size, title: bool, background: str) -> Any:
     drawn = figure.draw(size)
-    if title:
-        wide = max(SHORTEST_TITLE, int(size.width / size.font * 2.0))
-        lines = textwrap.wrap(figure.title, wide, break_long_words=True)
-        drawn = drawn.properties(
-            title=alt.TitleParams(
-                lines, anchor="start", fontSize=size.font + 2, color=INK, fontWeight="normal", offset=8
-            )
-        )
-    plain: dict[str, Any] = {
-        "labelFontSize": size.font,
-        "titleFontSize": size.font,
-        "labelColor": INK,
-        "titleColor": INK,
-    }
-    return (
-        drawn.configure(font=PRINT_FONT if title else PAGE_FONT, background=background, padding=12, aria=figure.answers)
-        .configure_view(stroke=None)
-        .configure_axis(
-            gridColor=GRID,
-            domainColor=SOFT,
-            tickColor=SOFT,
-            titleFontWeight="normal",
-            labelLimit=size.font * 30,
-            labelExpr=MIDDLE,
-            tickCount=6,
-            **plain,
-        )
-        .configure_legend(symbolOpacity=1, titleFontWeight="normal", labelLimit=260, **plain)
-        .configure_header(titleFontWeight="normal", labelLimit=240, **plain)
+    return type(drawn).from_dict(_styled(figure, drawn, size, True, "white"), validate=False)
+
+
+def titled(drawn: str, figure: Figure, size: Size) -> str:
+    """A figure that was drawn for a page, with its title above it and in the fonts of print.
+
+    Drawing it again would take longer than all else that is done for the page.
+    """
+    lines = _wrapped(figure.title, size)
+    step = round((size.font + 2) * LINE_HEIGHT)
+    room = step * len(lines) + TITLE_OFFSET
+    root, content = drawn.split(">", 1)
+    width, height = (float(re.findall(rf'\b{side}="([\d.]+)"', root)[0]) for side in ("width", "height"))
+    text = "".join(
+        f'<text x="{PADDING}" y="{PADDING + step * k + size.font}">{escape(printable(line))}</text>'
+        for k, line in enumerate(lines)
     )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="{width:g}"'
+        f' height="{height + room:g}" viewBox="0 0 {width:g} {height + room:g}">'
+        f'<g font-family="{PRINT_FONT}" font-size="{size.font + 2}px" fill="{INK}">{text}</g>'
+        f'<g transform="translate(0,{room})">{content.removesuffix("</svg>")}</g></svg>'
+    ).replace(PAGE_FONT, PRINT_FONT)
 
 
-def _spec(styled: Any) -> Any:
-    """A chart as Vega-Lite, with its data."""
+def _wrapped(title: str, size: Size) -> list[str]:
+    wide = max(SHORTEST_TITLE, int(size.width / size.font * 2.0))
+    return textwrap.wrap(title, wide, break_long_words=True)
+
+
+def _styled(figure: Figure, drawn: Any, size: Size, title: bool, background: str) -> Any:
+    """A chart as Vega-Lite with its data, and the look that all figures share.
+
+    The look is added to the finished specification: Altair copies the whole chart for each part of it.
+    """
     with alt.data_transformers.enable("default", max_rows=None):
-        return _printable(styled.to_dict(validate=False))
+        spec = drawn.to_dict(validate=False)
+    if title:
+        spec["title"] = {
+            "text": _wrapped(figure.title, size),
+            "anchor": "start",
+            "fontSize": size.font + 2,
+            "color": INK,
+            "fontWeight": "normal",
+            "offset": TITLE_OFFSET,
+        }
+    plain = {"labelFontSize": size.font, "titleFontSize": size.font, "labelColor": INK, "titleColor": INK}
+    plain |= {"titleFontWeight": "normal"}
+    axis = {"gridColor": GRID, "domainColor": SOFT, "tickColor": SOFT, "labelExpr": MIDDLE, "tickCount": 6}
+    spec["config"] = {
+        "font": PRINT_FONT if title else PAGE_FONT,
+        "background": background,
+        "padding": PADDING,
+        "aria": figure.answers,
+        "view": spec["config"]["view"] | {"stroke": None},
+        "axis": plain | axis | {"labelLimit": size.font * 30},
+        "legend": plain | {"symbolOpacity": 1, "labelLimit": 260},
+        "header": plain | {"labelLimit": 240},
+    }
+    return _printable(spec)
 
 
 def _printable(spec: Any) -> Any:
@@ -252,6 +277,11 @@ def shortened(titles: Sequence[str], most: int) -> list[str]:
 def left_out(kept: Sequence[Row], rows: Sequence[Row]) -> str:
     """How many rows a figure does not show, as a sentence; empty for none."""
     return f"The first {len(kept)} of {len(rows)} generators by preference." if len(kept) < len(rows) else ""
+
+
+def evenly(n: int, most: int) -> Ints:
+    """Int [at most ``most``]; evenly spaced positions of n, all where they are few."""
+    return np.linspace(0, n - 1, min(n, most)).round().astype(np.int64)
 
 
 def line_colour(names: Sequence[str], size: Size) -> alt.Color:

@@ -13,15 +13,32 @@ import pandas as pd
 
 from benchmark.analysis.measures import both_by
 from benchmark.board.claims import Claim, highest
-from benchmark.board.format_numbers import number, percent
+from benchmark.board.format_numbers import count, number, percent
 from benchmark.board.row import Row
 from benchmark.board.tables import Tables
-from benchmark.figures.style import GRID, PALETTE, Figure, Size, Undrawn, heat, left_out, present, ranked, shown
+from benchmark.figures.style import (
+    GRID,
+    PALETTE,
+    Figure,
+    Size,
+    Undrawn,
+    evenly,
+    heat,
+    left_out,
+    present,
+    ranked,
+    shortened,
+    shown,
+)
 from rebeca.arrays import Bools
 from rebeca.ties import is_highest, levels
 
 MOST_USERS = 48
 """Users that the likeness matrix shows."""
+MOST_COLUMNS = 120
+"""Columns of the figure of wins; of more users, each column is the mean of several."""
+LONGEST = 60
+"""Letters of a user's name in the data of figures."""
 MOST_GENERATORS = 12
 """Generators beside which the groups' means are drawn."""
 STRUCTURES = ("no structure to speak of", "weak structure", "reasonable structure", "strong structure")
@@ -42,18 +59,17 @@ def users(tables: Tables) -> list[Figure | Undrawn]:
 def order_of(tables: Tables) -> np.ndarray[Any, Any]:
     """Users by persona, then by their likeness to it; figures of many users share this order."""
     labels, _ = tables.personas
-    own = np.array([tables.likeness[i][labels == labels[i]].mean() for i in range(len(labels))])
-    return np.lexsort((-levels(own), labels))
+    group = np.stack([tables.likeness[:, labels[tables.sampled] == k].mean(axis=1) for k in range(labels.max() + 1)])
+    return np.lexsort((-levels(group[labels, np.arange(len(labels))]), labels))
 
 
 def _likeness(tables: Tables) -> Figure | None:
     if not tables.likeness.any():
         return None
     everybody = order_of(tables)
-    places = np.linspace(0, len(everybody) - 1, min(MOST_USERS, len(everybody))).round().astype(int)
-    order = everybody[places]  # of every group in proportion to its size
-    table = tables.likeness[np.ix_(order, order)]
-    names = [tables.users[i] for i in order]
+    order = everybody[evenly(len(everybody), MOST_USERS)]  # of every group in proportion to its size
+    table = tables.alike(order, order)
+    names = shortened([tables.users[i] for i in order], LONGEST)
     i, j = np.meshgrid(np.arange(len(order)), np.arange(len(order)), indexing="ij")
     data = pd.DataFrame(
         {
@@ -81,7 +97,7 @@ def _likeness(tables: Tables) -> Figure | None:
     )
     note = "Each row and column is a user, sorted by persona; blue: similar, brown: opposite taste."
     if len(tables.users) > MOST_USERS:
-        note += f" {MOST_USERS} of {len(tables.users)} users, from all groups."
+        note += f" {MOST_USERS} of {count(len(tables.users))}, from all groups."
     return Figure(
         "likeness",
         title=title,
@@ -109,17 +125,20 @@ def _wins(tables: Tables) -> Figure | None:
     won = is_highest(values[known])
     share = won / won.sum(axis=1, keepdims=True)
     kept = shown(rows, tables.board.reference)
-    order = [i for i in order_of(tables) if known[i]]
-    place = {int(user): row for row, user in enumerate(np.flatnonzero(known))}
+    order = np.array([i for i in order_of(tables) if known[i]])
+    behind = np.full(values.shape, np.nan)
+    behind[known] = top - values[known]
     columns = {row.id: k for k, row in enumerate(rows)}
+    groups = np.array_split(order, min(len(order), MOST_COLUMNS))
+    names = shortened([tables.users[group[0]] for group in groups], LONGEST)
     cells = [
         {
-            "user": tables.users[i],
+            "user": name if len(group) == 1 else f"{name} and {len(group) - 1} more",
             "place": at,
             "generator": row.title,
-            "behind": float(top[place[i], 0] - values[i, columns[row.id]]),
+            "behind": float(behind[group, columns[row.id]].mean()),
         }
-        for at, i in enumerate(order)
+        for at, (name, group) in enumerate(zip(names, groups, strict=True))
         for row in kept
     ]
     data = pd.DataFrame(cells)
@@ -127,13 +146,14 @@ def _wins(tables: Tables) -> Figure | None:
     def draw(size: Size) -> Any:
         x, y = alt.X("place:O", axis=None), alt.Y("generator:N", sort=[row.title for row in kept], title=None)
         drawn = data.assign(near=-data["behind"])[["place", "generator", "near"]]
-        cell = (size.width * 0.7 / len(order), size.font * 1.5)
+        cell = (size.width * 0.7 / len(groups), size.font * 1.5)
         return heat(size, drawn, x, y, "near", title="minus the best", cell=cell)
 
     totals = share.sum(axis=0)
     best, _ = highest(rows, totals.tolist())
     share_of_users = float(totals[columns[best.id]] / known.sum())
-    note = f"{left_out(kept, rows)} Columns are users, sorted by persona; dark: the best for that user, or close to it."
+    each, served = ("users", "that user") if len(groups) == len(order) else (_sizes(groups), "those users")
+    note = f"{left_out(kept, rows)} Columns are {each}, sorted by persona; dark: the best for {served}, or close to it."
     return Figure(
         "wins",
         title=f"{best.title} is the best for the most users, {percent(share_of_users)}",
@@ -143,6 +163,12 @@ def _wins(tables: Tables) -> Figure | None:
         draw=draw,
         note=note.strip(),
     )
+
+
+def _sizes(groups: Sequence[Any]) -> str:
+    """How many users a column is the mean of."""
+    low, high = (size(len(group) for group in groups) for size in (min, max))
+    return f"means over {low} users" if low == high else f"means over {low} or {high} users"
 
 
 def _gap(tables: Tables, row: Row, labels: Any) -> float:

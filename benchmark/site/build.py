@@ -27,6 +27,7 @@ from benchmark.records.files import COMPARISON, MANIFEST, TASK_FOLDER, is_bundle
 from benchmark.records.merge import find_sources, merged
 from benchmark.site import data, view
 from benchmark.site.images import Gallery, make_gallery
+from benchmark.site.parts import Part, pages_of_users
 from benchmark.task.bundled import folder as bundled
 from rebeca.errors import RecordError, StoreError, printable
 from rebeca.seeds import digest_of
@@ -213,6 +214,7 @@ class _Pages:
         gallery: Images.
         opening: Users of different taste.
         users: Printable names of users.
+        user_pages: Parts of the list of users, a page each.
         figures: Figures by heading.
         undrawn: Figures that cannot be drawn.
     """
@@ -223,6 +225,7 @@ class _Pages:
     gallery: Gallery
     opening: Sequence[view.UserGallery]
     users: Sequence[str]
+    user_pages: Sequence[Part]
     figures: Mapping[str, Sequence[Figure]]
     undrawn: Sequence[Undrawn]
 
@@ -239,11 +242,19 @@ class _Pages:
             tables=self.tables,
             gallery=self.gallery,
             users=self.users,
+            user_pages=self.user_pages,
             figures=self.figures,
             undrawn=self.undrawn,
             has_images=bool(self.gallery.users),
             **values,
         )
+
+    def write_data(self, texts: Mapping[str, str]) -> None:
+        """Writes texts by their path in the folder ``data`` of the task."""
+        for name, text in texts.items():
+            path = self.folder / "data" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
 
 
 def _task(folder: Path, env: Environment, board: Board, private: Path | None) -> _Pages:
@@ -254,8 +265,9 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
     gallery = make_gallery(tables, folder / "images", private)
     figures, undrawn, hero = _figures(folder / "figures", tables)
     users, opening = [printable(user) for user in tables.users], view.opening(tables, gallery)
-    pages = _Pages(folder, env, tables, gallery, opening, users, figures, undrawn)
+    pages = _Pages(folder, env, tables, gallery, opening, users, pages_of_users(users), figures, undrawn)
     columns = board.measures.everything()
+    names = data.names_scripts(users)
     pages.write(
         "index.html",
         "leaderboard.html",
@@ -268,26 +280,17 @@ def _task(folder: Path, env: Environment, board: Board, private: Path | None) ->
         opening=opening,
         common=board.common_flags,
     )
-    for page in (
-        "personal",
-        "compare",
-        "users",
-        "verifier",
-        "figures",
-        *(["validity"] if board.validity or board.confirms else []),
-    ):
-        histogram = {u: view.histogram(tables, u) for u in range(len(tables.users))} if page == "users" else {}
-        pages.write(f"{page}.html", f"{page}.html", page=page, histogram=histogram)
+    for page in ("personal", "verifier", "figures", *(["validity"] if board.validity or board.confirms else [])):
+        pages.write(f"{page}.html", f"{page}.html", page=page)
+    pages.write("compare.html", "compare.html", page="compare", names=len(names))
+    for part in pages.user_pages:
+        histogram = {u: view.histogram(tables, u) for u in part.users}
+        pages.write(part.page, "users.html", page="users", part=part, histogram=histogram, names=len(names))
     _each_generator(pages)
     _each_user(pages)
-    texts = {
-        "leaderboard.json": data.leaderboard_json(board),
-        "leaderboard.csv": data.leaderboard_csv(board),
-        "pairs.js": data.pairs_script(board),
-        "segments.js": data.segments_script(tables),
-    }
-    for name, text in texts.items():
-        (folder / "data" / name).write_text(text, encoding="utf-8")
+    scripts = {"pairs": data.pairs_script(board), **data.segments_scripts(tables), **names}
+    pages.write_data({f"{name}.js": text for name, text in scripts.items()})
+    pages.write_data({"leaderboard.json": data.leaderboard_json(board), "leaderboard.csv": data.leaderboard_csv(board)})
     return pages
 
 
@@ -303,8 +306,8 @@ def _each_generator(pages: _Pages) -> None:
             galleries=view.galleries(tables, gallery, row.id),
             fits=view.fits_of(row),
         )
-        script = data.generator_script(tables, row, gallery)
-        (pages.folder / "data" / f"generator-{row.id}.js").write_text(script, encoding="utf-8")
+        scripts = data.generator_scripts(tables, row, gallery)
+        pages.write_data({f"{name}.js": text for name, text in scripts.items()})
 
 
 def _each_user(pages: _Pages) -> None:
@@ -323,7 +326,7 @@ def _each_user(pages: _Pages) -> None:
 def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Figure]], list[Undrawn], Markup | None]:
     """Writes every figure as SVG, PNG, PDF and CSV; returns them by heading, those without a drawing, and the hero."""
     from benchmark.figures.build import drawings_of  # imports altair, which takes a second
-    from benchmark.figures.style import SIZES, Undrawn, svg
+    from benchmark.figures.style import Undrawn
 
     by_heading: dict[str, list[Figure]] = {}
     undrawn: list[Undrawn] = []
@@ -337,25 +340,26 @@ def _figures(folder: Path, tables: Tables) -> tuple[dict[str, list[Figure]], lis
             (folder / name).write_bytes(content)
         by_heading.setdefault(heading, []).append(figure)
         if hero is None and figure.answers:
-            plain = svg(figure, SIZES["page"], title=False)
-            hero = Markup(inline(plain))  # noqa: S704 - our own SVG, names escaped by the renderer
+            hero = Markup(inline(files[f"{figure.name}.svg"].decode()))  # noqa: S704 - our own SVG, names escaped
     return by_heading, undrawn, hero
 
 
 def _files_of(figure: Figure) -> Mapping[str, bytes]:
-    from benchmark.figures.style import SIZES, adaptive, pdf, png, svg
+    from benchmark.figures.style import SIZES, adaptive, pdf, png, svg, titled
 
-    drawn = svg(figure, SIZES["page"])
+    drawn = svg(figure, SIZES["page"], title=False)
+    alone = titled(drawn, figure, SIZES["page"])
     return {
-        f"{figure.name}.svg": adaptive(svg(figure, SIZES["page"], title=False)).encode(),
-        f"{figure.name}.png": png(drawn),
-        f"{figure.name}.pdf": pdf(drawn),
+        f"{figure.name}.svg": adaptive(drawn).encode(),
+        f"{figure.name}.png": png(alone),
+        f"{figure.name}.pdf": pdf(alone),
         f"{figure.name}.csv": figure.data.to_csv(index=False, lineterminator="\n").encode(),
     }
 
 
 def inline(drawn: str) -> str:
-    """SVG for use in a page: with relative links, without roles that hide them, without namespaces."""
+    """SVG for use in a page: with relative links, without a style, roles that hide them, and namespaces."""
+    drawn = re.sub("<style>.*?</style>", "", drawn)
     drawn = drawn.replace("https://vega.github.io/vega-datasets/", "").replace("xlink:href", "href")
     drawn = drawn.replace(' xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"', "")
     for word in ("graphics-object", "graphics-symbol", "graphics-document"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,12 +17,15 @@ from benchmark.board.row import Row
 from benchmark.board.tables import Tables
 from benchmark.records.submitted import FORMULA
 from benchmark.site.images import Gallery
+from benchmark.site.parts import SCRIPT, cut, parts_of_values
 from benchmark.stats.groups import Groups
 from benchmark.stats.intervals import mean_intervals
-from rebeca.arrays import Floats, Ints
+from rebeca.arrays import Floats
 from rebeca.errors import printable
 from rebeca.seeds import SeedScheme
 
+MOST_OTHERS = 200
+"""Other users in the strip below an image."""
 DIGITS = 5
 """Significant digits of numbers in scripts; downloads hold all digits."""
 
@@ -125,13 +129,17 @@ def pairs_script(board: Board) -> str:
     return script({"ids": [row.id for row in board.rows], "pairs": pairs})
 
 
-def segments_script(tables: Tables) -> str:
-    """Mean and interval of every cell for every segment of users; nothing is tested in segments."""
+def segments_scripts(tables: Tables) -> dict[str, str]:
+    """Which segments of users there are; and for each, mean and interval of every cell. Nothing is tested in them.
+
+    Returns:
+        By name: ``segments``, which every leaderboard loads, and ``segment-ID``, which it loads when it is chosen.
+    """
     board = tables.board
     columns = board.measures.everything()
     any_row = tables.rows[board.rows[0].id]
     measured = [(tables.table(column.key, board.rows), any_row.bounds(column.measure)) for column in columns]
-    segments = []
+    scripts, segments = {}, []
     for segment in tables.segments[1:]:
         own = segment.users
         means = [
@@ -144,8 +152,9 @@ def segments_script(tables: Tables) -> str:
             for column, (table, bounds) in zip(columns, measured, strict=True)
         ]
         rows = [[_rounded(Interval.of(mean)) for mean in row] for row in zip(*means, strict=True)]
-        segments.append({"id": segment.id, "name": segment.name, "users": int(own.sum()), "cells": rows})
-    return script({"columns": [column.key for column in columns], "segments": segments})
+        segments.append({"id": segment.id, "name": segment.name, "users": int(own.sum())})
+        scripts[f"segment-{segment.id}"] = script({"cells": rows})
+    return {"segments": script({"columns": [column.key for column in columns], "segments": segments})} | scripts
 
 
 def _rounded(interval: Interval) -> list[float | None] | None:
@@ -153,9 +162,34 @@ def _rounded(interval: Interval) -> list[float | None] | None:
     return None if ends[0] is None else ends
 
 
-def generator_script(tables: Tables, row: Row, gallery: Gallery) -> str:
-    """What the dialog and the comparison need of one generator: all users' values, and its shown images."""
-    columns, rows = tables.board.measures.everything(), tables.rows[row.id]
+def names_scripts(users: Sequence[str], most: int = SCRIPT) -> dict[str, str]:
+    """Names of all users, which the search and the comparison load; ``users/1``, and more where they are many."""
+    parts = cut([len(json.dumps(user)) + 1 for user in users], most)
+    return {f"users/{part.number}": script({"names": [users[u] for u in part.users]}) for part in parts}
+
+
+def generator_scripts(tables: Tables, row: Row, gallery: Gallery, most: int = SCRIPT) -> dict[str, str]:
+    """What the dialog and the comparison need of one generator: all users' values, and its shown images.
+
+    Returns:
+        By name: ``generator-ID`` with the images and the first users' values; and ``generator-ID/2`` and so on with
+        those of the others, where users are many.
+    """
+    keys = [column.key for column in tables.board.measures.everything()]
+    values = {key: [short(value) for value in tables.value(row.id, key).tolist()] for key in keys}
+    parts = parts_of_values(len(tables.users), len(keys), most)
+    scripts = {}
+    for part in parts:
+        own: dict[str, Any] = {"values": {key: values[key][part.users.start : part.users.stop] for key in keys}}
+        if part.number == 1:
+            own |= _shown(tables, row, gallery) | {"parts": len(parts)}
+        scripts[f"generator-{row.id}" + (f"/{part.number}" if part.number > 1 else "")] = script(own)
+    return scripts
+
+
+def _shown(tables: Tables, row: Row, gallery: Gallery) -> dict[str, Any]:
+    """A generator's names, and of the users whose images are shown: images, own preference, and that of others."""
+    rows = tables.rows[row.id]
     spec, generator = tables.board.record.spec, row.record.generator
     seeds = SeedScheme(spec.id, spec.version, spec.seed, generator.offset)
     own = gallery.by_generator.get(row.id, {})
@@ -172,28 +206,25 @@ def generator_script(tables: Tables, row: Row, gallery: Gallery) -> str:
         for image in shown
     ]
     pairs, groups = rows.mean_pairs(tables.primary), rows.groups
-    others = {
-        str(user): sorted(round(float(pairs[judge, groups.place[user]]), 3) for judge in _others(groups, pairs, user))
-        for user in own
-        if pairs is not None
+    preference = tables.value(row.id, tables.primary)
+    return {
+        "id": row.id,
+        "title": row.title,
+        "names": {name: row.card(name).name for name in rows.scores},
+        "images": images,
+        "own": {str(user): short(float(preference[user])) for user in own},
+        "others": {str(user): _others(pairs, groups, user) for user in own if pairs is not None},
+        "users": {str(user): printable(tables.users[user]) for user in own},
     }
-    return script(
-        {
-            "id": row.id,
-            "title": row.title,
-            "names": {name: row.card(name).name for name in rows.scores},
-            "values": {column.key: [short(float(v)) for v in tables.value(row.id, column.key)] for column in columns},
-            "images": images,
-            "others": others,
-            "users": {str(user): printable(tables.users[user]) for user in own},
-        }
-    )
 
 
-def _others(groups: Groups, pairs: Floats, user: int) -> Ints:
-    """Int [n]; other users who judge the user's images."""
-    own = groups.each()[groups.label[user]]
-    return own[(own != user) & np.isfinite(pairs[own, groups.place[user]])]
+def _others(pairs: Floats, groups: Groups, user: int) -> list[float]:
+    """How other users like a user's set, from low to high; of many, evenly spaced ones with the lowest and highest."""
+    judges = groups.each()[groups.label[user]]
+    scores = np.sort(pairs[judges[judges != user], groups.place[user]], kind="stable")
+    known = scores[np.isfinite(scores)]
+    drawn = np.linspace(0, len(known) - 1, min(len(known), MOST_OTHERS)).round().astype(int)
+    return [round(score, 3) for score in known[drawn].tolist()]
 
 
 def percentile(tables: Tables, user: int, score: float) -> int | None:

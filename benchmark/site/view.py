@@ -148,10 +148,11 @@ def opening(tables: Tables, gallery: Gallery) -> list[UserGallery]:
     """Three users of different taste: items that each liked, and the reference's images for each."""
     by_user = {each.user: each for each in galleries(tables, gallery, tables.board.reference)}
     users = [u for u in gallery.users if u in by_user and by_user[u].liked]
-    chosen = users[:1]
-    while len(chosen) < min(OPENING_USERS, len(users)):
-        others = (u for u in users if u not in chosen)
-        chosen.append(min(others, key=lambda u: (float(tables.likeness[u, chosen].max()), u)))
+    alike, places = tables.alike(np.array(users, int), np.array(users, int)), [0][: len(users)]
+    while len(places) < min(OPENING_USERS, len(users)):
+        others = (place for place in range(len(users)) if place not in places)
+        places.append(min(others, key=lambda place: (float(alike[place, places].max()), place)))
+    chosen = [users[place] for place in places]
     return [
         replace(by_user[u], liked=by_user[u].liked[:OPENING_IMAGES], images=by_user[u].images[:OPENING_IMAGES])
         for u in chosen

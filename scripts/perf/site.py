@@ -1,16 +1,18 @@
-"""How long a large site takes: building it, and sorting its leaderboard in a browser.
+"""How long large sites take: building them, and sorting a leaderboard in a browser; and how large their files are.
 
-python scripts/perf/site.py                                   # 200 generators x 210 users
-python scripts/perf/site.py --generators 50 --runs 3
+python scripts/perf/site.py                                   # 200 generators x 210 users, and 10 x 2,000
+python scripts/perf/site.py --generators 50 --runs 3 --many 0 # one site alone
+python scripts/perf/site.py --json                            # the same figures, to be read by a program
 
-The records are synthetic, of the shape and size of real ones: seven scorers, four images per user, 24 users with
-images of 64 x 64. Only pairs with the reference are compared; all pairs of 200 generators would be 19,900.
+The records are synthetic, of the shape and size of real ones: seven scorers, four images per user (ten where users are
+many), 24 users with images of 64 x 64. Only pairs with the reference are compared; all pairs of 200 generators would
+be 19,900.
 """
 
 from __future__ import annotations
 
 import json
-import resource
+import os
 import shutil
 import statistics
 import subprocess
@@ -18,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -29,34 +32,37 @@ from benchmark.records.files import TASK_FOLDER, read_comparison, read_record, w
 from benchmark.records.gallery import pack_images, shown_images
 from benchmark.records.rows import HELD_OUT, image_digests, write_rows
 from benchmark.records.schema import AnalysisRecord, GeneratorRecord, ShownImage, Taste, Users, plan_of
+from benchmark.site.parts import LOADED
 from benchmark.task.spec import Spec
 from rebeca.arrays import Floats
 from rebeca.pixels import pixels_digest
 from rebeca.seeds import digest_of
 
 TEMPLATE = Path(__file__).resolve().parent.parent.parent / "results" / "tinyworld-quick" / "v4"
-IMAGES = 4
-LIMITS = {"seconds": 60, "memory_mb": 1000, "page_kb": 500, "sort_ms": 50}
+IMAGES, IMAGES_OF_MANY = 4, 10
+GENERATORS_OF_MANY = 10
+LOADED_KINDS = {".html", ".js", ".svg", ".png", ".webp", ".csv"}
+LIMITS = {"seconds": 60, "memory_mb": 1000, "file_kb": LOADED / 1000, "sort_ms": 50}
 
 
-def make_records(folder: Path, generators: int, num_users: int, size: int = 64) -> Path:
+def make_records(folder: Path, generators: int, num_users: int, images: int = IMAGES, size: int = 64) -> Path:
     """Writes synthetic records of a task called ``large``; gives their version folder."""
     rng = np.random.default_rng(0)
     task, record = read_comparison(TEMPLATE), read_record(TEMPLATE / "rebeca")
     users = tuple(f"user-{u:03d}" for u in range(num_users))
     names = [f"generator-{g:03d}" for g in range(generators)]
-    spec = _spec(task.spec, names)
+    spec = _spec(task.spec, names, images)
     target = folder / "large" / f"v{spec.version}"
     header = task.task.model_copy(update={"id": spec.id, "title": spec.title, "hash": spec.hash()})
     taste = rng.normal(size=(num_users, 4))
-    rows = [_rows(name, rng, taste, record, num_users) for name in names]
+    rows = [_rows(name, rng, taste, record, images) for name in names]
     shown = [_images(target / row.id, row, spec, users, rng, size) for row in rows]
     none = np.zeros(num_users, np.int64)
     analysis = analyse(plan_of(spec, True), rows, none, none)
-    for row, images in zip(rows, shown, strict=True):
+    for row, packed in zip(rows, shown, strict=True):
         entry = spec.generator(row.id)
         assert entry is not None
-        seeds = [spec.seeds.image(user, k, entry.noise_group) for user in users for k in range(IMAGES)]
+        seeds = [spec.seeds.image(user, k, entry.noise_group) for user in users for k in range(images)]
         write_rows(target / row.id, row, users, np.array(seeds, np.uint64), [""] * len(seeds))
         digest, set_digest = image_digests(users, row.digest)
         own = {
@@ -68,12 +74,13 @@ def make_records(folder: Path, generators: int, num_users: int, size: int = 64) 
             "failures": {},
             "digest": digest,
             "set_digest": set_digest,
-            "shown": images,
+            "shown": packed,
         }
         update = {
             "task": header,
             "generator": record.generator.model_copy(update={"id": row.id, "title": entry.title}),
             "images": record.images.model_copy(update=own),
+            "fits": record.fits[:1],
             **{key: getattr(analysis.generators[row.id], key) for key in ("summary", "personal", "gap")},
         }
         write_record(target / row.id, record.model_copy(update=update))
@@ -94,7 +101,7 @@ def make_records(folder: Path, generators: int, num_users: int, size: int = 64) 
     return target
 
 
-def _spec(template: Spec, names: list[str]) -> Spec:
+def _spec(template: Spec, names: list[str], images: int) -> Spec:
     entry = template.generator("rebeca")
     assert entry is not None
     changes = {"reference": names[0], "family": "against-reference", "bootstrap": 499, "permutations": 499}
@@ -102,7 +109,8 @@ def _spec(template: Spec, names: list[str]) -> Spec:
         update={
             "id": "large",
             "title": "Large",
-            "images": IMAGES,
+            "images": images,
+            "fits": 1,
             "generators": [
                 entry.model_copy(update={"id": n, "title": f"Generator {n}", "images": None}) for n in names
             ],
@@ -111,9 +119,9 @@ def _spec(template: Spec, names: list[str]) -> Spec:
     )
 
 
-def _rows(name: str, rng: np.random.Generator, taste: Floats, record: GeneratorRecord, num_users: int) -> Rows:
-    level, personal = rng.uniform(-1, 2), rng.uniform(0, 1)
-    vectors = personal * taste[:, None] + rng.normal(size=(num_users, IMAGES, taste.shape[1]))
+def _rows(name: str, rng: np.random.Generator, taste: Floats, record: GeneratorRecord, images: int) -> Rows:
+    num_users, level, personal = len(taste), rng.uniform(-1, 2), rng.uniform(0, 1)
+    vectors = personal * taste[:, None] + rng.normal(size=(num_users, images, taste.shape[1]))
     everyone = 1 / (1 + np.exp(-(level + np.einsum("jd,tkd->jtk", taste, vectors) / 2)))
     own = everyone[np.arange(num_users), np.arange(num_users)]
     scores, pairs = {}, {}
@@ -122,13 +130,13 @@ def _rows(name: str, rng: np.random.Generator, taste: Floats, record: GeneratorR
             noisy = np.clip(everyone + rng.normal(0, 0.05, everyone.shape), 0, 1)
             scores[scorer], pairs[scorer] = noisy[np.arange(num_users), np.arange(num_users)], noisy.mean(axis=2)[None]
         elif info.of_images:
-            scores[scorer] = own + rng.normal(0, 0.05, own.shape)
+            scores[scorer] = np.clip(own + rng.normal(0, 0.05, own.shape), 0, 1)
     return Rows(
         id=name,
         ranked=True,
-        digest=np.array([[digest_of([name, u, k]) for k in range(IMAGES)] for u in range(num_users)]),
-        item=np.full((num_users, IMAGES), -1),
-        failed=np.zeros((num_users, IMAGES), bool),
+        digest=np.array([[digest_of([name, u, k]) for k in range(images)] for u in range(num_users)]),
+        item=np.full((num_users, images), -1),
+        failed=np.zeros((num_users, images), bool),
         scores=scores,
         lowest={scorer: np.zeros(num_users) for scorer in scores},
         cards={scorer: record.measures[scorer].card for scorer in scores},
@@ -172,36 +180,80 @@ def sort_milliseconds(page: Path, runs: int) -> list[float]:
         return [float(opened.evaluate(script)) for _ in range(runs)]
 
 
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A built site.
+
+    Attributes:
+        pages: Folder of its only task.
+        seconds: Median over the builds.
+        memory_mb: Largest over the builds.
+    """
+
+    pages: Path
+    seconds: float
+    memory_mb: int
+
+
+def build(folder: Path, generators: int, users: int, images: int, runs: int) -> Built:
+    """Makes records and builds their site, in a process of its own each time."""
+    make_records(folder / "records", generators, users, images)
+    command = [str(Path(sys.executable).with_name("rebeca-bench")), "site", "build"]
+    seconds, memory = [], []
+    for _ in range(runs):
+        shutil.rmtree(folder / "site", ignore_errors=True)
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [*command, str(folder / "records"), "--out", str(folder / "site")], stdout=subprocess.DEVNULL
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        if status:
+            raise click.ClickException("the site was not built")
+        seconds.append(time.perf_counter() - started)
+        memory.append(used.ru_maxrss // 1024)
+    return Built(folder / "site" / "tasks" / "large", statistics.median(seconds), max(memory))
+
+
+def largest(pages: Path) -> Path:
+    """The largest file that a page loads or that holds a figure's data; the leaderboard's downloads are set aside."""
+    files = [path for path in pages.rglob("*") if path.suffix in LOADED_KINDS and path.stem != "leaderboard"]
+    return max(files, key=lambda path: path.stat().st_size)
+
+
 @click.command()
 @click.option("--generators", default=200, show_default=True)
 @click.option("--users", default=210, show_default=True)
 @click.option("--runs", default=3, show_default=True, help="Builds; the median counts.")
-def main(generators: int, users: int, runs: int) -> None:
-    """Makes records, builds the site in processes of their own, and measures."""
-    with tempfile.TemporaryDirectory() as folder:
-        root, site = Path(folder) / "records", Path(folder) / "site"
-        make_records(root, generators, users)
-        seconds = []
-        for _ in range(runs):
-            shutil.rmtree(site, ignore_errors=True)
-            started = time.perf_counter()
-            subprocess.run(
-                [str(Path(sys.executable).with_name("rebeca-bench")), "site", "build", str(root), "--out", str(site)],
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
-            seconds.append(time.perf_counter() - started)
-        page = site / "tasks" / "large" / "index.html"
-        clicks = sort_milliseconds(page, 15)
-        figures = {
-            "seconds": round(statistics.median(seconds), 1),
-            "memory_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
-            "page_kb": round(page.stat().st_size / 1000),
-            "sort_ms": round(statistics.median(clicks), 1),
-        }
-    for name, value in figures.items():
-        click.echo(f"{name:10s} {value:8} (limit {LIMITS[name]})")
-    click.echo(json.dumps({"generators": generators, "users": users, "builds": [round(s, 1) for s in seconds]}))
+@click.option("--many", default=2000, show_default=True, help="Users of a second site; 0 leaves it out.")
+@click.option("--json", "as_json", is_flag=True, help="Print a list of figures with their limits.")
+def main(generators: int, users: int, runs: int, many: int, as_json: bool) -> None:
+    """Makes records, builds the sites in processes of their own, and measures."""
+    figures: list[tuple[str, str, float]] = []
+    sizes = [(generators, users, IMAGES)] + ([(GENERATORS_OF_MANY, many, IMAGES_OF_MANY)] if many else [])
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            built = build(Path(folder), *size, runs)
+            what = f"{size[0]} generators x {size[1]:,} users"
+            file = largest(built.pages)
+            figures += [
+                (f"{what}: seconds", "seconds", round(built.seconds, 1)),
+                (f"{what}: memory, MB", "memory_mb", built.memory_mb),
+                (f"{what}: largest file, kB ({file.relative_to(built.pages)})", "file_kb", file.stat().st_size / 1000),
+            ]
+            if size == sizes[0]:
+                clicks = sort_milliseconds(built.pages / "index.html", 15)
+                figures.append((f"{what}: sorting, ms", "sort_ms", round(statistics.median(clicks), 1)))
+    lines = [
+        {"what": what, "value": value, "limit": LIMITS[limit], "met": value <= LIMITS[limit]}
+        for what, limit, value in figures
+    ]
+    if as_json:
+        click.echo(json.dumps(lines, indent=1))
+        return
+    for line in lines:
+        click.echo(
+            f"{line['what']:75s} {line['value']:8} (limit {line['limit']:g}{'' if line['met'] else ', exceeded'})"
+        )
 
 
 if __name__ == "__main__":

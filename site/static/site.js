@@ -1,4 +1,4 @@
-/* The page's script. Without it, only sorting, filtering, segments, comparing and the lightbox are missing. */
+/* The page's script. Without it, only sorting, filtering, finding, segments, comparing and the lightbox are missing. */
 "use strict";
 (function () {
   const $ = (selector, root) => (root || document).querySelector(selector);
@@ -30,6 +30,15 @@
       }));
     }
     return loaded[name];
+  }
+  /* what is about many users is cut into parts */
+  const parts = (name, first, last) => Promise.all(Array.from({ length: Math.max(0, last - first + 1) }, (_, k) => load(`${name}/${first + k}`)));
+  const namesOfUsers = (count) => parts("users", 1, count).then((all) => all.flatMap(({ names }) => names));
+  function withAllValues(id) {
+    return load(`generator-${id}`).then((generator) => parts(`generator-${id}`, 2, generator.parts).then((more) => {
+      const values = Object.entries(generator.values).map(([key, first]) => [key, first.concat(...more.map((part) => part.values[key]))]);
+      return { ...generator, values: Object.fromEntries(values) };
+    }));
   }
 
   /* numbers as on the server: benchmark/board/format_numbers.py has the rules */
@@ -227,8 +236,9 @@
     }
     const original = new Map();
     function segments() {
-      load("segments").then((data) => {
-        const chosen = data.segments.find(({ id }) => id === segment.value);
+      const wanted = segment.value;
+      Promise.all([load("segments"), wanted === "all" ? null : load(`segment-${wanted}`)]).then(([data, chosen]) => {
+        if (segment.value !== wanted) return;
         rows.forEach((row, at) => data.columns.forEach((key, k) => {
           const column = keys.indexOf(key), cell = row.cells[column];
           if (!original.has(cell)) original.set(cell, [Array.from(cell.childNodes), cell.dataset.v]);
@@ -387,7 +397,7 @@
     }
     function strip(others, generator, user) {
       const svg = make("svg", { class: "others", viewBox: "0 0 200 28", preserveAspectRatio: "none", role: "img" });
-      const own = generator.values[document.body.dataset.primary][user];
+      const own = generator.own[user];
       svg.setAttribute("aria-label", `Other users from ${number(others[0], 2)} to ${number(others[others.length - 1], 2)}, the user ${number(own, 2)}`);
       others.forEach((value) => svg.append(make("line", { x1: value * 200, x2: value * 200, y1: 8, y2: 20 })));
       if (own !== null) svg.append(make("line", { class: "own", x1: own * 200, x2: own * 200, y1: 2, y2: 26 }));
@@ -399,6 +409,7 @@
   function compare(root) {
     const columns = JSON.parse($("#columns").textContent)[0], primary = document.body.dataset.primary;
     const a = $("#a"), b = $("#b"), params = query();
+    let names = [];
     const has = (select, value) => Array.from(select.options).some((option) => option.value === value);
     a.value = has(a, params.get("a")) ? params.get("a") : root.dataset.reference;
     b.value = has(b, params.get("b")) ? params.get("b") : (Array.from(b.options).find((option) => option.value !== a.value) || b.options[0]).value;
@@ -409,7 +420,8 @@
     function draw() {
       keep({ a: a.value, b: b.value });
       const chosen = [a.value, b.value];
-      Promise.all([load(`generator-${a.value}`), load(`generator-${b.value}`), load("pairs")]).then(([left, right, pairs]) => {
+      Promise.all([withAllValues(a.value), withAllValues(b.value), load("pairs"), namesOfUsers(columns.names)]).then(([left, right, pairs, all]) => {
+        names = all;
         if (chosen[0] === a.value && chosen[1] === b.value) { table(left, right, pairs); charts(left, right); gains(left, right); }
       });
     }
@@ -466,17 +478,21 @@
       return Math.sqrt(n * y);
     }
 
+    const MOST_DOTS = 1000, MOST_ROWS = 100;
     function charts(left, right) {
       const users = both(left.values[primary], right.values[primary]);
-      $("#scatter").replaceChildren(plot(users.map(([k, u, v]) => [v, u, columns.names[k]]), right.title, left.title, "square"));
-      const gaps = users.map(([k, u, v]) => [(u + v) / 2, u - v, columns.names[k]]);
+      $("#scatter").replaceChildren(plot(users.map(([k, u, v]) => [v, u, names[k]]), right.title, left.title, "square"));
+      const gaps = users.map(([k, u, v]) => [(u + v) / 2, u - v, names[k]]);
       $("#bland").replaceChildren(plot(gaps, "mean of both", "A minus B", "lines"));
+      $$(".some").forEach((note) => { note.hidden = users.length <= MOST_DOTS; note.textContent = `${MOST_DOTS.toLocaleString("en")} of ${users.length.toLocaleString("en")} users are drawn; lines and scales are of all.`; });
     }
     function plot(points, xTitle, yTitle, kind) {
       const W = 520, H = 380, L = 56, B = 44, T = 12, R = 12;
-      const svg = make("svg", { class: "plot", viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `${points.length} users; across: ${xTitle}; upwards: ${yTitle}` });
+      const drawn = points.filter((_, at) => at === 0 || Math.floor((at * MOST_DOTS) / points.length) > Math.floor(((at - 1) * MOST_DOTS) / points.length));
+      const some = drawn.length < points.length ? `${drawn.length.toLocaleString("en")} of ` : "";
+      const svg = make("svg", { class: "plot", viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `${some}${points.length} users; across: ${xTitle}; upwards: ${yTitle}` });
       if (!points.length) return svg;
-      const range = (k, more) => { const all = points.map((p) => p[k]).concat(more); const low = Math.min(...all), high = Math.max(...all), pad = (high - low || 1) * 0.05; return [low - pad, high + pad]; };
+      const range = (k, more) => { const all = points.map((p) => p[k]).concat(more); const low = all.reduce((x, y) => Math.min(x, y)), high = all.reduce((x, y) => Math.max(x, y)), pad = (high - low || 1) * 0.05; return [low - pad, high + pad]; };
       const gaps = points.map((p) => p[1]), m = mean(gaps), s = gaps.length > 1 ? 1.96 * spread(gaps) : 0;
       let xs = range(0, []), ys = range(1, kind === "lines" ? [0, m - s, m + s] : []);
       if (kind === "square") xs = ys = [Math.min(xs[0], ys[0]), Math.max(xs[1], ys[1])];
@@ -488,7 +504,7 @@
       else {
         [[m, "mid"], [m - s, "far"], [m + s, "far"]].forEach(([v, name]) => svg.append(make("line", { class: name, x1: L, x2: W - R, y1: y(v), y2: y(v) })));
       }
-      points.forEach(([u, v, name]) => { const dot = make("circle", { cx: x(u).toFixed(1), cy: y(v).toFixed(1), r: 4 }); const title = document.createElementNS("http://www.w3.org/2000/svg", "title"); title.textContent = `${name}: ${number(u, 3)}, ${number(v, 3)}`; dot.append(title); svg.append(dot); });
+      drawn.forEach(([u, v, name]) => { const dot = make("circle", { cx: x(u).toFixed(1), cy: y(v).toFixed(1), r: drawn.length > 300 ? 2.5 : 4 }); const title = document.createElementNS("http://www.w3.org/2000/svg", "title"); title.textContent = `${name}: ${number(u, 3)}, ${number(v, 3)}`; dot.append(title); svg.append(dot); });
       svg.append(make("text", { x: W - R, y: H - 6, "text-anchor": "end" }, `${xTitle} \u2192`), make("text", { x: 4, y: 10 }, `\u2191 ${yTitle}`));
       return svg;
     }
@@ -497,22 +513,52 @@
       const box = $("#gains"), shown = new Set(columns.shown);
       const users = both(left.values[primary], right.values[primary]).map(([k, u, v]) => [k, u - v]).sort((x, y) => y[1] - x[1]);
       const body = make("tbody");
-      users.forEach(([k, gap]) => {
+      const row = ([k, gap]) => {
         const strip = (generator) => make("div", { class: "strip" }, ...generator.images.filter(([user]) => user === k).sort((p, q) => p[1] - q[1]).map((image) => thumb(generator, image)));
-        const name = shown.has(k) ? make("a", { href: `users/${k}.html` }, columns.names[k]) : columns.names[k];
+        const name = shown.has(k) ? make("a", { href: `users/${k}.html` }, names[k]) : names[k];
         const images = shown.has(k) ? [make("td", {}, strip(left)), make("td", {}, strip(right))] : [make("td", {}, MISSING), make("td", {}, MISSING)];
-        body.append(make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, number(gap, 3, true)), ...images));
-      });
+        return make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, number(gap, 3, true)), ...images);
+      };
+      const between = users.slice(MOST_ROWS, -MOST_ROWS);
+      if (users.length <= 2 * MOST_ROWS) body.append(...users.map(row));
+      else {
+        const withImages = between.filter(([k]) => shown.has(k)).map(row);
+        const all = () => { withImages.forEach((own) => own.remove()); rest.replaceWith(...between.map(row)); };
+        const text = `Show all ${between.length.toLocaleString("en")} users between, not only those with images`;
+        const rest = make("tr", {}, make("td", { colspan: 4 }, make("button", { type: "button", onclick: all }, text)));
+        body.append(...users.slice(0, MOST_ROWS).map(row), rest, ...withImages, ...users.slice(-MOST_ROWS).map(row));
+      }
       const head = make("thead", {}, make("tr", {}, ...["user", "A minus B", `A: ${left.title}`, `B: ${right.title}`].map((text) => make("th", { scope: "col" }, text))));
       box.replaceChildren(make("div", { class: "scroll", role: "region", "aria-label": "Gains and losses", tabindex: 0 }, make("table", {}, head, body)));
     }
     draw();
   }
 
+  /* ---- a user on another page of the list ------------------------------------------------------------------- */
+  function find(form) {
+    const starts = form.dataset.starts.split(" ").map(Number);
+    const field = make("input", { type: "search", id: "user", size: 16, required: true }), message = make("p", { class: "note", role: "status" });
+    form.append(make("label", {}, "Find a user", field), make("button", {}, "Find"), message);
+    form.hidden = false;
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const wanted = field.value.trim().toLowerCase();
+      namesOfUsers(form.dataset.names).then((all) => {
+        const names = all.map((name) => name.toLowerCase());
+        const tests = [(name) => name === wanted, (name) => name.startsWith(wanted), (name) => name.includes(wanted)];
+        const user = tests.map((test) => names.findIndex(test)).find((at) => at >= 0);
+        if (user === undefined) { message.textContent = `No user is called ${field.value}.`; return; }
+        const page = starts.filter((start) => start <= user).length;
+        location.href = `${page === 1 ? "users" : `users-${page}`}.html#u${user}`;
+      });
+    });
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
     document.body.append(bubble);
     const board = $("#board");
     if (board) leaderboard(board);
+    if ($("#find")) find($("#find"));
     $$("table.sortable").forEach((table) => sortable(table));
     $$(".plane").forEach(plane);
     if ($("a.pic") || board || $("#compare")) lightbox();

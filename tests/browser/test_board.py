@@ -128,11 +128,15 @@ def test_a_segment_shows_its_own_users_and_all_users_come_back(board, site):
     before = board.locator("#board").inner_text()
     board.locator("#segment").select_option(index=1)
     until(board, "document.querySelector('#state').textContent.includes('nothing is tested')")
-    text = (site / "tasks/tiny/data/segments.js").read_text()
-    data = json.loads(text.removeprefix("rebecaData=").rstrip(";\n"))
-    at = data["columns"].index("ncf")
+    scripts = site / "tasks/tiny/data"
+
+    def value(name):
+        return json.loads((scripts / f"{name}.js").read_text().removeprefix("rebecaData=").rstrip(";\n"))
+
+    index = value("segments")
+    at, cells_of = index["columns"].index("ncf"), value(f"segment-{index['segments'][0]['id']}")["cells"]
     shown = column(board, "ncf").evaluate_all("cells => cells.map(c => Number(c.dataset.v))")
-    assert shown == [cells[at][0] for cells in data["segments"][0]["cells"]]
+    assert shown == [cells[at][0] for cells in cells_of]
     board.get_by_text("Reset").click()
     until(board, "!document.querySelector('#state').textContent")
     assert board.locator("#board").inner_text() == before

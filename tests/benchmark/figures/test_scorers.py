@@ -50,3 +50,11 @@ def test_levels_of_prompts_begin_with_none(figures):
 @pytest.mark.parametrize("name", ["decoding", "bland-altman", "hpsv2-verifier", "laion-verifier", "prompts"])
 def test_they_are_drawn(figures, name):
     assert figures[name].draw(SIZES["page"]).to_dict()
+
+
+def test_of_many_users_some_are_drawn_and_all_count(tables, monkeypatch):
+    (whole,) = scorers(tables)
+    monkeypatch.setattr("benchmark.figures.scorers.MOST_DOTS", 5)
+    (some,) = scorers(tables)
+    assert len(some.data) == 5 and (some.title, some.alt) == (whole.title, whole.alt)
+    assert f"5 of {len(whole.data)} users are drawn" in some.note and "drawn" not in whole.note

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmark.figures.spreads import LINES, spreads, telling
+from benchmark.figures.spreads import LINES, _density, spreads, telling
 from benchmark.figures.style import SIZES
 from benchmark.stats.intervals import wilson
 
@@ -65,3 +65,25 @@ def test_the_telling_rows_hold_the_reference_and_every_family(miniature_tables):
     assert {row.family for row in kept} == {row.family for row in rows}
     order = [row.id for row in rows]
     assert [order.index(row.id) for row in kept] == sorted(order.index(row.id) for row in kept)
+
+
+def test_of_many_users_a_curve_is_drawn_through_some_of_its_steps(tables, figures, monkeypatch):
+    monkeypatch.setattr("benchmark.figures.spreads.STEPS", 5)
+    ecdf = spreads(tables)[0]
+    assert ecdf.title == figures["ecdf"].title and ecdf.alt == figures["ecdf"].alt
+    assert f"Of the up to {len(tables.users)} steps of a curve, 5 are drawn." in ecdf.note
+    assert "steps" not in figures["ecdf"].note
+    for title, curve in ecdf.data.groupby("generator"):
+        values = of(tables, title)
+        assert len(curve) == 5 and curve["share"].iloc[-1] == 1
+        assert curve["value"].iloc[[0, -1]].tolist() == [values.min(), values.max()]
+        for value, share in zip(curve["value"], curve["share"], strict=True):
+            assert share == pytest.approx((values <= value).mean())
+
+
+def test_the_density_is_the_usual_one():
+    from scipy.stats import gaussian_kde
+
+    values, grid = np.random.default_rng(0).normal(size=50), np.linspace(-3, 3, 20)
+    expected = gaussian_kde(values)(grid)
+    assert _density(values, grid) == pytest.approx(expected / expected.max())

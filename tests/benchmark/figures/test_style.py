@@ -1,7 +1,9 @@
 """Colours, names and files that all figures share."""
 
+from dataclasses import replace
 from io import BytesIO
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import altair as alt
 import pandas as pd
@@ -16,6 +18,7 @@ from benchmark.figures.style import (
     SIZES,
     Figure,
     adaptive,
+    evenly,
     family_colour,
     family_scale,
     family_shape,
@@ -28,6 +31,7 @@ from benchmark.figures.style import (
     shortened,
     shown,
     svg,
+    titled,
 )
 
 
@@ -107,3 +111,21 @@ def test_a_heat_map_spans_its_values(diverging, domain):
     assert cells["encoding"]["color"]["scale"]["domain"] == domain
     assert numbers["encoding"]["text"]["field"] == "text"
     assert chart["width"] == {"step": SIZES["page"].width / 2}
+
+
+def test_a_title_is_put_above_what_was_drawn_for_a_page(figure):
+    drawn = svg(figure, SIZES["page"], title=False)
+    alone = titled(drawn, replace(figure, title="A & B < C " * 20 + "\u202e"), SIZES["page"])
+    root = ElementTree.fromstring(alone)
+    inner = ElementTree.fromstring(drawn)
+    assert float(root.get("height")) > float(inner.get("height")) and root.get("width") == inner.get("width")
+    lines = [text.text for text in root[0]]
+    assert " ".join(lines) == "A & B < C " * 20 + "\ufffd" and len(lines) > 1
+    assert alone.count(f'stroke="{BLUE}"') == 2
+    assert "DejaVu" in drawn and "DejaVu" not in alone and "Liberation" in alone
+    assert png(alone)[1:4] == b"PNG" and pdf(alone)[:5] == b"%PDF-"
+
+
+@pytest.mark.parametrize(("n", "most", "expected"), [(3, 5, [0, 1, 2]), (5, 3, [0, 2, 4]), (1, 1, [0]), (0, 3, [])])
+def test_positions_are_even_and_hold_both_ends(n, most, expected):
+    assert evenly(n, most).tolist() == expected

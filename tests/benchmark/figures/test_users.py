@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmark.board.tables import Tables
 from benchmark.figures.style import SIZES
 from benchmark.figures.users import users
 
@@ -58,3 +59,28 @@ def test_few_users_make_no_groups(miniature_tables):
     assert not labels.any() and silhouette == 0
     likeness, wins = users(miniature_tables)
     assert (likeness.name, wins.name) == ("likeness", "wins")
+
+
+def test_of_many_users_a_column_of_wins_is_the_mean_of_several(tables, figures, monkeypatch):
+    monkeypatch.setattr("benchmark.figures.users.MOST_COLUMNS", 5)
+    wins = users(tables)[1]
+    assert wins.data["place"].nunique() == 5 and "means over 2 or 3 users" in wins.note
+    assert wins.title == figures["wins"].title and wins.alt == figures["wins"].alt
+    assert set(wins.data.iloc[0]["user"].split()[-3:]) == {"and", "2", "more"}
+    whole = figures["wins"].data.groupby("generator")["behind"].sum()
+    weights = wins.data["user"].str.extract(r"and (\d+) more")[0].astype(int) + 1
+    binned = (wins.data["behind"] * weights).groupby(wins.data["generator"]).sum()
+    assert binned.to_dict() == pytest.approx(whole.to_dict())
+
+
+def test_of_many_users_a_sample_makes_the_groups_and_each_other_user_joins_the_nearest(tables, monkeypatch):
+    everybody = tables.personas[0]
+    monkeypatch.setattr("benchmark.board.tables.MOST_COMPARED", len(tables.users) - 2)
+    sampled = Tables(tables.board, tables.rows)
+    assert len(sampled.sampled) == len(tables.users) - 2
+    assert sampled.likeness.shape == (len(tables.users), len(tables.users) - 2)
+    assert sampled.likeness == pytest.approx(tables.likeness[:, sampled.sampled])
+    labels = sampled.personas[0]
+    assert len(labels) == len(everybody) and labels.max() >= 1
+    assert set(np.unique(labels)) == set(range(labels.max() + 1))
+    assert [figure.name for figure in users(sampled)] == ["likeness", "wins", "personas"]

@@ -380,6 +380,41 @@ def test_speed_is_shown_with_device_and_date(records, tmp_path, few_figures):
     assert "h100.json" in invoke("site", "build", root, "--out", tmp_path / "other", code=7)
 
 
+class Links(HTMLParser):
+    """What a page leads to and loads, and its ids."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.links, self.ids = [], []
+        self.feed(page.read_text())
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.links += [attributes[name] for name in ("href", "src") if name in attributes]
+
+
+@pytest.mark.parametrize(
+    ("most", "pages"), [(12, ["users"]), (11, ["users", "users-2"]), (5, ["users", "users-2", "users-3"])]
+)
+def test_many_users_have_several_pages_and_none_is_lost(records, tmp_path, few_figures, monkeypatch, most, pages):
+    monkeypatch.setattr("benchmark.site.parts.MOST_ROWS", most)
+    invoke("site", "build", records, "--out", tmp_path / "site")
+    task = tmp_path / "site" / "tasks" / "tiny"
+    assert sorted(path.stem for path in task.glob("users*.html")) == pages
+    ids = [name for page in pages for name in Links(task / f"{page}.html").ids if re.fullmatch(r"u\d+", name)]
+    assert ids == [f"u{u}" for u in range(12)]
+    for path in (tmp_path / "site").rglob("*.html"):
+        for link in Links(path).links:
+            if not link.startswith(("https:", "#")):
+                target, _, name = link.partition("#")
+                target = path.parent / target.partition("?")[0]
+                assert target.is_file(), f"{path}: {link}"
+                assert not name or name in Links(target).ids, f"{path}: {link}"
+    first = (task / "users.html").read_text()
+    assert ("Pages of users" in first) == ("Find" in first or 'id="find"' in first) == (len(pages) > 1)
+
+
 def test_figures_for_print(done, tmp_path):
     out = tmp_path / "figures"
     assert "wrote" in invoke("figures", "tiny", "--out", out, "--workdir", done / "w")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmark.site import data
-from benchmark.site.images import Gallery
+from benchmark.site.images import Gallery, make_gallery
 
 
 def value_of(script):
@@ -54,20 +54,53 @@ def test_pairs_are_differences_of_means(tables):
 
 
 def test_segments_are_means_over_their_users(tables):
-    script = value_of(data.segments_script(tables))
-    assert [entry["id"] for entry in script["segments"]] == [segment.id for segment in tables.segments[1:]]
-    column = script["columns"].index(tables.primary)
-    for entry, segment in zip(script["segments"], tables.segments[1:], strict=True):
+    scripts = data.segments_scripts(tables)
+    index = value_of(scripts["segments"])
+    assert [entry["id"] for entry in index["segments"]] == [segment.id for segment in tables.segments[1:]]
+    assert set(scripts) == {"segments", *(f"segment-{segment.id}" for segment in tables.segments[1:])}
+    column = index["columns"].index(tables.primary)
+    for entry, segment in zip(index["segments"], tables.segments[1:], strict=True):
         assert entry["users"] == segment.users.sum()
-        for row, cells in zip(tables.board.rows, entry["cells"], strict=True):
+        cells_of = value_of(scripts[f"segment-{segment.id}"])["cells"]
+        for row, cells in zip(tables.board.rows, cells_of, strict=True):
             expected = tables.value(row.id, tables.primary)[segment.users].mean()
             assert cells[column][0] == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_generators_script_carries_all_users_values(tables):
+@pytest.mark.parametrize("most", [data.SCRIPT, 500, 1])
+def test_a_generators_scripts_carry_every_users_value_once(tables, most):
     row = tables.board.rows[0]
-    values = value_of(data.generator_script(tables, row, Gallery()))["values"][tables.primary]
-    assert values == pytest.approx(tables.value(row.id, tables.primary), rel=1e-4)
+    scripts = data.generator_scripts(tables, row, Gallery(), most)
+    first = value_of(scripts[f"generator-{row.id}"])
+    names = [f"generator-{row.id}", *(f"generator-{row.id}/{k}" for k in range(2, first["parts"] + 1))]
+    assert list(scripts) == names and len(names) == {data.SCRIPT: 1, 1: len(tables.users)}.get(most, len(names))
+    for column in tables.board.measures.everything():
+        values = [v for name in names for v in value_of(scripts[name])["values"][column.key]]
+        assert values == [data.short(v) for v in tables.value(row.id, column.key).tolist()]
+
+
+def test_shown_users_have_their_own_preference_and_that_of_others(tables, tmp_path, monkeypatch):
+    row, gallery = tables.board.rows[0], make_gallery(tables, tmp_path, None)
+    pairs = tables.rows[row.id].mean_pairs(tables.primary)
+    for most in (data.MOST_OTHERS, 4):
+        monkeypatch.setattr(data, "MOST_OTHERS", most)
+        shown = value_of(data.generator_scripts(tables, row, gallery)[f"generator-{row.id}"])
+        for user in gallery.by_generator[row.id]:
+            assert shown["own"][str(user)] == pytest.approx(tables.value(row.id, tables.primary)[user], rel=1e-4)
+            others = np.sort(np.delete(pairs[:, user], user))
+            drawn = shown["others"][str(user)]
+            assert len(drawn) == min(most, len(others))
+            assert (drawn[0], drawn[-1]) == pytest.approx((others[0], others[-1]), abs=6e-4)
+
+
+@pytest.mark.parametrize("most", [data.SCRIPT, 3000])
+def test_names_are_complete_and_no_script_is_larger_than_its_limit(most):
+    users = [("\u00e9" * 200) + str(u) for u in range(3)]
+    scripts = data.names_scripts(users, most)
+    assert [name for script in scripts.values() for name in value_of(script)["names"]] == users
+    assert list(scripts) == [f"users/{k}" for k in range(1, len(scripts) + 1)]
+    assert len(scripts) == (1 if most == data.SCRIPT else 2)
+    assert all(len(script) < most + 50 for script in scripts.values())
 
 
 def test_pages_show_every_interval_that_records_have(tables):
