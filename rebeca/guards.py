@@ -37,6 +37,8 @@ from rebeca.interfaces import (
 )
 from rebeca.pixels import MOST_PIXELS
 from rebeca.seeds import canonical_json
+from rebeca.spans import Part as Spent
+from rebeca.spans import span
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,6 +46,10 @@ T = TypeVar("T")
 WHERE = "rebeca-bench --debug run ... shows where"
 LONGEST_MESSAGE = 1000
 LONGEST_VALUE = 500
+SPENT = {"read": Spent.DATA} | dict.fromkeys(
+    ("fit", "generate", "decode", "encode", "rehearse", "score", "score_all", "score_sets", "worst"), Spent.MODELS
+)
+"""What the time of a plug-in's method is spent on; that of the others, on files of its own."""
 NEED_OF_SPACE = {"task": "embeddings", "verifier": "verifier", "auditor": "auditor", "prior": "prior"}
 """By space: the need that a scorer must name before it may ask for embeddings of images in that space."""
 
@@ -109,12 +115,14 @@ def checked_class(loaded: object, bases: tuple[type[Any], ...], label: str) -> t
 
 
 def _guarded(method: Callable[P, T]) -> Callable[P, T]:
-    """Every error in a method of a guard becomes a message with the plug-in's kind and name."""
+    """Every error in a method of a guard becomes a message with the plug-in's kind and name; each call is a span."""
+    what = method.__name__
+    spent = SPENT.get(what, Spent.PLUGINS)
 
     @wraps(method)
     def call(*arguments: P.args, **options: P.kwargs) -> T:
         guard: Any = arguments[0]
-        with guarded(guard.kind, guard.name):
+        with span(spent, f"{guard.kind} '{guard.name}': {what}"), guarded(guard.kind, guard.name):
             return method(*arguments, **options)
 
     return call
@@ -157,7 +165,7 @@ class _Generator(_Saved, Generator[Any]):
         return report
 
     def generate(self, requests: Sequence[Request]) -> Iterator[GeneratedImage | None]:
-        return _guarded_iterator("generator", self.name, lambda: self.inner.generate(requests))
+        return _guarded_iterator("generator", self.name, "generate", lambda: self.inner.generate(requests))
 
 
 class _Encoder(_Guard, Encoder[Any]):
@@ -207,7 +215,7 @@ class _Decoder(_Guard, Decoder[Any]):
         self, ask: Callable[[], Iterable[GeneratedImage | None]], wanted: int
     ) -> Iterator[GeneratedImage | None]:
         count, name = 0, f"decoder '{self.name}'"
-        for count, image in enumerate(_guarded_iterator("decoder", self.name, ask), start=1):
+        for count, image in enumerate(_guarded_iterator("decoder", self.name, "decode", ask), start=1):
             refuse_if(
                 not (image is None or isinstance(image, GeneratedImage)),
                 f"{name} returned a {type(image).__name__}, expected a GeneratedImage or None",
@@ -321,12 +329,13 @@ def refuse_if(condition: object, message: str) -> None:
         raise PluginError(message)
 
 
-def _guarded_iterator(kind: str, name: str, ask: Callable[[], Iterable[T]]) -> Iterator[T]:
-    """Answers one after another, each guarded; errors of the harness between two answers pass unchanged."""
-    with guarded(kind, name):
+def _guarded_iterator(kind: str, name: str, what: str, ask: Callable[[], Iterable[T]]) -> Iterator[T]:
+    """Answers one after another, each guarded and a span; errors of the harness between two pass unchanged."""
+    spent, called = SPENT[what], f"{kind} '{name}': {what}"
+    with span(spent, called), guarded(kind, name):
         answers = iter(ask())
     while True:
-        with guarded(kind, name):
+        with span(spent, called), guarded(kind, name):
             try:
                 answer = next(answers)
             except StopIteration:

@@ -17,6 +17,7 @@ from PIL import Image
 from rebeca.arrays import Pixels
 from rebeca.errors import DataError
 from rebeca.pixels import MOST_PIXELS, decode_image, shown_image
+from rebeca.spans import Part, span
 
 __all__ = ["Images", "read_images"]
 
@@ -124,7 +125,8 @@ def batches(images: Sequence[Pixels], size: int) -> Iterator[list[Pixels]]:
     with ThreadPoolExecutor(READERS) as pool:
         waiting = [pool.submit(images.__getitem__, i) for i in range(min(size, len(images)))]
         for start in range(size, len(images) + size, size):
-            batch = [future.result() for future in waiting]
+            with span(Part.DATA, "wait for images to be read"):
+                batch = [future.result() for future in waiting]
             waiting = [pool.submit(images.__getitem__, i) for i in range(start, min(start + size, len(images)))]
             yield batch
 

@@ -313,6 +313,7 @@ DECIDES_NOTHING = {
     "benchmark.task.yaml_source": "finds the line of a mistake",
     "rebeca.errors": "messages and exit codes",
     "rebeca.hashes": "names files by their contents, and says where the cache lies",
+    "rebeca.spans": "says where the time goes",
 }
 """Modules that no result depends on, with the reason."""
 

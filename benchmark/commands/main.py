@@ -34,6 +34,8 @@ from benchmark.commands.options import (
     print_json,
     print_result,
     print_utf8,
+    profile_command,
+    profile_option,
     quiet_option,
     results_option,
     task_options,
@@ -153,6 +155,7 @@ def plan(
 )
 @click.option("--with-weights", is_flag=True, help="Publish the fitted weights as well, beside the records.")
 @click.option("--site", type=click.Path(path_type=Path), help="Where to build the page  [default: in the work folder]")
+@profile_option
 @quiet_option
 @dry_run_option
 @json_option
@@ -166,6 +169,7 @@ def run(
     publish: Path | None,
     with_weights: bool,
     site: Path | None,
+    profile: Path | None,
     quiet: bool,
     dry_run: bool,
     as_json: bool,
@@ -175,6 +179,7 @@ def run(
     The stages are fit, decode, score and analyse. Finished stages are cached:
     the same command continues a run that was stopped.
     """
+    profile_command(None if dry_run else profile, quiet)
     from benchmark.records.costs import PAGE_STAGE
     from benchmark.runner.estimate import Step
     from benchmark.runner.folders import check_folders, page_folder
@@ -183,6 +188,7 @@ def run(
     from benchmark.runner.publish import publish as copy_records
     from benchmark.runner.start import running, task_to_run
     from benchmark.site.build import build_site, check_site
+    from rebeca.spans import Part, span
 
     resolved = task_to_run(task, overrides, limit_users, only, device)
     check_folders(workdir, site, publish)
@@ -201,7 +207,7 @@ def run(
         records = result.records
         if publish is not None:
             published = copy_records(resolved, result.addresses, store, records, publish, with_weights)
-        with reporter.stage(PAGE_STAGE, announce=False):
+        with reporter.stage(PAGE_STAGE, announce=False), span(Part.PAGE, "build the page"):
             page = build_site([records], folder)
     from benchmark.commands.show import print_board, summary
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -47,6 +48,12 @@ quiet_option = click.option(
 attest_option = click.option(
     "--attest", is_flag=True, help="On success, write a statement per row beside the records; the site shows it."
 )
+profile_option = click.option(
+    "--profile",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write where the time goes: a trace and a table of stages.",
+)
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 
 
@@ -55,6 +62,15 @@ def device_option(what: str = "Torch device.") -> Callable[[Command], Command]:
     return click.option(
         "--device", default="cpu", show_default=True, envvar="REBECA_DEVICE", show_envvar=True, help=what
     )
+
+
+def profile_command(folder: Path | None, quiet: bool) -> None:
+    """Profiles the present command from here on, and prints the table at its end; does nothing without a folder."""
+    if folder is not None:
+        from benchmark.runner.profile import profiled
+
+        show: Callable[[str], object] = (lambda _: None) if quiet else partial(click.echo, err=True)
+        click.get_current_context().with_resource(profiled(folder, show))
 
 
 FORMATS = ("json", "csv", "latex", "markdown")

@@ -14,6 +14,8 @@ from benchmark.commands.options import (
     print_folders,
     print_json,
     print_result,
+    profile_command,
+    profile_option,
     quiet_option,
     workdir_option,
 )
@@ -32,6 +34,7 @@ from benchmark.commands.options import (
 @click.option("--set", "overrides", multiple=True, metavar="data.path=FOLDER", help="Folder of the data.")
 @workdir_option
 @device_option()
+@profile_option
 @quiet_option
 @json_option
 def submit(
@@ -41,6 +44,7 @@ def submit(
     overrides: tuple[str, ...],
     workdir: Path,
     device: str,
+    profile: Path | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -49,6 +53,7 @@ def submit(
     FILE names the generator, as in a task file, and its card: authors, class,
     training data, licence. The bundle lies in OUT/TASK/vVERSION/GENERATOR.
     """
+    profile_command(profile, quiet)
     from benchmark.runner.folders import check_folders
     from benchmark.runner.progress import Reporter
     from benchmark.runner.start import task_to_run

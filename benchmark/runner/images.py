@@ -8,6 +8,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +23,7 @@ from rebeca.data.catalogue import Catalogue
 from rebeca.errors import PluginError
 from rebeca.guards import check_image, refuse_if
 from rebeca.interfaces import GeneratedImage, Request
+from rebeca.spans import Part, span
 
 BATCH = "batch.json"
 EMBEDDINGS = "embeddings.npy"
@@ -76,7 +78,8 @@ class PixelCache:
         kept = self._kept.get(digest)
         if kept is not None:
             return kept
-        pixels = self._read(digest)
+        with span(Part.IMAGES, "read an image"):
+            pixels = self._read(digest)
         pixels.setflags(write=False)  # other scorers are given the same array
         with self._lock:
             if digest not in self._kept and self._bytes + pixels.nbytes <= self._most:
@@ -138,19 +141,24 @@ def write_unit(
                     f"generator '{generator}' answered {len(rows)} of {len(requests)} requests",
                     hint="generate must yield one image, or None, per request",
                 ) from None
-            row = check(answer, request, catalogue, generator)
+            with span(Part.IMAGES, "check an image"):
+                row = check(answer, request, catalogue, generator)
             rows.append(row)
             embeddings.append(answer.embedding if isinstance(answer, GeneratedImage) else None)
             if isinstance(answer, GeneratedImage) and row.item < 0 and row.digest not in written:
                 written.add(row.digest)
                 pixels = answer.pixels.copy()  # a generator may use its array again while this one waits
-                waiting.append(pool.submit(_write_png, folder / f"{row.digest}.png", pixels))
-            while len(waiting) > MOST_WAITING:
-                waiting.popleft().result()
-        for future in waiting:
-            future.result()
+                path = folder / f"{row.digest}.png"
+                waiting.append(pool.submit(copy_context().run, _write_png, path, pixels))
+            with span(Part.IMAGES, "wait for images to be written"):
+                while len(waiting) > MOST_WAITING:
+                    waiting.popleft().result()
+        with span(Part.IMAGES, "wait for images to be written"):
+            for future in waiting:
+                future.result()
     refuse_if(next(answers, None) is not None, f"generator '{generator}' answered more than {len(requests)} requests")
-    _write_table(folder, rows)
+    with span(Part.IMAGES, "write the table of images"):
+        _write_table(folder, rows)
     if lengths := sorted({len(embedding) for embedding in embeddings if embedding is not None}):
         refuse_if(
             len(lengths) > 1,
@@ -191,14 +199,16 @@ def read_batches(folders: Sequence[Path]) -> list[int]:
 
 
 def _write_png(path: Path, pixels: Pixels) -> int:
-    buffer = BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return path.write_bytes(buffer.getvalue())
+    with span(Part.IMAGES, "write an image"):
+        buffer = BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        return path.write_bytes(buffer.getvalue())
 
 
 def read_unit(folder: Path) -> list[ImageRow]:
     """Reads what :func:`write_unit` wrote, without pixels."""
-    return [ImageRow(**row) for row in pq.read_table(folder / TABLE).to_pylist()]
+    with span(Part.IMAGES, "read the table of images"):
+        return [ImageRow(**row) for row in pq.read_table(folder / TABLE).to_pylist()]
 
 
 def read_embeddings(folders: Sequence[Path]) -> Floats:

@@ -36,6 +36,7 @@ from rebeca.processes import (
     limit_memory,
     may_lack_memory,
 )
+from rebeca.spans import Part, span
 
 LONGEST_MESSAGE = 1 << 16
 SECONDS_BETWEEN_MESSAGES = 0.2
@@ -182,6 +183,8 @@ def _listen(
                 if message.stage is not None:
                     stage.close()
                     report = stage.enter_context(reporter.stage(message.stage)) if message.stage else no_progress
+                    if message.stage:
+                        stage.enter_context(span(Part.MODELS, "child process"))
                 elif message.progress is not None:
                     report(*message.progress)
                 elif message.line:

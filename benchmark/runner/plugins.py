@@ -22,6 +22,7 @@ from rebeca.interfaces import (
     ScorerContext,
     SetScorer,
 )
+from rebeca.spans import Part, span
 
 
 @overload
@@ -66,7 +67,7 @@ def build(kind: Kind, name: str, params: Any, context: Any, label: str | None = 
     """
     plugin = plugin_class(kind, name)
     guard = GUARDS["set scorer" if issubclass(plugin, SetScorer) else kind]
-    with guarded(guard.kind, label or name):
+    with span(Part.PLUGINS, f"{guard.kind} '{label or name}': build"), guarded(guard.kind, label or name):
         inner = plugin(params, context)
     return guard(inner, params, context, label or name)
 

@@ -15,6 +15,7 @@ from rich.text import Text
 from benchmark.runner.estimate import Costs, Estimate, Left, Step
 from benchmark.runner.status import StatusFile
 from rebeca.errors import printable
+from rebeca.spans import Part, span
 
 Item = TypeVar("Item")
 Report = Callable[[int, int, str], None]
@@ -132,7 +133,7 @@ class Reporter:
 
         with ExitStack() as stopped:
             stopped.callback(estimate.abandon)
-            with self._display():
+            with self._display(), span(Part.STAGE, title):
                 yield report
             stopped.pop_all()
         seconds, self._count = estimate.finish(), ""

@@ -28,6 +28,7 @@ from benchmark.task.resolved import Task
 from rebeca.device import device_class
 from rebeca.errors import RecordError, SpecError
 from rebeca.seeds import digest_of
+from rebeca.spans import Part, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,9 @@ def run_task(
 
 def _run(task: Task, stages: Stages, device: str, command: Sequence[str]) -> RunResult:
     store = stages.store
-    data = find_data(task, store)
-    keep_users(data, store)
+    with span(Part.STAGE, READ_STAGE):  # where the users are not cached, the data are read here
+        data = find_data(task, store)
+        keep_users(data, store)
     check_reach(task, len(data.users))
     addresses = find_addresses(task, device, data.users, data.addresses)
     note_uses(record_root(store.root / RUNS, task), task.source, device_class(device), addresses)

@@ -25,6 +25,7 @@ from rebeca.errors import StoreError, disk_full
 from rebeca.interfaces import no_progress
 from rebeca.parallel import in_part, spread
 from rebeca.seeds import canonical_json, digest_of
+from rebeca.spans import Part, span
 
 MANIFEST = "artefact.json"
 LOCK = "lock"
@@ -94,7 +95,8 @@ class Store:
         folder = self.folder(address)
         if not folder.is_dir():
             return None
-        problem = problem_of(folder)
+        with span(Part.STORE, f"check {address.stage}"):
+            problem = problem_of(folder)
         if problem is None:
             return folder
         aside = self.set_aside(folder)
@@ -127,13 +129,8 @@ class Store:
                 shutil.rmtree(temporary)
             temporary.mkdir()
             write(temporary)
-            files = {str(p.relative_to(temporary)): file_digest(p) for p in sorted(temporary.rglob("*")) if p.is_file()}
-            inputs = json.loads(address.inputs)
-            manifest = _manifest(address.stage, STAGE_VERSIONS[address.stage], inputs, files)
-            write_atomically(temporary / MANIFEST, manifest)
-            sync_files(temporary)
-            temporary.rename(folder)
-            sync_path(folder.parent)
+            with span(Part.STORE, f"keep {address.stage}"):
+                self._keep(address, temporary, folder)
         except OSError as error:
             remedy = "free disk space, or choose another --workdir" if disk_full(error) else "make the folder writable"
             raise StoreError(
@@ -142,6 +139,15 @@ class Store:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return folder
+
+    def _keep(self, address: Address, written: Path, folder: Path) -> None:
+        """Adds the manifest to a folder that was written, and moves it to its place."""
+        files = {str(p.relative_to(written)): file_digest(p) for p in sorted(written.rglob("*")) if p.is_file()}
+        inputs = json.loads(address.inputs)
+        write_atomically(written / MANIFEST, _manifest(address.stage, STAGE_VERSIONS[address.stage], inputs, files))
+        sync_files(written)
+        written.rename(folder)
+        sync_path(folder.parent)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

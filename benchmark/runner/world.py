@@ -27,6 +27,7 @@ from rebeca.images import LazyPixels
 from rebeca.interfaces import DatasetContext
 from rebeca.scorers.copies import LEVELS, RATIOS, CopyIndex
 from rebeca.seeds import digest_of, seed_of
+from rebeca.spans import Part, span
 
 DATA_FILE = "data.json"
 LEAST_ITEMS_COMPARED, MOST_ITEMS_COMPARED = 100, 4_000
@@ -100,6 +101,11 @@ class World:
 
 
 def build_world(task: Task) -> World:
+    with span(Part.DATA, "read and divide the data"):
+        return _build_world(task)
+
+
+def _build_world(task: Task) -> World:
     spec = task.file.data
     unsorted = build("data set", spec.kind, task.data, DatasetContext(task.data_path)).read()
     order = np.lexsort((unsorted.ratings.item, unsorted.ratings.user))  # row order is in no address

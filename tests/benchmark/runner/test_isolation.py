@@ -31,6 +31,7 @@ from benchmark.runner.store import Stages, Store
 from benchmark.task.file import IsolateSpec
 from benchmark.task.resolve import load_task
 from rebeca.errors import PluginError, StoreError
+from rebeca.spans import Part, recorded
 from tests.conftest import invoke, wild_installed, with_wild
 from tests.running import descendants, find, wait_until_gone
 
@@ -126,6 +127,24 @@ def test_what_a_child_says_is_passed_on(isolated, child):
     assert run.heard.progress == [(18, 36, "steps")]
     assert run.stages.seconds.keys() == {"fit well", "child process of well"}
     assert run.stages.seconds["fit well"] == 0.001
+
+
+def test_each_of_its_stages_is_one_span_of_models(isolated, child):
+    child(says({"stage": "fit well"}, {"progress": [1, 2, ""]}, {"stage": "images well"}, {"error": "no"}))
+    run, spans = isolated(), []
+
+    class Recorder:
+        @contextmanager
+        def span(self, part, name):
+            if part is Part.MODELS:
+                spans.append(f"{name} begins")
+            yield
+            if part is Part.MODELS:
+                spans.append(f"{name} ends")
+
+    with recorded(Recorder()), pytest.raises(PluginError, match="no"):
+        run.run()
+    assert spans == ["child process begins", "child process ends", "child process begins"]
 
 
 def test_a_stage_that_is_cut_short_does_not_end(isolated, child):
