@@ -68,9 +68,9 @@ class Rebeca(Generator[RebecaParams]):
 
     @classmethod
     def fit_parameters(cls, params: RebecaParams) -> frozenset[str]:
-        """All but those of sampling. A fit that chooses the guidance samples, so it depends on sampler and steps."""
+        """All but those of sampling. A fit that chooses the guidance samples, so it depends on how."""
         own = super().fit_parameters(params) - SAMPLING_ONLY
-        return own | {"sampler", "steps"} if params.guidance_grid else own
+        return own | {"sampler", "steps", "sample_dtype", "compile"} if params.guidance_grid else own
 
     @classmethod
     def check(cls, params: RebecaParams) -> None:
@@ -192,7 +192,7 @@ class Rebeca(Generator[RebecaParams]):
         from rebeca.prior.sampling import sample_prior
 
         p = self.params
-        options = SamplingOptions(p.sampler, p.steps, guidance, p.sample_batch)
+        options = SamplingOptions(p.sampler, p.steps, guidance, p.sample_batch, p.sample_dtype, p.compile)
         return sample_prior(
             self._model, users, np.full(len(users), score), seeds, p.objective, p.schedule, options,
             self.context.device, self.context.progress,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from rebeca.errors import SpecError
 from rebeca.params import Count, NotNegative, ParamError, Positive, Probability, Share, make_params
@@ -49,13 +49,18 @@ class RebecaParams:
         sampler: A diffusers scheduler.
         steps: Solver steps.
         prior_guidance: Guidance of the prior, or ``validation``.
-        sample_batch: Embeddings sampled at once.
+        sample_batch: Embeddings sampled at once; a processor takes fewer where they would not fit its cache.
+        sample_dtype: Numbers of the network while it samples; ``bfloat16`` is faster where the hardware has it.
+        compile: Whether the network is compiled for sampling, which takes a minute or two and, on a processor, needs a
+            C++ compiler.
         condition: What the sampling is conditioned on.
         rating: Which rating is asked for.
         best_of: Images generated for each one that is kept, which has the verifier's highest score; needs the judge.
             The first has the image's own seed, the j-th after it that seed's stream ``candidate-j``.
         users: ``own`` or ``shuffled`` (a uniform permutation of all users, fixed points allowed).
     """
+
+    LATER: ClassVar[tuple[str, ...]] = ("sample_dtype", "compile")
 
     normalize: Literal["none", "l2", "l2-clamp", "standardize", "pca"] = "none"
     dims: Count = 16
@@ -87,6 +92,8 @@ class RebecaParams:
     steps: Count = 1000
     prior_guidance: float | Literal["validation"] = 5.0
     sample_batch: Count = 1024
+    sample_dtype: Literal["float32", "bfloat16"] = "float32"
+    compile: bool = False
     condition: tuple[Literal["user", "rating"], ...] = ("user", "rating")
     rating: Literal["like", "dislike"] = "like"
     best_of: Count = 1
@@ -100,7 +107,18 @@ class RebecaParams:
 
 
 SAMPLING_ONLY = frozenset(
-    {"sampler", "steps", "prior_guidance", "sample_batch", "condition", "rating", "best_of", "users"}
+    {
+        "sampler",
+        "steps",
+        "prior_guidance",
+        "sample_batch",
+        "sample_dtype",
+        "compile",
+        "condition",
+        "rating",
+        "best_of",
+        "users",
+    }
 )
 GENERATOR_ONLY = frozenset({"ratings_share", "guidance_grid", "condition", "rating", "best_of", "users"})
 """What a prior that is used without the benchmark has no use for."""

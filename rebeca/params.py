@@ -194,7 +194,8 @@ def params_json(params: Any) -> dict[str, Plain]:
     """JSON of a ``Params`` dataclass with every default spelled out, without folders of this machine.
 
     ``LOCATIONS`` and ``LIMITS`` name parameters that are left out, ``FILES`` and ``PATHS`` those of which only the
-    file's name is kept; the contents of files are in addresses.
+    file's name is kept; the contents of files are in addresses. ``LATER`` names parameters that came after addresses
+    were in use, and are left out where they have their default.
     """
     dumped: dict[str, Plain] = _adapter(type(params)).dump_python(params, mode="json")
     for name in (*getattr(type(params), "LOCATIONS", ()), *getattr(type(params), "LIMITS", ())):
@@ -203,6 +204,10 @@ def params_json(params: Any) -> dict[str, Plain]:
         value = dumped[name]
         if isinstance(value, str) and PurePath(value).is_absolute():
             dumped[name] = PurePath(value).name
+    later = (field for field in dataclasses.fields(params) if field.name in getattr(type(params), "LATER", ()))
+    for field in later:
+        if getattr(params, field.name) == _default_of(field):
+            del dumped[field.name]
     return dumped
 
 

@@ -32,7 +32,7 @@ LOCK = "lock"
 STAGE_VERSIONS = {
     "data": 1,
     "embeddings": 2,
-    "judge": 4,
+    "judge": 5,
     "fit": 4,
     "images": 6,
     "scores": 6,

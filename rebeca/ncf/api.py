@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import blake2b
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,7 @@ def train_ncf(
 
 def _training_rows(U: Ints, E: Floats, Y: Ints, num_users: int | None) -> tuple[Rows, Bools]:
     """The rows, and bool [n]: those that are held back for early stopping."""
-    users, table = _rows(U, E)
+    users, items, table = _rows(U, E)
     liked = _likes(Y, len(users))
     if len(users) < 2:
         raise DataError("a single rating cannot be split for early stopping", hint="give at least two")
@@ -112,7 +113,7 @@ def _training_rows(U: Ints, E: Floats, Y: Ints, num_users: int | None) -> tuple[
 
     rows = np.arange(len(users))
     _, chosen = train_test_split(rows, test_size=VALIDATION_SHARE, random_state=VALIDATION_SEED)
-    return Rows(users, rows, liked, table), np.isin(rows, chosen)
+    return Rows(users, items, liked, table), np.isin(rows, chosen)
 
 
 @dataclass(slots=True)
@@ -176,7 +177,7 @@ class NCF:
     def predict(self, U: Ints, E: Floats) -> Floats:
         """float32 [n]; probability that user U[i] likes the item E[i]."""
         shape = self._fitted().shape
-        users, table = _rows(U, E)
+        users, items, table = _rows(U, E)
         if users.max() >= shape.num_users or table.shape[1] != shape.emb_dim:
             raise DataError(
                 f"the network knows users 0 to {shape.num_users - 1} and {shape.emb_dim} numbers per item,"
@@ -186,8 +187,10 @@ class NCF:
         for start in range(0, len(users), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
             u = torch.as_tensor(users[rows], dtype=torch.long, device=self.device)
-            e = torch.as_tensor(table[rows], dtype=torch.float32, device=self.device)
-            parts.append(model(u, e).sigmoid().cpu().numpy())
+            different, place = np.unique(items[rows], return_inverse=True)
+            i = torch.as_tensor(place, dtype=torch.long, device=self.device)
+            e = torch.as_tensor(table[different], dtype=torch.float32, device=self.device)
+            parts.append(model(u, i, e).sigmoid().cpu().numpy())
         return np.concatenate(parts)
 
     def score(self, U: Ints, E: Floats) -> dict[int, dict[str, float]]:
@@ -233,15 +236,19 @@ class NCF:
         return self.model
 
 
-def _rows(U: Ints, E: Floats) -> tuple[Ints, Floats]:
-    """User indices int64 [n] and embeddings float32 [n, dim]."""
+def _rows(U: Ints, E: Floats) -> tuple[Ints, Ints, Floats]:
+    """User indices int64 [n], and of the embeddings each row's place [n] in a table of the different ones."""
     users, table = as_array("U", U), finite_rows(E, "E")
     if users.shape != (len(table),) or users.dtype.kind not in "iu" or not len(users):
         raise DataError(f"U: expected {len(table):,} whole numbers and at least one, found {users.dtype} {users.shape}")
     row = first_true(users < 0)
     if row is not None:
         raise DataError(f"U: row {row} holds {users[row]}, and users are numbered from 0")
-    return users.astype(np.int64), table
+    places: dict[bytes, int] = {}
+    items = np.array(
+        [places.setdefault(blake2b(row, digest_size=16).digest(), len(places)) for row in np.ascontiguousarray(table)]
+    )
+    return users.astype(np.int64), items, table[np.unique(items, return_index=True)[1]]
 
 
 def _likes(Y: Ints, number: int) -> Bools:

@@ -48,6 +48,11 @@ class PriorShape:
     def user_width(self) -> int:
         return self.hidden if self.network == "transformer" else 16
 
+    @property
+    def widest(self) -> int:
+        """Numbers per row of the widest layer."""
+        return max(self.dim, 4 * self.hidden * self.tokens if self.network == "transformer" else self.hidden)
+
 
 @dataclass(frozen=True, slots=True)
 class SamplingOptions:
@@ -57,10 +62,14 @@ class SamplingOptions:
         sampler: Name of a diffusers scheduler class.
         steps: Solver steps.
         prior_guidance: w.
-        batch: Embeddings at once (twice as many rows with guidance).
+        batch: Embeddings at once (twice as many rows with guidance); on a processor no more than fit its cache.
+        dtype: Numbers of the network; those of the sampler are float32.
+        compile: Whether the network is compiled.
     """
 
     sampler: str = "DDPMScheduler"
     steps: int = 1000
     prior_guidance: float = 5.0
     batch: int = 512
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    compile: bool = False

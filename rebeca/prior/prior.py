@@ -244,6 +244,8 @@ class Prior:
             p.steps if steps is None else whole_number("steps", steps, least=1),
             float(strength),
             p.sample_batch,
+            p.sample_dtype,
+            p.compile,
         )
         check_sampler(options.sampler, p.objective, p.schedule, options.steps)
         users = list(user)

@@ -9,6 +9,8 @@ w = 1 is conditional, w above 1 extrapolates. Both passes run as one batch.
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,16 +19,22 @@ import torch
 from torch import Tensor
 
 from rebeca.arrays import Floats, Ints
-from rebeca.device import on_processor
+from rebeca.device import device_class, on_processor
+from rebeca.errors import SpecError
 from rebeca.prior.diffusion import make_scheduler
 from rebeca.prior.network import PriorNetwork
-from rebeca.prior.options import Objective, SamplingOptions, Schedule
+from rebeca.prior.options import Objective, PriorShape, SamplingOptions, Schedule
 from rebeca.schedulers import step_options
 from rebeca.seeds import substream, torch_generator
 
+Network = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""From noisy embeddings, times, users and ratings."""
 FEWEST = 64
 """Rows of a batch on the CPU at least. Only products of about a dozen rows or fewer round otherwise there, so more
-would take time and change nothing. Other devices choose kernels by every size and are given full batches."""
+would take time and change nothing. Other devices, compiled networks and bfloat16 choose kernels by every size and are
+given full batches."""
+CACHED = 1 << 20
+"""Numbers of the widest layer that a processor computes at once, beyond :data:`FEWEST` rows: 4 MiB."""
 
 
 @torch.inference_mode()
@@ -56,14 +64,20 @@ def sample_prior(
 
     Returns:
         float32 [n, dim].
+
+    Raises:
+        SpecError: If the network is to be compiled and cannot be.
     """
     out = np.empty((len(users), model.shape.dim), np.float32)
-    fewest = min(FEWEST, options.batch) if on_processor(device) else options.batch
-    for start in range(0, len(users), options.batch):
-        stop = min(start + options.batch, len(users))
+    batch, network = _rows_at_once(model.shape, options, device), _network(model, options, device)
+    fills = not on_processor(device) or options.compile or options.dtype != "float32"
+    fewest = batch if fills else FEWEST
+    for start in range(0, len(users), batch):
+        stop = min(start + batch, len(users))
         rows = np.minimum(np.arange(start, max(stop, start + fewest)), stop - 1)
         sampled = _batch(
-            model,
+            network,
+            model.shape,
             torch.as_tensor(users[rows], dtype=torch.long, device=device),
             torch.as_tensor(scores[rows], dtype=torch.long, device=device),
             [seeds[row] for row in rows],
@@ -77,8 +91,37 @@ def sample_prior(
     return out
 
 
+def _rows_at_once(shape: PriorShape, options: SamplingOptions, device: str) -> int:
+    if not on_processor(device):
+        return options.batch
+    passes = 1 if options.prior_guidance in (0, 1) else 2
+    return max(FEWEST, min(options.batch, CACHED // (passes * shape.widest)))
+
+
+def _network(model: PriorNetwork, options: SamplingOptions, device: str) -> Network:
+    """The network with the options' numbers, compiled or not; its output is float32.
+
+    Raises:
+        SpecError: If this machine cannot compile it.
+    """
+    compiler = os.environ.get("CXX", "g++")
+    if options.compile and on_processor(device) and shutil.which(compiler) is None:
+        raise SpecError(
+            f"compile: PyTorch needs a C++ compiler, and there is no '{compiler}'",
+            hint="install one, name it in the environment variable CXX, or set compile: false",
+        )
+    network = torch.compile(model, dynamic=False) if options.compile else model
+
+    def apply(x: Tensor, t: Tensor, user: Tensor, score: Tensor) -> Tensor:
+        with torch.autocast(device_class(device), torch.bfloat16, enabled=options.dtype == "bfloat16"):
+            return network(x, t, user, score).float()
+
+    return apply
+
+
 def _batch(
-    model: PriorNetwork,
+    network: Network,
+    shape: PriorShape,
     user: Tensor,
     score: Tensor,
     seeds: Sequence[int],
@@ -88,21 +131,21 @@ def _batch(
 ) -> Floats:
     starts = [torch_generator(substream(s, "prior-init")) for s in seeds]
     noise = [torch_generator(substream(s, "prior-step")) for s in seeds]
-    x = torch.stack([torch.randn(model.shape.dim, generator=start) for start in starts])
+    x = torch.stack([torch.randn(shape.dim, generator=start) for start in starts])
     x = x.to(device) * getattr(scheduler, "init_noise_sigma", 1.0)
     own_noise = step_options(scheduler, noise)
-    null_user = torch.full_like(user, model.shape.null_user)
-    null_score = torch.full_like(score, model.shape.null_score)
+    null_user = torch.full_like(user, shape.null_user)
+    null_score = torch.full_like(score, shape.null_score)
     if guidance == 0:
         user, score = null_user, null_score
     for t in scheduler.timesteps:
         scaled = scheduler.scale_model_input(x, t)
         times = torch.full((len(x),), int(t), device=device)
         if guidance in (0, 1):
-            predicted = model(scaled, times, user, score)
+            predicted = network(scaled, times, user, score)
         else:
             users, scores = torch.cat([null_user, user]), torch.cat([null_score, score])
-            null, conditional = model(scaled.repeat(2, 1), times.repeat(2), users, scores).chunk(2)
+            null, conditional = network(scaled.repeat(2, 1), times.repeat(2), users, scores).chunk(2)
             predicted = null + guidance * (conditional - null)
         x = scheduler.step(predicted, t, x, **own_noise).prev_sample
     return x.float().cpu().numpy()

@@ -111,7 +111,12 @@ def test_a_fit_depends_on_all_but_the_parameters_of_sampling():
     assert names > SAMPLING_ONLY
     assert Rebeca.fit_parameters(TINY) == names - SAMPLING_ONLY
     chosen = replace(TINY, prior_guidance="validation", guidance_grid=(1.0, 3.0))
-    assert Rebeca.fit_parameters(chosen) == names - SAMPLING_ONLY | {"sampler", "steps"}
+    assert Rebeca.fit_parameters(chosen) == names - SAMPLING_ONLY | {
+        "sampler",
+        "steps",
+        "sample_dtype",
+        "compile",
+    }
 
 
 @pytest.mark.parametrize(

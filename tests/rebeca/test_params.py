@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import pytest
 
-from rebeca.params import Count, ParamError, Share, make_params, params_json, shortened
+from rebeca.params import Count, ParamError, Share, changed_params, make_params, params_json, shortened
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,7 @@ class Some:
     LOCATIONS: ClassVar = ("place",)
     LIMITS: ClassVar = ("seconds",)
     FILES: ClassVar = ("file",)
+    LATER: ClassVar = ("added",)
 
     count: Count = 2
     share: Share = 0.5
@@ -20,6 +21,7 @@ class Some:
     file: str | None = None
     pair: tuple[float, float] = (0.0, 1.0)
     seconds: float = 60.0
+    added: int = 0
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,12 @@ def test_json_spells_out_defaults_and_leaves_out_places_and_limits():
     params = make_params(Some, {"count": 3, "file": "/somewhere/e.npy", "place": "there", "seconds": 9.0}, "where")
     assert params_json(params) == {"count": 3, "share": 0.5, "file": "e.npy", "pair": [0.0, 1.0]}
     assert params_json(Some(file="sub/e.npy"))["file"] == "sub/e.npy"
+
+
+def test_a_later_parameter_is_in_addresses_only_when_it_is_set():
+    assert "added" not in params_json(Some())
+    assert params_json(Some(added=1)) == params_json(Some()) | {"added": 1}
+    assert changed_params(Some(added=1)) == {"added": 1} and changed_params(Some()) == {}
 
 
 def test_long_values_are_shortened():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rebeca import NCF, DataError, SpecError, train_ncf
+from rebeca.ncf.api import _training_rows
 from tests.builders import linear_ratings
 
 
@@ -26,6 +27,13 @@ def test_original_entry_points(tmp_path):
     assert scores[3]["std_error"] == pytest.approx(own.std() / np.sqrt(len(own)), rel=1e-4)
     ncf.save(tmp_path / "m")
     np.testing.assert_array_equal(NCF().load(tmp_path / "m").predict(ratings.user, table), predicted)
+
+
+def test_items_rated_twice_are_told_by_their_embeddings():
+    ratings, embeddings = linear_ratings()
+    rows, _ = _training_rows(ratings.user, np.asfortranarray(embeddings[ratings.item]), ratings.liked, None)
+    assert len(rows.table) == len(np.unique(ratings.item))
+    np.testing.assert_array_equal(rows.table[rows.item], embeddings[ratings.item])
 
 
 def test_bad_input_to_the_entry_points():

@@ -1,12 +1,15 @@
 """Sampling embeddings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from rebeca.errors import SpecError
 from rebeca.options import RebecaParams
 from rebeca.prior.network import build_prior
 from rebeca.prior.options import PriorShape, SamplingOptions
-from rebeca.prior.sampling import sample_prior
+from rebeca.prior.sampling import CACHED, FEWEST, _rows_at_once, sample_prior
 from rebeca.prior.training import PriorTraining
 from tests.builders import likes
 
@@ -53,7 +56,53 @@ def test_a_sample_is_the_same_to_the_last_bit_beside_any_number_of_others(shape,
         for start in (0, 300 - count):
             part = sample(model, users[start:][:count], seeds[start:][:count], prior_guidance=guidance)
             assert np.array_equal(part, whole[start:][:count]), count
-    assert np.array_equal(sample(model, users, seeds, prior_guidance=guidance, batch=64), whole)
+    for batch in (1, 25, 32, 64, 256):
+        assert np.array_equal(sample(model, users, seeds, prior_guidance=guidance, batch=batch), whole), batch
+
+
+def test_a_processor_takes_what_fits_its_cache():
+    wide, narrow = PriorShape(64, 6, tokens=32, hidden=128), PriorShape(64, 6, network="mlp", hidden=4)
+    options = SamplingOptions(batch=10**6)
+    assert _rows_at_once(wide, options, "cpu") == FEWEST
+    assert _rows_at_once(narrow, options, "cpu") == CACHED // 128
+    assert _rows_at_once(narrow, replace(options, prior_guidance=1.0), "cpu") == CACHED // 64
+    assert _rows_at_once(narrow, replace(options, batch=100), "cpu") == 100
+    assert _rows_at_once(narrow, replace(options, batch=7), "cpu") == FEWEST
+    assert _rows_at_once(wide, replace(options, batch=7), "cuda:1") == 7
+
+
+def test_bfloat16_samples_nearly_the_same_and_as_float32_numbers():
+    model = training().run()[0]
+    exact = sample(model, [0, 1, 2], [5, 6, 7])
+    coarse = sample(model, [0, 1, 2], [5, 6, 7], dtype="bfloat16")
+    assert coarse.dtype == np.float32
+    assert not np.array_equal(coarse, exact)
+    np.testing.assert_allclose(coarse, exact, atol=0.1)
+    alone = sample(model, [1], [6], dtype="bfloat16")
+    np.testing.assert_array_equal(alone, coarse[1:2])
+
+
+def test_a_compiled_network_is_used_with_full_batches(monkeypatch):
+    model, rows = build_prior(SHAPE, 0).eval(), []
+
+    def compiled(network, dynamic):
+        assert network is model and dynamic is False
+        return lambda *inputs: (rows.append(len(inputs[0])), network(*inputs))[1]
+
+    monkeypatch.setattr("rebeca.prior.sampling.shutil.which", lambda name: name)
+    monkeypatch.setattr("rebeca.prior.sampling.torch.compile", compiled)
+    plain = sample(model, [0] * 5, list(range(5)))
+    assert rows == []
+    np.testing.assert_allclose(sample(model, [0] * 5, list(range(5)), compile=True), plain, atol=1e-6)
+    assert set(rows) == {2 * _rows_at_once(SHAPE, SamplingOptions(), "cpu")}
+
+
+def test_compiling_without_a_compiler_says_what_is_missing(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(
+        SpecError, match="compile: PyTorch needs a C\\+\\+ compiler, and there is no 'no-such-compiler'"
+    ):
+        sample(build_prior(SHAPE, 0).eval(), [0], [1], compile=True)
 
 
 def test_another_device_is_given_full_batches(monkeypatch):
