@@ -33,7 +33,7 @@ STAGE_VERSIONS = {
     "data": 1,
     "embeddings": 2,
     "judge": 5,
-    "fit": 4,
+    "fit": 5,
     "images": 6,
     "scores": 6,
     "held-out": 4,

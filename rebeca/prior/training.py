@@ -96,7 +96,8 @@ class PriorTraining:
         self.order = np.argsort(train.user, kind="stable")
         self.bounds = np.searchsorted(train.user[self.order], np.arange(train.num_users + 1))
         parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(parameters, lr=options.lr, weight_decay=options.weight_decay)
+        fused = self.points.device.type in ("cpu", "cuda")  # where there is such a kernel
+        self.optimiser = torch.optim.AdamW(parameters, lr=options.lr, weight_decay=options.weight_decay, fused=fused)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimiser, "min", patience=PLATEAU_PATIENCE, factor=PLATEAU_FACTOR
         )
