@@ -101,7 +101,7 @@ class Costs:
             return
         table = self._earlier | {kind: _newest(self._earlier.get(kind, {}), own) for kind, own in self._own.items()}
         with suppress(OSError):
-            write_atomically(self._path, json.dumps(table).encode() + b"\n")
+            write_atomically(self._path, json.dumps(table).encode() + b"\n", sync=False)
 
 
 def _newest(earlier: dict[str, Cost], own: dict[str, Cost]) -> dict[str, Cost]:
