@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from rebeca.arrays import Floats, Pixels
-from rebeca.tinyworld.models import WEIGHTS, read_part, scaled
+from rebeca.tinyworld.models import WEIGHTS, by_parts, read_part, scaled
 from rebeca.tinyworld.scenes import SIZE, require_postcards
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def build() -> Any:
             self.head = nn.Linear(before * (side**2 + 2), 1)
 
         def forward(self, images: Tensor) -> Tensor:
-            seen = self.body(images)
+            seen = by_parts(self.body, images)
             parts = (seen.mean(dim=(2, 3)), seen.amax(dim=(2, 3)), seen.flatten(1))
             out: Tensor = self.head(torch.cat(parts, dim=1))[:, 0]
             return out

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rebeca.arrays import Floats, Pixels
 from rebeca.tinyworld.contents import CLASSES, NUMBERS
-from rebeca.tinyworld.models import WEIGHTS, read_part, scaled
+from rebeca.tinyworld.models import WEIGHTS, by_parts, read_part, scaled
 from rebeca.tinyworld.scenes import SIZE, require_postcards
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def build() -> Any:
             )
 
         def forward(self, images: Tensor) -> Tensor:
-            seen = self.body(images)
+            seen = by_parts(self.body, images)
             parts = (seen.mean(dim=(2, 3)), seen.amax(dim=(2, 3)), self.places(seen).flatten(1))
             out: Tensor = self.head(torch.cat(parts, dim=1))
             return out

@@ -13,7 +13,11 @@ from benchmark.runner.plugins import build_encoder
 from benchmark.task.encoders import named_encoder
 from rebeca.errors import MissingDependency
 from rebeca.tinyworld import models
+from rebeca.tinyworld.detector import postcard_scores
 from rebeca.tinyworld.models import CARD, PARTS, USERS_PARTS, WEIGHTS, layouts, weights_digest
+from rebeca.tinyworld.recogniser import recognise
+from rebeca.tinyworld.render import render
+from rebeca.tinyworld.scenes import draw_scenes
 
 MOST_BYTES = 15_000_000
 
@@ -62,3 +66,14 @@ def test_layouts_are_written_once_and_again_after_a_loss(monkeypatch, tmp_path):
         assert [path.name for path in first.parent.iterdir() if path.is_dir()] == [first.name]
     finally:
         layouts.cache_clear()
+
+
+def test_how_many_images_are_looked_at_together_changes_no_bit(monkeypatch):
+    postcards = render(draw_scenes(21, 1, "catalogue"))
+    answers = []
+    for together in (1, 8, 64):
+        monkeypatch.setattr(models, "CACHED", together)
+        seen = recognise(postcards)
+        values = (seen.numbers, *seen.chances.values(), postcard_scores(postcards))
+        answers.append([array.tobytes() for array in values])
+    assert answers[0] == answers[1] == answers[2]
