@@ -21,7 +21,6 @@ class Part(Enum):
     DATA = "data"
     IMAGES = "image files"
     STORE = "store"
-    RECORDS = "records"
     PAGE = "page"
     PLUGINS = "plug-ins' own files"
     IMPORTS = "imports"

@@ -21,6 +21,8 @@ from rebeca.data.interactions import Interactions
 from rebeca.data.splits import Part
 from rebeca.population import population_scores
 from rebeca.seeds import SeedScheme
+from rebeca.spans import Part as Spent
+from rebeca.spans import span
 
 
 def score_held_out(
@@ -91,7 +93,8 @@ def control_tables(
     permuted = np.arange(test.num_users)
     for number in np.unique(block):
         permuted[block == number] = rng.permutation(permuted[block == number])
-    population = population_scores(train, embeddings, seeds.fit("population-control"))
+    with span(Spent.MODELS, "fit the population control"):
+        population = population_scores(train, embeddings, seeds.fit("population-control"))
     likes = np.bincount(train.user, weights=train.liked, minlength=train.num_users)
     share = likes / np.maximum(train.ratings_per_user(), 1)
     controls = population[test.item], share[test.user], scores[permuted[test.user], test.item]

@@ -237,7 +237,7 @@ def test_a_folder_without_the_file_knows_nothing(tmp_path):
 
 
 def test_a_full_disk_costs_the_memory_and_not_the_run(tmp_path, monkeypatch):
-    def full(path: Path, data: bytes) -> None:
+    def full(path: Path, data: bytes, sync: bool = True) -> None:
         raise OSError(28, "No space left on device")
 
     costs = Costs(tmp_path / FILE)
