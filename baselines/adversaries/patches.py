@@ -44,7 +44,7 @@ class PatchSurrogate(Saved):
         dual[:, judge.common_items] = judge.common
         for user, (rated, weights) in enumerate(zip(judge.rated, judge.personal, strict=True)):
             np.add.at(dual[user], rated, weights)
-        features = judge.features
+        features = judge.drawn.features
         kernels = features.weights.T.reshape(FILTERS, 3, PATCH, PATCH)
         arrays = (kernels, features.offset, features.mean, features.deviation, judge.items, dual, judge.rate)
         return cls(*(np.ascontiguousarray(array, np.float32) for array in arrays))

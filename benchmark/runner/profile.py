@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 from benchmark.disk import check_writable, write_atomically
 from rebeca.errors import StoreError
+from rebeca.parallel import processes
 from rebeca.spans import Part, recorded, span
 
 TRACE = "trace.json"
@@ -177,13 +178,15 @@ class Profile:
 def profiled(folder: Path, show: Callable[[str], object]) -> Iterator[None]:
     """Profiles the block, which may be interrupted; then writes ``trace.json`` and ``stages.txt`` and shows the table.
 
+    The block computes in this process alone, so that every moment is that of one part.
+
     Raises:
         StoreError: If the folder cannot be written, which is tried beforehand.
     """
     check_writable(folder, "--profile")
     profile = Profile()
     try:
-        with recorded(profile), _imports(), profile.span(Part.RUN, "run"):
+        with processes(1), recorded(profile), _imports(), profile.span(Part.RUN, "run"):
             yield
     finally:
         profile.write(folder)

@@ -60,6 +60,7 @@ from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.arrays import Bools, Floats, Ints
 from rebeca.errors import RecordError
 from rebeca.interfaces import ScoredImages
+from rebeca.spans import Part, span
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,11 +122,14 @@ def write_records(records: Path, images: Path, task: Task, world: World, outcome
     strata = bootstrap_strata(task, block, world.division.cold[world.users])
     plan = plan_of(task.spec(), outcome.frozen)
     groups = Groups.of(plan.groups(block))
-    rows = [rows_of(scores, world, task, groups, outcome.fits[scores.images.spec.id]) for scores in scored]
+    with span(Part.STATISTICS, "rows_of"):
+        rows = [rows_of(scores, world, task, groups, outcome.fits[scores.images.spec.id]) for scores in scored]
     ratings = ratings_of(world) if any(reads_ratings(row.cards) for row in rows) else None
-    analysis = analyse(plan, rows, block, strata, ratings)
+    with span(Part.STATISTICS, "analyse"):
+        analysis = analyse(plan, rows, block, strata, ratings)
     users = world.dataset.ratings.num_users
-    judges = judge_report(read_held_out(outcome.held_out, users), users, plan.bootstrap, plan.name)
+    with span(Part.STATISTICS, "judge_report"):
+        judges = judge_report(read_held_out(outcome.held_out, users), users, plan.bootstrap, plan.name)
     for scores, row in zip(scored, rows, strict=True):
         name = scores.images.spec.id
         shown = shown_images(row, task.seeds, world.user_ids)
@@ -382,4 +386,5 @@ def published_scheme(scores: GeneratorScores, scorer: str, name: str) -> Permuta
         return None
     table = single.everyone[:, single.position] * (1 if single.card.higher_is_better else -1)
     rng = stream(name, "picture-shuffle", scorer)
-    return PermutationTest.of(image_shuffle(table, scores.owner, PUBLISHED_PERMUTATIONS, rng))
+    with span(Part.STATISTICS, "published scheme"):
+        return PermutationTest.of(image_shuffle(table, scores.owner, PUBLISHED_PERMUTATIONS, rng))

@@ -10,7 +10,14 @@ from benchmark.scorers.shared import EveryoneScorer
 from rebeca.arrays import Floats, Ints, evenly
 from rebeca.errors import DataError
 from rebeca.interfaces import NoParams, ScoredImages, ScorerCard, ScorerContext
-from rebeca.scorers.confirming import MOST_ITEMS, ConfirmingJudge, parts_unseen, seed_of_row, thumbnails
+from rebeca.scorers.confirming import (
+    MOST_ITEMS,
+    ConfirmingJudge,
+    DrawnFeatures,
+    parts_unseen,
+    seed_of_row,
+    thumbnails,
+)
 from rebeca.ties import TIE
 
 SCALE_VERSION = 3
@@ -58,9 +65,8 @@ class ConfirmingScorer(EveryoneScorer):
 
     def _on_the_verifiers_scale(self, judge: ConfirmingJudge, small: Floats, users: Ints) -> Floats:
         """float64 [users, n]; answers about thumbnails."""
-        (common, personal), (common_on_items, personal_on_items) = (
-            judge.parts(each, users) for each in (small, self._items[self._compared])
-        )
+        common, personal = judge.parts(small, users)
+        common_on_items, personal_on_items = judge.parts_of_items(self._compared, users)
         mean = self._verified[users].mean(axis=1, keepdims=True)
         spread_common, spread_personal = self._spreads
         answers = mean + spread_common * (common - common_on_items.mean())
@@ -90,16 +96,21 @@ class ConfirmingScorer(EveryoneScorer):
     @cached_property
     def _spreads(self) -> tuple[float, float]:
         """By how much the spread of the verifier's answers over items exceeds this judge's: in common, and by user."""
-        seed = seed_of_row(())
-        ratings, training = self.context.auditor_ratings, self.context.training_items
-        common, personal = parts_unseen(ratings, self._items, training, self._compared, seed)
+        drawn, ratings = self._drawn_by_nothing, self.context.auditor_ratings
+        common, personal = parts_unseen(drawn, ratings, self._compared, seed_of_row(()))
         verified = self._verified.mean(axis=0)
         return _ratio(verified, common), _ratio(*map(_centred, (self._verified, personal)))
 
     @cached_property
     def _lowest(self) -> Floats:
         users = np.arange(len(self.context.users))
-        return np.asarray(self._on_the_verifiers_scale(self._judge(()), self._items[self._compared], users).min(axis=1))
+        judge = ConfirmingJudge.on(self._drawn_by_nothing, self.context.auditor_ratings)
+        return np.asarray(self._on_the_verifiers_scale(judge, self._items[self._compared], users).min(axis=1))
+
+    @cached_property
+    def _drawn_by_nothing(self) -> DrawnFeatures:
+        """Of the judges that no image draws."""
+        return DrawnFeatures.of(self._items, self.context.training_items, seed_of_row(()))
 
 
 def _centred(answers: Floats) -> Floats:

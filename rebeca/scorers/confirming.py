@@ -12,7 +12,8 @@ What it withstands was measured, see docs/reports/stress.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Self
 
@@ -121,14 +122,36 @@ class PatchFeatures:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class DrawnFeatures:
+    """Features from one seed, and those of the whole catalogue.
+
+    Attributes:
+        features: Drawn.
+        items: float32 [items, dim]; features of every item.
+        rng: The random numbers that follow those of the features; copied by every judge.
+    """
+
+    features: PatchFeatures
+    items: Floats
+    rng: np.random.Generator
+
+    @classmethod
+    def of(cls, items: Floats, training_items: Bools, seed: int) -> Self:
+        """Arguments as of :meth:`ConfirmingJudge.fit`."""
+        rng = np.random.default_rng(seed)
+        features = PatchFeatures.draw(items[training_items], rng)
+        return cls(features, features.of(items), rng)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ConfirmingJudge:
     """Probability that a user likes an image, by a Gaussian process on drawn features.
 
     The kernel is ((1 + cosine) / 2) squared: as smooth as a preference for a region of colours, shapes and places.
 
     Attributes:
-        features: Drawn.
-        items: float32 [items, dim]; features of the rated items.
+        drawn: The features.
+        items: float32 [n, dim]; features of the rated items.
         rate: float64 [users]; share of items that each user likes, shrunk towards that of all.
         common_items: int [n]; rows of ``items`` from which it learned what everybody likes: all, or a draw of many.
         common: float64 [n]; dual weights of that.
@@ -136,7 +159,7 @@ class ConfirmingJudge:
         personal: By user, float64 [n]; dual weights.
     """
 
-    features: PatchFeatures
+    drawn: DrawnFeatures
     items: Floats
     rate: Floats
     common_items: Ints
@@ -154,10 +177,14 @@ class ConfirmingJudge:
             training_items: bool [items]; items that patches are drawn from; at least one.
             seed: Of the draw.
         """
-        rng = np.random.default_rng(seed)
-        features = PatchFeatures.draw(items[training_items], rng)
+        return cls.on(DrawnFeatures.of(items, training_items, seed), ratings)
+
+    @classmethod
+    def on(cls, drawn: DrawnFeatures, ratings: Interactions) -> Self:
+        """Fits the judge on features that are drawn already."""
+        rng = deepcopy(drawn.rng)
         rated, item = np.unique(ratings.item, return_inverse=True)
-        vectors, liked = features.of(items[rated]), ratings.liked.astype(np.float64)
+        vectors, liked = drawn.items[rated], ratings.liked.astype(np.float64)
         raters = ratings.ratings_per_user()
         likes = np.bincount(ratings.user, liked, ratings.num_users)
         rate = (likes + 2 * liked.mean()) / (raters + 2)
@@ -172,7 +199,7 @@ class ConfirmingJudge:
             _dual(_kernel(vectors[of_user], vectors[of_user]), rest[mine], PERSONAL, np.full(len(mine), NOISE))
             for mine, of_user in zip(rows, own, strict=True)
         )
-        return cls(features, vectors, rate, common_items, common, own, personal)
+        return cls(drawn, vectors, rate, common_items, common, own, personal)
 
     def score_all(self, images: Floats, users: Ints) -> Floats:
         """float64 [users, n]; expected likes, mostly in [0, 1].
@@ -193,42 +220,46 @@ class ConfirmingJudge:
             images: float32 [n, 16, 16, 3]; thumbnails.
             users: int [users]; indices.
         """
-        common, personal = np.empty(len(images)), np.empty((len(users), len(images)))
-        for start in range(0, len(images), BATCH):
+        return self._parts(len(images), lambda block: self.drawn.features.of(images[block]), users)
+
+    def parts_of_items(self, items: Ints, users: Ints) -> tuple[Floats, Floats]:
+        """As :meth:`parts`, of items of the catalogue, int [n]."""
+        return self._parts(len(items), lambda block: self.drawn.items[items[block]], users)
+
+    def _parts(self, number: int, features: Callable[[slice], Floats], users: Ints) -> tuple[Floats, Floats]:
+        common, personal = np.empty(number), np.empty((len(users), number))
+        for start in range(0, number, BATCH):
             block = slice(start, start + BATCH)
-            kernel = _kernel(self.features.of(images[block]), self.items)
+            kernel = _kernel(features(block), self.items)
             common[block] = kernel[:, self.common_items] @ self.common
             for row, user in enumerate(users.tolist()):
                 personal[row, block] = kernel[:, self.rated[user]] @ self.personal[user]
         return common, personal
 
 
-def parts_unseen(
-    ratings: Interactions, items: Floats, training_items: Bools, judged: Ints, seed: int
-) -> tuple[Floats, Floats]:
+def parts_unseen(drawn: DrawnFeatures, ratings: Interactions, judged: Ints, seed: int) -> tuple[Floats, Floats]:
     """Parts of items, each by a judge that learned from no rating of it.
 
     The items are divided into five folds, and each is judged by what the others taught: nothing, where they have no
     rating, and then its parts are 0.
 
     Args:
+        drawn: The features of all these judges.
         ratings: As :meth:`ConfirmingJudge.fit` takes them.
-        items: Likewise.
-        training_items: Likewise.
         judged: int [n]; the items in question.
-        seed: Of the draws.
+        seed: Of the folds.
 
     Returns:
         As :meth:`ConfirmingJudge.parts` returns them, for all users.
     """
     users = np.arange(ratings.num_users)
     common, personal = np.zeros(len(judged)), np.zeros((len(users), len(judged)))
-    fold_of_item = np.random.default_rng(seed).permutation(len(items)) % FOLDS
+    fold_of_item = np.random.default_rng(seed).permutation(len(drawn.items)) % FOLDS
     for fold in range(FOLDS):
         others, in_fold = ratings.where(fold_of_item[ratings.item] != fold), fold_of_item[judged] == fold
         if len(others) and in_fold.any():
-            judge = ConfirmingJudge.fit(others, items, training_items, seed)
-            common[in_fold], personal[:, in_fold] = judge.parts(items[judged[in_fold]], users)
+            judge = ConfirmingJudge.on(drawn, others)
+            common[in_fold], personal[:, in_fold] = judge.parts_of_items(judged[in_fold], users)
     return common, personal
 
 

@@ -14,7 +14,7 @@ def test_a_run_says_where_its_time_went(tiny, tmp_path):
     )
     trace = json.loads((tmp_path / "p" / "trace.json").read_text())
     names = {event["name"] for event in trace["traceEvents"]}
-    assert {"run", "generator 'rebeca': fit", "judge 'ncf': fit"} < names
+    assert {"run", "generator 'rebeca': fit", "judge 'ncf': fit", "judge_report"} < names
     assert any(name.startswith("decoder ") for name in names) and any(name.startswith("scorer ") for name in names)
 
 

@@ -122,9 +122,9 @@ def test_the_spread_is_that_of_items_it_has_not_seen(dataset, monkeypatch):
     """Seen items have other answers, and would give another factor."""
     scored, users, asked = images([20, 180, 60], [0, 1, 2]), np.arange(USERS), []
 
-    def unseen(ratings, items, training_items, judged, seed):
+    def unseen(drawn, ratings, judged, seed):
         asked.append((judged.tolist(), seed))
-        return tuple(3 * each for each in parts_unseen(ratings, items, training_items, judged, seed))
+        return tuple(3 * each for each in parts_unseen(drawn, ratings, judged, seed))
 
     before = built(dataset, 0.5, own=1.2).score_all(scored, users)
     monkeypatch.setattr("benchmark.scorers.confirming.parts_unseen", unseen)

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebeca.data.interactions import Interactions
-from rebeca.scorers.confirming import FILTERS, SIDE, ConfirmingJudge, PatchFeatures, parts_unseen, thumbnails
+from rebeca.scorers.confirming import (
+    FILTERS,
+    SIDE,
+    ConfirmingJudge,
+    DrawnFeatures,
+    PatchFeatures,
+    parts_unseen,
+    thumbnails,
+)
 
 USERS, ITEMS = 12, 160
 
@@ -87,8 +95,9 @@ def test_two_draws_differ_and_one_draw_is_itself(pixels, ratings):
 def test_an_item_is_unseen_by_the_judge_of_its_fold(pixels, ratings):
     """Other ratings of one item change nothing about that item, and something about others."""
     turned = dataclasses.replace(ratings, liked=ratings.liked ^ (ratings.item == 7))
-    training, small = np.arange(ITEMS) < ITEMS // 2, thumbnails(pixels)
-    before, after = (parts_unseen(each, small, training, np.flatnonzero(training), 3) for each in (ratings, turned))
+    training = np.arange(ITEMS) < ITEMS // 2
+    drawn = DrawnFeatures.of(thumbnails(pixels), training, 3)
+    before, after = (parts_unseen(drawn, each, np.flatnonzero(training), 3) for each in (ratings, turned))
     for one, other in zip(before, after, strict=True):
         np.testing.assert_array_equal(one[..., 7], other[..., 7])
         assert not np.allclose(one, other, atol=1e-3)
@@ -97,15 +106,34 @@ def test_an_item_is_unseen_by_the_judge_of_its_fold(pixels, ratings):
 def test_unseen_items_are_known_by_their_kind(pixels, ratings):
     """About items that a judge learned from it is surer than about others, and right about both."""
     training, small = np.arange(ITEMS) < ITEMS // 2, thumbnails(pixels)
-    unseen = parts_unseen(ratings, small, training, np.flatnonzero(training), 3)[1]
+    drawn = DrawnFeatures.of(small, training, 3)
+    unseen = parts_unseen(drawn, ratings, np.flatnonzero(training), 3)[1]
     seen = judge(pixels, ratings, 3).parts(small[training], np.arange(USERS))[1]
     assert np.corrcoef(unseen.ravel(), seen.ravel())[0, 1] > 0.9
     assert 0.7 * seen.std() < unseen.std() < seen.std()
 
 
+def test_features_of_items_are_not_computed_again(pixels, ratings):
+    """What a judge says of an item of the catalogue is what it says of its thumbnail; judges may share features."""
+    training, small, users = np.arange(ITEMS) < ITEMS // 2, thumbnails(pixels), np.arange(USERS)
+    drawn = DrawnFeatures.of(small, training, 3)
+    alone, shared = judge(pixels, ratings, 3), [ConfirmingJudge.on(drawn, ratings) for _ in range(2)]
+    chosen = np.array([9, 2, 17])
+    for own in shared:
+        for part, other, of_items in zip(
+            alone.parts(small[chosen], users),
+            own.parts(small[chosen], users),
+            own.parts_of_items(chosen, users),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(part, other)
+            np.testing.assert_allclose(part, of_items, atol=1e-6)
+
+
 def test_of_no_item_there_are_no_parts(pixels, ratings):
     none = np.zeros(0, int)
-    common, personal = parts_unseen(ratings, thumbnails(pixels), np.arange(ITEMS) < 9, none, 3)
+    drawn = DrawnFeatures.of(thumbnails(pixels), np.arange(ITEMS) < 9, 3)
+    common, personal = parts_unseen(drawn, ratings, none, 3)
     assert common.shape == (0,) and personal.shape == (USERS, 0)
 
 
