@@ -22,6 +22,7 @@ DRAWN = 4000
 """Points from which a standard deviation is estimated, to about 1 %."""
 
 
+@cache
 def betas_of(schedule: Schedule) -> Tensor:
     """float32 [1000]; the noise added at each step."""
     from diffusers import DDPMScheduler

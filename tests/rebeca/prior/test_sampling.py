@@ -60,15 +60,19 @@ def test_a_sample_is_the_same_to_the_last_bit_beside_any_number_of_others(shape,
         assert np.array_equal(sample(model, users, seeds, prior_guidance=guidance, batch=batch), whole), batch
 
 
+NETWORKS = ((128, "transformer"), (512, "transformer"), (4, "mlp"))
+
+
 def test_a_processor_takes_what_fits_its_cache():
-    wide, narrow = PriorShape(64, 6, tokens=32, hidden=128), PriorShape(64, 6, network="mlp", hidden=4)
+    published, wide, narrow = (PriorShape(1024, 6, hidden=h, network=n) for h, n in NETWORKS)
     options = SamplingOptions(batch=10**6)
-    assert _rows_at_once(wide, options, "cpu") == FEWEST
-    assert _rows_at_once(narrow, options, "cpu") == CACHED // 128
-    assert _rows_at_once(narrow, replace(options, prior_guidance=1.0), "cpu") == CACHED // 64
+    assert _rows_at_once(published, options, "cpu") == 16
+    assert _rows_at_once(published, replace(options, prior_guidance=1.0), "cpu") == 32
+    assert _rows_at_once(wide, options, "cpu") == FEWEST // 2
+    assert _rows_at_once(narrow, options, "cpu") == CACHED // 1024 // 2
     assert _rows_at_once(narrow, replace(options, batch=100), "cpu") == 100
-    assert _rows_at_once(narrow, replace(options, batch=7), "cpu") == FEWEST
-    assert _rows_at_once(wide, replace(options, batch=7), "cuda:1") == 7
+    assert _rows_at_once(narrow, replace(options, batch=7), "cpu") == FEWEST // 2
+    assert _rows_at_once(published, replace(options, batch=7), "cuda:1") == 7
 
 
 def test_bfloat16_samples_nearly_the_same_and_as_float32_numbers():
