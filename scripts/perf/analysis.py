@@ -61,7 +61,7 @@ def world(group: Ints, generators: int, images: int, seed: int = 0) -> list[Rows
 @click.option("--images", default=10, show_default=True)
 @click.option("--draws", default=9999, show_default=True, help="Flips, permutations and bootstrap draws.")
 @click.option("--repeat", default=3, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print a list of figures as JSON.")
 def main(users: int, generators: int, images: int, draws: int, repeat: int, as_json: bool) -> None:
     """Prints the median time and the largest memory."""
     plan = Plan(
@@ -79,14 +79,16 @@ def main(users: int, generators: int, images: int, draws: int, repeat: int, as_j
     pairs = len(analysis.task.families["ncf"].comparisons)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     median = float(np.median(seconds))
+    what = f"{users:,} users, {generators} generators, {pairs} pairs, {draws:,} draws"
     if as_json:
-        click.echo(json.dumps({"users": users, "generators": generators, "seconds": median, "memory_mb": memory}))
+        figures = {"seconds": median, "memory, MB": memory}
+        lines = [
+            {"what": f"{what}: {name}", "value": value, "limit": None, "met": None} for name, value in figures.items()
+        ]
+        click.echo(json.dumps(lines, indent=1))
         return
-    click.echo(
-        f"{users} users, {generators} generators, {pairs} pairs, {draws} draws:"
-        f" {median:.1f} s (of {', '.join(f'{s:.1f}' for s in seconds)}),"
-        f" {memory:.0f} MB ({before:.0f} MB before)"
-    )
+    each = ", ".join(f"{s:.1f}" for s in seconds)
+    click.echo(f"{what}: {median:.1f} s (of {each}), {memory:.0f} MB ({before:.0f} MB before)")
 
 
 if __name__ == "__main__":
