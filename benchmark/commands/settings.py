@@ -54,6 +54,7 @@ SETTINGS = (
         "processes for independent parts of a run, such as fits; on Linux, with one thread, on the processor",
         threads.PROCESSES_BY_DEFAULT,
     ),
+    Setting("CXX", "C++ compiler of `compile: true` of REBECA's prior, on the processor", "`g++`"),
     Setting("XDG_CACHE_HOME", "on Linux, the folder that holds the cache folder `rebeca-bench`", "`~/.cache`"),
     Setting("TMPDIR", "where `check run` puts its work folder", "the system's folder"),
     Setting("HF_HOME", "folder of the hub's files and access token", "`~/.cache/huggingface`"),

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebeca.arrays import Bools, Floats, Pixels
+from rebeca.parallel import spread
 from rebeca.tinyworld.detector import postcard_scores
 from rebeca.tinyworld.models import WEIGHTS, read_part
 from rebeca.tinyworld.scenes import SIZE, as_postcards, require_postcards
@@ -41,8 +42,11 @@ def inside(images: Iterable[Pixels]) -> Bools:
     Raises:
         ValueError: If an image is another array.
     """
-    parts = (has_statistics(batch) & (postcard_scores(batch) >= 0) for batch in as_postcards(images))
-    return np.concatenate([np.empty(0, bool), *parts])
+    return np.concatenate([np.empty(0, bool), *spread(_inside, list(as_postcards(images)))])
+
+
+def _inside(postcards: Pixels) -> Bools:
+    return np.asarray(has_statistics(postcards) & (postcard_scores(postcards) >= 0))
 
 
 def has_statistics(postcards: Pixels) -> Bools:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from rebeca.arrays import Floats, Ints, Pixels
+from rebeca.parallel import spread
 from rebeca.seeds import seed_of
 from rebeca.tinyworld.colours import COLOURS, colours
 from rebeca.tinyworld.contents import CLASSES, NUMBERS
@@ -95,7 +96,7 @@ def see(images: Iterable[Pixels]) -> Seen:
         ValueError: If an image is another array.
     """
     nothing = _see(np.empty((0, SIZE, SIZE, 3), np.uint8))
-    return concatenated([nothing, *map(_see, as_postcards(images))])
+    return concatenated([nothing, *spread(_see, list(as_postcards(images)))])
 
 
 def concatenated(parts: Sequence[Seen]) -> Seen:
