@@ -103,13 +103,13 @@ def quick(runs: int = 3) -> list[Figure]:
             for name, root in (("before", before), ("now", ROOT)):
                 seconds[name].append(bench(root, "run", "tinyworld-quick", "--workdir", Path(folder, f"{name}{turn}")))
         bench(ROOT, "run", "tinyworld-quick", "--workdir", Path(folder, "p"), "--profile", Path(folder, "profile"))
-        found = OUTSIDE.search(Path(folder, "profile", "stages.txt").read_text(encoding="utf-8"))
-    assert found is not None
+        outside = OUTSIDE.search(Path(folder, "profile", "stages.txt").read_text(encoding="utf-8"))
+    assert outside is not None
     medians = {name: statistics.median(own) for name, own in seconds.items()}
     return [
         *(Figure(f"tinyworld-quick from nothing, {name}: seconds", own) for name, own in medians.items()),
         at_most("tinyworld-quick from nothing: share of the time before", medians["now"] / medians["before"], 0.6),
-        at_most("tinyworld-quick in one process: outside models and solvers, %", float(found[1]), 5),
+        at_most("tinyworld-quick in one process: outside models and solvers, %", float(outside[1]), 5),
     ]
 
 
@@ -127,16 +127,16 @@ def analysis() -> list[Figure]:
         output = subprocess.run(
             command, cwd=before, env=environment(before), stdout=subprocess.PIPE, text=True, check=True
         ).stdout
-    found = OLD_ANALYSIS.search(output)
-    assert found is not None
+    old = OLD_ANALYSIS.search(output)
+    assert old is not None
     few = script("analysis", "--users=4000", "--generators=10", "--repeat=3")
     many = script("analysis", "--users=20000", "--generators=10", "--repeat=1")
     growth = many[0].value / few[0].value / (20_000 / 4_000)
     return [
-        Figure("analysis before, 4,000 users, 10 generators: seconds", float(found[1])),
-        Figure("analysis before, 4,000 users, 10 generators: memory, MB", float(found[2])),
+        Figure("analysis before, 4,000 users, 10 generators: seconds", float(old[1])),
+        Figure("analysis before, 4,000 users, 10 generators: memory, MB", float(old[2])),
         *few[:1],
-        at_most("analysis, 4,000 users: share of the time before", few[0].value / float(found[1]), 0.25),
+        at_most("analysis, 4,000 users: share of the time before", few[0].value / float(old[1]), 0.25),
         at_most(few[1].what, few[1].value, 1000),
         *many[:1],
         at_most(many[1].what, many[1].value, 3000),
