@@ -33,14 +33,17 @@ from benchmark.records.gallery import pack_images, shown_images
 from benchmark.records.rows import HELD_OUT, image_digests, write_rows
 from benchmark.records.schema import AnalysisRecord, GeneratorRecord, ShownImage, Taste, Users, plan_of
 from benchmark.site.parts import LOADED
+from benchmark.stats.groups import Groups
 from benchmark.task.spec import Spec
-from rebeca.arrays import Floats
+from rebeca.arrays import Floats, Ints
 from rebeca.pixels import pixels_digest
 from rebeca.seeds import digest_of
 
 TEMPLATE = Path(__file__).resolve().parent.parent.parent / "results" / "tinyworld-quick" / "v4"
 IMAGES, IMAGES_OF_MANY = 4, 10
 GENERATORS_OF_MANY = 10
+GROUPED_FROM, MOST_COMPARED = 1_000, 200
+"""More users are compared in groups of so many."""
 LOADED_KINDS = {".html", ".js", ".svg", ".png", ".webp", ".csv"}
 LIMITS = {"seconds": 60, "memory_mb": 1000, "file_kb": LOADED / 1000, "sort_ms": 50}
 
@@ -51,14 +54,14 @@ def make_records(folder: Path, generators: int, num_users: int, images: int = IM
     task, record = read_comparison(TEMPLATE), read_record(TEMPLATE / "rebeca")
     users = tuple(f"user-{u:03d}" for u in range(num_users))
     names = [f"generator-{g:03d}" for g in range(generators)]
-    spec = _spec(task.spec, names, images)
+    spec = _spec(task.spec, names, images, MOST_COMPARED if num_users > GROUPED_FROM else None)
     target = folder / "large" / f"v{spec.version}"
     header = task.task.model_copy(update={"id": spec.id, "title": spec.title, "hash": spec.hash()})
-    taste = rng.normal(size=(num_users, 4))
-    rows = [_rows(name, rng, taste, record, images) for name in names]
+    taste, none = rng.normal(size=(num_users, 4)), np.zeros(num_users, np.int64)
+    plan = plan_of(spec, True)
+    rows = [_rows(name, rng, taste, plan.groups(none), record, images) for name in names]
     shown = [_images(target / row.id, row, spec, users, rng, size) for row in rows]
-    none = np.zeros(num_users, np.int64)
-    analysis = analyse(plan_of(spec, True), rows, none, none)
+    analysis = analyse(plan, rows, none, none)
     for row, packed in zip(rows, shown, strict=True):
         entry = spec.generator(row.id)
         assert entry is not None
@@ -101,10 +104,11 @@ def make_records(folder: Path, generators: int, num_users: int, images: int = IM
     return target
 
 
-def _spec(template: Spec, names: list[str], images: int) -> Spec:
+def _spec(template: Spec, names: list[str], images: int, most_compared: int | None) -> Spec:
     entry = template.generator("rebeca")
     assert entry is not None
     changes = {"reference": names[0], "family": "against-reference", "bootstrap": 499, "permutations": 499}
+    changes["most_compared"] = most_compared
     return template.model_copy(
         update={
             "id": "large",
@@ -119,16 +123,19 @@ def _spec(template: Spec, names: list[str], images: int) -> Spec:
     )
 
 
-def _rows(name: str, rng: np.random.Generator, taste: Floats, record: GeneratorRecord, images: int) -> Rows:
-    num_users, level, personal = len(taste), rng.uniform(-1, 2), rng.uniform(0, 1)
+def _rows(
+    name: str, rng: np.random.Generator, taste: Floats, group: Ints, record: GeneratorRecord, images: int
+) -> Rows:
+    num_users, level, personal, groups = len(taste), rng.uniform(-1, 2), rng.uniform(0, 1), Groups.of(group)
     vectors = personal * taste[:, None] + rng.normal(size=(num_users, images, taste.shape[1]))
-    everyone = 1 / (1 + np.exp(-(level + np.einsum("jd,tkd->jtk", taste, vectors) / 2)))
-    own = everyone[np.arange(num_users), np.arange(num_users)]
+    everyone = 1 / (1 + np.exp(-(level + np.einsum("jd,jtkd->jtk", taste, vectors[groups.targets]) / 2)))
+    everyone[groups.targets < 0] = np.nan
+    own = everyone[np.arange(num_users), groups.place]
     scores, pairs = {}, {}
     for scorer, info in record.measures.items():
         if info.of_images and info.everyone:
             noisy = np.clip(everyone + rng.normal(0, 0.05, everyone.shape), 0, 1)
-            scores[scorer], pairs[scorer] = noisy[np.arange(num_users), np.arange(num_users)], noisy.mean(axis=2)[None]
+            scores[scorer], pairs[scorer] = noisy[np.arange(num_users), groups.place], noisy.mean(axis=2)[None]
         elif info.of_images:
             scores[scorer] = np.clip(own + rng.normal(0, 0.05, own.shape), 0, 1)
     return Rows(
@@ -143,6 +150,7 @@ def _rows(name: str, rng: np.random.Generator, taste: Floats, record: GeneratorR
         ranges={},
         sets={measure: rng.uniform(size=(1, num_users)) for measure in record.measures if measure not in scores},
         pairs=pairs,
+        group=group,
     )
 
 
