@@ -56,6 +56,9 @@ def test_records_are_verified_and_pages_and_frames_hold_everybody(both, tmp_path
     _, records = both
     assert "all agree" in invoke("verify", records)
     invoke("site", "build", records, "--out", tmp_path / "site")
+    pages = tmp_path / "site" / "tasks" / "tiny"
+    assert f"in random groups of at most {MOST}." in (pages / "personal.html").read_text()
+    assert "The groups were found among" not in (pages / "users.html").read_text()
     results = benchmark.load(records)
     pairs = results.pairs("ncf").query("generator == 'rebeca'")
     assert len(pairs) == 52**2 + 53**2 and pairs["user"].nunique() == USERS
