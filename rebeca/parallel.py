@@ -8,6 +8,8 @@ processes. Forked processes share what was loaded before. So they need Linux and
 from __future__ import annotations
 
 import ctypes
+import os
+import pickle
 import signal
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -62,7 +64,7 @@ def spread(work: Callable[[Item], Result], items: Sequence[Item], device: str = 
     before = multiprocessing.active_children()
     _work = lambda i: work(items[i])  # noqa: E731
     try:
-        with ProcessPoolExecutor(number, multiprocessing.get_context("fork"), _begin) as pool:
+        with ProcessPoolExecutor(number, multiprocessing.get_context("fork"), _begin, (os.getpid(),)) as pool:
             try:
                 yield from pool.map(_call, range(len(items)))
             except BaseException:
@@ -76,9 +78,11 @@ def spread(work: Callable[[Item], Result], items: Sequence[Item], device: str = 
 
 
 def _forks() -> bool:
-    """Whether this process can be forked: the threads of a package would be missing in a forked process."""
+    """Whether this process can be forked: threads of a package, and a GPU's state, are missing in a forked process."""
+    if sys.platform != "linux":
+        return False
     torch = sys.modules.get("torch")
-    return sys.platform == "linux" and (torch is None or torch.get_num_threads() == 1)
+    return torch is None or (torch.get_num_threads() == 1 and not torch.cuda.is_available())
 
 
 def in_part() -> bool:
@@ -86,15 +90,24 @@ def in_part() -> bool:
     return _forked
 
 
-def _begin() -> None:
+def _begin(parent: int) -> None:
     global _forked
     _forked = True
     ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that forked it decides
+    if os.getppid() != parent:
+        os._exit(1)
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__  # a display of the parent may have replaced them
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the process that forked it decides, and kills it
 
 
 def _call(number: int) -> Any:
     assert _work is not None
-    return _work(number)
+    try:
+        return _work(number)
+    except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))  # noqa: S301  our own
+        except Exception:  # noqa: BLE001  whatever an exception's own code raises
+            raise RuntimeError(f"{type(error).__name__}: {error}") from None
+        raise

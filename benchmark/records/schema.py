@@ -177,7 +177,9 @@ class Provenance(Machine):
     declared: str | None = Field(description="When the analysis was written down, in UTC.")
     added: tuple[str, ...] = Field(description="Generators that were added after the first image.")
     created: str = Field(description="When the record was written, in UTC.")
-    seconds: Mapping[str, NotNegative] = Field(description="Wall seconds per stage of what this run computed itself.")
+    seconds: Mapping[str, NotNegative] = Field(
+        description="Wall seconds per stage of what this run computed itself, added up over its processes."
+    )
     decoded: Mapping[str, AtLeastOne] = Field(
         description="By generator: images that this run generated in those seconds."
     )

@@ -15,6 +15,7 @@ from rich.text import Text
 from benchmark.runner.estimate import Costs, Estimate, Left, Step
 from benchmark.runner.status import StatusFile
 from rebeca.errors import printable
+from rebeca.parallel import in_part
 from rebeca.spans import Part, span
 
 Item = TypeVar("Item")
@@ -55,7 +56,7 @@ class Reporter:
         self._next_line = 0.0
 
     def info(self, text: str) -> None:
-        if not self.quiet:
+        if not self.quiet and not in_part():  # there, another process may hold the console for ever
             self.console.print(printable(text), markup=False)
 
     def warn(self, text: str) -> None:

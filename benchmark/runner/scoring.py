@@ -424,9 +424,12 @@ def _opinions(scorer: Scorer[Any], images: ScoredImages, users: Ints) -> tuple[I
 def _opinions_in_groups(scorer: Scorer[Any], images: ScoredImages, users: Ints, groups: Groups) -> tuple[Ints, Floats]:
     images = replace(images, embedding_of=cache(images.embedding_of))
     group_of_image = groups.label[np.searchsorted(users, images.user)]
-    position, tables = np.zeros(len(images), np.int64), []
+    position, tables = np.zeros(len(images), np.int64), list[Floats]()
     for label, members in enumerate(groups.each()):
         own = np.flatnonzero(group_of_image == label)
+        if not len(own):  # all images of the group failed
+            tables.append(np.empty((len(members), 0)))
+            continue
         position[own], table = _opinions(scorer, _part(images, own), users[members])
         tables.append(table)
     everyone = np.full((len(users), max(table.shape[1] for table in tables)), np.nan)

@@ -13,7 +13,7 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -289,8 +289,10 @@ class Stages:
             jobs: Artefacts that do not depend on each other.
             device: Torch device of the work.
         """
-        different = {job.address: job for job in reversed(jobs)}  # two titles may share an artefact
-        missing = [job for job in reversed(different.values()) if self.store.find(job.address) is None]
+        different: dict[Address, Job] = {}
+        for job in jobs:  # two titles may share an artefact
+            different.setdefault(job.address, job)
+        missing = [job for job in different.values() if self.store.find(job.address) is None]
         shown: list[Report] = [no_progress]
 
         def report(done: int, total: int, note: str) -> None:
@@ -302,9 +304,8 @@ class Stages:
             self.store.make(job.address, lambda empty: job.write(empty, report))
             return time.perf_counter() - started
 
-        results = spread(seconds_to_make, missing, device)
-        for job in missing:
-            with self.reporter.stage(job.title, job.announce) as shown[0]:
-                self.seconds[job.title] += next(results)
-        results.close()
+        with closing(spread(seconds_to_make, missing, device)) as results:
+            for job in missing:
+                with self.reporter.stage(job.title, job.announce) as shown[0]:
+                    self.seconds[job.title] += next(results)
         return [self.store.folder(job.address) for job in jobs]

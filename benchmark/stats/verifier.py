@@ -13,8 +13,8 @@ from rebeca.ties import levels
 
 CALIBRATION_BINS = 10
 ROC_POINTS = 101
-DRAWS_AT_ONCE = 128
-"""Draws that are counted at once."""
+DRAWS_AT_ONCE, COUNTS_AT_ONCE = 64, 1 << 23
+"""Draws that are counted at once, and rows of all of them."""
 
 
 def auc(liked: Bools, score: Floats) -> float:
@@ -59,8 +59,9 @@ def auc_over_users(user: Ints, liked: Bools, score: Floats, weights: Ints) -> In
         with np.errstate(invalid="ignore"):
             return np.asarray(wins / (own.sum(axis=0) * below[-1]))
 
-    parts = range(0, len(weights), DRAWS_AT_ONCE)
-    draws = np.concatenate([area(np.ascontiguousarray(weights[i : i + DRAWS_AT_ONCE].T)) for i in parts])
+    step = max(1, min(DRAWS_AT_ONCE, COUNTS_AT_ONCE // max(1, len(user))))
+    parts = range(0, len(weights), step)
+    draws = np.concatenate([area(np.ascontiguousarray(weights[i : i + step].T)) for i in parts])
     estimate = area(np.ones((weights.shape[1], 1), np.int64))[0]
     return percentile(float(estimate), draws, len(np.unique(user)))
 

@@ -80,3 +80,46 @@ def test_with_several_threads_everything_stays_here():
             assert set(spread(pid, [1, 2])) == {os.getpid()}
     finally:
         torch.set_num_threads(before)
+
+
+class Odd(Exception):
+    """Cannot be read back from its pickle."""
+
+    def __init__(self, a, b):
+        super().__init__(f"{a} {b}")
+
+
+@linux
+def test_an_error_that_cannot_be_sent_keeps_its_message():
+    def part(i):
+        raise Odd("two", "words")
+
+    with processes(2), pytest.raises(RuntimeError, match="Odd: two words"):
+        list(spread(part, [0, 1]))
+
+
+@linux
+def test_signals_to_a_part_are_left_to_the_process_that_forked_it():
+    def part(i):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return i
+
+    with processes(2):
+        assert list(spread(part, [0, 1])) == [0, 1]
+
+
+@linux
+def test_nothing_is_forked_beside_a_gpu(monkeypatch):
+    """Threads of autograd for the GPU, and its state, would be missing."""
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with processes(2):
+        assert set(spread(pid, [1, 2])) == {os.getpid()}
+
+
+@linux
+def test_a_part_writes_to_the_real_streams(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)  # as if a display had replaced it
+    with processes(2):
+        assert list(spread(lambda _: sys.stdout is sys.__stdout__, [1, 2])) == [True, True]

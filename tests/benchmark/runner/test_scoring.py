@@ -18,6 +18,7 @@ from benchmark.runner.scoring import (
     scorer_context,
     worst_scores,
 )
+from benchmark.stats.groups import Groups
 from rebeca.declared import ScorerFlags
 from rebeca.errors import PluginError, SpecError
 from rebeca.interfaces import NoParams, ScoredImages, Scorer, ScorerCard, SetScorer
@@ -79,6 +80,25 @@ def test_a_users_own_scores_are_taken_from_everybodys():
     assert arrays["everyone"].tolist() == [[20, 21, 22], [50, 51, 52]]
     assert arrays["position"].tolist() == [0, 1, 2, 1]
     assert arrays["own"].tolist() == [20, 21, 52, 51]
+
+
+def test_users_of_a_group_are_asked_about_its_images_alone():
+    """Users 2 and 7 are one group, 5 the other; columns count the different images of a group."""
+    users, groups = np.array([2, 5, 7]), Groups.of(np.array([0, 1, 0]))
+    arrays = score_arrays(Everyone(NoParams(), None), four_images(), users, 1, groups)
+    assert arrays["everyone"].tolist() == [[20, 21], [50, 51], [70, 71]]
+    assert arrays["position"].tolist() == [0, 1, 0, 1] and arrays["own"].tolist() == [20, 21, 50, 51]
+
+
+def test_a_group_without_an_image_is_not_asked():
+    class Strict(Everyone):
+        def score_all(self, images, users):
+            assert len(images)
+            return super().score_all(images, users)
+
+    users, groups = np.array([2, 5, 7]), Groups.of(np.array([0, 0, 1]))
+    arrays = score_arrays(Strict(NoParams(), None), four_images(), users, 1, groups)
+    np.testing.assert_array_equal(arrays["everyone"], [[20, 21, 22], [50, 51, 52], [np.nan] * 3])
 
 
 def test_what_is_kept_of_a_set_scorer():
