@@ -12,7 +12,7 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -38,13 +38,13 @@ def processes(number: int) -> Iterator[None]:
         _processes = before
 
 
-def spread(work: Callable[[Item], Result], items: Sequence[Item], device: str = "cpu") -> Generator[Result, None, None]:
+def spread(work: Callable[[Item], Result], items: Iterable[Item], device: str = "cpu") -> Generator[Result, None, None]:
     """``work`` of every item, in the order of the items; in forked processes where these are allowed and help.
 
     Args:
         work: May not change anything that the caller reads later: its process ends. Its results and exceptions are
             pickled.
-        items: Parts that do not depend on each other.
+        items: Parts that do not depend on each other; taken one by one where nothing is forked.
         device: Torch device of the work; only work on the processor is spread.
 
     Raises:
@@ -57,16 +57,20 @@ def spread(work: Callable[[Item], Result], items: Sequence[Item], device: str = 
     from rebeca.device import on_processor
 
     global _work
-    number = min(_processes, len(items))
-    if number < 2 or _work is not None or not (on_processor(device) and _forks()):
+    if _processes < 2 or _work is not None or not (on_processor(device) and _forks()):
         yield from map(work, items)
         return
+    parts = list(items)
+    number = min(_processes, len(parts))
+    if number < 2:
+        yield from map(work, parts)
+        return
     before = multiprocessing.active_children()
-    _work = lambda i: work(items[i])  # noqa: E731
+    _work = lambda i: work(parts[i])  # noqa: E731
     try:
         with ProcessPoolExecutor(number, multiprocessing.get_context("fork"), _begin, (os.getpid(),)) as pool:
             try:
-                yield from pool.map(_call, range(len(items)))
+                yield from pool.map(_call, range(len(parts)))
             except BaseException:
                 for child in set(multiprocessing.active_children()) - set(before):
                     child.kill()  # nobody waits for what is still running
@@ -108,6 +112,6 @@ def _call(number: int) -> Any:
     except Exception as error:
         try:
             pickle.loads(pickle.dumps(error))  # noqa: S301  our own
-        except Exception:  # noqa: BLE001  whatever an exception's own code raises
+        except (pickle.PicklingError, TypeError, ValueError, AttributeError):
             raise RuntimeError(f"{type(error).__name__}: {error}") from None
         raise

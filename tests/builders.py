@@ -80,3 +80,9 @@ def save_tiny_hps(folder):
     model = open_clip.create_model("ViT-tiny-hps")
     torch.save({"state_dict": model.state_dict()}, folder / "HPS_v2_tiny.pt")
     return folder / "HPS_v2_tiny.pt"
+
+
+def within_groups(groups, table):
+    """float64 [..., users, m] from a value per pair, float64 [..., judges, users]; NaN beyond the judge's group."""
+    columns = np.broadcast_to(np.maximum(groups.targets, 0), (*table.shape[:-1], groups.targets.shape[1]))
+    return np.where(groups.targets >= 0, np.take_along_axis(table, columns, axis=-1), np.nan)

@@ -51,7 +51,7 @@ SETTINGS = (
     Setting(threads.VARIABLE, "threads of numpy and torch; records hold it", threads.DEFAULT),
     Setting(
         threads.PROCESSES,
-        "processes for independent parts of a run, such as fits; on Linux, with one thread, on the processor",
+        "processes for independent parts of a run, such as fits; on Linux, with one thread, where PyTorch sees no GPU",
         threads.PROCESSES_BY_DEFAULT,
     ),
     Setting("CXX", "C++ compiler of `compile: true` of REBECA's prior, on the processor", "`g++`"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from benchmark.runner.store import Stages, Store
 from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.arrays import Floats, Ints
 from rebeca.interfaces import Generator, Request
-from rebeca.parallel import in_part, spread
+from rebeca.parallel import spread
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,8 +73,7 @@ def fit_and_decode(
         with TemporaryDirectory(prefix="rebeca-") as workdir, stages.reporter.stage(title) as shown:
 
             def report(count: int) -> None:
-                if not in_part():
-                    shown(done + count, total, "images")
+                shown(done + count, total, "images")
 
             def seconds_to_decode(unit: WorkUnit) -> float:
                 fit = unit.fit.number
@@ -91,10 +91,11 @@ def fit_and_decode(
                 return time.perf_counter() - started
 
             report(0)
-            for unit, seconds in zip(missing, spread(seconds_to_decode, missing, materials.device), strict=True):
-                stages.seconds[title] += seconds
-                done += unit.images
-                report(0)
+            with closing(spread(seconds_to_decode, missing, materials.device)) as results:
+                for unit, seconds in zip(missing, results, strict=True):
+                    stages.seconds[title] += seconds
+                    done += unit.images
+                    report(0)
     return read_images(spec, address, store, sum(unit.images for unit in missing))
 
 

@@ -56,12 +56,13 @@ class Reporter:
         self._next_line = 0.0
 
     def info(self, text: str) -> None:
-        if not self.quiet and not in_part():  # there, another process may hold the console for ever
-            self.console.print(printable(text), markup=False)
+        if not self.quiet:
+            self.warn(text)
 
     def warn(self, text: str) -> None:
         """Prints a line, also where the reporter is quiet."""
-        self.console.print(printable(text), markup=False)
+        if not in_part():  # there, another process may hold the console for ever
+            self.console.print(printable(text), markup=False)
 
     @contextmanager
     def run(self, *after: Step) -> Iterator[None]:
@@ -125,6 +126,8 @@ class Reporter:
         self._next_line = self._clock() + SECONDS_BETWEEN_LINES
 
         def report(done: int, total: int, note: str) -> None:
+            if in_part():
+                return
             estimate.report(done, total)
             self._count = f"{done:,}/{total:,} {note}"
             if self._status is not None and self._status.due():

@@ -23,7 +23,7 @@ from benchmark.disk import file_digest, is_locked, locked, sync_files, sync_path
 from benchmark.runner.progress import Report, Reporter
 from rebeca.errors import StoreError, disk_full
 from rebeca.interfaces import no_progress
-from rebeca.parallel import in_part, spread
+from rebeca.parallel import spread
 from rebeca.seeds import canonical_json, digest_of
 from rebeca.spans import Part, span
 
@@ -296,8 +296,7 @@ class Stages:
         shown: list[Report] = [no_progress]
 
         def report(done: int, total: int, note: str) -> None:
-            if not in_part():
-                shown[0](done, total, note)
+            shown[0](done, total, note)
 
         def seconds_to_make(job: Job) -> float:
             started = time.perf_counter()

@@ -1,7 +1,7 @@
 """How many threads and processes a run computes with.
 
-Sums are rounded differently with another number of threads, and so are results. Processes change no image,
-and scores as little as another order of generators does: by 1e-5 at most.
+Sums are rounded differently with another number of threads, and so are results. Processes change no image, and scores
+by no more than another order of generators does.
 """
 
 from __future__ import annotations

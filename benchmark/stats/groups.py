@@ -2,8 +2,8 @@
 
 In a task with few users everybody judges everybody's images. Beyond a limit a random division of the users does as
 well: each user's lift is taken within the own group, whose other members are a random sample of all others, so that
-its expected value stays the same. The work then grows with the users, and no longer with their square. The variance
-of a mean lift grows by about one part in m, with m users per group.
+its expected value stays the same. The work then grows with the users, and no longer with their square. With m users
+per group, and scores that depend on nothing but noise, the variance of a mean lift grows by one part in m - 1.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rebeca.arrays import Floats, Ints
+from rebeca.arrays import Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,12 +49,6 @@ class Groups:
     def each(self) -> list[Ints]:
         """Int [members] per group."""
         return [own[own >= 0] for own in self.members]
-
-    def within(self, table: Floats) -> Floats:
-        """float64 [..., users, m] from a value per pair, float64 [..., judges, users]; NaN beyond the group."""
-        targets = self.targets
-        columns = np.broadcast_to(np.maximum(targets, 0), (*table.shape[:-1], targets.shape[1]))
-        return np.where(targets >= 0, np.take_along_axis(table, columns, axis=-1), np.nan)
 
 
 def divided(block: Ints, most: int | None, rng: np.random.Generator) -> Ints:

@@ -42,7 +42,7 @@ def inside(images: Iterable[Pixels]) -> Bools:
     Raises:
         ValueError: If an image is another array.
     """
-    return np.concatenate([np.empty(0, bool), *spread(_inside, list(as_postcards(images)))])
+    return np.concatenate([np.empty(0, bool), *spread(_inside, as_postcards(images))])
 
 
 def _inside(postcards: Pixels) -> Bools:

@@ -96,7 +96,7 @@ def see(images: Iterable[Pixels]) -> Seen:
         ValueError: If an image is another array.
     """
     nothing = _see(np.empty((0, SIZE, SIZE, 3), np.uint8))
-    return concatenated([nothing, *spread(_see, list(as_postcards(images)))])
+    return concatenated([nothing, *spread(_see, as_postcards(images))])
 
 
 def concatenated(parts: Sequence[Seen]) -> Seen:

@@ -12,6 +12,7 @@ from benchmark.records.rows import read_all
 from benchmark.stats.personalisation import personal_lift
 from benchmark.task.resolve import load_task
 from tests.benchmark.records.test_verify import edit_rows, mend
+from tests.builders import within_groups
 from tests.conftest import TINY, invoke, make_folder
 
 USERS, MOST = 105, 53
@@ -44,7 +45,7 @@ def test_lifts_are_those_within_random_groups(both):
     for before, after in zip(whole, grouped, strict=True):
         assert before.scores["ncf"] == pytest.approx(after.scores["ncf"], abs=1e-5)
         assert after.pairs["ncf"].shape == (1, USERS, 53) and before.pairs["ncf"].shape == (1, USERS, USERS)
-        assert after.pairs["ncf"] == pytest.approx(groups.within(before.pairs["ncf"]), abs=1e-5, nan_ok=True)
+        assert after.pairs["ncf"] == pytest.approx(within_groups(groups, before.pairs["ncf"]), abs=1e-5, nan_ok=True)
         if before.shared is None:
             lifts, strata = lifts_of(after, "ncf", "exclude")
             assert len(strata) == 2

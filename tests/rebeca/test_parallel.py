@@ -1,5 +1,6 @@
 """Parts in forked processes: in order, with the errors of the parts, and nothing left running."""
 
+import io
 import multiprocessing
 import os
 import signal
@@ -7,7 +8,9 @@ import sys
 import time
 
 import pytest
+from rich.console import Console
 
+from benchmark.runner.progress import Reporter
 from rebeca.errors import PluginError
 from rebeca.parallel import processes, spread
 
@@ -123,3 +126,27 @@ def test_a_part_writes_to_the_real_streams(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)  # as if a display had replaced it
     with processes(2):
         assert list(spread(lambda _: sys.stdout is sys.__stdout__, [1, 2])) == [True, True]
+
+
+def test_items_are_taken_one_by_one_where_nothing_is_forked():
+    taken = []
+    results = spread(str, (taken.append(i) or i for i in range(3)))
+    assert next(results) == "0" and taken == [0]
+
+
+@linux
+def test_a_part_prints_nothing_and_moves_no_bar():
+    console = Console(file=io.StringIO())
+    reporter = Reporter(console)
+
+    def part(i):
+        with reporter.stage("part", announce=False) as report:
+            report(i, 2, "steps")
+            reporter.info("info")
+            reporter.warn("warning")
+        return reporter.console.file.getvalue()
+
+    with processes(2):
+        assert list(spread(part, [0, 1])) == ["", ""]
+    reporter.warn("here")
+    assert console.file.getvalue() == "here\n"

@@ -11,6 +11,7 @@ from benchmark.analysis.measures import LIFT
 from benchmark.analysis.results import Caution
 from benchmark.stats.groups import Groups
 from rebeca.interfaces import ScorerCard
+from tests.builders import within_groups
 
 USERS, K = 12, 4
 
@@ -235,7 +236,7 @@ def test_unranked_generators_are_not_compared():
 def test_users_are_moved_within_blocks():
     block = np.repeat([0, 1], USERS // 2)
     generator = rows("a", noise(0), effect=0.2)
-    pairs = {"ncf": Groups.of(block).within(generator.pairs["ncf"])}
+    pairs = {"ncf": within_groups(Groups.of(block), generator.pairs["ncf"])}
     analysis = run([dataclasses.replace(generator, pairs=pairs, group=block)], block=block)
     assert analysis.generators["a"].personal["ncf"].estimable == USERS
     assert analysis.generators["a"].personal["ncf"].lift.estimate == pytest.approx(0.2)

@@ -9,6 +9,7 @@ from benchmark.analysis.inputs import Rows, lifts_of, mean_of_known
 from benchmark.stats.groups import Groups
 from benchmark.stats.personalisation import personal_lift
 from rebeca.interfaces import ScorerCard
+from tests.builders import within_groups
 
 USERS, FITS, PER_FIT = 5, 3, 2
 
@@ -105,7 +106,7 @@ def test_in_groups_lifts_are_those_within_each_group():
     group = np.array([1, 0, 1, 0, 1])
     whole, _ = rows(failed=[(2, 4)])
     groups = Groups.of(group)
-    row = replace(whole, pairs={"ncf": groups.within(whole.pairs["ncf"])}, group=group)
+    row = replace(whole, pairs={"ncf": within_groups(groups, whole.pairs["ncf"])}, group=group)
     for reading in ("exclude", "worst"):
         lifts, strata = lifts_of(row, "ncf", reading)
         for users in groups.each():
