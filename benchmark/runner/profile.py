@@ -15,9 +15,9 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +45,26 @@ class _Span:
     began: float
     cpu: float
     inner: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """One of the Trace Event Format: a span that ended, or the name of the process or of a thread.
+
+    Attributes:
+        ph: ``X`` for a span, ``M`` for a name.
+        ts: When it began, in microseconds since the profile's beginning.
+        dur: Microseconds.
+    """
+
+    ph: str
+    name: str
+    cat: str
+    pid: int
+    tid: int
+    args: Mapping[str, str | float]
+    ts: float = 0.0
+    dur: float = 0.0
 
 
 class Row(NamedTuple):
@@ -89,7 +109,7 @@ class Profile:
         self._began, self._thread = clock(), threading.get_ident()
         self._open: defaultdict[int, list[_Span]] = defaultdict(list)
         self._threads: dict[int, str] = {}
-        self._events: list[dict[str, Any]] = []
+        self._events: list[_Event] = []
         self.seconds: defaultdict[tuple[str, Part], float] = defaultdict(float)
         self.cpu: defaultdict[str, float] = defaultdict(float)
         self.memory: defaultdict[str, int] = defaultdict(int)
@@ -121,17 +141,19 @@ class Profile:
                 self.memory[ended.stage] = max(self.memory[ended.stage], self._memory())
         if seconds >= SHORTEST:
             self._threads[thread] = threading.current_thread().name
-            event = {"ph": "X", "name": ended.name, "cat": ended.part.value, "ts": 1e6 * (ended.began - self._began)}
-            place = {"dur": 1e6 * seconds, "pid": os.getpid(), "tid": thread}
-            self._events.append(event | place | {"args": {"cpu_seconds": cpu, "stage": ended.stage}})
+            args: dict[str, str | float] = {"cpu_seconds": cpu, "stage": ended.stage}
+            began = 1e6 * (ended.began - self._began)
+            event = _Event("X", ended.name, ended.part.value, os.getpid(), thread, args, began, 1e6 * seconds)
+            self._events.append(event)
 
     def trace(self) -> bytes:
         """JSON: every span that has ended, in the order of their beginnings, and the names of process and threads."""
         pid = os.getpid()
-        names: list[dict[str, Any]] = [_named("process_name", pid, 0, "rebeca-bench")]
+        names = [_named("process_name", pid, 0, "rebeca-bench")]
         names += [_named("thread_name", pid, thread, name) for thread, name in self._threads.items()]
-        events = sorted(self._events, key=lambda event: (event["ts"], -event["dur"]))
-        return json.dumps({"traceEvents": names + events, "displayTimeUnit": "ms"}).encode()
+        events = sorted(self._events, key=lambda event: (event.ts, -event.dur))
+        written = [asdict(event) for event in names + events]
+        return json.dumps({"traceEvents": written, "displayTimeUnit": "ms"}).encode()
 
     def rows(self) -> list[Row]:
         """Of the stages in their order, of the time between them, and of all."""
@@ -212,8 +234,8 @@ def _imports() -> Iterator[None]:
         builtins.__import__ = imported
 
 
-def _named(what: str, pid: int, thread: int, name: str) -> dict[str, Any]:
-    return {"ph": "M", "name": what, "pid": pid, "tid": thread, "args": {"name": name}}
+def _named(what: str, pid: int, thread: int, name: str) -> _Event:
+    return _Event("M", what, "__metadata", pid, thread, {"name": name})
 
 
 def _share(seconds: float, total: float) -> float:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -182,13 +182,33 @@ def generator_scripts(tables: Tables, row: Row, gallery: Gallery, most: int = SC
     for part in parts:
         own: dict[str, Any] = {"values": {key: values[key][part.users.start : part.users.stop] for key in keys}}
         if part.number == 1:
-            own |= _shown(tables, row, gallery) | {"parts": len(parts)}
+            own |= asdict(_shown(tables, row, gallery)) | {"parts": len(parts)}
         scripts[f"generator-{row.id}" + (f"/{part.number}" if part.number > 1 else "")] = script(own)
     return scripts
 
 
-def _shown(tables: Tables, row: Row, gallery: Gallery) -> dict[str, Any]:
-    """A generator's names, and of the users whose images are shown: images, own preference, and that of others."""
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A generator's names, and what is shown of the users with images.
+
+    Attributes:
+        names: Of its scorers, by key.
+        images: User, replicate, digest, seed, scores and percentile of each image.
+        own: Preference, by user.
+        others: How other users like a user's set, from low to high, by user.
+        users: Names, by user.
+    """
+
+    id: str
+    title: str
+    names: dict[str, str]
+    images: list[list[Any]]
+    own: dict[str, float | None]
+    others: dict[str, list[float]]
+    users: dict[str, str]
+
+
+def _shown(tables: Tables, row: Row, gallery: Gallery) -> _Shown:
     rows = tables.rows[row.id]
     spec, generator = tables.board.record.spec, row.record.generator
     seeds = SeedScheme(spec.id, spec.version, spec.seed, generator.offset)
@@ -207,15 +227,15 @@ def _shown(tables: Tables, row: Row, gallery: Gallery) -> dict[str, Any]:
     ]
     pairs, groups = rows.mean_pairs(tables.primary), rows.groups
     preference = tables.value(row.id, tables.primary)
-    return {
-        "id": row.id,
-        "title": row.title,
-        "names": {name: row.card(name).name for name in rows.scores},
-        "images": images,
-        "own": {str(user): short(float(preference[user])) for user in own},
-        "others": {str(user): _others(pairs, groups, user) for user in own if pairs is not None},
-        "users": {str(user): printable(tables.users[user]) for user in own},
-    }
+    return _Shown(
+        id=row.id,
+        title=row.title,
+        names={name: row.card(name).name for name in rows.scores},
+        images=images,
+        own={str(user): short(float(preference[user])) for user in own},
+        others={str(user): _others(pairs, groups, user) for user in own if pairs is not None},
+        users={str(user): printable(tables.users[user]) for user in own},
+    )
 
 
 def _others(pairs: Floats, groups: Groups, user: int) -> list[float]:
