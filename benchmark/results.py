@@ -126,7 +126,7 @@ class Results:
         >>> import benchmark
         >>> results = benchmark.load("results/sprites/v2")
         >>> results.table().set_index("generator")[["preference", "lift"]].round(3).loc["rebeca"].tolist()
-        [0.855, 0.58]
+        [0.855, 0.579]
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
@@ -194,7 +194,7 @@ class Results:
 
         Example:
             >>> import benchmark
-            >>> "REBECA & 1--3 a & 0.855 (0.797 to 0.913)" in benchmark.load("results/sprites/v2").latex()
+            >>> "REBECA & 1--3 a & 0.855 (0.796 to 0.914)" in benchmark.load("results/sprites/v2").latex()
             True
         """
         return latex_table(self._board)
@@ -224,7 +224,7 @@ class Results:
             >>> import benchmark
             >>> users = benchmark.load("results/sprites").users()
             >>> users.groupby("generator")["lift"].mean().round(3).loc["rebeca"].item()
-            0.58
+            0.579
         """
         return users_frame(self._tables)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmark.commands.layout import Column, print_rows, terminal
-from benchmark.runner.reproduce import TOLERANCE, Check
+from benchmark.records.verify_cross import OTHER_MACHINE
+from benchmark.runner.reproduce import Check
 
 SHOWN = 20
 """Rows printed per list."""
@@ -15,7 +16,7 @@ def print_check(check: Check) -> None:
     """Prints the verdict, and what changed."""
     console = terminal()
     if check.equal:
-        how = f"within {TOLERANCE:g} (largest {check.largest:.1g})" if check.bytes else "byte for byte"
+        how = f"within {OTHER_MACHINE:g} (largest {check.largest:.1g})" if check.bytes else "byte for byte"
         other = f", {len(check.images)} images are others of the same scores" if check.images else ""
         console.print(f"equal to {check.against} {how}, with the same verdicts{other}")
         return

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 from benchmark.disk import check_writable, write_atomically
 from rebeca.errors import StoreError
@@ -45,6 +46,10 @@ class _Span:
     began: float
     cpu: float
     inner: float = 0.0
+
+    def hold(self, seconds: float) -> None:
+        """Adds those of a span within."""
+        self.inner += seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,7 @@ class Profile:
         seconds, cpu = self._clock() - ended.began, self._cpu() - ended.cpu
         outer = around[-1] if around else None
         if outer is not None:
-            outer.inner += seconds
+            outer.hold(seconds)
         if thread == self._thread:
             self.seconds[ended.stage, ended.part] += seconds - ended.inner
             if outer is None or outer.stage != ended.stage:
@@ -227,11 +232,8 @@ def _imports() -> Iterator[None]:
         with span(Part.IMPORTS, name):
             return imported(name, *rest, **options)
 
-    builtins.__import__ = importing
-    try:
+    with mock.patch.object(builtins, "__import__", importing):
         yield
-    finally:
-        builtins.__import__ = imported
 
 
 def _named(what: str, pid: int, thread: int, name: str) -> _Event:

@@ -3,7 +3,7 @@
 On a machine like that of the published run (processor, packages, threads), everything is computed again and every byte
 must be the same. Other machines round differently, so training gives slightly different weights. There the published
 weights are used if they lie beside the records (``run --publish --with-weights``). Scores may then differ by
-:data:`TOLERANCE`; verdicts may not.
+:data:`~benchmark.records.verify_cross.OTHER_MACHINE`; verdicts may not.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from benchmark.records.attestation import Reproduced, Rescored
 from benchmark.records.files import COMPARISON, RECORD, TASK_FOLDER, file_digests, read_comparison, read_record
 from benchmark.records.merge import without_submitted
 from benchmark.records.schema import Machine, TaskRecord
+from benchmark.records.verify_cross import OTHER_MACHINE
 from benchmark.runner.progress import Reporter
 from benchmark.runner.provenance import machine
 from benchmark.runner.publish import weights_folder
@@ -31,7 +32,6 @@ from benchmark.runner.store import Store
 from benchmark.task.resolved import Task
 from rebeca.errors import RecordError, SpecError
 
-TOLERANCE = 1e-4
 FREE_IN_GENERATOR: Mapping[str, bool | Mapping[str, set[str]]] = {"provenance": True, "fits": {"__all__": {"key"}}}
 FREE_IN_TASK = {"provenance", "records", "digest", "address"}
 """Keys of records that hold times, addresses, and the hashes of files with times or addresses."""
@@ -49,7 +49,8 @@ class Differences:
         bytes: Files that are not equal, times aside.
         rows: Generators in one record only.
         images: Different images: generator, user, replicate.
-        scores: Further apart than :data:`TOLERANCE`: generator, scorer, user, replicate, published, here.
+        scores: Further apart than :data:`~benchmark.records.verify_cross.OTHER_MACHINE`: generator, scorer, user,
+            replicate, published, here.
         measures: Likewise: generator, measure, user, published, here.
         verdicts: Different verdicts: measure, a, b, published, here.
         largest: The largest difference of a score.
@@ -195,7 +196,7 @@ def _report_machine(reporter: Reporter, folder: Path, differs: list[str], used: 
         reporter.info(f"  same machine as {folder}: everything is computed again, every byte must be the same")
         return
     how = "with the published weights" if used else "with weights trained here (none are published)"
-    reporter.info(f"  another machine than {folder} ({', '.join(differs)}): scores within {TOLERANCE:g}, {how}")
+    reporter.info(f"  another machine than {folder} ({', '.join(differs)}): scores within {OTHER_MACHINE:g}, {how}")
 
 
 def _check_same_task(task: Task, folder: Path, published: TaskRecord) -> None:
@@ -270,4 +271,4 @@ def _joined(published: Path, here: Path, key: list[str]) -> pd.DataFrame:
 
 def _apart(old: pd.Series[float], new: pd.Series[float]) -> Any:
     """Further apart than the tolerance, or a number in one record only."""
-    return (np.abs(old - new) > TOLERANCE) | (old.isna() != new.isna())
+    return (np.abs(old - new) > OTHER_MACHINE) | (old.isna() != new.isna())

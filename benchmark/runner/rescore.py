@@ -23,11 +23,12 @@ from benchmark.records.files import COMPARISON, TASK_FOLDER
 from benchmark.records.gallery import ALL_IMAGES, IMAGES, PACKED, decode_packed, shown_images, unpack
 from benchmark.records.rows import read_all
 from benchmark.records.schema import TaskRecord
+from benchmark.records.verify_cross import OTHER_MACHINE
 from benchmark.runner.images import ImageRow, PixelCache
 from benchmark.runner.progress import Reporter
 from benchmark.runner.publish import weights_folder
 from benchmark.runner.recorded import only_data_path, prepare_recorded
-from benchmark.runner.reproduce import TOLERANCE, other_machine
+from benchmark.runner.reproduce import other_machine
 from benchmark.runner.scoring import ImageVectors, images_of_rows, score_arrays, scorer_builder
 from benchmark.runner.store import Store
 from benchmark.task.recorded import recorded_task
@@ -55,8 +56,8 @@ class RowScores:
     Attributes:
         generator: Id.
         done: What a statement says of it; None where no image is at hand.
-        apart: Scores further apart than :data:`benchmark.runner.reproduce.TOLERANCE`: scorer, user, image, recorded,
-            here.
+        apart: Scores further apart than :data:`~benchmark.records.verify_cross.OTHER_MACHINE`: scorer, user,
+            image, recorded, here.
     """
 
     generator: str
@@ -220,7 +221,7 @@ def drawn(files: Mapping[str, str], keys: Sequence[Key], count: int) -> list[Key
 
 
 def _apart(recorded: float, here: float) -> bool:
-    return bool(np.isnan(recorded) != np.isnan(here) or abs(recorded - here) > TOLERANCE)
+    return bool(np.isnan(recorded) != np.isnan(here) or abs(recorded - here) > OTHER_MACHINE)
 
 
 def _no_embeddings() -> NoReturn:

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark.records.verify_cross import OTHER_MACHINE
 from benchmark.runner import reproduce as module
 from benchmark.runner.progress import Reporter
 from benchmark.runner.publish import publish, weights_folder
-from benchmark.runner.reproduce import BEGUN, TOLERANCE, compare, reproduce
+from benchmark.runner.reproduce import BEGUN, compare, reproduce
 from benchmark.runner.run_task import RunResult
 from benchmark.runner.store import Store
 from benchmark.task.resolve import load_task
@@ -92,7 +93,7 @@ def test_a_moved_score_is_named_with_both_values(original, copy):
 
 
 @pytest.mark.parametrize(
-    ("step", "moved"), [(0.9 * TOLERANCE, False), (-0.9 * TOLERANCE, False), (1.1 * TOLERANCE, True)]
+    ("step", "moved"), [(0.9 * OTHER_MACHINE, False), (-0.9 * OTHER_MACHINE, False), (1.1 * OTHER_MACHINE, True)]
 )
 def test_scores_within_the_tolerance_have_not_moved(original, copy, step, moved):
     edit_rows(copy, "rebeca/scores.parquet", {"score": lambda old: old + step})

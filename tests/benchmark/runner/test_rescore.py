@@ -10,9 +10,9 @@ from benchmark.records.files import read_comparison
 from benchmark.records.gallery import IMAGES, decode_packed, pack_images, unpack
 from benchmark.records.rows import read_all
 from benchmark.records.schema import ShownImage
+from benchmark.records.verify_cross import OTHER_MACHINE
 from benchmark.runner.progress import Reporter
 from benchmark.runner.publish import weights_folder
-from benchmark.runner.reproduce import TOLERANCE
 from benchmark.runner.rescore import drawn, rescore
 from rebeca.errors import RecordError, SpecError
 from tests.benchmark.records.test_verify import edit_json, edit_rows
@@ -48,7 +48,7 @@ def test_scores_of_an_honest_record_are_equal(records, judged):
     assert [row.generator for row in result.rows] == list(read_comparison(records).order)
     done = row(result).done
     assert (done.images, done.among, done.valid, done.origin) == (3, 14, 14, "record")
-    assert done.judges == "fitted again" and done.largest < TOLERANCE
+    assert done.judges == "fitted again" and done.largest < OTHER_MACHINE
 
 
 def test_scorers_that_need_more_than_an_image_are_left_out_and_named(records, judged):
@@ -212,7 +212,7 @@ def test_the_command_attests_what_it_scored_again(records, judged):
 def test_the_command_ends_with_1_and_attests_no_row_whose_scores_differ(records, judged, monkeypatch):
     from benchmark.runner import rescore as module
 
-    monkeypatch.setattr(module, "TOLERANCE", -1.0)  # nothing is near enough
+    monkeypatch.setattr(module, "OTHER_MACHINE", -1.0)  # nothing is near enough
     monkeypatch.setattr(module, "_apart", lambda recorded, here: recorded < 0.6)
     output = invoke("verify", records, "--rescore", 14, "--workdir", judged, "--attest", "--quiet", code=1)
     assert "scores differ:" in output and "recorded" in output

@@ -133,6 +133,33 @@ def test_rows_that_contradict_each_other_are_both_named(open_place, tmp_path):
         verify_cross._check_images(tmp_path, task, records, rows)
 
 
+@pytest.mark.parametrize(
+    ("update", "scorer", "step"),
+    [
+        ({"processor": "another"}, "ncf", 0.01),
+        ({"judges": {"ncf": "0" * 64}}, "ncf", 0.01),
+        ({"processor": "another"}, "observed", 5e-5),
+    ],
+    ids=["judge-fitted-elsewhere", "judge-of-another-version", "known-elsewhere"],
+)
+def test_another_machine_rounds_differently(open_place, tmp_path, update, scorer, step):
+    """What is a contradiction on one machine is rounding on two, up to a limit."""
+    task, record = read_comparison(records_of(open_place)), read_record(bundle_of(open_place))
+    own = read_rows(bundle_of(open_place), record, task)
+    elsewhere = record.model_copy(update={"provenance": record.provenance.model_copy(update=update)})
+
+    def check(other, moved):
+        scores, lowest = (table | {scorer: table[scorer] - moved} for table in (own.scores, own.lowest))
+        rows, records = [own, replace(own, id="other", scores=scores, lowest=lowest)], {own.id: record, "other": other}
+        verify_cross._check_images(tmp_path, task, records, rows)
+        verify_cross._check_scorers(tmp_path, task, records, rows)
+
+    check(elsewhere, step)
+    for other, moved in ((record, step), (elsewhere, 10 * step)):
+        with pytest.raises(RecordError):
+            check(other, moved)
+
+
 def test_images_of_the_tasks_own_rows_are_no_flaw_of_theirs(place):
     record = read_record(records_of(place) / "rebeca")
     thief = record.model_copy(update={"submission": read_record(bundle_of(place)).submission})
