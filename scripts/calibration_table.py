@@ -21,7 +21,7 @@ from typing import Any
 
 import click
 
-from benchmark.planning.calibration import MEASURED_FIT_VARIANCE, WORLDS, calibrate, cells
+from benchmark.planning.calibration import MEASURED_FIT_VARIANCE, USERS_OF_A_GROUP, WORLDS, calibrate, cells
 from benchmark.planning.rates import QUANTITIES, Cell, Rate
 from benchmark.stats.simulation import OWN_CANDIDATES, RETRIEVALS, Shape
 
@@ -214,7 +214,9 @@ def batches(runs: int) -> Iterator[list[Cell]]:
     """The grid, in parts that are computed and written together."""
     for users, correlation in itertools.product(USERS, CORRELATIONS):
         shape = Shape(users, IMAGES, correlation)
-        yield [cell for cell in cells(shape, LIFT, runs) if cell.world != "fits" and cell.condition != OWN_CANDIDATES]
+        without = {"fits", "groups"} if users <= USERS_OF_A_GROUP else {"fits"}
+        own = cells(shape, LIFT, runs)
+        yield [cell for cell in own if cell.world not in without and cell.condition != OWN_CANDIDATES]
     for measure, (effect, between, of_fits) in POWER.items():
         score = math.hypot(between, WITHIN)
         correlation, variance = round(between**2 / score**2, 3), round(of_fits**2 / between**2, 4)
