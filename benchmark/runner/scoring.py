@@ -131,7 +131,10 @@ def scorer_context(flags: ScorerFlags, materials: Materials, base: Path) -> Scor
 
 
 class ImageVectors:
-    """Embeddings of generated images by role; equal images of different generators are encoded once."""
+    """Embeddings of generated images by role; equal images are encoded once.
+
+    A run has one of each generator: shared ones would encode in other batches when another process takes a generator.
+    """
 
     def __init__(self, encoders: Encoders) -> None:
         self._encoders = encoders
@@ -273,9 +276,9 @@ def score_all(
     Raises:
         PluginError: If a scorer breaks its contract.
     """
-    scorers, vectors = scorer_builder(task, addresses, materials), ImageVectors(materials.encoders)
+    scorers = scorer_builder(task, addresses, materials)
     groups = asked_together(task, materials.world)
-    asked = [_Asked(each, scorers, addresses, materials, vectors, groups) for each in images]
+    asked = [_Asked(each, scorers, addresses, materials, groups) for each in images]
     stages.make_all([job for each in asked for job in each.jobs()], materials.device)
     return [each.scores(stages.store) for each in asked]
 
@@ -296,7 +299,6 @@ class _Asked:
         scorers: Builds a scorer by its id.
         addresses: Of the run.
         materials: Data, embeddings and judges.
-        vectors: Encodes images.
         groups: As of :func:`score_arrays`.
     """
 
@@ -306,13 +308,12 @@ class _Asked:
         scorers: Callable[[str], Scorer[Any] | SetScorer[Any]],
         addresses: Addresses,
         materials: Materials,
-        vectors: ImageVectors,
         groups: Groups | None,
     ) -> None:
         self._images, self._scorers, self._addresses = images, scorers, addresses
         self._materials, self._groups, self._users = materials, groups, materials.world.users
         self._reads = Reads(sum(not row.failure for row in images.rows))
-        self._scored = scored_images(images, materials, vectors, self._reads.count)
+        self._scored = scored_images(images, materials, ImageVectors(materials.encoders), self._reads.count)
 
     def jobs(self) -> list[Job]:
         """One per scorer."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -290,7 +291,7 @@ def _windows() -> tuple[tuple[tuple[float, float], ...], tuple[tuple[int, int], 
     return tuple(windows), tuple(pairs)
 
 
-def _coefficients(image: Pixels, windows: Sequence[tuple[float, float]], pairs: Sequence[tuple[int, int]]) -> Floats:
+def _coefficients(image: Pixels, windows: tuple[tuple[float, float], ...], pairs: Sequence[tuple[int, int]]) -> Floats:
     """float32 [pairs, *SHAPE]; coefficients of parts of an image, in grey levels.
 
     The image counts as constant within each pixel, so that any size, shape and window has exact coefficients.
@@ -302,7 +303,8 @@ def _coefficients(image: Pixels, windows: Sequence[tuple[float, float]], pairs: 
     return np.stack([both[i, :, :, j] for i, j in pairs]).astype(np.float32)
 
 
-def _waves(pixels: int, windows: Sequence[tuple[float, float]]) -> Floats:
+@lru_cache(maxsize=64)
+def _waves(pixels: int, windows: tuple[tuple[float, float], ...]) -> Floats:
     """float64 [windows * FREQUENCIES, pixels]; integrals of orthonormal cosines over each pixel's part in a window."""
     edges = np.linspace(0, 1, pixels + 1)
     frequency = np.pi * np.arange(1, FREQUENCIES)[:, None]

@@ -239,6 +239,14 @@ def test_embeddings_of_generated_images_are_encoded_once():
     assert asked == [2, 1, 1]
 
 
+def test_a_generator_is_encoded_in_batches_of_its_own(prepared, images, monkeypatch):
+    """Other batches round differently, and which generators a process has scored before is chance."""
+    built = []
+    monkeypatch.setattr(module, "ImageVectors", lambda encoders: built.append(encoders) or ImageVectors(encoders))
+    score_all(prepared.task, images[:2], prepared.addresses, prepared.materials, prepared.stages)
+    assert len(built) == 2
+
+
 def test_only_embeddings_that_were_asked_for(prepared, images):
     every = scored_images(images[0], prepared.materials, ImageVectors(prepared.materials.encoders))
     assert module.restricted(every, frozenset({"embeddings"})).embedding_of("task").shape == (36, 4)
