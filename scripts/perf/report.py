@@ -193,7 +193,8 @@ def tables(kept: dict[str, dict[str, object]]) -> str:
         for entry in part["figures"]:  # type: ignore[attr-defined]
             figure = Figure(*entry)
             limit = "" if figure.limit is None else f"{figure.limit:g}"
-            lines.append(f"| {figure.what} | {figure.value:.3g} | {limit} | {verdicts[figure.met]} |")
+            value = f"{figure.value:,.0f}" if figure.value >= 1000 else f"{figure.value:.3g}"
+            lines.append(f"| {figure.what} | {value} | {limit} | {verdicts[figure.met]} |")
         lines.append("")
     return "\n".join(lines)
 
