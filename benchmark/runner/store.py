@@ -35,7 +35,7 @@ STAGE_VERSIONS = {
     "judge": 5,
     "fit": 5,
     "images": 6,
-    "scores": 7,
+    "scores": 8,
     "held-out": 4,
     "records": 10,
 }

@@ -130,14 +130,14 @@ def test_rows_that_contradict_each_other_are_both_named(open_place, tmp_path):
     rows = [own, replace(own, id="liar", scores=higher)]
     records = {row.id: record for row in rows}
     with pytest.raises(RecordError, match="in two ways, in rows of liar, noise"):
-        verify_cross._check_images(tmp_path, task, records, rows)
+        verify_cross._check_scores(tmp_path, task, records, rows)
 
 
 @pytest.mark.parametrize(
     ("update", "scorer", "step"),
     [
-        ({"processor": "another"}, "ncf", 0.01),
-        ({"judges": {"ncf": "0" * 64}}, "ncf", 0.01),
+        ({"processor": "another"}, "ncf", 0.008),
+        ({"judges": {"ncf": "0" * 64}}, "ncf", 0.008),
         ({"processor": "another"}, "observed", 5e-5),
     ],
     ids=["judge-fitted-elsewhere", "judge-of-another-version", "known-elsewhere"],
@@ -151,13 +151,33 @@ def test_another_machine_rounds_differently(open_place, tmp_path, update, scorer
     def check(other, moved):
         scores, lowest = (table | {scorer: table[scorer] - moved} for table in (own.scores, own.lowest))
         rows, records = [own, replace(own, id="other", scores=scores, lowest=lowest)], {own.id: record, "other": other}
-        verify_cross._check_images(tmp_path, task, records, rows)
-        verify_cross._check_scorers(tmp_path, task, records, rows)
+        verify_cross._check_scores(tmp_path, task, records, rows)
 
     check(elsewhere, step)
     for other, moved in ((record, step), (elsewhere, 10 * step)):
         with pytest.raises(RecordError):
             check(other, moved)
+
+
+def test_a_row_from_elsewhere_loosens_nothing_between_the_others(open_place, tmp_path):
+    task, record = read_comparison(records_of(open_place)), read_record(bundle_of(open_place))
+    own = read_rows(bundle_of(open_place), record, task)
+    elsewhere = record.model_copy(update={"provenance": record.provenance.model_copy(update={"system": "other"})})
+    lower = own.scores | {"ncf": own.scores["ncf"] - 0.005}
+    rows = [own, replace(own, id="liar", scores=lower), replace(own, id="guest")]
+    with pytest.raises(RecordError, match="in rows of liar, noise"):
+        verify_cross._check_scores(tmp_path, task, {own.id: record, "liar": record, "guest": elsewhere}, rows)
+
+
+def test_a_fit_that_another_machine_made_again_reports_other_losses(place):
+    record = read_record(records_of(place) / "rebeca")
+    again = tuple(fit.model_copy(update={"report": {"loss": 0.5}}) for fit in record.fits)
+    elsewhere = record.provenance.model_copy(update={"processor": "another"})
+    assert again
+    guest = record.model_copy(update={"fits": again, "provenance": elsewhere})
+    verify_cross._check_fits(place, {"rebeca": record, "guest": guest})
+    with pytest.raises(RecordError, match="differ in more than the generator"):
+        verify_cross._check_fits(place, {"rebeca": record, "guest": record.model_copy(update={"fits": again})})
 
 
 def test_images_of_the_tasks_own_rows_are_no_flaw_of_theirs(place):
