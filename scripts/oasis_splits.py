@@ -17,7 +17,7 @@ import numpy as np
 from benchmark.runner.addresses import find_addresses
 from benchmark.runner.embed import Encoders, embed
 from benchmark.runner.held_out_scores import others_mean
-from benchmark.runner.judges import fit_judges, fitted_judge
+from benchmark.runner.judges import fitted_judge, judge_jobs
 from benchmark.runner.progress import Reporter
 from benchmark.runner.store import Stages, Store
 from benchmark.runner.world import find_data
@@ -76,7 +76,7 @@ def one_split(task: Task, workdir: Path, split: int) -> tuple[Floats, tuple[int,
     encoders = Encoders(addresses.encoders, catalogue, world.division.training_items, "cpu")
     embeddings = embed("verifier", encoders, addresses.encoders["verifier"], catalogue, stages)
     judge = addresses.judges["verifier"]
-    (folder,) = fit_judges([judge], {judge.space: embeddings}, world, "cpu", stages)
+    (folder,) = stages.make_all(judge_jobs([judge], {judge.space: embeddings}, world, "cpu"), "cpu")
     scores = fitted_judge(judge, folder, embeddings, encoders, world, "cpu").catalogue_scores()
     population = population_scores(world.division.verifier.joined(), embeddings, task.seeds.fit("population-control"))
     own = auc_by_user(test.user, test.liked, scores[test.user, test.item], users)

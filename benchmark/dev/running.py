@@ -69,7 +69,7 @@ class Running:
         """
         own = self.addresses.generators[spec.id]
         fit = own.fits[number]
-        (folder,) = fit_generator(self.task, spec, own, [fit], self.materials, self.stages)
+        (folder,) = fit_generator(self.task, spec, self.addresses, [fit], self.materials, self.stages)
         shown = self.materials if materials is None else materials
         decoders = Decoders(self.task, spec, shown, self.stages.store.root)
         with TemporaryDirectory() as workdir:

@@ -64,7 +64,7 @@ def fit_and_decode(
         PluginError: If the generator fails or breaks its contract.
     """
     address = addresses.generators[spec.id]
-    folder_of = fit_generator(task, spec, address, address.fits, materials, stages)
+    folder_of = fit_generator(task, spec, addresses, address.fits, materials, stages)
     store, title = stages.store, images_stage(spec.id)
     missing = [unit for unit in address.units if store.find(unit.address) is None]
     if missing:

@@ -13,12 +13,12 @@ from typing import Any, Literal
 from pydantic import JsonValue
 
 from benchmark.records.costs import fit_stage
-from benchmark.runner.addresses import FitAddress, GeneratorAddress
+from benchmark.runner.addresses import Addresses, FitAddress, GeneratorAddress
 from benchmark.runner.devices import rehearsed
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build
 from benchmark.runner.progress import Report
-from benchmark.runner.store import Job, Stages
+from benchmark.runner.store import Job, Stages, Store
 from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.errors import PluginError
 from rebeca.interfaces import Decoder, DecoderContext, GeneratorContext, Privileges, Space, no_progress
@@ -96,10 +96,37 @@ def generator_context(
     )
 
 
+def fit_jobs(
+    task: Task, asked: Sequence[tuple[ResolvedGenerator, FitAddress]], addresses: Addresses, materials: Materials,
+    store: Store,
+) -> list[Job]:  # fmt: skip
+    """What fits generators on the training ratings."""
+
+    def write(spec: ResolvedGenerator, fit: FitAddress, folder: Path, report: Report) -> None:
+        workdir = store.checkpoint(fit.address)
+        workdir.mkdir(parents=True, exist_ok=True)
+        decoders = Decoders(task, spec, materials, store.root)
+        context = generator_context(
+            task, spec, addresses.generators[spec.id], fit, materials, decoders, workdir, report, "fit"
+        )
+        generator = build("generator", spec.use, spec.params, context, spec.id)
+        generator.fit(materials.world.division.generators.train)
+        generator.save(folder)
+        path = folder / REPORT
+        if path.exists():
+            raise PluginError(f"generator '{spec.id}': save wrote {REPORT}, which the harness writes", hint="rename it")
+        path.write_text(json.dumps(generator.report(), indent=1, sort_keys=True), encoding="utf-8")
+
+    def title(spec: ResolvedGenerator, fit: FitAddress) -> str:
+        return fit_stage(spec.id, fit.number, len(addresses.generators[spec.id].fits))
+
+    return [Job(fit.address, title(spec, fit), partial(write, spec, fit)) for spec, fit in asked]
+
+
 def fit_generator(
     task: Task,
     spec: ResolvedGenerator,
-    address: GeneratorAddress,
+    addresses: Addresses,
     fits: Sequence[FitAddress],
     materials: Materials,
     stages: Stages,
@@ -109,21 +136,7 @@ def fit_generator(
     Raises:
         PluginError: If the generator fails, or saves a file with the name of the harness's report.
     """
-
-    def write(fit: FitAddress, folder: Path, report: Report) -> None:
-        workdir = stages.store.checkpoint(fit.address)
-        workdir.mkdir(parents=True, exist_ok=True)
-        decoders = Decoders(task, spec, materials, stages.store.root)
-        context = generator_context(task, spec, address, fit, materials, decoders, workdir, report, "fit")
-        generator = build("generator", spec.use, spec.params, context, spec.id)
-        generator.fit(materials.world.division.generators.train)
-        generator.save(folder)
-        path = folder / REPORT
-        if path.exists():
-            raise PluginError(f"generator '{spec.id}': save wrote {REPORT}, which the harness writes", hint="rename it")
-        path.write_text(json.dumps(generator.report(), indent=1, sort_keys=True), encoding="utf-8")
-
-    jobs = [Job(fit.address, fit_stage(spec.id, fit.number, len(address.fits)), partial(write, fit)) for fit in fits]
+    jobs = fit_jobs(task, [(spec, fit) for fit in fits], addresses, materials, stages.store)
     folders = stages.make_all(jobs, materials.device)
     for fit in fits:
         workdir = stages.store.checkpoint(fit.address)

@@ -22,9 +22,9 @@ from typing import Any, TextIO
 
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.progress import Report, Reporter
+from benchmark.runner.steps import runs_apart
 from benchmark.runner.store import Stages, Store
 from benchmark.task.file import IsolateSpec
-from benchmark.task.registry import identity
 from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.errors import MACHINE_ERRORS, PluginError, RebecaError, StoreError, device_fails, of_machine, out_of_memory
 from rebeca.interfaces import no_progress
@@ -66,7 +66,7 @@ def decode_in_child(task: Task, spec: ResolvedGenerator, addresses: Addresses, d
         StoreError: If the work folder is full or not writable.
     """
     limits, own = task.file.isolation, addresses.generators[spec.id]
-    if limits is None or identity("generator", spec.use).is_own:
+    if limits is None or not runs_apart(task, spec):
         return 0
     if all(stages.store.find(address) is not None for address in own.artefacts()):
         return 0

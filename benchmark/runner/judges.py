@@ -13,7 +13,7 @@ from benchmark.runner.addresses import JudgeAddress
 from benchmark.runner.embed import Encoders
 from benchmark.runner.plugins import build
 from benchmark.runner.progress import Report
-from benchmark.runner.store import Job, Stages
+from benchmark.runner.store import Job
 from benchmark.runner.world import World
 from rebeca.arrays import Floats
 from rebeca.data.splits import Part
@@ -21,17 +21,16 @@ from rebeca.interfaces import FittedJudge, Judge, JudgeContext, no_progress
 from rebeca.seeds import substream
 
 
-def fit_judges(
-    addresses: Sequence[JudgeAddress], embeddings: Mapping[str, Floats], world: World, device: str, stages: Stages
-) -> list[Path]:
-    """The folders of fitted judges.
+def judge_jobs(
+    addresses: Sequence[JudgeAddress], embeddings: Mapping[str, Floats], world: World, device: str
+) -> list[Job]:
+    """What fits judges.
 
     Args:
         addresses: Which judges, on which data, with which seeds.
         embeddings: float32 [items, dim] by role; all items in its space.
         world: The data.
         device: Torch device.
-        stages: Takes the fits from the store, or makes them.
     """
 
     def write(address: JudgeAddress, folder: Path, report: Report) -> None:
@@ -39,8 +38,7 @@ def fit_judges(
         judge.fit(part_of(address, world), embeddings[address.space])
         judge.save(folder)
 
-    jobs = [Job(each.fit, judge_stage(each.role, each.share), partial(write, each)) for each in addresses]
-    return stages.make_all(jobs, device)
+    return [Job(each.fit, judge_stage(each.role, each.share), partial(write, each)) for each in addresses]
 
 
 def part_of(address: JudgeAddress, world: World) -> Part:
@@ -55,7 +53,7 @@ def fitted_judge(
 
     Args:
         address: The judge.
-        folder: Returned by :func:`fit_judges`.
+        folder: Written by its job, before it is first used.
         embeddings: float32 [items, dim]; all items in its space.
         encoders: Encoders by role.
         world: The data.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.embed import Encoders, embed
-from benchmark.runner.judges import fit_judges, fitted_judge
-from benchmark.runner.store import Stages
+from benchmark.runner.judges import fitted_judge, judge_jobs
+from benchmark.runner.store import Job, Stages
 from benchmark.runner.world import World
 from rebeca.arrays import Floats
 from rebeca.interfaces import FittedJudge
@@ -35,8 +35,23 @@ class Materials:
     device: str
 
 
-def prepare(world: World, addresses: Addresses, device: str, stages: Stages) -> Materials:
-    """Embeds all items for every role and fits all judges, or takes both from the store."""
+def prepare(
+    world: World,
+    addresses: Addresses,
+    device: str,
+    stages: Stages,
+    beside: Callable[[Materials], Sequence[Job]] = lambda materials: (),
+) -> Materials:
+    """Embeds all items for every role and fits all judges, or takes both from the store.
+
+    Args:
+        world: The data, divided.
+        addresses: Of the run.
+        device: Torch device.
+        stages: Takes artefacts from the store, or makes them.
+        beside: Further artefacts that need the embeddings and no judge, made beside the judges: they come first, since
+            fits of generators take longer.
+    """
     catalogue, division = world.dataset.catalogue, world.division
     for note in world.notes:
         stages.reporter.info(f"  data: {note}")
@@ -45,10 +60,11 @@ def prepare(world: World, addresses: Addresses, device: str, stages: Stages) -> 
         role: embed(role, encoders, address, catalogue, stages) for role, address in addresses.encoders.items()
     }
     asked = [*addresses.judges.values(), *addresses.curve]
-    folders = fit_judges(asked, embeddings, world, device, stages)
     fitted = [
-        fitted_judge(address, folder, embeddings[address.space], encoders, world, device)
-        for address, folder in zip(asked, folders, strict=True)
+        fitted_judge(address, stages.store.folder(address.fit), embeddings[address.space], encoders, world, device)
+        for address in asked
     ]
     judges = dict(zip(addresses.judges, fitted, strict=False))
-    return Materials(world, encoders, embeddings, judges, tuple(fitted[len(judges) :]), device)
+    materials = Materials(world, encoders, embeddings, judges, tuple(fitted[len(judges) :]), device)
+    stages.make_all([*beside(materials), *judge_jobs(asked, embeddings, world, device)], device)
+    return materials

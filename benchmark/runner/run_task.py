@@ -19,7 +19,7 @@ from benchmark.runner.freeze import Declaration, Freezer
 from benchmark.runner.notes import RUNS
 from benchmark.runner.progress import Reporter
 from benchmark.runner.status import StatusFile
-from benchmark.runner.steps import plan_steps
+from benchmark.runner.steps import early_fits, plan_steps
 from benchmark.runner.store import STAGE_VERSIONS, Stages, Store
 from benchmark.runner.uses import note_uses
 from benchmark.runner.world import find_data, keep_users
@@ -84,6 +84,7 @@ def _run(task: Task, stages: Stages, device: str, command: Sequence[str]) -> Run
     steps = plan_steps(task, addresses, store, data.world is not None, analysed=current)
     stages.reporter.begin(steps, Costs.read(store.root))
     from benchmark.runner.checks import check_needs, check_task
+    from benchmark.runner.fits import fit_jobs
     from benchmark.runner.generate import generate_images
     from benchmark.runner.held_out_scores import score_held_out
     from benchmark.runner.materials import prepare
@@ -98,7 +99,8 @@ def _run(task: Task, stages: Stages, device: str, command: Sequence[str]) -> Run
         import torch  # noqa: F401  here, so that the stage that first needs it does not seem slow
 
         world = data.read()
-    materials = prepare(world, addresses, device, stages)
+    early = early_fits(task, addresses)
+    materials = prepare(world, addresses, device, stages, lambda given: fit_jobs(task, early, addresses, given, store))
     images, failed = generate_images(task, addresses, materials, stages, freezer)
     scores = score_all(task, images, addresses, materials, stages)
     held_out = score_held_out(addresses, materials, task.file.judges.learning_curve, task.seeds, stages)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from benchmark.records.costs import (
     ANALYSE_STAGE,
@@ -15,14 +15,31 @@ from benchmark.records.costs import (
     judge_stage,
     score_stage,
 )
-from benchmark.runner.addresses import Addresses
+from benchmark.runner.addresses import Addresses, FitAddress
 from benchmark.runner.estimate import Step
 from benchmark.runner.store import Address, Store
-from benchmark.task.resolved import Task
+from benchmark.task.registry import identity
+from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.seeds import digest_of
 
 FREE = ("users", "seeds")
 """Inputs of images that do not change what an image costs."""
+
+
+def runs_apart(task: Task, spec: ResolvedGenerator) -> bool:
+    """Whether a generator runs in a child process: where the task asks for it, and it is not the project's own."""
+    return task.file.isolation is not None and not identity("generator", spec.use).is_own
+
+
+def early_fits(task: Task, addresses: Addresses) -> list[tuple[ResolvedGenerator, FitAddress]]:
+    """Fits that need no judge, of generators that run in this process: they are made beside the judges."""
+    chosen = []
+    for spec in task.generators:
+        own = addresses.generators[spec.id]
+        asks_a_judge = "judge" in own.flags.needs and own.flags.privileged_at == "fit"
+        if not (asks_a_judge or runs_apart(task, spec)):
+            chosen += [(spec, fit) for fit in own.fits]
+    return chosen
 
 
 def plan_steps(task: Task, addresses: Addresses, store: Store, world_read: bool, analysed: bool) -> list[Step]:
@@ -47,13 +64,19 @@ def plan_steps(task: Task, addresses: Addresses, store: Store, world_read: bool,
 
     state = f"{data.ratings[:12]} {'known' if world_read else 'to read'}"
     steps = [Step(READ_STAGE, f"data {data.items[:12]}", state, paced=False)]
-    steps += _learning(addresses, store, lacks)
+
+    def fit_steps(fits: Iterable[tuple[ResolvedGenerator, FitAddress]]) -> Iterator[Step]:
+        for spec, fit in fits:
+            if lacks(fit.address):
+                title = fit_stage(spec.id, fit.number, len(addresses.generators[spec.id].fits))
+                yield _whole(store, title, f"fit {spec.use} {data.ratings[:12]}", fit.address)
+
+    steps += _encoding(addresses, store, lacks)
+    steps += fit_steps(early_fits(task, addresses))
+    steps += _judging(addresses, store, lacks)
     for spec in task.generators:
         own = addresses.generators[spec.id]
-        for fit in own.fits:
-            if lacks(fit.address):
-                title = fit_stage(spec.id, fit.number, len(own.fits))
-                steps.append(_whole(store, title, f"fit {spec.use} {data.ratings[:12]}", fit.address))
+        steps += fit_steps((spec, fit) for fit in own.fits)
         lacking = [unit for unit in own.units if lacks(unit.address)]
         if lacking:
             images = sum(unit.images for unit in lacking)
@@ -78,16 +101,17 @@ def plan_steps(task: Task, addresses: Addresses, store: Store, world_read: bool,
     return steps
 
 
-def _learning(addresses: Addresses, store: Store, lacks: Callable[[Address], bool]) -> Iterator[Step]:
-    """Embeddings and judges."""
-    data = addresses.data
+def _encoding(addresses: Addresses, store: Store, lacks: Callable[[Address], bool]) -> Iterator[Step]:
     for role, encoder in addresses.encoders.items():
         if lacks(encoder.embeddings):
-            kind = f"encode {encoder.encoder.text} {data.items[:12]}"
+            kind = f"encode {encoder.encoder.text} {addresses.data.items[:12]}"
             yield _whole(store, encode_stage(role), kind, encoder.embeddings)
+
+
+def _judging(addresses: Addresses, store: Store, lacks: Callable[[Address], bool]) -> Iterator[Step]:
     for judge in (*addresses.judges.values(), *addresses.curve):
         if lacks(judge.fit):
-            kind = f"judge {judge.use} {data.ratings[:12]}"
+            kind = f"judge {judge.use} {addresses.data.ratings[:12]}"
             yield _whole(store, judge_stage(judge.role, judge.share), kind, judge.fit)
 
 

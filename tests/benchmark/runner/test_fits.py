@@ -9,8 +9,8 @@ from rebeca.errors import PluginError
 
 
 def fit(prepared, spec):
-    address = prepared.addresses.generators[spec.id]
-    (folder,) = fit_generator(prepared.task, spec, address, address.fits[:1], prepared.materials, prepared.stages)
+    fits = prepared.addresses.generators[spec.id].fits[:1]
+    (folder,) = fit_generator(prepared.task, spec, prepared.addresses, fits, prepared.materials, prepared.stages)
     return folder
 
 

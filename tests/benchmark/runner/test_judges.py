@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from benchmark.runner.judges import fit_judges, fitted_judge, part_of
+from benchmark.runner.judges import fitted_judge, judge_jobs, part_of
 
 
 def test_a_judge_is_fitted_once(prepared, monkeypatch):
     address = prepared.addresses.judges["verifier"]
     monkeypatch.setattr("benchmark.runner.judges.build", lambda *arguments: pytest.fail("a judge was built"))
     embeddings = prepared.materials.embeddings["verifier"]
-    (folder,) = fit_judges([address], {address.space: embeddings}, prepared.world, "cpu", prepared.stages)
+    jobs = judge_jobs([address], {address.space: embeddings}, prepared.world, "cpu")
+    (folder,) = prepared.stages.make_all(jobs, "cpu")
     assert folder == prepared.stages.store.folder(address.fit)
 
 
@@ -32,7 +33,7 @@ def test_the_same_fit_gives_the_same_judge(prepared, tmp_path):
     address, materials = prepared.addresses.judges["verifier"], prepared.materials
     stages = Stages(Store(tmp_path, print), Reporter(quiet=True))
     embeddings = materials.embeddings["verifier"]
-    (folder,) = fit_judges([address], {address.space: embeddings}, prepared.world, "cpu", stages)
+    (folder,) = stages.make_all(judge_jobs([address], {address.space: embeddings}, prepared.world, "cpu"), "cpu")
     again = fitted_judge(address, folder, embeddings, materials.encoders, prepared.world, "cpu")
     assert np.array_equal(again.catalogue_scores(), materials.judges["verifier"].catalogue_scores())
     assert list(stages.seconds) == ["fit verifier"]

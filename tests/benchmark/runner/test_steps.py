@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from benchmark.runner.progress import Reporter
 from benchmark.runner.run_task import run_task
+from benchmark.runner.steps import early_fits
 from benchmark.runner.store import Store
 from benchmark.task.resolve import load_task
 
@@ -45,3 +46,8 @@ def test_the_plan_is_what_a_run_does(tiny, tmp_path):
     assert {"images rebeca", "analyse"} < set(images.began) and "fit rebeca" not in images.began
     run_task(task, store, reporter=(nothing := Spy()))
     assert nothing.planned == nothing.began == []
+
+
+def test_fits_that_ask_a_judge_wait_for_it(prepared):
+    early = {spec.id for spec, _ in early_fits(prepared.task, prepared.addresses)}
+    assert early == {spec.id for spec in prepared.task.generators} - {"catalogue-verifier"}
