@@ -113,23 +113,24 @@ def check_writable(folder: Path, what: str) -> None:
 
 
 @contextmanager
-def locked(path: Path, wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+def locked(path: Path, wait: Callable[[], None] = lambda: None, shared: bool = False) -> Iterator[None]:
     """Holds the lock of a file or folder, which exists; it is released with the process at the latest.
 
     Args:
         path: What to lock.
         wait: Called where another process holds the lock, before waiting for it.
+        shared: Whether other processes may hold the lock as well, if they share it.
 
     Raises:
         StoreError: If its file system has no locks.
     """
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor, kind = os.open(path, os.O_RDONLY), fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             wait()
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, kind)
         except OSError as error:
             if not lacks_locks(error):
                 raise

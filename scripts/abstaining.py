@@ -27,7 +27,7 @@ from benchmark.analysis.measures import both_by
 from benchmark.board.format_numbers import number
 from benchmark.records.rows import read_all
 from benchmark.runner.progress import Reporter
-from benchmark.runner.run_task import run_task
+from benchmark.runner.run_task import records_name, run_task
 from benchmark.runner.store import Store
 from benchmark.stats.intervals import mean_interval, resampling_weights
 from benchmark.stats.random import stream
@@ -163,7 +163,7 @@ def main() -> None:
         )
         task = load_task(path)
         store = Store(given.workdir, Reporter().info)
-        with store.locked():
+        with store.locked(records_name(task)):
             records = run_task(task, store, command=["scripts/abstaining.py"]).records
     record, rows = read_all(records)
     by_id = {row.id: row for row in rows}

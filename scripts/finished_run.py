@@ -11,7 +11,8 @@ from benchmark.runner.generate import generate_images
 from benchmark.runner.materials import Materials, prepare
 from benchmark.runner.progress import Reporter
 from benchmark.runner.scoring import ImageVectors, scored_images
-from benchmark.runner.store import Stages, Store
+from benchmark.runner.stages import Stages
+from benchmark.runner.store import Store
 from benchmark.runner.world import find_data
 from benchmark.task.resolved import Task
 from rebeca.interfaces import ScoredImages

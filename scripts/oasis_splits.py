@@ -19,7 +19,8 @@ from benchmark.runner.embed import Encoders, embed
 from benchmark.runner.held_out_scores import others_mean
 from benchmark.runner.judges import fitted_judge, judge_jobs
 from benchmark.runner.progress import Reporter
-from benchmark.runner.store import Stages, Store
+from benchmark.runner.stages import Stages
+from benchmark.runner.store import Store
 from benchmark.runner.world import find_data
 from benchmark.stats.intervals import mean_interval, resampling_weights
 from benchmark.stats.items import split_interval

@@ -21,7 +21,8 @@ from benchmark.runner.generate import generate_images
 from benchmark.runner.materials import prepare
 from benchmark.runner.progress import Reporter
 from benchmark.runner.scoring import GeneratorScores, score_all
-from benchmark.runner.store import Stages, Store
+from benchmark.runner.stages import Stages
+from benchmark.runner.store import Store
 from benchmark.runner.world import find_data
 from benchmark.task.bundled import find_task
 from benchmark.task.resolve import limited, load_task

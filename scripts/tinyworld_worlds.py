@@ -22,7 +22,7 @@ from benchmark.board.format_numbers import with_interval
 from benchmark.records.files import read_record
 from benchmark.records.schema import GeneratorRecord
 from benchmark.runner.progress import Reporter
-from benchmark.runner.run_task import run_task
+from benchmark.runner.run_task import records_name, run_task
 from benchmark.runner.store import Store
 from benchmark.task.bundled import find_task
 from benchmark.task.resolve import limited, load_task
@@ -53,7 +53,7 @@ def measured(world: int, generators: Sequence[str], overrides: Sequence[str], wo
     """The folder of the records of one world; what is missing is computed."""
     task = load_task(find_task("tinyworld"), (f"data.params.seed={world}", f"seed={world}", *overrides))
     store = Store(workdir, Reporter().info)
-    with store.locked():
+    with store.locked(records_name(task)):
         return run_task(limited(task, tuple(generators)), store, command=["scripts/tinyworld_worlds.py"]).records
 
 

@@ -4,7 +4,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["REBECA_PROCESSES"] = "1"  # tests run side by side; test_spread.py has more
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["COLUMNS"] = "200"  # sentences with long paths stay on one line
-os.environ["REBECA_WORKDIR"] = os.environ["REBECA_DEVICE"] = os.environ["REBECA_QUIET"] = ""  # as if not set
+os.environ["REBECA_WORKDIR"] = os.environ["REBECA_STORE"] = os.environ["REBECA_DEVICE"] = os.environ["REBECA_QUIET"] = (
+    ""  # as if not set
+)
 
 import shutil
 import socket

@@ -33,14 +33,15 @@ def export(
     from benchmark.runner.devices import check_device
     from benchmark.runner.export import export_task
     from benchmark.runner.progress import Reporter
-    from benchmark.runner.store import Stages, Store
+    from benchmark.runner.stages import Stages
+    from benchmark.runner.store import Store
 
     resolved = load(task, overrides, limit_users)
     if embeddings:
         check_device(device)
         reporter = Reporter(quiet=as_json)
         store = Store(workdir, reporter.info)
-        with store.locked():
+        with store.locked("an export"):
             exported = export_task(resolved, out, Stages(store, reporter), device)
     else:
         exported = export_task(resolved, out)

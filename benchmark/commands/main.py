@@ -22,9 +22,11 @@ from benchmark.commands.exits import one_message
 from benchmark.commands.export import export
 from benchmark.commands.new_plugin import GROUPS, write_plugin
 from benchmark.commands.options import (
+    Executor,
     csv_option,
     device_option,
     dry_run_option,
+    executor_options,
     json_option,
     latex_option,
     load,
@@ -38,6 +40,7 @@ from benchmark.commands.options import (
     profile_option,
     quiet_option,
     results_option,
+    store_option,
     task_options,
     workdir_option,
 )
@@ -49,6 +52,7 @@ from benchmark.commands.status import status
 from benchmark.commands.stress import stress
 from benchmark.commands.submissions import check_submission, results, submit
 from benchmark.commands.verify import verify
+from benchmark.commands.work import work
 from benchmark.runner import threads
 from rebeca.errors import did_you_mean
 from rebeca.parallel import processes
@@ -85,7 +89,7 @@ def main(debug: bool) -> None:
 
 check.add_command(check_submission)
 RECORDS = (export, submit, cite, verify, reproduce, check, results, site, figures)
-MACHINE = (weights, data, dev, cache, status, completion, settings, stress)
+MACHINE = (work, weights, data, dev, cache, status, completion, settings, stress)
 for _command in (*RECORDS, *MACHINE):
     main.add_command(_command)
 
@@ -137,6 +141,8 @@ def plan(
 @main.command()
 @task_options
 @workdir_option
+@store_option
+@executor_options
 @click.option(
     "--only",
     multiple=True,
@@ -164,6 +170,8 @@ def run(
     overrides: tuple[str, ...],
     limit_users: int | None,
     workdir: Path,
+    store: str | None,
+    executor: Executor,
     only: tuple[str, ...],
     device: str,
     publish: Path | None,
@@ -203,12 +211,19 @@ def run(
         return
     reporter, published = Reporter(quiet=quiet), None
     command, page_step = ["rebeca-bench", *sys.argv[1:]], Step(PAGE_STAGE, PAGE_STAGE, resolved.file.id)
-    with running(resolved, workdir, device, reporter, command, page_step) as (store, result):
+    with running(
+        resolved, workdir, device, reporter, command, page_step,
+        shared=store, before=executor.before_run(resolved, workdir, store, device, reporter),
+    ) as (kept, result):  # fmt: skip
         records = result.records
         if publish is not None:
-            published = copy_records(resolved, result.addresses, store, records, publish, with_weights)
+            published = copy_records(resolved, result.addresses, kept, records, publish, with_weights)
         with reporter.stage(PAGE_STAGE, announce=False), span(Part.PAGE, "build the page"):
             page = build_site([records], folder)
+    _print_run(records, published, page, as_json)
+
+
+def _print_run(records: Path, published: Path | None, page: Path, as_json: bool) -> None:
     from benchmark.commands.show import print_board, summary
 
     if as_json:

@@ -6,7 +6,8 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from dataclasses import dataclass
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +18,8 @@ from rebeca.hashes import cache_folder
 
 if TYPE_CHECKING:
     from benchmark.board.plain_rows import Cell
+    from benchmark.runner.progress import Reporter
+    from benchmark.runner.store import Store
     from benchmark.task.resolved import Task
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -34,6 +37,58 @@ def task_options(command: Command) -> Command:
     return command
 
 
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Who makes fits, images and scores.
+
+    Attributes:
+        name: ``local`` or ``ray``.
+        address: Of a running cluster of ray; None for one of this machine.
+        actors: How many; None for one per processor or GPU.
+    """
+
+    name: str
+    address: str | None
+    actors: int | None
+
+    def before_run(
+        self, task: Task, workdir: Path, shared: str | None, device: str, reporter: Reporter
+    ) -> list[Callable[[Store], None]]:
+        """What fills the store before a run of the task.
+
+        Raises:
+            SpecError: If the executor is not installed.
+        """
+        if self.name == "local":
+            return []
+        from benchmark.runner.cluster import Cluster, require_ray
+
+        require_ray()
+        return [Cluster(task, workdir, shared, device, reporter, self.address, self.actors).make]
+
+
+def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--executor`` and what belongs to it; the command is given an :class:`Executor`."""
+
+    @wraps(command)
+    def with_executor(*, executor: str, address: str | None, actors: int | None, **others: Any) -> Any:
+        return command(executor=Executor(executor, address, actors), **others)
+
+    for option in (
+        click.option("--actors", type=click.IntRange(1), help="Of ray  [default: one per processor or GPU]"),
+        click.option("--address", metavar="HOST:PORT", help="A running cluster of ray  [default: one of this machine]"),
+        click.option(
+            "--executor",
+            type=click.Choice(["local", "ray"]),
+            default="local",
+            show_default=True,
+            help="Who makes fits, images and scores; ray needs the extra 'ray'.",
+        ),
+    ):
+        with_executor = option(with_executor)
+    return with_executor
+
+
 workdir_option = click.option(
     "--workdir",
     type=click.Path(path_type=Path),
@@ -41,6 +96,13 @@ workdir_option = click.option(
     envvar="REBECA_WORKDIR",
     show_envvar=True,
     help="Work folder  [default: the user's cache]",
+)
+store_option = click.option(
+    "--store",
+    metavar="ADDRESS",
+    envvar="REBECA_STORE",
+    show_envvar=True,
+    help="Where machines share what they make: s3://, gs://, az:// or file://.",
 )
 quiet_option = click.option(
     "--quiet", is_flag=True, envvar="REBECA_QUIET", show_envvar=True, help="Print the result only."

@@ -40,6 +40,7 @@ class Setting:
 
 SETTINGS = (
     Setting("REBECA_WORKDIR", "`--workdir` of all commands but `check run`", "the cache folder", cache_folder),
+    Setting("REBECA_STORE", "`--store` of `run` and `work`", "nothing is shared"),
     Setting("REBECA_DEVICE", "`--device` of all commands; records hold it", "cpu"),
     Setting("REBECA_QUIET", "`--quiet` where it is 1", "0"),
     Setting(
@@ -54,6 +55,7 @@ SETTINGS = (
         "processes for independent parts of a run, such as fits; on Linux, with one thread, where PyTorch sees no GPU",
         threads.PROCESSES_BY_DEFAULT,
     ),
+    Setting("RAY_USAGE_STATS_ENABLED", "whether ray tells its authors that it is used, where it is 1", "0"),
     Setting("CXX", "C++ compiler of `compile: true` of REBECA's prior, on the processor", "`g++`"),
     Setting("XDG_CACHE_HOME", "on Linux, the folder that holds the cache folder `rebeca-bench`", "`~/.cache`"),
     Setting("TMPDIR", "where `check run` puts its work folder", "the system's folder"),

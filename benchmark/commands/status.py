@@ -30,7 +30,7 @@ def status(task: str | None, workdir: Path, as_json: bool) -> None:
     from benchmark.runner.status import read_statuses
     from benchmark.runner.store import Store
 
-    statuses = read_statuses(workdir, Store(workdir, lambda line: click.echo(line, err=True)).runner())
+    statuses = read_statuses(workdir, Store(workdir, lambda line: click.echo(line, err=True)).runners())
     if task is not None:
         from benchmark.task.yaml_source import task_id
 

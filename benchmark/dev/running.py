@@ -13,7 +13,8 @@ from benchmark.runner.decode import load_generator, requests_of
 from benchmark.runner.fits import Decoders, fit_generator
 from benchmark.runner.materials import Materials, prepare
 from benchmark.runner.progress import Reporter
-from benchmark.runner.store import Stages, Store
+from benchmark.runner.stages import Stages
+from benchmark.runner.store import Store
 from benchmark.runner.world import World, find_data, keep_users
 from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.interfaces import Generator, Request

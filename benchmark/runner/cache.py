@@ -18,8 +18,9 @@ from pathlib import Path
 
 from benchmark.records.files import TASK_FOLDER
 from benchmark.runner.notes import RUNS
+from benchmark.runner.shared import MANIFEST
 from benchmark.runner.status import FILE as STATUS
-from benchmark.runner.store import MANIFEST, STAGE_VERSIONS, Store, problem_of
+from benchmark.runner.store import STAGE_VERSIONS, Store, problem_of
 from benchmark.runner.uses import read_uses
 from rebeca.errors import SpecError, StoreError, did_you_mean
 
@@ -35,7 +36,7 @@ SHORTEST_KEY = 8
 UNIT = re.compile(rf"(?:([a-z-]+)/)?([0-9a-f]{{{SHORTEST_KEY},64}})")
 _STAGE = "|".join(STAGES)
 _VERSION = r"v[0-9]+(?:-modified-[0-9a-f]{8})?"
-_ARTEFACT = r"[0-9a-f]{2}/(?:[0-9a-f]{64}|\.[0-9a-f]{16}-[0-9]+)"
+_ARTEFACT = r"[0-9a-f]{2}/(?:[0-9a-f]{64}|\.[0-9a-f]{16}-[0-9]+(?:-[0-9a-f]{8})?)"
 _OF_TASK = rf"[^/]+/(?:{_VERSION}|\.{_VERSION}\.(?:new|old)|\.v[\w-]*-[0-9]+)"
 SHAPES = {
     **dict.fromkeys(STAGES, _ARTEFACT),
@@ -347,8 +348,8 @@ def damaged(store: Store, cache: Cache, progress: Callable[[int, int], None]) ->
     artefacts = [entry for entry in cache.entries if entry.kind in STAGES and not _is_leftover(entry.path)]
     read, total = 0, sum(entry.bytes for entry in artefacts)
     for entry in artefacts:
-        problem = problem_of(entry.path)
+        problem = problem_of(entry.path, entry.kind, entry.path.name)
         read += entry.bytes
         progress(read, total)
-        if problem is not None:
-            yield Damage(entry.kind, entry.key, problem, store.set_aside(entry.path), entry.needed_by)
+        if problem is not None and (aside := store.set_aside(entry.path)) is not None:
+            yield Damage(entry.kind, entry.key, problem, aside, entry.needed_by)

@@ -21,7 +21,8 @@ from benchmark.runner.freeze import Freezer
 from benchmark.runner.images import ImageRow, read_embeddings, read_unit, write_batch, write_unit
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build
-from benchmark.runner.store import Stages, Store
+from benchmark.runner.stages import Stages
+from benchmark.runner.store import Store
 from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.arrays import Floats, Ints
 from rebeca.interfaces import Generator, Request
@@ -55,6 +56,52 @@ class GeneratorImages:
         return read_embeddings(self.folders)[self.order]
 
 
+class Loaded:
+    """The generator that is ready to decode; at most one, since one fits into the memory of a device.
+
+    Args:
+        task: The task.
+        addresses: Of the run.
+        materials: Data, embeddings and judges.
+        store: Holds the fits.
+        workdir: Folder for what generators write while they decode.
+    """
+
+    def __init__(self, task: Task, addresses: Addresses, materials: Materials, store: Store, workdir: Path) -> None:
+        self._task, self._addresses, self._materials, self._store = task, addresses, materials, store
+        self._workdir = workdir
+        self._ready: dict[tuple[str, int], tuple[Generator[Any], Decoders]] = {}
+
+    def write(self, spec: ResolvedGenerator, unit: WorkUnit, report: Callable[[int], None], folder: Path) -> None:
+        """Writes the images of a work unit; ``report`` is told how many there are."""
+        generator, decoders = self._of(spec, unit.fit)
+        requests = requests_of(self._task, spec, unit.users, unit.replicates)
+        answers = _counted(report, generator.generate(requests))
+        write_unit(folder, answers, requests, self._materials.world.dataset.catalogue, spec.id)
+        if decoders.batch is not None:
+            write_batch(folder, decoders.batch)
+
+    def _of(self, spec: ResolvedGenerator, fit: FitAddress) -> tuple[Generator[Any], Decoders]:
+        key = spec.id, fit.number
+        if key not in self._ready:
+            self._ready.clear()  # before the next one is built
+            workdir = self._workdir / f"{spec.id}-{fit.number}-{os.getpid()}"
+            workdir.mkdir(exist_ok=True)
+            decoders = Decoders(self._task, spec, self._materials, self._store.root)
+            generator = load_generator(
+                self._task,
+                spec,
+                self._addresses.generators[spec.id],
+                fit,
+                self._store.folder(fit.address),
+                self._materials,
+                decoders,
+                workdir,
+            )
+            self._ready[key] = generator, decoders
+        return self._ready[key]
+
+
 def fit_and_decode(
     task: Task, spec: ResolvedGenerator, addresses: Addresses, materials: Materials, stages: Stages, freezer: Freezer
 ) -> GeneratorImages:
@@ -64,39 +111,64 @@ def fit_and_decode(
         PluginError: If the generator fails or breaks its contract.
     """
     address = addresses.generators[spec.id]
-    folder_of = fit_generator(task, spec, addresses, address.fits, materials, stages)
+    with TemporaryDirectory(prefix="rebeca-") as workdir:
+        loaded = Loaded(task, addresses, materials, stages.store, Path(workdir))
+        decoded = decode_units(task, spec, address.units, addresses, materials, stages, freezer, loaded)
+    return read_images(spec, address, stages.store, decoded)
+
+
+def decode_units(
+    task: Task,
+    spec: ResolvedGenerator,
+    units: Sequence[WorkUnit],
+    addresses: Addresses,
+    materials: Materials,
+    stages: Stages,
+    freezer: Freezer,
+    loaded: Loaded,
+) -> int:
+    """Decodes some work units of a generator, after the fits that they need, as far as either is missing.
+
+    Returns:
+        Number of images that this process decoded.
+
+    Raises:
+        PluginError: If the generator fails or breaks its contract.
+    """
+    fits = list(dict.fromkeys(unit.fit for unit in units))
+    fit_generator(task, spec, addresses, fits, materials, stages)
     store, title = stages.store, images_stage(spec.id)
-    missing = [unit for unit in address.units if store.find(unit.address) is None]
-    if missing:
-        decoders, ready = Decoders(task, spec, materials, store.root), dict[int, Generator[Any]]()
-        total, done = sum(unit.images for unit in missing), 0
-        with TemporaryDirectory(prefix="rebeca-") as workdir, stages.reporter.stage(title) as shown:
+    missing = [unit for unit in units if store.find(unit.address) is None]
+    if not missing:
+        return 0
+    total, done, own = sum(unit.images for unit in missing), 0, 0
+    with stages.reporter.stage(title) as shown:
 
-            def report(count: int) -> None:
-                shown(done + count, total, "images")
+        def report(count: int) -> None:
+            shown(done + count, total, "images")
 
-            def seconds_to_decode(unit: WorkUnit) -> float:
-                fit = unit.fit.number
-                if fit not in ready:
-                    ready.clear()  # before the next one is built: one fits into the memory of a device
-                    folder = Path(workdir, f"{fit}-{os.getpid()}")
-                    folder.mkdir()
-                    ready[fit] = load_generator(
-                        task, spec, address, unit.fit, folder_of[fit], materials, decoders, folder
-                    )
-                started, requests = time.perf_counter(), requests_of(task, spec, unit.users, unit.replicates)
-                write = partial(_write, ready[fit], requests, materials, decoders, spec.id, partial(_counted, report))
-                store.make(unit.address, write)
-                freezer.images_made()
-                return time.perf_counter() - started
+        def seconds_to_decode(unit: WorkUnit) -> float | None:
+            started = time.perf_counter()
+            if store.attempt(unit.address, partial(loaded.write, spec, unit, report)) is None:
+                return None
+            freezer.images_made()
+            return time.perf_counter() - started
 
+        report(0)
+        elsewhere = []
+        with closing(spread(seconds_to_decode, missing, materials.device)) as results:
+            for unit, seconds in zip(missing, results, strict=True):
+                if seconds is None:
+                    elsewhere.append(unit)
+                    continue
+                stages.seconds[title] += seconds
+                done, own = done + unit.images, own + unit.images
+                report(0)
+        for unit in elsewhere:  # another process decodes them
+            store.make(unit.address, partial(loaded.write, spec, unit, report))
+            done += unit.images
             report(0)
-            with closing(spread(seconds_to_decode, missing, materials.device)) as results:
-                for unit, seconds in zip(missing, results, strict=True):
-                    stages.seconds[title] += seconds
-                    done += unit.images
-                    report(0)
-    return read_images(spec, address, store, sum(unit.images for unit in missing))
+    return own
 
 
 def read_images(spec: ResolvedGenerator, address: GeneratorAddress, store: Store, decoded: int) -> GeneratorImages:
@@ -106,21 +178,6 @@ def read_images(spec: ResolvedGenerator, address: GeneratorAddress, store: Store
     place = {user: i for i, user in enumerate(dict.fromkeys(user for unit in address.units for user in unit.users))}
     order = sorted(range(len(rows)), key=lambda i: (place[rows[i].user], rows[i].replicate))
     return GeneratorImages(spec, folders, np.array(order, np.int64), tuple(rows[i] for i in order), decoded)
-
-
-def _write(
-    generator: Generator[Any],
-    requests: Sequence[Request],
-    materials: Materials,
-    decoders: Decoders,
-    name: str,
-    count: Callable[[Iterable[object]], Iterator[object]],
-    folder: Path,
-) -> None:
-    """Writes the images of a work unit."""
-    write_unit(folder, count(generator.generate(requests)), requests, materials.world.dataset.catalogue, name)
-    if decoders.batch is not None:
-        write_batch(folder, decoders.batch)
 
 
 def _counted(report: Callable[[int], None], answers: Iterable[object]) -> Iterator[object]:

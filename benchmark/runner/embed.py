@@ -19,7 +19,7 @@ from benchmark.records.costs import encode_stage
 from benchmark.runner.addresses import EncoderAddress
 from benchmark.runner.plugins import build_encoder
 from benchmark.runner.progress import Report
-from benchmark.runner.store import Stages
+from benchmark.runner.stages import Stages
 from rebeca.arrays import Bools, Floats, Pixels
 from rebeca.data.catalogue import Catalogue
 from rebeca.images import LazyPixels

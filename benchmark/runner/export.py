@@ -22,7 +22,7 @@ from benchmark.runner import croissant
 from benchmark.runner.addresses import encoder_addresses
 from benchmark.runner.croissant import ITEMS
 from benchmark.runner.embed import Encoders, embed
-from benchmark.runner.store import Stages
+from benchmark.runner.stages import Stages
 from benchmark.runner.world import World, build_world, find_data
 from benchmark.task.resolved import Task
 from rebeca.arrays import Floats

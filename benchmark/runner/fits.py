@@ -18,7 +18,8 @@ from benchmark.runner.devices import rehearsed
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build
 from benchmark.runner.progress import Report
-from benchmark.runner.store import Job, Stages, Store
+from benchmark.runner.stages import Job, Stages
+from benchmark.runner.store import Store
 from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.errors import PluginError
 from rebeca.interfaces import Decoder, DecoderContext, GeneratorContext, Privileges, Space, no_progress

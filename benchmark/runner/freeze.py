@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.disk import write_atomically
 from benchmark.records.files import utc_now
+from benchmark.runner.places import Folder, Place
 from benchmark.task.resolved import Task
 from rebeca.arrays import Plain
 from rebeca.errors import StoreError
@@ -50,11 +50,18 @@ class _Frozen:
 
 
 class Freezer:
-    """One task's declaration in a work folder; a modified task has one of its own."""
+    """One task's declaration in a work folder; a modified task has one of its own.
 
-    def __init__(self, workdir: Path, task: Task) -> None:
+    Args:
+        workdir: The work folder.
+        task: The task.
+        place: Where the declaration lies, for all who work on the task; the work folder by default.
+    """
+
+    def __init__(self, workdir: Path, task: Task, place: Place | None = None) -> None:
         own = f"-modified-{task.hash()[:8]}" if task.modified else ""
-        self._path = workdir / "frozen" / f"{task.file.id}-v{task.file.version}{own}.json"
+        self._place, self._name = place or Folder(workdir), f"frozen/{task.file.id}-v{task.file.version}{own}.json"
+        self._path = workdir / self._name
         self._spec: Mapping[str, Plain] = {key: value for key, value in task.to_json().items() if key not in FREE}
 
     def declare(self, images_exist: bool, write: bool = True) -> Declaration:
@@ -69,10 +76,7 @@ class Freezer:
         """
         frozen = self._read()
         if not images_exist and (frozen is None or not frozen.images):
-            at = utc_now()
-            if write:
-                self._write(_Frozen(self._spec, False, at))
-            return Declaration(True, at)
+            return Declaration(True, self._declared(frozen, write))
         if frozen is None:
             return Declaration(False, None, "images existed before the task was written down")
         before, now = _generators(frozen.spec), _generators(self._spec)
@@ -85,27 +89,40 @@ class Freezer:
             return Declaration(False, frozen.at, f"changed after the first image (declared {frozen.at}): {what}")
         return Declaration(True, frozen.at, added=tuple(name for name in now if name not in before))
 
+    def _declared(self, frozen: _Frozen | None, write: bool) -> str:
+        """When the task was written down as it is now: an equal declaration stays, another one is replaced."""
+        if frozen is not None and frozen.spec == self._spec:
+            return frozen.at
+        new = _Frozen(self._spec, False, utc_now())
+        if write and (frozen is not None or not self._place.create(self._name, _bytes(new))):
+            present = self._read()  # another process may have been the first
+            if present is not None and present.spec == self._spec:
+                return present.at
+            self._place.write(self._name, _bytes(new))
+        return new.at
+
     def images_made(self) -> None:
         """Notes that the task has an image: the declaration now stands, whatever the store still holds."""
         frozen = self._read()
         if frozen is not None and not frozen.images:
-            self._write(replace(frozen, images=True))
-
-    def _write(self, frozen: _Frozen) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._path, json.dumps(asdict(frozen), indent=1, sort_keys=True).encode() + b"\n")
+            self._place.write(self._name, _bytes(replace(frozen, images=True)))
 
     def _read(self) -> _Frozen | None:
         try:
-            frozen = _Frozen(**json.loads(self._path.read_text(encoding="utf-8")))
+            data = self._place.read(self._name)
+            if data is None:
+                return None
+            frozen = _Frozen(**json.loads(data))
             if not (isinstance(frozen.at, str) and isinstance(frozen.images, bool)):
                 raise ValueError("'at' or 'images' is missing")
             _generators(frozen.spec)
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{self._path}: cannot be read ({error})", hint="raise the task's version") from error
         return frozen
+
+
+def _bytes(frozen: _Frozen) -> bytes:
+    return json.dumps(asdict(frozen), indent=1, sort_keys=True).encode() + b"\n"
 
 
 def _generators(spec: Mapping[str, Plain]) -> dict[str, Plain]:

@@ -13,7 +13,7 @@ from benchmark.runner.isolation import decode_in_child
 from benchmark.runner.materials import Materials
 from benchmark.runner.progress import Reporter
 from benchmark.runner.provenance import without_folders
-from benchmark.runner.store import Stages
+from benchmark.runner.stages import Stages
 from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.device import empty_cache, on_processor
 from rebeca.errors import PluginError, first_few, printable

@@ -14,7 +14,7 @@ from benchmark.records.rows import HELD_OUT
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.materials import Materials
 from benchmark.runner.progress import Report
-from benchmark.runner.store import Stages
+from benchmark.runner.stages import Stages
 from benchmark.runner.world import World
 from rebeca.arrays import Floats
 from rebeca.data.interactions import Interactions

@@ -15,15 +15,17 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
-from benchmark.runner.addresses import Addresses
+from benchmark.runner.addresses import Addresses, WorkUnit
 from benchmark.runner.progress import Report, Reporter
+from benchmark.runner.stages import Stages
 from benchmark.runner.steps import runs_apart
-from benchmark.runner.store import Stages, Store
+from benchmark.runner.store import Store
 from benchmark.task.file import IsolateSpec
 from benchmark.task.resolved import ResolvedGenerator, Task
 from rebeca.errors import MACHINE_ERRORS, PluginError, RebecaError, StoreError, device_fails, of_machine, out_of_memory
@@ -48,15 +50,24 @@ class _Job:
     task: Task
     generator: ResolvedGenerator
     addresses: Addresses
+    units: tuple[WorkUnit, ...]
     workdir: Path
     device: str
     limits: IsolateSpec
 
 
-def decode_in_child(task: Task, spec: ResolvedGenerator, addresses: Addresses, device: str, stages: Stages) -> int:
+def decode_in_child(
+    task: Task,
+    spec: ResolvedGenerator,
+    addresses: Addresses,
+    device: str,
+    stages: Stages,
+    units: Sequence[WorkUnit] | None = None,
+) -> int:
     """Fits a plug-in generator and decodes its images in a child process, as far as they are missing.
 
-    Does nothing where the task does not ask for it, or the generator is the project's own.
+    Does nothing where the task does not ask for it, or the generator is the project's own. Only ``units`` are decoded,
+    where they are given.
 
     Returns:
         The number of images that the child decoded.
@@ -68,13 +79,16 @@ def decode_in_child(task: Task, spec: ResolvedGenerator, addresses: Addresses, d
     limits, own = task.file.isolation, addresses.generators[spec.id]
     if limits is None or not runs_apart(task, spec):
         return 0
-    if all(stages.store.find(address) is not None for address in own.artefacts()):
+    units = own.units if units is None else units
+    wanted = [*dict.fromkeys(unit.fit.address for unit in units), *(unit.address for unit in units)]
+    missing = [address for address in wanted if stages.store.find(address) is None]  # all are looked up, and fetched
+    if not missing:
         return 0
     title, started = f"child process of {spec.id}", time.perf_counter()
     stages.reporter.info(f"  {title} ...")
     seconds: Mapping[str, float] = {}
     try:
-        result = _watch(_Job(task, spec, addresses, stages.store.root, device, limits), stages.reporter)
+        result = _watch(_Job(task, spec, addresses, tuple(units), stages.store.root, device, limits), stages.reporter)
         seconds = result.seconds
         return result.decoded
     finally:
@@ -246,7 +260,7 @@ class _Relay(Reporter):
 
 
 def _work(job: _Job, relay: _Relay) -> None:
-    from benchmark.runner.decode import fit_and_decode
+    from benchmark.runner.decode import Loaded, decode_units
     from benchmark.runner.freeze import Freezer
     from benchmark.runner.materials import prepare
     from benchmark.runner.world import build_world
@@ -255,7 +269,11 @@ def _work(job: _Job, relay: _Relay) -> None:
     try:
         materials = prepare(build_world(job.task), job.addresses, job.device, stages)
         freezer = Freezer(job.workdir, job.task)
-        images = fit_and_decode(job.task, job.generator, job.addresses, materials, stages, freezer)
+        with TemporaryDirectory(prefix="rebeca-") as workdir:
+            loaded = Loaded(job.task, job.addresses, materials, stages.store, Path(workdir))
+            decoded = decode_units(
+                job.task, job.generator, job.units, job.addresses, materials, stages, freezer, loaded
+            )
     except RebecaError as error:
         text = error.message[: LONGEST_MESSAGE // 8]
         relay.send(_Message(error=text, hint=error.hint, machine=isinstance(error, StoreError)))
@@ -269,7 +287,7 @@ def _work(job: _Job, relay: _Relay) -> None:
         else:
             relay.send(_Message(error=str(error), machine=True))
     else:
-        relay.send(_Message(done=True, decoded=images.decoded, seconds=dict(stages.seconds)))
+        relay.send(_Message(done=True, decoded=decoded, seconds=dict(stages.seconds)))
 
 
 def main() -> None:

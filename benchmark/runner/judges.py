@@ -13,7 +13,7 @@ from benchmark.runner.addresses import JudgeAddress
 from benchmark.runner.embed import Encoders
 from benchmark.runner.plugins import build
 from benchmark.runner.progress import Report
-from benchmark.runner.store import Job
+from benchmark.runner.stages import Job
 from benchmark.runner.world import World
 from rebeca.arrays import Floats
 from rebeca.data.splits import Part

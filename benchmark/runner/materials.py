@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmark.runner.addresses import Addresses
 from benchmark.runner.embed import Encoders, embed
 from benchmark.runner.judges import fitted_judge, judge_jobs
-from benchmark.runner.store import Job, Stages
+from benchmark.runner.stages import Job, Stages
 from benchmark.runner.world import World
 from rebeca.arrays import Floats
 from rebeca.interfaces import FittedJudge
@@ -35,6 +35,24 @@ class Materials:
     device: str
 
 
+def embedded(world: World, addresses: Addresses, device: str, stages: Stages) -> Materials:
+    """Embeds all items for every role, or takes that from the store. Judges have to be made before they are used."""
+    catalogue, division = world.dataset.catalogue, world.division
+    for note in world.notes:
+        stages.reporter.info(f"  data: {note}")
+    encoders = Encoders(addresses.encoders, catalogue, division.training_items, device)
+    embeddings = {
+        role: embed(role, encoders, address, catalogue, stages) for role, address in addresses.encoders.items()
+    }
+    asked = [*addresses.judges.values(), *addresses.curve]
+    fitted = [
+        fitted_judge(address, stages.store.folder(address.fit), embeddings[address.space], encoders, world, device)
+        for address in asked
+    ]
+    judges = dict(zip(addresses.judges, fitted, strict=False))
+    return Materials(world, encoders, embeddings, judges, tuple(fitted[len(judges) :]), device)
+
+
 def prepare(
     world: World,
     addresses: Addresses,
@@ -52,19 +70,7 @@ def prepare(
         beside: Further artefacts that need the embeddings and no judge, made beside the judges: they come first, since
             fits of generators take longer.
     """
-    catalogue, division = world.dataset.catalogue, world.division
-    for note in world.notes:
-        stages.reporter.info(f"  data: {note}")
-    encoders = Encoders(addresses.encoders, catalogue, division.training_items, device)
-    embeddings = {
-        role: embed(role, encoders, address, catalogue, stages) for role, address in addresses.encoders.items()
-    }
+    materials = embedded(world, addresses, device, stages)
     asked = [*addresses.judges.values(), *addresses.curve]
-    fitted = [
-        fitted_judge(address, stages.store.folder(address.fit), embeddings[address.space], encoders, world, device)
-        for address in asked
-    ]
-    judges = dict(zip(addresses.judges, fitted, strict=False))
-    materials = Materials(world, encoders, embeddings, judges, tuple(fitted[len(judges) :]), device)
-    stages.make_all([*beside(materials), *judge_jobs(asked, embeddings, world, device)], device)
+    stages.make_all([*beside(materials), *judge_jobs(asked, materials.embeddings, world, device)], device)
     return materials

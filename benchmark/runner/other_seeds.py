@@ -29,7 +29,7 @@ from benchmark.records.rows import read_all
 from benchmark.records.schema import TaskRecord
 from benchmark.runner.progress import Reporter
 from benchmark.runner.recorded import only_data_path, prepare_recorded
-from benchmark.runner.run_task import run_task
+from benchmark.runner.run_task import records_name, run_task
 from benchmark.runner.store import Store
 from benchmark.stats.change import Change, change
 from benchmark.stats.comparison import holm
@@ -147,7 +147,7 @@ def run_with_other_seeds(
     changed = recorded_task(record.spec, path, entries, (*overrides, *_changes(record, entries, seeds)))
     with TemporaryDirectory(prefix="rebeca-reproduce-") as temporary:
         store = Store(workdir or Path(temporary), reporter.info)
-        with store.locked():
+        with store.locked(records_name(changed)):
             before = _Run(folder, _scale(task, record, store, device, reporter))
             records = run_task(changed, store, device, reporter, command).records
             after = _Run(records, _scale(changed, read_comparison(records), store, device, reporter))

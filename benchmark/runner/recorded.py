@@ -7,7 +7,8 @@ from benchmark.runner.addresses import Addresses, find_addresses
 from benchmark.runner.checks import check_needs, check_task
 from benchmark.runner.materials import Materials, prepare
 from benchmark.runner.progress import Reporter
-from benchmark.runner.store import Stages, Store
+from benchmark.runner.stages import Stages
+from benchmark.runner.store import Store
 from benchmark.runner.world import find_data, keep_users
 from benchmark.task.resolved import Task
 from rebeca.errors import SpecError

@@ -27,7 +27,7 @@ from benchmark.records.verify_cross import OTHER_MACHINE
 from benchmark.runner.progress import Reporter
 from benchmark.runner.provenance import machine
 from benchmark.runner.publish import weights_folder
-from benchmark.runner.run_task import run_task
+from benchmark.runner.run_task import records_name, run_task
 from benchmark.runner.store import Store
 from benchmark.task.resolved import Task
 from rebeca.errors import RecordError, SpecError
@@ -117,7 +117,7 @@ def reproduce(
         )
     with tempfile.TemporaryDirectory(prefix="rebeca-check-") as temporary:
         store = Store(workdir or Path(temporary), reporter.info)
-        with store.locked():
+        with store.locked(records_name(task)):
             (store.root / BEGUN).touch()
             differs = other_machine(published, device)
             weights = weights_folder(folder)

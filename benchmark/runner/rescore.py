@@ -236,7 +236,7 @@ def _judges_store(
     with TemporaryDirectory(prefix="rebeca-rescore-") as temporary:
         store, weights = Store(workdir or Path(temporary), reporter.info), weights_folder(folder)
         published = elsewhere and workdir is None and weights.is_dir()
-        with store.locked():
+        with store.locked("judges"):
             if published:
                 shutil.copytree(weights, store.root, dirs_exist_ok=True)
             yield store, "published" if published else "fitted again"

@@ -18,9 +18,10 @@ from benchmark.runner.estimate import Costs
 from benchmark.runner.freeze import Declaration, Freezer
 from benchmark.runner.notes import RUNS
 from benchmark.runner.progress import Reporter
+from benchmark.runner.stages import Stages
 from benchmark.runner.status import StatusFile
 from benchmark.runner.steps import early_fits, plan_steps
-from benchmark.runner.store import STAGE_VERSIONS, Stages, Store
+from benchmark.runner.store import STAGE_VERSIONS, Store
 from benchmark.runner.uses import note_uses
 from benchmark.runner.world import find_data, keep_users
 from benchmark.stats.levels import FEWEST_USERS, smallest_p
@@ -50,7 +51,7 @@ def run_task(
     """Runs a task: embed, fit judges, fit generators, decode, score, analyse, write records.
 
     Every stage takes what the store holds and makes what is missing. Where nothing is missing and the records are
-    intact, nothing is loaded. The caller holds the store's lock.
+    intact, nothing is loaded. The caller holds the store's lock of the task's records.
 
     Args:
         task: The task.
@@ -75,7 +76,7 @@ def _run(task: Task, stages: Stages, device: str, command: Sequence[str]) -> Run
     check_reach(task, len(data.users))
     addresses = find_addresses(task, device, data.users, data.addresses)
     note_uses(record_root(store.root / RUNS, task), task.source, device_class(device), addresses)
-    freezer = Freezer(store.root, task)
+    freezer = Freezer(store.root, task, store.place)
     declaration = declare(freezer, addresses, stages) if task.declares else Declaration(False, None)
     target, address = record_root(store.root / "records", task), record_address(task, addresses, declaration)
     current = is_current(target, address)
@@ -118,6 +119,11 @@ def record_root(root: Path, task: Task) -> Path:
     """The folder of a task's records below a root; a modified task has a folder of its own."""
     version = f"v{task.file.version}"
     return root / task.file.id / (f"{version}-modified-{task.hash()[:8]}" if task.modified else version)
+
+
+def records_name(task: Task) -> str:
+    """Names the records of a task, such as ``sprites/v2``; whoever writes them locks the store under this name."""
+    return record_root(Path(), task).as_posix()
 
 
 def check_reach(task: Task, users: int) -> None:

@@ -20,7 +20,8 @@ from benchmark.runner.images import ImageRow, PixelCache
 from benchmark.runner.materials import Materials
 from benchmark.runner.plugins import build, build_encoder
 from benchmark.runner.progress import Report
-from benchmark.runner.store import Job, Stages, Store
+from benchmark.runner.stages import Job, Stages
+from benchmark.runner.store import Store
 from benchmark.runner.world import World
 from benchmark.stats.groups import Groups
 from benchmark.task.encoders import named_encoder
@@ -278,7 +279,7 @@ def score_all(
     """
     scorers = scorer_builder(task, addresses, materials)
     groups = asked_together(task, materials.world)
-    asked = [_Asked(each, scorers, addresses, materials, groups) for each in images]
+    asked = [Asked(each, scorers, addresses, materials, groups) for each in images]
     stages.make_all([job for each in asked for job in each.jobs()], materials.device)
     return [each.scores(stages.store) for each in asked]
 
@@ -291,7 +292,7 @@ def asked_together(task: Task, world: World) -> Groups | None:
     return Groups.of(plan.groups(world.dataset.block_of_user[world.users]))
 
 
-class _Asked:
+class Asked:
     """The images of one generator, about which every scorer is asked.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,20 +137,20 @@ class TaskStatus:
     seconds_left: float | None
 
 
-def read_statuses(root: Path, runner: int | None, now: float | None = None) -> list[TaskStatus]:
+def read_statuses(root: Path, runners: Collection[int], now: float | None = None) -> list[TaskStatus]:
     """The last run of every task in a work folder, the newest first. Nothing is written.
 
-    A process that was killed cannot say so. It is known by the lock of the work folder, which nobody holds then.
+    A process that was killed cannot say so. It is known by the lock of its run, which nobody holds then.
 
     Args:
         root: The work folder.
-        runner: The process that holds its lock; None where there is none.
+        runners: The processes that hold a lock of a run.
         now: Seconds since 1970.
     """
     now = time.time() if now is None else now
     statuses = []
     for task, run in read_notes(root, FILE, RunStatus).items():
-        state: RunState = "done" if run.finished else "running" if runner == run.pid else "stopped"
+        state: RunState = "done" if run.finished else "running" if run.pid in runners else "stopped"
         left = None
         if state == "running" and run.seconds_left is not None:
             left = max(run.seconds_left - max(now - run.seen, 0.0), 0.0)

@@ -36,8 +36,8 @@ def early_fits(task: Task, addresses: Addresses) -> list[tuple[ResolvedGenerator
     chosen = []
     for spec in task.generators:
         own = addresses.generators[spec.id]
-        asks_a_judge = "judge" in own.flags.needs and own.flags.privileged_at == "fit"
-        if not (asks_a_judge or runs_apart(task, spec)):
+        needs_judge = "judge" in own.flags.needs and own.flags.privileged_at == "fit"
+        if not (needs_judge or runs_apart(task, spec)):
             chosen += [(spec, fit) for fit in own.fits]
     return chosen
 
@@ -58,7 +58,7 @@ def plan_steps(task: Task, addresses: Addresses, store: Store, world_read: bool,
 
     def lacks(address: Address) -> bool:
         """Whether a step makes it; generators share fits, and roles share embeddings."""
-        new = address not in planned and not store.folder(address).is_dir()
+        new = address not in planned and not store.exists(address)
         planned.add(address)
         return new
 

@@ -1,34 +1,39 @@
 """Cached results, called artefacts, addressed by a hash of their inputs.
 
 An artefact is a folder of files with a manifest of their SHA-256. It is written beside its place and renamed into it,
-so that it is either complete or absent. A damaged one is noticed when it is looked up, set aside and computed again.
-:class:`Stages` is what all stages of a run share: an artefact is taken from the store, or made, announced and timed.
+so that it is either complete or absent; the first of two writers wins, and the second compares. A damaged one is
+noticed when it is looked up, set aside and computed again. Several processes may use a work folder at once, and work
+folders of several machines may share a place: see benchmark/runner/shared.py.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from uuid import uuid4
 
 from pydantic import JsonValue
 
 from benchmark.disk import file_digest, is_locked, locked, sync_files, sync_path, write_atomically
-from benchmark.runner.progress import Report, Reporter
+from benchmark.runner.leases import Leases
+from benchmark.runner.places import Folder, Place
+from benchmark.runner.shared import MANIFEST, compare, fetch, publish
 from rebeca.errors import StoreError, disk_full
-from rebeca.interfaces import no_progress
-from rebeca.parallel import spread
 from rebeca.seeds import canonical_json, digest_of
 from rebeca.spans import Part, span
 
-MANIFEST = "artefact.json"
-LOCK = "lock"
+LOCK, LOCKS = "lock", "locks"
+"""Held by everybody who uses a work folder together with others; one per run, which holds it alone."""
+SECONDS_BETWEEN_LOOKS = 0.5
+"""While another process makes what is needed."""
 STAGE_VERSIONS = {
     "data": 1,
     "embeddings": 2,
@@ -69,17 +74,29 @@ class Address:
         return digest_of([self.stage, STAGE_VERSIONS[self.stage], json.loads(self.inputs)])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Store:
     """A work folder.
 
     Attributes:
         root: The folder; created when needed.
         notify: Called with a line about every damaged artefact.
+        shared: Where work folders of several machines share artefacts; None where this one is alone.
     """
 
     root: Path
     notify: Callable[[str], None]
+    shared: Place | None = None
+    _published: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
+
+    @cached_property
+    def place(self) -> Place:
+        """Where small objects lie that everybody sees who works on the same artefacts."""
+        return Folder(self.root) if self.shared is None else self.shared
+
+    @cached_property
+    def leases(self) -> Leases:
+        return Leases(self.place)
 
     def folder(self, address: Address) -> Path:
         """The folder of an artefact, present or not."""
@@ -93,52 +110,92 @@ class Store:
     def find(self, address: Address) -> Path | None:
         """The folder of an intact artefact, or None; every byte is read, and a damaged artefact is set aside."""
         folder = self.folder(address)
-        if not folder.is_dir():
-            return None
-        with span(Part.STORE, f"check {address.stage}"):
-            problem = problem_of(folder)
-        if problem is None:
-            return folder
-        aside = self.set_aside(folder)
-        self.notify(f"{address.stage} {folder.name[:12]}: {problem}; set aside as {aside} and computed again")
-        return None
+        if folder.is_dir():
+            with span(Part.STORE, f"check {address.stage}"):
+                problem = problem_of(folder, address.stage, address.key)
+            if problem is None:
+                self._publish(folder, address)
+                return folder
+            if (aside := self.set_aside(folder)) is not None:
+                self.notify(f"{address.stage} {folder.name[:12]}: {problem}; set aside as {aside} and computed again")
+        return folder if self._fetch(folder, address) else None
 
-    def set_aside(self, folder: Path) -> Path:
-        """Moves a damaged artefact out of the way, and returns where it lies now."""
+    def exists(self, address: Address) -> bool:
+        """Whether an artefact is in the work folder or shared, damaged or not."""
+        return self.folder(address).is_dir() or (
+            self.shared is not None and self.shared.read(f"{_name(address)}/{MANIFEST}") is not None
+        )
+
+    def set_aside(self, folder: Path) -> Path | None:
+        """Moves a damaged artefact out of the way; returns where it lies now, or None if another process did."""
         aside = self.root / "set-aside" / f"{folder.parent.parent.name}-{folder.name[:16]}-{os.getpid()}"
         aside.parent.mkdir(parents=True, exist_ok=True)
         if aside.exists():
             shutil.rmtree(aside)
-        folder.rename(aside)
+        try:
+            folder.rename(aside)
+        except FileNotFoundError:
+            return None
         return aside
 
     def make(self, address: Address, write: Callable[[Path], None]) -> Path:
-        """The folder of an artefact, made with ``write(folder)`` where it is missing.
+        """The folder of an artefact, made with ``write(folder)`` where it is missing and nobody else makes it.
 
         Raises:
-            StoreError: If the disk is full or the folder cannot be written.
+            StoreError: If the disk is full or the folder cannot be written, or another process made something else.
         """
-        intact = self.find(address)
-        if intact is not None:
-            return intact
+        told = False
+        while (folder := self.attempt(address, write)) is None:
+            if not told:
+                self.notify(f"another process makes {address.stage} {address.key[:12]}; waiting for it")
+                told = True
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        return folder
+
+    def attempt(self, address: Address, write: Callable[[Path], None]) -> Path | None:
+        """As :meth:`make`, but None where another process makes it."""
+        folder = self.find(address)
+        if folder is not None:
+            return folder
+        with self.leases.claimed(f"{address.stage}-{address.key}") as mine:
+            if not mine:
+                return None
+            return self.find(address) or self._make(address, write)
+
+    def _make(self, address: Address, write: Callable[[Path], None]) -> Path:
         folder = self.folder(address)
-        temporary = folder.with_name(f".{folder.name[:16]}-{os.getpid()}")
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            if temporary.exists():
-                shutil.rmtree(temporary)
-            temporary.mkdir()
-            write(temporary)
-            with span(Part.STORE, f"keep {address.stage}"):
-                self._keep(address, temporary, folder)
+            with self._beside(folder) as temporary:
+                write(temporary)
+                with span(Part.STORE, f"keep {address.stage}"):
+                    self._keep(address, temporary, folder)
         except OSError as error:
             remedy = "free disk space, or choose another --workdir" if disk_full(error) else "make the folder writable"
             raise StoreError(
                 f"{error.filename or folder}: {error.strerror or error}", hint=f"{remedy}, then run again"
             ) from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        self._publish(folder, address)
         return folder
+
+    @contextmanager
+    def _beside(self, folder: Path) -> Iterator[Path]:
+        """An empty folder beside the place of an artefact; locked, so that nobody sweeps it away."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = folder.with_name(f".{folder.name[:16]}-{os.getpid()}-{uuid4().hex[:8]}")
+        while True:
+            temporary.mkdir(exist_ok=True)
+            try:
+                with locked(temporary):
+                    if not temporary.exists():  # swept before it was locked
+                        continue
+                    try:
+                        yield temporary
+                    finally:
+                        shutil.rmtree(temporary, ignore_errors=True)
+                    return
+            except FileNotFoundError:
+                if temporary.exists():
+                    raise
 
     def _keep(self, address: Address, written: Path, folder: Path) -> None:
         """Adds the manifest to a folder that was written, and moves it to its place."""
@@ -146,64 +203,120 @@ class Store:
         inputs = json.loads(address.inputs)
         write_atomically(written / MANIFEST, _manifest(address.stage, STAGE_VERSIONS[address.stage], inputs, files))
         sync_files(written)
-        written.rename(folder)
+        self._move(written, folder)
         sync_path(folder.parent)
 
+    def _move(self, written: Path, folder: Path) -> None:
+        """Moves a complete artefact to its place, or compares it with the one that is there.
+
+        Raises:
+            StoreError: If another process made something else, which stays.
+        """
+        try:
+            written.rename(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            compare((written / MANIFEST).read_bytes(), (folder / MANIFEST).read_bytes(), str(folder))
+
+    def _publish(self, folder: Path, address: Address) -> None:
+        if self.shared is not None and folder.name not in self._published:
+            with span(Part.STORE, f"share {address.stage}"):
+                publish(folder, self.shared, _name(address))
+            self._published.add(folder.name)
+
+    def _fetch(self, folder: Path, address: Address) -> bool:
+        """Takes an artefact from the shared place into the work folder; False where it is not there.
+
+        Raises:
+            StoreError: If it is damaged there.
+        """
+        if self.shared is None:
+            return False
+        with span(Part.STORE, f"fetch {address.stage}"), self._beside(folder) as temporary:
+            if not fetch(temporary, self.shared, _name(address)):
+                return False
+            problem = problem_of(temporary, address.stage, address.key)
+            if problem is not None:
+                raise StoreError(
+                    f"the shared {_name(address)}: {problem}", hint="remove it there; it is then computed again"
+                )
+            self._move(temporary, folder)
+        self._published.add(folder.name)
+        return True
+
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Holds the work folder for one run; another run waits.
+    def used(self) -> Iterator[None]:
+        """Holds the work folder together with others, to make artefacts in it."""
+        with self.locked(f"artefacts by process {os.getpid()}"):
+            yield
+
+    @contextmanager
+    def locked(self, what: str) -> Iterator[None]:
+        """Holds the work folder together with others, and what a run writes beside artefacts for itself alone.
+
+        Args:
+            what: Names what that is, such as the records of a task; another run of the same waits.
 
         Raises:
             StoreError: If the folder cannot be created, or its file system has no locks.
         """
-        with self._held(lambda: self.notify(f"another run uses {self.root}; waiting for it to end")):
-            self.sweep()
-            yield
+        lock = self.root / LOCKS / digest_of(what)[:16]
+        with self._used(shared=True):
+            self._touch(lock)
+            with locked(lock, lambda: self.notify(f"another run writes {what} in {self.root}; waiting for it to end")):
+                with suppress(OSError):  # on a full disk only the number is missing
+                    lock.write_text(str(os.getpid()), encoding="ascii")
+                self.sweep()
+                yield
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Holds the work folder for a change of what it keeps; it never waits, so that no run is disturbed.
+        """Holds the work folder alone, for a change of what it keeps; it never waits, so that no run is disturbed.
 
         Raises:
             StoreError: If a run uses the folder, or as :meth:`locked`.
         """
 
         def refuse() -> None:
-            pid = self.runner()
+            pids = ", ".join(map(str, sorted(self.runners())))
             raise StoreError(
-                f"{self.root} is used by process {pid or '(unknown)'}",
+                f"{self.root} is used by process {pids or '(unknown)'}",
                 hint="wait until it ends; rebeca-bench status shows how far it is",
             )
 
-        with self._held(refuse):
+        with self._used(shared=False, wait=refuse):
             yield
 
     @contextmanager
-    def _held(self, wait: Callable[[], None]) -> Iterator[None]:
-        lock = self.root / LOCK
+    def _used(self, shared: bool, wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+        self._touch(self.root / LOCK)
+        with locked(self.root / LOCK, wait, shared):
+            yield
+
+    def _touch(self, lock: Path) -> None:
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            lock.parent.mkdir(parents=True, exist_ok=True)
             lock.touch()
         except OSError as error:
             raise StoreError(f"{self.root}: cannot be used as a work folder ({error.strerror or error})") from error
-        with locked(lock, wait):
-            with suppress(OSError):  # on a full disk only the number is missing
-                lock.write_text(str(os.getpid()), encoding="ascii")
-            yield
 
-    def runner(self) -> int | None:
-        """Process that uses the work folder; 0 where its number is not known, None where there is none."""
-        lock = self.root / LOCK
-        if not is_locked(lock):
-            return None
-        written = lock.read_text(encoding="ascii", errors="replace").strip()
-        return int(written) if written.isdecimal() else 0
+    def runners(self) -> frozenset[int]:
+        """Processes of this machine that use the work folder."""
+        held = (lock for lock in (self.root / LOCKS).glob("*") if is_locked(lock))
+        written = (lock.read_text(encoding="ascii", errors="replace").strip() for lock in held)
+        return frozenset(int(pid) for pid in written if pid.isdecimal())
 
     def sweep(self) -> None:
-        """Removes what a killed process left half written; call it only while holding the lock."""
+        """Removes what killed processes left half written."""
         for stage in STAGE_VERSIONS.keys() - {"records"}:  # records have no address and are replaced as a whole
             for leftover in (self.root / stage).glob("*/.*"):
-                shutil.rmtree(leftover)
+                if not is_locked(leftover):
+                    shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _name(address: Address) -> str:
+    return f"{address.stage}/{address.key[:2]}/{address.key}"
 
 
 def _manifest(stage: str, version: int, inputs: JsonValue, files: dict[str, str]) -> bytes:
@@ -212,17 +325,17 @@ def _manifest(stage: str, version: int, inputs: JsonValue, files: dict[str, str]
     return json.dumps(manifest, sort_keys=True, indent=1).encode()
 
 
-def problem_of(folder: Path) -> str | None:
-    """What is wrong with an artefact; None where it is intact. Every byte is read."""
+def problem_of(folder: Path, stage: str, key: str) -> str | None:
+    """What is wrong with the artefact of a stage and a key; None where it is intact. Every byte is read."""
     try:
         written = (folder / MANIFEST).read_bytes()
         manifest = json.loads(written)
-        stage, version, inputs = (manifest[name] for name in ("stage", "version", "inputs"))
+        written_stage, version, inputs = (manifest[name] for name in ("stage", "version", "inputs"))
         files = dict(manifest["files"])
-        key = digest_of([stage, version, inputs])
+        written_key = digest_of([written_stage, version, inputs])
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"its manifest cannot be read ({error})"
-    if key != folder.name or stage != folder.parent.parent.name or written != _manifest(stage, version, inputs, files):
+    if (written_stage, written_key) != (stage, key) or written != _manifest(stage, version, inputs, files):
         return "its manifest was changed"
     present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} - {MANIFEST}
     if present != set(files):
@@ -231,80 +344,3 @@ def problem_of(folder: Path) -> str | None:
         if file_digest(folder / name) != digest:
             return f"{name} was changed or cut short"
     return None
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """An artefact that may be made beside others.
-
-    Attributes:
-        address: Its address.
-        title: As of :meth:`Stages.make`, as are ``write`` and ``announce``.
-        write: Writes it.
-        announce: Whether to print the title of a short stage.
-    """
-
-    address: Address
-    title: str
-    write: Callable[[Path, Report], None]
-    announce: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """Takes artefacts from the store and makes those that are missing.
-
-    Attributes:
-        store: The work folder.
-        reporter: Prints what is made.
-        seconds: Wall seconds by title of what this run made itself.
-    """
-
-    store: Store
-    reporter: Reporter
-    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
-
-    def make(self, address: Address, title: str, write: Callable[[Path, Report], None], announce: bool = True) -> Path:
-        """The folder of an artefact.
-
-        Args:
-            address: Its address.
-            title: Printed while it is made; seconds are added up per title.
-            write: Called with an empty folder and a function that shows progress, where the artefact is missing.
-            announce: Whether to print the title of a short stage.
-        """
-        intact = self.store.find(address)
-        if intact is not None:
-            return intact
-        started = time.perf_counter()
-        with self.reporter.stage(title, announce) as report:
-            folder = self.store.make(address, lambda empty: write(empty, report))
-        self.seconds[title] += time.perf_counter() - started
-        return folder
-
-    def make_all(self, jobs: Sequence[Job], device: str) -> list[Path]:
-        """The folders of several artefacts; those that are missing are made in forked processes where these help.
-
-        Args:
-            jobs: Artefacts that do not depend on each other.
-            device: Torch device of the work.
-        """
-        different: dict[Address, Job] = {}
-        for job in jobs:  # two titles may share an artefact
-            different.setdefault(job.address, job)
-        missing = [job for job in different.values() if self.store.find(job.address) is None]
-        shown: list[Report] = [no_progress]
-
-        def report(done: int, total: int, note: str) -> None:
-            shown[0](done, total, note)
-
-        def seconds_to_make(job: Job) -> float:
-            started = time.perf_counter()
-            self.store.make(job.address, lambda empty: job.write(empty, report))
-            return time.perf_counter() - started
-
-        with closing(spread(seconds_to_make, missing, device)) as results:
-            for job in missing:
-                with self.reporter.stage(job.title, job.announce) as shown[0]:
-                    self.seconds[job.title] += next(results)
-        return [self.store.folder(job.address) for job in jobs]

@@ -49,7 +49,8 @@ from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.fits import read_report
 from benchmark.runner.images import failures_by_kind
 from benchmark.runner.scoring import GeneratorScores, ImageScores
-from benchmark.runner.store import Stages, Store
+from benchmark.runner.stages import Stages
+from benchmark.runner.store import Store
 from benchmark.runner.world import World
 from benchmark.scorers.observed import ratings_of_images
 from benchmark.stats.groups import Groups

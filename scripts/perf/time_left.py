@@ -44,7 +44,7 @@ def run(task: str, workdir: Path, overrides: tuple[str, ...]) -> dict[str, list[
 
     threading.Thread(target=sample, daemon=True).start()
     store = Store(workdir, reporter.info)
-    with store.locked(), reporter.run(Step("page", "page", task)):
+    with store.locked("records"), reporter.run(Step("page", "page", task)):
         records = run_task(load_task(find_task(task), overrides), store, reporter=reporter).records
         with reporter.stage("page"):
             build_site([records], workdir / "site")

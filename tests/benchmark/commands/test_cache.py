@@ -203,7 +203,7 @@ def test_a_removal_that_is_cut_short_damages_nothing(work, monkeypatch):
         cache.remove(kept, [entry for entry in kept.entries if entry.path == folder])
     notes = []
     store = Store(work, notes.append)
-    with store.locked():
+    with store.locked("tiny/v1"):
         assert not list(folder.parent.iterdir())
         assert store.find(Address.of("fit", value=1)) is None and notes == []
 
@@ -344,14 +344,14 @@ def test_a_link_to_the_work_folder_is_the_work_folder(work, tmp_path):
 
 @pytest.mark.parametrize("command", [("rm", "tiny", "--yes"), ("prune", "--yes"), ("verify",)])
 def test_a_run_is_not_disturbed(work, command):
-    clutter(work)
-    before = tree(work)
     code = (
         "import sys, time; from pathlib import Path; from benchmark.runner.store import Store\n"
-        "with Store(Path(sys.argv[1]), print)._held(print): print('held', flush=True); time.sleep(60)"
+        "with Store(Path(sys.argv[1]), print).locked('tiny/v1'): print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, work], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
+        clutter(work)
+        before = tree(work)
         output = invoke("cache", *command, "--workdir", work, code=6)
         assert f"is used by process {process.pid}\n" in output and "rebeca-bench status" in output
         assert kinds(work)["images"] == 5  # a list never waits

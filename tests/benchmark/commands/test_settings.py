@@ -14,7 +14,7 @@ from benchmark.commands.settings import SETTINGS
 from benchmark.runner import threads
 from tests.conftest import ROOT, invoke
 
-ALLOWED = {"workdir", "device", "quiet"}
+ALLOWED = {"workdir", "store", "device", "quiet"}
 """Options with a variable: none of them is part of a task."""
 READ_BY_LIBRARIES = {
     "XDG_CACHE_HOME": "user_cache_path",

@@ -61,7 +61,11 @@ def test_a_run_is_followed_killed_and_finished(tiny, tmp_path):
     ) as process:
         assert process.stdout.readline() == "paused\n"
         (run,) = runs(work)
-        assert run["state"] == "running" and run["run"]["pid"] == process.pid == Store(work, print).runner()
+        assert (
+            run["state"] == "running"
+            and run["run"]["pid"] == process.pid
+            and Store(work, print).runners() == {process.pid}
+        )
         assert (run["run"]["share"], run["run"]["count"]) == (0.75, "3/4 users")
         steps = states(run)
         assert steps["fit verifier"] == steps["images catalogue-random"] == "done"
@@ -73,7 +77,7 @@ def test_a_run_is_followed_killed_and_finished(tiny, tmp_path):
         assert f"process            {process.pid}\n" in output
         process.kill()
     (run,) = runs(work)
-    assert run["state"] == "stopped" and run["seconds_left"] is None and Store(work, print).runner() is None
+    assert run["state"] == "stopped" and run["seconds_left"] is None and not Store(work, print).runners()
     output = invoke("status", "tiny", "--workdir", work)
     assert "A tiny task: stopped" in output and f"{process.pid} (ended)" in output
     assert "stopped in         score rebeca by ncf: 75%, 3/4 users" in output
@@ -124,7 +128,7 @@ def folder(tmp_path):
 
 
 def read(tmp_path, runner=None, now=None):
-    return read_statuses(tmp_path, runner, now)
+    return read_statuses(tmp_path, () if runner is None else {runner}, now)
 
 
 def test_within_a_step_it_is_written_once_per_second(clock, reporter, folder, monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 from benchmark.dev.running import Running
 from benchmark.task.resolve import load_task
 from tests.conftest import TINY, make_folder
+from tests.object_stores import place, s3  # noqa: F401  fixtures
 
 
 @pytest.fixture(scope="package")

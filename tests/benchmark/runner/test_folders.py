@@ -59,7 +59,10 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    with pytest.raises(StoreError, match="its file system has no locks") as raised, Store(tmp_path, print).locked():
+    with (
+        pytest.raises(StoreError, match="its file system has no locks") as raised,
+        Store(tmp_path, print).locked("records"),
+    ):
         pass
     assert "local disk" in raised.value.hint
 

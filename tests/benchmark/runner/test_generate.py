@@ -12,7 +12,7 @@ from benchmark.runner.decode import GeneratorImages
 from benchmark.runner.freeze import Freezer
 from benchmark.runner.images import ImageRow
 from benchmark.runner.progress import Reporter
-from benchmark.runner.store import Stages
+from benchmark.runner.stages import Stages
 from benchmark.task.resolve import load_task
 from rebeca.errors import PluginError
 

@@ -27,7 +27,8 @@ from benchmark.runner.decode import fit_and_decode
 from benchmark.runner.freeze import Freezer
 from benchmark.runner.isolation import decode_in_child
 from benchmark.runner.progress import Reporter
-from benchmark.runner.store import Stages, Store
+from benchmark.runner.stages import Stages
+from benchmark.runner.store import Store
 from benchmark.task.file import IsolateSpec
 from benchmark.task.resolve import load_task
 from rebeca.errors import PluginError, StoreError

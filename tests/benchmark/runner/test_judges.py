@@ -28,7 +28,8 @@ def test_a_fitted_judge_gives_probabilities(prepared):
 
 def test_the_same_fit_gives_the_same_judge(prepared, tmp_path):
     from benchmark.runner.progress import Reporter
-    from benchmark.runner.store import Stages, Store
+    from benchmark.runner.stages import Stages
+    from benchmark.runner.store import Store
 
     address, materials = prepared.addresses.judges["verifier"], prepared.materials
     stages = Stages(Store(tmp_path, print), Reporter(quiet=True))

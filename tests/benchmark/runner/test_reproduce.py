@@ -213,7 +213,7 @@ def test_on_the_same_machine_everything_is_made_again_and_every_byte_counts(done
     result, lines = check(done, published)
     assert (result.machine, result.differs, result.weights, result.equal) == ("the same", [], "made again", True)
     assert result.against == str(published)
-    assert ran == [{"lock", BEGUN}]  # no published weights
+    assert ran == [{"lock", "locks", BEGUN}]  # no published weights
     assert "every byte must be the same" in lines[0]
     edit_rows(published, "rebeca/scores.parquet", {"score": lambda old: old + 1e-9})
     result, _ = check(done, published)
@@ -227,7 +227,7 @@ def test_elsewhere_the_published_weights_are_used_and_moves_count(done, publishe
     assert (result.machine, result.weights, result.equal) == ("another", "published", True)
     assert result.differs == ["processor", "threads"]
     assert result.bytes == ["rebeca/scores.parquet"] and result.largest == pytest.approx(3e-5)
-    assert ran == [{"lock", BEGUN, "embeddings", "judge", "fit"}]
+    assert ran == [{"lock", "locks", BEGUN, "embeddings", "judge", "fit"}]
     assert "(processor, threads): scores within 0.0001, with the published weights" in lines[0]
     edit_rows(published, "rebeca/scores.parquet", {"score": lambda old: old + 3e-4})
     assert not check(done, published)[0].equal
@@ -238,7 +238,7 @@ def test_elsewhere_without_published_weights_they_are_trained_here(done, publish
     shutil.rmtree(weights_folder(published))
     result, lines = check(done, published)
     assert (result.weights, result.equal) == ("made again", True)
-    assert ran == [{"lock", BEGUN}] and "weights trained here" in lines[0]
+    assert ran == [{"lock", "locks", BEGUN}] and "weights trained here" in lines[0]
 
 
 def test_only_a_folder_of_its_own_is_gone_on_in(done, published, ran, tmp_path):

@@ -117,20 +117,10 @@ def test_what_a_killed_run_left_is_swept(store):
     (leftover / "below").mkdir(parents=True)
     (store.root / "records" / "tiny").mkdir(parents=True)
     (store.root / "records" / "tiny" / ".v1.old").mkdir()
-    with store.locked():
+    with store.locked("records"):
         assert not leftover.exists()
     assert (folder / "a.txt").exists()
     assert (store.root / "records" / "tiny" / ".v1.old").exists()
-
-
-def test_a_leftover_of_the_same_process_is_no_obstacle(store):
-    folder = store.folder(ADDRESS)
-    leftover = folder.with_name(f".{ADDRESS.key[:16]}-{os.getpid()}")
-    leftover.mkdir(parents=True)
-    (leftover / "old.txt").write_text("old")
-    folder = store.make(ADDRESS, write)
-    assert sorted(path.name for path in folder.iterdir()) == ["a.txt", "artefact.json"]
-    assert not leftover.exists()
 
 
 @pytest.mark.parametrize(
@@ -215,12 +205,12 @@ def test_every_file_is_on_the_disk_before_it_counts(store, monkeypatch):
 
 def test_a_folder_that_cannot_be_written(tmp_path, said):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot be"), Store(tmp_path / "file" / "w", said.append).locked():
+    with pytest.raises(StoreError, match="cannot be"), Store(tmp_path / "file" / "w", said.append).locked("records"):
         pass
 
 
 def hold(root, started, order):
-    with Store(root, lambda text: None).locked():
+    with Store(root, lambda text: None).locked("records"):
         started.set()
         time.sleep(0.5)
         order.append(os.getpid())
@@ -233,11 +223,11 @@ def test_a_second_run_waits(tmp_path, said):
         other = context.Process(target=hold, args=(tmp_path, started, order))
         other.start()
         assert started.wait(20)
-        with Store(tmp_path, said.append).locked():
+        with Store(tmp_path, said.append).locked("records"):
             order.append(os.getpid())
         other.join()
         assert list(order) == [other.pid, os.getpid()]
-        assert said == [f"another run uses {tmp_path}; waiting for it to end"]
+        assert said == [f"another run writes records in {tmp_path}; waiting for it to end"]
 
 
 def test_keys_depend_on_stage_and_inputs_and_not_on_their_order():

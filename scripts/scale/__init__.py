@@ -1,0 +1,1 @@
+"""Many users and many machines: measurements, and files for Slurm and Kubernetes."""

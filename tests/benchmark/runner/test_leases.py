@@ -1,0 +1,95 @@
+"""Leases: one holder at a time, an end that comes by itself, and processes that die."""
+
+import json
+import multiprocessing
+import os
+import time
+
+import pytest
+
+from benchmark.runner.leases import Leases
+from benchmark.runner.places import Folder
+
+HOUR = 3600.0
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def test_one_at_a_time(place, clock):
+    mine, other = (Leases(place, HOUR, clock) for _ in range(2))
+    with mine.claimed("fit-1") as held:
+        assert held
+        with other.claimed("fit-1") as also, other.claimed("fit-2") as another:
+            assert not also and another
+        assert mine.holder("fit-1").endswith(f":{os.getpid()}")
+    assert mine.holder("fit-1") is None
+    with other.claimed("fit-1") as held:
+        assert held
+
+
+def test_a_lease_ends_unless_it_is_renewed(place, clock):
+    mine, other = (Leases(place, HOUR, clock) for _ in range(2))
+    with mine.claimed("a"):
+        clock.now += HOUR - 1
+        with other.claimed("a") as held:
+            assert not held
+        mine._renew_one("a")
+        clock.now += HOUR - 1
+        with other.claimed("a") as held:
+            assert not held
+        clock.now += 2
+        with other.claimed("a") as held:
+            assert held
+            mine._renew_one("a")  # it is no longer its own
+            assert other.holder("a") is not None
+    assert other.holder("a") is None
+
+
+def test_the_thread_renews(tmp_path):
+    leases = Leases(Folder(tmp_path), 0.4)
+    with leases.claimed("a"):
+        first = (tmp_path / "leases" / "a.json").read_bytes()
+        time.sleep(1.0)
+        assert Leases(Folder(tmp_path), 0.4).holder("a") is not None
+        assert (tmp_path / "leases" / "a.json").read_bytes() != first
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b'{"holder": 3}', b'{"holder": "h:x", "until": 9e9}'])
+def test_a_damaged_lease_is_none(tmp_path, damage):
+    (tmp_path / "leases").mkdir()
+    (tmp_path / "leases" / "a.json").write_bytes(damage)
+    with Leases(Folder(tmp_path)).claimed("a") as held:
+        assert held
+
+
+def hold_and_die(root):
+    with Leases(Folder(root)).claimed("a"):
+        os._exit(9)
+
+
+def test_a_process_of_this_machine_that_died_holds_nothing(tmp_path):
+    process = multiprocessing.get_context("spawn").Process(target=hold_and_die, args=(tmp_path,))
+    process.start()
+    process.join()
+    assert process.exitcode == 9
+    lease = json.loads((tmp_path / "leases" / "a.json").read_bytes())
+    assert lease["until"] > time.time() + 60
+    with Leases(Folder(tmp_path)).claimed("a") as held:
+        assert held
+
+
+def test_a_full_disk_takes_no_lease_and_stops_nobody(tmp_path):
+    (tmp_path / "leases").write_text("a file where the folder should be")
+    with Leases(Folder(tmp_path)).claimed("a") as held:
+        assert held
