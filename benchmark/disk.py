@@ -8,8 +8,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from rebeca.errors import StoreError, lacks_locks
 
@@ -22,7 +23,7 @@ def file_digest(path: Path) -> str:
 
 def write_atomically(path: Path, data: bytes, sync: bool = True) -> None:
     """Writes a file whole or not at all. Without ``sync``, it is not flushed to disk; use it for what may get lost."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid4().hex[:8]}")
     try:
         with temporary.open("wb") as stream:
             stream.write(data)
@@ -124,7 +125,7 @@ def locked(path: Path, wait: Callable[[], None] = lambda: None, shared: bool = F
     Raises:
         StoreError: If its file system has no locks.
     """
-    descriptor, kind = os.open(path, os.O_RDONLY), fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    descriptor, kind = _opened(path), fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
@@ -141,6 +142,30 @@ def locked(path: Path, wait: Callable[[], None] = lambda: None, shared: bool = F
         yield
     finally:
         os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    """A descriptor that can be locked; file systems of a network lock only files that are open for writing."""
+    try:
+        return os.open(path, os.O_RDWR)
+    except IsADirectoryError:
+        return os.open(path, os.O_RDONLY)
+
+
+@contextmanager
+def locked_now(path: Path) -> Iterator[bool]:
+    """Holds the lock of a file or folder as :func:`locked`, or yields False where it is held or absent."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path, _refuse))
+        except (BlockingIOError, FileNotFoundError):
+            yield False
+            return
+        yield True
+
+
+def _refuse() -> None:
+    raise BlockingIOError
 
 
 def is_locked(path: Path) -> bool:

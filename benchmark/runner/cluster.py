@@ -11,9 +11,11 @@ import importlib.util
 import logging
 import os
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +29,22 @@ from rebeca.errors import PluginError, RebecaError, SpecError, StoreError, count
 
 TRIES = 3
 """Of a piece that fails, or whose actor dies."""
-LONGEST_SILENCE = 600.0
-"""Seconds without a single actor that could work, after which a run gives up."""
-PASSED_ON = ("HF_HUB_OFFLINE", "REBECA_WEIGHTS", "PYTHONPATH", VARIABLE)
-"""Environment variables that actors are given as the run has them."""
+LONGEST_SILENCE = 1800.0
+"""Seconds without a single actor that could work, after which a run gives up; reading the data takes long."""
+LONGEST_REST = 60.0
+"""Seconds after which an actor that was lost, or whose store failed, is asked again at the latest."""
+LOOK = 0.5
+"""Seconds between looks at actors that rest."""
+PASSED_ON = (
+    "HF_HUB_OFFLINE",
+    "REBECA_WEIGHTS",
+    "PYTHONPATH",
+    "AWS_ENDPOINT_URL",
+    "AWS_REGION",
+    "AWS_ALLOW_HTTP",
+    VARIABLE,
+)
+"""Environment variables that actors are given as the run has them. Secrets are none: nodes have them on their own."""
 EXTRA = "pip install 'rebeca-bench[ray]'"
 
 
@@ -44,6 +58,19 @@ def require_ray() -> None:
         raise SpecError("--executor ray: the package ray is not installed", hint=EXTRA)
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an actor says at the end of a piece, or when it is ready.
+
+    Attributes:
+        problem: What went wrong; empty where nothing did.
+        of_store: Whether the store or the disk was the cause, and no piece.
+    """
+
+    problem: str = ""
+    of_store: bool = False
+
+
 class Actor:
     """Makes pieces of one task in a process of its own.
 
@@ -55,26 +82,38 @@ class Actor:
     """
 
     def __init__(self, task: Task, workdir: Path, shared: str | None, device: str) -> None:
+        self._task, self._workdir, self._shared, self._device = task, workdir, shared, device
+        self._used = ExitStack()
+
+    @cached_property
+    def _worker(self) -> Worker:
         from benchmark.runner.places import shared_place
 
         reporter = Reporter(quiet=True)
-        store = Store(workdir, reporter.warn, None if shared is None else shared_place(shared))
-        self._worker = Worker(task, store, device, reporter)
+        place = None if self._shared is None else shared_place(self._shared)
+        store = Store(self._workdir, reporter.warn, place)
+        self._used.enter_context(store.used())  # until the process ends
+        return Worker(self._task, store, self._device, reporter)
 
-    def ready(self) -> None:
+    def ready(self) -> Answer:
         """Answers once the data are read."""
+        return self._answer(lambda: self._worker.make([]))
 
     def plan(self) -> tuple[list[Piece], list[Address]]:
         """All pieces of the task, and which of them are missing."""
         return list(self._worker.pieces.values()), [piece.address for piece in self._worker.missing()]
 
-    def make(self, address: Address) -> str:
-        """Makes a piece; returns what went wrong, or nothing. What it needs is there."""
+    def make(self, address: Address) -> Answer:
+        """Makes a piece. What it needs is cached."""
+        return self._answer(lambda: self._worker.make([self._worker.pieces[address]]))
+
+    def _answer(self, work: Callable[[], Mapping[str, PluginError]]) -> Answer:
+        """Errors as text: those of plug-ins may not be importable where the queue is."""
         try:
-            self._worker.make([self._worker.pieces[address]])
-        except RebecaError as error:  # as text: plug-ins' errors may not be importable where the queue is
-            return error.message
-        return ""
+            failed = work()
+        except RebecaError as error:
+            return Answer(str(error), isinstance(error, StoreError))
+        return Answer(str(next(iter(failed.values()), "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,28 +150,31 @@ class Cluster:
 
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         passed = {name: value for name, value in os.environ.items() if name in PASSED_ON}
-        ray.init(
-            address=self.address,
-            include_dashboard=False if self.address is None else None,
-            log_to_driver=True,
-            logging_level=logging.WARNING,
-            runtime_env={"env_vars": passed},
-        )
+        try:
+            ray.init(
+                address=self.address or "local",
+                include_dashboard=False if self.address is None else None,
+                log_to_driver=True,
+                logging_level=logging.WARNING,
+                runtime_env={"env_vars": passed},
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise StoreError(f"ray cannot be reached: {error}", hint="see --address, and ray status") from error
         try:
             queue = self._queue(ray)
         finally:
             ray.shutdown()
-        failed = {piece: error for piece, error in queue.failed.items() if not piece.apart}
+        failed = {piece: why for piece, why in queue.failed.items() if not piece.apart}
         if failed:
-            (piece, error), *others = failed.items()
+            (piece, reason), *others = failed.items()
             more = f", and {counted(len(others), 'other piece')}" if others else ""
             raise PluginError(
-                f"{piece.title} failed {TRIES} times{more}: {error}", hint="all other pieces are made and kept"
+                f"{piece.title} failed {TRIES} times{more}: {reason}", hint="all other pieces are made and kept"
             )
 
     def _queue(self, ray: Any) -> Queue:
         number = self.actors or self._capacity(ray.cluster_resources())
-        gpus = 0 if on_processor(self.device) else 1
+        gpus = 0.0 if on_processor(self.device) else min(1.0, ray.cluster_resources().get("GPU", 0) / number)
         kind = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=-1, max_task_retries=0)(Actor)
         actors = [kind.remote(self.task, self.workdir.absolute(), self.shared, self.device) for _ in range(number)]
         with self.reporter.stage(f"work of {counted(number, 'actor')}") as report:
@@ -156,7 +198,7 @@ class Queue:
     """Pieces that are left, and what became of the others.
 
     Attributes:
-        left: Pieces whose needs are there, in their order.
+        left: Pieces whose needs are there, by model and in their order.
         waiting: How many needs of a piece are missing.
         needed_by: Pieces that wait for an artefact.
         tries: Failures by piece.
@@ -165,7 +207,7 @@ class Queue:
         total: Of all pieces that were missing.
     """
 
-    left: dict[Address, Piece] = field(default_factory=dict)
+    left: dict[str, deque[Piece]] = field(default_factory=dict)
     waiting: dict[Address, int] = field(default_factory=dict)
     needed_by: dict[Address, list[Piece]] = field(default_factory=lambda: defaultdict(list))
     tries: Counter[Address] = field(default_factory=Counter)
@@ -185,23 +227,38 @@ class Queue:
             for address in needs:
                 queue.needed_by[address].append(piece)
             if not needs:
-                queue.left[piece.address] = piece
+                queue._put(piece)
         return queue
 
-    def take(self, model: str) -> Piece | None:
-        """The next piece, of a model if there is one; None where none is ready."""
-        own = next((piece for piece in self.left.values() if piece.model == model), None)
-        piece = own or next(iter(self.left.values()), None)
-        if piece is not None:
-            del self.left[piece.address]
-        return piece
+    def _put(self, piece: Piece) -> None:
+        self.left.setdefault(piece.model, deque()).append(piece)
+
+    def take(self, model: str, refused: Collection[Address] = ()) -> Piece | None:
+        """The next piece, of a model if there is one; None where none is ready.
+
+        Args:
+            model: What an actor has loaded.
+            refused: Pieces that it should not be given.
+        """
+        for name in [model, *self.left]:
+            for piece in self.left.get(name, ()):
+                if piece.address not in refused:
+                    self.left[name].remove(piece)
+                    if not self.left[name]:
+                        del self.left[name]
+                    return piece
+        return None
+
+    def put_back(self, piece: Piece) -> None:
+        """A piece that could not be tried."""
+        self._put(piece)
 
     def finish(self, piece: Piece) -> None:
         self.done += 1
         for other in self.needed_by.pop(piece.address, []):
             self.waiting[other.address] -= 1
             if not self.waiting[other.address]:
-                self.left[other.address] = other
+                self._put(other)
 
     def fail(self, piece: Piece, why: str) -> None:
         """Notes a failure; the piece is tried again, or left alone."""
@@ -209,7 +266,7 @@ class Queue:
         if self.tries[piece.address] >= TRIES:
             self.failed[piece] = why
         else:
-            self.left[piece.address] = piece
+            self._put(piece)
 
 
 class Dispatcher:
@@ -227,67 +284,123 @@ class Dispatcher:
         self._models: dict[Any, str] = dict.fromkeys(actors, "")
         self._starting: dict[Any, Any] = {actor.ready.remote(): actor for actor in actors}
         self._busy: dict[Any, tuple[Any, Piece]] = {}
-        self._idle: list[Any] = []
+        self._idle: deque[Any] = deque()
+        self._resting: list[tuple[float, Any]] = []
+        self._pauses: Counter[Any] = Counter()
+        self._failed_on: dict[Any, set[Address]] = defaultdict(set)
         self._queue: Queue | None = None
+        self._problem = "no actor became ready"
+        self._last_sign = time.monotonic()
 
     def run(self) -> Queue:
         """The queue at its end.
 
         Raises:
-            StoreError: If no actor could work for ten minutes.
+            StoreError: If no actor can work: at once where all are lost, otherwise after half an hour.
         """
-        last = time.monotonic()
         while self._queue is None or self._busy or self._queue.left:
-            finished, _ = self._ray.wait([*self._starting, *self._busy], num_returns=1, timeout=1.0)
+            waiting = [*self._busy, *self._starting]
+            if not (waiting or self._idle or self._resting):
+                raise StoreError(f"ray has no actor left: {self._problem}", hint="look at ray status, then run again")
+            if waiting:
+                finished, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=LOOK)
+            else:
+                finished = []
+                time.sleep(LOOK)
             for answer in finished:
-                self._finished(answer)
+                self._made(answer) if answer in self._busy else self._started(answer)
+            self._wake()
             self._give()
-            if self._busy or self._idle:
-                last = time.monotonic()
-            elif time.monotonic() - last > LONGEST_SILENCE:
-                raise StoreError("no actor of ray could work for ten minutes", hint="look at ray status")
+            if not self._busy and time.monotonic() - self._last_sign > LONGEST_SILENCE:
+                raise StoreError(f"no actor of ray works: {self._problem}", hint="look at ray status, then run again")
         return self._queue
 
-    def _finished(self, answer: Any) -> None:
-        if answer in self._starting:
-            actor = self._starting.pop(answer)
-            try:
-                self._ray.get(answer)
-                if self._queue is None:
-                    self._queue = Queue.of(*self._ray.get(actor.plan.remote()))
-            except self._ray.exceptions.RayActorError:
-                self._starting[actor.ready.remote()] = actor
-                return
-            except self._ray.exceptions.RayTaskError as error:  # reading the data failed: it would fail everywhere
-                raise StoreError(f"an actor of ray cannot start: {error.cause}") from error
-            self._idle.append(actor)
-            return
-        actor, piece = self._busy.pop(answer)
-        assert self._queue is not None
+    def _started(self, answer: Any) -> None:
+        """An actor is ready, or lost, or cannot start."""
+        actor, failures = self._starting.pop(answer), self._ray.exceptions
         try:
-            problem = self._ray.get(answer)
-        except self._ray.exceptions.RayActorError as error:
-            problem = f"its actor died ({str(error).splitlines()[0]})"
+            said: Answer = self._ray.get(answer)
+            if not said.problem and self._queue is None:
+                self._queue = Queue.of(*self._ray.get(actor.plan.remote()))
+        except failures.ActorUnavailableError as error:
+            self._rest(actor, error)
+            return
+        except failures.RayError as error:
+            self._lose(error)
+            return
+        if not said.problem:
+            self._idle.append(actor)
+        elif said.of_store and self._queue is not None:
+            self._rest(actor, said.problem)
+        elif self._queue is None:  # it would fail everywhere
+            raise StoreError(f"an actor of ray cannot start: {said.problem}", hint="see that its machine has the data")
+        else:
+            self._lose(said.problem)
+
+    def _made(self, answer: Any) -> None:
+        """A piece is made, or failed, or its actor was lost."""
+        (actor, piece), failures, queue = self._busy.pop(answer), self._ray.exceptions, self._queue
+        assert queue is not None
+        try:
+            said: Answer = self._ray.get(answer)
+        except failures.RayTaskError as error:
+            said = Answer(f"{type(error.cause).__name__}: {error.cause}")
+            self._idle.append(actor)
+        except failures.RayError as error:  # the actor died, or its machine; it may come back
+            said = Answer(f"its actor was lost ({_first_line(error)})")
             self._models[actor] = ""
-            self._starting[actor.ready.remote()] = actor  # given nothing until it answers
-        except self._ray.exceptions.RayTaskError as error:
-            problem = str(error.cause)
-            self._idle.append(actor)
+            self._rest(actor, error)
         else:
+            if said.of_store:
+                self._warn(f"{piece.title} has to wait: {said.problem}")
+                queue.put_back(piece)
+                self._rest(actor, said.problem)
+                return
+            self._pauses[actor] = 0
             self._idle.append(actor)
-        if not problem:
-            self._queue.finish(piece)
+        self._last_sign = time.monotonic()
+        if said.problem:
+            self._failed_on[actor].add(piece.address)
+            queue.fail(piece, said.problem)
+            self._warn(f"{piece.title}: try {queue.tries[piece.address]} of {TRIES} failed: {said.problem}")
         else:
-            self._queue.fail(piece, problem)
-            self._warn(f"{piece.title}: try {self._queue.tries[piece.address]} of {TRIES} failed: {problem}")
-        self._report(self._queue.done, self._queue.total, "pieces")
+            queue.finish(piece)
+        self._report(queue.done, queue.total, "pieces")
+
+    def _rest(self, actor: Any, why: object) -> None:
+        """Asks an actor again later, whenever it fails twice as late."""
+        self._problem = _first_line(why)
+        if not self._pauses[actor]:
+            self._last_sign = time.monotonic()
+        self._resting.append((time.monotonic() + min(2.0 ** self._pauses[actor], LONGEST_REST), actor))
+        self._pauses[actor] += 1
+
+    def _lose(self, why: object) -> None:
+        self._problem = _first_line(why)
+        self._warn(f"ray lost an actor: {self._problem}")
+
+    def _wake(self) -> None:
+        now = time.monotonic()
+        for until, actor in self._resting:
+            if until <= now:
+                self._starting[actor.ready.remote()] = actor
+        self._resting = [(until, actor) for until, actor in self._resting if until > now]
 
     def _give(self) -> None:
-        while self._queue is not None and self._idle:
-            actor = self._idle[-1]
-            piece = self._queue.take(self._models[actor])
+        """Gives pieces to idle actors; one that failed elsewhere before goes to another actor, if there is one."""
+        if self._queue is None:
+            return
+        for _ in range(len(self._idle)):
+            actor = self._idle.popleft()
+            others = [self._failed_on[other] for other in (*self._idle, *(busy for busy, _ in self._busy.values()))]
+            refused = {each for each in self._failed_on[actor] if any(each not in failed for failed in others)}
+            piece = self._queue.take(self._models[actor], refused)
             if piece is None:
-                return
-            self._idle.pop()
+                self._idle.append(actor)
+                continue
             self._models[actor] = piece.model
             self._busy[actor.make.remote(piece.address)] = actor, piece
+
+
+def _first_line(error: object) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -56,23 +56,71 @@ class GeneratorImages:
         return read_embeddings(self.folders)[self.order]
 
 
-class Loaded:
-    """The generator that is ready to decode; at most one, since one fits into the memory of a device.
+class UnitDecoder:
+    """Decodes work units; the generator that decoded last stays loaded, since one fits into the memory of a device.
+
+    Attributes:
+        decoded: Number of images that this process decoded.
 
     Args:
         task: The task.
         addresses: Of the run.
         materials: Data, embeddings and judges.
-        store: Holds the fits.
+        stages: Takes images from the store, or makes them.
+        freezer: Told of the first image.
         workdir: Folder for what generators write while they decode.
     """
 
-    def __init__(self, task: Task, addresses: Addresses, materials: Materials, store: Store, workdir: Path) -> None:
-        self._task, self._addresses, self._materials, self._store = task, addresses, materials, store
-        self._workdir = workdir
+    def __init__(
+        self, task: Task, addresses: Addresses, materials: Materials, stages: Stages, freezer: Freezer, workdir: Path
+    ) -> None:
+        self._task, self._addresses, self._materials = task, addresses, materials
+        self._stages, self._freezer, self._workdir = stages, freezer, workdir
         self._ready: dict[tuple[str, int], tuple[Generator[Any], Decoders]] = {}
+        self.decoded = 0
 
-    def write(self, spec: ResolvedGenerator, unit: WorkUnit, report: Callable[[int], None], folder: Path) -> None:
+    def decode(self, spec: ResolvedGenerator, units: Sequence[WorkUnit]) -> None:
+        """Decodes work units of a generator, after the fits that they need, as far as either is missing.
+
+        Raises:
+            PluginError: If the generator fails or breaks its contract.
+        """
+        fits, stages = list(dict.fromkeys(unit.fit for unit in units)), self._stages
+        fit_generator(self._task, spec, self._addresses, fits, self._materials, stages)
+        missing = [unit for unit in units if stages.store.find(unit.address) is None]
+        if not missing:
+            return
+        title, total, done = images_stage(spec.id), sum(unit.images for unit in missing), 0
+        with stages.reporter.stage(title) as shown:
+
+            def report(count: int) -> None:
+                shown(done + count, total, "images")
+
+            def seconds_to_decode(unit: WorkUnit, wait: bool = False) -> float | None:
+                """None where another process decodes it."""
+                started, write = time.perf_counter(), partial(self._write, spec, unit, report)
+                if (stages.store.make if wait else stages.store.attempt)(unit.address, write) is None:
+                    return None
+                self._freezer.images_made()
+                return time.perf_counter() - started
+
+            report(0)
+            elsewhere = []
+            with closing(spread(seconds_to_decode, missing, self._materials.device)) as results:
+                for unit, seconds in zip(missing, results, strict=True):
+                    if seconds is None:
+                        elsewhere.append(unit)
+                        continue
+                    stages.seconds[title] += seconds
+                    self.decoded += unit.images
+                    done += unit.images
+                    report(0)
+            for unit in elsewhere:
+                seconds_to_decode(unit, wait=True)
+                done += unit.images
+                report(0)
+
+    def _write(self, spec: ResolvedGenerator, unit: WorkUnit, report: Callable[[int], None], folder: Path) -> None:
         """Writes the images of a work unit; ``report`` is told how many there are."""
         generator, decoders = self._of(spec, unit.fit)
         requests = requests_of(self._task, spec, unit.users, unit.replicates)
@@ -87,13 +135,13 @@ class Loaded:
             self._ready.clear()  # before the next one is built
             workdir = self._workdir / f"{spec.id}-{fit.number}-{os.getpid()}"
             workdir.mkdir(exist_ok=True)
-            decoders = Decoders(self._task, spec, self._materials, self._store.root)
+            decoders = Decoders(self._task, spec, self._materials, self._stages.store.root)
             generator = load_generator(
                 self._task,
                 spec,
                 self._addresses.generators[spec.id],
                 fit,
-                self._store.folder(fit.address),
+                self._stages.store.folder(fit.address),
                 self._materials,
                 decoders,
                 workdir,
@@ -112,63 +160,9 @@ def fit_and_decode(
     """
     address = addresses.generators[spec.id]
     with TemporaryDirectory(prefix="rebeca-") as workdir:
-        loaded = Loaded(task, addresses, materials, stages.store, Path(workdir))
-        decoded = decode_units(task, spec, address.units, addresses, materials, stages, freezer, loaded)
-    return read_images(spec, address, stages.store, decoded)
-
-
-def decode_units(
-    task: Task,
-    spec: ResolvedGenerator,
-    units: Sequence[WorkUnit],
-    addresses: Addresses,
-    materials: Materials,
-    stages: Stages,
-    freezer: Freezer,
-    loaded: Loaded,
-) -> int:
-    """Decodes some work units of a generator, after the fits that they need, as far as either is missing.
-
-    Returns:
-        Number of images that this process decoded.
-
-    Raises:
-        PluginError: If the generator fails or breaks its contract.
-    """
-    fits = list(dict.fromkeys(unit.fit for unit in units))
-    fit_generator(task, spec, addresses, fits, materials, stages)
-    store, title = stages.store, images_stage(spec.id)
-    missing = [unit for unit in units if store.find(unit.address) is None]
-    if not missing:
-        return 0
-    total, done, own = sum(unit.images for unit in missing), 0, 0
-    with stages.reporter.stage(title) as shown:
-
-        def report(count: int) -> None:
-            shown(done + count, total, "images")
-
-        def seconds_to_decode(unit: WorkUnit) -> float | None:
-            started = time.perf_counter()
-            if store.attempt(unit.address, partial(loaded.write, spec, unit, report)) is None:
-                return None
-            freezer.images_made()
-            return time.perf_counter() - started
-
-        report(0)
-        elsewhere = []
-        with closing(spread(seconds_to_decode, missing, materials.device)) as results:
-            for unit, seconds in zip(missing, results, strict=True):
-                if seconds is None:
-                    elsewhere.append(unit)
-                    continue
-                stages.seconds[title] += seconds
-                done, own = done + unit.images, own + unit.images
-                report(0)
-        for unit in elsewhere:  # another process decodes them
-            store.make(unit.address, partial(loaded.write, spec, unit, report))
-            done += unit.images
-            report(0)
-    return own
+        decoder = UnitDecoder(task, addresses, materials, stages, freezer, Path(workdir))
+        decoder.decode(spec, address.units)
+    return read_images(spec, address, stages.store, decoder.decoded)
 
 
 def read_images(spec: ResolvedGenerator, address: GeneratorAddress, store: Store, decoded: int) -> GeneratorImages:

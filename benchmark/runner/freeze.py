@@ -8,7 +8,7 @@ version of the task starts anew, with other seeds and other images. Generators m
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,13 +55,15 @@ class Freezer:
     Args:
         workdir: The work folder.
         task: The task.
-        place: Where the declaration lies, for all who work on the task; the work folder by default.
+        shared: Where others who work on the task find the declaration as well.
     """
 
-    def __init__(self, workdir: Path, task: Task, place: Place | None = None) -> None:
+    def __init__(self, workdir: Path, task: Task, shared: Place | None = None) -> None:
         own = f"-modified-{task.hash()[:8]}" if task.modified else ""
-        self._place, self._name = place or Folder(workdir), f"frozen/{task.file.id}-v{task.file.version}{own}.json"
+        self._name = f"frozen/{task.file.id}-v{task.file.version}{own}.json"
         self._path = workdir / self._name
+        self._places: list[Place] = [Folder(workdir), *([] if shared is None else [shared])]
+        self._noted = False
         self._spec: Mapping[str, Plain] = {key: value for key, value in task.to_json().items() if key not in FREE}
 
     def declare(self, images_exist: bool, write: bool = True) -> Declaration:
@@ -91,38 +93,46 @@ class Freezer:
 
     def _declared(self, frozen: _Frozen | None, write: bool) -> str:
         """When the task was written down as it is now: an equal declaration stays, another one is replaced."""
-        if frozen is not None and frozen.spec == self._spec:
-            return frozen.at
-        new = _Frozen(self._spec, False, utc_now())
-        if write and (frozen is not None or not self._place.create(self._name, _bytes(new))):
-            present = self._read()  # another process may have been the first
-            if present is not None and present.spec == self._spec:
-                return present.at
-            self._place.write(self._name, _bytes(new))
-        return new.at
+        at = frozen.at if frozen is not None and frozen.spec == self._spec else utc_now()
+        if write:
+            self._update(lambda other: other if other and other.spec == self._spec else _Frozen(self._spec, False, at))
+            written = self._read()
+            return at if written is None else written.at
+        return at
 
     def images_made(self) -> None:
         """Notes that the task has an image: the declaration now stands, whatever the store still holds."""
-        frozen = self._read()
-        if frozen is not None and not frozen.images:
-            self._place.write(self._name, _bytes(replace(frozen, images=True)))
+        if not self._noted:
+            self._update(lambda frozen: frozen and replace(frozen, images=True))
+            self._noted = True
+
+    def _update(self, change: Callable[[_Frozen | None], _Frozen | None]) -> None:
+        """Changes what is written down, in every place; what another process writes meanwhile is changed again."""
+        for place in self._places:
+            while True:
+                data = place.read(self._name)
+                before = None if data is None else self._parsed(data)
+                after = change(before)
+                if after is None or after == before:
+                    break
+                new = json.dumps(asdict(after), indent=1, sort_keys=True).encode() + b"\n"
+                if place.create(self._name, new) if data is None else place.replace(self._name, new, data):
+                    break
 
     def _read(self) -> _Frozen | None:
+        """What is written down: where places differ, what has images, then the earliest."""
+        known = [self._parsed(data) for place in self._places if (data := place.read(self._name)) is not None]
+        return min(known, key=lambda frozen: (not frozen.images, frozen.at), default=None)
+
+    def _parsed(self, data: bytes) -> _Frozen:
         try:
-            data = self._place.read(self._name)
-            if data is None:
-                return None
             frozen = _Frozen(**json.loads(data))
             if not (isinstance(frozen.at, str) and isinstance(frozen.images, bool)):
                 raise ValueError("'at' or 'images' is missing")
             _generators(frozen.spec)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{self._path}: cannot be read ({error})", hint="raise the task's version") from error
         return frozen
-
-
-def _bytes(frozen: _Frozen) -> bytes:
-    return json.dumps(asdict(frozen), indent=1, sort_keys=True).encode() + b"\n"
 
 
 def _generators(spec: Mapping[str, Plain]) -> dict[str, Plain]:

@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 from benchmark.runner.addresses import Addresses, WorkUnit
+from benchmark.runner.places import shared_place
 from benchmark.runner.progress import Report, Reporter
 from benchmark.runner.stages import Stages
 from benchmark.runner.steps import runs_apart
@@ -52,6 +53,7 @@ class _Job:
     addresses: Addresses
     units: tuple[WorkUnit, ...]
     workdir: Path
+    shared: str | None
     device: str
     limits: IsolateSpec
 
@@ -88,7 +90,9 @@ def decode_in_child(
     stages.reporter.info(f"  {title} ...")
     seconds: Mapping[str, float] = {}
     try:
-        result = _watch(_Job(task, spec, addresses, tuple(units), stages.store.root, device, limits), stages.reporter)
+        shared = None if stages.store.shared is None else stages.store.shared.address
+        job = _Job(task, spec, addresses, tuple(units), stages.store.root, shared, device, limits)
+        result = _watch(job, stages.reporter)
         seconds = result.seconds
         return result.decoded
     finally:
@@ -260,20 +264,19 @@ class _Relay(Reporter):
 
 
 def _work(job: _Job, relay: _Relay) -> None:
-    from benchmark.runner.decode import Loaded, decode_units
+    from benchmark.runner.decode import UnitDecoder
     from benchmark.runner.freeze import Freezer
     from benchmark.runner.materials import prepare
     from benchmark.runner.world import build_world
 
-    stages = Stages(Store(job.workdir, relay.info), relay)
+    store = Store(job.workdir, relay.info, None if job.shared is None else shared_place(job.shared))
+    stages = Stages(store, relay)
     try:
         materials = prepare(build_world(job.task), job.addresses, job.device, stages)
-        freezer = Freezer(job.workdir, job.task)
+        freezer = Freezer(job.workdir, job.task, store.shared)
         with TemporaryDirectory(prefix="rebeca-") as workdir:
-            loaded = Loaded(job.task, job.addresses, materials, stages.store, Path(workdir))
-            decoded = decode_units(
-                job.task, job.generator, job.units, job.addresses, materials, stages, freezer, loaded
-            )
+            decoder = UnitDecoder(job.task, job.addresses, materials, stages, freezer, Path(workdir))
+            decoder.decode(job.generator, job.units)
     except RebecaError as error:
         text = error.message[: LONGEST_MESSAGE // 8]
         relay.send(_Message(error=text, hint=error.hint, machine=isinstance(error, StoreError)))
@@ -287,7 +290,7 @@ def _work(job: _Job, relay: _Relay) -> None:
         else:
             relay.send(_Message(error=str(error), machine=True))
     else:
-        relay.send(_Message(done=True, decoded=decoded, seconds=dict(stages.seconds)))
+        relay.send(_Message(done=True, decoded=decoder.decoded, seconds=dict(stages.seconds)))
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
 
@@ -31,8 +32,9 @@ RENEWALS = 4
 class _Lease:
     """Who holds something, until when in seconds since 1970, and a number of this claim alone."""
 
-    holder: Annotated[str, Field(pattern=r"^.*:[0-9]{1,10}$")]
-    until: float
+    machine: str
+    process: Annotated[int, Field(ge=0, lt=1 << 31)]
+    until: Annotated[float, Field(allow_inf_nan=False)]
     claim: str
 
 
@@ -40,7 +42,7 @@ class Leases:
     """Leases of one process, and of those that it forks.
 
     Args:
-        place: Where they lie, as ``leases/<name>``.
+        place: Where they lie, as ``leases/<name>.json``.
         seconds: How long one lasts unless it is renewed.
         clock: Seconds since 1970.
     """
@@ -50,11 +52,13 @@ class Leases:
         self._own: dict[str, bytes] = {}
         self._process = 0
         self._guard = threading.Lock()
+        self._thread: threading.Thread | None = None
 
     @contextmanager
     def claimed(self, name: str) -> Iterator[bool]:
         """Holds a lease for the block, or yields False where another process holds it."""
-        self._begin()
+        if self._process != os.getpid():  # a forked process begins without the leases of its parent
+            self._process, self._guard, self._own, self._thread = os.getpid(), threading.Lock(), {}, None
         held = self._take(name)
         try:
             yield held
@@ -63,69 +67,88 @@ class Leases:
                 self._release(name)
 
     def holder(self, name: str) -> str | None:
-        """Who holds a lease that has not ended, such as ``host:pid``; None where nobody does."""
-        data = self._place.read(_path(name))
-        lease = None if data is None else _parsed(data)
-        return None if lease is None or self._ended(lease) else lease.holder
-
-    def _begin(self) -> None:
-        """Starts the thread that renews; a forked process starts with its own, and without its parent's leases."""
-        if self._process == os.getpid():
-            return
-        self._process, self._guard, self._own = os.getpid(), threading.Lock(), {}
-        threading.Thread(target=self._renew, name="leases", daemon=True).start()
+        """Who holds a lease that has not ended, in words; None where nobody does."""
+        lease = _parsed(self._place.read(_path(name)) or b"")
+        return None if lease is None or self._ended(lease) else f"process {lease.process} of {lease.machine}"
 
     def _take(self, name: str) -> bool:
         data = self._written()
         try:
-            held = self._place.create(_path(name), data)
+            held = self._place.create(_path(name), data) or self._take_over(name, data)
         except OSError:  # a full or read-only disk: whoever goes on meets it where results are written
             return True
-        if not held:
-            seen = self._place.read(_path(name))
-            if seen is None:  # released in between
-                held = self._place.create(_path(name), data)
-            elif (lease := _parsed(seen)) is None or self._ended(lease):
-                held = self._place.replace(_path(name), data, seen)
         if held:
-            with self._guard:
-                self._own[name] = data
+            self._keep(name, data)
         return held
+
+    def _take_over(self, name: str, data: bytes) -> bool:
+        """Takes a lease that has ended."""
+        seen = self._place.read(_path(name))
+        if seen is None:  # released a moment ago
+            return self._place.create(_path(name), data)
+        lease = _parsed(seen)
+        return (lease is None or self._ended(lease)) and self._place.replace(_path(name), data, seen)
+
+    def _keep(self, name: str, data: bytes) -> None:
+        with self._guard:
+            self._own[name] = data
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._renew, name="leases", daemon=True)
+                self._thread.start()
 
     def _release(self, name: str) -> None:
         with self._guard:
             data = self._own.pop(name, None)
         with suppress(StoreError, OSError):  # it ends by itself
-            if self._place.read(_path(name)) == data:
+            if data is not None and self._place.read(_path(name)) == data:
                 self._place.remove(_path(name))
 
     def _written(self) -> bytes:
-        holder = f"{socket.gethostname()}:{os.getpid()}"
-        return TypeAdapter(_Lease).dump_json(_Lease(holder, self._clock() + self._seconds, uuid4().hex))
+        lease = _Lease(machine(), os.getpid(), self._clock() + self._seconds, uuid4().hex)
+        return TypeAdapter(_Lease).dump_json(lease)
 
     def _ended(self, lease: _Lease) -> bool:
-        """Whether a lease has ended: by its time, or because its process of this machine is gone."""
-        host, _, pid = lease.holder.rpartition(":")
-        return self._clock() >= lease.until or (host == socket.gethostname() and not _lives(int(pid)))
+        """Whether a lease has ended: by its time, or because its process of this machine is gone.
+
+        One that would last longer than any was written by a wrong clock.
+        """
+        left = lease.until - self._clock()
+        return not 0 < left <= 2 * self._seconds or (lease.machine == machine() and not _lives(lease.process))
 
     def _renew(self) -> None:
-        process = os.getpid()
-        while process == self._process:
+        """Renews the leases of this process, until it holds none."""
+        while True:
             time.sleep(self._seconds / RENEWALS)
             with self._guard:
                 names = list(self._own)
+                if not names:
+                    self._thread = None
+                    return
             for name in names:
                 self._renew_one(name)
 
     def _renew_one(self, name: str) -> None:
-        with self._guard:  # so that it is not released in between
-            seen = self._own.get(name)
-            if seen is None:
+        seen = self._own.get(name)
+        if seen is None:
+            return
+        data = self._written()
+        with suppress(StoreError, OSError):  # tried again at the next turn, and it is advice only
+            if not self._place.replace(_path(name), data, seen):
                 return
-            data = self._written()
-            with suppress(StoreError, OSError):  # tried again at the next turn, and it is advice only
-                if self._place.replace(_path(name), data, seen):
+            with self._guard:
+                if name in self._own:
                     self._own[name] = data
+                    return
+            self._place.remove(_path(name))  # released meanwhile
+
+
+def machine() -> str:
+    """This machine, and the space in which its process numbers count: containers on one host have their own."""
+    try:
+        space = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        space = 0
+    return f"{socket.gethostname()}-{space}"
 
 
 def _path(name: str) -> str:
@@ -140,11 +163,11 @@ def _parsed(data: bytes) -> _Lease | None:
         return None
 
 
-def _lives(pid: int) -> bool:
+def _lives(process: int) -> bool:
     try:
-        os.kill(pid, 0)
+        os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except (PermissionError, OverflowError):
+    except PermissionError:
         return True
     return True

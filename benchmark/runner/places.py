@@ -9,19 +9,21 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 from uuid import uuid4
 
-from benchmark.disk import write_atomically
+from benchmark.disk import locked, write_atomically
 from rebeca.errors import SpecError, StoreError
 
 Answer = TypeVar("Answer")
 
 TRIES = 6
 """Of a request that fails for no lasting reason."""
+LOCK = ".lock"
+"""File of a folder that is held while an object is compared and replaced."""
 FIRST_PAUSE = 0.2
 """Seconds before the second try; every further one waits twice as long."""
 
@@ -31,9 +33,11 @@ class Place(Protocol):
 
     Attributes:
         FORKS: Whether forked processes can go on with it.
+        address: As :func:`shared_place` takes it.
     """
 
     FORKS: ClassVar[bool]
+    address: str
 
     def read(self, name: str) -> bytes | None:
         """The bytes of an object; None where it is absent."""
@@ -59,6 +63,9 @@ class Place(Protocol):
     def download(self, name: str, path: Path) -> bool:
         """Writes an object into a file; False where it is absent."""
 
+    def names(self, folder: str) -> Iterator[str]:
+        """Names of all objects below a folder."""
+
 
 class Folder:
     """A folder as a place.
@@ -70,7 +77,7 @@ class Folder:
     FORKS: ClassVar[bool] = True
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root, self.address = root, f"file://{root.absolute()}"
 
     def read(self, name: str) -> bytes | None:
         try:
@@ -91,9 +98,12 @@ class Folder:
         return True
 
     def replace(self, name: str, data: bytes, seen: bytes) -> bool:
-        if self.read(name) != seen:
-            return False
-        self.write(name, data)
+        lock = self._ready(LOCK)
+        lock.touch()
+        with locked(lock):
+            if self.read(name) != seen:
+                return False
+            self.write(name, data)
         return True
 
     def write(self, name: str, data: bytes) -> None:
@@ -118,6 +128,11 @@ class Folder:
             return False
         return True
 
+    def names(self, folder: str) -> Iterator[str]:
+        for path in (self._root / folder).rglob("*"):
+            if path.is_file():
+                yield path.relative_to(self._root).as_posix()
+
     def _ready(self, name: str) -> Path:
         path = self._root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,14 +144,14 @@ class ObjectStore:
 
     Args:
         store: One of obstore's stores.
-        title: Its address, for messages.
+        address: Its address.
         sleep: Waits so many seconds.
     """
 
     FORKS: ClassVar[bool] = False
 
-    def __init__(self, store: Any, title: str, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._store, self._title, self._sleep = store, title, sleep
+    def __init__(self, store: Any, address: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._store, self.address, self._sleep = store, address, sleep
 
     def read(self, name: str) -> bytes | None:
         import obstore
@@ -171,6 +186,8 @@ class ObjectStore:
             self._try(lambda: obstore.put(self._store, name, data, mode=version))
         except PreconditionError:
             return self.read(name) == data
+        except FileNotFoundError:  # removed in between
+            return False
         except NotImplementedError:
             self.write(name, data)
         return True
@@ -205,6 +222,12 @@ class ObjectStore:
             return False
         return True
 
+    def names(self, folder: str) -> Iterator[str]:
+        import obstore
+
+        listed = self._try(lambda: [entry["path"] for part in obstore.list(self._store, folder) for entry in part])
+        yield from listed
+
     def _try(self, request: Callable[[], Answer]) -> Answer:
         """The answer of a request, tried again where it fails for no lasting reason.
 
@@ -231,7 +254,7 @@ class ObjectStore:
         raise AssertionError("the last try returns or raises")
 
     def _failed(self, error: Exception, hint: str) -> StoreError:
-        return StoreError(f"{self._title}: {str(error).splitlines()[0]}", hint=hint)
+        return StoreError(f"{self.address}: {str(error).splitlines()[0]}", hint=hint)
 
 
 def shared_place(address: str) -> Place:
@@ -244,7 +267,10 @@ def shared_place(address: str) -> Place:
         SpecError: If obstore is not installed, or the address is none.
     """
     if address.startswith("file://"):
-        return Folder(Path(address.removeprefix("file://")))
+        folder = Path(address.removeprefix("file://"))
+        if not folder.is_absolute():
+            raise SpecError(f"--store {address}: not a whole path", hint="write three slashes, as in file:///folder")
+        return Folder(folder)
     try:
         from obstore.exceptions import BaseError
         from obstore.store import from_url

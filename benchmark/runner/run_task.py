@@ -76,7 +76,7 @@ def _run(task: Task, stages: Stages, device: str, command: Sequence[str]) -> Run
     check_reach(task, len(data.users))
     addresses = find_addresses(task, device, data.users, data.addresses)
     note_uses(record_root(store.root / RUNS, task), task.source, device_class(device), addresses)
-    freezer = Freezer(store.root, task, store.place)
+    freezer = Freezer(store.root, task, store.shared)
     declaration = declare(freezer, addresses, stages) if task.declares else Declaration(False, None)
     target, address = record_root(store.root / "records", task), record_address(task, addresses, declaration)
     current = is_current(target, address)
@@ -144,7 +144,8 @@ def check_reach(task: Task, users: int) -> None:
 
 def declare(freezer: Freezer, addresses: Addresses, stages: Stages) -> Declaration:
     """Writes the declaration down before the first image, and reports where it no longer holds."""
-    declaration = freezer.declare(any(stages.store.folder(unit).is_dir() for unit in addresses.images()))
+    cached = stages.store.keys("images")
+    declaration = freezer.declare(any(unit.key in cached for unit in addresses.images()))
     if declaration.why_not:
         stages.reporter.info(
             f"  {declaration.why_not}: every comparison is exploratory until the task's version is raised"

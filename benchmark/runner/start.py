@@ -104,6 +104,8 @@ def work(
     with opened(workdir, shared, reporter) as store, store.used():
         worker = Worker(task, store, device, reporter)
         share = shard.share([piece for piece in worker.pieces.values() if piece.stage == stage])
-        missing = [piece for piece in share if not store.exists(piece.address)]
-        worker.make(missing)
-        return len(share), len(missing)
+        missing = {piece.address for piece in worker.missing(stage)}
+        lacking = [piece for piece in share if piece.address in missing]
+        for error in worker.make(lacking).values():
+            reporter.warn(f"{error.message}; the run decides what becomes of its row")
+        return len(share), len(lacking)

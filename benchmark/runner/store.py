@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,18 +22,18 @@ from uuid import uuid4
 
 from pydantic import JsonValue
 
-from benchmark.disk import file_digest, is_locked, locked, sync_files, sync_path, write_atomically
-from benchmark.runner.leases import Leases
+from benchmark.disk import file_digest, is_locked, locked, locked_now, sync_files, sync_path, write_atomically
+from benchmark.runner.leases import Leases, machine
 from benchmark.runner.places import Folder, Place
-from benchmark.runner.shared import MANIFEST, compare, fetch, publish
+from benchmark.runner.shared import MANIFEST, Differs, compare, fetch, publish
 from rebeca.errors import StoreError, disk_full
 from rebeca.seeds import canonical_json, digest_of
 from rebeca.spans import Part, span
 
 LOCK, LOCKS = "lock", "locks"
 """Held by everybody who uses a work folder together with others; one per run, which holds it alone."""
-SECONDS_BETWEEN_LOOKS = 0.5
-"""While another process makes what is needed."""
+FIRST_LOOK, LONGEST_LOOK = 0.25, 8.0
+"""Seconds before looking again whether another process has made what is needed; doubled every time."""
 STAGE_VERSIONS = {
     "data": 1,
     "embeddings": 2,
@@ -108,23 +108,49 @@ class Store:
         return self.root / "checkpoints" / f"{address.stage}-{address.key}"
 
     def find(self, address: Address) -> Path | None:
-        """The folder of an intact artefact, or None; every byte is read, and a damaged artefact is set aside."""
+        """The folder of an intact artefact, or None; every byte is read, and a damaged artefact is set aside.
+
+        Raises:
+            StoreError: If another one is shared under this address, or a shared one is damaged.
+        """
+        return self._find(address, claimed=False)
+
+    def _find(self, address: Address, claimed: bool) -> Path | None:
+        """As :meth:`find`; ``claimed`` where the caller holds the lease, which setting aside needs."""
         folder = self.folder(address)
         if folder.is_dir():
-            with span(Part.STORE, f"check {address.stage}"):
-                problem = problem_of(folder, address.stage, address.key)
+            problem = self._problem(address)
             if problem is None:
                 self._publish(folder, address)
                 return folder
-            if (aside := self.set_aside(folder)) is not None:
-                self.notify(f"{address.stage} {folder.name[:12]}: {problem}; set aside as {aside} and computed again")
+            with nullcontext(True) if claimed else self.leases.claimed(_lease(address)) as mine:
+                if not mine or not self._set_damaged_aside(address):
+                    return self.folder(address) if self._problem(address) is None else None
         return folder if self._fetch(folder, address) else None
 
+    def _problem(self, address: Address) -> str | None:
+        with span(Part.STORE, f"check {address.stage}"):
+            return problem_of(self.folder(address), address.stage, address.key)
+
+    def _set_damaged_aside(self, address: Address) -> bool:
+        """Whether an artefact is still damaged; it is then set aside."""
+        folder, problem = self.folder(address), self._problem(address)
+        if problem is not None and (aside := self.set_aside(folder)) is not None:
+            self.notify(f"{address.stage} {folder.name[:12]}: {problem}; set aside as {aside} and computed again")
+        return problem is not None
+
     def exists(self, address: Address) -> bool:
-        """Whether an artefact is in the work folder or shared, damaged or not."""
-        return self.folder(address).is_dir() or (
-            self.shared is not None and self.shared.read(f"{_name(address)}/{MANIFEST}") is not None
-        )
+        """Whether an artefact is where everybody finds it, damaged or not."""
+        if self.shared is None:
+            return self.folder(address).is_dir()
+        return self.shared.read(f"{_name(address)}/{MANIFEST}") is not None
+
+    def keys(self, stage: str) -> frozenset[str]:
+        """Keys of a stage's artefacts that everybody finds, damaged or not: as many of :meth:`exists` at once."""
+        if self.shared is None:
+            return frozenset(path.name for path in (self.root / stage).glob("*/[!.]*"))
+        parts = (name.split("/") for name in self.shared.names(stage))
+        return frozenset(part[2] for part in parts if part[-1] == MANIFEST and len(part) == 4)
 
     def set_aside(self, folder: Path) -> Path | None:
         """Moves a damaged artefact out of the way; returns where it lies now, or None if another process did."""
@@ -144,12 +170,13 @@ class Store:
         Raises:
             StoreError: If the disk is full or the folder cannot be written, or another process made something else.
         """
-        told = False
+        pause = FIRST_LOOK
         while (folder := self.attempt(address, write)) is None:
-            if not told:
-                self.notify(f"another process makes {address.stage} {address.key[:12]}; waiting for it")
-                told = True
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+            if pause == FIRST_LOOK:
+                holder = self.leases.holder(_lease(address)) or "another process"
+                self.notify(f"{holder} makes {address.stage} {address.key[:12]}; waiting for it")
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_LOOK)
         return folder
 
     def attempt(self, address: Address, write: Callable[[Path], None]) -> Path | None:
@@ -157,45 +184,43 @@ class Store:
         folder = self.find(address)
         if folder is not None:
             return folder
-        with self.leases.claimed(f"{address.stage}-{address.key}") as mine:
+        with self.leases.claimed(_lease(address)) as mine:
             if not mine:
                 return None
-            return self.find(address) or self._make(address, write)
+            return self._find(address, claimed=True) or self._make(address, write)
 
     def _make(self, address: Address, write: Callable[[Path], None]) -> Path:
         folder = self.folder(address)
+        with self._naming_errors(folder), self._beside(folder) as temporary:
+            write(temporary)
+            with span(Part.STORE, f"keep {address.stage}"):
+                self._keep(address, temporary, folder)
+        self._publish(folder, address)
+        return folder
+
+    @contextmanager
+    def _naming_errors(self, folder: Path) -> Iterator[None]:
+        """Turns errors of the disk into a message with a remedy."""
         try:
-            with self._beside(folder) as temporary:
-                write(temporary)
-                with span(Part.STORE, f"keep {address.stage}"):
-                    self._keep(address, temporary, folder)
+            yield
         except OSError as error:
             remedy = "free disk space, or choose another --workdir" if disk_full(error) else "make the folder writable"
             raise StoreError(
                 f"{error.filename or folder}: {error.strerror or error}", hint=f"{remedy}, then run again"
             ) from error
-        self._publish(folder, address)
-        return folder
 
     @contextmanager
     def _beside(self, folder: Path) -> Iterator[Path]:
         """An empty folder beside the place of an artefact; locked, so that nobody sweeps it away."""
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = folder.with_name(f".{folder.name[:16]}-{os.getpid()}-{uuid4().hex[:8]}")
-        while True:
-            temporary.mkdir(exist_ok=True)
-            try:
-                with locked(temporary):
-                    if not temporary.exists():  # swept before it was locked
-                        continue
-                    try:
-                        yield temporary
-                    finally:
-                        shutil.rmtree(temporary, ignore_errors=True)
-                    return
-            except FileNotFoundError:
-                if temporary.exists():
-                    raise
+        with ExitStack() as stack:
+            while True:
+                temporary = folder.with_name(f".{folder.name[:16]}-{os.getpid()}-{uuid4().hex[:8]}")
+                temporary.mkdir()
+                if stack.enter_context(locked_now(temporary)) and temporary.exists():
+                    break  # otherwise it was swept before it was locked
+            stack.callback(shutil.rmtree, temporary, ignore_errors=True)
+            yield temporary
 
     def _keep(self, address: Address, written: Path, folder: Path) -> None:
         """Adds the manifest to a folder that was written, and moves it to its place."""
@@ -220,10 +245,20 @@ class Store:
             compare((written / MANIFEST).read_bytes(), (folder / MANIFEST).read_bytes(), str(folder))
 
     def _publish(self, folder: Path, address: Address) -> None:
-        if self.shared is not None and folder.name not in self._published:
-            with span(Part.STORE, f"share {address.stage}"):
+        """Shares an artefact; one that differs from what is shared is set aside.
+
+        Raises:
+            StoreError: If it differs.
+        """
+        if self.shared is None or folder.name in self._published:
+            return
+        try:
+            with self._naming_errors(folder), span(Part.STORE, f"share {address.stage}"):
                 publish(folder, self.shared, _name(address))
-            self._published.add(folder.name)
+        except Differs as error:
+            aside = self.set_aside(folder)
+            raise StoreError(f"{error.message}; the own ones lie in {aside}", hint=error.hint) from error
+        self._published.add(folder.name)
 
     def _fetch(self, folder: Path, address: Address) -> bool:
         """Takes an artefact from the shared place into the work folder; False where it is not there.
@@ -231,11 +266,12 @@ class Store:
         Raises:
             StoreError: If it is damaged there.
         """
-        if self.shared is None:
+        manifest = None if self.shared is None else self.shared.read(f"{_name(address)}/{MANIFEST}")
+        if self.shared is None or manifest is None:
             return False
-        with span(Part.STORE, f"fetch {address.stage}"), self._beside(folder) as temporary:
-            if not fetch(temporary, self.shared, _name(address)):
-                return False
+        naming, timed = self._naming_errors(folder), span(Part.STORE, f"fetch {address.stage}")
+        with naming, timed, self._beside(folder) as temporary:
+            fetch(temporary, self.shared, _name(address), manifest)
             problem = problem_of(temporary, address.stage, address.key)
             if problem is not None:
                 raise StoreError(
@@ -248,8 +284,12 @@ class Store:
     @contextmanager
     def used(self) -> Iterator[None]:
         """Holds the work folder together with others, to make artefacts in it."""
-        with self.locked(f"artefacts by process {os.getpid()}"):
-            yield
+        name = f"artefacts by process {os.getpid()} of {machine()}"
+        with self.locked(name):
+            try:
+                yield
+            finally:
+                self._lock_of(name).unlink(missing_ok=True)
 
     @contextmanager
     def locked(self, what: str) -> Iterator[None]:
@@ -261,7 +301,7 @@ class Store:
         Raises:
             StoreError: If the folder cannot be created, or its file system has no locks.
         """
-        lock = self.root / LOCKS / digest_of(what)[:16]
+        lock = self._lock_of(what)
         with self._used(shared=True):
             self._touch(lock)
             with locked(lock, lambda: self.notify(f"another run writes {what} in {self.root}; waiting for it to end")):
@@ -294,6 +334,9 @@ class Store:
         with locked(self.root / LOCK, wait, shared):
             yield
 
+    def _lock_of(self, what: str) -> Path:
+        return self.root / LOCKS / digest_of(what)[:16]
+
     def _touch(self, lock: Path) -> None:
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
@@ -311,8 +354,13 @@ class Store:
         """Removes what killed processes left half written."""
         for stage in STAGE_VERSIONS.keys() - {"records"}:  # records have no address and are replaced as a whole
             for leftover in (self.root / stage).glob("*/.*"):
-                if not is_locked(leftover):
-                    shutil.rmtree(leftover, ignore_errors=True)
+                with locked_now(leftover) as unused:
+                    if unused:
+                        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _lease(address: Address) -> str:
+    return f"{address.stage}-{address.key}"
 
 
 def _name(address: Address) -> str:
@@ -337,10 +385,11 @@ def problem_of(folder: Path, stage: str, key: str) -> str | None:
         return f"its manifest cannot be read ({error})"
     if (written_stage, written_key) != (stage, key) or written != _manifest(stage, version, inputs, files):
         return "its manifest was changed"
-    present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} - {MANIFEST}
-    if present != set(files):
-        return f"files are missing or added: {sorted(present ^ set(files))[:3]}"
-    for name, digest in files.items():
-        if file_digest(folder / name) != digest:
-            return f"{name} was changed or cut short"
-    return None
+    try:
+        present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} - {MANIFEST}
+        if present != set(files):
+            return f"files are missing or added: {sorted(present ^ set(files))[:3]}"
+        changed = next((name for name, digest in files.items() if file_digest(folder / name) != digest), None)
+    except FileNotFoundError as error:
+        return f"{error.filename} was removed"
+    return None if changed is None else f"{changed} was changed or cut short"

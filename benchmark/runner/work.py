@@ -15,20 +15,23 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from benchmark.records.costs import READ_STAGE, fit_stage, images_stage, judge_stage, score_stage
-from benchmark.runner.addresses import Addresses, find_addresses
+from benchmark.runner.addresses import Addresses, FitAddress, find_addresses
 from benchmark.runner.freeze import Freezer
+from benchmark.runner.notes import RUNS
 from benchmark.runner.progress import Reporter
-from benchmark.runner.run_task import check_reach, declare
+from benchmark.runner.run_task import check_reach, declare, record_root
 from benchmark.runner.stages import Stages
 from benchmark.runner.steps import runs_apart
 from benchmark.runner.store import Address, Store
+from benchmark.runner.uses import note_uses
 from benchmark.runner.world import find_data, keep_users
 from benchmark.task.resolved import ResolvedGenerator, Task
-from rebeca.errors import SpecError
+from rebeca.device import device_class
+from rebeca.errors import PluginError, SpecError
 from rebeca.spans import Part, span
 
 if TYPE_CHECKING:
-    from benchmark.runner.decode import Loaded
+    from benchmark.runner.decode import UnitDecoder
     from benchmark.runner.materials import Materials
     from benchmark.runner.scoring import Asked
     from rebeca.interfaces import Scorer, SetScorer
@@ -112,11 +115,15 @@ def _pieces(task: Task, addresses: Addresses) -> Iterator[Piece]:
             yield Piece("fits", title, fit.address, (verifier,) if asks and at == "fit" else (), spec.id)
     for spec in task.generators:
         own = addresses.generators[spec.id]
-        asks = "judge" in own.flags.needs
+        asks, firsts = "judge" in own.flags.needs, dict[FitAddress, Address]()
         for number, unit in enumerate(own.units, start=1):
-            needs = (*([] if runs_apart(task, spec) else [unit.fit.address]), *([verifier] if asks else []))
-            title = f"{images_stage(spec.id)}, {number} of {len(own.units)}"
-            yield Piece("images", title, unit.address, needs, f"{spec.id} {unit.fit.number}", runs_apart(task, spec))
+            first = firsts.setdefault(unit.fit, unit.address)
+            title, model = f"{images_stage(spec.id)}, {number} of {len(own.units)}", f"{spec.id} {unit.fit.number}"
+            if runs_apart(task, spec):  # its child process fits as well, for the first work unit of the fit
+                needs = tuple(judge.fit for judge in judges) if unit.address == first else (first,)
+            else:
+                needs = (unit.fit.address, verifier) if asks else (unit.fit.address,)
+            yield Piece("images", title, unit.address, needs, model, runs_apart(task, spec))
     for spec in task.generators:
         units = tuple(unit.address for unit in addresses.generators[spec.id].units)
         for scorer in addresses.scorers:
@@ -143,7 +150,8 @@ class Worker:
             keep_users(self._data, store)
         check_reach(task, len(self._data.users))
         self.addresses = find_addresses(task, device, self._data.users, self._data.addresses)
-        self._freezer = Freezer(store.root, task, store.place)
+        note_uses(record_root(store.root / RUNS, task), task.source, device_class(device), self.addresses)
+        self._freezer = Freezer(store.root, task, store.shared)
         if task.declares:
             declare(self._freezer, self.addresses, self._stages)
         self._workdir = TemporaryDirectory(prefix="rebeca-")
@@ -155,17 +163,22 @@ class Worker:
         return {piece.address: piece for piece in pieces_of(self._task, self.addresses)}
 
     def missing(self, stage: Stage | None = None) -> list[Piece]:
-        """Pieces that the store lacks, of a stage or of all."""
-        store = self._stages.store
+        """Pieces that not everybody finds in the store, of a stage or of all."""
+        cached = {name: self._stages.store.keys(name) for name in {address.stage for address in self.pieces}}
         return [
-            piece for piece in self.pieces.values() if stage in (None, piece.stage) and not store.exists(piece.address)
+            piece
+            for piece in self.pieces.values()
+            if stage in (None, piece.stage) and piece.address.key not in cached[piece.address.stage]
         ]
 
-    def make(self, pieces: Sequence[Piece]) -> None:
+    def make(self, pieces: Sequence[Piece]) -> dict[str, PluginError]:
         """Makes pieces, and what they need as far as it is missing.
 
+        Returns:
+            By generator, why its images could not be made in a child process; nothing of it is scored.
+
         Raises:
-            RebecaError: If one fails.
+            RebecaError: If anything else fails.
         """
         wanted: set[Address] = set()
         waiting = [piece.address for piece in pieces]
@@ -178,12 +191,9 @@ class Worker:
         fits = [piece for piece in chosen if piece.stage == "fits"]
         self._fit([piece.address for piece in fits if not piece.needs])
         self._fit([piece.address for piece in fits if piece.needs])
-        self._decode({piece.address for piece in chosen if piece.stage == "images"})
-        self._score({piece.address for piece in chosen if piece.stage == "scores"})
-
-    def embed(self) -> None:
-        """Embeds all items, which everything else needs."""
-        _ = self._materials
+        failed = self._decode({piece.address for piece in chosen if piece.stage == "images"})
+        self._score({piece.address for piece in chosen if piece.stage == "scores"}, failed)
+        return failed
 
     @cached_property
     def _materials(self) -> Materials:
@@ -194,11 +204,11 @@ class Worker:
         return embedded(self._data.read(), self.addresses, self._device, self._stages)
 
     @cached_property
-    def _loaded(self) -> Loaded:
-        from benchmark.runner.decode import Loaded
+    def _decoder(self) -> UnitDecoder:
+        from benchmark.runner.decode import UnitDecoder
 
-        store, workdir = self._stages.store, Path(self._workdir.name)
-        return Loaded(self._task, self.addresses, self._materials, store, workdir)
+        workdir = Path(self._workdir.name)
+        return UnitDecoder(self._task, self.addresses, self._materials, self._stages, self._freezer, workdir)
 
     def _fit(self, wanted: Sequence[Address]) -> None:
         from benchmark.runner.fits import fit_jobs
@@ -214,22 +224,28 @@ class Worker:
         jobs += judge_jobs(judges, materials.embeddings, materials.world, self._device)
         self._stages.make_all(jobs, self._device)
 
-    def _decode(self, wanted: Collection[Address]) -> None:
-        from benchmark.runner.decode import decode_units
+    def _decode(self, wanted: Collection[Address]) -> dict[str, PluginError]:
         from benchmark.runner.isolation import decode_in_child
 
+        failed = {}
         for spec in self._task.generators:
             units = [unit for unit in self.addresses.generators[spec.id].units if unit.address in wanted]
-            if units:
+            if not units:
+                continue
+            _ = self._materials  # embeddings are made or fetched here, and not by the child
+            try:
                 decode_in_child(self._task, spec, self.addresses, self._device, self._stages, units)
-                decode_units(
-                    self._task, spec, units, self.addresses, self._materials, self._stages, self._freezer, self._loaded
-                )
+            except PluginError as error:
+                failed[spec.id] = error
+            else:
+                self._decoder.decode(spec, units)
+        return failed
 
-    def _score(self, wanted: Collection[Address]) -> None:
+    def _score(self, wanted: Collection[Address], without: Collection[str]) -> None:
         jobs = []
         for spec in self._task.generators:
-            if any(self.addresses.scores[spec.id, scorer] in wanted for scorer in self.addresses.scorers):
+            addresses = {self.addresses.scores[spec.id, scorer] for scorer in self.addresses.scorers}
+            if spec.id not in without and addresses & set(wanted):
                 jobs += [job for job in self._images_of(spec).jobs() if job.address in wanted]
         self._stages.make_all(jobs, self._device)
 

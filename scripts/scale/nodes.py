@@ -19,7 +19,7 @@ from pathlib import Path
 
 import click
 
-from scripts.scale.equal_records import contents
+from benchmark.runner.reproduce import compare
 
 RUN = "from benchmark.commands.main import main; main()"
 
@@ -44,7 +44,7 @@ def main(task: str, limit_users: int, overrides: tuple[str, ...], turns: int, wo
     words = [task, "--limit-users", str(limit_users), *(word for each in overrides for word in ("--set", each))]
     bench(["work", *words, "--stage", "fits", "--workdir", str(workdir / "fits")], environment)
     seconds: dict[str, list[float]] = {"local": [], "one node": [], "two nodes": []}
-    written: dict[str, dict[str, bytes]] = {}
+    records: list[Path] = []
     for turn in range(turns):
         for name, nodes in (("local", 0), ("one node", 1), ("two nodes", 2)):
             folder = workdir / f"{name.replace(' ', '-')}-{turn}"
@@ -59,14 +59,13 @@ def main(task: str, limit_users: int, overrides: tuple[str, ...], turns: int, wo
                 options = ["--executor", "ray", "--address", cluster.address]
                 seconds[name].append(bench([*command, *options], environment))
                 cluster.shutdown()  # type: ignore[no-untyped-call]
-            (records,) = (folder / "records").glob("*/*")
-            written[name] = contents(records)
+            records += (folder / "records").glob("*/*")
     medians = {name: statistics.median(own) for name, own in seconds.items()}
     result = {
         "seconds": {name: [round(value, 1) for value in own] for name, own in seconds.items()},
         "two nodes, times faster than one": round(medians["one node"] / medians["two nodes"], 3),
         "one node against local": round(medians["one node"] / medians["local"], 3),
-        "records equal": written["local"] == written["one node"] == written["two nodes"],
+        "records equal": not any(compare(records[0], other).bytes for other in records[1:]),
     }
     sys.stdout.write(json.dumps(result, indent=1) + "\n")
 

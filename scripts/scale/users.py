@@ -29,11 +29,11 @@ data:
   path: data
   params: {scale: [1, 5], redistribute: true}
   like_at: 4
-  split: {kind: held-out-items, test: 0.2}
+  split: {kind: held-out-items, test: 0.2, validation: 0.1}
 judges:
   verifier: {use: ncf, encoder: "fourier:8"}
   auditor: {use: ncf, encoder: {use: "pca:32", of: "fourier:12"}}
-  ratings: halves
+  ratings: disjoint
 images: 2
 encoder: {use: "pca:16", of: "fourier:8"}
 decoder: {use: nearest-picture}

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_one_at_a_time(place, clock):
         assert held
         with other.claimed("fit-1") as also, other.claimed("fit-2") as another:
             assert not also and another
-        assert mine.holder("fit-1").endswith(f":{os.getpid()}")
+        assert mine.holder("fit-1").startswith(f"process {os.getpid()} of ")
     assert mine.holder("fit-1") is None
     with other.claimed("fit-1") as held:
         assert held
@@ -65,7 +66,11 @@ def test_the_thread_renews(tmp_path):
         assert (tmp_path / "leases" / "a.json").read_bytes() != first
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b'{"holder": 3}', b'{"holder": "h:x", "until": 9e9}'])
+LEASE = {"machine": "elsewhere", "process": 7, "until": 2e9, "claim": "x"}
+DAMAGED = [b"", b"{", b"[1]", *(json.dumps(LEASE | change).encode() for change in ({"process": -1}, {"until": "x"}))]
+
+
+@pytest.mark.parametrize("damage", [*DAMAGED, json.dumps(LEASE | {"until": 9e12}).encode()])
 def test_a_damaged_lease_is_none(tmp_path, damage):
     (tmp_path / "leases").mkdir()
     (tmp_path / "leases" / "a.json").write_bytes(damage)
@@ -84,9 +89,33 @@ def test_a_process_of_this_machine_that_died_holds_nothing(tmp_path):
     process.join()
     assert process.exitcode == 9
     lease = json.loads((tmp_path / "leases" / "a.json").read_bytes())
-    assert lease["until"] > time.time() + 60
+    assert lease["process"] == process.pid and lease["until"] > time.time() + 60
     with Leases(Folder(tmp_path)).claimed("a") as held:
         assert held
+
+
+def test_another_machine_is_believed(tmp_path):
+    (tmp_path / "leases").mkdir()
+    (tmp_path / "leases" / "a.json").write_text(json.dumps(LEASE | {"until": time.time() + 60}))
+    with Leases(Folder(tmp_path)).claimed("a") as held:
+        assert not held
+    assert Leases(Folder(tmp_path)).holder("a") == "process 7 of elsewhere"
+
+
+def test_of_many_who_take_over_one_does(place, clock):
+    with Leases(place, HOUR, clock).claimed("a"):
+        clock.now += 2 * HOUR - 1
+        others = [Leases(place, HOUR, clock) for _ in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(lambda other: other._take("a"), others)).count(True) == 1
+
+
+def test_the_thread_ends_when_nothing_is_held(tmp_path):
+    leases = Leases(Folder(tmp_path), 0.2)
+    with leases.claimed("a"):
+        thread = leases._thread
+    thread.join(5)
+    assert not thread.is_alive() and leases._thread is None
 
 
 def test_a_full_disk_takes_no_lease_and_stops_nobody(tmp_path):

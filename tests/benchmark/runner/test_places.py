@@ -34,6 +34,13 @@ def test_files_are_uploaded_and_downloaded(place, tmp_path):
     assert not place.download("x/z", tmp_path / "none")
 
 
+def test_names_below_a_folder(place):
+    for name in ("fit/ab/1", "fit/cd/2", "fits/3"):
+        place.write(name, b"")
+    assert sorted(place.names("fit")) == ["fit/ab/1", "fit/cd/2"]
+    assert not list(place.names("none"))
+
+
 def test_of_many_who_create_at_once_exactly_one_does(place):
     with ThreadPoolExecutor(8) as pool:
         for turn in range(20):
@@ -110,6 +117,8 @@ def test_addresses(tmp_path, monkeypatch):
     folder = shared_place(f"file://{tmp_path}/shared")
     assert folder.create("a", b"1") and (tmp_path / "shared" / "a").read_bytes() == b"1"
     assert not shared_place("memory:///").FORKS and folder.FORKS
+    with pytest.raises(SpecError, match="not a whole path"):
+        shared_place("file://shared/x")
     with pytest.raises(SpecError, match=r"^--store bogus://x: ") as caught:
         shared_place("bogus://x")
     assert "s3://bucket/folder" in caught.value.hint

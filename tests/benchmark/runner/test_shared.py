@@ -51,8 +51,11 @@ def test_a_second_writer_with_other_bytes_is_refused_and_named(place, tmp_path):
     first, second = (store(tmp_path / name, place) for name in "ab")
     first.make(ADDRESS, writes("one"))
     Store(tmp_path / "b", print).make(ADDRESS, writes("two"))
-    with pytest.raises(StoreError, match=r"another process made other results .*below/a\.txt"):
+    with pytest.raises(StoreError, match=r"another process made other results .*below/a\.txt") as caught:
         second.find(ADDRESS)
+    (aside,) = (tmp_path / "b" / "set-aside").iterdir()
+    assert (aside / "below" / "a.txt").read_text() == "two" and str(aside) in caught.value.message
+    assert (second.make(ADDRESS, never) / "below" / "a.txt").read_text() == "one"
     third = store(tmp_path / "c", place)
     assert (third.make(ADDRESS, never) / "below" / "a.txt").read_text() == "one"
 
@@ -115,7 +118,7 @@ def archive_name(place):
         (lambda place: place.write(archive_name(place), b"no archive"), "the shared fit/"),
         (lambda place: place.write(f"{NAME}/{MANIFEST}", b"{}"), "its archive is missing"),
         (lambda place: place.write(archive_name(place), tar(("below/a.txt", b"else"))), "a.txt was changed"),
-        (lambda place: place.write(archive_name(place), tar(("../../a.txt", b"text"))), "no file of an artefact"),
+        (lambda place: place.write(archive_name(place), tar(("../../a.txt", b"text"))), "no file of the artefact"),
     ],
 )
 def test_damage_there_is_named_and_taken_by_nobody(place, tmp_path, damage, message):
@@ -143,6 +146,7 @@ def tar(*entries):
         lambda: tarfile.TarInfo("/etc/passwd"),
         lambda: tarfile.TarInfo("a/../../b"),
         lambda: tarfile.TarInfo(MANIFEST),
+        lambda: tarfile.TarInfo("unknown"),
         lambda: of_type("link", tarfile.SYMTYPE),
         lambda: of_type("link", tarfile.LNKTYPE),
         lambda: of_type("pipe", tarfile.FIFOTYPE),
@@ -152,8 +156,8 @@ def test_a_hostile_archive_writes_nothing(tmp_path, entry):
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
         archive.addfile(entry())
     (tmp_path / "in").mkdir()
-    with pytest.raises(ValueError, match="no file of an artefact"):
-        unpack(tmp_path / "x.tar", tmp_path / "in")
+    with pytest.raises(ValueError, match="no file of the artefact"):
+        unpack(tmp_path / "x.tar", tmp_path / "in", {"link": "", "pipe": ""})
     assert not list((tmp_path / "in").iterdir())
 
 

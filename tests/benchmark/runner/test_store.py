@@ -3,6 +3,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import shutil
 import time
 
 import pytest
@@ -246,3 +247,27 @@ def test_inputs_are_json():
         Address.of("fit", a=object())
     with pytest.raises(ValueError, match="not JSON compliant"):
         Address.of("fit", a=float("nan"))
+
+
+def test_what_another_process_sets_aside_while_it_is_read_is_no_error(store, said, monkeypatch):
+    """Damage is noticed by two at once: the files are gone when the second reads them."""
+    folder = make(store)
+    real = file_digest
+
+    def removed(path):
+        shutil.rmtree(folder)
+        return real(path)
+
+    monkeypatch.setattr("benchmark.runner.store.file_digest", removed)
+    assert store.find(ADDRESS) is None and said == []
+
+
+def test_an_error_while_it_writes_is_that_error(store):
+    """A file that another process removed must not look as if the place of the artefact were gone."""
+
+    def failing(folder):
+        shutil.rmtree(folder)
+        (folder / "gone").read_bytes()
+
+    with pytest.raises(StoreError, match="gone: No such file"):
+        store.make(ADDRESS, failing)

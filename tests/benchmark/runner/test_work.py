@@ -5,14 +5,15 @@ import shutil
 
 import pytest
 
+from benchmark.records.files import read_comparison
 from benchmark.runner.progress import Reporter
+from benchmark.runner.reproduce import compare
 from benchmark.runner.run_task import run_task
 from benchmark.runner.start import work
 from benchmark.runner.store import Store
 from benchmark.runner.work import STAGES, Shard, Worker, pieces_of
 from benchmark.task.resolve import load_task
 from rebeca.errors import SpecError
-from scripts.scale.equal_records import contents
 from tests.conftest import TINY, invoke, make_folder
 from tests.object_stores import KEYS, new_bucket
 
@@ -52,7 +53,7 @@ def whole(tmp_path_factory):
     make_folder(folder / "data")
     (folder / "tiny.yaml").write_text(TINY)
     task = load_task(folder / "tiny.yaml")
-    return task, contents(run_task(task, Store(folder / "w", print)).records)
+    return task, run_task(task, Store(folder / "w", print)).records
 
 
 @pytest.mark.parametrize("order", [(1, 2, 3, 4), (4, 2, 1, 3)])
@@ -66,7 +67,7 @@ def test_four_shares_in_any_order(whole, tmp_path, order):
     records = run_task(task, Store(tmp_path, print), reporter=reporter).records
     begun = [title for title in reporter.titles if title.split()[0] in ("fit", "images", "score", "encode")]
     assert begun == ["score held-out ratings"]
-    assert contents(records) == expected
+    assert compare(expected, records).bytes == []
 
 
 class Recording(Reporter):
@@ -87,8 +88,31 @@ def test_machines_that_share_a_place(whole, tmp_path, place):
         worker.make(worker.missing(stage)[::2])
     reporter = Recording()
     records = run_task(task, Store(tmp_path / "last", print, place), reporter=reporter).records
-    assert contents(records) == expected
+    assert compare(expected, records).bytes == []
     assert not [title for title in reporter.titles if title.split()[0] in ("fit", "encode")]
+
+
+def test_a_task_that_changed_after_images_elsewhere_is_exploratory(whole, tmp_path, place):
+    """Its images are the same, so somebody may have looked at them before the change."""
+    task, _ = whole
+    worker = Worker(task, Store(tmp_path / "a", print, place), "cpu", QUIET)
+    worker.make(worker.missing("images")[:1])
+    changed = load_task(task.source, ("analysis.bootstrap=99",))
+    frozen = {}
+    for name, each in (("changed", changed), ("same", task)):
+        records = run_task(each, Store(tmp_path / "b", print, place)).records
+        frozen[name] = read_comparison(records).analysis.frozen
+    assert frozen == {"changed": False, "same": True}
+
+
+def test_what_was_made_and_not_shared_is_shared_by_the_same_command(whole, tmp_path, place):
+    task, _ = whole
+    work(task, tmp_path, None, "cpu", "fits", Shard(1, 1), QUIET)
+    worker = Worker(task, Store(tmp_path, print, place), "cpu", QUIET)
+    lacking = worker.missing("fits")
+    assert lacking and all((Store(tmp_path, print)).folder(piece.address).is_dir() for piece in lacking)
+    worker.make(lacking)
+    assert not worker.missing("fits")
 
 
 def test_a_share_of_scores_makes_what_it_needs(whole, tmp_path):
