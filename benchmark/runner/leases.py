@@ -69,7 +69,11 @@ class Leases:
     def holder(self, name: str) -> str | None:
         """Who holds a lease that has not ended, in words; None where nobody does."""
         lease = _parsed(self._place.read(_path(name)) or b"")
-        return None if lease is None or self._ended(lease) else f"process {lease.process} of {lease.machine}"
+        return (
+            None
+            if lease is None or self._ended(lease)
+            else f"process {lease.process} of {lease.machine.rpartition('-')[0]}"
+        )
 
     def _take(self, name: str) -> bool:
         data = self._written()

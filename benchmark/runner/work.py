@@ -156,6 +156,7 @@ class Worker:
             declare(self._freezer, self.addresses, self._stages)
         self._workdir = TemporaryDirectory(prefix="rebeca-")
         self._asked: dict[str, Asked] = {}
+        self._known: set[Address] = set()
 
     @cached_property
     def pieces(self) -> dict[Address, Piece]:
@@ -184,7 +185,7 @@ class Worker:
         waiting = [piece.address for piece in pieces]
         while waiting:
             address = waiting.pop()
-            if address not in wanted:
+            if address not in wanted and address not in self._known:  # reading every byte once is enough
                 wanted.add(address)
                 waiting += self.pieces[address].needs
         chosen = [piece for piece in self.pieces.values() if piece.address in wanted]
@@ -193,6 +194,8 @@ class Worker:
         self._fit([piece.address for piece in fits if piece.needs])
         failed = self._decode({piece.address for piece in chosen if piece.stage == "images"})
         self._score({piece.address for piece in chosen if piece.stage == "scores"}, failed)
+        if not failed:
+            self._known |= wanted
         return failed
 
     @cached_property

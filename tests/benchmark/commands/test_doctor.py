@@ -90,6 +90,8 @@ def test_what_is_missing_has_a_remedy(without_packages):
     assert not checks["torch"].fine and checks["torch"].remedy == doctor.INSTALL_CORE
     assert checks["device"].detail == "unknown without torch"
     assert checks["offline encoders"].remedy == doctor.INSTALL_OFFLINE
+    for name, extra in (("ray", "ray"), ("object stores", "objects")):  # only an option needs them
+        assert checks[name].fine and f'pip install "rebeca-bench[{extra}]"' in checks[name].detail
     oasis = next(task for task in report.tasks if task.id == "oasis")
     assert oasis.missing[0].name == "encoders" and oasis.missing[0].remedy == doctor.INSTALL_OFFLINE
 

@@ -66,7 +66,7 @@ def test_the_thread_renews(tmp_path):
         assert (tmp_path / "leases" / "a.json").read_bytes() != first
 
 
-LEASE = {"machine": "elsewhere", "process": 7, "until": 2e9, "claim": "x"}
+LEASE = {"machine": "elsewhere-7", "process": 7, "until": 2e9, "claim": "x"}
 DAMAGED = [b"", b"{", b"[1]", *(json.dumps(LEASE | change).encode() for change in ({"process": -1}, {"until": "x"}))]
 
 
