@@ -178,7 +178,12 @@ class Cluster:
         kind = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=-1, max_task_retries=0)(Actor)
         actors = [kind.remote(self.task, self.workdir.absolute(), self.shared, self.device) for _ in range(number)]
         with self.reporter.stage(f"work of {counted(number, 'actor')}") as report:
-            return Dispatcher(ray, actors, self.reporter.warn, report).run()
+            dispatcher = Dispatcher(ray, actors, self.reporter.warn, report)
+            queue = dispatcher.run()
+        self.reporter.info(
+            f"  {counted(queue.done, 'piece')} in {dispatcher.seconds:.1f} s, once the first actor was ready"
+        )
+        return queue
 
     def _capacity(self, resources: dict[str, float]) -> int:
         """Actors that the cluster has room for.
@@ -272,6 +277,9 @@ class Queue:
 class Dispatcher:
     """Gives pieces to actors until none is left.
 
+    Attributes:
+        seconds: From the first actor that was ready to the last piece.
+
     Args:
         ray: The package.
         actors: Handles.
@@ -290,6 +298,8 @@ class Dispatcher:
         self._failed_on: dict[Any, set[Address]] = defaultdict(set)
         self._queue: Queue | None = None
         self._problem = "no actor became ready"
+        self._began = time.monotonic()
+        self.seconds = 0.0
         self._last_sign = time.monotonic()
 
     def run(self) -> Queue:
@@ -313,6 +323,7 @@ class Dispatcher:
             self._give()
             if not self._busy and time.monotonic() - self._last_sign > LONGEST_SILENCE:
                 raise StoreError(f"no actor of ray works: {self._problem}", hint="look at ray status, then run again")
+        self.seconds = time.monotonic() - self._began
         return self._queue
 
     def _started(self, answer: Any) -> None:
@@ -322,6 +333,7 @@ class Dispatcher:
             said: Answer = self._ray.get(answer)
             if not said.problem and self._queue is None:
                 self._queue = Queue.of(*self._ray.get(actor.plan.remote()))
+                self._began = time.monotonic()
         except failures.ActorUnavailableError as error:
             self._rest(actor, error)
             return
