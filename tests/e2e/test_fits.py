@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from PIL import Image
 from baselines.catalogue import CatalogueGenerator
 from benchmark.dev.running import Running
 from benchmark.records.rows import read_all
-from benchmark.runner import decode
+from benchmark.runner import decode, fits
 from benchmark.runner.reproduce import compare
 from benchmark.runner.store import Store
 from benchmark.task.resolve import load_task
@@ -137,14 +138,17 @@ def test_fits_are_counted(tmp_path, monkeypatch):
 def test_interrupted_between_fits(tmp_path, monkeypatch):
     """The first fit is kept, and the records are those of a run that nobody disturbed."""
     undisturbed = run(tmp_path, with_fits(2), "undisturbed")
-    real = decode.fit_generator
+    real = fits.fit_jobs
 
-    def interrupted(task, spec, address, fits, *rest):
-        real(task, spec, address, fits[:1], *rest)
+    def stop(folder, report):
         raise KeyboardInterrupt
 
+    def interrupted(*given):
+        first, *others = real(*given)
+        return [first, *(replace(job, write=stop) for job in others)]
+
     with monkeypatch.context() as patch:
-        patch.setattr(decode, "fit_generator", interrupted)
+        patch.setattr(fits, "fit_jobs", interrupted)
         run(tmp_path, with_fits(2), code=130)
     store, own = (
         Store(tmp_path / "w", print),
