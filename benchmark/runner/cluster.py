@@ -122,8 +122,8 @@ class Cluster:
 
     Attributes:
         task: The task.
-        workdir: The work folder; every machine has one of this name, or all share one.
-        shared: Address of the place that machines share; None where the work folder itself is shared.
+        workdir: The work folder; every machine has one of this name.
+        shared: Address of the place that machines share; None where all actors run on one machine.
         device: Torch device of the actors.
         reporter: Prints progress.
         address: Of a running cluster; None starts one on this machine.
@@ -232,10 +232,11 @@ class Queue:
             for address in needs:
                 queue.needed_by[address].append(piece)
             if not needs:
-                queue._put(piece)
+                queue.put(piece)
         return queue
 
-    def _put(self, piece: Piece) -> None:
+    def put(self, piece: Piece) -> None:
+        """Adds a piece that is ready, or that could not be tried."""
         self.left.setdefault(piece.model, deque()).append(piece)
 
     def take(self, model: str, refused: Collection[Address] = ()) -> Piece | None:
@@ -254,16 +255,12 @@ class Queue:
                     return piece
         return None
 
-    def put_back(self, piece: Piece) -> None:
-        """A piece that could not be tried."""
-        self._put(piece)
-
     def finish(self, piece: Piece) -> None:
         self.done += 1
         for other in self.needed_by.pop(piece.address, []):
             self.waiting[other.address] -= 1
             if not self.waiting[other.address]:
-                self._put(other)
+                self.put(other)
 
     def fail(self, piece: Piece, why: str) -> None:
         """Notes a failure; the piece is tried again, or left alone."""
@@ -271,7 +268,7 @@ class Queue:
         if self.tries[piece.address] >= TRIES:
             self.failed[piece] = why
         else:
-            self._put(piece)
+            self.put(piece)
 
 
 class Dispatcher:
@@ -313,11 +310,11 @@ class Dispatcher:
             if not (waiting or self._idle or self._resting):
                 raise StoreError(f"ray has no actor left: {self._problem}", hint="look at ray status, then run again")
             if waiting:
-                finished, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=LOOK)
+                self._ray.wait(waiting, num_returns=1, timeout=LOOK)
             else:
-                finished = []
                 time.sleep(LOOK)
-            for answer in finished:
+            finished = self._ray.wait(waiting, num_returns=len(waiting), timeout=0)[0] if waiting else []
+            for answer in finished:  # all of them, so that a lost actor hides nobody's answer
                 self._made(answer) if answer in self._busy else self._started(answer)
             self._wake()
             self._give()
@@ -365,7 +362,7 @@ class Dispatcher:
         else:
             if said.of_store:
                 self._warn(f"{piece.title} has to wait: {said.problem}")
-                queue.put_back(piece)
+                queue.put(piece)
                 self._rest(actor, said.problem)
                 return
             self._pauses[actor] = 0

@@ -90,13 +90,8 @@ class Store:
     _published: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
 
     @cached_property
-    def place(self) -> Place:
-        """Where small objects lie that everybody sees who works on the same artefacts."""
-        return Folder(self.root) if self.shared is None else self.shared
-
-    @cached_property
     def leases(self) -> Leases:
-        return Leases(self.place)
+        return Leases(Folder(self.root) if self.shared is None else self.shared)
 
     def folder(self, address: Address) -> Path:
         """The folder of an artefact, present or not."""

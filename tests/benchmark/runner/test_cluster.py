@@ -72,9 +72,17 @@ class FakeRay:
 
     exceptions = Failures
 
+    def __init__(self):
+        self.waits = []
+
     def wait(self, answers, num_returns, timeout):
-        assert num_returns == len(answers) == len(set(map(id, answers)))
-        return answers, []
+        """Waits for as many as are asked for, as ray does."""
+        assert len(answers) == len(set(map(id, answers))) >= num_returns > 0
+        ready = [answer for answer in answers if not answer.late]
+        self.waits.append(timeout if len(ready) < num_returns else 0)
+        for answer in answers:
+            answer.late = max(0, answer.late - 1)
+        return ready[:num_returns], []
 
     def get(self, answer):
         if isinstance(answer.value, Exception):
@@ -83,8 +91,8 @@ class FakeRay:
 
 
 class Remote:
-    def __init__(self, call):
-        self.remote = lambda *given: SimpleNamespaceById(value=call(*given))
+    def __init__(self, call, late=0):
+        self.remote = lambda *given: SimpleNamespaceById(value=call(*given), late=late)
 
 
 class SimpleNamespaceById(SimpleNamespace):
@@ -95,11 +103,11 @@ class SimpleNamespaceById(SimpleNamespace):
 class FakeActor:
     """An actor whose pieces and starts end as scripted; what is not scripted ends well."""
 
-    def __init__(self, pieces, starts=(), ends=None):
+    def __init__(self, pieces, starts=(), ends=None, late=0):
         self.made, self._starts, self._ends = [], list(starts), ends or {}
         self.ready = Remote(lambda: self._starts.pop(0) if self._starts else Answer())
         self.plan = Remote(lambda: (pieces, [piece.address for piece in pieces]))
-        self.make = Remote(self._make)
+        self.make = Remote(self._make, late)
 
     def _make(self, address):
         self.made.append(json.loads(address.inputs)["name"])
@@ -110,11 +118,11 @@ class FakeActor:
 PIECES = [piece("a"), piece("b"), piece("c", "a")]
 
 
-def dispatched(*actors, monkeypatch):
+def dispatched(*actors, monkeypatch, ray=None):
     said = []
     monkeypatch.setattr("benchmark.runner.cluster.LONGEST_REST", 0.01)
     monkeypatch.setattr("benchmark.runner.cluster.LOOK", 0.01)
-    queue = Dispatcher(FakeRay(), actors, said.append, lambda done, total, note: None).run()
+    queue = Dispatcher(ray or FakeRay(), actors, said.append, lambda done, total, note: None).run()
     return queue, said
 
 
@@ -123,6 +131,15 @@ def test_all_pieces_are_made_once(monkeypatch):
     queue, said = dispatched(*actors, monkeypatch=monkeypatch)
     assert sorted(name for actor in actors for name in actor.made) == ["a", "b", "c"]
     assert queue.done == queue.total == 3 and said == []
+
+
+def test_nobody_waits_for_the_slowest_actor(monkeypatch):
+    """An actor that is done is given the next piece while another is still busy."""
+    pieces = [piece(name) for name in "abcdefgh"]
+    fast, slow, ray = FakeActor(pieces), FakeActor(pieces, late=12), FakeRay()
+    dispatched(fast, slow, monkeypatch=monkeypatch, ray=ray)
+    assert (len(fast.made), len(slow.made)) in ((7, 1), (8, 0))
+    assert not any(timeout > 0 for timeout in ray.waits[:8])
 
 
 def test_a_piece_that_failed_is_tried_elsewhere_and_then_left_alone(monkeypatch):

@@ -10,16 +10,9 @@ import pytest
 
 from benchmark.runner.leases import Leases
 from benchmark.runner.places import Folder
+from tests.benchmark.commands.test_status import Clock
 
 HOUR = 3600.0
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture
